@@ -1,0 +1,281 @@
+//! What belongs to no namespace: messages, arguments, the environment, ends.
+
+use super::{Context, Fallible, duration};
+use crate::run::{Error, Result, Run, exit};
+use rhai::plugin::*;
+use rhai::{Array, Dynamic, Engine, FnPtr, exported_module};
+use std::os::unix::fs::MetadataExt;
+
+/// Adds the functions.
+pub fn register(engine: &mut Engine) {
+    engine.register_type_with_name::<Error>("error");
+    engine.register_global_module(exported_module!(basics).into());
+}
+
+/// What `exit(n)` throws: nothing catches it.
+#[derive(Clone, Copy, Debug)]
+pub struct Exit(pub i32);
+
+/// Reads a secret; see the script function of that name.
+fn read_secret(run: &Run, name: &str) -> Result<String> {
+    if name.is_empty() || name.contains(['/', '\0']) || name.starts_with('.') {
+        return Err(Error::new(format!("read the secret `{name}`: that is no name of a secret")));
+    }
+    let variable = format!("MOYAI_SECRET_{name}");
+    if let Ok(value) = std::env::var(&variable) {
+        return Ok(value);
+    }
+    let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(|dir| std::path::PathBuf::from(dir).join(name));
+    let kept = run.options.places.secrets.join(name);
+    let found = credentials.into_iter().chain([kept.clone()]).find(|path| path.exists());
+    let Some(path) = found else {
+        return Err(Error::new(format!("read the secret `{name}`: it is not there"))
+            .help(format!("put it into `{}` with mode 0600, or into ${variable}", kept.display())));
+    };
+    let failed = |error: std::io::Error| {
+        Error::new(format!("read the secret `{}`: {}", path.display(), crate::process::cause(&error)))
+    };
+    let metadata = std::fs::metadata(&path).map_err(failed)?;
+    if path == kept && metadata.mode() & 0o077 != 0 {
+        return Err(Error::new(format!("read the secret `{}`: others may read it too", path.display()))
+            .help(format!("chmod 600 {}", crate::process::quote(&path.to_string_lossy()))));
+    }
+    let text = std::fs::read_to_string(&path).map_err(failed)?;
+    Ok(text.trim_end_matches(['\n', '\r']).to_owned())
+}
+
+/// The functions without a namespace.
+#[export_module]
+mod basics {
+    /// A progress line: shown on a terminal, with `-v`, or when the run fails.
+    ///
+    /// - `text`: anything that can be printed.
+    ///
+    /// ```rhai
+    /// log("committing the containers");
+    /// ```
+    pub fn log(call: NativeCallContext, text: Dynamic) {
+        Context::of(&call).run.log(&text.to_string());
+    }
+
+    /// A warning, always shown, on standard error.
+    ///
+    /// - `text`: anything that can be printed.
+    ///
+    /// ```rhai
+    /// warn("the disk is nearly full");
+    /// ```
+    pub fn warn(call: NativeCallContext, text: Dynamic) {
+        Context::of(&call).run.note(&format!("warning: {text}"));
+    }
+
+    /// Ends the script as failed, with a sentence.
+    ///
+    /// - `text`: what is wrong.
+    ///
+    /// Errors: always; a `catch` gets it.
+    ///
+    /// ```rhai
+    /// if !file::exists("/etc") { die("there is no /etc"); }
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn die(text: Dynamic) -> Fallible<()> {
+        Err(Error::new(text.to_string()).into())
+    }
+
+    /// Ends the script with an exit code. What was deferred still runs.
+    ///
+    /// - `code`: 0 to 255.
+    ///
+    /// Errors: for another number.
+    ///
+    /// ```rhai
+    /// if flag("quick") { exit(0); }
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn exit(code: i64) -> Fallible<()> {
+        let code =
+            u8::try_from(code).map_err(|_| Error::new(format!("exit with `{code}`: an exit code is 0 to 255")))?;
+        Err(EvalAltResult::ErrorTerminated(Dynamic::from(Exit(code.into())), Position::NONE).into())
+    }
+
+    /// Ends the script with exit code 0.
+    ///
+    /// ```rhai
+    /// if args.len() > 9 { exit(); }
+    /// ```
+    #[rhai_fn(name = "exit", return_raw)]
+    pub fn exit_well() -> Fallible<()> {
+        Err(EvalAltResult::ErrorTerminated(Dynamic::from(Exit(0)), Position::NONE).into())
+    }
+
+    /// Runs a closure at the script's end, however it ends: bash's `trap ... EXIT`. The last
+    /// deferred runs first.
+    ///
+    /// - `work`: a closure without arguments.
+    ///
+    /// ```rhai
+    /// defer(|| log("the end"));
+    /// ```
+    pub fn defer(call: NativeCallContext, work: FnPtr) {
+        Context::of(&call).defer(work, &call);
+    }
+
+    /// Sleeps; a signal ends it.
+    ///
+    /// - `time`: `"2s"`, `"5m"`, or seconds.
+    ///
+    /// Errors: for what is no duration.
+    ///
+    /// ```rhai
+    /// sleep(0.01);
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn sleep(call: NativeCallContext, time: Dynamic) -> Fallible<()> {
+        let time = duration(&time)?;
+        Ok(Context::of(&call).run.cancel.sleep(time)?)
+    }
+
+    /// Whether the script was called with a flag.
+    ///
+    /// - `name`: without the dashes; `flag("quick")` is `--quick`.
+    ///
+    /// Returns true or false.
+    ///
+    /// ```rhai
+    /// if flag("quick") { log("only the quick part"); }
+    /// ```
+    pub fn flag(call: NativeCallContext, name: &str) -> bool {
+        Context::of(&call).args.flags.contains(name)
+    }
+
+    /// The value of an option that the script was called with.
+    ///
+    /// - `name`: without the dashes; `opt("file", ...)` is `--file VALUE`.
+    /// - `default`: what it is when the option was not given.
+    ///
+    /// Returns a string, or the default as it is.
+    ///
+    /// ```rhai
+    /// let path = opt("file", "/etc/hosts");
+    /// ```
+    pub fn opt(call: NativeCallContext, name: &str, default: Dynamic) -> Dynamic {
+        Context::of(&call).args.options.get(name).map_or(default, |value| value.into())
+    }
+
+    /// A variable of the environment.
+    ///
+    /// - `name`: its name.
+    ///
+    /// Returns a string.
+    ///
+    /// Errors: when it is not set.
+    ///
+    /// ```rhai
+    /// print(env("PATH"));
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn env(name: &str) -> Fallible<String> {
+        std::env::var(name).map_err(|_| {
+            Error::new(format!("read the variable `{name}`: it is not set"))
+                .help(format!("give a default: `env(\"{name}\", \"\")`"))
+                .into()
+        })
+    }
+
+    /// A variable of the environment, or a default: bash's `${NAME:-default}`.
+    ///
+    /// - `name`: its name.
+    /// - `default`: what it is when it is not set or empty.
+    ///
+    /// Returns a string, or the default as it is.
+    ///
+    /// ```rhai
+    /// let editor = env("EDITOR", "vi");
+    /// ```
+    #[rhai_fn(name = "env")]
+    pub fn env_or(name: &str, default: Dynamic) -> Dynamic {
+        std::env::var(name).ok().filter(|value| !value.is_empty()).map_or(default, Into::into)
+    }
+
+    /// A secret: from `$MOYAI_SECRET_NAME`, systemd's `$CREDENTIALS_DIRECTORY`, or the file
+    /// `/etc/moyai/secrets/NAME` (a user's own: `$XDG_CONFIG_HOME/moyai/secrets/NAME`), which
+    /// nobody else may read. It is hidden in all that moyai prints.
+    ///
+    /// - `name`: the secret's name.
+    ///
+    /// Returns a string without the newline at its end.
+    ///
+    /// Errors: when there is none, or when others may read its file.
+    ///
+    /// ```rhai
+    /// let post = || http::post("https://example.com/hook", secret("hook-token"));
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn secret(call: NativeCallContext, name: &str) -> Fallible<String> {
+        let run = &Context::of(&call).run;
+        let value = read_secret(run, name)?;
+        run.hide(&value);
+        Ok(value)
+    }
+
+    /// The sentence of a caught error.
+    ///
+    /// ```rhai
+    /// try { die("no"); } catch (e) { print(e.message); }
+    /// ```
+    #[rhai_fn(get = "message", pure)]
+    pub fn message(error: &mut Error) -> String {
+        error.message.clone()
+    }
+
+    /// The next step that a caught error names, or `""`.
+    ///
+    /// ```rhai
+    /// try { env("NOT_SET"); } catch (e) { print(e.help); }
+    /// ```
+    #[rhai_fn(get = "help", pure)]
+    pub fn help(error: &mut Error) -> String {
+        error.help.clone().unwrap_or_default()
+    }
+
+    /// The end of a failed program's standard error, or `""`.
+    ///
+    /// ```rhai
+    /// try { $(`ls /nowhere`) } catch (e) { print(e.err); }
+    /// ```
+    #[rhai_fn(get = "err", pure)]
+    pub fn err(error: &mut Error) -> String {
+        error.err.clone()
+    }
+
+    /// The status of the program that failed; -1 where no program did.
+    ///
+    /// ```rhai
+    /// try { $(`sh -c 'exit 3'`) } catch (e) { print(e.code); }
+    /// ```
+    #[rhai_fn(get = "code", pure)]
+    pub fn error_code(error: &mut Error) -> i64 {
+        error.status.map_or(-1, Into::into)
+    }
+
+    /// The sentence of a caught error, for `${e}`.
+    ///
+    /// ```rhai
+    /// try { die("no"); } catch (e) { print(`failed: ${e}`); }
+    /// ```
+    #[rhai_fn(name = "to_string", name = "to_debug", pure)]
+    pub fn error_text(error: &mut Error) -> String {
+        error.message.clone()
+    }
+}
+
+/// The words behind the script's name, for the variable `args`.
+pub fn args(context: &Context) -> Array {
+    context.args.rest.iter().map(|word| word.into()).collect()
+}
+
+/// The exit code that a script's `exit` asked for.
+pub fn exit_of(token: &Dynamic) -> i32 {
+    token.clone().try_cast::<Exit>().map_or(exit::FAILED, |code| code.0)
+}

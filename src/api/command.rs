@@ -1,0 +1,480 @@
+//! A command as a value: `cmd(...)`, `sh(...)`, and what can be done with it.
+
+use super::{Context, Fallible, duration, from_json, map};
+use crate::process::{self, Input, Outcome, Output, Plan, Running};
+use crate::run::{Error, Result, Run, lock};
+use rhai::plugin::*;
+use rhai::{Array, Dynamic, Engine, Map, exported_module};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+/// Adds the type and its methods.
+pub fn register(engine: &mut Engine) {
+    engine.register_type_with_name::<Command>("command");
+    engine.register_type_with_name::<Started>("started command");
+    engine.register_global_module(exported_module!(command).into());
+}
+
+/// What `cmd(...)` and `sh(...)` give. Immutable: every method works on a copy.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Command {
+    plan: Plan,
+}
+
+impl Command {
+    /// A command that was not changed yet.
+    pub fn new(plan: Plan) -> Self {
+        Self { plan }
+    }
+
+    /// What would run.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Runs it as a read and gives its output without the newlines at the end.
+    pub fn read_text(&self, run: &Run) -> Result<String> {
+        let mut text = process::run(run, &self.plan)?.text();
+        text.truncate(text.trim_end_matches('\n').len());
+        Ok(text)
+    }
+
+    fn with(&self, change: impl FnOnce(&mut Plan)) -> Self {
+        let mut plan = self.plan.clone();
+        change(&mut plan);
+        Self { plan }
+    }
+
+    fn acting(&self, output: Output) -> Plan {
+        let mut plan = self.plan.clone();
+        plan.acts = true;
+        if !matches!(plan.output, Output::File(..)) {
+            plan.output = output;
+        }
+        plan
+    }
+}
+
+/// What `.start()` gives.
+#[derive(Clone, Debug)]
+pub struct Started {
+    plan: Plan,
+    running: Arc<Mutex<Option<Running>>>,
+    ended: Arc<Mutex<Option<Outcome>>>,
+}
+
+impl Started {
+    fn outcome(&self, run: &Run) -> Result<Outcome> {
+        // Waiting keeps the lock, so that a second waiter gets the same outcome.
+        let mut ended = lock(&self.ended);
+        if ended.is_none() {
+            let running = lock(&self.running).take();
+            *ended = Some(match running {
+                Some(running) => running.wait(run)?,
+                None => Outcome { statuses: vec![process::Status::Signal(15)], ..Outcome::default() },
+            });
+        }
+        Ok(ended.clone().unwrap_or_default())
+    }
+}
+
+/// `#{out, err, code, ok}`.
+fn result(plan: &Plan, outcome: &Outcome) -> Map {
+    let code = outcome.code();
+    map([
+        ("out", outcome.text().trim_end_matches('\n').to_owned().into()),
+        ("err", outcome.err_text().into()),
+        ("code", i64::from(code).into()),
+        ("ok", (outcome.planned || plan.accept.contains(&code)).into()),
+    ])
+}
+
+/// The commands of a script.
+#[export_module]
+mod command {
+    /// The command's standard output, without the newlines at its end: what `$(...)` is short for.
+    ///
+    /// Returns a string.
+    ///
+    /// Errors: when a program of the pipe fails, is not found or takes longer than 60 s.
+    ///
+    /// ```rhai
+    /// let host = cmd(`uname -n`).read();
+    /// ```
+    #[rhai_fn(return_raw, pure)]
+    pub fn read(call: NativeCallContext, command: &mut Command) -> Fallible<String> {
+        Ok(command.read_text(&Context::of(&call).run)?)
+    }
+
+    /// The command's output read as JSON.
+    ///
+    /// Returns the value: a map, an array, a string, a number, true, false or `()`.
+    ///
+    /// Errors: as `read`, and when the output is not JSON, with line and column.
+    ///
+    /// ```rhai
+    /// let version = cmd(`echo '{"major": 28}'`).json().major;
+    /// ```
+    #[rhai_fn(return_raw, pure)]
+    pub fn json(call: NativeCallContext, command: &mut Command) -> Fallible<Dynamic> {
+        let outcome = process::run(&Context::of(&call).run, &command.plan)?;
+        Ok(from_json(&outcome.out)?)
+    }
+
+    /// The command's output, one JSON value a line, as `docker ps --format '{{json .}}'` prints it.
+    ///
+    /// Returns an array with the value of each line that is not empty.
+    ///
+    /// Errors: as `json`, naming the line.
+    ///
+    /// ```rhai
+    /// let rows = cmd(`printf '{"n":1}\n{"n":2}\n'`).json_lines();
+    /// ```
+    #[rhai_fn(return_raw, pure)]
+    pub fn json_lines(call: NativeCallContext, command: &mut Command) -> Fallible<Array> {
+        let text = process::run(&Context::of(&call).run, &command.plan)?.text();
+        let mut list = Array::new();
+        for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+            let value = from_json(line.as_bytes());
+            list.push(value.map_err(|error| Error::new(format!("line {}: {}", index + 1, error.message)))?);
+        }
+        Ok(list)
+    }
+
+    /// Whether the command succeeds: bash's `if prog; then`.
+    ///
+    /// Returns true for status 0 (or one of `.accept`), false for any other.
+    ///
+    /// Errors: when a program cannot be started; a typing error is not a "no".
+    ///
+    /// ```rhai
+    /// if cmd(`test -d /etc`).ok() { print("there"); }
+    /// ```
+    #[rhai_fn(return_raw, pure)]
+    pub fn ok(call: NativeCallContext, command: &mut Command) -> Fallible<bool> {
+        let outcome = process::attempt(&Context::of(&call).run, &command.plan)?;
+        Ok(command.plan.accept.contains(&outcome.code()))
+    }
+
+    /// The command's status, as bash's `$?` under pipefail.
+    ///
+    /// Returns a number; 128+n when signal n ended it, 124 for a time-out.
+    ///
+    /// Errors: when a program cannot be started.
+    ///
+    /// ```rhai
+    /// let found = cmd(`grep -q root /etc/passwd`).code();
+    /// ```
+    #[rhai_fn(return_raw, pure)]
+    pub fn code(call: NativeCallContext, command: &mut Command) -> Fallible<i64> {
+        Ok(process::attempt(&Context::of(&call).run, &command.plan)?.code().into())
+    }
+
+    /// All that a reading command gives, whatever its status.
+    ///
+    /// Returns `#{out, err, code, ok}`.
+    ///
+    /// Errors: when a program cannot be started.
+    ///
+    /// ```rhai
+    /// let ls = cmd(`ls /nowhere`).output();
+    /// if !ls.ok { print(ls.err); }
+    /// ```
+    #[rhai_fn(return_raw, pure)]
+    pub fn output(call: NativeCallContext, command: &mut Command) -> Fallible<Map> {
+        let outcome = process::attempt(&Context::of(&call).run, &command.plan)?;
+        Ok(result(&command.plan, &outcome))
+    }
+
+    /// Does it: runs a command that changes something, its output going through.
+    /// Under `--dry-run` it is only printed.
+    ///
+    /// Returns `#{out, err, code, ok}`; `out` is empty because it went through.
+    ///
+    /// Errors: when a program of the pipe fails or is not found.
+    ///
+    /// ```rhai
+    /// cmd(`touch ${file::temp_dir()}/stamp`).run();
+    /// ```
+    #[rhai_fn(return_raw, pure)]
+    pub fn run(call: NativeCallContext, command: &mut Command) -> Fallible<Map> {
+        let plan = command.acting(Output::Through);
+        let outcome = process::run(&Context::of(&call).run, &plan)?;
+        Ok(result(&plan, &outcome))
+    }
+
+    /// Like `run`, but a bad status is no error.
+    ///
+    /// Returns `#{out, err, code, ok}`, with the output kept instead of going through.
+    ///
+    /// Errors: when a program cannot be started.
+    ///
+    /// ```rhai
+    /// let tried = cmd(`rmdir /nowhere`).try_run();
+    /// if !tried.ok { log(tried.err); }
+    /// ```
+    #[rhai_fn(return_raw, pure)]
+    pub fn try_run(call: NativeCallContext, command: &mut Command) -> Fallible<Map> {
+        let plan = command.acting(Output::Capture);
+        let outcome = process::attempt(&Context::of(&call).run, &plan)?;
+        Ok(result(&plan, &outcome))
+    }
+
+    /// Starts a command in the background: bash's `&`. It ends with the script unless it is
+    /// waited for, or was marked `.daemon()`.
+    ///
+    /// Returns a value with `.wait()`, `.stop()` and `.ok()`.
+    ///
+    /// Errors: when a program cannot be started.
+    ///
+    /// ```rhai
+    /// let job = cmd(`sleep 0.1`).start();
+    /// job.wait();
+    /// ```
+    #[rhai_fn(return_raw, pure)]
+    pub fn start(call: NativeCallContext, command: &mut Command) -> Fallible<Started> {
+        let plan = command.acting(Output::Capture);
+        let running = process::start(&Context::of(&call).run, &plan)?;
+        Ok(Started { plan, running: Arc::new(Mutex::new(Some(running))), ended: Arc::default() })
+    }
+
+    /// Waits for a started command.
+    ///
+    /// Returns `#{out, err, code, ok}`.
+    ///
+    /// Errors: when it fails.
+    ///
+    /// ```rhai
+    /// print(cmd(`echo done`).start().wait().out);
+    /// ```
+    #[rhai_fn(return_raw, pure)]
+    pub fn wait(call: NativeCallContext, started: &mut Started) -> Fallible<Map> {
+        let run = &Context::of(&call).run;
+        let outcome = started.outcome(run)?;
+        process::judge(run, &started.plan, &outcome)?;
+        Ok(result(&started.plan, &outcome))
+    }
+
+    /// Ends a started command and what it started: TERM, and KILL after 5 s.
+    ///
+    /// ```rhai
+    /// let job = cmd(`sleep 60`).start();
+    /// job.stop();
+    /// ```
+    #[rhai_fn(pure)]
+    pub fn stop(started: &mut Started) {
+        if let Some(mut running) = lock(&started.running).take() {
+            running.end();
+        }
+    }
+
+    /// Waits for a started command and says whether it succeeded.
+    ///
+    /// Returns true or false.
+    ///
+    /// ```rhai
+    /// if !cmd(`false`).start().ok() { print("no"); }
+    /// ```
+    #[rhai_fn(name = "ok", return_raw, pure)]
+    pub fn started_ok(call: NativeCallContext, started: &mut Started) -> Fallible<bool> {
+        let outcome = started.outcome(&Context::of(&call).run)?;
+        Ok(outcome.planned || started.plan.accept.contains(&outcome.code()))
+    }
+
+    /// Runs the command, its output going into a file: bash's `>`. An act.
+    ///
+    /// - `path`: the file; it is made or emptied.
+    ///
+    /// Errors: when the file cannot be written or the command fails.
+    ///
+    /// ```rhai
+    /// cmd(`date`).to_file(file::temp_dir() + "/date");
+    /// ```
+    #[rhai_fn(return_raw, pure)]
+    pub fn to_file(call: NativeCallContext, command: &mut Command, path: &str) -> Fallible<()> {
+        let plan = command.acting(Output::File(PathBuf::from(path), false));
+        process::run(&Context::of(&call).run, &plan)?;
+        Ok(())
+    }
+
+    /// Runs the command, its output going to the end of a file: bash's `>>`. An act.
+    ///
+    /// - `path`: the file; it is made when it is not there.
+    ///
+    /// Errors: when the file cannot be written or the command fails.
+    ///
+    /// ```rhai
+    /// cmd(`date`).append_to(file::temp_dir() + "/dates");
+    /// ```
+    #[rhai_fn(return_raw, pure)]
+    pub fn append_to(call: NativeCallContext, command: &mut Command, path: &str) -> Fallible<()> {
+        let plan = command.acting(Output::File(PathBuf::from(path), true));
+        process::run(&Context::of(&call).run, &plan)?;
+        Ok(())
+    }
+
+    /// What the first program reads: bash's `<<<`. Without it, nothing.
+    ///
+    /// - `text`: any string.
+    ///
+    /// ```rhai
+    /// print(cmd(`tr a-z A-Z`).stdin("hello").read());
+    /// ```
+    #[rhai_fn(pure)]
+    pub fn stdin(command: &mut Command, text: &str) -> Command {
+        command.with(|plan| plan.input = Input::Text(text.as_bytes().into()))
+    }
+
+    /// Adds a variable to the environment of every program of the pipe: bash's `NAME=value prog`.
+    ///
+    /// - `name`, `value`: strings.
+    ///
+    /// ```rhai
+    /// cmd(`date`).env("TZ", "Asia/Tokyo").read();
+    /// ```
+    #[rhai_fn(pure)]
+    pub fn env(command: &mut Command, name: &str, value: &str) -> Command {
+        command.with(|plan| {
+            for stage in &mut plan.stages {
+                stage.env.push((name.to_owned(), value.to_owned()));
+            }
+        })
+    }
+
+    /// The folder that the command runs in: bash's `(cd DIR && prog)`.
+    ///
+    /// - `path`: a folder.
+    ///
+    /// ```rhai
+    /// print(cmd(`pwd`).dir("/").read());
+    /// ```
+    #[rhai_fn(pure)]
+    pub fn dir(command: &mut Command, path: &str) -> Command {
+        command.with(|plan| {
+            for stage in &mut plan.stages {
+                stage.dir = Some(PathBuf::from(path));
+            }
+        })
+    }
+
+    /// Ends the command, with all that it started, when it takes too long.
+    ///
+    /// - `limit`: `"30s"`, `"5m"`, or seconds. Reads have 60 s unless told, acts no limit.
+    ///
+    /// Errors: for what is no duration.
+    ///
+    /// ```rhai
+    /// cmd(`sleep 0.1`).timeout("5s").run();
+    /// ```
+    #[rhai_fn(return_raw, pure)]
+    pub fn timeout(command: &mut Command, limit: Dynamic) -> Fallible<Command> {
+        let limit = duration(&limit)?;
+        Ok(command.with(|plan| plan.timeout = Some(limit)))
+    }
+
+    /// Tries a failing command again.
+    ///
+    /// - `times`: how often, after the first try.
+    /// - `pause`: the time between, `"2s"` or seconds.
+    ///
+    /// Errors: for what is no duration.
+    ///
+    /// ```rhai
+    /// cmd(`true`).retry(3, "2s").run();
+    /// ```
+    #[rhai_fn(return_raw, pure)]
+    pub fn retry(command: &mut Command, times: i64, pause: Dynamic) -> Fallible<Command> {
+        let pause = duration(&pause)?;
+        let times =
+            u32::try_from(times).map_err(|_| Error::new(format!("try `{times}` times more: not a number of tries")))?;
+        Ok(command.with(|plan| plan.retry = Some((times, pause))))
+    }
+
+    /// The statuses that are no failure.
+    ///
+    /// - `codes`: an array of numbers, such as `[0, 1]` for `grep`.
+    ///
+    /// Errors: when an element is no number.
+    ///
+    /// ```rhai
+    /// let lines = cmd(`grep -c nosuch /etc/passwd`).accept([0, 1]).read();
+    /// ```
+    #[rhai_fn(return_raw, pure)]
+    pub fn accept(command: &mut Command, codes: Array) -> Fallible<Command> {
+        let number = |code: Dynamic| code.as_int().ok().and_then(|code| i32::try_from(code).ok());
+        let codes: Option<Vec<i32>> = codes.into_iter().map(number).collect();
+        let codes = codes
+            .ok_or_else(|| Error::new("accept statuses: an element is no number").help("write `.accept([0, 1])`"))?;
+        Ok(command.with(|plan| plan.accept = codes))
+    }
+
+    /// Lets standard error join standard output: bash's `2>&1`.
+    ///
+    /// ```rhai
+    /// print(sh(`echo a; echo b >&2`).reads().both().read());
+    /// ```
+    #[rhai_fn(pure)]
+    pub fn both(command: &mut Command) -> Command {
+        command.with(|plan| plan.both = true)
+    }
+
+    /// Gives the command moyai's own terminal, for a shell or an editor: no capture, no time-out.
+    ///
+    /// ```rhai
+    /// cmd(`true`).interactive().run();
+    /// ```
+    #[rhai_fn(pure)]
+    pub fn interactive(command: &mut Command) -> Command {
+        command.with(|plan| plan.interactive = true)
+    }
+
+    /// Lets what the command leaves in the background live on, for a program that starts a service.
+    ///
+    /// ```rhai
+    /// cmd(`true`).daemon().run();
+    /// ```
+    #[rhai_fn(pure)]
+    pub fn daemon(command: &mut Command) -> Command {
+        command.with(|plan| plan.daemon = true)
+    }
+
+    /// Says that a `sh(...)` only reads, so that it runs under `--dry-run` too.
+    ///
+    /// ```rhai
+    /// let users = sh(`cut -d: -f1 /etc/passwd | wc -l`).reads().read();
+    /// ```
+    #[rhai_fn(pure)]
+    pub fn reads(command: &mut Command) -> Command {
+        command.with(|plan| plan.reads = true)
+    }
+
+    /// Joins two commands by a pipe.
+    ///
+    /// ```rhai
+    /// print((cmd(`printf 'b\na\n'`) | cmd(`sort`)).read());
+    /// ```
+    #[rhai_fn(name = "|")]
+    pub fn pipe(left: Command, right: Command) -> Command {
+        left.with(|plan| {
+            plan.stages.extend(right.plan.stages);
+            plan.shell |= right.plan.shell;
+            plan.reads &= right.plan.reads;
+            plan.both = right.plan.both;
+            plan.accept = right.plan.accept;
+            plan.output = right.plan.output;
+            plan.timeout = right.plan.timeout.or(plan.timeout);
+        })
+    }
+
+    /// The command as a line that can be pasted into a shell.
+    ///
+    /// Returns a string.
+    ///
+    /// ```rhai
+    /// print(cmd(`echo 'a b'`).to_string());
+    /// ```
+    #[rhai_fn(name = "to_string", name = "to_debug", pure)]
+    pub fn line(command: &mut Command) -> String {
+        command.plan.line()
+    }
+}

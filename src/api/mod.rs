@@ -1,0 +1,169 @@
+//! What a script can call: one file a namespace.
+//!
+//! The doc comment above each function *is* the user's documentation: a summary, the arguments
+//! with their units, what it returns, the errors, and an example that a test runs. `moyai api`
+//! prints them; functions stand in the order in which it prints them.
+
+pub mod basics;
+pub mod command;
+pub mod df;
+pub mod pool;
+pub mod text;
+
+use crate::run::{Error, Result, Run, lock};
+use pool::Pool;
+use rhai::{Dynamic, Engine, EvalAltResult, FnPtr, Map, NativeCallContext, Position};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Deref;
+use std::sync::{Arc, Mutex};
+
+/// What every function of a script gives.
+pub type Fallible<T> = std::result::Result<T, Box<EvalAltResult>>;
+
+/// What the script was called with, checked against what it reads.
+#[derive(Clone, Debug, Default)]
+pub struct Args {
+    /// The script's name, for messages.
+    pub name: String,
+    /// The flags that were given.
+    pub flags: BTreeSet<String>,
+    /// The options that were given, with their values.
+    pub options: BTreeMap<String, String>,
+    /// The other words.
+    pub rest: Vec<String>,
+}
+
+/// What scripts carry: the engine's default tag, so that natives, modules, threads and literals
+/// all see the same one.
+#[derive(Clone, Debug)]
+pub struct Context(Arc<Inner>);
+
+/// The parts of a [`Context`].
+#[derive(Debug)]
+pub struct Inner {
+    /// The run that the script belongs to.
+    pub run: Arc<Run>,
+    /// What the script was called with.
+    pub args: Args,
+    /// Work in parallel.
+    pub pool: Pool,
+    deferred: Mutex<Vec<Deferred>>,
+    folders: Mutex<Vec<tempfile::TempDir>>,
+}
+
+impl Deref for Context {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+impl Context {
+    /// A context for one script.
+    pub fn new(run: Arc<Run>, args: Args) -> Self {
+        Self(Arc::new(Inner {
+            run,
+            args,
+            pool: Pool::default(),
+            deferred: Mutex::default(),
+            folders: Mutex::default(),
+        }))
+    }
+
+    /// The context of the script that is calling.
+    pub fn of(call: &NativeCallContext<'_>) -> Self {
+        call.tag().map_or_else(|| unreachable!("a call without a tag"), Self::from_tag)
+    }
+
+    /// The context in the engine's tag.
+    pub fn from_tag(tag: &Dynamic) -> Self {
+        let context = tag.read_lock::<Self>().map(|context| context.clone());
+        // The engine sets it before anything runs; no script can reach it.
+        context.unwrap_or_else(|| unreachable!("the engine's tag is its context"))
+    }
+
+    /// Keeps a temporary folder until the script ends.
+    pub fn keep(&self, folder: tempfile::TempDir) {
+        lock(&self.folders).push(folder);
+    }
+
+    /// Registers a closure for the script's end, with the context that it needs to be called.
+    #[allow(deprecated)]
+    pub fn defer(&self, function: FnPtr, call: &NativeCallContext<'_>) {
+        lock(&self.deferred).push(Deferred { function, store: call.store_data() });
+    }
+
+    /// Calls what was deferred, the last first. Every one runs; the first error is given back.
+    #[allow(deprecated)]
+    pub fn run_deferred(&self, engine: &Engine) -> Fallible<()> {
+        let mut first = Ok(());
+        loop {
+            let next = lock(&self.deferred).pop();
+            let Some(deferred) = next else { return first };
+            let call = deferred.store.create_context(engine);
+            let result = deferred.function.call_within_context::<Dynamic>(&call, ());
+            if first.is_ok() {
+                first = result.map(|_| ());
+            }
+        }
+    }
+
+    /// Whether anything waits for the script's end.
+    pub fn has_deferred(&self) -> bool {
+        !lock(&self.deferred).is_empty()
+    }
+}
+
+/// A closure that waits for the script's end.
+#[allow(deprecated)]
+struct Deferred {
+    function: FnPtr,
+    store: rhai::NativeCallContextStore,
+}
+
+impl std::fmt::Debug for Deferred {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Deferred({})", self.function.fn_name())
+    }
+}
+
+impl From<Error> for Box<EvalAltResult> {
+    fn from(error: Error) -> Self {
+        EvalAltResult::ErrorRuntime(Dynamic::from(error), Position::NONE).into()
+    }
+}
+
+/// Adds everything that a script can call.
+pub fn register(engine: &mut Engine) {
+    basics::register(engine);
+    command::register(engine);
+    df::register(engine);
+    text::register(engine);
+}
+
+/// A map for a script, its fields in the order of the documentation.
+pub fn map<const N: usize>(fields: [(&str, Dynamic); N]) -> Map {
+    fields.into_iter().map(|(name, value)| (name.into(), value)).collect()
+}
+
+/// `()` for what is not there.
+pub fn optional<T: Into<Dynamic>>(value: Option<T>) -> Dynamic {
+    value.map_or(Dynamic::UNIT, Into::into)
+}
+
+/// JSON as a value of a script: numbers beyond 64 bits become floats, `null` becomes `()`.
+pub fn from_json(text: &[u8]) -> Result<Dynamic> {
+    serde_json::from_slice(text).map_err(|error| Error::new(format!("read JSON: {error}")))
+}
+
+/// A duration as scripts write it: `"30s"`, `"5m"`, `"2h"`, `"1 day"`, `"1.5s"`, or a number of seconds.
+pub fn duration(value: &Dynamic) -> Result<std::time::Duration> {
+    if let Ok(seconds) = value.as_int() {
+        return crate::schedule::duration(&seconds.to_string());
+    }
+    if let Ok(seconds) = value.as_float() {
+        return crate::schedule::duration(&seconds.to_string());
+    }
+    crate::schedule::duration(&value.to_string())
+}

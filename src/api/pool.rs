@@ -1,0 +1,75 @@
+//! Work in parallel: one bounded pool of threads with cancellation serves everything that is
+//! done at once.
+
+use crate::run::{Result, Run, lock};
+use std::collections::VecDeque;
+use std::sync::{Mutex, mpsc};
+use std::time::Duration;
+
+/// How many things are done at once where a script names no number.
+pub const WORKERS: usize = 32;
+/// The stack of a worker: scripts' closures run there, with the depth that the main script has.
+pub const STACK: usize = 64 * 1024 * 1024;
+
+/// A bounded pool. Threads live only while there is work.
+#[derive(Debug, Default)]
+pub struct Pool;
+
+impl Pool {
+    /// Does `work` for each item, at most `workers` at once; the results have the items' order.
+    ///
+    /// # Errors
+    /// When the run is cancelled: no further item begins. Work that waits must look at
+    /// [`crate::run::Cancel`] itself.
+    pub fn map<T: Send, R: Send>(
+        &self,
+        run: &Run,
+        items: Vec<T>,
+        workers: usize,
+        work: impl Fn(T) -> R + Sync,
+    ) -> Result<Vec<R>> {
+        let count = items.len();
+        let queue: Mutex<VecDeque<(usize, T)>> = Mutex::new(items.into_iter().enumerate().collect());
+        let mut results: Vec<Option<R>> = std::iter::repeat_with(|| None).take(count).collect();
+        std::thread::scope(|scope| {
+            let (send, receive) = mpsc::channel();
+            for _ in 0..workers.clamp(1, count.max(1)) {
+                let (send, queue, work) = (send.clone(), &queue, &work);
+                let worker = move || {
+                    while run.cancel.cause().is_none() {
+                        let Some((index, item)) = lock(queue).pop_front() else { return };
+                        if send.send((index, work(item))).is_err() {
+                            return;
+                        }
+                    }
+                };
+                // A thread that cannot be made leaves its share to the others.
+                if std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, worker).is_err() {
+                    break;
+                }
+            }
+            drop(send);
+            while let Ok((index, result)) = receive.recv_timeout(Duration::from_secs(u32::MAX.into())) {
+                results[index] = Some(result);
+            }
+        });
+        run.cancel.check()?;
+        Ok(results.into_iter().flatten().collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::Options;
+
+    #[test]
+    fn results_keep_the_order_of_the_items_whatever_ends_first() {
+        let run = Run::new(Options::default()).unwrap();
+        let out = Pool.map(&run, (0..100_u64).collect(), 8, |n| {
+            std::thread::sleep(Duration::from_micros((100 - n) * 20));
+            n * 2
+        });
+        assert_eq!(out.unwrap(), (0..100).map(|n| n * 2).collect::<Vec<u64>>());
+    }
+}

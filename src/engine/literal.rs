@@ -1,0 +1,235 @@
+//! The command literal: `$(...)`, `cmd(...)` and `sh(...)` as custom syntax of Rhai.
+//!
+//! Rhai hands over the literal's expression unevaluated. The typed text makes the words; each
+//! `${...}` is evaluated on its own and put into its place.
+
+use super::shell;
+use super::words::{Piece, Refusal, Segment, Value, Word, fill, split};
+use crate::api::{Context, Fallible, command::Command};
+use crate::process::{Plan, Stage};
+use crate::run::{Error, Place};
+use rhai::{Dynamic, Engine, EvalContext, Expr, Expression, Position};
+
+/// Which of the three.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `$(...)`: short for `cmd(...).read()`.
+    Read,
+    /// `cmd(...)`: a command as a value.
+    Command,
+    /// `sh(...)`: a line for bash.
+    Shell,
+}
+
+impl Kind {
+    /// By the custom syntax's first symbol.
+    pub fn of(symbol: &str) -> Option<Self> {
+        match symbol {
+            "$" => Some(Self::Read),
+            "cmd" => Some(Self::Command),
+            "sh" => Some(Self::Shell),
+            _ => None,
+        }
+    }
+
+    /// As a script writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Read => "$(...)",
+            Self::Command => "cmd(...)",
+            Self::Shell => "sh(...)",
+        }
+    }
+}
+
+/// A literal taken apart: typed text and values.
+pub struct Parts<'a> {
+    /// In order, text and holes.
+    pub segments: Vec<Segment<'a>>,
+    /// Where each segment begins in the script.
+    pub positions: Vec<Position>,
+    /// The expressions of the holes.
+    pub holes: Vec<&'a Expr>,
+}
+
+/// Takes the expression of a literal apart; `None` for anything that is no string literal.
+pub fn parts(expr: &Expr) -> Option<Parts<'_>> {
+    let mut parts = Parts { segments: Vec::new(), positions: Vec::new(), holes: Vec::new() };
+    let list = match expr {
+        Expr::StringConstant(..) => std::slice::from_ref(expr),
+        Expr::InterpolatedString(list, _) => list.as_slice(),
+        _ => return None,
+    };
+    for part in list {
+        match part {
+            Expr::StringConstant(text, position) => {
+                parts.segments.push(Segment::Text(text));
+                parts.positions.push(*position);
+            }
+            hole => {
+                parts.segments.push(Segment::Hole(parts.holes.len()));
+                parts.positions.push(hole.position());
+                parts.holes.push(hole);
+            }
+        }
+    }
+    Some(parts)
+}
+
+impl Parts<'_> {
+    /// What is wrong with the literal before any value is known.
+    ///
+    /// # Errors
+    /// The first refusal.
+    pub fn check(&self, kind: Kind) -> Result<Vec<Vec<Word>>, Refusal> {
+        if kind == Kind::Shell {
+            shell::check(&self.segments)?;
+            return Ok(Vec::new());
+        }
+        split(&self.segments)
+    }
+
+    /// The typed words of each stage, up to the first that holds a value.
+    pub fn known_words(stages: &[Vec<Word>]) -> Vec<Vec<String>> {
+        let known = |words: &Vec<Word>| words.iter().map_while(Word::text).map(str::to_owned).collect();
+        stages.iter().map(known).collect()
+    }
+}
+
+/// Adds the three literals to an engine.
+pub fn register(engine: &mut Engine) {
+    for symbol in ["$", "cmd", "sh"] {
+        let kind = Kind::of(symbol).unwrap_or(Kind::Command);
+        let handler = move |context: &mut EvalContext<'_, '_, '_, '_, '_, '_>, inputs: &[Expression<'_>]| {
+            let position = inputs[0].position();
+            evaluate(kind, context, &inputs[0]).map_err(|mut error| {
+                // Rhai leaves the position of a custom syntax's error empty.
+                if error.position().is_none() {
+                    error.set_position(position);
+                }
+                error
+            })
+        };
+        let registered = engine.register_custom_syntax([symbol, "(", "$expr$", ")"], false, handler);
+        debug_assert!(registered.is_ok(), "{symbol}: {:?}", registered.err());
+    }
+}
+
+fn evaluate(
+    kind: Kind,
+    context: &mut EvalContext<'_, '_, '_, '_, '_, '_>,
+    input: &Expression<'_>,
+) -> Fallible<Dynamic> {
+    let expr: &Expr = input;
+    let position = expr.position();
+    let place = Place {
+        path: context.global_runtime_state().source().unwrap_or_default().to_owned(),
+        line: position.line().unwrap_or(0),
+        column: position.position().unwrap_or(0),
+    };
+    let refuse = |message: String, help: String| {
+        let mut error = Error::new(message).help(help);
+        error.place = Some(place.clone());
+        error
+    };
+    let Some(parts) = parts(expr) else {
+        return Err(refuse(
+            format!("{} takes text in backticks", kind.name()),
+            "write the command between backticks".into(),
+        )
+        .into());
+    };
+    let stages = parts.check(kind).map_err(|refusal| refuse(refusal.message, refusal.help))?;
+    let mut values = Vec::with_capacity(parts.holes.len());
+    for hole in &parts.holes {
+        let value = context.eval_expression_tree(&Expression::from(*hole))?;
+        values.push(value_of(value).map_err(|(message, help)| refuse(message, help))?);
+    }
+    let mut plan = if kind == Kind::Shell {
+        let (argv, shown) = shell::build(&parts.segments, &values).map_err(|(message, help)| refuse(message, help))?;
+        let mut plan = Plan::of(vec![Stage { argv, shown: Some(shown), ..Stage::default() }]);
+        plan.shell = true;
+        plan
+    } else {
+        let fill = |words: &Vec<Word>| {
+            let argv = fill(words, &values).map_err(|(message, help)| refuse(message, help))?;
+            if argv.is_empty() {
+                return Err(refuse(
+                    "the command is empty: its array has no elements".into(),
+                    "give it a program".into(),
+                ));
+            }
+            Ok(Stage { argv, ..Stage::default() })
+        };
+        Plan::of(stages.iter().map(fill).collect::<Result<Vec<_>, Error>>()?)
+    };
+    plan.place = Some(place);
+    if kind == Kind::Read {
+        let run = Context::from_tag(context.tag()).run.clone();
+        return Ok(Command::new(plan).read_text(&run)?.into());
+    }
+    Ok(Dynamic::from(Command::new(plan)))
+}
+
+/// A value as it can stand in a command.
+fn value_of(value: Dynamic) -> Result<Value, (String, String)> {
+    let value = value.flatten();
+    if let Some(list) = value.read_lock::<rhai::Array>() {
+        let mut many = Vec::with_capacity(list.len());
+        for element in list.iter() {
+            match value_of(element.clone())? {
+                Value::Text(text) | Value::Number(text) => many.push(text),
+                Value::Many(_) => {
+                    return Err((
+                        "an array within an array cannot be an argument".into(),
+                        "hand over a flat array".into(),
+                    ));
+                }
+            }
+        }
+        return Ok(Value::Many(many));
+    }
+    if value.is_string() || value.is_char() {
+        return Ok(Value::Text(value.to_string()));
+    }
+    if value.is_int() || value.is_float() || value.is_bool() {
+        return Ok(Value::Number(value.to_string()));
+    }
+    if let Some(lines) = value.read_lock::<crate::api::text::Lines>() {
+        let _ = &*lines;
+        return Err(("lines cannot be an argument as they are".into(), "write `${lines.to_array()}`".into()));
+    }
+    let (what, help) = match value.type_name() {
+        "()" => ("nothing, `()`,", "a value is missing: `${x ?? \"\"}`, or look at what should have set it"),
+        "map" => ("a map", "name one of its fields: `${c.name}`"),
+        _ if value.is_fnptr() => ("a function", "call it: `${f.call()}`"),
+        _ => ("this value", "turn it into text first"),
+    };
+    Err((format!("{what} cannot be an argument of a command"), help.to_owned()))
+}
+
+/// The refusal's place in the script: its segment's position, moved over the text before it.
+pub fn place_of(parts: &Parts<'_>, refusal: &Refusal) -> (usize, usize) {
+    let start = parts.positions.get(refusal.segment).copied().unwrap_or(Position::NONE);
+    let (mut line, mut column) = (start.line().unwrap_or(1), start.position().unwrap_or(1));
+    if let Some(Segment::Text(text)) = parts.segments.get(refusal.segment) {
+        // A literal begins one column behind its backtick.
+        if refusal.segment == 0 {
+            column += 1;
+        }
+        for char in text[..refusal.offset.min(text.len())].chars() {
+            if char == '\n' {
+                line += 1;
+                column = 1;
+            } else {
+                column += 1;
+            }
+        }
+    }
+    (line, column)
+}
+
+/// Whether a word of the literal holds a value, for the checks that need the words themselves.
+pub fn is_known(words: &[Word]) -> bool {
+    words.iter().all(|word| word.pieces.iter().all(|piece| matches!(piece, Piece::Text(_))))
+}

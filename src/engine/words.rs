@@ -1,0 +1,357 @@
+//! The words of a command literal: `$(...)` and `cmd(...)`.
+//!
+//! The text of a literal comes in segments, with holes between them where `${...}` stood. A hole
+//! is data: it is placed after the words were made and never parsed, so that no value can add a
+//! word, a pipe or an option.
+
+/// A part of a literal.
+#[derive(Clone, Copy, Debug)]
+pub enum Segment<'a> {
+    /// Text that the script's author typed.
+    Text(&'a str),
+    /// The value of the n-th `${...}`.
+    Hole(usize),
+}
+
+/// A piece of a word.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Piece {
+    /// Text, its quotes removed.
+    Text(String),
+    /// A value.
+    Hole(usize),
+}
+
+/// One word of a stage; several pieces are glued together.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Word {
+    /// In order.
+    pub pieces: Vec<Piece>,
+}
+
+/// Why a literal is refused, and where: a segment and a byte in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The index of the segment.
+    pub segment: usize,
+    /// The byte in the segment.
+    pub offset: usize,
+    /// One sentence.
+    pub message: String,
+    /// What to write instead.
+    pub help: String,
+}
+
+/// Splits a literal into stages of words.
+///
+/// # Errors
+/// For what a shell would have done something with: that is refused instead of taken literally.
+pub fn split(segments: &[Segment<'_>]) -> Result<Vec<Vec<Word>>, Refusal> {
+    let mut stages = Vec::new();
+    let mut words: Vec<Word> = Vec::new();
+    let mut word: Option<Word> = None;
+    for (segment, part) in segments.iter().enumerate() {
+        let text = match part {
+            Segment::Hole(index) => {
+                word.get_or_insert_default().pieces.push(Piece::Hole(*index));
+                continue;
+            }
+            Segment::Text(text) => *text,
+        };
+        let refuse = |offset: usize, message: &str, help: &str| {
+            Err(Refusal { segment, offset, message: message.to_owned(), help: help.to_owned() })
+        };
+        let mut chars = text.char_indices();
+        while let Some((offset, char)) = chars.next() {
+            match char {
+                '\0' => return refuse(offset, "a NUL byte cannot be part of a command", "take it out"),
+                char if char.is_ascii_whitespace() => words.extend(word.take()),
+                '|' => {
+                    if text[offset + 1..].starts_with(['|', '&']) {
+                        return refuse(
+                            offset,
+                            "`||` and `|&` are a shell's",
+                            "write `if !cmd(...).ok() { ... }`, or `.both()` for the output, or `sh(...)`",
+                        );
+                    }
+                    words.extend(word.take());
+                    if words.is_empty() {
+                        return refuse(offset, "there is no command before the `|`", "put one there");
+                    }
+                    stages.push(std::mem::take(&mut words));
+                }
+                '\'' | '"' => quoted(segments, segment, offset, char, &mut chars, word.get_or_insert_default())?,
+                '\\' => match chars.next() {
+                    Some((_, escaped)) => word.get_or_insert_default().push(escaped),
+                    None => {
+                        return refuse(offset, "a `\\` with nothing behind it", "write `'\\'` for the character itself");
+                    }
+                },
+                _ => {
+                    if let Some((message, help)) = shells(char, &text[offset..], word.as_ref(), words.len()) {
+                        return refuse(offset, &message, &help);
+                    }
+                    word.get_or_insert_default().push(char);
+                }
+            }
+        }
+    }
+    words.extend(word.take());
+    if words.is_empty() {
+        let (message, help) = if !stages.is_empty() {
+            ("there is no command behind the `|`", "put one there")
+        } else {
+            ("the command is empty", "put a program's name between the backticks")
+        };
+        return Err(Refusal {
+            segment: segments.len().saturating_sub(1),
+            offset: 0,
+            message: message.into(),
+            help: help.into(),
+        });
+    }
+    stages.push(words);
+    Ok(stages)
+}
+
+/// The characters that a shell would act on, with what to write instead.
+fn shells(char: char, rest: &str, word: Option<&Word>, words: usize) -> Option<(String, String)> {
+    let begins = word.is_none();
+    let hint = match char {
+        '>' => "write `.to_file(path)` or `.append_to(path)` behind the command; `.both()` for `2>&1`",
+        '<' => "write `.stdin(file::read(path))` behind the command",
+        '&' if rest.starts_with("&&") => "write two statements: the second runs only if the first succeeds",
+        '&' => "write `.start()` behind the command for the background; quote it if it is meant literally",
+        ';' => "write two statements; `\\;` for the character itself",
+        '(' | ')' => "quote it if it is meant literally; a subshell needs `sh(...)`",
+        '*' | '?' => "write `${glob(\"*.log\")}`; quote it if it is meant literally",
+        '$' => "write `${name}` for a variable of the script, `${env(\"NAME\")}` for one of the environment",
+        '~' if begins => "write `${env(\"HOME\")}`",
+        '#' if begins => "a comment stands outside of the backticks, behind `//`; quote it if it is meant literally",
+        '=' if words == 0 && word.is_some_and(Word::is_name) => "write `.env(\"NAME\", value)` behind the command",
+        _ => return None,
+    };
+    let what = match char {
+        '&' if rest.starts_with("&&") => "`&&`".to_owned(),
+        '=' => "a variable before the program".to_owned(),
+        _ => format!("`{char}`"),
+    };
+    Some((format!("{what} means something to a shell, and there is none here"), hint.to_owned()))
+}
+
+/// Reads up to the closing quote, which must be in the same segment unless holes stand between.
+fn quoted(
+    segments: &[Segment<'_>],
+    segment: usize,
+    open: usize,
+    quote: char,
+    chars: &mut std::str::CharIndices<'_>,
+    word: &mut Word,
+) -> Result<(), Refusal> {
+    let refuse =
+        |offset: usize, message: String, help: &str| Err(Refusal { segment, offset, message, help: help.to_owned() });
+    // An empty pair of quotes is a word: an empty argument.
+    word.push_str("");
+    while let Some((offset, char)) = chars.next() {
+        match char {
+            char if char == quote => return Ok(()),
+            '\0' => return refuse(offset, "a NUL byte cannot be part of a command".into(), "take it out"),
+            '\\' if quote == '"' => match chars.next() {
+                Some((_, escaped @ ('"' | '\\' | '$' | '`'))) => word.push(escaped),
+                Some((_, other)) => {
+                    word.push('\\');
+                    word.push(other);
+                }
+                None => break,
+            },
+            '$' if quote == '"' => {
+                return refuse(
+                    offset,
+                    "`$` means something to a shell, and there is none here".into(),
+                    "write `${name}` for a variable of the script; in single quotes it is taken literally",
+                );
+            }
+            char => word.push(char),
+        }
+    }
+    if matches!(segments.get(segment + 1), Some(Segment::Hole(_))) {
+        return refuse(
+            open,
+            format!("a `${{...}}` stands between quotes (`{quote}`)"),
+            "take the quotes off, the value needs none",
+        );
+    }
+    refuse(open, format!("the quote `{quote}` is not closed"), "close it, or write `\\` before it")
+}
+
+impl Word {
+    fn push(&mut self, char: char) {
+        self.push_str(char.encode_utf8(&mut [0; 4]));
+    }
+
+    fn push_str(&mut self, text: &str) {
+        match self.pieces.last_mut() {
+            Some(Piece::Text(last)) => last.push_str(text),
+            _ => self.pieces.push(Piece::Text(text.to_owned())),
+        }
+    }
+
+    /// Could this be the name of a shell's variable?
+    fn is_name(&self) -> bool {
+        match self.pieces.as_slice() {
+            [Piece::Text(text)] => {
+                !text.starts_with(|char: char| char.is_ascii_digit())
+                    && !text.is_empty()
+                    && text.chars().all(|char| char.is_ascii_alphanumeric() || char == '_')
+            }
+            _ => false,
+        }
+    }
+
+    /// The word when it holds no value.
+    pub fn text(&self) -> Option<&str> {
+        match self.pieces.as_slice() {
+            [Piece::Text(text)] => Some(text),
+            _ => None,
+        }
+    }
+}
+
+/// The value of a hole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Value {
+    /// A string or a character: one argument.
+    Text(String),
+    /// A number or a truth value: one argument, which may begin with `-`.
+    Number(String),
+    /// An array: one argument per element.
+    Many(Vec<String>),
+}
+
+/// Puts the values into the words of one stage.
+///
+/// # Errors
+/// For a NUL byte, for an array glued to text, and for a string that a program would take for an
+/// option because it begins with `-`.
+pub fn fill(words: &[Word], values: &[Value]) -> Result<Vec<String>, (String, String)> {
+    let mut argv = Vec::with_capacity(words.len());
+    for word in words {
+        if let [Piece::Hole(index)] = word.pieces.as_slice()
+            && let Value::Many(many) = &values[*index]
+        {
+            argv.extend(many.iter().cloned());
+            continue;
+        }
+        let mut text = String::new();
+        for piece in &word.pieces {
+            match piece {
+                Piece::Text(typed) => text.push_str(typed),
+                Piece::Hole(index) => match &values[*index] {
+                    Value::Text(value) => {
+                        if text.is_empty() && value.starts_with('-') && !argv.iter().any(|word| word == "--") {
+                            return Err((
+                                format!("the value `{value}` begins with `-` and would be taken for an option"),
+                                "put `--` before it if the program knows that, or an array: `${[value]}`".into(),
+                            ));
+                        }
+                        text.push_str(value);
+                    }
+                    Value::Number(value) => text.push_str(value),
+                    Value::Many(_) => {
+                        return Err((
+                            "an array is glued to other text".into(),
+                            "put blanks around it; each element becomes an argument".into(),
+                        ));
+                    }
+                },
+            }
+        }
+        argv.push(text);
+    }
+    if argv.iter().any(|word| word.contains('\0')) {
+        return Err((
+            "a value holds a NUL byte, which no argument can".into(),
+            "take it out, or hand it over with `.stdin(text)`".into(),
+        ));
+    }
+    Ok(argv)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one(text: &str) -> Vec<Vec<String>> {
+        let stages = split(&[Segment::Text(text)]).unwrap_or_else(|refusal| panic!("{text}: {refusal:?}"));
+        stages.iter().map(|words| fill(words, &[]).unwrap()).collect()
+    }
+
+    fn refused(text: &str) -> (usize, String) {
+        let refusal = split(&[Segment::Text(text)]).expect_err(text);
+        (refusal.offset, refusal.help)
+    }
+
+    #[test]
+    fn quotes_and_escapes_make_one_word_each() {
+        assert_eq!(one(r#"a 'b c' "d \"e" f\ g '' x"y"'z'"#), [["a", "b c", "d \"e", "f g", "", "xyz"]]);
+        assert_eq!(one("docker ps --format '{{json .}}'"), [["docker", "ps", "--format", "{{json .}}"]]);
+        assert_eq!(one("find . -exec ls {} \\;"), [["find", ".", "-exec", "ls", "{}", ";"]]);
+        assert_eq!(one("a{b,c} x=y :%@+[1] u#v w~"), [["a{b,c}", "x=y", ":%@+[1]", "u#v", "w~"]]);
+    }
+
+    #[test]
+    fn a_pipe_separates_stages_only_outside_of_quotes() {
+        assert_eq!(one("a '|' b | c"), [vec!["a", "|", "b"], vec!["c"]]);
+    }
+
+    #[test]
+    fn what_a_shell_would_act_on_is_refused_where_it_stands() {
+        for (text, offset, hint) in [
+            ("ls > x", 3, ".to_file"),
+            ("ls 2>&1", 4, ".to_file"),
+            ("cat < x", 4, ".stdin"),
+            ("sleep 9 &", 8, ".start()"),
+            ("a && b", 2, "two statements"),
+            ("a || b", 2, ".ok()"),
+            ("a; b", 1, "two statements"),
+            ("(a)", 0, "sh(...)"),
+            ("ls *.log", 3, "glob"),
+            ("ls a?", 4, "glob"),
+            ("echo $HOME", 5, "env(\"NAME\")"),
+            ("echo \"$x\"", 6, "single quotes"),
+            ("ls ~", 3, "env(\"HOME\")"),
+            ("ls # all", 3, "//"),
+            ("FOO=1 prog", 3, ".env("),
+            ("echo 'x", 5, "close it"),
+            ("| a", 0, "put one there"),
+            ("a |", 0, "put one there"),
+            ("", 0, "program's name"),
+        ] {
+            let (at, help) = refused(text);
+            assert_eq!(at, offset, "{text}");
+            assert!(help.contains(hint), "{text}: {help}");
+        }
+    }
+
+    #[test]
+    fn a_hole_between_quotes_is_refused() {
+        let refusal = split(&[Segment::Text("echo '"), Segment::Hole(0), Segment::Text("'")]).unwrap_err();
+        assert_eq!(refusal.help, "take the quotes off, the value needs none");
+    }
+
+    #[test]
+    fn a_value_that_looks_like_an_option_is_refused_until_the_double_dash() {
+        let stages = |text| split(&[Segment::Text(text), Segment::Hole(0), Segment::Text("")]).unwrap();
+        let value = [Value::Text("-rf".into())];
+        assert!(fill(&stages("rm ")[0], &value).unwrap_err().0.contains("`-rf` begins with `-`"));
+        assert_eq!(fill(&stages("rm -- ")[0], &value).unwrap(), ["rm", "--", "-rf"]);
+        assert_eq!(fill(&stages("rm x")[0], &value).unwrap(), ["rm", "x-rf"]);
+        assert_eq!(fill(&stages("seq ")[0], &[Value::Number("-1".into())]).unwrap(), ["seq", "-1"]);
+        assert_eq!(
+            fill(&stages("rm ")[0], &[Value::Many(vec!["-r".into(), String::new()])]).unwrap(),
+            ["rm", "-r", ""]
+        );
+        assert_eq!(fill(&stages("rm ")[0], &[Value::Many(vec![])]).unwrap(), ["rm"]);
+        assert!(fill(&stages("rm x")[0], &[Value::Many(vec![])]).unwrap_err().0.contains("glued"));
+    }
+}

@@ -1,0 +1,446 @@
+//! One run: what the command line decided, handed down to everything that acts.
+
+use chrono::{DateTime, Duration as Span, Local};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use std::collections::BTreeSet;
+use std::fmt;
+use std::io::{IsTerminal, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// The result of every operation of moyai.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Exit codes with a meaning of their own.
+pub mod exit {
+    /// A script failed.
+    pub const FAILED: i32 = 1;
+    /// Wrong usage, or a script that does not check.
+    pub const USAGE: i32 = 2;
+    /// Another run holds the lock (`EX_TEMPFAIL` of sysexits.h).
+    pub const LOCKED: i32 = 75;
+    /// A time-out that nobody caught, as `timeout(1)`.
+    pub const TIMED_OUT: i32 = 124;
+    /// A program that was not found, as a shell.
+    pub const NOT_FOUND: i32 = 127;
+}
+
+/// An error: one sentence, a next step, and what the program said.
+///
+/// Scripts catch it as a value with the fields `message`, `help`, `err` (the end of standard
+/// error), `code` (the program's status, -1 where there is none); `${e}` gives the message.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Error {
+    /// One sentence in lower case: the operation, the thing in backticks, the cause.
+    pub message: String,
+    /// The next step.
+    pub help: Option<String>,
+    /// The last 64 KiB that a failed program wrote to standard error.
+    pub err: String,
+    /// The status of the program that failed.
+    pub status: Option<i32>,
+    /// What moyai exits with when nobody catches the error.
+    pub exit: i32,
+    /// Where in which script, when the thrower knew better than the interpreter: path, line, column.
+    pub place: Option<Place>,
+}
+
+/// A place in a script.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// The script's path as messages show it.
+    pub path: String,
+    /// From 1; 0 when unknown.
+    pub line: usize,
+    /// From 1; 0 when unknown.
+    pub column: usize,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.path, self.line)
+    }
+}
+
+impl Error {
+    /// An error with its sentence.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), exit: exit::FAILED, ..Self::default() }
+    }
+
+    /// An error about how moyai was called, or about a script that does not check.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self { exit: exit::USAGE, ..Self::new(message) }
+    }
+
+    /// Says what to do next.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// Sets what moyai exits with.
+    #[must_use]
+    pub fn exit(mut self, code: i32) -> Self {
+        self.exit = code;
+        self
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// Where this run finds and keeps things; root and a user have different ones.
+#[derive(Clone, Debug)]
+pub struct Places {
+    /// Scripts and the configuration: `/etc/moyai/scripts`.
+    pub scripts: PathBuf,
+    /// Secrets, one file each, mode 0600: `/etc/moyai/secrets`.
+    pub secrets: PathBuf,
+    /// What outlives a run: `/var/lib/moyai`.
+    pub state: PathBuf,
+    /// Locks: `/run/moyai`.
+    pub locks: PathBuf,
+}
+
+impl Places {
+    /// The folders of the XDG base directory specification for a user, those of the file system
+    /// hierarchy standard for root; `$MOYAI_STATE` moves state, locks and secrets together.
+    pub fn of_this_user() -> Self {
+        let var = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let mut places = if rustix::process::geteuid().is_root() {
+            Self {
+                scripts: "/etc/moyai/scripts".into(),
+                secrets: "/etc/moyai/secrets".into(),
+                state: "/var/lib/moyai".into(),
+                locks: "/run/moyai".into(),
+            }
+        } else {
+            let home = var("HOME").unwrap_or_else(|| "/".into());
+            let config = var("XDG_CONFIG_HOME").unwrap_or_else(|| home.join(".config")).join("moyai");
+            let state = var("XDG_STATE_HOME").unwrap_or_else(|| home.join(".local/state")).join("moyai");
+            let locks = var("XDG_RUNTIME_DIR").map_or_else(|| state.join("locks"), |dir| dir.join("moyai"));
+            Self { scripts: config.join("scripts"), secrets: config.join("secrets"), state, locks }
+        };
+        if let Some(state) = var("MOYAI_STATE") {
+            places.locks = state.join("locks");
+            places.secrets = state.join("secrets");
+            places.state = state;
+        }
+        places
+    }
+}
+
+/// What the command line decided about one run.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Print each act instead of doing it.
+    pub dry_run: bool,
+    /// Print each command as it starts.
+    pub trace: bool,
+    /// Show `log` lines at once.
+    pub verbose: bool,
+    /// Wait for locks instead of giving up with exit code 75.
+    pub wait: bool,
+    /// The pretended time at the start.
+    pub at: Option<DateTime<Local>>,
+    /// The limit of the whole run.
+    pub timeout: Option<Duration>,
+    /// `--scripts DIR` or `$MOYAI_SCRIPTS`: looked at before every other folder.
+    pub scripts: Option<PathBuf>,
+    /// Where things are found and kept.
+    pub places: Places,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            dry_run: false,
+            trace: false,
+            verbose: false,
+            wait: false,
+            at: None,
+            timeout: None,
+            scripts: None,
+            places: Places::of_this_user(),
+        }
+    }
+}
+
+/// One run of one script.
+#[derive(Debug)]
+pub struct Run {
+    /// What the command line decided.
+    pub options: Options,
+    /// Tells everything that waits to stop.
+    pub cancel: Cancel,
+    started: Instant,
+    offset: Span,
+    secrets: Mutex<BTreeSet<String>>,
+    held: Mutex<Vec<String>>,
+    planned: AtomicUsize,
+    noted: AtomicBool,
+    log_at_once: bool,
+}
+
+impl Run {
+    /// A run that starts now.
+    pub fn new(options: Options) -> Result<Arc<Self>> {
+        let offset = options.at.map_or_else(Span::zero, |at| at - Local::now());
+        let log_at_once = options.verbose || std::io::stderr().is_terminal();
+        let cancel = Cancel::new(options.timeout)?;
+        Ok(Arc::new(Self {
+            options,
+            cancel,
+            started: Instant::now(),
+            offset,
+            secrets: Mutex::default(),
+            held: Mutex::default(),
+            planned: AtomicUsize::new(0),
+            noted: AtomicBool::new(false),
+            log_at_once,
+        }))
+    }
+
+    /// Whether acts are printed instead of done.
+    pub fn dry(&self) -> bool {
+        self.options.dry_run
+    }
+
+    /// The time as scripts see it: the host's, moved by `--at`. It goes on ticking.
+    pub fn now(&self) -> DateTime<Local> {
+        Local::now() + self.offset
+    }
+
+    /// Since the run began.
+    pub fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// Hides a value in everything that is printed from now on.
+    pub fn hide(&self, secret: &str) {
+        if !secret.is_empty() {
+            let mut secrets = lock(&self.secrets);
+            secrets.insert(secret.to_owned());
+            // The forms in which it may turn up: in a command line and in an address.
+            secrets.insert(crate::process::quote(secret));
+            secrets
+                .insert(percent_encoding::utf8_percent_encode(secret, percent_encoding::NON_ALPHANUMERIC).to_string());
+        }
+    }
+
+    /// The text with every secret replaced.
+    pub fn mask(&self, text: &str) -> String {
+        let secrets = lock(&self.secrets);
+        let mut longest_first: Vec<&String> = secrets.iter().collect();
+        longest_first.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        longest_first.iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), "<secret>"))
+    }
+
+    /// Prints a line to standard output. A closed standard output ends the run quietly.
+    pub fn print(&self, text: &str) {
+        let line = format!("{}\n", self.mask(text));
+        if let Err(error) = std::io::stdout().lock().write_all(line.as_bytes())
+            && error.kind() == std::io::ErrorKind::BrokenPipe
+        {
+            self.cancel.close();
+        }
+    }
+
+    /// Prints whole lines to standard error, in one write so that they stay whole beside others'.
+    pub fn note(&self, text: &str) {
+        // Nothing is left to tell when standard error is gone.
+        let _ = std::io::stderr().lock().write_all(format!("{}\n", self.mask(text)).as_bytes());
+    }
+
+    /// A progress line: shown at once on a terminal and with `-v`, else kept for a failure.
+    pub fn log(&self, text: &str) {
+        if self.log_at_once {
+            self.note(text);
+        } else {
+            lock(&self.held).push(text.to_owned());
+        }
+    }
+
+    /// The progress lines that nobody has seen, for the report of a failure.
+    pub fn held(&self) -> Vec<String> {
+        std::mem::take(&mut *lock(&self.held))
+    }
+
+    /// The gate of every act: under `--dry-run` prints the line that would do it and returns true.
+    ///
+    /// The line can be pasted into a shell; it may be several lines (a here-document).
+    pub fn planned(&self, line: impl FnOnce() -> String) -> bool {
+        if self.dry() {
+            self.print(&line());
+            self.planned.fetch_add(1, Ordering::Relaxed);
+        }
+        self.dry()
+    }
+
+    /// Says once, at the first read behind a planned act, that reads show the state before it.
+    pub fn reading(&self) {
+        if self.planned.load(Ordering::Relaxed) > 0 && !self.noted.swap(true, Ordering::Relaxed) {
+            self.print("# what follows was read before the lines above were run");
+        }
+    }
+}
+
+/// Locks a mutex whose holder may have panicked: the data are plain collections, whole at any time.
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Cancellation: signals, the time limit and a closed standard output, as one thing to wait on.
+///
+/// A signal writes a byte into a socket that nobody reads, so that every poll that includes
+/// [`Cancel::fd`] wakes, on whichever thread it waits.
+#[derive(Debug)]
+pub struct Cancel {
+    signal: Arc<AtomicUsize>,
+    closed: AtomicBool,
+    wake: UnixStream,
+    waker: UnixStream,
+    deadline: Mutex<Option<Instant>>,
+}
+
+/// Why a run ends early.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// A signal, by its number.
+    Signal(i32),
+    /// The time limit of the run.
+    TimeOut,
+    /// Nobody reads standard output any more.
+    Closed,
+}
+
+impl Cause {
+    /// The error of whatever was going on.
+    pub fn error(self) -> Error {
+        match self {
+            Self::Signal(number) => {
+                let name = match number {
+                    signal_hook::consts::SIGINT => "interrupted",
+                    signal_hook::consts::SIGHUP => "the terminal was closed",
+                    _ => "asked to stop",
+                };
+                Error::new(name).exit(128 + number)
+            }
+            Self::TimeOut => Error::new("the run took longer than its time limit")
+                .help("give it more with `--timeout`")
+                .exit(exit::TIMED_OUT),
+            Self::Closed => Error::new("standard output was closed").exit(0),
+        }
+    }
+}
+
+impl Cancel {
+    fn new(timeout: Option<Duration>) -> Result<Self> {
+        let socket = |error: std::io::Error| Error::new(format!("make a socket pair: {error}"));
+        let (wake, waker) = UnixStream::pair().map_err(socket)?;
+        wake.set_nonblocking(true).map_err(socket)?;
+        Ok(Self {
+            signal: Arc::default(),
+            closed: AtomicBool::new(false),
+            wake,
+            waker,
+            deadline: Mutex::new(timeout.map(|limit| Instant::now() + limit)),
+        })
+    }
+
+    /// From now on INT, TERM and HUP end this run in good order.
+    pub fn listen(&self) -> Result<()> {
+        use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+        let failed = |error: std::io::Error| Error::new(format!("listen for signals: {error}"));
+        for signal in [SIGINT, SIGTERM, SIGHUP] {
+            // The number first: whoever is woken must find it.
+            signal_hook::flag::register_usize(signal, self.signal.clone(), signal as usize).map_err(failed)?;
+            signal_hook::low_level::pipe::register(signal, self.waker.try_clone().map_err(failed)?).map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+        // A full socket wakes as well as one more byte.
+        let _ = (&self.waker).write(&[0]);
+    }
+
+    /// Why the run should end now, if it should.
+    pub fn cause(&self) -> Option<Cause> {
+        match self.signal.load(Ordering::SeqCst) {
+            0 if self.closed.load(Ordering::SeqCst) => Some(Cause::Closed),
+            0 if self.deadline().is_some_and(|deadline| Instant::now() >= deadline) => Some(Cause::TimeOut),
+            0 => None,
+            signal => Some(Cause::Signal(signal as i32)),
+        }
+    }
+
+    /// An error if the run should end now.
+    pub fn check(&self) -> Result<()> {
+        self.cause().map_or(Ok(()), |cause| Err(cause.error()))
+    }
+
+    /// When the run's time is up.
+    pub fn deadline(&self) -> Option<Instant> {
+        *lock(&self.deadline)
+    }
+
+    /// Forgets what has happened and sets a new limit, so that clean-up can run.
+    pub fn clear(&self, limit: Option<Duration>) {
+        self.signal.store(0, Ordering::SeqCst);
+        self.closed.store(false, Ordering::SeqCst);
+        *lock(&self.deadline) = limit.map(|limit| Instant::now() + limit);
+        let mut bytes = [0; 64];
+        while matches!(std::io::Read::read(&mut (&self.wake), &mut bytes), Ok(read) if read > 0) {}
+    }
+
+    /// Readable as soon as a signal has come.
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.wake.as_fd()
+    }
+
+    /// Sleeps, but not past the end of the run.
+    pub fn sleep(&self, time: Duration) -> Result<()> {
+        let end = Instant::now() + time;
+        loop {
+            self.check()?;
+            let until = self.deadline().map_or(end, |deadline| deadline.min(end));
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() && Instant::now() >= end {
+                return Ok(());
+            }
+            wait_for(&[self.fd()], Some(left));
+        }
+    }
+}
+
+/// Waits until one of the descriptors is readable or the time is up; says which are.
+pub fn wait_for(fds: &[BorrowedFd<'_>], time: Option<Duration>) -> Vec<bool> {
+    let mut polled: Vec<PollFd<'_>> = fds.iter().map(|fd| PollFd::from_borrowed_fd(*fd, PollFlags::IN)).collect();
+    let time = time.map(|time| Timespec {
+        tv_sec: i64::try_from(time.as_secs()).unwrap_or(i64::MAX),
+        // Rounded up by a microsecond, so that a wait never ends just before its time.
+        tv_nsec: i64::from(time.subsec_nanos()) + i64::from(time.subsec_nanos() < 999_999_000) * 1000,
+    });
+    // EINTR is a wake-up like any other: the caller looks at what it waits for and comes back.
+    let _ = poll(&mut polled, time.as_ref());
+    polled.iter().map(|fd| !fd.revents().is_empty()).collect()
+}
+
+/// A pipe whose ends are closed in children.
+pub fn pipe() -> Result<(OwnedFd, OwnedFd)> {
+    rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
+        .map_err(|error| Error::new(format!("make a pipe: {error}")))
+}

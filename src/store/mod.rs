@@ -1,0 +1,1 @@
+//! What outlives a run: files that are replaced whole or not at all, and locks on things.
