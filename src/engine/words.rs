@@ -84,7 +84,11 @@ pub fn split(segments: &[Segment<'_>]) -> Result<Vec<Vec<Word>>, Refusal> {
                 '\\' => match chars.next() {
                     Some((_, escaped)) => word.get_or_insert_default().push(escaped),
                     None => {
-                        return refuse(offset, "a `\\` with nothing behind it", "write `'\\'` for the character itself");
+                        return refuse(
+                            offset,
+                            "a `\\` with nothing behind it",
+                            "write `'\\'` for the character itself",
+                        );
                     }
                 },
                 _ => {

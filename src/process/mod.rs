@@ -210,6 +210,10 @@ impl Stage {
 
 /// A word quoted for a shell, the same in every `sh`.
 pub fn quote(word: &str) -> String {
+    let plain = |char: char| char.is_ascii_alphanumeric() || "%+,-./:=@_".contains(char);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
     // A NUL cannot be an argument at all; it is refused where words are made.
     shlex::try_quote(word).map_or_else(|_| format!("'{}'", word.replace('\'', r"'\''")), |quoted| quoted.into_owned())
 }
@@ -445,9 +449,12 @@ fn spawn(plan: &Plan) -> Result<Running> {
         }
         let marker = end::marker();
         expression = expression.env(end::MARKER, &marker);
-        if !plan.interactive {
-            expression = expression.before_spawn(own_session);
-        }
+        let (name, alone) = (stage.argv[0].clone(), !plan.interactive);
+        expression = expression.before_spawn(move |command| {
+            // Programs put it in front of their messages: the name as the script has it.
+            command.arg0(&name);
+            if alone { own_session(command) } else { Ok(()) }
+        });
         let handle =
             expression.start().map_err(|error| Error::new(format!("start `{}`: {}", stage.argv[0], cause(&error))))?;
         let pid = handle.pids().first().and_then(|pid| Pid::from_raw(*pid as i32));
