@@ -1,0 +1,105 @@
+//! Whole-program tests: a folder of its own, a script, exact output.
+
+#![allow(dead_code)] // Each test crate uses its own part.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+/// A folder with scripts, and a moyai that sees only these.
+pub struct World {
+    pub folder: tempfile::TempDir,
+}
+
+/// What a run gave.
+#[derive(Debug)]
+pub struct Gave {
+    pub out: String,
+    pub err: String,
+    pub code: i32,
+}
+
+impl World {
+    pub fn new() -> Self {
+        let folder = tempfile::Builder::new().prefix("moyai-test-").tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("scripts")).unwrap();
+        Self { folder }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Writes a file, making its folders.
+    pub fn file(&self, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    /// A script that `moyai run NAME` finds.
+    pub fn script(&self, name: &str, text: &str) -> &Self {
+        self.file(&format!("scripts/{name}.rhai"), text);
+        self
+    }
+
+    /// `moyai` with these words, in this world.
+    pub fn command<S: AsRef<std::ffi::OsStr>>(&self, words: impl IntoIterator<Item = S>) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_moyai"));
+        command
+            .args(words)
+            .env_clear()
+            .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+            .env("HOME", self.folder.path())
+            .env("MOYAI_SCRIPTS", self.path("scripts"))
+            .env("MOYAI_STATE", self.path("state"))
+            .current_dir(self.folder.path())
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs `moyai` with these words.
+    pub fn moyai<S: AsRef<std::ffi::OsStr>>(&self, words: impl IntoIterator<Item = S>) -> Gave {
+        gave(&self.command(words).output().unwrap())
+    }
+
+    /// Runs a script's text as `moyai run [OPTIONS] test`.
+    pub fn run_with(&self, options: &[&str], text: &str) -> Gave {
+        self.script("test", text);
+        self.moyai([&["run"], options, &["test"]].concat())
+    }
+
+    /// Runs a script's text.
+    pub fn run(&self, text: &str) -> Gave {
+        self.run_with(&[], text)
+    }
+}
+
+pub fn gave(output: &Output) -> Gave {
+    use std::os::unix::process::ExitStatusExt;
+    Gave {
+        out: String::from_utf8_lossy(&output.stdout).into_owned(),
+        err: String::from_utf8_lossy(&output.stderr).into_owned(),
+        code: output.status.code().unwrap_or_else(|| 128 + output.status.signal().unwrap_or(0)),
+    }
+}
+
+impl Gave {
+    /// It succeeded; gives standard output.
+    #[track_caller]
+    pub fn ok(self) -> String {
+        assert_eq!(self.code, 0, "{}{}", self.out, self.err);
+        self.out
+    }
+
+    /// It failed with this code; gives standard error.
+    #[track_caller]
+    pub fn failed(self, code: i32) -> String {
+        assert_eq!(self.code, code, "{}{}", self.out, self.err);
+        self.err
+    }
+}
+
+pub fn read(path: impl AsRef<Path>) -> String {
+    std::fs::read_to_string(path).unwrap()
+}
