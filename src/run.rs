@@ -171,7 +171,7 @@ impl Default for Options {
             wait: false,
             at: None,
             timeout: None,
-            scripts: None,
+            scripts: std::env::var_os("MOYAI_SCRIPTS").map(PathBuf::from),
             places: Places::of_this_user(),
         }
     }
