@@ -146,7 +146,7 @@ mod basics {
     /// if flag("quick") { log("only the quick part"); }
     /// ```
     pub fn flag(call: NativeCallContext, name: &str) -> bool {
-        Context::of(&call).args.flags.contains(name)
+        Context::of(&call).args().flags.contains(name)
     }
 
     /// The value of an option that the script was called with.
@@ -160,7 +160,7 @@ mod basics {
     /// let path = opt("file", "/etc/hosts");
     /// ```
     pub fn opt(call: NativeCallContext, name: &str, default: Dynamic) -> Dynamic {
-        Context::of(&call).args.options.get(name).map_or(default, |value| value.into())
+        Context::of(&call).args().options.get(name).map_or(default, |value| value.into())
     }
 
     /// A variable of the environment.
@@ -272,7 +272,7 @@ mod basics {
 
 /// The words behind the script's name, for the variable `args`.
 pub fn args(context: &Context) -> Array {
-    context.args.rest.iter().map(|word| word.into()).collect()
+    context.args().rest.iter().map(|word| word.into()).collect()
 }
 
 /// The exit code that a script's `exit` asked for.

@@ -15,7 +15,7 @@ use pool::Pool;
 use rhai::{Dynamic, Engine, EvalAltResult, FnPtr, Map, NativeCallContext, Position};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 /// What every function of a script gives.
 pub type Fallible<T> = std::result::Result<T, Box<EvalAltResult>>;
@@ -43,8 +43,7 @@ pub struct Context(Arc<Inner>);
 pub struct Inner {
     /// The run that the script belongs to.
     pub run: Arc<Run>,
-    /// What the script was called with.
-    pub args: Args,
+    args: OnceLock<Args>,
     /// Work in parallel.
     pub pool: Pool,
     deferred: Mutex<Vec<Deferred>>,
@@ -61,10 +60,10 @@ impl Deref for Context {
 
 impl Context {
     /// A context for one script.
-    pub fn new(run: Arc<Run>, args: Args) -> Self {
+    pub fn new(run: Arc<Run>) -> Self {
         Self(Arc::new(Inner {
             run,
-            args,
+            args: OnceLock::new(),
             pool: Pool::default(),
             deferred: Mutex::default(),
             folders: Mutex::default(),
@@ -81,6 +80,17 @@ impl Context {
         let context = tag.read_lock::<Self>().map(|context| context.clone());
         // The engine sets it before anything runs; no script can reach it.
         context.unwrap_or_else(|| unreachable!("the engine's tag is its context"))
+    }
+
+    /// What the script was called with; known once the script was checked.
+    pub fn args(&self) -> &Args {
+        self.args.get_or_init(Args::default)
+    }
+
+    /// Says what the script was called with, before it runs.
+    pub fn set_args(&self, args: Args) {
+        // Only the first counts: a script is called once.
+        let _ = self.args.set(args);
     }
 
     /// Keeps a temporary folder until the script ends.

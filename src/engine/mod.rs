@@ -7,7 +7,7 @@ pub mod report;
 pub mod shell;
 pub mod words;
 
-use crate::api::{self, Args, Context, basics};
+use crate::api::{self, Context, basics};
 use crate::run::{Error, Place, Result, Run, exit};
 use load::{Resolver, Source};
 use rhai::{AST, Dynamic, Engine, EvalAltResult, Module, OptimizationLevel, Scope};
@@ -50,14 +50,13 @@ pub fn build(context: &Context) -> Engine {
     engine.on_progress(
         move |count| if count % 64 == 0 && run.cancel.cause().is_some() { Some(Dynamic::UNIT) } else { None },
     );
-    let arguments: Dynamic = basics::args(context).into();
     #[allow(deprecated)]
     engine.on_var(move |name, index, context| {
         if index > 0 || context.scope().contains(name) {
             return Ok(None);
         }
         if name == "args" {
-            return Ok(Some(arguments.clone()));
+            return Ok(Some(basics::args(&Context::from_tag(context.tag())).into()));
         }
         // A top-level `const` is seen in functions, also in those of an imported file.
         let constants = context.global_runtime_state().constants.as_ref();
@@ -100,12 +99,10 @@ pub fn run(run: &Arc<Run>, source: &Source, words: &[String]) -> Result<Ended> {
 }
 
 fn run_here(run: &Arc<Run>, source: &Source, words: &[String]) -> Result<Ended> {
-    let bare = Context::new(run.clone(), Args::default());
-    let ast = compile(&build(&bare), source)?;
-    let options = check::check(run, source, &ast)?;
-    let args = options.parse(&source.name, words)?;
-    let context = Context::new(run.clone(), args);
+    let context = Context::new(run.clone());
     let engine = build(&context);
+    let ast = compile(&engine, source)?;
+    context.set_args(check::check(run, source, &ast)?.parse(&source.name, words)?);
     let mut result = engine.run_ast_with_scope(&mut Scope::new(), &ast);
     if context.has_deferred() {
         let over = run.cancel.cause();
