@@ -8,6 +8,7 @@ pub mod basics;
 pub mod command;
 pub mod df;
 pub mod pool;
+pub mod state;
 pub mod text;
 
 use crate::run::{Error, Result, Run, lock};
@@ -149,6 +150,7 @@ pub fn register(engine: &mut Engine) {
     basics::register(engine);
     command::register(engine);
     df::register(engine);
+    state::register(engine);
     text::register(engine);
 }
 

@@ -1,1 +1,3 @@
 //! What outlives a run: files that are replaced whole or not at all, and locks on things.
+
+pub mod state;
