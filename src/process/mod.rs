@@ -7,6 +7,7 @@ mod end;
 mod resolve;
 mod verbs;
 
+pub use end::MARKER;
 pub use resolve::resolve;
 pub use verbs::{Verb, verb};
 

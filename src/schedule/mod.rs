@@ -1,6 +1,7 @@
 //! Time: durations as scripts write them.
 
 use crate::run::{Error, Result};
+use chrono::{DateTime, Local, NaiveDate, NaiveDateTime, TimeZone};
 use std::time::Duration;
 
 /// Reads a duration: a number and `ms`, `s`, `m`, `h`, `d` or their words; no unit means seconds.
@@ -27,6 +28,24 @@ pub fn duration(text: &str) -> Result<Duration> {
         .ok()
         .filter(|time| time.as_secs() < 100 * 366 * 86_400)
         .ok_or_else(refuse)
+}
+
+/// Reads a moment: `2026-12-01 03:00`, with seconds, with a `T`, with an offset, or a day alone.
+///
+/// # Errors
+/// For anything else, and for a time that the clocks here skip.
+pub fn moment(text: &str) -> Result<DateTime<Local>> {
+    let text = text.trim();
+    if let Ok(moment) = DateTime::parse_from_rfc3339(text) {
+        return Ok(moment.with_timezone(&Local));
+    }
+    let forms = ["%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S"];
+    let naive = forms.iter().find_map(|form| NaiveDateTime::parse_from_str(text, form).ok());
+    let naive =
+        naive.or_else(|| NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().map(|day| day.and_time(Default::default())));
+    naive
+        .and_then(|naive| Local.from_local_datetime(&naive).earliest())
+        .ok_or_else(|| Error::new(format!("`{text}` is not a time")).help("write it as `2026-12-01 03:00`"))
 }
 
 #[cfg(test)]
