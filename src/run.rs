@@ -293,6 +293,35 @@ impl Run {
         self.dry()
     }
 
+    /// Another moyai prints its own plan: what is read from now on is read before that too.
+    pub fn planned_elsewhere(&self) {
+        self.planned.fetch_add(usize::from(self.dry()), Ordering::Relaxed);
+    }
+
+    /// The options that a script run from this one gets, as words behind `moyai run`.
+    pub fn passed_on(&self) -> Vec<String> {
+        let options = &self.options;
+        let mut words: Vec<String> = [
+            (options.dry_run, "--dry-run"),
+            (options.trace, "--trace"),
+            // Its standard error is not the terminal that ours may be.
+            (self.log_at_once, "--verbose"),
+            (options.wait, "--wait"),
+        ]
+        .into_iter()
+        .filter_map(|(given, word)| given.then(|| word.to_owned()))
+        .collect();
+        if options.at.is_some() {
+            words.push(format!("--at={}", self.now().to_rfc3339()));
+        }
+        if let Some(scripts) = &options.scripts {
+            // It may run in another folder.
+            let scripts = std::path::absolute(scripts).unwrap_or_else(|_| scripts.clone());
+            words.push(format!("--scripts={}", scripts.display()));
+        }
+        words
+    }
+
     /// Says once, at the first read behind a planned act, that reads show the state before it.
     pub fn reading(&self) {
         if self.planned.load(Ordering::Relaxed) > 0 && !self.noted.swap(true, Ordering::Relaxed) {
