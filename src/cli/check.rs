@@ -12,7 +12,7 @@ use std::sync::Arc;
 pub struct Check {
     /// Names or paths; without one, every script there is
     #[arg(value_name = "NAME|PATH")]
-    scripts: Vec<String>,
+    names: Vec<String>,
     /// `short`: one line per fault, `path:line:column: message`, for editors
     #[arg(long, value_name = "FORMAT", value_parser = ["long", "short"], default_value = "long")]
     format: String,
@@ -23,10 +23,10 @@ pub struct Check {
 impl Check {
     /// Prints every fault; exit code 2 if there is one.
     pub fn main(&self, run: &Arc<Run>) -> Result<i32> {
-        let sources: Vec<Result<Source>> = if self.scripts.is_empty() {
+        let sources: Vec<Result<Source>> = if self.names.is_empty() {
             load::list(run).into_iter().map(|listed| listed.source).collect()
         } else {
-            self.scripts.iter().map(|name| load::find(run, name)).collect()
+            self.names.iter().map(|name| load::find(run, name)).collect()
         };
         let count = sources.len();
         let faults: Vec<Error> = sources
