@@ -7,7 +7,7 @@ mod end;
 mod resolve;
 mod verbs;
 
-pub use resolve::resolve;
+pub use resolve::{not_found, resolve};
 pub use verbs::{Verb, verb};
 
 use crate::run::{Cause, Error, Place, Result, Run, exit, pipe, wait_for};
@@ -418,6 +418,13 @@ fn spawn(plan: &Plan) -> Result<Running> {
             None if plan.interactive && index == 0 => expression,
             None => expression.stdin_null(),
         };
+        if plan.both && !plan.interactive {
+            // In front of standard output: duct applies what is said last first.
+            expression = expression.stderr_to_stdout();
+        } else if let Some(end) = &err_end {
+            let end = end.try_clone().map_err(|error| Error::new(format!("copy a pipe: {error}")))?;
+            expression = expression.stderr_file(end);
+        }
         if index < last {
             let (read, write) = pipe()?;
             input = Some(read);
@@ -433,13 +440,6 @@ fn spawn(plan: &Plan) -> Result<Running> {
                 }
                 Output::File(path, append) => expression.stdout_file(open(path, *append)?),
             };
-        }
-        if plan.both && !plan.interactive {
-            // Inner stages' standard error would vanish into the next stage's input.
-            expression = expression.stderr_to_stdout();
-        } else if let Some(end) = &err_end {
-            let end = end.try_clone().map_err(|error| Error::new(format!("copy a pipe: {error}")))?;
-            expression = expression.stderr_file(end);
         }
         for (name, value) in &stage.env {
             expression = expression.env(name, value);
