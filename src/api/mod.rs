@@ -13,6 +13,7 @@ pub mod text;
 use crate::run::{Error, Result, Run, lock};
 use pool::Pool;
 use rhai::{Dynamic, Engine, EvalAltResult, FnPtr, Map, NativeCallContext, Position};
+use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 use std::sync::{Arc, Mutex};
@@ -48,7 +49,7 @@ pub struct Inner {
     /// Work in parallel.
     pub pool: Pool,
     deferred: Mutex<Vec<Deferred>>,
-    folders: Mutex<Vec<tempfile::TempDir>>,
+    kept: Mutex<Vec<Box<dyn Any + Send>>>,
 }
 
 impl Deref for Context {
@@ -62,13 +63,7 @@ impl Deref for Context {
 impl Context {
     /// A context for one script.
     pub fn new(run: Arc<Run>, args: Args) -> Self {
-        Self(Arc::new(Inner {
-            run,
-            args,
-            pool: Pool::default(),
-            deferred: Mutex::default(),
-            folders: Mutex::default(),
-        }))
+        Self(Arc::new(Inner { run, args, pool: Pool::default(), deferred: Mutex::default(), kept: Mutex::default() }))
     }
 
     /// The context of the script that is calling.
@@ -83,9 +78,9 @@ impl Context {
         context.unwrap_or_else(|| unreachable!("the engine's tag is its context"))
     }
 
-    /// Keeps a temporary folder until the script ends.
-    pub fn keep(&self, folder: tempfile::TempDir) {
-        lock(&self.folders).push(folder);
+    /// Keeps a temporary folder or a lock until the script ends.
+    pub fn keep(&self, thing: impl Any + Send) {
+        lock(&self.kept).push(Box::new(thing));
     }
 
     /// Registers a closure for the script's end, with the context that it needs to be called.

@@ -1,1 +1,4 @@
 //! What outlives a run: files that are replaced whole or not at all, and locks on things.
+
+pub mod lock;
+pub mod replace;
