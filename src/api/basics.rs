@@ -160,6 +160,23 @@ mod basics {
         sleep(call, &seconds.to_string())
     }
 
+    /// Holds a thing until the script ends, so that no other run acts on it meanwhile:
+    /// `container/NAME`, `hosts`, `nginx`, or any name of your own. Nothing is held under `--dry-run`.
+    ///
+    /// - `name`: the thing's name.
+    ///
+    /// Errors: when another run holds it (exit code 75), unless `--wait` says to wait for it.
+    ///
+    /// ```rhai
+    /// lock("container/blog");
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn lock(call: NativeCallContext, name: &str) -> Fallible<()> {
+        let context = Context::of(&call);
+        context.keep(crate::store::lock::hold(&context.run, name)?);
+        Ok(())
+    }
+
     /// Whether the script was called with a flag.
     ///
     /// - `name`: without the dashes; `flag("quick")` is `--quick`.

@@ -14,6 +14,7 @@ pub mod text;
 use crate::run::{Error, Result, Run, lock};
 use pool::Pool;
 use rhai::{Dynamic, Engine, EvalAltResult, FnPtr, Map, NativeCallContext, Position};
+use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -48,7 +49,7 @@ pub struct Inner {
     /// Work in parallel.
     pub pool: Pool,
     deferred: Mutex<Vec<Deferred>>,
-    folders: Mutex<Vec<tempfile::TempDir>>,
+    kept: Mutex<Vec<Box<dyn Any + Send>>>,
 }
 
 impl Deref for Context {
@@ -67,7 +68,7 @@ impl Context {
             args: OnceLock::new(),
             pool: Pool::default(),
             deferred: Mutex::default(),
-            folders: Mutex::default(),
+            kept: Mutex::default(),
         }))
     }
 
@@ -94,9 +95,9 @@ impl Context {
         let _ = self.args.set(args);
     }
 
-    /// Keeps a temporary folder until the script ends.
-    pub fn keep(&self, folder: tempfile::TempDir) {
-        lock(&self.folders).push(folder);
+    /// Keeps a temporary folder or a lock until the script ends.
+    pub fn keep(&self, thing: impl Any + Send) {
+        lock(&self.kept).push(Box::new(thing));
     }
 
     /// Registers a closure for the script's end, with the context that it needs to be called.

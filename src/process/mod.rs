@@ -7,6 +7,7 @@ mod end;
 mod resolve;
 mod verbs;
 
+pub use crate::run::cause;
 pub use resolve::{not_found, resolve};
 pub use verbs::{Verb, verb};
 
@@ -485,14 +486,6 @@ fn memory_file(text: &[u8]) -> Result<OwnedFd> {
     file.write_all(text).map_err(failed)?;
     file.rewind().map_err(failed)?;
     Ok(file.into())
-}
-
-/// The operating system's words without Rust's `(os error 2)`, in lower case.
-pub fn cause(error: &std::io::Error) -> String {
-    let text = error.to_string();
-    let text = text.split(" (os error").next().unwrap_or_default();
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
 }
 
 /// A stage that was started.
