@@ -47,6 +47,8 @@ pub struct Inner {
     args: OnceLock<Args>,
     /// Work in parallel.
     pub pool: Pool,
+    /// The regular expressions that the script has used.
+    pub patterns: text::Patterns,
     deferred: Mutex<Vec<Deferred>>,
     folders: Mutex<Vec<tempfile::TempDir>>,
 }
@@ -66,6 +68,7 @@ impl Context {
             run,
             args: OnceLock::new(),
             pool: Pool::default(),
+            patterns: text::Patterns::default(),
             deferred: Mutex::default(),
             folders: Mutex::default(),
         }))
