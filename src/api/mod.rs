@@ -10,6 +10,7 @@ pub mod df;
 pub mod pool;
 pub mod state;
 pub mod text;
+pub mod time;
 
 use crate::run::{Error, Result, Run, lock};
 use pool::Pool;
@@ -155,6 +156,7 @@ pub fn register(engine: &mut Engine) {
     df::register(engine);
     state::register(engine);
     text::register(engine);
+    time::register(engine);
 }
 
 /// A map for a script, its fields in the order of the documentation.

@@ -844,6 +844,18 @@ mod text {
         Ok(pattern(&call, &re)?.is_match(&text))
     }
 
+    /// Whether a text matches a regular expression anywhere; with plain text, `contains` takes it as it is.
+    ///
+    /// - `re`: what `regex(...)` gives.
+    ///
+    /// ```rhai
+    /// for word in ["Mon", regex(":[A-Z]")] { print("web:Mon".contains(word)); }
+    /// ```
+    #[rhai_fn(name = "contains")]
+    pub fn contains_match(text: &str, re: Pattern) -> bool {
+        re.0.is_match(text)
+    }
+
     /// The first match of a regular expression, or, where it has a group, what the group holds.
     ///
     /// - `re`: a regular expression.
