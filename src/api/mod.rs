@@ -10,6 +10,7 @@ pub mod df;
 pub mod pool;
 pub mod state;
 pub mod text;
+pub mod time;
 
 use crate::run::{Error, Result, Run, lock};
 use pool::Pool;
@@ -48,6 +49,8 @@ pub struct Inner {
     args: OnceLock<Args>,
     /// Work in parallel.
     pub pool: Pool,
+    /// The regular expressions that the script has used.
+    pub patterns: text::Patterns,
     deferred: Mutex<Vec<Deferred>>,
     kept: Mutex<Vec<Box<dyn Any + Send>>>,
 }
@@ -67,6 +70,7 @@ impl Context {
             run,
             args: OnceLock::new(),
             pool: Pool::default(),
+            patterns: text::Patterns::default(),
             deferred: Mutex::default(),
             kept: Mutex::default(),
         }))
@@ -153,6 +157,7 @@ pub fn register(engine: &mut Engine) {
     df::register(engine);
     state::register(engine);
     text::register(engine);
+    time::register(engine);
 }
 
 /// A map for a script, its fields in the order of the documentation.
