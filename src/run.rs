@@ -2,8 +2,9 @@
 
 use chrono::{DateTime, Duration as Span, Local};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::fs::File;
 use std::io::{IsTerminal, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -100,6 +101,14 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
+/// The operating system's words without Rust's `(os error 2)`, in lower case.
+pub fn cause(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or_default();
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
+}
+
 /// Where this run finds and keeps things; root and a user have different ones.
 #[derive(Clone, Debug)]
 pub struct Places {
@@ -182,6 +191,9 @@ impl Default for Options {
     }
 }
 
+/// The things that a run has locked, each with its holders in this run and its open file.
+pub type Locks = Arc<Mutex<BTreeMap<String, (usize, File)>>>;
+
 /// One run of one script.
 #[derive(Debug)]
 pub struct Run {
@@ -193,6 +205,7 @@ pub struct Run {
     offset: Span,
     secrets: Mutex<BTreeSet<String>>,
     held: Mutex<Vec<String>>,
+    locks: Locks,
     planned: AtomicUsize,
     noted: AtomicBool,
     log_at_once: bool,
@@ -211,6 +224,7 @@ impl Run {
             offset,
             secrets: Mutex::default(),
             held: Mutex::default(),
+            locks: Locks::default(),
             planned: AtomicUsize::new(0),
             noted: AtomicBool::new(false),
             log_at_once,
@@ -280,6 +294,11 @@ impl Run {
     /// The progress lines that nobody has seen, for the report of a failure.
     pub fn held(&self) -> Vec<String> {
         std::mem::take(&mut *lock(&self.held))
+    }
+
+    /// What this run has locked: `store::lock` keeps the book.
+    pub fn locks(&self) -> &Locks {
+        &self.locks
     }
 
     /// The gate of every act: under `--dry-run` prints the line that would do it and returns true.

@@ -174,6 +174,23 @@ fn a_failure_shows_the_progress_lines_that_nobody_saw() {
     assert_eq!(world.run_with(&["-v"], "log(`first`);").err, "first\n");
 }
 
+#[test]
+fn a_script_that_wants_to_be_alone_is_not_run_twice_at_once() {
+    let world = World::new();
+    world.script("test", "//! Alone.\n//!\n//! alone: yes\nprint(`ready`); sleep(args[0].parse_float());");
+    let mut first = world.command(["run", "test", "60"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    assert_eq!(BufReader::new(first.stdout.take().unwrap()).lines().next().unwrap().unwrap(), "ready");
+    let err = world.moyai(["run", "test", "0"]).failed(75);
+    assert!(err.contains("`script/test`"), "{err}");
+    // A dry run takes no lock.
+    world.moyai(["run", "-n", "test", "0"]).ok();
+    let second = world.command(["run", "--wait", "test", "0"]).stdout(Stdio::piped()).spawn().unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(100));
+    first.kill().unwrap();
+    first.wait().unwrap();
+    assert_eq!(gave(&second.wait_with_output().unwrap()).ok(), "ready\n");
+}
+
 // ---- syslog ----
 
 fn syslog(world: &World) -> UnixDatagram {
@@ -267,6 +284,15 @@ fn a_script_that_fails_fails_the_one_that_ran_it() {
     world.run("moyai::run(`inner`, []);").failed(75);
     assert_eq!(world.run("try { moyai::run(`inner`, []); } catch (e) { print(e.code); }").ok(), "75\n");
     assert!(world.run("moyai::run(`inner`, [#{}]);").failed(1).contains("is no word"));
+}
+
+#[test]
+fn the_pretended_clock_goes_on_into_a_script_that_a_script_runs() {
+    let world = World::new();
+    world.script("inner", "print(now().format(`%F %H:%M %a`));");
+    world.script("outer", "print(now().format(`%b`)); moyai::run(`inner`, []);");
+    let out = world.moyai(["run", "--at", "2026-12-01 03:00", "outer"]).ok();
+    assert_eq!(out, "Dec\n2026-12-01 03:00 Tue\n");
 }
 
 // ---- list, check, init, eject ----

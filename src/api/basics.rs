@@ -1,6 +1,6 @@
 //! What belongs to no namespace: messages, arguments, the environment, ends.
 
-use super::{Context, Fallible, duration};
+use super::{Context, Fallible};
 use crate::run::{Error, Result, Run, exit};
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Engine, FnPtr, exported_module};
@@ -123,17 +123,58 @@ mod basics {
 
     /// Sleeps; a signal ends it.
     ///
-    /// - `time`: `"2s"`, `"5m"`, or seconds.
+    /// - `time`: `"2s"`, `"5m"`, `"250ms"`.
     ///
     /// Errors: for what is no duration.
     ///
     /// ```rhai
-    /// sleep(0.01);
+    /// sleep("10ms");
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn sleep(call: NativeCallContext, time: Dynamic) -> Fallible<()> {
-        let time = duration(&time)?;
-        Ok(Context::of(&call).run.cancel.sleep(time)?)
+    pub fn sleep(call: NativeCallContext, time: &str) -> Fallible<()> {
+        Ok(Context::of(&call).run.cancel.sleep(crate::schedule::duration(time)?)?)
+    }
+
+    /// Sleeps for seconds; a signal ends it.
+    ///
+    /// - `seconds`: a whole number.
+    ///
+    /// ```rhai
+    /// sleep(0);
+    /// ```
+    // Of exactly this type: Rhai's own, which no signal ends, would be chosen before one for any type.
+    #[rhai_fn(name = "sleep", return_raw)]
+    pub fn sleep_int(call: NativeCallContext, seconds: i64) -> Fallible<()> {
+        sleep(call, &seconds.to_string())
+    }
+
+    /// Sleeps for seconds; a signal ends it.
+    ///
+    /// - `seconds`: a number.
+    ///
+    /// ```rhai
+    /// sleep(0.01);
+    /// ```
+    #[rhai_fn(name = "sleep", return_raw)]
+    pub fn sleep_float(call: NativeCallContext, seconds: f64) -> Fallible<()> {
+        sleep(call, &seconds.to_string())
+    }
+
+    /// Holds a thing until the script ends, so that no other run acts on it meanwhile:
+    /// `container/NAME`, `hosts`, `nginx`, or any name of your own. Nothing is held under `--dry-run`.
+    ///
+    /// - `name`: the thing's name.
+    ///
+    /// Errors: when another run holds it (exit code 75), unless `--wait` says to wait for it.
+    ///
+    /// ```rhai
+    /// lock("container/blog");
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn lock(call: NativeCallContext, name: &str) -> Fallible<()> {
+        let context = Context::of(&call);
+        context.keep(crate::store::lock::hold(&context.run, name)?);
+        Ok(())
     }
 
     /// Whether the script was called with a flag.

@@ -1,5 +1,6 @@
 //! A command as a value: `cmd(...)`, `sh(...)`, and what can be done with it.
 
+use super::text::Lines;
 use super::{Context, Fallible, duration, from_json, map};
 use crate::process::{self, Input, Outcome, Output, Plan, Running};
 use crate::run::{Error, Result, Run, lock};
@@ -104,6 +105,20 @@ mod command {
     #[rhai_fn(return_raw, pure)]
     pub fn read(call: NativeCallContext, command: &mut Command) -> Fallible<String> {
         Ok(command.read_text(&Context::of(&call).run)?)
+    }
+
+    /// The command's output line by line. It runs at each use; see `lines` for the filters.
+    ///
+    /// Returns lines.
+    ///
+    /// Errors, at the use: as `read`.
+    ///
+    /// ```rhai
+    /// for name in cmd(`ls /etc`).lines().grep("^host") { print(name); }
+    /// ```
+    #[rhai_fn(pure)]
+    pub fn lines(call: NativeCallContext, command: &mut Command) -> Lines {
+        Lines::of_command(Context::of(&call).run.clone(), command.plan.clone())
     }
 
     /// The command's output read as JSON.

@@ -11,10 +11,12 @@ pub mod moyai;
 pub mod pool;
 pub mod state;
 pub mod text;
+pub mod time;
 
 use crate::run::{Error, Result, Run, lock};
 use pool::Pool;
 use rhai::{Dynamic, Engine, EvalAltResult, FnPtr, Map, NativeCallContext, Position};
+use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -48,8 +50,10 @@ pub struct Inner {
     args: OnceLock<Args>,
     /// Work in parallel.
     pub pool: Pool,
+    /// The regular expressions that the script has used.
+    pub patterns: text::Patterns,
     deferred: Mutex<Vec<Deferred>>,
-    folders: Mutex<Vec<tempfile::TempDir>>,
+    kept: Mutex<Vec<Box<dyn Any + Send>>>,
 }
 
 impl Deref for Context {
@@ -67,8 +71,9 @@ impl Context {
             run,
             args: OnceLock::new(),
             pool: Pool::default(),
+            patterns: text::Patterns::default(),
             deferred: Mutex::default(),
-            folders: Mutex::default(),
+            kept: Mutex::default(),
         }))
     }
 
@@ -95,9 +100,9 @@ impl Context {
         let _ = self.args.set(args);
     }
 
-    /// Keeps a temporary folder until the script ends.
-    pub fn keep(&self, folder: tempfile::TempDir) {
-        lock(&self.folders).push(folder);
+    /// Keeps a temporary folder or a lock until the script ends.
+    pub fn keep(&self, thing: impl Any + Send) {
+        lock(&self.kept).push(Box::new(thing));
     }
 
     /// Registers a closure for the script's end, with the context that it needs to be called.
@@ -154,6 +159,7 @@ pub fn register(engine: &mut Engine) {
     moyai::register(engine);
     state::register(engine);
     text::register(engine);
+    time::register(engine);
 }
 
 /// A map for a script, its fields in the order of the documentation.

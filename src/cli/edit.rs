@@ -1,11 +1,12 @@
 //! `moyai edit`: like visudo, only what checks is installed.
 
+use super::init::{denied, write_new};
 use super::{Common, check, folder, print_error};
 use crate::engine::load::{self, Source};
 use crate::process::{self, Plan, cause};
 use crate::run::{Error, Result, Run, exit};
+use crate::store::replace;
 use std::io::{IsTerminal, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -56,8 +57,11 @@ impl Edit {
                     ))
                     .help(format!("what you wrote is in {}", kept.display())));
                 }
-                copy.as_file().sync_all().map_err(|error| failed("write", &target, &error))?;
-                copy.persist(&target).map_err(|error| failed("install", &target, &error.error))?;
+                // What is there is replaced whole; what is new must not hide what came meanwhile.
+                match on_disk {
+                    Some(_) => replace::write(&target, source.text.as_bytes()).map(|_| ())?,
+                    None => write_new(&target, &source.text).map(|_| ())?,
+                }
                 run.print(&format!("{} is installed", target.display()));
                 return Ok(0);
             }
@@ -80,26 +84,9 @@ fn copy(target: &Path, text: &str) -> Result<tempfile::NamedTempFile> {
     let make = || {
         std::fs::create_dir_all(folder)?;
         let mut copy = tempfile::Builder::new().prefix(".edit-").suffix(".rhai").tempfile_in(folder)?;
-        copy.write_all(text.as_bytes())?;
-        let mode = if text.starts_with("#!") { 0o755 } else { 0o644 };
-        let old = std::fs::metadata(target).ok();
-        let mode = old.as_ref().map_or(mode, |old| old.permissions().mode() & 0o7777);
-        copy.as_file().set_permissions(std::fs::Permissions::from_mode(mode))?;
-        if let Some(old) = old {
-            use std::os::unix::fs::MetadataExt;
-            // A user who edits a file of somebody else's in an own folder becomes its owner.
-            let _ = std::os::unix::fs::fchown(copy.as_file(), Some(old.uid()), Some(old.gid()));
-        }
-        Ok(copy)
+        copy.write_all(text.as_bytes()).map(|()| copy)
     };
-    make().map_err(|error: std::io::Error| {
-        let ours = failed("make a copy beside", target, &error);
-        if error.kind() == std::io::ErrorKind::PermissionDenied {
-            ours.help("run it as root: `sudo moyai ...`")
-        } else {
-            ours
-        }
-    })
+    make().map_err(|error| denied(failed("make a copy beside", target, &error), &error))
 }
 
 fn run_editor(run: &Run, path: &Path) -> Result<()> {

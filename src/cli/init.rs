@@ -44,14 +44,8 @@ impl Init {
 /// # Errors
 /// When the folder or the file cannot be made; nothing is left of it then.
 pub fn write_new(path: &Path, text: &str) -> Result<bool> {
-    let failed = |error: &std::io::Error| {
-        let ours = Error::new(format!("write `{}`: {}", path.display(), cause(error)));
-        if error.kind() == std::io::ErrorKind::PermissionDenied {
-            ours.help("run it as root: `sudo moyai ...`")
-        } else {
-            ours
-        }
-    };
+    let failed =
+        |error: &std::io::Error| denied(Error::new(format!("write `{}`: {}", path.display(), cause(error))), error);
     std::fs::create_dir_all(path.parent().unwrap_or(path)).map_err(|error| failed(&error))?;
     let mode = if text.starts_with("#!") { 0o755 } else { 0o644 };
     let mut file = match std::fs::File::options().write(true).create_new(true).mode(mode).open(path) {
@@ -64,4 +58,13 @@ pub fn write_new(path: &Path, text: &str) -> Result<bool> {
         let _ = std::fs::remove_file(path);
         failed(&error)
     })
+}
+
+/// The next step of somebody who may not write there.
+pub fn denied(ours: Error, error: &std::io::Error) -> Error {
+    if error.kind() == std::io::ErrorKind::PermissionDenied {
+        ours.help("run it as root: `sudo moyai ...`")
+    } else {
+        ours
+    }
 }

@@ -54,6 +54,13 @@ pub fn header(text: &str) -> String {
     lines.collect::<Vec<_>>().join("\n").trim().to_owned()
 }
 
+/// Whether the header has the line `alone: yes`: no two runs of the script at once.
+pub fn is_alone(text: &str) -> bool {
+    header(text)
+        .lines()
+        .any(|line| line.split_once(':').is_some_and(|(key, value)| key == "alone" && value.trim() == "yes"))
+}
+
 /// What a script does, on one line: the first sentence of its header.
 fn summary(text: &str) -> String {
     let paragraph = header(text).split("\n\n").next().unwrap_or_default().replace('\n', " ");

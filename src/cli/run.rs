@@ -7,6 +7,7 @@ use super::{finish, list, texts};
 use crate::engine::{self, load};
 use crate::run::{Error, Options, Result, Run};
 use crate::schedule;
+use crate::store::lock;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -193,6 +194,7 @@ pub fn main(words: &[OsString]) -> i32 {
             return Ok(engine::Ended { exit: 0, error: None });
         }
         run.cancel.listen()?;
+        let _alone = list::is_alone(&source.text).then(|| lock::hold(&run, &format!("script/{name}"))).transpose()?;
         engine::run(&run, &source, &asked.words)
     })();
     match result {

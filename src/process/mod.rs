@@ -7,8 +7,9 @@ mod end;
 mod resolve;
 mod verbs;
 
+pub use crate::run::cause;
 pub use end::MARKER;
-pub use resolve::resolve;
+pub use resolve::{not_found, resolve};
 pub use verbs::{Verb, verb};
 
 use crate::run::{Cause, Error, Place, Result, Run, exit, pipe, wait_for};
@@ -438,6 +439,13 @@ fn spawn(plan: &Plan) -> Result<Running> {
             None if plan.interactive && index == 0 => expression,
             None => expression.stdin_null(),
         };
+        if plan.both && !plan.interactive {
+            // In front of standard output: duct applies what is said last first.
+            expression = expression.stderr_to_stdout();
+        } else if let Some(end) = &err_end {
+            let end = end.try_clone().map_err(|error| Error::new(format!("copy a pipe: {error}")))?;
+            expression = expression.stderr_file(end);
+        }
         if index < last {
             let (read, write) = pipe()?;
             input = Some(read);
@@ -453,13 +461,6 @@ fn spawn(plan: &Plan) -> Result<Running> {
                 }
                 Output::File(path, append) => expression.stdout_file(open(path, *append)?),
             };
-        }
-        if plan.both && !plan.interactive {
-            // Inner stages' standard error would vanish into the next stage's input.
-            expression = expression.stderr_to_stdout();
-        } else if let Some(end) = &err_end {
-            let end = end.try_clone().map_err(|error| Error::new(format!("copy a pipe: {error}")))?;
-            expression = expression.stderr_file(end);
         }
         for (name, value) in &stage.env {
             expression = expression.env(name, value);
@@ -505,14 +506,6 @@ fn memory_file(text: &[u8]) -> Result<OwnedFd> {
     file.write_all(text).map_err(failed)?;
     file.rewind().map_err(failed)?;
     Ok(file.into())
-}
-
-/// The operating system's words without Rust's `(os error 2)`, in lower case.
-pub fn cause(error: &std::io::Error) -> String {
-    let text = error.to_string();
-    let text = text.split(" (os error").next().unwrap_or_default();
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
 }
 
 /// A stage that was started.
