@@ -7,6 +7,7 @@
 pub mod basics;
 pub mod command;
 pub mod df;
+pub mod file;
 pub mod moyai;
 pub mod pool;
 pub mod state;
@@ -156,6 +157,7 @@ pub fn register(engine: &mut Engine) {
     basics::register(engine);
     command::register(engine);
     df::register(engine);
+    file::register(engine);
     moyai::register(engine);
     state::register(engine);
     text::register(engine);
