@@ -8,6 +8,7 @@ pub mod basics;
 pub mod command;
 pub mod df;
 pub mod file;
+pub mod hosts;
 pub mod moyai;
 pub mod pool;
 pub mod state;
@@ -158,6 +159,7 @@ pub fn register(engine: &mut Engine) {
     command::register(engine);
     df::register(engine);
     file::register(engine);
+    hosts::register(engine);
     moyai::register(engine);
     state::register(engine);
     text::register(engine);
