@@ -150,19 +150,65 @@ fn append_bytes(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 /// The paths that a pattern matches, sorted.
 fn matching(pattern: &str) -> Result<Vec<String>> {
-    let options =
-        glob::MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: true };
-    let paths = glob::glob_with(pattern, options).map_err(|error| {
+    // The parts are matched one by one below; this finds a bad pattern even where no folder is.
+    glob::Pattern::new(pattern).map_err(|error| {
         let place = error.pos + 1;
         Error::new(format!("`{pattern}` is not a pattern: {} at character {place}", error.msg.to_lowercase()))
             .help("`*`, `?`, `[a-z]` and `**` are special; `[*]` is a plain star")
     })?;
-    let mut list = Vec::new();
-    for path in paths {
-        list.push(text(path.map_err(|error| explain("list", error.path(), error.error()))?)?);
+    let base = if pattern.starts_with('/') { "/" } else { "" };
+    let mut parts: Vec<&str> = pattern.split('/').filter(|part| !part.is_empty()).collect();
+    if parts.last() == Some(&"**") {
+        parts.push("*");
     }
+    let mut paths = Vec::new();
+    walk(Path::new(base), &parts, &mut paths)?;
+    let mut list = paths.into_iter().map(text).collect::<Result<Vec<String>>>()?;
     list.sort();
+    list.dedup();
     Ok(list)
+}
+
+/// Adds what lies below `base` and matches the parts of a pattern. (`glob::glob_with` never finds
+/// a name with a dot in front, and panics at one that is not UTF-8.)
+fn walk(base: &Path, parts: &[&str], found: &mut Vec<PathBuf>) -> Result<()> {
+    let Some((part, rest)) = parts.split_first() else {
+        found.push(base.to_owned());
+        return Ok(());
+    };
+    if !part.contains(['*', '?', '[']) {
+        let path = base.join(part);
+        return if path.symlink_metadata().is_ok() { walk(&path, rest, found) } else { Ok(()) };
+    }
+    let any_folders = *part == "**";
+    if any_folders {
+        walk(base, rest, found)?;
+    }
+    let pattern = glob::Pattern::new(part).map_err(|error| Error::new(format!("`{part}`: {}", error.msg)))?;
+    let folder = if base == Path::new("") { Path::new(".") } else { base };
+    let failed = |error: io::Error| explain("list", folder, &error);
+    let entries = match fs::read_dir(folder) {
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(()),
+        entries => entries.map_err(failed)?,
+    };
+    for entry in entries {
+        let entry = entry.map_err(failed)?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        let path = base.join(entry.file_name());
+        if any_folders {
+            // Not through links: they may lead round in a ring.
+            if !name.starts_with('.') && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                walk(&path, parts, found)?;
+            }
+        } else if pattern.matches(&name)
+            && name.starts_with('.') <= part.starts_with('.')
+            && (rest.is_empty() || path.is_dir())
+        {
+            walk(&path, rest, found)?;
+        }
+    }
+    Ok(())
 }
 
 /// A path as scripts have it.
@@ -476,7 +522,7 @@ mod file {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn temp_dir(call: NativeCallContext) -> Fallible<String> {
-        let folder = tempfile::Builder::new().prefix("moyai-").tempdir();
+        let folder = tempfile::Builder::new().prefix("moyai-").permissions(Permissions::from_mode(0o700)).tempdir();
         let folder = folder.map_err(|error| explain("make a folder in", &std::env::temp_dir(), &error))?;
         let path = text(folder.path().to_owned())?;
         Context::of(&call).keep(folder);
