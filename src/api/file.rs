@@ -163,6 +163,7 @@ fn matching(pattern: &str) -> Result<Vec<String>> {
     }
     let mut paths = Vec::new();
     walk(Path::new(base), &parts, &mut paths)?;
+    paths.retain(|path| !pattern.ends_with('/') || path.is_dir());
     let mut list = paths.into_iter().map(text).collect::<Result<Vec<String>>>()?;
     list.sort();
     list.dedup();
