@@ -7,6 +7,8 @@
 pub mod basics;
 pub mod command;
 pub mod df;
+pub mod file;
+pub mod hosts;
 pub mod moyai;
 pub mod pool;
 pub mod state;
@@ -156,6 +158,8 @@ pub fn register(engine: &mut Engine) {
     basics::register(engine);
     command::register(engine);
     df::register(engine);
+    file::register(engine);
+    hosts::register(engine);
     moyai::register(engine);
     state::register(engine);
     text::register(engine);
