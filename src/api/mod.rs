@@ -7,6 +7,7 @@
 pub mod basics;
 pub mod command;
 pub mod df;
+pub mod docker;
 pub mod pool;
 pub mod state;
 pub mod text;
@@ -155,6 +156,7 @@ pub fn register(engine: &mut Engine) {
     basics::register(engine);
     command::register(engine);
     df::register(engine);
+    docker::register(engine);
     state::register(engine);
     text::register(engine);
     time::register(engine);
