@@ -104,8 +104,8 @@ fn near(run: &Run, name: &str, error: Error) -> Error {
     }
     let names = ask(run, ["ps", "--all", "--format", "{{.Names}}"], false).map(|outcome| outcome.text());
     let names = names.unwrap_or_default();
-    let score = |other: &str| (strsim::jaro_winkler(name, other) * 1000.0) as i64;
-    match names.lines().max_by_key(|other| score(other)).filter(|other| score(other) > 750) {
+    let distance = |other: &&str| strsim::damerau_levenshtein(name, other);
+    match names.lines().min_by_key(distance).filter(|other| distance(other) <= 1 + name.len() / 4) {
         Some(other) => error.help(format!("did you mean `{other}`?")),
         None => error.help("`docker ps --all` lists the containers"),
     }
@@ -740,5 +740,49 @@ mod docker {
     #[rhai_fn(name = "commit", return_raw)]
     pub fn commit_with(call: NativeCallContext, name: &str, reference: &str, options: Map) -> Fallible<Map> {
         Ok(super::commit(&Context::of(&call).run, name, reference, &options)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_repository_is_cut_behind_the_registrys_port_and_a_bare_id_has_none() {
+        let id = "sha256:b4d15171cd3bb827aef1e3e3cb58b34cd9341a4e2cacd0e6a9fc239f80d462d0";
+        for (image, name, tag) in [
+            ("nginx", "nginx", "latest"),
+            ("mnagaku/blog:Mon", "mnagaku/blog", "Mon"),
+            ("host:5000/x", "host:5000/x", "latest"),
+            ("host:5000/x:1", "host:5000/x", "1"),
+            ("x@sha256:12ab", "x", ""),
+            ("host:5000/x:1@sha256:12ab", "host:5000/x", "1"),
+            (id, "", ""),
+            ("b4d15171cd3b", "", ""),
+            ("cafe", "cafe", "latest"),
+            ("b4d15171cd3b:Mon", "b4d15171cd3b", "Mon"),
+            ("", "", ""),
+        ] {
+            assert_eq!(repository(image, id), (name.to_owned(), tag.to_owned()), "{image}");
+        }
+    }
+
+    #[test]
+    fn an_engine_that_hangs_is_named_and_not_the_time_out_of_a_literal() {
+        let run = Run::new(Options::default()).unwrap();
+        let plan = Plan::read(["sleep", "9"]).timeout(Duration::from_millis(50));
+        let error = call(&run, &plan).unwrap_err();
+        assert!(error.message.contains("got no answer from the Docker engine for longer than 0.05 s"), "{error}");
+        assert_eq!((error.help.as_deref(), error.exit), (Some("systemctl status docker"), exit::TIMED_OUT));
+    }
+
+    #[test]
+    fn only_what_is_not_there_is_no_failure_of_an_inspect() {
+        assert!(only_missing("Error: No such object: a\nError response from daemon: network b not found\n"));
+        assert!(only_missing(
+            "WARNING: Error loading config file: x: no permission\nError response from daemon: get z: no such volume\n"
+        ));
+        assert!(!only_missing("Error: No such object: a\nCannot connect to the Docker daemon at unix:///x.\n"));
+        assert!(!only_missing(""));
     }
 }
