@@ -7,6 +7,7 @@
 pub mod basics;
 pub mod command;
 pub mod df;
+pub mod docker;
 pub mod file;
 pub mod hosts;
 pub mod moyai;
@@ -158,6 +159,7 @@ pub fn register(engine: &mut Engine) {
     basics::register(engine);
     command::register(engine);
     df::register(engine);
+    docker::register(engine);
     file::register(engine);
     hosts::register(engine);
     moyai::register(engine);
