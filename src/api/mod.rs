@@ -8,6 +8,7 @@ pub mod basics;
 pub mod command;
 pub mod df;
 pub mod docker;
+pub mod nginx;
 pub mod pool;
 pub mod state;
 pub mod text;
@@ -157,6 +158,7 @@ pub fn register(engine: &mut Engine) {
     command::register(engine);
     df::register(engine);
     docker::register(engine);
+    nginx::register(engine);
     state::register(engine);
     text::register(engine);
     time::register(engine);
