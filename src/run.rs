@@ -120,11 +120,13 @@ pub struct Places {
     pub state: PathBuf,
     /// Locks: `/run/moyai`.
     pub locks: PathBuf,
+    /// The system log's socket: `/dev/log`.
+    pub syslog: PathBuf,
 }
 
 impl Places {
     /// The folders of the XDG base directory specification for a user, those of the file system
-    /// hierarchy standard for root; `$MOYAI_STATE` moves state, locks and secrets together.
+    /// hierarchy standard for root; `$MOYAI_STATE` moves state, locks, secrets and the log's socket together.
     pub fn of_this_user() -> Self {
         let var = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let mut places = if rustix::process::geteuid().is_root() {
@@ -133,17 +135,20 @@ impl Places {
                 secrets: "/etc/moyai/secrets".into(),
                 state: "/var/lib/moyai".into(),
                 locks: "/run/moyai".into(),
+                syslog: "/dev/log".into(),
             }
         } else {
             let home = var("HOME").unwrap_or_else(|| "/".into());
             let config = var("XDG_CONFIG_HOME").unwrap_or_else(|| home.join(".config")).join("moyai");
             let state = var("XDG_STATE_HOME").unwrap_or_else(|| home.join(".local/state")).join("moyai");
             let locks = var("XDG_RUNTIME_DIR").map_or_else(|| state.join("locks"), |dir| dir.join("moyai"));
-            Self { scripts: config.join("scripts"), secrets: config.join("secrets"), state, locks }
+            let syslog = "/dev/log".into();
+            Self { scripts: config.join("scripts"), secrets: config.join("secrets"), state, locks, syslog }
         };
         if let Some(state) = var("MOYAI_STATE") {
             places.locks = state.join("locks");
             places.secrets = state.join("secrets");
+            places.syslog = state.join("syslog");
             places.state = state;
         }
         places
@@ -305,6 +310,35 @@ impl Run {
             self.planned.fetch_add(1, Ordering::Relaxed);
         }
         self.dry()
+    }
+
+    /// Another moyai prints its own plan: what is read from now on is read before that too.
+    pub fn planned_elsewhere(&self) {
+        self.planned.fetch_add(usize::from(self.dry()), Ordering::Relaxed);
+    }
+
+    /// The options that a script run from this one gets, as words behind `moyai run`.
+    pub fn passed_on(&self) -> Vec<String> {
+        let options = &self.options;
+        let mut words: Vec<String> = [
+            (options.dry_run, "--dry-run"),
+            (options.trace, "--trace"),
+            // Its standard error is not the terminal that ours may be.
+            (self.log_at_once, "--verbose"),
+            (options.wait, "--wait"),
+        ]
+        .into_iter()
+        .filter_map(|(given, word)| given.then(|| word.to_owned()))
+        .collect();
+        if options.at.is_some() {
+            words.push(format!("--at={}", self.now().to_rfc3339()));
+        }
+        if let Some(scripts) = &options.scripts {
+            // It may run in another folder.
+            let scripts = std::path::absolute(scripts).unwrap_or_else(|_| scripts.clone());
+            words.push(format!("--scripts={}", scripts.display()));
+        }
+        words
     }
 
     /// Says once, at the first read behind a planned act, that reads show the state before it.

@@ -80,7 +80,7 @@ impl Started {
 }
 
 /// `#{out, err, code, ok}`.
-fn result(plan: &Plan, outcome: &Outcome) -> Map {
+pub(super) fn result(plan: &Plan, outcome: &Outcome) -> Map {
     let code = outcome.code();
     map([
         ("out", outcome.text().trim_end_matches('\n').to_owned().into()),

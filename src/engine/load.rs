@@ -86,3 +86,47 @@ impl ModuleResolver for Resolver {
         Ok(Module::eval_ast_as_new(rhai::Scope::new(), &ast, engine)?.into())
     }
 }
+
+/// A script that `moyai run NAME` finds.
+#[derive(Debug)]
+pub struct Listed {
+    /// The name it is called by.
+    pub name: String,
+    /// The script, unless it cannot be read.
+    pub source: Result<Source>,
+    /// What else has this name and is hidden by it.
+    pub shadows: Vec<String>,
+}
+
+/// Every script that can be called by name, in the order of the names.
+pub fn list(run: &Run) -> Vec<Listed> {
+    let mut found: std::collections::BTreeMap<String, Vec<PathBuf>> = std::collections::BTreeMap::new();
+    let folders = [run.options.scripts.clone(), Some(run.options.places.scripts.clone())];
+    for folder in folders.into_iter().flatten() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if let (Some(stem), Some("rhai")) = (path.file_stem(), path.extension().and_then(|end| end.to_str()))
+                && !stem.as_encoded_bytes().starts_with(b".")
+            {
+                found.entry(stem.to_string_lossy().into_owned()).or_default().push(path.clone());
+            }
+        }
+    }
+    for file in EMBEDDED.files() {
+        found.entry(file.path().file_stem().unwrap_or_default().to_string_lossy().into_owned()).or_default();
+    }
+    let listed = |(name, paths): (String, Vec<PathBuf>)| {
+        let mut shadows: Vec<String> = paths.iter().skip(1).map(|path| path.display().to_string()).collect();
+        if embedded(&name).is_some() && !paths.is_empty() {
+            shadows.push("the embedded one".into());
+        }
+        let source = find(run, &name);
+        Listed { name, source, shadows }
+    };
+    found.into_iter().map(listed).collect()
+}
+
+/// The text of a script that comes with moyai: `backup`, `lib/notify`.
+pub fn embedded(name: &str) -> Option<&'static str> {
+    EMBEDDED.get_file(format!("{}.rhai", name.trim_end_matches(".rhai"))).and_then(|file| file.contents_utf8())
+}

@@ -4,10 +4,12 @@
 //! a process begins, so that dry run, trace and masking hold for every command there is.
 
 mod end;
+pub mod private_host;
 mod resolve;
 mod verbs;
 
 pub use crate::run::cause;
+pub use end::MARKER;
 pub use resolve::{not_found, resolve};
 pub use verbs::{Verb, verb};
 
@@ -369,7 +371,10 @@ pub fn start(run: &Run, plan: &Plan) -> Result<Running> {
         error
     };
     plan.must_read(run).map_err(placed)?;
-    if plan.acts && run.planned(|| plan.line()) {
+    let own = own_script(run, plan);
+    if own.is_some() && plan.acts {
+        run.planned_elsewhere();
+    } else if plan.acts && run.planned(|| plan.line()) {
         return Ok(Running::planned(plan));
     }
     if !plan.acts {
@@ -380,7 +385,23 @@ pub fn start(run: &Run, plan: &Plan) -> Result<Running> {
         let at = plan.place.as_ref().map_or_else(String::new, |place| format!("    # {place}"));
         run.note(&format!("+ {}{at}", plan.line()));
     }
-    spawn(plan).map_err(placed)
+    spawn(own.as_ref().unwrap_or(plan)).map_err(placed)
+}
+
+/// `moyai run NAME` in a script is this very program: dry run, clock, scripts and the rest go on
+/// to it, and under a dry run it makes its own plan instead of being one line of ours. Not so when
+/// its output goes elsewhere: into a file, or into another program that acts.
+fn own_script(run: &Run, plan: &Plan) -> Option<Plan> {
+    let own = |stage: &Stage| matches!(stage.argv.as_slice(), [program, run, ..] if program == "moyai" && run == "run");
+    if !plan.stages.iter().any(own) {
+        return None;
+    }
+    let mut passed = plan.clone();
+    for stage in passed.stages.iter_mut().filter(|stage| own(stage)) {
+        stage.argv.splice(2..2, run.passed_on());
+    }
+    let whole = plan.stages.iter().all(own) && !matches!(plan.output, Output::File(..));
+    (whole || !plan.acts || !run.dry()).then_some(passed)
 }
 
 /// Starts every stage, each in a session of its own, joined by pipes.
