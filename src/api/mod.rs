@@ -12,6 +12,7 @@ pub mod file;
 pub mod hosts;
 pub mod http;
 pub mod moyai;
+pub mod nginx;
 pub mod pool;
 pub mod state;
 pub mod text;
@@ -168,6 +169,7 @@ pub fn register(engine: &mut Engine) {
     hosts::register(engine);
     http::register(engine);
     moyai::register(engine);
+    nginx::register(engine);
     state::register(engine);
     text::register(engine);
     time::register(engine);
