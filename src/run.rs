@@ -48,6 +48,23 @@ pub struct Error {
     pub exit: i32,
     /// Where in which script, when the thrower knew better than the interpreter: path, line, column.
     pub place: Option<Place>,
+    /// The source lines to show: one for a script that failed, one a problem for one that does not check.
+    pub reports: Vec<Report>,
+}
+
+/// One thing that is wrong in a script, with the line it stands in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Where it begins.
+    pub place: Place,
+    /// How many characters of the line it is about.
+    pub length: usize,
+    /// The whole line.
+    pub text: String,
+    /// One sentence in lower case.
+    pub message: String,
+    /// What to write instead.
+    pub help: Option<String>,
 }
 
 /// A place in a script.

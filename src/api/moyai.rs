@@ -57,15 +57,15 @@ mod moyai {
 
     /// The programs that a private host needs and this machine lacks.
     ///
-    /// Returns an array of `#{program, package}`, the package as Debian names it.
+    /// Returns an array of `#{program, debian}`: its name, and its package in Debian.
     ///
     /// ```rhai
-    /// for lacking in moyai::private_host_lacks() { print(`apt install ${lacking.package}`); }
+    /// for lacking in moyai::private_host_lacks() { print(`apt install ${lacking.debian}`); }
     /// ```
     pub fn private_host_lacks() -> Array {
         let lacking = process::private_host::missing().into_iter();
         lacking
-            .map(|(program, package)| map([("program", program.into()), ("package", package.into())]).into())
+            .map(|(program, package)| map([("program", program.into()), ("debian", package.into())]).into())
             .collect()
     }
 

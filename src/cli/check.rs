@@ -1,9 +1,8 @@
 //! `moyai check`.
 
 use super::{Common, print_error};
-use crate::api::Context;
+use crate::engine;
 use crate::engine::load::{self, Source};
-use crate::engine::{self, check};
 use crate::run::{Error, Result, Run, exit};
 use std::sync::Arc;
 
@@ -35,8 +34,7 @@ impl Check {
             .collect();
         for fault in &faults {
             if self.format == "short" {
-                let place = fault.place.clone().unwrap_or_default();
-                run.print(&format!("{}:{}:{}: {}", place.path, place.line, place.column, fault.message));
+                short(run, fault);
             } else {
                 print_error(fault);
             }
@@ -48,9 +46,17 @@ impl Check {
     }
 }
 
-/// What is wrong with a script.
+/// One line per fault.
+fn short(run: &Run, fault: &Error) {
+    if fault.reports.is_empty() {
+        run.print(&fault.message);
+    }
+    for report in &fault.reports {
+        run.print(&format!("{}:{}:{}: {}", report.place.path, report.place.line, report.place.column, report.message));
+    }
+}
+
+/// What is wrong with a script and what it imports.
 pub fn faults(run: &Arc<Run>, source: &Source) -> Vec<Error> {
-    let engine = engine::build(&Context::new(run.clone()));
-    let checked = engine::compile(&engine, source).and_then(|ast| check::check(run, source, &ast));
-    checked.err().into_iter().collect()
+    engine::check(run, source).err().into_iter().collect()
 }

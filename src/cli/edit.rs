@@ -26,10 +26,10 @@ impl Edit {
         let (before, target) = match (load::find(run, &self.name), load::embedded(name)) {
             (Ok(Source { path: Some(path), text, .. }), _) => (text, path),
             // Also `lib/notify`, which as a script would be a path.
-            (_, Some(text)) => {
+            (_, Some(Source { text, .. })) => {
                 let path = folder(run).join(format!("{name}.rhai"));
                 let own = std::fs::read_to_string(&path).ok();
-                (own.unwrap_or_else(|| text.to_owned()), path)
+                (own.unwrap_or_else(|| text), path)
             }
             (found, None) => (found?.text, folder(run).join(format!("{name}.rhai"))),
         };
@@ -45,7 +45,7 @@ impl Edit {
                 return Ok(0);
             }
             let shown = target.display().to_string();
-            let source = Source { name: name.to_owned(), shown, path: Some(target.clone()), text };
+            let source = Source { name: name.to_owned(), shown, path: Some(target.clone()), text, ..Source::default() };
             let faults = check::faults(run, &source);
             if faults.is_empty() {
                 if std::fs::read_to_string(&target).ok() != on_disk {

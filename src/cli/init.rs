@@ -26,7 +26,7 @@ impl Init {
         let folder = self.dir.clone().unwrap_or_else(|| usual.clone());
         for name in ["config", "rules"] {
             let path = folder.join(format!("{name}.rhai"));
-            let made = write_new(&path, load::embedded(name).unwrap_or_default())?;
+            let made = write_new(&path, &load::embedded(name).unwrap_or_default().text)?;
             run.print(&format!("{} {}", if made { "made" } else { "kept" }, path.display()));
         }
         let option =

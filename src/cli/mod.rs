@@ -162,16 +162,7 @@ fn misused(error: &clap::Error) -> Error {
 
 /// Prints an error: the one place that does.
 pub fn print_error(error: &Error) {
-    if let Some(place) = &error.place {
-        eprint!("{place}: ");
-    }
-    eprintln!("error: {}", error.message);
-    if !error.err.is_empty() {
-        eprintln!("{}", error.err.trim_end());
-    }
-    if let Some(help) = &error.help {
-        eprintln!("help: {help}");
-    }
+    eprintln!("{}", crate::engine::report::render(error, std::io::stderr().is_terminal()));
 }
 
 /// Tells how a script ended, and gives the exit code.
@@ -187,7 +178,7 @@ pub fn finish(run: &Run, name: &str, code: i32, error: Option<&Error>) -> i32 {
         run.note(&line);
     }
     if let Some(error) = error {
-        print_error(error);
+        run.note(&crate::engine::report::render(error, std::io::stderr().is_terminal()));
     }
     // Under another moyai it is for that one to judge whether this is a failure.
     if !std::io::stderr().is_terminal() && std::env::var_os(crate::process::MARKER).is_none() {

@@ -4,7 +4,7 @@
 //! `${...}` is evaluated on its own and put into its place.
 
 use super::shell;
-use super::words::{Piece, Refusal, Segment, Value, Word, fill, split};
+use super::words::{Refusal, Segment, Value, Word, fill, split};
 use crate::api::{Context, Fallible, command::Command};
 use crate::process::{Plan, Stage};
 use crate::run::{Error, Place};
@@ -208,28 +208,33 @@ fn value_of(value: Dynamic) -> Result<Value, (String, String)> {
     Err((format!("{what} cannot be an argument of a command"), help.to_owned()))
 }
 
-/// The refusal's place in the script: its segment's position, moved over the text before it.
-pub fn place_of(parts: &Parts<'_>, refusal: &Refusal) -> (usize, usize) {
+/// The refusal's place in the script, line and column: the text is followed from where its segment
+/// begins, for it is not always written as it is read.
+pub fn place_of(source: &str, parts: &Parts<'_>, refusal: &Refusal) -> (usize, usize) {
     let start = parts.positions.get(refusal.segment).copied().unwrap_or(Position::NONE);
     let (mut line, mut column) = (start.line().unwrap_or(1), start.position().unwrap_or(1));
-    if let Some(Segment::Text(text)) = parts.segments.get(refusal.segment) {
-        // A literal begins one column behind its backtick.
-        if refusal.segment == 0 {
-            column += 1;
+    let Some(Segment::Text(text)) = parts.segments.get(refusal.segment) else { return (line, column) };
+    let begin: usize = source.split_inclusive('\n').take(line - 1).map(str::len).sum();
+    let mut rest = source[begin..].chars().skip(column - 1).peekable();
+    let mut step = |rest: &mut std::iter::Peekable<_>| {
+        let char: Option<char> = rest.next();
+        (line, column) = if char == Some('\n') { (line + 1, 1) } else { (line, column + 1) };
+        char
+    };
+    if refusal.segment == 0 {
+        // A raw string begins with `#"`, the others with a backtick, and a newline there does not count.
+        while step(&mut rest) == Some('#') {}
+        while rest.next_if(|char| matches!(char, '\r')).is_some() {}
+        if rest.peek() == Some(&'\n') {
+            step(&mut rest);
         }
-        for char in text[..refusal.offset.min(text.len())].chars() {
-            if char == '\n' {
-                line += 1;
-                column = 1;
-            } else {
-                column += 1;
-            }
+    }
+    for char in text[..refusal.offset.min(text.len())].chars() {
+        let written = step(&mut rest);
+        let twice = char == '`' && rest.peek() == Some(&'`');
+        if twice || (written == Some('\\') && char == '$') || written == Some('\r') {
+            step(&mut rest);
         }
     }
     (line, column)
-}
-
-/// Whether a word of the literal holds a value, for the checks that need the words themselves.
-pub fn is_known(words: &[Word]) -> bool {
-    words.iter().all(|word| word.pieces.iter().all(|piece| matches!(piece, Piece::Text(_))))
 }

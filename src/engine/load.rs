@@ -1,26 +1,43 @@
 //! Finding scripts and what they import.
+//!
+//! A path is that file; a bare name is looked for in `--scripts DIR` or `$MOYAI_SCRIPTS`, then in
+//! the folder of the configuration, then among the embedded scripts; never in the current folder.
+//! An import looks beside its script on disk first, then the same way.
 
-use crate::process::cause;
-use crate::run::{Error, Result, Run, exit};
+use crate::process::{cause, quote};
+use crate::run::{Error, Result, Run};
 use include_dir::{Dir, include_dir};
-use rhai::{Engine, Module, ModuleResolver, Position, Shared};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Component, Path, PathBuf};
 
 /// The workflows that come with moyai.
 static EMBEDDED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/scripts");
 
 /// A script's text and where it is from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Source {
     /// The name it is called by: `hosts-sync`.
     pub name: String,
     /// As messages show it: its path, or `hosts-sync (embedded)`.
     pub shown: String,
-    /// The file, unless it is embedded.
+    /// The file with all links resolved, unless it is embedded.
     pub path: Option<PathBuf>,
+    /// The folder that its imports may not leave.
+    pub root: Option<PathBuf>,
     /// The whole text.
     pub text: String,
+}
+
+/// A script that can be called by its name.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// The name it is called by.
+    pub name: String,
+    /// The one that runs, or why it cannot be read.
+    pub source: Result<Source>,
+    /// Those of the same name that it hides, as messages show them.
+    pub shadows: Vec<String>,
 }
 
 impl Source {
@@ -28,105 +45,197 @@ impl Source {
     pub fn code(&self) -> &str {
         if self.text.starts_with("#!") { self.text.find('\n').map_or("", |end| &self.text[end..]) } else { &self.text }
     }
+
+    /// What the script says about itself: its `//!` lines.
+    pub fn help(&self) -> String {
+        let lines = self.code().lines().skip_while(|line| line.trim().is_empty());
+        let lines = lines.map_while(|line| line.trim_start().strip_prefix("//!"));
+        let lines: Vec<&str> = lines.map(|line| line.strip_prefix(' ').unwrap_or(line).trim_end()).collect();
+        lines.join("\n").trim().to_owned()
+    }
+
+    /// The first sentence of its help.
+    pub fn summary(&self) -> String {
+        let help = self.help();
+        let paragraph = help.split("\n\n").next().unwrap_or_default().replace('\n', " ");
+        let end = paragraph.find(". ").map_or(paragraph.len(), |end| end + 1);
+        paragraph[..end].to_owned()
+    }
+
+    /// Whether its header says `alone: yes`: no two runs of it at the same time.
+    pub fn alone(&self) -> bool {
+        self.help()
+            .lines()
+            .any(|line| line.split_once(':').is_some_and(|(key, value)| (key, value.trim()) == ("alone", "yes")))
+    }
+
+    /// One thing for one file, whatever name it was found by.
+    pub fn key(&self) -> String {
+        self.path.as_ref().map_or_else(|| self.shown.clone(), |path| path.to_string_lossy().into_owned())
+    }
 }
 
 /// Finds a script by name or path.
 ///
 /// # Errors
-/// When there is none, with the nearest name.
+/// When there is none, with the nearest name; as root, when others could have written it.
 pub fn find(run: &Run, name: &str) -> Result<Source> {
     if name.contains('/') || name.ends_with(".rhai") {
-        let path = PathBuf::from(name);
-        return read(&path);
+        let path = Path::new(name);
+        let real = path.canonicalize().map_err(|error| unreadable(path, &error))?;
+        let root = real.parent().map(Path::to_owned).unwrap_or_default();
+        return read(path, &real, &root);
     }
-    let folders = [run.options.scripts.clone(), Some(run.options.places.scripts.clone())];
-    for folder in folders.into_iter().flatten() {
-        let path = folder.join(format!("{name}.rhai"));
-        if path.exists() {
-            return read(&path);
-        }
+    by_name(run, name)?.ok_or_else(|| {
+        let known: Vec<String> = list(run).into_iter().map(|listed| listed.name).collect();
+        let near = super::check::nearest(name, known.iter().map(String::as_str));
+        let help = near.map_or_else(|| "`moyai list` shows them".to_owned(), |near| format!("did you mean `{near}`?"));
+        Error::usage(format!("there is no script `{name}`")).help(help)
+    })
+}
+
+/// Finds what a script imports.
+///
+/// # Errors
+/// When there is none, when the name leaves the folder, and as [`find`].
+pub fn import(run: &Run, from: &Source, name: &str) -> Result<Source> {
+    let plain = |part: Component<'_>| matches!(part, Component::Normal(_));
+    if name.is_empty() || !Path::new(name).components().all(plain) {
+        return Err(Error::usage(format!("import `{name}`: an import stays in the folder of its script"))
+            .help("name the file from that folder, without its ending: `import \"lib/notify\" as notify;`"));
     }
-    if let Some(file) = EMBEDDED.get_file(format!("{name}.rhai")) {
-        let text = file.contents_utf8().unwrap_or_default().to_owned();
-        return Ok(Source { name: name.to_owned(), shown: format!("{name} (embedded)"), path: None, text });
-    }
-    Err(Error::usage(format!("there is no script `{name}`")).help("`moyai list` shows them"))
-}
-
-fn read(path: &Path) -> Result<Source> {
-    let text = std::fs::read_to_string(path).map_err(|error| {
-        Error::new(format!("read the script `{}`: {}", path.display(), cause(&error))).exit(exit::USAGE)
-    })?;
-    let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    Ok(Source { name, shown: path.display().to_string(), path: Some(path.to_owned()), text })
-}
-
-/// Resolves `import`.
-pub struct Resolver {
-    run: Arc<Run>,
-}
-
-impl Resolver {
-    /// A resolver for one run.
-    pub fn new(run: Arc<Run>) -> Self {
-        Self { run }
-    }
-}
-
-impl ModuleResolver for Resolver {
-    fn resolve(
-        &self,
-        engine: &Engine,
-        _source: Option<&str>,
-        path: &str,
-        _position: Position,
-    ) -> crate::api::Fallible<Shared<Module>> {
-        let source = find(&self.run, path)?;
-        let ast = super::compile(engine, &source)?;
-        Ok(Module::eval_ast_as_new(rhai::Scope::new(), &ast, engine)?.into())
-    }
-}
-
-/// A script that `moyai run NAME` finds.
-#[derive(Debug)]
-pub struct Listed {
-    /// The name it is called by.
-    pub name: String,
-    /// The script, unless it cannot be read.
-    pub source: Result<Source>,
-    /// What else has this name and is hidden by it.
-    pub shadows: Vec<String>,
-}
-
-/// Every script that can be called by name, in the order of the names.
-pub fn list(run: &Run) -> Vec<Listed> {
-    let mut found: std::collections::BTreeMap<String, Vec<PathBuf>> = std::collections::BTreeMap::new();
-    let folders = [run.options.scripts.clone(), Some(run.options.places.scripts.clone())];
-    for folder in folders.into_iter().flatten() {
-        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-            let path = entry.path();
-            if let (Some(stem), Some("rhai")) = (path.file_stem(), path.extension().and_then(|end| end.to_str()))
-                && !stem.as_encoded_bytes().starts_with(b".")
-            {
-                found.entry(stem.to_string_lossy().into_owned()).or_default().push(path.clone());
+    let name = name.strip_suffix(".rhai").unwrap_or(name);
+    if let (Some(path), Some(root)) = (&from.path, &from.root) {
+        let beside = path.parent().filter(|beside| *beside != root.as_path());
+        for folder in beside.into_iter().chain([root.as_path()]) {
+            if let Some(found) = within(folder, root, name)? {
+                return Ok(found);
             }
         }
     }
-    for file in EMBEDDED.files() {
-        found.entry(file.path().file_stem().unwrap_or_default().to_string_lossy().into_owned()).or_default();
-    }
-    let listed = |(name, paths): (String, Vec<PathBuf>)| {
-        let mut shadows: Vec<String> = paths.iter().skip(1).map(|path| path.display().to_string()).collect();
-        if embedded(&name).is_some() && !paths.is_empty() {
-            shadows.push("the embedded one".into());
-        }
-        let source = find(run, &name);
-        Listed { name, source, shadows }
-    };
-    found.into_iter().map(listed).collect()
+    by_name(run, name)?.ok_or_else(|| {
+        Error::usage(format!("import `{name}`: there is no such file")).help(format!(
+            "it is looked for beside the script, then in {}",
+            folders(run).map(|folder| format!("`{}`", folder.display())).collect::<Vec<_>>().join(" and ")
+        ))
+    })
 }
 
-/// The text of a script that comes with moyai: `backup`, `lib/notify`.
-pub fn embedded(name: &str) -> Option<&'static str> {
-    EMBEDDED.get_file(format!("{}.rhai", name.trim_end_matches(".rhai"))).and_then(|file| file.contents_utf8())
+/// An embedded script.
+pub fn embedded(name: &str) -> Option<Source> {
+    let text = EMBEDDED.get_file(format!("{name}.rhai"))?.contents_utf8()?.to_owned();
+    Some(Source { name: name.to_owned(), shown: format!("{name} (embedded)"), text, ..Source::default() })
+}
+
+/// Every script that has a name, in the order of the names.
+pub fn list(run: &Run) -> Vec<Listed> {
+    let mut found: BTreeMap<String, Listed> = BTreeMap::new();
+    let mut add = |name: &str, source: Result<Source>| match found.get_mut(name) {
+        Some(listed) => listed.shadows.extend(source.ok().map(|source| source.shown)),
+        None => {
+            let listed = Listed { name: name.to_owned(), source, shadows: Vec::new() };
+            found.insert(name.to_owned(), listed);
+        }
+    };
+    for folder in folders(run) {
+        let paths = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+        for path in paths.filter(|path| path.extension().is_some_and(|ending| ending == "rhai")) {
+            let Some(name) = path.file_stem().and_then(|name| name.to_str()) else { continue };
+            if let Some(source) = within(folder, folder, name).transpose() {
+                add(name, source);
+            }
+        }
+    }
+    let names = EMBEDDED.files().filter_map(|file| file.path().file_stem()?.to_str());
+    for source in names.filter_map(embedded) {
+        add(&source.name.clone(), Ok(source));
+    }
+    found.into_values().collect()
+}
+
+/// The folders that hold scripts by name, the first wins.
+fn folders(run: &Run) -> impl Iterator<Item = &Path> {
+    run.options.scripts.iter().chain([&run.options.places.scripts]).map(PathBuf::as_path)
+}
+
+fn by_name(run: &Run, name: &str) -> Result<Option<Source>> {
+    for folder in folders(run) {
+        if let Some(found) = within(folder, folder, name)? {
+            return Ok(Some(found));
+        }
+    }
+    Ok(embedded(name))
+}
+
+/// A file of a folder, which may not be a link to somewhere outside of the root.
+fn within(folder: &Path, root: &Path, name: &str) -> Result<Option<Source>> {
+    let path = folder.join(format!("{name}.rhai"));
+    let real = match path.canonicalize() {
+        Ok(real) => real,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && path.symlink_metadata().is_err() => {
+            return Ok(None);
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => return Ok(None),
+        Err(error) => return Err(unreadable(&path, &error)),
+    };
+    let root = root.canonicalize().map_err(|error| unreadable(root, &error))?;
+    if !real.starts_with(&root) {
+        return Err(Error::usage(format!(
+            "read the script `{}`: it is a link to `{}`, outside of its folder",
+            path.display(),
+            real.display()
+        ))
+        .help("copy it there, or make the whole folder a link"));
+    }
+    let mut source = read(&path, &real, &root)?;
+    source.name = name.to_owned();
+    Ok(Some(source))
+}
+
+fn read(path: &Path, real: &Path, root: &Path) -> Result<Source> {
+    if rustix::process::geteuid().is_root() {
+        trusted(path, real, std::env::var("SUDO_UID").ok().and_then(|uid| uid.parse().ok()))?;
+    }
+    let text = std::fs::read(real).map_err(|error| unreadable(path, &error))?;
+    let text = String::from_utf8(text).map_err(|error| {
+        Error::usage(format!(
+            "read the script `{}`: byte {} is not UTF-8",
+            path.display(),
+            error.utf8_error().valid_up_to()
+        ))
+    })?;
+    let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    Ok(Source {
+        name,
+        shown: path.display().to_string(),
+        path: Some(real.to_owned()),
+        root: Some(root.to_owned()),
+        text,
+    })
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Error {
+    Error::usage(format!("read the script `{}`: {}", path.display(), cause(error)))
+}
+
+/// Root runs only what nobody else can have written: the file and every folder above it belong to
+/// root or to whoever called sudo. Others may write to a folder only if it is root's and sticky, as
+/// `/tmp`: there nobody can replace what is not theirs.
+fn trusted(shown: &Path, real: &Path, sudo: Option<u32>) -> Result<()> {
+    for path in real.ancestors() {
+        let metadata = path.metadata().map_err(|error| unreadable(shown, &error))?;
+        let (mode, owner) = (metadata.mode(), metadata.uid());
+        let sticky = path != real && mode & 0o1000 != 0 && owner == 0;
+        let (reason, help) = if owner != 0 && Some(owner) != sudo {
+            (format!("belongs to user {owner}"), format!("chown root {}", quote(&path.to_string_lossy())))
+        } else if mode & 0o022 != 0 && !sticky {
+            ("can be written by others".to_owned(), format!("chmod go-w {}", quote(&path.to_string_lossy())))
+        } else {
+            continue;
+        };
+        let what = if path == real { String::new() } else { format!(" the folder `{}`", path.display()) };
+        let what = if what.is_empty() { " it".to_owned() } else { what };
+        return Err(Error::usage(format!("run `{}` as root:{what} {reason}", shown.display())).help(help));
+    }
+    Ok(())
 }

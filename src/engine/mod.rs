@@ -1,17 +1,23 @@
 //! Rhai: finds, checks and runs scripts.
 
 pub mod check;
+mod compare;
 pub mod literal;
 pub mod load;
+pub mod names;
+pub mod program;
 pub mod report;
 pub mod shell;
+mod walk;
 pub mod words;
 
 use crate::api::basics::{self, End};
 use crate::api::{self, Context};
 use crate::run::{Error, Place, Result, Run, exit};
-use load::{Resolver, Source};
-use rhai::{AST, Dynamic, Engine, EvalAltResult, Module, OptimizationLevel, Scope};
+use check::Options;
+use load::Source;
+use program::{Program, Resolver};
+use rhai::{Dynamic, Engine, EvalAltResult, OptimizationLevel, Position, Scope};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,6 +45,7 @@ pub fn build(context: &Context) -> Engine {
     engine.set_default_tag(Dynamic::from(context.clone()));
     literal::register(&mut engine);
     api::register(&mut engine);
+    compare::register(&mut engine);
     let run = context.run.clone();
     // The plan of a dry run can be pasted as a whole: what the script says stands in comments.
     engine.on_print(move |text| match run.dry() {
@@ -68,7 +75,6 @@ pub fn build(context: &Context) -> Engine {
         Ok(constants
             .and_then(|constants| rhai::locked_read(constants).and_then(|constants| constants.get(name).cloned())))
     });
-    engine.set_module_resolver(Resolver::new(context.run.clone()));
     engine
 }
 
@@ -88,10 +94,6 @@ impl Ended {
     pub fn with(exit: i32) -> Self {
         Self { exit, error: None, private_host: None }
     }
-
-    fn failed(error: Error) -> Self {
-        Self { exit: error.exit, error: Some(error), private_host: None }
-    }
 }
 
 /// Checks and runs a script.
@@ -99,28 +101,52 @@ impl Ended {
 /// # Errors
 /// When the script does not check; a script that fails is no error here.
 pub fn run(run: &Arc<Run>, source: &Source, words: &[String]) -> Result<Ended> {
-    // Scripts recurse on the native stack: it has to be large enough for the depths allowed.
+    on_large_stack(|| run_here(run, source, words))
+}
+
+/// Checks a script and all that it imports, without running any of it.
+///
+/// # Errors
+/// All that is wrong, as one error with a report each.
+pub fn check(run: &Arc<Run>, source: &Source) -> Result<Options> {
+    on_large_stack(|| read(run, &build(&Context::new(run.clone())), source).map(|(_, options)| options))
+}
+
+/// Scripts nest and recurse on the native stack: it has to be large enough for the depths allowed.
+fn on_large_stack<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+    let caught = || {
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or_else(|_| {
+            Err(Error::new("moyai itself failed")
+                .help("this is a mistake in moyai, not in the script: please report it"))
+        })
+    };
+    let failed = |what: &str| Error::new(format!("start the script's thread: {what}"));
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("script".into()).stack_size(api::pool::STACK);
-        let work = || {
-            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run_here(run, source, words))).unwrap_or_else(
-                |_| Err(Error::new("moyai itself failed; this is a mistake in moyai, not in the script")),
-            )
-        };
-        let failed = |what: &str| Error::new(format!("start the script's thread: {what}"));
         thread
-            .spawn_scoped(scope, work)
+            .spawn_scoped(scope, caught)
             .map_err(|error| failed(&error.to_string()))?
             .join()
             .map_err(|_| failed("it was lost"))?
     })
 }
 
+/// Reads and checks a script with its imports.
+fn read(run: &Run, engine: &Engine, source: &Source) -> Result<(Program, Options)> {
+    let (program, reports) = Program::load(run, engine, source);
+    let options = check::check(&program, engine, reports)?;
+    Ok((program, options))
+}
+
 fn run_here(run: &Arc<Run>, source: &Source, words: &[String]) -> Result<Ended> {
     let context = Context::new(run.clone());
-    let engine = build(&context);
-    let ast = compile(&engine, source)?;
-    context.set_args(check::check(run, source, &ast)?.parse(&source.name, words)?);
+    let mut engine = build(&context);
+    let (program, options) = read(run, &engine, source)?;
+    let program = Arc::new(program);
+    engine.set_module_resolver(Resolver(program.clone()));
+    context.set_args(options.parse(&source.name, words)?);
+    // The check has refused a script that could not be parsed.
+    let ast = program.files[0].ast.clone().unwrap_or_default();
     let mut result = engine.run_ast_with_scope(&mut Scope::new(), &ast);
     if context.has_deferred() {
         let over = run.cancel.cause();
@@ -132,77 +158,35 @@ fn run_here(run: &Arc<Run>, source: &Source, words: &[String]) -> Result<Ended> 
         if let (Some(cause), Err(error)) = (over, &mut result)
             && matches!(**error, EvalAltResult::ErrorTerminated(..))
         {
-            *error = cause.error().into();
+            let mut cause = cause.error();
+            cause.place = Some(place(source, error.position()));
+            *error = cause.into();
         }
     }
-    Ok(match result {
-        Ok(()) => run.cancel.cause().map_or(Ended::with(0), |cause| Ended::failed(cause.error())),
-        Err(error) => ended(run, source, *error),
-    })
-}
-
-/// Reads a script's text.
-///
-/// # Errors
-/// The first syntax error, as a report.
-pub fn compile(engine: &Engine, source: &Source) -> Result<AST> {
-    let mut ast = engine.compile(source.code()).map_err(|error| report::syntax(source, &error))?;
-    ast.set_source(source.shown.as_str());
-    Ok(ast)
-}
-
-/// What a script's last error means for the process.
-fn ended(run: &Run, source: &Source, error: EvalAltResult) -> Ended {
-    if let EvalAltResult::ErrorTerminated(token, _) = &error {
-        return match token.clone().try_cast::<End>() {
-            Some(End::Exit(code)) => Ended::with(code),
-            Some(End::PrivateHost(words)) => Ended { private_host: Some(words), ..Ended::with(0) },
-            None => Ended::failed(
-                run.cancel.cause().map_or_else(|| Error::new("the run was ended"), crate::run::Cause::error),
-            ),
-        };
-    }
-    let mut error = to_error(source, error);
-    if error.exit == exit::USAGE {
-        error.exit = exit::FAILED;
-    }
-    Ended::failed(error)
-}
-
-/// The interpreter's error as ours, with the innermost place.
-pub fn to_error(source: &Source, error: EvalAltResult) -> Error {
-    let mut path = source.shown.clone();
-    let mut inner = &error;
-    loop {
-        match inner {
-            EvalAltResult::ErrorInFunctionCall(_, from, next, _) => {
-                if !from.is_empty() {
-                    path.clone_from(from);
-                }
-                inner = next;
+    let error = match result {
+        Ok(()) => run.cancel.cause().map(crate::run::Cause::error),
+        Err(error) => match *error {
+            EvalAltResult::ErrorTerminated(token, at) if token.is_unit() => {
+                let cause = run.cancel.cause().map(crate::run::Cause::error);
+                let mut error = cause.unwrap_or_else(|| Error::new("the run was ended"));
+                error.place = Some(place(source, at));
+                Some(error)
             }
-            EvalAltResult::ErrorInModule(from, next, _) => {
-                path.clone_from(from);
-                inner = next;
+            EvalAltResult::ErrorTerminated(token, _) => {
+                return Ok(match token.try_cast::<End>() {
+                    Some(End::PrivateHost(words)) => Ended { private_host: Some(words), ..Ended::with(0) },
+                    Some(End::Exit(code)) => Ended::with(code),
+                    None => Ended::with(exit::FAILED),
+                });
             }
-            _ => break,
-        }
-    }
-    let position = inner.position();
-    let place = Place { path, line: position.line().unwrap_or(0), column: position.position().unwrap_or(0) };
-    let mut ours = match inner {
-        EvalAltResult::ErrorRuntime(value, _) => match value.read_lock::<Error>() {
-            Some(error) => error.clone(),
-            None => Error::new(value.to_string()),
+            error => Some(report::of_script(&engine, source, &error)),
         },
-        other => report::runtime(other),
     };
-    ours.place.get_or_insert(place);
-    ours
+    let error = error.map(|error| report::locate(&program, error));
+    let code = error.as_ref().map_or(0, |error| if error.exit == exit::USAGE { exit::FAILED } else { error.exit });
+    Ok(Ended { error, ..Ended::with(code) })
 }
 
-/// The functions that scripts can call, as the interpreter registered them.
-pub fn modules(engine: &Engine) -> Vec<(String, rhai::Shared<Module>)> {
-    let _ = engine;
-    Vec::new()
+fn place(source: &Source, at: Position) -> Place {
+    Place { path: source.shown.clone(), line: at.line().unwrap_or(0), column: at.position().unwrap_or(0) }
 }

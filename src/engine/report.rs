@@ -1,34 +1,417 @@
 //! Errors as a person reads them: file, line, the source line underlined, what to write instead.
 
 use super::load::Source;
-use crate::run::{Error, Place};
-use rhai::{EvalAltResult, ParseError};
+use super::names;
+use super::program::Program;
+use crate::run::{Error, Place, Report};
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use rhai::{Dynamic, Engine, EvalAltResult, LexError, Map, ParseError, ParseErrorType, Position};
 
-/// A syntax error.
-pub fn syntax(source: &Source, error: &ParseError) -> Error {
-    let position = error.position();
-    let mut ours = Error::usage(error.err_type().to_string());
-    ours.place = Some(Place {
-        path: source.shown.clone(),
-        line: position.line().unwrap_or(0),
-        column: position.position().unwrap_or(0),
-    });
+impl Report {
+    /// A report about a place in a source.
+    pub fn new(source: &Source, at: Position, length: usize, message: String, help: Option<String>) -> Self {
+        let place =
+            Place { path: source.shown.clone(), line: at.line().unwrap_or(0), column: at.position().unwrap_or(0) };
+        let text =
+            place.line.checked_sub(1).and_then(|line| source.text.lines().nth(line)).unwrap_or_default().to_owned();
+        Self { place, length, text, message, help }
+    }
+
+    fn render(&self, renderer: &Renderer) -> String {
+        let byte = |column: usize| self.text.char_indices().nth(column).map_or(self.text.len(), |(byte, _)| byte);
+        let start = byte(self.place.column.saturating_sub(1));
+        let end = byte(self.place.column.saturating_sub(1) + self.length.max(1)).max(start);
+        let snippet = Snippet::source(self.text.as_str())
+            .line_start(self.place.line)
+            .path(self.place.path.as_str())
+            .annotation(AnnotationKind::Primary.span(start..end));
+        renderer.render(&[Level::ERROR.primary_title(self.message.as_str()).element(snippet)])
+    }
+}
+
+/// An error as a person reads it; secrets are masked where it is printed.
+pub fn render(error: &Error, colour: bool) -> String {
+    let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
+    let mut parts: Vec<String> = Vec::new();
+    for report in &error.reports {
+        let mut part = report.render(&renderer);
+        if !error.err.trim().is_empty() {
+            part.push('\n');
+            part.push_str(error.err.trim_end());
+        }
+        if let Some(help) = &report.help {
+            part.push('\n');
+            part.push_str(&renderer.render(&[Group::with_title(Level::HELP.secondary_title(help.as_str()))]));
+        }
+        parts.push(part);
+    }
+    if parts.is_empty() {
+        let mut part = renderer.render(&[Group::with_title(Level::ERROR.primary_title(error.message.as_str()))]);
+        if !error.err.trim().is_empty() {
+            part.push('\n');
+            part.push_str(error.err.trim_end());
+        }
+        if let Some(help) = &error.help {
+            part.push('\n');
+            part.push_str(&renderer.render(&[Group::with_title(Level::HELP.secondary_title(help.as_str()))]));
+        }
+        parts.push(part);
+    }
+    parts.join("\n\n")
+}
+
+/// Adds the source line to an error of a script that has its place.
+pub fn locate(program: &Program, mut error: Error) -> Error {
+    if let Some(place) = error.place.clone()
+        && error.reports.is_empty()
+        && let Some(text) = program.line(&place.path, place.line)
+    {
+        let length = token(text, place.column);
+        let (message, help, text) = (error.message.clone(), error.help.clone(), text.to_owned());
+        error.reports.push(Report { place, length, text, message, help });
+    }
+    error
+}
+
+/// How long the token at a column is: a name, a literal up to its quote, else one character.
+pub fn token(text: &str, column: usize) -> usize {
+    let mut chars = text.chars().skip(column.saturating_sub(1));
+    let of_name = |char: &char| char.is_alphanumeric() || *char == '_';
+    match chars.next() {
+        Some(quote @ ('`' | '"')) => chars.position(|char| char == quote).map_or(1, |end| end + 2),
+        Some(char) if of_name(&char) => 1 + chars.take_while(of_name).count(),
+        _ => 1,
+    }
+}
+
+/// A syntax error, in the words of somebody who comes from bash.
+pub fn syntax(source: &Source, error: &ParseError) -> Box<Report> {
+    let mut at = error.position();
+    let line = |at: Position| at.line().and_then(|line| source.text.lines().nth(line - 1)).unwrap_or_default();
+    let here = line(at);
+    let rest: String = here.chars().skip(at.position().unwrap_or(1).saturating_sub(1)).collect();
+    let mut length = token(here, at.position().unwrap_or(1));
+    let says = |message: &str, help: &str| (message.to_owned(), (!help.is_empty()).then(|| help.to_owned()));
+    let (message, help) = match error.err_type() {
+        ParseErrorType::BadInput(LexError::MalformedChar(text)) => {
+            length = text.chars().count() + 2;
+            (format!("`'{text}'` is no text: single quotes hold one character"), Some(format!("write `\"{text}\"`")))
+        }
+        ParseErrorType::BadInput(LexError::UnterminatedString) if rest.starts_with('`') => {
+            says("the backtick is not closed", "close it; a backtick within the text is written twice")
+        }
+        ParseErrorType::BadInput(LexError::UnterminatedString) => {
+            length = rest.chars().count().max(1);
+            says(
+                "the text is not closed on this line",
+                "close it with `\"`; text of several lines stands between backticks",
+            )
+        }
+        ParseErrorType::BadInput(LexError::MalformedEscapeSequence(text)) => (
+            format!("`{text}` is no escape"),
+            Some("write `\\\\` for a backslash; in backticks it stands for itself".into()),
+        ),
+        ParseErrorType::BadInput(LexError::MalformedNumber(text)) => (format!("`{text}` is no number"), None),
+        ParseErrorType::BadInput(LexError::ImproperSymbol(symbol, _)) if symbol == "=" => {
+            says("`=` sets a variable and cannot stand here", "write `==` to compare")
+        }
+        ParseErrorType::BadInput(LexError::ImproperSymbol(symbol, _)) if symbol == "===" => {
+            says("there is no `===`", "write `==`")
+        }
+        ParseErrorType::BadInput(LexError::ImproperSymbol(symbol, _)) if symbol == ":=" => {
+            says("there is no `:=`", "write `let name = ...` for a new variable, `name = ...` for an old one")
+        }
+        ParseErrorType::BadInput(LexError::UnexpectedInput(_)) if rest.starts_with("try") => {
+            says("`try` gives no value", "set the variable within: `let x = (); try { x = ...; } catch { ... }`")
+        }
+        ParseErrorType::BadInput(LexError::UnexpectedInput(what)) => (format!("`{what}` cannot stand here"), None),
+        ParseErrorType::Reserved(word) if word == "#" => says("a comment begins with `//`", "write `// ...`"),
+        ParseErrorType::Reserved(word) if word == "eval" => {
+            says("`eval` is off: no text becomes code while a script runs", "write a function, or a closure")
+        }
+        ParseErrorType::Reserved(word) => {
+            let field = here.chars().nth(at.position().unwrap_or(0).saturating_sub(2)) == Some('.');
+            let help =
+                if field { format!("write `[\"{word}\"]` for a field") } else { "choose another name".to_owned() };
+            (format!("`{word}` is a reserved word"), Some(help))
+        }
+        ParseErrorType::UnknownOperator(what) if what == "++" || what == "--" => {
+            (format!("there is no `{what}`"), Some(format!("write `{} 1`", if what == "++" { "+=" } else { "-=" })))
+        }
+        ParseErrorType::UnknownOperator(what) if what == "?" => {
+            says("there is no `? :`", "write `if a { b } else { c }`, which gives a value")
+        }
+        ParseErrorType::UnknownOperator(what) => (format!("there is no operator `{what}`"), None),
+        ParseErrorType::MissingToken(_, what)
+            if ["$", "cmd", "sh"].iter().any(|name| *what == format!("for '{name}' expression")) =>
+        {
+            let name = what.split('\'').nth(1).unwrap_or_default();
+            if name == "$" {
+                says(
+                    "`$` begins a command",
+                    "a variable is written without it; `$(`command`)` gives a command's output",
+                )
+            } else {
+                (
+                    format!("`{name}` begins a command and cannot be a name"),
+                    Some(format!("write {name}(`...`), or choose another name")),
+                )
+            }
+        }
+        ParseErrorType::MissingToken(token, _)
+            if token == "{" && ["then", "do"].iter().any(|word| rest.starts_with(word)) =>
+        {
+            says(
+                "a block stands between `{` and `}`",
+                "write `if x { ... }`, `while x { ... }`, `for x in list { ... }`",
+            )
+        }
+        ParseErrorType::MissingToken(token, _) if token == ";" => missing(source, &mut at, &mut length, here, &rest),
+        ParseErrorType::MissingToken(token, what) => (format!("`{token}` is missing {what}"), None),
+        ParseErrorType::UnexpectedEOF => {
+            says("the script ends in the middle of something", "look for a bracket that is not closed")
+        }
+        ParseErrorType::ExprTooDeep => {
+            says("this is nested too deeply", "take it apart: put a part into a variable or a function")
+        }
+        ParseErrorType::VariableExpected => says("the name of a variable should stand here", ""),
+        ParseErrorType::PropertyExpected => {
+            says("the name of a field should stand here", "a field with another name is written `[\"name\"]`")
+        }
+        ParseErrorType::AssignmentToConstant(name) => (
+            format!("`{name}` is a constant"),
+            Some(format!("declare it with `let`, or copy it: `let copy = {name};`")),
+        ),
+        ParseErrorType::WrongFnDefinition => says(
+            "a function cannot stand within a block",
+            "move it to the top level, or write a closure: `let f = |x| ...;`",
+        ),
+        ParseErrorType::FnDuplicatedDefinition(name, _) => (format!("the function `{name}` is there twice"), None),
+        ParseErrorType::WrongDocComment => {
+            says("`///` documents a function and must stand right above one", "write `//`")
+        }
+        ParseErrorType::LoopBreak => says("`break` and `continue` work only within a loop", ""),
+        other => {
+            let text = other.to_string();
+            let mut letters = text.chars();
+            (
+                letters
+                    .next()
+                    .map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
+                    .replace('\'', "`"),
+                None,
+            )
+        }
+    };
+    Box::new(Report::new(source, at, length, message, help))
+}
+
+/// A missing `;`: the mistake stands where the statement before ended, unless a program's name
+/// stands there as in a shell.
+fn missing(source: &Source, at: &mut Position, length: &mut usize, here: &str, rest: &str) -> (String, Option<String>) {
+    let before = here.strip_suffix(rest).unwrap_or_default().trim_end();
+    let first: String =
+        here.trim_start().chars().take_while(|char| char.is_alphanumeric() || *char == '_' || *char == '-').collect();
+    if before.is_empty() {
+        let line = at.line().unwrap_or(1);
+        let earlier = source.text.lines().take(line - 1).enumerate().filter(|(_, text)| {
+            let code = text.trim();
+            !code.is_empty() && !code.starts_with("//")
+        });
+        if let Some((index, text)) = earlier.last() {
+            let code = text.split(" //").next().unwrap_or(text).trim_end();
+            let (line, column) = (u16::try_from(index + 1), u16::try_from(code.chars().count().max(1)));
+            *at = Position::new(line.unwrap_or(u16::MAX), column.unwrap_or(u16::MAX));
+            *length = 1;
+            return ("a `;` is missing behind this".into(), None);
+        }
+    }
+    let word = before.split_whitespace().count() == 1 && before.trim() == first;
+    match first.as_str() {
+        "echo" | "printf" => ("this is a line of a shell".into(), Some("write `print(\"...\");`".into())),
+        "local" | "export" | "declare" | "readonly" => {
+            ("this is a line of a shell".into(), Some("write `let name = value;`".into()))
+        }
+        "function" => ("this is a line of a shell".into(), Some("write `fn name(arguments) { ... }`".into())),
+        _ if word => (
+            "this is a line of a shell".into(),
+            Some(format!("a program is run by cmd(`{first} ...`).run(); its output is $(`{first} ...`)")),
+        ),
+        _ => ("a `;` is missing before this".into(), None),
+    }
+}
+
+/// The interpreter's error as ours, with the innermost place.
+pub fn of_script(engine: &Engine, source: &Source, error: &EvalAltResult) -> Error {
+    let mut path = source.shown.as_str();
+    let mut inner = error;
+    loop {
+        match inner {
+            EvalAltResult::ErrorInFunctionCall(_, from, next, _) => {
+                if !from.is_empty() {
+                    path = from;
+                }
+                inner = next;
+            }
+            EvalAltResult::ErrorInModule(from, next, _) => {
+                path = from;
+                inner = next;
+            }
+            _ => break,
+        }
+    }
+    let at = inner.position();
+    let place = Place { path: path.to_owned(), line: at.line().unwrap_or(0), column: at.position().unwrap_or(0) };
+    let mut ours = match inner {
+        EvalAltResult::ErrorRuntime(value, _) => thrown(value),
+        other => runtime(engine, other),
+    };
+    ours.place.get_or_insert(place);
     ours
 }
 
+/// What a script threw and nobody caught.
+fn thrown(value: &Dynamic) -> Error {
+    if let Some(error) = value.read_lock::<Error>() {
+        return error.clone();
+    }
+    let Some(map) = value.read_lock::<Map>() else {
+        return Error::new(if value.is_unit() { "the script threw `()`".to_owned() } else { value.to_string() });
+    };
+    // The interpreter's own error, caught and thrown again, knows where it was.
+    let number =
+        |key: &str| map.get(key).and_then(|value| value.as_int().ok()).and_then(|value| usize::try_from(value).ok());
+    let text = |key: &str| map.get(key).and_then(|value| value.clone().into_string().ok());
+    let mut error = Error::new(text("message").unwrap_or_else(|| value.to_string()));
+    if let (Some(path), Some(line)) = (text("source"), number("line")) {
+        error.place = Some(Place { path, line, column: number("position").unwrap_or(0) });
+    }
+    error
+}
+
+/// A type's name for a person.
+fn kind(name: &str) -> String {
+    match name.trim().trim_start_matches("&mut ").trim_start_matches('&') {
+        "i64" | "INT" | "f64" | "FLOAT" => "a number".into(),
+        "string" | "str" | "ImmutableString" | "String" | "&str | ImmutableString | String" => "a string".into(),
+        "bool" => "true or false".into(),
+        "array" | "Array" => "an array".into(),
+        "map" | "Map" => "a map".into(),
+        "char" => "a character".into(),
+        "()" => "nothing, `()`".into(),
+        "Fn" | "FnPtr" => "a function".into(),
+        "Dynamic" | "?" => "anything".into(),
+        "" => "nothing".into(),
+        other => {
+            let other = other.rsplit("::").next().unwrap_or(other);
+            format!("{} {other}", if other.starts_with(['a', 'e', 'i', 'o', 'E', 'I', 'O', 'A']) { "an" } else { "a" })
+        }
+    }
+}
+
 /// The interpreter's own errors, in our words.
-pub fn runtime(error: &EvalAltResult) -> Error {
-    let mut error = error.clone_for_report();
-    error.set_position(rhai::Position::NONE);
-    Error::new(error.to_string())
+fn runtime(engine: &Engine, error: &EvalAltResult) -> Error {
+    use EvalAltResult as E;
+    const MISSING: &str = "a value is missing: look at what should have set it, or give a default: `x ?? \"\"`";
+    match error {
+        E::ErrorFunctionNotFound(signature, _) => no_function(engine, signature, MISSING),
+        E::ErrorVariableNotFound(name, _) => Error::new(format!("there is no variable `{name}`")),
+        E::ErrorModuleNotFound(name, _) => Error::new(format!("there is no namespace `{name}`")),
+        E::ErrorPropertyNotFound(name, _) => Error::new(format!("the map has no field `{name}`"))
+            .help(format!("`.get(\"{name}\") ?? default` for a field that may be missing")),
+        E::ErrorIndexNotFound(index, _) => Error::new(format!("the map has no field `{index}`"))
+            .help(format!("`.get({index:?}) ?? default` for a field that may be missing")),
+        E::ErrorDotExpr(text, _) => {
+            let mut quoted = text.split('\'').skip(1).step_by(2);
+            match (quoted.next(), quoted.next()) {
+                (Some(field), Some("()")) => Error::new(format!("nothing, `()`, has no field `{field}`")).help(MISSING),
+                (Some(field), Some(of)) => Error::new(format!("{} has no field `{field}`", kind(of))),
+                _ => Error::new(lower(text)),
+            }
+        }
+        E::ErrorIndexingType(of, _) => {
+            Error::new(format!("{} cannot be indexed", kind(of.split(' ').next().unwrap_or(of))))
+        }
+        E::ErrorArrayBounds(0, index, _) => Error::new(format!("the array is empty, there is no [{index}]")),
+        E::ErrorArrayBounds(count, index, _) | E::ErrorStringBounds(count, index, _) => {
+            let what = if matches!(error, E::ErrorArrayBounds(..)) { "array has" } else { "string has" };
+            let unit = if matches!(error, E::ErrorArrayBounds(..)) { "elements" } else { "characters" };
+            Error::new(format!("the {what} {count} {unit}, there is no [{index}]"))
+                .help("the first is [0], the last [-1]")
+        }
+        E::ErrorMismatchDataType(wanted, found, _) | E::ErrorMismatchOutputType(wanted, found, _) => {
+            let error = Error::new(format!("this is {}, and must be {}", kind(found), kind(wanted)));
+            match (wanted.as_str(), found.as_str()) {
+                ("bool", "string") => error.help("compare it: `x != \"\"`"),
+                ("bool", "i64") => error.help("compare it: `x != 0`"),
+                ("bool", "()") => error.help("compare it: `x != ()`"),
+                (_, "()") => error.help(MISSING),
+                _ => error,
+            }
+        }
+        E::ErrorFor(_) => Error::new("`for` cannot go through this")
+            .help("an array, a range or lines can be gone through; of a map, `.keys()` and `.values()`"),
+        E::ErrorDataRace(what, _) => {
+            Error::new(format!("{} is read while it is being changed", what.replace('\'', "`")))
+                .help("a closure shares the variables that it uses: make a copy first, `let copy = x;`")
+        }
+        E::ErrorAssignmentToConstant(name, _) => {
+            Error::new(format!("`{name}` is a constant")).help("copy it into a variable: `let copy = NAME;`")
+        }
+        E::ErrorNonPureMethodCallOnConstant(name, _) => {
+            Error::new(format!("`{name}` changes its value, which is a constant"))
+                .help("copy it into a variable: `let copy = NAME;`")
+        }
+        E::ErrorUnboundThis(_) => Error::new("`this` is only there in a method: `x.f()`"),
+        E::ErrorStackOverflow(_) => {
+            Error::new("function calls are nested too deeply").help("a function calls itself without an end")
+        }
+        E::ErrorTooManyVariables(_) => Error::new("there are too many variables"),
+        E::ErrorDataTooLarge(what, _) => Error::new(format!("too large: {}", lower(what)))
+            .help("a string can have 64 MiB, an array or a map 10 million elements"),
+        E::ErrorArithmetic(text, _) => Error::new(lower(text)),
+        E::ErrorSystem(text, inner) => Error::new(lower(&format!("{text}{inner}"))),
+        other => {
+            let text = other.to_string();
+            Error::new(lower(text.split(" (line ").next().unwrap_or_default()))
+        }
+    }
 }
 
-trait CloneForReport {
-    fn clone_for_report(&self) -> EvalAltResult;
+fn lower(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
 }
 
-impl CloneForReport for EvalAltResult {
-    fn clone_for_report(&self) -> EvalAltResult {
-        EvalAltResult::ErrorRuntime(self.to_string().into(), rhai::Position::NONE)
+/// `name (type, type)`: no function of that name takes these.
+fn no_function(engine: &Engine, signature: &str, missing: &str) -> Error {
+    let (name, types) = signature.split_once(" (").unwrap_or((signature, ""));
+    // `&str | ImmutableString | String` is one type.
+    let types: Vec<String> =
+        types.trim_end_matches(')').split(", ").filter(|name| !name.is_empty()).map(kind).collect();
+    let gap = types.iter().any(|kind| kind.starts_with("nothing"));
+    if !name.contains(|char: char| char.is_alphanumeric()) {
+        let error = Error::new(format!("`{name}` does not work on {}", types.join(" and ")));
+        return if gap { error.help(missing) } else { error };
+    }
+    let bare = name.rsplit("::").next().unwrap_or(name);
+    let mut known: Vec<String> = names::functions(engine)
+        .into_iter()
+        .filter(|function| function.name == bare)
+        .map(|function| {
+            let of = |param: &String| kind(param.rsplit(": ").next().unwrap_or(param));
+            format!("({})", function.params.iter().map(of).collect::<Vec<_>>().join(", "))
+        })
+        .collect();
+    known.sort_by_key(|params| (params.matches(", ").count().abs_diff(types.len().saturating_sub(1)), params.clone()));
+    known.dedup();
+    known.truncate(3);
+    let error = Error::new(format!("`{name}` does not take ({})", types.join(", ")));
+    if gap {
+        error.help(missing)
+    } else if known.is_empty() {
+        error
+    } else {
+        error.help(format!("it takes {}", known.join(" or ")))
     }
 }

@@ -1,0 +1,252 @@
+//! A script with all that it imports, read once before anything runs.
+//!
+//! Imports name their file in a literal, so the whole program is known before its first line runs:
+//! a cycle is found by looking, and no file is read or parsed a second time.
+
+use super::load::{self, Source};
+use super::report;
+use crate::api::Fallible;
+use crate::run::{Report, Result, Run, lock};
+use rhai::{
+    AST, ASTFlags, ASTNode, Engine, EvalAltResult, Expr, FnAccess, Ident, Module, ModuleResolver, Position, Scope,
+    Shared, Stmt,
+};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+/// One file of a program.
+#[derive(Debug)]
+pub struct File {
+    /// Its text and where it is from.
+    pub source: Source,
+    /// Its code; `None` where the syntax is wrong.
+    pub ast: Option<AST>,
+    /// Its imports, by the text in the literal; those that were not found are missing.
+    pub imports: BTreeMap<String, usize>,
+    /// The embedded file that a `config` is laid over.
+    pub below: Option<usize>,
+    module: Mutex<Option<Shared<Module>>>,
+}
+
+/// A script, the first file, and all that it imports.
+#[derive(Debug, Default)]
+pub struct Program {
+    /// The script first.
+    pub files: Vec<File>,
+}
+
+impl Program {
+    /// Reads a script and its imports; what is wrong with them comes as reports.
+    pub fn load(run: &Run, engine: &Engine, source: &Source) -> (Self, Vec<Report>) {
+        let mut loader = Loader { run, engine, program: Self::default(), reports: Vec::new(), open: Vec::new() };
+        loader.add(source.clone());
+        (loader.program, loader.reports)
+    }
+
+    /// The functions that a file gives to others, by their names, with the numbers of their parameters.
+    pub fn functions(&self, file: usize) -> BTreeMap<&str, Vec<usize>> {
+        let mut functions: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for file in self.layers(file) {
+            for function in self.files[file].ast.iter().flat_map(AST::iter_functions) {
+                if function.access == FnAccess::Private || function.name.starts_with("anon$") {
+                    continue;
+                }
+                functions.entry(function.name).or_default().push(function.params.len());
+            }
+        }
+        functions
+    }
+
+    /// The top-level constants of a file, and the variables that it exports.
+    pub fn constants(&self, file: usize) -> Vec<&str> {
+        let mut names = Vec::new();
+        for stmt in self.layers(file).filter_map(|file| self.files[file].ast.as_ref()).flat_map(AST::statements) {
+            match stmt {
+                Stmt::Var(var, flags, _) if flags.intersects(ASTFlags::CONSTANT | ASTFlags::EXPORTED) => {
+                    names.push(var.0.name.as_str());
+                }
+                Stmt::Export(names_of, _) => {
+                    let (name, alias) = &**names_of;
+                    names.push(if alias.name.is_empty() { name.name.as_str() } else { alias.name.as_str() });
+                }
+                _ => {}
+            }
+        }
+        names
+    }
+
+    /// A file, and the embedded one below it.
+    pub fn layers(&self, file: usize) -> impl Iterator<Item = usize> {
+        std::iter::once(file).chain(self.files[file].below)
+    }
+
+    /// Whether all of a file could be read, so that a name that it lacks is a mistake.
+    pub fn is_whole(&self, file: usize) -> bool {
+        self.layers(file).all(|file| self.files[file].ast.is_some())
+    }
+
+    /// The text of a line, for reports.
+    pub fn line(&self, shown: &str, line: usize) -> Option<&str> {
+        let file = self.files.iter().find(|file| file.source.shown == shown)?;
+        file.source.text.lines().nth(line.checked_sub(1)?)
+    }
+
+    /// Runs a file's top level, once, and gives what it has to offer.
+    fn module(&self, engine: &Engine, index: usize) -> Fallible<Shared<Module>> {
+        // Held while the file runs, so that a second thread waits. Without cycles nobody waits for ever.
+        let mut made = lock(&self.files[index].module);
+        if let Some(module) = &*made {
+            return Ok(module.clone());
+        }
+        let file = &self.files[index];
+        let mut ast = file.ast.clone().unwrap_or_default();
+        let mut module = Module::eval_ast_as_new(Scope::new(), exporting(&mut ast), engine)?;
+        if let Some(below) = file.below {
+            // The functions of the lower file see the constants of the upper one.
+            let mut lower = self.files[below].ast.clone().unwrap_or_default();
+            let known = constants(&lower);
+            let upper = module.iter_var().filter(|(name, _)| known.iter().any(|known| known.name.as_str() == *name));
+            let upper = upper.map(|(name, value)| {
+                let name = Ident { name: name.into(), pos: Position::NONE };
+                let value = Expr::from_dynamic(value.clone(), Position::NONE);
+                Stmt::Var(Box::new((name, value, None)), ASTFlags::CONSTANT, Position::NONE)
+            });
+            lower.combine(AST::new(upper.collect::<Vec<_>>(), Module::new()));
+            module.fill_with(&Module::eval_ast_as_new(Scope::new(), exporting(&mut lower), engine)?);
+        }
+        module.build_index();
+        let module: Shared<Module> = module.into();
+        *made = Some(module.clone());
+        Ok(module)
+    }
+}
+
+/// The names of the top-level constants.
+fn constants(ast: &AST) -> Vec<Ident> {
+    let constant = |stmt: &Stmt| match stmt {
+        Stmt::Var(var, flags, _) if flags.contains(ASTFlags::CONSTANT) => Some(var.0.clone()),
+        _ => None,
+    };
+    ast.statements().iter().filter_map(constant).collect()
+}
+
+/// An importer sees every top-level `const`, also without `export`.
+fn exporting(ast: &mut AST) -> &AST {
+    let export = |name: Ident| {
+        let position = name.pos;
+        Stmt::Export(Box::new((name, Ident { name: "".into(), pos: Position::NONE })), position)
+    };
+    let exports: Vec<Stmt> = constants(ast).into_iter().map(export).collect();
+    ast.combine(AST::new(exports, Module::new()));
+    ast
+}
+
+/// Each import of a file: its text and where it stands.
+fn imports(ast: &AST) -> Vec<(Option<String>, Position)> {
+    let mut found = Vec::new();
+    ast.walk(&mut |path| {
+        if let Some(ASTNode::Stmt(Stmt::Import(import, _))) = path.last() {
+            found.push(match &import.0 {
+                Expr::StringConstant(name, position) => (Some(name.to_string()), *position),
+                other => (None, other.start_position()),
+            });
+        }
+        true
+    });
+    found
+}
+
+struct Loader<'a> {
+    run: &'a Run,
+    engine: &'a Engine,
+    program: Program,
+    reports: Vec<Report>,
+    /// The files whose imports are being read: what they import must not be one of them.
+    open: Vec<usize>,
+}
+
+impl Loader<'_> {
+    fn add(&mut self, source: Source) -> usize {
+        let index = self.program.files.len();
+        let ast = match compile(self.engine, &source) {
+            Ok(ast) => Some(ast),
+            Err(report) => {
+                self.reports.push(*report);
+                None
+            }
+        };
+        let found = ast.as_ref().map(imports).unwrap_or_default();
+        self.program.files.push(File {
+            source: source.clone(),
+            ast,
+            imports: BTreeMap::new(),
+            below: None,
+            module: Mutex::default(),
+        });
+        self.open.push(index);
+        for (name, position) in found {
+            match self.import(&source, name.as_deref()) {
+                Ok(file) => drop(self.program.files[index].imports.insert(name.unwrap_or_default(), file)),
+                Err(error) => {
+                    let length = name.map_or(1, |name| name.chars().count() + 2);
+                    self.reports.push(Report::new(&source, position, length, error.message, error.help));
+                }
+            }
+        }
+        if source.name == "config" && source.path.is_some() {
+            self.program.files[index].below = load::embedded("config").map(|below| self.known(below));
+        }
+        self.open.pop();
+        index
+    }
+
+    fn import(&mut self, from: &Source, name: Option<&str>) -> Result<usize> {
+        let Some(name) = name else {
+            return Err(crate::run::Error::usage("an import names its file in quotes, so that it can be checked")
+                .help("write `import \"lib/notify\" as notify;`"));
+        };
+        let source = load::import(self.run, from, name)?;
+        let key = source.key();
+        if let Some(start) = self.open.iter().position(|file| self.program.files[*file].source.key() == key) {
+            let names = self.open[start..].iter().map(|file| self.program.files[*file].source.shown.clone());
+            let cycle: Vec<String> = names.chain([source.shown]).collect();
+            return Err(crate::run::Error::usage(format!(
+                "files import each other in a circle: {}",
+                cycle.join(" -> ")
+            ))
+            .help("move what both need into a third file"));
+        }
+        Ok(self.known(source))
+    }
+
+    /// The file's number; it is read when it comes for the first time.
+    fn known(&mut self, source: Source) -> usize {
+        let key = source.key();
+        let known = self.program.files.iter().position(|file| file.source.key() == key);
+        known.unwrap_or_else(|| self.add(source))
+    }
+}
+
+/// Parses a file.
+fn compile(engine: &Engine, source: &Source) -> std::result::Result<AST, Box<Report>> {
+    let mut ast = engine.compile(source.code()).map_err(|error| report::syntax(source, &error))?;
+    ast.set_source(source.shown.as_str());
+    Ok(ast)
+}
+
+/// Gives a program's imports to the interpreter.
+#[derive(Clone, Debug)]
+pub struct Resolver(pub Arc<Program>);
+
+impl ModuleResolver for Resolver {
+    fn resolve(&self, engine: &Engine, from: Option<&str>, name: &str, position: Position) -> Fallible<Shared<Module>> {
+        let importer = self.0.files.iter().find(|file| Some(file.source.shown.as_str()) == from);
+        let index = importer.and_then(|file| file.imports.get(name)).copied();
+        // The check has seen every import there is.
+        let index = index.ok_or_else(|| EvalAltResult::ErrorModuleNotFound(name.to_owned(), position))?;
+        let shown = &self.0.files[index].source.shown;
+        self.0
+            .module(engine, index)
+            .map_err(|error| EvalAltResult::ErrorInModule(shown.clone(), error, position).into())
+    }
+}
