@@ -21,6 +21,10 @@ fn terminal() -> (File, File) {
     (ours.into(), theirs)
 }
 
+fn program_folder() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_moyai")).parent().unwrap()
+}
+
 /// An editor that is a line of sh; `$1` is the file.
 fn edit(world: &World, editor: &str, name: &str) -> Gave {
     gave(&editing(world, editor, name).output().unwrap())
@@ -137,8 +141,7 @@ fn a_script_can_be_a_program_of_its_own() {
         named
     };
     std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
-    let folder = Path::new(env!("CARGO_BIN_EXE_moyai")).parent().unwrap();
-    let search = format!("{}:/usr/bin:/bin", folder.display());
+    let search = format!("{}:/usr/bin:/bin", program_folder().display());
     let output = Command::new(&path).arg("you").env("PATH", search).output().unwrap();
     assert_eq!(gave(&output).ok(), "hello you\n");
 }
@@ -464,7 +467,7 @@ fn the_api_is_told_by_namespace_by_function_and_by_word() {
     let usage = world.moyai(["api", "df::usage"]).ok();
     assert!(usage.starts_with("df::usage(path: string) -> map\n  The file system"), "{usage}");
     assert!(usage.contains("      let disk = df::usage(\"/\");"), "{usage}");
-    assert!(world.moyai(["api", "sleeps"]).ok().starts_with("sleep(time: any)"));
+    assert!(world.moyai(["api", "trap"]).ok().starts_with("defer(work: function)\n"));
     assert!(world.moyai(["api", "xyzzy"]).failed(1).contains("`xyzzy`"));
 }
 
@@ -477,15 +480,15 @@ fn bash_completes_commands_options_and_ones_own_scripts() {
         let line: Vec<&str> = words.split(' ').collect();
         let text = format!(
             "source completions; COMP_WORDS=({words}); COMP_CWORD={}; COMP_LINE='{words}'; COMP_POINT={}; \
-             $(complete -p moyai | sed 's/.*-F \\([^ ]*\\).*/\\1/') {} '{}' '{}'; echo \"${{COMPREPLY[@]}}\"",
+             $(complete -p moyai | sed 's/.*-F \\([^ ]*\\).*/\\1/') moyai '{}' '{}'; echo \"${{COMPREPLY[@]}}\"",
             line.len() - 1,
             words.len(),
-            env!("CARGO_BIN_EXE_moyai"),
             line[line.len() - 1],
             line[line.len() - 2],
         );
         let mut bash = Command::new("bash");
         bash.args(["-c", &text]).current_dir(world.folder.path()).env("MOYAI_SCRIPTS", world.path("scripts"));
+        bash.env("PATH", format!("{}:/usr/bin:/bin", program_folder().display()));
         gave(&bash.output().unwrap()).ok()
     };
     assert_eq!(complete("moyai run my-").trim(), "my-script");
