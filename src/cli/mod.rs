@@ -65,9 +65,26 @@ pub fn main() -> ExitCode {
     // The tree of all subcommands costs more time than an empty script takes: `run` goes without.
     let code = match words.get(1) {
         Some(first) if first == "run" => run::main(&words[2..]),
+        // Before there is a second thread; see `private_host::init`.
+        Some(first) if first == "private-host" || first == "private-host-init" => private_host(&words[1..]),
         _ => others(words),
     };
     ExitCode::from(u8::try_from(code).unwrap_or(1))
+}
+
+/// `private-host COMMAND...`: runs a command on a Docker host of its own, gone with it. Left out of
+/// the help: it is for tests, for `demo`, and for trying a script.
+fn private_host(words: &[OsString]) -> i32 {
+    use crate::process::private_host::{enter, init};
+    let ended = match words {
+        [first, folder, _, role @ ..] if first == "private-host-init" => init(folder.as_ref(), role),
+        [_, command @ ..] if !command.is_empty() => Err(enter(command)),
+        _ => Err(Error::usage("a private host needs a command").help("moyai private-host bash")),
+    };
+    ended.unwrap_or_else(|error| {
+        print_error(&error);
+        error.exit
+    })
 }
 
 /// The parser's description of everything, for help and completions.

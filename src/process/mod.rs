@@ -4,6 +4,7 @@
 //! a process begins, so that dry run, trace and masking hold for every command there is.
 
 mod end;
+pub mod private_host;
 mod resolve;
 mod verbs;
 
