@@ -139,7 +139,9 @@ fn function(namespace: &str, metadata: &FuncMetadata) -> Option<Function> {
         None if !namespace.is_empty() => (format!("{namespace}::{plain}"), Some(arguments)),
         // The example shows how it is called: `text.lines()` or `glob(pattern)`.
         None if !arguments.is_empty()
-            && (metadata.params_info[0].contains("&mut ") || plain == "to_string" || comments.contains(&format!(".{plain}("))) =>
+            && (metadata.params_info[0].contains("&mut ")
+                || plain == "to_string"
+                || comments.contains(&format!(".{plain}("))) =>
         {
             (format!("{}.{plain}", arguments.remove(0).0), Some(arguments))
         }
