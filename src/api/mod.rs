@@ -7,6 +7,9 @@
 pub mod basics;
 pub mod command;
 pub mod df;
+pub mod docker;
+pub mod file;
+pub mod hosts;
 pub mod moyai;
 pub mod pool;
 pub mod state;
@@ -156,6 +159,9 @@ pub fn register(engine: &mut Engine) {
     basics::register(engine);
     command::register(engine);
     df::register(engine);
+    docker::register(engine);
+    file::register(engine);
+    hosts::register(engine);
     moyai::register(engine);
     state::register(engine);
     text::register(engine);
