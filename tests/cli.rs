@@ -449,6 +449,9 @@ fn the_doctor_names_what_is_missing_and_what_to_do() {
     assert!(line("warn syslog reach"), "{gave:?}");
     assert!(gave.out.contains("nginx: [emerg] broken"), "{gave:?}");
     assert!(line("ok state"), "{gave:?}");
+    assert!(line("warn config SITES is empty") && line("help: moyai edit config"), "{gave:?}");
+    world.script("config", "const SITES = #{ `http://a/`: `x` }; const TELL = [];");
+    assert!(world.moyai(["doctor"]).out.contains("1 in SITES, 0 in TELL"));
 }
 
 #[test]
