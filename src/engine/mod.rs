@@ -39,7 +39,11 @@ pub fn build(context: &Context) -> Engine {
     literal::register(&mut engine);
     api::register(&mut engine);
     let run = context.run.clone();
-    engine.on_print(move |text| run.print(text));
+    // The plan of a dry run can be pasted as a whole: what the script says stands in comments.
+    engine.on_print(move |text| match run.dry() {
+        true => run.print(&format!("# {}", text.replace('\n', "\n# "))),
+        false => run.print(text),
+    });
     let run = context.run.clone();
     engine.on_debug(move |text, source, position| {
         let line = position.line().unwrap_or(0);
