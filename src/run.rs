@@ -337,16 +337,15 @@ impl Run {
     /// The options that a script run from this one gets, as words behind `moyai run`.
     pub fn passed_on(&self) -> Vec<String> {
         let options = &self.options;
-        let mut words: Vec<String> = [
+        let flags = [
             (options.dry_run, "--dry-run"),
             (options.trace, "--trace"),
             // Its standard error is not the terminal that ours may be.
             (self.log_at_once, "--verbose"),
             (options.wait, "--wait"),
-        ]
-        .into_iter()
-        .filter_map(|(given, word)| given.then(|| word.to_owned()))
-        .collect();
+        ];
+        let given = flags.into_iter().filter(|(given, _)| *given);
+        let mut words: Vec<String> = given.map(|(_, word)| word.to_owned()).collect();
         if options.at.is_some() {
             words.push(format!("--at={}", self.now().to_rfc3339()));
         }

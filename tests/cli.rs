@@ -21,6 +21,10 @@ fn terminal() -> (File, File) {
     (ours.into(), theirs)
 }
 
+fn program_folder() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_moyai")).parent().unwrap()
+}
+
 /// An editor that is a line of sh; `$1` is the file.
 fn edit(world: &World, editor: &str, name: &str) -> Gave {
     gave(&editing(world, editor, name).output().unwrap())
@@ -81,11 +85,11 @@ fn moyais_options_are_known_on_both_sides_of_the_name_and_end_at_the_double_dash
     let world = World::new();
     world.script("test", "print(args); cmd(`touch made`).run();");
     for words in [&["run", "-n", "test", "a"][..], &["run", "test", "a", "--dry-run"], &["run", "test", "-n", "a"]] {
-        assert_eq!(world.moyai(words).ok(), "[\"a\"]\ntouch made\n");
+        assert_eq!(world.moyai(words).ok(), "# [\"a\"]\ntouch made\n");
         assert!(!world.path("made").exists());
     }
     let traced = world.moyai(["run", "test", "-nx", "--", "-n"]);
-    assert_eq!(traced.ok(), "[\"-n\"]\ntouch made\n");
+    assert_eq!(traced.ok(), "# [\"-n\"]\ntouch made\n");
     assert_eq!(world.moyai(["run", "test", "--", "-n"]).ok(), "[\"-n\"]\n");
     assert!(world.path("made").exists());
 }
@@ -137,8 +141,7 @@ fn a_script_can_be_a_program_of_its_own() {
         named
     };
     std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
-    let folder = Path::new(env!("CARGO_BIN_EXE_moyai")).parent().unwrap();
-    let search = format!("{}:/usr/bin:/bin", folder.display());
+    let search = format!("{}:/usr/bin:/bin", program_folder().display());
     let output = Command::new(&path).arg("you").env("PATH", search).output().unwrap();
     assert_eq!(gave(&output).ok(), "hello you\n");
 }
@@ -247,13 +250,13 @@ fn the_dry_run_goes_on_into_a_script_that_a_script_runs() {
     let calls = ["moyai::run(`inner`, [`a b`, 3]);", "cmd(`moyai run inner 'a b' 3`).run();"];
     for call in calls {
         world.script("outer", call);
-        assert_eq!(world.moyai(["run", "-n", "outer"]).ok(), "inner [\"a b\", \"3\"]\ntouch made\n", "{call}");
+        assert_eq!(world.moyai(["run", "-n", "outer"]).ok(), "# inner [\"a b\", \"3\"]\ntouch made\n", "{call}");
         assert!(!world.path("made").exists(), "{call}");
     }
     world.script("outer", "cmd(`moyai run inner`).to_file(`report`); print($(`moyai run inner`));");
     let out = world.moyai(["run", "outer", "-n"]).ok();
     assert!(out.starts_with("moyai run inner > report\n"), "{out}");
-    assert!(out.ends_with("inner []\ntouch made\n"), "{out}");
+    assert!(out.ends_with("# # inner []\n# touch made\n"), "{out}");
     assert!(!world.path("made").exists() && !world.path("report").exists());
     for call in calls {
         world.script("outer", call);
@@ -446,6 +449,9 @@ fn the_doctor_names_what_is_missing_and_what_to_do() {
     assert!(line("warn syslog reach"), "{gave:?}");
     assert!(gave.out.contains("nginx: [emerg] broken"), "{gave:?}");
     assert!(line("ok state"), "{gave:?}");
+    assert!(line("warn config SITES is empty") && line("help: moyai edit config"), "{gave:?}");
+    world.script("config", "const SITES = #{ `http://a/`: `x` }; const TELL = [];");
+    assert!(world.moyai(["doctor"]).out.contains("1 in SITES, 0 in TELL"));
 }
 
 #[test]
@@ -464,7 +470,7 @@ fn the_api_is_told_by_namespace_by_function_and_by_word() {
     let usage = world.moyai(["api", "df::usage"]).ok();
     assert!(usage.starts_with("df::usage(path: string) -> map\n  The file system"), "{usage}");
     assert!(usage.contains("      let disk = df::usage(\"/\");"), "{usage}");
-    assert!(world.moyai(["api", "sleeps"]).ok().starts_with("sleep(time: any)"));
+    assert!(world.moyai(["api", "trap"]).ok().starts_with("defer(work: function)\n"));
     assert!(world.moyai(["api", "xyzzy"]).failed(1).contains("`xyzzy`"));
 }
 
@@ -477,15 +483,15 @@ fn bash_completes_commands_options_and_ones_own_scripts() {
         let line: Vec<&str> = words.split(' ').collect();
         let text = format!(
             "source completions; COMP_WORDS=({words}); COMP_CWORD={}; COMP_LINE='{words}'; COMP_POINT={}; \
-             $(complete -p moyai | sed 's/.*-F \\([^ ]*\\).*/\\1/') {} '{}' '{}'; echo \"${{COMPREPLY[@]}}\"",
+             $(complete -p moyai | sed 's/.*-F \\([^ ]*\\).*/\\1/') moyai '{}' '{}'; echo \"${{COMPREPLY[@]}}\"",
             line.len() - 1,
             words.len(),
-            env!("CARGO_BIN_EXE_moyai"),
             line[line.len() - 1],
             line[line.len() - 2],
         );
         let mut bash = Command::new("bash");
         bash.args(["-c", &text]).current_dir(world.folder.path()).env("MOYAI_SCRIPTS", world.path("scripts"));
+        bash.env("PATH", format!("{}:/usr/bin:/bin", program_folder().display()));
         gave(&bash.output().unwrap()).ok()
     };
     assert_eq!(complete("moyai run my-").trim(), "my-script");

@@ -128,9 +128,10 @@ fn function(namespace: &str, metadata: &FuncMetadata) -> Option<Function> {
     let plain = metadata.name.as_str();
     let (name, arguments) = match plain.split_once('$') {
         Some(("get", field)) => (format!("{}.{field}", arguments.first()?.0), None),
-        // A field that can be set is shown once; `to_debug` is for `debug()` alone.
+        // A field that can be set is shown once; `to_debug` is for `debug()` alone, and that values
+        // of one kind compare needs no line.
         Some(_) => return None,
-        None if plain == "to_debug" => return None,
+        None if ["to_debug", "==", "!=", "<", "<=", ">", ">="].contains(&plain) => return None,
         None if !plain.starts_with(|char: char| char.is_alphabetic()) => {
             let names: Vec<String> = arguments.into_iter().map(|(name, _)| name).collect();
             (names.join(&format!(" {plain} ")), None)
@@ -138,7 +139,9 @@ fn function(namespace: &str, metadata: &FuncMetadata) -> Option<Function> {
         None if !namespace.is_empty() => (format!("{namespace}::{plain}"), Some(arguments)),
         // The example shows how it is called: `text.lines()` or `glob(pattern)`.
         None if !arguments.is_empty()
-            && (metadata.params_info[0].contains("&mut ") || comments.contains(&format!(".{plain}("))) =>
+            && (metadata.params_info[0].contains("&mut ")
+                || plain == "to_string"
+                || comments.contains(&format!(".{plain}("))) =>
         {
             (format!("{}.{plain}", arguments.remove(0).0), Some(arguments))
         }

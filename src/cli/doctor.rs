@@ -31,8 +31,11 @@ enum Found {
 
 use Found::{Fail, Ok as Fine, Warn};
 
+/// A look at one thing.
+type Look = fn(&Arc<Run>) -> Found;
+
 /// The looks, in the order in which they are told.
-const LOOKS: [(&str, fn(&Arc<Run>) -> Found); 11] = [
+const LOOKS: [(&str, Look); 11] = [
     ("docker", docker),
     ("nginx", nginx),
     ("df", disk),
@@ -164,14 +167,18 @@ fn scripts(run: &Arc<Run>) -> Found {
 
 /// Whether somebody has said what the workflows work on.
 fn config(run: &Arc<Run>) -> Found {
-    let engine = engine::build(&Context::new(run.clone()));
-    let filled = r#"import "config" as c; [c::SITES.len(), c::TELL.len()]"#;
-    let counts = match engine.eval::<rhai::Array>(filled) {
+    let source = match load::find(run, "config") {
+        Ok(source) => source,
+        Err(error) => return Fail(error),
+    };
+    let asked = format!("{}\n[SITES.len(), TELL.len()]", source.code());
+    let counts = match engine::build(&Context::new(run.clone())).eval::<rhai::Array>(&asked) {
         Ok(counts) => counts.iter().map(|count| count.as_int().unwrap_or(0)).collect::<Vec<_>>(),
-        Err(error) => return Fail(Error::new(format!("read `config`: {error}")).help("moyai edit config")),
+        // An older file may lack one of them.
+        Err(error) => return Warn(Error::new(format!("read `{}`: {error}", source.shown)).help("moyai check config")),
     };
     match counts[..] {
-        [sites, tell] if sites > 0 => Fine(format!("{sites} sites, {tell} to tell")),
+        [sites, tell] if sites > 0 => Fine(format!("{sites} in SITES, {tell} in TELL")),
         _ => Warn(Error::new("SITES is empty: `monitor` has nothing to watch").help("moyai edit config")),
     }
 }
@@ -196,7 +203,7 @@ fn hosts(_: &Arc<Run>) -> Found {
         return Warn(ours.help("hosts-sync needs root: sudo moyai run hosts-sync"));
     }
     let text = std::fs::read(PATH).unwrap_or_default();
-    let block = String::from_utf8_lossy(&text).lines().any(|line| line.starts_with('#') && line.contains("moyai"));
+    let block = String::from_utf8_lossy(&text).lines().any(|line| line.starts_with("# BEGIN moyai"));
     Fine(format!("writable, {}", if block { "with moyai's block" } else { "no block of moyai's yet" }))
 }
 
