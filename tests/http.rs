@@ -308,5 +308,5 @@ fn a_certificate_is_judged_and_its_days_are_counted_also_when_it_is_refused() {
     let itself = Web::with_certificate(&authority.itself());
     assert_eq!(show(&world, &itself, "test", false), "the certificate is self-signed 100");
     let plain = Web::start();
-    assert_eq!(show(&world, &plain, "blog.test", true), "the server does not speak TLS on this port ");
+    assert_eq!(show(&world, &plain, "blog.test", true), "the server does not speak TLS on this port");
 }
