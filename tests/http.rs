@@ -146,12 +146,12 @@ fn an_address_of_its_own_is_asked_instead_of_the_names() {
         "test",
         &format!(
             "print(http::get(\"http://blog.test/where\", #{{ address: \"127.0.0.1:{0}\" }}).body);
-             print(http::get(\"http://blog.test/away\", #{{ address: \"127.0.0.1:{0}\" }}).error ?? \"\");",
+             print(http::get(\"http://blog.test/away\", #{{ address: \"127.0.0.1:{0}\" }}).body);",
             web.port
         ),
     );
     let output = world.command(["run", "test"]).env("HTTP_PROXY", "http://127.0.0.1:1").output().unwrap();
-    assert_eq!(gave(&output).ok(), "/where\nall is well\n".replace("all is well", ""));
+    assert_eq!(gave(&output).ok(), "/where\nall is well\n");
     assert!(web.asked.lock().unwrap()[0].to_lowercase().contains("host: blog.test\r\n"));
 }
 
@@ -308,5 +308,5 @@ fn a_certificate_is_judged_and_its_days_are_counted_also_when_it_is_refused() {
     let itself = Web::with_certificate(&authority.itself());
     assert_eq!(show(&world, &itself, "test", false), "the certificate is self-signed 100");
     let plain = Web::start();
-    assert_eq!(show(&world, &plain, "blog.test", true), "the server does not speak TLS on this port ");
+    assert_eq!(show(&world, &plain, "blog.test", true), "the server does not speak TLS on this port");
 }

@@ -118,102 +118,170 @@ mod time {
     }
 
     /// The year.
+    ///
+    /// ```rhai
+    /// print(now().year);
+    /// ```
     #[rhai_fn(get = "year")]
     pub fn year(time: Time) -> i64 {
         time.0.year().into()
     }
 
     /// The month, 1 to 12.
+    ///
+    /// ```rhai
+    /// print(now().month);
+    /// ```
     #[rhai_fn(get = "month")]
     pub fn month(time: Time) -> i64 {
         time.0.month().into()
     }
 
     /// The month's English name in three letters, `"Jan"`.
+    ///
+    /// ```rhai
+    /// print(now().month_name);
+    /// ```
     #[rhai_fn(get = "month_name", return_raw)]
     pub fn month_name(time: Time) -> Fallible<String> {
         Ok(time.format("%b")?)
     }
 
     /// The day of the month, 1 to 31.
+    ///
+    /// ```rhai
+    /// if now().day == 1 { print("a new month"); }
+    /// ```
     #[rhai_fn(get = "day")]
     pub fn day(time: Time) -> i64 {
         time.0.day().into()
     }
 
     /// The weekday's English name in three letters, `"Mon"`.
+    ///
+    /// ```rhai
+    /// if now().weekday == "Sun" { print("a quiet day"); }
+    /// ```
     #[rhai_fn(get = "weekday", return_raw)]
     pub fn weekday(time: Time) -> Fallible<String> {
         Ok(time.format("%a")?)
     }
 
     /// The hour, 0 to 23.
+    ///
+    /// ```rhai
+    /// if now().hour < 6 { print("at night"); }
+    /// ```
     #[rhai_fn(get = "hour")]
     pub fn hour(time: Time) -> i64 {
         time.0.hour().into()
     }
 
     /// The minute, 0 to 59.
+    ///
+    /// ```rhai
+    /// print(now().minute);
+    /// ```
     #[rhai_fn(get = "minute")]
     pub fn minute(time: Time) -> i64 {
         time.0.minute().into()
     }
 
     /// The second, 0 to 59.
+    ///
+    /// ```rhai
+    /// print(now().second);
+    /// ```
     #[rhai_fn(get = "second")]
     pub fn second(time: Time) -> i64 {
         time.0.second().into()
     }
 
     /// Seconds since 1970-01-01 00:00 UTC.
+    ///
+    /// ```rhai
+    /// print(now().epoch);
+    /// ```
     #[rhai_fn(get = "epoch")]
     pub fn epoch(time: Time) -> i64 {
         time.0.timestamp()
     }
 
     /// The time as text: `2026-11-24 03:00:00+09:00`.
+    ///
+    /// ```rhai
+    /// print(`it is ${now()}`);
+    /// ```
     #[rhai_fn(name = "to_string", name = "to_debug", return_raw)]
     pub fn time_text(time: Time) -> Fallible<String> {
         Ok(time.format("%F %T%:z")?)
     }
 
     /// The seconds from `b` to `a`, whole.
+    ///
+    /// ```rhai
+    /// let days = (now() - time("2026-01-01")) / 86400;
+    /// ```
     #[rhai_fn(name = "-")]
     pub fn between(a: Time, b: Time) -> i64 {
         (a.0 - b.0).num_seconds()
     }
 
     /// The same moment.
+    ///
+    /// ```rhai
+    /// print(time("2026-01-01") == time("2026-01-01 00:00"));
+    /// ```
     #[rhai_fn(name = "==")]
     pub fn same(a: Time, b: Time) -> bool {
         a == b
     }
 
     /// Another moment.
+    ///
+    /// ```rhai
+    /// print(now() != time("2026-01-01"));
+    /// ```
     #[rhai_fn(name = "!=")]
     pub fn other(a: Time, b: Time) -> bool {
         a != b
     }
 
     /// Earlier.
+    ///
+    /// ```rhai
+    /// if time("2026-01-01") < now() { print("long ago"); }
+    /// ```
     #[rhai_fn(name = "<")]
     pub fn earlier(a: Time, b: Time) -> bool {
         a < b
     }
 
     /// Not later.
+    ///
+    /// ```rhai
+    /// print(time("2026-01-01") <= now());
+    /// ```
     #[rhai_fn(name = "<=")]
     pub fn not_later(a: Time, b: Time) -> bool {
         a <= b
     }
 
     /// Later.
+    ///
+    /// ```rhai
+    /// print(now() > time("2026-01-01"));
+    /// ```
     #[rhai_fn(name = ">")]
     pub fn later(a: Time, b: Time) -> bool {
         a > b
     }
 
     /// Not earlier.
+    ///
+    /// ```rhai
+    /// print(now() >= time("2026-01-01"));
+    /// ```
     #[rhai_fn(name = ">=")]
     pub fn not_earlier(a: Time, b: Time) -> bool {
         a >= b
