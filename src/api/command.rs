@@ -50,7 +50,7 @@ impl Command {
         let mut plan = self.plan.clone();
         plan.acts = true;
         if !matches!(plan.output, Output::File(..)) {
-            plan.output = output;
+            plan.output = if plan.quiet { Output::Capture } else { output };
         }
         plan
     }
@@ -431,6 +431,16 @@ mod command {
     #[rhai_fn(pure)]
     pub fn both(command: &mut Command) -> Command {
         command.with(|plan| plan.both = true)
+    }
+
+    /// Keeps the output of `.run()` instead of letting it through; an error still shows it.
+    ///
+    /// ```rhai
+    /// cmd(`echo not shown`).quiet().run();
+    /// ```
+    #[rhai_fn(pure)]
+    pub fn quiet(command: &mut Command) -> Command {
+        command.with(|plan| plan.quiet = true)
     }
 
     /// Gives the command moyai's own terminal, for a shell or an editor: no capture, no time-out.

@@ -90,6 +90,8 @@ pub struct Plan {
     pub interactive: bool,
     /// What it leaves in the background is not ended by a time-out or a signal.
     pub daemon: bool,
+    /// The output of an act is kept instead of going through.
+    pub quiet: bool,
     /// Changes something: printed, not started, under `--dry-run`.
     pub acts: bool,
     /// The script's author says that a `sh` only reads.
@@ -124,6 +126,7 @@ impl Plan {
             accept: vec![0],
             interactive: false,
             daemon: false,
+            quiet: false,
             acts: false,
             reads: false,
             shell: false,
