@@ -1,7 +1,7 @@
 //! What belongs to no namespace: messages, arguments, the environment, ends.
 
 use super::{Context, Fallible};
-use crate::run::{Error, Result, Run, exit};
+use crate::run::{Error, Result, Run};
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Engine, FnPtr, exported_module};
 use std::os::unix::fs::MetadataExt;
@@ -12,9 +12,20 @@ pub fn register(engine: &mut Engine) {
     engine.register_global_module(exported_module!(basics).into());
 }
 
-/// What `exit(n)` throws: nothing catches it.
-#[derive(Clone, Copy, Debug)]
-pub struct Exit(pub i32);
+/// What ends a script on its own wish: nothing catches it.
+#[derive(Clone, Debug)]
+pub enum End {
+    /// `exit(n)`.
+    Exit(i32),
+    /// `moyai::private_host(...)`: this process becomes these words of `moyai` on a private host.
+    PrivateHost(Vec<String>),
+}
+
+impl From<End> for Box<EvalAltResult> {
+    fn from(end: End) -> Self {
+        EvalAltResult::ErrorTerminated(Dynamic::from(end), Position::NONE).into()
+    }
+}
 
 /// Reads a secret; see the script function of that name.
 fn read_secret(run: &Run, name: &str) -> Result<String> {
@@ -96,7 +107,7 @@ mod basics {
     pub fn exit(code: i64) -> Fallible<()> {
         let code =
             u8::try_from(code).map_err(|_| Error::new(format!("exit with `{code}`: an exit code is 0 to 255")))?;
-        Err(EvalAltResult::ErrorTerminated(Dynamic::from(Exit(code.into())), Position::NONE).into())
+        Err(End::Exit(code.into()).into())
     }
 
     /// Ends the script with exit code 0.
@@ -106,7 +117,7 @@ mod basics {
     /// ```
     #[rhai_fn(name = "exit", return_raw)]
     pub fn exit_well() -> Fallible<()> {
-        Err(EvalAltResult::ErrorTerminated(Dynamic::from(Exit(0)), Position::NONE).into())
+        Err(End::Exit(0).into())
     }
 
     /// Runs a closure at the script's end, however it ends: bash's `trap ... EXIT`. The last
@@ -314,9 +325,4 @@ mod basics {
 /// The words behind the script's name, for the variable `args`.
 pub fn args(context: &Context) -> Array {
     context.args().rest.iter().map(|word| word.into()).collect()
-}
-
-/// The exit code that a script's `exit` asked for.
-pub fn exit_of(token: &Dynamic) -> i32 {
-    token.clone().try_cast::<Exit>().map_or(exit::FAILED, |code| code.0)
 }

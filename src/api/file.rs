@@ -1,5 +1,6 @@
 //! `file`: files, folders and the names of both.
 
+use super::text::Lines;
 use super::{Context, Fallible};
 use crate::process::{cause, quote};
 use crate::run::{Error, Result, Run};
@@ -311,22 +312,20 @@ mod file {
         Ok(())
     }
 
-    /// A file's lines.
+    /// A file's lines, read as they are used: a file of any size will do.
     ///
     /// - `path`: a text file; bytes that are not UTF-8 become `\u{fffd}`.
     ///
-    /// Returns the lines without their ends.
+    /// Returns lines; see `lines` for the filters.
     ///
-    /// Errors: when it cannot be read.
+    /// Errors: when the file cannot be read, where the lines are used.
     ///
     /// ```rhai
-    /// for line in file::lines("/etc/passwd") { if line.starts_with("root:") { print(line); } }
+    /// for line in file::lines("/etc/passwd").grep("^root:") { print(line); }
     /// ```
-    #[rhai_fn(return_raw)]
-    pub fn lines(call: NativeCallContext, path: &str) -> Fallible<Array> {
+    pub fn lines(call: NativeCallContext, path: &str) -> Lines {
         Context::of(&call).run.reading();
-        let bytes = read_bytes(Path::new(path))?;
-        Ok(String::from_utf8_lossy(&bytes).lines().map(Into::into).collect())
+        Lines::of_file(path.into())
     }
 
     /// Whether there is a file, a folder or anything else: bash's `[ -e path ]`.

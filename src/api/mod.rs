@@ -10,6 +10,7 @@ pub mod df;
 pub mod docker;
 pub mod file;
 pub mod hosts;
+pub mod http;
 pub mod moyai;
 pub mod nginx;
 pub mod pool;
@@ -56,6 +57,8 @@ pub struct Inner {
     pub pool: Pool,
     /// The regular expressions that the script has used.
     pub patterns: text::Patterns,
+    /// What the script's requests share.
+    pub http: http::Client,
     deferred: Mutex<Vec<Deferred>>,
     kept: Mutex<Vec<Box<dyn Any + Send>>>,
 }
@@ -76,6 +79,7 @@ impl Context {
             args: OnceLock::new(),
             pool: Pool::default(),
             patterns: text::Patterns::default(),
+            http: http::Client::default(),
             deferred: Mutex::default(),
             kept: Mutex::default(),
         }))
@@ -163,6 +167,7 @@ pub fn register(engine: &mut Engine) {
     docker::register(engine);
     file::register(engine);
     hosts::register(engine);
+    http::register(engine);
     moyai::register(engine);
     nginx::register(engine);
     state::register(engine);

@@ -1,6 +1,7 @@
 //! `moyai`: other scripts, as this very program runs them.
 
-use super::{Context, Fallible, command};
+use super::basics::End;
+use super::{Context, Fallible, command, map};
 use crate::process::{self, Output, Plan};
 use crate::run::{Error, exit};
 use rhai::plugin::*;
@@ -52,5 +53,42 @@ mod moyai {
             passed(error)
         })?;
         Ok(command::result(&plan, &outcome))
+    }
+
+    /// The programs that a private host needs and this machine lacks.
+    ///
+    /// Returns an array of `#{program, package}`, the package as Debian names it.
+    ///
+    /// ```rhai
+    /// for lacking in moyai::private_host_lacks() { print(`apt install ${lacking.package}`); }
+    /// ```
+    pub fn private_host_lacks() -> Array {
+        let lacking = process::private_host::missing().into_iter();
+        lacking
+            .map(|(program, package)| map([("program", program.into()), ("package", package.into())]).into())
+            .collect()
+    }
+
+    /// Ends this script, and runs one on a private host in its place: a whole Docker host with an
+    /// engine, an nginx and an `/etc/hosts` of its own, gone with the script. Needs root.
+    ///
+    /// - `script`: its name or path.
+    /// - `args`: an array, the words that stand behind the name.
+    ///
+    /// ```rhai
+    /// let try_it = || moyai::private_host("hosts-sync", []);
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn private_host(call: NativeCallContext, script: &str, args: Array) -> Fallible<()> {
+        let words = ["run", script].into_iter().map(str::to_owned).chain(args.iter().map(ToString::to_string));
+        let words: Vec<String> = words.collect();
+        let line = || {
+            let quoted: Vec<String> = words.iter().map(|word| process::quote(word)).collect();
+            format!("moyai private-host moyai {}", quoted.join(" "))
+        };
+        if Context::of(&call).run.planned(line) {
+            return Ok(());
+        }
+        Err(End::PrivateHost(words).into())
     }
 }

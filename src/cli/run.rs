@@ -6,8 +6,8 @@
 use super::{finish, list, texts};
 use crate::engine::{self, load};
 use crate::run::{Error, Options, Result, Run};
-use crate::schedule;
 use crate::store::lock;
+use crate::{process, schedule};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -178,12 +178,12 @@ pub fn main(words: &[OsString]) -> i32 {
         let asked = asked?;
         if asked.version {
             run.print(concat!("moyai ", env!("CARGO_PKG_VERSION")));
-            return Ok(engine::Ended { exit: 0, error: None });
+            return Ok(engine::Ended::with(0));
         }
         let Some(script) = &asked.script else {
             if asked.help {
                 run.print(command().bin_name("moyai run").render_help().to_string().trim_end());
-                return Ok(engine::Ended { exit: 0, error: None });
+                return Ok(engine::Ended::with(0));
             }
             return Err(Error::usage("which script? `moyai run` needs its name").help("`moyai list` shows them"));
         };
@@ -191,15 +191,30 @@ pub fn main(words: &[OsString]) -> i32 {
         name.clone_from(&source.name);
         if asked.help {
             run.print(&help(&source));
-            return Ok(engine::Ended { exit: 0, error: None });
+            return Ok(engine::Ended::with(0));
         }
         run.cancel.listen()?;
         let _alone = list::is_alone(&source.text).then(|| lock::hold(&run, &format!("script/{name}"))).transpose()?;
         engine::run(&run, &source, &asked.words)
     })();
     match result {
+        Ok(engine::Ended { private_host: Some(words), .. }) => {
+            let error = private_host(&run, &words);
+            finish(&run, &name, error.exit, Some(&error))
+        }
         Ok(ended) => finish(&run, &name, ended.exit, ended.error.as_ref()),
         Err(error) => finish(&run, &name, error.exit, Some(&error)),
+    }
+}
+
+/// Becomes this very program with other words, on a private host. Returns only on an error.
+fn private_host(run: &Run, words: &[String]) -> Error {
+    match std::env::current_exe() {
+        Ok(program) => {
+            let words = words.iter().map(OsString::from);
+            process::private_host::enter(&std::iter::once(program.into()).chain(words).collect::<Vec<_>>())
+        }
+        Err(error) => Error::new(run.mask(&format!("find this program: {}", process::cause(&error)))),
     }
 }
 

@@ -7,7 +7,8 @@ pub mod report;
 pub mod shell;
 pub mod words;
 
-use crate::api::{self, Context, basics};
+use crate::api::basics::{self, End};
+use crate::api::{self, Context};
 use crate::run::{Error, Place, Result, Run, exit};
 use load::{Resolver, Source};
 use rhai::{AST, Dynamic, Engine, EvalAltResult, Module, OptimizationLevel, Scope};
@@ -39,7 +40,11 @@ pub fn build(context: &Context) -> Engine {
     literal::register(&mut engine);
     api::register(&mut engine);
     let run = context.run.clone();
-    engine.on_print(move |text| run.print(text));
+    // The plan of a dry run can be pasted as a whole: what the script says stands in comments.
+    engine.on_print(move |text| match run.dry() {
+        true => run.print(&format!("# {}", text.replace('\n', "\n# "))),
+        false => run.print(text),
+    });
     let run = context.run.clone();
     engine.on_debug(move |text, source, position| {
         let line = position.line().unwrap_or(0);
@@ -74,6 +79,19 @@ pub struct Ended {
     pub exit: i32,
     /// Why it failed, if it did.
     pub error: Option<Error>,
+    /// Words of `moyai` that this process is to become, on a private host.
+    pub private_host: Option<Vec<String>>,
+}
+
+impl Ended {
+    /// A script that came to its end, or to an `exit`.
+    pub fn with(exit: i32) -> Self {
+        Self { exit, error: None, private_host: None }
+    }
+
+    fn failed(error: Error) -> Self {
+        Self { exit: error.exit, error: Some(error), private_host: None }
+    }
 }
 
 /// Checks and runs a script.
@@ -118,10 +136,7 @@ fn run_here(run: &Arc<Run>, source: &Source, words: &[String]) -> Result<Ended> 
         }
     }
     Ok(match result {
-        Ok(()) => run.cancel.cause().map_or(Ended { exit: 0, error: None }, |cause| {
-            let error = cause.error();
-            Ended { exit: error.exit, error: Some(error) }
-        }),
+        Ok(()) => run.cancel.cause().map_or(Ended::with(0), |cause| Ended::failed(cause.error())),
         Err(error) => ended(run, source, *error),
     })
 }
@@ -139,14 +154,19 @@ pub fn compile(engine: &Engine, source: &Source) -> Result<AST> {
 /// What a script's last error means for the process.
 fn ended(run: &Run, source: &Source, error: EvalAltResult) -> Ended {
     if let EvalAltResult::ErrorTerminated(token, _) = &error {
-        if token.is_unit() {
-            let error = run.cancel.cause().map_or_else(|| Error::new("the run was ended"), crate::run::Cause::error);
-            return Ended { exit: error.exit, error: Some(error) };
-        }
-        return Ended { exit: basics::exit_of(token), error: None };
+        return match token.clone().try_cast::<End>() {
+            Some(End::Exit(code)) => Ended::with(code),
+            Some(End::PrivateHost(words)) => Ended { private_host: Some(words), ..Ended::with(0) },
+            None => Ended::failed(
+                run.cancel.cause().map_or_else(|| Error::new("the run was ended"), crate::run::Cause::error),
+            ),
+        };
     }
-    let error = to_error(source, error);
-    Ended { exit: if error.exit == exit::USAGE { exit::FAILED } else { error.exit }, error: Some(error) }
+    let mut error = to_error(source, error);
+    if error.exit == exit::USAGE {
+        error.exit = exit::FAILED;
+    }
+    Ended::failed(error)
 }
 
 /// The interpreter's error as ours, with the innermost place.

@@ -98,7 +98,7 @@ fn here(naive: NaiveDateTime) -> Option<DateTime<Local>> {
     // The two come in the order of their offsets, not of time.
     let local = |naive: NaiveDateTime| {
         let both = Local.from_local_datetime(&naive);
-        both.clone().earliest().into_iter().chain(both.latest()).min()
+        both.earliest().into_iter().chain(both.latest()).min()
     };
     local(naive).or_else(|| local(naive.checked_add_signed(TimeDelta::hours(1))?))
 }
