@@ -515,7 +515,7 @@ mod nginx {
     /// no new workers run after ten seconds.
     ///
     /// ```rhai
-    /// if nginx::older_than("/etc/hosts") { nginx::reload(); }
+    /// let fresh = || if nginx::older_than("/etc/hosts") { nginx::reload(); };
     /// ```
     #[rhai_fn(return_raw)]
     pub fn reload(call: NativeCallContext) -> Fallible<()> {
