@@ -2,8 +2,9 @@
 
 use chrono::{DateTime, Duration as Span, Local};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::fs::File;
 use std::io::{IsTerminal, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -117,6 +118,14 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
+/// The operating system's words without Rust's `(os error 2)`, in lower case.
+pub fn cause(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or_default();
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
+}
+
 /// Where this run finds and keeps things; root and a user have different ones.
 #[derive(Clone, Debug)]
 pub struct Places {
@@ -128,11 +137,13 @@ pub struct Places {
     pub state: PathBuf,
     /// Locks: `/run/moyai`.
     pub locks: PathBuf,
+    /// The system log's socket: `/dev/log`.
+    pub syslog: PathBuf,
 }
 
 impl Places {
     /// The folders of the XDG base directory specification for a user, those of the file system
-    /// hierarchy standard for root; `$MOYAI_STATE` moves state, locks and secrets together.
+    /// hierarchy standard for root; `$MOYAI_STATE` moves state, locks, secrets and the log's socket together.
     pub fn of_this_user() -> Self {
         let var = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let mut places = if rustix::process::geteuid().is_root() {
@@ -141,17 +152,20 @@ impl Places {
                 secrets: "/etc/moyai/secrets".into(),
                 state: "/var/lib/moyai".into(),
                 locks: "/run/moyai".into(),
+                syslog: "/dev/log".into(),
             }
         } else {
             let home = var("HOME").unwrap_or_else(|| "/".into());
             let config = var("XDG_CONFIG_HOME").unwrap_or_else(|| home.join(".config")).join("moyai");
             let state = var("XDG_STATE_HOME").unwrap_or_else(|| home.join(".local/state")).join("moyai");
             let locks = var("XDG_RUNTIME_DIR").map_or_else(|| state.join("locks"), |dir| dir.join("moyai"));
-            Self { scripts: config.join("scripts"), secrets: config.join("secrets"), state, locks }
+            let syslog = "/dev/log".into();
+            Self { scripts: config.join("scripts"), secrets: config.join("secrets"), state, locks, syslog }
         };
         if let Some(state) = var("MOYAI_STATE") {
             places.locks = state.join("locks");
             places.secrets = state.join("secrets");
+            places.syslog = state.join("syslog");
             places.state = state;
         }
         places
@@ -194,6 +208,9 @@ impl Default for Options {
     }
 }
 
+/// The things that a run has locked, each with its holders in this run and its open file.
+pub type Locks = Arc<Mutex<BTreeMap<String, (usize, File)>>>;
+
 /// One run of one script.
 #[derive(Debug)]
 pub struct Run {
@@ -205,6 +222,7 @@ pub struct Run {
     offset: Span,
     secrets: Mutex<BTreeSet<String>>,
     held: Mutex<Vec<String>>,
+    locks: Locks,
     planned: AtomicUsize,
     noted: AtomicBool,
     log_at_once: bool,
@@ -223,6 +241,7 @@ impl Run {
             offset,
             secrets: Mutex::default(),
             held: Mutex::default(),
+            locks: Locks::default(),
             planned: AtomicUsize::new(0),
             noted: AtomicBool::new(false),
             log_at_once,
@@ -294,6 +313,11 @@ impl Run {
         std::mem::take(&mut *lock(&self.held))
     }
 
+    /// What this run has locked: `store::lock` keeps the book.
+    pub fn locks(&self) -> &Locks {
+        &self.locks
+    }
+
     /// The gate of every act: under `--dry-run` prints the line that would do it and returns true.
     ///
     /// The line can be pasted into a shell; it may be several lines (a here-document).
@@ -303,6 +327,34 @@ impl Run {
             self.planned.fetch_add(1, Ordering::Relaxed);
         }
         self.dry()
+    }
+
+    /// Another moyai prints its own plan: what is read from now on is read before that too.
+    pub fn planned_elsewhere(&self) {
+        self.planned.fetch_add(usize::from(self.dry()), Ordering::Relaxed);
+    }
+
+    /// The options that a script run from this one gets, as words behind `moyai run`.
+    pub fn passed_on(&self) -> Vec<String> {
+        let options = &self.options;
+        let flags = [
+            (options.dry_run, "--dry-run"),
+            (options.trace, "--trace"),
+            // Its standard error is not the terminal that ours may be.
+            (self.log_at_once, "--verbose"),
+            (options.wait, "--wait"),
+        ];
+        let given = flags.into_iter().filter(|(given, _)| *given);
+        let mut words: Vec<String> = given.map(|(_, word)| word.to_owned()).collect();
+        if options.at.is_some() {
+            words.push(format!("--at={}", self.now().to_rfc3339()));
+        }
+        if let Some(scripts) = &options.scripts {
+            // It may run in another folder.
+            let scripts = std::path::absolute(scripts).unwrap_or_else(|_| scripts.clone());
+            words.push(format!("--scripts={}", scripts.display()));
+        }
+        words
     }
 
     /// Says once, at the first read behind a planned act, that reads show the state before it.

@@ -1,7 +1,7 @@
 //! What belongs to no namespace: messages, arguments, the environment, ends.
 
-use super::{Context, Fallible, duration};
-use crate::run::{Error, Result, Run, exit};
+use super::{Context, Fallible};
+use crate::run::{Error, Result, Run};
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Engine, FnPtr, exported_module};
 use std::os::unix::fs::MetadataExt;
@@ -12,9 +12,20 @@ pub fn register(engine: &mut Engine) {
     engine.register_global_module(exported_module!(basics).into());
 }
 
-/// What `exit(n)` throws: nothing catches it.
-#[derive(Clone, Copy, Debug)]
-pub struct Exit(pub i32);
+/// What ends a script on its own wish: nothing catches it.
+#[derive(Clone, Debug)]
+pub enum End {
+    /// `exit(n)`.
+    Exit(i32),
+    /// `moyai::private_host(...)`: this process becomes these words of `moyai` on a private host.
+    PrivateHost(Vec<String>),
+}
+
+impl From<End> for Box<EvalAltResult> {
+    fn from(end: End) -> Self {
+        EvalAltResult::ErrorTerminated(Dynamic::from(end), Position::NONE).into()
+    }
+}
 
 /// Reads a secret; see the script function of that name.
 fn read_secret(run: &Run, name: &str) -> Result<String> {
@@ -96,7 +107,7 @@ mod basics {
     pub fn exit(code: i64) -> Fallible<()> {
         let code =
             u8::try_from(code).map_err(|_| Error::new(format!("exit with `{code}`: an exit code is 0 to 255")))?;
-        Err(EvalAltResult::ErrorTerminated(Dynamic::from(Exit(code.into())), Position::NONE).into())
+        Err(End::Exit(code.into()).into())
     }
 
     /// Ends the script with exit code 0.
@@ -106,7 +117,7 @@ mod basics {
     /// ```
     #[rhai_fn(name = "exit", return_raw)]
     pub fn exit_well() -> Fallible<()> {
-        Err(EvalAltResult::ErrorTerminated(Dynamic::from(Exit(0)), Position::NONE).into())
+        Err(End::Exit(0).into())
     }
 
     /// Runs a closure at the script's end, however it ends: bash's `trap ... EXIT`. The last
@@ -123,17 +134,58 @@ mod basics {
 
     /// Sleeps; a signal ends it.
     ///
-    /// - `time`: `"2s"`, `"5m"`, or seconds.
+    /// - `time`: `"2s"`, `"5m"`, `"250ms"`.
     ///
     /// Errors: for what is no duration.
     ///
     /// ```rhai
-    /// sleep(0.01);
+    /// sleep("10ms");
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn sleep(call: NativeCallContext, time: Dynamic) -> Fallible<()> {
-        let time = duration(&time)?;
-        Ok(Context::of(&call).run.cancel.sleep(time)?)
+    pub fn sleep(call: NativeCallContext, time: &str) -> Fallible<()> {
+        Ok(Context::of(&call).run.cancel.sleep(crate::schedule::duration(time)?)?)
+    }
+
+    /// Sleeps for seconds; a signal ends it.
+    ///
+    /// - `seconds`: a whole number.
+    ///
+    /// ```rhai
+    /// sleep(0);
+    /// ```
+    // Of exactly this type: Rhai's own, which no signal ends, would be chosen before one for any type.
+    #[rhai_fn(name = "sleep", return_raw)]
+    pub fn sleep_int(call: NativeCallContext, seconds: i64) -> Fallible<()> {
+        sleep(call, &seconds.to_string())
+    }
+
+    /// Sleeps for seconds; a signal ends it.
+    ///
+    /// - `seconds`: a number.
+    ///
+    /// ```rhai
+    /// sleep(0.01);
+    /// ```
+    #[rhai_fn(name = "sleep", return_raw)]
+    pub fn sleep_float(call: NativeCallContext, seconds: f64) -> Fallible<()> {
+        sleep(call, &seconds.to_string())
+    }
+
+    /// Holds a thing until the script ends, so that no other run acts on it meanwhile:
+    /// `container/NAME`, `hosts`, `nginx`, or any name of your own. Nothing is held under `--dry-run`.
+    ///
+    /// - `name`: the thing's name.
+    ///
+    /// Errors: when another run holds it (exit code 75), unless `--wait` says to wait for it.
+    ///
+    /// ```rhai
+    /// lock("container/blog");
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn lock(call: NativeCallContext, name: &str) -> Fallible<()> {
+        let context = Context::of(&call);
+        context.keep(crate::store::lock::hold(&context.run, name)?);
+        Ok(())
     }
 
     /// Whether the script was called with a flag.
@@ -219,6 +271,31 @@ mod basics {
         Ok(value)
     }
 
+    /// A rule: when a script runs, as a line of a crontab. Only in `rules.rhai`; run as a script,
+    /// the rules are printed.
+    ///
+    /// - `line`: the five fields of crontab(5).
+    /// - `script`: its name.
+    ///
+    /// ```rhai
+    /// every("0 3 * * *", "backup");
+    /// ```
+    pub fn every(call: NativeCallContext, line: &str, script: &str) {
+        Context::of(&call).run.print(&format!("every {line}: {script}"));
+    }
+
+    /// A rule: which event runs a script. Only in `rules.rhai`; run as a script, the rules are printed.
+    ///
+    /// - `event`: `boot`, or `container` with the names of its events.
+    /// - `script`: its name.
+    ///
+    /// ```rhai
+    /// on("boot", "boot");
+    /// ```
+    pub fn on(call: NativeCallContext, event: &str, script: &str) {
+        Context::of(&call).run.print(&format!("on {event}: {script}"));
+    }
+
     /// The sentence of a caught error.
     ///
     /// ```rhai
@@ -273,9 +350,4 @@ mod basics {
 /// The words behind the script's name, for the variable `args`.
 pub fn args(context: &Context) -> Array {
     context.args().rest.iter().map(|word| word.into()).collect()
-}
-
-/// The exit code that a script's `exit` asked for.
-pub fn exit_of(token: &Dynamic) -> i32 {
-    token.clone().try_cast::<Exit>().map_or(exit::FAILED, |code| code.0)
 }

@@ -1,5 +1,6 @@
 //! A command as a value: `cmd(...)`, `sh(...)`, and what can be done with it.
 
+use super::text::Lines;
 use super::{Context, Fallible, duration, from_json, map};
 use crate::process::{self, Input, Outcome, Output, Plan, Running};
 use crate::run::{Error, Result, Run, lock};
@@ -49,7 +50,7 @@ impl Command {
         let mut plan = self.plan.clone();
         plan.acts = true;
         if !matches!(plan.output, Output::File(..)) {
-            plan.output = output;
+            plan.output = if plan.quiet { Output::Capture } else { output };
         }
         plan
     }
@@ -79,7 +80,7 @@ impl Started {
 }
 
 /// `#{out, err, code, ok}`.
-fn result(plan: &Plan, outcome: &Outcome) -> Map {
+pub(super) fn result(plan: &Plan, outcome: &Outcome) -> Map {
     let code = outcome.code();
     map([
         ("out", outcome.text().trim_end_matches('\n').to_owned().into()),
@@ -104,6 +105,20 @@ mod command {
     #[rhai_fn(return_raw, pure)]
     pub fn read(call: NativeCallContext, command: &mut Command) -> Fallible<String> {
         Ok(command.read_text(&Context::of(&call).run)?)
+    }
+
+    /// The command's output line by line. It runs at each use; see `lines` for the filters.
+    ///
+    /// Returns lines.
+    ///
+    /// Errors, at the use: as `read`.
+    ///
+    /// ```rhai
+    /// for name in cmd(`ls /etc`).lines().grep("^host") { print(name); }
+    /// ```
+    #[rhai_fn(pure)]
+    pub fn lines(call: NativeCallContext, command: &mut Command) -> Lines {
+        Lines::of_command(Context::of(&call).run.clone(), command.plan.clone())
     }
 
     /// The command's output read as JSON.
@@ -416,6 +431,16 @@ mod command {
     #[rhai_fn(pure)]
     pub fn both(command: &mut Command) -> Command {
         command.with(|plan| plan.both = true)
+    }
+
+    /// Keeps the output of `.run()` instead of letting it through; an error still shows it.
+    ///
+    /// ```rhai
+    /// cmd(`echo not shown`).quiet().run();
+    /// ```
+    #[rhai_fn(pure)]
+    pub fn quiet(command: &mut Command) -> Command {
+        command.with(|plan| plan.quiet = true)
     }
 
     /// Gives the command moyai's own terminal, for a shell or an editor: no capture, no time-out.

@@ -7,13 +7,21 @@
 pub mod basics;
 pub mod command;
 pub mod df;
+pub mod docker;
+pub mod file;
+pub mod hosts;
+pub mod http;
+pub mod moyai;
+pub mod nginx;
 pub mod pool;
 pub mod state;
 pub mod text;
+pub mod time;
 
 use crate::run::{Error, Result, Run, lock};
 use pool::Pool;
 use rhai::{Dynamic, Engine, EvalAltResult, FnPtr, Map, NativeCallContext, Position};
+use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -47,8 +55,12 @@ pub struct Inner {
     args: OnceLock<Args>,
     /// Work in parallel.
     pub pool: Pool,
+    /// The regular expressions that the script has used.
+    pub patterns: text::Patterns,
+    /// What the script's requests share.
+    pub http: http::Client,
     deferred: Mutex<Vec<Deferred>>,
-    folders: Mutex<Vec<tempfile::TempDir>>,
+    kept: Mutex<Vec<Box<dyn Any + Send>>>,
 }
 
 impl Deref for Context {
@@ -66,8 +78,10 @@ impl Context {
             run,
             args: OnceLock::new(),
             pool: Pool::default(),
+            patterns: text::Patterns::default(),
+            http: http::Client::default(),
             deferred: Mutex::default(),
-            folders: Mutex::default(),
+            kept: Mutex::default(),
         }))
     }
 
@@ -94,9 +108,9 @@ impl Context {
         let _ = self.args.set(args);
     }
 
-    /// Keeps a temporary folder until the script ends.
-    pub fn keep(&self, folder: tempfile::TempDir) {
-        lock(&self.folders).push(folder);
+    /// Keeps a temporary folder or a lock until the script ends.
+    pub fn keep(&self, thing: impl Any + Send) {
+        lock(&self.kept).push(Box::new(thing));
     }
 
     /// Registers a closure for the script's end, with the context that it needs to be called.
@@ -150,8 +164,15 @@ pub fn register(engine: &mut Engine) {
     basics::register(engine);
     command::register(engine);
     df::register(engine);
+    docker::register(engine);
+    file::register(engine);
+    hosts::register(engine);
+    http::register(engine);
+    moyai::register(engine);
+    nginx::register(engine);
     state::register(engine);
     text::register(engine);
+    time::register(engine);
 }
 
 /// A map for a script, its fields in the order of the documentation.

@@ -1,15 +1,18 @@
 //! Work in parallel: one bounded pool of threads with cancellation serves everything that is
 //! done at once.
 
-use crate::run::{Result, Run, lock};
+use crate::run::{Error, Result, Run, lock};
 use std::collections::VecDeque;
-use std::sync::{Mutex, mpsc};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// How many things are done at once where a script names no number.
 pub const WORKERS: usize = 32;
 /// The stack of a worker: scripts' closures run there, with the depth that the main script has.
 pub const STACK: usize = 64 * 1024 * 1024;
+/// How long it takes to notice that the run is cancelled.
+const TICK: Duration = Duration::from_millis(50);
 
 /// A bounded pool. Threads live only while there is work.
 #[derive(Debug, Default)]
@@ -55,6 +58,52 @@ impl Pool {
         });
         run.cancel.check()?;
         Ok(results.into_iter().flatten().collect())
+    }
+
+    /// Like [`Pool::map`], for work that waits for what cannot be woken, such as a name being
+    /// looked up: when the run is cancelled its threads are left behind, and end with the process.
+    ///
+    /// # Errors
+    /// When the run is cancelled, when no thread can be made, and when work panics.
+    pub fn map_apart<T: Send + 'static, R: Send + 'static>(
+        &self,
+        run: &Run,
+        items: Vec<T>,
+        workers: usize,
+        stack: usize,
+        work: impl Fn(T) -> R + Send + Sync + 'static,
+    ) -> Result<Vec<R>> {
+        let count = items.len();
+        let mut results: Vec<Option<R>> = std::iter::repeat_with(|| None).take(count).collect();
+        let shared = Arc::new((Mutex::new(items.into_iter().enumerate().collect::<VecDeque<_>>()), work));
+        let (send, receive) = mpsc::channel();
+        for _ in 0..workers.min(count) {
+            let (send, shared) = (send.clone(), shared.clone());
+            let worker = move || {
+                // The lock is not held while working.
+                let next = || lock(&shared.0).pop_front();
+                while let Some((index, item)) = next() {
+                    if send.send((index, (shared.1)(item))).is_err() {
+                        return;
+                    }
+                }
+            };
+            // A thread that cannot be made leaves its share to the others.
+            if std::thread::Builder::new().stack_size(stack).spawn(worker).is_err() {
+                break;
+            }
+        }
+        drop(send);
+        loop {
+            run.cancel.check()?;
+            match receive.recv_timeout(TICK) {
+                Ok((index, result)) => results[index] = Some(result),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        let results: Option<Vec<R>> = results.into_iter().collect();
+        results.ok_or_else(|| Error::new("work in parallel: a thread could not be started, or failed"))
     }
 }
 

@@ -1,10 +1,995 @@
 //! Text: lines and the filters of a pipe, none of which changes its argument.
+//!
+//! [`Lines`] is a recipe: a source and steps. Every use starts it anew and takes one line after
+//! the other through all steps, so that memory does not grow with the source.
 
-use rhai::Engine;
-
-/// Lines that are made when they are used: a recipe, which every use starts anew.
-#[derive(Clone, Debug, Default)]
-pub struct Lines;
+use super::{Context, Fallible, map};
+use crate::process::{self, CAPTURE, Plan, cause};
+use crate::run::{Error, Result, Run, lock};
+use regex::Regex;
+use rhai::plugin::*;
+use rhai::{Array, Dynamic, Engine, ImmutableString, exported_module};
+use std::any::TypeId;
+use std::collections::{HashMap, VecDeque};
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::ops::ControlFlow::{self, Break, Continue};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 
 /// Adds the functions.
-pub fn register(_engine: &mut Engine) {}
+pub fn register(engine: &mut Engine) {
+    engine.register_type_with_name::<Lines>("lines");
+    engine.register_type_with_name::<Pattern>("regex");
+    let mut module = exported_module!(text);
+    module.set_iter_result(TypeId::of::<Lines>(), |value| match value.cast::<Lines>().iter() {
+        Ok(lines) => Box::new(lines.map(|line| Ok(line?.into()))),
+        Err(error) => Box::new(std::iter::once(Err(error.into()))),
+    });
+    engine.register_global_module(module.into());
+}
+
+/// What `regex(...)` gives.
+#[derive(Clone, Debug)]
+pub struct Pattern(pub Regex);
+
+/// The regular expressions of a script, each compiled once.
+#[derive(Debug, Default)]
+pub struct Patterns(Mutex<HashMap<String, Regex>>);
+
+/// A script has a few patterns; one that makes them in a loop must not keep them all.
+const PATTERNS: usize = 64;
+
+impl Patterns {
+    /// A regular expression.
+    ///
+    /// # Errors
+    /// When it is none, with the place in it.
+    pub fn get(&self, text: &str) -> Result<Regex> {
+        let mut known = lock(&self.0);
+        if let Some(regex) = known.get(text) {
+            return Ok(regex.clone());
+        }
+        let regex = Regex::new(text).map_err(|error| bad_pattern(text, &error))?;
+        if known.len() >= PATTERNS {
+            known.clear();
+        }
+        known.insert(text.to_owned(), regex.clone());
+        Ok(regex)
+    }
+}
+
+/// The crate draws the pattern, indented by four, a caret below the place, and `error: CAUSE`.
+fn bad_pattern(text: &str, error: &regex::Error) -> Error {
+    let drawn = error.to_string();
+    let caret = drawn.lines().find(|line| line.trim_start().starts_with('^')).and_then(|line| line.find('^'));
+    let reason = drawn.lines().rev().find_map(|line| line.strip_prefix("error: ")).unwrap_or("it is too large");
+    let place = caret.and_then(|column| column.checked_sub(3)).filter(|_| !text.contains('\n'));
+    let place = place.map_or_else(String::new, |column| format!(" at character {column}"));
+    Error::new(format!("read the regular expression `{text}`: {reason}{place}"))
+        .help("a character that means itself is written with a backslash: `\\.`, `\\(`, `\\[`")
+}
+
+/// Lines that are made when they are used: a recipe, which every use starts anew.
+#[derive(Clone, Debug)]
+pub struct Lines {
+    source: Source,
+    steps: Vec<Step>,
+}
+
+#[derive(Clone, Debug)]
+enum Source {
+    Text(ImmutableString),
+    List(Arc<[ImmutableString]>),
+    File(PathBuf),
+    Command(Arc<Run>, Plan),
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    /// Keeps the lines that match, or, with true, those that do not.
+    Grep(Regex, bool),
+    Map(Change),
+    /// How many may still pass.
+    Head(usize),
+    Tail(usize, VecDeque<String>),
+}
+
+/// What becomes of one line.
+#[derive(Clone, Debug)]
+enum Change {
+    Field(i64),
+    Cut(ImmutableString, usize),
+    Sub(Regex, ImmutableString),
+    Trim,
+}
+
+impl Change {
+    fn of(&self, line: &str) -> String {
+        match self {
+            Self::Field(0) => line.to_owned(),
+            Self::Field(number) => {
+                let index = number.unsigned_abs() as usize - 1;
+                let mut fields = line.split_ascii_whitespace();
+                if *number > 0 { fields.nth(index) } else { fields.nth_back(index) }.unwrap_or_default().to_owned()
+            }
+            Self::Cut(separator, _) if !line.contains(separator.as_str()) => line.to_owned(),
+            Self::Cut(separator, number) => {
+                line.split(separator.as_str()).nth(number - 1).unwrap_or_default().to_owned()
+            }
+            Self::Sub(regex, to) => regex.replace_all(line, to.as_str()).into_owned(),
+            Self::Trim => line.trim().to_owned(),
+        }
+    }
+}
+
+type Sink<'a> = &'a mut dyn FnMut(String) -> ControlFlow<()>;
+
+/// Takes one line through the steps; breaks off when no further line is wanted.
+fn feed(steps: &mut [Step], mut line: String, sink: Sink<'_>) -> ControlFlow<()> {
+    let Some((step, rest)) = steps.split_first_mut() else { return sink(line) };
+    match step {
+        Step::Grep(regex, inverted) if regex.is_match(&line) == *inverted => return Continue(()),
+        Step::Grep(..) => {}
+        Step::Map(change) => line = change.of(&line),
+        Step::Head(0) | Step::Tail(0, _) => return Break(()),
+        Step::Head(left) => {
+            *left -= 1;
+            let flow = feed(rest, line, sink);
+            return if *left == 0 { Break(()) } else { flow };
+        }
+        Step::Tail(count, kept) => {
+            if kept.len() == *count {
+                kept.pop_front();
+            }
+            kept.push_back(line);
+            return Continue(());
+        }
+    }
+    feed(rest, line, sink)
+}
+
+/// The source has ended: what the steps have kept goes on.
+fn finish(steps: &mut [Step], sink: Sink<'_>) {
+    for index in 0..steps.len() {
+        let (front, rest) = steps.split_at_mut(index + 1);
+        if let Step::Tail(_, kept) = &mut front[index] {
+            let _ = std::mem::take(kept).into_iter().try_for_each(|line| feed(rest, line, sink));
+        }
+    }
+}
+
+/// One line of bytes as text: without its end, what is not UTF-8 kept readable.
+fn line_of(mut bytes: Vec<u8>) -> String {
+    if bytes.last() == Some(&b'\n') {
+        bytes.pop();
+    }
+    if bytes.last() == Some(&b'\r') {
+        bytes.pop();
+    }
+    String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+}
+
+fn too_long(what: &str) -> Error {
+    Error::new(format!("read {what}: a line is longer than 64 MiB"))
+}
+
+/// A source that is asked for one line after the other.
+enum Raw {
+    Text(ImmutableString, usize),
+    List(Arc<[ImmutableString]>, usize),
+    File(PathBuf, BufReader<File>),
+    Done,
+}
+
+impl Raw {
+    fn next(&mut self) -> Result<Option<String>> {
+        match self {
+            Self::Done => Ok(None),
+            Self::Text(text, at) => {
+                let rest = &text[*at..];
+                if rest.is_empty() {
+                    return Ok(None);
+                }
+                let length = rest.find('\n').map_or(rest.len(), |end| end + 1);
+                *at += length;
+                Ok(Some(line_of(rest[..length].into())))
+            }
+            Self::List(list, at) => {
+                *at += 1;
+                Ok(list.get(*at - 1).map(ToString::to_string))
+            }
+            Self::File(path, reader) => {
+                let mut bytes = Vec::new();
+                let limited = reader.by_ref().take(CAPTURE as u64).read_until(b'\n', &mut bytes);
+                let path = format!("`{}`", path.display());
+                let read = limited.map_err(|error| Error::new(format!("read {path}: {}", cause(&error))))?;
+                if read == CAPTURE {
+                    return Err(too_long(&path));
+                }
+                Ok((read > 0).then(|| line_of(bytes)))
+            }
+        }
+    }
+}
+
+/// Lines one after the other, for a loop.
+struct Iter {
+    raw: Raw,
+    steps: Vec<Step>,
+    ready: VecDeque<String>,
+}
+
+impl Iterator for Iter {
+    type Item = Result<String>;
+
+    fn next(&mut self) -> Option<Result<String>> {
+        loop {
+            if let Some(line) = self.ready.pop_front() {
+                return Some(Ok(line));
+            }
+            if matches!(self.raw, Raw::Done) {
+                return None;
+            }
+            let ready = &mut self.ready;
+            let mut sink = |line| {
+                ready.push_back(line);
+                Continue(())
+            };
+            let ended = match self.raw.next() {
+                Ok(Some(line)) => feed(&mut self.steps, line, &mut sink).is_break(),
+                Ok(None) => true,
+                Err(error) => {
+                    self.raw = Raw::Done;
+                    return Some(Err(error));
+                }
+            };
+            if ended {
+                finish(&mut self.steps, &mut sink);
+                self.raw = Raw::Done;
+            }
+        }
+    }
+}
+
+impl Lines {
+    fn of(source: Source) -> Self {
+        Self { source, steps: Vec::new() }
+    }
+
+    /// The lines of a text.
+    pub fn of_text(text: impl Into<ImmutableString>) -> Self {
+        Self::of(Source::Text(text.into()))
+    }
+
+    /// The lines of a file, which is opened at each use.
+    pub fn of_file(path: PathBuf) -> Self {
+        Self::of(Source::File(path))
+    }
+
+    /// The lines that a command prints; it is run at each use.
+    pub fn of_command(run: Arc<Run>, plan: Plan) -> Self {
+        Self::of(Source::Command(run, plan))
+    }
+
+    fn then(mut self, step: Step) -> Self {
+        self.steps.push(step);
+        self
+    }
+
+    /// Hands each line to `sink` until it breaks off.
+    ///
+    /// # Errors
+    /// When the source fails; lines may have come before.
+    pub fn each(&self, sink: Sink<'_>) -> Result<()> {
+        if let Source::Command(run, plan) = &self.source {
+            return self.each_of_command(run, plan, sink);
+        }
+        for line in self.iter()? {
+            if sink(line?).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn each_of_command(&self, run: &Run, plan: &Plan, sink: Sink<'_>) -> Result<()> {
+        let mut steps = self.steps.clone();
+        let (mut partial, mut enough, mut endless) = (Vec::new(), false, false);
+        let mut take = |bytes: &[u8]| {
+            for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+                partial.extend_from_slice(piece);
+                endless = partial.len() > CAPTURE;
+                if piece.ends_with(b"\n") {
+                    enough = feed(&mut steps, line_of(std::mem::take(&mut partial)), sink).is_break();
+                }
+                if enough || endless {
+                    return Break(());
+                }
+            }
+            Continue(())
+        };
+        let mut judged = Ok(());
+        if plan.retry.is_some() {
+            // A try that fails must leave nothing behind.
+            let _ = take(&process::run(run, plan)?.out);
+        } else {
+            let outcome = process::start(run, plan)?.watch(run, &mut take)?;
+            let mut plan = plan.clone();
+            if enough {
+                // We have hung up: a program that SIGPIPE ended did nothing wrong.
+                plan.accept.push(128 + 13);
+            }
+            judged = process::judge(run, &plan, &outcome);
+        }
+        if endless {
+            return Err(too_long(&format!("the output of `{}`", run.mask(&plan.line()))));
+        }
+        judged?;
+        if !enough && !partial.is_empty() {
+            let _ = feed(&mut steps, line_of(partial), sink);
+        }
+        finish(&mut steps, sink);
+        Ok(())
+    }
+
+    /// The lines one after the other. A command is read to its end first, so that its failure is
+    /// known before anything is done for its first line.
+    fn iter(&self) -> Result<Iter> {
+        let raw = match &self.source {
+            Source::Text(text) => Raw::Text(text.clone(), 0),
+            Source::List(list) => Raw::List(list.clone(), 0),
+            Source::File(path) => {
+                let failed = |error| Error::new(format!("read `{}`: {}", path.display(), cause(&error)));
+                Raw::File(path.clone(), BufReader::new(File::open(path).map_err(failed)?))
+            }
+            Source::Command(..) => {
+                return Ok(Iter { raw: Raw::Done, steps: Vec::new(), ready: self.collect()?.into() });
+            }
+        };
+        Ok(Iter { raw, steps: self.steps.clone(), ready: VecDeque::new() })
+    }
+
+    /// All lines.
+    ///
+    /// # Errors
+    /// When the source fails.
+    pub fn collect(&self) -> Result<Vec<String>> {
+        let mut list = Vec::new();
+        self.each(&mut |line| {
+            list.push(line);
+            Continue(())
+        })?;
+        Ok(list)
+    }
+
+    /// How often each line occurs, the most frequent first.
+    fn counted(&self, limit: usize) -> Result<Array> {
+        let mut counts: HashMap<String, i64> = HashMap::new();
+        self.each(&mut |line| {
+            *counts.entry(line).or_default() += 1;
+            Continue(())
+        })?;
+        let mut counts: Vec<(String, i64)> = counts.into_iter().collect();
+        counts.sort_by(|(a, count_a), (b, count_b)| count_b.cmp(count_a).then_with(|| a.cmp(b)));
+        let row = |(line, count): (String, i64)| map([("count", count.into()), ("line", line.into())]).into();
+        Ok(counts.into_iter().take(limit).map(row).collect())
+    }
+}
+
+/// The lines of whatever has lines.
+fn lines_of(call: &NativeCallContext<'_>, what: &str, value: Dynamic) -> Result<Lines> {
+    let value = value.flatten();
+    if let Some(lines) = value.read_lock::<Lines>() {
+        return Ok(lines.clone());
+    }
+    if let Some(text) = value.read_lock::<ImmutableString>() {
+        return Ok(Lines::of_text(text.clone()));
+    }
+    let refuse = |kind: &str| {
+        Error::new(format!("`{what}` works on text, lines and arrays of text, not on {kind}")).help(
+            if kind == "an array of maps" {
+                "take a field of each first: `list.map(|c| c.name)`"
+            } else {
+                "turn it into text first"
+            },
+        )
+    };
+    let Ok(list) = value.clone().into_array() else {
+        return Err(refuse(&format!("a value of type `{}`", call.engine().map_type_name(value.type_name()))));
+    };
+    let list: Option<Vec<ImmutableString>> = list.into_iter().map(|value| word(value).ok()).collect();
+    Ok(Lines::of(Source::List(list.ok_or_else(|| refuse("an array of maps"))?.into())))
+}
+
+/// Plain values as text.
+fn word(value: Dynamic) -> std::result::Result<ImmutableString, Dynamic> {
+    match value.flatten() {
+        value if value.is_string() || value.is_char() => Ok(value.to_string().into()),
+        value if value.is_int() || value.is_float() || value.is_bool() => Ok(value.to_string().into()),
+        value => Err(value),
+    }
+}
+
+/// Any value as `print` shows it.
+fn shown(call: &NativeCallContext<'_>, value: Dynamic) -> Fallible<ImmutableString> {
+    word(value).or_else(|value| call.call_native_fn("to_string", (value,)))
+}
+
+/// A pattern that a script gave as a string or as `regex(...)`.
+fn pattern(call: &NativeCallContext<'_>, value: &Dynamic) -> Result<Regex> {
+    if let Some(pattern) = value.read_lock::<Pattern>() {
+        return Ok(pattern.0.clone());
+    }
+    let Some(text) = value.read_lock::<ImmutableString>() else {
+        return Err(Error::new(format!("a regular expression is text, not `{value}`")));
+    };
+    Context::of(call).patterns.get(&text)
+}
+
+fn number(what: &str, number: i64, least: usize) -> Result<usize> {
+    let fits = usize::try_from(number).ok().filter(|number| *number >= least);
+    fits.ok_or_else(|| Error::new(format!("`{what}` counts from {least}, and was given {number}")))
+}
+
+/// A string changes as one line; lines and arrays change line by line.
+fn change(call: &NativeCallContext<'_>, what: &str, value: Dynamic, change: Change) -> Fallible<Dynamic> {
+    if let Some(text) = value.read_lock::<ImmutableString>() {
+        return Ok(change.of(one_line(what, &text)?).into());
+    }
+    Ok(Dynamic::from(lines_of(call, what, value)?.then(Step::Map(change))))
+}
+
+/// A string with several lines has no first field: nobody could tell which is meant.
+fn one_line<'a>(what: &str, text: &'a str) -> Result<&'a str> {
+    let line = text.strip_suffix('\n').unwrap_or(text);
+    if line.contains('\n') && !matches!(what, "sub" | "trimmed") {
+        return Err(Error::new(format!("`{what}` of text with several lines"))
+            .help(format!("take them one by one: `.lines().{what}(...)`")));
+    }
+    Ok(if what == "sub" { text } else { line })
+}
+
+fn fields_of(line: &str, limit: usize) -> Array {
+    let mut fields = Array::new();
+    let mut rest = line.trim_ascii();
+    while !rest.is_empty() {
+        let end = rest.find(|char: char| char.is_ascii_whitespace()).filter(|_| fields.len() + 1 < limit);
+        let (field, behind) = rest.split_at(end.unwrap_or(rest.len()));
+        fields.push(field.into());
+        rest = behind.trim_ascii_start();
+    }
+    fields
+}
+
+fn fields(call: &NativeCallContext<'_>, value: Dynamic, limit: usize) -> Result<Array> {
+    if let Some(text) = value.read_lock::<ImmutableString>() {
+        return Ok(fields_of(one_line("fields", &text)?, limit));
+    }
+    let mut rows = Array::new();
+    lines_of(call, "fields", value)?.each(&mut |line| {
+        rows.push(fields_of(&line, limit).into());
+        Continue(())
+    })?;
+    Ok(rows)
+}
+
+/// Lines, fields and regular expressions. Regular expressions are those of the regex crate:
+/// as in `grep -E`, with `\d`, `\w`, `\b`, `(?i)`, without back-references and look-around.
+#[export_module]
+mod text {
+    /// The lines of a text, a command or an array, as a recipe: each use starts it anew, and a
+    /// chain of filters runs in one pass.
+    ///
+    /// - `source`: a string; an array of strings; a command has the same method.
+    ///
+    /// Returns lines, for a `for` loop and the filters below.
+    ///
+    /// Errors: for another type.
+    ///
+    /// ```rhai
+    /// for line in "a\nb".lines() { print(line); }
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn lines(call: NativeCallContext, source: Dynamic) -> Fallible<Lines> {
+        Ok(lines_of(&call, "lines", source)?)
+    }
+
+    /// The lines that match: `grep -E`.
+    ///
+    /// - `source`: a string, lines or an array.
+    /// - `re`: a regular expression.
+    ///
+    /// Returns lines. None is no error: `.is_empty()` tells.
+    ///
+    /// Errors: when it is no regular expression, with the place in it.
+    ///
+    /// ```rhai
+    /// print("web up\ndb down".grep("down$"));
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn grep(call: NativeCallContext, source: Dynamic, re: Dynamic) -> Fallible<Lines> {
+        Ok(lines_of(&call, "grep", source)?.then(Step::Grep(pattern(&call, &re)?, false)))
+    }
+
+    /// The lines that do not match: `grep -E -v`.
+    ///
+    /// - `source`: a string, lines or an array.
+    /// - `re`: a regular expression.
+    ///
+    /// Returns lines.
+    ///
+    /// Errors: when it is no regular expression.
+    ///
+    /// ```rhai
+    /// let without_comments = "# a\nb".grep_v("^#");
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn grep_v(call: NativeCallContext, source: Dynamic, re: Dynamic) -> Fallible<Lines> {
+        Ok(lines_of(&call, "grep_v", source)?.then(Step::Grep(pattern(&call, &re)?, true)))
+    }
+
+    /// The fields between blanks, as `awk` splits them.
+    ///
+    /// - `source`: a string of one line, lines or an array.
+    ///
+    /// Returns an array of strings; for lines, an array of such arrays.
+    ///
+    /// Errors: for a string of several lines.
+    ///
+    /// ```rhai
+    /// let words = "web  up 3".fields();        // ["web", "up", "3"]
+    /// ```
+    #[rhai_fn(name = "fields", return_raw)]
+    pub fn fields_all(call: NativeCallContext, source: Dynamic) -> Fallible<Array> {
+        Ok(fields(&call, source, usize::MAX)?)
+    }
+
+    /// The fields between blanks, the last one with all that is left: bash's `read a b rest`.
+    ///
+    /// - `source`: a string of one line, lines or an array.
+    /// - `n`: how many fields at most, from 1.
+    ///
+    /// Returns an array of strings; for lines, an array of such arrays.
+    ///
+    /// Errors: for a string of several lines.
+    ///
+    /// ```rhai
+    /// let words = "10:05 web went down".fields(3);        // ["10:05", "web", "went down"]
+    /// ```
+    #[rhai_fn(name = "fields", return_raw)]
+    pub fn fields_some(call: NativeCallContext, source: Dynamic, n: i64) -> Fallible<Array> {
+        Ok(fields(&call, source, number("fields", n, 1)?)?)
+    }
+
+    /// One field between blanks: awk's `$n`.
+    ///
+    /// - `source`: a string of one line, lines or an array.
+    /// - `n`: from 1; 0 is the whole line, -1 the last field.
+    ///
+    /// Returns a string, `""` beyond the last field; for lines, lines.
+    ///
+    /// Errors: for a string of several lines.
+    ///
+    /// ```rhai
+    /// print("web up 3".field(2));        // up
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn field(call: NativeCallContext, source: Dynamic, n: i64) -> Fallible<Dynamic> {
+        change(&call, "field", source, Change::Field(n))
+    }
+
+    /// One part between separators: `cut -d`. A line without the separator stays whole.
+    ///
+    /// - `source`: a string of one line, lines or an array.
+    /// - `sep`: the separator, one or more characters.
+    /// - `n`: from 1.
+    ///
+    /// Returns a string, `""` beyond the last part; for lines, lines.
+    ///
+    /// Errors: for a string of several lines, and for an empty separator.
+    ///
+    /// ```rhai
+    /// print("root:x:0".cut(":", 3));        // 0
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn cut(call: NativeCallContext, source: Dynamic, sep: ImmutableString, n: i64) -> Fallible<Dynamic> {
+        if sep.is_empty() {
+            return Err(Error::new("`cut` needs a separator").help("for columns between blanks: `.field(n)`").into());
+        }
+        change(&call, "cut", source, Change::Cut(sep, number("cut", n, 1)?))
+    }
+
+    /// Replaces every match: sed's `s/re/to/g`.
+    ///
+    /// - `source`: a string, lines or an array.
+    /// - `re`: a regular expression.
+    /// - `to`: what stands there instead; `$1` is the first group (`${1}` before a letter), `$$` a dollar.
+    ///
+    /// Returns a string; for lines, lines.
+    ///
+    /// Errors: when it is no regular expression.
+    ///
+    /// ```rhai
+    /// print("web:Mon".sub(":(.*)", " of $1"));        // web of Mon
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn sub(call: NativeCallContext, source: Dynamic, re: Dynamic, to: ImmutableString) -> Fallible<Dynamic> {
+        let regex = pattern(&call, &re)?;
+        change(&call, "sub", source, Change::Sub(regex, to))
+    }
+
+    /// Without the blanks at both ends.
+    ///
+    /// - `source`: a string, lines or an array.
+    ///
+    /// Returns a string; for lines, lines.
+    ///
+    /// ```rhai
+    /// print(" web ".trimmed());
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn trimmed(call: NativeCallContext, source: Dynamic) -> Fallible<Dynamic> {
+        change(&call, "trimmed", source, Change::Trim)
+    }
+
+    /// All elements as one string.
+    ///
+    /// - `source`: an array or lines.
+    /// - `sep`: what stands between two.
+    ///
+    /// Returns a string.
+    ///
+    /// ```rhai
+    /// print(["web", "db"].join(", "));
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn join(call: NativeCallContext, source: Dynamic, sep: &str) -> Fallible<String> {
+        let source = source.flatten();
+        if source.is_array() {
+            let list = source.into_array().unwrap_or_default();
+            return Ok(list.into_iter().map(|value| shown(&call, value)).collect::<Fallible<Vec<_>>>()?.join(sep));
+        }
+        Ok(lines_of(&call, "join", source)?.collect()?.join(sep))
+    }
+
+    /// The first lines: `head -n`. A command is not read further.
+    ///
+    /// - `source`: a string, lines or an array.
+    /// - `n`: how many.
+    ///
+    /// Returns lines; for an array of anything, an array.
+    ///
+    /// Errors: for a negative number.
+    ///
+    /// ```rhai
+    /// let two = cmd(`seq 100`).lines().head(2).to_array();
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn head(call: NativeCallContext, source: Dynamic, n: i64) -> Fallible<Dynamic> {
+        let count = number("head", n, 0)?;
+        if source.is_array() {
+            let list = source.into_array().unwrap_or_default();
+            return Ok(list.into_iter().take(count).collect::<Array>().into());
+        }
+        Ok(Dynamic::from(lines_of(&call, "head", source)?.then(Step::Head(count))))
+    }
+
+    /// The last lines: `tail -n`.
+    ///
+    /// - `source`: a string, lines or an array.
+    /// - `n`: how many.
+    ///
+    /// Returns lines; for an array of anything, an array.
+    ///
+    /// Errors: for a negative number.
+    ///
+    /// ```rhai
+    /// print("a\nb\nc".tail(1));
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn tail(call: NativeCallContext, source: Dynamic, n: i64) -> Fallible<Dynamic> {
+        let count = number("tail", n, 0)?;
+        if source.is_array() {
+            let mut list = source.into_array().unwrap_or_default();
+            return Ok(list.split_off(list.len().saturating_sub(count)).into());
+        }
+        Ok(Dynamic::from(lines_of(&call, "tail", source)?.then(Step::Tail(count, VecDeque::new()))))
+    }
+
+    /// How often each line occurs: `sort | uniq -c | sort -rn`.
+    ///
+    /// - `source`: a string, lines or an array.
+    ///
+    /// Returns an array of `#{count, line}`, the most frequent first, then by line.
+    ///
+    /// ```rhai
+    /// let most = "b\na\nb".count_each()[0].line;        // b
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn count_each(call: NativeCallContext, source: Dynamic) -> Fallible<Array> {
+        Ok(lines_of(&call, "count_each", source)?.counted(usize::MAX)?)
+    }
+
+    /// The most frequent lines: `sort | uniq -c | sort -rn | head`.
+    ///
+    /// - `source`: a string, lines or an array.
+    /// - `n`: how many.
+    ///
+    /// Returns an array of `#{count, line}`, the most frequent first.
+    ///
+    /// Errors: for a negative number.
+    ///
+    /// ```rhai
+    /// for row in "b\na\nb".top(10) { print(`${row.count} ${row.line}`); }
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn top(call: NativeCallContext, source: Dynamic, n: i64) -> Fallible<Array> {
+        Ok(lines_of(&call, "top", source)?.counted(number("top", n, 0)?)?)
+    }
+
+    /// All lines as an array, to be kept.
+    ///
+    /// Errors: when the source fails.
+    ///
+    /// ```rhai
+    /// let list = "a\nb".lines().to_array();
+    /// ```
+    #[rhai_fn(return_raw, pure)]
+    pub fn to_array(lines: &mut Lines) -> Fallible<Array> {
+        Ok(lines.collect()?.into_iter().map(Into::into).collect())
+    }
+
+    /// How many lines there are: `wc -l`.
+    ///
+    /// Errors: when the source fails.
+    ///
+    /// ```rhai
+    /// print("a\nb".lines().len());
+    /// ```
+    #[rhai_fn(name = "len", name = "count", return_raw, pure)]
+    pub fn len(lines: &mut Lines) -> Fallible<i64> {
+        let mut count = 0;
+        lines.each(&mut |_| {
+            count += 1;
+            Continue(())
+        })?;
+        Ok(count)
+    }
+
+    /// Whether there is no line: `! grep -q`.
+    ///
+    /// Errors: when the source fails.
+    ///
+    /// ```rhai
+    /// if !"web up".grep("up").is_empty() { print("it is up"); }
+    /// ```
+    #[rhai_fn(return_raw, pure)]
+    pub fn is_empty(lines: &mut Lines) -> Fallible<bool> {
+        let mut empty = true;
+        lines.each(&mut |_| {
+            empty = false;
+            Break(())
+        })?;
+        Ok(empty)
+    }
+
+    /// Whether one of the lines is this text: `grep -qxF`. The same as `text in lines`.
+    ///
+    /// - `line`: the whole line.
+    ///
+    /// Errors: when the source fails.
+    ///
+    /// ```rhai
+    /// if "web" in "db\nweb".lines() { print("there"); }
+    /// ```
+    #[rhai_fn(return_raw, pure)]
+    pub fn contains(lines: &mut Lines, line: &str) -> Fallible<bool> {
+        let mut found = false;
+        lines.each(&mut |each| {
+            found |= each == line;
+            if found { Break(()) } else { Continue(()) }
+        })?;
+        Ok(found)
+    }
+
+    /// One line by its place, from 0; -1 is the last.
+    ///
+    /// Errors: when there are fewer, and when the source fails.
+    ///
+    /// ```rhai
+    /// print("a\nb".lines()[1]);
+    /// ```
+    #[rhai_fn(index_get, return_raw, pure)]
+    pub fn line_at(lines: &mut Lines, index: i64) -> Fallible<String> {
+        let wanted = index.unsigned_abs() as usize;
+        let picked = if index < 0 { Step::Tail(wanted, VecDeque::new()) } else { Step::Head(wanted.saturating_add(1)) };
+        let mut picked = lines.clone().then(picked).collect()?;
+        let length = picked.len();
+        let found = if index < 0 { length.checked_sub(wanted) } else { Some(wanted) };
+        match found.filter(|at| *at < length) {
+            Some(at) => Ok(picked.swap_remove(at)),
+            None => Err(Error::new(format!("there is no line `[{index}]`: there are {length}")).into()),
+        }
+    }
+
+    /// All lines as one text, as `print` shows them.
+    ///
+    /// Errors: when the source fails.
+    ///
+    /// ```rhai
+    /// print("web up\ndb down".grep("up"));
+    /// ```
+    #[rhai_fn(name = "to_string", name = "to_debug", name = "print", return_raw, pure)]
+    pub fn lines_text(call: NativeCallContext, lines: &mut Lines) -> Fallible<String> {
+        let lines = lines.collect();
+        if let (Err(error), "to_string") = (&lines, call.fn_name()) {
+            // In `${...}` the interpreter drops the errors of `to_string`: it must not be silent.
+            Context::of(&call).run.note(&format!("error: {error}"));
+        }
+        Ok(lines?.join("\n"))
+    }
+
+    /// Whether a text matches a regular expression anywhere.
+    ///
+    /// - `re`: a regular expression.
+    ///
+    /// Errors: when it is none.
+    ///
+    /// ```rhai
+    /// if "web:Mon".matches(":[A-Z]") { print("it has a tag"); }
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn matches(call: NativeCallContext, text: ImmutableString, re: Dynamic) -> Fallible<bool> {
+        Ok(pattern(&call, &re)?.is_match(&text))
+    }
+
+    /// Whether a text matches a regular expression anywhere; with plain text, `contains` takes it as it is.
+    ///
+    /// - `re`: what `regex(...)` gives.
+    ///
+    /// ```rhai
+    /// for word in ["Mon", regex(":[A-Z]")] { print("web:Mon".contains(word)); }
+    /// ```
+    #[rhai_fn(name = "contains")]
+    pub fn contains_match(text: &str, re: Pattern) -> bool {
+        re.0.is_match(text)
+    }
+
+    /// The first match of a regular expression, or, where it has a group, what the group holds.
+    ///
+    /// - `re`: a regular expression.
+    ///
+    /// Returns a string, or `()` when nothing matches.
+    ///
+    /// Errors: when it is no regular expression.
+    ///
+    /// ```rhai
+    /// let port = "listen 8080;".find(#"listen (\d+)"#);        // "8080"
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn find(call: NativeCallContext, text: ImmutableString, re: Dynamic) -> Fallible<Dynamic> {
+        let found = pattern(&call, &re)?.captures(&text).map(|captures| first_group(&captures));
+        Ok(super::super::optional(found))
+    }
+
+    /// All matches of a regular expression, or, where it has a group, what the group holds: `grep -o`.
+    ///
+    /// - `re`: a regular expression.
+    ///
+    /// Returns an array of strings.
+    ///
+    /// Errors: when it is no regular expression.
+    ///
+    /// ```rhai
+    /// let numbers = "1 and 22".find_all("[0-9]+");        // ["1", "22"]
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn find_all(call: NativeCallContext, text: ImmutableString, re: Dynamic) -> Fallible<Array> {
+        Ok(pattern(&call, &re)?.captures_iter(&text).map(|captures| first_group(&captures).into()).collect())
+    }
+
+    /// A regular expression as a value, where plain text means itself, as for the words of a site.
+    ///
+    /// - `text`: the regular expression.
+    ///
+    /// Errors: when it is none, with the place in it.
+    ///
+    /// ```rhai
+    /// let words = ["Welcome", regex("version [0-9]+")];
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn regex(call: NativeCallContext, text: &str) -> Fallible<Pattern> {
+        Ok(Pattern(Context::of(&call).patterns.get(text)?))
+    }
+
+    /// The text of a regular expression.
+    ///
+    /// ```rhai
+    /// print(regex("a+"));
+    /// ```
+    #[rhai_fn(name = "to_string", name = "to_debug", pure)]
+    pub fn regex_text(re: &mut Pattern) -> String {
+        re.0.as_str().to_owned()
+    }
+
+    /// Without the blanks at both ends. (In Rhai itself it changes the variable; here it does not.)
+    ///
+    /// ```rhai
+    /// let name = " web ".trim();
+    /// ```
+    pub fn trim(text: &str) -> String {
+        text.trim().to_owned()
+    }
+
+    /// With every occurrence of a text replaced. (In Rhai itself it changes the variable; here it does not.)
+    ///
+    /// - `from`, `to`: plain text; for a regular expression there is `sub`.
+    ///
+    /// ```rhai
+    /// let name = "a-b".replace("-", "_");
+    /// ```
+    pub fn replace(text: &str, from: &str, to: &str) -> String {
+        text.replace(from, to)
+    }
+
+    /// With every occurrence of a text replaced by a character.
+    ///
+    /// ```rhai
+    /// let name = "a-b".replace("-", '_');
+    /// ```
+    #[rhai_fn(name = "replace")]
+    pub fn replace_by_char(text: &str, from: &str, to: char) -> String {
+        text.replace(from, to.encode_utf8(&mut [0; 4]))
+    }
+
+    /// With every occurrence of a character replaced by a text.
+    ///
+    /// ```rhai
+    /// let name = "a-b".replace('-', "_");
+    /// ```
+    #[rhai_fn(name = "replace")]
+    pub fn replace_char(text: &str, from: char, to: &str) -> String {
+        text.replace(from, to)
+    }
+
+    /// With every occurrence of a character replaced by another.
+    ///
+    /// ```rhai
+    /// let name = "a-b".replace('-', '_');
+    /// ```
+    #[rhai_fn(name = "replace")]
+    pub fn replace_char_by_char(text: &str, from: char, to: char) -> String {
+        text.replace(from, to.encode_utf8(&mut [0; 4]))
+    }
+
+    /// A text as a whole number; blanks around it do not matter.
+    ///
+    /// Errors: when it is none.
+    ///
+    /// ```rhai
+    /// let number = " 08 ".to_int();        // 8
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn to_int(text: &str) -> Fallible<i64> {
+        let number = text.trim().parse();
+        Ok(number.map_err(|_| Error::new(format!("`{text}` is not a whole number")))?)
+    }
+
+    /// A text as a number with a fraction; blanks around it do not matter.
+    ///
+    /// Errors: when it is none.
+    ///
+    /// ```rhai
+    /// let load = $(`cut -d " " -f 1 /proc/loadavg`).to_float();
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn to_float(text: &str) -> Fallible<f64> {
+        let number = text.trim().parse().ok().filter(|number: &f64| number.is_finite());
+        Ok(number.ok_or_else(|| Error::new(format!("`{text}` is not a number")))?)
+    }
+}
+
+fn first_group(captures: &regex::Captures<'_>) -> String {
+    captures.get(1).or_else(|| captures.get(0)).map(|found| found.as_str().to_owned()).unwrap_or_default()
+}

@@ -1,43 +1,210 @@
 //! The command line: one file a subcommand.
 
-use crate::engine::{self, load};
-use crate::run::{Options, Run};
+pub mod api;
+mod check;
+mod completions;
+mod doctor;
+mod edit;
+mod eject;
+mod init;
+mod list;
+pub mod run;
+mod syslog;
+
+use crate::engine::load;
+use crate::run::{Error, Options, Result, Run, exit};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use rustix::event::{PollFd, PollFlags, poll};
+use std::ffi::OsString;
+use std::io::IsTerminal;
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
+
+/// Runs small, readable Rhai scripts that keep a Docker host in order.
+#[derive(Parser)]
+#[command(name = "moyai", version, max_term_width = 100, subcommand_required = true, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// All but `run`, which parses its own words: see [`run`].
+#[derive(Subcommand)]
+enum Command {
+    /// Check scripts without running them: all of them, or those named
+    Check(check::Check),
+    /// List the scripts: where they are, what they do
+    List(list::List),
+    /// Put a configuration of your own into the scripts folder
+    Init(init::Init),
+    /// Edit a script; only what checks is installed
+    Edit(edit::Edit),
+    /// Copy a script that comes with moyai into the scripts folder, to be changed
+    Eject(eject::Eject),
+    /// Look at what the scripts need on this host
+    Doctor(doctor::Doctor),
+    /// Show what a script can call
+    Api(api::Api),
+    /// Print a completion script for a shell
+    Completions(completions::Completions),
+}
+
+/// What every subcommand but `run` takes.
+#[derive(clap::Args)]
+struct Common {
+    /// Look for scripts here before anywhere else [also: $MOYAI_SCRIPTS]
+    #[arg(long, value_name = "DIR")]
+    scripts: Option<PathBuf>,
+}
 
 /// Parses the command line, does what it says, gives the exit code.
 pub fn main() -> ExitCode {
-    let words: Vec<String> = std::env::args().skip(1).collect();
-    let mut options = Options::default();
-    let mut rest = Vec::new();
-    for word in &words[1.min(words.len())..] {
-        match word.as_str() {
-            "-n" => options.dry_run = true,
-            "-x" => options.trace = true,
-            word if word.starts_with("--timeout=") => {
-                options.timeout = crate::schedule::duration(&word["--timeout=".len()..]).ok();
-            }
-            _ => rest.push(word.clone()),
-        }
-    }
-    let run = match Run::new(options) {
-        Ok(run) => run,
-        Err(_) => return ExitCode::FAILURE,
+    let words: Vec<OsString> = std::env::args_os().collect();
+    // The tree of all subcommands costs more time than an empty script takes: `run` goes without.
+    let code = match words.get(1) {
+        Some(first) if first == "run" => run::main(&words[2..]),
+        // Before there is a second thread; see `private_host::init`.
+        Some(first) if first == "private-host" || first == "private-host-init" => private_host(&words[1..]),
+        _ => others(words),
     };
-    let result = (|| {
-        run.cancel.listen()?;
-        let source = load::find(&run, rest.first().map(String::as_str).unwrap_or_default())?;
-        if words[0] == "check" {
-            return engine::check(&run, &source).map(|_| engine::Ended { exit: 0, error: None });
-        }
-        engine::run(&run, &source, &rest[1..])
-    })();
-    let (code, error) = match result {
-        Ok(ended) => (ended.exit, ended.error),
-        Err(error) => (error.exit, Some(error)),
-    };
-    if let Some(error) = error {
-        use std::io::IsTerminal;
-        eprintln!("{}", engine::report::render(&run, &error, std::io::stderr().is_terminal()));
-    }
     ExitCode::from(u8::try_from(code).unwrap_or(1))
+}
+
+/// `private-host COMMAND...`: runs a command on a Docker host of its own, gone with it. Left out of
+/// the help: it is for tests, for `demo`, and for trying a script.
+fn private_host(words: &[OsString]) -> i32 {
+    use crate::process::private_host::{enter, init};
+    let ended = match words {
+        [first, folder, _, role @ ..] if first == "private-host-init" => init(folder.as_ref(), role),
+        [_, command @ ..] if !command.is_empty() => Err(enter(command)),
+        _ => Err(Error::usage("a private host needs a command").help("moyai private-host bash")),
+    };
+    ended.unwrap_or_else(|error| {
+        print_error(&error);
+        error.exit
+    })
+}
+
+/// The parser's description of everything, for help and completions.
+fn tree() -> clap::Command {
+    Cli::command().subcommand(run::command().display_order(0)).mut_subcommand("check", |check| check.display_order(1))
+}
+
+fn others(words: Vec<OsString>) -> i32 {
+    let parsed = tree().try_get_matches_from(words).and_then(|matches| Cli::from_arg_matches(&matches));
+    let command = match parsed {
+        Ok(cli) => cli.command,
+        Err(error) if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            // Nobody reads it any more: that is no failure.
+            let _ = error.print();
+            return error.exit_code();
+        }
+        Err(error) => {
+            let error = misused(&error);
+            print_error(&error);
+            return error.exit;
+        }
+    };
+    let result = match &command {
+        Command::Check(this) => with(&this.common, |run| this.main(run)),
+        Command::List(this) => with(&this.common, |run| this.main(run)),
+        Command::Init(this) => with(&this.common, |run| this.main(run)),
+        Command::Edit(this) => with(&this.common, |run| this.main(run)),
+        Command::Eject(this) => with(&this.common, |run| this.main(run)),
+        Command::Doctor(this) => with(&this.common, |run| this.main(run)),
+        Command::Api(this) => with(&Common { scripts: None }, |run| this.main(run)),
+        Command::Completions(this) => with(&Common { scripts: None }, |run| this.main(run)),
+    };
+    result.unwrap_or_else(|error| {
+        if error.exit != 0 {
+            print_error(&error);
+        }
+        error.exit
+    })
+}
+
+/// Makes the run of a subcommand. A closed standard output (`| head`) ends it quietly.
+fn with(common: &Common, work: impl FnOnce(&Arc<Run>) -> Result<i32>) -> Result<i32> {
+    let mut options = Options::default();
+    options.scripts = common.scripts.clone().or(options.scripts);
+    let run = Run::new(options)?;
+    run.cancel.listen()?;
+    let code = work(&run)?;
+    run.cancel.check()?;
+    Ok(code)
+}
+
+/// The parser's complaint in moyai's form: a sentence, and a line with the next step.
+fn misused(error: &clap::Error) -> Error {
+    let word = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.clone()),
+        Some(ContextValue::Strings(list)) => list.first().cloned(),
+        _ => None,
+    };
+    if let (ErrorKind::InvalidSubcommand, Some(name)) = (error.kind(), word(ContextKind::InvalidSubcommand)) {
+        let ours = Error::usage(format!("there is no command `{name}`"));
+        let script = Run::new(Options::default()).is_ok_and(|run| load::find(&run, &name).is_ok());
+        return match word(ContextKind::SuggestedSubcommand) {
+            _ if script => ours.help(format!("`{name}` is a script: `moyai run {name}`")),
+            Some(near) => ours.help(format!("did you mean `moyai {near}`?")),
+            None => ours.help("`moyai --help` shows them"),
+        };
+    }
+    let text = error.render().to_string();
+    let mut lines = text.split("\n\n").map(str::trim);
+    let first = lines.next().unwrap_or_default().trim_start_matches("error: ");
+    let sentence = first.split_whitespace().collect::<Vec<_>>().join(" ").replace('\'', "`");
+    let tip = lines.find_map(|line| line.strip_prefix("tip: ")).map(|tip| tip.replace('\'', "`"));
+    Error::usage(sentence).help(tip.unwrap_or_else(|| "`--help` behind the command shows how it is used".into()))
+}
+
+/// Prints an error: the one place that does.
+pub fn print_error(error: &Error) {
+    eprintln!("{}", crate::engine::report::render(error, std::io::stderr().is_terminal()));
+}
+
+/// Tells how a script ended, and gives the exit code.
+///
+/// A failure shows the progress lines that were held back, and the error; where nobody looks at a
+/// terminal it goes to syslog too.
+pub fn finish(run: &Run, name: &str, code: i32, error: Option<&Error>) -> i32 {
+    let broken = error.is_some_and(|error| error.status == Some(128 + 13) && nobody_reads());
+    if code == 0 || broken {
+        return 0;
+    }
+    for line in run.held() {
+        run.note(&line);
+    }
+    if let Some(error) = error {
+        run.note(&crate::engine::report::render(error, std::io::stderr().is_terminal()));
+    }
+    // Under another moyai it is for that one to judge whether this is a failure.
+    if !std::io::stderr().is_terminal() && std::env::var_os(crate::process::MARKER).is_none() {
+        let said = error.map_or_else(|| format!("ended with exit code {code}"), |error| error.message.clone());
+        syslog::send(&run.options.places.syslog, name, &run.mask(&said));
+    }
+    code
+}
+
+/// Whether standard output is a pipe whose other end is closed.
+fn nobody_reads() -> bool {
+    let out = std::io::stdout();
+    let mut polled = [PollFd::new(&out, PollFlags::empty())];
+    poll(&mut polled, Some(&rustix::event::Timespec::default())).is_ok() && polled[0].revents().contains(PollFlags::ERR)
+}
+
+/// The folder that scripts are put into: `--scripts`, `$MOYAI_SCRIPTS`, or this user's.
+fn folder(run: &Run) -> PathBuf {
+    run.options.scripts.clone().unwrap_or_else(|| run.options.places.scripts.clone())
+}
+
+/// Words as text: scripts know no other.
+fn texts(words: &[OsString]) -> Result<Vec<String>> {
+    let text = |word: &OsString| word.clone().into_string();
+    let refuse = |word: OsString| {
+        Error::usage(format!("the argument `{}` is not UTF-8", word.to_string_lossy())).exit(exit::USAGE)
+    };
+    words.iter().map(|word| text(word).map_err(refuse)).collect()
 }

@@ -24,7 +24,7 @@ pub struct Source {
     /// The file with all links resolved, unless it is embedded.
     pub path: Option<PathBuf>,
     /// The folder that its imports may not leave.
-    root: Option<PathBuf>,
+    pub root: Option<PathBuf>,
     /// The whole text.
     pub text: String,
 }
@@ -32,8 +32,10 @@ pub struct Source {
 /// A script that can be called by its name.
 #[derive(Clone, Debug)]
 pub struct Listed {
-    /// The one that runs.
-    pub source: Source,
+    /// The name it is called by.
+    pub name: String,
+    /// The one that runs, or why it cannot be read.
+    pub source: Result<Source>,
     /// Those of the same name that it hides, as messages show them.
     pub shadows: Vec<String>,
 }
@@ -85,7 +87,7 @@ pub fn find(run: &Run, name: &str) -> Result<Source> {
         return read(path, &real, &root);
     }
     by_name(run, name)?.ok_or_else(|| {
-        let known: Vec<String> = list(run).into_iter().map(|listed| listed.source.name).collect();
+        let known: Vec<String> = list(run).into_iter().map(|listed| listed.name).collect();
         let near = super::check::nearest(name, known.iter().map(String::as_str));
         let help = near.map_or_else(|| "`moyai list` shows them".to_owned(), |near| format!("did you mean `{near}`?"));
         Error::usage(format!("there is no script `{name}`")).help(help)
@@ -128,18 +130,26 @@ pub fn embedded(name: &str) -> Option<Source> {
 /// Every script that has a name, in the order of the names.
 pub fn list(run: &Run) -> Vec<Listed> {
     let mut found: BTreeMap<String, Listed> = BTreeMap::new();
-    let mut add = |source: Source| match found.get_mut(&source.name) {
-        Some(listed) => listed.shadows.push(source.shown),
-        None => drop(found.insert(source.name.clone(), Listed { source, shadows: Vec::new() })),
+    let mut add = |name: &str, source: Result<Source>| match found.get_mut(name) {
+        Some(listed) => listed.shadows.extend(source.ok().map(|source| source.shown)),
+        None => {
+            let listed = Listed { name: name.to_owned(), source, shadows: Vec::new() };
+            found.insert(name.to_owned(), listed);
+        }
     };
     for folder in folders(run) {
-        let names = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-        let names = names.filter(|path| path.extension().is_some_and(|ending| ending == "rhai"));
-        // One that cannot be read says so when it is called.
-        names.filter_map(|path| within(folder, folder, path.file_stem()?.to_str()?).ok().flatten()).for_each(&mut add);
+        let paths = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+        for path in paths.filter(|path| path.extension().is_some_and(|ending| ending == "rhai")) {
+            let Some(name) = path.file_stem().and_then(|name| name.to_str()) else { continue };
+            if let Some(source) = within(folder, folder, name).transpose() {
+                add(name, source);
+            }
+        }
     }
     let names = EMBEDDED.files().filter_map(|file| file.path().file_stem()?.to_str());
-    names.filter_map(embedded).for_each(&mut add);
+    for source in names.filter_map(embedded) {
+        add(&source.name.clone(), Ok(source));
+    }
     found.into_values().collect()
 }
 

@@ -11,7 +11,8 @@ pub mod shell;
 mod walk;
 pub mod words;
 
-use crate::api::{self, Context, basics};
+use crate::api::basics::{self, End};
+use crate::api::{self, Context};
 use crate::run::{Error, Place, Result, Run, exit};
 use check::Options;
 use load::Source;
@@ -46,7 +47,11 @@ pub fn build(context: &Context) -> Engine {
     api::register(&mut engine);
     compare::register(&mut engine);
     let run = context.run.clone();
-    engine.on_print(move |text| run.print(text));
+    // The plan of a dry run can be pasted as a whole: what the script says stands in comments.
+    engine.on_print(move |text| match run.dry() {
+        true => run.print(&format!("# {}", text.replace('\n', "\n# "))),
+        false => run.print(text),
+    });
     let run = context.run.clone();
     engine.on_debug(move |text, source, position| {
         let line = position.line().unwrap_or(0);
@@ -80,6 +85,15 @@ pub struct Ended {
     pub exit: i32,
     /// Why it failed, if it did.
     pub error: Option<Error>,
+    /// Words of `moyai` that this process is to become, on a private host.
+    pub private_host: Option<Vec<String>>,
+}
+
+impl Ended {
+    /// A script that came to its end, or to an `exit`.
+    pub fn with(exit: i32) -> Self {
+        Self { exit, error: None, private_host: None }
+    }
 }
 
 /// Checks and runs a script.
@@ -159,14 +173,18 @@ fn run_here(run: &Arc<Run>, source: &Source, words: &[String]) -> Result<Ended> 
                 Some(error)
             }
             EvalAltResult::ErrorTerminated(token, _) => {
-                return Ok(Ended { exit: basics::exit_of(&token), error: None });
+                return Ok(match token.try_cast::<End>() {
+                    Some(End::PrivateHost(words)) => Ended { private_host: Some(words), ..Ended::with(0) },
+                    Some(End::Exit(code)) => Ended::with(code),
+                    None => Ended::with(exit::FAILED),
+                });
             }
             error => Some(report::of_script(&engine, source, &error)),
         },
     };
     let error = error.map(|error| report::locate(&program, error));
     let code = error.as_ref().map_or(0, |error| if error.exit == exit::USAGE { exit::FAILED } else { error.exit });
-    Ok(Ended { exit: code, error })
+    Ok(Ended { error, ..Ended::with(code) })
 }
 
 fn place(source: &Source, at: Position) -> Place {

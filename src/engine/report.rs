@@ -3,7 +3,7 @@
 use super::load::Source;
 use super::names;
 use super::program::Program;
-use crate::run::{Error, Place, Report, Run};
+use crate::run::{Error, Place, Report};
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use rhai::{Dynamic, Engine, EvalAltResult, LexError, Map, ParseError, ParseErrorType, Position};
 
@@ -30,8 +30,8 @@ impl Report {
     }
 }
 
-/// An error as a person reads it, secrets masked.
-pub fn render(run: &Run, error: &Error, colour: bool) -> String {
+/// An error as a person reads it; secrets are masked where it is printed.
+pub fn render(error: &Error, colour: bool) -> String {
     let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
     let mut parts: Vec<String> = Vec::new();
     for report in &error.reports {
@@ -58,7 +58,7 @@ pub fn render(run: &Run, error: &Error, colour: bool) -> String {
         }
         parts.push(part);
     }
-    run.mask(&parts.join("\n\n"))
+    parts.join("\n\n")
 }
 
 /// Adds the source line to an error of a script that has its place.

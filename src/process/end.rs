@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 /// Between TERM and KILL.
 pub(super) const GRACE: Duration = Duration::from_secs(5);
 /// The variable that marks what a command started.
-pub(super) const MARKER: &str = "MOYAI_COMMAND";
+pub const MARKER: &str = "MOYAI_COMMAND";
 
 /// A marker that no other command has.
 pub(super) fn marker() -> String {

@@ -4,10 +4,13 @@
 //! a process begins, so that dry run, trace and masking hold for every command there is.
 
 mod end;
+pub mod private_host;
 mod resolve;
 mod verbs;
 
-pub use resolve::resolve;
+pub use crate::run::cause;
+pub use end::MARKER;
+pub use resolve::{not_found, resolve};
 pub use verbs::{Verb, verb};
 
 use crate::run::{Cause, Error, Place, Result, Run, exit, pipe, wait_for};
@@ -87,6 +90,8 @@ pub struct Plan {
     pub interactive: bool,
     /// What it leaves in the background is not ended by a time-out or a signal.
     pub daemon: bool,
+    /// The output of an act is kept instead of going through.
+    pub quiet: bool,
     /// Changes something: printed, not started, under `--dry-run`.
     pub acts: bool,
     /// The script's author says that a `sh` only reads.
@@ -121,6 +126,7 @@ impl Plan {
             accept: vec![0],
             interactive: false,
             daemon: false,
+            quiet: false,
             acts: false,
             reads: false,
             shell: false,
@@ -368,7 +374,10 @@ pub fn start(run: &Run, plan: &Plan) -> Result<Running> {
         error
     };
     plan.must_read(run).map_err(placed)?;
-    if plan.acts && run.planned(|| plan.line()) {
+    let own = own_script(run, plan);
+    if own.is_some() && plan.acts {
+        run.planned_elsewhere();
+    } else if plan.acts && run.planned(|| plan.line()) {
         return Ok(Running::planned(plan));
     }
     if !plan.acts {
@@ -379,7 +388,23 @@ pub fn start(run: &Run, plan: &Plan) -> Result<Running> {
         let at = plan.place.as_ref().map_or_else(String::new, |place| format!("    # {place}"));
         run.note(&format!("+ {}{at}", plan.line()));
     }
-    spawn(plan).map_err(placed)
+    spawn(own.as_ref().unwrap_or(plan)).map_err(placed)
+}
+
+/// `moyai run NAME` in a script is this very program: dry run, clock, scripts and the rest go on
+/// to it, and under a dry run it makes its own plan instead of being one line of ours. Not so when
+/// its output goes elsewhere: into a file, or into another program that acts.
+fn own_script(run: &Run, plan: &Plan) -> Option<Plan> {
+    let own = |stage: &Stage| matches!(stage.argv.as_slice(), [program, run, ..] if program == "moyai" && run == "run");
+    if !plan.stages.iter().any(own) {
+        return None;
+    }
+    let mut passed = plan.clone();
+    for stage in passed.stages.iter_mut().filter(|stage| own(stage)) {
+        stage.argv.splice(2..2, run.passed_on());
+    }
+    let whole = plan.stages.iter().all(own) && !matches!(plan.output, Output::File(..));
+    (whole || !plan.acts || !run.dry()).then_some(passed)
 }
 
 /// Starts every stage, each in a session of its own, joined by pipes.
@@ -418,6 +443,13 @@ fn spawn(plan: &Plan) -> Result<Running> {
             None if plan.interactive && index == 0 => expression,
             None => expression.stdin_null(),
         };
+        if plan.both && !plan.interactive {
+            // In front of standard output: duct applies what is said last first.
+            expression = expression.stderr_to_stdout();
+        } else if let Some(end) = &err_end {
+            let end = end.try_clone().map_err(|error| Error::new(format!("copy a pipe: {error}")))?;
+            expression = expression.stderr_file(end);
+        }
         if index < last {
             let (read, write) = pipe()?;
             input = Some(read);
@@ -433,13 +465,6 @@ fn spawn(plan: &Plan) -> Result<Running> {
                 }
                 Output::File(path, append) => expression.stdout_file(open(path, *append)?),
             };
-        }
-        if plan.both && !plan.interactive {
-            // Inner stages' standard error would vanish into the next stage's input.
-            expression = expression.stderr_to_stdout();
-        } else if let Some(end) = &err_end {
-            let end = end.try_clone().map_err(|error| Error::new(format!("copy a pipe: {error}")))?;
-            expression = expression.stderr_file(end);
         }
         for (name, value) in &stage.env {
             expression = expression.env(name, value);
@@ -485,14 +510,6 @@ fn memory_file(text: &[u8]) -> Result<OwnedFd> {
     file.write_all(text).map_err(failed)?;
     file.rewind().map_err(failed)?;
     Ok(file.into())
-}
-
-/// The operating system's words without Rust's `(os error 2)`, in lower case.
-pub fn cause(error: &std::io::Error) -> String {
-    let text = error.to_string();
-    let text = text.split(" (os error").next().unwrap_or_default();
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
 }
 
 /// A stage that was started.

@@ -48,12 +48,15 @@ pub fn resolve(stage: &Stage) -> Result<PathBuf> {
     let path = set.or_else(|| std::env::var("PATH").ok()).unwrap_or_default();
     let path = if path.is_empty() { SYSTEM.to_owned() } else { format!("{path}:{SYSTEM}") };
     let from = stage.dir.clone().or_else(|| std::env::current_dir().ok()).unwrap_or_else(|| Path::new("/").into());
-    which::which_in(name, Some(path), from).map_err(|_| {
-        let error = Error::new(format!("program `{name}` was not found")).exit(exit::NOT_FOUND);
-        match package(name) {
-            Some(package) => error.help(format!("on Debian: `apt install {package}`")),
-            None if name.contains('/') => error,
-            None => error.help("it is neither on PATH nor in /usr/sbin, /sbin or /usr/local"),
-        }
-    })
+    which::which_in(name, Some(path), from).map_err(|_| not_found(name))
+}
+
+/// The error for a program that is nowhere, with its Debian package where that is known.
+pub fn not_found(name: &str) -> Error {
+    let error = Error::new(format!("program `{name}` was not found")).exit(exit::NOT_FOUND);
+    match package(name) {
+        Some(package) => error.help(format!("on Debian: `apt install {package}`")),
+        None if name.contains('/') => error,
+        None => error.help("it is neither on PATH nor in /usr/sbin, /sbin or /usr/local"),
+    }
 }

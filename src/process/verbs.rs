@@ -119,6 +119,8 @@ const TABLE: &[(&str, Rule)] = &[
     ("kill", Rule::Options(&["-0", "-l"])),
     ("ln", Rule::Acts),
     ("mkdir", Rule::Acts),
+    // What a script does under a dry run is its own to say: `run` passes that on.
+    ("moyai", Rule::Verbs(&["api", "check", "completions", "doctor", "list", "run"])),
     ("mv", Rule::Acts),
     ("nginx", Rule::Options(&["-t", "-T", "-v", "-V", "-h", "-?"])),
     ("pkill", Rule::Acts),

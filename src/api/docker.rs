@@ -1,0 +1,788 @@
+//! `docker`: containers and images, asked from and told to the docker command line.
+//!
+//! What is asked is matched by id, never by position, and costs two processes at most, however
+//! many containers there are. Read are the fields that engines from 1.9 to 29 have in common.
+
+use super::{Context, Fallible, from_json, map, optional};
+use crate::process::{self, Outcome, Plan};
+use crate::run::{Error, Options, Result, Run, exit};
+use crate::store::lock;
+use chrono::DateTime;
+use rhai::plugin::*;
+use rhai::{Array, Dynamic, Engine, Map, exported_module};
+use serde_json::Value;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::time::{Duration, Instant};
+
+/// Adds the namespace.
+pub fn register(engine: &mut Engine) {
+    engine.register_static_module("docker", exported_module!(docker).into());
+}
+
+/// How many ids one command line takes: 65 KiB of the 128 KiB that any Linux allows.
+const IDS: usize = 1000;
+/// How long an interrupted commit may keep its container paused.
+const FINISH: Duration = Duration::from_secs(60);
+/// The networks that every engine has and that nobody else can make, and their drivers.
+const PREDEFINED: [(&str, &str); 3] = [("bridge", "bridge"), ("host", "host"), ("none", "null")];
+
+/// Runs a docker command and judges it; a failure is told in docker's own words.
+fn call(run: &Run, plan: &Plan) -> Result<Outcome> {
+    let outcome = process::attempt(run, plan)?;
+    process::judge(run, plan, &outcome).map_err(|error| explain(&run.mask(&plan.line()), error))?;
+    Ok(outcome)
+}
+
+/// Asks docker; a status of 1 may mean that some of many things are not there.
+fn ask<S: AsRef<str>>(run: &Run, words: impl IntoIterator<Item = S>, some_may_lack: bool) -> Result<Outcome> {
+    let mut plan = Plan::read(["docker"]);
+    plan.stages[0].argv.extend(words.into_iter().map(|word| word.as_ref().to_owned()));
+    let outcome = process::attempt(run, &plan)?;
+    if some_may_lack && outcome.code() == 1 && only_missing(&outcome.err_text()) {
+        return Ok(outcome);
+    }
+    process::judge(run, &plan, &outcome).map_err(|error| explain(&run.mask(&plan.line()), error))?;
+    Ok(outcome)
+}
+
+/// The lines of standard error that say what is wrong, without docker's prefixes.
+fn words(err: &str) -> Vec<&str> {
+    let noise = |line: &&str| {
+        !line.is_empty()
+            && !line.starts_with("WARNING: Error loading config file")
+            && !line.starts_with("See 'docker ")
+            && !line.starts_with("Error: failed to start containers:")
+    };
+    let bare = |line| ["Error response from daemon: ", "Error: "].iter().fold(line, strip);
+    err.lines().map(str::trim).filter(noise).map(bare).collect()
+}
+
+fn strip<'a>(line: &'a str, prefix: &&str) -> &'a str {
+    line.strip_prefix(prefix).unwrap_or(line)
+}
+
+/// Whether nothing worse happened than that something is not there (any more).
+fn only_missing(err: &str) -> bool {
+    let words = words(err);
+    !words.is_empty() && words.iter().all(|line| is_missing(line))
+}
+
+fn is_missing(line: &str) -> bool {
+    let line = line.to_lowercase();
+    line.starts_with("no such") || line.contains(": no such") || line.ends_with(" not found")
+}
+
+/// One sentence about a failed docker command, and what to do.
+fn explain(line: &str, error: Error) -> Error {
+    let says = |what: &str| error.err.contains(what);
+    let far = error.err.split("://").next().is_some_and(|before| before.ends_with("tcp") || before.ends_with("ssh"));
+    let (message, help) = if error.exit == exit::TIMED_OUT {
+        (
+            error.message.replace("took longer", "got no answer from the Docker engine for longer"),
+            "systemctl status docker",
+        )
+    } else if says("permission denied while trying to connect") || says("docker.sock: connect: permission denied") {
+        let help = "run it as root, or as a member of the group `docker`, which is as powerful as root";
+        ("reach the Docker engine: no permission on its socket".to_owned(), help)
+    } else if says("Cannot connect to the Docker daemon") || says("error during connect") {
+        let cause = words(&error.err).join("; ");
+        let help = if far { "see `docker context ls` and $DOCKER_HOST" } else { "systemctl start docker" };
+        (format!("reach the Docker engine: {cause}"), help)
+    } else if words(&error.err).is_empty() {
+        return error;
+    } else {
+        (format!("`{line}`: {}", words(&error.err).join("; ")), "")
+    };
+    let help = (!help.is_empty()).then(|| help.to_owned());
+    Error { message, help, err: String::new(), ..error }
+}
+
+/// To an error about a thing that is not there, adds the container that was probably meant.
+fn near(run: &Run, name: &str, error: Error) -> Error {
+    if error.help.is_some() || !is_missing(&error.message) {
+        return error;
+    }
+    let names = ask(run, ["ps", "--all", "--format", "{{.Names}}"], false).map(|outcome| outcome.text());
+    let names = names.unwrap_or_default();
+    let distance = |other: &&str| strsim::damerau_levenshtein(name, other);
+    match names.lines().min_by_key(distance).filter(|other| distance(other) <= 1 + name.len() / 4) {
+        Some(other) => error.help(format!("did you mean `{other}`?")),
+        None => error.help("`docker ps --all` lists the containers"),
+    }
+}
+
+/// Reads JSON that a docker command printed.
+fn json(what: &str, text: &[u8]) -> Result<Value> {
+    serde_json::from_slice(text).map_err(|error| Error::new(format!("read the output of `docker {what}`: {error}")))
+}
+
+/// Inspects things in as few calls as the length of a command line allows. What is not there is left out.
+fn inspect(run: &Run, verb: &[&str], things: &[&str]) -> Result<Vec<Value>> {
+    let mut found = Vec::new();
+    for things in things.chunks(IDS) {
+        let outcome = ask(run, verb.iter().chain(things), true)?;
+        match json(&verb.join(" "), &outcome.out)? {
+            Value::Array(list) => found.extend(list),
+            _ => return Err(Error::new(format!("read the output of `docker {}`: it is no array", verb.join(" ")))),
+        }
+    }
+    Ok(found)
+}
+
+/// The text at a path of a JSON value, `""` where there is none.
+fn text<'a>(value: &'a Value, path: &str) -> &'a str {
+    value.pointer(path).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// Seconds since 1970 of docker's RFC 3339; docker's "never" is the year 1.
+fn seconds(text: &str) -> Dynamic {
+    let time = DateTime::parse_from_rfc3339(text).ok().map(|time| time.timestamp());
+    optional(time.filter(|seconds| *seconds > 0))
+}
+
+fn labels(value: &Value) -> Map {
+    let labels = value.pointer("/Config/Labels").and_then(Value::as_object).into_iter().flatten();
+    labels.map(|(name, value)| (name.into(), value.as_str().unwrap_or_default().into())).collect()
+}
+
+/// Repository and tag of an image as a container was configured with it; both are `""` for a bare
+/// image id, the tag is `""` for a digest.
+fn repository(image: &str, image_id: &str) -> (String, String) {
+    let hex = |text: &str| text.len() >= 4 && text.chars().all(|char| char.is_ascii_hexdigit());
+    let id = image.strip_prefix("sha256:").unwrap_or(image);
+    if hex(id) && (image != id || image_id.trim_start_matches("sha256:").starts_with(id)) {
+        return Default::default();
+    }
+    let (name, digest) = image.split_once('@').map_or((image, false), |(name, _)| (name, true));
+    // A colon before the last slash belongs to a registry's port.
+    let (path, last) = name.rfind('/').map_or(("", name), |slash| name.split_at(slash));
+    match last.split_once(':') {
+        Some((last, tag)) => (format!("{path}{last}"), tag.to_owned()),
+        None if digest || name.is_empty() => (name.to_owned(), String::new()),
+        None => (name.to_owned(), "latest".to_owned()),
+    }
+}
+
+/// The drivers of networks, by id and by name.
+#[derive(Debug, Default)]
+struct Drivers(HashMap<String, String>);
+
+impl Drivers {
+    fn learn(&mut self, network: &Value) {
+        for key in ["/Id", "/Name"] {
+            self.0.insert(text(network, key).to_owned(), text(network, "/Driver").to_owned());
+        }
+    }
+
+    /// A container that never ran has no network id, only the name.
+    fn of(&self, name: &str, id: &str) -> Option<&str> {
+        let predefined = PREDEFINED.iter().find(|(known, _)| *known == name).map(|(_, driver)| *driver);
+        predefined.or_else(|| self.0.get(if id.is_empty() { name } else { id }).map(String::as_str))
+    }
+}
+
+/// The networks of an inspected container: name and settings.
+fn networks(full: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    full.pointer("/NetworkSettings/Networks").and_then(Value::as_object).into_iter().flatten()
+}
+
+/// Whether an inspected container is up, as `docker ps` without `--all` sees it.
+fn is_up(full: &Value) -> bool {
+    matches!(text(full, "/State/Status"), "running" | "paused" | "restarting")
+}
+
+/// Every container, or those that are up, the newest first.
+fn list(run: &Run, all: bool) -> Result<Array> {
+    let mut verb = vec!["ps", "--no-trunc", "--format", "{{json .}}"];
+    if all {
+        verb.insert(1, "--all");
+    }
+    let outcome = ask(run, verb, false)?;
+    let rows = outcome.out.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
+    let rows = rows.map(|line| json("ps", line)).collect::<Result<Vec<_>>>()?;
+    let ids: Vec<&str> = rows.iter().map(|row| text(row, "/ID")).collect();
+    if ids.contains(&"") {
+        return Err(Error::new("read the output of `docker ps`: a container without an ID"));
+    }
+    if ids.is_empty() {
+        return Ok(Array::new());
+    }
+    // An inspect without a type finds containers and networks alike, so that the networks' drivers
+    // cost no third process. But by a name it finds a container or an image before a network.
+    let names: BTreeSet<&str> = rows.iter().flat_map(|row| text(row, "/Networks").split(',')).collect();
+    let names = names.into_iter().filter(|name| !name.is_empty() && !PREDEFINED.iter().any(|(known, _)| known == name));
+    let things: Vec<&str> = ids.iter().copied().chain(names).collect();
+    let mut drivers = Drivers::default();
+    let mut containers = HashMap::new();
+    for found in inspect(run, &["inspect"], &things)? {
+        if found.get("Scope").is_some() {
+            drivers.learn(&found);
+        } else if found.get("State").is_some() {
+            containers.insert(text(&found, "/Id").to_owned(), found);
+        }
+    }
+    let unknown: HashSet<&str> = containers
+        .values()
+        .filter(|full| is_up(full))
+        .flat_map(networks)
+        .map(|(name, settings)| (name, text(settings, "/NetworkID")))
+        .filter(|(name, id)| !id.is_empty() && drivers.of(name, id).is_none())
+        .map(|(_, id)| id)
+        .collect();
+    if !unknown.is_empty() {
+        let unknown: Vec<&str> = unknown.into_iter().collect();
+        for network in inspect(run, &["network", "inspect"], &unknown)? {
+            drivers.learn(&network);
+        }
+    }
+    // A container that vanished between the two calls is in the rows only.
+    let found = rows.iter().filter_map(|row| Some((row, containers.get(text(row, "/ID"))?)));
+    let found = found.filter(|(_, full)| all || is_up(full));
+    Ok(found.map(|(row, full)| container(text(row, "/Status"), full, &containers, &drivers).into()).collect())
+}
+
+/// A container for a script.
+fn container(status: &str, full: &Value, others: &HashMap<String, Value>, drivers: &Drivers) -> Map {
+    let image = text(full, "/Config/Image");
+    let image_id = text(full, "/Image");
+    let (repository, tag) = repository(image, image_id);
+    let health = Some(text(full, "/State/Health/Status")).filter(|health| *health != "none").unwrap_or_default();
+    let mounts = full.get("Mounts").and_then(Value::as_array).into_iter().flatten().map(|mount| {
+        let name = text(mount, "/Name");
+        // Engines before 1.12 do not say the kind.
+        let kind = match text(mount, "/Type") {
+            "" if name.is_empty() => "bind",
+            "" => "volume",
+            kind => kind,
+        };
+        let source = if kind == "volume" { name } else { text(mount, "/Source") };
+        let target = text(mount, "/Destination");
+        Dynamic::from(map([("kind", kind.into()), ("source", source.into()), ("target", target.into())]))
+    });
+    // `--network container:ID` shares the other's addresses, and has none in its own entry.
+    let mode = text(full, "/HostConfig/NetworkMode").strip_prefix("container:");
+    let shared = mode.and_then(|id| others.get(id));
+    let networks = networks(shared.unwrap_or(full)).map(|(name, settings)| {
+        let id = text(full, "/Id");
+        let aliases = settings.get("Aliases").and_then(Value::as_array).filter(|_| shared.is_none());
+        // Engines before 25 add the short id.
+        let aliases =
+            aliases.into_iter().flatten().filter_map(Value::as_str).filter(|alias| Some(*alias) != id.get(..12));
+        Dynamic::from(map([
+            ("network", name.into()),
+            ("driver", drivers.of(name, text(settings, "/NetworkID")).unwrap_or_default().into()),
+            ("address", text(settings, "/IPAddress").into()),
+            ("address6", text(settings, "/GlobalIPv6Address").into()),
+            ("aliases", aliases.map(Into::into).collect::<Array>().into()),
+        ]))
+    });
+    map([
+        ("id", text(full, "/Id").into()),
+        ("name", text(full, "/Name").trim_start_matches('/').into()),
+        ("image", image.into()),
+        ("image_id", image_id.into()),
+        ("repository", repository.into()),
+        ("tag", tag.into()),
+        ("state", text(full, "/State/Status").into()),
+        ("status", status.into()),
+        ("health", health.into()),
+        ("labels", labels(full).into()),
+        ("created", seconds(text(full, "/Created"))),
+        ("mounts", mounts.collect::<Array>().into()),
+        ("networks", networks.collect::<Array>().into()),
+    ])
+}
+
+/// The images that `docker images` lists (CLI 29 hides the untagged ones), a row for each name.
+fn list_images(run: &Run) -> Result<Array> {
+    let outcome = ask(run, ["images", "--all", "--no-trunc", "--quiet"], false)?;
+    let listed = outcome.text();
+    let mut seen = HashSet::new();
+    let ids: Vec<&str> = listed.lines().map(str::trim).filter(|id| !id.is_empty() && seen.insert(*id)).collect();
+    let images = inspect(run, &["image", "inspect"], &ids)?;
+    // `--all` also lists the layers between, which have no name and an image that builds on them.
+    let parents: HashSet<&str> = images.iter().map(|image| text(image, "/Parent")).collect();
+    let mut list = Array::new();
+    for image in &images {
+        let names = |key| image.get(key).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+        let named = |name: &str| name != "<none>:<none>" && name != "<none>@<none>";
+        let mut names: Vec<&str> = names("RepoTags")
+            .filter(|name| named(name))
+            .chain(names("RepoDigests").filter(|name| named(name)))
+            .collect();
+        if names.iter().any(|name| !name.contains('@')) {
+            names.retain(|name| !name.contains('@'));
+        }
+        if names.is_empty() && !parents.contains(text(image, "/Id")) {
+            names.push("");
+        }
+        for name in names {
+            let (repository, tag) = repository(name, "");
+            list.push(Dynamic::from(map([
+                ("id", text(image, "/Id").into()),
+                ("repository", repository.into()),
+                ("tag", tag.into()),
+                ("created", seconds(text(image, "/Created"))),
+                ("size", image.get("Size").and_then(Value::as_i64).unwrap_or_default().into()),
+                ("labels", labels(image).into()),
+            ])));
+        }
+    }
+    Ok(list)
+}
+
+/// The engine's version, where it keeps its data, and where it is.
+fn engine(run: &Run) -> Result<Map> {
+    let plan = Plan::read(["docker", "info", "--format", "{{json .}}"]);
+    let outcome = call(run, &plan)?;
+    let info = json("info", &outcome.out)?;
+    let version = text(&info, "/ServerVersion");
+    // CLI 20.10 exits with 0 when it reached no engine.
+    let errors = info.get("ServerErrors").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+    let errors: Vec<&str> = errors.collect();
+    if !errors.is_empty() || version.is_empty() {
+        let err = if errors.is_empty() { outcome.err_text() } else { errors.join("\n") };
+        return Err(explain(&plan.line(), Error { err, ..Error::new("`docker info`: it names no engine") }));
+    }
+    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    // Set, $DOCKER_HOST is the context `default`, unless $DOCKER_CONTEXT names another.
+    let host = match text(&info, "/ClientInfo/Context") {
+        "" | "default" => set("DOCKER_HOST").unwrap_or_else(|| "unix:///var/run/docker.sock".into()),
+        context => {
+            let words = ["context", "inspect", "--format", "{{.Endpoints.docker.Host}}", "--", context];
+            ask(run, words, false)?.text().trim().to_owned()
+        }
+    };
+    let remote = !host.starts_with("unix://") || text(&info, "/OperatingSystem") == "Docker Desktop";
+    let root = text(&info, "/DockerRootDir");
+    Ok(map([("version", version.into()), ("root", root.into()), ("host", host.into()), ("remote", remote.into())]))
+}
+
+/// Refuses what docker would take for an option.
+fn checked<'a>(what: &str, name: &'a str) -> Result<&'a str> {
+    if name.is_empty() || name.starts_with('-') || name.contains('\0') {
+        return Err(Error::new(format!("{what} `{name}`: that is no name")));
+    }
+    Ok(name)
+}
+
+/// Holds a container for an act. Under a dry run nothing is held.
+fn hold(run: &Run, name: &str) -> Result<lock::Guard> {
+    lock::hold(run, &format!("container/{name}"))
+}
+
+/// An act on one container: `docker VERB NAME`.
+fn act(context: &Context, verb: &str, name: &str) -> Result<()> {
+    let run = &context.run;
+    let name = checked(verb, name)?;
+    let _held = hold(run, name)?;
+    call(run, &Plan::act(["docker", verb, name])).map_err(|error| near(run, name, error))?;
+    Ok(())
+}
+
+/// What a commit was asked to do besides.
+#[derive(Debug)]
+struct Commit {
+    changes: Vec<String>,
+    pause: bool,
+}
+
+impl Commit {
+    fn read(options: &Map) -> Result<Self> {
+        let mut commit = Self { changes: Vec::new(), pause: true };
+        for (name, value) in options {
+            let wrong = |wanted: &str| Error::new(format!("commit: `{name}` is {wanted}, not `{}`", value.type_name()));
+            match name.as_str() {
+                "labels" => {
+                    let labels = value.read_lock::<Map>().ok_or_else(|| wrong("a map"))?;
+                    commit.changes =
+                        labels.iter().map(|(name, value)| label(name, &value.to_string())).collect::<Result<_>>()?;
+                }
+                "pause" => commit.pause = value.as_bool().map_err(|_| wrong("true or false"))?,
+                _ => {
+                    let error = Error::new(format!("commit: there is no option `{name}`"));
+                    return Err(error.help("there are `labels` and `pause`"));
+                }
+            }
+        }
+        Ok(commit)
+    }
+}
+
+/// A LABEL instruction as the engine's Dockerfile parser reads it: between double quotes the
+/// backslash keeps itself, the quote and the dollar from their meaning, and a line ends all.
+fn label(name: &str, value: &str) -> Result<String> {
+    let special = |char: char| char.is_whitespace() || char.is_control() || "\"'\\$=".contains(char);
+    if name.is_empty() || name.contains(special) {
+        return Err(Error::new(format!("commit: `{name}` cannot be the name of a label")));
+    }
+    if value.contains(['\n', '\r', '\0']) {
+        return Err(Error::new(format!(
+            "commit: the label `{name}` has more than one line, which docker does not take"
+        )));
+    }
+    let mut quoted = String::new();
+    for char in value.chars() {
+        if "\"\\$".contains(char) {
+            quoted.push('\\');
+        }
+        quoted.push(char);
+    }
+    Ok(format!("LABEL {name}=\"{quoted}\""))
+}
+
+/// Commits a container, and makes sure that the reference is the new image's.
+fn commit(run: &Run, name: &str, reference: &str, options: &Map) -> Result<Map> {
+    let (name, reference) = (checked("commit", name)?, checked("commit to", reference)?);
+    let options = Commit::read(options)?;
+    let _held = hold(run, name)?;
+    // With a tag it cannot be taken for a container.
+    let tagged = match repository(reference, "") {
+        (_, tag) if tag == "latest" && !reference.ends_with(":latest") => format!("{reference}:latest"),
+        _ => reference.to_owned(),
+    };
+    let before = inspect(run, &["inspect"], &[name, &tagged])?;
+    let replaced = before.iter().find(|found| found.get("State").is_none()).map(|image| text(image, "/Id").to_owned());
+    let Some(container) = before.iter().find(|found| found.get("State").is_some()) else {
+        return Err(near(run, name, Error::new(format!("commit `{name}`: No such container"))));
+    };
+
+    let mut words = vec!["docker", "commit"];
+    if !options.pause {
+        words.push(no_pause(run)?);
+    }
+    words.extend(options.changes.iter().flat_map(|change| ["--change", change]));
+    words.extend([name, reference]);
+    let outcome = match call(run, &Plan::act(words)) {
+        Err(error) => {
+            // The engine goes on without its client.
+            if run.cancel.cause().is_some() && container.pointer("/State/Paused") != Some(&Value::Bool(true)) {
+                settle(run, text(container, "/Id"), name);
+            }
+            return Err(error);
+        }
+        Ok(outcome) => outcome,
+    };
+    let id = if outcome.planned {
+        format!("<image of {reference}>")
+    } else {
+        let id = outcome.text().trim().to_owned();
+        let after = inspect(run, &["image", "inspect"], &[&tagged])?;
+        let now = after.first().map(|image| text(image, "/Id")).unwrap_or_default();
+        if id.is_empty() || now != id {
+            return Err(Error::new(format!("commit `{name}`: it made `{id}`, but `{reference}` is `{now}`"))
+                .help("something else uses this reference at the same time"));
+        }
+        id
+    };
+    let replaced = replaced.filter(|old| *old != id);
+    Ok(map([("id", id.into()), ("ref", reference.into()), ("replaced", optional(replaced))]))
+}
+
+/// How this client is told not to pause: CLI 29 has `--no-pause` and warns of the older option.
+fn no_pause(run: &Run) -> Result<&'static str> {
+    let mut plan = Plan::read(["docker", "commit", "--help"]);
+    plan.reads = true;
+    Ok(if call(run, &plan)?.text().contains("--no-pause") { "--no-pause" } else { "--pause=false" })
+}
+
+/// After a commit whose client was ended: waits until the engine has given the container back.
+fn settle(run: &Run, id: &str, name: &str) {
+    // The run itself is cancelled, and would start nothing more.
+    let options = Options { dry_run: false, at: None, timeout: Some(2 * FINISH), ..run.options.clone() };
+    let Ok(after) = Run::new(options) else { return };
+    let begun = Instant::now();
+    let paused = || {
+        let found = inspect(&after, &["container", "inspect"], &[id]).unwrap_or_default();
+        found.first().and_then(|full| full.pointer("/State/Paused")).and_then(Value::as_bool).unwrap_or(false)
+    };
+    // A commit that has hardly begun has not paused it yet.
+    std::thread::sleep(Duration::from_millis(100));
+    let mut told = false;
+    while paused() {
+        if begun.elapsed() > FINISH {
+            run.note(&format!("warning: `{name}` was still paused by its commit after {} s", FINISH.as_secs()));
+            if let Err(error) = call(&after, &Plan::act(["docker", "unpause", id])) {
+                run.note(&format!("warning: {error}"));
+            }
+            return;
+        }
+        if !told {
+            run.note(&format!("waiting for the engine to finish the commit of `{name}`, which it does in any case"));
+            told = true;
+        }
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
+/// Containers and images.
+#[export_module]
+mod docker {
+    /// The containers that are up, as `docker ps` lists them: running, paused or restarting ones,
+    /// the newest first.
+    ///
+    /// Returns an array of `#{id, name, image, image_id, repository, tag, state, status, health,
+    /// labels, created, mounts: [#{kind, source, target}], networks: [#{network, driver, address,
+    /// address6, aliases}]}`. `image` is what the container was made from, as it was written;
+    /// `repository` and `tag` are its parts, `""` for a bare image id. `created` is in seconds
+    /// since 1970. `health` is `""` without a health check. A mount's `source` is the volume's
+    /// name, or the folder on the host. Addresses are `""` where there is none; a container that
+    /// shares another's network has the other's.
+    ///
+    /// Errors: when the engine cannot be reached; an unreadable list is never an empty one.
+    ///
+    /// ```rhai
+    /// let list = || docker::ps().map(|c| `${c.name} is ${c.state}`);
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn ps(call: NativeCallContext) -> Fallible<Array> {
+        Ok(list(&Context::of(&call).run, false)?)
+    }
+
+    /// Every container, also those that do not run: `docker ps --all`.
+    ///
+    /// Returns an array of the maps of `docker::ps`.
+    ///
+    /// Errors: as `docker::ps`.
+    ///
+    /// ```rhai
+    /// let stopped = || docker::ps_all().filter(|c| c.state == "exited");
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn ps_all(call: NativeCallContext) -> Fallible<Array> {
+        Ok(list(&Context::of(&call).run, true)?)
+    }
+
+    /// All that docker knows about a container: `docker container inspect`.
+    ///
+    /// - `name`: its name or id.
+    ///
+    /// Returns a map with docker's own names.
+    ///
+    /// Errors: when there is no such container, with the name that was probably meant.
+    ///
+    /// ```rhai
+    /// let policy = || docker::inspect("blog").HostConfig.RestartPolicy.Name;
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn inspect(call: NativeCallContext, name: &str) -> Fallible<Dynamic> {
+        let run = &Context::of(&call).run;
+        let name = checked("inspect", name)?;
+        let outcome = ask(run, ["container", "inspect", name], false).map_err(|error| near(run, name, error))?;
+        let list = from_json(&outcome.out)?.try_cast::<Array>().unwrap_or_default();
+        let first = list.into_iter().next();
+        Ok(first.ok_or_else(|| Error::new(format!("inspect `{name}`: docker printed nothing")))?)
+    }
+
+    /// The images, one entry for each name that an image has.
+    ///
+    /// Returns an array of `#{id, repository, tag, created, size, labels}`: `repository` and `tag`
+    /// are `""` for an image that has lost its name, `created` is in seconds since 1970, `size` in
+    /// bytes.
+    ///
+    /// Errors: when the engine cannot be reached.
+    ///
+    /// ```rhai
+    /// let nameless = || docker::images().filter(|image| image.repository == "");
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn images(call: NativeCallContext) -> Fallible<Array> {
+        Ok(list_images(&Context::of(&call).run)?)
+    }
+
+    /// The engine.
+    ///
+    /// Returns `#{version, root, host, remote}`: `root` is the folder of its data, `host` its
+    /// address. `remote` is true when it is on another machine, or in the virtual machine of
+    /// Docker Desktop: the addresses of its containers mean nothing here.
+    ///
+    /// Errors: when the engine cannot be reached.
+    ///
+    /// ```rhai
+    /// let disk = || df::usage(docker::info().root);
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn info(call: NativeCallContext) -> Fallible<Map> {
+        Ok(engine(&Context::of(&call).run)?)
+    }
+
+    /// Starts a container. An act.
+    ///
+    /// - `name`: its name or id.
+    ///
+    /// Errors: in docker's words; when there is no such container, with the name that was probably
+    /// meant; with exit code 75 when another run works on the container.
+    ///
+    /// ```rhai
+    /// let up = || docker::start("blog");
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn start(call: NativeCallContext, name: &str) -> Fallible<()> {
+        Ok(act(&Context::of(&call), "start", name)?)
+    }
+
+    /// Stops a container: TERM, and KILL after ten seconds or what the container says. An act.
+    ///
+    /// - `name`: its name or id.
+    ///
+    /// Errors: as `docker::start`.
+    ///
+    /// ```rhai
+    /// let down = || docker::stop("blog");
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn stop(call: NativeCallContext, name: &str) -> Fallible<()> {
+        Ok(act(&Context::of(&call), "stop", name)?)
+    }
+
+    /// Stops and starts a container. An act.
+    ///
+    /// - `name`: its name or id.
+    ///
+    /// Errors: as `docker::start`.
+    ///
+    /// ```rhai
+    /// let again = || docker::restart("blog");
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn restart(call: NativeCallContext, name: &str) -> Fallible<()> {
+        Ok(act(&Context::of(&call), "restart", name)?)
+    }
+
+    /// Freezes a container. An act.
+    ///
+    /// - `name`: its name or id.
+    ///
+    /// Errors: as `docker::start`, and when it is paused already.
+    ///
+    /// ```rhai
+    /// let freeze = || { docker::pause("blog"); defer(|| docker::unpause("blog")); };
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn pause(call: NativeCallContext, name: &str) -> Fallible<()> {
+        Ok(act(&Context::of(&call), "pause", name)?)
+    }
+
+    /// Lets a paused container go on. An act.
+    ///
+    /// - `name`: its name or id.
+    ///
+    /// Errors: as `docker::start`, and when it is not paused.
+    ///
+    /// ```rhai
+    /// let go_on = || docker::unpause("blog");
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn unpause(call: NativeCallContext, name: &str) -> Fallible<()> {
+        Ok(act(&Context::of(&call), "unpause", name)?)
+    }
+
+    /// Removes a container that does not run; its volumes stay. An act.
+    ///
+    /// - `name`: its name or id.
+    ///
+    /// Errors: as `docker::start`, and when it still runs: nothing is ever forced.
+    ///
+    /// ```rhai
+    /// let gone = || { docker::stop("blog"); docker::rm("blog"); };
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn rm(call: NativeCallContext, name: &str) -> Fallible<()> {
+        Ok(act(&Context::of(&call), "rm", name)?)
+    }
+
+    /// Removes an image, or one of its names. An act.
+    ///
+    /// - `name`: a reference or an id.
+    ///
+    /// Errors: in docker's words, also when a container or another image needs it: nothing is ever
+    /// forced.
+    ///
+    /// ```rhai
+    /// let drop_old = |made| if made.replaced != () { docker::rmi(made.replaced); };
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn rmi(call: NativeCallContext, name: &str) -> Fallible<()> {
+        super::call(&Context::of(&call).run, &Plan::act(["docker", "rmi", checked("rmi", name)?]))?;
+        Ok(())
+    }
+
+    /// Makes an image of a container as it is now; the container is paused meanwhile. Volumes and
+    /// folders of the host that are mounted into it are not in the image. An act.
+    ///
+    /// - `name`: the container's name or id.
+    /// - `reference`: the new image's name, `repository:tag`; an image that has it loses it.
+    ///
+    /// Returns `#{id, ref, replaced}`: the new image's id; the reference; the id of the image that
+    /// had the reference before, or `()`.
+    ///
+    /// Errors: in docker's words, and as `docker::start`; when the reference is not the new
+    /// image's afterwards.
+    ///
+    /// ```rhai
+    /// let backup = || docker::commit("blog", "example/blog:Mon").id;
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn commit(call: NativeCallContext, name: &str, reference: &str) -> Fallible<Map> {
+        Ok(super::commit(&Context::of(&call).run, name, reference, &Map::new())?)
+    }
+
+    /// Makes an image of a container, with labels, or without pausing it.
+    ///
+    /// - `name`, `reference`: as in the shorter form.
+    /// - `options`: `labels`, a map of names and values of one line; `pause`, true unless said.
+    ///
+    /// Returns and errors as the shorter form.
+    ///
+    /// ```rhai
+    /// let backup = || docker::commit("blog", "example/blog:Mon", #{ labels: #{ "moyai.container": "blog" } });
+    /// ```
+    #[rhai_fn(name = "commit", return_raw)]
+    pub fn commit_with(call: NativeCallContext, name: &str, reference: &str, options: Map) -> Fallible<Map> {
+        Ok(super::commit(&Context::of(&call).run, name, reference, &options)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_repository_is_cut_behind_the_registrys_port_and_a_bare_id_has_none() {
+        let id = "sha256:b4d15171cd3bb827aef1e3e3cb58b34cd9341a4e2cacd0e6a9fc239f80d462d0";
+        for (image, name, tag) in [
+            ("nginx", "nginx", "latest"),
+            ("mnagaku/blog:Mon", "mnagaku/blog", "Mon"),
+            ("host:5000/x", "host:5000/x", "latest"),
+            ("host:5000/x:1", "host:5000/x", "1"),
+            ("x@sha256:12ab", "x", ""),
+            ("host:5000/x:1@sha256:12ab", "host:5000/x", "1"),
+            (id, "", ""),
+            ("b4d15171cd3b", "", ""),
+            ("cafe", "cafe", "latest"),
+            ("b4d15171cd3b:Mon", "b4d15171cd3b", "Mon"),
+            ("", "", ""),
+        ] {
+            assert_eq!(repository(image, id), (name.to_owned(), tag.to_owned()), "{image}");
+        }
+    }
+
+    #[test]
+    fn an_engine_that_hangs_is_named_and_not_the_time_out_of_a_literal() {
+        let run = Run::new(Options::default()).unwrap();
+        let plan = Plan::read(["sleep", "9"]).timeout(Duration::from_millis(50));
+        let error = call(&run, &plan).unwrap_err();
+        assert!(error.message.contains("got no answer from the Docker engine for longer than 0.05 s"), "{error}");
+        assert_eq!((error.help.as_deref(), error.exit), (Some("systemctl status docker"), exit::TIMED_OUT));
+    }
+
+    #[test]
+    fn only_what_is_not_there_is_no_failure_of_an_inspect() {
+        assert!(only_missing("Error: No such object: a\nError response from daemon: network b not found\n"));
+        assert!(only_missing(
+            "WARNING: Error loading config file: x: no permission\nError response from daemon: get z: no such volume\n"
+        ));
+        assert!(!only_missing("Error: No such object: a\nCannot connect to the Docker daemon at unix:///x.\n"));
+        assert!(!only_missing(""));
+    }
+}

@@ -1,0 +1,772 @@
+//! `file`: files, folders and the names of both.
+
+use super::text::Lines;
+use super::{Context, Fallible};
+use crate::process::{cause, quote};
+use crate::run::{Error, Result, Run};
+use crate::store::replace::{self, explain};
+use rhai::plugin::*;
+use rhai::{Array, Engine, exported_module};
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How much of a file a script may read into its memory.
+const LIMIT: u64 = 64 * 1024 * 1024;
+
+/// Adds the namespace and the bare `glob`.
+pub fn register(engine: &mut Engine) {
+    engine.register_static_module("file", exported_module!(file).into());
+    engine.register_global_module(exported_module!(bare).into());
+}
+
+/// The act of writing a whole file. Content that is there already is no act.
+///
+/// Returns whether the file was changed, or would have been under a dry run.
+///
+/// # Errors
+/// When it cannot be written; it is then as it was.
+pub fn put(run: &Run, path: &Path, content: &[u8]) -> Result<bool> {
+    if !run.dry() {
+        return replace::write(path, content);
+    }
+    // What cannot be read is shown as if it were new.
+    let old = fs::read(path).ok();
+    if old.as_deref() == Some(content) {
+        return Ok(false);
+    }
+    run.planned(|| {
+        let text = String::from_utf8_lossy(content);
+        let masked = run.mask(&text);
+        // Masked here, because a secret in base64 is not found later.
+        plan_text(path, old.as_deref(), if masked == text { content } else { masked.as_bytes() })
+    });
+    Ok(true)
+}
+
+/// Lines for a shell that give a file its new content: a patch where the old content is text too.
+pub fn plan_text(path: &Path, old: Option<&[u8]>, new: &[u8]) -> String {
+    // patch(1) does not follow symbolic links.
+    let real = if path.is_symlink() { fs::canonicalize(path).ok() } else { None };
+    let path = real.as_deref().unwrap_or(path);
+    let Some(old) = old.filter(|old| !old.is_empty()) else { return pour(">", path, new) };
+    match (plain(old), plain(new)) {
+        (Some(old), Some(new)) => here(&format!("patch -u -- {}", quote(&path.to_string_lossy())), &unified(old, new)),
+        _ => {
+            // The bytes in a form that survives a terminal, and the change in a form for people.
+            let readable = |bytes: &[u8]| {
+                let text = String::from_utf8_lossy(bytes).replace("\r\n", "\n");
+                text.replace(|char: char| char.is_control() && char != '\n' && char != '\t', "\u{fffd}")
+            };
+            let changes = unified(&readable(old), &readable(new));
+            let comment: String = changes.lines().map(|line| format!("# {line}\n")).collect();
+            format!("{comment}{}", pour(">", path, new))
+        }
+    }
+}
+
+/// Lines for a shell that write (`>`) or append (`>>`) these bytes.
+fn pour(arrow: &str, path: &Path, bytes: &[u8]) -> String {
+    let to = format!("{arrow} {}", quote(&path.to_string_lossy()));
+    match plain(bytes) {
+        Some("") => format!(": {to}"),
+        Some(text) if text.ends_with('\n') => here(&format!("cat {to}"), text),
+        Some(text) => format!("printf %s {} {to}", quote(text)),
+        None => here(&format!("base64 -d {to}"), &base64(bytes)),
+    }
+}
+
+/// The bytes as text, if a terminal takes it as it is.
+fn plain(bytes: &[u8]) -> Option<&str> {
+    let odd = |char: char| char.is_control() && char != '\n' && char != '\t';
+    std::str::from_utf8(bytes).ok().filter(|text| !text.contains(odd))
+}
+
+/// A here-document whose delimiter is no line of the text.
+fn here(command: &str, text: &str) -> String {
+    let mut delimiter = "MOYAI".to_owned();
+    while text.lines().any(|line| line == delimiter) {
+        delimiter.push('_');
+    }
+    format!("{command} <<'{delimiter}'\n{text}{delimiter}")
+}
+
+fn unified(old: &str, new: &str) -> String {
+    // After a second the diff is allowed to be longer than it need be.
+    let diff = similar::TextDiff::configure().timeout(Duration::from_secs(1)).diff_lines(old, new);
+    diff.unified_diff().header("before", "after").to_string()
+}
+
+/// RFC 4648, section 4, in lines of 76 as base64(1) writes them.
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for line in bytes.chunks(57) {
+        for group in line.chunks(3) {
+            let bits = (0..3).fold(0, |bits, index| bits << 8 | u32::from(group.get(index).copied().unwrap_or(0)));
+            let digit = |index: usize| char::from(DIGITS[(bits >> (18 - 6 * index) & 63) as usize]);
+            (0..4).for_each(|index| text.push(if index <= group.len() { digit(index) } else { '=' }));
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// A file's bytes, at most 64 MiB of them.
+///
+/// # Errors
+/// When it cannot be read or is larger.
+pub fn read_bytes(path: &Path) -> Result<Vec<u8>> {
+    let failed = |error: io::Error| explain("read", path, &error);
+    let mut bytes = Vec::new();
+    File::open(path).map_err(failed)?.take(LIMIT + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > LIMIT {
+        return Err(Error::new(format!("read `{}`: it is larger than 64 MiB", path.display()))
+            .help("go through it with `file::lines(path)`"));
+    }
+    Ok(bytes)
+}
+
+fn append_bytes(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().append(true).create(true).open(path)?;
+    let before = file.metadata()?.len();
+    let mut written = 0;
+    while written < bytes.len() {
+        match file.write(&bytes[written..]) {
+            Ok(count) => written += count,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => {
+                // Half a line is worse than none; what others have appended meanwhile is not touched.
+                if file.metadata()?.len() == before + written as u64 {
+                    let _ = file.set_len(before);
+                }
+                return Err(error);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The paths that a pattern matches, sorted.
+fn matching(pattern: &str) -> Result<Vec<String>> {
+    // The parts are matched one by one below; this finds a bad pattern even where no folder is.
+    glob::Pattern::new(pattern).map_err(|error| {
+        let place = error.pos + 1;
+        Error::new(format!("`{pattern}` is not a pattern: {} at character {place}", error.msg.to_lowercase()))
+            .help("`*`, `?`, `[a-z]` and `**` are special; `[*]` is a plain star")
+    })?;
+    let base = if pattern.starts_with('/') { "/" } else { "" };
+    let mut parts: Vec<&str> = pattern.split('/').filter(|part| !part.is_empty()).collect();
+    if parts.last() == Some(&"**") {
+        parts.push("*");
+    }
+    let mut paths = Vec::new();
+    walk(Path::new(base), &parts, &mut paths)?;
+    paths.retain(|path| !pattern.ends_with('/') || path.is_dir());
+    let mut list = paths.into_iter().map(text).collect::<Result<Vec<String>>>()?;
+    list.sort();
+    list.dedup();
+    Ok(list)
+}
+
+/// Adds what lies below `base` and matches the parts of a pattern. (`glob::glob_with` never finds
+/// a name with a dot in front, and panics at one that is not UTF-8.)
+fn walk(base: &Path, parts: &[&str], found: &mut Vec<PathBuf>) -> Result<()> {
+    let Some((part, rest)) = parts.split_first() else {
+        found.push(base.to_owned());
+        return Ok(());
+    };
+    if !part.contains(['*', '?', '[']) {
+        let path = base.join(part);
+        return if path.symlink_metadata().is_ok() { walk(&path, rest, found) } else { Ok(()) };
+    }
+    let any_folders = *part == "**";
+    if any_folders {
+        walk(base, rest, found)?;
+    }
+    let pattern = glob::Pattern::new(part).map_err(|error| Error::new(format!("`{part}`: {}", error.msg)))?;
+    let folder = if base == Path::new("") { Path::new(".") } else { base };
+    let failed = |error: io::Error| explain("list", folder, &error);
+    let entries = match fs::read_dir(folder) {
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(()),
+        entries => entries.map_err(failed)?,
+    };
+    for entry in entries {
+        let entry = entry.map_err(failed)?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        let path = base.join(entry.file_name());
+        if any_folders {
+            // Not through links: they may lead round in a ring.
+            if !name.starts_with('.') && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                walk(&path, parts, found)?;
+            }
+        } else if pattern.matches(&name)
+            && name.starts_with('.') <= part.starts_with('.')
+            && (rest.is_empty() || path.is_dir())
+        {
+            walk(&path, rest, found)?;
+        }
+    }
+    Ok(())
+}
+
+/// A path as scripts have it.
+fn text(path: PathBuf) -> Result<String> {
+    path.into_os_string().into_string().map_err(|path| {
+        Error::new(format!("`{}` is not UTF-8: a script cannot name it", path.display()))
+            .help("rename it, or leave its folder to a program: `cmd(`find ...`)`")
+    })
+}
+
+fn metadata(path: &str) -> Result<fs::Metadata> {
+    fs::metadata(path).map_err(|error| explain("look at", Path::new(path), &error))
+}
+
+/// The metadata, or none where nothing is.
+fn look(path: &str) -> Result<Option<fs::Metadata>> {
+    match fs::metadata(path) {
+        Ok(metadata) => Ok(Some(metadata)),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
+        Err(error) => Err(explain("look at", Path::new(path), &error)),
+    }
+}
+
+/// Does an act on paths, or prints the command that does it.
+fn act(
+    call: &NativeCallContext<'_>,
+    line: &[&str],
+    verb: &str,
+    path: &str,
+    work: impl FnOnce() -> io::Result<()>,
+) -> Fallible<()> {
+    let line = || line.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" ");
+    if !Context::of(call).run.planned(line) {
+        work().map_err(|error| explain(verb, Path::new(path), &error))?;
+    }
+    Ok(())
+}
+
+/// Files. A relative path starts at the folder that the script was started in. What a script
+/// writes is there as a whole or not at all.
+#[export_module]
+mod file {
+    /// A file's text.
+    ///
+    /// - `path`: a file of UTF-8 text, at most 64 MiB.
+    ///
+    /// Returns a string, with the newline at its end if there is one.
+    ///
+    /// Errors: when it cannot be read, is too large or is not UTF-8.
+    ///
+    /// ```rhai
+    /// let host = file::read("/proc/sys/kernel/hostname");
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn read(call: NativeCallContext, path: &str) -> Fallible<String> {
+        Context::of(&call).run.reading();
+        let bytes = read_bytes(Path::new(path))?;
+        Ok(String::from_utf8(bytes).map_err(|error| {
+            let place = error.utf8_error().valid_up_to();
+            Error::new(format!("read `{path}`: byte {} is not UTF-8", place + 1))
+                .help("`file::lines(path)` reads it with a mark in the place of such bytes")
+        })?)
+    }
+
+    /// Replaces a file's content, or makes the file. Whoever reads it meanwhile sees the old
+    /// content or the new, never a part; owner, mode and attributes stay, a symbolic link too.
+    ///
+    /// - `path`: the file; its folder must be there.
+    /// - `text`: all of the new content; no newline is added.
+    ///
+    /// Errors: when it cannot be written; it is then as it was.
+    ///
+    /// ```rhai
+    /// let path = file::join(file::temp_dir(), "note");
+    /// file::write(path, "one line\n");
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn write(call: NativeCallContext, path: &str, text: &str) -> Fallible<()> {
+        put(&Context::of(&call).run, Path::new(path), text.as_bytes())?;
+        Ok(())
+    }
+
+    /// Adds text to a file's end, making the file if it is not there: bash's `>>`.
+    ///
+    /// - `path`: the file; its folder must be there.
+    /// - `text`: what is added; no newline is added to it.
+    ///
+    /// Errors: when it cannot be written; nothing is then added.
+    ///
+    /// ```rhai
+    /// file::append(file::temp_dir() + "/log", "started\n");
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn append(call: NativeCallContext, path: &str, text: &str) -> Fallible<()> {
+        let path = Path::new(path);
+        if !Context::of(&call).run.planned(|| pour(">>", path, text.as_bytes())) {
+            append_bytes(path, text.as_bytes()).map_err(|error| explain("append to", path, &error))?;
+        }
+        Ok(())
+    }
+
+    /// A file's lines, read as they are used: a file of any size will do.
+    ///
+    /// - `path`: a text file; bytes that are not UTF-8 become `\u{fffd}`.
+    ///
+    /// Returns lines; see `lines` for the filters.
+    ///
+    /// Errors: when the file cannot be read, where the lines are used.
+    ///
+    /// ```rhai
+    /// for line in file::lines("/etc/passwd").grep("^root:") { print(line); }
+    /// ```
+    pub fn lines(call: NativeCallContext, path: &str) -> Lines {
+        Context::of(&call).run.reading();
+        Lines::of_file(path.into())
+    }
+
+    /// Whether there is a file, a folder or anything else: bash's `[ -e path ]`.
+    ///
+    /// - `path`: a symbolic link to nothing does not count.
+    ///
+    /// Returns true or false.
+    ///
+    /// Errors: when a folder on the way may not be looked into: then nobody knows.
+    ///
+    /// ```rhai
+    /// if file::exists("/run/reboot-required") { warn("a reboot is due"); }
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn exists(path: &str) -> Fallible<bool> {
+        Ok(look(path)?.is_some())
+    }
+
+    /// Whether it is a folder: bash's `[ -d path ]`.
+    ///
+    /// - `path`: the path.
+    ///
+    /// Returns true or false.
+    ///
+    /// Errors: as `file::exists`.
+    ///
+    /// ```rhai
+    /// if !file::is_dir("/etc") { die("what kind of host is this?"); }
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn is_dir(path: &str) -> Fallible<bool> {
+        Ok(look(path)?.is_some_and(|found| found.is_dir()))
+    }
+
+    /// Whether it is a regular file: bash's `[ -f path ]`.
+    ///
+    /// - `path`: the path.
+    ///
+    /// Returns true or false.
+    ///
+    /// Errors: as `file::exists`.
+    ///
+    /// ```rhai
+    /// let managed = file::is_file("/etc/nginx/nginx.conf");
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn is_file(path: &str) -> Fallible<bool> {
+        Ok(look(path)?.is_some_and(|found| found.is_file()))
+    }
+
+    /// A file's size in bytes.
+    ///
+    /// - `path`: a file.
+    ///
+    /// Returns a number.
+    ///
+    /// Errors: when it is not there, or is a folder.
+    ///
+    /// ```rhai
+    /// if file::size("/etc/hosts") == 0 { warn("/etc/hosts is empty"); }
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn size(path: &str) -> Fallible<i64> {
+        let found = metadata(path)?;
+        if found.is_dir() {
+            let error = Error::new(format!("look at the size of `{path}`: it is a folder"));
+            return Err(error.help("`du -sb` adds up what is in it").into());
+        }
+        Ok(i64::try_from(found.len()).unwrap_or(i64::MAX))
+    }
+
+    /// When a file or folder was changed last.
+    ///
+    /// - `path`: the path.
+    ///
+    /// Returns the seconds since 1970-01-01 UTC.
+    ///
+    /// Errors: when it is not there.
+    ///
+    /// ```rhai
+    /// let newer = file::modified("/etc/hosts") > file::modified("/etc/passwd");
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn modified(path: &str) -> Fallible<i64> {
+        Ok(metadata(path)?.mtime())
+    }
+
+    /// Gives a file or folder another name. What had that name is replaced, as with `mv -T`.
+    ///
+    /// - `from`: what is there.
+    /// - `to`: its new path, on the same file system.
+    ///
+    /// Errors: when it is not there, or the new place cannot be written.
+    ///
+    /// ```rhai
+    /// let dir = file::temp_dir();
+    /// file::write(`${dir}/new`, "x");
+    /// file::rename(`${dir}/new`, `${dir}/name`);
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn rename(call: NativeCallContext, from: &str, to: &str) -> Fallible<()> {
+        if Context::of(&call).run.planned(|| format!("mv -T -- {} {}", quote(from), quote(to))) {
+            return Ok(());
+        }
+        Ok(fs::rename(from, to).map_err(|error| {
+            let failed = Error::new(format!("rename `{from}` to `{to}`: {}", cause(&error)));
+            if error.kind() == ErrorKind::CrossesDevices {
+                return failed.help("across file systems use `file::copy`, then `file::remove`");
+            }
+            failed
+        })?)
+    }
+
+    /// Copies a file's content. The target appears, or is replaced, as a whole.
+    ///
+    /// - `from`: a file.
+    /// - `to`: the path of the copy, not its folder.
+    ///
+    /// Errors: when either cannot be read or written; the target is then as it was.
+    ///
+    /// ```rhai
+    /// file::copy("/etc/hosts", file::temp_dir() + "/hosts");
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn copy(call: NativeCallContext, from: &str, to: &str) -> Fallible<()> {
+        if !Context::of(&call).run.planned(|| format!("cp -T -- {} {}", quote(from), quote(to))) {
+            replace::copy(Path::new(from), Path::new(to))?;
+        }
+        Ok(())
+    }
+
+    /// Removes a file or an empty folder.
+    ///
+    /// - `path`: a symbolic link is removed itself.
+    ///
+    /// Errors: when it is not there, or is a folder with something in it.
+    ///
+    /// ```rhai
+    /// let path = file::temp_dir() + "/stamp";
+    /// file::write(path, "");
+    /// file::remove(path);
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn remove(call: NativeCallContext, path: &str) -> Fallible<()> {
+        let folder = fs::symlink_metadata(path).is_ok_and(|found| found.is_dir());
+        let (program, remove): (_, fn(&str) -> io::Result<()>) =
+            if folder { ("rmdir", |path| fs::remove_dir(path)) } else { ("rm", |path| fs::remove_file(path)) };
+        act(&call, &[program, "--", path], "remove", path, || remove(path))
+    }
+
+    /// Makes a folder, and those above it. One that is there is no error.
+    ///
+    /// - `path`: the folder.
+    ///
+    /// Errors: when something else has that name, or its folder cannot be written.
+    ///
+    /// ```rhai
+    /// file::mkdir(file::temp_dir() + "/a/b");
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn mkdir(call: NativeCallContext, path: &str) -> Fallible<()> {
+        if look(path)?.is_some_and(|found| found.is_dir()) {
+            return Ok(());
+        }
+        act(&call, &["mkdir", "-p", "--", path], "make the folder", path, || fs::create_dir_all(path))
+    }
+
+    /// The paths that a pattern matches; also as a bare `glob(pattern)`.
+    ///
+    /// - `pattern`: `*` and `?` within a name, `[a-z]`, `**` for any folders. As in a shell, a name
+    ///   that begins with a dot must be asked for. `{a,b}` is not special.
+    ///
+    /// Returns the paths, sorted; an empty array when there are none.
+    ///
+    /// Errors: for a bad pattern, and when a folder cannot be read.
+    ///
+    /// ```rhai
+    /// for path in file::glob("/etc/*.conf") { log(path); }
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn glob(pattern: &str) -> Fallible<Array> {
+        Ok(matching(pattern)?.into_iter().map(Into::into).collect())
+    }
+
+    /// Makes a folder that only this user can look into. It is removed with all that is in it when
+    /// the script ends, however it ends. Made under `--dry-run` too: it harms nobody.
+    ///
+    /// Returns its path.
+    ///
+    /// Errors: when `$TMPDIR`, or else `/tmp`, cannot be written.
+    ///
+    /// ```rhai
+    /// let out = file::temp_dir() + "/list";
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn temp_dir(call: NativeCallContext) -> Fallible<String> {
+        let folder = tempfile::Builder::new().prefix("moyai-").permissions(Permissions::from_mode(0o700)).tempdir();
+        let folder = folder.map_err(|error| explain("make a folder in", &std::env::temp_dir(), &error))?;
+        let path = text(folder.path().to_owned())?;
+        Context::of(&call).keep(folder);
+        Ok(path)
+    }
+
+    /// The last part of a path, as basename(1).
+    ///
+    /// - `path`: it need not be there.
+    ///
+    /// Returns a string; `/` for the root.
+    ///
+    /// ```rhai
+    /// print(file::basename("/etc/nginx/nginx.conf"));   // nginx.conf
+    /// ```
+    pub fn basename(path: &str) -> String {
+        let trimmed = path.trim_end_matches('/');
+        let name = trimmed.rsplit('/').next().unwrap_or_default();
+        if name.is_empty() && !path.is_empty() { "/".to_owned() } else { name.to_owned() }
+    }
+
+    /// All but the last part of a path, as dirname(1).
+    ///
+    /// - `path`: it need not be there.
+    ///
+    /// Returns a string; `.` when the path is a bare name.
+    ///
+    /// ```rhai
+    /// print(file::dirname("/etc/hosts"));   // /etc
+    /// ```
+    pub fn dirname(path: &str) -> String {
+        let folder = match path.trim_end_matches('/').rsplit_once('/') {
+            Some((folder, _)) => folder.trim_end_matches('/'),
+            None if path.starts_with('/') => "",
+            None => ".",
+        };
+        if folder.is_empty() { "/".to_owned() } else { folder.to_owned() }
+    }
+
+    /// A folder and a path in it as one path.
+    ///
+    /// - `folder`: the folder.
+    /// - `path`: a path in it; one that begins with `/` is an error.
+    ///
+    /// Returns a string.
+    ///
+    /// Errors: when `path` begins with `/`: it would lead out of the folder.
+    ///
+    /// ```rhai
+    /// let path = file::join("/etc/moyai", "scripts/config.rhai");
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn join(folder: &str, path: &str) -> Fallible<String> {
+        if path.starts_with('/') {
+            let error = Error::new(format!("join `{folder}` and `{path}`: the second begins at the root"));
+            return Err(error.help("take its `/` off, or use it alone").into());
+        }
+        Ok(if folder.is_empty() || folder.ends_with('/') {
+            format!("{folder}{path}")
+        } else {
+            format!("{folder}/{path}")
+        })
+    }
+
+    /// The whole path without symbolic links, as realpath(1).
+    ///
+    /// - `path`: a path that is there.
+    ///
+    /// Returns a string.
+    ///
+    /// Errors: when it is not there.
+    ///
+    /// ```rhai
+    /// let real = file::real_path("/proc/self");
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn real_path(path: &str) -> Fallible<String> {
+        let real = fs::canonicalize(path).map_err(|error| explain("find the real path of", Path::new(path), &error))?;
+        Ok(text(real)?)
+    }
+
+    /// A file's or folder's mode.
+    ///
+    /// - `path`: the path.
+    ///
+    /// Returns four digits as chmod(1) takes them, such as `"0644"`.
+    ///
+    /// Errors: when it is not there.
+    ///
+    /// ```rhai
+    /// if file::mode("/etc/passwd") != "0644" { warn("/etc/passwd has an odd mode"); }
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn mode(path: &str) -> Fallible<String> {
+        Ok(format!("{:04o}", metadata(path)?.mode() & 0o7777))
+    }
+
+    /// Sets a file's or folder's mode.
+    ///
+    /// - `path`: the path; a symbolic link is followed.
+    /// - `mode`: three or four octal digits as a string, such as `"0644"`.
+    ///
+    /// Errors: for another mode, and when it cannot be set.
+    ///
+    /// ```rhai
+    /// let path = file::temp_dir() + "/key";
+    /// file::write(path, "secret");
+    /// file::mode(path, "0600");
+    /// ```
+    #[rhai_fn(name = "mode", return_raw)]
+    pub fn set_mode(call: NativeCallContext, path: &str, mode: &str) -> Fallible<()> {
+        let octal = (3..=4).contains(&mode.len()) && mode.bytes().all(|digit| (b'0'..=b'7').contains(&digit));
+        let bits = u32::from_str_radix(mode, 8).ok().filter(|_| octal).ok_or_else(|| {
+            Error::new(format!("set the mode of `{path}`: `{mode}` is not a mode")).help("write octal digits: \"0644\"")
+        })?;
+        act(&call, &["chmod", "--", mode, path], "set the mode of", path, || {
+            fs::set_permissions(path, Permissions::from_mode(bits))
+        })
+    }
+
+    /// Makes a symbolic link. One that leads there already is no error.
+    ///
+    /// - `target`: what the link leads to, as the link will say it.
+    /// - `path`: the link.
+    ///
+    /// Errors: when something else is at `path`.
+    ///
+    /// ```rhai
+    /// file::link("/etc/hosts", file::temp_dir() + "/hosts");
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn link(call: NativeCallContext, target: &str, path: &str) -> Fallible<()> {
+        if fs::read_link(path).is_ok_and(|old| old == Path::new(target)) {
+            return Ok(());
+        }
+        act(&call, &["ln", "-sT", "--", target, path], "make the link", path, || {
+            std::os::unix::fs::symlink(target, path)
+        })
+    }
+}
+
+/// What is so common that it needs no namespace.
+#[export_module]
+mod bare {
+    /// The paths that a pattern matches: `file::glob`.
+    ///
+    /// - `pattern`: as for `file::glob`.
+    ///
+    /// Returns the paths, sorted; an empty array when there are none.
+    ///
+    /// Errors: for a bad pattern, and when a folder cannot be read.
+    ///
+    /// ```rhai
+    /// let sizes = glob("/etc/*.conf").map(|path| file::size(path));
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn glob(pattern: &str) -> Fallible<Array> {
+        super::file::glob(pattern)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::process::Command;
+
+    /// Pastes lines into a shell and gives what the file then holds.
+    fn pasted(old: Option<&[u8]>, new: &[u8]) -> Vec<u8> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("-a file's name");
+        if let Some(old) = old {
+            fs::write(&path, old).unwrap();
+        }
+        let lines = plan_text(&path, old, new);
+        let output = Command::new("bash").args(["-euc", &lines]).output().unwrap();
+        assert!(output.status.success(), "{lines}\n{}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "litter after\n{lines}");
+        fs::read(&path).unwrap()
+    }
+
+    #[test]
+    fn a_planned_write_pasted_into_a_shell_gives_every_byte() {
+        let texts: [&[u8]; 12] = [
+            b"",
+            b"\n",
+            b"one\ntwo\nthree\n",
+            b"one\n2\nthree",
+            b"no end",
+            b"MOYAI\nMOYAI_\n$(echo no) `no` \\ ' \"\n",
+            b"crlf\r\nlines\r\n",
+            b"lone\rreturn\n",
+            b"nul\0and \xe9 latin\n",
+            b" \n\t\n\\ No newline at end of file\n--- x\n+++ y\n@@ -1 +1 @@\n",
+            "なんとか\n".as_bytes(),
+            b"-n\n",
+        ];
+        for new in texts {
+            assert_eq!(pasted(None, new), new);
+            for old in texts.into_iter().filter(|old| *old != new) {
+                assert_eq!(pasted(Some(old), new), new, "from {:?}", old.escape_ascii().to_string());
+            }
+        }
+    }
+
+    #[test]
+    fn a_patch_goes_to_the_file_behind_a_link() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, link) = (folder.path().join("file"), folder.path().join("link"));
+        fs::write(&file, "a\n").unwrap();
+        std::os::unix::fs::symlink("file", &link).unwrap();
+        let lines = plan_text(&link, Some(b"a\n"), b"b\n");
+        assert!(lines.starts_with("patch -u -- "), "{lines}");
+        assert!(Command::new("bash").args(["-euc", &lines]).output().unwrap().status.success());
+        assert_eq!(fs::read(&file).unwrap(), b"b\n");
+        assert!(link.is_symlink());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+        #[test]
+        fn any_planned_change_can_be_pasted(
+            old in "([a-c' ]{0,2}\n){0,12}[a-c]{0,1}",
+            new in "([a-c' ]{0,2}\n){0,12}[a-c]{0,1}",
+        ) {
+            prop_assume!(old != new);
+            prop_assert_eq!(pasted(Some(old.as_bytes()), new.as_bytes()), new.as_bytes());
+        }
+
+        #[test]
+        fn any_bytes_can_be_pasted(new in proptest::collection::vec(any::<u8>(), 0..200)) {
+            prop_assert_eq!(pasted(None, &new), new);
+        }
+    }
+
+    #[test]
+    fn names_are_cut_as_basename_and_dirname_cut_them() {
+        for path in ["/a/b", "/a/b/", "a", "a/", "/", "//", "/a", "a//b", ".", "a/./b", "//a//"] {
+            let ask = |program: &str| {
+                let output = Command::new(program).args(["--", path]).output().unwrap();
+                String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+            };
+            assert_eq!(file::basename(path), ask("basename"), "{path}");
+            assert_eq!(file::dirname(path), ask("dirname"), "{path}");
+        }
+    }
+}

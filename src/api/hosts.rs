@@ -1,0 +1,465 @@
+//! `hosts`: names of containers in the hosts file, in a block of their own.
+//!
+//! Every byte outside of the block stays as it is: the file is handled as bytes, never as text.
+
+mod names;
+
+use super::{Context, Fallible, file, map};
+use crate::run::{Error, Result, Run};
+use crate::store::lock;
+use names::Container;
+use rhai::plugin::*;
+use rhai::{Array, Dynamic, Engine, Map, exported_module};
+use std::io::ErrorKind;
+use std::net::IpAddr;
+use std::ops::Range;
+use std::path::Path;
+
+/// Where the C library looks: hosts(5).
+const HOSTS: &str = "/etc/hosts";
+/// How the block's lines begin and end; the rest of the first is a word for the reader.
+const BEGIN: &str = "# BEGIN moyai";
+const END: &str = "# END moyai";
+const ABOUT: &str = ": written by hosts-sync, changed by the next run";
+/// Says that the newline in front of the block is the block's own, to be taken back with it.
+const ADDED: &str = " (the line above had no newline)";
+
+/// Adds the namespace.
+pub fn register(engine: &mut Engine) {
+    engine.register_static_module("hosts", exported_module!(hosts).into());
+}
+
+/// One line that gives an address names.
+#[derive(Clone, Debug, PartialEq)]
+struct Entry {
+    /// Its number in the file, from 1.
+    line: usize,
+    address: IpAddr,
+    names: Vec<String>,
+    /// As it stands in the file, without comment.
+    text: String,
+}
+
+/// The lines that count for the C library: an address, then at least one name.
+fn entries(bytes: &[u8]) -> impl Iterator<Item = Entry> {
+    bytes.split(|byte| *byte == b'\n').enumerate().filter_map(|(index, line)| {
+        let line = line.split(|byte| *byte == b'#').next().unwrap_or_default();
+        let text = String::from_utf8_lossy(line);
+        let mut words = text.split_ascii_whitespace();
+        let address = words.next()?.split('%').next()?.parse().ok()?;
+        let names: Vec<String> = words.map(Into::into).collect();
+        (!names.is_empty()).then(|| Entry {
+            line: index + 1,
+            address,
+            names,
+            text: text.trim().replace(char::is_control, "\u{fffd}"),
+        })
+    })
+}
+
+/// A hosts file cut into what is ours and what is not.
+#[derive(Debug)]
+struct Hosts<'a> {
+    bytes: &'a [u8],
+    /// The block's lines, with the newline in front where that is ours; empty at the end of the
+    /// file when there is no block.
+    block: Range<usize>,
+    /// The numbers of the block's lines.
+    lines: Range<usize>,
+}
+
+/// A line that is one of the block's marks.
+struct Mark<'a> {
+    number: usize,
+    /// Where it begins in the file.
+    start: usize,
+    /// With its end.
+    line: &'a [u8],
+}
+
+impl<'a> Hosts<'a> {
+    fn of(bytes: &'a [u8], path: &str) -> Result<Self> {
+        let (mut begins, mut ends) = (Vec::new(), Vec::new());
+        let mut start = 0;
+        for (index, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
+            let mark = Mark { number: index + 1, start, line };
+            start += line.len();
+            match line.trim_ascii() {
+                words if is_mark(words, BEGIN) => begins.push(mark),
+                words if is_mark(words, END) => ends.push(mark),
+                _ => {}
+            }
+        }
+        let (what, help) = match (&begins[..], &ends[..]) {
+            ([], []) => return Ok(Self { bytes, block: bytes.len()..bytes.len(), lines: 0..0 }),
+            ([begin], [end]) if begin.number < end.number => {
+                let stop = end.start + end.line.len();
+                // The newline in front goes with the block, unless something was written behind the
+                // block: that would be glued to the line above.
+                let own = if begin.line.trim_ascii_end().ends_with(ADDED.as_bytes()) && stop == bytes.len() {
+                    let newline: &[u8] = if begin.line.ends_with(b"\r\n") { b"\r\n" } else { b"\n" };
+                    if bytes[..begin.start].ends_with(newline) { newline.len() } else { 0 }
+                } else {
+                    0
+                };
+                return Ok(Self { bytes, block: begin.start - own..stop, lines: begin.number..end.number + 1 });
+            }
+            ([begin], [end]) => (
+                format!("line {} ends moyai's block before line {} begins it", end.number, begin.number),
+                "delete both marks and the names between them; the next run writes the block anew".to_owned(),
+            ),
+            ([begin], []) => (
+                format!("line {} begins moyai's block and no line ends it", begin.number),
+                format!("write `{END}` below the block's last line, or delete line {}", begin.number),
+            ),
+            ([], [end]) => (
+                format!("line {} ends moyai's block and no line begins it", end.number),
+                format!("write `{BEGIN}` above the block's first line, or delete line {}", end.number),
+            ),
+            _ => {
+                let mut all: Vec<usize> = begins.iter().chain(&ends).map(|mark| mark.number).collect();
+                all.sort_unstable();
+                let all = all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+                (
+                    format!("there is more than one block of moyai's: its marks are in the lines {all}"),
+                    "leave one block; the next run writes that one anew".to_owned(),
+                )
+            }
+        };
+        Err(Error::new(format!("update `{path}`: {what}; nothing was changed")).help(help))
+    }
+
+    /// The names in the block, as `address name`.
+    fn ours(&self) -> Vec<String> {
+        let pairs = |entry: Entry| entry.names.into_iter().map(move |name| format!("{} {name}", entry.address));
+        entries(&self.bytes[self.block.clone()]).flat_map(pairs).collect()
+    }
+
+    /// The entries outside of the block.
+    fn theirs(&self) -> Vec<Entry> {
+        entries(self.bytes).filter(|entry| !self.lines.contains(&entry.line)).collect()
+    }
+
+    /// The whole file with these lines as the block; without lines there is no block.
+    fn with(&self, lines: &[String]) -> Vec<u8> {
+        let (before, behind) = (&self.bytes[..self.block.start], &self.bytes[self.block.end..]);
+        let mut bytes = before.to_vec();
+        if !lines.is_empty() {
+            let newline = newline(before, behind);
+            let glued = !before.is_empty() && !before.ends_with(b"\n");
+            let begin = format!("{BEGIN}{ABOUT}{}", if glued { ADDED } else { "" });
+            if glued {
+                bytes.extend_from_slice(newline);
+            }
+            for line in [begin.as_str()].into_iter().chain(lines.iter().map(String::as_str)).chain([END]) {
+                bytes.extend_from_slice(line.as_bytes());
+                bytes.extend_from_slice(newline);
+            }
+        }
+        bytes.extend_from_slice(behind);
+        bytes
+    }
+}
+
+/// Whether a line is a mark: its words, whatever follows them. Admins indent lines, and an older
+/// moyai may have said something else behind the words.
+fn is_mark(line: &[u8], mark: &str) -> bool {
+    line.strip_prefix(mark.as_bytes()).is_some_and(|rest| rest.first().is_none_or(|byte| b": \t".contains(byte)))
+}
+
+/// The end of line that most lines of the file have.
+fn newline(before: &[u8], behind: &[u8]) -> &'static [u8] {
+    let lines = || [before, behind].into_iter().flat_map(|part| part.split_inclusive(|byte| *byte == b'\n'));
+    let all = lines().filter(|line| line.ends_with(b"\n")).count();
+    let carriage = lines().filter(|line| line.ends_with(b"\r\n")).count();
+    if carriage * 2 > all { b"\r\n" } else { b"\n" }
+}
+
+/// What an update did, or would have done.
+#[derive(Debug, PartialEq)]
+struct Change {
+    changed: bool,
+    added: Vec<String>,
+    removed: Vec<String>,
+    skipped: Vec<names::Skipped>,
+}
+
+fn update(run: &Run, containers: &[Container], path: &str) -> Result<Change> {
+    // The later run has the newer truth: it waits its turn and then does its work.
+    let _guard = lock::wait(run, "hosts")?;
+    run.reading();
+    let missing = std::fs::symlink_metadata(path).is_err_and(|error| error.kind() == ErrorKind::NotFound);
+    let bytes = match file::read_bytes(Path::new(path)) {
+        Ok(bytes) => bytes,
+        Err(_) if missing && path != HOSTS => Vec::new(),
+        Err(error) if missing => return Err(error.help("every host has one: begin it with `127.0.0.1 localhost`")),
+        Err(error) => return Err(error),
+    };
+    let hosts = Hosts::of(&bytes, path)?;
+    let old = hosts.ours();
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let (lines, skipped) = names::choose(containers, &hosts.theirs(), &old, &host, run.dry());
+    let not_in = |list: &[String], other: &[String]| -> Vec<String> {
+        list.iter().filter(|line| !other.contains(line)).cloned().collect()
+    };
+    let new = hosts.with(&lines);
+    let changed = new != bytes && file::put(run, Path::new(path), &new)?;
+    Ok(Change { changed, added: not_in(&lines, &old), removed: not_in(&old, &lines), skipped })
+}
+
+fn update_map(call: &NativeCallContext<'_>, containers: &Array, path: &str) -> Fallible<Map> {
+    let containers = containers.iter().map(Container::from_map).collect::<Result<Vec<_>>>()?;
+    let change = update(&Context::of(call).run, &containers, path)?;
+    let strings = |list: Vec<String>| -> Dynamic { list.into_iter().map(Dynamic::from).collect::<Array>().into() };
+    let skipped = |skipped: names::Skipped| -> Dynamic {
+        map([("name", skipped.name.into()), ("reason", skipped.reason.into())]).into()
+    };
+    Ok(map([
+        ("changed", change.changed.into()),
+        ("path", path.into()),
+        ("added", strings(change.added)),
+        ("removed", strings(change.removed)),
+        ("skipped", change.skipped.into_iter().map(skipped).collect::<Array>().into()),
+    ]))
+}
+
+fn read_list(call: &NativeCallContext<'_>, path: &str) -> Fallible<Array> {
+    Context::of(call).run.reading();
+    let bytes = file::read_bytes(Path::new(path))?;
+    let line = |entry: Entry| -> Dynamic {
+        let names: Array = entry.names.into_iter().map(Dynamic::from).collect();
+        map([("address", entry.address.to_string().into()), ("names", names.into())]).into()
+    };
+    Ok(entries(&bytes).map(line).collect())
+}
+
+/// The hosts file, `/etc/hosts`: names that nginx and every other program on this host understand.
+#[export_module]
+mod hosts {
+    /// Gives each running container's name its address, in a marked block of `/etc/hosts`. What
+    /// is not in the block stays as it is, byte for byte; names that are no longer running go.
+    ///
+    /// - `containers`: what `docker::ps()` gives. Stopped ones are passed over; an empty array
+    ///   takes all names away.
+    ///
+    /// Returns `#{changed, path, added, removed, skipped}`: `added` and `removed` hold lines such as
+    /// `"172.17.0.2 blog"`, a new address is in both; `skipped` holds `#{name, reason}` for each
+    /// container that cannot have a line, or whose name would hurt: `localhost`, this host's own
+    /// name, a number, a name that a line outside of the block gives another address.
+    ///
+    /// Errors: when the file cannot be read or written, or when only a part of the block's marks
+    /// is there; the file is then as it was.
+    ///
+    /// ```rhai
+    /// let update = |containers| hosts::update(containers);
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn update(call: NativeCallContext, containers: Array) -> Fallible<Map> {
+        update_map(&call, &containers, HOSTS)
+    }
+
+    /// Like `hosts::update`, in another file.
+    ///
+    /// - `containers`: what `docker::ps()` gives.
+    /// - `path`: a file in the form of `/etc/hosts`; it is made if it is not there.
+    ///
+    /// Returns what `hosts::update` returns.
+    ///
+    /// Errors: as `hosts::update`.
+    ///
+    /// ```rhai
+    /// let blog = #{ name: "blog", state: "running", networks: [
+    ///     #{ network: "bridge", driver: "bridge", address: "172.17.0.2", address6: () } ] };
+    /// let change = hosts::update([blog], file::temp_dir() + "/hosts");
+    /// for line in change.added { print(`+ ${line}`); }
+    /// ```
+    #[rhai_fn(name = "update", return_raw)]
+    pub fn update_at(call: NativeCallContext, containers: Array, path: &str) -> Fallible<Map> {
+        update_map(&call, &containers, path)
+    }
+
+    /// The lines of `/etc/hosts` that name an address, those of the block too.
+    ///
+    /// Returns an array of `#{address, names}`, in the file's order.
+    ///
+    /// Errors: when the file cannot be read.
+    ///
+    /// ```rhai
+    /// for line in hosts::read() { if "localhost" in line.names { print(line.address); } }
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn read(call: NativeCallContext) -> Fallible<Array> {
+        read_list(&call, HOSTS)
+    }
+
+    /// Like `hosts::read`, of another file.
+    ///
+    /// - `path`: a file in the form of `/etc/hosts`.
+    ///
+    /// Returns an array of `#{address, names}`.
+    ///
+    /// Errors: when the file cannot be read.
+    ///
+    /// ```rhai
+    /// let lines = hosts::read("/etc/hosts");
+    /// ```
+    #[rhai_fn(name = "read", return_raw)]
+    pub fn read_at(call: NativeCallContext, path: &str) -> Fallible<Array> {
+        read_list(&call, path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::names::Network;
+    use super::*;
+    use proptest::prelude::*;
+
+    fn lines(texts: &[&str]) -> Vec<String> {
+        texts.iter().map(|text| (*text).to_owned()).collect()
+    }
+
+    /// The file with these lines, and again without.
+    fn there_and_back(bytes: &[u8], texts: &[&str]) -> (Vec<u8>, Vec<u8>) {
+        let with = Hosts::of(bytes, "f").unwrap().with(&lines(texts));
+        let without = Hosts::of(&with, "f").unwrap().with(&[]);
+        (with, without)
+    }
+
+    #[test]
+    fn a_file_of_any_form_keeps_its_bytes_and_gets_them_back() {
+        let files: [(&[u8], &[u8]); 8] = [
+            (b"", b"\n"),
+            (b"127.0.0.1 localhost\n", b"\n"),
+            (b"127.0.0.1 localhost", b"\n"),
+            (b"127.0.0.1 localhost\r\n::1 localhost\r\n", b"\r\n"),
+            (b"127.0.0.1 localhost\r\n::1 localhost", b"\r\n"),
+            (b"a\nb\r", b"\n"),
+            (b"a\r\nb\r", b"\r\n"),
+            (b"nul\0 caf\xe9 \x1b[31m\n\n\n \t", b"\n"),
+        ];
+        for (file, newline) in files {
+            let (with, without) = there_and_back(file, &["172.17.0.2 blog"]);
+            assert_eq!(without, file);
+            assert!(with.starts_with(file));
+            let entry = [b"172.17.0.2 blog", newline, END.as_bytes(), newline].concat();
+            assert!(with.ends_with(&entry), "{}", with.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn the_block_stays_where_it_is_and_nothing_is_glued_together() {
+        let file = b"one\n  # BEGIN moyai\n10.0.0.1 old\n# END moyai, by hand\n# END moyai \nlast";
+        let hosts = Hosts::of(file, "f").unwrap();
+        assert_eq!(hosts.ours(), ["10.0.0.1 old"]);
+        let with = hosts.with(&lines(&["10.0.0.2 new"]));
+        assert_eq!(with, format!("one\n{BEGIN}{ABOUT}\n10.0.0.2 new\n{END}\nlast").into_bytes());
+        assert_eq!(hosts.with(&[]), b"one\nlast");
+        // Someone wrote behind a block whose newline in front was ours.
+        let mut with = there_and_back(b"one", &["10.0.0.2 new"]).0;
+        with.extend_from_slice(b"10.0.0.3 other\n");
+        assert_eq!(Hosts::of(&with, "f").unwrap().with(&[]), b"one\n10.0.0.3 other\n");
+    }
+
+    #[test]
+    fn the_block_is_ours_and_every_line_around_it_is_not() {
+        for file in ["10.0.0.1 aa", "10.0.0.1 aa\n", "10.0.0.1 aa\r\n10.0.0.5 ee"] {
+            let mut with = there_and_back(file.as_bytes(), &["10.0.0.2 bb", "10.0.0.3 cc"]).0;
+            with.extend_from_slice(b"10.0.0.4 dd");
+            let hosts = Hosts::of(&with, "f").unwrap();
+            assert_eq!(hosts.ours(), ["10.0.0.2 bb", "10.0.0.3 cc"]);
+            let theirs: Vec<String> = hosts.theirs().into_iter().map(|entry| entry.names[0].clone()).collect();
+            assert_eq!(theirs.first().unwrap(), "aa");
+            assert_eq!(theirs.last().unwrap(), "dd");
+            assert!(!theirs.iter().any(|name| name == "bb" || name == "cc"), "{theirs:?}");
+        }
+    }
+
+    #[test]
+    fn a_half_marked_file_is_refused_with_its_lines() {
+        for (file, words) in [
+            ("a\n# BEGIN moyai: x\nb\n", "line 2 begins moyai's block and no line ends it"),
+            ("a\nb\n# END moyai\n", "line 3 ends moyai's block and no line begins it"),
+            ("# END moyai\nb\n# BEGIN moyai\n", "line 1 ends moyai's block before line 3 begins it"),
+            ("# BEGIN moyai\n# END moyai\n# BEGIN moyai\r\n# END moyai", "its marks are in the lines 1, 2, 3, 4"),
+            ("# BEGIN moyai\n# BEGIN moyai\n# END moyai", "its marks are in the lines 1, 2, 3"),
+            ("# END moyai\n# END moyai", "its marks are in the lines 1, 2"),
+        ] {
+            let error = Hosts::of(file.as_bytes(), "f").unwrap_err();
+            assert!(error.message.contains(words) && error.help.is_some(), "{error}");
+        }
+        for file in ["# BEGIN moyais\n", "#BEGIN moyai\n", "x # END moyai\n"] {
+            assert!(Hosts::of(file.as_bytes(), "f").unwrap().block.is_empty(), "{file}");
+        }
+    }
+
+    #[test]
+    fn only_lines_that_the_c_library_heeds_are_entries() {
+        let file = b"\xef\xbb\xbf1.1.1.1 bom\n 2.2.2.2\tab  cd # ef\r\n3.3.3.3\n#4.4.4.4 gh\nfe80::1%eth0 ij\n5.5.5 kl\n6.6.6.6 m\xe9";
+        let list: Vec<(usize, String, usize)> =
+            entries(file).map(|entry| (entry.line, entry.address.to_string(), entry.names.len())).collect();
+        assert_eq!(list, [(2, "2.2.2.2".into(), 2), (5, "fe80::1".into(), 1), (7, "6.6.6.6".into(), 1)]);
+    }
+
+    /// Bytes with the pieces that matter among them.
+    fn any_file() -> impl Strategy<Value = Vec<u8>> {
+        let piece = prop_oneof![
+            Just(b"\n".to_vec()),
+            Just(b"\r\n".to_vec()),
+            Just(b"\r".to_vec()),
+            Just(b"\0".to_vec()),
+            Just(b"# ".to_vec()),
+            Just(b"10.0.0.1 aa bb".to_vec()),
+            Just(b"172.17.0.3 c1".to_vec()),
+            Just(b"# END moyai was here".to_vec()),
+            proptest::collection::vec(any::<u8>(), 0..12),
+        ];
+        proptest::collection::vec(piece, 0..24).prop_map(|pieces| pieces.concat())
+    }
+
+    fn any_containers() -> impl Strategy<Value = Vec<Container>> {
+        let name = prop_oneof!["[abAB][a-c1]", "[a-z0-9.\n _-]{1,6}", "localhost", ".{0,4}"];
+        let address = prop_oneof![Just(String::new()), "172\\.17\\.0\\.[2-5]", "fd00::[2-5]", ".{0,6}"];
+        let one = (name, address.clone(), address, prop_oneof!["bridge", "host"]).prop_map(
+            |(name, address, address6, driver)| Container {
+                name,
+                state: "running".to_owned(),
+                networks: vec![Network { network: "net".to_owned(), driver, address, address6 }],
+            },
+        );
+        proptest::collection::vec(one, 0..8)
+    }
+
+    fn next(bytes: &[u8], containers: &[Container]) -> Vec<u8> {
+        let hosts = Hosts::of(bytes, "f").unwrap();
+        hosts.with(&names::choose(containers, &hosts.theirs(), &hosts.ours(), "pier", false).0)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(512))]
+        #[test]
+        fn whatever_the_file_and_the_containers_every_other_byte_stays(
+            file in any_file(), first in any_containers(), second in any_containers(), behind in any_file(),
+        ) {
+            prop_assume!(Hosts::of(&file, "f").is_ok_and(|hosts| hosts.block.is_empty()));
+            let one = next(&file, &first);
+            prop_assert!(one.starts_with(&file));
+            prop_assert_eq!(&next(&one, &first), &one, "a second update changes something");
+            let two = next(&one, &second);
+            prop_assert!(two.starts_with(&file));
+            prop_assert_eq!(next(&two, &[]), file.clone());
+            // A line of the file is never one of ours, and ours are well-formed.
+            for entry in entries(&one[file.len()..]) {
+                prop_assert_eq!(entry.names.len(), 1);
+                prop_assert!(first.iter().any(|container| container.name == entry.names[0]));
+            }
+            // The admin goes on writing behind the block.
+            if one != file && file.ends_with(b"\n") {
+                let grown = [one, behind.clone()].concat();
+                if let Ok(hosts) = Hosts::of(&grown, "f") {
+                    prop_assert_eq!(hosts.with(&[]), [file, behind].concat());
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,574 @@
+//! `http`: pages of the web, many at once, each with its own time limit.
+
+mod decode;
+mod tls;
+
+pub use decode::decode;
+
+use super::{Context, Fallible, duration, map, optional};
+use crate::process::{cause, quote};
+use crate::run::{Error, Result, Run};
+use rhai::plugin::*;
+use rhai::{Array, Dynamic, Engine, Map, exported_module};
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use tls::{Authorities, Tls};
+use ureq::http::{Response, Uri, header};
+use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::{ConnectProxyConnector, Connector, NextTimeout, TcpConnector};
+use ureq::{Agent, Body};
+use url::Url;
+
+/// Adds the namespace.
+pub fn register(engine: &mut Engine) {
+    engine.register_static_module("http", exported_module!(http).into());
+}
+
+/// What the requests of a script share.
+#[derive(Clone, Debug, Default)]
+pub struct Client(Arc<Authorities>);
+
+/// The options of one request.
+#[derive(Clone, Debug)]
+struct Options {
+    timeout: Duration,
+    headers: Vec<(String, String)>,
+    method: String,
+    redirects: u32,
+    limit: u64,
+    address: Option<String>,
+    workers: usize,
+}
+
+/// What `http::get` takes, and what else `get_all` does.
+const OPTIONS: [&str; 7] = ["address", "headers", "limit", "method", "redirects", "timeout", "workers"];
+/// The methods that only read (RFC 9110, 9.2.1).
+const READING: [&str; 3] = ["GET", "HEAD", "OPTIONS"];
+
+impl Options {
+    fn new(method: &str) -> Self {
+        Self {
+            timeout: Duration::from_secs(10),
+            headers: Vec::new(),
+            method: method.to_owned(),
+            redirects: 5,
+            limit: 4 * 1024 * 1024,
+            address: None,
+            workers: super::pool::WORKERS,
+        }
+    }
+
+    /// Changes what the map names.
+    fn with(mut self, what: &str, map: &Map) -> Result<Self> {
+        for (name, value) in map {
+            let bad = |wanted: &str| Error::new(format!("`{what}`: the option `{name}` is {wanted}, not `{value}`"));
+            let number = || value.as_int().ok().and_then(|number| u32::try_from(number).ok());
+            match name.as_str() {
+                "timeout" => {
+                    self.timeout =
+                        duration(value).ok().filter(|time| !time.is_zero()).ok_or_else(|| bad("a duration"))?
+                }
+                "redirects" => self.redirects = number().ok_or_else(|| bad("a number"))?,
+                "limit" => self.limit = number().ok_or_else(|| bad("a number of bytes"))?.into(),
+                "workers" => {
+                    self.workers = number().filter(|number| *number > 0).ok_or_else(|| bad("a number from 1"))? as usize
+                }
+                "address" => self.address = Some(value.clone().into_string().map_err(|_| bad("an address"))?),
+                "method" => self.method = value.clone().into_string().map_err(|_| bad("a word"))?.to_ascii_uppercase(),
+                "headers" => {
+                    let headers = value.read_lock::<Map>().ok_or_else(|| bad("a map"))?;
+                    self.headers.extend(headers.iter().map(|(name, value)| (name.to_string(), value.to_string())));
+                }
+                _ => {
+                    let near = OPTIONS.iter().min_by_key(|known| strsim::damerau_levenshtein(known, name)).copied();
+                    return Err(Error::new(format!("`{what}` has no option `{name}`")).help(format!(
+                        "did you mean `{}`? There are {}",
+                        near.unwrap_or_default(),
+                        OPTIONS.join(", ")
+                    )));
+                }
+            }
+        }
+        Ok(self)
+    }
+
+    /// Refuses a method that would act in a function that reads.
+    fn reading(self, what: &str) -> Result<Self> {
+        if READING.contains(&self.method.as_str()) {
+            return Ok(self);
+        }
+        Err(Error::new(format!("`{what}` reads, and `{}` acts", self.method))
+            .help(format!("write `http::post(url, body, #{{ method: \"{}\" }})`", self.method)))
+    }
+}
+
+/// One request.
+#[derive(Clone, Debug)]
+struct Request {
+    url: String,
+    body: Option<String>,
+    options: Options,
+}
+
+impl Request {
+    /// The line of curl that does the same.
+    fn line(&self) -> String {
+        let parsed = Url::parse(&self.url).ok();
+        // curl takes no IDN without its library: the normal form has none. Brackets are patterns but for `-g`.
+        let url = parsed.as_ref().map_or(self.url.as_str(), Url::as_str);
+        let options = if url.contains(['[', '{']) { "-fsSg" } else { "-fsS" };
+        let mut words = vec!["curl".to_owned(), options.into(), "-X".into(), self.options.method.clone()];
+        if let (Some(address), Some(url)) = (&self.options.address, &parsed) {
+            let (host, port) = (url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or(80));
+            let to = match address.parse::<IpAddr>() {
+                Ok(IpAddr::V6(ip)) => format!("[{ip}]:{port}"),
+                Ok(ip) => format!("{ip}:{port}"),
+                Err(_) => address.clone(),
+            };
+            words.extend(["--connect-to".into(), format!("{host}:{port}:{to}")]);
+        }
+        for (name, value) in &self.options.headers {
+            words.extend(["-H".into(), format!("{name}: {value}")]);
+        }
+        words.extend(self.body.iter().flat_map(|body| ["--data-raw".into(), body.clone()]));
+        words.push(url.to_owned());
+        words.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// What came back.
+#[derive(Clone, Debug, Default)]
+struct Page {
+    url: String,
+    status: u16,
+    body: String,
+    headers: BTreeMap<String, String>,
+    seconds: f64,
+    error: Option<String>,
+    expiry: Option<i64>,
+}
+
+impl Page {
+    fn map(self, run: &Run) -> Map {
+        // To a tenth of a millisecond: more is noise.
+        let seconds = (self.seconds * 10_000.0).round() / 10_000.0;
+        let days = self.expiry.map(|expiry| (expiry - run.now().timestamp()).div_euclid(86_400));
+        let headers: Map = self.headers.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+        map([
+            ("url", self.url.into()),
+            ("ok", (self.error.is_none() && self.status < 400).into()),
+            ("status", i64::from(self.status).into()),
+            ("body", self.body.into()),
+            ("headers", headers.into()),
+            ("seconds", seconds.into()),
+            ("error", optional(self.error)),
+            ("cert_days", optional(days)),
+        ])
+    }
+}
+
+/// Sends one request and reads the answer to its end.
+fn fetch(client: &Client, request: &Request) -> Page {
+    let begun = Instant::now();
+    let expiry = Arc::default();
+    let mut page = Page { url: request.url.clone(), ..Page::default() };
+    if let Err(error) = exchange(client, request, begun, &expiry, &mut page) {
+        page.error = Some(error);
+        page.body.clear();
+    }
+    page.seconds = begun.elapsed().as_secs_f64();
+    page.expiry = *crate::run::lock(&expiry);
+    page
+}
+
+fn exchange(
+    client: &Client,
+    request: &Request,
+    begun: Instant,
+    expiry: &Arc<Mutex<Option<i64>>>,
+    page: &mut Page,
+) -> std::result::Result<(), String> {
+    let options = &request.options;
+    let mut url = Url::parse(&request.url).map_err(|error| match error {
+        url::ParseError::RelativeUrlWithoutBase => "the address has no `http://` in front".to_owned(),
+        error => format!("the address is not valid: {error}"),
+    })?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(format!("the address begins with `{}:`, not with `http:` or `https:`", url.scheme()));
+    }
+    url.set_fragment(None);
+    let mut headers = options.headers.clone();
+    if !url.username().is_empty() || url.password().is_some() {
+        let decoded = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
+        let account = format!("{}:{}", decoded(url.username()), decoded(url.password().unwrap_or_default()));
+        headers.push(("Authorization".into(), format!("Basic {}", base64(account.as_bytes()))));
+        // It cannot fail: an http address has a host.
+        let _ = url.set_username("").and_then(|()| url.set_password(None));
+    }
+    let resolver = match &options.address {
+        Some(address) => Some(Fixed::new(&url, address)?),
+        None => None,
+    };
+    let mut config = Agent::config_builder()
+        .timeout_global(Some(options.timeout.saturating_sub(begun.elapsed())))
+        .http_status_as_error(false)
+        .max_redirects(options.redirects)
+        .max_idle_connections(0)
+        .max_response_header_size(32 * 1024)
+        .input_buffer_size(64 * 1024)
+        .output_buffer_size(32 * 1024)
+        .allow_non_standard_methods(true)
+        .user_agent(concat!("moyai/", env!("CARGO_PKG_VERSION")));
+    if resolver.is_some() {
+        // A named address is asked itself: the proxy is for what is outside.
+        config = config.proxy(None);
+    }
+    let tls = Tls { authorities: client.0.clone(), deadline: begun + options.timeout, expiry: expiry.clone() };
+    let connector = ().chain(ConnectProxyConnector::default()).chain(TcpConnector::default()).chain(tls);
+    let agent = match resolver {
+        Some(fixed) => Agent::with_parts(config.build(), connector, fixed),
+        None => Agent::with_parts(config.build(), connector, DefaultResolver::default()),
+    };
+    let mut builder = ureq::http::Request::builder().method(options.method.as_str()).uri(url.as_str());
+    for (name, value) in &headers {
+        let value = header::HeaderValue::from_str(value).map_err(|_| format!("the header `{name}` is not valid"))?;
+        builder = builder.header(name, value);
+    }
+    let failed = |error| sentence(error, options);
+    let answer = match &request.body {
+        Some(body) => builder.body(body.as_str()).map_err(ureq::Error::Http).and_then(|request| agent.run(request)),
+        None => builder.body(()).map_err(ureq::Error::Http).and_then(|request| agent.run(request)),
+    };
+    read_answer(answer.map_err(failed)?, options, page).map_err(failed)
+}
+
+fn read_answer(answer: Response<Body>, options: &Options, page: &mut Page) -> std::result::Result<(), ureq::Error> {
+    page.status = answer.status().as_u16();
+    for (name, value) in answer.headers() {
+        let value = String::from_utf8_lossy(value.as_bytes());
+        let all = page.headers.entry(name.as_str().to_owned()).or_default();
+        *all = if all.is_empty() { value.into_owned() } else { format!("{all}, {value}") };
+    }
+    let bytes = answer.into_body().into_with_config().limit(options.limit).read_to_vec()?;
+    page.body = decode(&bytes, page.headers.get("content-type").map_or("", String::as_str));
+    Ok(())
+}
+
+/// What a failed request says: one sentence, in lower case.
+fn sentence(error: ureq::Error, options: &Options) -> String {
+    use ureq::Error as E;
+    match error {
+        E::Timeout(_) => format!("timed out after {} s", options.timeout.as_secs_f64()),
+        E::HostNotFound => "the name was not found".into(),
+        E::TooManyRedirects => format!("more than {} redirects", options.redirects),
+        E::RedirectFailed => "it redirects to where the body would have to be sent again".into(),
+        E::BodyExceedsLimit(limit) => format!("the page is larger than {limit} bytes"),
+        E::LargeResponseHeader(..) => "the headers are too large".into(),
+        E::BadUri(uri) => format!("the address is not valid: {uri}"),
+        E::Http(error) => format!("the address or a header is not valid: {error}"),
+        E::Protocol(error) => format!("the answer is not proper HTTP: {error}"),
+        E::Decompress(kind, _) => format!("the page cannot be unpacked ({kind})"),
+        E::ConnectProxyFailed(text) => format!("the proxy refused: {text}"),
+        E::InvalidProxyUrl => "the address of the proxy in the environment is not valid".into(),
+        E::Tls(text) => text.into(),
+        E::Rustls(error) => tls_sentence(&error),
+        E::Io(error) => match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+            Some(error) => tls_sentence(error),
+            None => io_sentence(&error),
+        },
+        other => other.to_string(),
+    }
+}
+
+fn io_sentence(error: &std::io::Error) -> String {
+    use std::io::ErrorKind as K;
+    // The standard library keeps no code of getaddrinfo(3), only its words.
+    if let Some((_, reason)) = error.to_string().split_once("failed to lookup address information: ") {
+        return match reason {
+            "Name or service not known" | "No address associated with hostname" | "Name does not resolve" => {
+                "the name was not found".into()
+            }
+            _ => format!("the name could not be looked up: {}", reason.to_lowercase()),
+        };
+    }
+    match error.kind() {
+        K::ConnectionRefused => "connection refused".into(),
+        K::UnexpectedEof => "the server closed the connection before the page was complete".into(),
+        K::ConnectionReset | K::BrokenPipe => "the server closed the connection".into(),
+        _ => cause(error),
+    }
+}
+
+fn tls_sentence(error: &rustls::Error) -> String {
+    use rustls::{CertificateError as C, Error as E};
+    match error {
+        E::InvalidCertificate(C::Expired | C::ExpiredContext { .. }) => "the certificate has expired".into(),
+        E::InvalidCertificate(C::NotValidYet | C::NotValidYetContext { .. }) => {
+            "the certificate is not valid yet".into()
+        }
+        E::InvalidCertificate(C::NotValidForName | C::NotValidForNameContext { .. }) => {
+            "the certificate is for another name".into()
+        }
+        E::InvalidCertificate(C::UnknownIssuer) => "the certificate is from no authority that this host trusts".into(),
+        // What `openssl req -x509` makes: a certificate of an authority, which no server may show.
+        E::InvalidCertificate(C::Other(other)) if format!("{other:?}").contains("CaUsedAsEndEntity") => {
+            "the certificate is self-signed".into()
+        }
+        E::InvalidCertificate(other) => format!("the certificate is not valid: {other}"),
+        E::InvalidMessage(_) => "the server does not speak TLS on this port".into(),
+        E::AlertReceived(alert) => format!("the server refused TLS: {alert:?}"),
+        other => format!("TLS failed: {other}"),
+    }
+}
+
+/// Looks one host up to a given address, as `curl --connect-to`; a redirect elsewhere goes elsewhere.
+#[derive(Debug)]
+struct Fixed {
+    host: String,
+    port: Option<u16>,
+    ip: IpAddr,
+    to_port: Option<u16>,
+    others: DefaultResolver,
+}
+
+impl Fixed {
+    fn new(url: &Url, address: &str) -> std::result::Result<Self, String> {
+        let whole = address.parse::<SocketAddr>().map(|whole| (whole.ip(), Some(whole.port())));
+        let bare = || address.trim_matches(['[', ']']).parse::<IpAddr>().map(|ip| (ip, None));
+        let (ip, to_port) = whole.or_else(|_| bare()).map_err(|_| {
+            format!("the option `address` is an IP address such as `127.0.0.1` or `127.0.0.1:8080`, not `{address}`")
+        })?;
+        let host = url.host_str().unwrap_or_default().to_owned();
+        Ok(Self { host, port: url.port_or_known_default(), ip, to_port, others: DefaultResolver::default() })
+    }
+}
+
+impl Resolver for Fixed {
+    fn resolve(
+        &self,
+        uri: &Uri,
+        config: &ureq::config::Config,
+        timeout: NextTimeout,
+    ) -> std::result::Result<ResolvedSocketAddrs, ureq::Error> {
+        if uri.host() != Some(&self.host) {
+            return self.others.resolve(uri, config, timeout);
+        }
+        let default = if uri.scheme_str() == Some("https") { 443 } else { 80 };
+        let port = uri.port_u16().unwrap_or(default);
+        // A redirect to https on the same host has its own port there too.
+        let port = self.to_port.filter(|_| Some(port) == self.port).unwrap_or(port);
+        let mut addresses = self.empty();
+        addresses.push(SocketAddr::new(self.ip, port));
+        Ok(addresses)
+    }
+}
+
+/// Base64 with padding (RFC 4648, 4).
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let chunk = |chunk: &[u8]| {
+        let value = (0..3).fold(0, |value, at| value << 8 | usize::from(chunk.get(at).copied().unwrap_or(0)));
+        let digit = |at: usize| if at > chunk.len() { '=' } else { DIGITS[value >> (18 - 6 * at) & 63].into() };
+        [digit(0), digit(1), digit(2), digit(3)]
+    };
+    bytes.chunks(3).flat_map(chunk).collect()
+}
+
+/// The stack of a worker: no script runs there.
+const STACK: usize = 1024 * 1024;
+
+/// Sends all requests, at most `workers` at once.
+fn send_all(context: &Context, requests: Vec<Request>, workers: usize) -> Result<Vec<Map>> {
+    let run = &context.run;
+    let (client, tracer) = (context.http.clone(), run.clone());
+    let pages = context.pool.map_apart(run, requests, workers, STACK, move |request: Request| {
+        let what = format!("{} {}", request.options.method, request.url);
+        if tracer.options.trace {
+            tracer.note(&format!("+ {what}"));
+        }
+        let page = fetch(&client, &request);
+        if tracer.options.trace {
+            let gave = page.error.clone().unwrap_or_else(|| page.status.to_string());
+            tracer.note(&format!("= {gave} in {:.3} s  # {what}", page.seconds));
+        }
+        page
+    })?;
+    Ok(pages.into_iter().map(|page| page.map(run)).collect())
+}
+
+fn send_one(context: &Context, request: Request) -> Result<Map> {
+    Ok(send_all(context, vec![request], 1)?.pop().unwrap_or_default())
+}
+
+fn get(context: &Context, url: &str, options: &Map) -> Result<Map> {
+    let options = Options::new("GET").with("http::get", options)?.reading("http::get")?;
+    context.run.reading();
+    send_one(context, Request { url: url.to_owned(), body: None, options })
+}
+
+fn get_all(context: &Context, sites: Array, options: &Map) -> Result<Array> {
+    let what = "http::get_all";
+    let options = Options::new("GET").with(what, options)?;
+    let request = |site: Dynamic| {
+        let site = site.flatten();
+        let Some(mut own) = site.read_lock::<Map>().map(|map| map.clone()) else {
+            let url = site.into_string().map_err(|kind| {
+                Error::new(format!("`{what}`: a site is an address or a map with one, not a value of type `{kind}`"))
+            })?;
+            return Ok(Request { url, body: None, options: options.clone().reading(what)? });
+        };
+        let url = own.remove("url").and_then(|url| url.into_string().ok());
+        let url = url.ok_or_else(|| Error::new(format!("`{what}`: a site has no `url`")))?;
+        Ok(Request { url, body: None, options: options.clone().with(what, &own)?.reading(what)? })
+    };
+    let requests = sites.into_iter().map(request).collect::<Result<Vec<_>>>()?;
+    context.run.reading();
+    Ok(send_all(context, requests, options.workers)?.into_iter().map(Into::into).collect())
+}
+
+fn post(context: &Context, url: &str, body: &Dynamic, options: &Map) -> Result<Map> {
+    let what = "http::post";
+    let mut options = Options::new("POST").with(what, options)?;
+    let plain = body.is_string() || body.is_unit();
+    let body = if plain {
+        body.to_string()
+    } else {
+        let json = serde_json::to_string(body);
+        json.map_err(|error| Error::new(format!("`{what}`: the body cannot be sent as JSON: {error}")))?
+    };
+    if !options.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
+        let kind = if plain { "text/plain; charset=utf-8" } else { "application/json" };
+        options.headers.push(("Content-Type".into(), kind.into()));
+    }
+    let request = Request { url: url.to_owned(), body: Some(body), options };
+    if context.run.planned(|| request.line()) {
+        return Ok(Page { url: url.to_owned(), ..Page::default() }.map(&context.run));
+    }
+    send_one(context, request)
+}
+
+/// Pages of the web. A page is `#{url, ok, status, body, headers, seconds, error, cert_days}`:
+/// `ok` is false for an error and from status 400; `body` is text, whatever its encoding was;
+/// `headers` have names in lower case; `error` is a sentence, or `()`; `cert_days` are the days
+/// until the first of the server's certificates expires, `()` without https.
+///
+/// Options: `timeout` for all of it (`"10s"`), `headers` (a map), `method`, `redirects` (5),
+/// `limit` of the body in bytes (4 MiB), `address` to ask instead of the one that the name has
+/// (`"172.17.0.2"`, `"127.0.0.1:8080"`, as `curl --resolve`), `workers` at once (32).
+#[export_module]
+mod http {
+    /// Fetches a page.
+    ///
+    /// - `url`: an address with `http://` or `https://`; it may hold any letters, such as `http://なんとか.jp/`.
+    ///
+    /// Returns a page. It never throws for a site: see `error`.
+    ///
+    /// ```rhai
+    /// let page = http::get("http://localhost/");
+    /// print(page.error ?? `status ${page.status}`);
+    /// ```
+    #[rhai_fn(name = "get", return_raw)]
+    pub fn get_plain(call: NativeCallContext, url: &str) -> Fallible<Map> {
+        Ok(super::get(&Context::of(&call), url, &Map::new())?)
+    }
+
+    /// Fetches a page.
+    ///
+    /// - `url`: an address.
+    /// - `opts`: options, as above.
+    ///
+    /// Returns a page.
+    ///
+    /// Errors: for an option that there is not, or one of the wrong kind.
+    ///
+    /// ```rhai
+    /// let page = http::get("http://localhost/", #{ timeout: "2s", address: "127.0.0.1:8080" });
+    /// ```
+    #[rhai_fn(name = "get", return_raw)]
+    pub fn get_with(call: NativeCallContext, url: &str, opts: Map) -> Fallible<Map> {
+        Ok(super::get(&Context::of(&call), url, &opts)?)
+    }
+
+    /// Fetches many pages at once.
+    ///
+    /// - `sites`: an array of addresses, or of maps with `url` and options of its own.
+    ///
+    /// Returns an array of pages in the order of the sites.
+    ///
+    /// Errors: as `get`.
+    ///
+    /// ```rhai
+    /// for page in http::get_all(["http://localhost/", #{ url: "http://localhost:81/", timeout: "1s" }]) {
+    ///     if !page.ok { print(`${page.url} is sick`); }
+    /// }
+    /// ```
+    #[rhai_fn(name = "get_all", return_raw)]
+    pub fn get_all_plain(call: NativeCallContext, sites: Array) -> Fallible<Array> {
+        Ok(super::get_all(&Context::of(&call), sites, &Map::new())?)
+    }
+
+    /// Fetches many pages at once.
+    ///
+    /// - `sites`: an array of addresses, or of maps with `url` and options of its own.
+    /// - `opts`: options of all of them.
+    ///
+    /// Returns an array of pages in the order of the sites.
+    ///
+    /// Errors: as `get`.
+    ///
+    /// ```rhai
+    /// let pages = http::get_all(["http://localhost/"], #{ timeout: "2s", workers: 4 });
+    /// ```
+    #[rhai_fn(name = "get_all", return_raw)]
+    pub fn get_all_with(call: NativeCallContext, sites: Array, opts: Map) -> Fallible<Array> {
+        Ok(super::get_all(&Context::of(&call), sites, &opts)?)
+    }
+
+    /// Sends a body. An act: under `--dry-run` it is printed as a line for `curl`, and the page
+    /// that comes back has status 0.
+    ///
+    /// - `url`: an address.
+    /// - `body`: text; a map or an array is sent as JSON.
+    ///
+    /// Returns a page. It never throws for a site: see `error`.
+    ///
+    /// ```rhai
+    /// let page = http::post("http://localhost/hook", #{ text: "the backup is done" });
+    /// ```
+    #[rhai_fn(name = "post", return_raw)]
+    pub fn post_plain(call: NativeCallContext, url: &str, body: Dynamic) -> Fallible<Map> {
+        Ok(super::post(&Context::of(&call), url, &body, &Map::new())?)
+    }
+
+    /// Sends a body. An act.
+    ///
+    /// - `url`: an address.
+    /// - `body`: text; a map or an array is sent as JSON.
+    /// - `opts`: options, as above; `method` may be `"PUT"`, `"PATCH"` or `"DELETE"`.
+    ///
+    /// Returns a page.
+    ///
+    /// Errors: for an option that there is not, or one of the wrong kind.
+    ///
+    /// ```rhai
+    /// let page = http::post("http://localhost/hook", "done", #{ headers: #{ "X-Token": "1" } });
+    /// ```
+    #[rhai_fn(name = "post", return_raw)]
+    pub fn post_with(call: NativeCallContext, url: &str, body: Dynamic, opts: Map) -> Fallible<Map> {
+        Ok(super::post(&Context::of(&call), url, &body, &opts)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_is_that_of_the_rfc() {
+        for (text, coded) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")] {
+            assert_eq!(base64(text.as_bytes()), coded);
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! `moyai`: other scripts, as this very program runs them.
+
+use super::basics::End;
+use super::{Context, Fallible, command, map};
+use crate::process::{self, Output, Plan};
+use crate::run::{Error, exit};
+use rhai::plugin::*;
+use rhai::{Array, Engine, Map, exported_module};
+
+/// Adds the namespace.
+pub fn register(engine: &mut Engine) {
+    engine.register_static_module("moyai", exported_module!(moyai).into());
+}
+
+/// Other scripts.
+#[export_module]
+mod moyai {
+    /// Runs another script to its end, its output going through. It has the same dry run, clock,
+    /// trace and scripts folder; under `--dry-run` it prints its own plan.
+    ///
+    /// - `script`: its name or path.
+    /// - `args`: an array of strings and numbers, the words that stand behind the name.
+    ///
+    /// Returns `#{out, err, code, ok}`; `out` is empty because it went through.
+    ///
+    /// Errors: when there is no such script, when it does not check, when it fails.
+    ///
+    /// ```rhai
+    /// moyai::run("report", []);
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn run(call: NativeCallContext, script: &str, args: Array) -> Fallible<Map> {
+        let context = Context::of(&call);
+        let mut words = vec!["moyai".to_owned(), "run".into(), script.to_owned()];
+        for arg in args {
+            if arg.is_array() || arg.is_map() || arg.is_unit() {
+                return Err(Error::new(format!("run the script `{script}`: `{arg}` is no word"))
+                    .help("an argument is a string or a number")
+                    .into());
+            }
+            words.push(arg.to_string());
+        }
+        let mut plan = Plan::act(words);
+        plan.output = Output::Through;
+        let outcome = process::attempt(&context.run, &plan)?;
+        // What cron is to know stays what it is: try again later, or out of time.
+        let code = outcome.code();
+        let passed =
+            |error: Error| if [exit::LOCKED, exit::TIMED_OUT].contains(&code) { error.exit(code) } else { error };
+        process::judge(&context.run, &plan, &outcome).map_err(|mut error| {
+            // It has gone through already.
+            error.err.clear();
+            passed(error)
+        })?;
+        Ok(command::result(&plan, &outcome))
+    }
+
+    /// The programs that a private host needs and this machine lacks.
+    ///
+    /// Returns an array of `#{program, debian}`: its name, and its package in Debian.
+    ///
+    /// ```rhai
+    /// for lacking in moyai::private_host_lacks() { print(`apt install ${lacking.debian}`); }
+    /// ```
+    pub fn private_host_lacks() -> Array {
+        let lacking = process::private_host::missing().into_iter();
+        lacking
+            .map(|(program, package)| map([("program", program.into()), ("debian", package.into())]).into())
+            .collect()
+    }
+
+    /// Ends this script, and runs one on a private host in its place: a whole Docker host with an
+    /// engine, an nginx and an `/etc/hosts` of its own, gone with the script. Needs root.
+    ///
+    /// - `script`: its name or path.
+    /// - `args`: an array, the words that stand behind the name.
+    ///
+    /// ```rhai
+    /// let try_it = || moyai::private_host("hosts-sync", []);
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn private_host(call: NativeCallContext, script: &str, args: Array) -> Fallible<()> {
+        let words = ["run", script].into_iter().map(str::to_owned).chain(args.iter().map(ToString::to_string));
+        let words: Vec<String> = words.collect();
+        let line = || {
+            let quoted: Vec<String> = words.iter().map(|word| process::quote(word)).collect();
+            format!("moyai private-host moyai {}", quoted.join(" "))
+        };
+        if Context::of(&call).run.planned(line) {
+            return Ok(());
+        }
+        Err(End::PrivateHost(words).into())
+    }
+}

@@ -1,0 +1,289 @@
+//! Time: what the clock says, moments as values.
+
+use super::{Context, Fallible};
+use crate::run::{Error, Result};
+use crate::schedule;
+use chrono::format::{Item, StrftimeItems};
+use chrono::{DateTime, Datelike, Local, TimeZone, Timelike};
+use rhai::plugin::*;
+use rhai::{Dynamic, Engine, exported_module};
+use std::fmt::Write;
+
+/// Adds the functions.
+pub fn register(engine: &mut Engine) {
+    engine.register_type_with_name::<Time>("time");
+    engine.register_global_module(exported_module!(time).into());
+}
+
+/// A moment, on this host's clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Time(pub DateTime<Local>);
+
+impl Time {
+    /// The moment in the codes of strftime(3), with English names whatever the locale.
+    ///
+    /// # Errors
+    /// For a code that there is not.
+    pub fn format(self, format: &str) -> Result<String> {
+        let items: Vec<Item<'_>> = StrftimeItems::new(format).collect();
+        let mut text = String::new();
+        let known = !items.contains(&Item::Error);
+        if known && write!(text, "{}", self.0.format_with_items(items.iter())).is_ok() {
+            return Ok(text);
+        }
+        Err(Error::new(format!("format a time as `{format}`: there is no such code")).help(
+            "the usual ones: `%F` 2026-11-24, `%T` 03:00:00, `%a` Tue, `%b` Nov, `%Y %m %d %H %M %S`, `%s`, `%z`, `%%`",
+        ))
+    }
+}
+
+/// The clock, and moments. Without an offset a time is this host's own.
+#[export_module]
+mod time {
+    /// What the clock says; with `--at` the pretended time.
+    ///
+    /// Returns a time with `year`, `month`, `day`, `weekday` (`"Mon"`), `month_name` (`"Jan"`), `hour`,
+    /// `minute`, `second`, `epoch`. Times compare with `<` and `==`; `a - b` is in seconds.
+    ///
+    /// ```rhai
+    /// let today = now();
+    /// if today.day == 1 { print(`a new month: ${today.month_name}`); }
+    /// ```
+    pub fn now(call: NativeCallContext) -> Time {
+        Time(Context::of(&call).run.now())
+    }
+
+    /// Reads a time.
+    ///
+    /// - `text`: `"2026-12-01"`, `"2026-12-01 03:00"`, RFC 3339, what `docker` prints, or seconds since 1970.
+    ///
+    /// Returns a time.
+    ///
+    /// Errors: for anything else.
+    ///
+    /// ```rhai
+    /// let days = (now() - time("2026-11-23T23:31:00Z")) / 86400;
+    /// ```
+    #[rhai_fn(name = "time", return_raw)]
+    pub fn parse(text: Dynamic) -> Fallible<Time> {
+        if let Ok(epoch) = text.as_int() {
+            let time = Local.timestamp_opt(epoch, 0).single();
+            return Ok(Time(time.ok_or_else(|| Error::new(format!("`{epoch}` is beyond the calendar")))?));
+        }
+        Ok(Time(schedule::moment(&text.to_string())?))
+    }
+
+    /// The time as text, in the codes of `date +FORMAT`. Names are English whatever the locale.
+    ///
+    /// - `codes`: such as `"%F %T"`.
+    ///
+    /// Returns a string.
+    ///
+    /// Errors: for a code that there is not.
+    ///
+    /// ```rhai
+    /// print(now().format("%a %d %b %Y"));
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn format(time: Time, codes: &str) -> Fallible<String> {
+        Ok(time.format(codes)?)
+    }
+
+    /// The time a stretch earlier. A day before is the same time of the day, also when the clocks were changed.
+    ///
+    /// - `span`: `"2h"`, `"1 day"`, `"2 weeks"`, `"1 month"`, `"1 year"`.
+    ///
+    /// Errors: for what is no stretch of time.
+    ///
+    /// ```rhai
+    /// print(now().ago("1 day").weekday);
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn ago(time: Time, span: &str) -> Fallible<Time> {
+        Ok(Time(schedule::shifted(time.0, span, false)?))
+    }
+
+    /// The time a stretch later; see `ago`.
+    ///
+    /// - `span`: `"2h"`, `"1 day"`, `"2 weeks"`, `"1 month"`, `"1 year"`.
+    ///
+    /// Errors: for what is no stretch of time.
+    ///
+    /// ```rhai
+    /// print(now().plus("2h").format("%T"));
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn plus(time: Time, span: &str) -> Fallible<Time> {
+        Ok(Time(schedule::shifted(time.0, span, true)?))
+    }
+
+    /// The year.
+    ///
+    /// ```rhai
+    /// print(now().year);
+    /// ```
+    #[rhai_fn(get = "year")]
+    pub fn year(time: Time) -> i64 {
+        time.0.year().into()
+    }
+
+    /// The month, 1 to 12.
+    ///
+    /// ```rhai
+    /// print(now().month);
+    /// ```
+    #[rhai_fn(get = "month")]
+    pub fn month(time: Time) -> i64 {
+        time.0.month().into()
+    }
+
+    /// The month's English name in three letters, `"Jan"`.
+    ///
+    /// ```rhai
+    /// print(now().month_name);
+    /// ```
+    #[rhai_fn(get = "month_name", return_raw)]
+    pub fn month_name(time: Time) -> Fallible<String> {
+        Ok(time.format("%b")?)
+    }
+
+    /// The day of the month, 1 to 31.
+    ///
+    /// ```rhai
+    /// if now().day == 1 { print("a new month"); }
+    /// ```
+    #[rhai_fn(get = "day")]
+    pub fn day(time: Time) -> i64 {
+        time.0.day().into()
+    }
+
+    /// The weekday's English name in three letters, `"Mon"`.
+    ///
+    /// ```rhai
+    /// if now().weekday == "Sun" { print("a quiet day"); }
+    /// ```
+    #[rhai_fn(get = "weekday", return_raw)]
+    pub fn weekday(time: Time) -> Fallible<String> {
+        Ok(time.format("%a")?)
+    }
+
+    /// The hour, 0 to 23.
+    ///
+    /// ```rhai
+    /// if now().hour < 6 { print("at night"); }
+    /// ```
+    #[rhai_fn(get = "hour")]
+    pub fn hour(time: Time) -> i64 {
+        time.0.hour().into()
+    }
+
+    /// The minute, 0 to 59.
+    ///
+    /// ```rhai
+    /// print(now().minute);
+    /// ```
+    #[rhai_fn(get = "minute")]
+    pub fn minute(time: Time) -> i64 {
+        time.0.minute().into()
+    }
+
+    /// The second, 0 to 59.
+    ///
+    /// ```rhai
+    /// print(now().second);
+    /// ```
+    #[rhai_fn(get = "second")]
+    pub fn second(time: Time) -> i64 {
+        time.0.second().into()
+    }
+
+    /// Seconds since 1970-01-01 00:00 UTC.
+    ///
+    /// ```rhai
+    /// print(now().epoch);
+    /// ```
+    #[rhai_fn(get = "epoch")]
+    pub fn epoch(time: Time) -> i64 {
+        time.0.timestamp()
+    }
+
+    /// The time as text: `2026-11-24 03:00:00+09:00`.
+    ///
+    /// ```rhai
+    /// print(`it is ${now()}`);
+    /// ```
+    #[rhai_fn(name = "to_string", name = "to_debug", return_raw)]
+    pub fn time_text(time: Time) -> Fallible<String> {
+        Ok(time.format("%F %T%:z")?)
+    }
+
+    /// The seconds from `b` to `a`, whole.
+    ///
+    /// ```rhai
+    /// let days = (now() - time("2026-01-01")) / 86400;
+    /// ```
+    #[rhai_fn(name = "-")]
+    pub fn between(a: Time, b: Time) -> i64 {
+        (a.0 - b.0).num_seconds()
+    }
+
+    /// The same moment.
+    ///
+    /// ```rhai
+    /// print(time("2026-01-01") == time("2026-01-01 00:00"));
+    /// ```
+    #[rhai_fn(name = "==")]
+    pub fn same(a: Time, b: Time) -> bool {
+        a == b
+    }
+
+    /// Another moment.
+    ///
+    /// ```rhai
+    /// print(now() != time("2026-01-01"));
+    /// ```
+    #[rhai_fn(name = "!=")]
+    pub fn other(a: Time, b: Time) -> bool {
+        a != b
+    }
+
+    /// Earlier.
+    ///
+    /// ```rhai
+    /// if time("2026-01-01") < now() { print("long ago"); }
+    /// ```
+    #[rhai_fn(name = "<")]
+    pub fn earlier(a: Time, b: Time) -> bool {
+        a < b
+    }
+
+    /// Not later.
+    ///
+    /// ```rhai
+    /// print(time("2026-01-01") <= now());
+    /// ```
+    #[rhai_fn(name = "<=")]
+    pub fn not_later(a: Time, b: Time) -> bool {
+        a <= b
+    }
+
+    /// Later.
+    ///
+    /// ```rhai
+    /// print(now() > time("2026-01-01"));
+    /// ```
+    #[rhai_fn(name = ">")]
+    pub fn later(a: Time, b: Time) -> bool {
+        a > b
+    }
+
+    /// Not earlier.
+    ///
+    /// ```rhai
+    /// print(now() >= time("2026-01-01"));
+    /// ```
+    #[rhai_fn(name = ">=")]
+    pub fn not_earlier(a: Time, b: Time) -> bool {
+        a >= b
+    }
+}

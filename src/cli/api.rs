@@ -1,0 +1,245 @@
+//! `moyai api`: what a script can call, from the doc comments.
+
+use super::list::first_sentence;
+use crate::api::Context;
+use crate::engine;
+use crate::run::{Error, Result, Run};
+use include_dir::{Dir, include_dir};
+use rhai::FuncMetadata;
+use std::sync::Arc;
+
+/// Rhai keeps functions in no order: the order is the one in which their files have them.
+static FILES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/src/api");
+
+/// The words of `moyai api`.
+#[derive(clap::Args)]
+pub struct Api {
+    /// A namespace (`docker`), a function (`docker::commit`), or a word to look for
+    word: Option<String>,
+}
+
+/// One function as scripts see it.
+#[derive(Debug, Clone)]
+pub struct Function {
+    /// Its namespace, or the file of the functions without one.
+    pub group: String,
+    /// As it is called: `docker::commit`, `command.read`.
+    pub name: String,
+    /// Its arguments' names and types, without the receiver; none for a field or an operator.
+    pub arguments: Option<Vec<(String, String)>>,
+    /// What it gives, as a word; empty for nothing.
+    pub gives: String,
+    /// The doc comment's lines.
+    pub docs: Vec<String>,
+    global: bool,
+    place: usize,
+}
+
+impl Api {
+    /// One line a function; in full what is asked for by name.
+    pub fn main(&self, run: &Arc<Run>) -> Result<i32> {
+        let all = functions(run);
+        let width = rustix::termios::tcgetwinsize(std::io::stdout()).map_or(80, |size| usize::from(size.ws_col));
+        let width = width.clamp(40, 120);
+        let Some(word) = &self.word else {
+            brief(run, &all.iter().collect::<Vec<_>>(), width);
+            return Ok(0);
+        };
+        let low = word.trim_end_matches("()").to_lowercase();
+        let of = |test: &dyn Fn(&Function) -> bool| all.iter().filter(|function| test(function)).collect::<Vec<_>>();
+        let named = of(&|function| function.name.to_lowercase() == low || function.bare().to_lowercase() == low);
+        let group = of(&|function| function.group == low);
+        let found = of(&|function| {
+            function.name.to_lowercase().contains(&low) || function.summary().to_lowercase().contains(&low)
+        });
+        if !group.is_empty() {
+            brief(run, &group, width);
+        } else if let [function] = found.as_slice() {
+            run.print(&full(function, width));
+        } else if !named.is_empty() {
+            let texts: Vec<String> = named.iter().map(|function| full(function, width)).collect();
+            run.print(&texts.join("\n\n"));
+        } else if !found.is_empty() {
+            brief(run, &found, width);
+        } else {
+            return Err(Error::new(format!("nothing that a script can call is about `{word}`"))
+                .help("`moyai api` shows all; Rhai's own functions are in https://rhai.rs/book"));
+        }
+        Ok(0)
+    }
+}
+
+impl Function {
+    /// The name without namespace or receiver.
+    fn bare(&self) -> &str {
+        self.name.rsplit([':', '.']).next().unwrap_or_default()
+    }
+
+    /// The first paragraph of the doc comment, on one line.
+    pub fn summary(&self) -> String {
+        let lines = self.docs.iter().take_while(|line| !line.is_empty() && !line.starts_with("- "));
+        lines.map(String::as_str).collect::<Vec<_>>().join(" ")
+    }
+
+    /// The code between the fences.
+    pub fn examples(&self) -> Vec<String> {
+        let mut examples = Vec::new();
+        let mut lines = self.docs.iter();
+        while lines.by_ref().any(|line| line == "```rhai") {
+            let code = lines.by_ref().take_while(|line| *line != "```").map(String::as_str);
+            examples.push(code.collect::<Vec<_>>().join("\n"));
+        }
+        examples
+    }
+
+    fn count(&self) -> usize {
+        self.arguments.as_ref().map_or(0, Vec::len)
+    }
+
+    /// The call as a script writes it, with the arguments' names or with their types too.
+    fn call(&self, typed: bool) -> String {
+        let argument = |(name, kind): &(String, String)| if typed { format!("{name}: {kind}") } else { name.clone() };
+        let arguments = self.arguments.iter().flatten().map(argument).collect::<Vec<_>>().join(", ");
+        match self.arguments {
+            Some(_) => format!("{}({arguments})", self.name),
+            None => self.name.clone(),
+        }
+    }
+}
+
+/// Every function of moyai, in the order in which it is printed.
+pub fn functions(run: &Arc<Run>) -> Vec<Function> {
+    let engine = engine::build(&Context::new(run.clone()));
+    let mut all = engine.collect_fn_metadata(None, |info| function(&info.namespace, info.metadata), false);
+    // What has no namespace comes first, as in a script.
+    all.sort_by(|a, b| {
+        (!a.global, &a.group, a.place, &a.name, a.count()).cmp(&(!b.global, &b.group, b.place, &b.name, b.count()))
+    });
+    all
+}
+
+fn function(namespace: &str, metadata: &FuncMetadata) -> Option<Function> {
+    let comments = metadata.comments.join("\n");
+    let line =
+        |line: &str| line.trim_start().trim_start_matches("///").strip_prefix(' ').unwrap_or_default().to_owned();
+    let docs: Vec<String> = comments.lines().map(line).collect();
+    let (file, place) = origin(docs.first().map(String::as_str).unwrap_or_default());
+    let mut arguments: Vec<(String, String)> = metadata.params_info.iter().map(|info| argument(info)).collect();
+    let plain = metadata.name.as_str();
+    let (name, arguments) = match plain.split_once('$') {
+        Some(("get", field)) => (format!("{}.{field}", arguments.first()?.0), None),
+        // A field that can be set is shown once; `to_debug` is for `debug()` alone, and that values
+        // of one kind compare needs no line.
+        Some(_) => return None,
+        None if ["to_debug", "==", "!=", "<", "<=", ">", ">="].contains(&plain) => return None,
+        None if !plain.starts_with(|char: char| char.is_alphabetic()) => {
+            let names: Vec<String> = arguments.into_iter().map(|(name, _)| name).collect();
+            (names.join(&format!(" {plain} ")), None)
+        }
+        None if !namespace.is_empty() => (format!("{namespace}::{plain}"), Some(arguments)),
+        // The example shows how it is called: `text.lines()` or `glob(pattern)`.
+        None if !arguments.is_empty()
+            && (metadata.params_info[0].contains("&mut ")
+                || plain == "to_string"
+                || comments.contains(&format!(".{plain}("))) =>
+        {
+            (format!("{}.{plain}", arguments.remove(0).0), Some(arguments))
+        }
+        None => (plain.to_owned(), Some(arguments)),
+    };
+    let gives = metadata.return_type.trim_start_matches("Fallible<").trim_end_matches('>').trim();
+    Some(Function {
+        group: if namespace.is_empty() { file } else { namespace.to_owned() },
+        global: namespace.is_empty(),
+        name,
+        arguments,
+        gives: if gives == "()" { String::new() } else { kind(gives) },
+        docs,
+        place,
+    })
+}
+
+/// In which file, and how far down, a doc comment stands.
+fn origin(summary: &str) -> (String, usize) {
+    let line = format!("/// {summary}\n");
+    let found = FILES.files().find_map(|file| Some((file.path().file_stem()?, file.contents_utf8()?.find(&line)?)));
+    found.map_or_else(|| (String::new(), 0), |(stem, at)| (stem.to_string_lossy().into_owned(), at))
+}
+
+/// `name: &str` as name and word.
+fn argument(info: &str) -> (String, String) {
+    let (name, rust) = info.split_once(':').unwrap_or((info, "Dynamic"));
+    (name.trim().to_owned(), kind(rust))
+}
+
+/// A type as a script's author calls it.
+fn kind(rust: &str) -> String {
+    match rust.replace("&mut ", "").trim() {
+        "&str" | "String" | "ImmutableString" => "string".into(),
+        "i64" | "INT" | "f64" | "FLOAT" => "number".into(),
+        "FnPtr" => "function".into(),
+        "Dynamic" => "any".into(),
+        other => other.to_lowercase(),
+    }
+}
+
+/// One line a function, summaries in a column.
+fn brief(run: &Run, functions: &[&Function], width: usize) {
+    let column =
+        functions.iter().map(|function| function.call(false).chars().count()).max().unwrap_or(0).min(width / 2 - 4);
+    let mut group = "";
+    for function in functions {
+        if function.group != group {
+            let gap = if group.is_empty() { "" } else { "\n" };
+            group = &function.group;
+            run.print(&format!("{gap}{group}"));
+        }
+        let call = function.call(false);
+        let (call, first) = if call.chars().count() > column { (call + "\n", "") } else { (call, "  ") };
+        let text =
+            wrap(first_sentence(&function.summary()), width - column - 4).join(&format!("\n{:1$}", "", column + 4));
+        let pad = if first.is_empty() { format!("{:1$}", "", column + 4) } else { first.to_owned() };
+        run.print(&format!("  {call:column$}{pad}{text}"));
+    }
+}
+
+/// Signature with types, and the whole doc comment.
+fn full(function: &Function, width: usize) -> String {
+    let gives = if function.gives.is_empty() { String::new() } else { format!(" -> {}", function.gives) };
+    let mut out = vec![format!("{}{gives}", function.call(true))];
+    let (mut paragraph, mut code) = (String::new(), false);
+    let flush = |paragraph: &mut String, out: &mut Vec<String>| {
+        let indent = if paragraph.starts_with("- ") { "    " } else { "  " };
+        let lines = wrap(paragraph, width - 4);
+        out.extend(
+            lines.iter().enumerate().map(|(index, line)| format!("{}{line}", if index == 0 { "  " } else { indent })),
+        );
+        paragraph.clear();
+    };
+    for line in &function.docs {
+        if line.starts_with("```") {
+            code = !code;
+        } else if code {
+            out.push(format!("      {line}"));
+        } else if line.is_empty() || line.starts_with("- ") {
+            flush(&mut paragraph, &mut out);
+            if line.is_empty() { out.push(String::new()) } else { paragraph.push_str(line) }
+        } else {
+            paragraph = format!("{paragraph} {line}").trim().to_owned();
+        }
+    }
+    flush(&mut paragraph, &mut out);
+    out.join("\n")
+}
+
+/// Text in lines that are no longer than `width`, broken at blanks.
+fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => *line = format!("{line} {word}"),
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}

@@ -1,0 +1,62 @@
+//! `moyai check`.
+
+use super::{Common, print_error};
+use crate::engine;
+use crate::engine::load::{self, Source};
+use crate::run::{Error, Result, Run, exit};
+use std::sync::Arc;
+
+/// The words of `moyai check`.
+#[derive(clap::Args)]
+pub struct Check {
+    /// Names or paths; without one, every script there is
+    #[arg(value_name = "NAME|PATH")]
+    names: Vec<String>,
+    /// `short`: one line per fault, `path:line:column: message`, for editors
+    #[arg(long, value_name = "FORMAT", value_parser = ["long", "short"], default_value = "long")]
+    format: String,
+    #[command(flatten)]
+    pub(super) common: Common,
+}
+
+impl Check {
+    /// Prints every fault; exit code 2 if there is one.
+    pub fn main(&self, run: &Arc<Run>) -> Result<i32> {
+        let sources: Vec<Result<Source>> = if self.names.is_empty() {
+            load::list(run).into_iter().map(|listed| listed.source).collect()
+        } else {
+            self.names.iter().map(|name| load::find(run, name)).collect()
+        };
+        let count = sources.len();
+        let faults: Vec<Error> = sources
+            .into_iter()
+            .flat_map(|source| source.map_or_else(|error| vec![error], |source| faults(run, &source)))
+            .collect();
+        for fault in &faults {
+            if self.format == "short" {
+                short(run, fault);
+            } else {
+                print_error(fault);
+            }
+        }
+        if faults.is_empty() && self.format == "long" {
+            run.print(&format!("{count} checked, no fault"));
+        }
+        Ok(if faults.is_empty() { 0 } else { exit::USAGE })
+    }
+}
+
+/// One line per fault.
+fn short(run: &Run, fault: &Error) {
+    if fault.reports.is_empty() {
+        run.print(&fault.message);
+    }
+    for report in &fault.reports {
+        run.print(&format!("{}:{}:{}: {}", report.place.path, report.place.line, report.place.column, report.message));
+    }
+}
+
+/// What is wrong with a script and what it imports.
+pub fn faults(run: &Arc<Run>, source: &Source) -> Vec<Error> {
+    engine::check(run, source).err().into_iter().collect()
+}

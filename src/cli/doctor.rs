@@ -1,0 +1,225 @@
+//! `moyai doctor`: what the scripts need on this host, one line each.
+
+use super::{Common, check, folder};
+use crate::api::{Context, df};
+use crate::engine::{self, load};
+use crate::process::{self, Plan, Stage, cause, quote};
+use crate::run::{Error, Result, Run, exit};
+use rustix::fs::{Access, access};
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::UnixDatagram;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The words of `moyai doctor`.
+#[derive(clap::Args)]
+pub struct Doctor {
+    #[command(flatten)]
+    pub(super) common: Common,
+}
+
+/// What was found.
+enum Found {
+    /// As it should be.
+    Ok(String),
+    /// Some scripts do not need it, or it can wait.
+    Warn(Error),
+    /// Scripts will fail.
+    Fail(Error),
+}
+
+use Found::{Fail, Ok as Fine, Warn};
+
+/// A look at one thing.
+type Look = fn(&Arc<Run>) -> Found;
+
+/// The looks, in the order in which they are told.
+const LOOKS: [(&str, Look); 11] = [
+    ("docker", docker),
+    ("nginx", nginx),
+    ("df", disk),
+    ("bash", bash),
+    ("scripts", scripts),
+    ("config", config),
+    ("state", |run| writable(&run.options.places.state)),
+    ("locks", |run| writable(&run.options.places.locks)),
+    ("hosts file", hosts),
+    ("PATH", path),
+    ("syslog", syslog),
+];
+
+/// A program that is asked about itself must not hang.
+const LIMIT: Duration = Duration::from_secs(10);
+
+impl Doctor {
+    /// Prints what was found; exit code 1 if a script will fail because of it.
+    pub fn main(&self, run: &Arc<Run>) -> Result<i32> {
+        let width = LOOKS.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+        let mut code = 0;
+        for (name, look) in LOOKS {
+            run.cancel.check()?;
+            let (grade, sentence, help) = match look(run) {
+                Fine(text) => ("ok  ", text, None),
+                Warn(error) => ("warn", error.message, error.help),
+                Fail(error) => {
+                    code = exit::FAILED;
+                    ("fail", error.message, error.help)
+                }
+            };
+            run.print(&format!("{grade}  {name:width$}  {sentence}"));
+            if let Some(help) = help {
+                run.print(&format!("{:1$}help: {help}", "", width + 8));
+            }
+        }
+        Ok(code)
+    }
+}
+
+/// The last line that a failed program said, which is mostly the reason.
+fn said(mut error: Error) -> Error {
+    if let Some(line) = error.err.lines().map(str::trim).rfind(|line| !line.is_empty()) {
+        error.message = format!("{}: {line}", error.message);
+    }
+    error
+}
+
+fn root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+fn docker(run: &Arc<Run>) -> Found {
+    let plan = Plan::read(["docker", "version", "--format", "{{.Client.Version}} {{.Server.Version}}"]).timeout(LIMIT);
+    match process::run(run, &plan) {
+        Ok(outcome) => match outcome.text().split_whitespace().collect::<Vec<_>>()[..] {
+            [client, engine] => Fine(format!("client {client}, engine {engine}")),
+            _ => Fail(Error::new("`docker version` did not name an engine").help("systemctl start docker")),
+        },
+        Err(error) if error.exit == exit::NOT_FOUND => Fail(error),
+        Err(error) => Fail(said(error).help(if root() {
+            "start the engine: systemctl start docker"
+        } else {
+            "start the engine, or ask for the group: sudo usermod -aG docker $USER"
+        })),
+    }
+}
+
+fn nginx(run: &Arc<Run>) -> Found {
+    match process::run(run, &Plan::read(["nginx", "-t"]).timeout(LIMIT)) {
+        Ok(_) => Fine("its configuration is valid".into()),
+        // A host without nginx gets its names in the hosts file all the same.
+        Err(error) if error.exit == exit::NOT_FOUND => Warn(error),
+        // It opens its logs and the pid file for the test.
+        Err(error) if !root() => Warn(said(error).help("only root can be sure: sudo moyai doctor")),
+        Err(error) => Fail(said(error).help("nginx -t")),
+    }
+}
+
+fn disk(run: &Arc<Run>) -> Found {
+    match df::ask(run, Some("/")).map(|list| list.into_iter().next()) {
+        Ok(Some(usage)) if usage.percent >= 95 => {
+            Warn(Error::new(format!("`/` is {}% full", usage.percent)).help("old images: docker image prune"))
+        }
+        Ok(usage) => Fine(usage.map_or_else(String::new, |usage| format!("`/` is {}% full", usage.percent))),
+        Err(error) => Fail(said(error)),
+    }
+}
+
+fn bash(_: &Arc<Run>) -> Found {
+    match process::resolve(&Stage { argv: vec!["bash".into()], ..Stage::default() }) {
+        Ok(path) => Fine(path.display().to_string()),
+        Err(error) => {
+            Warn(Error::new(format!("{}: `sh(...)` needs it", error.message)).help(error.help.unwrap_or_default()))
+        }
+    }
+}
+
+/// The folder, who may write there, and whether each script in it checks.
+fn scripts(run: &Arc<Run>) -> Found {
+    let folder = folder(run);
+    let shown = folder.display();
+    let metadata = match std::fs::metadata(&folder) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Warn(Error::new(format!("there is no folder `{shown}`")).help("moyai init"));
+        }
+        Err(error) => return Fail(Error::new(format!("look at `{shown}`: {}", cause(&error)))),
+    };
+    if metadata.mode() & 0o022 != 0 {
+        let help = format!("chmod go-w {}", quote(&folder.to_string_lossy()));
+        return Fail(Error::new(format!("others may write to `{shown}`, and so to what root runs")).help(help));
+    }
+    let on_disk = |listed: load::Listed| match listed.source {
+        Ok(source) => source.path.is_some().then(|| (listed.name, check::faults(run, &source))),
+        Err(error) => Some((listed.name, vec![error])),
+    };
+    let checked: Vec<(String, Vec<Error>)> = load::list(run).into_iter().filter_map(on_disk).collect();
+    let faulty: Vec<&str> =
+        checked.iter().filter(|(_, faults)| !faults.is_empty()).map(|(name, _)| name.as_str()).collect();
+    if faulty.is_empty() {
+        return Fine(format!("{} in `{shown}`, no fault", checked.len()));
+    }
+    Fail(
+        Error::new(format!("in `{shown}` do not check: {}", faulty.join(", ")))
+            .help(format!("moyai check {}", faulty.join(" "))),
+    )
+}
+
+/// Whether somebody has said what the workflows work on.
+fn config(run: &Arc<Run>) -> Found {
+    let source = match load::find(run, "config") {
+        Ok(source) => source,
+        Err(error) => return Fail(error),
+    };
+    let asked = format!("{}\n[SITES.len(), TELL.len()]", source.code());
+    let counts = match engine::build(&Context::new(run.clone())).eval::<rhai::Array>(&asked) {
+        Ok(counts) => counts.iter().map(|count| count.as_int().unwrap_or(0)).collect::<Vec<_>>(),
+        // An older file may lack one of them.
+        Err(error) => return Warn(Error::new(format!("read `{}`: {error}", source.shown)).help("moyai check config")),
+    };
+    match counts[..] {
+        [sites, tell] if sites > 0 => Fine(format!("{sites} in SITES, {tell} in TELL")),
+        _ => Warn(Error::new("SITES is empty: `monitor` has nothing to watch").help("moyai edit config")),
+    }
+}
+
+/// A folder that is there and writable, or whose nearest parent is.
+fn writable(folder: &Path) -> Found {
+    let there = folder.ancestors().find(|path| path.exists()).unwrap_or(folder);
+    let made = if there == folder { "" } else { " (will be made)" };
+    match access(there, Access::WRITE_OK) {
+        Ok(()) => Fine(format!("{}{made}", folder.display())),
+        Err(error) => Fail(
+            Error::new(format!("write to `{}`: {}", there.display(), cause(&error.into())))
+                .help("run it as root, or say where: $MOYAI_STATE"),
+        ),
+    }
+}
+
+fn hosts(_: &Arc<Run>) -> Found {
+    const PATH: &str = "/etc/hosts";
+    if let Err(error) = access(PATH, Access::WRITE_OK) {
+        let ours = Error::new(format!("write to `{PATH}`: {}", cause(&error.into())));
+        return Warn(ours.help("hosts-sync needs root: sudo moyai run hosts-sync"));
+    }
+    let text = std::fs::read(PATH).unwrap_or_default();
+    let block = String::from_utf8_lossy(&text).lines().any(|line| line.starts_with("# BEGIN moyai"));
+    Fine(format!("writable, {}", if block { "with moyai's block" } else { "no block of moyai's yet" }))
+}
+
+/// Cron hands over a PATH of two folders; what a script needs beyond the system's must be there.
+fn path(_: &Arc<Run>) -> Found {
+    let path = std::env::var("PATH").unwrap_or_default();
+    Fine(format!("{path} (then the system's own; under cron mostly only /usr/bin:/bin)"))
+}
+
+fn syslog(run: &Arc<Run>) -> Found {
+    let socket = &run.options.places.syslog;
+    match UnixDatagram::unbound().and_then(|sender| sender.connect(socket)) {
+        Ok(()) => Fine(format!("failures without a terminal go to `{}`", socket.display())),
+        Err(error) => Warn(
+            Error::new(format!("reach `{}`: {}", socket.display(), cause(&error)))
+                .help("failures show on standard error alone, which cron mails: set MAILTO in the crontab"),
+        ),
+    }
+}

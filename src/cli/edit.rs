@@ -1,0 +1,123 @@
+//! `moyai edit`: like visudo, only what checks is installed.
+
+use super::init::{denied, write_new};
+use super::{Common, check, folder, print_error};
+use crate::engine::load::{self, Source};
+use crate::process::{self, Plan, cause};
+use crate::run::{Error, Result, Run, exit};
+use crate::store::replace;
+use std::io::{IsTerminal, Write};
+use std::path::Path;
+use std::sync::Arc;
+
+/// The words of `moyai edit`.
+#[derive(clap::Args)]
+pub struct Edit {
+    /// A script's name or path; one that comes with moyai is copied first
+    name: String,
+    #[command(flatten)]
+    pub(super) common: Common,
+}
+
+impl Edit {
+    /// Edits a copy, checks it, installs it.
+    pub fn main(&self, run: &Arc<Run>) -> Result<i32> {
+        let name = self.name.trim_end_matches(".rhai");
+        let (before, target) = match (load::find(run, &self.name), load::embedded(name)) {
+            (Ok(Source { path: Some(path), text, .. }), _) => (text, path),
+            // Also `lib/notify`, which as a script would be a path.
+            (_, Some(Source { text, .. })) => {
+                let path = folder(run).join(format!("{name}.rhai"));
+                let own = std::fs::read_to_string(&path).ok();
+                (own.unwrap_or_else(|| text), path)
+            }
+            (found, None) => (found?.text, folder(run).join(format!("{name}.rhai"))),
+        };
+        // A link stays a link: what it points to is replaced.
+        let target = target.canonicalize().unwrap_or(target);
+        let on_disk = std::fs::read_to_string(&target).ok();
+        let copy = copy(&target, &before)?;
+        loop {
+            run_editor(run, copy.path())?;
+            let text = std::fs::read_to_string(copy.path()).map_err(|error| failed("read", copy.path(), &error))?;
+            if text == before {
+                run.print(&format!("{} is unchanged", target.display()));
+                return Ok(0);
+            }
+            let shown = target.display().to_string();
+            let source = Source { name: name.to_owned(), shown, path: Some(target.clone()), text, ..Source::default() };
+            let faults = check::faults(run, &source);
+            if faults.is_empty() {
+                if std::fs::read_to_string(&target).ok() != on_disk {
+                    let kept =
+                        copy.into_temp_path().keep().map_err(|error| failed("keep", &error.path, &error.error))?;
+                    return Err(Error::new(format!(
+                        "install `{}`: somebody else changed it meanwhile",
+                        target.display()
+                    ))
+                    .help(format!("what you wrote is in {}", kept.display())));
+                }
+                // What is there is replaced whole; what is new must not hide what came meanwhile.
+                match on_disk {
+                    Some(_) => replace::write(&target, source.text.as_bytes()).map(|_| ())?,
+                    None => write_new(&target, &source.text).map(|_| ())?,
+                }
+                run.print(&format!("{} is installed", target.display()));
+                return Ok(0);
+            }
+            faults.iter().for_each(print_error);
+            if !again(run) {
+                run.note(&format!("{} is as it was", target.display()));
+                return Ok(exit::USAGE);
+            }
+        }
+    }
+}
+
+fn failed(what: &str, path: &Path, error: &std::io::Error) -> Error {
+    Error::new(format!("{what} `{}`: {}", path.display(), cause(error)))
+}
+
+/// A copy beside the script, so that its imports are found and a rename can install it.
+fn copy(target: &Path, text: &str) -> Result<tempfile::NamedTempFile> {
+    let folder = target.parent().unwrap_or(target);
+    let make = || {
+        std::fs::create_dir_all(folder)?;
+        let mut copy = tempfile::Builder::new().prefix(".edit-").suffix(".rhai").tempfile_in(folder)?;
+        copy.write_all(text.as_bytes()).map(|()| copy)
+    };
+    make().map_err(|error| denied(failed("make a copy beside", target, &error), &error))
+}
+
+fn run_editor(run: &Run, path: &Path) -> Result<()> {
+    let set = |name| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
+    let editor = set("VISUAL").or_else(|| set("EDITOR")).unwrap_or_else(|| "vi".into());
+    let words = shlex::split(&editor).ok_or_else(|| {
+        Error::usage(format!("the editor `{editor}` has a quote that is not closed")).help("set $EDITOR")
+    })?;
+    let mut plan = Plan::act(words.into_iter().chain([path.to_string_lossy().into_owned()]));
+    plan.interactive = true;
+    process::run(run, &plan).map(|_| ()).map_err(|error| match error.help {
+        None => error.help("nothing was changed; $VISUAL or $EDITOR names another editor"),
+        Some(_) => error,
+    })
+}
+
+/// What to do with a script that does not check. Without a terminal nobody can answer: discard.
+fn again(run: &Run) -> bool {
+    let mut answer = String::new();
+    while std::io::stdin().is_terminal() {
+        run.note("what now? (e)dit again, or e(x)it without saving?");
+        answer.clear();
+        // The end of the input is an answer too.
+        if std::io::stdin().read_line(&mut answer).unwrap_or(0) == 0 || run.cancel.cause().is_some() {
+            return false;
+        }
+        match answer.trim() {
+            "e" | "E" => return true,
+            "x" | "X" | "q" => return false,
+            _ => {}
+        }
+    }
+    false
+}

@@ -1,0 +1,70 @@
+//! `moyai init`.
+
+use super::{Common, folder};
+use crate::engine::load;
+use crate::process::{cause, quote};
+use crate::run::{Error, Result, Run};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The words of `moyai init`.
+#[derive(clap::Args)]
+pub struct Init {
+    /// The folder, instead of the one that moyai looks into by itself
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) common: Common,
+}
+
+impl Init {
+    /// Copies the two files that are meant to be edited; one that is there stays as it is.
+    pub fn main(&self, run: &Arc<Run>) -> Result<i32> {
+        let usual = folder(run);
+        let folder = self.dir.clone().unwrap_or_else(|| usual.clone());
+        for name in ["config", "rules"] {
+            let path = folder.join(format!("{name}.rhai"));
+            let made = write_new(&path, &load::embedded(name).unwrap_or_default().text)?;
+            run.print(&format!("{} {}", if made { "made" } else { "kept" }, path.display()));
+        }
+        let option =
+            if folder == usual { String::new() } else { format!(" --scripts {}", quote(&folder.to_string_lossy())) };
+        run.print(&format!("\nnext: moyai edit config{option}    # SITES: what to watch, TELL: who is told"));
+        run.print(&format!("      moyai run -n backup{option}    # what a backup would do now"));
+        run.print(&format!("      moyai doctor{option}           # what is missing on this host"));
+        Ok(0)
+    }
+}
+
+/// Writes a script that is not there yet; says whether it did. A script with a `#!` line can be
+/// called by its path.
+///
+/// # Errors
+/// When the folder or the file cannot be made; nothing is left of it then.
+pub fn write_new(path: &Path, text: &str) -> Result<bool> {
+    let failed =
+        |error: &std::io::Error| denied(Error::new(format!("write `{}`: {}", path.display(), cause(error))), error);
+    std::fs::create_dir_all(path.parent().unwrap_or(path)).map_err(|error| failed(&error))?;
+    let mode = if text.starts_with("#!") { 0o755 } else { 0o644 };
+    let mut file = match std::fs::File::options().write(true).create_new(true).mode(mode).open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => return Ok(false),
+        Err(error) => return Err(failed(&error)),
+    };
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map(|()| true).map_err(|error| {
+        // Half a script is worse than none.
+        let _ = std::fs::remove_file(path);
+        failed(&error)
+    })
+}
+
+/// The next step of somebody who may not write there.
+pub fn denied(ours: Error, error: &std::io::Error) -> Error {
+    if error.kind() == std::io::ErrorKind::PermissionDenied {
+        ours.help("run it as root: `sudo moyai ...`")
+    } else {
+        ours
+    }
+}

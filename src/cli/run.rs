@@ -1,0 +1,275 @@
+//! `moyai run NAME|PATH [ARGS]`.
+//!
+//! Its words are parsed here and not by clap: moyai's own options stand before and after the
+//! script's name, what else there is belongs to the script, and start-up time counts.
+
+use super::{finish, list, texts};
+use crate::engine::{self, load};
+use crate::run::{Error, Options, Result, Run};
+use crate::store::lock;
+use crate::{process, schedule};
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// One of moyai's own options.
+struct Own {
+    short: Option<char>,
+    long: &'static str,
+    value: Option<&'static str>,
+    help: &'static str,
+}
+
+const fn own(short: Option<char>, long: &'static str, value: Option<&'static str>, help: &'static str) -> Own {
+    Own { short, long, value, help }
+}
+
+/// What both the parser and the help are made from.
+const OWN: [Own; 9] = [
+    own(Some('n'), "dry-run", None, "Print each act as a line that can be pasted into a shell, and do none"),
+    own(Some('x'), "trace", None, "Print each command as it starts, with its place, status and time"),
+    own(Some('v'), "verbose", None, "Show the progress lines, as on a terminal"),
+    own(None, "at", Some("TIME"), "Pretend that it is this time: \"2026-12-01 03:00\""),
+    own(None, "timeout", Some("TIME"), "End the run when it takes longer: 30s, 5m, 2h"),
+    own(None, "wait", None, "Wait for a lock that another run holds, instead of exit code 75"),
+    own(None, "scripts", Some("DIR"), "Look for scripts here before anywhere else [also: $MOYAI_SCRIPTS]"),
+    own(Some('h'), "help", None, "Print the script's help; without a script, this"),
+    own(Some('V'), "version", None, "Print moyai's version"),
+];
+
+/// For clap: the help of `moyai run` and the completions.
+pub fn command() -> clap::Command {
+    let mut command = clap::Command::new("run")
+        .about("Run a script")
+        .disable_help_flag(true)
+        .override_usage("moyai run [OPTIONS] <NAME|PATH> [ARGS]...")
+        .after_help(
+            "Options stand before or behind the script's name; behind `--` every word is an argument.\n\
+             Exit codes: 0 done, 1 the script failed, 2 usage or the script does not check, 75 another run\n\
+             holds the lock, 124 a time-out, 127 a program was not found, 128+n ended by signal n.",
+        )
+        .arg(
+            clap::Arg::new("script")
+                .value_name("NAME|PATH")
+                .required(true)
+                .help("The script: `moyai list` shows names"),
+        )
+        .arg(clap::Arg::new("args").value_name("ARGS").num_args(0..).help("What the script gets"));
+    for own in &OWN {
+        let mut arg = clap::Arg::new(own.long).long(own.long).help(own.help);
+        arg = own.short.map_or(arg.clone(), |short| arg.short(short));
+        command = command.arg(match own.value {
+            Some(value) => arg.value_name(value),
+            None => arg.action(clap::ArgAction::SetTrue),
+        });
+    }
+    command
+}
+
+/// What the words behind `moyai run` say.
+#[derive(Debug, Default)]
+pub struct Asked {
+    /// moyai's options.
+    pub options: Options,
+    /// The script's name or path.
+    pub script: Option<String>,
+    /// The words for the script.
+    pub words: Vec<String>,
+    help: bool,
+    version: bool,
+}
+
+impl Asked {
+    /// Takes moyai's own options out of the words. Behind `--` none is looked for.
+    ///
+    /// # Errors
+    /// For an option before the script's name that moyai does not have, and for a wrong value.
+    pub fn parse(words: Vec<String>) -> Result<Self> {
+        let mut asked = Self::default();
+        let mut words = words.into_iter();
+        while let Some(word) = words.next() {
+            if word == "--" {
+                match asked.script {
+                    // The script's own options end here too.
+                    Some(_) => asked.words.push(word),
+                    None => asked.script = words.next(),
+                }
+                asked.words.extend(words);
+                break;
+            }
+            if let Some(long) = word.strip_prefix("--") {
+                let (name, value) = long.split_once('=').map_or((long, None), |(name, value)| (name, Some(value)));
+                match OWN.iter().find(|own| own.long == name) {
+                    Some(own) => {
+                        let value = match (own.value, value) {
+                            (None, Some(_)) => return Err(Error::usage(format!("`--{name}` takes no value"))),
+                            (Some(_), None) => words.next(),
+                            (_, value) => value.map(str::to_owned),
+                        };
+                        asked.set(own, value)?;
+                    }
+                    None if asked.script.is_none() => return Err(unknown(&word)),
+                    None => asked.words.push(word),
+                }
+                continue;
+            }
+            let letters =
+                word.strip_prefix('-').filter(|rest| rest.starts_with(|char: char| char.is_ascii_alphabetic()));
+            if let Some(letters) = letters {
+                let known: Vec<&Own> =
+                    letters.chars().filter_map(|char| OWN.iter().find(|own| own.short == Some(char))).collect();
+                if known.len() == letters.chars().count() {
+                    known.into_iter().try_for_each(|own| asked.set(own, None))?;
+                    continue;
+                }
+                // `-nq` must not run for real with a strange argument.
+                if !known.is_empty() || asked.script.is_none() {
+                    return Err(unknown(&word));
+                }
+            }
+            match asked.script {
+                Some(_) => asked.words.push(word),
+                None => asked.script = Some(word),
+            }
+        }
+        Ok(asked)
+    }
+
+    fn set(&mut self, own: &Own, value: Option<String>) -> Result<()> {
+        let missing = || Error::usage(format!("`--{}` needs a value", own.long));
+        let wrong = |error: Error| Error { message: format!("`--{}`: {}", own.long, error.message), ..error }.exit(2);
+        match own.long {
+            "dry-run" => self.options.dry_run = true,
+            "trace" => self.options.trace = true,
+            "verbose" => self.options.verbose = true,
+            "wait" => self.options.wait = true,
+            "help" => self.help = true,
+            "version" => self.version = true,
+            "scripts" => self.options.scripts = Some(PathBuf::from(value.ok_or_else(missing)?)),
+            "at" => self.options.at = Some(schedule::moment(&value.ok_or_else(missing)?).map_err(wrong)?),
+            _ => self.options.timeout = Some(schedule::duration(&value.ok_or_else(missing)?).map_err(wrong)?),
+        }
+        Ok(())
+    }
+}
+
+fn unknown(word: &str) -> Error {
+    let error = Error::usage(format!("moyai has no option `{word}`"));
+    let name = word.trim_start_matches('-').split('=').next().unwrap_or_default();
+    let near = |own: &&Own| strsim::damerau_levenshtein(own.long, name) <= 2;
+    match OWN.iter().find(near) {
+        Some(own) => error.help(format!("did you mean `--{}`?", own.long)),
+        None => error.help("`moyai run --help` shows them; as an argument of the script it stands behind `--`"),
+    }
+}
+
+/// Runs the script that the words name.
+pub fn main(words: &[OsString]) -> i32 {
+    let asked = texts(words).and_then(Asked::parse);
+    let options = asked.as_ref().map_or_else(|_| Options::default(), |asked| asked.options.clone());
+    let run = match Run::new(options) {
+        Ok(run) => run,
+        Err(error) => {
+            super::print_error(&error);
+            return error.exit;
+        }
+    };
+    let mut name = "run".to_owned();
+    let result = (|| {
+        let asked = asked?;
+        if asked.version {
+            run.print(concat!("moyai ", env!("CARGO_PKG_VERSION")));
+            return Ok(engine::Ended::with(0));
+        }
+        let Some(script) = &asked.script else {
+            if asked.help {
+                run.print(command().bin_name("moyai run").render_help().to_string().trim_end());
+                return Ok(engine::Ended::with(0));
+            }
+            return Err(Error::usage("which script? `moyai run` needs its name").help("`moyai list` shows them"));
+        };
+        let source = load::find(&run, script)?;
+        name.clone_from(&source.name);
+        if asked.help {
+            run.print(&help(&source));
+            return Ok(engine::Ended::with(0));
+        }
+        run.cancel.listen()?;
+        let _alone = list::is_alone(&source.text).then(|| lock::hold(&run, &format!("script/{name}"))).transpose()?;
+        engine::run(&run, &source, &asked.words)
+    })();
+    match result {
+        Ok(engine::Ended { private_host: Some(words), .. }) => {
+            let error = private_host(&run, &words);
+            finish(&run, &name, error.exit, Some(&error))
+        }
+        Ok(ended) => finish(&run, &name, ended.exit, ended.error.as_ref()),
+        Err(error) => finish(&run, &name, error.exit, Some(&error)),
+    }
+}
+
+/// Becomes this very program with other words, on a private host. Returns only on an error.
+fn private_host(run: &Run, words: &[String]) -> Error {
+    match std::env::current_exe() {
+        Ok(program) => {
+            let words = words.iter().map(OsString::from);
+            process::private_host::enter(&std::iter::once(program.into()).chain(words).collect::<Vec<_>>())
+        }
+        Err(error) => Error::new(run.mask(&format!("find this program: {}", process::cause(&error)))),
+    }
+}
+
+/// The script's header, and moyai's options in one line.
+fn help(source: &load::Source) -> String {
+    let header = list::header(&source.text);
+    let header = if header.is_empty() { format!("{}: has no help", source.shown) } else { header };
+    let option = |own: &Own| {
+        let value = own.value.map_or_else(String::new, |value| format!(" {value}"));
+        own.short.map_or_else(|| format!("--{}{value}", own.long), |short| format!("-{short}"))
+    };
+    let options: Vec<String> = OWN.iter().map(option).collect();
+    format!("{header}\n\nmoyai's own: {} (see `moyai run --help`)", options.join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(words: &str) -> Result<Asked> {
+        Asked::parse(words.split_whitespace().map(str::to_owned).collect())
+    }
+
+    #[test]
+    fn own_options_are_taken_before_and_behind_the_name() {
+        for words in ["-nx --timeout 5m backup blog", "backup blog -nx --timeout=5m", "-n backup -x blog --timeout 5m"]
+        {
+            let asked = asked(words).unwrap();
+            assert!(asked.options.dry_run && asked.options.trace && !asked.options.verbose, "{words}");
+            assert_eq!(asked.options.timeout.unwrap().as_secs(), 300, "{words}");
+            assert_eq!(
+                (asked.script.as_deref(), &asked.words[..]),
+                (Some("backup"), &["blog".to_owned()][..]),
+                "{words}"
+            );
+        }
+    }
+
+    #[test]
+    fn behind_the_double_dash_everything_is_the_scripts() {
+        let behind = asked("backup -- -n --at x").unwrap();
+        assert!(!behind.options.dry_run);
+        assert_eq!(behind.words, ["--", "-n", "--at", "x"]);
+        let before = asked("-n -- -x y").unwrap();
+        assert_eq!((before.script.as_deref(), before.words), (Some("-x"), vec!["y".to_owned()]));
+    }
+
+    #[test]
+    fn what_is_not_moyais_goes_to_the_script_but_a_half_known_cluster_is_refused() {
+        assert_eq!(asked("s --json -q -5 - --tag Mon").unwrap().words, ["--json", "-q", "-5", "-", "--tag", "Mon"]);
+        assert!(asked("s -nq").unwrap_err().message.contains("`-nq`"));
+        assert!(asked("-q s").unwrap_err().message.contains("`-q`"));
+        assert_eq!(asked("--dry-rnu s").unwrap_err().help.unwrap(), "did you mean `--dry-run`?");
+        assert_eq!(asked("s --dry-run=yes").unwrap_err().message, "`--dry-run` takes no value");
+        assert_eq!(asked("s --at").unwrap_err().message, "`--at` needs a value");
+        assert_eq!(asked("s --timeout never").unwrap_err().message, "`--timeout`: `never` is not a duration");
+    }
+}

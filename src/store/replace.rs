@@ -1,0 +1,429 @@
+//! Replacing a file whole or not at all.
+//!
+//! The new content is written to a file beside the old one, made safe on the disk, given the old
+//! one's owner, mode and extended attributes, and renamed over it: whoever opens the path finds the
+//! old content or the new, and a failure at any point leaves the old.
+
+use crate::run::{Error, Result, cause};
+use rustix::fs::{Access, AtFlags, CWD, FlockOperation, OFlags, XattrFlags, accessat, fchmod, fchown, flock};
+use rustix::io::Errno;
+use std::ffi::{OsStr, OsString};
+use std::fs::{File, Metadata, OpenOptions, Permissions};
+use std::io::{self, ErrorKind, Read, Seek, Write};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use tempfile::NamedTempFile;
+
+/// Writes the content; the path is a file that is there or a new one. A symbolic link stays, and
+/// what it points to is replaced. Content that is there already is not written again.
+///
+/// Returns whether the file was changed.
+///
+/// # Errors
+/// When any step fails; the file is then as it was.
+pub fn write(path: &Path, content: &[u8]) -> Result<bool> {
+    let target = Target::find(path).map_err(|error| explain("write", path, &error))?;
+    if let Some((file, metadata)) = &target.old
+        && same(file, metadata, content).map_err(|error| explain("read", path, &error))?
+    {
+        return Ok(false);
+    }
+    target.replace(None, &mut |file| file.write_all(content)).map_err(|error| explain("write", path, &error))?;
+    Ok(true)
+}
+
+/// Copies a file's content; a new file gets the mode of the one it is copied from.
+///
+/// # Errors
+/// When any step fails; the file at `to` is then as it was.
+pub fn copy(from: &Path, to: &Path) -> Result<()> {
+    let mut source = open(from).map_err(|error| explain("read", from, &error))?;
+    let metadata = source.metadata().map_err(|error| explain("read", from, &error))?;
+    let target = Target::find(to).map_err(|error| explain("write", to, &error))?;
+    if target.old.as_ref().is_some_and(|(_, old)| is(old, &metadata)) {
+        return Err(Error::new(format!("copy `{}`: `{}` is the same file", from.display(), to.display())));
+    }
+    let mut fill = |file: &mut File| io::copy(&mut source, file).map(|_| ());
+    target.replace(Some(metadata.mode() & 0o777), &mut fill).map_err(|error| explain("write", to, &error))
+}
+
+/// An error about a file, with the next step where there is one.
+pub fn explain(verb: &str, path: &Path, error: &io::Error) -> Error {
+    let folder = match path.parent() {
+        Some(folder) if folder != Path::new("") => folder.display().to_string(),
+        _ => ".".to_owned(),
+    };
+    let ours = Error::new(format!("{verb} `{}`: {}", path.display(), cause(error)));
+    match error.kind() {
+        ErrorKind::NotFound if !Path::new(&folder).exists() => {
+            ours.help(format!("the folder is not there: `file::mkdir(\"{folder}\")` makes it"))
+        }
+        ErrorKind::PermissionDenied => ours.help("run it as root, or as the owner of the file and its folder"),
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => ours.help(format!(
+            "nothing was changed; make room: `df -h {folder}` and `df -i {folder}` show how much there is"
+        )),
+        ErrorKind::ReadOnlyFilesystem => {
+            ours.help(format!("nothing was changed; `findmnt -T {folder}` shows how it is mounted"))
+        }
+        _ => ours,
+    }
+}
+
+/// What a path leads to.
+struct Target {
+    /// The path without symbolic links at its end.
+    real: PathBuf,
+    /// The file that is there.
+    old: Option<(File, Metadata)>,
+}
+
+impl Target {
+    fn find(path: &Path) -> io::Result<Self> {
+        match open(path) {
+            Ok(file) => {
+                let real = std::fs::canonicalize(path)?;
+                let metadata = file.metadata()?;
+                // The kernel followed the links with its own care (protected_symlinks, proc_sys_fs(5));
+                // a path that leads elsewhere a moment later was changed by someone else.
+                if !is(&metadata, &std::fs::symlink_metadata(&real)?) {
+                    return Err(io::Error::other("the path was changed meanwhile"));
+                }
+                Ok(Self { real, old: Some((file, metadata)) })
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                // A link whose target is to be made; 40 is the kernel's limit too.
+                let mut real = path.to_owned();
+                for _ in 0..40 {
+                    let Ok(next) = std::fs::read_link(&real) else { return Ok(Self { real, old: None }) };
+                    real = real.parent().unwrap_or(Path::new("/")).join(next);
+                }
+                Err(Errno::LOOP.into())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn folder(&self) -> &Path {
+        self.real.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."))
+    }
+
+    fn replace(&self, mode: Option<u32>, fill: &mut dyn FnMut(&mut File) -> io::Result<()>) -> io::Result<()> {
+        if self.old.is_some() {
+            // A rename asks only for the right to write in the folder: a file that is read-only or
+            // immutable would be replaced by whoever has it.
+            accessat(CWD, &self.real, Access::WRITE_OK, AtFlags::EACCESS)?;
+        }
+        sweep(self.folder(), self.real.file_name().unwrap_or_default());
+        // A new file gets the mode that the umask leaves; with an old one nobody else sees the new
+        // content before it has the old one's owner and mode.
+        let first = if self.old.is_some() { 0o600 } else { mode.unwrap_or(0o666) };
+        let mut new = self.beside("new", first)?;
+        fill(new.as_file_mut())?;
+        if let Some((old, metadata)) = &self.old {
+            dress(new.as_file(), old, metadata)?;
+        }
+        new.as_file().sync_all()?;
+        match new.persist(&self.real) {
+            Ok(_) => {
+                // Where a folder cannot be synced, a power cut may bring the old file back, whole.
+                let _ = File::open(self.folder()).and_then(|folder| folder.sync_all());
+                Ok(())
+            }
+            // A file that is a mount point of its own, as in a container, cannot be renamed over.
+            Err(error) if error.error.kind() == ErrorKind::ResourceBusy && self.old.is_some() => {
+                let mut new = error.file.reopen()?;
+                self.overwrite(&mut new)
+            }
+            Err(error) => Err(error.error),
+        }
+    }
+
+    /// Writes in place, with a copy of the old content beside it until the new is complete.
+    fn overwrite(&self, new: &mut File) -> io::Result<()> {
+        let mut old = open(&self.real)?;
+        let mut copy = self.beside("copy", 0o600)?;
+        io::copy(&mut old, copy.as_file_mut())?;
+        copy.as_file().sync_all()?;
+        let mut place = OpenOptions::new().write(true).open(&self.real)?;
+        // Not emptied first: on a full disk the old blocks are still there for the way back.
+        let mut put = |from: &mut File| {
+            place.rewind()?;
+            let length = io::copy(from, &mut place)?;
+            place.set_len(length)?;
+            place.sync_all()
+        };
+        let Err(error) = put(new) else { return Ok(()) };
+        let mut old = copy.reopen()?;
+        if put(&mut old).is_err() {
+            let kept = copy.into_temp_path().keep().map_err(|kept| kept.error)?;
+            let message = format!("{}; what it held is in `{}`", cause(&error), kept.display());
+            return Err(io::Error::new(error.kind(), message));
+        }
+        Err(error)
+    }
+
+    /// A file beside the target, gone when dropped. Its name begins with a dot, so that an
+    /// `include sites/*` or a `run-parts` does not see it.
+    fn beside(&self, what: &str, mode: u32) -> io::Result<NamedTempFile> {
+        let prefix = prefix(self.real.file_name().unwrap_or_default(), what);
+        loop {
+            let file = tempfile::Builder::new()
+                .prefix(&prefix)
+                .rand_bytes(12)
+                .permissions(Permissions::from_mode(mode))
+                .tempfile_in(self.folder())
+                // Without the temporary file's path, which says nothing to the reader.
+                .map_err(|error| error.raw_os_error().map_or(error, io::Error::from_raw_os_error))?;
+            // Its lock tells `sweep` that its maker lives. A sweep that was faster has removed it.
+            let _ = flock(file.as_file(), FlockOperation::LockExclusive);
+            if file.as_file().metadata()?.nlink() > 0 {
+                return Ok(file);
+            }
+        }
+    }
+}
+
+/// The start of a temporary name; file names have at most 255 bytes.
+fn prefix(name: &OsStr, what: &str) -> OsString {
+    let name = &name.as_bytes()[..name.len().min(200)];
+    OsString::from_vec([b".", name, b".moyai-", what.as_bytes(), b"-"].concat())
+}
+
+/// Removes what a killed run left beside a file: the temporary files that nobody has locked.
+/// Copies from an interrupted writing in place stay, they may be all that is left of the content.
+fn sweep(folder: &Path, name: &OsStr) {
+    let prefix = prefix(name, "new");
+    // In a folder with very many files tidiness is not worth the time.
+    for entry in std::fs::read_dir(folder).into_iter().flatten().take(10_000).flatten() {
+        if entry.file_name().as_bytes().starts_with(prefix.as_bytes())
+            && let Ok(file) = OpenOptions::new().read(true).custom_flags(flag(OFlags::NOFOLLOW)).open(entry.path())
+            && flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok()
+        {
+            // Best effort.
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
+fn flag(flag: OFlags) -> i32 {
+    flag.bits().cast_signed()
+}
+
+/// Opens a regular file to read; a pipe must not make it hang, a device must not be replaced.
+fn open(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new().read(true).custom_flags(flag(OFlags::NONBLOCK)).open(path)?;
+    let metadata = file.metadata()?;
+    if metadata.is_dir() {
+        return Err(Errno::ISDIR.into());
+    }
+    if !metadata.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    Ok(file)
+}
+
+fn is(one: &Metadata, other: &Metadata) -> bool {
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
+}
+
+fn same(mut file: &File, metadata: &Metadata, content: &[u8]) -> io::Result<bool> {
+    if metadata.len() != content.len() as u64 {
+        return Ok(false);
+    }
+    let mut old = Vec::with_capacity(content.len());
+    file.read_to_end(&mut old)?;
+    Ok(old == content)
+}
+
+/// Gives the new file the old one's owner, attributes and mode, in this order: a change of the
+/// owner clears bits of the mode, and an access list sets its group bits.
+fn dress(new: &File, old: &File, metadata: &Metadata) -> io::Result<()> {
+    use rustix::fs::{Gid, Mode, Uid};
+    let ours = new.metadata()?;
+    if (ours.uid(), ours.gid()) != (metadata.uid(), metadata.gid()) {
+        fchown(new, Some(Uid::from_raw(metadata.uid())), Some(Gid::from_raw(metadata.gid())))
+            .map_err(|error| told("its owner cannot be kept", error))?;
+    }
+    let wanted = attributes(old)?;
+    // A folder's default access list is inherited by a new file; the old one may have had none.
+    let list = OsStr::new("system.posix_acl_access");
+    if !wanted.iter().any(|name| name == list) {
+        // Not there, as a rule.
+        let _ = rustix::fs::fremovexattr(new, list);
+    }
+    for name in wanted {
+        // A signature of the old content, and rights that a write takes away: capabilities(7).
+        if ["security.ima", "security.evm", "security.capability"].iter().any(|other| name == *other) {
+            continue;
+        }
+        let Ok(value) = attribute(old, &name) else { continue };
+        if attribute(new, &name).is_ok_and(|ours| ours == value) {
+            continue;
+        }
+        rustix::fs::fsetxattr(new, &name, &value, XattrFlags::empty())
+            .map_err(|error| told(&format!("its attribute {} cannot be kept", name.display()), error))?;
+    }
+    fchmod(new, Mode::from_raw_mode(metadata.mode()))?;
+    Ok(())
+}
+
+fn told(what: &str, error: Errno) -> io::Error {
+    let error = io::Error::from(error);
+    io::Error::new(error.kind(), format!("{what}: {}", cause(&error)))
+}
+
+fn attributes(file: &File) -> io::Result<Vec<OsString>> {
+    let names = read_grown(|buffer| rustix::fs::flistxattr(file, buffer));
+    match names {
+        Ok(names) => Ok(names
+            .split(|byte| *byte == 0)
+            .filter(|name| !name.is_empty())
+            .map(|name| OsStr::from_bytes(name).to_owned())
+            .collect()),
+        Err(Errno::NOTSUP) => Ok(Vec::new()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn attribute(file: &File, name: &OsStr) -> std::result::Result<Vec<u8>, Errno> {
+    read_grown(|buffer| rustix::fs::fgetxattr(file, name, buffer))
+}
+
+/// 64 KiB is the kernel's limit for a list and for a value: xattr(7).
+fn read_grown(read: impl Fn(&mut [u8]) -> std::result::Result<usize, Errno>) -> std::result::Result<Vec<u8>, Errno> {
+    let mut buffer = vec![0; 64 * 1024];
+    let length = read(&mut buffer)?;
+    buffer.truncate(length);
+    Ok(buffer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<OsString> {
+        let mut names: Vec<OsString> =
+            std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_replaced_file_keeps_its_mode_owner_and_attributes_and_a_link_to_it_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, link) = (folder.path().join("file"), folder.path().join("link"));
+        std::fs::write(&path, "old").unwrap();
+        std::fs::set_permissions(&path, Permissions::from_mode(0o2640)).unwrap();
+        if rustix::process::geteuid().is_root() {
+            std::os::unix::fs::chown(&path, Some(65534), Some(65533)).unwrap();
+            std::fs::set_permissions(&path, Permissions::from_mode(0o2640)).unwrap();
+        }
+        rustix::fs::setxattr(&path, "user.note", b"kept\0", XattrFlags::empty()).unwrap();
+        std::os::unix::fs::symlink("file", &link).unwrap();
+        let before = std::fs::metadata(&path).unwrap();
+        assert!(write(&link, b"new").unwrap());
+        let after = std::fs::metadata(&path).unwrap();
+        assert_ne!(before.ino(), after.ino());
+        assert_eq!((before.mode(), before.uid(), before.gid()), (after.mode(), after.uid(), after.gid()));
+        assert_eq!(attribute(&File::open(&path).unwrap(), OsStr::new("user.note")).unwrap(), b"kept\0");
+        assert_eq!(std::fs::read_link(&link).unwrap(), Path::new("file"));
+        assert_eq!(std::fs::read(&path).unwrap(), b"new");
+        assert_eq!(names(folder.path()), ["file", "link"]);
+    }
+
+    #[test]
+    fn an_inherited_access_list_does_not_open_a_file_that_had_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        std::fs::write(&path, "old").unwrap();
+        std::fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
+        // acl(5) in the form of the kernel's posix_acl_xattr.h: version 2, then (tag, permissions, id);
+        // user::rwx, user:65534:rwx, group::r-x, mask::rwx, other::r-x.
+        let mut list = 2_u32.to_le_bytes().to_vec();
+        for (tag, perm, id) in
+            [(1_u16, 7_u16, u32::MAX), (2, 7, 65534), (4, 5, u32::MAX), (16, 7, u32::MAX), (32, 5, u32::MAX)]
+        {
+            list.extend([&tag.to_le_bytes()[..], &perm.to_le_bytes()].concat());
+            list.extend(id.to_le_bytes());
+        }
+        if let Err(error) = rustix::fs::setxattr(folder.path(), "system.posix_acl_default", &list, XattrFlags::empty())
+        {
+            assert_eq!(error, Errno::NOTSUP, "an access list");
+            return;
+        }
+        write(&path, b"new").unwrap();
+        let file = File::open(&path).unwrap();
+        assert!(!attributes(&file).unwrap().iter().any(|name| name == "system.posix_acl_access"));
+        assert_eq!(file.metadata().unwrap().mode() & 0o7777, 0o644);
+        // And one that the file has is kept.
+        rustix::fs::setxattr(&path, "system.posix_acl_access", &list, XattrFlags::empty()).unwrap();
+        write(&path, b"newer").unwrap();
+        assert_eq!(attribute(&File::open(&path).unwrap(), OsStr::new("system.posix_acl_access")).unwrap(), list);
+    }
+
+    #[test]
+    fn equal_content_is_not_written_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        assert!(write(&path, b"same").unwrap());
+        let before = std::fs::metadata(&path).unwrap();
+        assert!(!write(&path, b"same").unwrap());
+        let after = std::fs::metadata(&path).unwrap();
+        assert_eq!((before.ino(), before.mtime_nsec()), (after.ino(), after.mtime_nsec()));
+    }
+
+    #[test]
+    fn what_is_no_file_is_refused_and_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        rustix::fs::mkfifoat(CWD, &pipe, rustix::fs::Mode::RUSR).unwrap();
+        assert!(write(&pipe, b"x").unwrap_err().message.contains("not a regular file"));
+        assert!(write(folder.path(), b"x").unwrap_err().message.contains("is a directory"));
+        assert!(write(Path::new("/dev/null"), b"x").unwrap_err().message.contains("not a regular file"));
+        let missing = write(&folder.path().join("no/file"), b"x").unwrap_err();
+        assert!(missing.help.unwrap().contains("file::mkdir"), "{}", missing.message);
+        assert_eq!(names(folder.path()), ["pipe"]);
+    }
+
+    #[test]
+    fn a_link_to_nothing_makes_its_target_and_a_ring_of_links_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::os::unix::fs::symlink("middle", at("link")).unwrap();
+        std::os::unix::fs::symlink("target", at("middle")).unwrap();
+        write(&at("link"), b"x").unwrap();
+        assert!(std::fs::symlink_metadata(at("target")).unwrap().is_file());
+        std::os::unix::fs::symlink("ring", at("ring")).unwrap();
+        assert!(write(&at("ring"), b"x").is_err());
+    }
+
+    #[test]
+    fn the_litter_of_a_killed_run_is_swept_and_a_living_runs_file_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        write(&path, b"old").unwrap();
+        std::fs::write(folder.path().join(".file.moyai-new-abcdefghijkl"), "litter").unwrap();
+        std::fs::write(folder.path().join(".file.moyai-copy-abcdefghijkl"), "a copy").unwrap();
+        let living = Target::find(&path).unwrap().beside("new", 0o600).unwrap();
+        write(&path, b"new").unwrap();
+        let mut expected =
+            vec![living.path().file_name().unwrap().to_owned(), ".file.moyai-copy-abcdefghijkl".into(), "file".into()];
+        expected.sort();
+        assert_eq!(names(folder.path()), expected);
+    }
+
+    #[test]
+    fn a_copy_has_its_sources_mode_and_never_destroys_the_file_it_copies() {
+        let folder = tempfile::tempdir().unwrap();
+        let (from, to) = (folder.path().join("from"), folder.path().join("to"));
+        std::fs::write(&from, vec![7; 100_000]).unwrap();
+        std::fs::set_permissions(&from, Permissions::from_mode(0o600)).unwrap();
+        copy(&from, &to).unwrap();
+        assert_eq!(std::fs::read(&to).unwrap(), vec![7; 100_000]);
+        assert_eq!(std::fs::metadata(&to).unwrap().mode() & 0o777, 0o600);
+        std::fs::hard_link(&from, folder.path().join("same")).unwrap();
+        assert!(copy(&from, &folder.path().join("same")).unwrap_err().message.contains("same file"));
+        assert_eq!(std::fs::metadata(&from).unwrap().len(), 100_000);
+    }
+}

@@ -1,0 +1,536 @@
+//! The command line as a user meets it.
+
+mod common;
+
+use common::{Gave, World, gave, read};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixDatagram;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// A terminal: what we hold, and what a program gets.
+fn terminal() -> (File, File) {
+    let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&ours).unwrap();
+    unlockpt(&ours).unwrap();
+    let name = ptsname(&ours, Vec::new()).unwrap();
+    let theirs = File::options().read(true).write(true).open(name.to_str().unwrap()).unwrap();
+    (ours.into(), theirs)
+}
+
+fn program_folder() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_moyai")).parent().unwrap()
+}
+
+/// An editor that is a line of sh; `$1` is the file.
+fn edit(world: &World, editor: &str, name: &str) -> Gave {
+    gave(&editing(world, editor, name).output().unwrap())
+}
+
+fn editing(world: &World, editor: &str, name: &str) -> Command {
+    let path = world.file("editor", format!("#!/bin/sh\n{editor}\n"));
+    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
+    let mut command = world.command(["edit", name]);
+    command.env("EDITOR", path);
+    command
+}
+
+// ---- run ----
+
+#[test]
+fn the_exit_code_says_how_the_run_ended() {
+    let world = World::new();
+    for (options, script, code) in [
+        (&[][..], "print(1);", 0),
+        (&[], "die(`no`);", 1),
+        (&[], "exit(7);", 7),
+        (&[], "let = ;", 2),
+        (&["--timeout", "0.2s"], "sleep(60);", 124),
+        (&["--timeout=0.2s"], "loop {}", 124),
+        (&[], "cmd(`sleep 60`).timeout(`0.2s`).run();", 124),
+        (&[], "cmd(`no-such-program`).run();", 127),
+        (&[], "cmd(`false`).run();", 1),
+        (&["--sure"], "print(1);", 2),
+    ] {
+        let gave = world.run_with(options, script);
+        assert_eq!(gave.code, code, "{script}: {gave:?}");
+    }
+    assert_eq!(world.moyai(["run", "nowhere"]).failed(2), world.moyai(["run", "nowhere"]).err);
+    assert!(world.moyai(["run"]).failed(2).contains("which script?"));
+}
+
+#[test]
+fn a_signal_runs_what_was_deferred_and_gives_128_and_its_number() {
+    let world = World::new();
+    world.script("test", "defer(|| print(`tidied up`)); print(`ready`); cmd(`sleep 60`).run();");
+    for (signal, code, word) in [("INT", 130, "interrupted"), ("TERM", 143, "asked to stop"), ("HUP", 129, "terminal")]
+    {
+        let mut child = world.command(["run", "test"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut out = BufReader::new(child.stdout.take().unwrap()).lines();
+        assert_eq!(out.next().unwrap().unwrap(), "ready");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        Command::new("kill").args([&format!("-{signal}"), &child.id().to_string()]).status().unwrap();
+        assert_eq!(out.next().unwrap().unwrap(), "tidied up", "{signal}");
+        let gave = gave(&child.wait_with_output().unwrap());
+        assert_eq!(gave.code, code);
+        assert!(gave.err.contains(word), "{gave:?}");
+    }
+}
+
+#[test]
+fn moyais_options_are_known_on_both_sides_of_the_name_and_end_at_the_double_dash() {
+    let world = World::new();
+    world.script("test", "print(args); cmd(`touch made`).run();");
+    for words in [&["run", "-n", "test", "a"][..], &["run", "test", "a", "--dry-run"], &["run", "test", "-n", "a"]] {
+        assert_eq!(world.moyai(words).ok(), "# [\"a\"]\ntouch made\n");
+        assert!(!world.path("made").exists());
+    }
+    let traced = world.moyai(["run", "test", "-nx", "--", "-n"]);
+    assert_eq!(traced.ok(), "# [\"-n\"]\ntouch made\n");
+    assert_eq!(world.moyai(["run", "test", "--", "-n"]).ok(), "[\"-n\"]\n");
+    assert!(world.path("made").exists());
+}
+
+#[test]
+fn an_option_that_nobody_knows_is_refused_with_the_nearest() {
+    let world = World::new();
+    world.script("test", "print(1);");
+    let err = world.moyai(["run", "--dryrun", "test"]).failed(2);
+    assert_eq!(err, "error: moyai has no option `--dryrun`\nhelp: did you mean `--dry-run`?\n");
+    assert!(world.moyai(["run", "test", "-nq"]).failed(2).contains("`-nq`"));
+    assert!(world.moyai(["run", "test", "--quick"]).failed(2).contains("`--quick`"));
+    assert!(world.moyai(["run", "test", "--at", "tomorrow"]).failed(2).contains("`tomorrow` is not a time"));
+    assert!(world.moyai(["list", "--nmaes"]).failed(2).contains("--names"));
+}
+
+#[test]
+fn a_script_called_without_run_is_hinted_at() {
+    let world = World::new();
+    world.script("blog", "print(1);");
+    let err = world.moyai(["blog"]).failed(2);
+    assert_eq!(err, "error: there is no command `blog`\nhelp: `blog` is a script: `moyai run blog`\n");
+    assert!(world.moyai(["lst"]).failed(2).contains("did you mean `moyai list`?"));
+    assert!(world.moyai(Vec::<&str>::new()).failed(2).contains("Usage: moyai"));
+    assert!(world.moyai(["--help"]).ok().contains("\n  run  "));
+    assert!(world.moyai(["help", "run"]).ok().contains("--dry-run"));
+    assert_eq!(world.moyai(["--version"]).ok(), world.moyai(["run", "-V"]).ok());
+}
+
+#[test]
+fn the_help_of_a_script_is_its_header_and_does_not_run_it() {
+    let world = World::new();
+    world.script("test", "#!/usr/bin/env -S moyai run\n//! Does it.\n//!\n//! usage: test [NAME]\n\nprint(`ran`);");
+    for words in [["run", "test", "--help"], ["run", "-h", "test"]] {
+        let out = world.moyai(words).ok();
+        assert!(out.starts_with("Does it.\n\nusage: test [NAME]\n\nmoyai's own: -n -x -v --at TIME"), "{out}");
+        assert!(!out.contains("ran\n"));
+    }
+    assert!(world.moyai(["run", "--help"]).ok().contains("Exit codes: 0 done"));
+}
+
+#[test]
+fn a_script_can_be_a_program_of_its_own() {
+    let world = World::new();
+    let path = world.file("hello", "#!/usr/bin/env -S moyai run\nprint(`hello ${args[0]}`);\n");
+    let path = {
+        let named = path.with_extension("rhai");
+        std::fs::rename(path, &named).unwrap();
+        named
+    };
+    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
+    let search = format!("{}:/usr/bin:/bin", program_folder().display());
+    let output = Command::new(&path).arg("you").env("PATH", search).output().unwrap();
+    assert_eq!(gave(&output).ok(), "hello you\n");
+}
+
+#[test]
+fn a_closed_standard_output_ends_everything_quietly() {
+    let world = World::new();
+    world.script("print", "for i in 0..1000000 { print(i); }");
+    world.script("yes", "cmd(`yes`).run();");
+    for words in [
+        &["run", "print"][..],
+        &["run", "yes"],
+        &["list"],
+        &["api"],
+        &["run", "--help"],
+        &["--help"],
+        &["completions", "bash"],
+    ] {
+        let (read, write) = std::io::pipe().unwrap();
+        drop(read);
+        let output = world.command(words).stdout(write).stderr(Stdio::piped()).output().unwrap();
+        let gave = gave(&output);
+        assert_eq!((gave.code, gave.err.as_str()), (0, ""), "{words:?}");
+    }
+}
+
+#[test]
+fn a_failure_shows_the_progress_lines_that_nobody_saw() {
+    let world = World::new();
+    let err = world.run("log(`first`); die(`it broke`);").failed(1);
+    assert!(err.find("first\n").unwrap() < err.find("it broke").unwrap(), "{err}");
+    assert_eq!(world.run("log(`first`);").err, "");
+    assert_eq!(world.run_with(&["-v"], "log(`first`);").err, "first\n");
+}
+
+#[test]
+fn a_script_that_wants_to_be_alone_is_not_run_twice_at_once() {
+    let world = World::new();
+    world.script("test", "//! Alone.\n//!\n//! alone: yes\nprint(`ready`); sleep(args[0].parse_float());");
+    let mut first = world.command(["run", "test", "60"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    assert_eq!(BufReader::new(first.stdout.take().unwrap()).lines().next().unwrap().unwrap(), "ready");
+    let err = world.moyai(["run", "test", "0"]).failed(75);
+    assert!(err.contains("`script/test`"), "{err}");
+    // A dry run takes no lock.
+    world.moyai(["run", "-n", "test", "0"]).ok();
+    let second = world.command(["run", "--wait", "test", "0"]).stdout(Stdio::piped()).spawn().unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(100));
+    first.kill().unwrap();
+    first.wait().unwrap();
+    assert_eq!(gave(&second.wait_with_output().unwrap()).ok(), "ready\n");
+}
+
+// ---- syslog ----
+
+fn syslog(world: &World) -> UnixDatagram {
+    std::fs::create_dir_all(world.path("state")).unwrap();
+    let socket = UnixDatagram::bind(world.path("state/syslog")).unwrap();
+    socket.set_nonblocking(true).unwrap();
+    socket
+}
+
+fn received(socket: &UnixDatagram) -> Vec<String> {
+    let mut packet = [0; 65536];
+    std::iter::from_fn(|| {
+        socket.recv(&mut packet).ok().map(|size| String::from_utf8_lossy(&packet[..size]).into_owned())
+    })
+    .collect()
+}
+
+#[test]
+fn a_failure_without_a_terminal_goes_to_syslog_once_and_without_secrets() {
+    let world = World::new();
+    let socket = syslog(&world);
+    world.command(["run", "test"]);
+    world.script("test", "die(`the key ${secret(\"key\")}\nis wrong`);");
+    let run = |command: &mut Command| command.env("MOYAI_SECRET_key", "s3cr3t").output().unwrap();
+    run(&mut world.command(["run", "test"]));
+    assert_eq!(received(&socket), ["<27>moyai[test]: the key <secret> is wrong"]);
+    world.script("outer", "moyai::run(`test`, []);");
+    run(&mut world.command(["run", "outer"]));
+    assert_eq!(received(&socket), ["<27>moyai[outer]: `moyai run test` exited with status 1"]);
+    world.run("exit(3);").failed(3);
+    assert_eq!(received(&socket), ["<27>moyai[test]: ended with exit code 3"]);
+    world.run("print(1);").ok();
+    assert!(received(&socket).is_empty());
+    world.run_with(&["--ta"], "print(1);").failed(2);
+    assert_eq!(received(&socket), ["<27>moyai[run]: moyai has no option `--ta`"]);
+}
+
+#[test]
+fn a_failure_on_a_terminal_does_not_go_to_syslog() {
+    let world = World::new();
+    let socket = syslog(&world);
+    world.script("test", "die(`no`);");
+    let (_ours, theirs) = terminal();
+    assert_eq!(world.command(["run", "test"]).stderr(theirs).status().unwrap().code(), Some(1));
+    assert!(received(&socket).is_empty());
+}
+
+// ---- scripts that run scripts ----
+
+#[test]
+fn the_dry_run_goes_on_into_a_script_that_a_script_runs() {
+    let world = World::new();
+    world.script("inner", "print(`inner ${args}`); cmd(`touch made`).run();");
+    let calls = ["moyai::run(`inner`, [`a b`, 3]);", "cmd(`moyai run inner 'a b' 3`).run();"];
+    for call in calls {
+        world.script("outer", call);
+        assert_eq!(world.moyai(["run", "-n", "outer"]).ok(), "# inner [\"a b\", \"3\"]\ntouch made\n", "{call}");
+        assert!(!world.path("made").exists(), "{call}");
+    }
+    world.script("outer", "cmd(`moyai run inner`).to_file(`report`); print($(`moyai run inner`));");
+    let out = world.moyai(["run", "outer", "-n"]).ok();
+    assert!(out.starts_with("moyai run inner > report\n"), "{out}");
+    assert!(out.ends_with("# # inner []\n# touch made\n"), "{out}");
+    assert!(!world.path("made").exists() && !world.path("report").exists());
+    for call in calls {
+        world.script("outer", call);
+        assert_eq!(world.moyai(["run", "outer"]).ok(), "inner [\"a b\", \"3\"]\n");
+        assert!(world.path("made").exists(), "{call}");
+        std::fs::remove_file(world.path("made")).unwrap();
+    }
+}
+
+#[test]
+fn trace_progress_and_the_scripts_folder_go_on_too() {
+    let world = World::new();
+    world.file("other/inner.rhai", "log(`inner is here`); cmd(`true`).run();");
+    world.file("other/outer.rhai", "cmd(`moyai run inner`).dir(`/`).run();");
+    let gave = world.moyai(["run", "-x", "-v", "--scripts", "other", "outer"]);
+    assert!(gave.err.contains("inner is here\n+ true    # "), "{gave:?}");
+    assert_eq!(gave.code, 0);
+}
+
+#[test]
+fn a_script_that_fails_fails_the_one_that_ran_it() {
+    let world = World::new();
+    world.script("inner", "die(`the inner one broke`);");
+    let err = world.run("moyai::run(`inner`, []);").failed(1);
+    assert_eq!(err.matches("the inner one broke").count(), 1, "{err}");
+    assert!(err.contains("`moyai run inner` exited with status 1"), "{err}");
+    world.script("inner", "exit(75);");
+    world.run("moyai::run(`inner`, []);").failed(75);
+    assert_eq!(world.run("try { moyai::run(`inner`, []); } catch (e) { print(e.code); }").ok(), "75\n");
+    assert!(world.run("moyai::run(`inner`, [#{}]);").failed(1).contains("is no word"));
+}
+
+#[test]
+fn the_pretended_clock_goes_on_into_a_script_that_a_script_runs() {
+    let world = World::new();
+    world.script("inner", "print(now().format(`%F %H:%M %a`));");
+    world.script("outer", "print(now().format(`%b`)); moyai::run(`inner`, []);");
+    let out = world.moyai(["run", "--at", "2026-12-01 03:00", "outer"]).ok();
+    assert_eq!(out, "Dec\n2026-12-01 03:00 Tue\n");
+}
+
+// ---- list, check, init, eject ----
+
+#[test]
+fn the_list_says_what_each_script_does_and_what_it_hides() {
+    let world = World::new();
+    world.script("backup", "//! My own\n//! backup. It is better.\n").script("zoo", "print(1);");
+    let out = world.moyai(["list"]).ok();
+    let line = |name: &str| out.lines().find(|line| line.starts_with(name)).unwrap().to_owned();
+    let own = world.path("scripts/backup.rhai");
+    assert!(line("backup").contains(&format!("{} (hides the embedded one)", own.display())), "{out}");
+    assert!(line("backup").ends_with("  My own backup."), "{out}");
+    assert!(line("hosts-sync").contains("  embedded"), "{out}");
+    assert!(line("zoo").ends_with("zoo.rhai"), "{out}");
+    let names = world.moyai(["list", "--names"]).ok();
+    let names: Vec<&str> = names.lines().collect();
+    assert!(names.is_sorted() && names.contains(&"zoo") && names.contains(&"config") && !names.contains(&"notify"));
+}
+
+#[test]
+fn every_faulty_script_is_reported_and_nothing_runs() {
+    let world = World::new();
+    world.script("good", "cmd(`touch made`).run();").script("bad", "\nlet = 1;").script("worse", "print(;");
+    assert_eq!(world.moyai(["check", "good"]).ok(), "1 checked, no fault\n");
+    assert!(!world.path("made").exists());
+    let gave = world.moyai(["check", "good", "bad", "worse", "--format", "short"]);
+    assert_eq!(gave.code, 2);
+    let lines: Vec<&str> = gave.out.lines().collect();
+    assert_eq!(lines.len(), 2, "{gave:?}");
+    assert!(lines[0].starts_with(&format!("{}:2:5: ", world.path("scripts/bad.rhai").display())), "{gave:?}");
+    let err = world.moyai(["check", "bad", "nowhere"]).failed(2);
+    assert!(err.contains("bad.rhai") && err.contains("`nowhere`"), "{err}");
+}
+
+#[test]
+fn init_never_overwrites() {
+    let world = World::new();
+    world.script("config", "const SITES = #{ mine: 1 };");
+    let out = world.moyai(["init"]).ok();
+    let folder = world.path("scripts");
+    assert!(out.starts_with(&format!("kept {0}/config.rhai\nmade {0}/rules.rhai\n", folder.display())), "{out}");
+    assert_eq!(read(folder.join("config.rhai")), "const SITES = #{ mine: 1 };");
+    let out = world.moyai(["init", "--dir", "a/b"]).ok();
+    assert!(out.contains("made a/b/config.rhai") && out.contains("moyai edit config --scripts a/b"), "{out}");
+    assert!(read(world.path("a/b/config.rhai")).contains("SITES"));
+    world.file("taken", "");
+    assert!(world.moyai(["init", "--dir", "taken"]).failed(1).contains("taken/config.rhai`: "));
+}
+
+#[test]
+fn an_ejected_script_is_the_one_that_runs_and_is_not_overwritten() {
+    let world = World::new();
+    let path = world.path("scripts/hosts-sync.rhai");
+    assert_eq!(world.moyai(["eject", "hosts-sync"]).ok(), format!("made {}\n", path.display()));
+    assert!(read(&path).starts_with("#!/usr/bin/env -S moyai run\n"));
+    assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o755);
+    world.moyai(["eject", "lib/notify"]).ok();
+    assert!(world.path("scripts/lib/notify.rhai").exists());
+    std::fs::write(&path, "print(`mine`);").unwrap();
+    let err = world.moyai(["eject", "hosts-sync"]).failed(1);
+    assert!(err.contains("already there") && err.contains("help: "), "{err}");
+    assert_eq!(world.moyai(["run", "hosts-sync"]).ok(), "mine\n");
+    assert!(world.moyai(["eject", "nowhere"]).failed(2).contains("`nowhere`"));
+    world.moyai(["eject", "../../etc/passwd"]).failed(2);
+}
+
+// ---- edit ----
+
+#[test]
+fn what_checks_is_installed_whole_with_its_mode_and_what_does_not_is_not() {
+    let world = World::new();
+    world.script("mine", "print(1);");
+    let path = world.path("scripts/mine.rhai");
+    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o750)).unwrap();
+    let out = edit(&world, "echo 'print(2);' > $1", "mine").ok();
+    assert_eq!(out, format!("{} is installed\n", path.display()));
+    assert_eq!(read(&path), "print(2);\n");
+    assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o750);
+    let err = edit(&world, "echo 'print(;' > $1", "mine").failed(2);
+    assert!(err.contains("mine.rhai:1") && err.contains("is as it was"), "{err}");
+    assert!(edit(&world, "true", "mine").ok().contains("is unchanged"));
+    assert!(edit(&world, "echo 'print(3);' > $1; exit 1", "mine").failed(1).contains("nothing was changed"));
+    assert_eq!(read(&path), "print(2);\n");
+    assert_eq!(std::fs::read_dir(world.path("scripts")).unwrap().count(), 1, "no copy stays behind");
+}
+
+#[test]
+fn an_embedded_script_is_copied_only_when_it_was_changed() {
+    let world = World::new();
+    let path = world.path("scripts/config.rhai");
+    edit(&world, "true", "config").ok();
+    assert!(!path.exists());
+    edit(&world, "echo '// mine' >> $1", "config").ok();
+    assert!(read(&path).ends_with("// mine\n") && read(&path).contains("SITES"));
+    edit(&world, "echo '// mine' >> $1", "lib/notify").ok();
+    assert!(read(world.path("scripts/lib/notify.rhai")).ends_with("// mine\n"));
+    assert!(edit(&world, "true", "nowhere").failed(2).contains("`nowhere`"));
+}
+
+#[test]
+fn what_somebody_else_installed_meanwhile_is_not_lost() {
+    let world = World::new();
+    world.script("mine", "print(1);");
+    let path = world.path("scripts/mine.rhai");
+    let err = edit(&world, &format!("echo 'print(2);' > $1; echo 'print(3);' > {}", path.display()), "mine").failed(1);
+    assert!(err.contains("somebody else changed it meanwhile"), "{err}");
+    assert_eq!(read(&path), "print(3);\n");
+    let kept = err.lines().last().unwrap().rsplit(' ').next().unwrap();
+    assert_eq!(read(kept), "print(2);\n");
+}
+
+#[test]
+fn on_a_terminal_a_fault_is_asked_about() {
+    let world = World::new();
+    world.script("mine", "print(1);");
+    // The second time it is right.
+    let editor = "if grep -q ';;;' $1; then echo 'print(2);' > $1; else echo 'print(;;;' > $1; fi";
+    for (answers, code, text) in [("what?\nx\n", 2, "print(1);"), ("e\n", 0, "print(2);\n")] {
+        let (mut ours, theirs) = terminal();
+        ours.write_all(answers.as_bytes()).unwrap();
+        let gave = gave(&editing(&world, editor, "mine").stdin(theirs).output().unwrap());
+        assert_eq!(gave.code, code, "{gave:?}");
+        assert!(gave.err.contains("(e)dit again"), "{gave:?}");
+        assert_eq!(read(world.path("scripts/mine.rhai")), text);
+    }
+}
+
+// ---- doctor, api, completions ----
+
+/// Programs that come before the host's own.
+fn fake(world: &World, name: &str, text: &str) -> String {
+    let path = world.file(&format!("bin/{name}"), format!("#!/bin/sh\n{text}\n"));
+    std::fs::set_permissions(path, PermissionsExt::from_mode(0o755)).unwrap();
+    format!("{}:/usr/bin:/bin", world.path("bin").display())
+}
+
+#[test]
+fn the_doctor_names_what_is_missing_and_what_to_do() {
+    let world = World::new();
+    fake(&world, "nginx", "echo 'nginx: [emerg] broken' >&2; exit 1");
+    let search = fake(&world, "docker", "echo 28.5.2 29.0.0");
+    world.script("bad", "print(;");
+    let gave = gave(&world.command(["doctor"]).env("PATH", &search).output().unwrap());
+    assert_eq!(gave.code, 1, "{gave:?}");
+    let line = |start: &str| {
+        gave.out.lines().any(|line| line.split_whitespace().collect::<Vec<_>>().join(" ").starts_with(start))
+    };
+    assert!(line("ok docker client 28.5.2, engine 29.0.0"), "{gave:?}");
+    assert!(line("fail scripts in") && line("help: moyai check bad"), "{gave:?}");
+    assert!(line("warn syslog reach"), "{gave:?}");
+    assert!(gave.out.contains("nginx: [emerg] broken"), "{gave:?}");
+    assert!(line("ok state"), "{gave:?}");
+    assert!(line("warn config SITES is empty") && line("help: moyai edit config"), "{gave:?}");
+    world.script("config", "const SITES = #{ `http://a/`: `x` }; const TELL = [];");
+    assert!(world.moyai(["doctor"]).out.contains("1 in SITES, 0 in TELL"));
+}
+
+#[test]
+fn the_api_is_told_by_namespace_by_function_and_by_word() {
+    let world = World::new();
+    let all = world.moyai(["api"]).ok();
+    for call in
+        ["log(text)", "command.read()", "df::usage(path)", "moyai::run(script, args)", "error.message", "left | right"]
+    {
+        assert!(all.contains(&format!("\n  {call}")), "{call}: {all}");
+    }
+    assert!(all.lines().all(|line| line.chars().count() <= 80), "{all}");
+    assert!(all.find("  log(").unwrap() < all.find("  defer(").unwrap(), "the order of the file");
+    let df = world.moyai(["api", "df"]).ok();
+    assert!(df.starts_with("df\n  df::usage(path)") && !df.contains("command."), "{df}");
+    let usage = world.moyai(["api", "df::usage"]).ok();
+    assert!(usage.starts_with("df::usage(path: string) -> map\n  The file system"), "{usage}");
+    assert!(usage.contains("      let disk = df::usage(\"/\");"), "{usage}");
+    assert!(world.moyai(["api", "trap"]).ok().starts_with("defer(work: function)\n"));
+    assert!(world.moyai(["api", "xyzzy"]).failed(1).contains("`xyzzy`"));
+}
+
+#[test]
+fn bash_completes_commands_options_and_ones_own_scripts() {
+    let world = World::new();
+    world.script("my-script", "print(1);");
+    world.file("completions", world.moyai(["completions", "bash"]).ok());
+    let complete = |words: &str| {
+        let line: Vec<&str> = words.split(' ').collect();
+        let text = format!(
+            "source completions; COMP_WORDS=({words}); COMP_CWORD={}; COMP_LINE='{words}'; COMP_POINT={}; \
+             $(complete -p moyai | sed 's/.*-F \\([^ ]*\\).*/\\1/') moyai '{}' '{}'; echo \"${{COMPREPLY[@]}}\"",
+            line.len() - 1,
+            words.len(),
+            line[line.len() - 1],
+            line[line.len() - 2],
+        );
+        let mut bash = Command::new("bash");
+        bash.args(["-c", &text]).current_dir(world.folder.path()).env("MOYAI_SCRIPTS", world.path("scripts"));
+        bash.env("PATH", format!("{}:/usr/bin:/bin", program_folder().display()));
+        gave(&bash.output().unwrap()).ok()
+    };
+    assert_eq!(complete("moyai run my-").trim(), "my-script");
+    assert_eq!(complete("moyai comp").trim(), "completions");
+    assert_eq!(complete("moyai run --dry").trim(), "--dry-run");
+    for shell in ["zsh", "fish"] {
+        assert!(world.moyai(["completions", shell]).ok().contains("moyai"));
+    }
+    assert!(world.moyai(["completions", "tcsh"]).failed(2).contains("tcsh"));
+}
+
+// ---- an ordinary user ----
+
+#[test]
+#[ignore = "needs root: tests/run"]
+fn an_ordinary_user_has_folders_of_the_own_and_reads_what_needs_root() {
+    let world = World::new();
+    std::fs::set_permissions(world.folder.path(), PermissionsExt::from_mode(0o777)).unwrap();
+    // The build's folder may be closed to others.
+    let program = world.path("moyai");
+    std::fs::copy(env!("CARGO_BIN_EXE_moyai"), &program).unwrap();
+    let user = |words: &[&str]| {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&program).args(words);
+        command.env_clear().env("HOME", world.path("home")).env("PATH", "/usr/bin:/bin").current_dir("/");
+        gave(&command.output().unwrap())
+    };
+    std::fs::create_dir(world.path("home")).unwrap();
+    std::fs::set_permissions(world.path("home"), PermissionsExt::from_mode(0o777)).unwrap();
+    let own = world.path("home/.config/moyai/scripts");
+    let out = user(&["init"]).ok();
+    assert!(out.starts_with(&format!("made {}/config.rhai", own.display())), "{out}");
+    assert!(user(&["init", "--dir", "/etc/moyai-test"]).failed(1).contains("help: run it as root"));
+    assert!(!Path::new("/etc/moyai-test").exists());
+    world.file("act.rhai", "cmd(`touch /etc/moyai-test`).run();");
+    let script = world.path("act.rhai");
+    let script = script.to_str().unwrap();
+    assert_eq!(user(&["run", "-n", script]).ok(), "touch /etc/moyai-test\n");
+    user(&["run", script]).failed(1);
+    let gave = user(&["doctor"]);
+    assert!(gave.out.contains("hosts-sync needs root"), "{gave:?}");
+}

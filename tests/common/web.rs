@@ -1,0 +1,202 @@
+//! A server for tests: answers by path, badly where the path says so.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// A server on a port of its own, gone with the process.
+pub struct Web {
+    pub port: u16,
+    /// What was asked: request line, headers and body.
+    pub asked: Arc<Mutex<Vec<String>>>,
+}
+
+trait Stream: Read + Write {}
+impl<T: Read + Write> Stream for T {}
+
+impl Web {
+    pub fn start() -> Self {
+        Self::serve(Ok)
+    }
+
+    /// A server that shows this certificate.
+    pub fn with_certificate(certificate: &Certificate) -> Self {
+        use rustls::pki_types::pem::PemObject;
+        use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+        let chain = CertificateDer::pem_file_iter(&certificate.chain).unwrap().map(Result::unwrap).collect();
+        let key = PrivateKeyDer::from_pem_file(&certificate.key).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config =
+            rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        let config = Arc::new(config.with_no_client_auth().with_single_cert(chain, key).unwrap());
+        Self::serve(move |stream| {
+            let connection = rustls::ServerConnection::new(config.clone()).map_err(std::io::Error::other)?;
+            Ok(rustls::StreamOwned::new(connection, stream))
+        })
+    }
+
+    fn serve<S: Stream + 'static>(wrap: impl Fn(TcpStream) -> std::io::Result<S> + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let asked: Arc<Mutex<Vec<String>>> = Arc::default();
+        let (seen, wrap) = (asked.clone(), Arc::new(wrap));
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let (seen, wrap) = (seen.clone(), wrap.clone());
+                // A client that hangs up is no matter.
+                std::thread::spawn(move || wrap(stream).and_then(|mut stream| answer(&mut stream, &seen, port)));
+            }
+        });
+        Self { port, asked }
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.port)
+    }
+
+    /// The last thing that was asked.
+    pub fn last(&self) -> String {
+        self.asked.lock().unwrap().last().cloned().unwrap_or_default()
+    }
+}
+
+/// A request up to the end of its body.
+fn request(stream: &mut impl Read) -> std::io::Result<String> {
+    let mut bytes = Vec::new();
+    let mut piece = [0; 4096];
+    loop {
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        if bytes.first().is_some_and(|byte| !byte.is_ascii_alphabetic()) {
+            // A client that speaks TLS to a server that does not: it gets its answer at once.
+            return Ok(text);
+        }
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let length = head
+                .lines()
+                .find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length:")?.trim().parse().ok());
+            if body.len() >= length.unwrap_or(0) {
+                return Ok(text);
+            }
+        }
+        match stream.read(&mut piece)? {
+            0 => return Ok(text),
+            count => bytes.extend_from_slice(&piece[..count]),
+        }
+    }
+}
+
+fn answer(stream: &mut impl Stream, seen: &Mutex<Vec<String>>, port: u16) -> std::io::Result<()> {
+    let request = request(stream)?;
+    let path = request.split(' ').nth(1).unwrap_or_default().to_owned();
+    seen.lock().unwrap().push(request.clone());
+    let send = |stream: &mut dyn Write, status: &str, headers: &str, body: &[u8]| {
+        write!(stream, "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n{headers}\r\n", body.len())?;
+        stream.write_all(body)?;
+        stream.flush()
+    };
+    let ok = |stream: &mut dyn Write, headers: &str, body: &[u8]| send(stream, "200 OK", headers, body);
+    let forever = |stream: &mut dyn Write, piece: &[u8], pause| -> std::io::Result<()> {
+        loop {
+            stream.write_all(piece)?;
+            stream.flush()?;
+            std::thread::sleep(Duration::from_millis(pause));
+        }
+    };
+    match path.as_str() {
+        "/ok" => ok(stream, "X-Two: a\r\nX-TWO: b\r\n", b"all is well"),
+        "/404" => send(stream, "404 Not Found", "", b"nothing here"),
+        "/500" => send(stream, "500 Oops", "", b"broken"),
+        "/wait" => {
+            std::thread::sleep(Duration::from_millis(50));
+            ok(stream, "", b"late")
+        }
+        "/hang" => {
+            std::thread::sleep(Duration::from_secs(60));
+            Ok(())
+        }
+        "/drip" => {
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")?;
+            forever(stream, b"x", 20)
+        }
+        "/endless-headers" => {
+            stream.write_all(b"HTTP/1.1 200 OK\r\n")?;
+            forever(stream, format!("X-Pad: {}\r\n", "p".repeat(1000)).as_bytes(), 0)
+        }
+        "/redirect" => send(stream, "302 Found", "Location: /ok\r\n", b""),
+        "/loop" => send(stream, "302 Found", "Location: /loop\r\n", b""),
+        "/away" => send(stream, "302 Found", &format!("Location: http://127.0.0.1:{port}/ok\r\n"), b""),
+        "/gzip" => ok(stream, "Content-Encoding: gzip\r\n", &gzip(b"packed", 1)),
+        "/bomb" => ok(stream, "Content-Encoding: gzip\r\n", &gzip(&[0; 1024 * 1024], 64)),
+        "/sjis" => ok(stream, "Content-Type: text/html\r\n", b"<meta charset=Shift_JIS>\x82\xb1\x82\xf1"),
+        "/nul" => ok(stream, "", b"a\0b"),
+        "/bad-charset" => ok(stream, "Content-Type: text/html; charset=klingon\r\n", "é".as_bytes()),
+        "/big" => ok(stream, "", &vec![b'x'; 5 * 1024 * 1024]),
+        "/truncated" => stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly this"),
+        "/bad-length" => stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\nx"),
+        "/garbage" => stream.write_all(b"\x00\x01\x02 what is HTTP\r\n\r\n"),
+        "/nothing" => Ok(()),
+        other => ok(stream, "", other.as_bytes()),
+    }
+}
+
+/// What gzip(1) makes of the text, this many times over.
+fn gzip(text: &[u8], times: usize) -> Vec<u8> {
+    let mut child = Command::new("gzip")
+        .arg("-c")
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let all = text.repeat(times);
+    let writer = std::thread::spawn(move || input.write_all(&all));
+    let packed = child.wait_with_output().unwrap().stdout;
+    writer.join().unwrap().unwrap();
+    packed
+}
+
+/// Files of a certificate.
+pub struct Certificate {
+    pub chain: PathBuf,
+    pub key: PathBuf,
+}
+
+/// An authority made by openssl(1), and what it signs.
+pub struct Authority<'a> {
+    folder: &'a Path,
+}
+
+impl<'a> Authority<'a> {
+    pub fn new(folder: &'a Path) -> Self {
+        let authority = Self { folder };
+        authority.openssl("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 100 -subj /CN=test -keyout ca.key -out ca.pem");
+        authority
+    }
+
+    pub fn file(&self) -> PathBuf {
+        self.folder.join("ca.pem")
+    }
+
+    pub fn sign(&self, name: &str, host: &str, days: i32) -> Certificate {
+        let extensions = format!("subjectAltName=DNS:{host}\nbasicConstraints=CA:FALSE\n");
+        std::fs::write(self.folder.join(format!("{name}.ext")), extensions).unwrap();
+        self.openssl(&format!(
+            "req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN={host} -keyout {name}.key -out {name}.csr"
+        ));
+        self.openssl(&format!("x509 -req -in {name}.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days {days} -extfile {name}.ext -out {name}.pem"));
+        Certificate { chain: self.folder.join(format!("{name}.pem")), key: self.folder.join(format!("{name}.key")) }
+    }
+
+    /// The authority's own certificate, shown by a server.
+    pub fn itself(&self) -> Certificate {
+        Certificate { chain: self.file(), key: self.folder.join("ca.key") }
+    }
+
+    fn openssl(&self, words: &str) {
+        let output = Command::new("openssl").args(words.split(' ')).current_dir(self.folder).output().unwrap();
+        assert!(output.status.success(), "openssl {words}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}

@@ -1,0 +1,421 @@
+//! `docker::`: what scripts get from captured and altered answers, and from a docker that fails.
+//!
+//! A shell script stands in for docker: it prints the files of its folder, and notes each call.
+
+mod common;
+
+use common::{Gave, World, read};
+use std::os::unix::fs::PermissionsExt;
+
+const FULL: &str = "599e1e79b3d97306fc59a8663307831f7e470cb20235a9b51e61bc506f46e0b3";
+const OTHER: &str = "e6aea1237837ff5b9459803e2ce5e047c469020143a3bd85a400db55da0b7e15";
+const IMAGE: &str = "sha256:b4d15171cd3bb827aef1e3e3cb58b34cd9341a4e2cacd0e6a9fc239f80d462d0";
+
+/// A line of `docker ps`, as CLI 20.10 prints it.
+fn row(id: &str, name: &str, networks: &str) -> String {
+    format!(
+        r#"{{"Command":"\"/bin/busybox sleep 900\"","CreatedAt":"2026-11-24 00:18:20 +0000 UTC","ID":"{id}","Image":"base:1","Labels":"a=1,b=2,q=\"x\"","LocalVolumes":"1","Mounts":"data,/srv","Names":"{name}","Networks":"{networks}","Ports":"","RunningFor":"3 seconds ago","Size":"0B","State":"running","Status":"Up 2 seconds"}}"#
+    ) + "\n"
+}
+
+/// A container as engine 20.10 inspects it, shortened; `networks` is the inside of `Networks`.
+fn full(id: &str, name: &str, networks: &str) -> String {
+    format!(
+        r#"{{"Id":"{id}","Created":"2026-11-24T00:18:20.47720809Z","State":{{"Status":"running","Running":true,"Paused":false,"Health":{{"Status":"healthy"}}}},
+        "Image":"{IMAGE}","Name":"/{name}","Driver":"overlay2","HostConfig":{{"NetworkMode":"default"}},
+        "Mounts":[{{"Type":"volume","Name":"data","Source":"/var/lib/docker/volumes/data/_data","Destination":"/data"}},{{"Type":"bind","Source":"/srv","Destination":"/srv"}}],
+        "Config":{{"Image":"base:1","Labels":{{"a":"1,b=2","q":"\"x\""}}}},
+        "NetworkSettings":{{"IPAddress":"172.17.0.2","SecondaryIPAddresses":null,"Networks":{{{networks}}}}}}}"#
+    )
+}
+
+fn network(name: &str, id: &str, address: &str) -> String {
+    format!(
+        r#""{name}":{{"Aliases":["shop","{}"],"NetworkID":"{id}","IPAddress":"{address}","GlobalIPv6Address":""}}"#,
+        &FULL[..12]
+    )
+}
+
+/// A network as it is inspected.
+fn driver(name: &str, id: &str, driver: &str) -> String {
+    format!(r#"{{"Name":"{name}","Id":"{id}","Scope":"local","Driver":"{driver}","IPAM":{{}}}}"#)
+}
+
+/// A world whose docker prints `ps`, `inspect`, ... from files of that name, with the status and
+/// the words on standard error in `NAME.code` and `NAME.err`.
+fn docker() -> World {
+    let world = World::new();
+    fake(
+        &world,
+        r#"echo "$*" >>calls
+for name in "$1-$2" "$1"; do
+    [ -e "$name" ] || [ -e "$name.code" ] || continue
+    cat "$name" 2>/dev/null; cat "$name.err" >&2 2>/dev/null
+    exit "$(cat "$name.code" 2>/dev/null || echo 0)"
+done
+echo "unexpected: $*" >&2; exit 99
+"#,
+    );
+    world
+}
+
+fn fake(world: &World, body: &str) {
+    let path = world.file("bin/docker", format!("#!/bin/sh\ncd {} || exit\n{body}", world.folder.path().display()));
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+fn run_with(world: &World, options: &[&str], text: &str) -> Gave {
+    world.script("test", text);
+    let mut command = world.command([&["run"], options, &["test"]].concat());
+    command.env("PATH", format!("{}:/usr/bin:/bin", world.path("bin").display()));
+    common::gave(&command.output().unwrap())
+}
+
+fn run(world: &World, text: &str) -> Gave {
+    run_with(world, &[], text)
+}
+
+fn calls(world: &World) -> Vec<String> {
+    read(world.path("calls")).lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn a_container_is_read_from_two_processes_with_the_drivers_of_its_networks() {
+    let world = docker();
+    world.file("ps", row(FULL, "web", "back,bridge"));
+    let networks = [network("back", "b860", "172.18.0.2"), network("bridge", "38c8", "172.17.0.2")].join(",");
+    world.file("inspect", format!("[{},{}]", full(FULL, "web", &networks), driver("back", "b860", "macvlan")));
+    let out = run(
+        &world,
+        "let c = docker::ps()[0];
+         print(`${c.name} ${c.image} ${c.repository} ${c.tag} ${c.state} ${c.status} ${c.health} ${c.created}`);
+         print(c.id); print(c.image_id); print(c.labels.a); print(c.labels.q);
+         for m in c.mounts { print(`${m.kind} ${m.source} ${m.target}`); }
+         for n in c.networks { print(`${n.network} ${n.driver} ${n.address} [${n.address6}] ${n.aliases}`); }",
+    )
+    .ok();
+    let want = format!(
+        "web base:1 base 1 running Up 2 seconds healthy 1795479500\n{FULL}\n{IMAGE}\n1,b=2\n\"x\"\n\
+         volume data /data\nbind /srv /srv\nback macvlan 172.18.0.2 [] [\"shop\"]\nbridge bridge 172.17.0.2 [] [\"shop\"]\n"
+    );
+    assert_eq!(out, want);
+    assert_eq!(calls(&world), ["ps --no-trunc --format {{json .}}".to_owned(), format!("inspect {FULL} back")]);
+}
+
+#[test]
+fn an_engine_that_leaves_fields_out_gives_empty_values() {
+    let world = docker();
+    world.file("ps", format!("{{\"ID\":\"{FULL}\"}}\n{{\"ID\":\"{OTHER}\",\"Names\":\"x\"}}\n"));
+    // Engine 29 has no address but the network's, and leaves empty things out; 1.9 knew no kinds of mounts.
+    let modern = format!(
+        r#"{{"Id":"{FULL}","Created":"0001-01-01T00:00:00Z","Name":"/web","Image":"{IMAGE}","State":{{"Status":"running"}},"Config":{{"Image":"a.b:5000/c"}},
+        "Mounts":[{{"Name":"v","Source":"/x","Destination":"/v"}},{{"Source":"/y","Destination":"/w"}}],
+        "NetworkSettings":{{"Networks":{{"bridge":{{"IPAddress":"172.17.0.9","Aliases":null}}}}}}}}"#
+    );
+    let bare = format!(r#"{{"Id":"{OTHER}","Name":"/x","State":{{"Status":"running"}}}}"#);
+    world.file("inspect", format!("[{bare},{modern}]"));
+    let out = run(
+        &world,
+        "for c in docker::ps() { print(`${c.name} [${c.repository}] [${c.tag}] [${c.health}] ${type_of(c.created)} ${c.mounts} ${c.networks} ${c.labels}`); }",
+    )
+    .ok();
+    let lines: Vec<&str> = out.lines().collect();
+    assert!(lines[0].starts_with("web [a.b:5000/c] [latest] [] () "), "{out}");
+    assert!(lines[0].contains(r#""address": "172.17.0.9""#) && lines[0].contains(r#""kind": "volume""#), "{out}");
+    assert_eq!(lines[1], "x [] [] [] () [] [] #{}");
+}
+
+#[test]
+fn a_container_that_vanishes_between_the_two_calls_is_left_out() {
+    let world = docker();
+    world.file("ps", row(FULL, "web", "bridge") + &row(OTHER, "gone", "bridge"));
+    world.file("inspect", format!("[{}]", full(FULL, "web", &network("bridge", "38c8", "172.17.0.2"))));
+    world.file("inspect.code", "1");
+    world.file("inspect.err", format!("Error: No such object: {OTHER}\n"));
+    assert_eq!(run(&world, "for c in docker::ps_all() { print(c.name); }").ok(), "web\n");
+}
+
+#[test]
+fn a_container_that_stops_between_the_two_calls_is_not_up() {
+    let world = docker();
+    world.file("ps", row(FULL, "web", "bridge"));
+    world.file(
+        "inspect",
+        format!("[{}]", full(FULL, "web", "").replace(r#""Status":"running""#, r#""Status":"exited""#)),
+    );
+    assert_eq!(run(&world, "print(docker::ps().len()); print(docker::ps_all().len());").ok(), "0\n1\n");
+}
+
+#[test]
+fn an_engine_that_stops_between_the_two_calls_is_an_error_and_no_empty_list() {
+    let world = docker();
+    world.file("ps", row(FULL, "web", "bridge"));
+    world.file("inspect", "[]");
+    world.file("inspect.code", "1");
+    world.file(
+        "inspect.err",
+        "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?\n",
+    );
+    let err = run(&world, "print(docker::ps().len());").failed(1);
+    assert!(
+        err.contains("reach the Docker engine: Cannot connect") && err.contains("help: systemctl start docker"),
+        "{err}"
+    );
+}
+
+#[test]
+fn no_container_is_no_second_call() {
+    let world = docker();
+    world.file("ps", "");
+    assert_eq!(run(&world, "print(docker::ps());").ok(), "[]\n");
+    assert_eq!(calls(&world).len(), 1);
+}
+
+#[test]
+fn a_network_with_the_name_of_a_container_costs_a_third_call_and_is_right() {
+    let world = docker();
+    world.file("ps", row(FULL, "web", "web"));
+    let web = full(FULL, "web", &network("web", "b860", "172.18.0.2"));
+    world.file("inspect", format!("[{web},{web}]"));
+    world.file("network-inspect", format!("[{}]", driver("web", "b860", "ipvlan")));
+    assert_eq!(run(&world, "for c in docker::ps() { print(c.networks[0].driver); }").ok(), "ipvlan\n");
+    assert_eq!(calls(&world)[2], "network inspect b860");
+}
+
+#[test]
+fn a_container_in_the_network_of_another_has_its_addresses_and_not_its_aliases() {
+    let world = docker();
+    world.file("ps", row(OTHER, "side", "") + &row(FULL, "web", "bridge"));
+    let side = full(OTHER, "side", "").replace(r#""default""#, &format!(r#""container:{FULL}""#));
+    world.file("inspect", format!("[{side},{}]", full(FULL, "web", &network("bridge", "38c8", "172.17.0.2"))));
+    let out =
+        run(&world, "let c = docker::ps()[0]; print(`${c.name} ${c.networks[0].address} ${c.networks[0].aliases}`);");
+    assert_eq!(out.ok(), "side 172.17.0.2 []\n");
+}
+
+#[test]
+fn garbage_or_half_an_answer_is_an_error() {
+    for (ps, inspect) in [
+        ("<html>busy</html>\n".to_owned(), String::new()),
+        (row(FULL, "web", "")[..80].to_owned(), String::new()),
+        ("{}\n".to_owned(), String::new()),
+        (row(FULL, "web", ""), format!("[{}", full(FULL, "web", ""))),
+        (row(FULL, "web", ""), "{}".to_owned()),
+        (row(FULL, "web", ""), String::new()),
+    ] {
+        let world = docker();
+        world.file("ps", ps);
+        world.file("inspect", inspect);
+        let err = run(&world, "print(docker::ps().len());").failed(1);
+        assert!(err.contains("read the output of `docker "), "{err}");
+    }
+}
+
+#[test]
+fn a_docker_that_is_missing_forbidden_or_not_running_is_one_sentence_with_help() {
+    let world = World::new();
+    world.script("test", "docker::ps();");
+    let mut command = world.command(["run", "test"]);
+    // The sbin folders are always looked at, and the CLI may be installed there.
+    command.env("PATH", "/nowhere");
+    if !["/usr/local/bin/docker", "/usr/bin/docker", "/usr/local/sbin/docker"]
+        .iter()
+        .any(|path| std::path::Path::new(path).exists())
+    {
+        assert!(common::gave(&command.output().unwrap()).failed(127).contains("apt install docker.io"));
+    }
+    for (words, sentence, help) in [
+        (
+            "Got permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock: Get x: dial unix /var/run/docker.sock: connect: permission denied",
+            "no permission on its socket",
+            "member of the group `docker`",
+        ),
+        (
+            "WARNING: Error loading config file: open /root/.docker/config.json: permission denied\npermission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock",
+            "no permission on its socket",
+            "run it as root",
+        ),
+        (
+            "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?",
+            "reach the Docker engine",
+            "systemctl start docker",
+        ),
+        (
+            "Cannot connect to the Docker daemon at tcp://127.0.0.1:1. Is the docker daemon running?",
+            "reach the Docker engine",
+            "$DOCKER_HOST",
+        ),
+        (
+            "Error response from daemon: client version 1.33 is too old. Minimum supported API version is 1.40",
+            "too old",
+            "",
+        ),
+    ] {
+        let world = docker();
+        world.file("ps.code", "1");
+        world.file("ps.err", format!("{words}\n"));
+        let err = run(&world, "docker::ps(); print(1);").failed(1);
+        assert!(err.contains(sentence) && err.contains(help), "{err}");
+    }
+}
+
+#[test]
+fn info_without_an_engine_is_an_error_though_cli_20_exits_with_0() {
+    let world = docker();
+    world.file("info", r#"{"ServerErrors":["Cannot connect to the Docker daemon at unix:///x. Is the docker daemon running?"],"ClientInfo":{"Context":"default"}}"#);
+    let err = run(&world, "print(docker::info());").failed(1);
+    assert!(err.contains("reach the Docker engine: Cannot connect"), "{err}");
+    world.file("info", r#"{"ServerVersion":"","ClientInfo":{"Context":"default"}}"#);
+    run(&world, "print(docker::info());").failed(1);
+}
+
+#[test]
+fn an_engine_elsewhere_is_remote() {
+    let world = docker();
+    world.file("info", r#"{"ServerVersion":"29.0.1","DockerRootDir":"/data","OperatingSystem":"Debian","ClientInfo":{"Context":"far"}}"#);
+    world.file("context", "ssh://root@far\n");
+    let print = "let i = docker::info(); print(`${i.version} ${i.root} ${i.host} ${i.remote}`);";
+    assert_eq!(run(&world, print).ok(), "29.0.1 /data ssh://root@far true\n");
+    world.file("info", r#"{"ServerVersion":"1.9.1","DockerRootDir":"/var/lib/docker"}"#);
+    assert_eq!(run(&world, print).ok(), "1.9.1 /var/lib/docker unix:///var/run/docker.sock false\n");
+}
+
+#[test]
+fn images_without_a_name_are_listed_and_the_layers_between_are_not() {
+    let world = docker();
+    world.file("images", "sha256:aa\nsha256:bb\nsha256:aa\nsha256:cc\nsha256:dd\n");
+    world.file(
+        "image-inspect",
+        r#"[{"Id":"sha256:aa","RepoTags":["host:5000/x:1","x:latest"],"RepoDigests":["x@sha256:12"],"Created":"2026-11-24T00:00:00Z","Size":7,"Parent":"sha256:bb","Config":{"Labels":{"k":"v"}}},
+            {"Id":"sha256:bb","RepoTags":null,"Parent":""},
+            {"Id":"sha256:cc","RepoTags":["<none>:<none>"],"RepoDigests":["<none>@<none>"]},
+            {"Id":"sha256:dd","RepoTags":[],"RepoDigests":["y@sha256:34"]}]"#,
+    );
+    let out = run(
+        &world,
+        "for i in docker::images() { print(`${i.id} [${i.repository}] [${i.tag}] ${i.size} ${i.labels}`); }",
+    )
+    .ok();
+    assert_eq!(
+        out,
+        "sha256:aa [host:5000/x] [1] 7 #{\"k\": \"v\"}\nsha256:aa [x] [latest] 7 #{\"k\": \"v\"}\nsha256:cc [] [] 0 #{}\nsha256:dd [y] [] 0 #{}\n"
+    );
+    assert_eq!(calls(&world).last().unwrap(), "image inspect sha256:aa sha256:bb sha256:cc sha256:dd");
+}
+
+#[test]
+fn a_container_that_is_not_there_brings_the_name_that_was_meant() {
+    let world = docker();
+    for verb in ["container-inspect", "stop"] {
+        world.file(&format!("{verb}.code"), "1");
+        world.file(&format!("{verb}.err"), "Error response from daemon: No such container: wbe\n");
+    }
+    world.file("ps", "blog\nweb\n");
+    for script in [r#"docker::inspect("wbe")"#, r#"docker::stop("wbe")"#] {
+        let err = run(&world, script).failed(1);
+        assert!(err.contains("No such container: wbe") && err.contains("did you mean `web`?"), "{err}");
+    }
+}
+
+#[test]
+fn a_name_is_never_an_option() {
+    let world = docker();
+    for script in
+        [r#"docker::rm("-f")"#, r#"docker::rmi("--force")"#, r#"docker::inspect("")"#, r#"docker::commit("web", "-p")"#]
+    {
+        assert!(run(&world, script).failed(1).contains("that is no name"), "{script}");
+    }
+    assert!(!world.path("calls").exists());
+}
+
+#[test]
+fn under_a_dry_run_acts_are_lines_that_can_be_pasted() {
+    let world = docker();
+    world.file("inspect", format!(r#"[{},{{"Id":"sha256:0a","RepoTags":["x/web:Mon"]}}]"#, full(FULL, "web", "")));
+    let out = run_with(
+        &world,
+        &["-n"],
+        r#"docker::stop("web"); docker::rm("web"); docker::rmi("x:1");
+           let made = docker::commit("web", "x/web:Mon", #{ labels: #{ "a.b": "it's \"$HOME\" \\ é" } });
+           print(`${made.id} ${made.ref} ${made.replaced}`);"#,
+    )
+    .ok();
+    let lines: Vec<&str> = out.lines().filter(|line| !line.contains("was read before")).collect();
+    assert_eq!(lines[..3], ["docker stop web", "docker rm web", "docker rmi x:1"]);
+    let words = shlex::split(lines[3]).unwrap();
+    assert_eq!(words[3], r#"LABEL a.b="it's \"\$HOME\" \\ é""#);
+    assert_eq!(words[4..], ["web", "x/web:Mon"]);
+    assert_eq!(lines[4], "# <image of x/web:Mon> x/web:Mon sha256:0a");
+    assert!(calls(&world).iter().all(|call| call.starts_with("inspect")), "{:?}", calls(&world));
+}
+
+#[test]
+fn a_commit_whose_reference_went_elsewhere_is_an_error() {
+    let world = docker();
+    world.file("inspect", format!("[{}]", full(FULL, "web", "")));
+    world.file("inspect.code", "1");
+    world.file("inspect.err", "Error: No such object: x:1\n");
+    world.file("commit", "sha256:aa\n");
+    world.file("image-inspect", r#"[{"Id":"sha256:aa"}]"#);
+    let script = r#"let made = docker::commit("web", "x:1"); print(made.id); print(made.replaced == ());"#;
+    assert_eq!(run(&world, script).ok(), "sha256:aa\ntrue\n");
+    world.file("image-inspect", r#"[{"Id":"sha256:bb"}]"#);
+    assert!(run(&world, script).failed(1).contains("it made `sha256:aa`, but `x:1` is `sha256:bb`"));
+}
+
+#[test]
+fn a_commit_refuses_labels_that_docker_would_misread_and_options_that_do_not_exist() {
+    let world = docker();
+    world.file("inspect", format!("[{}]", full(FULL, "web", "")));
+    for (options, words) in [
+        (r#"#{ labels: #{ "a b": "1" } }"#, "cannot be the name of a label"),
+        (r#"#{ labels: #{ a: "1\n2" } }"#, "more than one line"),
+        (r#"#{ labels: "a=1" }"#, "`labels` is a map, not `string`"),
+        (r#"#{ pause: "no" }"#, "`pause` is true or false"),
+        (r#"#{ paused: false }"#, "there is no option `paused`"),
+    ] {
+        let err = run(&world, &format!(r#"docker::commit("web", "x:1", {options})"#)).failed(1);
+        assert!(err.contains(words), "{err}");
+    }
+}
+
+#[test]
+fn each_client_is_told_not_to_pause_in_its_own_way() {
+    for (help, word) in
+        [("  -p, --pause   Pause container", "--pause=false"), ("      --no-pause   Disable", "--no-pause")]
+    {
+        let world = docker();
+        world.file("inspect", format!("[{}]", full(FULL, "web", "")));
+        world.file("commit---help", help);
+        let out = run_with(&world, &["-n"], r#"docker::commit("web", "x:1", #{ pause: false });"#).ok();
+        assert!(out.contains(&format!("docker commit {word} web x:1\n")), "{out}");
+    }
+}
+
+#[test]
+fn a_commit_that_is_interrupted_waits_until_the_engine_has_given_the_container_back() {
+    let world = docker();
+    world.file("inspect", format!("[{}]", full(FULL, "web", "")));
+    fake(
+        &world,
+        r#"echo "$1 $2" >>calls
+case "$1" in
+inspect) cat inspect; exit ;;
+commit) touch begun; exec sleep 77 ;;
+container) n=$(grep -c ^container calls); p=true; [ "$n" -lt 3 ] || p=false; echo "[{\"State\":{\"Paused\":$p}}]" ;;
+esac
+"#,
+    );
+    world.script("test", r#"docker::commit("web", "x:1");"#);
+    let mut command = world.command(["run", "test"]);
+    command.env("PATH", format!("{}:/usr/bin:/bin", world.path("bin").display()));
+    command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    let child = command.spawn().unwrap();
+    while !world.path("begun").exists() {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::INT).unwrap();
+    let err = common::gave(&child.wait_with_output().unwrap()).failed(130);
+    assert!(err.contains("waiting for the engine to finish the commit of `web`"), "{err}");
+    assert_eq!(calls(&world)[2..], ["container inspect"; 3]);
+}

@@ -1,0 +1,180 @@
+//! `file::` as scripts see it.
+
+mod common;
+
+use common::{World, read};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::process::Command;
+
+#[test]
+fn what_is_planned_and_pasted_is_what_a_real_run_does() {
+    let script = r#"
+        file::write("a new", "one\n");
+        file::write("note", "one\ntwo\n3\n");
+        file::append("log", "end");
+        file::append("log", "it's\n");
+        file::mkdir("deep/er");
+        file::copy("note.old", "-copy");
+        file::rename("move me", "moved");
+        file::remove("gone");
+        file::remove("empty");
+        file::mode("note.old", "0600");
+        file::link("note", "link");
+    "#;
+    let begin = || {
+        let world = World::new();
+        world.file("note", "one\n2\n3\n");
+        world.file("note.old", "old");
+        world.file("log", "start\n");
+        world.file("move me", "x");
+        world.file("gone", "");
+        std::fs::create_dir(world.path("empty")).unwrap();
+        world
+    };
+    let state = |world: &World| {
+        let list = "find . -path ./scripts -prune -o -path ./state -prune -o -printf '%p %y %m %l\\n' -type f -exec md5sum {} + | sort";
+        common::gave(&Command::new("bash").args(["-c", list]).current_dir(world.folder.path()).output().unwrap()).ok()
+    };
+    let (real, dry) = (begin(), begin());
+    let before = state(&dry);
+    let plan = dry.run_with(&["-n"], script).ok();
+    assert_eq!(state(&dry), before, "a dry run changed something");
+    let pasted = Command::new("bash").args(["-euc", &plan]).current_dir(dry.folder.path()).output().unwrap();
+    common::gave(&pasted).ok();
+    assert_eq!(real.run(script).ok(), "");
+    assert_eq!(state(&dry), state(&real), "{plan}");
+    assert_ne!(state(&real), before);
+}
+
+#[test]
+fn a_read_behind_a_planned_write_says_that_it_shows_the_state_before() {
+    let world = World::new();
+    world.file("note", "old\n");
+    let out = world.run_with(&["-n"], "file::write(\"note\", \"new\\n\"); print(file::read(\"note\"));").ok();
+    assert!(out.contains("before the lines above were run\nold\n"), "{out}");
+}
+
+#[test]
+fn a_temporary_folder_is_real_in_a_dry_run_private_and_gone_at_the_end() {
+    let world = World::new();
+    for options in [&["-n"][..], &[]] {
+        let out =
+            world.run_with(options, "let dir = file::temp_dir(); print(dir); print(file::mode(dir)); die(\"x\");");
+        let lines: Vec<&str> = out.out.lines().collect();
+        assert_eq!(lines[1], "0700");
+        assert!(!std::path::Path::new(lines[0]).exists());
+        out.failed(1);
+    }
+}
+
+#[test]
+fn a_refused_act_names_the_path_the_cause_and_the_next_step() {
+    let world = World::new();
+    world.file("latin", b"caf\xe9\n");
+    world.file("full/x", "");
+    for (script, words) in [
+        ("file::read(\"no\")", &["read `no`: no such file"][..]),
+        ("file::read(\"full\")", &["read `full`: is a directory"]),
+        ("file::read(\"latin\")", &["byte 4 is not UTF-8", "help: `file::lines"]),
+        (
+            "file::write(\"no/x\", \"\")",
+            &["write `no/x`: no such file", "help: the folder is not there: `file::mkdir(\"no\")`"],
+        ),
+        ("file::write(\"full\", \"\")", &["write `full`: is a directory"]),
+        ("file::write(\"/dev/null\", \"\")", &["write `/dev/null`: it is not a regular file"]),
+        ("file::append(\"no/x\", \"\")", &["append to `no/x`"]),
+        ("file::remove(\"full\")", &["remove `full`: directory not empty"]),
+        ("file::remove(\"no\")", &["remove `no`: no such file"]),
+        ("file::mode(\"latin\", \"0888\")", &["`0888` is not a mode", "help: write octal digits"]),
+        ("file::mode(\"latin\", \"+600\")", &["`+600` is not a mode"]),
+        ("file::size(\"full\")", &["it is a folder"]),
+        ("file::rename(\"no\", \"x\")", &["rename `no` to `x`: no such file"]),
+        ("file::copy(\"latin\", \"full\")", &["write `full`: is a directory"]),
+        ("file::link(\"x\", \"latin\")", &["make the link `latin`: file exists"]),
+        ("file::mkdir(\"latin/x\")", &["make the folder `latin/x`: not a directory"]),
+        ("file::join(\"/a\", \"/b\")", &["begins at the root"]),
+        ("glob(\"[\")", &["`[` is not a pattern"]),
+        ("file::read(\"a\\x00b\")", &["NUL"]),
+    ] {
+        let error = world.run(&format!("{script};")).failed(1);
+        assert!(words.iter().all(|word| error.contains(word)), "{script}: {error}");
+    }
+    assert_eq!(std::fs::read(world.path("latin")).unwrap(), b"caf\xe9\n");
+}
+
+#[test]
+fn a_pattern_gives_sorted_paths_and_none_is_no_error() {
+    let world = World::new();
+    for name in ["d/b.conf", "d/a.conf", "d/.hidden.conf", "d/.dir/x.conf", "d/sub/c.conf", "d/B.CONF", "d/sub/*x"] {
+        world.file(name, "");
+    }
+    std::os::unix::fs::symlink("..", world.path("d/sub/ring")).unwrap();
+    std::fs::write(world.path("d").join(std::ffi::OsStr::from_bytes(b"caf\xe9")), "").unwrap();
+    let out = world.run(
+        "print(glob(\"d/*.conf\")); print(file::glob(\"d/**/*.conf\")); print(glob(\"no/*\")); print(glob(\"d/.*.conf\")); \
+         print(glob(\"*/*/\")); print(glob(\"d//sub/[*]?\")); print(glob(\"d/a.conf\") + glob(\"d/no\") + glob(\"/et[c]\"));",
+    );
+    let expected = "[\"d/a.conf\", \"d/b.conf\"]\n[\"d/a.conf\", \"d/b.conf\", \"d/sub/c.conf\"]\n[]\n[\"d/.hidden.conf\"]\n\
+                    [\"d/sub\"]\n[\"d/sub/*x\"]\n[\"d/a.conf\", \"/etc\"]\n";
+    assert_eq!(out.ok(), expected);
+    let error = world.run("glob(\"d/c*\")").failed(1);
+    assert!(error.contains("is not UTF-8: a script cannot name it"), "{error}");
+}
+
+#[test]
+fn what_a_script_asks_of_a_path_is_true() {
+    let world = World::new();
+    world.file("f", "12345");
+    std::os::unix::fs::symlink("nowhere", world.path("dangling")).unwrap();
+    let modified = std::fs::metadata(world.path("f")).unwrap().mtime();
+    let real = std::fs::canonicalize(world.path("f")).unwrap();
+    let script = r#"
+        print([file::exists("f"), file::exists("no"), file::exists("f/x"), file::exists("dangling"), file::exists(".")]);
+        print([file::is_file("f"), file::is_file("."), file::is_dir("."), file::is_dir("f"), file::is_dir("no")]);
+        print(file::size("f")); print(file::modified("f")); print(file::real_path("f")); print(file::lines("f").join("+"));
+        print(file::join("a", "b") + file::join("a/", "b") + file::join("", "b"));
+        file::link("f", "l"); file::link("f", "l"); file::mkdir("."); file::write("l", "x");
+    "#;
+    let expected = format!(
+        "[true, false, false, false, true]\n[true, false, true, false, false]\n5\n{modified}\n{}\n12345\na/ba/bb\n",
+        real.display()
+    );
+    assert_eq!(world.run(script).ok(), expected);
+    assert_eq!(read(world.path("f")), "x");
+}
+
+#[test]
+fn a_secret_does_not_show_in_a_planned_file_of_any_form() {
+    let world = World::new();
+    world.script("test", "file::write(\"a\", secret(\"k\") + \"\\n\"); file::write(\"b\", \"\\x00\" + secret(\"k\"));");
+    let out = world.command(["run", "-n", "test"]).env("MOYAI_SECRET_k", "hunter2hunter2").output().unwrap();
+    let out = common::gave(&out).ok();
+    assert!(out.contains("<secret>\n") && !out.contains("hunter2"), "{out}");
+    // base64 of the secret at the place where it would stand, behind one NUL.
+    assert!(!out.contains("AGh1bnRlcjJodW50ZXIy"), "{out}");
+}
+
+#[test]
+fn a_locked_thing_is_refused_with_75_waited_for_on_request_and_lent_to_a_child() {
+    let world = World::new();
+    world.script("hold", "lock(\"container/web\"); file::write(\"held\", \"\"); sleep(30);");
+    let mut holding = world.command(["run", "hold"]).spawn().unwrap();
+    while !world.path("held").exists() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let script = "lock(\"container/web\"); lock(\"container/web\"); print(\"mine\");";
+    let error = world.run(script).failed(75);
+    assert!(error.contains(&format!("another run (pid {}, `", holding.id())) && error.contains("run hold`"), "{error}");
+    assert!(error.contains("holds the lock on `container/web`") && error.contains("--wait"), "{error}");
+    assert_eq!(world.run_with(&["-n"], script).ok(), "mine\n");
+    // A killed holder holds nothing.
+    holding.kill().unwrap();
+    holding.wait().unwrap();
+    assert_eq!(world.run(script).ok(), "mine\n");
+    // A moyai that a script starts acts under the script's locks.
+    world.script("child", script);
+    let program = env!("CARGO_BIN_EXE_moyai");
+    let parent = format!("lock(\"container/web\"); let program = \"{program}\"; print($(`${{program}} run child`));");
+    assert_eq!(world.run(&parent).ok(), "mine\n");
+}

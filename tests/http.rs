@@ -1,0 +1,312 @@
+//! `http`, against a server that misbehaves.
+
+mod common;
+#[path = "common/web.rs"]
+mod web;
+
+use common::{World, gave};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+use web::{Authority, Web};
+
+/// What a script prints about the page at a path.
+fn of(web: &Web, path: &str, options: &str, show: &str) -> String {
+    let script = format!("let p = http::get(\"{}\", #{{ {options} }}); print({show});", web.url(path));
+    World::new().run(&script).ok().trim_end().to_owned()
+}
+
+#[track_caller]
+fn sick(web: &Web, path: &str, options: &str, error: &str) {
+    let shown = of(web, path, options, "`${p.ok} ${p.error} [${p.body}]`");
+    assert_eq!(shown, format!("false {error} []"), "{path}");
+}
+
+#[test]
+fn a_page_has_exactly_the_fields_that_are_documented() {
+    let web = Web::start();
+    let fields = r#"["body", "cert_days", "error", "headers", "ok", "seconds", "status", "url"]"#;
+    assert_eq!(of(&web, "/ok", "", "p.keys()"), fields);
+    assert_eq!(
+        of(
+            &web,
+            "/ok",
+            "",
+            "`${p.ok} ${p.status} ${p.body} ${p.error == ()} ${p.cert_days == ()} ${p.headers[\"x-two\"]} ${p.seconds < 1.0}`"
+        ),
+        "true 200 all is well true true a, b true"
+    );
+    assert_eq!(of(&web, "/ok", "", "p.url"), web.url("/ok"));
+}
+
+#[test]
+fn an_error_page_keeps_its_body() {
+    let web = Web::start();
+    assert_eq!(of(&web, "/404", "", "`${p.ok} ${p.status} ${p.body} ${p.error == ()}`"), "false 404 nothing here true");
+    assert_eq!(of(&web, "/500", "", "`${p.ok} ${p.status} ${p.body}`"), "false 500 broken");
+}
+
+#[test]
+fn one_bad_site_does_not_keep_the_others_from_being_looked_at() {
+    let web = Web::start();
+    let script = format!(
+        "for p in http::get_all([\"{ok}\", \"no address\", \"ftp://x/\", \"http://\", \"http://exa mple/\", #{{ url: \"{ok}\", address: \"web\" }}, \
+         #{{ url: \"{ok}\", headers: #{{ \"a b\": \"c\" }} }}, #{{ url: \"{ok}\", headers: #{{ a: `x\ny` }} }}, \"http://127.0.0.1:1/\", \"{ok}\"]) {{ print(p.error ?? p.body); }}",
+        ok = web.url("/ok")
+    );
+    assert_eq!(
+        World::new().run(&script).ok().lines().collect::<Vec<_>>(),
+        [
+            "all is well",
+            "the address has no `http://` in front",
+            "the address begins with `ftp:`, not with `http:` or `https:`",
+            "the address is not valid: empty host",
+            "the address is not valid: invalid international domain name",
+            "the option `address` is an IP address such as `127.0.0.1` or `127.0.0.1:8080`, not `web`",
+            "the address or a header is not valid: invalid HTTP header name",
+            "the header `a` is not valid",
+            "connection refused",
+            "all is well",
+        ]
+    );
+    assert_eq!(World::new().run("print(http::get_all([]))").ok(), "[]\n");
+}
+
+#[test]
+fn a_name_that_does_not_exist_is_said_to_be_the_trouble() {
+    let error = World::new().run("print(http::get(\"http://nothing.invalid/\", #{ timeout: \"5s\" }).error)").ok();
+    assert!(error.contains("the name "), "{error}");
+}
+
+#[test]
+fn a_server_that_misbehaves_is_one_clear_sentence() {
+    let web = Web::start();
+    sick(&web, "/loop", "", "more than 5 redirects");
+    sick(&web, "/loop", "redirects: 2", "more than 2 redirects");
+    sick(&web, "/truncated", "", "the server closed the connection before the page was complete");
+    sick(&web, "/nothing", "", "the server closed the connection before the page was complete");
+    sick(&web, "/bad-length", "", "the answer is not proper HTTP: content-length header not a number");
+    sick(&web, "/big", "", "the page is larger than 4194304 bytes");
+    sick(&web, "/ok", "limit: 10", "the page is larger than 10 bytes");
+    sick(&web, "/bomb", "", "the page is larger than 4194304 bytes");
+    let garbage = of(&web, "/garbage", "", "p.error");
+    assert!(garbage.starts_with("the answer is not proper HTTP: "), "{garbage}");
+    let endless = of(&web, "/endless-headers", "", "p.error");
+    assert!(endless.contains("headers"), "{endless}");
+    assert_eq!(of(&web, "/big", "limit: 6000000", "p.body.len()"), "5242880");
+    assert_eq!(of(&web, "/ok", "limit: 11", "p.body"), "all is well");
+}
+
+#[test]
+fn a_server_that_hangs_or_drips_ends_at_its_time_out() {
+    let web = Web::start();
+    for path in ["/hang", "/drip"] {
+        let begun = Instant::now();
+        sick(&web, path, "timeout: 0.5", "timed out after 0.5 s");
+        let took = begun.elapsed();
+        assert!(took > Duration::from_millis(500) && took < Duration::from_millis(800), "{path}: {took:?}");
+    }
+}
+
+#[test]
+fn pages_are_text_whatever_their_encoding() {
+    let web = Web::start();
+    assert_eq!(of(&web, "/gzip", "", "p.body"), "packed");
+    assert!(of(&web, "/sjis", "", "p.body").ends_with("こん"));
+    assert_eq!(of(&web, "/nul", "", "p.body.len()"), "3");
+    assert_eq!(of(&web, "/bad-charset", "", "p.body"), "é");
+}
+
+#[test]
+fn redirects_are_followed_and_can_be_left_alone() {
+    let web = Web::start();
+    assert_eq!(of(&web, "/redirect", "", "`${p.status} ${p.body}`"), "200 all is well");
+    assert_eq!(of(&web, "/redirect", "redirects: 0", "`${p.ok} ${p.status} ${p.headers.location}`"), "true 302 /ok");
+}
+
+#[test]
+fn an_address_of_any_letters_is_asked_in_its_normal_form() {
+    let web = Web::start();
+    let script = format!(
+        "let p = http::get(\"http://なんとか.jp:{0}/道?q=あ b#x\", #{{ address: \"127.0.0.1\" }}); print(`${{p.url}} ${{p.body}}`);",
+        web.port
+    );
+    assert_eq!(
+        World::new().run(&script).ok(),
+        format!("http://なんとか.jp:{}/道?q=あ b#x /%E9%81%93?q=%E3%81%82%20b\n", web.port)
+    );
+    assert!(web.last().to_lowercase().contains(&format!("host: xn--u8jxcf8n.jp:{}", web.port)), "{}", web.last());
+}
+
+#[test]
+fn an_address_of_its_own_is_asked_instead_of_the_names() {
+    let web = Web::start();
+    let world = World::new();
+    // The proxy of the environment is not asked for it.
+    world.script(
+        "test",
+        &format!(
+            "print(http::get(\"http://blog.test/where\", #{{ address: \"127.0.0.1:{0}\" }}).body);
+             print(http::get(\"http://blog.test/away\", #{{ address: \"127.0.0.1:{0}\" }}).body);",
+            web.port
+        ),
+    );
+    let output = world.command(["run", "test"]).env("HTTP_PROXY", "http://127.0.0.1:1").output().unwrap();
+    assert_eq!(gave(&output).ok(), "/where\nall is well\n");
+    assert!(web.asked.lock().unwrap()[0].to_lowercase().contains("host: blog.test\r\n"));
+}
+
+#[test]
+fn what_is_asked_carries_headers_and_an_account() {
+    let web = Web::start();
+    let script = format!(
+        "http::get(\"http://me:p%40ss@127.0.0.1:{}/\", #{{ method: \"head\", headers: #{{ \"X-A\": \"b\" }} }})",
+        web.port
+    );
+    World::new().run(&script).ok();
+    let asked = web.last().to_lowercase();
+    for part in ["head / http/1.1\r\n", "x-a: b\r\n", "authorization: basic bwu6cebzcw==\r\n", "user-agent: moyai/"] {
+        assert!(asked.contains(part), "{part}\n{asked}");
+    }
+    assert!(!asked.contains("me:p"), "{asked}");
+}
+
+#[test]
+fn an_option_that_is_not_there_is_named() {
+    for (script, expected) in [
+        ("http::get(\"http://x/\", #{ timout: 3 })", "`http::get` has no option `timout`"),
+        ("http::get(\"http://x/\", #{ timout: 3 })", "did you mean `timeout`?"),
+        ("http::get_all([#{ url: \"http://x/\", words: 3 }])", "`http::get_all` has no option `words`"),
+        ("http::get(\"http://x/\", #{ timeout: \"soon\" })", "the option `timeout` is a duration, not `soon`"),
+        ("http::get(\"http://x/\", #{ timeout: 0 })", "the option `timeout` is a duration, not `0`"),
+        ("http::get(\"http://x/\", #{ limit: -1 })", "the option `limit` is a number of bytes, not `-1`"),
+        ("http::get_all([1])", "a site is an address or a map with one"),
+        ("http::get_all([#{}])", "a site has no `url`"),
+        ("http::get(\"http://x/\", #{ method: \"delete\" })", "`http::get` reads, and `DELETE` acts"),
+    ] {
+        let gave = World::new().run(script);
+        assert!(gave.code == 1 && gave.err.contains(expected), "{script}\n{}", gave.err);
+    }
+}
+
+#[test]
+fn a_post_sends_text_or_json() {
+    let web = Web::start();
+    World::new().run(&format!("print(http::post(\"{}\", \"早い\").status)", web.url("/ok"))).ok();
+    assert!(web.last().starts_with("POST /ok HTTP/1.1\r\n") && web.last().ends_with("\r\n\r\n早い"), "{}", web.last());
+    assert!(web.last().to_lowercase().contains("content-type: text/plain; charset=utf-8\r\n"));
+    World::new()
+        .run(&format!("http::post(\"{}\", #{{ text: \"x\", n: [1, ()] }}, #{{ method: \"PUT\" }})", web.url("/ok")))
+        .ok();
+    assert!(
+        web.last().starts_with("PUT /ok ") && web.last().ends_with("\r\n\r\n{\"n\":[1,null],\"text\":\"x\"}"),
+        "{}",
+        web.last()
+    );
+    assert!(web.last().to_lowercase().contains("content-type: application/json\r\n"));
+}
+
+#[test]
+fn a_dry_run_reads_and_prints_each_post_as_a_line_that_does_it() {
+    let web = Web::start();
+    let world = World::new();
+    let script = format!(
+        "let seen = http::get(\"{}\").body;
+         let p = http::post(\"http://blog.test:80/hook?a=1&b=[2]\", \"it's\n$HOME \" + seen + secret(\"t\"), #{{ address: \"127.0.0.1:{}\", headers: #{{ \"X-A\": \"b c\" }} }});
+         print(`${{p.ok}} ${{p.status}}`);",
+        web.url("/ok"),
+        web.port
+    )
+    .replace("it's\n", "it's\\n");
+    world.script("test", &script);
+    let gave = gave(&world.command(["run", "-n", "test"]).env("MOYAI_SECRET_t", "hunter2").output().unwrap()).ok();
+    assert_eq!(web.asked.lock().unwrap().len(), 1, "only the read");
+    let line = gave.strip_suffix("true 0\n").unwrap_or_else(|| panic!("{gave}"));
+    assert!(!line.contains("hunter2"), "{line}");
+    let pasted = std::process::Command::new("bash").args(["-c", line]).output().unwrap();
+    assert!(pasted.status.success(), "{line}{pasted:?}");
+    let asked = web.last();
+    assert!(asked.starts_with("POST /hook?a=1&b=[2] HTTP/1.1\r\n"), "{asked}");
+    for part in [
+        "Host: blog.test\r\n",
+        "X-A: b c\r\n",
+        "Content-Type: text/plain; charset=utf-8\r\n",
+        "\r\n\r\nit's\n$HOME all is well<secret>",
+    ] {
+        assert!(asked.contains(part), "{part}\n{asked}");
+    }
+}
+
+#[test]
+fn a_hundred_sites_take_no_longer_than_four_rounds_of_the_slowest() {
+    let web = Web::start();
+    let script = format!(
+        "let sites = []; for i in 0..100 {{ sites.push(\"{}\"); }}
+         let begun = timestamp(); let pages = http::get_all(sites); let took = begun.elapsed;
+         print(pages.all(|p| p.ok)); print(took < 0.6);
+         print(sh(`grep VmHWM /proc/$PPID/status`).reads().read().find(\"[0-9]+\").to_int() < 40 * 1024); print(took);",
+        web.url("/wait")
+    );
+    let gave = World::new().run(&script).ok();
+    assert!(gave.starts_with("true\ntrue\ntrue\n"), "{gave}");
+}
+
+#[test]
+fn a_signal_ends_the_waiting_at_once() {
+    let web = Web::start();
+    let world = World::new();
+    world.script("test", &format!("http::get_all([\"{}\", \"{}\"])", web.url("/hang"), web.url("/drip")));
+    let child = world.command(["run", "test"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    while web.asked.lock().unwrap().len() < 2 {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let begun = Instant::now();
+    let pid = rustix::process::Pid::from_raw(child.id() as i32).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    let gave = gave(&child.wait_with_output().unwrap());
+    assert!(begun.elapsed() < Duration::from_millis(300), "{:?}", begun.elapsed());
+    assert_eq!(gave.code, 130, "{}", gave.err);
+}
+
+#[test]
+fn a_trace_shows_each_request_with_its_end() {
+    let web = Web::start();
+    let gave = World::new().run_with(&["-x"], &format!("http::get(\"{}\")", web.url("/ok")));
+    let url = web.url("/ok");
+    assert!(gave.err.contains(&format!("+ GET {url}\n= 200 in 0.")), "{}", gave.err);
+}
+
+#[test]
+fn a_certificate_is_judged_and_its_days_are_counted_also_when_it_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Authority::new(folder.path());
+    let show = |world: &World, web: &Web, host: &str, trusted: bool| {
+        world.script(
+            "test",
+            &format!(
+                "let p = http::get(\"https://{host}:{}/ok\", #{{ address: \"127.0.0.1\" }}); print(`${{p.error ?? p.body}} ${{p.cert_days}}`);",
+                web.port
+            ),
+        );
+        let mut command = world.command(["run", "test"]);
+        if trusted {
+            command.env("SSL_CERT_FILE", authority.file());
+        }
+        let shown = gave(&command.output().unwrap()).ok();
+        // It was signed some seconds ago, at most.
+        shown.trim_end().replace(" 29", " 30").replace(" -2", " -1").replace(" 99", " 100")
+    };
+    let world = World::new();
+    let good = Web::with_certificate(&authority.sign("good", "blog.test", 30));
+    assert_eq!(show(&world, &good, "blog.test", true), "all is well 30");
+    assert_eq!(show(&world, &good, "other.test", true), "the certificate is for another name 30");
+    assert_eq!(
+        show(&world, &good, "blog.test", false),
+        "the certificate is from no authority that this host trusts 30"
+    );
+    let old = Web::with_certificate(&authority.sign("old", "blog.test", -1));
+    assert_eq!(show(&world, &old, "blog.test", true), "the certificate has expired -1");
+    let itself = Web::with_certificate(&authority.itself());
+    assert_eq!(show(&world, &itself, "test", false), "the certificate is self-signed 100");
+    let plain = Web::start();
+    assert_eq!(show(&world, &plain, "blog.test", true), "the server does not speak TLS on this port");
+}

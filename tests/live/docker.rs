@@ -1,0 +1,177 @@
+//! `docker::` against a real engine, with every client that is installed.
+
+use crate::host::Host;
+
+const PS: &str = r#"
+for c in docker::ps_all() {
+    let mounts = c.mounts.map(|m| `${m.kind}:${m.source}:${m.target}`);
+    let networks = c.networks.map(|n| `${n.network}/${n.driver}/${n.address}/${n.aliases}`);
+    print(`${c.name} ${c.state} ${c.repository}:${c.tag} ${c.health} ${c.labels} ${mounts} ${networks}`);
+}
+print(docker::ps().map(|c| c.name));"#;
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn containers_of_every_kind_are_read() {
+    let mut host = Host::new();
+    // A network called like a container, and one called like an image.
+    host.sh("docker network create web && docker network create base").ok();
+    host.run("web", "-v data:/data -v /srv:/host:ro --label 'q=\"x\",y=1' --network base --network-alias shop");
+    host.sh("docker network connect web web").ok();
+    host.run("side", "--network container:web");
+    host.run("ill", "--health-cmd false --health-interval 50ms --health-retries 1 --network host");
+    host.sh("docker run --name ended base:1 /bin/busybox true; docker create --name made --network base base:1 /bin/busybox true").ok();
+    host.sh(
+        "docker run -d --name byid $(docker images -q --no-trunc base:1) /bin/busybox sleep 900; docker pause byid",
+    )
+    .ok();
+    host.sh("until docker ps | grep -q unhealthy; do sleep 0.05; done").ok();
+    host.with_each_client(|host| {
+        let want = r#"byid paused :  #{} [] ["bridge/bridge/172.17.0.2/[]"]
+made created base:1  #{} [] ["base/bridge//[]"]
+ended exited base:1  #{} [] ["bridge/bridge//[]"]
+ill running base:1 unhealthy #{} [] ["host/host//[]"]
+side running base:1  #{} [] ["base/bridge/172.19.0.2/[]", "web/bridge/172.18.0.2/[]"]
+web running base:1  #{"q": "\"x\",y=1"} ["volume:data:/data", "bind:/srv:/host"] ["base/bridge/172.19.0.2/[\"shop\"]", "web/bridge/172.18.0.2/[]"]
+["byid", "ill", "side", "web"]
+"#;
+        let mut got: Vec<String> = host.moyai(PS).ok().lines().map(str::to_owned).collect();
+        // The engine gives the mounts in no order.
+        got[5] = got[5].replace(r#"["bind:/srv:/host", "volume:data:/data"]"#, r#"["volume:data:/data", "bind:/srv:/host"]"#);
+        assert_eq!(got.join("\n") + "\n", want);
+    });
+}
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn a_listing_costs_two_processes() {
+    let mut host = Host::new();
+    host.sh("docker network create back").ok();
+    for name in ["one", "two", "three"] {
+        host.run(name, "--network back");
+    }
+    let err = host.moyai_with("-x", "docker::ps_all();").err;
+    assert_eq!(err.lines().filter(|line| line.starts_with("+ docker ")).count(), 2, "{err}");
+}
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn acts_act_and_fail_in_dockers_own_words() {
+    let mut host = Host::new();
+    host.with_each_client(|host| {
+        host.run("web", "--stop-timeout 0");
+        let state = "docker inspect -f '{{.State.Status}}' web";
+        for (act, want) in [
+            ("pause", "paused"),
+            ("unpause", "running"),
+            ("stop", "exited"),
+            ("start", "running"),
+            ("restart", "running"),
+        ] {
+            assert_eq!(host.moyai_with("-n", &format!("docker::{act}(\"web\");")).ok(), format!("docker {act} web\n"));
+            host.moyai(&format!("docker::{act}(\"web\");")).ok();
+            assert_eq!(host.sh(state).ok().trim(), want, "{act}");
+        }
+        let err = host.moyai("docker::rm(\"web\");").failed(1);
+        assert!(err.contains("error: `docker rm web`: You cannot remove a running container"), "{err}");
+        let err = host.moyai("docker::rmi(\"base:1\");").failed(1);
+        assert!(err.contains("error: `docker rmi base:1`: conflict: unable to remove repository reference"), "{err}");
+        for act in ["start", "stop", "restart", "pause", "unpause", "rm", "inspect"] {
+            let err = host.moyai(&format!("docker::{act}(\"wbe\");")).failed(1);
+            assert!(err.contains("No such container: wbe\nhelp: did you mean `web`?"), "{err}");
+        }
+        let err = host.moyai("docker::commit(\"wbe\", \"x:1\");").failed(1);
+        assert!(err.contains("help: did you mean `web`?"), "{err}");
+        host.moyai("docker::stop(\"web\"); docker::rm(\"web\");").ok();
+        host.sh("docker tag base:1 more:1").ok();
+        assert_eq!(
+            host.moyai(
+                "docker::rmi(\"more:1\"); print(docker::images().map(|i| i.repository)); print(docker::ps_all());"
+            )
+            .ok(),
+            "[\"base\"]\n[]\n"
+        );
+    });
+}
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn a_commit_keeps_labels_whole_and_tells_which_image_it_displaced() {
+    let mut host = Host::new();
+    host.run("web", "");
+    host.with_each_client(|host| {
+        let value = r##"it's "$HOME" \\ \ ${x} 	日本 #!`date` "##;
+        let script = format!(
+            r####"let value = #"{value}"#;
+            let labels = #{{ "moyai.x": value, last: "\\", empty: "" }};
+            let a = docker::commit("web", "x/web:Mon", #{{ labels: labels }});
+            print(a.replaced == ());
+            let l = docker::images().find(|i| i.tag == "Mon");
+            print(l.id == a.id && l.labels["moyai.x"] == value && l.labels.last == "\\" && l.labels.empty == "" && l.size > 0);
+            let b = docker::commit("web", "x/web:Mon", #{{ pause: false }});
+            print(b.replaced == a.id);
+            print(docker::images().filter(|i| i.repository == "").map(|i| i.id) == [a.id]);
+            docker::rmi(a.id); docker::rmi("x/web:Mon");"####
+        );
+        assert_eq!(host.moyai(&script).ok(), "true\ntrue\ntrue\ntrue\n");
+
+        // What a dry run prints does the same.
+        let plan = host.moyai_with("-n", &script.split("let l =").next().unwrap().replace("print(", "log(")).ok();
+        host.sh(&plan).ok();
+        let labels = host.sh("docker inspect -f '{{index .Config.Labels \"moyai.x\"}}|' x/web:Mon").ok();
+        assert_eq!(labels.trim_end_matches("|\n"), value);
+        host.sh("docker rmi x/web:Mon").ok();
+
+        for (reference, words) in [("X:1", "must be lowercase"), ("a:b:c", "invalid reference format"), (":Mon", "invalid reference format")] {
+            let err = host.moyai(&format!("docker::commit(\"web\", \"{reference}\");")).failed(1);
+            assert!(err.contains(words), "{err}");
+        }
+    });
+}
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn an_interrupted_commit_does_not_leave_its_container_paused() {
+    let mut host = Host::new();
+    host.run("web", "");
+    host.sh("docker exec web /bin/busybox dd if=/dev/urandom of=/big bs=1M count=150").ok();
+    std::fs::write(host.path("scripts/test.rhai"), "docker::commit(\"web\", \"x:1\");").unwrap();
+    let gave = host.sh("\"$moyai\" run test & pid=$!
+         until [ \"$(docker inspect -f '{{.State.Paused}}' web)\" = true ]; do :; done
+         kill -INT $pid; wait $pid; code=$?
+         docker inspect -f '{{.State.Paused}}' web; exit $code");
+    assert_eq!((gave.out.as_str(), gave.code), ("false\n", 130), "{}", gave.err);
+    assert!(gave.err.contains("waiting for the engine to finish the commit of `web`"), "{}", gave.err);
+}
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn an_engine_that_is_down_or_closed_to_the_user_is_one_sentence() {
+    let mut host = Host::new();
+    let info = "let i = docker::info(); print(`${i.host} ${i.root} ${i.remote}`);";
+    host.with_each_client(|host| {
+        assert_eq!(host.moyai(info).ok(), "unix:///var/run/docker.sock /var/lib/docker false\n");
+    });
+    // A folder and a program that an ordinary user can reach.
+    host.sh("mkdir /opt/user && cp scripts/test.rhai \"$moyai\" /opt/user").ok();
+    host.with_each_client(|host| {
+        for call in ["info", "ps", "images"] {
+            std::fs::write(host.path("scripts/test.rhai"), format!("docker::{call}();")).unwrap();
+            let gave = host.sh(
+                "cp scripts/test.rhai /opt/user; cd /opt/user
+                 exec env HOME=/opt/user MOYAI_SCRIPTS= MOYAI_STATE=/tmp/none setpriv --reuid 65534 --regid 65534 --clear-groups ./moyai run ./test.rhai",
+            );
+            assert!(gave.failed(1).contains("reach the Docker engine: no permission on its socket\nhelp: run it as root"));
+        }
+    });
+    host.sh("kill $(cat /run/docker.pid); while [ -e /run/docker.pid ]; do sleep 0.02; done").ok();
+    host.with_each_client(|host| {
+        for call in
+            ["info()", "ps()", "ps_all()", "images()", "start(\"web\")", "commit(\"web\", \"x:1\")", "inspect(\"web\")"]
+        {
+            let err = host.moyai(&format!("docker::{call};")).failed(1);
+            assert!(err.contains("reach the Docker engine: Cannot connect"), "{err}");
+            assert!(err.contains("help: systemctl start docker"), "{err}");
+        }
+    });
+}

@@ -1,0 +1,97 @@
+//! A private host for one test: a real engine, nginx and hosts file, gone with it.
+
+use crate::common::{Gave, read};
+use std::io::{BufRead, BufReader, Write};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+/// Runs each file that it is told of, and says its status.
+const LOOP: &str = r#"while read -r file; do bash "$file" >"$file.out" 2>"$file.err" </dev/null; echo $?; done"#;
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+pub struct Host {
+    folder: tempfile::TempDir,
+    shell: Child,
+    input: Option<ChildStdin>,
+    output: BufReader<ChildStdout>,
+}
+
+impl Host {
+    /// A host with the image `base:1`, which is busybox.
+    pub fn new() -> Self {
+        let folder = tempfile::Builder::new().prefix("moyai-live-").tempdir().unwrap();
+        for name in ["scripts", "clis"] {
+            std::fs::create_dir(folder.path().join(name)).unwrap();
+        }
+        let mut shell = Command::new(env!("CARGO_BIN_EXE_moyai"))
+            .args(["private-host", "bash", "-c", LOOP])
+            .env_clear()
+            .env("PATH", PATH)
+            .env("HOME", folder.path())
+            .env("MOYAI_SCRIPTS", folder.path().join("scripts"))
+            .env("MOYAI_STATE", folder.path().join("state"))
+            .env("moyai", env!("CARGO_BIN_EXE_moyai"))
+            .current_dir(folder.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (input, output) = (shell.stdin.take(), BufReader::new(shell.stdout.take().unwrap()));
+        let mut host = Self { folder, shell, input, output };
+        host.sh("mkdir -p image/bin && cp \"$(command -v busybox)\" image/bin/busybox && ln -s busybox image/bin/sh
+                 tar -C image -c . | docker import - base:1")
+            .ok();
+        host
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Runs lines of bash.
+    pub fn sh(&mut self, text: &str) -> Gave {
+        let file = self.path("line");
+        std::fs::write(&file, text).unwrap();
+        writeln!(self.input.as_mut().unwrap(), "{}", file.display()).unwrap();
+        let mut code = String::new();
+        self.output.read_line(&mut code).unwrap();
+        let code = code.trim().parse().expect("the private host ended");
+        Gave { out: read(self.path("line.out")), err: read(self.path("line.err")), code }
+    }
+
+    /// Starts a container of busybox.
+    pub fn run(&mut self, name: &str, options: &str) {
+        self.sh(&format!("docker run --detach --name {name} {options} base:1 /bin/busybox sleep 900")).ok();
+    }
+
+    /// Runs a script's text with moyai, with these options.
+    pub fn moyai_with(&mut self, options: &str, text: &str) -> Gave {
+        std::fs::write(self.path("scripts/test.rhai"), text).unwrap();
+        self.sh(&format!("\"$moyai\" run {options} test"))
+    }
+
+    pub fn moyai(&mut self, text: &str) -> Gave {
+        self.moyai_with("", text)
+    }
+
+    /// Does the same with every docker client of this machine.
+    pub fn with_each_client(&mut self, test: impl Fn(&mut Self)) {
+        let clients = ["/usr/bin/docker", "/usr/local/bin/docker"].map(PathBuf::from);
+        let clients = clients.into_iter().filter_map(|path| path.canonicalize().ok());
+        let clients: std::collections::BTreeSet<PathBuf> = clients.collect();
+        assert!(!clients.is_empty(), "no docker client is installed");
+        for client in clients {
+            // On top of the private host's own; the machine's does not see it.
+            self.sh(&format!("ln -sf {} /usr/local/sbin/docker", client.display())).ok();
+            test(self);
+        }
+        self.sh("rm /usr/local/sbin/docker").ok();
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        drop(self.input.take());
+        let _ = self.shell.wait();
+    }
+}

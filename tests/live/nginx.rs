@@ -1,0 +1,143 @@
+//! `nginx::` against a real nginx.
+
+use crate::host::Host;
+
+/// Writes a site that passes everything on to a name.
+fn site(host: &mut Host, name: &str) {
+    let text = format!(
+        "server {{\n listen 80;\n server_name {name}.test;\n location / {{ proxy_pass http://{name}:8080/; }}\n}}"
+    );
+    host.sh(&format!("cat >/etc/nginx/conf.d/{name}.conf <<'E'\n{text}\nE")).ok();
+}
+
+const WORKERS: &str = "sleep 0.1; pgrep -P $(cat /run/nginx.pid) -f '^nginx: worker process$'";
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn a_reload_starts_nginx_then_replaces_its_workers_and_the_names_with_them() {
+    let mut host = Host::new();
+    host.sh("echo 127.0.0.2 blog >>/etc/hosts").ok();
+    site(&mut host, "blog");
+    let older = "print(nginx::older_than(\"/etc/hosts\"));";
+    assert_eq!(host.moyai(older).ok(), "true\n", "nginx is down");
+    assert_eq!(host.moyai_with("-n", "nginx::reload();").ok(), "nginx -t && nginx\n");
+    assert_eq!(host.sh("pgrep nginx").code, 1);
+
+    host.moyai("nginx::reload();").ok();
+    let first = host.sh(WORKERS).ok();
+    assert!(!first.is_empty());
+    assert_eq!(host.moyai(older).ok(), "false\n");
+    assert_eq!(host.moyai_with("-n", "nginx::reload();").ok(), "nginx -t && nginx -s reload\n");
+
+    host.sh("sed -i s/127.0.0.2/127.0.0.3/ /etc/hosts").ok();
+    assert_eq!(host.moyai(older).ok(), "true\n");
+    host.moyai("nginx::reload();").ok();
+    let second = host.sh(WORKERS).ok();
+    assert!(
+        !second.is_empty() && first.lines().all(|pid| !second.lines().any(|other| other == pid)),
+        "{first}{second}"
+    );
+    assert_eq!(host.moyai(older).ok(), "false\n");
+
+    // A file that was written long ago and is moved into place now.
+    host.sh("cp -p /etc/hosts /etc/new; sleep 0.02; mv /etc/new /etc/hosts").ok();
+    assert_eq!(host.moyai(older).ok(), "true\n");
+}
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn a_worker_that_died_and_came_back_knows_nothing_new() {
+    let mut host = Host::new();
+    host.sh(
+        "sed -i 's/worker_processes .*/worker_processes 2;/' /etc/nginx/nginx.conf; nginx; sleep 0.1; touch /etc/hosts",
+    )
+    .ok();
+    host.sh(&format!("sleep 0.05; kill -9 $({{ {WORKERS}; }} | head -1); sleep 0.2")).ok();
+    assert_eq!(host.moyai("print(nginx::older_than(\"/etc/hosts\"));").ok(), "true\n");
+}
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn a_missing_name_is_told_and_the_running_nginx_stays_as_it_is() {
+    let mut host = Host::new();
+    host.sh("echo 127.0.0.2 blog >>/etc/hosts").ok();
+    site(&mut host, "blog");
+    host.moyai("nginx::reload();").ok();
+    let before = host.sh(WORKERS).ok();
+    site(&mut host, "shop");
+    let test = "let t = nginx::test(); print(`${t.ok} ${t.file} ${t.line} ${t.missing}`);";
+    assert_eq!(host.moyai(test).ok(), "false /etc/nginx/conf.d/shop.conf 4 shop\n");
+    let sites = "for s in nginx::sites() { print(`${s.server} ${s.upstream} ${s.file}:${s.line}`); }";
+    assert_eq!(
+        host.moyai(sites).ok(),
+        "blog.test blog /etc/nginx/conf.d/blog.conf:4\nshop.test shop /etc/nginx/conf.d/shop.conf:4\n"
+    );
+    let err = host.moyai("nginx::reload();").failed(1);
+    assert!(
+        err.contains("reload nginx: host not found in upstream \"shop\" in /etc/nginx/conf.d/shop.conf:4\nhelp: "),
+        "{err}"
+    );
+    assert_eq!(host.sh(WORKERS).ok(), before);
+    host.sh("rm /etc/nginx/conf.d/shop.conf").ok();
+    assert_eq!(host.moyai(test).ok(), "true   \n");
+}
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn a_port_that_is_taken_is_nginxs_own_sentence() {
+    let mut host = Host::new();
+    host.sh("echo 'server { listen 80; }' >/etc/nginx/conf.d/a.conf; busybox httpd -p 80").ok();
+    let err = host.moyai("nginx::reload();").failed(1);
+    assert!(err.contains("start nginx: bind() to 0.0.0.0:80 failed (98: Address already in use)"), "{err}");
+}
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn a_reload_that_nginx_accepts_and_does_not_do_is_no_success() {
+    let mut host = Host::new();
+    host.sh("echo 'server { listen 80; }' >/etc/nginx/conf.d/a.conf; nginx; sleep 0.1").ok();
+    // The test passes, but the running master cannot have the port.
+    host.sh("busybox httpd -p 81; echo 'server { listen 81; }' >/etc/nginx/conf.d/b.conf").ok();
+    let err = host.moyai("nginx::reload();").failed(1);
+    assert!(
+        err.contains("reload nginx: no new workers after 10 s\nhelp: `/var/log/nginx/error.log` says why"),
+        "{err}"
+    );
+}
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn the_nginx_of_a_container_is_not_the_hosts() {
+    let mut host = Host::new();
+    // The whole host as a container's file system, and nginx in it.
+    host.sh("docker run -d --name inner -v /usr:/usr:ro -v /etc:/etc:ro -v /lib:/lib:ro -v /lib64:/lib64:ro -v /var:/var --tmpfs /run base:1 /usr/sbin/nginx -g 'daemon off;'
+             for _ in $(seq 100); do pid=$(pgrep -f '^nginx: master') && break; sleep 0.02; done; echo $pid >/run/nginx.pid; test -n \"$pid\"")
+        .ok();
+    assert_eq!(host.moyai_with("-n", "nginx::reload();").ok(), "nginx -t && nginx\n");
+    assert_eq!(host.moyai("print(nginx::older_than(\"/etc/passwd\"));").ok(), "true\n");
+}
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn where_systemd_manages_nginx_it_starts_it() {
+    let mut host = Host::new();
+    host.sh("mkdir -p /run/systemd/system; cat >/usr/local/sbin/systemctl <<'E'\n#!/bin/sh\necho \"$*\" >>/run/calls\n[ $1 = show ] && echo LoadState=loaded || nginx\nE\nchmod +x /usr/local/sbin/systemctl").ok();
+    assert_eq!(host.moyai_with("-n", "nginx::reload();").ok(), "nginx -t && systemctl start nginx\n");
+    host.moyai("nginx::reload();").ok();
+    assert_eq!(host.sh("tail -1 /run/calls").ok(), "start nginx\n");
+    host.sh("nginx -s stop; echo LoadState=not-found >/run/state; sed -i 's/LoadState=loaded/LoadState=not-found/' /usr/local/sbin/systemctl; sleep 0.2").ok();
+    assert_eq!(host.moyai_with("-n", "nginx::reload();").ok(), "nginx -t && nginx\n");
+}
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn a_host_without_nginx_has_nothing_to_reload_and_a_user_cannot_test() {
+    let mut host = Host::new();
+    host.sh("mkdir /opt/user && cp \"$moyai\" /opt/user && echo 'nginx::test();' >/opt/user/test.rhai").ok();
+    let gave = host.sh("cd /opt/user; exec env HOME=/opt/user MOYAI_SCRIPTS= MOYAI_STATE=/tmp/none setpriv --reuid 65534 --regid 65534 --clear-groups ./moyai run ./test.rhai");
+    assert!(gave.failed(1).contains("help: only root can test it"));
+    host.sh("rm /usr/sbin/nginx; hash -r").ok();
+    assert_eq!(host.moyai("nginx::reload(); print(nginx::older_than(\"/etc/hosts\"));").ok(), "false\n");
+    assert!(host.moyai("nginx::test();").failed(127).contains("apt install nginx"));
+    assert!(host.moyai("nginx::sites();").failed(1).contains("nginx is not installed"));
+}

@@ -1,0 +1,389 @@
+//! The runner: what a program can do to the script that runs it.
+
+mod common;
+
+use common::{World, gave};
+use std::io::{BufRead, BufReader, Read};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+/// Whether a process whose command line holds this text is alive.
+fn alive(mark: &str) -> bool {
+    let entries = std::fs::read_dir("/proc").unwrap().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok()).any(|pid| {
+        let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let state = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        String::from_utf8_lossy(&line).split('\0').any(|word| word == mark) && !state.contains(") Z ")
+    })
+}
+
+fn gone(mark: &str) -> bool {
+    let until = Instant::now() + Duration::from_secs(8);
+    while Instant::now() < until {
+        if !alive(mark) {
+            return true;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    false
+}
+
+/// A number of seconds for `sleep` that no other test uses, so that the process can be found.
+fn unique() -> String {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    format!("{}.{}", 3000 + COUNT.fetch_add(1, Ordering::Relaxed), std::process::id())
+}
+
+#[test]
+fn a_failing_stage_fails_the_pipe_but_a_sigpipe_inside_does_not() {
+    let world = World::new();
+    assert_eq!(world.run("print($(`yes | head -1`));").ok(), "y\n");
+    assert_eq!(world.run("print($(`seq 1000000 | grep -m1 5`));").ok(), "5\n");
+    let err = world.run("print($(`sh -c 'exit 3' | cat`));").failed(1);
+    assert!(err.contains("`sh -c 'exit 3'` in `sh -c 'exit 3' | cat` exited with status 3"), "{err}");
+    // The last stage's own SIGPIPE is nobody's fault but its own.
+    world.run("$(`sh -c 'kill -PIPE $$'`);").failed(1);
+    assert_eq!(world.run("print(cmd(`sh -c 'exit 3' | sh -c 'exit 4'`).code());").ok(), "4\n");
+    assert_eq!(world.run("print(cmd(`sh -c 'exit 3' | true`).output().code);").ok(), "3\n");
+}
+
+#[test]
+fn a_time_out_ends_grandchildren_also_those_that_left_the_session() {
+    let world = World::new();
+    for (how, sleep) in [
+        ("sh -c 'sleep N & sleep N'", unique()),
+        ("setsid --wait sleep N", unique()),
+        ("sh -c 'setsid sleep N & sleep 30'", unique()),
+        ("sh -c '(setsid sleep N &) ; sleep 30'", unique()),
+        ("sh -c 'trap \"\" TERM; sleep N'", unique()),
+        ("sleep N | cat", unique()),
+    ] {
+        let begun = Instant::now();
+        let script = format!("let x = cmd(`{}`).timeout(\"300ms\").read();", how.replace('N', &sleep));
+        let err = world.run(&script).failed(124);
+        assert!(err.contains("took longer than 0.3 s and was ended"), "{err}");
+        assert!(!alive(&sleep), "{how} left its sleep");
+        let limit = if how.contains("trap") { 7 } else { 2 };
+        assert!(begun.elapsed() < Duration::from_secs(limit), "{how}: {:?}", begun.elapsed());
+    }
+}
+
+#[test]
+fn a_background_grandchild_that_holds_the_pipe_does_not_hold_the_script() {
+    let sleep = unique();
+    let begun = Instant::now();
+    let out = World::new().run(&format!("print($(`sh -c 'sleep {sleep} & echo hi'`));")).ok();
+    assert_eq!(out, "hi\n");
+    assert!(begun.elapsed() < Duration::from_secs(3));
+    // As under bash it goes on; the test puts it away.
+    std::process::Command::new("pkill").args(["-f", &format!("^sleep {sleep}$")]).status().unwrap();
+    assert!(gone(&sleep));
+}
+
+#[test]
+fn signals_end_the_children_run_what_was_deferred_and_give_128_plus_n() {
+    for (name, number) in [("INT", 2), ("TERM", 15), ("HUP", 1)] {
+        for body in [
+            "$(`sleep N`);",
+            "cmd(`sh -c 'setsid sleep N & wait'`).run();",
+            "let job = cmd(`sleep N`).start(); sleep(60);",
+            "loop { }",
+        ] {
+            let (world, sleep) = (World::new(), unique());
+            world.script(
+                "test",
+                &format!("defer(|| print($(`echo deferred`)));\nprint(\"ready\");\n{}\n", body.replace('N', &sleep)),
+            );
+            let mut child =
+                world.command(["run", "test"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+            let mut out = BufReader::new(child.stdout.take().unwrap());
+            let mut line = String::new();
+            out.read_line(&mut line).unwrap();
+            assert_eq!(line, "ready\n");
+            std::thread::sleep(Duration::from_millis(150));
+            let begun = Instant::now();
+            std::process::Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status().unwrap();
+            let mut rest = String::new();
+            out.read_to_string(&mut rest).unwrap();
+            let output = child.wait_with_output().unwrap();
+            let gave = gave(&output);
+            assert_eq!(rest, "deferred\n", "{name} {body}: {}", gave.err);
+            assert_eq!(gave.code, 128 + number, "{name} {body}: {}", gave.err);
+            assert!(!alive(&sleep), "{name} {body} left its child");
+            assert!(begun.elapsed() < Duration::from_secs(4), "{name} {body}");
+        }
+    }
+}
+
+#[test]
+fn every_command_has_a_session_of_its_own_so_that_nothing_can_ask_on_the_terminal() {
+    let out = World::new().run("print($(`sh -c 'ps -o sid= -p $$; echo $$'`));").ok();
+    let words: Vec<&str> = out.split_whitespace().collect();
+    assert_eq!(words[0], words[1]);
+}
+
+#[test]
+fn a_command_reads_nothing_unless_it_is_given_something() {
+    let world = World::new();
+    world.script("test", "print($(`cat`) + \".\"); print(cmd(`cat`).stdin(\"a\\nb\").read());");
+    let mut child = world.command(["run", "test"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let stdin = child.stdin.take().unwrap();
+    let output = child.wait_with_output().unwrap();
+    drop(stdin);
+    assert_eq!(gave(&output).ok(), ".\na\nb\n");
+}
+
+#[test]
+fn ten_megabytes_in_and_out_and_on_standard_error_do_not_block() {
+    let world = World::new();
+    let text = "let big = \"\"; big.pad(10000000, 'x');";
+    assert_eq!(
+        world
+            .run(&format!("{text} print(cmd(`wc -c`).stdin(big).read().to_string()); cmd(`true`).stdin(big).run();"))
+            .ok(),
+        "10000000\n"
+    );
+    assert_eq!(world.run(&format!("{text} print(cmd(`cat`).stdin(big).read().len);")).ok(), "10000000\n");
+    let both = "print(cmd(`sh -c 'head -c 9000000 /dev/zero >&2; head -c 9000000 /dev/zero'`).output().out.len);";
+    assert_eq!(world.run(both).ok(), "9000000\n");
+}
+
+#[test]
+fn an_error_carries_the_end_of_standard_error_and_the_line() {
+    let world = World::new();
+    let err = world.run("\n\nlet x = $(`sh -c 'seq 100000 >&2; echo last words >&2; exit 9'`);\n").failed(1);
+    assert!(err.contains("test.rhai:3"), "{}", &err[..300]);
+    assert!(err.contains("exited with status 9") && err.contains("99999\n100000\nlast words"), "{}", &err[..300]);
+    assert!(err.len() < 80 * 1024 && err.len() > 60 * 1024, "{}", err.len());
+    let out = world.run("try { $(`sh -c 'echo why >&2; exit 9'`) } catch (e) { print(`${e.code} ${e.err}`); }").ok();
+    assert_eq!(out, "9 why\n\n");
+}
+
+#[test]
+fn a_program_that_is_not_there_is_named_with_its_package() {
+    let world = World::new();
+    let err = world.run("cmd(`no-such-program x`).ok();").failed(127);
+    assert!(err.contains("program `no-such-program` was not found"), "{err}");
+    for (program, package) in [("docker", "docker.io"), ("nginx", "nginx"), ("df", "coreutils")] {
+        world.script("test", &format!("let x = cmd(`{program} -v`).env(\"PATH\", \"/nowhere\").dir(\"/\").output();"));
+        // The system folders are always looked at as well: an empty root stands for a host without it.
+        let root = world.path("root");
+        std::fs::create_dir_all(&root).unwrap();
+        let error = moyai::process::resolve(&moyai::process::Stage {
+            argv: vec![format!("/nowhere/{program}")],
+            ..Default::default()
+        });
+        assert!(error.is_err());
+        assert!(moyai::process::not_found(program).help.unwrap().contains(&format!("apt install {package}")));
+    }
+}
+
+#[test]
+fn a_missing_folder_is_not_taken_for_a_missing_program() {
+    let err = World::new().run("cmd(`true`).dir(\"/no/such/folder\").run();").failed(1);
+    assert!(err.contains("go to the folder `/no/such/folder`: no such file or directory"), "{err}");
+}
+
+#[test]
+fn sbin_is_found_under_a_bare_path_and_an_empty_environment() {
+    let world = World::new();
+    world.script("test", "print($(`sh -c 'echo ok'`)); print(cmd(`ldconfig --version`).ok());");
+    let output = world.command(["run", "test"]).env("PATH", "/usr/bin:/bin").output().unwrap();
+    assert_eq!(gave(&output).ok(), "ok\ntrue\n");
+    let output = world.command(["run", "test"]).env_remove("PATH").env_remove("HOME").output().unwrap();
+    assert_eq!(gave(&output).ok(), "ok\ntrue\n");
+}
+
+#[test]
+fn output_that_is_not_utf_8_is_kept_readable() {
+    assert_eq!(World::new().run("print($(`printf 'a\\377b'`));").ok(), "a\u{fffd}b\n");
+}
+
+#[test]
+fn more_output_than_a_script_can_hold_is_an_error_that_ends_the_command() {
+    let begun = Instant::now();
+    let err = World::new().run("let x = $(`yes`);").failed(1);
+    assert!(err.contains("`yes` printed more than 64 MiB") && err.contains(".to_file(path)"), "{err}");
+    assert!(begun.elapsed() < Duration::from_secs(20));
+}
+
+#[test]
+fn both_keeps_the_order_of_the_two_streams() {
+    let out = World::new().run("print(sh(`echo 1; echo 2 >&2; echo 3; echo 4 >&2`).both().reads().read());").ok();
+    assert_eq!(out, "1\n2\n3\n4\n");
+}
+
+#[test]
+fn started_commands_end_with_the_script_unless_they_are_daemons() {
+    let (world, job, daemon) = (World::new(), unique(), unique());
+    let out = world.run(&format!(
+        "let a = cmd(`sleep {job}`).start(); let b = cmd(`sh -c 'sleep {daemon} >/dev/null 2>&1 &'`).daemon().run(); let c = cmd(`sh -c 'echo x; exit 4'`).start();\n\
+         print(c.ok()); let d = cmd(`sleep 60`).start(); d.stop(); print(d.ok());"
+    ));
+    assert_eq!(out.ok(), "false\nfalse\n");
+    assert!(gone(&job));
+    assert!(alive(&daemon));
+    std::process::Command::new("pkill").args(["-f", &format!("^sleep {daemon}$")]).status().unwrap();
+}
+
+#[test]
+fn a_failing_command_is_tried_again_and_other_statuses_can_be_accepted() {
+    let world = World::new();
+    let out = world.run(
+        "cmd(`sh -c 'echo x >> tries; test $(wc -l < tries) -ge 3'`).retry(3, 0.01).run(); print($(`cat tries`));",
+    );
+    assert_eq!(out.ok(), "x\nx\nx\n");
+    assert_eq!(world.run("print(cmd(`sh -c 'exit 1'`).accept([0, 1]).read() + \"fine\");").ok(), "fine\n");
+    let err = world.run("let x = $(`grep nothing /dev/null`);").failed(1);
+    assert!(err.contains(".accept([0, 1])"), "{err}");
+}
+
+#[test]
+fn trace_prints_each_command_as_it_can_be_pasted_with_its_place_and_status() {
+    let gave = World::new().run_with(&["-x"], "let a = \"b c\";\nprint($(`echo ${a} | cat`));");
+    assert!(gave.err.contains("+ echo 'b c' | cat    # ") && gave.err.contains("test.rhai:2\n"), "{}", gave.err);
+    assert!(gave.err.contains("= 0 in 0."), "{}", gave.err);
+    assert_eq!(gave.out, "b c\n");
+}
+
+#[test]
+fn a_secret_never_shows_in_output_trace_plan_or_error() {
+    let world = World::new();
+    world.script(
+        "test",
+        "let s = secret(\"token\"); log(s); print(`it is ${s}`); $(`echo ${s}`); cmd(`touch ${s}`).run(); cmd(`sh -c 'echo \"$1\" >&2; exit 3' x ${s}`).read();",
+    );
+    for options in [vec!["run", "-x", "-v", "test"], vec!["run", "-n", "-x", "test"]] {
+        let output = world.command(&options).env("MOYAI_SECRET_token", "p'a ss&wörd").output().unwrap();
+        let gave = gave(&output);
+        assert_eq!(gave.code, 1, "{gave:?}");
+        assert!(gave.out.contains("it is <secret>"), "{gave:?}");
+        for text in [&gave.out, &gave.err] {
+            assert!(!text.contains("p'a ss") && !text.contains("ss&w") && !text.contains("p%27a"), "{text}");
+        }
+    }
+}
+
+#[test]
+fn a_secret_file_that_others_can_read_is_refused() {
+    use std::os::unix::fs::PermissionsExt;
+    let world = World::new();
+    let path = world.file("state/secrets/token", "abc\n");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(world.run("secret(\"token\");").failed(1).contains("others may read it too"));
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    assert_eq!(world.run("print(secret(\"token\").len);").ok(), "3\n");
+    assert!(world.run("secret(\"../token\");").failed(1).contains("no name of a secret"));
+}
+
+#[test]
+fn a_dry_run_starts_no_act_and_refuses_an_act_in_a_reading_position() {
+    let world = World::new();
+    let script = "let x = $(`echo read`); cmd(`touch made`).run(); cmd(`touch made2`).start().wait(); cmd(`echo x`).to_file(\"made3\");\n\
+                  cmd(`echo y`).append_to(\"made 4\"); print(x); let t = cmd(`rmdir made5`).try_run(); print(t.ok);";
+    let out = world.run_with(&["-n"], script).ok();
+    assert_eq!(out, "touch made\ntouch made2\necho x > made3\necho y >> 'made 4'\n# read\nrmdir made5\n# true\n");
+    assert!(
+        std::fs::read_dir(world.folder.path()).unwrap().all(|entry| !entry
+            .unwrap()
+            .file_name()
+            .to_string_lossy()
+            .starts_with("made"))
+    );
+    let err = world.run("let words = [\"rm\", \"x\"]; cmd(`${words}`).ok();").failed(1);
+    assert!(err.contains("`rm` acts, and stands where a command is read") && err.contains("use `.run()`"), "{err}");
+    let err = world.run_with(&["-n"], "let x = sh(`echo a`).read();").failed(1);
+    assert!(err.contains("cannot tell whether this only reads") && err.contains(".reads()"), "{err}");
+    assert_eq!(world.run_with(&["-n"], "print(sh(`echo a; echo b`).reads().read());").ok(), "# a\n# b\n");
+}
+
+#[test]
+fn the_printed_lines_pasted_into_a_shell_do_what_the_run_does() {
+    let script = "let v = \"a b'\\\"$x\";\ncmd(`mkdir -p -- ${v}`).run();\ncmd(`echo hi`).dir(v).env(\"N\", \"1 2\").to_file(\"f 1\");\n\
+                  sh(`for i in ${[\"x y\", \"z\"]}; do echo $i; done | tac > out`).run();\ncmd(`tee t`).stdin(\"line\\n\").run();\ncmd(`cat t | tr a-z A-Z`).append_to(\"out\");";
+    let real = World::new();
+    real.run(script).ok();
+    let dry = World::new();
+    let lines = dry.run_with(&["-n"], script).ok();
+    let pasted = std::process::Command::new("bash")
+        .arg("-e")
+        .arg("-c")
+        .arg(&lines)
+        .current_dir(dry.folder.path())
+        .output()
+        .unwrap();
+    assert!(pasted.status.success(), "{lines}\n{}", String::from_utf8_lossy(&pasted.stderr));
+    for file in ["out", "t", "f 1"] {
+        assert_eq!(common::read(real.path(file)), common::read(dry.path(file)), "{file}: {lines}");
+    }
+    assert!(dry.path("a b'\"$x").is_dir());
+}
+
+#[test]
+fn an_interactive_command_gets_the_terminal_and_a_captured_one_does_not() {
+    let world = World::new();
+    world.script("test", "print($(`sh -c 'test -t 0 || echo none'`));\ncmd(`sh -c 'test -t 0 && test -t 1 && read x && echo got:$x'`).interactive().run();\nprint(\"after\");");
+    let out = on_a_pty(&world, "hello\n", Duration::from_millis(700));
+    assert!(out.contains("none\r\n") && out.contains("got:hello\r\n") && out.contains("after\r\n"), "{out}");
+}
+
+#[test]
+fn ctrl_c_inside_an_interactive_shell_does_not_end_the_script_but_in_a_plain_program_it_does() {
+    let world = World::new();
+    world.script(
+        "test",
+        "cmd(`sh -c 'trap \"echo caught; exit 0\" INT; sleep 5 & wait'`).interactive().run();\nprint(\"after\");",
+    );
+    let out = on_a_pty(&world, "\u{3}", Duration::from_millis(900));
+    assert!(out.contains("caught\r\n") && out.contains("after\r\n"), "{out}");
+    world.script("test", "cmd(`sleep 5`).interactive().run();\nprint(\"after\");");
+    let out = on_a_pty(&world, "\u{3}", Duration::from_millis(900));
+    assert!(!out.contains("after") && out.contains("interrupted"), "{out}");
+}
+
+/// Runs the world's script `test` on a terminal of its own and types into it after a while.
+fn on_a_pty(world: &World, typed: &str, pause: Duration) -> String {
+    use std::os::unix::process::CommandExt;
+    let controller = rustix::pty::openpt(rustix::pty::OpenptFlags::RDWR | rustix::pty::OpenptFlags::NOCTTY).unwrap();
+    rustix::pty::grantpt(&controller).unwrap();
+    rustix::pty::unlockpt(&controller).unwrap();
+    let name = rustix::pty::ptsname(&controller, Vec::new()).unwrap();
+    let open = || std::fs::File::options().read(true).write(true).open(name.to_str().unwrap()).unwrap();
+    let mut command = world.command(["run", "test"]);
+    command.stdin(open()).stdout(open()).stderr(open());
+    // SAFETY: setsid and the ioctl are async-signal-safe, and nothing is allocated.
+    #[allow(unsafe_code)]
+    unsafe {
+        command.pre_exec(|| {
+            rustix::process::setsid()?;
+            rustix::process::ioctl_tiocsctty(std::io::stdin())?;
+            Ok(())
+        });
+    }
+    let mut child = command.spawn().unwrap();
+    drop(command);
+    std::thread::sleep(pause);
+    rustix::io::write(&controller, typed.as_bytes()).unwrap();
+    let (send, receive) = std::sync::mpsc::channel();
+    let reader = std::thread::spawn(move || {
+        let (mut all, mut buffer) = (Vec::new(), [0; 4096]);
+        // Reading a pty whose other side is closed fails with EIO.
+        while let Ok(count) = rustix::io::read(&controller, &mut buffer[..]) {
+            if count == 0 {
+                break;
+            }
+            all.extend_from_slice(&buffer[..count]);
+        }
+        send.send(String::from_utf8_lossy(&all).into_owned()).unwrap();
+    });
+    let until = Instant::now() + Duration::from_secs(10);
+    while child.try_wait().unwrap().is_none() {
+        if Instant::now() > until {
+            child.kill().unwrap();
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    reader.join().unwrap();
+    receive.recv().unwrap()
+}

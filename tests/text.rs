@@ -1,0 +1,168 @@
+//! Text functions, as scripts use them.
+
+mod common;
+
+use common::World;
+
+/// What a script prints.
+#[track_caller]
+fn prints(script: &str, expected: &str) {
+    assert_eq!(World::new().run(script).ok().trim_end(), expected, "{script}");
+}
+
+/// What a script fails with.
+#[track_caller]
+fn fails(script: &str, expected: &str) {
+    let err = World::new().run(script).failed(1);
+    assert!(err.contains(expected), "{script}\n{err}");
+}
+
+#[test]
+fn the_filters_of_a_pipe_read_as_in_bash() {
+    prints(r#"print("ID NAME\n1 web\n2 db\n3 webapp".grep("web").field(2).join(","))"#, "web,webapp");
+    prints(r#"print("a\n#b\nc".grep_v("^#"))"#, "a\nc");
+    prints(r#"print("a:b:c".cut(":", 2) + "a b".cut(":", 2) + "a:b".cut(":", 9))"#, "ba b");
+    prints(r#"print("web:Mon".sub(":(.*)", " of $1"))"#, "web of Mon");
+    prints(r#"print("  x  \n y ".lines().trimmed().join("|"))"#, "x|y");
+    prints(r#"print("1\n2\n3\n4\n5".lines().tail(3).head(1))"#, "3");
+    prints(r#"print("1\n2\n3\n4\n5".lines().head(4).tail(2).sub("^", "n").join(" "))"#, "n3 n4");
+    prints(r#"for r in "b\na\nb\nc\na".top(2) { print(`${r.count} ${r.line}`); }"#, "2 a\n2 b");
+    prints(r#"print("b\na\nb".count_each())"#, r#"[#{"count": 2, "line": "b"}, #{"count": 1, "line": "a"}]"#);
+}
+
+#[test]
+fn fields_are_counted_as_awk_counts_them() {
+    prints(
+        r#"let t = "  a \t b  c "; print(`${t.field(2)}|${t.field(-1)}|${t.field(9)}|${t.field(0)}|`)"#,
+        "b|c||  a \t b  c |",
+    );
+    prints(r#"print("a b c d".fields())"#, r#"["a", "b", "c", "d"]"#);
+    prints(r#"print("a  b  c d ".fields(3))"#, r#"["a", "b", "c d"]"#);
+    prints(r#"print("a b\nc d".lines().fields())"#, r#"[["a", "b"], ["c", "d"]]"#);
+    // A no-break space and an ideographic one are no blanks to awk.
+    prints("print(\"a\u{a0}b\u{3000}c d\".field(2))", "d");
+    prints(r#"print("one line\n".field(2))"#, "line");
+}
+
+#[test]
+fn what_could_be_meant_in_two_ways_is_refused() {
+    fails(r#""a b\nc d".field(1)"#, "`field` of text with several lines");
+    fails(r#""a".cut("", 1)"#, "`cut` needs a separator");
+    fails(r#""a".cut(":", 0)"#, "`cut` counts from 1, and was given 0");
+    fails(r#""a".head(-1)"#, "`head` counts from 0, and was given -1");
+    fails(r#"[#{a: 1}].grep("a")"#, "take a field of each first");
+    fails(r#"(42).grep("a")"#, "not on a value of type `i64`");
+    fails(r#""a".grep(1)"#, "a regular expression is text, not `1`");
+}
+
+#[test]
+fn a_bad_regular_expression_names_the_place_in_it() {
+    fails(r#""x".grep("ab(c")"#, "read the regular expression `ab(c`: unclosed group at character 3");
+    fails(r#"regex("[z-a]")"#, "invalid character class range");
+    fails(r#""x".matches("a{99999}{99999}")"#, "read the regular expression");
+}
+
+#[test]
+fn nothing_changes_its_argument() {
+    prints(
+        r#"let s = " a-b "; let t = s.trim(); let u = s.replace("-", "+"); let v = s.replace('-', '_'); s.sub("a", "z"); s.trimmed();
+           print(`${s}|${t}|${u}|${v}|${s.to_upper()}`)"#,
+        " a-b |a-b| a+b | a_b | A-B",
+    );
+    prints(r#"let l = ["a", "b", "c"]; l.tail(1); l.grep("a"); l.join(""); print(l)"#, r#"["a", "b", "c"]"#);
+    prints(r#"let l = "a\nb".lines(); l.grep("a"); print(l.len())"#, "2");
+}
+
+#[test]
+fn lines_are_a_recipe_that_every_use_starts_anew() {
+    let world = World::new();
+    let path = world.file("count", "");
+    let script = format!(
+        "let l = sh(`echo x >> {p}; cat {p}`).reads().lines(); print(l.len()); print(l.len()); print(l.grep(\"x\").join(\"+\"));",
+        p = path.display()
+    );
+    assert_eq!(world.run(&script).ok(), "1\n2\nx+x+x\n");
+}
+
+#[test]
+fn lines_are_used_like_a_list() {
+    prints(
+        r#"let l = "a\nb\nc".lines(); print(`${l[0]}${l[-1]}${l[1]}${"b" in l}${"x" in l}${l.is_empty()}`)"#,
+        "acbtruefalsefalse",
+    );
+    fails(r#""a\nb".lines()[2]"#, "there is no line `[2]`: there are 2");
+    fails(r#""a\nb".lines()[-3]"#, "there is no line `[-3]`: there are 2");
+    prints(r#"print("".lines().len() + "\n".lines().len() + "a\n\nb".lines().len())"#, "4");
+    prints("print(\"a\\r\\nb\\r\\n\".lines().join(\"|\"))", "a|b");
+    prints(r#"for (line, i) in "a\nb".lines() { print(`${i}${line}`); }"#, "0a\n1b");
+    prints(r#"print(["b", "a", 3].grep("[ab]").to_array())"#, r#"["b", "a"]"#);
+    prints(r#"print([1, 2.5, "x", ()].join("-"))"#, "1-2.5-x-");
+}
+
+#[test]
+fn a_failed_listing_is_known_before_the_loop_begins() {
+    let gave = World::new().run(r#"for l in sh(`echo one; echo two; exit 3`).reads().lines() { print(l); }"#);
+    assert_eq!(gave.out, "");
+    assert!(gave.failed(1).contains("exited with status 3"), "no reason");
+    for use_it in ["len()", "to_array()", "join(\"\")", "count_each()", "tail(1).to_array()", "grep(\"x\").is_empty()"]
+    {
+        let gave = World::new().run(&format!("print(sh(`echo one; exit 3`).reads().lines().{use_it})"));
+        assert_eq!((gave.out.as_str(), gave.code), ("", 1), "{use_it}");
+    }
+    let gave = World::new().run("print(sh(`echo one; exit 3`).reads().lines())");
+    assert_eq!((gave.out.as_str(), gave.code), ("", 1), "print");
+    // The interpreter swallows it in `${...}`: it is at least said.
+    let gave = World::new().run("let s = `${sh(`exit 3`).reads().lines()}`;");
+    assert!(gave.err.contains("error: "), "{}", gave.err);
+}
+
+#[test]
+fn head_stops_a_command_that_never_ends() {
+    prints(r#"print(cmd(`yes`).lines().head(2).join(" "))"#, "y y");
+    prints(r#"print(cmd(`yes`).lines()[3])"#, "y");
+    prints(r#"print(cmd(`seq 100000`).lines().grep("9$").field(1).head(3).join(" "))"#, "9 19 29");
+    prints(r#"print(cmd(`yes`).lines().is_empty())"#, "false");
+}
+
+#[test]
+fn a_chain_over_a_large_output_needs_constant_memory() {
+    // Kept, these lines would take more than 150 MB.
+    let world = World::new();
+    world.script("test", r#"print(cmd(`head -c 400000000 /dev/zero`).lines().len());"#);
+    // One line without an end is refused instead of eating the memory.
+    let gave = world.moyai(["run", "test"]);
+    assert!(gave.failed(1).contains("a line is longer than 64 MiB"));
+    let script = r#"let n = cmd(`seq 3000000`).lines().grep("7").sub("7", "x").tail(5).len(); print(n);
+        print($(`grep VmHWM /proc/self/status`).len() > 0); print(file_peak());
+        fn file_peak() { let kb = sh(`grep VmHWM /proc/$PPID/status`).reads().read().find("[0-9]+").to_int(); kb < 60000 }"#;
+    assert_eq!(World::new().run(script).ok(), "5\ntrue\ntrue\n");
+}
+
+#[test]
+fn bytes_that_are_not_utf_8_stay_readable() {
+    prints(r#"print(cmd(`printf 'a\377b\nc\n'`).lines().grep("b").join("|"))"#, "a\u{fffd}b");
+}
+
+#[test]
+fn a_last_line_without_its_end_is_a_line() {
+    prints(r#"print(cmd(`printf 'a\nb'`).lines().join("|"))"#, "a|b");
+}
+
+#[test]
+fn regular_expressions_find_and_test() {
+    prints(r##"print("listen 8080; listen 90".find(#"listen (\d+)"#))"##, "8080");
+    prints(r##"print("x".find("y") == ())"##, "true");
+    prints(r##"print("1 and 22".find_all("[0-9]+"))"##, r#"["1", "22"]"#);
+    prints(
+        r##"print(`${"Web".matches("(?i)^web$")} ${"web".matches(regex("x"))} ${regex("a+")} ${type_of(regex("a"))}`)"##,
+        "true false a+ regex",
+    );
+}
+
+#[test]
+fn numbers_in_text_are_read_or_named() {
+    prints(r#"print(" 08 ".to_int() + "-3".to_int()); print("1.5".to_float())"#, "5\n1.5");
+    fails(r#""abc".to_int()"#, "`abc` is not a whole number");
+    fails(r#""1.5".to_int()"#, "`1.5` is not a whole number");
+    fails(r#""nan".to_float()"#, "`nan` is not a number");
+}

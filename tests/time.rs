@@ -1,0 +1,79 @@
+//! Time, as scripts use it.
+
+mod common;
+
+use common::{World, gave};
+
+/// What a script prints on a host whose clock is in this zone and whose locale is German.
+#[track_caller]
+fn prints(zone: &str, script: &str, expected: &str) {
+    let world = World::new();
+    world.script("test", script);
+    let mut command = world.command(["run", "test"]);
+    let gave = gave(&command.env("TZ", zone).env("LC_ALL", "de_DE.UTF-8").output().unwrap());
+    assert_eq!(gave.ok().trim_end(), expected, "{script}");
+}
+
+#[test]
+fn the_names_of_days_and_months_are_english_whatever_the_locale() {
+    prints(
+        "UTC",
+        r#"let t = time("2026-03-10 03:04:05"); print(`${t.weekday} ${t.month_name} ${t.format("%a %b %A %B %p")}`)"#,
+        "Tue Mar Tue Mar Tuesday March AM",
+    );
+}
+
+#[test]
+fn a_time_has_its_parts_and_reads_its_own_text() {
+    prints(
+        "Asia/Tokyo",
+        r#"let t = time("2026-11-23T23:31:07.5Z"); print(`${t.year} ${t.month} ${t.day} ${t.hour} ${t.minute} ${t.second} ${t.epoch} ${t}`); print(time(`${t}`))"#,
+        "2026 11 24 8 31 7 1795476667 2026-11-24 08:31:07+09:00\n2026-11-24 08:31:07+09:00",
+    );
+    prints(
+        "Asia/Tokyo",
+        r#"print(time(0)); print([time(1)])"#,
+        "1970-01-01 09:00:00+09:00\n[1970-01-01 09:00:01+09:00]",
+    );
+}
+
+#[test]
+fn times_compare_and_differ() {
+    prints(
+        "UTC",
+        r#"let a = time("2026-01-01"); let b = time("2026-01-02"); print(`${a < b} ${a > b} ${a <= a} ${a >= b} ${a == time("2026-01-01 00:00")} ${a != b} ${b - a} ${now() - a > 0}`)"#,
+        "true false true false true true 86400 true",
+    );
+}
+
+#[test]
+fn yesterday_is_the_same_time_of_the_day_also_when_the_clocks_were_changed() {
+    // Berlin: 2026-03-29 02:00 became 03:00, 2026-10-25 03:00 became 02:00.
+    prints("Europe/Berlin", r#"print(time("2026-03-29 12:00").ago("1 day"))"#, "2026-03-28 12:00:00+01:00");
+    prints("Europe/Berlin", r#"print(time("2026-03-29 12:00").ago("24h"))"#, "2026-03-28 11:00:00+01:00");
+    prints("Europe/Berlin", r#"print(time("2026-03-28 02:30").plus("1 day"))"#, "2026-03-29 03:30:00+02:00");
+    prints("Europe/Berlin", r#"print(time("2026-10-24 02:30").plus("1 day"))"#, "2026-10-25 02:30:00+02:00");
+    prints("UTC", r#"print(time("2026-03-31").ago("1 month").plus("1h30m"))"#, "2026-02-28 01:30:00+00:00");
+}
+
+#[test]
+fn what_cannot_be_is_an_error_and_never_a_panic() {
+    for (script, expected) in [
+        (r#"now().format("%Q")"#, "format a time as `%Q`: there is no such code"),
+        (r#"now().format("%")"#, "there is no such code"),
+        (r#"now().format("%é")"#, "there is no such code"),
+        (r#"now().ago("apple")"#, "`apple` is not a stretch of time"),
+        (
+            r#"now().plus("36599 years").plus("36599 years").plus("36599 years").plus("36599 years").plus("36599 years").plus("36599 years").plus("36599 years").plus("36599 years").format("%s")"#,
+            "is not a stretch of time",
+        ),
+        (r#"time("yesterday")"#, "`yesterday` is not a time"),
+        (r#"time(9223372036854775807)"#, "is beyond the calendar"),
+        (r#"time(())"#, "is not a time"),
+    ] {
+        let gave = World::new().run(script);
+        assert_eq!(gave.code, 1, "{script}");
+        let err = gave.err;
+        assert!(err.contains(expected) && !err.contains("mistake in moyai"), "{script}\n{err}");
+    }
+}
