@@ -12,7 +12,6 @@ pub fn register(engine: &mut Engine) {
             .help("make a number of the text with `parse_int(text)`, or text of the number with `.to_string()`")
             .into())
     }
-    engine.register_fn("now", || 1_i64);
     for operator in ["==", "!=", "<", "<=", ">", ">="] {
         engine.register_fn(operator, refuse::<ImmutableString, i64>);
         engine.register_fn(operator, refuse::<i64, ImmutableString>);
