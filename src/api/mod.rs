@@ -77,7 +77,7 @@ impl Context {
         Self(Arc::new(Inner {
             run,
             args: OnceLock::new(),
-            pool: Pool::default(),
+            pool: Pool,
             patterns: text::Patterns::default(),
             http: http::Client::default(),
             deferred: Mutex::default(),
