@@ -18,7 +18,7 @@ pub mod state;
 pub mod text;
 pub mod time;
 
-use crate::run::{Error, Result, Run, lock};
+use crate::run::{Error, Place, Result, Run, lock};
 use pool::Pool;
 use rhai::{Dynamic, Engine, EvalAltResult, FnPtr, Map, NativeCallContext, Position};
 use std::any::Any;
@@ -59,6 +59,7 @@ pub struct Inner {
     pub patterns: text::Patterns,
     /// What the script's requests share.
     pub http: http::Client,
+    calling: Mutex<Place>,
     deferred: Mutex<Vec<Deferred>>,
     kept: Mutex<Vec<Box<dyn Any + Send>>>,
 }
@@ -80,6 +81,7 @@ impl Context {
             pool: Pool,
             patterns: text::Patterns::default(),
             http: http::Client::default(),
+            calling: Mutex::default(),
             deferred: Mutex::default(),
             kept: Mutex::default(),
         }))
@@ -87,7 +89,20 @@ impl Context {
 
     /// The context of the script that is calling.
     pub fn of(call: &NativeCallContext<'_>) -> Self {
-        call.tag().map_or_else(|| unreachable!("a call without a tag"), Self::from_tag)
+        let context = call.tag().map_or_else(|| unreachable!("a call without a tag"), Self::from_tag);
+        let at = call.call_position();
+        *lock(&context.calling) = Place {
+            path: call.call_source().unwrap_or_default().to_owned(),
+            line: at.line().unwrap_or(0),
+            column: at.position().unwrap_or(0),
+        };
+        context
+    }
+
+    /// Where the function that asked last was called: Rhai leaves the position of an error empty
+    /// when the function has a namespace.
+    pub fn calling(&self) -> Place {
+        lock(&self.calling).clone()
     }
 
     /// The context in the engine's tag.

@@ -3,6 +3,7 @@
 use super::load::Source;
 use super::names;
 use super::program::Program;
+use crate::api::Context;
 use crate::run::{Error, Place, Report};
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use rhai::{Dynamic, Engine, EvalAltResult, LexError, Map, ParseError, ParseErrorType, Position};
@@ -261,7 +262,12 @@ pub fn of_script(engine: &Engine, source: &Source, error: &EvalAltResult) -> Err
         }
     }
     let at = inner.position();
-    let place = Place { path: path.to_owned(), line: at.line().unwrap_or(0), column: at.position().unwrap_or(0) };
+    let mut place = Place { path: path.to_owned(), line: at.line().unwrap_or(0), column: at.position().unwrap_or(0) };
+    if at.is_none() {
+        let calling = Context::from_tag(engine.default_tag()).calling();
+        let path = if calling.path.is_empty() { place.path } else { calling.path };
+        place = Place { path, ..calling };
+    }
     let mut ours = match inner {
         EvalAltResult::ErrorRuntime(value, _) => thrown(value),
         other => runtime(engine, other),
