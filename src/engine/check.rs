@@ -55,9 +55,9 @@ pub fn check(program: &Program, engine: &Engine, mut reports: Vec<Report>) -> Re
 
 /// The known name that was probably meant.
 pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let far = (name.chars().count() / 3).max(1);
     let near = known.map(|known| (strsim::damerau_levenshtein(name, known), known));
-    near.filter(|(distance, _)| *distance > 0 && *distance <= far).min().map(|(_, known)| known)
+    let far = name.chars().count().div_ceil(3);
+    near.filter(|(distance, known)| *distance <= far && *distance * 2 < known.len()).min().map(|(_, known)| known)
 }
 
 impl Options {

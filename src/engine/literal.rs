@@ -213,6 +213,7 @@ fn value_of(value: Dynamic) -> Result<Value, (String, String)> {
 pub fn place_of(source: &str, parts: &Parts<'_>, refusal: &Refusal) -> (usize, usize) {
     let start = parts.positions.get(refusal.segment).copied().unwrap_or(Position::NONE);
     let (mut line, mut column) = (start.line().unwrap_or(1), start.position().unwrap_or(1));
+    column = super::report::column(source.lines().nth(line - 1).unwrap_or_default(), column);
     let Some(Segment::Text(text)) = parts.segments.get(refusal.segment) else { return (line, column) };
     let begin: usize = source.split_inclusive('\n').take(line - 1).map(str::len).sum();
     let mut rest = source[begin..].chars().skip(column - 1).peekable();

@@ -11,10 +11,11 @@ use rhai::{Dynamic, Engine, EvalAltResult, LexError, Map, ParseError, ParseError
 impl Report {
     /// A report about a place in a source.
     pub fn new(source: &Source, at: Position, length: usize, message: String, help: Option<String>) -> Self {
-        let place =
+        let mut place =
             Place { path: source.shown.clone(), line: at.line().unwrap_or(0), column: at.position().unwrap_or(0) };
         let text =
             place.line.checked_sub(1).and_then(|line| source.text.lines().nth(line)).unwrap_or_default().to_owned();
+        place.column = column(&text, place.column);
         Self { place, length, text, message, help }
     }
 
@@ -63,15 +64,31 @@ pub fn render(error: &Error, colour: bool) -> String {
 
 /// Adds the source line to an error of a script that has its place.
 pub fn locate(program: &Program, mut error: Error) -> Error {
-    if let Some(place) = error.place.clone()
+    if let Some(mut place) = error.place.clone()
         && error.reports.is_empty()
         && let Some(text) = program.line(&place.path, place.line)
     {
+        place.column = column(text, place.column);
         let length = token(text, place.column);
         let (message, help, text) = (error.message.clone(), error.help.clone(), text.to_owned());
         error.reports.push(Report { place, length, text, message, help });
     }
     error
+}
+
+/// The column as a person counts: rhai loses one at each `\${` of a line.
+pub fn column(text: &str, column: usize) -> usize {
+    let mut actual = column;
+    let mut lost = 0;
+    for (start, _) in text.match_indices("\\${") {
+        let at = text[..start].chars().count();
+        if at + 1 >= column + lost {
+            break;
+        }
+        lost += 1;
+        actual = column + lost;
+    }
+    actual
 }
 
 /// How long the token at a column is: a name, a literal up to its quote, else one character.

@@ -5,7 +5,7 @@ use super::literal::{self, Kind, Parts};
 use super::load::Source;
 use super::names::Table;
 use super::program::Program;
-use super::report::token;
+use super::report::{column, token};
 use crate::process::{Verb, verb};
 use crate::run::Report;
 use rhai::{
@@ -337,8 +337,9 @@ impl<'a> Walk<'a> {
                 self.sight.variables.truncate(variables);
             }
             Stmt::Expr(expr) => {
+                let wrong = self.reports.len();
                 self.expr(expr);
-                if !used && self.is_command(expr) {
+                if !used && self.is_command(expr) && self.reports.len() == wrong {
                     let at = expr.start_position();
                     self.report(at, 1, "this command is never run".into(), "put `.run()` behind it".to_owned());
                 }
@@ -419,6 +420,7 @@ impl<'a> Walk<'a> {
                     _ => format!("{}::...", name.1),
                 };
                 self.report(*at, name.1.len(), format!("`{}` is a namespace", name.1), format!("write `{member}`"));
+                return;
             }
             _ => self.expr(root),
         }
@@ -760,12 +762,7 @@ impl<'a> Walk<'a> {
         let quote = self.char_at(at);
         let parts = literal::parts(input).filter(|_| quote == Some('`') || (kind == Kind::Shell && quote == Some('#')));
         let Some(parts) = parts else {
-            let length = self
-                .source
-                .text
-                .lines()
-                .nth(at.line().unwrap_or(1) - 1)
-                .map_or(1, |line| token(line, at.position().unwrap_or(1)));
+            let length = self.length(at);
             let name = kind.name().replace("...", "`...`");
             self.report(
                 at,
@@ -779,15 +776,25 @@ impl<'a> Walk<'a> {
         if let Err(refusal) = parts.check(kind) {
             let (line, column) = literal::place_of(&self.source.text, &parts, &refusal);
             let small = |number: usize| u16::try_from(number).unwrap_or(u16::MAX);
-            self.report(Position::new(small(line), small(column)), 1, refusal.message, refusal.help);
+            let at = Position::new(small(line), 1);
+            self.report(at, 1, refusal.message, refusal.help);
+            if let Some(report) = self.reports.last_mut() {
+                report.place.column = column;
+            }
         } else if kind == Kind::Read {
             self.reads(kind, &parts, at);
         }
         self.expr(input);
     }
 
+    fn length(&self, at: Position) -> usize {
+        let text = self.source.text.lines().nth(at.line().unwrap_or(1) - 1);
+        text.map_or(1, |text| token(text, column(text, at.position().unwrap_or(1))))
+    }
+
     fn char_at(&self, at: Position) -> Option<char> {
-        self.source.text.lines().nth(at.line()?.checked_sub(1)?)?.chars().nth(at.position()?.checked_sub(1)?)
+        let text = self.source.text.lines().nth(at.line()?.checked_sub(1)?)?;
+        text.chars().nth(column(text, at.position()?).checked_sub(1)?)
     }
 
     /// What is read must not act: a dry run does read.
@@ -815,12 +822,7 @@ impl<'a> Walk<'a> {
         // A literal that is refused is reported by itself.
         for words in Parts::known_words(&parts.check(kind).unwrap_or_default()) {
             if let Verb::Acts(what) = verb(&words) {
-                let length = self
-                    .source
-                    .text
-                    .lines()
-                    .nth(at.line().unwrap_or(1) - 1)
-                    .map_or(1, |line| token(line, at.position().unwrap_or(1)));
+                let length = self.length(at);
                 self.report(
                     at,
                     length,
