@@ -281,7 +281,7 @@ fn a_script_that_fails_fails_the_one_that_ran_it() {
     let world = World::new();
     world.script("inner", "die(`the inner one broke`);");
     let err = world.run("moyai::run(`inner`, []);").failed(1);
-    assert_eq!(err.matches("the inner one broke").count(), 1, "{err}");
+    assert_eq!(err.matches("error: the inner one broke").count(), 1, "{err}");
     assert!(err.contains("`moyai run inner` exited with status 1"), "{err}");
     world.script("inner", "exit(75);");
     world.run("moyai::run(`inner`, []);").failed(75);

@@ -185,3 +185,13 @@ fn an_error_inside_a_closure_of_a_modules_function_names_the_modules_line() {
     assert!(err.contains("helper.rhai:4"), "{err}");
     assert!(err.contains("`false` exited with status 1"), "{err}");
 }
+
+#[test]
+fn an_error_of_a_function_with_a_namespace_names_its_line_too() {
+    let world = World::new();
+    world.script("helper", "fn ask() {\n    [1].map(|x| df::usage(\"/nowhere\"))\n}\n");
+    let err = world.run("import \"helper\" as helper;\nlet x = helper::ask();\n").failed(1);
+    assert!(err.contains("helper.rhai:2:"), "{err}");
+    let err = world.run("let x = 1;\nlet y = df::usage(\"/nowhere\");\n").failed(1);
+    assert!(err.contains("test.rhai:2:"), "{err}");
+}

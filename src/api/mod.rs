@@ -18,7 +18,7 @@ pub mod state;
 pub mod text;
 pub mod time;
 
-use crate::run::{Error, Result, Run, lock};
+use crate::run::{Error, Place, Result, Run, lock};
 use pool::Pool;
 use rhai::{Dynamic, Engine, EvalAltResult, FnPtr, Map, NativeCallContext, Position};
 use std::any::Any;
@@ -62,6 +62,7 @@ pub struct Inner {
     pub http: http::Client,
     end: Mutex<Option<basics::End>>,
     ends: AtomicBool,
+    calling: Mutex<Place>,
     deferred: Mutex<Vec<Deferred>>,
     kept: Mutex<Vec<Box<dyn Any + Send>>>,
 }
@@ -80,11 +81,12 @@ impl Context {
         Self(Arc::new(Inner {
             run,
             args: OnceLock::new(),
-            pool: Pool::default(),
+            pool: Pool,
             patterns: text::Patterns::default(),
             http: http::Client::default(),
             end: Mutex::default(),
             ends: AtomicBool::new(false),
+            calling: Mutex::default(),
             deferred: Mutex::default(),
             kept: Mutex::default(),
         }))
@@ -92,7 +94,20 @@ impl Context {
 
     /// The context of the script that is calling.
     pub fn of(call: &NativeCallContext<'_>) -> Self {
-        call.tag().map_or_else(|| unreachable!("a call without a tag"), Self::from_tag)
+        let context = call.tag().map_or_else(|| unreachable!("a call without a tag"), Self::from_tag);
+        let at = call.call_position();
+        *lock(&context.calling) = Place {
+            path: call.call_source().unwrap_or_default().to_owned(),
+            line: at.line().unwrap_or(0),
+            column: at.position().unwrap_or(0),
+        };
+        context
+    }
+
+    /// Where the function that asked last was called: Rhai leaves the position of an error empty
+    /// when the function has a namespace.
+    pub fn calling(&self) -> Place {
+        lock(&self.calling).clone()
     }
 
     /// The context in the engine's tag.

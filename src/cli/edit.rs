@@ -29,7 +29,7 @@ impl Edit {
             (_, Some(Source { text, .. })) => {
                 let path = folder(run).join(format!("{name}.rhai"));
                 let own = std::fs::read_to_string(&path).ok();
-                (own.unwrap_or_else(|| text), path)
+                (own.unwrap_or(text), path)
             }
             (found, None) => (found?.text, folder(run).join(format!("{name}.rhai"))),
         };

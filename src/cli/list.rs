@@ -29,7 +29,10 @@ impl List {
                 Err(error) => ("unreadable".into(), error.message.clone()),
             };
             if !script.shadows.is_empty() {
-                place.push_str(&format!(" (hides {})", script.shadows.join(", ")));
+                place.push_str(&format!(
+                    " (hides {})",
+                    script.shadows.iter().map(|path| hidden(path)).collect::<Vec<_>>().join(", ")
+                ));
             }
             [script.name.clone(), place, what]
         };
@@ -45,6 +48,11 @@ impl List {
 
 fn place(source: &Source) -> String {
     source.path.as_ref().map_or_else(|| "embedded".to_owned(), |path| path.display().to_string())
+}
+
+/// What comes with moyai has no path.
+fn hidden(shown: &str) -> &str {
+    if shown.ends_with(" (embedded)") { "the embedded one" } else { shown }
 }
 
 /// The `//!` lines at a script's beginning: its help.

@@ -3,6 +3,7 @@
 use super::load::Source;
 use super::names;
 use super::program::Program;
+use crate::api::Context;
 use crate::run::{Error, Place, Report};
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use rhai::{Dynamic, Engine, EvalAltResult, LexError, Map, ParseError, ParseErrorType, Position};
@@ -30,35 +31,29 @@ impl Report {
     }
 }
 
-/// An error as a person reads it; secrets are masked where it is printed.
+/// An error as a person reads it.
 pub fn render(error: &Error, colour: bool) -> String {
     let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
-    let mut parts: Vec<String> = Vec::new();
-    for report in &error.reports {
-        let mut part = report.render(&renderer);
+    let behind = |mut part: String, help: &Option<String>| {
         if !error.err.trim().is_empty() {
-            part.push('\n');
-            part.push_str(error.err.trim_end());
+            part = format!("{part}\n{}", error.err.trim_end());
         }
-        if let Some(help) = &report.help {
-            part.push('\n');
-            part.push_str(&renderer.render(&[Group::with_title(Level::HELP.secondary_title(help.as_str()))]));
+        if let Some(help) = help {
+            let help = renderer.render(&[Group::with_title(Level::HELP.secondary_title(help.as_str()))]);
+            part = format!("{part}\n{help}");
         }
-        parts.push(part);
+        part
+    };
+    if error.reports.is_empty() {
+        let title = Level::ERROR.primary_title(error.message.as_str());
+        let mut part = renderer.render(&[Group::with_title(title)]);
+        if let Some(place) = error.place.as_ref().filter(|place| !place.path.is_empty()) {
+            part = format!("{part}\n --> {}", if place.line == 0 { place.path.clone() } else { place.to_string() });
+        }
+        return behind(part, &error.help);
     }
-    if parts.is_empty() {
-        let mut part = renderer.render(&[Group::with_title(Level::ERROR.primary_title(error.message.as_str()))]);
-        if !error.err.trim().is_empty() {
-            part.push('\n');
-            part.push_str(error.err.trim_end());
-        }
-        if let Some(help) = &error.help {
-            part.push('\n');
-            part.push_str(&renderer.render(&[Group::with_title(Level::HELP.secondary_title(help.as_str()))]));
-        }
-        parts.push(part);
-    }
-    parts.join("\n\n")
+    let parts = error.reports.iter().map(|report| behind(report.render(&renderer), &report.help));
+    parts.collect::<Vec<_>>().join("\n\n")
 }
 
 /// Adds the source line to an error of a script that has its place.
@@ -298,7 +293,13 @@ pub fn innermost<'a>(program: &Program, mut error: &'a EvalAltResult) -> (&'a Ev
 
 /// The interpreter's error as ours, with its place.
 pub fn of_script(engine: &Engine, program: &Program, error: &EvalAltResult) -> Error {
-    let (inner, place) = innermost(program, error);
+    let (inner, mut place) = innermost(program, error);
+    if let EvalAltResult::ErrorRuntime(_, at) = inner
+        && at.is_none()
+    {
+        let calling = Context::from_tag(engine.default_tag()).calling();
+        place = Place { path: place.path, ..calling };
+    }
     let mut ours = match inner {
         EvalAltResult::ErrorRuntime(value, _) => thrown(value),
         other => runtime(engine, other),

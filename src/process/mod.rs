@@ -640,11 +640,7 @@ impl Running {
             if out_ready {
                 match self.out.as_ref().map(|fd| rustix::io::read(fd, &mut buffer[..])) {
                     Some(Ok(0)) => self.out = None,
-                    Some(Ok(count)) => {
-                        if sink(&buffer[..count]).is_break() {
-                            self.out = None;
-                        }
-                    }
+                    Some(Ok(count)) if sink(&buffer[..count]).is_break() => self.out = None,
                     _ => {}
                 }
             }

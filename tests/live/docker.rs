@@ -78,7 +78,7 @@ fn acts_act_and_fail_in_dockers_own_words() {
         assert!(err.contains("error: `docker rmi base:1`: conflict: unable to remove repository reference"), "{err}");
         for act in ["start", "stop", "restart", "pause", "unpause", "rm", "inspect"] {
             let err = host.moyai(&format!("docker::{act}(\"wbe\");")).failed(1);
-            assert!(err.contains("No such container: wbe\nhelp: did you mean `web`?"), "{err}");
+            assert!(super::says(&err, "No such container: wbe", "help: did you mean `web`?"), "{err}");
         }
         let err = host.moyai("docker::commit(\"wbe\", \"x:1\");").failed(1);
         assert!(err.contains("help: did you mean `web`?"), "{err}");
@@ -161,7 +161,7 @@ fn an_engine_that_is_down_or_closed_to_the_user_is_one_sentence() {
                 "cp scripts/test.rhai /opt/user; cd /opt/user
                  exec env HOME=/opt/user MOYAI_SCRIPTS= MOYAI_STATE=/tmp/none setpriv --reuid 65534 --regid 65534 --clear-groups ./moyai run ./test.rhai",
             );
-            assert!(gave.failed(1).contains("reach the Docker engine: no permission on its socket\nhelp: run it as root"));
+            assert!(super::says(&gave.failed(1), "reach the Docker engine: no permission on its socket", "help: run it as root"));
         }
     });
     host.sh("kill $(cat /run/docker.pid); while [ -e /run/docker.pid ]; do sleep 0.02; done").ok();

@@ -74,7 +74,11 @@ fn a_missing_name_is_told_and_the_running_nginx_stays_as_it_is() {
     );
     let err = host.moyai("nginx::reload();").failed(1);
     assert!(
-        err.contains("reload nginx: host not found in upstream \"shop\" in /etc/nginx/conf.d/shop.conf:4\nhelp: "),
+        super::says(
+            &err,
+            "reload nginx: host not found in upstream \"shop\" in /etc/nginx/conf.d/shop.conf:4",
+            "help: "
+        ),
         "{err}"
     );
     assert_eq!(host.sh(WORKERS).ok(), before);
@@ -100,7 +104,7 @@ fn a_reload_that_nginx_accepts_and_does_not_do_is_no_success() {
     host.sh("busybox httpd -p 81; echo 'server { listen 81; }' >/etc/nginx/conf.d/b.conf").ok();
     let err = host.moyai("nginx::reload();").failed(1);
     assert!(
-        err.contains("reload nginx: no new workers after 10 s\nhelp: `/var/log/nginx/error.log` says why"),
+        super::says(&err, "reload nginx: no new workers after 10 s", "help: `/var/log/nginx/error.log` says why"),
         "{err}"
     );
 }
