@@ -188,6 +188,14 @@ pub fn syntax(source: &Source, error: &ParseError) -> Box<Report> {
         ParseErrorType::MissingToken(token, what) => {
             (format!("`{token}` is missing {}", what.replace('\'', "`")), None)
         }
+        ParseErrorType::MismatchedType(wanted, found) => (
+            format!(
+                "this is {}, and must be {}",
+                found.trim_start_matches("not "),
+                wanted.replace("a boolean expression", "true or false")
+            ),
+            None,
+        ),
         ParseErrorType::UnexpectedEOF => {
             says("the script ends in the middle of something", "look for a bracket that is not closed")
         }
@@ -338,9 +346,9 @@ fn thrown(value: &Dynamic) -> Error {
 
 /// A type's name for a person.
 fn kind(name: &str) -> String {
-    match name.trim().trim_start_matches("&mut ").trim_start_matches('&') {
+    match name.trim_start_matches("&mut ").trim_start_matches('&') {
         "i64" | "INT" | "f64" | "FLOAT" => "a number".into(),
-        "string" | "str" | "ImmutableString" | "String" | "&str | ImmutableString | String" => "a string".into(),
+        "string" | "str" | "ImmutableString" | "String" | "str | ImmutableString | String" => "a string".into(),
         "bool" => "true or false".into(),
         "array" | "Array" => "an array".into(),
         "map" | "Map" => "a map".into(),

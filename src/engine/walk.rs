@@ -128,6 +128,15 @@ fn chain(expr: &Expr) -> Option<(&Expr, Vec<(bool, &Expr)>)> {
     Some((root, links))
 }
 
+/// Where an expression begins, also one with an operator.
+fn start(expr: &Expr) -> Position {
+    match expr {
+        Expr::FnCall(call, _) if call.is_operator_call() => call.args.first().map_or(Position::NONE, start),
+        Expr::Custom(_, at) => *at,
+        other => other.start_position(),
+    }
+}
+
 impl<'a> Walk<'a> {
     /// The walk over one file.
     pub fn new(
@@ -327,7 +336,12 @@ impl<'a> Walk<'a> {
                 self.declare(name, holds);
             }
             Stmt::Assignment(assignment) => {
+                let wrong = self.reports.len();
                 self.expr(&assignment.1.lhs);
+                if let (Expr::Variable(..), Some(report)) = (&assignment.1.lhs, self.reports.get_mut(wrong)) {
+                    let name = report.message.split('`').nth(1).unwrap_or_default();
+                    report.help.get_or_insert(format!("a new variable is declared: `let {name} = ...;`"));
+                }
                 self.expr(&assignment.1.rhs);
                 self.assigned(&assignment.1.lhs);
             }
@@ -346,8 +360,12 @@ impl<'a> Walk<'a> {
                 let wrong = self.reports.len();
                 self.expr(expr);
                 if !used && self.is_command(expr) && self.reports.len() == wrong {
-                    let at = expr.start_position();
-                    self.report(at, 1, "this command is never run".into(), "put `.run()` behind it".to_owned());
+                    self.report(
+                        start(expr),
+                        1,
+                        "this command is never run".into(),
+                        "put `.run()` behind it".to_owned(),
+                    );
                 }
             }
             Stmt::BreakLoop(Some(expr), _, _) | Stmt::Return(Some(expr), _, _) => self.expr(expr),
@@ -669,7 +687,8 @@ impl<'a> Walk<'a> {
             [all @ .., last] => format!("{} or {last} arguments", all.join(", ")),
             [] => return,
         };
-        self.report(at, name.len(), format!("`{name}` takes {wanted}, not {found}"), None);
+        let length = name.rsplit("::").next().unwrap_or(name).len();
+        self.report(at, length, format!("`{name}` takes {wanted}, not {found}"), None);
     }
 
     fn qualified(&mut self, call: &FnCallExpr, at: Position) {

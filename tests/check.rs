@@ -1,0 +1,536 @@
+//! Checked before it runs, and nothing that a script does ends the process.
+
+mod common;
+use common::World;
+
+/// The faults of a script as `line:column message / help`.
+fn faults(world: &World, text: &str) -> Vec<String> {
+    world.script("test", text);
+    let gave = world.moyai(["check", "test"]);
+    let mut faults: Vec<String> = Vec::new();
+    for line in gave.err.lines() {
+        if let Some(message) = line.strip_prefix("error: ") {
+            faults.push(message.to_owned());
+        } else if let Some((_, place)) = line.split_once("test.rhai:") {
+            let last = faults.pop().unwrap();
+            faults.push(format!("{place} {last}"));
+        } else if let Some(help) = line.strip_prefix("help: ") {
+            let last = faults.pop().unwrap();
+            faults.push(format!("{last} / {help}"));
+        }
+    }
+    assert_eq!(gave.code, if faults.is_empty() { 0 } else { 2 }, "{gave:?}");
+    faults
+}
+
+#[track_caller]
+fn has(text: &str, expected: &[&str]) {
+    let world = World::new();
+    world.file(
+        "scripts/lib/tools.rhai",
+        "import \"lib/deep\" as deep;\nconst FACTOR = 2;\nfn twice(v) { v * FACTOR }\nprivate fn hidden() { 1 }\n",
+    );
+    world.file(
+        "scripts/lib/deep.rhai",
+        "const NAME = \"deep\";\nfn hello(who) { NAME + who + inner(1) }\nfn inner(n) { `${n}` }\n",
+    );
+    let found = faults(&world, text);
+    assert_eq!(found, expected, "{text}");
+}
+
+#[test]
+fn a_script_with_every_construct_there_is_raises_no_false_alarm_and_runs() {
+    let world = World::new();
+    world.file(
+        "scripts/lib/tools.rhai",
+        "import \"lib/deep\" as deep;\nconst FACTOR = 2;\nfn twice(v) { v * FACTOR }\n",
+    );
+    world.file(
+        "scripts/lib/deep.rhai",
+        "const NAME = \"deep\";\nfn hello(who) { NAME + who + inner(1) }\nprivate fn inner(n) { `${n}` }\n",
+    );
+    world.script("config", "const REPORT = \"mine\";");
+    let text = include_str!("common/constructs.rhai");
+    assert_eq!(faults(&world, text), [""; 0]);
+    let out = world.run(text).ok();
+    assert!(out.contains("deepx1\nmine\n6\n16\n[5, 7, 9]\n"), "{out}");
+}
+
+#[test]
+fn a_fault_shows_its_line_underlined_and_what_was_meant() {
+    let world = World::new();
+    let err = world.run("print(1);\nlet x = 'な'; print(cuont); let count = prin(2);").failed(2);
+    let expected = "\
+error: there is no variable `cuont`
+ --> PATH:2:20
+  |
+2 | let x = 'な'; print(cuont); let count = prin(2);
+  |                     ^^^^^
+
+error: there is no function `prin`
+ --> PATH:2:40
+  |
+2 | let x = 'な'; print(cuont); let count = prin(2);
+  |                                         ^^^^
+help: did you mean `print`?
+";
+    assert_eq!(err, expected.replace("PATH", &world.path("scripts/test.rhai").to_string_lossy()));
+}
+
+#[test]
+fn nothing_runs_when_the_last_line_is_wrong() {
+    let world = World::new();
+    let gave = world.run("cmd(`touch made`).run(); print(1);\nnope();");
+    assert_eq!((gave.code, gave.out.as_str()), (2, ""));
+    assert!(!world.path("made").exists());
+}
+
+#[test]
+fn unknown_names_are_found_wherever_they_stand() {
+    has("print(cout);\nlet count = 1;", &["1:7 there is no variable `cout`"]);
+    has("let count = 1;\nprint(cuont);", &["2:7 there is no variable `cuont` / did you mean `count`?"]);
+    has("late;\nlet late = 1;", &["1:1 there is no variable `late` / it is declared further down: move that up"]);
+    has("{ let inner = 1; }\ninner;", &["2:1 there is no variable `inner`"]);
+    has("for i in [1] {}\nprint(i);", &["2:7 there is no variable `i`"]);
+    has("try {} catch (e) {}\nprint(e);", &["2:7 there is no variable `e`"]);
+    has("let f = |a| [1].map(|b| a + bb);", &["1:29 there is no variable `bb`"]);
+    has(
+        "switch 1 { 1 if oops => 2, _ => nope }",
+        &["1:17 there is no variable `oops`", "1:33 there is no variable `nope`"],
+    );
+    has("print(`${`${wrong}`}`);", &["1:13 there is no variable `wrong`"]);
+    has("$(`ls ${wrong}`);", &["1:9 there is no variable `wrong`"]);
+    has(
+        "let top = 1;\nconst FINE = 2;\nfn f() { top + FINE }",
+        &["3:10 a function does not see the variable `top` of the top level / \
+           make it a constant, `const top = ...;`, or a parameter of the function"],
+    );
+    has("global::NOPE;", &["1:9 `global` has no constant `NOPE`"]);
+    has("prin(1);", &["1:1 there is no function `prin` / did you mean `print`?"]);
+    has("usage(\"/\");", &["1:1 there is no function `usage` / did you mean `df::usage`?"]);
+    has("Fn(\"twoo\"); fn twos() {}", &["1:4 there is no function `twoo` / did you mean `twos`?"]);
+    has("[1].filtr(|v| v);", &["1:5 there is no method `filtr` / did you mean `filter`?"]);
+    has("df::usge(\"/\");", &["1:5 `df` has no function `usge` / did you mean `df::usage`?"]);
+    has("df.usage(\"/\");", &["1:1 `df` is a namespace / write `df::usage(...)`"]);
+    has("dockr::ps();", &["1:1 there is no namespace `dockr` / did you mean `docker`?"]);
+    has("x = 1;", &["1:1 there is no variable `x` / a new variable is declared: `let x = ...;`"]);
+}
+
+#[test]
+fn what_an_import_gives_is_known_without_running_it() {
+    let import = "import \"lib/tools\" as tools;\n";
+    has(&format!("{import}tools::twice(1) + tools::FACTOR; tools::deep::hello(tools::deep::NAME);"), &[]);
+    has(&format!("{import}fn f() {{ tools::twice(tools::FACTOR) }}"), &[]);
+    has(
+        &format!(
+            "{import}tools::twise(1); tools::twice(); tools::FACTR; tolls::twice(1); tools::hidden(); tools::deep::no();"
+        ),
+        &[
+            "2:8 `tools` has no function `twise` / did you mean `tools::twice`?",
+            "2:25 `tools::twice` takes 1 argument, not 0",
+            "2:41 `tools` has no constant `FACTR` / did you mean `tools::FACTOR`?",
+            "2:48 there is no namespace `tolls` / did you mean `tools`?",
+            "2:72 `tools` has no function `hidden`",
+            "2:95 `tools::deep` has no function `no`",
+        ],
+    );
+    has(&format!("{import}twice(1);"), &["2:1 there is no function `twice` / did you mean `tools::twice`?"]);
+    has(
+        "config::NOPE;",
+        &["1:1 there is no namespace `config` / a file of that name needs `import \"config\" as config;` at the top"],
+    );
+    has(
+        "import \"config\" as config; config::TEL;",
+        &["1:36 `config` has no constant `TEL` / did you mean `config::TELL`?"],
+    );
+    has(
+        "let n = \"lib/tools\"; import n as tools; tools::twice();",
+        &[
+            "1:29 an import names its file in quotes, so that it can be checked / write `import \"lib/notify\" as notify;`",
+        ],
+    );
+}
+
+#[test]
+fn a_wrong_number_of_arguments_is_counted() {
+    has("fn f(a) { a } f(1, 2);", &["1:15 `f` takes 1 argument, not 2"]);
+    has("fn f() { 1 } fn f(a, b) { a } f(1);", &["1:31 `f` takes 0 or 2 arguments, not 1"]);
+    has("df::usage();", &["1:5 `df::usage` takes 1 argument, not 0"]);
+    has("\"a\".len(1);", &["1:5 `len` takes no arguments, not 1"]);
+    has("warn();", &["1:1 `warn` takes 1 argument, not 0"]);
+    has(
+        "let f = |a| a; f(1);",
+        &["1:16 `f` is a variable, not a function / a closure in a variable is called by `f.call(...)`"],
+    );
+}
+
+#[test]
+fn a_command_is_written_in_backticks_and_says_what_is_wrong_where() {
+    let backticks = "write $(`...`); `${...}` within is a value";
+    has("$(\"ls\");", &[&format!("1:3 $(...) takes a command in backticks / {backticks}")]);
+    has("let x = 1;\n$(x);", &[&format!("2:3 $(...) takes a command in backticks / {backticks}")]);
+    has("sh(#\"echo `date`\"#).run();", &[]);
+    has(
+        "let q = 1; cmd(#\"ls\"#).run();",
+        &["1:16 cmd(...) takes a command in backticks / write cmd(`...`); `${...}` within is a value"],
+    );
+    let file = "write `.to_file(path)` or `.append_to(path)` behind the command; `.both()` for `2>&1`";
+    let shell = |what: &str, at: &str, help: &str| {
+        format!("{at} `{what}` means something to a shell, and there is none here / {help}")
+    };
+    has("$(`ls > x`);", &[&shell(">", "1:7", file)]);
+    has("let a = 1; $(`ls ${a} ${a}  > x`);", &[&shell(">", "1:29", file)]);
+    has("$(`\n  ls\n  a > b\n`);", &[&shell(">", "3:5", file)]);
+    has("let a = 1; $(`\n  ls ${a}\n  b ${a} > c\n`);", &[&shell(">", "3:10", file)]);
+    has("$(`a ``b`` > c`);", &[&shell(">", "1:12", file)]);
+    has("print(`\\${x} \\${y}`); $(`ls > x`);", &[&shell(">", "1:29", file)]);
+    has(
+        "let x = 1;\nsh(`echo\n '${x}'`).run();",
+        &["3:2 a `${...}` stands between quotes / take the quotes off, the value needs none"],
+    );
+}
+
+#[test]
+fn what_acts_may_not_stand_where_a_command_is_read() {
+    let acts = |at: &str, what: &str| {
+        format!("{at} `{what}` acts, and stands where a command is read / this acts: use `.run()`")
+    };
+    has("$(`docker rm web`);", &[&acts("1:3", "docker rm")]);
+    has("$(`docker ps -q`); cmd(`docker rm web`).run(); cmd(`systemctl restart x`).try_run();", &[]);
+    for method in ["read()", "ok()", "code()", "output()", "json()", "json_lines()", "lines()"] {
+        has(&format!("cmd(`docker rm web`).timeout(\"5s\").{method};"), &[&acts("1:5", "docker rm")]);
+    }
+    has("(cmd(`ls`) | cmd(`rm x`)).read();", &[&acts("1:18", "rm")]);
+    has("$(`docker ps | tee x`);", &[&acts("1:3", "tee")]);
+    has("let v = \"rm\"; $(`docker ${v} web`);", &[]);
+    has("cmd(`rm x`).reads().read();", &[]);
+}
+
+#[test]
+fn a_command_that_nobody_runs_is_a_mistake() {
+    let never = |at: &str| format!("{at} this command is never run / put `.run()` behind it");
+    has("cmd(`ls`);", &[&never("1:1")]);
+    has("if true { sh(`ls`).timeout(\"1s\"); }\nprint(1);", &[&never("1:11")]);
+    has("let c = cmd(`ls`);\nc;\nc.env(\"A\", \"b\");", &[&never("2:1"), &never("3:1")]);
+    has("cmd(`a`) | cmd(`b`);", &[&never("1:1")]);
+    has("fn f(c) { cmd(`docker stop ${c}`); }", &[&never("1:11")]);
+    has(
+        "fn f(c) { cmd(`docker stop ${c}`) }\nlet g = || cmd(`ls`);\nlet h = if true { cmd(`a`) } else { cmd(`b`) };",
+        &[],
+    );
+    has("[1].for_each(|c| { cmd(`ls`); });", &[&never("1:20")]);
+    has(
+        "cmd(`a`) | cmd(`b`).run();",
+        &[
+            "1:21 `.run()` belongs to the right command alone, not to the pipe / put the pipe into brackets: `(a | b).run()`",
+        ],
+    );
+}
+
+#[test]
+fn the_words_that_begin_a_command_are_no_names() {
+    let name =
+        |at: &str, what: &str| format!("{at} `{what}` begins a command and cannot be a name / choose another name");
+    has("let cmd = 1;", &[&name("1:5", "cmd")]);
+    has("fn sh(x) { x }", &[&name("1:4", "sh")]);
+    has("fn f(a,\n  cmd) { a }", &[&name("2:3", "cmd")]);
+    has("let f = |sh| 1;", &[&name("1:10", "sh")]);
+    has("for sh in [1] {}", &[&name("1:5", "sh")]);
+    has("try {} catch (cmd) {}", &[&name("1:15", "cmd")]);
+    has("let m = #{ cmd: 1, sh: 2 }; m[\"cmd\"];", &[]);
+}
+
+#[test]
+fn options_are_known_before_the_script_runs() {
+    let world = World::new();
+    world.file("scripts/lib/more.rhai", "fn f() { opt(\"deep\", 1) }");
+    world.script(
+        "test",
+        "import \"lib/more\" as more;\nfn g() { flag(\"quick\") }\nprint(g()); print(more::f()); print(args);",
+    );
+    let run = |words: &[&str]| world.moyai([&["run", "test"], words].concat());
+    assert_eq!(run(&["--quick", "--deep", "2", "x", "--", "--y"]).ok(), "true\n2\n[\"x\", \"--y\"]\n");
+    assert!(run(&["--depe=2"]).failed(2).contains("help: did you mean `--deep`?"));
+    has(
+        "let n = \"x\"; flag(n);",
+        &["1:19 the name in `flag(...)` must stand there as text / the options of a script are known before it runs"],
+    );
+    has("opt(\"--x\", 1);", &["1:5 `--x` is no name of an option / write `opt(\"name\")` for `--name`"]);
+    has("flag(\"dry-run\");", &["1:6 `--dry-run` is an option of moyai itself / choose another name"]);
+    has("fn flag(a) { a } let n = 1; flag(n);", &[]);
+}
+
+#[test]
+fn syntax_errors_speak_to_somebody_who_comes_from_bash() {
+    has("let x = 'abc';", &["1:9 `'abc'` is no text: single quotes hold one character / write `\"abc\"`"]);
+    has("# note\nprint(1);", &["1:1 a comment begins with `//` / write `// ...`"]);
+    has(
+        "let x = try { 1 };",
+        &["1:9 `try` gives no value / set the variable within: `let x = (); try { x = ...; } catch { ... }`"],
+    );
+    has("let default = 1;", &["1:5 `default` is a reserved word / choose another name"]);
+    has("#{}.default;", &["1:5 `default` is a reserved word / write `[\"default\"]` for a field"]);
+    has("let x = 1 // one\n\n// two\nlet y = 2;", &["1:9 a `;` is missing behind this"]);
+    has("let x = 5 6;", &["1:11 a `;` is missing before this"]);
+    has("let x = 1; if x = 1 {}", &["1:17 `=` sets a variable and cannot stand here / write `==` to compare"]);
+    has("let x = 1; x++;", &["1:13 there is no `++` / write `+= 1`"]);
+    has("let x = null;", &["1:9 there is no `null` / write `()` for nothing"]);
+    has("echo hi", &["1:6 this is a line of a shell / write `print(\"...\");`"]);
+    has(
+        "print(1);\nsystemctl restart nginx",
+        &[
+            "2:11 this is a line of a shell / a program is run by cmd(`systemctl ...`).run(); its output is $(`systemctl ...`)",
+        ],
+    );
+    let block = "a block stands between `{` and `}` / write `if x { ... }`, `while x { ... }`, `for x in list { ... }`";
+    has("if [ -f x ]; then", &[&format!("1:9 {block}")]);
+    has("for x in 1..3 do", &[&format!("1:15 {block}")]);
+    has(
+        "print($x);",
+        &["1:8 `$` begins a command / a variable is written without it; `$(`command`)` gives a command's output"],
+    );
+    has(
+        "let m = 1; print(cmd);",
+        &["1:21 `cmd` begins a command and cannot be a name / write cmd(`...`), or choose another name"],
+    );
+    has(
+        "let s = `a \\`b\\` c`;",
+        &["1:14 this stands behind the end of the text: `\\` is no escape in backticks / write a backtick twice"],
+    );
+    has(
+        "let s = \"abc\nd\";",
+        &[
+            "1:9 the text is not closed on this line / close it with `\"`; text of several lines stands between backticks",
+        ],
+    );
+    has(
+        "eval(\"1\");",
+        &["1:1 `eval` is off: no text becomes code while a script runs / write a function, or a closure"],
+    );
+    has("const M = #{};\nM.a = 1;", &["2:1 `M` is a constant / declare it with `let`, or copy it: `let copy = M;`"]);
+    has(
+        "const L = [];\nfn f() { L[0] = 1; }",
+        &["2:10 `L` is a constant / declare it with `let`, or copy it: `let copy = L;`"],
+    );
+    let deep = format!("let x = {}1{};", "(".repeat(1000), ")".repeat(1000));
+    has(&deep, &["1:40 this is nested too deeply / take it apart: put a part into a variable or a function"]);
+}
+
+#[test]
+fn all_faults_of_a_script_and_of_what_it_imports_come_at_once() {
+    let world = World::new();
+    world.file("scripts/lib/bad.rhai", "fn f() { nope1() }\n");
+    world.file("scripts/lib/worse.rhai", "fn f( {\n");
+    world.script(
+        "test",
+        "import \"lib/bad\" as bad;\nimport \"lib/worse\" as worse;\nbad::g(); worse::anything(); nope2();",
+    );
+    let gave = world.moyai(["check", "test", "--format", "short"]);
+    let lines: Vec<&str> =
+        gave.out.lines().filter_map(|line| line.split_once("scripts/")).map(|(_, line)| line).collect();
+    assert_eq!(
+        lines,
+        [
+            "test.rhai:3:6: `bad` has no function `g`",
+            "test.rhai:3:30: there is no function `nope2`",
+            "lib/bad.rhai:1:10: there is no function `nope1`",
+            "lib/worse.rhai:1:7: `)` is missing to close the parameters list of function `f`",
+        ]
+    );
+}
+
+/// The first line of the error, and where it is.
+fn fails(text: &str, options: &[&str]) -> (i32, String, String) {
+    let world = World::new();
+    let gave = world.run_with(options, text);
+    let mut lines = gave.err.lines().skip_while(|line| !line.starts_with("error: "));
+    let message = lines.next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+    let place = lines.find_map(|line| line.split_once("test.rhai:")).map(|(_, place)| place.to_owned());
+    (gave.code, message, place.unwrap_or_default())
+}
+
+#[test]
+fn recursion_without_an_end_is_an_error_with_a_line_however_it_goes_round() {
+    let brackets = format!("fn f(n) {{ {}f(n + 1){} }}\nf(0);", "(".repeat(14), " + 1)".repeat(14));
+    let blocks = format!("fn f(n) {{ {}f(n + 1){} }}\nf(0);", "if true { ".repeat(14), " }".repeat(14));
+    for (text, line) in [
+        ("fn f(n) { f(n + 1) }\nf(0);", "2:1"),
+        ("fn f(n) { h(n) }\nfn h(n) { f(n) }\nf(0);", "3:1"),
+        ("fn f(p) { p.call(p) }\nf(Fn(\"f\"));", "2:1"),
+        ("fn f(n) {\n [n].map(|x| f(x + 1))\n}\nf(0);", "2:6"),
+        ("fn f(n) { `${`${f(n)}`}` }\nf(1);", "2:1"),
+        ("fn f(n) { $(`echo ${f(n)}`) }\nf(1);", "2:1"),
+        ("fn f(n) { try { f(n) } catch { f(n) } }\nf(1);", "2:1"),
+        (&brackets, "2:1"),
+        (&blocks, "2:1"),
+    ] {
+        assert_eq!(fails(text, &[]), (1, "function calls are nested too deeply".into(), line.into()), "{text}");
+    }
+    let closure = "let f = ();\nf = |n| f.call(n + 1);\nf.call(1);";
+    assert_eq!(fails(closure, &[]), (1, "a variable is used while it is being changed".into(), "3:3".into()));
+}
+
+#[test]
+fn source_nested_a_thousand_times_is_an_error_and_no_overflow() {
+    for (open, close) in [
+        ("[", "]"),
+        ("#{a:", "}"),
+        ("`${", "}`"),
+        ("!", ""),
+        ("|a| ", ""),
+        ("if true {", "}"),
+        ("1+", "1"),
+        ("f(", ")"),
+    ] {
+        let text = format!("let x = {}true{};", open.repeat(5000), close.repeat(5000));
+        let (code, message, place) = fails(&text, &[]);
+        assert_eq!((code, message.as_str()), (2, "this is nested too deeply"), "{open}");
+        assert!(place.starts_with("1:"), "{open}");
+    }
+    let chain = format!("let x = 1;\nx{};", ".to_string()".repeat(5000));
+    assert_eq!(fails(&chain, &[]).1, "this is nested too deeply");
+}
+
+#[test]
+fn a_loop_without_an_end_ends_with_the_time_limit() {
+    for text in [
+        "let i = 0;\nloop { i += 1; }",
+        "fn f() { loop { [1, 2].map(|x| x * 2); } }\nf();",
+        "let i = 0;\nloop { try { throw 1; } catch { i += 1; } }",
+        "let i = 0;\nloop { [1].for_each(|x| { sleep(0.001); }); }",
+    ] {
+        let (code, message, place) = fails(text, &["--timeout=0.3s"]);
+        assert_eq!((code, message.as_str()), (124, "the run took longer than its time limit"), "{text}");
+        assert!(place.contains(':'), "{text}: {place}");
+    }
+}
+
+#[test]
+fn a_value_that_grows_without_an_end_is_an_error_with_a_line() {
+    for (text, message) in [
+        ("let s = \"x\";\nloop { s += s; }", "too large: length of string"),
+        ("let s = \"x\";\nloop { s = `${s}${s}`; }", "too large: length of string"),
+        ("let a = [1];\nloop { a += a; }", "too large: size of array/BLOB"),
+        ("let a = [1];\nloop { a.push(a); }", "too large: size of array/BLOB"),
+        ("let m = #{}; let i = 0;\nloop { i += 1; m[`k${i}`] = m; }", "too large: size of object map"),
+        ("let x = 1;\nlet b = blob(100000000000);", "too large: size of array/BLOB"),
+        ("let s = \"x\";\ns.pad(100000000000, \"y\");", "too large: length of string"),
+    ] {
+        let (code, found, place) = fails(text, &[]);
+        assert_eq!((code, found.as_str()), (1, message), "{text}");
+        assert!(place.starts_with("2:"), "{text}: {place}");
+    }
+}
+
+#[test]
+fn text_is_not_compared_with_a_number() {
+    for text in ["\"1\" == 1", "1 != \"1\"", "\"10\" > 9", "9.5 <= \"10\"", "'1' == 1"] {
+        let (code, message, place) = fails(&format!("if {text} {{ print(1); }}"), &[]);
+        assert_eq!((code, message.as_str()), (1, "this compares text with a number"), "{text}");
+        assert_eq!(place, format!("1:{}", 4 + text.find(['=', '!', '>', '<']).unwrap()), "{text}");
+    }
+    let world = World::new();
+    let text = "print(\"a\" == \"a\"); print(1 == 1.0); print(\"b\" > \"a\"); print(() == \"a\"); print(1 == ()); print('a' == \"a\");";
+    assert_eq!(world.run(text).ok(), "true\ntrue\ntrue\nfalse\nfalse\ntrue\n");
+}
+
+#[test]
+fn the_interpreters_own_errors_are_in_our_words() {
+    for (text, message, help) in [
+        (
+            "let m = #{a: 1}; m.b;",
+            "the map has no field `b`",
+            "`.get(\"b\") ?? default` for a field that may be missing",
+        ),
+        (
+            "let m = #{a: 1}; m[\"b\"];",
+            "the map has no field `b`",
+            "`.get(\"b\") ?? default` for a field that may be missing",
+        ),
+        ("let a = [1, 2]; a[2];", "the array has 2 elements, there is no [2]", "the first is [0], the last [-1]"),
+        ("let a = []; a[0];", "the array is empty, there is no [0]", ""),
+        ("let x = \"x\"; if x { }", "this is a string, and must be true or false", "compare it: `x != \"\"`"),
+        ("let x = (); x.len();", "`len` does not take (nothing, `()`)", "a value is missing"),
+        (
+            "let x = 1; x.starts_with(\"a\");",
+            "`starts_with` does not take (a number, a string)",
+            "it takes (a string, a ",
+        ),
+        ("let x = #{} + 1;", "`+` does not work on a map and a number", ""),
+        ("let n = 5; for x in n { }", "`for` cannot go through this", "an array, a range or lines"),
+        ("1 / 0;", "division by zero: 1 / 0", ""),
+        ("const L = [1]; L.push(2);", "`push` changes its value, which is a constant", "copy it into a variable"),
+        ("throw \"as it is\";", "as it is", ""),
+        ("throw #{ code: 3 };", "#{\"code\": 3}", ""),
+        ("try { [][1] } catch (e) { throw e; }", "array is empty, there is no [1]", ""),
+        ("throw;", "the script threw `()`", ""),
+    ] {
+        let world = World::new();
+        let err = world.run(text).failed(1);
+        let first = err.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+        if !text.contains("catch") {
+            assert_eq!(first, message, "{text}");
+        }
+        assert!(err.contains(&format!("test.rhai:1:")), "{text}: {err}");
+        assert!(
+            err.contains(&if help.is_empty() { String::new() } else { format!("\nhelp: {help}") }),
+            "{text}: {err}"
+        );
+    }
+}
+
+#[test]
+fn an_error_names_the_file_and_line_it_comes_from() {
+    let world = World::new();
+    world.file(
+        "scripts/m.rhai",
+        "fn native() { env(\"NOT_SET\") }
+fn literal() { $(`false`) }
+fn throws() { throw \"thrown\" }
+fn mapped(list) { list.map(|v| {
+    $(`false ${v}`)
+}) }
+fn filtered(list) { list.filter(|v|
+    env(\"NOT_SET\")) }
+fn each(list) { list.for_each(|v| {
+    throw \"each\" }) }
+fn later(what) { defer(||
+    if what == 1 { $(`false`) } else { env(\"NOT_SET\") }) }
+fn spaced() { df::usage(\"/not there\") }
+fn calls(f) { f.call(1) }
+fn inside() { import \"n\" as n; n::fails() }
+fn missing() { let m = #{}; m.nope }
+",
+    );
+    world.file("scripts/n.rhai", "\nfn fails() { [1].map(|x| [x].map(|y| die(\"deep\"))) }\n");
+    for (call, place) in [
+        ("m::native()", "m.rhai:1:15"),
+        ("m::literal()", "m.rhai:2:18"),
+        ("m::throws()", "m.rhai:3:15"),
+        ("m::mapped([1])", "m.rhai:5:7"),
+        ("m::filtered([1])", "m.rhai:8:5"),
+        ("m::each([1])", "m.rhai:10:5"),
+        ("m::later(1)", "m.rhai:12:22"),
+        ("m::later(2)", "m.rhai:12:40"),
+        ("m::spaced()", "m.rhai:13:19"),
+        ("m::inside()", "n.rhai:2:38"),
+        ("m::calls(|x|\n die(\"mine\"))", "test.rhai:3:2"),
+        ("m::calls(|x|\n $(`false`))", "test.rhai:3:4"),
+        ("m::calls(|x| m::throws())", "m.rhai:3:15"),
+        ("defer(|| m::native())", "m.rhai:1:15"),
+        ("try { m::literal() } catch (e) { throw e; }", "m.rhai:2:18"),
+        ("try { m::missing() } catch (e) { throw e; }", "m.rhai:16:31"),
+    ] {
+        let err = world.run(&format!("import \"m\" as m;\n{call};")).failed(1);
+        assert!(err.contains(&format!("scripts/{place}\n")), "{call}: {err}");
+    }
+}
+
+#[test]
+fn exit_is_caught_by_nothing_and_what_was_deferred_still_runs() {
+    let world = World::new();
+    let text =
+        "defer(|| print(\"deferred\")); try { [1].map(|x| exit(3)); } catch { print(\"caught\"); } print(\"on\");";
+    let gave = world.run(text);
+    assert_eq!((gave.code, gave.out.as_str(), gave.err.as_str()), (3, "deferred\n", ""));
+}
