@@ -167,7 +167,7 @@ fn the_unit_starts_boot_between_docker_and_nginx() {
     let unit = &of("ini")[0].text;
     let mut section = "";
     let mut keys = Vec::new();
-    for line in unit.lines().filter(|line| !line.is_empty()) {
+    for line in unit.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
         match line.split_once('=') {
             Some((key, value)) => keys.push((section, key, value)),
             None => section = line,
@@ -181,6 +181,7 @@ fn the_unit_starts_boot_between_docker_and_nginx() {
             ("[Unit]", "Before", "nginx.service"),
             ("[Service]", "Type", "oneshot"),
             ("[Service]", "ExecStart", "/usr/local/bin/moyai run boot"),
+            ("[Service]", "TimeoutStartSec", "5min"),
             ("[Install]", "WantedBy", "multi-user.target"),
         ]
     );
