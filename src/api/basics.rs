@@ -21,12 +21,6 @@ pub enum End {
     PrivateHost(Vec<String>),
 }
 
-impl From<End> for Box<EvalAltResult> {
-    fn from(end: End) -> Self {
-        EvalAltResult::ErrorTerminated(Dynamic::from(end), Position::NONE).into()
-    }
-}
-
 /// Reads a secret; see the script function of that name.
 fn read_secret(run: &Run, name: &str) -> Result<String> {
     if name.is_empty() || name.contains(['/', '\0']) || name.starts_with('.') {
@@ -104,10 +98,10 @@ mod basics {
     /// if flag("quick") { exit(0); }
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn exit(code: i64) -> Fallible<()> {
+    pub fn exit(call: NativeCallContext, code: i64) -> Fallible<()> {
         let code =
             u8::try_from(code).map_err(|_| Error::new(format!("exit with `{code}`: an exit code is 0 to 255")))?;
-        Err(End::Exit(code.into()).into())
+        Err(Context::of(&call).end(End::Exit(code.into())))
     }
 
     /// Ends the script with exit code 0.
@@ -116,8 +110,8 @@ mod basics {
     /// if args.len() > 9 { exit(); }
     /// ```
     #[rhai_fn(name = "exit", return_raw)]
-    pub fn exit_well() -> Fallible<()> {
-        Err(End::Exit(0).into())
+    pub fn exit_well(call: NativeCallContext) -> Fallible<()> {
+        Err(Context::of(&call).end(End::Exit(0)))
     }
 
     /// Runs a closure at the script's end, however it ends: bash's `trap ... EXIT`. The last

@@ -24,6 +24,7 @@ use rhai::{Dynamic, Engine, EvalAltResult, FnPtr, Map, NativeCallContext, Positi
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 /// What every function of a script gives.
@@ -59,6 +60,8 @@ pub struct Inner {
     pub patterns: text::Patterns,
     /// What the script's requests share.
     pub http: http::Client,
+    end: Mutex<Option<basics::End>>,
+    ends: AtomicBool,
     calling: Mutex<Place>,
     deferred: Mutex<Vec<Deferred>>,
     kept: Mutex<Vec<Box<dyn Any + Send>>>,
@@ -81,6 +84,8 @@ impl Context {
             pool: Pool,
             patterns: text::Patterns::default(),
             http: http::Client::default(),
+            end: Mutex::default(),
+            ends: AtomicBool::new(false),
             calling: Mutex::default(),
             deferred: Mutex::default(),
             kept: Mutex::default(),
@@ -121,6 +126,25 @@ impl Context {
     pub fn set_args(&self, args: Args) {
         // Only the first counts: a script is called once.
         let _ = self.args.set(args);
+    }
+
+    /// Ends the script on its own wish. The error that carries it up may get caught on the way, or
+    /// lost in a closure: every further step of the script ends as well.
+    pub fn end(&self, end: basics::End) -> Box<EvalAltResult> {
+        lock(&self.end).get_or_insert(end);
+        self.ends.store(true, Ordering::Relaxed);
+        EvalAltResult::ErrorTerminated(Dynamic::UNIT, Position::NONE).into()
+    }
+
+    /// Whether the script has ended itself.
+    pub fn ends(&self) -> bool {
+        self.ends.load(Ordering::Relaxed)
+    }
+
+    /// How the script has ended itself; what was deferred can then run.
+    pub fn take_end(&self) -> Option<basics::End> {
+        self.ends.store(false, Ordering::Relaxed);
+        lock(&self.end).take()
     }
 
     /// Keeps a temporary folder or a lock until the script ends.

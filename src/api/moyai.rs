@@ -89,6 +89,6 @@ mod moyai {
         if Context::of(&call).run.planned(line) {
             return Ok(());
         }
-        Err(End::PrivateHost(words).into())
+        Err(Context::of(&call).end(End::PrivateHost(words)))
     }
 }

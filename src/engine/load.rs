@@ -46,29 +46,6 @@ impl Source {
         if self.text.starts_with("#!") { self.text.find('\n').map_or("", |end| &self.text[end..]) } else { &self.text }
     }
 
-    /// What the script says about itself: its `//!` lines.
-    pub fn help(&self) -> String {
-        let lines = self.code().lines().skip_while(|line| line.trim().is_empty());
-        let lines = lines.map_while(|line| line.trim_start().strip_prefix("//!"));
-        let lines: Vec<&str> = lines.map(|line| line.strip_prefix(' ').unwrap_or(line).trim_end()).collect();
-        lines.join("\n").trim().to_owned()
-    }
-
-    /// The first sentence of its help.
-    pub fn summary(&self) -> String {
-        let help = self.help();
-        let paragraph = help.split("\n\n").next().unwrap_or_default().replace('\n', " ");
-        let end = paragraph.find(". ").map_or(paragraph.len(), |end| end + 1);
-        paragraph[..end].to_owned()
-    }
-
-    /// Whether its header says `alone: yes`: no two runs of it at the same time.
-    pub fn alone(&self) -> bool {
-        self.help()
-            .lines()
-            .any(|line| line.split_once(':').is_some_and(|(key, value)| (key, value.trim()) == ("alone", "yes")))
-    }
-
     /// One thing for one file, whatever name it was found by.
     pub fn key(&self) -> String {
         self.path.as_ref().map_or_else(|| self.shown.clone(), |path| path.to_string_lossy().into_owned())

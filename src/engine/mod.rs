@@ -13,11 +13,11 @@ pub mod words;
 
 use crate::api::basics::{self, End};
 use crate::api::{self, Context};
-use crate::run::{Error, Place, Result, Run, exit};
+use crate::run::{Error, Result, Run, exit};
 use check::Options;
 use load::Source;
 use program::{Program, Resolver};
-use rhai::{Dynamic, Engine, EvalAltResult, OptimizationLevel, Position, Scope};
+use rhai::{Dynamic, Engine, EvalAltResult, OptimizationLevel, Scope};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,8 +38,8 @@ pub fn build(context: &Context) -> Engine {
     engine.set_max_call_levels(128);
     engine.set_max_expr_depths(64, 64);
     engine.set_max_string_size(STRING);
-    engine.set_max_array_size(10_000_000);
-    engine.set_max_map_size(10_000_000);
+    engine.set_max_array_size(5_000_000);
+    engine.set_max_map_size(1_000_000);
     engine.set_max_variables(100_000);
     engine.disable_symbol("eval");
     engine.set_default_tag(Dynamic::from(context.clone()));
@@ -59,9 +59,11 @@ pub fn build(context: &Context) -> Engine {
     });
     let run = context.run.clone();
     // A look at the clock costs more than most operations: every 64th is often enough.
-    engine.on_progress(
-        move |count| if count % 64 == 0 && run.cancel.cause().is_some() { Some(Dynamic::UNIT) } else { None },
-    );
+    let ending = context.clone();
+    engine.on_progress(move |count| {
+        let over = ending.ends() || (count % 64 == 0 && run.cancel.cause().is_some());
+        over.then_some(Dynamic::UNIT)
+    });
     #[allow(deprecated)]
     engine.on_var(move |name, index, context| {
         if index > 0 || context.scope().contains(name) {
@@ -147,46 +149,39 @@ fn run_here(run: &Arc<Run>, source: &Source, words: &[String]) -> Result<Ended> 
     context.set_args(options.parse(&source.name, words)?);
     // The check has refused a script that could not be parsed.
     let ast = program.files[0].ast.clone().unwrap_or_default();
-    let mut result = engine.run_ast_with_scope(&mut Scope::new(), &ast);
+    let result = engine.run_ast_with_scope(&mut Scope::new(), &ast);
+    let explain = |error: Box<EvalAltResult>| {
+        let (inner, place) = report::innermost(&program, &error);
+        let mut ours = match (inner, run.cancel.cause()) {
+            (EvalAltResult::ErrorTerminated(..), Some(cause)) => cause.error(),
+            _ => return report::of_script(&engine, &program, &error),
+        };
+        ours.place = Some(place);
+        ours
+    };
+    // The script's own `exit` counts, whatever became of it on its way up.
+    let mut end = context.take_end();
+    let mut error = match (&end, result) {
+        (Some(_), _) => None,
+        (None, Ok(())) => run.cancel.cause().map(crate::run::Cause::error),
+        (None, Err(error)) => Some(explain(error)),
+    };
     if context.has_deferred() {
-        let over = run.cancel.cause();
         run.cancel.clear(Some(DEFERRED));
         let deferred = context.run_deferred(&engine);
-        if result.is_ok() {
-            result = deferred;
-        }
-        if let (Some(cause), Err(error)) = (over, &mut result)
-            && matches!(**error, EvalAltResult::ErrorTerminated(..))
-        {
-            let mut cause = cause.error();
-            cause.place = Some(place(source, error.position()));
-            *error = cause.into();
+        match (context.take_end(), deferred) {
+            (Some(last), _) => end = end.or(Some(last)),
+            (None, Err(deferred)) if error.is_none() => error = Some(explain(deferred)),
+            _ => {}
         }
     }
-    let error = match result {
-        Ok(()) => run.cancel.cause().map(crate::run::Cause::error),
-        Err(error) => match *error {
-            EvalAltResult::ErrorTerminated(token, at) if token.is_unit() => {
-                let cause = run.cancel.cause().map(crate::run::Cause::error);
-                let mut error = cause.unwrap_or_else(|| Error::new("the run was ended"));
-                error.place = Some(place(source, at));
-                Some(error)
-            }
-            EvalAltResult::ErrorTerminated(token, _) => {
-                return Ok(match token.try_cast::<End>() {
-                    Some(End::PrivateHost(words)) => Ended { private_host: Some(words), ..Ended::with(0) },
-                    Some(End::Exit(code)) => Ended::with(code),
-                    None => Ended::with(exit::FAILED),
-                });
-            }
-            error => Some(report::of_script(&engine, source, &error)),
-        },
-    };
-    let error = error.map(|error| report::locate(&program, error));
-    let code = error.as_ref().map_or(0, |error| if error.exit == exit::USAGE { exit::FAILED } else { error.exit });
-    Ok(Ended { error, ..Ended::with(code) })
-}
-
-fn place(source: &Source, at: Position) -> Place {
-    Place { path: source.shown.clone(), line: at.line().unwrap_or(0), column: at.position().unwrap_or(0) }
+    Ok(match (error.map(|error| report::locate(&program, error)), end) {
+        (None, None) => Ended::with(0),
+        (None, Some(End::Exit(code))) => Ended::with(code),
+        (None, Some(End::PrivateHost(words))) => Ended { private_host: Some(words), ..Ended::with(0) },
+        (Some(error), _) => {
+            let code = if error.exit == exit::USAGE { exit::FAILED } else { error.exit };
+            Ended { error: Some(error), ..Ended::with(code) }
+        }
+    })
 }

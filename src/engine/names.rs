@@ -3,45 +3,14 @@
 use rhai::Engine;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A function that scripts can call.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Function {
-    /// Before the `::`; empty where it needs none.
-    pub namespace: String,
-    /// Its name; operators and `get$field` are among them.
-    pub name: String,
-    /// Its parameters as `name: type`.
-    pub params: Vec<String>,
-    /// Its documentation, with the markers of the comment taken off.
-    pub doc: String,
-}
-
-/// Every function, those of the interpreter with them.
-pub fn functions(engine: &Engine) -> Vec<Function> {
-    collect(engine, true)
-}
-
-/// Our own functions, for the documentation.
-pub fn own(engine: &Engine) -> Vec<Function> {
-    collect(engine, false)
-}
-
-fn collect(engine: &Engine, all: bool) -> Vec<Function> {
-    let function = |info: rhai::FuncInfo<'_>| {
-        let params = info.metadata.params_info.iter().map(ToString::to_string).take(info.metadata.num_params);
-        let lines = info.metadata.comments.iter().flat_map(|comment| comment.lines());
-        let line = |line: &str| {
-            let line = line.trim_start().trim_start_matches("///");
-            line.strip_prefix(' ').unwrap_or(line).to_owned()
-        };
-        Some(Function {
-            namespace: info.namespace.to_string(),
-            name: info.metadata.name.to_string(),
-            params: params.collect(),
-            doc: lines.map(line).collect::<Vec<_>>().join("\n"),
-        })
+/// The parameters, as `name: type`, of every function of a name.
+pub fn parameters(engine: &Engine, name: &str) -> Vec<Vec<String>> {
+    let of = |info: rhai::FuncInfo<'_>| {
+        let known = info.metadata;
+        let params = known.params_info.iter().map(ToString::to_string).take(known.num_params);
+        (known.name == name).then(|| params.collect())
     };
-    engine.collect_fn_metadata(None, function, all)
+    engine.collect_fn_metadata(None, of, true)
 }
 
 /// The numbers of arguments of every function, by namespace and name.

@@ -14,6 +14,9 @@ use rhai::{
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
+/// How the names begin that rhai gives to closures.
+pub const CLOSURE: &str = "anon$";
+
 /// One file of a program.
 #[derive(Debug)]
 pub struct File {
@@ -48,7 +51,7 @@ impl Program {
         let mut functions: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
         for file in self.layers(file) {
             for function in self.files[file].ast.iter().flat_map(AST::iter_functions) {
-                if function.access == FnAccess::Private || function.name.starts_with("anon$") {
+                if function.access == FnAccess::Private || function.name.starts_with(CLOSURE) {
                     continue;
                 }
                 functions.entry(function.name).or_default().push(function.params.len());
@@ -83,6 +86,12 @@ impl Program {
     /// Whether all of a file could be read, so that a name that it lacks is a mistake.
     pub fn is_whole(&self, file: usize) -> bool {
         self.layers(file).all(|file| self.files[file].ast.is_some())
+    }
+
+    /// The file that a closure stands in, by the name that rhai gives it.
+    pub fn home(&self, closure: &str) -> Option<&String> {
+        let has = |file: &&File| file.ast.iter().flat_map(AST::iter_functions).any(|function| function.name == closure);
+        closure.starts_with(CLOSURE).then(|| self.files.iter().find(has))?.map(|file| &file.source.shown)
     }
 
     /// The text of a line, for reports.

@@ -31,35 +31,29 @@ impl Report {
     }
 }
 
-/// An error as a person reads it; secrets are masked where it is printed.
+/// An error as a person reads it.
 pub fn render(error: &Error, colour: bool) -> String {
     let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
-    let mut parts: Vec<String> = Vec::new();
-    for report in &error.reports {
-        let mut part = report.render(&renderer);
+    let behind = |mut part: String, help: &Option<String>| {
         if !error.err.trim().is_empty() {
-            part.push('\n');
-            part.push_str(error.err.trim_end());
+            part = format!("{part}\n{}", error.err.trim_end());
         }
-        if let Some(help) = &report.help {
-            part.push('\n');
-            part.push_str(&renderer.render(&[Group::with_title(Level::HELP.secondary_title(help.as_str()))]));
+        if let Some(help) = help {
+            let help = renderer.render(&[Group::with_title(Level::HELP.secondary_title(help.as_str()))]);
+            part = format!("{part}\n{help}");
         }
-        parts.push(part);
+        part
+    };
+    if error.reports.is_empty() {
+        let title = Level::ERROR.primary_title(error.message.as_str());
+        let mut part = renderer.render(&[Group::with_title(title)]);
+        if let Some(place) = error.place.as_ref().filter(|place| !place.path.is_empty()) {
+            part = format!("{part}\n --> {}", if place.line == 0 { place.path.clone() } else { place.to_string() });
+        }
+        return behind(part, &error.help);
     }
-    if parts.is_empty() {
-        let mut part = renderer.render(&[Group::with_title(Level::ERROR.primary_title(error.message.as_str()))]);
-        if !error.err.trim().is_empty() {
-            part.push('\n');
-            part.push_str(error.err.trim_end());
-        }
-        if let Some(help) = &error.help {
-            part.push('\n');
-            part.push_str(&renderer.render(&[Group::with_title(Level::HELP.secondary_title(help.as_str()))]));
-        }
-        parts.push(part);
-    }
-    parts.join("\n\n")
+    let parts = error.reports.iter().map(|report| behind(report.render(&renderer), &report.help));
+    parts.collect::<Vec<_>>().join("\n\n")
 }
 
 /// Adds the source line to an error of a script that has its place.
@@ -144,8 +138,14 @@ pub fn syntax(source: &Source, error: &ParseError) -> Box<Report> {
         }
         ParseErrorType::BadInput(LexError::UnexpectedInput(what)) => (format!("`{what}` cannot stand here"), None),
         ParseErrorType::Reserved(word) if word == "#" => says("a comment begins with `//`", "write `// ...`"),
-        ParseErrorType::Reserved(word) if word == "eval" => {
+        other if other.to_string().contains("eval") && rest.starts_with("eval") => {
             says("`eval` is off: no text becomes code while a script runs", "write a function, or a closure")
+        }
+        ParseErrorType::Reserved(word) if ["null", "nil", "void"].contains(&word.as_str()) => {
+            (format!("there is no `{word}`"), Some("write `()` for nothing".to_owned()))
+        }
+        ParseErrorType::Reserved(word) if !word.contains(char::is_alphanumeric) => {
+            (format!("there is no `{word}`"), None)
         }
         ParseErrorType::Reserved(word) => {
             let field = here.chars().nth(at.position().unwrap_or(0).saturating_sub(2)) == Some('.');
@@ -160,8 +160,8 @@ pub fn syntax(source: &Source, error: &ParseError) -> Box<Report> {
             says("there is no `? :`", "write `if a { b } else { c }`, which gives a value")
         }
         ParseErrorType::UnknownOperator(what) => (format!("there is no operator `{what}`"), None),
-        ParseErrorType::MissingToken(_, what)
-            if ["$", "cmd", "sh"].iter().any(|name| *what == format!("for '{name}' expression")) =>
+        ParseErrorType::MissingToken(token, what)
+            if token == "(" && ["$", "cmd", "sh"].iter().any(|name| *what == format!("for '{name}' expression")) =>
         {
             let name = what.split('\'').nth(1).unwrap_or_default();
             if name == "$" {
@@ -177,7 +177,7 @@ pub fn syntax(source: &Source, error: &ParseError) -> Box<Report> {
             }
         }
         ParseErrorType::MissingToken(token, _)
-            if token == "{" && ["then", "do"].iter().any(|word| rest.starts_with(word)) =>
+            if token != ";" && here.split([' ', ';']).any(|word| word == "then" || word == "do") =>
         {
             says(
                 "a block stands between `{` and `}`",
@@ -185,7 +185,9 @@ pub fn syntax(source: &Source, error: &ParseError) -> Box<Report> {
             )
         }
         ParseErrorType::MissingToken(token, _) if token == ";" => missing(source, &mut at, &mut length, here, &rest),
-        ParseErrorType::MissingToken(token, what) => (format!("`{token}` is missing {what}"), None),
+        ParseErrorType::MissingToken(token, what) => {
+            (format!("`{token}` is missing {}", what.replace('\'', "`")), None)
+        }
         ParseErrorType::UnexpectedEOF => {
             says("the script ends in the middle of something", "look for a bracket that is not closed")
         }
@@ -244,6 +246,12 @@ fn missing(source: &Source, at: &mut Position, length: &mut usize, here: &str, r
             return ("a `;` is missing behind this".into(), None);
         }
     }
+    if before.contains("\\`") {
+        return (
+            "this stands behind the end of the text: `\\` is no escape in backticks".into(),
+            Some("write a backtick twice".into()),
+        );
+    }
     let word = before.split_whitespace().count() == 1 && before.trim() == first;
     match first.as_str() {
         "echo" | "printf" => ("this is a line of a shell".into(), Some("write `print(\"...\");`".into())),
@@ -259,37 +267,48 @@ fn missing(source: &Source, at: &mut Position, length: &mut usize, here: &str, r
     }
 }
 
-/// The interpreter's error as ours, with the innermost place.
-pub fn of_script(engine: &Engine, source: &Source, error: &EvalAltResult) -> Error {
-    let mut path = source.shown.as_str();
-    let mut inner = error;
+/// The error at the bottom, with the file it is from and the last place that is known.
+pub fn innermost<'a>(program: &Program, mut error: &'a EvalAltResult) -> (&'a EvalAltResult, Place) {
+    let mut place = Place { path: program.files[0].source.shown.clone(), ..Place::default() };
+    let mut path = place.path.clone();
     loop {
-        match inner {
-            EvalAltResult::ErrorInFunctionCall(_, from, next, _) => {
-                if !from.is_empty() {
-                    path = from;
-                }
-                inner = next;
+        let at = error.position();
+        if let (Some(line), false) = (at.line(), matches!(error, EvalAltResult::ErrorInModule(..))) {
+            place = Place { path: path.clone(), line, column: at.position().unwrap_or(0) };
+        }
+        error = match error {
+            // A closure counts for rhai as part of the file whose function has called it.
+            EvalAltResult::ErrorInFunctionCall(name, from, next, _) => {
+                path = program.home(name).or((!from.is_empty()).then_some(from)).map_or(path, String::clone);
+                next
             }
             EvalAltResult::ErrorInModule(from, next, _) => {
-                path = from;
-                inner = next;
+                path.clone_from(from);
+                next
             }
-            _ => break,
+            _ => return (error, Place { path, ..place }),
         }
     }
-    let at = inner.position();
-    let mut place = Place { path: path.to_owned(), line: at.line().unwrap_or(0), column: at.position().unwrap_or(0) };
-    if at.is_none() {
+}
+
+/// The interpreter's error as ours, with its place.
+pub fn of_script(engine: &Engine, program: &Program, error: &EvalAltResult) -> Error {
+    let (inner, mut place) = innermost(program, error);
+    if let EvalAltResult::ErrorRuntime(_, at) = inner
+        && at.is_none()
+    {
         let calling = Context::from_tag(engine.default_tag()).calling();
-        let path = if calling.path.is_empty() { place.path } else { calling.path };
-        place = Place { path, ..calling };
+        place = Place { path: place.path, ..calling };
     }
     let mut ours = match inner {
         EvalAltResult::ErrorRuntime(value, _) => thrown(value),
         other => runtime(engine, other),
     };
-    ours.place.get_or_insert(place);
+    // A command literal too takes the caller's file for its closure's.
+    let own = ours.place.get_or_insert_with(|| place.clone());
+    if own.line == place.line && own.column == place.column {
+        own.path = place.path;
+    }
     ours
 }
 
@@ -298,16 +317,21 @@ fn thrown(value: &Dynamic) -> Error {
     if let Some(error) = value.read_lock::<Error>() {
         return error.clone();
     }
-    let Some(map) = value.read_lock::<Map>() else {
-        return Error::new(if value.is_unit() { "the script threw `()`".to_owned() } else { value.to_string() });
+    let text = if value.is_unit() { "the script threw `()`".to_owned() } else { value.to_string() };
+    let Some(map) = value.read_lock::<Map>() else { return Error::new(text) };
+    let Some(message) = map.get("message").and_then(|message| message.clone().into_string().ok()) else {
+        return Error::new(text);
     };
-    // The interpreter's own error, caught and thrown again, knows where it was.
-    let number =
-        |key: &str| map.get(key).and_then(|value| value.as_int().ok()).and_then(|value| usize::try_from(value).ok());
-    let text = |key: &str| map.get(key).and_then(|value| value.clone().into_string().ok());
-    let mut error = Error::new(text("message").unwrap_or_else(|| value.to_string()));
-    if let (Some(path), Some(line)) = (text("source"), number("line")) {
-        error.place = Some(Place { path, line, column: number("position").unwrap_or(0) });
+    // The interpreter's own error, caught and thrown again: `WHAT @ 'PATH' (line N, position M)`.
+    let first = message.lines().next().unwrap_or_default();
+    let Some((what, place)) = first.rsplit_once(" (line ") else { return Error::new(message) };
+    let (what, path) = what.split_once(" @ '").unwrap_or((what, ""));
+    let mut error = Error::new(lower(what));
+    let mut numbers = place.split(|char: char| !char.is_ascii_digit()).filter_map(|number| number.parse().ok());
+    let source = map.get("source").map(ToString::to_string).unwrap_or_default();
+    let path = if path.is_empty() { source } else { path.trim_end_matches('\'').to_owned() };
+    if let (Some(line), Some(column)) = (numbers.next(), numbers.next()) {
+        error.place = Some(Place { path, line, column });
     }
     error
 }
@@ -375,8 +399,9 @@ fn runtime(engine: &Engine, error: &EvalAltResult) -> Error {
         E::ErrorFor(_) => Error::new("`for` cannot go through this")
             .help("an array, a range or lines can be gone through; of a map, `.keys()` and `.values()`"),
         E::ErrorDataRace(what, _) => {
-            Error::new(format!("{} is read while it is being changed", what.replace('\'', "`")))
-                .help("a closure shares the variables that it uses: make a copy first, `let copy = x;`")
+            let what = if what.is_empty() { "a variable".to_owned() } else { what.replace('\'', "`") };
+            Error::new(format!("{what} is used while it is being changed"))
+                .help("a closure shares what it uses: copy first, `let copy = x;`; to call itself, make it a `fn`")
         }
         E::ErrorAssignmentToConstant(name, _) => {
             Error::new(format!("`{name}` is a constant")).help("copy it into a variable: `let copy = NAME;`")
@@ -391,7 +416,7 @@ fn runtime(engine: &Engine, error: &EvalAltResult) -> Error {
         }
         E::ErrorTooManyVariables(_) => Error::new("there are too many variables"),
         E::ErrorDataTooLarge(what, _) => Error::new(format!("too large: {}", lower(what)))
-            .help("a string can have 64 MiB, an array or a map 10 million elements"),
+            .help("a string can have 64 MiB, an array 5 million elements, a map 1 million"),
         E::ErrorArithmetic(text, _) => Error::new(lower(text)),
         E::ErrorSystem(text, inner) => Error::new(lower(&format!("{text}{inner}"))),
         other => {
@@ -411,21 +436,16 @@ fn no_function(engine: &Engine, signature: &str, missing: &str) -> Error {
     let (name, types) = signature.split_once(" (").unwrap_or((signature, ""));
     // `&str | ImmutableString | String` is one type.
     let types: Vec<String> =
-        types.trim_end_matches(')').split(", ").filter(|name| !name.is_empty()).map(kind).collect();
+        types.strip_suffix(')').unwrap_or(types).split(", ").filter(|name| !name.is_empty()).map(kind).collect();
     let gap = types.iter().any(|kind| kind.starts_with("nothing"));
     if !name.contains(|char: char| char.is_alphanumeric()) {
         let error = Error::new(format!("`{name}` does not work on {}", types.join(" and ")));
         return if gap { error.help(missing) } else { error };
     }
     let bare = name.rsplit("::").next().unwrap_or(name);
-    let mut known: Vec<String> = names::functions(engine)
-        .into_iter()
-        .filter(|function| function.name == bare)
-        .map(|function| {
-            let of = |param: &String| kind(param.rsplit(": ").next().unwrap_or(param));
-            format!("({})", function.params.iter().map(of).collect::<Vec<_>>().join(", "))
-        })
-        .collect();
+    let of = |param: &String| kind(param.rsplit(": ").next().unwrap_or(param));
+    let list = |params: Vec<String>| format!("({})", params.iter().map(of).collect::<Vec<_>>().join(", "));
+    let mut known: Vec<String> = names::parameters(engine, bare).into_iter().map(list).collect();
     known.sort_by_key(|params| (params.matches(", ").count().abs_diff(types.len().saturating_sub(1)), params.clone()));
     known.dedup();
     known.truncate(3);

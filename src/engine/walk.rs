@@ -4,7 +4,7 @@ use super::check::{Options, RESERVED, nearest};
 use super::literal::{self, Kind, Parts};
 use super::load::Source;
 use super::names::Table;
-use super::program::Program;
+use super::program::{CLOSURE, Program};
 use super::report::{column, token};
 use crate::process::{Verb, verb};
 use crate::run::Report;
@@ -29,6 +29,7 @@ const TAKEN: &[&str] = &["cmd", "sh"];
 enum Holds {
     Anything,
     Command,
+    Constant,
 }
 
 /// Where a name before `::` leads.
@@ -141,7 +142,7 @@ impl<'a> Walk<'a> {
         let mut functions: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
         let mut closures = BTreeMap::new();
         for function in program.files[file].ast.iter().flat_map(AST::iter_functions) {
-            if function.name.starts_with("anon$") {
+            if function.name.starts_with(CLOSURE) {
                 closures.insert(function.name, function.params.len());
             } else {
                 functions.entry(function.name).or_default().push(function.params.len());
@@ -179,7 +180,7 @@ impl<'a> Walk<'a> {
             self.stmt(stmt, false);
         }
         let imports = self.spaces_of(self.file);
-        for function in ast.iter_functions().filter(|function| !function.name.starts_with("anon$")) {
+        for function in ast.iter_functions().filter(|function| !function.name.starts_with(CLOSURE)) {
             self.sight = Sight {
                 spaces: imports.clone(),
                 function: true,
@@ -315,15 +316,20 @@ impl<'a> Walk<'a> {
                 self.block(&flow.body, false);
                 self.sight.variables.truncate(variables);
             }
-            Stmt::Var(var, _, _) => {
+            Stmt::Var(var, flags, _) => {
                 let (name, value, _) = &**var;
                 self.expr(value);
-                let holds = if self.is_command(value) { Holds::Command } else { Holds::Anything };
+                let holds = match value {
+                    _ if flags.contains(ASTFlags::CONSTANT) => Holds::Constant,
+                    value if self.is_command(value) => Holds::Command,
+                    _ => Holds::Anything,
+                };
                 self.declare(name, holds);
             }
             Stmt::Assignment(assignment) => {
                 self.expr(&assignment.1.lhs);
                 self.expr(&assignment.1.rhs);
+                self.assigned(&assignment.1.lhs);
             }
             Stmt::FnCall(call, at) => self.call(call, *at),
             Stmt::Block(block) => self.block(block, used),
@@ -350,15 +356,27 @@ impl<'a> Walk<'a> {
                 if TAKEN.contains(&alias.name.as_str()) {
                     self.taken(alias.pos, &alias.name);
                 }
-                if !matches!(path, Expr::StringConstant(..)) {
-                    self.expr(path);
-                }
                 let file = self.target(&self.program.files[self.file], path);
                 self.sight.spaces.push((alias.name.to_string(), file));
             }
             Stmt::Export(export, _) => self.variable(&export.0.name, export.0.pos),
             // `Share` names what the closure behind it takes, which is looked at there.
             _ => {}
+        }
+    }
+
+    /// Rhai lets a script add a field to a constant map.
+    fn assigned(&mut self, to: &Expr) {
+        let root = chain(to).map_or(to, |(root, _)| root);
+        let Expr::Variable(name, _, at) = root else { return };
+        let known = self.sight.variables.iter().rev().find(|(known, _)| *known == name.1.as_str());
+        let constant = match known {
+            Some((_, holds)) => *holds == Holds::Constant,
+            None => self.program.constants(self.file).contains(&name.1.as_str()),
+        };
+        if constant && name.2.is_empty() {
+            let help = format!("declare it with `let`, or copy it: `let copy = {};`", name.1);
+            self.report(*at, name.1.chars().count(), format!("`{}` is a constant", name.1), help);
         }
     }
 
