@@ -182,6 +182,23 @@ mod basics {
         Ok(())
     }
 
+    /// Like `lock`, but waits while another run holds the thing: for work whose later run has the
+    /// newer truth.
+    ///
+    /// - `name`: the thing's name.
+    ///
+    /// Errors: when the lock's file cannot be made, or the run is ended meanwhile.
+    ///
+    /// ```rhai
+    /// lock_in_turn("example");
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn lock_in_turn(call: NativeCallContext, name: &str) -> Fallible<()> {
+        let context = Context::of(&call);
+        context.keep(crate::store::lock::wait(&context.run, name)?);
+        Ok(())
+    }
+
     /// Whether the script was called with a flag.
     ///
     /// - `name`: without the dashes; `flag("quick")` is `--quick`.

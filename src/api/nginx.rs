@@ -166,10 +166,16 @@ fn reload(run: &Run) -> Result<()> {
     let _held = if run.dry() { lock::hold(run, "nginx")? } else { lock::wait(run, "nginx")? };
     let config = read(&layout).unwrap_or_default();
     let master = layout.master(&config);
+    let unit = if master.is_none() { Unit::ask(run) } else { None };
+    // While the host starts, a start of nginx may wait for the very unit that runs us.
+    if unit.as_ref().is_some_and(|unit| unit.queued) {
+        run.log("systemd is about to start nginx, which reads everything then");
+        return Ok(());
+    }
     let mut plan = match master {
         // A HUP would be taken for a success whatever the configuration; `-s` reads it first.
         Some(_) => Plan::act(["nginx", "-s", "reload"]),
-        None if managed(run) => Plan::act(["systemctl", "start", "nginx"]),
+        None if unit.is_some() => Plan::act(["systemctl", "start", "nginx"]),
         None => Plan::act(["nginx"]),
     };
     plan.daemon = true;
@@ -208,12 +214,24 @@ fn reload(run: &Run) -> Result<()> {
     Err(error.help(format!("{log} says why; the old workers go on")))
 }
 
-/// Whether systemd runs here and has a unit for nginx.
-fn managed(run: &Run) -> bool {
-    // sd_booted(3).
-    Path::new("/run/systemd/system").is_dir()
-        && process::run(run, &Plan::read(["systemctl", "show", "--property=LoadState", "nginx.service"]))
-            .is_ok_and(|outcome| outcome.text().trim() == "LoadState=loaded")
+/// nginx's unit, where systemd runs.
+struct Unit {
+    /// Whether systemd has a job for it, and will do it by itself.
+    queued: bool,
+}
+
+impl Unit {
+    fn ask(run: &Run) -> Option<Self> {
+        // sd_booted(3).
+        if !Path::new("/run/systemd/system").is_dir() {
+            return None;
+        }
+        // org.freedesktop.systemd1(5): `Job` is there only while one waits or runs.
+        let plan = Plan::read(["systemctl", "show", "--property=LoadState,Job", "nginx.service"]);
+        let text = process::run(run, &plan).ok()?.text();
+        let has = |start: &str| text.lines().any(|line| line.starts_with(start));
+        has("LoadState=loaded").then(|| Self { queued: has("Job=") })
+    }
 }
 
 /// Whether nginx has still to read a file.

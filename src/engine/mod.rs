@@ -103,7 +103,9 @@ impl Ended {
 /// # Errors
 /// When the script does not check; a script that fails is no error here.
 pub fn run(run: &Arc<Run>, source: &Source, words: &[String]) -> Result<Ended> {
-    on_large_stack(|| run_here(run, source, words))
+    let context = Context::new(run.clone());
+    let engine = build(&context);
+    on_large_stack(|| run_here(run, context, engine, source, words))
 }
 
 /// Checks a script and all that it imports, without running any of it.
@@ -111,10 +113,14 @@ pub fn run(run: &Arc<Run>, source: &Source, words: &[String]) -> Result<Ended> {
 /// # Errors
 /// All that is wrong, as one error with a report each.
 pub fn check(run: &Arc<Run>, source: &Source) -> Result<Options> {
-    on_large_stack(|| read(run, &build(&Context::new(run.clone())), source).map(|(_, options)| options))
+    let engine = build(&Context::new(run.clone()));
+    on_large_stack(|| read(run, &engine, source).map(|(_, options)| options))
 }
 
 /// Scripts nest and recurse on the native stack: it has to be large enough for the depths allowed.
+///
+/// The engine is built before: for a second thread glibc makes a heap that grows by a system call
+/// every few pages, and the engine is most of what an empty script costs.
 fn on_large_stack<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
     let caught = || {
         std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or_else(|_| {
@@ -140,9 +146,13 @@ fn read(run: &Run, engine: &Engine, source: &Source) -> Result<(Program, Options
     Ok((program, options))
 }
 
-fn run_here(run: &Arc<Run>, source: &Source, words: &[String]) -> Result<Ended> {
-    let context = Context::new(run.clone());
-    let mut engine = build(&context);
+fn run_here(
+    run: &Arc<Run>,
+    context: Context,
+    mut engine: Engine,
+    source: &Source,
+    words: &[String],
+) -> Result<Ended> {
     let (program, options) = read(run, &engine, source)?;
     let program = Arc::new(program);
     engine.set_module_resolver(Resolver(program.clone()));

@@ -1,0 +1,264 @@
+//! How moyai compares with what it replaces: ratios, each beside what it must reach.
+//!
+//! Seconds differ from machine to machine; the ratio of two things that run in turns, A B A B,
+//! hardly does. The whole of it runs on a private host.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+const MOYAI: &str = env!("CARGO_BIN_EXE_moyai");
+/// Says that this process is on the private host.
+const INSIDE: &str = "MOYAI_BENCH_INSIDE";
+const CONTAINERS: usize = 20;
+const SITES: usize = 100;
+/// How long the server of the sites takes to answer.
+const ANSWER: Duration = Duration::from_millis(50);
+const WORDS: &str = "このサイトはなんとか.jpです";
+
+/// The article's way to names in the hosts file, in a folder instead of in /etc and /tmp, and
+/// without its `docker start`: only what both do is compared.
+const ARTICLE_HOSTS: &str = r#"
+cat hosts | grep -v 172.17. > hostsbase
+docker inspect $(docker ps -q) | grep IPAddress | tr -d "[:alpha:][:blank:]:,\"" > list1
+docker inspect $(docker ps -q) | grep '"Name": "/' | sed -e "s/ \"Name\": \"\///g" | tr -d ",\"" > list2
+paste -d " " list1 list2 >> hostsbase
+mv hostsbase hosts
+"#;
+
+/// The line of the article that starts what was stopped; here everything runs already.
+const ARTICLE_START: &str = "docker start $(docker ps -a -q)\n";
+
+/// The article's look at the sites; `sites_` is set before it.
+const ARTICLE_MONITOR: &str = r#"
+result=""
+for url in ${!sites_[@]}
+do
+COUNT=`wget -O - $url | grep -c "${sites_[$url]}"`
+if [ $COUNT -le 0 ] ; then
+result="$url is sick, $result"
+else
+result="$url is fine, $result"
+fi
+done
+echo "$(date) : $result"
+"#;
+
+fn main() -> ExitCode {
+    let words: Vec<OsString> = std::env::args_os().skip(1).collect();
+    // `cargo bench` says so; nothing else is to start this by accident.
+    if !words.iter().any(|word| word == "--bench") {
+        return ExitCode::SUCCESS;
+    }
+    if std::env::var_os(INSIDE).is_none() {
+        let this = std::env::current_exe().expect("find this program");
+        let error = Command::new(MOYAI).arg("private-host").arg(this).args(words).env(INSIDE, "1").exec();
+        eprintln!("error: enter a private host: {error}");
+        return ExitCode::FAILURE;
+    }
+    let mut table = Table::default();
+    let folder = tempfile::Builder::new().prefix("moyai-bench-").tempdir().expect("make a folder");
+    start_up(&mut table, folder.path());
+    hosts_sync(&mut table, folder.path());
+    monitor(&mut table, folder.path());
+    if table.missed == 0 || words.iter().any(|word| word == "--report") { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+#[derive(Default)]
+struct Table {
+    missed: usize,
+}
+
+impl Table {
+    fn row(&mut self, name: &str, value: f64, most: f64, unit: &str) {
+        let verdict = if value <= most { "ok" } else { "missed" };
+        self.missed += usize::from(value > most);
+        println!("{name:<52} {value:>6.2}{unit}   at most {most:.2}{unit}   {verdict}");
+    }
+
+    /// A row without a target, for whoever wants to know.
+    fn aside(&mut self, name: &str, value: f64) {
+        println!("{name:<52} {value:>6.2}");
+    }
+}
+
+/// An empty script against an empty bash.
+fn start_up(table: &mut Table, folder: &Path) {
+    let script = folder.join("empty.rhai");
+    fs::write(&script, "").expect("write a script");
+    let moyai = || moyai(folder, &["run", script.to_str().expect("a plain path")]);
+    let ratio = ratio(100, || run(&mut moyai()), || run(Command::new("bash").args(["-c", ":"])));
+    table.row("start-up / bash -c :", ratio, 2.0, "");
+    table.row("  peak memory", peak(moyai()), 25.0, " MiB");
+}
+
+fn hosts_sync(table: &mut Table, folder: &Path) {
+    bash(
+        folder,
+        &format!(
+            "mkdir -p image/bin && cp \"$(command -v busybox)\" image/bin/busybox
+             tar -C image -c . | docker import - base:1
+             for i in {{1..{CONTAINERS}}}; do docker run --detach --name site$i base:1 /bin/busybox sleep 3600; done"
+        ),
+    );
+    let [ours, theirs] = ["ours", "theirs"].map(|name| {
+        let folder = folder.join(name);
+        fs::create_dir(&folder).expect("make a folder");
+        folder
+    });
+    let before = "127.0.0.1 localhost\n::1 localhost ip6-localhost\n";
+    let [our_file, their_file] = [&ours, &theirs].map(|folder| folder.join("hosts"));
+    let moyai = || moyai(folder, &["run", "hosts-sync", "--file", our_file.to_str().expect("a plain path")]);
+    let reset = || {
+        fs::write(&our_file, before).expect("write a hosts file");
+        fs::write(&their_file, before).expect("write a hosts file");
+    };
+    reset();
+    let bare = calls(folder, moyai());
+    bash(&theirs, ARTICLE_HOSTS);
+    for file in [&our_file, &their_file] {
+        let named = fs::read_to_string(file).expect("read a hosts file").matches("172.17.").count();
+        assert_eq!(named, CONTAINERS, "{}", file.display());
+    }
+    let both = "hosts-sync / the article's pipeline";
+    let same = ratio(15, || run(&mut moyai()), || bash(&theirs, ARTICLE_HOSTS));
+    table.row(&format!("{both}, no change"), same, 1.0 / 3.0, "");
+    let changed = ratio(
+        15,
+        || {
+            reset();
+            run(&mut moyai())
+        },
+        || bash(&theirs, ARTICLE_HOSTS),
+    );
+    table.row(&format!("{both}, a changed file"), changed, 1.0 / 3.0, "");
+    let whole = format!("{ARTICLE_START}{ARTICLE_HOSTS}");
+    table.aside(&format!("{both} with `docker start`"), ratio(10, || run(&mut moyai()), || bash(&theirs, &whole)));
+    table.row("  `docker` processes", bare.len() as f64, 2.0, "");
+    let replay = || bare.iter().map(|words| run(Command::new("docker").args(words))).sum();
+    table.row("  / its bare `docker` calls", ratio(25, || run(&mut moyai()), replay), 1.2, "");
+    table.row("  peak memory", peak(moyai()), 25.0, " MiB");
+}
+
+fn monitor(table: &mut Table, folder: &Path) {
+    let port = serve();
+    // An address each, so that no connection serves two sites.
+    let urls: Vec<String> = (1..=SITES).map(|i| format!("http://127.0.1.{i}:{port}/")).collect();
+    let scripts = folder.join("scripts");
+    fs::create_dir(&scripts).expect("make a folder");
+    fs::set_permissions(&scripts, fs::Permissions::from_mode(0o700)).expect("close the folder");
+    let sites: Vec<String> = urls.iter().map(|url| format!("    \"{url}\": \"{WORDS}\",\n")).collect();
+    fs::write(scripts.join("config.rhai"), format!("const SITES = #{{\n{}}};\n", sites.concat()))
+        .expect("write the configuration");
+    let moyai = || moyai(folder, &["run", "monitor"]);
+    let sites: Vec<String> = urls.iter().map(|url| format!("sites_[\"{url}\"]=\"{WORDS}\"\n")).collect();
+    let article = format!("declare -A sites_\n{}{ARTICLE_MONITOR}", sites.concat());
+    let wget = ratio(3, || run(&mut moyai()), || bash(folder, &article));
+    table.row("monitor / the article's wget loop", wget, 1.0 / 30.0, "");
+    fs::write(folder.join("urls"), urls.join("\n")).expect("write the addresses");
+    let curl = "xargs -P 32 -n 1 curl -sSf -o /dev/null <urls";
+    table.row("monitor / xargs -P 32 curl", ratio(15, || run(&mut moyai()), || bash(folder, curl)), 1.0, "");
+    table.row("  peak memory", peak(moyai()), 25.0, " MiB");
+}
+
+/// `moyai` with these words, its files all in this folder.
+fn moyai(folder: &Path, words: &[&str]) -> Command {
+    let mut command = Command::new(MOYAI);
+    command.args(words);
+    command.env("MOYAI_SCRIPTS", folder.join("scripts")).env("MOYAI_STATE", folder.join("state"));
+    command
+}
+
+/// Runs a command to its end, which must be a good one; gives the time it took.
+fn run(command: &mut Command) -> Duration {
+    command.stdin(Stdio::null()).stderr(Stdio::null());
+    // The output is read: a program that writes into nothing has less to do.
+    let start = Instant::now();
+    let output = command.stdout(Stdio::piped()).output().expect("start a program");
+    let time = start.elapsed();
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stdout));
+    time
+}
+
+fn bash(folder: &Path, text: &str) -> Duration {
+    run(Command::new("bash").args(["-c", text]).current_dir(folder))
+}
+
+/// The median of a/b, the two run in turns; a first turn only warms up.
+fn ratio(turns: usize, mut a: impl FnMut() -> Duration, mut b: impl FnMut() -> Duration) -> f64 {
+    let mut ratios: Vec<f64> = (0..=turns).map(|_| a().as_secs_f64() / b().as_secs_f64()).skip(1).collect();
+    ratios.sort_by(f64::total_cmp);
+    (ratios[(turns - 1) / 2] + ratios[turns / 2]) / 2.0
+}
+
+/// The most memory that a process itself had, in MiB. What wait4(2) tells counts the programs that
+/// it started too, so the kernel's own mark of the process is read as long as there is one.
+fn peak(mut command: Command) -> f64 {
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = command.spawn().expect("start moyai");
+    let status = PathBuf::from(format!("/proc/{}/status", child.id()));
+    let mut most = 0.0_f64;
+    while child.try_wait().expect("wait for moyai").is_none() {
+        let text = fs::read_to_string(&status).unwrap_or_default();
+        let mark = text.lines().find_map(|line| line.strip_prefix("VmHWM:")?.strip_suffix("kB")?.trim().parse().ok());
+        most = most.max(mark.unwrap_or(0.0));
+        sleep(Duration::from_micros(100));
+    }
+    assert!(most > 0.0, "{command:?} was gone before it could be measured");
+    most / 1024.0
+}
+
+/// Runs moyai with a `docker` in front of the real one that writes down how it is called.
+fn calls(folder: &Path, mut command: Command) -> Vec<Vec<String>> {
+    let (log, bin) = (folder.join("calls"), folder.join("bin"));
+    let path = std::env::var("PATH").unwrap_or_default();
+    let real = std::env::split_paths(&path).map(|folder| folder.join("docker")).find(|docker| docker.is_file());
+    let text = format!(
+        "#!/bin/sh\n{{ printf '%s\\0' \"$@\"; echo; }} >>{}\nexec {} \"$@\"\n",
+        log.display(),
+        real.expect("docker is installed").display()
+    );
+    fs::create_dir(&bin).expect("make a folder");
+    fs::write(bin.join("docker"), text).expect("write a program");
+    fs::set_permissions(bin.join("docker"), fs::Permissions::from_mode(0o755)).expect("let it run");
+    run(command.env("PATH", format!("{}:{path}", bin.display())));
+    let words = |line: &str| line.split_terminator('\0').map(str::to_owned).collect();
+    fs::read_to_string(&log).expect("moyai calls docker").lines().map(words).collect()
+}
+
+/// A server on every address of the loopback that takes its time; gives its port.
+fn serve() -> u16 {
+    let listener = TcpListener::bind("0.0.0.0:0").expect("listen");
+    let port = listener.local_addr().expect("a port").port();
+    std::thread::spawn(move || {
+        for connection in listener.incoming().flatten() {
+            std::thread::spawn(move || answer(connection));
+        }
+    });
+    port
+}
+
+/// Answers one request. A client that goes away is no matter of ours.
+fn answer(mut connection: TcpStream) {
+    let (mut request, mut bytes) = (Vec::new(), [0; 4096]);
+    while !request.windows(4).any(|end| end == b"\r\n\r\n") {
+        match connection.read(&mut bytes) {
+            Ok(0) | Err(_) => return,
+            Ok(read) => request.extend_from_slice(&bytes[..read]),
+        }
+    }
+    sleep(ANSWER);
+    let body = format!("<html><body>{WORDS}</body></html>\n");
+    let head = format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        body.len()
+    );
+    let _ = connection.write_all(format!("{head}{body}").as_bytes());
+}
