@@ -471,7 +471,7 @@ fn the_interpreters_own_errors_are_in_our_words() {
         if !text.contains("catch") {
             assert_eq!(first, message, "{text}");
         }
-        assert!(err.contains(&format!("test.rhai:1:")), "{text}: {err}");
+        assert!(err.contains("test.rhai:1:"), "{text}: {err}");
         assert!(
             err.contains(&if help.is_empty() { String::new() } else { format!("\nhelp: {help}") }),
             "{text}: {err}"

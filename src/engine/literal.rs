@@ -3,6 +3,7 @@
 //! Rhai hands over the literal's expression unevaluated. The typed text makes the words; each
 //! `${...}` is evaluated on its own and put into its place.
 
+use super::load::Source;
 use super::shell;
 use super::words::{Refusal, Segment, Value, Word, fill, split};
 use crate::api::{Context, Fallible, command::Command};
@@ -210,13 +211,11 @@ fn value_of(value: Dynamic) -> Result<Value, (String, String)> {
 
 /// The refusal's place in the script, line and column: the text is followed from where its segment
 /// begins, for it is not always written as it is read.
-pub fn place_of(source: &str, parts: &Parts<'_>, refusal: &Refusal) -> (usize, usize) {
+pub fn place_of(source: &Source, parts: &Parts<'_>, refusal: &Refusal) -> (usize, usize) {
     let start = parts.positions.get(refusal.segment).copied().unwrap_or(Position::NONE);
-    let (mut line, mut column) = (start.line().unwrap_or(1), start.position().unwrap_or(1));
-    column = super::report::column(source.lines().nth(line - 1).unwrap_or_default(), column);
+    let (mut line, mut column) = source.place(start);
     let Some(Segment::Text(text)) = parts.segments.get(refusal.segment) else { return (line, column) };
-    let begin: usize = source.split_inclusive('\n').take(line - 1).map(str::len).sum();
-    let mut rest = source[begin..].chars().skip(column - 1).peekable();
+    let mut rest = source.text[source.before(start).len()..].chars().peekable();
     let mut step = |rest: &mut std::iter::Peekable<_>| {
         let char: Option<char> = rest.next();
         (line, column) = if char == Some('\n') { (line + 1, 1) } else { (line, column + 1) };
@@ -225,7 +224,7 @@ pub fn place_of(source: &str, parts: &Parts<'_>, refusal: &Refusal) -> (usize, u
     if refusal.segment == 0 {
         // A raw string begins with `#"`, the others with a backtick, and a newline there does not count.
         while step(&mut rest) == Some('#') {}
-        while rest.next_if(|char| matches!(char, '\r')).is_some() {}
+        while rest.next_if(|char| *char == '\r').is_some() {}
         if rest.peek() == Some(&'\n') {
             step(&mut rest);
         }

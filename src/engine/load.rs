@@ -7,6 +7,7 @@
 use crate::process::{cause, quote};
 use crate::run::{Error, Result, Run};
 use include_dir::{Dir, include_dir};
+use rhai::Position;
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
@@ -44,6 +45,27 @@ impl Source {
     /// The text without its first line if that is for the kernel; lines keep their numbers.
     pub fn code(&self) -> &str {
         if self.text.starts_with("#!") { self.text.find('\n').map_or("", |end| &self.text[end..]) } else { &self.text }
+    }
+
+    /// A line, from 1; empty where there is none.
+    pub fn line(&self, number: usize) -> &str {
+        number.checked_sub(1).and_then(|index| self.text.lines().nth(index)).unwrap_or_default()
+    }
+
+    /// Line and column as a person counts them: rhai loses a column at each `\${` of a line.
+    pub fn place(&self, at: Position) -> (usize, usize) {
+        let (line, column) = (at.line().unwrap_or(0), at.position().unwrap_or(0));
+        let text = self.line(line);
+        let escapes = text.match_indices("\\${").map(|(start, _)| text[..start].chars().count() + 1);
+        (line, escapes.fold(column, |column, escape| if escape < column { column + 1 } else { column }))
+    }
+
+    /// The text before a place.
+    pub fn before(&self, at: Position) -> &str {
+        let (line, column) = self.place(at);
+        let start: usize = self.text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
+        let length = self.line(line).chars().take(column.saturating_sub(1)).map(char::len_utf8).sum::<usize>();
+        &self.text[..start + length]
     }
 
     /// One thing for one file, whatever name it was found by.

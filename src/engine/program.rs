@@ -94,12 +94,6 @@ impl Program {
         closure.starts_with(CLOSURE).then(|| self.files.iter().find(has))?.map(|file| &file.source.shown)
     }
 
-    /// The text of a line, for reports.
-    pub fn line(&self, shown: &str, line: usize) -> Option<&str> {
-        let file = self.files.iter().find(|file| file.source.shown == shown)?;
-        file.source.text.lines().nth(line.checked_sub(1)?)
-    }
-
     /// Runs a file's top level, once, and gives what it has to offer.
     fn module(&self, engine: &Engine, index: usize) -> Fallible<Shared<Module>> {
         // Held while the file runs, so that a second thread waits. Without cycles nobody waits for ever.
@@ -197,8 +191,8 @@ impl Loader<'_> {
             match self.import(&source, name.as_deref()) {
                 Ok(file) => drop(self.program.files[index].imports.insert(name.unwrap_or_default(), file)),
                 Err(error) => {
-                    let length = name.map_or(1, |name| name.chars().count() + 2);
-                    self.reports.push(Report::new(&source, position, length, error.message, error.help));
+                    let (line, column) = source.place(position);
+                    self.reports.push(Report::new(&source, line, column, error.message, error.help));
                 }
             }
         }
@@ -257,5 +251,36 @@ impl ModuleResolver for Resolver {
         self.0
             .module(engine, index)
             .map_err(|error| EvalAltResult::ErrorInModule(shown.clone(), error, position).into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::Context;
+    use crate::run::Options;
+
+    #[test]
+    fn a_function_of_the_lower_file_sees_the_constants_of_the_upper_one() {
+        let run = Run::new(Options::default()).unwrap();
+        let mut engine = crate::engine::build(&Context::new(run.clone()));
+        let file = |name: &str, text: &str| {
+            let source = Source { shown: name.to_owned(), text: text.to_owned(), ..Source::default() };
+            let ast = compile(&engine, &source).ok();
+            File { source, ast, imports: BTreeMap::new(), below: None, module: Mutex::default() }
+        };
+        let mut program = Program {
+            files: vec![
+                file("main", "import \"config\" as config; config::both() + config::LATER"),
+                file("upper", "const FIRST = 10; fn own() { FIRST }"),
+                file("lower", "const FIRST = 1; const LATER = 100; fn both() { FIRST + LATER + own() } fn own() { 0 }"),
+            ],
+        };
+        program.files[0].imports.insert("config".to_owned(), 1);
+        program.files[1].below = Some(2);
+        let ast = program.files[0].ast.clone().unwrap();
+        engine.set_module_resolver(Resolver(Arc::new(program)));
+        // `own()` within the lower file stays its own.
+        assert_eq!(engine.eval_ast::<i64>(&ast).unwrap(), 10 + 100 + 100);
     }
 }

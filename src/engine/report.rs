@@ -9,14 +9,11 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use rhai::{Dynamic, Engine, EvalAltResult, LexError, Map, ParseError, ParseErrorType, Position};
 
 impl Report {
-    /// A report about a place in a source.
-    pub fn new(source: &Source, at: Position, length: usize, message: String, help: Option<String>) -> Self {
-        let mut place =
-            Place { path: source.shown.clone(), line: at.line().unwrap_or(0), column: at.position().unwrap_or(0) };
-        let text =
-            place.line.checked_sub(1).and_then(|line| source.text.lines().nth(line)).unwrap_or_default().to_owned();
-        place.column = column(&text, place.column);
-        Self { place, length, text, message, help }
+    /// A report about the word at a place in a source.
+    pub fn new(source: &Source, line: usize, column: usize, message: String, help: Option<String>) -> Self {
+        let place = Place { path: source.shown.clone(), line, column };
+        let text = source.line(line).to_owned();
+        Self { place, length: token(&text, column), text, message, help }
     }
 
     fn render(&self, renderer: &Renderer) -> String {
@@ -58,39 +55,23 @@ pub fn render(error: &Error, colour: bool) -> String {
 
 /// Adds the source line to an error of a script that has its place.
 pub fn locate(program: &Program, mut error: Error) -> Error {
-    if let Some(mut place) = error.place.clone()
-        && error.reports.is_empty()
-        && let Some(text) = program.line(&place.path, place.line)
+    if let (Some(place), true) = (&error.place, error.reports.is_empty())
+        && let Some(file) = program.files.iter().find(|file| file.source.shown == place.path && place.line > 0)
     {
-        place.column = column(text, place.column);
-        let length = token(text, place.column);
-        let (message, help, text) = (error.message.clone(), error.help.clone(), text.to_owned());
-        error.reports.push(Report { place, length, text, message, help });
+        let small = |number: usize| u16::try_from(number).unwrap_or(u16::MAX);
+        let (line, column) = file.source.place(Position::new(small(place.line), small(place.column)));
+        let report = Report::new(&file.source, line, column, error.message.clone(), error.help.clone());
+        error.reports.push(report);
     }
     error
 }
 
-/// The column as a person counts: rhai loses one at each `\${` of a line.
-pub fn column(text: &str, column: usize) -> usize {
-    let mut actual = column;
-    let mut lost = 0;
-    for (start, _) in text.match_indices("\\${") {
-        let at = text[..start].chars().count();
-        if at + 1 >= column + lost {
-            break;
-        }
-        lost += 1;
-        actual = column + lost;
-    }
-    actual
-}
-
-/// How long the token at a column is: a name, a literal up to its quote, else one character.
-pub fn token(text: &str, column: usize) -> usize {
+/// How long the word at a column is: a name, a literal up to its quote, else one character.
+fn token(text: &str, column: usize) -> usize {
     let mut chars = text.chars().skip(column.saturating_sub(1));
     let of_name = |char: &char| char.is_alphanumeric() || *char == '_';
     match chars.next() {
-        Some(quote @ ('`' | '"')) => chars.position(|char| char == quote).map_or(1, |end| end + 2),
+        Some(quote @ ('`' | '"' | '\'')) => chars.position(|char| char == quote).map_or(1, |end| end + 2),
         Some(char) if of_name(&char) => 1 + chars.take_while(of_name).count(),
         _ => 1,
     }
@@ -98,181 +79,133 @@ pub fn token(text: &str, column: usize) -> usize {
 
 /// A syntax error, in the words of somebody who comes from bash.
 pub fn syntax(source: &Source, error: &ParseError) -> Box<Report> {
-    let mut at = error.position();
-    let line = |at: Position| at.line().and_then(|line| source.text.lines().nth(line - 1)).unwrap_or_default();
-    let here = line(at);
-    let rest: String = here.chars().skip(at.position().unwrap_or(1).saturating_sub(1)).collect();
-    let mut length = token(here, at.position().unwrap_or(1));
-    let says = |message: &str, help: &str| (message.to_owned(), (!help.is_empty()).then(|| help.to_owned()));
+    use LexError as L;
+    use ParseErrorType as P;
+    let (mut line, mut column) = source.place(error.position());
+    let here = source.line(line);
+    let rest: String = here.chars().skip(column.saturating_sub(1)).collect();
+    let two = |message: &str, help: &str| (message.to_owned(), help.to_owned());
+    let begins = |what: &str| ["$", "cmd", "sh"].into_iter().find(|name| what == format!("for '{name}' expression"));
     let (message, help) = match error.err_type() {
-        ParseErrorType::BadInput(LexError::MalformedChar(text)) => {
-            length = text.chars().count() + 2;
-            (format!("`'{text}'` is no text: single quotes hold one character"), Some(format!("write `\"{text}\"`")))
+        P::BadInput(L::MalformedChar(text)) => {
+            (format!("`'{text}'` is no text: single quotes hold one character"), format!("write `\"{text}\"`"))
         }
-        ParseErrorType::BadInput(LexError::UnterminatedString) if rest.starts_with('`') => {
-            says("the backtick is not closed", "close it; a backtick within the text is written twice")
+        P::BadInput(L::UnterminatedString) if rest.starts_with('`') => {
+            two("the backtick is not closed", "close it; a backtick within the text is written twice")
         }
-        ParseErrorType::BadInput(LexError::UnterminatedString) => {
-            length = rest.chars().count().max(1);
-            says(
-                "the text is not closed on this line",
-                "close it with `\"`; text of several lines stands between backticks",
+        P::BadInput(L::UnterminatedString) => two(
+            "the text is not closed on this line",
+            "close it with `\"`; text of several lines stands between backticks",
+        ),
+        P::BadInput(L::MalformedEscapeSequence(text)) => {
+            (format!("`{text}` is no escape"), "write `\\\\` for a backslash; in backticks it stands for itself".into())
+        }
+        P::BadInput(L::MalformedNumber(text)) => (format!("`{text}` is no number"), String::new()),
+        P::BadInput(L::ImproperSymbol(symbol, _)) if symbol == "=" => {
+            two("`=` sets a variable and cannot stand here", "write `==` to compare")
+        }
+        P::BadInput(L::ImproperSymbol(symbol, _)) if symbol == "===" => two("there is no `===`", "write `==`"),
+        P::BadInput(L::ImproperSymbol(symbol, _)) if symbol == ":=" => {
+            two("there is no `:=`", "write `let name = ...` for a new variable, `name = ...` for an old one")
+        }
+        P::BadInput(L::UnexpectedInput(_)) if rest.starts_with("try") => {
+            two("`try` gives no value", "set the variable within: `let x = (); try { x = ...; } catch { ... }`")
+        }
+        P::BadInput(L::UnexpectedInput(what)) => (format!("`{what}` cannot stand here"), String::new()),
+        P::Reserved(word) if word == "#" => two("a comment begins with `//`", "write `// ...`"),
+        P::Reserved(word) if ["null", "nil", "void"].contains(&word.as_str()) => {
+            (format!("there is no `{word}`"), "write `()` for nothing".into())
+        }
+        P::Reserved(word) if !word.contains(char::is_alphanumeric) => (format!("there is no `{word}`"), String::new()),
+        P::Reserved(word) if here.strip_suffix(rest.as_str()).is_some_and(|before| before.ends_with('.')) => {
+            (format!("`{word}` is a reserved word"), format!("write `[\"{word}\"]` for a field"))
+        }
+        P::Reserved(word) => (format!("`{word}` is a reserved word"), "choose another name".into()),
+        P::UnknownOperator(what) if what == "++" => two("there is no `++`", "write `+= 1`"),
+        P::UnknownOperator(what) if what == "?" => {
+            two("there is no `? :`", "write `if a { b } else { c }`, which gives a value")
+        }
+        P::UnknownOperator(what) => (format!("there is no operator `{what}`"), String::new()),
+        P::MissingToken(token, what) if token == "(" && begins(what) == Some("$") => {
+            two("`$` begins a command", "a variable is written without it; `$(`command`)` gives a command's output")
+        }
+        P::MissingToken(token, what) if token == "(" && begins(what).is_some() => {
+            let name = begins(what).unwrap_or_default();
+            (
+                format!("`{name}` begins a command and cannot be a name"),
+                format!("write {name}(`...`), or choose another name"),
             )
         }
-        ParseErrorType::BadInput(LexError::MalformedEscapeSequence(text)) => (
-            format!("`{text}` is no escape"),
-            Some("write `\\\\` for a backslash; in backticks it stands for itself".into()),
-        ),
-        ParseErrorType::BadInput(LexError::MalformedNumber(text)) => (format!("`{text}` is no number"), None),
-        ParseErrorType::BadInput(LexError::ImproperSymbol(symbol, _)) if symbol == "=" => {
-            says("`=` sets a variable and cannot stand here", "write `==` to compare")
-        }
-        ParseErrorType::BadInput(LexError::ImproperSymbol(symbol, _)) if symbol == "===" => {
-            says("there is no `===`", "write `==`")
-        }
-        ParseErrorType::BadInput(LexError::ImproperSymbol(symbol, _)) if symbol == ":=" => {
-            says("there is no `:=`", "write `let name = ...` for a new variable, `name = ...` for an old one")
-        }
-        ParseErrorType::BadInput(LexError::UnexpectedInput(_)) if rest.starts_with("try") => {
-            says("`try` gives no value", "set the variable within: `let x = (); try { x = ...; } catch { ... }`")
-        }
-        ParseErrorType::BadInput(LexError::UnexpectedInput(what)) => (format!("`{what}` cannot stand here"), None),
-        ParseErrorType::Reserved(word) if word == "#" => says("a comment begins with `//`", "write `// ...`"),
-        other if other.to_string().contains("eval") && rest.starts_with("eval") => {
-            says("`eval` is off: no text becomes code while a script runs", "write a function, or a closure")
-        }
-        ParseErrorType::Reserved(word) if ["null", "nil", "void"].contains(&word.as_str()) => {
-            (format!("there is no `{word}`"), Some("write `()` for nothing".to_owned()))
-        }
-        ParseErrorType::Reserved(word) if !word.contains(char::is_alphanumeric) => {
-            (format!("there is no `{word}`"), None)
-        }
-        ParseErrorType::Reserved(word) => {
-            let field = here.chars().nth(at.position().unwrap_or(0).saturating_sub(2)) == Some('.');
-            let help =
-                if field { format!("write `[\"{word}\"]` for a field") } else { "choose another name".to_owned() };
-            (format!("`{word}` is a reserved word"), Some(help))
-        }
-        ParseErrorType::UnknownOperator(what) if what == "++" || what == "--" => {
-            (format!("there is no `{what}`"), Some(format!("write `{} 1`", if what == "++" { "+=" } else { "-=" })))
-        }
-        ParseErrorType::UnknownOperator(what) if what == "?" => {
-            says("there is no `? :`", "write `if a { b } else { c }`, which gives a value")
-        }
-        ParseErrorType::UnknownOperator(what) => (format!("there is no operator `{what}`"), None),
-        ParseErrorType::MissingToken(token, what)
-            if token == "(" && ["$", "cmd", "sh"].iter().any(|name| *what == format!("for '{name}' expression")) =>
-        {
-            let name = what.split('\'').nth(1).unwrap_or_default();
-            if name == "$" {
-                says(
-                    "`$` begins a command",
-                    "a variable is written without it; `$(`command`)` gives a command's output",
-                )
-            } else {
-                (
-                    format!("`{name}` begins a command and cannot be a name"),
-                    Some(format!("write {name}(`...`), or choose another name")),
-                )
-            }
-        }
-        ParseErrorType::MissingToken(token, _)
+        P::MissingToken(token, _)
             if token != ";" && here.split([' ', ';']).any(|word| word == "then" || word == "do") =>
         {
-            says(
+            two(
                 "a block stands between `{` and `}`",
                 "write `if x { ... }`, `while x { ... }`, `for x in list { ... }`",
             )
         }
-        ParseErrorType::MissingToken(token, _) if token == ";" => missing(source, &mut at, &mut length, here, &rest),
-        ParseErrorType::MissingToken(token, what) => {
-            (format!("`{token}` is missing {}", what.replace('\'', "`")), None)
+        P::MissingToken(token, _) if token == ";" => {
+            let (message, help, place) = missing(source, line, here.strip_suffix(&*rest).unwrap_or_default());
+            (line, column) = place.unwrap_or((line, column));
+            (message, help)
         }
-        ParseErrorType::MismatchedType(wanted, found) => (
-            format!(
-                "this is {}, and must be {}",
-                found.trim_start_matches("not "),
-                wanted.replace("a boolean expression", "true or false")
-            ),
-            None,
-        ),
-        ParseErrorType::UnexpectedEOF => {
-            says("the script ends in the middle of something", "look for a bracket that is not closed")
+        P::MissingToken(token, what) => (format!("`{token}` is missing {}", what.replace('\'', "`")), String::new()),
+        P::MismatchedType(wanted, found) => {
+            let wanted = wanted.replace("a boolean expression", "true or false");
+            (format!("this is {}, and must be {wanted}", found.trim_start_matches("not ")), String::new())
         }
-        ParseErrorType::ExprTooDeep => {
-            says("this is nested too deeply", "take it apart: put a part into a variable or a function")
+        P::UnexpectedEOF => two("the script ends in the middle of something", "look for a bracket that is not closed"),
+        P::ExprTooDeep => two("this is nested too deeply", "take it apart: put a part into a variable or a function"),
+        P::VariableExpected => two("the name of a variable should stand here", ""),
+        P::PropertyExpected => {
+            two("the name of a field should stand here", "a field with another name is written `[\"name\"]`")
         }
-        ParseErrorType::VariableExpected => says("the name of a variable should stand here", ""),
-        ParseErrorType::PropertyExpected => {
-            says("the name of a field should stand here", "a field with another name is written `[\"name\"]`")
+        P::AssignmentToConstant(name) => {
+            (format!("`{name}` is a constant"), format!("declare it with `let`, or copy it: `let copy = {name};`"))
         }
-        ParseErrorType::AssignmentToConstant(name) => (
-            format!("`{name}` is a constant"),
-            Some(format!("declare it with `let`, or copy it: `let copy = {name};`")),
-        ),
-        ParseErrorType::WrongFnDefinition => says(
+        P::WrongFnDefinition => two(
             "a function cannot stand within a block",
             "move it to the top level, or write a closure: `let f = |x| ...;`",
         ),
-        ParseErrorType::FnDuplicatedDefinition(name, _) => (format!("the function `{name}` is there twice"), None),
-        ParseErrorType::WrongDocComment => {
-            says("`///` documents a function and must stand right above one", "write `//`")
+        P::FnDuplicatedDefinition(name, _) => (format!("the function `{name}` is there twice"), String::new()),
+        P::WrongDocComment => two("`///` documents a function and must stand right above one", "write `//`"),
+        P::LoopBreak => two("`break` and `continue` work only within a loop", ""),
+        _ if rest.starts_with("eval") => {
+            two("`eval` is off: no text becomes code while a script runs", "write a function, or a closure")
         }
-        ParseErrorType::LoopBreak => says("`break` and `continue` work only within a loop", ""),
-        other => {
-            let text = other.to_string();
-            let mut letters = text.chars();
-            (
-                letters
-                    .next()
-                    .map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
-                    .replace('\'', "`"),
-                None,
-            )
-        }
+        other => (lower(&other.to_string()).replace('\'', "`"), String::new()),
     };
-    Box::new(Report::new(source, at, length, message, help))
+    Box::new(Report::new(source, line, column, message, Some(help).filter(|help| !help.is_empty())))
 }
 
-/// A missing `;`: the mistake stands where the statement before ended, unless a program's name
-/// stands there as in a shell.
-fn missing(source: &Source, at: &mut Position, length: &mut usize, here: &str, rest: &str) -> (String, Option<String>) {
-    let before = here.strip_suffix(rest).unwrap_or_default().trim_end();
-    let first: String =
-        here.trim_start().chars().take_while(|char| char.is_alphanumeric() || *char == '_' || *char == '-').collect();
-    if before.is_empty() {
-        let line = at.line().unwrap_or(1);
-        let earlier = source.text.lines().take(line - 1).enumerate().filter(|(_, text)| {
-            let code = text.trim();
-            !code.is_empty() && !code.starts_with("//")
-        });
-        if let Some((index, text)) = earlier.last() {
-            let code = text.split(" //").next().unwrap_or(text).trim_end();
-            let (line, column) = (u16::try_from(index + 1), u16::try_from(code.chars().count().max(1)));
-            *at = Position::new(line.unwrap_or(u16::MAX), column.unwrap_or(u16::MAX));
-            *length = 1;
-            return ("a `;` is missing behind this".into(), None);
-        }
+/// A missing `;`: message, help, and where the mistake is if not here. It stands where the
+/// statement before ended, unless this is a line of a shell.
+fn missing(source: &Source, line: usize, before: &str) -> (String, String, Option<(usize, usize)>) {
+    if before.trim().is_empty() {
+        let lines = source.text.lines().take(line.saturating_sub(1)).enumerate();
+        let code = |text: &str| text.split(" //").next().unwrap_or_default().trim_end().to_owned();
+        let last = lines.map(|(index, text)| (index + 1, code(text)));
+        let last = last.filter(|(_, code)| !code.is_empty() && !code.starts_with("//")).last();
+        let place = last.map(|(line, code)| (line, code.chars().count()));
+        return ("a `;` is missing behind this".into(), String::new(), place);
     }
     if before.contains("\\`") {
-        return (
-            "this stands behind the end of the text: `\\` is no escape in backticks".into(),
-            Some("write a backtick twice".into()),
-        );
+        let message = "this stands behind the end of the text: `\\` is no escape in backticks";
+        return (message.into(), "write a backtick twice".into(), None);
     }
-    let word = before.split_whitespace().count() == 1 && before.trim() == first;
-    match first.as_str() {
-        "echo" | "printf" => ("this is a line of a shell".into(), Some("write `print(\"...\");`".into())),
-        "local" | "export" | "declare" | "readonly" => {
-            ("this is a line of a shell".into(), Some("write `let name = value;`".into()))
+    let help = match before.trim() {
+        "echo" | "printf" => "write `print(\"...\");`".to_owned(),
+        "function" => "write `fn name(arguments) { ... }`".to_owned(),
+        line if ["local ", "export ", "declare ", "readonly "].iter().any(|word| line.starts_with(word)) => {
+            "write `let name = value;`".to_owned()
         }
-        "function" => ("this is a line of a shell".into(), Some("write `fn name(arguments) { ... }`".into())),
-        _ if word => (
-            "this is a line of a shell".into(),
-            Some(format!("a program is run by cmd(`{first} ...`).run(); its output is $(`{first} ...`)")),
-        ),
-        _ => ("a `;` is missing before this".into(), None),
-    }
+        "local" | "export" | "declare" | "readonly" => "write `let name = value;`".to_owned(),
+        word if word.chars().all(|char| char.is_alphanumeric() || char == '_') => {
+            format!("a program is run by cmd(`{word} ...`).run(); its output is $(`{word} ...`)")
+        }
+        _ => return ("a `;` is missing before this".into(), String::new(), None),
+    };
+    ("this is a line of a shell".into(), help, None)
 }
 
 /// The error at the bottom, with the file it is from and the last place that is known.

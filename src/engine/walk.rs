@@ -1,72 +1,55 @@
 //! The walk over a file's code that finds what is wrong with it.
 
-use super::check::{Options, RESERVED, nearest};
-use super::literal::{self, Kind, Parts};
+use super::calls::Space;
+use super::check::Options;
 use super::load::Source;
 use super::names::Table;
 use super::program::{CLOSURE, Program};
-use super::report::{column, token};
-use crate::process::{Verb, verb};
 use crate::run::Report;
-use rhai::{
-    AST, ASTFlags, ASTNode, CustomExpr, Expr, FnCallExpr, FnPtr, Ident, Module, Namespace, Position, ScriptFuncDef,
-    Shared, Stmt, StmtBlock,
-};
+use rhai::{AST, ASTFlags, ASTNode, Expr, FnPtr, Ident, Module, Position, ScriptFuncDef, Shared, Stmt, StmtBlock};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What runs or reads a command; behind the first of them the value is no command any more.
-const READING: &[&str] = &["read", "lines", "json", "json_lines", "ok", "code", "output"];
-/// What makes a command of a command.
-const SHAPING: &[&str] =
-    &["stdin", "env", "dir", "timeout", "retry", "accept", "both", "interactive", "daemon", "reads"];
-/// What does a command.
-const ACTING: &[&str] = &["run", "try_run", "start", "to_file", "append_to"];
 /// The names that begin a command.
 const TAKEN: &[&str] = &["cmd", "sh"];
 
+/// The next step for a name that cannot be one.
+pub(super) const OTHER: &str = "choose another name";
+
+fn taken(name: &str) -> String {
+    format!("`{name}` begins a command and cannot be a name")
+}
+
 /// What is known of a variable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Holds {
+pub(super) enum Holds {
     Anything,
     Command,
     Constant,
 }
 
-/// Where a name before `::` leads.
-enum Space {
-    File(usize),
-    Static(String),
-    Constants,
-    /// The file could not be read, which was reported where it is imported.
-    Broken,
-    Unknown,
-}
-
 /// The variables and namespaces in sight.
 #[derive(Clone, Debug, Default)]
-struct Sight {
-    variables: Vec<(String, Holds)>,
-    spaces: Vec<(String, Option<usize>)>,
+pub(super) struct Sight {
+    pub(super) variables: Vec<(String, Holds)>,
+    pub(super) spaces: Vec<(String, Option<usize>)>,
     /// In a named function: top-level variables are out of sight.
-    function: bool,
+    pub(super) function: bool,
     /// In a function that is called with `!` and sees its caller's variables.
-    open: bool,
+    pub(super) open: bool,
 }
 
 /// One file being checked.
 pub struct Walk<'a> {
-    program: &'a Program,
-    file: usize,
-    source: &'a Source,
-    table: &'a Table,
-    fields: &'a BTreeSet<String>,
-    functions: BTreeMap<&'a str, Vec<usize>>,
+    pub(super) program: &'a Program,
+    pub(super) file: usize,
+    pub(super) source: &'a Source,
+    pub(super) table: &'a Table,
+    pub(super) fields: &'a BTreeSet<String>,
+    pub(super) functions: BTreeMap<&'a str, Vec<usize>>,
     closures: BTreeMap<&'a str, usize>,
-    options: &'a mut Options,
+    pub(super) options: &'a mut Options,
     reports: &'a mut Vec<Report>,
-    sight: Sight,
-    /// The variables with a command that the closure at hand may take from outside.
-    captured: Vec<String>,
+    pub(super) sight: Sight,
 }
 
 /// The statements of a function. The interpreter shows them only in its own walk.
@@ -110,7 +93,7 @@ pub fn fields(program: &Program) -> BTreeSet<String> {
 }
 
 /// The root of `root.a[b].c()` and what follows: whether it is an index, and the expression.
-fn chain(expr: &Expr) -> Option<(&Expr, Vec<(bool, &Expr)>)> {
+pub(super) fn chain(expr: &Expr) -> Option<(&Expr, Vec<(bool, &Expr)>)> {
     let (Expr::Dot(first, flags, _) | Expr::Index(first, flags, _)) = expr else { return None };
     let mut flags = *flags;
     let root = &first.lhs;
@@ -157,19 +140,7 @@ impl<'a> Walk<'a> {
                 functions.entry(function.name).or_default().push(function.params.len());
             }
         }
-        Self {
-            program,
-            file,
-            source,
-            table,
-            fields,
-            functions,
-            closures,
-            options,
-            reports,
-            sight: Sight::default(),
-            captured: Vec::new(),
-        }
+        Self { program, file, source, table, fields, functions, closures, options, reports, sight: Sight::default() }
     }
 
     /// Looks at everything.
@@ -201,7 +172,7 @@ impl<'a> Walk<'a> {
     }
 
     /// The namespaces that the top level of a file imports.
-    fn spaces_of(&self, file: usize) -> Vec<(String, Option<usize>)> {
+    pub(super) fn spaces_of(&self, file: usize) -> Vec<(String, Option<usize>)> {
         let file = &self.program.files[file];
         let import = |stmt: &Stmt| match stmt {
             Stmt::Import(import, _) => Some((import.1.name.to_string(), self.target(file, &import.0))),
@@ -215,8 +186,20 @@ impl<'a> Walk<'a> {
         file.imports.get(path.as_str()).copied()
     }
 
-    fn report(&mut self, at: Position, length: usize, message: String, help: impl Into<Option<String>>) {
-        self.reports.push(Report::new(self.source, at, length, message, help.into()));
+    pub(super) fn report(&mut self, at: Position, message: impl Into<String>, help: impl Into<String>) {
+        let (line, column) = self.source.place(at);
+        self.report_at(line, column, message, help);
+    }
+
+    pub(super) fn report_at(
+        &mut self,
+        line: usize,
+        column: usize,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        let help = Some(help.into()).filter(|help| !help.is_empty());
+        self.reports.push(Report::new(self.source, line, column, message.into(), help));
     }
 
     // Statements
@@ -227,22 +210,12 @@ impl<'a> Walk<'a> {
         self.name(name, start);
         for param in &def.params {
             self.name(param, start);
-            let known = self.captured.iter().any(|known| known == param.as_str());
-            self.sight.variables.push((param.to_string(), if known { Holds::Command } else { Holds::Anything }));
+            self.sight.variables.push((param.to_string(), Holds::Anything));
         }
         let block = StmtBlock::new(statements(def), start, end);
         // With a `;` behind it, the last statement was not meant to be the value.
-        let tail = !self.ends_with_semicolon(&block);
+        let tail = !self.source.before(end).trim_end().ends_with(';');
         self.block(&block, tail);
-    }
-
-    fn ends_with_semicolon(&self, block: &StmtBlock) -> bool {
-        let end = block.end_position();
-        let (Some(line), Some(column)) = (end.line(), end.position()) else { return false };
-        let before = self.source.text.lines().take(line - 1).chain([]).collect::<Vec<_>>().join("\n");
-        let last: String =
-            self.source.text.lines().nth(line - 1).unwrap_or_default().chars().take(column - 1).collect();
-        format!("{before}\n{last}").trim_end().ends_with(';')
     }
 
     fn block(&mut self, block: &StmtBlock, used: bool) {
@@ -257,43 +230,24 @@ impl<'a> Walk<'a> {
 
     fn declare(&mut self, ident: &Ident, holds: Holds) {
         if TAKEN.contains(&ident.name.as_str()) {
-            self.taken(ident.pos, &ident.name);
+            self.report(ident.pos, taken(&ident.name), OTHER);
         }
         self.sight.variables.push((ident.name.to_string(), holds));
     }
 
-    /// A name without a position of its own: it stands somewhere before the body.
+    /// A name without a position of its own: it stands for the last time before the body.
     fn name(&mut self, name: &str, body: Position) {
-        if TAKEN.contains(&name) {
-            let at = self.before(body, name);
-            self.taken(at, name);
+        if !TAKEN.contains(&name) {
+            return;
         }
-    }
-
-    fn taken(&mut self, at: Position, name: &str) {
-        self.report(
-            at,
-            name.len(),
-            format!("`{name}` begins a command and cannot be a name"),
-            "choose another name".to_owned(),
-        );
-    }
-
-    /// Where a word stands for the last time before a place.
-    fn before(&self, at: Position, word: &str) -> Position {
-        let (Some(line), Some(column)) = (at.line(), at.position()) else { return at };
-        let lines = self.source.text.lines().take(line).enumerate().collect::<Vec<_>>();
-        for (index, text) in lines.into_iter().rev() {
-            let text: String = text.chars().take(if index + 1 == line { column } else { usize::MAX }).collect();
-            let of_name = |char: char| char.is_alphanumeric() || char == '_';
-            let whole =
-                |start: usize| !text[..start].ends_with(of_name) && !text[start + word.len()..].starts_with(of_name);
-            if let Some((start, _)) = text.rmatch_indices(word).find(|(start, _)| whole(*start)) {
-                let small = |number: usize| u16::try_from(number).unwrap_or(u16::MAX);
-                return Position::new(small(index + 1), small(text[..start].chars().count() + 1));
-            }
-        }
-        at
+        let text = self.source.before(body);
+        let of_name = |char: char| char.is_alphanumeric() || char == '_';
+        let whole =
+            |start: &usize| !text[..*start].ends_with(of_name) && !text[start + name.len()..].starts_with(of_name);
+        let start = text.rmatch_indices(name).map(|(start, _)| start).find(whole).unwrap_or(text.len());
+        let line = text[..start].rsplit('\n').next().unwrap_or_default();
+        let place = (text[..start].matches('\n').count() + 1, line.chars().count() + 1);
+        self.report_at(place.0, place.1, taken(name), OTHER);
     }
 
     fn stmt(&mut self, stmt: &Stmt, used: bool) {
@@ -360,19 +314,14 @@ impl<'a> Walk<'a> {
                 let wrong = self.reports.len();
                 self.expr(expr);
                 if !used && self.is_command(expr) && self.reports.len() == wrong {
-                    self.report(
-                        start(expr),
-                        1,
-                        "this command is never run".into(),
-                        "put `.run()` behind it".to_owned(),
-                    );
+                    self.report(start(expr), "this command is never run", "put `.run()` behind it");
                 }
             }
             Stmt::BreakLoop(Some(expr), _, _) | Stmt::Return(Some(expr), _, _) => self.expr(expr),
             Stmt::Import(import, _) => {
                 let (path, alias) = &**import;
                 if TAKEN.contains(&alias.name.as_str()) {
-                    self.taken(alias.pos, &alias.name);
+                    self.report(alias.pos, taken(&alias.name), OTHER);
                 }
                 let file = self.target(&self.program.files[self.file], path);
                 self.sight.spaces.push((alias.name.to_string(), file));
@@ -394,13 +343,13 @@ impl<'a> Walk<'a> {
         };
         if constant && name.2.is_empty() {
             let help = format!("declare it with `let`, or copy it: `let copy = {};`", name.1);
-            self.report(*at, name.1.chars().count(), format!("`{}` is a constant", name.1), help);
+            self.report(*at, format!("`{}` is a constant", name.1), help);
         }
     }
 
     // Expressions
 
-    fn expr(&mut self, expr: &Expr) {
+    pub(super) fn expr(&mut self, expr: &Expr) {
         match expr {
             Expr::Variable(variable, _, at) if variable.2.is_empty() => self.variable(&variable.1, *at),
             Expr::Variable(variable, _, at) => self.constant(&variable.2, &variable.1, *at),
@@ -430,443 +379,28 @@ impl<'a> Walk<'a> {
         let (Some(count), Some(ast)) = (self.closures.get(name).copied(), &program.files[self.file].ast) else {
             return;
         };
-        let outside = self.sight.clone();
-        self.captured = outside
-            .variables
-            .iter()
-            .filter(|(_, holds)| *holds == Holds::Command)
-            .map(|(name, _)| name.clone())
-            .collect();
-        self.sight.variables.clear();
+        let outside = std::mem::take(&mut self.sight.variables);
         self.body(ast, name, count);
-        self.captured.clear();
-        self.sight = outside;
+        self.sight.variables = outside;
     }
 
     fn chain(&mut self, expr: &Expr) {
         let Some((root, links)) = chain(expr) else { return };
-        match root {
+        if let Expr::Variable(name, _, at) = root
+            && name.2.is_empty()
+            && !self.sees(&name.1)
+            && !matches!(self.space(&name.1), Space::Unknown)
+        {
             // `docker.ps()`
-            Expr::Variable(name, _, at)
-                if name.2.is_empty() && !self.sees(&name.1) && !matches!(self.space(&name.1), Space::Unknown) =>
-            {
-                let member = match links[0].1 {
-                    Expr::MethodCall(call, _) => format!("{}::{}(...)", name.1, call.name),
-                    Expr::Property(property, _) => format!("{}::{}", name.1, property.2),
-                    _ => format!("{}::...", name.1),
-                };
-                self.report(*at, name.1.len(), format!("`{}` is a namespace", name.1), format!("write `{member}`"));
-                return;
-            }
-            _ => self.expr(root),
-        }
-        let mut command = self.is_command(root);
-        let mut reads = false;
-        for (index, link) in links {
-            match link {
-                Expr::MethodCall(call, at) if !index => {
-                    self.method(call, *at);
-                    reads |= call.name == "reads";
-                    if command && READING.contains(&call.name.as_str()) && !reads {
-                        self.must_read(root);
-                    }
-                    command &= SHAPING.contains(&call.name.as_str());
-                }
-                Expr::Property(..) if !index => command = false,
-                link => {
-                    self.expr(link);
-                    command = false;
-                }
-            }
-        }
-    }
-
-    /// Whether this is surely a command that nobody has run.
-    fn is_command(&self, expr: &Expr) -> bool {
-        match expr {
-            Expr::Custom(custom, _) => matches!(Kind::of(&custom.tokens[0]), Some(Kind::Command | Kind::Shell)),
-            Expr::FnCall(call, _) if call.name == "|" && call.is_operator_call() => {
-                call.args.iter().all(|arg| self.is_command(arg))
-            }
-            Expr::Variable(name, _, _) if name.2.is_empty() => {
-                let known = self.sight.variables.iter().rev().find(|(known, _)| *known == name.1.as_str());
-                known.is_some_and(|(_, holds)| *holds == Holds::Command)
-            }
-            Expr::Dot(..) => chain(expr).is_some_and(|(root, links)| {
-                self.is_command(root)
-                    && links.iter().all(|(index, link)| match link {
-                        Expr::MethodCall(call, _) => !index && SHAPING.contains(&call.name.as_str()),
-                        _ => false,
-                    })
-            }),
-            _ => false,
-        }
-    }
-
-    // Names
-
-    fn sees(&self, name: &str) -> bool {
-        self.sight.variables.iter().any(|(known, _)| known == name)
-            || name == "args"
-            || self.functions.contains_key(name)
-            || (self.sight.function && self.program.constants(self.file).contains(&name))
-    }
-
-    fn variable(&mut self, name: &str, at: Position) {
-        if self.sees(name) || self.sight.open {
-            return;
-        }
-        let top = self.program.files[self.file].ast.iter().flat_map(AST::statements);
-        let is_top = |stmt: &Stmt| matches!(stmt, Stmt::Var(var, _, _) if var.0.name == name);
-        let length = name.chars().count();
-        if self.sight.function && top.clone().any(is_top) {
-            self.report(
-                at,
-                length,
-                format!("a function does not see the variable `{name}` of the top level"),
-                format!("make it a constant, `const {name} = ...;`, or a parameter of the function"),
-            );
-            return;
-        }
-        let constants = self.program.constants(self.file);
-        let known = self.sight.variables.iter().map(|(known, _)| known.as_str()).chain(["args"]);
-        let known = known.chain(constants).chain(self.functions.keys().copied());
-        let near = nearest(name, known).map(|near| format!("did you mean `{near}`?"));
-        let later = top.clone().any(is_top).then(|| "it is declared further down: move that up".to_owned());
-        self.report(at, length, format!("there is no variable `{name}`"), later.or(near));
-    }
-
-    /// Where a single name before `::` leads.
-    fn space(&self, name: &str) -> Space {
-        if let Some((_, file)) = self.sight.spaces.iter().rev().find(|(known, _)| known == name) {
-            return match file {
-                Some(file) if self.program.is_whole(*file) => Space::File(*file),
-                _ => Space::Broken,
+            let member = match links[0].1 {
+                Expr::MethodCall(call, _) => format!("{}(...)", call.name),
+                Expr::Property(property, _) => property.2.to_string(),
+                _ => "...".to_owned(),
             };
-        }
-        match name {
-            "global" => Space::Constants,
-            name if self.table.has(name) => Space::Static(name.to_owned()),
-            _ => Space::Unknown,
-        }
-    }
-
-    /// Where the names before the last `::` lead; unknown ones are reported.
-    fn resolve(&mut self, namespace: &Namespace) -> Space {
-        let mut path = namespace.path.iter();
-        let Some(first) = path.next() else { return Space::Broken };
-        let mut space = self.space(&first.name);
-        if matches!(space, Space::Unknown) {
-            let known = self.sight.spaces.iter().map(|(name, _)| name.as_str()).chain(self.table.namespaces());
-            let near = nearest(&first.name, known).map(|near| format!("did you mean `{near}`?"));
-            let help = near.unwrap_or_else(|| {
-                format!("a file of that name needs `import \"{0}\" as {0};` at the top", first.name)
-            });
-            self.report(first.pos, first.name.len(), format!("there is no namespace `{}`", first.name), help);
-            return Space::Broken;
-        }
-        for part in path {
-            space = match space {
-                Space::File(file) => match self
-                    .spaces_of(file)
-                    .into_iter()
-                    .find(|(name, _)| *name == part.name.as_str())
-                {
-                    Some((_, Some(file))) if self.program.is_whole(file) => Space::File(file),
-                    Some(_) => Space::Broken,
-                    None => {
-                        self.report(part.pos, part.name.len(), format!("there is no namespace `{}`", part.name), None);
-                        Space::Broken
-                    }
-                },
-                Space::Static(name) if self.table.has(&format!("{name}::{}", part.name)) => {
-                    Space::Static(format!("{name}::{}", part.name))
-                }
-                _ => Space::Broken,
-            };
-        }
-        space
-    }
-
-    fn constant(&mut self, namespace: &Namespace, name: &str, at: Position) {
-        let known: Vec<&str> = match self.resolve(namespace) {
-            Space::File(file) => self.program.constants(file),
-            Space::Constants => self.program.constants(self.file),
-            Space::Static(_) => Vec::new(),
-            Space::Broken | Space::Unknown => return,
-        };
-        if !known.contains(&name) {
-            let near = nearest(name, known.into_iter()).map(|near| format!("did you mean `{namespace}::{near}`?"));
-            self.report(at, name.len(), format!("`{namespace}` has no constant `{name}`"), near);
-        }
-    }
-
-    // Calls
-
-    fn call(&mut self, call: &FnCallExpr, at: Position) {
-        let (name, count) = (call.name.as_str(), call.args.len());
-        let is_name = name.starts_with(|char: char| char.is_alphabetic() || char == '_');
-        if call.is_operator_call() && name == "|" {
-            self.pipe(call);
-        }
-        call.args.iter().for_each(|arg| self.expr(arg));
-        if call.is_operator_call() || !is_name {
+            self.report(*at, format!("`{}` is a namespace", name.1), format!("write `{}::{member}`", name.1));
             return;
         }
-        if !call.namespace.is_empty() {
-            self.qualified(call, at);
-            return;
-        }
-        if let Some(counts) = self.functions.get(name) {
-            // A function of the script hides one of ours only with as many parameters.
-            let ours = self.table.counts("", name);
-            if !counts.contains(&count) && !ours.is_some_and(|ours| ours.contains(&count)) {
-                let counts: BTreeSet<usize> =
-                    counts.iter().copied().chain(ours.into_iter().flatten().copied()).collect();
-                self.wrong_count(name, at, &counts, count);
-            }
-            return;
-        }
-        match self.table.counts("", name) {
-            Some(counts) if !counts.contains(&count) => {
-                let counts = counts.clone();
-                self.wrong_count(name, at, &counts, count);
-            }
-            Some(_) => match (name, &call.args[..]) {
-                ("flag" | "opt", [option, ..]) => self.option(name, option),
-                ("Fn", [Expr::StringConstant(function, at)]) if !self.knows(function) => {
-                    let known = self.functions.keys().copied().chain(self.table.names(""));
-                    let near = nearest(function, known).map(|near| format!("did you mean `{near}`?"));
-                    self.report(*at, function.len() + 2, format!("there is no function `{function}`"), near);
-                }
-                _ => {}
-            },
-            None if self.sees(name) => {
-                let args = if count == 0 { "" } else { "..." };
-                self.report(
-                    at,
-                    name.len(),
-                    format!("`{name}` is a variable, not a function"),
-                    format!("a closure in a variable is called by `{name}.call({args})`"),
-                );
-            }
-            None => {
-                let help = self.meant(name);
-                self.report(at, name.len(), format!("there is no function `{name}`"), help);
-            }
-        }
-    }
-
-    fn knows(&self, name: &str) -> bool {
-        self.functions.contains_key(name) || self.table.counts("", name).is_some()
-    }
-
-    /// What somebody may have meant by a function that is not there.
-    fn meant(&self, name: &str) -> Option<String> {
-        let import = self
-            .sight
-            .spaces
-            .iter()
-            .find(|(_, file)| file.is_some_and(|file| self.program.functions(file).contains_key(name)));
-        let home = import.map(|(space, _)| space.as_str()).or_else(|| self.table.home(name));
-        let bash = match name {
-            "echo" | "printf" => Some("print"),
-            "cat" => Some("file::read"),
-            _ => None,
-        };
-        let near = nearest(name, self.functions.keys().copied().chain(self.table.names("")));
-        let near = home.map(|home| format!("{home}::{name}")).or_else(|| bash.or(near).map(str::to_owned));
-        near.map(|near| format!("did you mean `{near}`?"))
-    }
-
-    fn wrong_count(&mut self, name: &str, at: Position, counts: &BTreeSet<usize>, found: usize) {
-        let list: Vec<String> = counts.iter().map(usize::to_string).collect();
-        let wanted = match list.as_slice() {
-            [only] if only == "0" => "no arguments".to_owned(),
-            [only] => format!("{only} argument{}", if only == "1" { "" } else { "s" }),
-            [all @ .., last] => format!("{} or {last} arguments", all.join(", ")),
-            [] => return,
-        };
-        let length = name.rsplit("::").next().unwrap_or(name).len();
-        self.report(at, length, format!("`{name}` takes {wanted}, not {found}"), None);
-    }
-
-    fn qualified(&mut self, call: &FnCallExpr, at: Position) {
-        let (name, count) = (call.name.as_str(), call.args.len());
-        let space = self.resolve(&call.namespace);
-        let (counts, near) = match &space {
-            Space::File(file) => {
-                let functions = self.program.functions(*file);
-                let near = nearest(name, functions.keys().copied()).map(str::to_owned);
-                (functions.get(name).map(|counts| counts.iter().copied().collect()), near)
-            }
-            Space::Static(space) => {
-                let near = nearest(name, self.table.names(space)).map(str::to_owned);
-                (self.table.counts(space, name).cloned(), near)
-            }
-            Space::Constants => {
-                let near = nearest(name, self.functions.keys().copied()).map(str::to_owned);
-                (self.functions.get(name).map(|counts| counts.iter().copied().collect()), near)
-            }
-            Space::Broken | Space::Unknown => return,
-        };
-        match counts {
-            Some(counts) if counts.contains(&count) => {}
-            Some(counts) => self.wrong_count(&format!("{}::{name}", call.namespace), at, &counts, count),
-            None => {
-                let help = near.map(|near| format!("did you mean `{}::{near}`?", call.namespace));
-                self.report(at, name.len(), format!("`{}` has no function `{name}`", call.namespace), help);
-            }
-        }
-    }
-
-    fn method(&mut self, call: &FnCallExpr, at: Position) {
-        call.args.iter().for_each(|arg| self.expr(arg));
-        let (name, count) = (call.name.as_str(), call.args.len());
-        if self.fields.contains(name) {
-            return;
-        }
-        // `x.f(1)` calls f(x, 1), and a function of the script also as f(1) with `this`.
-        let ours = self.table.counts("", name).into_iter().flatten().filter_map(|count| count.checked_sub(1));
-        let theirs =
-            self.functions.get(name).into_iter().flatten().flat_map(|count| [Some(*count), count.checked_sub(1)]);
-        let counts: BTreeSet<usize> = ours.chain(theirs.flatten()).collect();
-        if counts.is_empty() {
-            let known = self
-                .table
-                .names("")
-                .chain(self.functions.keys().copied())
-                .chain(self.fields.iter().map(String::as_str));
-            let near = nearest(name, known).map(|near| format!("did you mean `{near}`?"));
-            self.report(at, name.len(), format!("there is no method `{name}`"), near);
-        } else if !counts.contains(&count) {
-            self.wrong_count(name, at, &counts, count);
-        }
-    }
-
-    fn option(&mut self, kind: &str, name: &Expr) {
-        let Expr::StringConstant(name, at) = name else {
-            let at = name.start_position();
-            self.report(
-                at,
-                1,
-                format!("the name in `{kind}(...)` must stand there as text"),
-                "the options of a script are known before it runs".to_owned(),
-            );
-            return;
-        };
-        let length = name.chars().count() + 2;
-        if name.starts_with('-') || name.is_empty() || name.contains(['=', ' ']) {
-            self.report(
-                *at,
-                length,
-                format!("`{name}` is no name of an option"),
-                format!("write `{kind}(\"name\")` for `--name`"),
-            );
-        } else if RESERVED.contains(&name.as_str()) {
-            self.report(
-                *at,
-                length,
-                format!("`--{name}` is an option of moyai itself"),
-                "choose another name".to_owned(),
-            );
-        }
-        let names = if kind == "flag" { &mut self.options.flags } else { &mut self.options.options };
-        names.insert(name.to_string());
-    }
-
-    // Commands
-
-    /// `a | b.run()` runs b alone and pipes what it gives.
-    fn pipe(&mut self, call: &FnCallExpr) {
-        let [left, right] = &call.args[..] else { return };
-        let Some((root, links)) = chain(right).filter(|_| self.is_command(left)) else { return };
-        let last = match links.last() {
-            Some((false, Expr::MethodCall(last, at))) if self.is_command(root) => (last, *at),
-            _ => return,
-        };
-        let name = last.0.name.as_str();
-        if READING.contains(&name) || ACTING.contains(&name) {
-            let message = format!("`.{name}()` belongs to the right command alone, not to the pipe");
-            self.report(last.1, name.len(), message, format!("put the pipe into brackets: `(a | b).{name}()`"));
-        }
-    }
-
-    fn literal(&mut self, custom: &CustomExpr) {
-        let Some(kind) = Kind::of(&custom.tokens[0]) else { return };
-        let input = &custom.inputs[0];
-        let at = input.start_position();
-        let quote = self.char_at(at);
-        let parts = literal::parts(input).filter(|_| quote == Some('`') || (kind == Kind::Shell && quote == Some('#')));
-        let Some(parts) = parts else {
-            let length = self.length(at);
-            let name = kind.name().replace("...", "`...`");
-            self.report(
-                at,
-                length,
-                format!("{} takes a command in backticks", kind.name()),
-                format!("write {name}; `${{...}}` within is a value"),
-            );
-            self.expr(input);
-            return;
-        };
-        if let Err(refusal) = parts.check(kind) {
-            let (line, column) = literal::place_of(&self.source.text, &parts, &refusal);
-            let small = |number: usize| u16::try_from(number).unwrap_or(u16::MAX);
-            let at = Position::new(small(line), 1);
-            self.report(at, 1, refusal.message, refusal.help);
-            if let Some(report) = self.reports.last_mut() {
-                report.place.column = column;
-            }
-        } else if kind == Kind::Read {
-            self.reads(kind, &parts, at);
-        }
-        self.expr(input);
-    }
-
-    fn length(&self, at: Position) -> usize {
-        let text = self.source.text.lines().nth(at.line().unwrap_or(1) - 1);
-        text.map_or(1, |text| token(text, column(text, at.position().unwrap_or(1))))
-    }
-
-    fn char_at(&self, at: Position) -> Option<char> {
-        let text = self.source.text.lines().nth(at.line()?.checked_sub(1)?)?;
-        text.chars().nth(column(text, at.position()?).checked_sub(1)?)
-    }
-
-    /// What is read must not act: a dry run does read.
-    fn must_read(&mut self, root: &Expr) {
-        match root {
-            Expr::Custom(custom, _) => {
-                if let (Some(kind), Some(parts)) = (Kind::of(&custom.tokens[0]), literal::parts(&custom.inputs[0])) {
-                    self.reads(kind, &parts, custom.inputs[0].start_position());
-                }
-            }
-            Expr::FnCall(call, _) => call.args.iter().for_each(|arg| self.must_read(arg)),
-            Expr::Dot(..) => {
-                if let Some((root, _)) = chain(root) {
-                    self.must_read(root);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn reads(&mut self, kind: Kind, parts: &Parts<'_>, at: Position) {
-        if kind == Kind::Shell {
-            return;
-        }
-        // A literal that is refused is reported by itself.
-        for words in Parts::known_words(&parts.check(kind).unwrap_or_default()) {
-            if let Verb::Acts(what) = verb(&words) {
-                let length = self.length(at);
-                self.report(
-                    at,
-                    length,
-                    format!("`{what}` acts, and stands where a command is read"),
-                    "this acts: use `.run()`".to_owned(),
-                );
-            }
-        }
+        self.expr(root);
+        self.links(root, &links);
     }
 }

@@ -1,0 +1,121 @@
+//! The command literals of a script: what is wrong with them, and with what is done to them.
+
+use super::literal::{self, Kind, Parts};
+use super::walk::{Holds, Walk, chain};
+use crate::process::{Verb, verb};
+use rhai::{CustomExpr, Expr, FnCallExpr, Position};
+
+/// What runs or reads a command; behind the first of them the value is no command any more.
+const READING: &[&str] = &["read", "lines", "json", "json_lines", "ok", "code", "output"];
+/// What makes a command of a command.
+const SHAPING: &[&str] =
+    &["stdin", "env", "dir", "timeout", "retry", "accept", "both", "interactive", "daemon", "reads"];
+/// What does a command.
+const ACTING: &[&str] = &["run", "try_run", "start", "to_file", "append_to"];
+
+impl Walk<'_> {
+    /// Whether this is surely a command that nobody has run.
+    pub(super) fn is_command(&self, expr: &Expr) -> bool {
+        match expr {
+            Expr::Custom(custom, _) => matches!(Kind::of(&custom.tokens[0]), Some(Kind::Command | Kind::Shell)),
+            Expr::FnCall(call, _) if call.name == "|" && call.is_operator_call() => {
+                call.args.iter().all(|arg| self.is_command(arg))
+            }
+            Expr::Variable(name, _, _) if name.2.is_empty() => {
+                let known = self.sight.variables.iter().rev().find(|(known, _)| *known == name.1.as_str());
+                known.is_some_and(|(_, holds)| *holds == Holds::Command)
+            }
+            Expr::Dot(..) => chain(expr).is_some_and(|(root, links)| {
+                self.is_command(root)
+                    && links.iter().all(|(index, link)| match link {
+                        Expr::MethodCall(call, _) => !index && SHAPING.contains(&call.name.as_str()),
+                        _ => false,
+                    })
+            }),
+            _ => false,
+        }
+    }
+
+    /// What is done with a command: a reading method on one that acts is a mistake.
+    pub(super) fn links(&mut self, root: &Expr, links: &[(bool, &Expr)]) {
+        let mut command = self.is_command(root);
+        for (index, link) in links {
+            match link {
+                Expr::MethodCall(call, at) if !index => {
+                    self.method(call, *at);
+                    if command && READING.contains(&call.name.as_str()) {
+                        self.must_read(root);
+                    }
+                    // One that is said to read is taken at its word.
+                    command &= SHAPING.contains(&call.name.as_str()) && call.name != "reads";
+                }
+                Expr::Property(..) if !index => command = false,
+                link => {
+                    self.expr(link);
+                    command = false;
+                }
+            }
+        }
+    }
+
+    /// `a | b.run()` runs b alone and pipes what it gives.
+    pub(super) fn pipe(&mut self, call: &FnCallExpr) {
+        let [left, right] = &call.args[..] else { return };
+        let Some((root, links)) = chain(right).filter(|_| self.is_command(left)) else { return };
+        let Some((false, Expr::MethodCall(last, at))) = links.last() else { return };
+        let name = last.name.as_str();
+        if self.is_command(root) && (READING.contains(&name) || ACTING.contains(&name)) {
+            let message = format!("`.{name}()` belongs to the right command alone, not to the pipe");
+            self.report(*at, message, format!("put the pipe into brackets: `(a | b).{name}()`"));
+        }
+    }
+
+    pub(super) fn literal(&mut self, custom: &CustomExpr) {
+        let Some(kind) = Kind::of(&custom.tokens[0]) else { return };
+        let input = &custom.inputs[0];
+        let at = input.start_position();
+        // The code does not tell quotes apart; the text does.
+        let quote = self.source.text[self.source.before(at).len()..].chars().next();
+        let written = quote == Some('`') || (kind == Kind::Shell && quote == Some('#'));
+        match literal::parts(input).filter(|_| written) {
+            None => {
+                let help = format!("write {}; `${{...}}` within is a value", kind.name().replace("...", "`...`"));
+                self.report(at, format!("{} takes a command in backticks", kind.name()), help);
+            }
+            Some(parts) => match parts.check(kind) {
+                Err(refusal) => {
+                    let (line, column) = literal::place_of(self.source, &parts, &refusal);
+                    self.report_at(line, column, refusal.message, refusal.help);
+                }
+                Ok(_) if kind == Kind::Read => self.reads(kind, &parts, at),
+                Ok(_) => {}
+            },
+        }
+        self.expr(input);
+    }
+
+    /// What is read must not act: a dry run does read.
+    fn must_read(&mut self, root: &Expr) {
+        match root {
+            Expr::Custom(custom, _) => {
+                if let (Some(kind), Some(parts)) = (Kind::of(&custom.tokens[0]), literal::parts(&custom.inputs[0])) {
+                    self.reads(kind, &parts, custom.inputs[0].start_position());
+                }
+            }
+            Expr::FnCall(call, _) => call.args.iter().for_each(|arg| self.must_read(arg)),
+            Expr::Dot(..) => chain(root).into_iter().for_each(|(root, _)| self.must_read(root)),
+            _ => {}
+        }
+    }
+
+    fn reads(&mut self, kind: Kind, parts: &Parts<'_>, at: Position) {
+        // What bash does cannot be told; a literal that is refused is reported by itself.
+        let stages = if kind == Kind::Shell { Vec::new() } else { parts.check(kind).unwrap_or_default() };
+        for words in Parts::known_words(&stages) {
+            if let Verb::Acts(what) = verb(&words) {
+                let message = format!("`{what}` acts, and stands where a command is read");
+                self.report(at, message, "this acts: use `.run()`");
+            }
+        }
+    }
+}
