@@ -5,3 +5,4 @@ mod common;
 mod docker;
 mod host;
 mod nginx;
+mod scripts;
