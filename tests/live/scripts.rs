@@ -69,13 +69,13 @@ fn site(host: &mut Host, name: &str) {
 
 const WORKERS: &str = "sleep 0.2; pgrep -P $(cat /run/nginx.pid)";
 const KILL_ENGINE: &str = "kill $(cat /run/docker.pid); while [ -e /run/docker.pid ]; do sleep 0.02; done";
-const QUICK: &str = "--stop-timeout 0";
+const QUICK: &str = "--stop-signal KILL";
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
 fn a_dry_run_of_any_script_changes_nothing_and_its_lines_do_the_work() {
     let mut host = Host::new();
-    host.run("web", "--stop-timeout 0 -v data:/data");
+    host.run("web", "--stop-signal KILL -v data:/data");
     host.run("gone", QUICK);
     host.sh("docker stop gone; printf '#!/bin/sh\\necho \"$1\" >>/opt/told\\n' >/opt/tw; chmod +x /opt/tw").ok();
     host.config(
@@ -251,7 +251,7 @@ fn a_boot_starts_what_it_can_and_what_it_may() {
 #[ignore = "needs a private host: tests/run"]
 fn backups_rotate_through_the_week_and_the_year_and_lose_nobodys_image() {
     let mut host = Host::new();
-    host.run("web", "--stop-timeout 0 -v data:/data -v /srv:/host:ro");
+    host.run("web", "--stop-signal KILL -v data:/data -v /srv:/host:ro");
     let err = host.script("--at 2026-11-24 backup web").err;
     assert!(err.contains("web: /data is a volume and not in the backup (data)"), "{err}");
     assert!(err.contains("web: /host is a bind and not in the backup (/srv)"), "{err}");
@@ -311,7 +311,7 @@ fn backups_rotate_through_the_week_and_the_year_and_lose_nobodys_image() {
 fn a_restore_keeps_the_options_and_goes_back_by_itself() {
     let mut host = Host::new();
     host.sh("docker network create back").ok();
-    host.run("web", "--stop-timeout 0 -v data:/data -v /srv:/host:ro -p 127.0.0.1:8082:80 -p 53:53/udp -e A='b c' --restart on-failure:3 --network back --network-alias shop --hostname sho --memory 64m --cap-add NET_ADMIN --label 'a=b c'");
+    host.run("web", "--stop-signal KILL -v data:/data -v /srv:/host:ro -p 127.0.0.1:8082:80 -p 53:53/udp -e A='b c' --restart on-failure:3 --network back --network-alias shop --hostname sho --memory 64m --cap-add NET_ADMIN --label 'a=b c'");
     host.sh("docker network connect bridge web").ok();
     host.config("");
     host.script("backup web --tag v1").ok();
