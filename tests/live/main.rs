@@ -10,3 +10,4 @@ mod nginx;
 fn says(err: &str, sentence: &str, help: &str) -> bool {
     err.find(sentence).is_some_and(|at| err[at..].contains(help))
 }
+mod scripts;
