@@ -272,8 +272,7 @@ fn backups_rotate_through_the_week_and_the_year_and_lose_nobodys_image() {
     host.script("--at 2026-12-08 backup").ok();
     assert_eq!(host.sh(ids).ok().trim(), "0");
     // Somebody's image by that name, somebody's second name of ours, and one that runs: all stay.
-    host.sh("docker tag base:1 base:Thu; docker tag base:Fri base:keep 2>/dev/null; docker tag base:Wed base:keep")
-        .ok();
+    host.sh("docker tag base:1 base:Thu; docker tag base:Wed base:keep").ok();
     host.sh("docker run -d --name other --label moyai.backup=never base:Sun /bin/busybox sleep 900").ok();
     for at in ["2026-12-09", "2026-12-10", "2026-12-13"] {
         host.script(&format!("--at {at} backup")).ok();
@@ -288,7 +287,7 @@ fn backups_rotate_through_the_week_and_the_year_and_lose_nobodys_image() {
     let before = host.snapshot();
     assert!(host.script("backup web wbe").failed(1).contains("there is no running container `wbe`"));
     host.unchanged(&before, "");
-    host.sh("docker rm -f web; docker run -d --name web base:v1 /bin/busybox sleep 900; docker run -d --name port registry.test:5000/x:1 2>/dev/null").code = 0;
+    host.sh("docker rm -f web; docker run -d --name web base:v1 /bin/busybox sleep 900").ok();
     host.script("backup web --tag v2").ok();
     host.sh("docker inspect base:v2 >/dev/null").ok();
 
