@@ -144,13 +144,7 @@ fn read(run: &Run, engine: &Engine, source: &Source) -> Result<(Program, Options
     Ok((program, options))
 }
 
-fn run_here(
-    run: &Arc<Run>,
-    context: Context,
-    mut engine: Engine,
-    source: &Source,
-    words: &[String],
-) -> Result<Ended> {
+fn run_here(run: &Arc<Run>, context: Context, mut engine: Engine, source: &Source, words: &[String]) -> Result<Ended> {
     let (program, options) = read(run, &engine, source)?;
     let program = Arc::new(program);
     engine.set_module_resolver(Resolver(program.clone()));
