@@ -80,12 +80,12 @@ impl Table {
     fn row(&mut self, name: &str, value: f64, most: f64, unit: &str) {
         let verdict = if value <= most { "ok" } else { "missed" };
         self.missed += usize::from(value > most);
-        println!("{name:<52} {value:>6.2}{unit}   at most {most:.2}{unit}   {verdict}");
+        println!("{name:<52} {value:>7.3}{unit}   at most {most:.3}{unit}   {verdict}");
     }
 
     /// A row without a target, for whoever wants to know.
     fn aside(&mut self, name: &str, value: f64) {
-        println!("{name:<52} {value:>6.2}");
+        println!("{name:<52} {value:>7.3}");
     }
 }
 
