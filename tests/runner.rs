@@ -323,8 +323,8 @@ fn the_printed_lines_pasted_into_a_shell_do_what_the_run_does() {
 #[test]
 fn an_interactive_command_gets_the_terminal_and_a_captured_one_does_not() {
     let world = World::new();
-    world.script("test", "print($(`sh -c 'test -t 0 || echo none'`));\ncmd(`sh -c 'test -t 0 && test -t 1 && read x && echo got:$x'`).interactive().run();\nprint(\"after\");");
-    let out = on_a_pty(&world, "hello\n", Duration::from_millis(700));
+    world.script("test", "print($(`sh -c 'test -t 0 || echo none'`));\ncmd(`sh -c 'test -t 0 && test -t 1 && echo ready && read x && echo got:$x'`).interactive().run();\nprint(\"after\");");
+    let out = on_a_pty(&world, "hello\n");
     assert!(out.contains("none\r\n") && out.contains("got:hello\r\n") && out.contains("after\r\n"), "{out}");
 }
 
@@ -333,17 +333,17 @@ fn ctrl_c_inside_an_interactive_shell_does_not_end_the_script_but_in_a_plain_pro
     let world = World::new();
     world.script(
         "test",
-        "cmd(`sh -c 'trap \"echo caught; exit 0\" INT; sleep 5 & wait'`).interactive().run();\nprint(\"after\");",
+        "cmd(`sh -c 'trap \"echo caught; exit 0\" INT; echo ready; sleep 20 & wait'`).interactive().run();\nprint(\"after\");",
     );
-    let out = on_a_pty(&world, "\u{3}", Duration::from_millis(900));
+    let out = on_a_pty(&world, "\u{3}");
     assert!(out.contains("caught\r\n") && out.contains("after\r\n"), "{out}");
-    world.script("test", "cmd(`sleep 5`).interactive().run();\nprint(\"after\");");
-    let out = on_a_pty(&world, "\u{3}", Duration::from_millis(900));
+    world.script("test", "cmd(`sh -c 'echo ready; exec sleep 20'`).interactive().run();\nprint(\"after\");");
+    let out = on_a_pty(&world, "\u{3}");
     assert!(!out.contains("after") && out.contains("interrupted"), "{out}");
 }
 
-/// Runs the world's script `test` on a terminal of its own and types into it after a while.
-fn on_a_pty(world: &World, typed: &str, pause: Duration) -> String {
+/// Runs the world's script `test` on a terminal of its own, and types once it has said `ready`.
+fn on_a_pty(world: &World, typed: &str) -> String {
     use std::os::unix::process::CommandExt;
     let controller = rustix::pty::openpt(rustix::pty::OpenptFlags::RDWR | rustix::pty::OpenptFlags::NOCTTY).unwrap();
     rustix::pty::grantpt(&controller).unwrap();
@@ -363,27 +363,29 @@ fn on_a_pty(world: &World, typed: &str, pause: Duration) -> String {
     }
     let mut child = command.spawn().unwrap();
     drop(command);
-    std::thread::sleep(pause);
-    rustix::io::write(&controller, typed.as_bytes()).unwrap();
-    let (send, receive) = std::sync::mpsc::channel();
+    let controller = std::sync::Arc::new(controller);
+    let screen = std::sync::Arc::new(std::sync::Mutex::new(String::new()));
+    let (seen, from) = (screen.clone(), controller.clone());
     let reader = std::thread::spawn(move || {
-        let (mut all, mut buffer) = (Vec::new(), [0; 4096]);
+        let mut buffer = [0; 4096];
         // Reading a pty whose other side is closed fails with EIO.
-        while let Ok(count) = rustix::io::read(&controller, &mut buffer[..]) {
-            if count == 0 {
-                break;
-            }
-            all.extend_from_slice(&buffer[..count]);
+        while let Ok(count @ 1..) = rustix::io::read(&*from, &mut buffer[..]) {
+            seen.lock().unwrap().push_str(&String::from_utf8_lossy(&buffer[..count]));
         }
-        send.send(String::from_utf8_lossy(&all).into_owned()).unwrap();
     });
-    let until = Instant::now() + Duration::from_secs(10);
+    let until = Instant::now() + Duration::from_secs(15);
+    let mut said = false;
     while child.try_wait().unwrap().is_none() {
+        if !said && screen.lock().unwrap().contains("ready\r\n") {
+            said = true;
+            rustix::io::write(&*controller, typed.as_bytes()).unwrap();
+        }
         if Instant::now() > until {
             child.kill().unwrap();
         }
         std::thread::sleep(Duration::from_millis(10));
     }
     reader.join().unwrap();
-    receive.recv().unwrap()
+    let screen = screen.lock().unwrap();
+    screen.clone()
 }

@@ -13,7 +13,8 @@ pub struct State {
 }
 
 impl State {
-    /// Opens the run's state, making it when it is not there. Nobody else may read it.
+    /// Opens the run's state, making it when it is not there; a dry run makes nothing. Nobody else
+    /// may read it.
     ///
     /// # Errors
     /// When the folder or file cannot be made, or is no SQLite file.
@@ -24,6 +25,12 @@ impl State {
             Error::new(format!("open the state `{}`: {cause}", path.display()))
                 .help("`$MOYAI_STATE` names another folder; a file that is broken can be moved away")
         };
+        let table = "CREATE TABLE IF NOT EXISTS state (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;";
+        if run.dry() && !path.exists() {
+            let open = || Connection::open_in_memory().and_then(|empty| empty.execute_batch(table).map(|()| empty));
+            let connection = open().map_err(|error| failed(error.to_string()))?;
+            return Ok(Self { connection });
+        }
         let make = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
         make.map_err(|error| failed(crate::process::cause(&error)))?;
         // SQLite would make it with the umask's mode.
@@ -32,10 +39,8 @@ impl State {
         let open = || {
             let connection = Connection::open(&path)?;
             connection.busy_timeout(Duration::from_secs(10))?;
-            connection.execute_batch(
-                "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
-                 CREATE TABLE IF NOT EXISTS state (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;",
-            )?;
+            connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;")?;
+            connection.execute_batch(table)?;
             Ok(connection)
         };
         let connection = open().map_err(|error: rusqlite::Error| failed(error.to_string()))?;

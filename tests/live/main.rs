@@ -5,6 +5,7 @@ mod common;
 mod docker;
 mod host;
 mod nginx;
+mod scripts;
 
 /// Whether an error has this sentence and, behind the line of the script, this next step.
 fn says(err: &str, sentence: &str, help: &str) -> bool {

@@ -80,12 +80,12 @@ impl Table {
     fn row(&mut self, name: &str, value: f64, most: f64, unit: &str) {
         let verdict = if value <= most { "ok" } else { "missed" };
         self.missed += usize::from(value > most);
-        println!("{name:<52} {value:>6.2}{unit}   at most {most:.2}{unit}   {verdict}");
+        println!("{name:<52} {value:>7.3}{unit}   at most {most:.3}{unit}   {verdict}");
     }
 
     /// A row without a target, for whoever wants to know.
     fn aside(&mut self, name: &str, value: f64) {
-        println!("{name:<52} {value:>6.2}");
+        println!("{name:<52} {value:>7.3}");
     }
 }
 
@@ -123,10 +123,10 @@ fn hosts_sync(table: &mut Table, folder: &Path) {
     reset();
     let bare = calls(folder, moyai());
     bash(&theirs, ARTICLE_HOSTS);
-    for file in [&our_file, &their_file] {
-        let named = fs::read_to_string(file).expect("read a hosts file").matches("172.17.").count();
-        assert_eq!(named, CONTAINERS, "{}", file.display());
-    }
+    let named = |file| fs::read_to_string(file).expect("read a hosts file").matches("172.17.").count();
+    assert_eq!(named(&our_file), CONTAINERS);
+    // An engine of today prints each address twice, which the article could not know.
+    assert!(named(&their_file) >= CONTAINERS);
     let both = "hosts-sync / the article's pipeline";
     let same = ratio(15, || run(&mut moyai()), || bash(&theirs, ARTICLE_HOSTS));
     table.row(&format!("{both}, no change"), same, 1.0 / 3.0, "");

@@ -1,0 +1,641 @@
+//! The shipped scripts, on a real engine and behind a real nginx.
+
+use crate::common::{Gave, read};
+use crate::host::Host;
+use rustix::process::{Pid, Signal};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+impl Host {
+    /// Runs a shipped script: its name and arguments, options before it.
+    fn script(&mut self, words: &str) -> Gave {
+        self.sh(&format!("\"$moyai\" run {words}"))
+    }
+
+    /// Writes the user's `config.rhai`.
+    fn config(&mut self, text: &str) {
+        std::fs::write(self.path("scripts/config.rhai"), text).unwrap();
+    }
+
+    /// Everything that a script could have changed, sorted: the engine gives mounts in no order.
+    fn snapshot(&mut self) -> String {
+        let text = self
+            .sh(r#"docker ps --all --quiet --no-trunc | sort | xargs -r docker inspect
+            docker images --all --no-trunc --digests --format '{{.ID}} {{.Repository}}:{{.Tag}} {{.CreatedAt}}' | sort
+            docker volume ls; docker network ls --no-trunc
+            for place in /etc/hosts /etc/nginx /etc/moyai /var/lib/moyai "$MOYAI_STATE" "$MOYAI_SCRIPTS" /opt/told; do
+                [ -e $place ] || { echo "$place: none"; continue; }
+                find $place -printf '%p %y %m %u %s %i %T@ %l\n' | grep -v '/locks/' | sort
+                find $place -type f ! -path '*/locks/*' -exec sha256sum {} + | sort
+            done
+            pgrep -x nginx || echo no nginx"#)
+            .ok();
+        let mut lines: Vec<&str> = text.lines().collect();
+        lines.sort_unstable();
+        lines.join("\n")
+    }
+
+    /// Panics with the lines that differ.
+    #[track_caller]
+    fn unchanged(&mut self, before: &str, by: &str) {
+        let now = self.snapshot();
+        let only = |one: &str, other: &str| -> String {
+            one.lines()
+                .filter(|line| !other.lines().any(|other| other == *line))
+                .fold(String::new(), |all, line| all + line + "\n")
+        };
+        assert!(now == before, "{by}\n- {}+ {}", only(before, &now), only(&now, before));
+    }
+
+    fn state(&mut self, container: &str) -> String {
+        self.sh(&format!("docker inspect -f '{{{{.State.Status}}}}' {container}")).ok().trim().to_owned()
+    }
+
+    /// Every tagged image but the first one, sorted.
+    fn backups(&mut self) -> Vec<String> {
+        let list = self.sh("docker images --format '{{.Repository}}:{{.Tag}}' | grep -v '^base:1$' | sort").ok();
+        list.lines().map(str::to_owned).collect()
+    }
+}
+
+/// nginx passes this site on to a name, so that its configuration needs the name.
+fn site(host: &mut Host, name: &str) {
+    host.sh(&format!(
+        "echo 'server {{ listen 8088; server_name {name}.test; location / {{ proxy_pass http://{name}:8080/; }} }}' >/etc/nginx/conf.d/{name}.conf"
+    ))
+    .ok();
+}
+
+const WORKERS: &str = "sleep 0.2; pgrep -P $(cat /run/nginx.pid)";
+const KILL_ENGINE: &str = "kill $(cat /run/docker.pid); while [ -e /run/docker.pid ]; do sleep 0.02; done";
+const QUICK: &str = "--stop-signal KILL";
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn a_dry_run_of_any_script_changes_nothing_and_its_lines_do_the_work() {
+    let mut host = Host::new();
+    host.run("web", "--stop-signal KILL -v data:/data");
+    host.run("gone", QUICK);
+    host.sh("docker stop gone; printf '#!/bin/sh\\necho \"$1\" >>/opt/told\\n' >/opt/tw; chmod +x /opt/tw").ok();
+    host.config(
+        "const SITES = #{ \"http://127.0.0.1:1/\": \"x\" }; const TELL = [\"/opt/tw\"]; const REPORT = \"always\";",
+    );
+    host.script("--at 2026-11-23 backup web").ok();
+    host.sh("rm -r \"$MOYAI_STATE\" /opt/told").ok();
+    for nginx in ["", "nginx; sleep 0.2"] {
+        host.sh(nginx).ok();
+        let before = host.snapshot();
+        for script in [
+            "boot",
+            "hosts-sync",
+            "--at 2026-11-23 backup",
+            "backup",
+            "restore web",
+            "monitor",
+            "report",
+            "rules",
+            "config",
+        ] {
+            let gave = host.script(&format!("-n {script}"));
+            assert_eq!(gave.code, i32::from(script == "monitor"), "{script}: {}{}", gave.out, gave.err);
+            host.unchanged(&before, script);
+            let does = match script {
+                "boot" => "docker start gone\n",
+                "hosts-sync" => "+172.17.0.2 web\n",
+                "--at 2026-11-23 backup" | "backup" => "docker commit ",
+                "restore web" => "docker rename web web.old-",
+                "monitor" | "report" => "/opt/tw ",
+                _ => "",
+            };
+            assert!(gave.out.contains(does), "{script}: {}", gave.out);
+        }
+    }
+
+    // hosts-sync: what it prints, in a shell, leaves nothing for the real run to do.
+    host.sh("cp -p /etc/hosts /etc/before").ok();
+    let (old, plan) = (host.sh(WORKERS).ok(), host.script("-n hosts-sync").ok());
+    std::fs::write(host.path("plan"), plan).unwrap();
+    host.sh("bash -e plan").ok();
+    let new = host.sh(WORKERS).ok();
+    assert!(old.lines().all(|pid| !new.contains(pid)), "{old}{new}");
+    let pasted = host.sh("cat /etc/hosts").ok();
+    host.sh("mkdir -p \"$MOYAI_STATE/locks\"; touch \"$MOYAI_STATE/locks/hosts.lock\"").ok();
+    let before = host.snapshot();
+    assert_eq!(host.script("hosts-sync").ok(), "");
+    host.unchanged(&before, "hosts-sync after its plan");
+    host.sh("cp -p /etc/before /etc/hosts").ok();
+    assert_eq!(host.script("hosts-sync").ok(), "+ 172.17.0.2 web\n");
+    assert_eq!(host.sh("cat /etc/hosts").ok(), pasted);
+
+    // backup: the same image by the printed lines and by the run, nothing left of the one before.
+    let look = "docker inspect -f '{{json .Config}} {{len .RootFS.Layers}}' base:Mon; docker images -a | wc -l";
+    host.config("");
+    let plan = host.script("-n --at 2026-11-23T03:00:00 backup web 2>/dev/null").ok();
+    std::fs::write(host.path("plan"), plan).unwrap();
+    let bare = |text: String| regex_time(&text);
+    host.sh("bash -e plan").ok();
+    let pasted = host.sh(look).ok();
+    host.script("--at 2026-11-23T03:00:00 backup web").ok();
+    assert_eq!(bare(host.sh(look).ok()), bare(pasted));
+}
+
+/// Without the seconds of `moyai.time`, in which two runs differ.
+fn regex_time(text: &str) -> String {
+    let at = text.find("\"moyai.time\":\"").expect("the label is set") + 14;
+    format!("{}{}", &text[..at + 16], &text[at + 19..])
+}
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn names_follow_the_containers_and_nginx_follows_the_names() {
+    let mut host = Host::new();
+    let original = host.sh("cat /etc/hosts").ok();
+    host.run("web", QUICK);
+    host.run("shop", QUICK);
+    host.run("gone", QUICK);
+    host.sh("docker stop gone").ok();
+    site(&mut host, "web");
+
+    // Elsewhere: nginx, which is down, stays down.
+    host.script("hosts-sync --file /opt/hosts").ok();
+    assert_eq!(host.sh("pgrep -x nginx").code, 1);
+    assert!(host.sh("cat /opt/hosts").ok().contains("172.17.0.2 web\n"));
+    assert_eq!(host.sh("cat /etc/hosts").ok(), original);
+
+    // nginx is down: it is started, and finds the name.
+    assert_eq!(host.script("hosts-sync").ok(), "+ 172.17.0.3 shop\n+ 172.17.0.2 web\n");
+    let hosts = host.sh("cat /etc/hosts").ok();
+    assert!(hosts.starts_with(&original), "{hosts}");
+    let first = host.sh(WORKERS).ok();
+    assert!(!first.is_empty());
+    assert_eq!(host.state("gone"), "exited");
+
+    // Nothing has changed: nothing is written, printed or reloaded.
+    let before = host.snapshot();
+    let gave = host.script("hosts-sync");
+    assert_eq!((gave.out.as_str(), gave.err.as_str(), gave.code), ("", "", 0));
+    host.unchanged(&before, "");
+
+    // Someone broke the configuration: the names are facts all the same, and nginx runs on.
+    host.sh("docker stop shop; echo 'sever {' >/etc/nginx/conf.d/broken.conf").ok();
+    let gave = host.script("hosts-sync");
+    assert_eq!(gave.out, "- 172.17.0.3 shop\n");
+    let err = gave.failed(1);
+    assert!(err.contains("reload nginx: unknown directive \"sever\" in /etc/nginx/conf.d/broken.conf:1"), "{err}");
+    assert!(!host.sh("cat /etc/hosts").ok().contains("shop"));
+    assert_eq!(host.sh(WORKERS).ok(), first);
+    // Nothing changed since, but the reload is still owed.
+    host.script("hosts-sync").failed(1);
+    host.sh("rm /etc/nginx/conf.d/broken.conf").ok();
+    assert_eq!(host.script("hosts-sync").ok(), "");
+    let second = host.sh(WORKERS).ok();
+    assert!(first.lines().all(|pid| !second.contains(pid)), "{first}{second}");
+
+    // A half of the block is somebody's mistake, and not ours to mend.
+    host.sh("cp -p /etc/hosts /opt/whole; sed -i '/^# END moyai/d' /etc/hosts; cp /etc/hosts /opt/half").ok();
+    let err = host.script("hosts-sync").failed(1);
+    assert!(err.contains("nothing was changed"), "{err}");
+    host.sh("cmp /etc/hosts /opt/half && cp -p /opt/whole /etc/hosts").ok();
+
+    // The last one goes: the file is as it was in the beginning.
+    host.sh("docker stop web; rm /etc/nginx/conf.d/web.conf").ok();
+    assert_eq!(host.script("hosts-sync").ok(), "- 172.17.0.2 web\n");
+    assert_eq!(host.sh("cat /etc/hosts").ok(), original);
+
+    // A host without nginx gets its names all the same.
+    host.sh("nginx -s stop; sleep 0.2; rm /usr/sbin/nginx; docker start web").ok();
+    assert_eq!(host.script("hosts-sync").ok(), "+ 172.17.0.2 web\n");
+}
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn a_boot_starts_what_it_can_and_what_it_may() {
+    let mut host = Host::new();
+    for (name, options) in [
+        ("db", ""),
+        ("left", "--publish 8081:80"),
+        ("never", "--label moyai.start=never"),
+        ("web.old-20261124-030000", ""),
+        ("web", ""),
+    ] {
+        host.run(name, &format!("{QUICK} {options}"));
+        host.sh(&format!("docker stop {name}")).ok();
+    }
+    // It has the port that the other one needs.
+    host.run("right", "--publish 8081:80 --label moyai.start=never");
+    let gave = host.script("-v boot");
+    let err = gave.failed(1);
+    assert!(
+        err.contains("left did not start: `docker start left`: ") && err.contains("1 of 3 containers did not start"),
+        "{err}"
+    );
+    assert!(err.contains("db started") && err.contains("web started"), "{err}");
+    for (name, state) in [
+        ("db", "running"),
+        ("web", "running"),
+        ("left", "exited"),
+        ("never", "exited"),
+        // The one that a restore put aside: it would take the place of the one that runs.
+        ("web.old-20261124-030000", "exited"),
+    ] {
+        assert_eq!(host.state(name), state, "{name}");
+    }
+    let hosts = host.sh("cat /etc/hosts").ok();
+    assert!(hosts.contains(" db\n") && hosts.contains(" web\n") && !hosts.contains(" left\n"), "{hosts}");
+    host.sh("docker stop right --time 0").ok();
+    host.script("boot").ok();
+}
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn backups_rotate_through_the_week_and_the_year_and_lose_nobodys_image() {
+    let mut host = Host::new();
+    host.run("web", "--stop-signal KILL -v data:/data -v /srv:/host:ro");
+    let err = host.script("--at 2026-11-24 backup web").err;
+    assert!(err.contains("web: /data is a volume and not in the backup (data)"), "{err}");
+    assert!(err.contains("web: /host is a bind and not in the backup (/srv)"), "{err}");
+    for (at, locale) in [
+        ("2026-11-25", "LC_ALL=C"),
+        ("2026-11-29", "LC_ALL=es_ES.UTF-8 LANG=es_ES.UTF-8"),
+        ("2026-12-01", ""),
+        ("2027-01-01", "LC_TIME=de_DE"),
+    ] {
+        host.sh(&format!("{locale} \"$moyai\" run --at {at} backup")).ok();
+    }
+    assert_eq!(host.backups(), ["base:Dec", "base:Jan", "base:Sun", "base:Tue", "base:Wed"]);
+    let labels = host.sh("docker inspect -f '{{index .Config.Labels \"moyai.container\"}} {{index .Config.Labels \"moyai.version\"}} {{index .Config.Labels \"moyai.time\"}}' base:Dec").ok();
+    assert!(labels.starts_with("web Dec 2026-12-01T00:00:0"), "{labels}");
+
+    // The displaced image goes when it is ours and unused.
+    let ids = "docker images --all --quiet --no-trunc --filter dangling=true | wc -l";
+    host.script("--at 2026-12-08 backup").ok();
+    assert_eq!(host.sh(ids).ok().trim(), "0");
+    // Somebody's image by that name, somebody's second name of ours, and one that runs: all stay.
+    host.sh("docker tag base:1 base:Thu; docker tag base:Wed base:keep").ok();
+    host.sh("docker run -d --name other --label moyai.backup=never base:Sun /bin/busybox sleep 900").ok();
+    for at in ["2026-12-09", "2026-12-10", "2026-12-13"] {
+        host.script(&format!("--at {at} backup")).ok();
+    }
+    host.sh("docker inspect base:1 base:keep >/dev/null").ok();
+    assert_eq!(host.sh(ids).ok().trim(), "1", "the one that runs");
+    assert_eq!(host.state("other"), "running");
+
+    // Another tag, a name that is not there, a container that is restored, and nothing to do.
+    host.script("backup web --tag v1").ok();
+    host.sh("docker inspect base:v1 >/dev/null").ok();
+    let before = host.snapshot();
+    assert!(host.script("backup web wbe").failed(1).contains("there is no running container `wbe`"));
+    host.unchanged(&before, "");
+    host.sh("docker rm -f web; docker run -d --name web base:v1 /bin/busybox sleep 900").ok();
+    host.script("backup web --tag v2").ok();
+    host.sh("docker inspect base:v2 >/dev/null").ok();
+
+    // Two of one image: neither displaces the other, and the line that mends it does.
+    host.run("twin", QUICK);
+    let before = host.snapshot();
+    let err = host.script("--at 2026-11-24 backup web twin").failed(1);
+    assert!(err.contains("twin and web would both be base:Tue"), "{err}");
+    assert!(err.contains("2 of 2 containers were not backed up"), "{err}");
+    let line =
+        err.lines().find_map(|line| line.split_once("in config.rhai: ")).expect("the line to change").1.to_owned();
+    host.unchanged(&before, "");
+    host.config(&line);
+    host.script("--at 2026-11-24 backup web twin").ok();
+    host.sh("docker inspect base.twin:Tue base.web:Tue >/dev/null").ok();
+}
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn a_restore_keeps_the_options_and_goes_back_by_itself() {
+    let mut host = Host::new();
+    host.sh("docker network create back").ok();
+    host.run("web", "--stop-signal KILL -v data:/data -v /srv:/host:ro -p 127.0.0.1:8082:80 -p 53:53/udp -e A='b c' --restart on-failure:3 --network back --network-alias shop --hostname sho --memory 64m --cap-add NET_ADMIN --label 'a=b c'");
+    host.sh("docker network connect bridge web").ok();
+    host.config("");
+    host.script("backup web --tag v1").ok();
+    host.sh("docker exec web /bin/busybox rm /bin/sh").ok();
+    let options = "docker inspect -f '{{json .HostConfig.Binds}} {{json .HostConfig.PortBindings}} {{json .HostConfig.RestartPolicy}} {{.HostConfig.Memory}} {{.HostConfig.MemorySwap}} {{json .HostConfig.CapAdd}} {{json .Config.Env}} {{.Config.Hostname}} {{json .Config.Cmd}} {{.State.Status}}
+        {{range $name, $end := .NetworkSettings.Networks}}{{$name}} {{range $end.Aliases}}{{if lt (len .) 12}}{{.}}{{end}} {{end}}{{end}}' web";
+    // The engine gives mounts and aliases in no order.
+    let look = |host: &mut Host| {
+        let text = host.sh(options).ok();
+        let mut words: Vec<String> =
+            text.split([' ', ',', '[', ']', '\n']).filter(|word| !word.is_empty()).map(str::to_owned).collect();
+        words.sort_unstable();
+        words
+    };
+    let before = look(&mut host);
+    let gave = host.script("restore web v1").ok();
+    assert!(gave.contains("web runs from base:v1; the one from before is kept as web.old-"), "{gave}");
+    assert_eq!(look(&mut host), before);
+    host.sh("docker exec web /bin/sh -c true").ok();
+    assert_eq!(
+        host.sh("docker inspect -f '{{.Config.Image}} {{index .Config.Labels \"a\"}}' web").ok(),
+        "base:v1 b c\n"
+    );
+    let kept = "$(docker ps -a --format '{{.Names}}' | grep old)";
+    let state = host
+        .sh(&format!("docker inspect -f '{{{{.State.Status}}}} {{{{.HostConfig.RestartPolicy.Name}}}}' {kept}"))
+        .ok();
+    assert_eq!(state, "exited no\n");
+    assert!(host.sh("cat /etc/hosts").ok().contains(" web\n"));
+    host.sh(&format!("docker rm {kept}")).ok();
+
+    // Words that lead nowhere change nothing.
+    let before = host.snapshot();
+    let err = host.script("restore web Xyz").failed(1);
+    assert!(err.contains("there is no backup \"Xyz\" of web; there is: v1 (20"), "{err}");
+    assert!(host.script("restore").failed(1).contains("restore what?"));
+    assert!(host.script("restore wbe").failed(1).contains("of wbe; there is: none"));
+    host.unchanged(&before, "");
+
+    // An image that does not start: the one from before is back, as it was.
+    host.sh("docker create --name bad base:1 /bin/none; docker commit --change 'CMD [\"/bin/none\"]' --change 'LABEL moyai.container=web' --change 'LABEL moyai.time=2030-01-01T00:00:00+00:00' bad base:bad; docker rm bad").ok();
+    host.sh("docker create --name bad base:1 /bin/none; docker commit --change 'CMD [\"/bin/busybox\",\"false\"]' --change 'LABEL moyai.container=web' --change 'LABEL moyai.time=2029-01-01T00:00:00+00:00' bad base:ends; docker rm bad").ok();
+    let id = host.sh("docker inspect -f '{{.Id}}' web").ok();
+    let before = look(&mut host);
+    for bad in ["bad", "ends"] {
+        let err = host.script(&format!("restore web {bad}")).failed(1);
+        assert!(
+            err.contains(&format!("web does not run from base:{bad}: "))
+                && err.contains("the container from before is back"),
+            "{err}"
+        );
+        assert_eq!(host.sh("docker inspect -f '{{.Id}}' web").ok(), id);
+        assert_eq!(look(&mut host), before);
+        assert_eq!(host.sh("docker ps -aq | wc -l").ok(), "1\n");
+    }
+
+    // What it cannot make again it refuses by name, before anything changes.
+    for (options, words) in [
+        ("--ulimit nofile=100", "HostConfig.Ulimits"),
+        ("-v /anonymous", "the volume on /anonymous"),
+        ("--rm", "--rm"),
+        ("-t", "Config.Tty"),
+    ] {
+        host.run("odd", &format!("{QUICK} {options}"));
+        host.script("backup odd --tag odd").ok();
+        let before = host.snapshot();
+        let err = host.script("restore odd").failed(1);
+        assert!(err.contains("odd cannot be made again as it was: ") && err.contains(words), "{err}");
+        assert!(err.contains("nothing was changed"), "{err}");
+        host.unchanged(&before, "");
+        host.sh("docker rm -f odd").ok();
+    }
+}
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn a_sick_site_is_told_once_or_always() {
+    let mut host = Host::new();
+    assert!(host.script("monitor").ok().contains("fill in SITES in config.rhai"));
+    host.sh("mkdir /opt/www; echo 'このサイトは version 12 a.c' >/opt/www/index.html; busybox httpd -p 127.0.0.1:80 -h /opt/www
+        echo '127.0.0.1 xn--u8jxcf8n.jp' >>/etc/hosts
+        printf '#!/bin/sh\\necho \"$1\" >>/opt/told\\n' >/opt/tw; chmod +x /opt/tw; touch /opt/told").ok();
+    host.config(
+        r#"const TELL = ["/opt/tw"];
+const SITES = [
+    #{ url: "http://なんとか.jp/", words: ["このサイト", regex("version [0-9]+")] },
+    #{ url: "http://127.0.0.1/?1", words: "このサイト" },
+];"#,
+    );
+    // Fine from the start is no news.
+    let gave = host.script("-v monitor");
+    assert!(gave.err.contains("http://なんとか.jp/ is fine"), "{}{}", gave.out, gave.err);
+    assert_eq!(gave.ok(), "");
+    assert_eq!(host.script("monitor").ok(), "");
+    assert_eq!(host.sh("cat /opt/told").ok(), "");
+    // Sick: told once, then not until it is well again.
+    host.sh("mv /opt/www/index.html /opt/away").ok();
+    for _ in 0..2 {
+        let gave = host.script("monitor");
+        assert_eq!(gave.out, "http://なんとか.jp/ is sick: status 404\nhttp://127.0.0.1/?1 is sick: status 404\n");
+        gave.failed(1);
+    }
+    let told = host.sh("cat /opt/told").ok();
+    assert_eq!(told.lines().count(), 1, "{told}");
+    assert!(
+        told.contains(" : http://なんとか.jp/ is sick: status 404, http://127.0.0.1/?1 is sick: status 404"),
+        "{told}"
+    );
+    host.sh("mv /opt/away /opt/www/index.html").ok();
+    host.script("monitor").ok();
+    host.script("monitor").ok();
+    let told = host.sh("cat /opt/told").ok();
+    assert!(
+        told.lines().count() == 2 && told.ends_with("http://なんとか.jp/ is fine, http://127.0.0.1/?1 is fine\n"),
+        "{told}"
+    );
+
+    // Words are literal, patterns are said to be; "always" posts each time. A map of 2014 does too.
+    host.config(r#"const TELL = ["/opt/tw"]; const REPORT = "always";
+const SITES = #{ "http://127.0.0.1/?2": "a.c", "http://127.0.0.1/?3": "v.rsion", "http://127.0.0.1/?4": regex("v.rsion 1[0-9]$"), "http://127.0.0.1:1/": "x" };"#);
+    for count in [3, 4] {
+        let gave = host.script("monitor");
+        let mut lines: Vec<&str> = gave.out.lines().collect();
+        lines.sort_unstable();
+        assert_eq!(lines.len(), 3, "{lines:?}");
+        assert!(lines[0].starts_with("http://127.0.0.1/?3 is sick: \"v.rsion\" is not on the page"), "{lines:?}");
+        assert!(lines[1].starts_with("http://127.0.0.1/?4 is sick: "), "{lines:?}");
+        assert!(lines[2].starts_with("http://127.0.0.1:1/ is sick: ") && lines[2].contains("refused"), "{lines:?}");
+        gave.failed(1);
+        assert_eq!(host.sh("wc -l </opt/told").ok().trim(), count.to_string());
+    }
+    // One that cannot be told does not keep it from the others, and is not silent.
+    host.config("const TELL = [\"/opt/none\", \"/opt/tw\"]; const REPORT = \"always\"; const SITES = #{ \"http://127.0.0.1/\": \"a.c\" };");
+    let err = host.script("monitor").failed(1);
+    assert!(err.contains("the report did not arrive: /opt/none: "), "{err}");
+    assert_eq!(host.sh("wc -l </opt/told").ok().trim(), "5");
+}
+
+/// The demo in a temporary folder of its own, and a mark in the environment of what it starts.
+struct Demo {
+    child: std::process::Child,
+    folder: tempfile::TempDir,
+    mark: String,
+}
+
+impl Demo {
+    fn new() -> Self {
+        let folder = tempfile::Builder::new().prefix("moyai-demo-").tempdir().unwrap();
+        std::fs::create_dir_all(folder.path().join("tmp")).unwrap();
+        let mark = format!("MOYAI_TEST_MARK={}", folder.path().display());
+        let child = Command::new(env!("CARGO_BIN_EXE_moyai"))
+            .args(["run", "demo"])
+            .env_clear()
+            .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+            .env("HOME", folder.path())
+            .env("TMPDIR", folder.path().join("tmp"))
+            .env("MOYAI_TEST_MARK", folder.path())
+            .current_dir(folder.path())
+            .stdin(Stdio::null())
+            .stdout(std::fs::File::create(folder.path().join("out")).unwrap())
+            .stderr(std::fs::File::create(folder.path().join("err")).unwrap())
+            .spawn()
+            .unwrap();
+        Self { child, folder, mark }
+    }
+
+    fn out(&self) -> String {
+        read(self.folder.path().join("out"))
+    }
+
+    fn err(&self) -> String {
+        read(self.folder.path().join("err"))
+    }
+
+    /// The pid namespaces of what it started, other than this one's: every container's too, for
+    /// one of them encloses the whole host and ends with its first process.
+    fn namespaces(&self) -> Vec<PathBuf> {
+        let ours = std::fs::read_link("/proc/self/ns/pid").unwrap();
+        let mut all: Vec<PathBuf> = processes()
+            .filter(|process| {
+                let marked = std::fs::read(process.join("environ")).unwrap_or_default();
+                marked.split(|byte| *byte == 0).any(|one| one == self.mark.as_bytes())
+            })
+            .filter_map(|process| std::fs::read_link(process.join("ns/pid")).ok())
+            .filter(|namespace| *namespace != ours)
+            .collect();
+        all.sort();
+        all.dedup();
+        all
+    }
+
+    /// What is still there of it, but for this folder: processes, mounts, files, control groups.
+    fn left(&self, namespaces: &[PathBuf], host: &[std::ffi::OsString]) -> Vec<String> {
+        let mut left = Vec::new();
+        for process in processes() {
+            let marked = std::fs::read(process.join("environ")).unwrap_or_default();
+            let marked = marked.split(|byte| *byte == 0).any(|one| one == self.mark.as_bytes());
+            let inside = std::fs::read_link(process.join("ns/pid")).is_ok_and(|one| namespaces.contains(&one));
+            if marked || inside {
+                left.push(format!(
+                    "{} {}",
+                    process.display(),
+                    std::fs::read_to_string(process.join("cmdline")).unwrap_or_default()
+                ));
+            }
+        }
+        let place = self.folder.path().to_str().unwrap();
+        left.extend(read("/proc/self/mountinfo").lines().filter(|line| line.contains(place)).map(str::to_owned));
+        left.extend(self.hosts().into_iter().map(|name| name.display().to_string()));
+        for name in host {
+            let groups = std::fs::read_dir("/sys/fs/cgroup").unwrap().map(|group| group.unwrap().path().join(name));
+            let groups = groups.chain([PathBuf::from("/sys/fs/cgroup").join(name)]);
+            left.extend(groups.filter(|group| group.exists()).map(|group| group.display().to_string()));
+        }
+        left
+    }
+
+    /// The folders of private hosts.
+    fn hosts(&self) -> Vec<std::ffi::OsString> {
+        std::fs::read_dir(self.folder.path().join("tmp")).unwrap().map(|entry| entry.unwrap().file_name()).collect()
+    }
+
+    /// Waits for this in the output; gives what `left` wants.
+    fn reaches(&mut self, words: &str) -> (Vec<PathBuf>, Vec<std::ffi::OsString>) {
+        let start = Instant::now();
+        while !self.out().contains(words) {
+            assert!(start.elapsed() < Duration::from_secs(60), "{}{}", self.out(), self.err());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let (namespaces, hosts) = (self.namespaces(), self.hosts());
+        assert!(!namespaces.is_empty() && !hosts.is_empty(), "{}{}", self.out(), self.err());
+        (namespaces, hosts)
+    }
+}
+
+fn processes() -> impl Iterator<Item = PathBuf> {
+    let all = std::fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap().path());
+    all.filter(|path| path.file_name().unwrap().as_encoded_bytes().iter().all(u8::is_ascii_digit))
+}
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn the_demo_tells_its_story_and_leaves_nothing() {
+    let machine = [read("/etc/hosts"), format!("{:?}", std::fs::metadata("/etc/nginx").unwrap().modified().unwrap())];
+    let mut demo = Demo::new();
+    let (namespaces, hosts) = demo.reaches("container nantoka runs, with no published port");
+    let status = demo.child.wait().unwrap();
+    let (out, err) = (demo.out(), demo.err());
+    assert!(status.success(), "{status}\n{out}{err}");
+    let mut rest = out.as_str();
+    for words in [
+        "container kantoka runs, with no published port",
+        "+ 172.17.0.3 kantoka",
+        "+ 172.17.0.2 nantoka",
+        "http://なんとか.jp/ says: このサイトはなんとか.jpです",
+        "http://かんとか.jp/ says: このサイトはかんとか.jpです",
+        "backup takes the daily one:",
+        "there is mnagaku/site.",
+        ":Dec",
+        "somebody deleted the page of なんとか.jp; monitor sees it:",
+        "http://なんとか.jp/ is sick: status 404",
+        "restore brings it back:",
+        "nantoka runs from mnagaku/site.nantoka:",
+        "http://なんとか.jp/ says: このサイトはなんとか.jpです",
+        "every site is fine again; the disk:",
+        "disk usage ",
+        "nothing of it stays on this machine",
+    ] {
+        let Some((_, after)) = rest.split_once(words) else { panic!("no `{words}` in its place:\n{out}{err}") };
+        rest = after;
+    }
+    assert_eq!(demo.left(&namespaces, &hosts), [""; 0]);
+    assert_eq!(
+        machine,
+        [read("/etc/hosts"), format!("{:?}", std::fs::metadata("/etc/nginx").unwrap().modified().unwrap())]
+    );
+}
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn a_demo_that_is_killed_half_way_leaves_nothing() {
+    for signal in [Signal::KILL, Signal::INT] {
+        let mut demo = Demo::new();
+        let (namespaces, hosts) = demo.reaches("backup takes the daily one:");
+        rustix::process::kill_process(Pid::from_child(&demo.child), signal).unwrap();
+        assert!(!demo.child.wait().unwrap().success());
+        let start = Instant::now();
+        loop {
+            let left = demo.left(&namespaces, &hosts);
+            if left.is_empty() {
+                break;
+            }
+            assert!(start.elapsed() < Duration::from_secs(10), "{left:#?}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn without_an_engine_each_script_ends_in_one_sentence_and_changes_nothing() {
+    let mut host = Host::new();
+    host.run("web", QUICK);
+    host.script("hosts-sync").ok();
+    host.script("backup web --tag v1").ok();
+    let files = "sha256sum /etc/hosts; stat -c '%i %y' /etc/hosts; pgrep -x nginx";
+    let before = host.sh(files).ok();
+    let scripts =
+        ["boot", "hosts-sync", "backup", "backup web", "restore web", "-n boot", "-n hosts-sync", "-n backup"];
+    let said = |gave: Gave, script: &str| {
+        let err = gave.failed(1);
+        assert!(err.contains("reach the Docker engine: "), "{script}: {err}");
+        let errors = err.lines().filter(|line| line.starts_with("error: ")).count();
+        assert_eq!(errors, 1, "{script}: {err}");
+    };
+    for script in scripts {
+        let gave = host.sh(&format!("DOCKER_HOST=unix:///run/none.sock \"$moyai\" run {script}"));
+        said(gave, script);
+    }
+    host.sh(KILL_ENGINE).ok();
+    for script in scripts {
+        let gave = host.script(script);
+        said(gave, script);
+    }
+    assert_eq!(host.sh(files).ok(), before);
+    // These need no engine.
+    assert!(host.script("report").ok().contains("disk usage "));
+}
