@@ -2,9 +2,7 @@
 //!
 //! A shell script stands in for docker: it prints the files of its folder, and notes each call.
 
-mod common;
-
-use common::{Gave, World, read};
+use crate::common::{Gave, World, read};
 use std::os::unix::fs::PermissionsExt;
 
 const FULL: &str = "599e1e79b3d97306fc59a8663307831f7e470cb20235a9b51e61bc506f46e0b3";
@@ -68,7 +66,7 @@ fn run_with(world: &World, options: &[&str], text: &str) -> Gave {
     world.script("test", text);
     let mut command = world.command([&["run"], options, &["test"]].concat());
     command.env("PATH", format!("{}:/usr/bin:/bin", world.path("bin").display()));
-    common::gave(&command.output().unwrap())
+    crate::common::gave(&command.output().unwrap())
 }
 
 fn run(world: &World, text: &str) -> Gave {
@@ -128,7 +126,7 @@ fn an_engine_that_leaves_fields_out_gives_empty_values() {
 #[test]
 fn a_container_that_vanishes_between_the_two_calls_is_left_out() {
     let world = docker();
-    world.file("ps", row(FULL, "web", "bridge") + &row(OTHER, "gone", "bridge"));
+    world.file("ps", row(FULL, "web", "bridge") + row(OTHER, "gone", "bridge").as_str());
     world.file("inspect", format!("[{}]", full(FULL, "web", &network("bridge", "38c8", "172.17.0.2"))));
     world.file("inspect.code", "1");
     world.file("inspect.err", format!("Error: No such object: {OTHER}\n"));
@@ -185,7 +183,7 @@ fn a_network_with_the_name_of_a_container_costs_a_third_call_and_is_right() {
 #[test]
 fn a_container_in_the_network_of_another_has_its_addresses_and_not_its_aliases() {
     let world = docker();
-    world.file("ps", row(OTHER, "side", "") + &row(FULL, "web", "bridge"));
+    world.file("ps", row(OTHER, "side", "") + row(FULL, "web", "bridge").as_str());
     let side = full(OTHER, "side", "").replace(r#""default""#, &format!(r#""container:{FULL}""#));
     world.file("inspect", format!("[{side},{}]", full(FULL, "web", &network("bridge", "38c8", "172.17.0.2"))));
     let out =
@@ -222,7 +220,7 @@ fn a_docker_that_is_missing_forbidden_or_not_running_is_one_sentence_with_help()
         .iter()
         .any(|path| std::path::Path::new(path).exists())
     {
-        assert!(common::gave(&command.output().unwrap()).failed(127).contains("apt install docker.io"));
+        assert!(crate::common::gave(&command.output().unwrap()).failed(127).contains("apt install docker.io"));
     }
     for (words, sentence, help) in [
         (
@@ -415,7 +413,7 @@ esac
         std::thread::sleep(std::time::Duration::from_millis(10));
     }
     rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::INT).unwrap();
-    let err = common::gave(&child.wait_with_output().unwrap()).failed(130);
+    let err = crate::common::gave(&child.wait_with_output().unwrap()).failed(130);
     assert!(err.contains("waiting for the engine to finish the commit of `web`"), "{err}");
     assert_eq!(calls(&world)[2..], ["container inspect"; 3]);
 }

@@ -1,8 +1,6 @@
 //! The command line as a user meets it.
 
-mod common;
-
-use common::{Gave, World, gave, read};
+use crate::common::{Gave, World, gave, read};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};

@@ -1,13 +1,9 @@
 //! `http`, against a server that misbehaves.
 
-mod common;
-#[path = "common/web.rs"]
-mod web;
-
-use common::{World, gave};
+use crate::common::{World, gave};
+use crate::web::{Authority, Web};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
-use web::{Authority, Web};
 
 /// What a script prints about the page at a path.
 fn of(web: &Web, path: &str, options: &str, show: &str) -> String {

@@ -1,8 +1,6 @@
 //! `nginx::`: what scripts get from configurations, messages and a nginx that is a shell script.
 
-mod common;
-
-use common::{Gave, World};
+use crate::common::{Gave, World};
 use std::os::unix::fs::PermissionsExt;
 
 /// A world with a nginx that was built for its folder; `body` is what it does besides `-V`.
@@ -24,7 +22,7 @@ fn run_with(world: &World, options: &[&str], text: &str) -> Gave {
     world.script("test", text);
     let mut command = world.command([&["run"], options, &["test"]].concat());
     command.env("PATH", format!("{}:/usr/bin:/bin", world.path("bin").display()));
-    common::gave(&command.output().unwrap())
+    crate::common::gave(&command.output().unwrap())
 }
 
 fn run(world: &World, text: &str) -> Gave {
@@ -73,7 +71,7 @@ fn a_configuration_that_does_not_test_is_never_reloaded() {
     let err = run(&world, "nginx::reload();").failed(1);
     assert!(err.contains("start nginx: host not found in upstream \"blog\" in /x:7"), "{err}");
     assert!(err.contains("help: ") && err.contains("container `blog`"), "{err}");
-    assert_eq!(common::read(world.path("calls")), "-t\n");
+    assert_eq!(crate::common::read(world.path("calls")), "-t\n");
 }
 
 #[test]

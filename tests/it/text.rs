@@ -1,8 +1,6 @@
 //! Text functions, as scripts use them.
 
-mod common;
-
-use common::World;
+use crate::common::World;
 
 /// What a script prints.
 #[track_caller]

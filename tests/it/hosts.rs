@@ -1,8 +1,6 @@
 //! `hosts::update` as scripts and cron see it.
 
-mod common;
-
-use common::{World, gave, read};
+use crate::common::{World, gave, read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
@@ -138,7 +136,7 @@ fn two_updates_at_once_wait_for_each_other() {
 }
 
 /// An ordinary user's moyai, which can read this world and write its own state.
-fn as_nobody(world: &World, script: &str) -> common::Gave {
+fn as_nobody(world: &World, script: &str) -> crate::common::Gave {
     world.script("test", script);
     let open = |path: &Path, mode| std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
     open(world.folder.path(), 0o755);
@@ -182,7 +180,7 @@ fn without_the_right_to_write_nothing_is_changed() {
 }
 
 /// Runs lines of bash with mounts of their own: `$M run test` is moyai with this script.
-fn with_mounts(world: &World, script: &str, lines: &str) -> common::Gave {
+fn with_mounts(world: &World, script: &str, lines: &str) -> crate::common::Gave {
     world.script("test", script);
     let moyai = world.command(["run", "test"]);
     let mut command = Command::new("unshare");

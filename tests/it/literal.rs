@@ -1,8 +1,6 @@
 //! The command literal: what `${...}` holds is data, wherever it stands.
 
-mod common;
-
-use common::World;
+use crate::common::World;
 use proptest::prelude::*;
 use std::os::unix::fs::PermissionsExt;
 
@@ -62,7 +60,7 @@ fn holds(world: &World, values: &[String]) -> Result<(), TestCaseError> {
     world.file("values.json", serde_json::to_string(values).unwrap());
     world.script("test", POSITIONS);
     let mut command = world.command(["run", "test"]);
-    let gave = common::gave(&command.env("PWD", world.folder.path()).output().unwrap());
+    let gave = crate::common::gave(&command.env("PWD", world.folder.path()).output().unwrap());
     prop_assert_eq!(gave.code, 0, "{}{}", gave.out, gave.err);
     prop_assert_eq!(gave.out, format!("{} values\n", values.len()));
     Ok(())

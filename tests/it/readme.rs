@@ -1,8 +1,6 @@
 //! What the README shows is what happens.
 
-mod common;
-
-use common::{World, gave, read};
+use crate::common::{World, gave, read};
 use std::path::Path;
 use std::process::Command;
 
@@ -57,7 +55,7 @@ fn world() -> World {
     world
 }
 
-fn shell(world: &World, line: &str) -> common::Gave {
+fn shell(world: &World, line: &str) -> crate::common::Gave {
     let mut command = Command::new("bash");
     command
         .args(["-euo", "pipefail", "-c", line])

@@ -1,8 +1,6 @@
 //! The runner: what a program can do to the script that runs it.
 
-mod common;
-
-use common::{World, gave};
+use crate::common::{World, gave};
 use std::io::{BufRead, BufReader, Read};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -315,7 +313,7 @@ fn the_printed_lines_pasted_into_a_shell_do_what_the_run_does() {
         .unwrap();
     assert!(pasted.status.success(), "{lines}\n{}", String::from_utf8_lossy(&pasted.stderr));
     for file in ["out", "t", "f 1"] {
-        assert_eq!(common::read(real.path(file)), common::read(dry.path(file)), "{file}: {lines}");
+        assert_eq!(crate::common::read(real.path(file)), crate::common::read(dry.path(file)), "{file}: {lines}");
     }
     assert!(dry.path("a b'\"$x").is_dir());
 }

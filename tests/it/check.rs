@@ -1,7 +1,6 @@
 //! Checked before it runs, and nothing that a script does ends the process.
 
-mod common;
-use common::World;
+use crate::common::World;
 
 /// The faults of a script as `line:column message / help`.
 fn faults(world: &World, text: &str) -> Vec<String> {
@@ -50,7 +49,7 @@ fn a_script_with_every_construct_there_is_raises_no_false_alarm_and_runs() {
         "const NAME = \"deep\";\nfn hello(who) { NAME + who + inner(1) }\nprivate fn inner(n) { `${n}` }\n",
     );
     world.script("config", "const REPORT = \"mine\";");
-    let text = include_str!("common/constructs.rhai");
+    let text = include_str!("../common/constructs.rhai");
     assert_eq!(faults(&world, text), [""; 0]);
     let out = world.run(text).ok();
     assert!(out.contains("deepx1\nmine\n6\n16\n[5, 7, 9]\n"), "{out}");

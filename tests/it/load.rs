@@ -1,7 +1,6 @@
 //! Which file is meant, and which files are refused.
 
-mod common;
-use common::World;
+use crate::common::World;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 
 fn root() -> bool {
@@ -44,7 +43,7 @@ fn imports_look_beside_their_script_then_in_its_folder_then_where_names_are_look
     }
     let mut command = world.command(["run", "../far/main.rhai"]);
     assert_eq!(
-        common::gave(&command.current_dir(world.path("scripts")).output().unwrap()).ok(),
+        crate::common::gave(&command.current_dir(world.path("scripts")).output().unwrap()).ok(),
         " beside folder named\n"
     );
 }
@@ -169,7 +168,7 @@ fn root_runs_no_script_that_others_can_have_written() {
     let err = run().failed(2);
     assert!(err.contains("it belongs to user 4321") && err.contains("help: chown root "), "{err}");
     let sudo = world.command(["run", "test"]).env("SUDO_UID", "4321").output().unwrap();
-    assert_eq!(common::gave(&sudo).ok(), "ran\n");
+    assert_eq!(crate::common::gave(&sudo).ok(), "ran\n");
     chown(world.path("scripts/test.rhai"), Some(0), None).unwrap();
     world.script("test", "import \"lib\" as lib; print(lib::f());");
     mode("scripts/lib.rhai", 0o666);

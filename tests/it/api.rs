@@ -1,8 +1,6 @@
 //! The documentation of what a script can call: it is complete, and its examples run.
 
-mod common;
-
-use common::World;
+use crate::common::World;
 use moyai::cli::api::{Function, functions};
 use moyai::run::{Options, Run};
 

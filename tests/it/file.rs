@@ -1,8 +1,6 @@
 //! `file::` as scripts see it.
 
-mod common;
-
-use common::{World, read};
+use crate::common::{World, read};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::process::Command;
@@ -34,14 +32,15 @@ fn what_is_planned_and_pasted_is_what_a_real_run_does() {
     };
     let state = |world: &World| {
         let list = "find . -path ./scripts -prune -o -path ./state -prune -o -printf '%p %y %m %l\\n' -type f -exec md5sum {} + | sort";
-        common::gave(&Command::new("bash").args(["-c", list]).current_dir(world.folder.path()).output().unwrap()).ok()
+        crate::common::gave(&Command::new("bash").args(["-c", list]).current_dir(world.folder.path()).output().unwrap())
+            .ok()
     };
     let (real, dry) = (begin(), begin());
     let before = state(&dry);
     let plan = dry.run_with(&["-n"], script).ok();
     assert_eq!(state(&dry), before, "a dry run changed something");
     let pasted = Command::new("bash").args(["-euc", &plan]).current_dir(dry.folder.path()).output().unwrap();
-    common::gave(&pasted).ok();
+    crate::common::gave(&pasted).ok();
     assert_eq!(real.run(script).ok(), "");
     assert_eq!(state(&dry), state(&real), "{plan}");
     assert_ne!(state(&real), before);
@@ -149,7 +148,7 @@ fn a_secret_does_not_show_in_a_planned_file_of_any_form() {
     let world = World::new();
     world.script("test", "file::write(\"a\", secret(\"k\") + \"\\n\"); file::write(\"b\", \"\\x00\" + secret(\"k\"));");
     let out = world.command(["run", "-n", "test"]).env("MOYAI_SECRET_k", "hunter2hunter2").output().unwrap();
-    let out = common::gave(&out).ok();
+    let out = crate::common::gave(&out).ok();
     assert!(out.contains("<secret>\n") && !out.contains("hunter2"), "{out}");
     // base64 of the secret at the place where it would stand, behind one NUL.
     assert!(!out.contains("AGh1bnRlcjJodW50ZXIy"), "{out}");

@@ -1,8 +1,6 @@
 //! Time, as scripts use it.
 
-mod common;
-
-use common::{World, gave};
+use crate::common::{World, gave};
 
 /// What a script prints on a host whose clock is in this zone and whose locale is German.
 #[track_caller]

@@ -1,0 +1,20 @@
+//! What needs no engine: the program and its library, as users and scripts meet them.
+
+mod api;
+mod check;
+mod cli;
+#[path = "../common/mod.rs"]
+mod common;
+mod docker;
+mod file;
+mod hosts;
+mod http;
+mod literal;
+mod load;
+mod nginx;
+mod readme;
+mod runner;
+mod text;
+mod time;
+#[path = "../common/web.rs"]
+mod web;
