@@ -289,10 +289,17 @@ impl Running {
     /// A Ctrl-C on the terminal reached both of us. As in bash, the child decides: one that was
     /// ended by it ends the script, one that handled it (a shell, an editor) does not.
     fn after_interactive(&self, run: &Run, outcome: &Outcome) -> Result<()> {
-        if let Some(Cause::Signal(signal)) = run.cancel.cause() {
-            if outcome.statuses.contains(&Status::Signal(signal)) {
-                return Err(self.placed(Cause::Signal(signal).error()));
-            }
+        let ended = outcome.statuses.iter().find_map(|status| match status {
+            // Which of us the kernel serves first is left to chance: the child's end may be seen
+            // before our own signal is.
+            Status::Signal(signal) if *signal == signal_hook::consts::SIGINT => Some(*signal),
+            Status::Signal(signal) if Some(Cause::Signal(*signal)) == run.cancel.cause() => Some(*signal),
+            _ => None,
+        });
+        if let Some(signal) = ended {
+            return Err(self.placed(Cause::Signal(signal).error()));
+        }
+        if matches!(run.cancel.cause(), Some(Cause::Signal(_))) {
             let left = run.cancel.deadline().map(|deadline| deadline.saturating_duration_since(Instant::now()));
             run.cancel.clear(left);
         }
