@@ -8,6 +8,7 @@ mod edit;
 mod eject;
 mod init;
 mod list;
+mod next;
 pub mod run;
 mod syslog;
 
@@ -43,6 +44,8 @@ enum Command {
     Edit(edit::Edit),
     /// Copy a script that comes with moyai into the scripts folder, to be changed
     Eject(eject::Eject),
+    /// Show when a crontab expression is due, or the rules
+    Next(next::Next),
     /// Look at what the scripts need on this host
     Doctor(doctor::Doctor),
     /// Show what a script can call
@@ -113,6 +116,7 @@ fn others(words: Vec<OsString>) -> i32 {
         Command::Init(this) => with(&this.common, |run| this.main(run)),
         Command::Edit(this) => with(&this.common, |run| this.main(run)),
         Command::Eject(this) => with(&this.common, |run| this.main(run)),
+        Command::Next(this) => with(&this.common, |run| this.main(run)),
         Command::Doctor(this) => with(&this.common, |run| this.main(run)),
         Command::Api(this) => with(&Common { scripts: None }, |run| this.main(run)),
         Command::Completions(this) => with(&Common { scripts: None }, |run| this.main(run)),

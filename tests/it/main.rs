@@ -11,6 +11,7 @@ mod hosts;
 mod http;
 mod literal;
 mod load;
+mod next;
 mod nginx;
 mod readme;
 mod runner;
