@@ -156,9 +156,19 @@ impl Expression {
         &self.text
     }
 
+    /// The same with its zone in front, where that is not the host's.
+    pub fn line(&self) -> String {
+        self.zone.name().map_or_else(|| self.text.clone(), |zone| format!("CRON_TZ={zone} {}", self.text))
+    }
+
     /// The zone whose clocks it goes by.
     pub fn zone(&self) -> &Zone {
         &self.zone
+    }
+
+    /// Whether it names times of the day: neither minute nor hour begins with a `*`.
+    pub fn is_fixed(&self) -> bool {
+        self.times.as_ref().is_some_and(|times| !times.wild)
     }
 
     /// Whether it means each start of the host instead of times.

@@ -1,6 +1,7 @@
-//! Time: moments and durations as people write them; crontab lines.
+//! Time: moments and durations as people write them; crontab lines; rules.
 
 pub mod crontab;
+pub mod rules;
 pub mod zone;
 
 use crate::run::{Error, Result};

@@ -14,6 +14,7 @@ mod load;
 mod next;
 mod nginx;
 mod readme;
+mod rules;
 mod runner;
 mod text;
 mod time;
