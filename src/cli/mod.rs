@@ -3,6 +3,7 @@
 pub mod api;
 mod check;
 mod completions;
+mod crontab;
 mod doctor;
 mod edit;
 mod eject;
@@ -46,6 +47,8 @@ enum Command {
     Eject(eject::Eject),
     /// Show when a crontab expression is due, or the rules
     Next(next::Next),
+    /// Print the rules that have a time for cron
+    Crontab(crontab::Crontab),
     /// Look at what the scripts need on this host
     Doctor(doctor::Doctor),
     /// Show what a script can call
@@ -117,6 +120,7 @@ fn others(words: Vec<OsString>) -> i32 {
         Command::Edit(this) => with(&this.common, |run| this.main(run)),
         Command::Eject(this) => with(&this.common, |run| this.main(run)),
         Command::Next(this) => with(&this.common, |run| this.main(run)),
+        Command::Crontab(this) => with(&this.common, |run| this.main(run)),
         Command::Doctor(this) => with(&this.common, |run| this.main(run)),
         Command::Api(this) => with(&Common { scripts: None }, |run| this.main(run)),
         Command::Completions(this) => with(&Common { scripts: None }, |run| this.main(run)),

@@ -111,3 +111,33 @@ fn run_as_a_script_the_rules_are_printed() {
     let err = world("every(\"0 25 * * *\", \"job\");").moyai(["run", "rules"]).failed(1);
     assert!(err.contains("there is no hour 25") && err.contains("rules.rhai:1:1"), "{err}");
 }
+
+#[test]
+fn crontab_prints_what_cron_can_run_and_names_the_rest() {
+    let world = world(
+        r#"
+        every("0 3 * * *", "job", ["--tag=100%"], #{ timeout: "90m", jitter: "5m" });
+        on("boot", "job");
+        on("container start", "job");
+        every("CRON_TZ=Asia/Tokyo @daily", "job");
+        "#,
+    );
+    let gave = world.moyai(["crontab", "--user", "pier"]);
+    let moyai = std::path::Path::new(env!("CARGO_BIN_EXE_moyai")).display();
+    let command = format!("{moyai} run --scripts={}", world.path("scripts").display());
+    let expected = format!(
+        "# at 03:00 every day (cron has no jitter)
+0 3 * * *  pier  {command} --timeout=5400s job --tag=100\\%
+# at each start of the host
+@reboot    pier  {command} job
+
+# Not for cron; `moyai daemon` runs all rules:
+#   on container start: job (it has no events)
+#   at 00:00 every day, by the clocks of Asia/Tokyo: job (Debian's has no time zone for a line)
+"
+    );
+    assert!(gave.out.ends_with(&format!("\n\n{expected}")), "{}", gave.out);
+    assert!(gave.out.contains("\nPATH=/usr/local/sbin:") && gave.out.contains("\nMAILTO=root\n"), "{}", gave.out);
+    assert_eq!(gave.err.matches("warning: cron cannot run ").count(), 2, "{}", gave.err);
+    assert_eq!(gave.code, 0);
+}
