@@ -2,6 +2,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod cron;
 mod docker;
 mod host;
 mod nginx;
