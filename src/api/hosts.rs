@@ -185,6 +185,9 @@ struct Change {
 }
 
 fn update(run: &Run, containers: &[Container], path: &str) -> Result<Change> {
+    if path == HOSTS {
+        run.of_this_host("hosts::update")?;
+    }
     // The later run has the newer truth: it waits its turn and then does its work.
     let _guard = lock::wait(run, "hosts")?;
     run.reading();

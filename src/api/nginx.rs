@@ -158,6 +158,7 @@ impl Tested {
 
 /// Lets nginx read its configuration and the names in it, or starts it.
 fn reload(run: &Run) -> Result<()> {
+    run.of_this_host("nginx::reload")?;
     let Some(layout) = Layout::ask(run)? else {
         run.log("nginx is not installed: nothing to reload");
         return Ok(());

@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand.
 
+mod alarm;
 pub mod api;
 mod check;
 mod completions;
@@ -7,6 +8,7 @@ mod crontab;
 mod doctor;
 mod edit;
 mod eject;
+mod history;
 mod init;
 mod list;
 mod next;
@@ -49,6 +51,8 @@ enum Command {
     Next(next::Next),
     /// Print the rules that have a time for cron
     Crontab(crontab::Crontab),
+    /// Show how the runs ended: when, how long, what went wrong
+    History(history::History),
     /// Look at what the scripts need on this host
     Doctor(doctor::Doctor),
     /// Show what a script can call
@@ -121,6 +125,7 @@ fn others(words: Vec<OsString>) -> i32 {
         Command::Eject(this) => with(&this.common, |run| this.main(run)),
         Command::Next(this) => with(&this.common, |run| this.main(run)),
         Command::Crontab(this) => with(&this.common, |run| this.main(run)),
+        Command::History(this) => with(&Common { scripts: None }, |run| this.main(run)),
         Command::Doctor(this) => with(&this.common, |run| this.main(run)),
         Command::Api(this) => with(&Common { scripts: None }, |run| this.main(run)),
         Command::Completions(this) => with(&Common { scripts: None }, |run| this.main(run)),
@@ -194,6 +199,22 @@ pub fn finish(run: &Run, name: &str, code: i32, error: Option<&Error>) -> i32 {
         syslog::send(&run.options.places.syslog, name, &run.mask(&said));
     }
     code
+}
+
+/// Prints rows in columns: numbers to the right, and on a terminal no line longer than it is wide.
+fn table(run: &Run, rows: Vec<Vec<String>>) {
+    let wide = rustix::termios::tcgetwinsize(std::io::stdout()).map_or(usize::MAX, |size| usize::from(size.ws_col));
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
+    let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
+    for row in &rows {
+        let cell = |(cell, width): (&String, &usize)| match cell.starts_with(|char: char| char.is_ascii_digit()) {
+            true => format!("{cell:>width$}"),
+            false => format!("{cell:width$}"),
+        };
+        let line = row.iter().zip(&widths).map(cell).collect::<Vec<_>>().join("  ");
+        run.print(&line.trim_end().chars().take(wide.max(1)).collect::<String>());
+    }
 }
 
 /// Whether standard output is a pipe whose other end is closed.

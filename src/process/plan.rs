@@ -37,6 +37,8 @@ pub enum Output {
     Capture,
     /// Through to moyai's own standard output; standard error goes through as well.
     Through,
+    /// As `Through`, by way of moyai, which keeps its end for the history.
+    Kept,
     /// Into a file: its path, and whether it is appended to.
     File(PathBuf, bool),
 }
@@ -70,6 +72,8 @@ pub struct Plan {
     pub reads: bool,
     /// A line of bash: what it does cannot be told from its words.
     pub shell: bool,
+    /// Stands in front of each line that goes through.
+    pub label: Option<String>,
     /// Where the script made it.
     pub place: Option<Place>,
 }
@@ -102,6 +106,7 @@ impl Plan {
             acts: false,
             reads: false,
             shell: false,
+            label: None,
             place: None,
         }
     }

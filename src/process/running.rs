@@ -2,7 +2,7 @@
 
 use super::plan::{Input, Output, Plan};
 use super::{CAPTURE, Outcome, READ_TIMEOUT, Status, TAIL, end, resolve};
-use crate::run::{Cause, Error, Result, Run, cause, pipe, wait_for};
+use crate::run::{Cause, Error, Result, Run, Tail, cause, pipe, wait_for};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::fs::File;
 use std::io::{Seek, Write};
@@ -67,7 +67,7 @@ pub(super) fn spawn(plan: &Plan) -> Result<Running> {
             expression = match &plan.output {
                 _ if plan.interactive => expression,
                 Output::Through if !plan.both => expression,
-                Output::Capture | Output::Through => {
+                Output::Capture | Output::Through | Output::Kept => {
                     let (read, write) = pipe()?;
                     running.out = Some(read);
                     expression.stdout_file(write)
@@ -162,12 +162,14 @@ impl Running {
     /// When the run is cancelled meanwhile, or when the command prints more than 64 MiB.
     pub fn wait(mut self, run: &Run) -> Result<Outcome> {
         let mut out = Vec::new();
-        let through = self.plan.output == Output::Through;
+        let mut through = self.passes().then(|| Passage::new(&self.plan));
         let mut outcome = self.watch(run, &mut |bytes| {
-            if through {
-                // With `.both()` a pass-through is read and written again, so that order is kept.
-                let _ = std::io::stdout().lock().write_all(run.mask(&String::from_utf8_lossy(bytes)).as_bytes());
-                return ControlFlow::Continue(());
+            if let Some(through) = &mut through {
+                // A program that nobody hears any more is ended by SIGPIPE, as without us between.
+                return match through.pass(run, bytes, &mut std::io::stdout()) {
+                    Ok(()) => ControlFlow::Continue(()),
+                    Err(_) => ControlFlow::Break(()),
+                };
             }
             out.extend_from_slice(bytes);
             if out.len() > CAPTURE { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
@@ -176,8 +178,17 @@ impl Running {
             return Err(Error::new(format!("`{}` printed more than 64 MiB", run.mask(&self.plan.line())))
                 .help("write it to a file with `.to_file(path)`, or go through it with `.lines()`"));
         }
+        if let Some(through) = &mut through {
+            // As above; it has ended by now.
+            let _ = through.end(run, &mut std::io::stdout());
+        }
         outcome.out = out;
         Ok(outcome)
+    }
+
+    /// Whether the output goes on to ours.
+    fn passes(&self) -> bool {
+        matches!(self.plan.output, Output::Through | Output::Kept)
     }
 
     /// Waits for the end, handing standard output to `sink` as it comes. When `sink` breaks off,
@@ -195,7 +206,8 @@ impl Running {
             limit => limit,
         };
         let deadline = limit.map(|limit| self.begun + limit);
-        let mut tail = Tail::default();
+        let mut tail = Tail::new(TAIL);
+        let mut through = self.passes().then(|| Passage::new(&self.plan));
         let mut timed_out = None;
         let mut linger = None;
         let mut buffer = vec![0; 64 * 1024];
@@ -258,10 +270,9 @@ impl Running {
                     Some(Ok(0)) => self.err = None,
                     Some(Ok(count)) => {
                         tail.push(&buffer[..count]);
-                        if self.plan.output == Output::Through {
+                        if let Some(through) = &mut through {
                             // Standard error that is gone loses these words, not the command.
-                            let text = run.mask(&String::from_utf8_lossy(&buffer[..count]));
-                            let _ = std::io::stderr().lock().write_all(text.as_bytes());
+                            let _ = through.pass(run, &buffer[..count], &mut std::io::stderr());
                         }
                     }
                     _ => {}
@@ -269,9 +280,12 @@ impl Running {
             }
         }
         self.settled = true;
+        if let Some(through) = &mut through {
+            let _ = through.end(run, &mut std::io::stderr());
+        }
         let outcome = Outcome {
             out: Vec::new(),
-            err: tail.into_bytes(),
+            err: tail.bytes().to_vec(),
             statuses: self.stages.iter().filter_map(|stage| stage.status).collect(),
             seconds: self.begun.elapsed().as_secs_f64(),
             planned: false,
@@ -364,22 +378,46 @@ impl Drop for Running {
     }
 }
 
-/// The last bytes of a stream.
-#[derive(Default)]
-struct Tail(Vec<u8>);
+/// The way of a program's output through moyai: masked, kept for the history, and, where several
+/// hosts speak at once, in whole lines with the host in front.
+struct Passage {
+    label: Option<String>,
+    rest: Vec<u8>,
+}
 
-impl Tail {
-    fn push(&mut self, bytes: &[u8]) {
-        self.0.extend_from_slice(bytes);
-        if self.0.len() > 2 * TAIL {
-            self.0.drain(..self.0.len() - TAIL);
-        }
+impl Passage {
+    fn new(plan: &Plan) -> Self {
+        Self { label: plan.label.clone(), rest: Vec::new() }
     }
 
-    fn into_bytes(mut self) -> Vec<u8> {
-        if self.0.len() > TAIL {
-            self.0.drain(..self.0.len() - TAIL);
+    fn pass(&mut self, run: &Run, bytes: &[u8], to: &mut dyn Write) -> std::io::Result<()> {
+        self.rest.extend_from_slice(bytes);
+        let whole = match self.label {
+            Some(_) => self.rest.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1),
+            // A character may come in two pieces.
+            None => match std::str::from_utf8(&self.rest) {
+                Err(error) if error.error_len().is_none() => error.valid_up_to(),
+                _ => self.rest.len(),
+            },
+        };
+        let whole: Vec<u8> = self.rest.drain(..whole).collect();
+        let mut text = run.mask(&String::from_utf8_lossy(&whole));
+        if let Some(label) = &self.label {
+            text = text.split_inclusive('\n').map(|line| format!("{label}: {line}")).collect();
         }
-        self.0
+        run.keep(&text);
+        // In one write, so that lines stay whole beside others'.
+        to.write_all(text.as_bytes())
+    }
+
+    fn end(&mut self, run: &Run, to: &mut dyn Write) -> std::io::Result<()> {
+        let rest = std::mem::take(&mut self.rest);
+        if rest.is_empty() {
+            return Ok(());
+        }
+        let end = if self.label.is_some() { "\n" } else { "" };
+        self.pass(run, &[&rest, end.as_bytes()].concat(), to)?;
+        // Half a character, which nothing completes.
+        to.write_all(String::from_utf8_lossy(&std::mem::take(&mut self.rest)).as_bytes())
     }
 }

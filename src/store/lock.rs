@@ -15,6 +15,8 @@ use std::time::Duration;
 
 /// Between two looks at a lock that is waited for.
 const LOOK: Duration = Duration::from_millis(50);
+/// Of these there is one, whatever engine a run is about.
+const OF_THE_HOST: [&str; 2] = ["hosts", "nginx"];
 /// What stays as it is in a lock's file name: `container/web` becomes `container%2Fweb.lock`.
 const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
 
@@ -61,6 +63,9 @@ fn take(run: &Run, thing: &str, wait: bool) -> Result<Guard> {
     if run.dry() {
         return Ok(Guard(None));
     }
+    // The container `web` of another engine is another thing.
+    let elsewhere = run.options.context.as_ref().filter(|_| !thing.is_empty() && !OF_THE_HOST.contains(&thing));
+    let thing = &elsewhere.map_or_else(|| thing.to_owned(), |context| format!("context/{context}/{thing}"));
     let guard = || Guard(Some((run.locks().clone(), thing.to_owned())));
     let mut told = false;
     loop {
