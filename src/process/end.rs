@@ -21,10 +21,18 @@ pub(super) fn marker() -> String {
     format!("{}.{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
+/// Whether it is settled who gets orphaned grandchildren.
+static ORPHANS: Once = Once::new();
+
+/// Leaves orphaned grandchildren to init, for a process that lives long: it would have to collect
+/// what becomes of every one.
+pub fn leave_orphans() {
+    ORPHANS.call_once(|| ());
+}
+
 /// From now on orphaned grandchildren become our children.
 pub(super) fn adopt_orphans() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
+    ORPHANS.call_once(|| {
         // Without it (an old kernel, a sandbox) only what hides behind pid 1 is missed.
         let _ = set_child_subreaper(Some(getpid()));
     });
