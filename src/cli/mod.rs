@@ -4,6 +4,7 @@ pub mod api;
 mod check;
 mod completions;
 mod crontab;
+mod daemon;
 mod doctor;
 mod edit;
 mod eject;
@@ -49,6 +50,8 @@ enum Command {
     Next(next::Next),
     /// Print the rules that have a time for cron
     Crontab(crontab::Crontab),
+    /// Run the rules: at their times, and when something happens to a container
+    Daemon(daemon::Daemon),
     /// Look at what the scripts need on this host
     Doctor(doctor::Doctor),
     /// Show what a script can call
@@ -121,6 +124,7 @@ fn others(words: Vec<OsString>) -> i32 {
         Command::Eject(this) => with(&this.common, |run| this.main(run)),
         Command::Next(this) => with(&this.common, |run| this.main(run)),
         Command::Crontab(this) => with(&this.common, |run| this.main(run)),
+        Command::Daemon(this) => this.main(),
         Command::Doctor(this) => with(&this.common, |run| this.main(run)),
         Command::Api(this) => with(&Common { scripts: None }, |run| this.main(run)),
         Command::Completions(this) => with(&Common { scripts: None }, |run| this.main(run)),

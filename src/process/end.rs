@@ -104,6 +104,14 @@ fn marked(pid: i32, markers: &[&str]) -> bool {
     })
 }
 
+/// When a process began, in ticks since the host did: with its pid, this names it for ever.
+pub fn started(pid: Pid) -> Option<u64> {
+    let text = std::fs::read(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?;
+    let text = String::from_utf8_lossy(&text).into_owned();
+    // The 22nd field, proc_pid_stat(5); the third is the first behind the name.
+    text.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
+}
+
 struct Process {
     pid: i32,
     parent: i32,
