@@ -3,6 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod cron;
+mod daemon;
 mod docker;
 mod host;
 mod nginx;
