@@ -1,6 +1,6 @@
 //! `nginx`: the nginx of this host: test, reload with proof, and what its configuration proxies to.
 
-mod config;
+pub mod config;
 
 use super::{Context, Fallible, map, optional};
 use crate::process::{self, Plan, Stage, cause};
@@ -38,6 +38,13 @@ impl Layout {
             return Ok(None);
         }
         Ok(Some(Self::parse(&process::run(run, &Plan::read(["nginx", "-V"]))?.err_text())))
+    }
+
+    /// The same, where nothing can be done without nginx.
+    fn need(run: &Run) -> Result<Self> {
+        let missing =
+            || Error::new("read nginx's configuration: nginx is not installed").help("on Debian: `apt install nginx`");
+        Self::ask(run)?.ok_or_else(missing)
     }
 
     /// Reads the configure arguments; without them stand the defaults of nginx's `auto/options`.
@@ -318,10 +325,11 @@ mod nginx {
     /// The names that nginx passes requests on to, read from its configuration; it need not be one
     /// that nginx accepts.
     ///
-    /// Returns an array of `#{server, upstream, file, line}`: the `server_name`s with blanks
+    /// Returns an array of `#{server, upstream, file, line, listen}`: the `server_name`s with blanks
     /// between; the name in a `proxy_pass` (or another `..._pass`) without its port, each name of
-    /// an `upstream` block for itself; where it stands. Sockets and names from variables are left
-    /// out.
+    /// an `upstream` block for itself; where it stands; `listen` holds `#{address, tls}` for each
+    /// way to ask the server from this host over http, such as `"127.0.0.1:80"`. Sockets and names
+    /// from variables are left out.
     ///
     /// Errors: when nginx is not installed, or when its configuration cannot be read.
     ///
@@ -330,17 +338,77 @@ mod nginx {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn sites(call: NativeCallContext) -> Fallible<Array> {
-        let missing =
-            || Error::new("read nginx's configuration: nginx is not installed").help("on Debian: `apt install nginx`");
-        let layout = Layout::ask(&Context::of(&call).run)?.ok_or_else(missing)?;
+        let layout = Layout::need(&Context::of(&call).run)?;
+        let way = |listen: config::Listen| -> Dynamic {
+            map([("address", listen.address.into()), ("tls", listen.tls.into())]).into()
+        };
         let row = |site: config::Site| {
             Dynamic::from(map([
                 ("server", site.server.into()),
                 ("upstream", site.upstream.into()),
                 ("file", site.file.as_ref().into()),
                 ("line", i64::try_from(site.line).unwrap_or_default().into()),
+                ("listen", site.listen.into_iter().map(way).collect::<Array>().into()),
             ]))
         };
         Ok(config::list(&config::read(&layout.conf)?).into_iter().map(row).collect())
+    }
+
+    /// Where the file of a site belongs, by what the http block of the configuration includes.
+    ///
+    /// - `name`: the site's name, which becomes the file's; where the include asks for it, with
+    ///   `.conf` behind it.
+    ///
+    /// Returns `#{file, link}`: in a layout with `sites-enabled` beside `sites-available` the file
+    /// is in the latter and `link` is the path of the symbolic link that enables it; elsewhere
+    /// `link` is `()`, and the file is in the first folder that is included.
+    ///
+    /// Errors: when no include would read a file of that name; when nginx is not installed, or its
+    /// configuration cannot be read.
+    ///
+    /// ```rhai
+    /// let there = |name| file::exists(nginx::place(name).file);
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn place(call: NativeCallContext, name: &str) -> Fallible<Map> {
+        let layout = Layout::need(&Context::of(&call).run)?;
+        let folder = layout.conf.parent().unwrap_or(Path::new("/"));
+        let (file, link) = config::place(&config::read(&layout.conf)?, folder, name)?;
+        let text = |path: PathBuf| path.to_string_lossy().into_owned();
+        Ok(map([("file", text(file).into()), ("link", optional(link.map(text)))]))
+    }
+
+    /// A domain name as `server_name` takes it: in lower case, `なんとか.jp` as `xn--u8jxcf8n.jp`.
+    /// What comes back is made of letters, digits, hyphens and dots, and a `*.` at its beginning.
+    ///
+    /// - `text`: a domain name, with or without `*.` in front, which stands for any subdomain.
+    ///
+    /// Returns a string.
+    ///
+    /// Errors: when it is no domain name (UTS 46 with the rules for host names).
+    ///
+    /// ```rhai
+    /// if nginx::server_name("なんとか.jp") != "xn--u8jxcf8n.jp" { die("another IDN?"); }
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn server_name(text: &str) -> Fallible<String> {
+        Ok(config::server_name(text)?)
+    }
+
+    /// A value as one word of the configuration, in quotes: whatever is in it, it adds no directive.
+    ///
+    /// - `text`: such as the path of a file.
+    ///
+    /// Returns a string with its quotes.
+    ///
+    /// Errors: for control characters, for `$`, which nginx has no way to write as itself, and for
+    /// more than 4 kB.
+    ///
+    /// ```rhai
+    /// let line = `ssl_certificate ${nginx::quote("/etc/ssl/a b.pem")};`;
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn quote(text: &str) -> Fallible<String> {
+        Ok(config::quote(text)?)
     }
 }
