@@ -178,6 +178,7 @@ fn what_nginx_does_not_take_is_taken_back_to_the_byte() {
         let err = site(&mut host, words).failed(1);
         let name = words.split(' ').nth(1).unwrap();
         assert!(err.contains(&format!("warning: {name} was taken back\n")) && err.contains(sentence), "{err}");
+        assert!(!err.contains("elsewhere"), "{err}");
         // A file that was there has its old bytes, in a file of a new number.
         let now = nginx(&mut host);
         if words.contains("--replace") {
