@@ -3,7 +3,7 @@
 use super::{Context, Fallible};
 use crate::run::{Error, Result, Run};
 use rhai::plugin::*;
-use rhai::{Array, Dynamic, Engine, FnPtr, exported_module};
+use rhai::{Array, Dynamic, Engine, FnPtr, Map, exported_module};
 use std::os::unix::fs::MetadataExt;
 
 /// Adds the functions.
@@ -355,6 +355,22 @@ mod basics {
     #[rhai_fn(name = "to_string", name = "to_debug", pure)]
     pub fn error_text(error: &mut Error) -> String {
         error.message.clone()
+    }
+
+    /// A map as text. The interpreter's own errors are caught as maps: `${e}` gives their sentence.
+    ///
+    /// ```rhai
+    /// try { [1][5]; } catch (e) { print(`failed: ${e}`); }
+    /// ```
+    #[rhai_fn(name = "to_string", name = "print", pure)]
+    pub fn map_text(map: &mut Map) -> String {
+        // `EvalAltResult::dump_fields` of rhai.
+        let thrown = map.get("error").is_some_and(Dynamic::is_string) && map.contains_key("position");
+        match map.get("message") {
+            // Behind the sentence stands where it was called from.
+            Some(message) if thrown => message.to_string().split(" @ '").next().unwrap_or_default().to_owned(),
+            _ => Dynamic::from(map.clone()).to_string(),
+        }
     }
 }
 

@@ -36,17 +36,42 @@ const FISH: &str = r"
 complete -c moyai -n '__fish_seen_subcommand_from run check edit eject' -a '(moyai list --names 2>/dev/null)'
 ";
 
+/// The same for zsh: its script knows only `_default` for an argument.
+const ZSH: &str = r#"
+_moyai_scripts() {
+    compadd -- ${(f)"$(moyai list --names 2>/dev/null)"}
+    _files
+}
+"#;
+
 impl Completions {
     /// Prints the script.
     pub fn main(&self, run: &Arc<Run>) -> Result<i32> {
         let mut text = Vec::new();
         clap_complete::generate(self.shell, &mut tree(), "moyai", &mut text);
-        let own = match self.shell {
-            Shell::Bash => BASH,
-            Shell::Fish => FISH,
-            _ => "",
+        let text = String::from_utf8_lossy(&text).into_owned();
+        let text = match self.shell {
+            Shell::Bash => text + BASH,
+            Shell::Fish => text + FISH,
+            Shell::Zsh => zsh(&text),
+            _ => text,
         };
-        run.print((String::from_utf8_lossy(&text).into_owned() + own).trim_end());
+        run.print(text.trim_end());
         Ok(0)
     }
+}
+
+/// Names of scripts where an argument is one: the lines `:script -- ...:_default` and the like.
+fn zsh(text: &str) -> String {
+    let argument = |line: &str| {
+        let name = line.trim_start_matches(['\'', ':', '*']).split(' ').next().unwrap_or_default();
+        matches!(name, "script" | "name" | "names") && line.ends_with(":_default' \\")
+    };
+    // The first line, `#compdef moyai`, must stay the first.
+    let (first, rest) = text.split_once('\n').unwrap_or((text, ""));
+    let rest = rest.lines().map(|line| match argument(line) {
+        true => line.replace(":_default'", ":_moyai_scripts'"),
+        false => line.to_owned(),
+    });
+    format!("{first}\n{ZSH}{}", rest.collect::<Vec<_>>().join("\n"))
 }

@@ -239,6 +239,13 @@ mod tests {
     }
 
     #[test]
+    fn what_the_check_reserves_are_moyais_own_options() {
+        let mut own: Vec<&str> = OWN.iter().map(|own| own.long).collect();
+        own.sort_unstable();
+        assert_eq!(own, engine::check::RESERVED);
+    }
+
+    #[test]
     fn own_options_are_taken_before_and_behind_the_name() {
         for words in ["-nx --timeout 5m backup blog", "backup blog -nx --timeout=5m", "-n backup -x blog --timeout 5m"]
         {

@@ -233,6 +233,18 @@ impl Loader<'_> {
 /// Parses a file.
 fn compile(engine: &Engine, source: &Source) -> std::result::Result<AST, Box<Report>> {
     let mut ast = engine.compile(source.code()).map_err(|error| report::syntax(source, &error))?;
+    // The interpreter takes a comment that is never closed for one that ends with the file, and never
+    // runs what it has swallowed. Everywhere else one more `*/` is a mistake.
+    if let Some(first) = source.text.find("/*")
+        && engine.compile(format!("{}\n*/", source.code())).is_ok()
+    {
+        let last = source.text.rfind("/*").filter(|last| !source.text[*last..].contains("*/"));
+        let before = &source.text[..last.unwrap_or(first)];
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        let message = "the comment that begins here is not closed".to_owned();
+        let help = Some("close it with `*/`; comments can be nested".to_owned());
+        return Err(Report::new(source, before.matches('\n').count() + 1, column, message, help).into());
+    }
     ast.set_source(source.shown.as_str());
     Ok(ast)
 }

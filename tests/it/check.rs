@@ -316,6 +316,31 @@ fn syntax_errors_speak_to_somebody_who_comes_from_bash() {
 }
 
 #[test]
+fn a_comment_that_is_never_closed_does_not_swallow_the_rest_of_the_script() {
+    let help = "close it with `*/`; comments can be nested";
+    for (text, place) in
+        [("print(1);\n  /* open\nprint(2);", "2:3"), ("print(1); /* a /* b */ c", "1:11"), ("/* a */ /* b", "1:9")]
+    {
+        let world = World::new();
+        let err = world.run(text).failed(2);
+        assert!(err.contains("the comment that begins here is not closed"), "{text}: {err}");
+        assert!(err.contains(&format!("test.rhai:{place}\n")) && err.contains(help), "{text}: {err}");
+    }
+    assert_eq!(World::new().run("/* a /* b */ c */ print(`/*`); // */").ok(), "/*\n");
+}
+
+#[test]
+fn an_error_of_the_interpreter_that_is_caught_is_a_sentence() {
+    let text =
+        "try { [1][5]; } catch (e) { print(`${e}`); print(e.message); }\nprint(#{ error: \"x\", message: \"y\" });";
+    let sentence = "Array index 5 out of bounds: only 1 element in array";
+    assert_eq!(
+        World::new().run(text).ok(),
+        format!("{sentence}\n{sentence}\n#{{\"error\": \"x\", \"message\": \"y\"}}\n")
+    );
+}
+
+#[test]
 fn all_faults_of_a_script_and_of_what_it_imports_come_at_once() {
     let world = World::new();
     world.file("scripts/lib/bad.rhai", "fn f() { nope1() }\n");

@@ -164,3 +164,16 @@ fn numbers_in_text_are_read_or_named() {
     fails(r#""1.5".to_int()"#, "`1.5` is not a whole number");
     fails(r#""nan".to_float()"#, "`nan` is not a number");
 }
+
+#[test]
+fn a_mistake_in_a_comparison_is_an_error_and_the_array_stays() {
+    prints("let a = [5, 3, 9, 1, 3]; a.sort(|x, y| y - x); print(a)", "[9, 5, 3, 3, 1]");
+    // No order of its own, which the standard library's sort punishes.
+    prints("let a = [2, 1, 2, 1]; a.sort(|x, y| x <= y); print(a)", "[1, 1, 2, 2]");
+    prints(r#"let a = ["bb", "a", "cc", "d"]; a.sort_by(|x, y| x.len() - y.len()); print(a.join(" "))"#, "a d bb cc");
+    prints(
+        r#"let a = [3, 1, 2]; try { a.sort(|x, y| x.nope - y); } catch (e) { print(e); } print(a)"#,
+        "Unknown property 'nope' - a getter is not registered for type 'i64'\n[3, 1, 2]",
+    );
+    fails("let a = [3, 1]; a.sort(|x, y| \"x\")", "sort: the closure returned a value of the type `string`");
+}

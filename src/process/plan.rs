@@ -1,0 +1,197 @@
+//! A command as a value: its stages, what goes in, where it goes out, how it is printed.
+
+use super::verbs::{Verb, verb};
+use crate::run::{Error, Place, Result, Run, exit};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// One program of a pipe.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Stage {
+    /// The program and its arguments.
+    pub argv: Vec<String>,
+    /// Added to the environment.
+    pub env: Vec<(String, String)>,
+    /// The working folder.
+    pub dir: Option<PathBuf>,
+    /// How it is printed, where that is not the quoted `argv`.
+    pub shown: Option<String>,
+}
+
+/// Where the first stage reads from.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Input {
+    /// `/dev/null`: a command in a loop must not eat the script's own input.
+    #[default]
+    Null,
+    /// This text.
+    Text(Arc<[u8]>),
+}
+
+/// Where the last stage writes to.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Output {
+    /// Into the script; standard error is kept for the error.
+    #[default]
+    Capture,
+    /// Through to moyai's own standard output; standard error goes through as well.
+    Through,
+    /// Into a file: its path, and whether it is appended to.
+    File(PathBuf, bool),
+}
+
+/// A command as a value. Immutable by convention: the builders of a script work on a copy.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// The stages of the pipe, in order.
+    pub stages: Vec<Stage>,
+    /// What the first stage reads.
+    pub input: Input,
+    /// Where the last stage writes.
+    pub output: Output,
+    /// Standard error joins standard output.
+    pub both: bool,
+    /// Ends the command; `None` is 60 s for a read, no limit for an act.
+    pub timeout: Option<Duration>,
+    /// How often a failed command is tried again, and the time between.
+    pub retry: Option<(u32, Duration)>,
+    /// The statuses that are no failure.
+    pub accept: Vec<i32>,
+    /// Keeps moyai's terminal and process group; no capture, no time-out.
+    pub interactive: bool,
+    /// What it leaves in the background is not ended by a time-out or a signal.
+    pub daemon: bool,
+    /// The output of an act is kept instead of going through.
+    pub quiet: bool,
+    /// Changes something: printed, not started, under `--dry-run`.
+    pub acts: bool,
+    /// The script's author says that a `sh` only reads.
+    pub reads: bool,
+    /// A line of bash: what it does cannot be told from its words.
+    pub shell: bool,
+    /// Where the script made it.
+    pub place: Option<Place>,
+}
+
+impl Plan {
+    /// One program with its arguments, as a read.
+    pub fn read<S: AsRef<str>>(argv: impl IntoIterator<Item = S>) -> Self {
+        let argv = argv.into_iter().map(|word| word.as_ref().to_owned()).collect();
+        Self::of(vec![Stage { argv, ..Stage::default() }])
+    }
+
+    /// One program with its arguments, as an act whose output is captured.
+    pub fn act<S: AsRef<str>>(argv: impl IntoIterator<Item = S>) -> Self {
+        Self { acts: true, ..Self::read(argv) }
+    }
+
+    /// A pipe.
+    pub fn of(stages: Vec<Stage>) -> Self {
+        Self {
+            stages,
+            input: Input::Null,
+            output: Output::Capture,
+            both: false,
+            timeout: None,
+            retry: None,
+            accept: vec![0],
+            interactive: false,
+            daemon: false,
+            quiet: false,
+            acts: false,
+            reads: false,
+            shell: false,
+            place: None,
+        }
+    }
+
+    /// With a time-out.
+    #[must_use]
+    pub fn timeout(mut self, limit: Duration) -> Self {
+        self.timeout = Some(limit);
+        self
+    }
+
+    /// The command as a line that can be pasted into a shell.
+    pub fn line(&self) -> String {
+        let mut stages: Vec<String> = self.stages.iter().map(Stage::line).collect();
+        if self.both
+            && let Some(last) = stages.last_mut()
+        {
+            last.push_str(" 2>&1");
+        }
+        let mut line = stages.join(" | ");
+        if let Input::Text(text) = &self.input {
+            let text = String::from_utf8_lossy(text);
+            line = format!("printf %s {} | {line}", quote(&text));
+        }
+        if let Output::File(path, append) = &self.output {
+            let arrow = if *append { ">>" } else { ">" };
+            line = format!("{line} {arrow} {}", quote(&path.to_string_lossy()));
+        }
+        line
+    }
+
+    /// The programs' names, for messages.
+    pub(super) fn name(&self) -> String {
+        let first = |stage: &Stage| stage.argv.first().cloned().unwrap_or_default();
+        self.stages.iter().map(first).collect::<Vec<_>>().join(" | ")
+    }
+
+    /// Refuses what a reading position must not hold: a program that acts.
+    ///
+    /// # Errors
+    /// When a stage's verb acts, or, under a dry run, when a line of bash is not marked `.reads()`.
+    pub(super) fn must_read(&self, run: &Run) -> Result<()> {
+        if self.acts || self.reads {
+            return Ok(());
+        }
+        if self.shell {
+            return if run.dry() {
+                Err(Error::new(format!(
+                    "the dry run cannot tell whether this only reads: `{}`",
+                    run.mask(&self.line())
+                ))
+                .help("mark it: `sh(...).reads()`, or make it an act: `.run()`"))
+            } else {
+                Ok(())
+            };
+        }
+        for stage in &self.stages {
+            if let Verb::Acts(what) = verb(&stage.argv) {
+                return Err(Error::new(format!("`{what}` acts, and stands where a command is read"))
+                    .help("this acts: use `.run()`")
+                    .exit(exit::USAGE));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Stage {
+    pub(super) fn line(&self) -> String {
+        let mut line = String::new();
+        for (name, value) in &self.env {
+            line.push_str(&format!("{name}={} ", quote(value)));
+        }
+        match &self.shown {
+            Some(shown) => line.push_str(shown),
+            None => line.push_str(&self.argv.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" ")),
+        }
+        match &self.dir {
+            Some(dir) => format!("(cd {} && {line})", quote(&dir.to_string_lossy())),
+            None => line,
+        }
+    }
+}
+
+/// A word quoted for a shell, the same in every `sh`.
+pub fn quote(word: &str) -> String {
+    let plain = |char: char| char.is_ascii_alphanumeric() || "%+,-./:=@_".contains(char);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    // A NUL cannot be an argument at all; it is refused where words are made.
+    shlex::try_quote(word).map_or_else(|_| format!("'{}'", word.replace('\'', r"'\''")), |quoted| quoted.into_owned())
+}

@@ -1,0 +1,385 @@
+//! A command that is running: started, watched, collected, ended.
+
+use super::plan::{Input, Output, Plan};
+use super::{CAPTURE, Outcome, READ_TIMEOUT, Status, TAIL, end, resolve};
+use crate::run::{Cause, Error, Result, Run, cause, pipe, wait_for};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use std::fs::File;
+use std::io::{Seek, Write};
+use std::ops::ControlFlow;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// How long captured pipes are read after the last stage has ended: a background process that
+/// inherited them may hold them open for ever.
+const LINGER: Duration = Duration::from_millis(200);
+
+/// Starts every stage, each in a session of its own, joined by pipes.
+pub(super) fn spawn(plan: &Plan) -> Result<Running> {
+    end::adopt_orphans();
+    let programs = plan.stages.iter().map(resolve).collect::<Result<Vec<_>>>()?;
+    let mut running = Running {
+        plan: plan.clone(),
+        stages: Vec::new(),
+        out: None,
+        err: None,
+        begun: Instant::now(),
+        planned: false,
+        settled: false,
+    };
+    let open = |path: &PathBuf, append: bool| {
+        let mut options = File::options();
+        options.create(true).append(append).write(true).truncate(!append);
+        options.open(path).map_err(|error| Error::new(format!("write to `{}`: {}", path.display(), cause(&error))))
+    };
+    let mut err_end = None;
+    if !plan.interactive && !plan.both {
+        let (read, write) = pipe()?;
+        running.err = Some(read);
+        err_end = Some(write);
+    }
+    let mut input = match &plan.input {
+        Input::Null => None,
+        Input::Text(text) => Some(memory_file(text)?),
+    };
+    let last = plan.stages.len().saturating_sub(1);
+    for (index, (stage, program)) in plan.stages.iter().zip(&programs).enumerate() {
+        let mut expression = duct::cmd(program, &stage.argv[1..]).unchecked();
+        expression = match input.take() {
+            Some(file) => expression.stdin_file(file),
+            None if plan.interactive && index == 0 => expression,
+            None => expression.stdin_null(),
+        };
+        if plan.both && !plan.interactive {
+            // In front of standard output: duct applies what is said last first.
+            expression = expression.stderr_to_stdout();
+        } else if let Some(end) = &err_end {
+            let end = end.try_clone().map_err(|error| Error::new(format!("copy a pipe: {error}")))?;
+            expression = expression.stderr_file(end);
+        }
+        if index < last {
+            let (read, write) = pipe()?;
+            input = Some(read);
+            expression = expression.stdout_file(write);
+        } else {
+            expression = match &plan.output {
+                _ if plan.interactive => expression,
+                Output::Through if !plan.both => expression,
+                Output::Capture | Output::Through => {
+                    let (read, write) = pipe()?;
+                    running.out = Some(read);
+                    expression.stdout_file(write)
+                }
+                Output::File(path, append) => expression.stdout_file(open(path, *append)?),
+            };
+        }
+        for (name, value) in &stage.env {
+            expression = expression.env(name, value);
+        }
+        if let Some(dir) = &stage.dir {
+            expression = expression.dir(dir);
+        }
+        let marker = end::marker();
+        expression = expression.env(end::MARKER, &marker);
+        let (name, alone) = (stage.argv[0].clone(), !plan.interactive);
+        expression = expression.before_spawn(move |command| {
+            // Programs put it in front of their messages: the name as the script has it.
+            command.arg0(&name);
+            if alone { own_session(command) } else { Ok(()) }
+        });
+        let handle =
+            expression.start().map_err(|error| Error::new(format!("start `{}`: {}", stage.argv[0], cause(&error))))?;
+        let pid = handle.pids().first().and_then(|pid| Pid::from_raw(*pid as i32));
+        let watch = pid.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
+        running.stages.push(Started { handle, pid, watch, marker, status: None });
+    }
+    Ok(running)
+}
+
+/// A session of its own: with a mere process group, a `sudo` or `ssh` that asks on the terminal
+/// is stopped by SIGTTIN and hangs for ever.
+#[allow(unsafe_code)]
+fn own_session(command: &mut std::process::Command) -> std::io::Result<()> {
+    // SAFETY: between fork and exec only async-signal-safe calls are allowed; setsid(2) is one,
+    // and nothing is allocated.
+    unsafe {
+        command.pre_exec(|| rustix::process::setsid().map(|_| ()).map_err(Into::into));
+    }
+    Ok(())
+}
+
+/// Text as a file without a name: no thread has to write it, and no reader can block us.
+fn memory_file(text: &[u8]) -> Result<OwnedFd> {
+    let failed = |error: std::io::Error| Error::new(format!("hand a command its input: {}", cause(&error)));
+    let fd = rustix::fs::memfd_create("moyai-input", rustix::fs::MemfdFlags::CLOEXEC)
+        .map_err(|error| failed(error.into()))?;
+    let mut file = File::from(fd);
+    file.write_all(text).map_err(failed)?;
+    file.rewind().map_err(failed)?;
+    Ok(file.into())
+}
+
+/// A stage that was started.
+#[derive(Debug)]
+struct Started {
+    handle: duct::Handle,
+    pid: Option<Pid>,
+    watch: Option<OwnedFd>,
+    marker: String,
+    status: Option<Status>,
+}
+
+/// A command that is running. Dropped before its end, it goes on.
+#[derive(Debug)]
+pub struct Running {
+    plan: Plan,
+    stages: Vec<Started>,
+    out: Option<OwnedFd>,
+    err: Option<OwnedFd>,
+    begun: Instant,
+    planned: bool,
+    settled: bool,
+}
+
+impl Running {
+    pub(super) fn planned(plan: &Plan) -> Self {
+        Self {
+            plan: plan.clone(),
+            stages: Vec::new(),
+            out: None,
+            err: None,
+            begun: Instant::now(),
+            planned: true,
+            settled: true,
+        }
+    }
+
+    /// Waits for the end, keeping the output.
+    ///
+    /// # Errors
+    /// When the run is cancelled meanwhile, or when the command prints more than 64 MiB.
+    pub fn wait(mut self, run: &Run) -> Result<Outcome> {
+        let mut out = Vec::new();
+        let through = self.plan.output == Output::Through;
+        let mut outcome = self.watch(run, &mut |bytes| {
+            if through {
+                // With `.both()` a pass-through is read and written again, so that order is kept.
+                let _ = std::io::stdout().lock().write_all(run.mask(&String::from_utf8_lossy(bytes)).as_bytes());
+                return ControlFlow::Continue(());
+            }
+            out.extend_from_slice(bytes);
+            if out.len() > CAPTURE { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+        if out.len() > CAPTURE {
+            return Err(Error::new(format!("`{}` printed more than 64 MiB", run.mask(&self.plan.line())))
+                .help("write it to a file with `.to_file(path)`, or go through it with `.lines()`"));
+        }
+        outcome.out = out;
+        Ok(outcome)
+    }
+
+    /// Waits for the end, handing standard output to `sink` as it comes. When `sink` breaks off,
+    /// the pipe is closed and the programs end by SIGPIPE as in `| head`.
+    ///
+    /// # Errors
+    /// When the run is cancelled meanwhile.
+    pub fn watch(&mut self, run: &Run, sink: &mut dyn FnMut(&[u8]) -> ControlFlow<()>) -> Result<Outcome> {
+        if self.planned {
+            return Ok(Outcome { planned: true, ..Outcome::default() });
+        }
+        let limit = match self.plan.timeout {
+            _ if self.plan.interactive => None,
+            None if !self.plan.acts => Some(READ_TIMEOUT),
+            limit => limit,
+        };
+        let deadline = limit.map(|limit| self.begun + limit);
+        let mut tail = Tail::default();
+        let mut timed_out = None;
+        let mut linger = None;
+        let mut buffer = vec![0; 64 * 1024];
+        loop {
+            self.reap();
+            let ended = self.stages.iter().all(|stage| stage.status.is_some());
+            if ended && linger.is_none() {
+                linger = Some(Instant::now() + LINGER);
+            }
+            if ended && self.out.is_none() && self.err.is_none() {
+                break;
+            }
+            let now = Instant::now();
+            if linger.is_some_and(|until| now >= until) {
+                break;
+            }
+            if !ended {
+                if let Some(cause) = run.cancel.cause()
+                    && !(self.plan.interactive && matches!(cause, Cause::Signal(signal_hook::consts::SIGINT)))
+                {
+                    self.end();
+                    return Err(self.placed(cause.error()));
+                }
+                if deadline.is_some_and(|deadline| now >= deadline) {
+                    timed_out = limit;
+                    self.end();
+                    continue;
+                }
+            }
+            let until = [deadline.filter(|_| !ended), run.cancel.deadline().filter(|_| !ended), linger]
+                .into_iter()
+                .flatten()
+                .min();
+            let mut fds = Vec::with_capacity(8);
+            let signalled = run.cancel.cause().is_some();
+            if !signalled {
+                fds.push(run.cancel.fd());
+            }
+            fds.extend(self.out.iter().chain(&self.err).map(AsFd::as_fd));
+            fds.extend(
+                self.stages
+                    .iter()
+                    .filter(|stage| stage.status.is_none())
+                    .filter_map(|stage| stage.watch.as_ref())
+                    .map(AsFd::as_fd),
+            );
+            let ready = wait_for(&fds, until.map(|until| until.saturating_duration_since(now)));
+            let mut ready = ready.into_iter().skip(usize::from(!signalled));
+            let out_ready = self.out.is_some() && ready.next().unwrap_or(false);
+            let err_ready = self.err.is_some() && ready.next().unwrap_or(false);
+            if out_ready {
+                match self.out.as_ref().map(|fd| rustix::io::read(fd, &mut buffer[..])) {
+                    Some(Ok(0)) => self.out = None,
+                    Some(Ok(count)) if sink(&buffer[..count]).is_break() => self.out = None,
+                    _ => {}
+                }
+            }
+            if err_ready {
+                match self.err.as_ref().map(|fd| rustix::io::read(fd, &mut buffer[..])) {
+                    Some(Ok(0)) => self.err = None,
+                    Some(Ok(count)) => {
+                        tail.push(&buffer[..count]);
+                        if self.plan.output == Output::Through {
+                            // Standard error that is gone loses these words, not the command.
+                            let text = run.mask(&String::from_utf8_lossy(&buffer[..count]));
+                            let _ = std::io::stderr().lock().write_all(text.as_bytes());
+                        }
+                    }
+                    _ => {}
+                }
+            }
+        }
+        self.settled = true;
+        let outcome = Outcome {
+            out: Vec::new(),
+            err: tail.into_bytes(),
+            statuses: self.stages.iter().filter_map(|stage| stage.status).collect(),
+            seconds: self.begun.elapsed().as_secs_f64(),
+            planned: false,
+            timed_out,
+        };
+        if self.plan.interactive {
+            self.after_interactive(run, &outcome)?;
+        }
+        if run.options.trace {
+            run.note(&format!("= {} in {:.3} s  # {}", outcome.code(), outcome.seconds, self.plan.name()));
+        }
+        Ok(outcome)
+    }
+
+    /// A Ctrl-C on the terminal reached both of us. As in bash, the child decides: one that was
+    /// ended by it ends the script, one that handled it (a shell, an editor) does not.
+    fn after_interactive(&self, run: &Run, outcome: &Outcome) -> Result<()> {
+        let ended = outcome.statuses.iter().find_map(|status| match status {
+            // Which of us the kernel serves first is left to chance: the child's end may be seen
+            // before our own signal is.
+            Status::Signal(signal) if *signal == signal_hook::consts::SIGINT => Some(*signal),
+            Status::Signal(signal) if Some(Cause::Signal(*signal)) == run.cancel.cause() => Some(*signal),
+            _ => None,
+        });
+        if let Some(signal) = ended {
+            return Err(self.placed(Cause::Signal(signal).error()));
+        }
+        if matches!(run.cancel.cause(), Some(Cause::Signal(_))) {
+            let left = run.cancel.deadline().map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            run.cancel.clear(left);
+        }
+        Ok(())
+    }
+
+    fn placed(&self, mut error: Error) -> Error {
+        error.place.clone_from(&self.plan.place);
+        error
+    }
+
+    /// Collects the statuses of the stages that have ended.
+    fn reap(&mut self) {
+        for stage in &mut self.stages {
+            if stage.status.is_none() {
+                stage.status = match stage.handle.try_wait() {
+                    Ok(None) => None,
+                    Ok(Some(output)) => Some(match (output.status.code(), output.status.signal()) {
+                        (Some(code), _) => Status::Code(code),
+                        (None, signal) => Status::Signal(signal.unwrap_or(9)),
+                    }),
+                    Err(_) => Some(Status::Signal(9)),
+                };
+            }
+        }
+    }
+
+    /// Whether every stage has ended.
+    pub fn ended(&mut self) -> bool {
+        self.reap();
+        self.stages.iter().all(|stage| stage.status.is_some())
+    }
+
+    /// Ends the command: TERM to its sessions and what left them, KILL after 5 s.
+    pub fn end(&mut self) {
+        let pids: Vec<Pid> = self.stages.iter().filter_map(|stage| stage.pid).collect();
+        let markers: Vec<&str> = self.stages.iter().map(|stage| stage.marker.as_str()).collect();
+        if self.plan.interactive {
+            for stage in self.stages.iter().filter(|stage| stage.status.is_none()) {
+                if let Some(pid) = stage.pid {
+                    // It may have ended a moment ago.
+                    let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+                }
+            }
+        } else {
+            end::end(&pids, if self.plan.daemon { &[] } else { &markers });
+        }
+        let until = Instant::now() + end::GRACE;
+        while !self.ended() && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        self.settled = true;
+    }
+}
+
+impl Drop for Running {
+    /// A command that nobody waits for any more is ended, unless it was meant to stay.
+    fn drop(&mut self) {
+        if !self.settled && !self.plan.daemon && !self.ended() {
+            self.end();
+        }
+    }
+}
+
+/// The last bytes of a stream.
+#[derive(Default)]
+struct Tail(Vec<u8>);
+
+impl Tail {
+    fn push(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
+        if self.0.len() > 2 * TAIL {
+            self.0.drain(..self.0.len() - TAIL);
+        }
+    }
+
+    fn into_bytes(mut self) -> Vec<u8> {
+        if self.0.len() > TAIL {
+            self.0.drain(..self.0.len() - TAIL);
+        }
+        self.0
+    }
+}
