@@ -347,6 +347,7 @@ fn a_bad_value_is_one_sentence_and_nothing_is_written() {
         ("add example.jp --to blog --body 1t", "--body takes a size, such as 64m"),
         ("add example.jp --to blog --read-timeout soon", "--read-timeout takes a time, such as 300s"),
         ("add example.jp --to blog --allow all;", "--allow takes addresses and networks, with commas between"),
+        ("add example.jp --to blog --deny ,", "--deny takes addresses and networks, with commas between"),
         ("add example.jp --to blog --deny x", "--deny takes addresses and networks, with commas between"),
         (&format!("add {long} --to blog"), "is not a domain name"),
     ] {

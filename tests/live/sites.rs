@@ -96,6 +96,11 @@ fn one_command_puts_a_container_behind_nginx_with_the_headers_of_2014_and_of_tod
     let before = nginx(&mut host);
     assert_eq!(site(&mut host, "add なんとか.jp '*.example.jp' --to blog:8080").ok(), "");
     assert_eq!(nginx(&mut host), before);
+    // One that somebody disabled is enabled again.
+    host.sh("rm /etc/nginx/sites-enabled/xn--u8jxcf8n.jp; nginx -s reload; sleep 0.2").ok();
+    site(&mut host, "add なんとか.jp '*.example.jp' --to blog:8080").ok();
+    assert!(page(&mut host, "http://www.example.jp/").contains("Host: www.example.jp"));
+    let before = nginx(&mut host);
     let err = site(&mut host, "add xn--u8jxcf8n.jp --to blog:8080").failed(1);
     assert!(err.contains("/etc/nginx/sites-available/xn--u8jxcf8n.jp is there and says something else"), "{err}");
     assert_eq!(nginx(&mut host), before);
@@ -332,14 +337,17 @@ fn list_and_check_say_which_site_is_wrong_and_why() {
     }
     let file = |name: &str| format!("/etc/nginx/sites-enabled/{name}");
     let line = host.sh("grep -n proxy_pass /etc/nginx/sites-enabled/shop.jp | cut -d: -f1").ok().trim().to_owned();
-    host.sh("docker stop shop; echo 127.0.0.9 elsewhere >>/etc/hosts; echo 'server { listen 8081; location / { proxy_pass http://elsewhere:1/; } }' >/etc/nginx/conf.d/x.conf; nginx -s reload; sleep 0.2").ok();
+    host.sh("docker stop shop; printf '127.0.0.9 elsewhere\n255.255.255.255 later\n' >>/etc/hosts; echo 'server { listen 8081; location / { proxy_pass http://elsewhere:1/; } }' >/etc/nginx/conf.d/x.conf; nginx -s reload; sleep 0.2").ok();
+    // The address that keeps nginx up for a name that nobody has.
+    site(&mut host, "add later.jp --to later").ok();
     assert_eq!(
         site(&mut host, "list").ok(),
         format!(
-            "  elsewhere  /etc/nginx/conf.d/x.conf:1  at 127.0.0.9\n*.wild.jp  blog  {}:{line}  running\nblog.jp  blog  {}:{line}  running\n\
-             port.jp  blog  {}:{line}  running\nshop.jp  shop  {}:{line}  waiting\n",
+            "_  elsewhere  /etc/nginx/conf.d/x.conf:1  at 127.0.0.9\n*.wild.jp  blog  {}:{line}  running\nblog.jp  blog  {}:{line}  running\n\
+             later.jp  later  {}:{line}  waiting\nport.jp  blog  {}:{line}  running\nshop.jp  shop  {}:{line}  waiting\n",
             file("_.wild.jp"),
             file("blog.jp"),
+            file("later.jp"),
             file("port.jp"),
             file("shop.jp")
         )
@@ -349,15 +357,17 @@ fn list_and_check_say_which_site_is_wrong_and_why() {
         gave.out,
         format!(
             "http://localhost:8081/ is wrong: elsewhere is at 127.0.0.9, and nothing answers at its port (/etc/nginx/conf.d/x.conf:1)\n\
+             http://later.jp/ is wrong: no container later runs ({}:{line})\n\
              http://port.jp/ is wrong: blog is running, and nothing answers at its port ({}:{line})\n\
              http://shop.jp/ is wrong: no container shop runs ({}:{line})\n",
+            file("later.jp"),
             file("port.jp"),
             file("shop.jp")
         )
     );
     gave.failed(1);
     host.sh("rm /etc/nginx/conf.d/x.conf").ok();
-    for name in ["port.jp", "shop.jp"] {
+    for name in ["later.jp", "port.jp", "shop.jp"] {
         site(&mut host, &format!("remove {name}")).ok();
     }
     assert_eq!(site(&mut host, "check").ok(), "", "silent when all is well");
