@@ -24,7 +24,7 @@ const PROOF: Duration = Duration::from_secs(10);
 
 /// Where this nginx was built to find its files.
 #[derive(Debug, PartialEq)]
-struct Layout {
+pub struct Layout {
     /// The main file of the configuration.
     conf: PathBuf,
     prefix: PathBuf,
@@ -32,7 +32,15 @@ struct Layout {
 }
 
 impl Layout {
-    /// Asks `nginx -V`; none on a host without nginx.
+    /// What `nginx -V` says, asked once a script; none on a host without nginx.
+    fn of(context: &Context) -> Result<Option<&Self>> {
+        if context.nginx.get().is_none() {
+            // Two workers may both ask: they get the same answer.
+            let _ = context.nginx.set(Self::ask(&context.run)?);
+        }
+        Ok(context.nginx.get().and_then(Option::as_ref))
+    }
+
     fn ask(run: &Run) -> Result<Option<Self>> {
         if process::resolve(&Stage { argv: vec!["nginx".into()], ..Stage::default() }).is_err() {
             return Ok(None);
@@ -41,10 +49,10 @@ impl Layout {
     }
 
     /// The same, where nothing can be done without nginx.
-    fn need(run: &Run) -> Result<Self> {
+    fn need(context: &Context) -> Result<&Self> {
         let missing =
             || Error::new("read nginx's configuration: nginx is not installed").help("on Debian: `apt install nginx`");
-        Self::ask(run)?.ok_or_else(missing)
+        Self::of(context)?.ok_or_else(missing)
     }
 
     /// Reads the configure arguments; without them stand the defaults of nginx's `auto/options`.
@@ -165,8 +173,9 @@ impl Tested {
 }
 
 /// Lets nginx read its configuration and the names in it, or starts it.
-fn reload(run: &Run) -> Result<()> {
-    let Some(layout) = Layout::ask(run)? else {
+fn reload(context: &Context) -> Result<()> {
+    let run = &context.run;
+    let Some(layout) = Layout::of(context)? else {
         run.log("nginx is not installed: nothing to reload");
         return Ok(());
     };
@@ -212,7 +221,7 @@ fn reload(run: &Run) -> Result<()> {
             None => error,
         }
     })?;
-    if proven(run, &layout, &config, &before)? {
+    if proven(run, layout, &config, &before)? {
         return Ok(());
     }
     let log = config.iter().rfind(|directive| directive.is("error_log")).and_then(|directive| directive.words.get(1));
@@ -243,8 +252,8 @@ impl Unit {
 }
 
 /// Whether nginx has still to read a file.
-fn is_older(run: &Run, path: &str) -> Result<bool> {
-    let Some(layout) = Layout::ask(run)? else { return Ok(false) };
+fn is_older(context: &Context, path: &str) -> Result<bool> {
+    let Some(layout) = Layout::of(context)? else { return Ok(false) };
     let changed =
         std::fs::metadata(path).map_err(|error| Error::new(format!("look at `{path}`: {}", cause(&error))))?;
     let Some(master) = layout.master(&config::read(&layout.conf).unwrap_or_default()) else { return Ok(true) };
@@ -302,7 +311,7 @@ mod nginx {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn reload(call: NativeCallContext) -> Fallible<()> {
-        Ok(super::reload(&Context::of(&call).run)?)
+        Ok(super::reload(&Context::of(&call))?)
     }
 
     /// Whether nginx has still to read a file as it is now: the file was changed after nginx
@@ -319,7 +328,7 @@ mod nginx {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn older_than(call: NativeCallContext, path: &str) -> Fallible<bool> {
-        Ok(is_older(&Context::of(&call).run, path)?)
+        Ok(is_older(&Context::of(&call), path)?)
     }
 
     /// The names that nginx passes requests on to, read from its configuration; it need not be one
@@ -338,7 +347,8 @@ mod nginx {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn sites(call: NativeCallContext) -> Fallible<Array> {
-        let layout = Layout::need(&Context::of(&call).run)?;
+        let context = Context::of(&call);
+        let layout = Layout::need(&context)?;
         let way = |listen: config::Listen| -> Dynamic {
             map([("address", listen.address.into()), ("tls", listen.tls.into())]).into()
         };
@@ -371,7 +381,8 @@ mod nginx {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn place(call: NativeCallContext, name: &str) -> Fallible<Map> {
-        let layout = Layout::need(&Context::of(&call).run)?;
+        let context = Context::of(&call);
+        let layout = Layout::need(&context)?;
         let folder = layout.conf.parent().unwrap_or(Path::new("/"));
         let (file, link) = config::place(&config::read(&layout.conf)?, folder, name)?;
         let text = |path: PathBuf| path.to_string_lossy().into_owned();
