@@ -138,6 +138,15 @@ fn a_dry_run_of_any_script_changes_nothing_and_its_lines_do_the_work() {
     let pasted = host.sh(look).ok();
     host.script("--at 2026-11-23T03:00:00 backup web").ok();
     assert_eq!(bare(host.sh(look).ok()), bare(pasted));
+
+    // restore and boot: the container runs from the backup, the other one is started.
+    for script in ["restore web Mon", "boot"] {
+        let plan = host.script(&format!("-n {script}")).ok();
+        std::fs::write(host.path("plan"), plan).unwrap();
+        host.sh("bash -e plan").ok();
+    }
+    assert_eq!(host.sh("docker inspect -f '{{.Config.Image}} {{.State.Status}}' web").ok(), "base:Mon running\n");
+    assert_eq!(host.state("gone"), "running");
 }
 
 /// Without the seconds of `moyai.time`, in which two runs differ.
