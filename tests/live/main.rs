@@ -8,6 +8,7 @@ mod docker;
 mod host;
 mod nginx;
 mod scripts;
+mod sites;
 
 /// Whether an error has this sentence and, behind the line of the script, this next step.
 fn says(err: &str, sentence: &str, help: &str) -> bool {
