@@ -497,8 +497,18 @@ impl Cancel {
         Ok(())
     }
 
+    /// Ends the run as this signal would.
+    pub fn raise(&self, signal: i32) {
+        self.signal.store(signal.unsigned_abs() as usize, Ordering::SeqCst);
+        self.wake();
+    }
+
     fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
+        self.wake();
+    }
+
+    fn wake(&self) {
         // A full socket wakes as well as one more byte.
         let _ = (&self.waker).write(&[0]);
     }

@@ -61,6 +61,8 @@ pub struct Inner {
     pub patterns: text::Patterns,
     /// What the script's requests share.
     pub http: http::Client,
+    /// Where nginx has its files, once something has asked.
+    pub nginx: OnceLock<Option<nginx::Layout>>,
     end: Mutex<Option<basics::End>>,
     ends: AtomicBool,
     calling: Mutex<Place>,
@@ -86,6 +88,7 @@ impl Context {
             pool: Pool,
             patterns: text::Patterns::default(),
             http: http::Client::default(),
+            nginx: OnceLock::new(),
             end: Mutex::default(),
             ends: AtomicBool::new(false),
             calling: Mutex::default(),

@@ -1,16 +1,17 @@
 //! `nginx`: the nginx of this host: test, reload with proof, and what its configuration proxies to.
 
+pub mod config;
+
 use super::{Context, Fallible, map, optional};
 use crate::process::{self, Plan, Stage, cause};
 use crate::run::{Error, Result, Run};
 use crate::store::lock;
+use config::Directive;
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Engine, Map, exported_module};
 use rustix::time::{ClockId, clock_gettime};
-use std::collections::HashMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 /// Adds the namespace.
@@ -23,7 +24,7 @@ const PROOF: Duration = Duration::from_secs(10);
 
 /// Where this nginx was built to find its files.
 #[derive(Debug, PartialEq)]
-struct Layout {
+pub struct Layout {
     /// The main file of the configuration.
     conf: PathBuf,
     prefix: PathBuf,
@@ -31,12 +32,27 @@ struct Layout {
 }
 
 impl Layout {
-    /// Asks `nginx -V`; none on a host without nginx.
+    /// What `nginx -V` says, asked once a script; none on a host without nginx.
+    fn of(context: &Context) -> Result<Option<&Self>> {
+        if context.nginx.get().is_none() {
+            // Two workers may both ask: they get the same answer.
+            let _ = context.nginx.set(Self::ask(&context.run)?);
+        }
+        Ok(context.nginx.get().and_then(Option::as_ref))
+    }
+
     fn ask(run: &Run) -> Result<Option<Self>> {
         if process::resolve(&Stage { argv: vec!["nginx".into()], ..Stage::default() }).is_err() {
             return Ok(None);
         }
         Ok(Some(Self::parse(&process::run(run, &Plan::read(["nginx", "-V"]))?.err_text())))
+    }
+
+    /// The same, where nothing can be done without nginx.
+    fn need(context: &Context) -> Result<&Self> {
+        let missing =
+            || Error::new("read nginx's configuration: nginx is not installed").help("on Debian: `apt install nginx`");
+        Self::of(context)?.ok_or_else(missing)
     }
 
     /// Reads the configure arguments; without them stand the defaults of nginx's `auto/options`.
@@ -140,7 +156,7 @@ impl Tested {
         let place = message.rsplit_once(" in ").and_then(|(_, place)| place.rsplit_once(':'));
         let place = place.and_then(|(file, line)| Some((file.to_owned(), line.parse().ok()?)));
         let missing = message.split_once("host not found in upstream \"").and_then(|(_, rest)| rest.split_once('"'));
-        let missing = missing.and_then(|(name, _)| host(name));
+        let missing = missing.and_then(|(name, _)| config::host(name));
         Self { ok, place: place.filter(|_| !ok), missing, message }
     }
 
@@ -157,15 +173,16 @@ impl Tested {
 }
 
 /// Lets nginx read its configuration and the names in it, or starts it.
-fn reload(run: &Run) -> Result<()> {
+fn reload(context: &Context) -> Result<()> {
+    let run = &context.run;
     run.of_this_host("nginx::reload")?;
-    let Some(layout) = Layout::ask(run)? else {
+    let Some(layout) = Layout::of(context)? else {
         run.log("nginx is not installed: nothing to reload");
         return Ok(());
     };
     // The later run has the newer truth, and waits its turn.
     let _held = if run.dry() { lock::hold(run, "nginx")? } else { lock::wait(run, "nginx")? };
-    let config = read(&layout).unwrap_or_default();
+    let config = config::read(&layout.conf).unwrap_or_default();
     let master = layout.master(&config);
     let unit = if master.is_none() { Unit::ask(run) } else { None };
     // While the host starts, a start of nginx may wait for the very unit that runs us.
@@ -205,7 +222,7 @@ fn reload(run: &Run) -> Result<()> {
             None => error,
         }
     })?;
-    if proven(run, &layout, &config, &before)? {
+    if proven(run, layout, &config, &before)? {
         return Ok(());
     }
     let log = config.iter().rfind(|directive| directive.is("error_log")).and_then(|directive| directive.words.get(1));
@@ -236,11 +253,11 @@ impl Unit {
 }
 
 /// Whether nginx has still to read a file.
-fn is_older(run: &Run, path: &str) -> Result<bool> {
-    let Some(layout) = Layout::ask(run)? else { return Ok(false) };
+fn is_older(context: &Context, path: &str) -> Result<bool> {
+    let Some(layout) = Layout::of(context)? else { return Ok(false) };
     let changed =
         std::fs::metadata(path).map_err(|error| Error::new(format!("look at `{path}`: {}", cause(&error))))?;
-    let Some(master) = layout.master(&read(&layout).unwrap_or_default()) else { return Ok(true) };
+    let Some(master) = layout.master(&config::read(&layout.conf).unwrap_or_default()) else { return Ok(true) };
     // The oldest: a worker that died is replaced by one that knows no more than the others.
     let Some(start) = workers(master).iter().map(|worker| worker.start).min() else { return Ok(true) };
     let nanos = |clock| {
@@ -253,249 +270,6 @@ fn is_older(run: &Run, path: &str) -> Result<bool> {
     // The time of the last change of any kind: a file that is moved into place keeps the time at
     // which it was written. Ticks are rounded down, so that in doubt it is read once more.
     Ok(started <= i128::from(changed.ctime()) * 1_000_000_000 + i128::from(changed.ctime_nsec()))
-}
-
-/// One directive of the configuration, with what stands in its block.
-#[derive(Debug)]
-struct Directive {
-    words: Vec<String>,
-    file: Rc<str>,
-    line: usize,
-    block: Vec<Directive>,
-}
-
-impl Directive {
-    fn is(&self, name: &str) -> bool {
-        self.words.first().is_some_and(|word| word == name)
-    }
-}
-
-/// Reads the configuration with all that it includes. Nothing is judged: a file that nginx refuses
-/// is read as far as it can be understood.
-fn read(layout: &Layout) -> Result<Vec<Directive>> {
-    let failed =
-        |error| Error::new(format!("read nginx's configuration `{}`: {}", layout.conf.display(), cause(&error)));
-    let text = std::fs::read(&layout.conf).map_err(failed)?;
-    let folder = layout.conf.parent().unwrap_or(Path::new("/"));
-    Ok(parse(&String::from_utf8_lossy(&text), folder, &mut vec![layout.conf.clone()]))
-}
-
-/// The directives of a text. Includes are relative to the main file's folder; `files` are those
-/// that are being read, each included by the one before it.
-fn parse(text: &str, folder: &Path, files: &mut Vec<PathBuf>) -> Vec<Directive> {
-    let file: Rc<str> = files.last().map(|file| file.to_string_lossy()).unwrap_or_default().into();
-    let mut open: Vec<Directive> = Vec::new();
-    let mut top = Vec::new();
-    let mut words: Vec<String> = Vec::new();
-    let mut begun = 0;
-    let mut tokens = Tokens { rest: text, line: 1 };
-    while let Some((token, line)) = tokens.next() {
-        if words.is_empty() {
-            begun = line;
-        }
-        let directive = |words: &mut Vec<String>| Directive {
-            words: std::mem::take(words),
-            file: file.clone(),
-            line: begun,
-            block: Vec::new(),
-        };
-        let closed = match token {
-            Token::Word(word) => {
-                words.push(word);
-                continue;
-            }
-            Token::Open if words.first().is_some_and(|word| word.ends_with("_by_lua_block")) => {
-                tokens.skip_block();
-                vec![directive(&mut words)]
-            }
-            Token::Open => {
-                open.push(directive(&mut words));
-                continue;
-            }
-            Token::End if words.first().is_some_and(|word| word == "include") => {
-                let pattern = folder.join(words.get(1).map(String::as_str).unwrap_or_default());
-                words.clear();
-                included(&pattern.to_string_lossy(), folder, files)
-            }
-            Token::End if words.is_empty() => continue,
-            Token::End => vec![directive(&mut words)],
-            Token::Close => {
-                words.clear();
-                open.pop().into_iter().collect()
-            }
-        };
-        open.last_mut().map_or(&mut top, |parent| &mut parent.block).extend(closed);
-    }
-    while let Some(last) = open.pop() {
-        open.last_mut().map_or(&mut top, |parent| &mut parent.block).push(last);
-    }
-    top
-}
-
-/// What an include brings, in the order of glob(3). A file that includes itself does so once.
-fn included(pattern: &str, folder: &Path, files: &mut Vec<PathBuf>) -> Vec<Directive> {
-    let options =
-        glob::MatchOptions { require_literal_separator: true, require_literal_leading_dot: true, case_sensitive: true };
-    let mut all = Vec::new();
-    for path in glob::glob_with(pattern, options).into_iter().flatten().flatten() {
-        let text = std::fs::read(&path).unwrap_or_default();
-        if !files.contains(&path) {
-            files.push(path);
-            all.extend(parse(&String::from_utf8_lossy(&text), folder, files));
-            files.pop();
-        }
-    }
-    all
-}
-
-enum Token {
-    Word(String),
-    Open,
-    Close,
-    End,
-}
-
-/// Words, braces and semicolons with their lines, by the rules of nginx's `ngx_conf_read_token`.
-struct Tokens<'a> {
-    rest: &'a str,
-    line: usize,
-}
-
-impl Tokens<'_> {
-    fn next_char(&mut self) -> Option<char> {
-        let char = self.rest.chars().next()?;
-        self.rest = &self.rest[char.len_utf8()..];
-        self.line += usize::from(char == '\n');
-        Some(char)
-    }
-
-    fn next(&mut self) -> Option<(Token, usize)> {
-        let first = loop {
-            match self.next_char()? {
-                char if char.is_ascii_whitespace() => {}
-                '#' => while self.next_char()? != '\n' {},
-                char => break char,
-            }
-        };
-        let line = self.line;
-        let token = match first {
-            '{' => Token::Open,
-            '}' => Token::Close,
-            ';' => Token::End,
-            '"' | '\'' => Token::Word(self.word(String::new(), Some(first))),
-            '\\' => {
-                let word = self.escaped();
-                Token::Word(self.word(word, None))
-            }
-            char => Token::Word(self.word(char.into(), None)),
-        };
-        Some((token, line))
-    }
-
-    /// The rest of a word, to its closing quote or to what ends a bare one.
-    fn word(&mut self, mut word: String, quote: Option<char>) -> String {
-        while let Some(char) = self.rest.chars().next() {
-            let ends = char.is_ascii_whitespace() || char == ';' || (char == '{' && !word.ends_with('$'));
-            if quote.is_none() && ends {
-                break;
-            }
-            self.next_char();
-            match char {
-                '\\' => word.push_str(&self.escaped()),
-                char if quote == Some(char) => break,
-                char => word.push(char),
-            }
-        }
-        word
-    }
-
-    /// What a backslash and the character behind it stand for.
-    fn escaped(&mut self) -> String {
-        match self.next_char() {
-            Some('t') => "\t".into(),
-            Some('r') => "\r".into(),
-            Some('n') => "\n".into(),
-            Some(char @ ('"' | '\'' | '\\')) => char.into(),
-            other => format!("\\{}", other.map(String::from).unwrap_or_default()),
-        }
-    }
-
-    /// Passes over a block of Lua, in whose strings and comments braces mean nothing.
-    fn skip_block(&mut self) {
-        let mut depth = 1;
-        while depth > 0
-            && let Some(char) = self.next_char()
-        {
-            match char {
-                '{' => depth += 1,
-                '}' => depth -= 1,
-                '"' | '\'' => drop(self.word(String::new(), Some(char))),
-                '-' if self.rest.starts_with('-') => while self.next_char().is_some_and(|char| char != '\n') {},
-                _ => {}
-            }
-        }
-    }
-}
-
-/// The name in an address as `proxy_pass` and `server` have it; none for a socket and for what is
-/// known only when a request comes.
-fn host(address: &str) -> Option<String> {
-    let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
-    let rest = rest.split('/').next().unwrap_or_default();
-    let name = match rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((name, _)) => name,
-        None => rest.split(':').next().unwrap_or_default(),
-    };
-    (!name.is_empty() && name != "unix" && !name.contains('$')).then(|| name.to_owned())
-}
-
-/// One name that nginx sends requests to.
-#[derive(Debug)]
-struct Site {
-    server: String,
-    upstream: String,
-    file: Rc<str>,
-    line: usize,
-}
-
-/// Every name that the servers pass requests on to, where it stands.
-fn list(config: &[Directive]) -> Vec<Site> {
-    let mut upstreams: HashMap<&str, Vec<&Directive>> = HashMap::new();
-    for part in config.iter().filter(|part| part.is("http") || part.is("stream")) {
-        for upstream in part.block.iter().filter(|directive| directive.is("upstream")) {
-            if let Some(name) = upstream.words.get(1) {
-                upstreams.entry(name).or_default().extend(upstream.block.iter().filter(|line| line.is("server")));
-            }
-        }
-    }
-    let mut sites = Vec::new();
-    let servers = config.iter().filter(|part| part.is("http") || part.is("stream")).flat_map(|part| &part.block);
-    for server in servers.filter(|directive| directive.is("server")) {
-        let names = server.block.iter().filter(|directive| directive.is("server_name"));
-        let names: Vec<&str> = names.flat_map(|directive| &directive.words[1..]).map(String::as_str).collect();
-        let mut passes = Vec::new();
-        find_passes(&server.block, &mut passes);
-        for pass in passes {
-            let Some(name) = pass.words.get(1).and_then(|address| host(address)) else { continue };
-            let direct = [pass];
-            let lines: &[&Directive] = upstreams.get(name.as_str()).map_or(&direct, Vec::as_slice);
-            for line in lines {
-                let Some(upstream) = line.words.get(1).and_then(|address| host(address)) else { continue };
-                sites.push(Site { server: names.join(" "), upstream, file: line.file.clone(), line: line.line });
-            }
-        }
-    }
-    sites
-}
-
-/// The directives that name what a request goes to; all resolve the name when nginx starts.
-fn find_passes<'a>(block: &'a [Directive], found: &mut Vec<&'a Directive>) {
-    for directive in block {
-        if directive.words.first().is_some_and(|word| word.ends_with("_pass")) {
-            found.push(directive);
-        }
-        find_passes(&directive.block, found);
-    }
 }
 
 /// The nginx of this host.
@@ -538,7 +312,7 @@ mod nginx {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn reload(call: NativeCallContext) -> Fallible<()> {
-        Ok(super::reload(&Context::of(&call).run)?)
+        Ok(super::reload(&Context::of(&call))?)
     }
 
     /// Whether nginx has still to read a file as it is now: the file was changed after nginx
@@ -555,16 +329,17 @@ mod nginx {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn older_than(call: NativeCallContext, path: &str) -> Fallible<bool> {
-        Ok(is_older(&Context::of(&call).run, path)?)
+        Ok(is_older(&Context::of(&call), path)?)
     }
 
     /// The names that nginx passes requests on to, read from its configuration; it need not be one
     /// that nginx accepts.
     ///
-    /// Returns an array of `#{server, upstream, file, line}`: the `server_name`s with blanks
+    /// Returns an array of `#{server, upstream, file, line, listen}`: the `server_name`s with blanks
     /// between; the name in a `proxy_pass` (or another `..._pass`) without its port, each name of
-    /// an `upstream` block for itself; where it stands. Sockets and names from variables are left
-    /// out.
+    /// an `upstream` block for itself; where it stands; `listen` holds `#{address, tls}` for each
+    /// way to ask the server from this host over http, such as `"127.0.0.1:80"`. Sockets and names
+    /// from variables are left out.
     ///
     /// Errors: when nginx is not installed, or when its configuration cannot be read.
     ///
@@ -573,17 +348,79 @@ mod nginx {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn sites(call: NativeCallContext) -> Fallible<Array> {
-        let missing =
-            || Error::new("read nginx's configuration: nginx is not installed").help("on Debian: `apt install nginx`");
-        let layout = Layout::ask(&Context::of(&call).run)?.ok_or_else(missing)?;
-        let row = |site: Site| {
+        let context = Context::of(&call);
+        let layout = Layout::need(&context)?;
+        let way = |listen: config::Listen| -> Dynamic {
+            map([("address", listen.address.into()), ("tls", listen.tls.into())]).into()
+        };
+        let row = |site: config::Site| {
             Dynamic::from(map([
                 ("server", site.server.into()),
                 ("upstream", site.upstream.into()),
                 ("file", site.file.as_ref().into()),
                 ("line", i64::try_from(site.line).unwrap_or_default().into()),
+                ("listen", site.listen.into_iter().map(way).collect::<Array>().into()),
             ]))
         };
-        Ok(list(&read(&layout)?).into_iter().map(row).collect())
+        Ok(config::list(&config::read(&layout.conf)?).into_iter().map(row).collect())
+    }
+
+    /// Where the file of a site belongs, by what the http block of the configuration includes.
+    ///
+    /// - `name`: the site's name, which becomes the file's; where the include asks for it, with
+    ///   `.conf` behind it.
+    ///
+    /// Returns `#{file, link}`: in a layout with `sites-enabled` beside `sites-available` the file
+    /// is in the latter and `link` is the path of the symbolic link that enables it; elsewhere
+    /// `link` is `()`, and the file is in the first folder that is included.
+    ///
+    /// Errors: when no include would read a file of that name; when nginx is not installed, or its
+    /// configuration cannot be read.
+    ///
+    /// ```rhai
+    /// let there = |name| file::exists(nginx::place(name).file);
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn place(call: NativeCallContext, name: &str) -> Fallible<Map> {
+        let context = Context::of(&call);
+        let layout = Layout::need(&context)?;
+        let folder = layout.conf.parent().unwrap_or(Path::new("/"));
+        let (file, link) = config::place(&config::read(&layout.conf)?, folder, name)?;
+        let text = |path: PathBuf| path.to_string_lossy().into_owned();
+        Ok(map([("file", text(file).into()), ("link", optional(link.map(text)))]))
+    }
+
+    /// A domain name as `server_name` takes it: in lower case, `なんとか.jp` as `xn--u8jxcf8n.jp`.
+    /// What comes back is made of letters, digits, hyphens and dots, and a `*.` at its beginning.
+    ///
+    /// - `text`: a domain name, with or without `*.` in front, which stands for any subdomain.
+    ///
+    /// Returns a string.
+    ///
+    /// Errors: when it is no domain name (UTS 46 with the rules for host names).
+    ///
+    /// ```rhai
+    /// if nginx::server_name("なんとか.jp") != "xn--u8jxcf8n.jp" { die("another IDN?"); }
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn server_name(text: &str) -> Fallible<String> {
+        Ok(config::server_name(text)?)
+    }
+
+    /// A value as one word of the configuration, in quotes: whatever is in it, it adds no directive.
+    ///
+    /// - `text`: such as the path of a file.
+    ///
+    /// Returns a string with its quotes.
+    ///
+    /// Errors: for control characters, for `$`, which nginx has no way to write as itself, and for
+    /// more than 4 kB.
+    ///
+    /// ```rhai
+    /// let line = `ssl_certificate ${nginx::quote("/etc/ssl/a b.pem")};`;
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn quote(text: &str) -> Fallible<String> {
+        Ok(config::quote(text)?)
     }
 }

@@ -89,9 +89,8 @@ fn options(rule: &mut Rule, options: Map) -> Result<(), Fault> {
             _ => return Err(fault(format!("a rule has no option `{name}`"), format!("it has {}", OPTIONS.join(", ")))),
         }
     }
-    let timed = matches!(rule.when, When::Every(_));
-    if !timed && (rule.catch_up || !rule.jitter.is_zero()) {
-        return Err(fault("`catch_up` and `jitter` are for rules with a time", "write it with `every`"));
+    if !rule.jitter.is_zero() && !matches!(rule.when, When::Every(_)) {
+        return Err(fault("`jitter` is for rules with a time", "leave it out, or write the rule with `every`"));
     }
     Ok(())
 }
@@ -163,7 +162,10 @@ mod rules {
     ///   `disconnect`, `remove`; several with commas between them.
     /// - `script`: its name.
     /// - `args`: what the script gets, an array of words.
-    /// - `options`: a map with `timeout`, `overlap` and `retry`, as for `every`, and
+    /// - `options`: a map with `timeout` and `retry`, as for `every` (without `retry` it is tried again
+    ///   until it works), and
+    /// - `catch_up`: whether it also runs, with no event, when the daemon begins to listen: at its
+    ///   start, and when the engine was away. Without it, it does.
     /// - `filter`: a map that narrows the events down: `container`, `image` (names, `*` stands for
     ///   anything), `label` (`name` or `name=value`); for networks `network`. Each a string or an
     ///   array of which one must suit.

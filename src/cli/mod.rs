@@ -5,6 +5,7 @@ pub mod api;
 mod check;
 mod completions;
 mod crontab;
+mod daemon;
 mod doctor;
 mod edit;
 mod eject;
@@ -51,6 +52,8 @@ enum Command {
     Next(next::Next),
     /// Print the rules that have a time for cron
     Crontab(crontab::Crontab),
+    /// Run the rules: at their times, and when something happens to a container
+    Daemon(daemon::Daemon),
     /// Show how the runs ended: when, how long, what went wrong
     History(history::History),
     /// Look at what the scripts need on this host
@@ -125,6 +128,7 @@ fn others(words: Vec<OsString>) -> i32 {
         Command::Eject(this) => with(&this.common, |run| this.main(run)),
         Command::Next(this) => with(&this.common, |run| this.main(run)),
         Command::Crontab(this) => with(&this.common, |run| this.main(run)),
+        Command::Daemon(this) => this.main(),
         Command::History(this) => with(&Common { scripts: None }, |run| this.main(run)),
         Command::Doctor(this) => with(&this.common, |run| this.main(run)),
         Command::Api(this) => with(&Common { scripts: None }, |run| this.main(run)),

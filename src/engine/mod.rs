@@ -171,6 +171,8 @@ fn run_here(run: &Arc<Run>, context: Context, mut engine: Engine, source: &Sourc
         let (inner, place) = report::innermost(&program, &error);
         let mut ours = match (inner, run.cancel.cause()) {
             (EvalAltResult::ErrorTerminated(..), Some(cause)) => cause.error(),
+            // A signal that a `catch` has put into other words still is what ended the script.
+            (_, Some(cause)) => return report::of_script(&engine, &program, &error).exit(cause.error().exit),
             _ => return report::of_script(&engine, &program, &error),
         };
         ours.place = Some(place);
@@ -189,7 +191,8 @@ fn run_here(run: &Arc<Run>, context: Context, mut engine: Engine, source: &Sourc
         match (context.take_end(), deferred) {
             (Some(last), _) => end = end.or(Some(last)),
             (None, Err(deferred)) if error.is_none() => error = Some(explain(deferred)),
-            _ => {}
+            (None, Err(deferred)) => run.note(&format!("warning: what was deferred failed: {}", explain(deferred))),
+            (None, Ok(())) => {}
         }
     }
     Ok(match (error.map(|error| report::locate(&program, error)), end) {

@@ -197,6 +197,29 @@ impl Running {
     /// # Errors
     /// When the run is cancelled meanwhile.
     pub fn watch(&mut self, run: &Run, sink: &mut dyn FnMut(&[u8]) -> ControlFlow<()>) -> Result<Outcome> {
+        let mut through = self.passes().then(|| Passage::new(&self.plan));
+        let outcome = self.watch_both(run, sink, &mut |bytes| {
+            if let Some(through) = &mut through {
+                // Standard error that is gone loses these words, not the command.
+                let _ = through.pass(run, bytes, &mut std::io::stderr());
+            }
+        });
+        if let Some(through) = &mut through {
+            let _ = through.end(run, &mut std::io::stderr());
+        }
+        outcome
+    }
+
+    /// Like [`Running::watch`], with standard error handed to `err` as it comes.
+    ///
+    /// # Errors
+    /// When the run is cancelled meanwhile.
+    pub fn watch_both(
+        &mut self,
+        run: &Run,
+        sink: &mut dyn FnMut(&[u8]) -> ControlFlow<()>,
+        err: &mut dyn FnMut(&[u8]),
+    ) -> Result<Outcome> {
         if self.planned {
             return Ok(Outcome { planned: true, ..Outcome::default() });
         }
@@ -205,9 +228,9 @@ impl Running {
             None if !self.plan.acts => Some(READ_TIMEOUT),
             limit => limit,
         };
-        let deadline = limit.map(|limit| self.begun + limit);
+        // Of the greatest time there is nothing to wait for.
+        let deadline = limit.and_then(|limit| self.begun.checked_add(limit));
         let mut tail = Tail::new(TAIL);
-        let mut through = self.passes().then(|| Passage::new(&self.plan));
         let mut timed_out = None;
         let mut linger = None;
         let mut buffer = vec![0; 64 * 1024];
@@ -270,19 +293,13 @@ impl Running {
                     Some(Ok(0)) => self.err = None,
                     Some(Ok(count)) => {
                         tail.push(&buffer[..count]);
-                        if let Some(through) = &mut through {
-                            // Standard error that is gone loses these words, not the command.
-                            let _ = through.pass(run, &buffer[..count], &mut std::io::stderr());
-                        }
+                        err(&buffer[..count]);
                     }
                     _ => {}
                 }
             }
         }
         self.settled = true;
-        if let Some(through) = &mut through {
-            let _ = through.end(run, &mut std::io::stderr());
-        }
         let outcome = Outcome {
             out: Vec::new(),
             err: tail.bytes().to_vec(),
@@ -339,6 +356,11 @@ impl Running {
                 };
             }
         }
+    }
+
+    /// The process of the first stage.
+    pub fn pid(&self) -> Option<Pid> {
+        self.stages.first().and_then(|stage| stage.pid)
     }
 
     /// Whether every stage has ended.

@@ -1,5 +1,6 @@
 //! Time: moments and durations as people write them; crontab lines; rules.
 
+pub mod course;
 pub mod crontab;
 pub mod rules;
 pub mod zone;

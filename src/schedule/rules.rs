@@ -34,7 +34,8 @@ pub struct Rule {
     pub jitter: Duration,
     /// What becomes of a run that is due while the one before goes on.
     pub overlap: Overlap,
-    /// Whether a run that was missed is made up for, once.
+    /// Whether a run that was missed is made up for, once; of events, whether one run stands for all
+    /// that may have happened while nobody listened.
     pub catch_up: bool,
     /// How often a failed run is tried again.
     pub retry: u32,
@@ -144,6 +145,12 @@ impl When {
 }
 
 impl Event {
+    /// What it waits for in the engine's words, for its own filter.
+    pub fn of_engine(&self) -> impl Iterator<Item = &'static str> {
+        let health = |action| if ["healthy", "unhealthy"].contains(&action) { "health_status" } else { action };
+        self.actions.iter().copied().map(health)
+    }
+
     /// Only what has a name that suits one of the patterns; several filters must all suit.
     ///
     /// # Errors
@@ -192,17 +199,22 @@ impl fmt::Display for Event {
 
 impl Rule {
     /// A rule without arguments and options. What runs at fixed times is made up for when it was missed, as cron
-    /// does when the clocks are changed; what runs every few minutes is not.
+    /// does when the clocks are changed; what runs every few minutes is not. After events, what they
+    /// say is run until it works: the state of things matters, not the event.
     pub fn new(when: When, script: &str, place: Place) -> Self {
         Self {
-            catch_up: matches!(&when, When::Every(expression) if expression.is_fixed()),
+            catch_up: match &when {
+                When::Every(expression) => expression.is_fixed(),
+                When::Boot => false,
+                When::Event(_) => true,
+            },
+            retry: if matches!(when, When::Event(_)) { u32::MAX } else { 0 },
             when,
             script: script.to_owned(),
             args: Vec::new(),
             timeout: None,
             jitter: Duration::ZERO,
             overlap: Overlap::Skip,
-            retry: 0,
             place,
         }
     }

@@ -6,6 +6,8 @@ use moyai::run::{Options, Run};
 
 /// Their examples need a Docker engine, nginx or the real hosts file: here they are only checked.
 const LIVE: [&str; 3] = ["docker", "nginx", "hosts"];
+/// Of these, what needs nothing.
+const PURE: [&str; 2] = ["nginx::quote", "nginx::server_name"];
 
 fn all() -> Vec<Function> {
     functions(&Run::new(Options::default()).unwrap())
@@ -48,7 +50,7 @@ fn every_example_checks_and_runs() {
     for function in all() {
         for example in function.examples() {
             world.script("example", &example);
-            let live = LIVE.contains(&function.group.as_str());
+            let live = LIVE.contains(&function.group.as_str()) && !PURE.contains(&function.name.as_str());
             let gave = world.moyai(if live { ["check", "example"] } else { ["run", "example"] });
             if gave.code != 0 {
                 failed.push(format!("{}:\n{example}\n{}", function.name, gave.err));

@@ -5,6 +5,7 @@ mod check;
 mod cli;
 #[path = "../common/mod.rs"]
 mod common;
+mod daemon;
 mod docker;
 mod file;
 mod hosts;

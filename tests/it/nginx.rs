@@ -147,3 +147,214 @@ fn a_main_file_that_is_not_there_is_an_error() {
     std::fs::remove_file(world.path("nginx.conf")).unwrap();
     assert!(run(&world, "nginx::sites();").failed(1).contains("nginx.conf`: no such file or directory"));
 }
+
+const PLACE: &str = "let p = nginx::place(\"example.jp\"); print(`${p.file}|${p.link}`);";
+
+#[test]
+fn a_site_belongs_where_the_configuration_looks() {
+    let world = nginx("");
+    let folder = format!("{}/", world.folder.path().display());
+    for folder in ["sites-available", "sites-enabled", "conf.d", "only"] {
+        std::fs::create_dir(world.path(folder)).unwrap();
+    }
+    for (includes, place) in [
+        // Debian, nginx.org, and Debian with another pattern.
+        (
+            "include mime.types; include conf.d/*.conf; include sites-enabled/*;",
+            "sites-available/example.jp|sites-enabled/example.jp",
+        ),
+        ("include mime.types; include conf.d/*.conf;", "conf.d/example.jp.conf|"),
+        ("include sites-enabled/*.conf;", "sites-available/example.jp.conf|sites-enabled/example.jp.conf"),
+        // A link in a folder without its pair would not be one.
+        ("include only/*.jp;", "only/example.jp|"),
+        ("include nowhere/*.conf; include only/*;", "only/example.jp|"),
+    ] {
+        world.file("nginx.conf", format!("events {{}}\nhttp {{ {includes} }}\n"));
+        assert_eq!(run(&world, PLACE).ok().replace(&folder, ""), format!("{place}\n"), "{includes}");
+    }
+    for includes in [
+        "",
+        "include mime.types; include example.jp;",
+        "include conf.d/www-*.conf;",
+        "include nowhere/*;",
+        "server { include conf.d/*; }",
+    ] {
+        world.file("nginx.conf", format!("events {{}}\ninclude conf.d/*;\nhttp {{ {includes} }}\n"));
+        let err = run(&world, PLACE).failed(1);
+        assert!(
+            err.contains(
+                "find the place of the site `example.jp`: no include in nginx's http block would read its file"
+            ),
+            "{err}"
+        );
+        assert!(err.contains(&format!("help: write `include {folder}conf.d/*.conf;`")), "{err}");
+    }
+    for name in ["", ".hidden", "../x", "a/b"] {
+        let err = run(&world, &format!("nginx::place(\"{name}\");")).failed(1);
+        assert!(err.contains("that is no file's name"), "{err}");
+    }
+}
+
+#[test]
+fn a_site_tells_where_it_can_be_asked() {
+    let world = nginx("");
+    world.file(
+        "nginx.conf",
+        "http { server { location / { proxy_pass http://a; } }\n server { listen 8080; listen unix:/run/x; listen [::]:443 ssl; location / { proxy_pass http://b; } } }\n\
+         stream { server { listen 5432; proxy_pass db:5432; } }",
+    );
+    let text = "for s in nginx::sites() { let ways = s.listen.map(|way| `${way.address} ${way.tls}`); print(`${s.upstream}: ${ways.join(\", \")}`); }";
+    assert_eq!(run(&world, text).ok(), "a: 127.0.0.1:80 false\nb: 127.0.0.1:8080 false, [::1]:443 true\ndb: \n");
+}
+
+/// What a configuration is made of: the names of its directives, without their parameters. Rules
+/// of access may be any number.
+fn skeleton(directives: &[moyai::api::nginx::config::Directive]) -> String {
+    let mut names: Vec<String> = Vec::new();
+    for directive in directives {
+        let name = directive.words[0].clone();
+        if !["allow", "deny"].contains(&name.as_str()) {
+            names.push(format!("{name}{{{}}}", skeleton(&directive.block)));
+        } else if names.last() != Some(&name) {
+            names.push(name);
+        }
+    }
+    names.join(" ")
+}
+
+/// Gives a site's text for each value of one option, with the shipped template in one process; none
+/// where it was refused.
+fn texts(world: &World, option: &str, values: &[String]) -> Vec<Option<std::path::PathBuf>> {
+    world.file("values", serde_json::to_string(values).unwrap());
+    world.script(
+        "texts",
+        r#"import "lib/site" as template;
+let option = args[0];
+for (value, i) in cmd(`cat values`).json() {
+    let site = #{ names: ["example.jp"], to: "blog", cert: "/c", key: "/k", body: "1m", read_timeout: "1s", allow: "::1", deny: "::2" };
+    site[option] = if option == "names" { ["example.jp", value] } else { value };
+    try { file::write(`text.${i}`, template::text(site)); } catch { if file::exists(`text.${i}`) { file::remove(`text.${i}`); } }
+}"#,
+    );
+    world.moyai(["run", "texts", option]).ok();
+    let path = |index: usize| Some(world.path(&format!("text.{index}"))).filter(|path| path.exists());
+    (0..values.len()).map(path).collect()
+}
+
+#[test]
+fn no_value_of_any_option_adds_a_directive() {
+    use proptest::strategy::{Strategy, ValueTree};
+    let world = World::new();
+    let mut values: Vec<String> = [
+        "x\n}\nserver { listen 81; }",
+        "x; return 200",
+        "x } y {",
+        "x # y",
+        "x\"; return 200; #",
+        "x'; return 200; #",
+        "x\\",
+        "x\\\"; return 200; \"",
+        "$host",
+        "${host}",
+        "x\ry",
+        "x\ty",
+        "x\u{2028}y",
+        "x\u{85}y",
+        "x y",
+        "",
+        " ",
+        "unix:/x",
+        "unix:80",
+        "http://x",
+        "x/../y",
+        "{",
+        "}",
+        ";",
+        "#",
+        "\"",
+        "'",
+        "\\",
+        "\n",
+        "80;",
+        "1m;",
+        "all",
+        "::1,all;",
+        "*.x.jp",
+    ]
+    .map(str::to_owned)
+    .into();
+    values.extend(["a", "1", "a;", "$", "\\", "\"", "a.", "1,"].map(|part| part.repeat(10_000 / part.len())));
+    // What is near enough to a good value to be one now and then.
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    for form in [r#"[a-z0-9.:/,]{0,3}([;{}#"'\\$ \n]|[ -~]){0,4}[a-z0-9]{0,3}"#, r#"[0-9a-z.]{1,4}[;{}#"'\\$ \n]?"#] {
+        let strategy = proptest::string::string_regex(form).unwrap();
+        values.extend((0..150).map(|_| strategy.new_tree(&mut runner).unwrap().current()));
+    }
+    let good = ["names", "to", "cert", "key", "body", "read_timeout", "allow", "deny"];
+    for option in good {
+        let fine = match option {
+            "names" => "www.example.jp",
+            "to" => "shop:8080",
+            "body" => "64m",
+            "read_timeout" => "300s",
+            "allow" | "deny" => "10.0.0.0/8,::1",
+            _ => "/a b;}#\"'\\.pem",
+        };
+        values.push(fine.to_owned());
+        let texts = texts(&world, option, &values);
+        let read = |path: &std::path::PathBuf| skeleton(&moyai::api::nginx::config::read(path).unwrap());
+        let want = texts.last().unwrap().as_ref().map(read).expect("the good value is refused");
+        assert!(
+            want.starts_with("map{default{} ~*^websocket${}} server{listen{}")
+                && want.contains("ssl_certificate_key{}"),
+            "{want}"
+        );
+        let mut refused = 0;
+        for (value, path) in values.iter().zip(&texts) {
+            match path {
+                Some(path) => assert_eq!(read(path), want, "{option}: {value:?}"),
+                None => refused += 1,
+            }
+        }
+        assert!(refused > 20, "{option}: only {refused} of {} are refused", values.len());
+        values.pop();
+    }
+}
+
+#[test]
+fn a_bad_value_is_one_sentence_and_nothing_is_written() {
+    let world = nginx("");
+    for folder in ["sites-available", "sites-enabled"] {
+        std::fs::create_dir(world.path(folder)).unwrap();
+    }
+    world.file("nginx.conf", "http { include sites-enabled/*; }");
+    let long = "a".repeat(10_000);
+    for (words, sentence) in [
+        ("add", "add which site? usage: site add NAME... --to CONTAINER[:PORT]"),
+        ("add example.jp", "add which site?"),
+        ("remove", "usage: site add NAME..."),
+        ("remove example.jp", "there is no site example.jp: "),
+        ("bogus", "usage: site add NAME..."),
+        ("add a|b.jp --to blog", "`a|b.jp` is not a domain name"),
+        ("add \n --to blog", "`\\n` is not a domain name"),
+        ("add example.jp --to blog;", "--to takes CONTAINER[:PORT], such as blog:8080"),
+        ("add example.jp --to unix:80", "--to: nginx would take a container `unix` with a port for a socket"),
+        ("add example.jp --to blog --cert /c", "--cert and --key: one does not do without the other"),
+        (
+            "add example.jp --to blog --cert /c\n --key /k",
+            "write `/c\\n` into nginx's configuration: it has a control character",
+        ),
+        ("add example.jp --to blog --body 1t", "--body takes a size, such as 64m"),
+        ("add example.jp --to blog --read-timeout soon", "--read-timeout takes a time, such as 300s"),
+        ("add example.jp --to blog --allow all;", "--allow takes addresses and networks, with commas between"),
+        ("add example.jp --to blog --deny ,", "--deny takes addresses and networks, with commas between"),
+        ("add example.jp --to blog --deny x", "--deny takes addresses and networks, with commas between"),
+        (&format!("add {long} --to blog"), "is not a domain name"),
+    ] {
+        let mut command = world.command(["run", "site"].into_iter().chain(words.split(' ')));
+        command.env("PATH", format!("{}:/usr/bin:/bin", world.path("bin").display()));
+        let err = crate::common::gave(&command.output().unwrap()).failed(1);
+        assert!(err.contains(sentence) && err.len() < 1000, "{words}: {err}");
+        assert!(world.path("sites-available").read_dir().unwrap().next().is_none(), "{words}");
+    }
+}

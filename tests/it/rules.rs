@@ -34,7 +34,7 @@ fn what_is_wrong_with_a_rule_is_shown_at_its_place() {
         (r#"on("container die", "job", [], #{ filter: #{ host: "x" } });"#, "1:1", "not by `host`", "label"),
         (r#"on("container die", "job", [], #{ filter: "x" });"#, "1:1", "`filter` must be a map", "#{"),
         (r#"on("container die", "job", [], #{ filter: #{ image: "[" } });"#, "1:1", "`[` is no pattern", "#{"),
-        (r#"on("boot", "job", [], #{ jitter: "5m" });"#, "1:1", "are for rules with a time", "`every`"),
+        (r#"on("boot", "job", [], #{ jitter: "5m" });"#, "1:1", "`jitter` is for rules with a time", "`every`"),
         (r#"alarm(" ");"#, "1:1", "an alarm needs somebody to tell", "an address or a program"),
         ("\n\nfor m in [5, 60] { every(`${m} 1 * * *`, \"job\"); }", "3:20", "there is no minute 60", "0 to 59"),
         ("every(\"0 0 * * *\");", "1:1", "`every` takes 2, 3 or 4 arguments, not 1", ""),

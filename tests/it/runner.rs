@@ -327,6 +327,14 @@ fn an_interactive_command_gets_the_terminal_and_a_captured_one_does_not() {
 }
 
 #[test]
+fn a_signal_that_a_catch_has_reworded_still_gives_its_exit_code() {
+    let world = World::new();
+    world.script("test", "try { cmd(`sh -c 'kill -TERM $PPID; sleep 9'`).run(); } catch (e) { die(`no: ${e}`); }");
+    let err = world.moyai(["run", "test"]).failed(143);
+    assert!(err.contains("no: "), "{err}");
+}
+
+#[test]
 fn ctrl_c_inside_an_interactive_shell_does_not_end_the_script_but_in_a_plain_program_it_does() {
     let world = World::new();
     world.script(

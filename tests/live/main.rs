@@ -3,10 +3,12 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod cron;
+mod daemon;
 mod docker;
 mod host;
 mod nginx;
 mod scripts;
+mod sites;
 
 /// Whether an error has this sentence and, behind the line of the script, this next step.
 fn says(err: &str, sentence: &str, help: &str) -> bool {

@@ -88,6 +88,27 @@ fn a_missing_name_is_told_and_the_running_nginx_stays_as_it_is() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
+fn a_refused_reload_names_the_line_and_is_still_due_until_it_is_done() {
+    let mut host = Host::new();
+    host.sh("nginx; sleep 0.1; touch /etc/hosts").ok();
+    let before = host.sh(WORKERS).ok();
+    let due = "if nginx::older_than(\"/etc/hosts\") { nginx::reload(); }";
+    host.sh("printf 'server {\n listen 80;\n bogus on;\n}\n' >/etc/nginx/conf.d/x.conf").ok();
+    for _ in 0..2 {
+        let err = host.moyai(due).failed(1);
+        let sentence = "reload nginx: unknown directive \"bogus\" in /etc/nginx/conf.d/x.conf:3";
+        let help = "help: look at line 3 of `/etc/nginx/conf.d/x.conf`; nginx goes on as it was";
+        assert!(super::says(&err, sentence, help), "{err}");
+        assert_eq!(host.sh(WORKERS).ok(), before);
+    }
+    host.sh("rm /etc/nginx/conf.d/x.conf").ok();
+    host.moyai(due).ok();
+    let after = host.sh(WORKERS).ok();
+    assert!(before.lines().all(|pid| !after.lines().any(|other| other == pid)), "{before}{after}");
+}
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
 fn a_port_that_is_taken_is_nginxs_own_sentence() {
     let mut host = Host::new();
     host.sh("echo 'server { listen 80; }' >/etc/nginx/conf.d/a.conf; busybox httpd -p 80").ok();

@@ -138,6 +138,15 @@ fn a_dry_run_of_any_script_changes_nothing_and_its_lines_do_the_work() {
     let pasted = host.sh(look).ok();
     host.script("--at 2026-11-23T03:00:00 backup web").ok();
     assert_eq!(bare(host.sh(look).ok()), bare(pasted));
+
+    // restore and boot: the container runs from the backup, the other one is started.
+    for script in ["restore web Mon", "boot"] {
+        let plan = host.script(&format!("-n {script}")).ok();
+        std::fs::write(host.path("plan"), plan).unwrap();
+        host.sh("bash -e plan").ok();
+    }
+    assert_eq!(host.sh("docker inspect -f '{{.Config.Image}} {{.State.Status}}' web").ok(), "base:Mon running\n");
+    assert_eq!(host.state("gone"), "running");
 }
 
 /// Without the seconds of `moyai.time`, in which two runs differ.
@@ -310,12 +319,12 @@ fn backups_rotate_through_the_week_and_the_year_and_lose_nobodys_image() {
 fn a_restore_keeps_the_options_and_goes_back_by_itself() {
     let mut host = Host::new();
     host.sh("docker network create back").ok();
-    host.run("web", "--stop-signal KILL -v data:/data -v /srv:/host:ro -p 127.0.0.1:8082:80 -p 53:53/udp -e A='b c' --restart on-failure:3 --network back --network-alias shop --hostname sho --memory 64m --cap-add NET_ADMIN --label 'a=b c'");
+    host.run("web", "--stop-signal KILL -v data:/data -v /srv:/host:ro -p 127.0.0.1:8082:80 -p 53:53/udp -e A='b c' --restart on-failure:3 --network back --network-alias shop --hostname sho --memory 64m --stop-timeout 0 --cap-add NET_ADMIN --label 'a=b c'");
     host.sh("docker network connect bridge web").ok();
     host.config("");
     host.script("backup web --tag v1").ok();
     host.sh("docker exec web /bin/busybox rm /bin/sh").ok();
-    let options = "docker inspect -f '{{json .HostConfig.Binds}} {{json .HostConfig.PortBindings}} {{json .HostConfig.RestartPolicy}} {{.HostConfig.Memory}} {{.HostConfig.MemorySwap}} {{json .HostConfig.CapAdd}} {{json .Config.Env}} {{.Config.Hostname}} {{json .Config.Cmd}} {{.State.Status}}
+    let options = "docker inspect -f '{{json .HostConfig.Binds}} {{json .HostConfig.PortBindings}} {{json .HostConfig.RestartPolicy}} {{.HostConfig.Memory}} {{.HostConfig.MemorySwap}} {{json .HostConfig.CapAdd}} {{json .Config.StopTimeout}} {{json .Config.Env}} {{.Config.Hostname}} {{json .Config.Cmd}} {{.State.Status}}
         {{range $name, $end := .NetworkSettings.Networks}}{{$name}} {{range $end.Aliases}}{{if lt (len .) 12}}{{.}}{{end}} {{end}}{{end}}' web";
     // The engine gives mounts and aliases in no order.
     let look = |host: &mut Host| {
@@ -357,14 +366,22 @@ fn a_restore_keeps_the_options_and_goes_back_by_itself() {
     let before = look(&mut host);
     for bad in ["bad", "ends"] {
         let err = host.script(&format!("restore web {bad}")).failed(1);
-        assert!(
-            err.contains(&format!("web does not run from base:{bad}: "))
-                && err.contains("the container from before is back"),
-            "{err}"
-        );
+        let sentence = format!("web was not restored from base:{bad}, and goes back to the container from before: ");
+        assert!(err.contains(&sentence) && err.contains("web is the container from before"), "{err}");
         assert_eq!(host.sh("docker inspect -f '{{.Id}}' web").ok(), id);
         assert_eq!(look(&mut host), before);
         assert_eq!(host.sh("docker ps -aq | wc -l").ok(), "1\n");
+    }
+
+    // A network that is gone by now, and an end half-way: the same.
+    host.sh("docker network create gone; docker network connect --ip 172.17.0.99 gone web; true").ok();
+    for signal in ["TERM", "INT"] {
+        let err = host
+            .sh(&format!("\"$moyai\" run -v restore web ends & for try in {{1..200}}; do docker ps -a | grep -q web.old- && break; done; kill -{signal} $!; wait $!"))
+            .failed(if signal == "TERM" { 143 } else { 130 });
+        assert!(err.contains("web is the container from before"), "{err}");
+        assert_eq!(host.sh("docker inspect -f '{{.Id}}' web").ok(), id);
+        assert_eq!(look(&mut host), before);
     }
 
     // What it cannot make again it refuses by name, before anything changes.
