@@ -7,7 +7,7 @@ use crate::store::lock;
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Engine, Map, exported_module};
 use rustix::time::{ClockId, clock_gettime};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashSet};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -33,7 +33,7 @@ struct Layout {
 impl Layout {
     /// Asks `nginx -V`; none on a host without nginx.
     fn ask(run: &Run) -> Result<Option<Self>> {
-        if process::resolve(&Stage { argv: vec!["nginx".into()], ..Stage::default() }).is_err() {
+        if !is_installed() {
             return Ok(None);
         }
         Ok(Some(Self::parse(&process::run(run, &Plan::read(["nginx", "-V"]))?.err_text())))
@@ -107,6 +107,10 @@ fn proven(run: &Run, layout: &Layout, config: &[Directive], before: &[Worker]) -
         }
         run.cancel.sleep(Duration::from_millis(10))?;
     }
+}
+
+fn is_installed() -> bool {
+    process::resolve(&Stage { argv: vec!["nginx".into()], ..Stage::default() }).is_ok()
 }
 
 /// What `nginx -t` says.
@@ -459,7 +463,7 @@ struct Site {
 
 /// Every name that the servers pass requests on to, where it stands.
 fn list(config: &[Directive]) -> Vec<Site> {
-    let mut upstreams: HashMap<&str, Vec<&Directive>> = HashMap::new();
+    let mut upstreams: BTreeMap<&str, Vec<&Directive>> = BTreeMap::new();
     for part in config.iter().filter(|part| part.is("http") || part.is("stream")) {
         for upstream in part.block.iter().filter(|directive| directive.is("upstream")) {
             if let Some(name) = upstream.words.get(1) {
@@ -467,7 +471,7 @@ fn list(config: &[Directive]) -> Vec<Site> {
             }
         }
     }
-    let mut sites = Vec::new();
+    let (mut sites, mut used) = (Vec::new(), HashSet::new());
     let servers = config.iter().filter(|part| part.is("http") || part.is("stream")).flat_map(|part| &part.block);
     for server in servers.filter(|directive| directive.is("server")) {
         let names = server.block.iter().filter(|directive| directive.is("server_name"));
@@ -478,10 +482,18 @@ fn list(config: &[Directive]) -> Vec<Site> {
             let Some(name) = pass.words.get(1).and_then(|address| host(address)) else { continue };
             let direct = [pass];
             let lines: &[&Directive] = upstreams.get(name.as_str()).map_or(&direct, Vec::as_slice);
+            used.insert(name);
             for line in lines {
                 let Some(upstream) = line.words.get(1).and_then(|address| host(address)) else { continue };
                 sites.push(Site { server: names.join(" "), upstream, file: line.file.clone(), line: line.line });
             }
+        }
+    }
+    // nginx looks the names in the others up as well, and does not start without them.
+    for (name, lines) in upstreams.into_iter().filter(|(name, _)| !used.contains(*name)) {
+        for line in lines {
+            let Some(upstream) = line.words.get(1).and_then(|address| host(address)) else { continue };
+            sites.push(Site { server: format!("upstream {name}"), upstream, file: line.file.clone(), line: line.line });
         }
     }
     sites
@@ -525,6 +537,17 @@ mod nginx {
         ]))
     }
 
+    /// Whether nginx is on this host at all.
+    ///
+    /// Returns true or false.
+    ///
+    /// ```rhai
+    /// let sites = || if nginx::installed() { nginx::sites() } else { [] };
+    /// ```
+    pub fn installed() -> bool {
+        is_installed()
+    }
+
     /// Lets nginx read its configuration again, and with it the addresses of all names; starts it
     /// if it is down, through systemd where that manages it. The configuration is tested first,
     /// and new workers are the proof. An act; on a host without nginx there is nothing to do.
@@ -561,8 +584,9 @@ mod nginx {
     /// that nginx accepts.
     ///
     /// Returns an array of `#{server, upstream, file, line}`: the `server_name`s with blanks
-    /// between; the name in a `proxy_pass` (or another `..._pass`) without its port, each name of
-    /// an `upstream` block for itself; where it stands. Sockets and names from variables are left
+    /// between, or `upstream NAME` for a block that no server uses; the name in a `proxy_pass` (or
+    /// another `..._pass`) without its port, each name of an `upstream` block for itself; where it
+    /// stands. Sockets and names from variables are left
     /// out.
     ///
     /// Errors: when nginx is not installed, or when its configuration cannot be read.
