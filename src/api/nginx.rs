@@ -42,7 +42,7 @@ impl Layout {
     }
 
     fn ask(run: &Run) -> Result<Option<Self>> {
-        if process::resolve(&Stage { argv: vec!["nginx".into()], ..Stage::default() }).is_err() {
+        if !is_installed() {
             return Ok(None);
         }
         Ok(Some(Self::parse(&process::run(run, &Plan::read(["nginx", "-V"]))?.err_text())))
@@ -123,6 +123,10 @@ fn proven(run: &Run, layout: &Layout, config: &[Directive], before: &[Worker]) -
         }
         run.cancel.sleep(Duration::from_millis(10))?;
     }
+}
+
+fn is_installed() -> bool {
+    process::resolve(&Stage { argv: vec!["nginx".into()], ..Stage::default() }).is_ok()
 }
 
 /// What `nginx -t` says.
@@ -299,6 +303,17 @@ mod nginx {
         ]))
     }
 
+    /// Whether nginx is on this host at all.
+    ///
+    /// Returns true or false.
+    ///
+    /// ```rhai
+    /// let sites = || if nginx::installed() { nginx::sites() } else { [] };
+    /// ```
+    pub fn installed() -> bool {
+        is_installed()
+    }
+
     /// Lets nginx read its configuration again, and with it the addresses of all names; starts it
     /// if it is down, through systemd where that manages it. The configuration is tested first,
     /// and new workers are the proof. An act; on a host without nginx there is nothing to do.
@@ -335,10 +350,10 @@ mod nginx {
     /// that nginx accepts.
     ///
     /// Returns an array of `#{server, upstream, file, line, listen}`: the `server_name`s with blanks
-    /// between; the name in a `proxy_pass` (or another `..._pass`) without its port, each name of
-    /// an `upstream` block for itself; where it stands; `listen` holds `#{address, tls}` for each
-    /// way to ask the server from this host over http, such as `"127.0.0.1:80"`. Sockets and names
-    /// from variables are left out.
+    /// between, or `upstream NAME` for a block that no server uses; the name in a `proxy_pass` (or
+    /// another `..._pass`) without its port, each name of an `upstream` block for itself; where it
+    /// stands; `listen` holds `#{address, tls}` for each way to ask the server from this host over
+    /// http, such as `"127.0.0.1:80"`. Sockets and names from variables are left out.
     ///
     /// Errors: when nginx is not installed, or when its configuration cannot be read.
     ///

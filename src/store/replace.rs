@@ -5,7 +5,10 @@
 //! old content or the new, and a failure at any point leaves the old.
 
 use crate::run::{Error, Result, cause};
-use rustix::fs::{Access, AtFlags, CWD, FlockOperation, OFlags, XattrFlags, accessat, fchmod, fchown, flock};
+use rustix::fs::{
+    Access, AtFlags, CWD, FlockOperation, OFlags, RenameFlags, XattrFlags, accessat, fchmod, fchown, flock,
+    renameat_with,
+};
 use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, Metadata, OpenOptions, Permissions};
@@ -29,8 +32,20 @@ pub fn write(path: &Path, content: &[u8]) -> Result<bool> {
     {
         return Ok(false);
     }
-    target.replace(None, &mut |file| file.write_all(content)).map_err(|error| explain("write", path, &error))?;
+    target.replace(None, None, &mut |file| file.write_all(content)).map_err(|error| explain("write", path, &error))?;
     Ok(true)
+}
+
+/// Writes new content over the old that the caller has read. Where another program has changed the
+/// file since, nothing is written and its change stays.
+///
+/// Returns whether it was written.
+///
+/// # Errors
+/// When any step fails; the file is then as it was.
+pub fn swap(path: &Path, old: &[u8], new: &[u8]) -> Result<bool> {
+    let write = || Target::find(path)?.replace(None, Some(old), &mut |file| file.write_all(new));
+    write().map_err(|error| explain("write", path, &error))
 }
 
 /// Copies a file's content; a new file gets the mode of the one it is copied from.
@@ -45,7 +60,8 @@ pub fn copy(from: &Path, to: &Path) -> Result<()> {
         return Err(Error::new(format!("copy `{}`: `{}` is the same file", from.display(), to.display())));
     }
     let mut fill = |file: &mut File| io::copy(&mut source, file).map(|_| ());
-    target.replace(Some(metadata.mode() & 0o777), &mut fill).map_err(|error| explain("write", to, &error))
+    let mode = Some(metadata.mode() & 0o777);
+    target.replace(mode, None, &mut fill).map(|_| ()).map_err(|error| explain("write", to, &error))
 }
 
 /// An error about a file, with the next step where there is one.
@@ -108,7 +124,13 @@ impl Target {
         self.real.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."))
     }
 
-    fn replace(&self, mode: Option<u32>, fill: &mut dyn FnMut(&mut File) -> io::Result<()>) -> io::Result<()> {
+    /// Puts a new file in the place. With `read`, only over this content; gives whether it did.
+    fn replace(
+        &self,
+        mode: Option<u32>,
+        read: Option<&[u8]>,
+        fill: &mut dyn FnMut(&mut File) -> io::Result<()>,
+    ) -> io::Result<bool> {
         if self.old.is_some() {
             // A rename asks only for the right to write in the folder: a file that is read-only or
             // immutable would be replaced by whoever has it.
@@ -124,19 +146,45 @@ impl Target {
             dress(new.as_file(), old, metadata)?;
         }
         new.as_file().sync_all()?;
+        if let Some(read) = read {
+            match renameat_with(CWD, new.path(), CWD, &self.real, RenameFlags::EXCHANGE) {
+                Ok(()) => return self.exchanged(new.path(), read),
+                // A mount point, or a file system that cannot: a look just before is all there is.
+                Err(_) if std::fs::read(&self.real)? != read => return Ok(false),
+                Err(_) => {}
+            }
+        }
         match new.persist(&self.real) {
             Ok(_) => {
-                // Where a folder cannot be synced, a power cut may bring the old file back, whole.
-                let _ = File::open(self.folder()).and_then(|folder| folder.sync_all());
-                Ok(())
+                self.sync_folder();
+                Ok(true)
             }
             // A file that is a mount point of its own, as in a container, cannot be renamed over.
             Err(error) if error.error.kind() == ErrorKind::ResourceBusy && self.old.is_some() => {
                 let mut new = error.file.reopen()?;
-                self.overwrite(&mut new)
+                self.overwrite(&mut new).map(|()| true)
             }
             Err(error) => Err(error.error),
         }
+    }
+
+    /// The new file has changed places with the old one, which is at `other` now, to be removed:
+    /// unless it is not what was read, because another program wrote it in the meantime. Before a
+    /// plain rename there would be a moment for that between the last look and the rename.
+    fn exchanged(&self, other: &Path, read: &[u8]) -> io::Result<bool> {
+        // Takes long enough for a program that had the old file open to write what it would.
+        self.sync_folder();
+        let old = std::fs::read(other);
+        if old.as_ref().is_ok_and(|old| old == read) {
+            return Ok(true);
+        }
+        renameat_with(CWD, other, CWD, &self.real, RenameFlags::EXCHANGE)?;
+        old.map(|_| false)
+    }
+
+    /// Where a folder cannot be synced, a power cut may bring the old file back, whole.
+    fn sync_folder(&self) {
+        let _ = File::open(self.folder()).and_then(|folder| folder.sync_all());
     }
 
     /// Writes in place, with a copy of the old content beside it until the new is complete.
