@@ -21,8 +21,6 @@ use std::time::Duration;
 
 /// Where the C library looks: hosts(5).
 pub const HOSTS: &str = "/etc/hosts";
-/// How often an update starts over because another program writes the file at the same time.
-const TRIES: usize = 20;
 /// How long the name servers may take to say that they know a name.
 const ANSWER: Duration = Duration::from_secs(3);
 /// How the block's lines begin and end; the rest of the first is a word for the reader.
@@ -305,14 +303,24 @@ fn resolves(run: &Run, name: &str, bytes: &[u8]) -> Result<bool> {
     }
 }
 
-/// What an update of this host's hosts file would change.
+/// What a look at this host's hosts file finds.
+#[derive(Debug)]
+pub struct Look {
+    /// What an update would change.
+    pub change: Change,
+    /// The lines of the script of 2014 that name a container.
+    pub old: Vec<String>,
+}
+
+/// Looks at this host's hosts file.
 ///
 /// # Errors
-/// When the file cannot be read, or has only a part of the block's marks.
-pub fn look(run: &Run, containers: &Array, needed: Vec<String>) -> Result<Change> {
+/// When it cannot be read, or has only a part of the block's marks.
+pub fn look(run: &Run, containers: &Array, needed: Vec<String>) -> Result<Look> {
     let containers = containers.iter().map(Container::from_map).collect::<Result<Vec<_>>>()?;
     let bytes = file::read_bytes(Path::new(HOSTS))?;
-    Ok(propose(run, &containers, &bytes, HOSTS, &Wishes { needed, adopt: false })?.1)
+    let change = propose(run, &containers, &bytes, HOSTS, &Wishes { needed, adopt: false })?.1;
+    Ok(Look { change, old: adopt(&bytes, HOSTS, &containers)?.1 })
 }
 
 /// Whether a path leads to this host's own hosts file.
@@ -332,29 +340,30 @@ fn update(run: &Run, containers: &[Container], path: &str, wishes: &Wishes) -> R
     // The later run has the newer truth: it waits its turn and then does its work.
     let _guard = lock::wait(run, "hosts")?;
     run.reading();
-    for _ in 0..TRIES {
-        run.cancel.check()?;
-        let missing = std::fs::symlink_metadata(path).is_err_and(|error| error.kind() == ErrorKind::NotFound);
-        let bytes = match file::read_bytes(Path::new(path)) {
-            Ok(bytes) => bytes,
-            Err(_) if missing && path != HOSTS => Vec::new(),
-            Err(error) if missing => return Err(error.help("every host has one: begin it with `127.0.0.1 localhost`")),
-            Err(error) => return Err(error),
-        };
-        let (new, change) = propose(run, containers, &bytes, path, wishes)?;
-        let done = if !change.changed {
-            true
-        } else if missing || run.dry() {
-            file::put(run, Path::new(path), &new)?
-        } else {
-            replace::swap(Path::new(path), &bytes, &new)?
-        };
-        if done {
-            return Ok(change);
-        }
+    let missing = std::fs::symlink_metadata(path).is_err_and(|error| error.kind() == ErrorKind::NotFound);
+    let bytes = match file::read_bytes(Path::new(path)) {
+        Ok(bytes) => bytes,
+        Err(_) if missing && path != HOSTS => Vec::new(),
+        Err(error) if missing => return Err(error.help("every host has one: begin it with `127.0.0.1 localhost`")),
+        Err(error) => return Err(error),
+    };
+    let (new, mut change) = propose(run, containers, &bytes, path, wishes)?;
+    if !change.changed {
+        return Ok(change);
     }
-    Err(Error::new(format!("update `{path}`: another program changes it all the time; nothing was changed"))
-        .help(format!("fuser -v {path}")))
+    if missing || run.dry() {
+        file::put(run, Path::new(path), &new)?;
+        return Ok(change);
+    }
+    replace::update(Path::new(path), &mut |now| {
+        if now == bytes {
+            return Ok(new.clone());
+        }
+        let (new, now) = propose(run, containers, now, path, wishes)?;
+        change = now;
+        Ok(new)
+    })?;
+    Ok(change)
 }
 
 fn update_map(call: &NativeCallContext<'_>, containers: &Array, path: &str, options: &Map) -> Fallible<Map> {

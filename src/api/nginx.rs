@@ -139,7 +139,7 @@ struct Tested {
 }
 
 /// The text behind a level, without the time, the name and the process in front of it.
-fn said<'a>(line: &'a str, level: &str) -> Option<&'a str> {
+pub fn said<'a>(line: &'a str, level: &str) -> Option<&'a str> {
     let text = line.split_once(level)?.1.trim_start();
     let number = |word: &str| word.chars().all(|char| char.is_ascii_digit() || char == '#');
     Some(text.split_once(": ").filter(|(front, _)| number(front)).map_or(text, |(_, text)| text))
@@ -255,8 +255,29 @@ impl Unit {
     }
 }
 
+/// Whether nginx runs; false on a host without it.
+///
+/// # Errors
+/// When nginx does not tell where it keeps its files.
+pub fn is_running(context: &Context) -> Result<bool> {
+    let Some(layout) = Layout::of(context)? else { return Ok(false) };
+    Ok(layout.master(&config::read(&layout.conf).unwrap_or_default()).is_some())
+}
+
+/// The names that nginx needs, each behind the server that needs it; none on a host without nginx.
+///
+/// # Errors
+/// When its configuration cannot be read.
+pub fn needed(context: &Context) -> Result<Vec<(String, String)>> {
+    let Some(layout) = Layout::of(context)? else { return Ok(Vec::new()) };
+    Ok(config::list(&config::read(&layout.conf)?).into_iter().map(|site| (site.server, site.upstream)).collect())
+}
+
 /// Whether nginx has still to read a file.
-fn is_older(context: &Context, path: &str) -> Result<bool> {
+///
+/// # Errors
+/// When there is no such file.
+pub fn is_older(context: &Context, path: &str) -> Result<bool> {
     let Some(layout) = Layout::of(context)? else { return Ok(false) };
     let changed =
         std::fs::metadata(path).map_err(|error| Error::new(format!("look at `{path}`: {}", cause(&error))))?;

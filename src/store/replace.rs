@@ -18,6 +18,9 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
+/// How often an update starts over because another program writes the file at the same time.
+const TRIES: usize = 20;
+
 /// Writes the content; the path is a file that is there or a new one. A symbolic link stays, and
 /// what it points to is replaced. Content that is there already is not written again.
 ///
@@ -32,20 +35,52 @@ pub fn write(path: &Path, content: &[u8]) -> Result<bool> {
     {
         return Ok(false);
     }
-    target.replace(None, None, &mut |file| file.write_all(content)).map_err(|error| explain("write", path, &error))?;
+    target.replace(None, &mut |file| file.write_all(content)).map_err(|error| explain("write", path, &error))?;
     Ok(true)
 }
 
-/// Writes new content over the old that the caller has read. Where another program has changed the
-/// file since, nothing is written and its change stays.
+/// Makes a file's new content out of the old. What another program writes meanwhile is not lost:
+/// the new content is then made once more, out of that.
 ///
-/// Returns whether it was written.
+/// Returns whether the file was changed.
 ///
 /// # Errors
-/// When any step fails; the file is then as it was.
-pub fn swap(path: &Path, old: &[u8], new: &[u8]) -> Result<bool> {
-    let write = || Target::find(path)?.replace(None, Some(old), &mut |file| file.write_all(new));
-    write().map_err(|error| explain("write", path, &error))
+/// When `make` or any other step fails; the file is then as it was.
+pub fn update(path: &Path, make: &mut dyn FnMut(&[u8]) -> Result<Vec<u8>>) -> Result<bool> {
+    let failed = |verb, error: io::Error| explain(verb, path, &error);
+    let mut base = std::fs::read(path).map_err(|error| failed("read", error))?;
+    // What is in the file's place, and what was in it before that and has something of others'.
+    let mut present = base.clone();
+    let mut other: Option<NamedTempFile> = None;
+    for _ in 0..TRIES {
+        let mut step = || {
+            let new = make(&base)?;
+            if new == present {
+                return Ok(None);
+            }
+            let target = Target::find(path).map_err(|error| failed("write", error))?;
+            let end = target.exchange(&new, &present).map_err(|error| failed("write", error))?;
+            Ok(Some((new, end)))
+        };
+        match step() {
+            Ok(None) => return Ok(other.is_some()),
+            Ok(Some((_, Exchange::Done))) => return Ok(true),
+            Ok(Some((_, Exchange::Changed(now)))) => (base, present) = (now.clone(), now),
+            Ok(Some((new, Exchange::Displaced(was, file)))) => {
+                (base, present) = (was, new);
+                other = Some(file);
+            }
+            Err(error) => {
+                if let (Some(file), Ok(target)) = (other, Target::find(path)) {
+                    let back = renameat_with(CWD, file.path(), CWD, &target.real, RenameFlags::EXCHANGE);
+                    back.map_err(|error| failed("write", error.into()))?;
+                }
+                return Err(error);
+            }
+        }
+    }
+    Err(Error::new(format!("write `{}`: another program changes it all the time", path.display()))
+        .help(format!("`fuser -v {}` shows which", path.display())))
 }
 
 /// Copies a file's content; a new file gets the mode of the one it is copied from.
@@ -60,8 +95,7 @@ pub fn copy(from: &Path, to: &Path) -> Result<()> {
         return Err(Error::new(format!("copy `{}`: `{}` is the same file", from.display(), to.display())));
     }
     let mut fill = |file: &mut File| io::copy(&mut source, file).map(|_| ());
-    let mode = Some(metadata.mode() & 0o777);
-    target.replace(mode, None, &mut fill).map(|_| ()).map_err(|error| explain("write", to, &error))
+    target.replace(Some(metadata.mode() & 0o777), &mut fill).map_err(|error| explain("write", to, &error))
 }
 
 /// An error about a file, with the next step where there is one.
@@ -84,6 +118,15 @@ pub fn explain(verb: &str, path: &Path, error: &io::Error) -> Error {
         }
         _ => ours,
     }
+}
+
+/// How an exchange of the old file for a new one ended.
+enum Exchange {
+    Done,
+    /// Not done: the file has another content now.
+    Changed(Vec<u8>),
+    /// Done, but what was there was another content, and is in this file now, to be removed.
+    Displaced(Vec<u8>, NamedTempFile),
 }
 
 /// What a path leads to.
@@ -124,13 +167,12 @@ impl Target {
         self.real.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."))
     }
 
-    /// Puts a new file in the place. With `read`, only over this content; gives whether it did.
-    fn replace(
-        &self,
-        mode: Option<u32>,
-        read: Option<&[u8]>,
-        fill: &mut dyn FnMut(&mut File) -> io::Result<()>,
-    ) -> io::Result<bool> {
+    fn replace(&self, mode: Option<u32>, fill: &mut dyn FnMut(&mut File) -> io::Result<()>) -> io::Result<()> {
+        self.put(self.made(mode, fill)?)
+    }
+
+    /// A complete new file, beside the place that it is for.
+    fn made(&self, mode: Option<u32>, fill: &mut dyn FnMut(&mut File) -> io::Result<()>) -> io::Result<NamedTempFile> {
         if self.old.is_some() {
             // A rename asks only for the right to write in the folder: a file that is read-only or
             // immutable would be replaced by whoever has it.
@@ -146,40 +188,40 @@ impl Target {
             dress(new.as_file(), old, metadata)?;
         }
         new.as_file().sync_all()?;
-        if let Some(read) = read {
-            match renameat_with(CWD, new.path(), CWD, &self.real, RenameFlags::EXCHANGE) {
-                Ok(()) => return self.exchanged(new.path(), read),
-                // A mount point, or a file system that cannot: a look just before is all there is.
-                Err(_) if std::fs::read(&self.real)? != read => return Ok(false),
-                Err(_) => {}
-            }
-        }
+        Ok(new)
+    }
+
+    fn put(&self, new: NamedTempFile) -> io::Result<()> {
         match new.persist(&self.real) {
             Ok(_) => {
                 self.sync_folder();
-                Ok(true)
+                Ok(())
             }
             // A file that is a mount point of its own, as in a container, cannot be renamed over.
             Err(error) if error.error.kind() == ErrorKind::ResourceBusy && self.old.is_some() => {
                 let mut new = error.file.reopen()?;
-                self.overwrite(&mut new).map(|()| true)
+                self.overwrite(&mut new)
             }
             Err(error) => Err(error.error),
         }
     }
 
-    /// The new file has changed places with the old one, which is at `other` now, to be removed:
-    /// unless it is not what was read, because another program wrote it in the meantime. Before a
-    /// plain rename there would be a moment for that between the last look and the rename.
-    fn exchanged(&self, other: &Path, read: &[u8]) -> io::Result<bool> {
-        // Takes long enough for a program that had the old file open to write what it would.
-        self.sync_folder();
-        let old = std::fs::read(other);
-        if old.as_ref().is_ok_and(|old| old == read) {
-            return Ok(true);
+    /// Lets the new content change places with the old. Between a last look at the old one and a
+    /// plain rename there would be a moment for others to write what nobody sees again.
+    fn exchange(&self, content: &[u8], old: &[u8]) -> io::Result<Exchange> {
+        let new = self.made(None, &mut |file| file.write_all(content))?;
+        if renameat_with(CWD, new.path(), CWD, &self.real, RenameFlags::EXCHANGE).is_ok() {
+            // Takes long enough for a program that has the old file open to write what it would.
+            self.sync_folder();
+            let was = std::fs::read(new.path())?;
+            return Ok(if was == old { Exchange::Done } else { Exchange::Displaced(was, new) });
         }
-        renameat_with(CWD, other, CWD, &self.real, RenameFlags::EXCHANGE)?;
-        old.map(|_| false)
+        // A mount point, or a file system that cannot: a look just before is all there is.
+        let now = std::fs::read(&self.real)?;
+        if now != old {
+            return Ok(Exchange::Changed(now));
+        }
+        self.put(new).map(|()| Exchange::Done)
     }
 
     /// Where a folder cannot be synced, a power cut may bring the old file back, whole.
