@@ -277,16 +277,6 @@ impl Run {
         self.options.dry_run
     }
 
-    /// Refuses what is about this host in a run that is about another engine.
-    ///
-    /// # Errors
-    /// With `--context`.
-    pub fn of_this_host(&self, what: &str) -> Result<()> {
-        let Some(context) = &self.options.context else { return Ok(()) };
-        Err(Error::new(format!("`{what}` is about this host, and the run is about the engine of `{context}`"))
-            .help("run the script on that host, by its own cron or over ssh"))
-    }
-
     /// The time as scripts see it: the host's, moved by `--at`. It goes on ticking.
     pub fn now(&self) -> DateTime<Local> {
         Local::now() + self.offset
