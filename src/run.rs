@@ -362,8 +362,13 @@ impl Run {
         if self.dry() {
             self.print(&line());
         }
-        self.acts.fetch_add(1, Ordering::Relaxed);
+        self.acted();
         self.dry()
+    }
+
+    /// Counts an act that did not pass [`Run::planned`].
+    pub fn acted(&self) {
+        self.acts.fetch_add(1, Ordering::Relaxed);
     }
 
     /// How many acts there were: done, or under `--dry-run` printed.

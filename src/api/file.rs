@@ -30,7 +30,11 @@ pub fn register(engine: &mut Engine) {
 /// When it cannot be written; it is then as it was.
 pub fn put(run: &Run, path: &Path, content: &[u8]) -> Result<bool> {
     if !run.dry() {
-        return replace::write(path, content);
+        let changed = replace::write(path, content)?;
+        if changed {
+            run.acted();
+        }
+        return Ok(changed);
     }
     // What cannot be read is shown as if it were new.
     let old = fs::read(path).ok();

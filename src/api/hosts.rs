@@ -363,6 +363,7 @@ fn update(run: &Run, containers: &[Container], path: &str, wishes: &Wishes) -> R
         change = now;
         Ok(new)
     })?;
+    run.acted();
     Ok(change)
 }
 

@@ -199,9 +199,11 @@ fn reload(context: &Context) -> Result<()> {
         run.log("systemd is about to start nginx, which reads everything then");
         return Ok(());
     }
+    let behind_us = unit.as_ref().is_some_and(|unit| unit.behind_us);
     let mut plan = match master {
         // A HUP would be taken for a success whatever the configuration; `-s` reads it first.
         Some(_) => Plan::act(["nginx", "-s", "reload"]),
+        None if behind_us => Plan::act(["systemctl", "start", "--no-block", "nginx"]),
         None if unit.is_some() => Plan::act(["systemctl", "start", "nginx"]),
         None => Plan::act(["nginx"]),
     };
@@ -245,6 +247,8 @@ fn reload(context: &Context) -> Result<()> {
 struct Unit {
     /// Whether systemd has a job for it, and will do it by itself.
     queued: bool,
+    /// Whether it is started only when the unit that runs us is done: to wait for it would never end.
+    behind_us: bool,
 }
 
 impl Unit {
@@ -254,10 +258,14 @@ impl Unit {
             return None;
         }
         // org.freedesktop.systemd1(5): `Job` is there only while one waits or runs.
-        let plan = Plan::read(["systemctl", "show", "--property=LoadState,Job", "nginx.service"]);
+        let plan = Plan::read(["systemctl", "show", "--property=LoadState,Job,After", "nginx.service"]);
         let text = process::run(run, &plan).ok()?.text();
         let has = |start: &str| text.lines().any(|line| line.starts_with(start));
-        has("LoadState=loaded").then(|| Self { queued: has("Job=") })
+        let after = text.lines().find_map(|line| line.strip_prefix("After=")).unwrap_or_default();
+        // cgroups(7): `0::/system.slice/moyai-boot.service`.
+        let groups = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+        let us = |unit: &str| groups.lines().any(|line| line.rsplit('/').next() == Some(unit));
+        has("LoadState=loaded").then(|| Self { queued: has("Job="), behind_us: after.split_whitespace().any(us) })
     }
 }
 

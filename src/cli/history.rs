@@ -52,7 +52,7 @@ impl History {
             return Ok(0);
         }
         let head = ["START", "SECONDS", "EXIT", "ACTS", "SCRIPT", "ERROR"].map(str::to_owned).to_vec();
-        super::table(run, std::iter::once(head).chain(runs.iter().map(row)).collect());
+        super::table(run, &std::iter::once(head).chain(runs.iter().map(row)).collect::<Vec<_>>());
         Ok(0)
     }
 }

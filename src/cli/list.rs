@@ -2,7 +2,11 @@
 
 use super::Common;
 use crate::engine::load::{self, Source};
+use crate::engine::rules;
 use crate::run::{Result, Run};
+use crate::schedule::rules::{Rules, When};
+use crate::store::history;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The words of `moyai list`.
@@ -16,7 +20,8 @@ pub struct List {
 }
 
 impl List {
-    /// Name, where it is and what it hides, first sentence of its header.
+    /// Name, where it is and what it hides, first sentence of its header; below it its rules, when
+    /// they run it next, and how it ended last.
     pub fn main(&self, run: &Arc<Run>) -> Result<i32> {
         let scripts = load::list(run);
         if self.names {
@@ -39,11 +44,54 @@ impl List {
         let rows: Vec<[String; 3]> = scripts.iter().map(row).collect();
         let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
         let (first, second) = (width(0), width(1));
+        let rules = rules::rules(run).unwrap_or_else(|error| {
+            run.note(&format!("warning: no rule is shown, they do not check: {error}"));
+            run.note("help: moyai check rules");
+            Rules::default()
+        });
+        let ends = ends(run, &scripts);
+        let rule = rules.rules.iter().map(|rule| rule.when.line().chars().count()).max().unwrap_or(0);
         for [name, place, what] in &rows {
-            run.print(format!("{name:first$}  {place:second$}  {what}").trim_end());
+            super::print_fitting(run, &format!("{name:first$}  {place:second$}  {what}"));
+            let mut last = ends.get(name).map_or("", String::as_str);
+            for of in rules.rules.iter().filter(|rule| rule.script == *name) {
+                let next = match &of.when {
+                    When::Every(expression) => {
+                        expression.next(run.now().to_utc()).map(|time| expression.zone().at(time))
+                    }
+                    _ => None,
+                };
+                let next = next.map_or_else(String::new, |next| next.format("next %F %R").to_string());
+                super::print_fitting(run, &format!("{:first$}  {:rule$}  {next:21}  {last}", "", of.when.line()));
+                last = "";
+            }
+            if !last.is_empty() {
+                run.print(&format!("{:first$}  {last}", ""));
+            }
         }
         Ok(0)
     }
+}
+
+/// How the last run of each of these scripts ended.
+fn ends(run: &Run, scripts: &[load::Listed]) -> BTreeMap<String, String> {
+    let mut ends = BTreeMap::new();
+    let read = history::read(run, |line| {
+        let Some(name) = line["script"].as_str() else { return true };
+        if !ends.contains_key(name) && scripts.iter().any(|script| script.name == name) {
+            let start = history::start(&line).map_or_else(String::new, |start| start.format(" %F %R").to_string());
+            let end = match line["exit"].as_i64() {
+                Some(0) => "ok".to_owned(),
+                code => format!("failed with {}", code.unwrap_or(1)),
+            };
+            ends.insert(name.to_owned(), format!("last{start} {end}"));
+        }
+        ends.len() < scripts.len()
+    });
+    if let Err(error) = read {
+        run.note(&format!("warning: {error}"));
+    }
+    ends
 }
 
 fn place(source: &Source) -> String {

@@ -42,7 +42,6 @@ mv hostsbase hosts
 const IMAGE: &str = "mkdir -p image/bin && cp \"$(command -v busybox)\" image/bin/busybox
     tar -C image -c . | docker import - base:1";
 
-
 /// The line of it that starts what was stopped. Here everything runs already, and `hosts-sync`
 /// starts nothing: an aside shows the rest without it, only what both do.
 const ARTICLE_START: &str = "docker start $(docker ps -a -q)\n";
@@ -85,13 +84,8 @@ fn main() -> ExitCode {
     }
     let mut table = Table::default();
     let folder = tempfile::Builder::new().prefix("moyai-bench-").tempdir().expect("make a folder");
-    let parts: [(&str, fn(&mut Table, &Path)); 5] = [
-        ("start-up", start_up),
-        ("hosts-sync", hosts_sync),
-        ("many", many),
-        ("monitor", monitor),
-        ("daemon", daemon),
-    ];
+    let parts: [(&str, fn(&mut Table, &Path)); 5] =
+        [("start-up", start_up), ("hosts-sync", hosts_sync), ("many", many), ("monitor", monitor), ("daemon", daemon)];
     let is_named = |name: &str| words.iter().any(|word| word == name);
     let all = !parts.iter().any(|(name, _)| is_named(name));
     for (name, part) in parts {

@@ -5,6 +5,7 @@ mod common;
 mod cron;
 mod daemon;
 mod docker;
+mod history;
 mod host;
 mod names;
 mod nginx;

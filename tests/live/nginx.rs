@@ -153,7 +153,7 @@ fn where_systemd_manages_nginx_it_starts_it() {
     // While the host starts: to wait for a start that waits for our own unit would never end.
     host.sh("nginx -s stop; sed -i 's/LoadState=loaded/&; echo Job=7/' /usr/local/sbin/systemctl; sleep 0.2").ok();
     host.moyai("nginx::reload();").ok();
-    assert_eq!(host.sh("tail -1 /run/calls").ok(), "show --property=LoadState,Job nginx.service\n");
+    assert_eq!(host.sh("tail -1 /run/calls").ok(), "show --property=LoadState,Job,After nginx.service\n");
     host.sh("sed -i 's/; echo Job=7//' /usr/local/sbin/systemctl; echo LoadState=not-found >/run/state; sed -i 's/LoadState=loaded/LoadState=not-found/' /usr/local/sbin/systemctl; sleep 0.2").ok();
     assert_eq!(host.moyai_with("-n", "nginx::reload();").ok(), "nginx -t && nginx\n");
 }

@@ -52,6 +52,9 @@ const TOLD: usize = 500;
 /// The words of `moyai daemon`.
 #[derive(clap::Args)]
 pub struct Daemon {
+    /// Leave out the rules for a start of the host: the unit moyai-boot runs them, before nginx
+    #[arg(long)]
+    booted: bool,
     #[command(flatten)]
     pub(super) common: super::Common,
 }
@@ -132,7 +135,7 @@ impl Daemon {
         let _alone = lock::hold(&run, "daemon")?;
         let mut service = Service::new(run.clone())?;
         service.take(engine::rules::rules(&run)?);
-        service.begin();
+        service.begin(self.booted);
         service.serve();
         Ok(0)
     }
@@ -246,9 +249,9 @@ impl Service {
 
     /// What is to be done before the first wait: the rules for the start of the host, and what the
     /// daemon before has left.
-    fn begin(&mut self) {
+    fn begin(&mut self, elsewhere: bool) {
         let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-        let booted = self.memory.boot != boot.trim();
+        let booted = !elsewhere && self.memory.boot != boot.trim();
         self.memory.boot = boot.trim().to_owned();
         for index in 0..self.tasks.len() {
             let task = &mut self.tasks[index];

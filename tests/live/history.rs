@@ -1,0 +1,123 @@
+//! What outlives a run, locks, other engines and the doctor's look at the schedule, on a private host.
+
+use crate::host::Host;
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn a_full_disk_costs_the_line_of_a_run_and_not_the_run() {
+    let mut host = Host::new();
+    host.sh("mkdir /opt/small && mount -t tmpfs -o size=8k none /opt/small && echo 'print(1);' >scripts/test.rhai")
+        .ok();
+    host.sh("export MOYAI_STATE=/opt/small/state; \"$moyai\" run test").ok();
+    host.sh("head -c 100000 /dev/zero >/opt/small/full 2>/dev/null; ls -s /opt/small");
+    let gave = host.sh(
+        "export MOYAI_STATE=/opt/small/state; for i in $(seq 40); do \"$moyai\" run test $(printf %0200d $i) >/dev/null 2>>err; done; tail -1 err; \"$moyai\" run test x",
+    );
+    assert_eq!(gave.code, 2, "an argument that the script does not take: {gave:?}");
+    host.sh("echo 'args; print(1);' >scripts/test.rhai").ok();
+    let gave = host.sh(
+        "export MOYAI_STATE=/opt/small/state; rm -f err; for i in $(seq 40); do \"$moyai\" run test $(printf %0200d $i) 2>>err || exit; done; sort err | uniq -c",
+    );
+    assert_eq!(gave.code, 0, "{gave:?}");
+    let said = "warning: write the history `/opt/small/state/history.jsonl`: no space left on device\n";
+    assert!(gave.out.ends_with(said), "{gave:?}");
+    // What fitted is there, whole; and with room again it goes on.
+    let all = host.sh("export MOYAI_STATE=/opt/small/state; \"$moyai\" history --json --count 100").ok();
+    let before = serde_json::from_str::<Vec<serde_json::Value>>(&all).unwrap().len();
+    assert!(before > 0, "{all}");
+    let all = host
+        .sh("export MOYAI_STATE=/opt/small/state; rm /opt/small/full; \"$moyai\" run test z >/dev/null; \"$moyai\" history --json --count 100")
+        .ok();
+    let after: Vec<serde_json::Value> = serde_json::from_str(&all).unwrap();
+    assert_eq!((after.len(), &after[0]["args"]), (before + 1, &serde_json::json!(["z"])));
+}
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn a_container_that_is_being_restored_is_not_backed_up_and_the_others_are() {
+    let mut host = Host::new();
+    host.sh("docker tag base:1 other:1 && docker run --detach --name shop other:1 /bin/busybox sleep 900").ok();
+    host.run("blog", "");
+    // As `restore` does, until it is told to go on.
+    host.sh(
+        "mkfifo go && echo 'lock(`container/blog`); cmd(`touch held`).run(); cmd(`cat go`).run();' >scripts/holds.rhai
+             \"$moyai\" run holds >/dev/null 2>&1 & echo $! >pid; until [ -e held ]; do sleep 0.05; done",
+    )
+    .ok();
+    let one = host.sh("\"$moyai\" run backup blog");
+    let err = one.failed(75);
+    assert!(err.contains("holds the lock on `container/blog`") && err.contains("--wait"), "{err}");
+    let all = host.sh("\"$moyai\" run backup");
+    let err = all.failed(1);
+    assert!(err.contains("warning: blog: not backed up: another run") && err.contains("1 of 2"), "{err}");
+    assert!(host.sh("docker images --format '{{.Repository}}:{{.Tag}}'").ok().contains("other:"));
+    assert!(host.sh("\"$moyai\" run restore blog").failed(75).contains("`container/blog`"));
+    // Who waits gets its turn, also when the holder is killed.
+    let waited = host.sh("\"$moyai\" run --wait backup blog >/dev/null & sleep 0.5; kill -9 $(cat pid); wait $!");
+    assert_eq!(waited.code, 0, "{waited:?}");
+    // The other way round: what is being committed is not restored.
+    host.sh("rm held; echo 'defer(|| cmd(`touch ended`).run()); lock(`container/blog`); cmd(`touch held`).run(); docker::pause(`blog`); sleep(2); docker::unpause(`blog`);' >scripts/holds.rhai
+             \"$moyai\" run holds >/dev/null 2>&1 & until [ -e held ]; do sleep 0.05; done")
+        .ok();
+    assert!(host.sh("\"$moyai\" run restore blog").failed(75).contains("`container/blog`"));
+    host.sh("\"$moyai\" run --wait restore blog && [ -e ended ]").ok();
+}
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn a_context_that_is_away_is_one_error_and_the_others_run() {
+    let mut host = Host::new();
+    host.run("blog", "");
+    // The same engine by another name, and one that nobody serves.
+    host.sh("export HOME=$PWD; docker context create here --docker \"host=$DOCKER_HOST\"; docker context create away --docker host=unix:///nowhere.sock").ok();
+    let script = "for c in docker::ps() { print(c.name); } docker::restart(`blog`);";
+    let gave = host.moyai_with("--context here,away", script);
+    assert_eq!((gave.code, gave.out.as_str()), (1, "here: blog\n"), "{gave:?}");
+    assert!(gave.err.contains("away: error: reach the Docker engine: ") && gave.err.contains("away:  -->"), "{gave:?}");
+    assert!(gave.err.ends_with("error: 1 of 2 engines: the run failed for away\n"), "{gave:?}");
+    assert!(!gave.err.contains("here:"), "{gave:?}");
+    let gave = host.moyai_with("--context nobody", script);
+    assert!(gave.failed(1).contains("context \"nobody\""));
+    assert_eq!(
+        host.moyai_with("-n --context here", script).ok(),
+        "export DOCKER_CONTEXT=here\n# blog\ndocker restart blog\n"
+    );
+    // What is about this host says so, where the engine is another's.
+    host.sh("docker run --detach --name engine --network host --volume /run:/run base:1 /bin/busybox nc -lk -p 2375 -e /bin/busybox nc local:/run/docker.sock").code;
+    host.sh("nginx").ok();
+    for script in ["nginx::reload();", "hosts::update([]);"] {
+        let err = host.moyai_with("--context tcp://127.0.0.1:1", script).failed(1);
+        assert!(err.contains("tcp://127.0.0.1:1"), "{err}");
+    }
+    assert!(host.moyai_with("--context here", "nginx::reload();").code == 0);
+}
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn the_doctor_says_which_script_is_run_twice() {
+    let mut host = Host::new();
+    let look = |host: &mut Host| {
+        let out = host.sh("\"$moyai\" doctor").out;
+        out.lines().skip_while(|line| !line.contains("  schedule  ")).take(2).collect::<Vec<_>>().join("\n")
+    };
+    host.sh("rm -f /etc/cron.d/* /etc/systemd/system/moyai*; sed -i /moyai/d /etc/crontab").code;
+    assert!(look(&mut host).starts_with("warn  schedule     nothing runs the rules\n"), "{}", look(&mut host));
+    host.sh("\"$moyai\" crontab >/etc/cron.d/moyai 2>/dev/null").ok();
+    let found = look(&mut host);
+    assert!(found.starts_with("ok    schedule     the scripts are run by /etc/cron.d/moyai"), "{found}");
+    host.sh("echo '0 4 * * * moyai run backup' >/etc/cron.d/old.bak; echo '# 0 4 * * * root moyai run backup' >/etc/cron.d/note").ok();
+    assert!(look(&mut host).starts_with("ok"), "{}", look(&mut host));
+    host.sh("mkdir -p /run/systemd/system; printf '#!/bin/sh\\n' >/usr/local/sbin/systemctl; chmod +x /usr/local/sbin/systemctl; \"$moyai\" systemd --install --timers").code;
+    let found = look(&mut host);
+    assert!(
+        found.contains(
+            "run more than once: `backup` by /etc/cron.d/moyai and /etc/systemd/system/moyai-backup.service; `boot` by"
+        ),
+        "{found}"
+    );
+    host.sh("\"$moyai\" systemd --remove; \"$moyai\" daemon >/dev/null 2>&1 & until \"$moyai\" doctor | grep -q 'the daemon'; do sleep 0.1; done").ok();
+    let found = look(&mut host);
+    assert!(found.contains("`monitor` by the daemon and /etc/cron.d/moyai"), "{found}");
+    host.sh("rm /etc/cron.d/moyai").ok();
+    assert!(look(&mut host).starts_with("ok    schedule     the scripts are run by the daemon"), "{}", look(&mut host));
+}
