@@ -84,7 +84,7 @@ fn main() -> ExitCode {
     }
     let mut table = Table::default();
     let folder = tempfile::Builder::new().prefix("moyai-bench-").tempdir().expect("make a folder");
-    let parts: [(&str, fn(&mut Table, &Path)); 5] =
+    let parts: [(&str, Part); 5] =
         [("start-up", start_up), ("hosts-sync", hosts_sync), ("many", many), ("monitor", monitor), ("daemon", daemon)];
     let is_named = |name: &str| words.iter().any(|word| word == name);
     let all = !parts.iter().any(|(name, _)| is_named(name));
@@ -95,6 +95,9 @@ fn main() -> ExitCode {
     }
     if table.missed == 0 || words.iter().any(|word| word == "--report") { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
+
+/// A part of the table.
+type Part = fn(&mut Table, &Path);
 
 #[derive(Default)]
 struct Table {

@@ -6,15 +6,9 @@ use crate::host::Host;
 #[ignore = "needs a private host: tests/run"]
 fn a_full_disk_costs_the_line_of_a_run_and_not_the_run() {
     let mut host = Host::new();
-    host.sh("mkdir /opt/small && mount -t tmpfs -o size=8k none /opt/small && echo 'print(1);' >scripts/test.rhai")
-        .ok();
+    host.sh("mkdir /opt/small && mount -t tmpfs -o size=8k none /opt/small && echo 'args;' >scripts/test.rhai").ok();
     host.sh("export MOYAI_STATE=/opt/small/state; \"$moyai\" run test").ok();
     host.sh("head -c 100000 /dev/zero >/opt/small/full 2>/dev/null; ls -s /opt/small");
-    let gave = host.sh(
-        "export MOYAI_STATE=/opt/small/state; for i in $(seq 40); do \"$moyai\" run test $(printf %0200d $i) >/dev/null 2>>err; done; tail -1 err; \"$moyai\" run test x",
-    );
-    assert_eq!(gave.code, 2, "an argument that the script does not take: {gave:?}");
-    host.sh("echo 'args; print(1);' >scripts/test.rhai").ok();
     let gave = host.sh(
         "export MOYAI_STATE=/opt/small/state; rm -f err; for i in $(seq 40); do \"$moyai\" run test $(printf %0200d $i) 2>>err || exit; done; sort err | uniq -c",
     );
@@ -38,6 +32,7 @@ fn a_container_that_is_being_restored_is_not_backed_up_and_the_others_are() {
     let mut host = Host::new();
     host.sh("docker tag base:1 other:1 && docker run --detach --name shop other:1 /bin/busybox sleep 900").ok();
     host.run("blog", "");
+    host.sh("\"$moyai\" run backup").ok();
     // As `restore` does, until it is told to go on.
     host.sh(
         "mkfifo go && echo 'lock(`container/blog`); cmd(`touch held`).run(); cmd(`cat go`).run();' >scripts/holds.rhai
@@ -50,7 +45,6 @@ fn a_container_that_is_being_restored_is_not_backed_up_and_the_others_are() {
     let all = host.sh("\"$moyai\" run backup");
     let err = all.failed(1);
     assert!(err.contains("warning: blog: not backed up: another run") && err.contains("1 of 2"), "{err}");
-    assert!(host.sh("docker images --format '{{.Repository}}:{{.Tag}}'").ok().contains("other:"));
     assert!(host.sh("\"$moyai\" run restore blog").failed(75).contains("`container/blog`"));
     // Who waits gets its turn, also when the holder is killed.
     let waited = host.sh("\"$moyai\" run --wait backup blog >/dev/null & sleep 0.5; kill -9 $(cat pid); wait $!");
@@ -83,13 +77,12 @@ fn a_context_that_is_away_is_one_error_and_the_others_run() {
         "export DOCKER_CONTEXT=here\n# blog\ndocker restart blog\n"
     );
     // What is about this host says so, where the engine is another's.
-    host.sh("docker run --detach --name engine --network host --volume /run:/run base:1 /bin/busybox nc -lk -p 2375 -e /bin/busybox nc local:/run/docker.sock").code;
     host.sh("nginx").ok();
     for script in ["nginx::reload();", "hosts::update([]);"] {
         let err = host.moyai_with("--context tcp://127.0.0.1:1", script).failed(1);
         assert!(err.contains("tcp://127.0.0.1:1"), "{err}");
     }
-    assert!(host.moyai_with("--context here", "nginx::reload();").code == 0);
+    host.moyai_with("--context here", "nginx::reload();").ok();
 }
 
 #[test]
@@ -98,16 +91,21 @@ fn the_doctor_says_which_script_is_run_twice() {
     let mut host = Host::new();
     let look = |host: &mut Host| {
         let out = host.sh("\"$moyai\" doctor").out;
-        out.lines().skip_while(|line| !line.contains("  schedule  ")).take(2).collect::<Vec<_>>().join("\n")
+        out.lines()
+            .skip_while(|line| !line.contains("  schedule "))
+            .take(1)
+            .flat_map(str::split_whitespace)
+            .collect::<Vec<_>>()
+            .join(" ")
     };
-    host.sh("rm -f /etc/cron.d/* /etc/systemd/system/moyai*; sed -i /moyai/d /etc/crontab").code;
-    assert!(look(&mut host).starts_with("warn  schedule     nothing runs the rules\n"), "{}", look(&mut host));
+    host.sh("rm -f /etc/cron.d/* /etc/systemd/system/moyai*; sed -i /moyai/d /etc/crontab");
+    assert!(look(&mut host).starts_with("warn schedule nothing runs the rules"), "{}", look(&mut host));
     host.sh("\"$moyai\" crontab >/etc/cron.d/moyai 2>/dev/null").ok();
     let found = look(&mut host);
-    assert!(found.starts_with("ok    schedule     the scripts are run by /etc/cron.d/moyai"), "{found}");
+    assert!(found.starts_with("ok schedule the scripts are run by /etc/cron.d/moyai"), "{found}");
     host.sh("echo '0 4 * * * moyai run backup' >/etc/cron.d/old.bak; echo '# 0 4 * * * root moyai run backup' >/etc/cron.d/note").ok();
     assert!(look(&mut host).starts_with("ok"), "{}", look(&mut host));
-    host.sh("mkdir -p /run/systemd/system; printf '#!/bin/sh\\n' >/usr/local/sbin/systemctl; chmod +x /usr/local/sbin/systemctl; \"$moyai\" systemd --install --timers").code;
+    host.sh("mkdir -p /run/systemd/system; printf '#!/bin/sh\\n' >/usr/local/sbin/systemctl; chmod +x /usr/local/sbin/systemctl; \"$moyai\" systemd --install --timers");
     let found = look(&mut host);
     assert!(
         found.contains(
@@ -119,5 +117,5 @@ fn the_doctor_says_which_script_is_run_twice() {
     let found = look(&mut host);
     assert!(found.contains("`monitor` by the daemon and /etc/cron.d/moyai"), "{found}");
     host.sh("rm /etc/cron.d/moyai").ok();
-    assert!(look(&mut host).starts_with("ok    schedule     the scripts are run by the daemon"), "{}", look(&mut host));
+    assert!(look(&mut host).starts_with("ok schedule the scripts are run by the daemon"), "{}", look(&mut host));
 }
