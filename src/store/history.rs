@@ -7,6 +7,7 @@
 use crate::run::{Error, Result, Run, cause};
 use chrono::{DateTime, Local, SecondsFormat};
 use rustix::fs::{FlockOperation, OFlags, flock};
+use rustix::io::Errno;
 use serde_json::{Value, json};
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
@@ -94,7 +95,7 @@ fn put(run: &Run, path: &Path, line: &str) -> io::Result<()> {
     match file.write(line.as_bytes())? {
         count if count == line.len() => Ok(()),
         // The rest would stand behind other runs' lines.
-        _ => Err(ErrorKind::StorageFull.into()),
+        _ => Err(Errno::NOSPC.into()),
     }
 }
 

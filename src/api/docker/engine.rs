@@ -43,12 +43,14 @@ impl Engine {
         }
         // Set, $DOCKER_HOST is the context `default`, unless $DOCKER_CONTEXT names another.
         let host = match text(&info, "/ClientInfo/Context") {
-            "" | "default" => variable("DOCKER_HOST").unwrap_or_else(|| format!("unix://{SOCKET}")),
+            "" | "default" => variable("DOCKER_HOST"),
             context => {
                 let words = ["context", "inspect", "--format", "{{.Endpoints.docker.Host}}", "--", context];
-                ask(run, words, false)?.text().trim().to_owned()
+                Some(ask(run, words, false)?.text().trim().to_owned())
             }
         };
+        // A context may name no address; it is the usual one then.
+        let host = host.filter(|host| !host.is_empty()).unwrap_or_else(|| format!("unix://{SOCKET}"));
         let remote = !host.starts_with("unix://")
             || text(&info, "/OperatingSystem") == "Docker Desktop"
             || strings("SecurityOptions").any(|option| option.split(',').any(|word| word == "name=rootless"));
