@@ -59,33 +59,46 @@ fn a_container_that_is_being_restored_is_not_backed_up_and_the_others_are() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_context_that_is_away_is_one_error_and_the_others_run() {
+fn of_two_engines_and_one_that_is_away_each_does_its_part() {
     let mut host = Host::new();
     host.run("blog", "");
-    // The same engine by another name, where no address is the usual one, and one that nobody serves.
-    host.sh("export HOME=$PWD; docker context create here --docker host=; docker context create away --docker host=unix:///nowhere.sock").ok();
-    let script = "for c in docker::ps() { print(c.name); } docker::restart(`blog`);";
-    let gave = host.moyai_with("--context here,away", script);
-    assert_eq!((gave.code, gave.out.as_str()), (1, "here: blog\n"), "{gave:?}");
-    assert!(gave.err.contains("away: error: reach the Docker engine: ") && gave.err.contains("away:  -->"), "{gave:?}");
-    assert!(gave.err.ends_with("error: 1 of 2 engines: the run failed for away\n"), "{gave:?}");
-    assert!(!gave.err.contains("here:"), "{gave:?}");
-    let gave = host.moyai_with("--context nobody", script);
-    assert!(gave.failed(1).contains("context \"nobody\""));
+    // A context without an address is the usual engine. The second engine has no bridge: one of its
+    // own would change the first one's.
+    host.sh(
+        "export HOME=$PWD; docker context create here --docker host=; docker context create away --docker host=unix:///nowhere.sock
+         dockerd --host tcp://127.0.0.1:2376 --tls=false --data-root \"$PWD/second\" --exec-root /run/second --pidfile /run/second.pid \
+             --bridge none --iptables=false --storage-driver vfs >second.log 2>&1 &
+         until docker -H tcp://127.0.0.1:2376 version >/dev/null 2>&1; do sleep 0.1; kill -0 $! || exit; done
+         docker save base:1 | docker -H tcp://127.0.0.1:2376 load
+         docker -H tcp://127.0.0.1:2376 create --name shop --network none base:1 /bin/busybox sleep 900",
+    )
+    .ok();
+    let there = "tcp://127.0.0.1:2376";
+    let script = "for c in docker::ps_all() { print(c.name); docker::start(c.name); }";
     assert_eq!(
-        host.moyai_with("-n --context here", script).ok(),
-        "export DOCKER_CONTEXT=here\n# blog\ndocker restart blog\n"
+        host.moyai_with(&format!("-n --context {there}"), "docker::rm(`shop`);").ok(),
+        format!("export DOCKER_HOST={there}\ndocker rm shop\n")
     );
-    // What is about this host says so, where the engine is another's.
-    host.sh("nginx").ok();
-    for script in ["nginx::reload();", "hosts::update([]);"] {
-        let err = host.moyai_with("--context tcp://127.0.0.1:1", script).failed(1);
-        assert!(err.contains("tcp://127.0.0.1:1"), "{err}");
+    let gave = host.moyai_with(&format!("--context here,away,{there}"), script);
+    let mut lines: Vec<&str> = gave.out.lines().collect();
+    lines.sort_unstable();
+    assert_eq!((gave.code, lines), (1, vec!["here: blog", "tcp://127.0.0.1:2376: shop"]), "{gave:?}");
+    assert!(gave.err.contains("away: error: reach the Docker engine: ") && gave.err.contains("away:  -->"), "{gave:?}");
+    assert!(gave.err.ends_with("error: 1 of 3 engines: the run failed for away\n"), "{gave:?}");
+    assert!(!gave.err.contains("here:") && !gave.err.contains(there), "{gave:?}");
+    assert_eq!(host.sh(&format!("docker -H {there} ps --format '{{{{.Names}}}}'")).ok(), "shop\n");
+    assert!(host.moyai_with("--context nobody", script).failed(1).contains("context \"nobody\""));
+    // What is this host's says so, where the engine is another's; nothing else is hindered.
+    host.sh("nginx; cksum /etc/hosts >before").ok();
+    for (script, what) in [
+        ("nginx::reload();", "reload nginx: it is this host's"),
+        ("hosts::update(docker::ps());", "update `/etc/hosts`: "),
+    ] {
+        let err = host.moyai_with(&format!("--context {there}"), script).failed(1);
+        assert!(err.contains(what) && err.contains(&format!("`{there}`")), "{err}");
     }
-    host.sh("export HOME=$PWD; docker context create named --docker host=unix:///var/run/docker.sock").ok();
-    for context in ["here", "named"] {
-        host.moyai_with(&format!("--context {context}"), "nginx::reload();").ok();
-    }
+    host.sh("cksum /etc/hosts | cmp - before").ok();
+    host.moyai_with("--context here", "nginx::reload(); hosts::update(docker::ps());").ok();
 }
 
 #[test]
