@@ -179,12 +179,7 @@ impl Tested {
 /// Lets nginx read its configuration and the names in it, or starts it.
 fn reload(context: &Context) -> Result<()> {
     let run = &context.run;
-    if run.options.context.is_some()
-        && let Some(engine) = docker::engine::elsewhere(run)?
-    {
-        return Err(Error::new(format!("reload nginx: it is this host's, and the run is about the engine `{engine}`"))
-            .help("run the script on that host, by its own cron or over ssh"));
-    }
+    docker::engine::only_here(run, "reload nginx: it is")?;
     let Some(layout) = Layout::of(context)? else {
         run.log("nginx is not installed: nothing to reload");
         return Ok(());
@@ -354,7 +349,7 @@ mod nginx {
     /// and new workers are the proof. An act; on a host without nginx there is nothing to do.
     ///
     /// Errors: when the test fails, with nginx's words and the place: nginx goes on as it was; when
-    /// no new workers run after ten seconds.
+    /// no new workers run after ten seconds; in a run about another host's engine (`--context`).
     ///
     /// ```rhai
     /// let fresh = || if nginx::older_than("/etc/hosts") { nginx::reload(); };

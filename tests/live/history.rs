@@ -92,13 +92,14 @@ fn of_two_engines_and_one_that_is_away_each_does_its_part() {
     host.sh("nginx; cksum /etc/hosts >before").ok();
     for (script, what) in [
         ("nginx::reload();", "reload nginx: it is this host's"),
+        ("df::usage(`/`);", "ask `df`: the disks are this host's"),
         ("hosts::update(docker::ps());", "update `/etc/hosts`: "),
     ] {
         let err = host.moyai_with(&format!("--context {there}"), script).failed(1);
         assert!(err.contains(what) && err.contains(&format!("`{there}`")), "{err}");
     }
     host.sh("cksum /etc/hosts | cmp - before").ok();
-    host.moyai_with("--context here", "nginx::reload(); hosts::update(docker::ps());").ok();
+    host.moyai_with("--context here", "nginx::reload(); hosts::update(docker::ps()); df::usage(`/`);").ok();
 }
 
 #[test]

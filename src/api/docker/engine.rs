@@ -71,6 +71,18 @@ pub fn elsewhere(run: &Run) -> Result<Option<String>> {
     Ok(engine.remote.then_some(engine.host))
 }
 
+/// Refuses what is this host's own where a run is about another host's engine (`--context`).
+///
+/// # Errors
+/// `what` and the engine, in one sentence.
+pub fn only_here(run: &Run, what: &str) -> Result<()> {
+    match run.options.context.as_ref().map(|_| elsewhere(run)).transpose()?.flatten() {
+        Some(engine) => Err(Error::new(format!("{what} this host's, and the run is about the engine `{engine}`"))
+            .help("run the script on that host, by its own cron or over ssh")),
+        None => Ok(()),
+    }
+}
+
 /// The socket that the client uses, as far as its variables and its configuration tell; none for
 /// a context or an address of another kind.
 fn socket() -> Option<PathBuf> {
