@@ -493,12 +493,13 @@ fn bash_completes_commands_options_and_ones_own_scripts() {
         gave(&bash.output().unwrap()).ok()
     };
     assert_eq!(complete("moyai run my-").trim(), "my-script");
+    assert_eq!(complete("moyai history my-").trim(), "my-script");
     assert_eq!(complete("moyai comp").trim(), "completions");
     assert_eq!(complete("moyai run --dry").trim(), "--dry-run");
     let zsh = world.moyai(["completions", "zsh"]).ok();
     assert!(zsh.starts_with("#compdef moyai\n"));
-    // run, check, edit and eject.
-    assert_eq!(zsh.matches(":_moyai_scripts'").count(), 4, "{zsh}");
+    // run, check, edit, eject and history.
+    assert_eq!(zsh.matches(":_moyai_scripts'").count(), 5, "{zsh}");
     assert!(world.moyai(["completions", "fish"]).ok().contains("moyai list --names"));
     assert!(world.moyai(["completions", "tcsh"]).failed(2).contains("tcsh"));
 }
