@@ -80,7 +80,8 @@ impl State {
     fn connect(path: &Path, wait: Duration) -> rusqlite::Result<Self> {
         let connection = Connection::open(path)?;
         connection.busy_timeout(wait)?;
-        connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;")?;
+        // Not WAL, whose files come and go with each look: one that changes nothing writes nothing.
+        connection.execute_batch("PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL;")?;
         connection.execute_batch(TABLE)?;
         Ok(Self { connection })
     }

@@ -6,6 +6,7 @@ mod cron;
 mod daemon;
 mod docker;
 mod host;
+mod names;
 mod nginx;
 mod scripts;
 mod sites;
