@@ -47,7 +47,7 @@ impl Daemon {
     /// Ends it when it has had the time to do what it is not to do.
     #[track_caller]
     fn ends_quietly(mut self) -> String {
-        self.says(" rules");
+        self.says(" rule");
         self.ends()
     }
 
@@ -230,7 +230,7 @@ fn term_lets_a_script_end_and_a_second_one_ends_it_with_all_that_it_started() {
 fn a_second_daemon_is_refused() {
     let world = world("every(\"0 4 * * *\", \"job\");", "print(1);");
     let mut first = daemon(&world);
-    first.says("1 rules");
+    first.says("1 rule; the next run is `job` at ");
     assert!(world.moyai(["daemon"]).failed(75).contains("holds the lock on `daemon`"));
     first.ends();
 }

@@ -90,6 +90,8 @@ fn needs(line: &str) -> Needs {
         | "moyai api docker"
         | "moyai systemd"
         | "moyai next"
+        | "moyai next \"0 4 * * 1\""
+        | "moyai crontab"
         | "moyai history"
         | "moyai history --output" => Needs::Nothing,
         "moyai run -n hosts-sync"
@@ -105,6 +107,7 @@ fn needs(line: &str) -> Needs {
         | "tests/run"
         | "cargo install --path ."
         | "install ~/.cargo/bin/moyai /usr/local/bin/"
+        | "moyai daemon"
         | "moyai systemd --install" => Needs::Machine,
         _ => panic!("no test runs `{line}`"),
     }

@@ -17,14 +17,6 @@ docker::ps();
 file::write(`FOLDER/seen.${args[0]}`, $(`env -0`));
 "#;
 
-/// Waits until a condition of bash holds.
-#[track_caller]
-fn until(host: &mut Host, seconds: u32, condition: &str) {
-    let line = format!("for i in {{1..{seconds}0}}; do {condition} && exit 0; sleep 0.1; done; exit 1");
-    let code = host.sh(&line).code;
-    assert_eq!(code, 0, "{condition}: {}", host.sh("cat cron.log; tail -n +1 mail.*").out);
-}
-
 #[test]
 #[ignore = "needs a private host: tests/run"]
 fn cron_runs_a_script_with_its_bare_environment_and_mails_only_a_failure() {
@@ -43,9 +35,9 @@ fn cron_runs_a_script_with_its_bare_environment_and_mails_only_a_failure() {
     let said = host.sh("env -u MOYAI_SCRIPTS -u MOYAI_STATE \"$moyai\" crontab >/etc/cron.d/moyai");
     assert_eq!((said.code, said.err.matches("cron cannot run on container start").count()), (0, 1), "{}", said.err);
     host.sh("cron -f -L 15 >cron.log 2>&1 & echo $! >cron.pid").ok();
-    until(&mut host, 10, "test -s seen.boot");
-    until(&mut host, 70, "test -s seen.100%");
-    until(&mut host, 10, "grep -q 'on purpose' mail.*");
+    host.until(10, "test -s seen.boot");
+    host.until(70, "test -s seen.100%");
+    host.until(10, "grep -q 'on purpose' mail.*");
     host.sh("kill $(cat cron.pid)").ok();
 
     let environment = read(host.path("seen.boot"));

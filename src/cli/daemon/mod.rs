@@ -286,7 +286,7 @@ impl Service {
         let next = next.min_by_key(|(time, _)| *time).map_or_else(String::new, |(time, task)| {
             format!("; the next run is `{}` at {}", task.rule.command(), shown(time))
         });
-        self.voice.say(INFO, &format!("{} rules{next}", self.tasks.len()));
+        self.voice.say(INFO, &format!("{}{next}", count(self.tasks.len())));
         notify("READY=1");
     }
 
@@ -513,7 +513,7 @@ impl Service {
             Ok(rules) => {
                 self.take(rules);
                 self.remember();
-                self.voice.say(INFO, &format!("the rules were read anew: {}", self.tasks.len()));
+                self.voice.say(INFO, &format!("the rules were read anew: {}", count(self.tasks.len())));
             }
             Err(error) => {
                 self.voice.say(ERROR, &engine::report::render(&error, false));
@@ -619,6 +619,90 @@ fn jitter(most: Duration) -> Duration {
     most.mul_f64(random as f64 / u64::MAX as f64)
 }
 
+fn count(rules: usize) -> String {
+    if rules == 1 { "1 rule".to_owned() } else { format!("{rules} rules") }
+}
+
 fn shown(time: DateTime<Utc>) -> String {
     time.with_timezone(&Local).format("%a %F %R").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::Place;
+
+    fn task(when: When) -> Task {
+        Task {
+            number: 1,
+            key: String::new(),
+            rule: Rule::new(when, "x", Place::default()),
+            course: None,
+            pending: None,
+            running: None,
+            failed: 0,
+            ended: None,
+            events: Vec::new(),
+            gone: false,
+        }
+    }
+
+    #[test]
+    fn the_first_event_runs_at_once_and_those_behind_it_are_gathered() {
+        let mut task = task(When::on("container start").unwrap());
+        task.happened(Some("one".into()));
+        assert!(task.pending.unwrap().begin <= Instant::now());
+        // The run begins, and more comes.
+        (task.pending, task.running) = (None, Some(Job { due: None, run: None }));
+        task.happened(Some("two".into()));
+        let first = task.pending.unwrap();
+        assert!(first.begin > Instant::now() && first.begin <= Instant::now() + GATHER[0]);
+        task.happened(Some("three".into()));
+        let second = task.pending.unwrap();
+        assert!(second.begin >= first.begin && second.latest == first.latest);
+        // Events without an end are not waited for without one.
+        let latest = Instant::now() + Duration::from_millis(1);
+        task.pending = Some(Pending { latest, ..second });
+        task.happened(Some("four".into()));
+        assert_eq!(task.pending.unwrap().begin, latest);
+        assert_eq!(task.events, ["one", "two", "three", "four"]);
+        (0..2 * TOLD).for_each(|_| task.happened(Some("more".into())));
+        assert_eq!(task.events.len(), TOLD);
+        // Just ended: more may follow. Long ago: it is the first again.
+        (task.pending, task.running, task.ended) = (None, None, Some(Instant::now()));
+        task.happened(None);
+        assert!(task.pending.unwrap().begin > Instant::now());
+        (task.pending, task.ended) = (None, Instant::now().checked_sub(GATHER[0]));
+        task.happened(None);
+        assert!(task.pending.unwrap().begin <= Instant::now());
+    }
+
+    #[test]
+    fn a_failed_run_is_tried_again_later_each_time() {
+        let pauses = |mut task: Task, counts: &[u32]| -> Vec<String> {
+            let mut pause = |failed: &u32| {
+                (task.failed, task.pending) = (*failed, None);
+                task.again(None).rsplit_once("again in ").unwrap().1.to_owned()
+            };
+            counts.iter().map(&mut pause).collect()
+        };
+        let event = task(When::on("container start").unwrap());
+        assert_eq!(pauses(event, &[1, 2, 3, 9, 10, u32::MAX]), ["1 s", "2 s", "4 s", "256 s", "300 s", "300 s"]);
+        let timed = task(When::every("0 3 * * *").unwrap());
+        assert_eq!(pauses(timed, &[1, 2, 7]), ["60 s", "120 s", "3600 s"]);
+        let mut waiting = task(When::on("container start").unwrap());
+        waiting.happened(None);
+        let before = waiting.pending.unwrap().begin;
+        waiting.failed = 5;
+        waiting.again(None);
+        assert_eq!(waiting.pending.unwrap().begin, before, "an event tries it sooner");
+    }
+
+    #[test]
+    fn a_late_start_is_never_later_than_the_jitter() {
+        for _ in 0..100 {
+            assert!(jitter(Duration::from_secs(5)) <= Duration::from_secs(5));
+        }
+        assert_eq!(jitter(Duration::ZERO), Duration::ZERO);
+    }
 }
