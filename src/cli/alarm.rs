@@ -9,42 +9,61 @@ use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What the telling may take, each: it must not keep the exit code from cron.
+/// What the telling may take: it must not keep the exit code from cron.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// Tells that a run has ended with an error that nobody caught. Not on a terminal, where somebody
-/// sees it; not for a lock or a signal, which are no fault of the script; not under another moyai,
-/// which judges for itself, so that an alarm that runs moyai rings once.
+/// A run that another one has begun finds this set where somebody was told of its failure already:
+/// what is tried again fails as often as it is tried.
+pub const RUNG: &str = "MOYAI_RUNG";
+
+/// Tells that a run has ended with an error that nobody caught. Not for a lock or a signal, which
+/// are no fault of the script; not under another moyai, which judges for itself, so that an alarm
+/// that runs moyai rings once.
 ///
 /// What goes wrong here is a warning: the run has its error and its exit code.
 pub fn ring(run: &Run, script: &str, error: &Error) {
     let expected = error.exit == exit::LOCKED || error.exit > 128 || error.exit == 0;
-    if expected || run.dry() || std::io::stderr().is_terminal() || is_judged() {
+    if expected || run.dry() || is_seen() || is_judged() || std::env::var_os(RUNG).is_some() {
         return;
     }
-    // Of its own: the run's time may be up.
-    let beside = |options: Options| run.beside(Options { at: None, timeout: Some(LIMIT), ..options });
-    let targets = || {
-        // Reading the rules does nothing, whatever stands there.
-        let reading = beside(Options { dry_run: true, ..run.options.clone() })?;
-        Ok((rules::alarms(&reading)?, beside(run.options.clone())?))
+    let warnings = match targets(run) {
+        Ok(targets) => tell(run, &targets, &format!("`moyai run {script}` failed: {}", error.message)),
+        Err(error) => vec![format!("nobody was told: {error}")],
     };
-    let (targets, telling) = match targets() {
-        Ok(found) => found,
-        Err(error) => {
-            let error: Error = error;
-            run.note(&format!("warning: nobody was told: {error}"));
-            return;
-        }
-    };
+    warnings.iter().for_each(|warning| run.note(&format!("warning: {warning}")));
+}
+
+/// Who is to be told, by the rules as they are now.
+///
+/// # Errors
+/// When the file cannot be run at all.
+pub fn targets(run: &Run) -> Result<Vec<String>> {
+    // Reading the rules does nothing, whatever stands there.
+    rules::alarms(&beside(run, true, Some(LIMIT))?)
+}
+
+/// Tells all of them at once, from this host; gives what went wrong.
+pub fn tell(run: &Run, targets: &[String], text: &str) -> Vec<String> {
     let host = rustix::system::uname();
-    let host = host.nodename().to_string_lossy();
-    let text = run.mask(&format!("{host}: `moyai run {script}` failed: {}", error.message));
-    for target in targets {
-        if let Err(error) = tell(&telling, &target, &text) {
-            run.note(&format!("warning: the alarm did not reach `{}`: {error}", shown(&target)));
-        }
-    }
+    let text = run.mask(&format!("{}: {text}", host.nodename().to_string_lossy()));
+    let one = |target| {
+        let error = tell_one(run, target, &text).err()?;
+        Some(format!("the alarm did not reach `{}`: {error}", shown(target)))
+    };
+    std::thread::scope(|scope| {
+        let telling: Vec<_> = targets.iter().map(|target| scope.spawn(|| one(target))).collect();
+        telling.into_iter().filter_map(|thread| thread.join().ok().flatten()).collect()
+    })
+}
+
+/// A run of its own: the other one's time may be up.
+fn beside(run: &Run, dry_run: bool, timeout: Option<Duration>) -> Result<Arc<Run>> {
+    run.beside(Options { at: None, timeout, dry_run, ..run.options.clone() })
+}
+
+/// Whether somebody sits there and sees it.
+pub fn is_seen() -> bool {
+    std::io::stderr().is_terminal()
 }
 
 /// Whether a script of another run has started this one. The daemon judges nothing.
@@ -56,12 +75,13 @@ fn is_judged() -> bool {
 }
 
 /// As `lib/notify` does: an address gets a POST, a program the text as its last argument.
-fn tell(run: &Arc<Run>, target: &str, text: &str) -> Result<()> {
+fn tell_one(run: &Run, target: &str, text: &str) -> Result<()> {
+    let run = beside(run, false, None)?;
     if is_address(target) {
-        return http::tell(run, target, text, LIMIT);
+        return http::tell(&run, target, text, LIMIT);
     }
     let words = target.split_whitespace().chain([text]);
-    process::run(run, &Plan::act(words).timeout(LIMIT)).map(|_| ())
+    process::run(&run, &Plan::act(words).timeout(LIMIT)).map(|_| ())
 }
 
 fn is_address(target: &str) -> bool {

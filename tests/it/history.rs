@@ -13,14 +13,18 @@ impl World {
     }
 
     /// A program that writes down what it is told, one word a line.
-    fn listener(&self) -> String {
+    pub fn listener(&self) -> String {
         let text = format!("#!/bin/sh\nprintf '%s\\n' \"$@\" >>{}\n", self.path("told").display());
-        let path = self.file("listener", text);
+        self.program("listener", &text)
+    }
+
+    pub fn program(&self, name: &str, text: &str) -> String {
+        let path = self.file(name, text);
         std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
         path.display().to_string()
     }
 
-    fn told(&self) -> String {
+    pub fn told(&self) -> String {
         if self.path("told").exists() { read(self.path("told")) } else { String::new() }
     }
 }
@@ -266,6 +270,23 @@ fn an_alarm_that_fails_hides_neither_the_error_nor_the_exit_code_nor_the_other_a
     world.script("rules", "let = 1;");
     let err = world.run("die(`no`);").failed(1);
     assert!(err.starts_with("error: no\n") && err.contains("warning: nobody was told: "), "{err}");
+}
+
+#[test]
+fn alarms_that_hang_are_given_up_after_ten_seconds_and_the_others_are_told() {
+    let world = World::new();
+    let slow = world.program("slow", "#!/bin/sh\nexec sleep 600\n");
+    // It takes the connection, and never answers.
+    let deaf = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let deaf = format!("http://{}", deaf.local_addr().unwrap());
+    world.script("rules", &format!("alarm(`{slow}`); alarm(`{deaf}`); alarm(`{}`);", world.listener()));
+    let err = world.run("die(`no`);").failed(1);
+    assert!(err.starts_with("error: no\n"), "{err}");
+    for target in [slow, deaf] {
+        let line = err.lines().find(|line| line.contains(&format!("the alarm did not reach `{target}`: ")));
+        assert!(line.is_some_and(|line| line.contains("10 s")), "{err}");
+    }
+    assert!(world.told().ends_with("`moyai run test` failed: no\n"), "{}", world.told());
 }
 
 #[test]

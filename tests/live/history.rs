@@ -99,6 +99,12 @@ fn of_two_engines_and_one_that_is_away_each_does_its_part() {
         assert!(err.contains(what) && err.contains(&format!("`{there}`")), "{err}");
     }
     host.sh("cksum /etc/hosts | cmp - before").ok();
+    // The report is about this host's disks: a backup for the other engine is whole without it.
+    let gave = host.sh(&format!("\"$moyai\" run --context {there} backup shop --tag v1"));
+    assert!(gave.code == 0 && !gave.out.contains("disk usage"), "{gave:?}");
+    let images = host.sh(&format!("docker -H {there} images --format '{{{{.Repository}}}}:{{{{.Tag}}}}'")).ok();
+    assert!(images.lines().any(|image| image.ends_with(":v1")), "{images}");
+    assert!(host.sh("\"$moyai\" run --context here backup blog --tag v1").ok().contains("disk usage"));
     host.moyai_with("--context here", "nginx::reload(); hosts::update(docker::ps()); df::usage(`/`);").ok();
 }
 

@@ -11,6 +11,7 @@ mod names;
 mod nginx;
 mod scripts;
 mod sites;
+mod systemd;
 
 /// Whether an error has this sentence and, behind the line of the script, this next step.
 fn says(err: &str, sentence: &str, help: &str) -> bool {

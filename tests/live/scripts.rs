@@ -475,6 +475,7 @@ impl Demo {
             .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
             .env("HOME", folder.path())
             .env("TMPDIR", folder.path().join("tmp"))
+            .env("MOYAI_STATE", folder.path().join("state"))
             .env("MOYAI_TEST_MARK", folder.path())
             .current_dir(folder.path())
             .stdin(Stdio::null())
