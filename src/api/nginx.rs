@@ -228,6 +228,10 @@ fn reload(context: &Context) -> Result<()> {
             None => error,
         }
     })?;
+    if behind_us {
+        run.log("systemd starts nginx when the unit that runs this is done");
+        return Ok(());
+    }
     if proven(run, layout, &config, &before)? {
         return Ok(());
     }
@@ -252,15 +256,16 @@ impl Unit {
         if !Path::new("/run/systemd/system").is_dir() {
             return None;
         }
-        // org.freedesktop.systemd1(5): `Job` is there only while one waits or runs.
+        // org.freedesktop.systemd1(5): `Job` has a number only while one waits or runs.
         let plan = Plan::read(["systemctl", "show", "--property=LoadState,Job,After", "nginx.service"]);
         let text = process::run(run, &plan).ok()?.text();
-        let has = |start: &str| text.lines().any(|line| line.starts_with(start));
-        let after = text.lines().find_map(|line| line.strip_prefix("After=")).unwrap_or_default();
+        let value = |key: &str| text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('=')).unwrap_or("");
         // cgroups(7): `0::/system.slice/moyai-boot.service`.
         let groups = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
         let us = |unit: &str| groups.lines().any(|line| line.rsplit('/').next() == Some(unit));
-        has("LoadState=loaded").then(|| Self { queued: has("Job="), behind_us: after.split_whitespace().any(us) })
+        let (job, after) = (value("Job"), value("After"));
+        (value("LoadState") == "loaded")
+            .then(|| Self { queued: !["", "0"].contains(&job), behind_us: after.split_whitespace().any(us) })
     }
 }
 
@@ -346,7 +351,8 @@ mod nginx {
 
     /// Lets nginx read its configuration again, and with it the addresses of all names; starts it
     /// if it is down, through systemd where that manages it. The configuration is tested first,
-    /// and new workers are the proof. An act; on a host without nginx there is nothing to do.
+    /// and new workers are the proof; in a unit that nginx's own waits for, they come behind it. An
+    /// act; on a host without nginx there is nothing to do.
     ///
     /// Errors: when the test fails, with nginx's words and the place: nginx goes on as it was; when
     /// no new workers run after ten seconds; in a run about another host's engine (`--context`).

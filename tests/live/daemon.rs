@@ -28,7 +28,8 @@ fn names_follow_containers_and_scripts_hear_only_what_they_wait_for() {
     let mut host = Host::new();
     host.run("before", "");
     host.sh("printf '#!/bin/sh\\necho \"$1\" >>told\\n' >tw; chmod +x tw").ok();
-    daemon(&mut host, &format!("{RULES}alarm(\"{}\");", host.path("tw").display()));
+    let rules = format!("{RULES}alarm(\"{}\");", host.path("tw").display());
+    daemon(&mut host, &rules);
     // What was there before it listened.
     host.until(30, "grep -q ' before$' /etc/hosts");
     host.run("web-1", "--label tier=front");
