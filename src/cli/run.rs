@@ -228,10 +228,6 @@ pub fn main(words: &[OsString]) -> i32 {
         if !asked.contexts.is_empty() {
             return elsewhere(&run, &asked.contexts, script, args);
         }
-        if let Some(context) = run.options.context.as_ref().filter(|_| run.dry()) {
-            let variable = if context.contains("://") { DOCKER_HOST } else { DOCKER_CONTEXT };
-            run.print(&format!("export {variable}={}", process::quote(context)));
-        }
         let _alone = list::is_alone(&source.text).then(|| lock::hold(&run, &format!("script/{name}"))).transpose()?;
         engine::run(&run, &source, args)
     })();
@@ -264,6 +260,10 @@ fn elsewhere(run: &Arc<Run>, contexts: &[String], script: &str, args: &[String])
     if let [context] = contexts {
         let program = std::env::current_exe();
         let program = program.map_err(|error| Error::new(format!("find this program: {}", process::cause(&error))))?;
+        if run.dry() && context != "default" {
+            let variable = if context.contains("://") { DOCKER_HOST } else { DOCKER_CONTEXT };
+            run.print(&format!("export {variable}={}", process::quote(context)));
+        }
         let mut command = Command::new(program);
         command.arg("run").args(run.passed_on()).args(behind).env(CONTEXT, context);
         // Docker's own order: an address outweighs the name of a context, an empty one too.

@@ -75,6 +75,10 @@ impl Systemd {
             return Ok(0);
         }
         let ours = self.ours()?;
+        if ours.is_empty() {
+            run.log(&format!("no unit of moyai's is in `{}`", self.dir.display()));
+            return Ok(0);
+        }
         self.retire(&run, &ours)?;
         self.systemctl(&run, &["daemon-reload"])?;
         Ok(0)
@@ -212,6 +216,11 @@ SuccessExitStatus=75
         if self.manages() && !run.dry() && !Path::new("/run/systemd/system").is_dir() {
             return Err(Error::new("install the units: systemd does not run on this host; nothing was changed")
                 .help("with `--dir DIR` they are only written"));
+        }
+        if !self.dir.is_dir() {
+            let dir = self.dir.to_string_lossy();
+            return Err(Error::new(format!("install the units: there is no folder `{dir}`"))
+                .help(format!("mkdir -p {}", quote(&dir))));
         }
         let gone: Vec<String> =
             ours.into_iter().filter(|name| units.iter().all(|(needed, _)| needed != name)).collect();

@@ -140,8 +140,9 @@ fn a_script_can_be_a_program_of_its_own() {
     };
     std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
     let search = format!("{}:/usr/bin:/bin", program_folder().display());
-    let output = Command::new(&path).arg("you").env("PATH", search).output().unwrap();
-    assert_eq!(gave(&output).ok(), "hello you\n");
+    let mut command = Command::new(&path);
+    command.arg("you").env("PATH", search).env("MOYAI_STATE", world.path("state"));
+    assert_eq!(gave(&command.output().unwrap()).ok(), "hello you\n");
 }
 
 #[test]

@@ -119,6 +119,16 @@ fn a_unit_of_somebody_elses_is_neither_replaced_nor_removed() {
 }
 
 #[test]
+fn a_folder_that_is_not_there_is_named_and_nothing_to_remove_is_nothing_to_do() {
+    let world = world();
+    let dir = format!("--dir={}", world.path("no where").display());
+    let err = world.moyai(["systemd", "--install", &dir]).failed(1);
+    assert!(err.contains(&format!("help: mkdir -p '{}'", world.path("no where").display())), "{err}");
+    assert_eq!(world.install(&["--remove", "--dry-run"]).ok(), "");
+    assert_eq!(world.moyai(["systemd", "--remove", &dir]).ok(), "");
+}
+
+#[test]
 fn a_dry_run_prints_lines_that_do_the_same_and_does_nothing() {
     let world = world();
     let plan = world.install(&["--install", "--dry-run"]).ok();

@@ -87,7 +87,16 @@ fn of_two_engines_and_one_that_is_away_each_does_its_part() {
     assert!(gave.err.ends_with("error: 1 of 3 engines: the run failed for away\n"), "{gave:?}");
     assert!(!gave.err.contains("here:") && !gave.err.contains(there), "{gave:?}");
     assert_eq!(host.sh(&format!("docker -H {there} ps --format '{{{{.Names}}}}'")).ok(), "shop\n");
-    assert!(host.moyai_with("--context nobody", script).failed(1).contains("context \"nobody\""));
+    host.with_each_client(|host| {
+        let err = host.moyai_with("--context nobody", script).failed(1);
+        assert!(
+            super::says(&err, "error: there is no Docker context `nobody`\n", "help: `docker context ls`"),
+            "{err}"
+        );
+        let err = host.moyai_with("--context ssh://me@127.0.0.1:1", script).failed(1);
+        let ssh = "error: reach the Docker engine: ssh: connect to host 127.0.0.1 port 1: Connection refused\n";
+        assert!(super::says(&err, ssh, "help: see `docker context ls`"), "{err}");
+    });
     // What is this host's says so, where the engine is another's; nothing else is hindered.
     host.sh("nginx; cksum /etc/hosts >before").ok();
     for (script, what) in [
