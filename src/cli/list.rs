@@ -1,7 +1,7 @@
 //! `moyai list`.
 
 use super::Common;
-use crate::engine::load::{self, Source};
+use crate::engine::load;
 use crate::engine::rules;
 use crate::run::{Result, Run};
 use crate::schedule::rules::{Rules, When};
@@ -20,53 +20,41 @@ pub struct List {
 }
 
 impl List {
-    /// Name, where it is and what it hides, first sentence of its header; below it its rules, when
-    /// they run it next, and how it ended last.
+    /// Name and first sentence of its header; below it, where it is if it did not come with moyai, its
+    /// rules with their next times, and how its last run ended.
     pub fn main(&self, run: &Arc<Run>) -> Result<i32> {
         let scripts = load::list(run);
         if self.names {
             scripts.iter().for_each(|script| run.print(&script.name));
             return Ok(0);
         }
-        let row = |script: &load::Listed| {
-            let (mut place, what) = match &script.source {
-                Ok(source) => (place(source), summary(&source.text)),
-                Err(error) => ("unreadable".into(), error.message.clone()),
-            };
-            if !script.shadows.is_empty() {
-                place.push_str(&format!(
-                    " (hides {})",
-                    script.shadows.iter().map(|path| hidden(path)).collect::<Vec<_>>().join(", ")
-                ));
-            }
-            [script.name.clone(), place, what]
-        };
-        let rows: Vec<[String; 3]> = scripts.iter().map(row).collect();
-        let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-        let (first, second) = (width(0), width(1));
         let rules = rules::rules(run).unwrap_or_else(|error| {
             run.note(&format!("warning: no rule is shown, they do not check: {error}"));
             run.note("help: moyai check rules");
             Rules::default()
         });
         let ends = ends(run, &scripts);
-        let rule = rules.rules.iter().map(|rule| rule.when.line().chars().count()).max().unwrap_or(0);
-        for [name, place, what] in &rows {
-            super::print_fitting(run, &format!("{name:first$}  {place:second$}  {what}"));
-            let mut last = ends.get(name).map_or("", String::as_str);
-            for of in rules.rules.iter().filter(|rule| rule.script == *name) {
-                let next = match &of.when {
+        let longest = |lengths: &mut dyn Iterator<Item = usize>| lengths.max().unwrap_or(0);
+        let name = longest(&mut scripts.iter().map(|script| script.name.chars().count()));
+        let line = longest(&mut rules.rules.iter().map(|rule| rule.when.line().chars().count()));
+        for script in &scripts {
+            let what = match &script.source {
+                Ok(source) => summary(&source.text),
+                Err(error) => error.message.clone(),
+            };
+            super::print_fitting(run, &format!("{:name$}  {what}", script.name));
+            let rules = rules.rules.iter().filter(|rule| rule.script == script.name).map(|rule| {
+                let next = match &rule.when {
                     When::Every(expression) => {
                         expression.next(run.now().to_utc()).map(|time| expression.zone().at(time))
                     }
                     _ => None,
                 };
                 let next = next.map_or_else(String::new, |next| next.format("next %F %R").to_string());
-                super::print_fitting(run, &format!("{:first$}  {:rule$}  {next:21}  {last}", "", of.when.line()));
-                last = "";
-            }
-            if !last.is_empty() {
-                run.print(&format!("{:first$}  {last}", ""));
+                format!("{:line$}  {next}", rule.when.line())
+            });
+            for below in place(script).into_iter().chain(rules).chain(ends.get(&script.name).cloned()) {
+                super::print_fitting(run, &format!("{:name$}  {below}", ""));
             }
         }
         Ok(0)
@@ -94,13 +82,13 @@ fn ends(run: &Run, scripts: &[load::Listed]) -> BTreeMap<String, String> {
     ends
 }
 
-fn place(source: &Source) -> String {
-    source.path.as_ref().map_or_else(|| "embedded".to_owned(), |path| path.display().to_string())
-}
-
-/// What comes with moyai has no path.
-fn hidden(shown: &str) -> &str {
-    if shown.ends_with(" (embedded)") { "the embedded one" } else { shown }
+/// Where a script is that did not come with moyai, and what it hides.
+fn place(script: &load::Listed) -> Option<String> {
+    let path = script.source.as_ref().ok()?.path.as_ref()?.display().to_string();
+    let hidden =
+        script.shadows.iter().map(|path| if path.ends_with(" (embedded)") { "the embedded one" } else { path });
+    let hidden: Vec<&str> = hidden.collect();
+    Some(if hidden.is_empty() { path } else { format!("{path} (hides {})", hidden.join(", ")) })
 }
 
 /// The `//!` lines at a script's beginning: its help.

@@ -306,10 +306,11 @@ fn the_list_says_what_each_script_does_and_what_it_hides() {
     let out = world.moyai(["list"]).ok();
     let line = |name: &str| out.lines().find(|line| line.starts_with(name)).unwrap().to_owned();
     let own = world.path("scripts/backup.rhai");
-    assert!(line("backup").contains(&format!("{} (hides the embedded one)", own.display())), "{out}");
+    let below = |name: &str| out.lines().skip_while(|line| !line.starts_with(name)).nth(1).unwrap().trim().to_owned();
     assert!(line("backup").ends_with("  My own backup."), "{out}");
-    assert!(line("hosts-sync").contains("  embedded"), "{out}");
-    assert!(line("zoo").ends_with("zoo.rhai"), "{out}");
+    assert_eq!(below("backup"), format!("{} (hides the embedded one)", own.display()));
+    assert_eq!(below("hosts-sync"), "container start,die,rename");
+    assert_eq!(below("zoo"), world.path("scripts/zoo.rhai").display().to_string());
     let names = world.moyai(["list", "--names"]).ok();
     let names: Vec<&str> = names.lines().collect();
     assert!(names.is_sorted() && names.contains(&"zoo") && names.contains(&"config") && !names.contains(&"notify"));

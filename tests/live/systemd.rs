@@ -75,12 +75,17 @@ fn installed_units_bring_containers_names_and_nginx_up_in_this_order_after_a_pow
     host.sh(OFF).ok();
     std::fs::write(host.path("init"), INIT).unwrap();
     host.on();
+    host.sh("mkdir -p -m 700 /etc/moyai/secrets && (umask 77; echo hunter2 >/etc/moyai/secrets/hook)").ok();
     assert_eq!(host.sh("./inside moyai systemd --install").ok(), "");
     host.is("moyai", "active");
+    let pid = host.show("moyai", "MainPID");
+    let secret = format!(
+        "folder=$(tr '\\0' '\\n' </proc/{pid}/environ | sed -n s/^CREDENTIALS_DIRECTORY=//p); cat $folder/hook"
+    );
+    assert_eq!(host.sh(&format!("./inside bash -c {}", moyai::process::quote(&secret))).ok(), "hunter2\n");
     host.sh("./inside docker start blog").ok();
     host.until(30, "grep -q ' blog$' /etc/hosts");
     // Once more there is nothing to do.
-    let pid = host.show("moyai", "MainPID");
     assert_eq!(
         host.sh("./inside moyai systemd --install -n").ok(),
         "systemctl enable moyai-boot.service moyai.service\nsystemctl start moyai.service\n"
