@@ -25,6 +25,7 @@ ln -s ../docker.service ../nginx.service multi-user.target.wants
 const INIT: &str = r#"
 for folder in /home /root /tmp /run; do mount -t tmpfs tmpfs $folder; done
 mount --bind /dev/null /dev/console
+mount --make-rshared /
 if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
     mount -t cgroup2 cgroup2 /sys/fs/cgroup
 else
