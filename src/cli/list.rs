@@ -6,6 +6,7 @@ use crate::engine::rules;
 use crate::run::{Result, Run};
 use crate::schedule::rules::{Rules, When};
 use crate::store::history;
+use chrono::Local;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -45,12 +46,12 @@ impl List {
             super::print_fitting(run, &format!("{:name$}  {what}", script.name));
             let rules = rules.rules.iter().filter(|rule| rule.script == script.name).map(|rule| {
                 let next = match &rule.when {
-                    When::Every(expression) => {
-                        expression.next(run.now().to_utc()).map(|time| expression.zone().at(time))
-                    }
+                    When::Every(expression) => expression.next(run.now().to_utc()),
                     _ => None,
                 };
-                let next = next.map_or_else(String::new, |next| next.format("next %F %R").to_string());
+                // By this host's clock, as all times here.
+                let next = next.map(|next| next.with_timezone(&Local).format("next %F %R").to_string());
+                let next = next.unwrap_or_default();
                 format!("{:line$}  {next}", rule.when.line())
             });
             for below in place(script).into_iter().chain(rules).chain(ends.get(&script.name).cloned()) {

@@ -173,23 +173,25 @@ fn the_list_has_the_rules_of_a_script_its_next_run_and_how_it_ended() {
     world
         .script("good", "//! Does well.")
         .script("bad", "exit(3);")
-        .script("rules", "every(`0 3 1 1 *`, `good`); on(`container start,die`, `good`); on(`boot`, `bad`);");
+        .script("rules", "every(`0 3 1 1 *`, `good`); on(`container start,die`, `good`); on(`boot`, `bad`); every(`CRON_TZ=Asia/Tokyo 30 4 1 1 *`, `bad`);");
     world.moyai(["run", "bad"]).failed(3);
     world.moyai(["run", "good"]).ok();
-    let out = world.moyai(["list"]).ok();
+    let out = gave(&world.command(["list"]).env("TZ", "UTC").output().unwrap()).ok();
     let below = |name: &str| {
         let lines = out.lines().skip_while(|line| !line.starts_with(name)).skip(1);
         let lines = lines.take_while(|line| line.starts_with(' '));
         lines.map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect::<Vec<_>>()
     };
-    let today = chrono::Local::now();
+    let today = chrono::Utc::now();
     let next = chrono::Datelike::year(&today) + 1;
     let today = today.format("%F");
     let [place, timed, event, last] = &below("good")[..] else { panic!("{out}") };
     assert_eq!(*place, world.path("scripts/good.rhai").display().to_string());
     assert_eq!((&**timed, &**event), (&*format!("0 3 1 1 * next {next}-01-01 03:00"), "container start,die"));
     assert!(last.starts_with(&format!("last {today} ")) && last.ends_with(" ok"), "{out}");
-    let [_, boot, last] = &below("bad")[..] else { panic!("{out}") };
+    let [_, boot, timed, last] = &below("bad")[..] else { panic!("{out}") };
+    // By the host's clock: Tokyo is nine hours ahead.
+    assert!(timed.ends_with("-12-31 19:30"), "{out}");
     assert!(boot == "boot" && last.starts_with(&format!("last {today} ")) && last.ends_with(" failed with 3"), "{out}");
     assert_eq!(below("backup"), [""; 0]);
     assert!(out.lines().filter(|line| line.contains("next ")).all(|line| line.chars().count() <= 80), "{out}");
