@@ -27,10 +27,17 @@ pub fn ring(run: &Run, script: &str, error: &Error) {
         return;
     }
     let warnings = match targets(run) {
-        Ok(targets) => tell(run, &targets, &format!("`moyai run {script}` failed: {}", error.message)),
-        Err(error) => vec![format!("nobody was told: {error}")],
+        Ok(targets) => tell(run, &targets, &format!("`moyai run {script}` failed: {}", sentence(error))),
+        Err(error) => vec![format!("nobody was told: {}", sentence(&error))],
     };
     warnings.iter().for_each(|warning| run.note(&format!("warning: {warning}")));
+}
+
+/// What went wrong, and where in which script.
+pub fn sentence(error: &Error) -> String {
+    let place = error.reports.first().map(|report| &report.place).or(error.place.as_ref());
+    let place = place.filter(|place| place.line > 0).map_or_else(String::new, |place| format!(" ({place})"));
+    format!("{}{place}", error.message)
 }
 
 /// Who is to be told, by the rules as they are now.

@@ -222,7 +222,13 @@ fn a_script_that_does_not_check_or_run_cannot_silence_its_alarm() {
         let lines: Vec<&str> = told.lines().collect();
         let first = gave.err.lines().next().unwrap().trim_start_matches("error: ");
         assert_eq!(lines[0], "-a", "{told}");
-        assert!(lines[1].ends_with(&format!(": `moyai run test` failed: {first}")), "{told}{first}");
+        assert!(
+            lines[1].contains(&format!(
+                ": `moyai run test` failed: {first} ({}:1)",
+                world.path("scripts/test.rhai").display()
+            )),
+            "{told}{first}"
+        );
         std::fs::remove_file(world.path("told")).unwrap();
     }
     world.moyai(["run", "nowhere"]).failed(2);
@@ -254,7 +260,7 @@ fn an_address_gets_the_alarm_as_text_and_no_secret() {
     gave(&world.command(["run", "test"]).env("MOYAI_SECRET_word", "hunter2").output().unwrap()).failed(1);
     let asked = web.asked.lock().unwrap();
     let [asked] = &asked[..] else { panic!("{asked:?}") };
-    assert!(asked.starts_with("POST /hook ") && asked.ends_with(": `moyai run test` failed: no <secret>"), "{asked}");
+    assert!(asked.starts_with("POST /hook ") && asked.contains(": `moyai run test` failed: no <secret> (/"), "{asked}");
 }
 
 #[test]
@@ -286,7 +292,7 @@ fn alarms_that_hang_are_given_up_after_ten_seconds_and_the_others_are_told() {
         let line = err.lines().find(|line| line.contains(&format!("the alarm did not reach `{target}`: ")));
         assert!(line.is_some_and(|line| line.contains("10 s")), "{err}");
     }
-    assert!(world.told().ends_with("`moyai run test` failed: no\n"), "{}", world.told());
+    assert!(world.told().contains("`moyai run test` failed: no (/"), "{}", world.told());
 }
 
 #[test]

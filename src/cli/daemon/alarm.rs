@@ -55,8 +55,13 @@ impl Service {
             return;
         }
         let targets = alarm::targets(&self.run).unwrap_or_else(|_| self.memory.alarms.clone());
-        let text = format!("`moyai daemon` does not start, no rule runs: {}", error.message);
+        let text = format!("`moyai daemon` does not start, no rule runs: {}", alarm::sentence(error));
         alarm::tell(&self.run, &targets, &text).iter().for_each(|warning| self.voice.say(WARNING, warning));
+    }
+
+    /// The rules were to be read anew, and do not check.
+    pub fn tell_of_old_rules(&self, error: &Error) {
+        self.tell(&format!("the rules do not check, and the old ones stay: {}", alarm::sentence(error)));
     }
 
     /// Once for each time that the engine is away for long. Its listener asks at least each minute.

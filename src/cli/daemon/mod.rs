@@ -532,7 +532,7 @@ impl Service {
             Err(error) => {
                 self.voice.say(ERROR, &engine::report::render(&error, false));
                 self.voice.say(ERROR, "the old rules stay");
-                self.tell(&format!("the rules do not check, and the old ones stay: {}", error.message));
+                self.tell_of_old_rules(&error);
             }
         }
         notify("READY=1");
