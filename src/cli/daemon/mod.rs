@@ -215,7 +215,7 @@ impl Service {
             self.tasks.push(Task { rule, course, ..task });
         }
         old.retain(|task| task.running.is_some());
-        self.tasks.extend(old.into_iter().map(|task| Task { gone: true, pending: None, ..task }));
+        self.tasks.extend(old.into_iter().map(|task| Task { gone: true, pending: None, course: None, ..task }));
         self.listen();
     }
 
@@ -275,7 +275,7 @@ impl Service {
                 }
             } else {
                 self.voice.say(WARNING, &format!("`{command}`, due {}, was cut off with the daemon", shown(due.at)));
-                task.pending = task.rule.catch_up.then(|| Pending::now(Some(due)));
+                task.pending = (task.rule.catch_up > 0).then(|| Pending::now(Some(due)));
             }
         }
         self.remember();
@@ -290,11 +290,11 @@ impl Service {
     fn serve(&mut self) {
         let watchdog = systemd::watchdog();
         while !self.ended {
-            self.look();
+            let now = self.look();
             if self.ended {
                 break;
             }
-            self.set_timer();
+            self.set_timer(now);
             let patience = [self.patience(), watchdog].into_iter().flatten().min();
             let message = match patience {
                 None => self.messages.recv().map_err(|_| RecvTimeoutError::Disconnected),
@@ -311,9 +311,11 @@ impl Service {
         }
     }
 
-    /// The kernel wakes us at the next time. Without one the clock is no matter.
-    fn set_timer(&self) {
-        let next = self.tasks.iter().filter_map(|task| task.course.as_ref()?.next()).min();
+    /// The kernel wakes us at the next time after the last look. Without one the clock is no matter;
+    /// what has come and waits behind a run is woken by that run's end.
+    fn set_timer(&self, looked: DateTime<Utc>) {
+        let next = self.tasks.iter().filter_map(|task| task.course.as_ref()?.next());
+        let next = next.filter(|next| *next > looked).min();
         let time = next.filter(|_| self.stopping.is_none()).map_or(0, |next| next.timestamp());
         let zero = Timespec { tv_sec: 0, tv_nsec: 0 };
         let spec = Itimerspec { it_interval: zero, it_value: Timespec { tv_sec: time, tv_nsec: 0 } };
@@ -350,7 +352,7 @@ impl Service {
                 if self.lost.take().is_some() {
                     self.voice.say(INFO, "the engine is there again");
                 }
-                for task in self.tasks.iter_mut().filter(|task| !task.gone && task.rule.catch_up) {
+                for task in self.tasks.iter_mut().filter(|task| !task.gone && task.rule.catch_up > 0) {
                     if matches!(task.rule.when, When::Event(_)) {
                         task.happened(None);
                     }
@@ -366,27 +368,19 @@ impl Service {
         }
     }
 
-    /// What is due, and what has waited long enough, begins.
-    fn look(&mut self) {
+    /// What is due, and what has waited long enough, begins; gives the time of the look.
+    fn look(&mut self) -> DateTime<Utc> {
         let now = Utc::now();
-        for task in &mut self.tasks {
-            let Some(due) = task.course.as_mut().and_then(|course| course.due(now)) else { continue };
-            let busy = task.running.is_some();
-            if busy && task.rule.overlap == Overlap::Skip {
-                let command = task.rule.command();
-                self.voice
-                    .say(WARNING, &format!("`{command}`, due {}, is left out: the run before goes on", shown(due.at)));
-                continue;
-            }
-            let mut pending = Pending::now(Some(due));
-            if !due.late && !busy {
-                pending.begin += jitter(task.rule.jitter);
-            }
-            (task.pending, task.failed) = (Some(pending), 0);
-        }
         if let Some(until) = self.stopping {
             self.last(until);
-            return;
+            return now;
+        }
+        for task in &mut self.tasks {
+            if let Some(at) = task.take_due(now) {
+                let command = task.rule.command();
+                self.voice
+                    .say(WARNING, &format!("`{command}`, due {}, is left out: the run before goes on", shown(at)));
+            }
         }
         let moment = Instant::now();
         for index in 0..self.tasks.len() {
@@ -398,6 +392,7 @@ impl Service {
                 self.start(index, pending.due);
             }
         }
+        now
     }
 
     /// Starts a run, in a process of its own.
@@ -446,8 +441,8 @@ impl Service {
     /// Keeps what was begun or done, where that matters to the daemon behind this one.
     fn keep(&mut self, index: usize, running: Option<(i32, u64)>) {
         let task = &self.tasks[index];
-        if let (Some(course), true) = (&task.course, task.rule.catch_up && !task.gone) {
-            self.memory.rules.insert(task.key.clone(), Kept { last: course.last(), running });
+        if let Some(kept) = task.kept(running) {
+            self.memory.rules.insert(task.key.clone(), kept);
             self.memory.save(&self.run, self.voice);
         }
     }
@@ -455,10 +450,8 @@ impl Service {
     /// Where every rule is; what belongs to none is forgotten.
     fn remember(&mut self) {
         let kept = |task: &Task| {
-            let last = task.course.as_ref().filter(|_| task.rule.catch_up && !task.gone)?.last();
             let running = self.memory.rules.get(&task.key).and_then(|kept| kept.running);
-            let running = running.filter(|_| task.running.is_some());
-            Some((task.key.clone(), Kept { last, running }))
+            Some((task.key.clone(), task.kept(running.filter(|_| task.running.is_some()))?))
         };
         self.memory.rules = self.tasks.iter().filter_map(kept).collect();
         self.memory.save(&self.run, self.voice);
@@ -555,6 +548,38 @@ impl Pending {
 }
 
 impl Task {
+    /// Takes what has become due: it is pending then. Gives the time of a run that is left out.
+    fn take_due(&mut self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let course = self.course.as_mut()?;
+        let busy = self.running.as_ref().map(|job| job.due.is_some_and(|due| due.late));
+        // What is made up for waits for its turn where it stands: behind a run, and behind the tries
+        // of one that has failed. So a daemon that is killed meanwhile has nothing to lose.
+        let waits = self.pending.is_some_and(|pending| pending.due.is_some())
+            || busy.is_some_and(|late| late || self.rule.overlap == Overlap::Queue || course.is_behind(now));
+        if waits && self.rule.catch_up > 0 {
+            return None;
+        }
+        let due = course.due(now)?;
+        if busy.is_some() && self.rule.overlap == Overlap::Skip {
+            return Some(due.at);
+        }
+        let mut pending = Pending::now(Some(due));
+        if !due.late && busy.is_none() {
+            pending.begin += jitter(self.rule.jitter);
+        }
+        (self.pending, self.failed) = (Some(pending), 0);
+        None
+    }
+
+    /// What the daemon behind this one must know: what is dealt with. A run that has not begun is
+    /// due again then; one that has, and was not kept because of a crash, runs twice rather than never.
+    fn kept(&self, running: Option<(i32, u64)>) -> Option<Kept> {
+        let course = self.course.as_ref().filter(|_| self.rule.catch_up > 0)?;
+        let begun = self.running.as_ref().and_then(|job| Some(job.due?.at));
+        let waiting = self.pending.and_then(|pending| Some(pending.due?.at - TimeDelta::seconds(1)));
+        Some(Kept { last: begun.or(waiting).unwrap_or(course.last()), running })
+    }
+
     /// The first of a row of events runs the script at once; those behind it are gathered.
     fn happened(&mut self, event: Option<String>) {
         let now = Instant::now();
@@ -628,6 +653,9 @@ fn shown(time: DateTime<Utc>) -> String {
 mod tests {
     use super::*;
     use crate::run::Place;
+    use crate::schedule::crontab::Expression;
+    use crate::schedule::zone::Zone;
+    use chrono::{Datelike, NaiveDateTime, Timelike};
 
     fn task(when: When) -> Task {
         Task {
@@ -701,5 +729,284 @@ mod tests {
             assert!(jitter(Duration::from_secs(5)) <= Duration::from_secs(5));
         }
         assert_eq!(jitter(Duration::ZERO), Duration::ZERO);
+    }
+
+    fn timed(line: &str, zone: &str, last: DateTime<Utc>, overlap: Overlap) -> Task {
+        let expression = Expression::parse(line, &Zone::named(zone).unwrap()).unwrap();
+        let mut task = task(When::Every(expression.clone()));
+        task.rule.overlap = overlap;
+        task.course = Some(Course::new(expression, task.rule.catch_up, Some(last), last));
+        task
+    }
+
+    #[test]
+    fn a_run_that_comes_while_the_one_before_goes_on_is_left_out_or_waits() {
+        let time = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
+        let (start, one, two) =
+            (time("2026-11-25T03:59:00Z"), time("2026-11-25T04:00:00Z"), time("2026-11-25T05:00:00Z"));
+        for overlap in [Overlap::Skip, Overlap::Queue] {
+            let mut task = timed("0 4,5 * * *", "UTC", start, overlap);
+            assert_eq!(task.take_due(one), None);
+            let due = task.pending.take().unwrap().due;
+            task.running = Some(Job { due, run: None });
+            let left_out = task.take_due(two);
+            assert!(task.pending.is_none());
+            // That a daemon is killed now loses neither.
+            assert_eq!(task.kept(None).unwrap().last, one);
+            task.running = None;
+            task.take_due(two + TimeDelta::minutes(30));
+            let then = task.pending.and_then(|pending| pending.due);
+            match overlap {
+                Overlap::Skip => assert_eq!((left_out, then), (Some(two), None)),
+                Overlap::Queue => assert_eq!((left_out, then), (None, Some(Due { at: two, late: true }))),
+            }
+        }
+        // Without making up, the newest one waits.
+        let mut task = timed("*/5 * * * *", "UTC", start, Overlap::Queue);
+        task.take_due(one);
+        task.running = task.pending.take().map(|pending| Job { due: pending.due, run: None });
+        for minutes in [5, 10] {
+            assert_eq!(task.take_due(one + TimeDelta::minutes(minutes)), None);
+        }
+        assert_eq!(task.pending.unwrap().due.unwrap().at, one + TimeDelta::minutes(10));
+        assert_eq!(task.kept(None), None);
+    }
+
+    #[test]
+    fn what_has_not_begun_is_due_again_for_the_daemon_behind_this_one() {
+        let start = "2026-11-25T00:00:00Z".parse().unwrap();
+        let mut task = timed("0 4 * * *", "UTC", start, Overlap::Skip);
+        task.rule.jitter = Duration::from_secs(600);
+        let due = start + TimeDelta::hours(4);
+        task.take_due(due);
+        assert!(task.pending.unwrap().begin > Instant::now());
+        let kept = task.kept(None).unwrap();
+        let mut behind = timed("0 4 * * *", "UTC", kept.last, Overlap::Skip);
+        behind.take_due(due + TimeDelta::hours(1));
+        assert_eq!(behind.pending.unwrap().due, Some(Due { at: due, late: true }));
+        // A failed run is tried again before the next day's, and is not forgotten in between.
+        task.pending = None;
+        task.failed = 1;
+        task.again(Some(Due { at: due, late: false }));
+        assert_eq!(task.take_due(due + TimeDelta::days(1)), None);
+        assert_eq!(task.pending.unwrap().due.unwrap().at, due);
+        assert_eq!(task.kept(None).unwrap().last, due - TimeDelta::seconds(1));
+    }
+
+    /// Numbers that look random and are the same in each run (Knuth's MMIX).
+    struct Dice(u64);
+
+    impl Dice {
+        fn roll(&mut self, sides: i64) -> i64 {
+            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (self.0 >> 33) as i64 % sides
+        }
+    }
+
+    /// What suits a line, said without its parser: minute, hour, day, month, weekday from Sunday.
+    type Suits = fn(u32, u32, u32, u32, u32) -> bool;
+
+    /// All times of a year at which cronie would run something, minute by minute as its `src/cron.c`
+    /// goes: what fell into a gap comes behind it, and what was shown before counts once, but for stars.
+    fn by_the_minute(
+        zone: &Zone,
+        suits: Suits,
+        wild: bool,
+        from: DateTime<Utc>,
+        to: DateTime<Utc>,
+    ) -> Vec<DateTime<Utc>> {
+        let is_due = |wall: NaiveDateTime| {
+            let weekday = wall.weekday().num_days_from_sunday();
+            suits(wall.minute(), wall.hour(), wall.day(), wall.month(), weekday)
+        };
+        let mut found = Vec::new();
+        let (mut at, mut shown) = (from, zone.at(from).naive_local());
+        while at < to {
+            at += TimeDelta::minutes(1);
+            let wall = zone.at(at).naive_local();
+            let due = if wild {
+                is_due(wall)
+            } else {
+                let mut minutes =
+                    std::iter::successors(Some(shown + TimeDelta::minutes(1)), |at| Some(*at + TimeDelta::minutes(1)));
+                minutes.by_ref().take_while(|minute| *minute <= wall).any(is_due)
+            };
+            shown = shown.max(wall);
+            if due {
+                found.push(at);
+            }
+        }
+        found
+    }
+
+    /// A daemon's life, a year long: it ends and begins again, is killed at the worst moments, and
+    /// its host sleeps. All that it knows of its past is what it kept.
+    struct Year {
+        dice: Dice,
+        now: DateTime<Utc>,
+        kept: Kept,
+        /// Each start of a run.
+        runs: Vec<Due>,
+        left_out: Vec<DateTime<Utc>>,
+        /// What was cut off, or begun and not kept: it may come again.
+        again: Vec<DateTime<Utc>>,
+        /// From when to when nobody looked.
+        away: Vec<(DateTime<Utc>, DateTime<Utc>)>,
+        /// From when to when a run went on.
+        busy: Vec<(DateTime<Utc>, DateTime<Utc>)>,
+    }
+
+    impl Year {
+        /// Begins a run; a daemon that is killed before it has kept that gives false.
+        fn begin(&mut self, task: &mut Task) -> bool {
+            let due = task.pending.take().and_then(|pending| pending.due);
+            self.runs.extend(due);
+            task.running = Some(Job { due, run: None });
+            if self.dice.roll(40) == 0 {
+                self.again.extend(due.map(|due| due.at));
+                return false;
+            }
+            self.keep(task, Some((1, 1)));
+            true
+        }
+
+        fn keep(&mut self, task: &Task, running: Option<(i32, u64)>) {
+            if let Some(kept) = task.kept(running) {
+                self.kept = kept;
+            }
+        }
+
+        /// A run goes on for a while; gives its end.
+        fn work(&mut self) -> Option<DateTime<Utc>> {
+            let end = self.now + TimeDelta::minutes(1 + self.dice.roll(90));
+            self.busy.push((self.now, end));
+            Some(end)
+        }
+
+        /// Nobody looks for a moment, or for days.
+        fn sleep(&mut self) {
+            let from = self.now;
+            self.now +=
+                TimeDelta::seconds([0, self.dice.roll(600), self.dice.roll(900_000)][self.dice.roll(3) as usize]);
+            self.away.push((from, self.now));
+        }
+
+        fn live(&mut self, line: &str, zone: &str, overlap: Overlap, end: DateTime<Utc>) {
+            'daemon: while self.now < end {
+                // The daemon begins: what ran is over, or still runs, or was cut off.
+                let mut task = timed(line, zone, self.kept.last, overlap);
+                if task.rule.catch_up == 0 {
+                    task = timed(line, zone, self.now, overlap);
+                }
+                let mut ends = None;
+                if self.kept.running.is_some() {
+                    let due = Some(Due { at: self.kept.last, late: true });
+                    if self.dice.roll(2) == 0 {
+                        task.running = Some(Job { due, run: None });
+                        ends = self.work();
+                    } else {
+                        self.again.push(self.kept.last);
+                        task.pending = Some(Pending::now(due));
+                    }
+                }
+                self.keep(&task, self.kept.running.filter(|_| task.running.is_some()));
+                let mut trouble = self.now + TimeDelta::seconds(1 + self.dice.roll(1_500_000));
+                while self.now < end {
+                    self.left_out.extend(task.take_due(self.now));
+                    if task.running.is_none() && task.pending.is_some() {
+                        // Killed while it waits to begin, by jitter or before a retry.
+                        if self.dice.roll(40) == 0 || !self.begin(&mut task) {
+                            self.kept.running = None;
+                            self.sleep();
+                            continue 'daemon;
+                        }
+                        ends = self.work();
+                    }
+                    let next = task.course.as_ref().and_then(Course::next).filter(|next| *next > self.now);
+                    let wake = next.into_iter().chain(ends).chain([trouble]).min().unwrap();
+                    self.now = self.now.max(wake);
+                    if ends.is_some_and(|ends| ends <= self.now) {
+                        (task.running, ends) = (None, None);
+                        self.keep(&task, None);
+                    } else if self.now >= trouble {
+                        self.sleep();
+                        // The host slept, and the daemon with it; or the daemon is another.
+                        if self.dice.roll(3) == 0 {
+                            trouble = self.now + TimeDelta::seconds(1 + self.dice.roll(1_500_000));
+                        } else {
+                            continue 'daemon;
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn in_a_year_of_restarts_kills_and_sleep_every_run_comes_once_or_its_day_is_made_up_for_once() {
+        let lines: [(&str, &str, Suits, bool); 7] = [
+            ("0 3 * * *", "Asia/Tokyo", |m, h, _, _, _| (m, h) == (0, 3), false),
+            ("30 2 * * *", "America/New_York", |m, h, _, _, _| (m, h) == (30, 2), false),
+            ("30 1 * * 0", "Europe/London", |m, h, _, _, w| (m, h, w) == (30, 1, 0), false),
+            ("45 1,2 * * *", "Australia/Lord_Howe", |m, h, _, _, _| m == 45 && (h == 1 || h == 2), false),
+            ("0 0 1 * *", "America/New_York", |m, h, d, _, _| (m, h, d) == (0, 0, 1), false),
+            (
+                "15,45 9-17 * * 1-5",
+                "Europe/London",
+                |m, h, _, _, w| (m == 15 || m == 45) && (9..=17).contains(&h) && (1..=5).contains(&w),
+                false,
+            ),
+            ("*/20 * * * *", "America/New_York", |m, _, _, _, _| m % 20 == 0, true),
+        ];
+        let start = "2026-01-01T00:00:00Z".parse::<DateTime<Utc>>().unwrap();
+        let end = start + TimeDelta::days(366);
+        let (mut doubled, mut made_up, mut killed) = (0, 0, 0);
+        for (line, zone, suits, wild) in lines {
+            let clock = Zone::named(zone).unwrap();
+            let all = by_the_minute(&clock, suits, wild, start, end - TimeDelta::days(20));
+            for seed in 1..=8 {
+                let overlap = if seed % 2 == 0 && !wild { Overlap::Queue } else { Overlap::Skip };
+                let mut year = Year {
+                    dice: Dice(seed * 0x6d6f_7961_6921),
+                    now: start,
+                    kept: Kept { last: start, running: None },
+                    runs: Vec::new(),
+                    left_out: Vec::new(),
+                    again: Vec::new(),
+                    away: Vec::new(),
+                    busy: Vec::new(),
+                };
+                year.live(line, zone, overlap, end);
+                let told = |at: &DateTime<Utc>| format!("`{line}` in {zone}, seed {seed}: {}", clock.at(*at));
+                let day = |at: &DateTime<Utc>| clock.at(*at).date_naive();
+                // In order, and never what is not due.
+                assert!(year.runs.is_sorted_by_key(|due| due.at), "`{line}`, seed {seed}");
+                let known: BTreeSet<_> = all.iter().collect();
+                for run in year.runs.iter().filter(|run| run.at <= *all.last().unwrap()) {
+                    assert!(known.contains(&run.at), "{} is not due", told(&run.at));
+                }
+                for at in &all {
+                    let count = |times: &[DateTime<Utc>]| times.iter().filter(|time| *time == at).count();
+                    let runs = year.runs.iter().filter(|run| run.at == *at).count();
+                    let again = count(&year.again);
+                    assert!(runs <= 1 + again, "{} ran {runs} times", told(at));
+                    doubled += usize::from(runs > 1);
+                    let within = |spans: &[(DateTime<Utc>, DateTime<Utc>)]| {
+                        spans.iter().any(|(from, to)| from <= at && at <= to)
+                    };
+                    let missed = within(&year.away);
+                    if runs > 0 || wild && missed || count(&year.left_out) == 1 {
+                        continue;
+                    }
+                    // A later run of its day stands for what nobody looked at, or what waited behind a run.
+                    let stands = year.runs.iter().any(|run| run.at > *at && day(&run.at) == day(at));
+                    assert!(stands && (missed || within(&year.busy)), "{} was lost", told(at));
+                }
+                made_up += year.runs.iter().filter(|run| run.late).count();
+                killed += year.again.len();
+                assert!(year.away.len() > 10);
+            }
+        }
+        assert!(doubled > 10 && made_up > 100 && killed > 20, "{doubled} {made_up} {killed}");
     }
 }
