@@ -144,7 +144,9 @@ mod rules {
     ///   fixed times, not for `*/5` and the like. A run that a crash has cut off is made up for too.
     /// - `retry`: how often a failed run is tried again, with growing pauses. Without it not at all.
     ///
-    /// Errors: for what cron would refuse, a date that no year has, an option that does not exist.
+    /// Errors: for what cron would refuse, a date that no year has, an option that does not exist. Two
+    /// things that cronie takes are refused, as other crons read them otherwise: a time at random
+    /// (`0~30`: write a number, and a `jitter`), and a range that runs backwards (`22-5`: write `22-23,0-5`).
     ///
     /// ```rhai
     /// every("0 3 * * *", "backup");
