@@ -576,7 +576,7 @@ fn list(items: impl Iterator<Item = String>) -> String {
 }
 
 #[cfg(test)]
-mod cronie;
+pub(crate) mod cronie;
 
 #[cfg(test)]
 mod tests {

@@ -3,6 +3,7 @@
 use super::tests::timed;
 use super::{Job, Kept, Overlap, Pending, Task};
 use crate::schedule::course::{Course, Due};
+use crate::schedule::crontab::cronie::by_the_minute;
 use crate::schedule::zone::Zone;
 use chrono::{DateTime, Datelike, NaiveDateTime, TimeDelta, Timelike, Utc};
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,31 +21,12 @@ impl Dice {
 /// What suits a line, said without its parser: minute, hour, day, month, weekday from Sunday.
 type Suits = fn(u32, u32, u32, u32, u32) -> bool;
 
-/// All times of a year at which cronie would run something, minute by minute as its `src/cron.c`
-/// goes: what fell into a gap comes behind it, and what was shown before counts once, but for stars.
-fn by_the_minute(zone: &Zone, suits: Suits, wild: bool, from: DateTime<Utc>, to: DateTime<Utc>) -> Vec<DateTime<Utc>> {
+/// All times at which cronie would run it.
+fn all(zone: &Zone, suits: Suits, wild: bool, from: DateTime<Utc>, to: DateTime<Utc>) -> Vec<DateTime<Utc>> {
     let is_due = |wall: NaiveDateTime| {
-        let weekday = wall.weekday().num_days_from_sunday();
-        suits(wall.minute(), wall.hour(), wall.day(), wall.month(), weekday)
+        suits(wall.minute(), wall.hour(), wall.day(), wall.month(), wall.weekday().num_days_from_sunday())
     };
-    let mut found = Vec::new();
-    let (mut at, mut shown) = (from, zone.at(from).naive_local());
-    while at < to {
-        at += TimeDelta::minutes(1);
-        let wall = zone.at(at).naive_local();
-        let due = if wild {
-            is_due(wall)
-        } else {
-            let mut minutes =
-                std::iter::successors(Some(shown + TimeDelta::minutes(1)), |at| Some(*at + TimeDelta::minutes(1)));
-            minutes.by_ref().take_while(|minute| *minute <= wall).any(is_due)
-        };
-        shown = shown.max(wall);
-        if due {
-            found.push(at);
-        }
-    }
-    found
+    by_the_minute(zone, is_due, wild, from, to)
 }
 
 /// A daemon's life, a year long: it ends and begins again, is killed at the worst moments, and
@@ -173,7 +155,7 @@ fn in_a_year_of_restarts_kills_and_sleep_every_run_comes_once_or_its_day_is_made
     let (mut doubled, mut made_up, mut killed) = (0, 0, 0);
     for (line, zone, suits, wild) in lines {
         let clock = Zone::named(zone).unwrap();
-        let all = by_the_minute(&clock, suits, wild, start, end - TimeDelta::days(20));
+        let all = all(&clock, suits, wild, start, end - TimeDelta::days(20));
         for seed in 1..=4 {
             let overlap = if seed % 2 == 0 && !wild { Overlap::Queue } else { Overlap::Skip };
             let mut year = Year {
@@ -232,7 +214,7 @@ fn a_clock_that_is_set_loses_no_run_and_repeats_only_what_a_new_time_repeats() {
         ("*/20 * * * *", |m, _, _, _, _| m % 20 == 0, true),
     ];
     for (line, suits, wild) in lines {
-        let all = |from, to| by_the_minute(&zone, suits, wild, from, to);
+        let all = |from, to| all(&zone, suits, wild, from, to);
         for (by, restarted) in [(-24, false), (-24, true), (-2, false), (-2, true), (24, false), (24, true)] {
             let mut task = timed(line, "America/New_York", start, Overlap::Skip);
             let (mut now, mut late, mut runs) = (start, TimeDelta::zero(), Vec::new());

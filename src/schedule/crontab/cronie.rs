@@ -4,7 +4,7 @@
 
 use super::{DAYS, Expression, MONTHS, tests::expression};
 use crate::schedule::zone::Zone;
-use chrono::{Datelike, NaiveDate, TimeDelta};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, TimeDelta, Timelike, Utc};
 use std::collections::BTreeSet;
 
 /// A line as cronie has it.
@@ -89,13 +89,38 @@ impl Line {
     }
 
     /// `find_jobs`.
-    fn is_due(&self, day: NaiveDate) -> bool {
+    fn is_due_on(&self, day: NaiveDate) -> bool {
         let [_, _, days, months, week_days] = &self.sets;
         let (day_suits, week_day_suits) =
             (days.contains(&day.day()), week_days.contains(&day.weekday().num_days_from_sunday()));
         months.contains(&day.month())
             && if self.stars[2] || self.stars[4] { day_suits && week_day_suits } else { day_suits || week_day_suits }
     }
+}
+
+/// All times in (`from`, `to`] at which cronie would run something, minute by minute as its
+/// `src/cron.c` goes: what fell into a gap of the clock comes behind it, and what the clock has shown
+/// before does not count; but a line with a star follows the clock.
+pub fn by_the_minute(
+    zone: &Zone,
+    is_due: impl Fn(NaiveDateTime) -> bool,
+    wild: bool,
+    from: DateTime<Utc>,
+    to: DateTime<Utc>,
+) -> Vec<DateTime<Utc>> {
+    let minute = TimeDelta::minutes(1);
+    let mut found = Vec::new();
+    let (mut at, mut shown) = (from, zone.at(from).naive_local());
+    while at < to {
+        at += minute;
+        let wall = zone.at(at).naive_local();
+        let new = || std::iter::successors(Some(shown + minute), |time| Some(*time + minute));
+        if if wild { is_due(wall) } else { new().take_while(|time| *time <= wall).any(&is_due) } {
+            found.push(at);
+        }
+        shown = shown.max(wall);
+    }
+    found
 }
 
 /// Numbers that look random and are the same in each run (xorshift64, Marsaglia 2003).
@@ -209,7 +234,7 @@ fn minute_for_minute(count: usize, seed: u64) {
         let midnight = start.and_hms_opt(0, 0, 0).unwrap().and_utc();
         let times = expression(&text);
         let mut found = times.after(midnight - TimeDelta::seconds(1)).map(|time| time.naive_local());
-        for day in start.iter_days().take(400).filter(|day| theirs.is_due(*day)) {
+        for day in start.iter_days().take(400).filter(|day| theirs.is_due_on(*day)) {
             for hour in &theirs.sets[1] {
                 for minute in &theirs.sets[0] {
                     assert_eq!(found.next(), day.and_hms_opt(*hour, *minute, 0), "`{text}`");
@@ -224,6 +249,46 @@ fn minute_for_minute(count: usize, seed: u64) {
 #[test]
 fn random_lines_are_due_when_cronie_would_run_them() {
     minute_for_minute(100, 0x6d6f_7961_6921);
+}
+
+#[test]
+fn where_clocks_are_changed_random_lines_are_due_when_cronie_would_run_them() {
+    let mut dice = Dice(0x6d6f_7961_6923);
+    for (name, change) in [
+        ("America/New_York", "2026-03-08T07:00:00Z"),
+        ("America/New_York", "2026-11-01T06:00:00Z"),
+        ("Europe/London", "2026-03-29T01:00:00Z"),
+        ("Europe/London", "2026-10-25T01:00:00Z"),
+        ("Australia/Lord_Howe", "2026-04-04T15:00:00Z"),
+        ("Australia/Lord_Howe", "2026-10-03T15:30:00Z"),
+        // Summer time's ends, and the day that was left out.
+        ("Pacific/Apia", "2011-09-24T14:00:00Z"),
+        ("Pacific/Apia", "2011-12-30T10:00:00Z"),
+        ("Pacific/Apia", "2012-03-31T14:00:00Z"),
+        // Never.
+        ("Asia/Tokyo", "2026-03-28T17:00:00Z"),
+    ] {
+        let (zone, change) = (Zone::named(name).unwrap(), change.parse::<DateTime<Utc>>().unwrap());
+        let moved = zone.offset(change) != zone.offset(change - TimeDelta::seconds(1));
+        assert_eq!(moved, name != "Asia/Tokyo", "{name} {change}");
+        let (from, to) = (change - TimeDelta::days(2), change + TimeDelta::days(3));
+        for _ in 0..60 {
+            // Any day, and the hours in question.
+            let hours = ["*", "*/2", "0,1,2", "1-3", "2", "0"][dice.roll(6) as usize];
+            let text = [&field(&mut dice, 0), hours, "*", "*", "*"].join(" ");
+            let theirs = Line::read(&text).unwrap();
+            let is_due = |wall: NaiveDateTime| {
+                theirs.sets[1].contains(&wall.hour())
+                    && theirs.sets[0].contains(&wall.minute())
+                    && theirs.is_due_on(wall.date())
+            };
+            let expected = by_the_minute(&zone, is_due, theirs.stars[0] || theirs.stars[1], from, to);
+            let found = Expression::parse(&text, &zone).unwrap();
+            let found: Vec<_> = found.after(from).map(|time| time.to_utc()).take_while(|time| *time <= to).collect();
+            let wrong = found.iter().zip(&expected).find(|(found, expected)| found != expected);
+            assert_eq!((wrong, found.len()), (None, expected.len()), "`{text}` in {name} around {change}");
+        }
+    }
 }
 
 #[test]
