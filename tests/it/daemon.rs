@@ -309,3 +309,67 @@ fn the_journal_gets_each_line_with_its_priority() {
     }
     assert!(text.lines().all(|line| line.starts_with('<')), "{text}");
 }
+
+#[test]
+#[ignore = "takes four minutes of the clock: tests/run"]
+fn what_a_rule_says_of_time_outs_overlap_jitter_and_failure_holds_by_the_real_clock() {
+    let world = world(
+        r#"
+        every("* * * * *", "long", ["skips"]);
+        every("* * * * *", "long", ["waits"], #{ overlap: "queue" });
+        every("* * * * *", "short", ["early"]);
+        every("* * * * *", "short", ["late"], #{ jitter: "40s" });
+        on("boot", "stuck", [], #{ timeout: "2s" });
+        on("boot", "fails", [], #{ retry: 2 });
+        "#,
+        "",
+    );
+    // The clock itself: a run that is late has a pretended one.
+    let log = "let second = $(`date +%s`); file::append(\"log\", `${args[0]} WHAT ${second}\n`);";
+    let (begins, ends) = (log.replace("WHAT", "begins"), log.replace("WHAT", "ends"));
+    world.script("long", &format!("{begins} sleep(\"75s\"); {}", ends.replace("let ", ""))).script("short", &begins);
+    world.script("stuck", "cmd(`sleep 4323`).run();");
+    world.script("fails", "let n = state::get(\"n\", 0) + 1; state::set(\"n\", n); if n < 3 { die(`no ${n}`); }");
+    let mut daemon = Daemon::start(&mut world.command(["daemon"]));
+    daemon.says("`stuck` failed: ");
+    assert!(daemon.said.iter().any(|line| line == "stuck: error: the run took longer than its time limit"));
+    assert!(!Command::new("pgrep").args(["-f", "sleep 4323"]).stdout(Stdio::null()).status().unwrap().success());
+    let begun = std::time::Instant::now();
+    while begun.elapsed() < Duration::from_secs(240) {
+        std::thread::sleep(Duration::from_secs(1));
+    }
+    daemon.signal("-TERM");
+    daemon.signal("-TERM");
+    assert_eq!(daemon.child.wait().unwrap().code(), Some(0));
+    daemon.said.extend(daemon.lines.iter());
+    let said = daemon.said.join("\n");
+    let seconds = |name: &str, what: &str| -> Vec<i64> {
+        let text = read(world.path("log"));
+        let lines = text.lines().filter_map(|line| line.strip_prefix(&format!("{name} {what} "))?.parse().ok());
+        lines.collect()
+    };
+    // Every second minute is left out, and said; or begins as soon as the one before has ended.
+    let minutes = seconds("skips", "begins");
+    assert!(
+        minutes.len() >= 2 && minutes.windows(2).all(|pair| (119..=122).contains(&(pair[1] - pair[0]))),
+        "{minutes:?}"
+    );
+    assert!(said.contains("`long skips`, due ") && !said.contains("`long waits`, due "), "{said}");
+    let (begins, ends) = (seconds("waits", "begins"), seconds("waits", "ends"));
+    assert!(
+        begins.len() >= 3 && begins[1..].iter().zip(&ends).all(|(begins, ends)| (0..=2).contains(&(begins - ends))),
+        "{begins:?} {ends:?}"
+    );
+    // At the full minute, or up to 40 s later, another time each.
+    let after = |name: &str| seconds(name, "begins").iter().map(|at| at % 60).collect::<Vec<_>>();
+    let (early, late) = (after("early"), after("late"));
+    assert!(early.len() >= 3 && early.iter().all(|at| *at <= 3), "{early:?}");
+    assert!(
+        late.len() >= 3 && late.iter().all(|at| *at <= 43) && late.windows(2).any(|pair| pair[0] != pair[1]),
+        "{late:?}"
+    );
+    for line in ["`fails` failed: it ended with exit code 1; again in 60 s", "; again in 120 s", "`fails` works again"]
+    {
+        assert!(said.contains(line), "{line}: {said}");
+    }
+}

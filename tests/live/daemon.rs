@@ -97,3 +97,61 @@ fn on_a_full_disk_the_rules_run_and_it_is_said_once() {
     let said = read(host.path("daemon.log"));
     assert_eq!(said.matches("a run that is missed now is not made up for").count(), 1, "{said}");
 }
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn each_kind_of_event_reaches_the_rule_that_waits_for_it_and_no_other() {
+    let mut host = Host::new();
+    let folder = host.path("").display().to_string();
+    // A rule for each, and each writes what it was told into a file of its own.
+    let kinds = [
+        (
+            "container create",
+            "docker create --name box --health-cmd 'test ! -e /sick' --health-interval 1s --health-retries 1 base:1 /bin/busybox sleep 900",
+            "box",
+        ),
+        ("container start", "docker start box", "box"),
+        ("container healthy", "", "box"),
+        // Before the pause: Docker 20.10 tells nothing of health behind one.
+        ("container unhealthy", "docker exec box /bin/busybox touch /sick", "box"),
+        ("container pause", "docker pause box", "box"),
+        ("container unpause", "docker unpause box", "box"),
+        ("network create", "docker network create front", "front"),
+        ("network connect", "docker network connect front box", "front"),
+        ("network disconnect", "docker network disconnect front box", "front"),
+        ("container rename", "docker rename box chest", "chest"),
+        ("container stop", "docker stop --time 1 chest", "chest"),
+        ("container die", "", "chest"),
+        ("container restart", "docker restart --time 1 chest", "chest"),
+        ("container destroy", "docker rm --force chest", "chest"),
+        ("network destroy", "docker network rm front", "front"),
+    ];
+    let rule = |(event, ..): &(&str, &str, &str)| {
+        format!("on(\"{event}\", \"seen\", [\"{event}\"], #{{ catch_up: false }});\n")
+    };
+    let rules: String = kinds.iter().map(rule).collect();
+    daemon(&mut host, "on(\"boot\", \"gone\");\non(\"container die\", \"gone\", [], #{ catch_up: false });");
+    host.sh(&format!("cat >scripts/seen.rhai <<'END'\nfile::append(`{folder}${{args[0].replace(\" \", \"-\")}}`, env(\"MOYAI_EVENTS\", \"\") + \"\\n\");\nEND")).ok();
+    std::fs::write(host.path("scripts/rules.rhai"), rules).unwrap();
+    host.sh("kill -HUP $(cat daemon.pid)").ok();
+    host.until(30, &format!("grep -q 'the rules were read anew: {}' daemon.log", kinds.len()));
+    // The new subscription stands when an event comes through it.
+    host.until(
+        30,
+        "docker network create probe >/dev/null; docker network rm probe >/dev/null; test -s network-destroy",
+    );
+    for (event, command, name) in &kinds {
+        host.sh(command).ok();
+        let file = event.replace(' ', "-");
+        host.until(30, &format!("grep -q {name} {file}"));
+    }
+    host.sh("kill $(cat daemon.pid)").ok();
+    for (event, _, name) in &kinds {
+        let told = read(host.path(&event.replace(' ', "-")));
+        let told: Vec<&str> = told.lines().filter(|line| !line.ends_with(" probe")).collect();
+        let action =
+            if event.ends_with("healthy") { event.replace(" ", " health_status: ") } else { (*event).to_owned() };
+        assert!(told.contains(&format!("{action} {name}").as_str()), "{event}: {told:?}");
+        assert!(told.iter().all(|line| line.starts_with(&format!("{action} "))), "{event}: {told:?}");
+    }
+}

@@ -155,17 +155,7 @@ impl Service {
             thread("signals").spawn(move || signals.forever().try_for_each(|signal| to.send(Message::Signal(signal))));
         listening.map_err(|error| failed("start a thread", &error))?;
         let (clock, to) = (timer.clone(), sender.clone());
-        let ticking = thread("clock").spawn(move || {
-            let mut expired = [0; 8];
-            loop {
-                match rustix::io::read(&*clock, &mut expired) {
-                    // ECANCELED: the clock was set, timerfd_create(2).
-                    Ok(_) | Err(rustix::io::Errno::CANCELED) if to.send(Message::Clock).is_ok() => {}
-                    Err(rustix::io::Errno::INTR) => {}
-                    _ => return,
-                }
-            }
-        });
+        let ticking = thread("clock").spawn(move || tick(|| rustix::io::read(&*clock, &mut [0; 8]), &to));
         ticking.map_err(|error| failed("start a thread", &error))?;
         let memory = Memory::load(&run, voice);
         Ok(Self {
@@ -612,6 +602,18 @@ impl Task {
     }
 }
 
+/// Tells of each time that has come, and of each time that the clock was set.
+fn tick(mut wait: impl FnMut() -> rustix::io::Result<usize>, to: &Sender<Message>) {
+    loop {
+        match wait() {
+            // ECANCELED: the clock was set, timerfd_create(2).
+            Ok(_) | Err(rustix::io::Errno::CANCELED) if to.send(Message::Clock).is_ok() => {}
+            Err(rustix::io::Errno::INTR) => {}
+            _ => return,
+        }
+    }
+}
+
 /// A run for a process of its own: no signal to the daemon ends it.
 fn quiet(run: &Run) -> Result<Arc<Run>> {
     Run::new(run.options.clone())
@@ -701,6 +703,18 @@ mod tests {
         (task.pending, task.ended) = (None, Instant::now().checked_sub(GATHER[0]));
         task.happened(None);
         assert!(task.pending.unwrap().begin <= Instant::now());
+    }
+
+    /// What the kernel says when somebody sets the clock, here said for it: a test sets no clock.
+    #[test]
+    fn a_clock_that_is_set_is_looked_at_and_the_next_time_is_waited_for() {
+        use rustix::io::Errno;
+        let (to, told) = channel();
+        let mut kernel = [Ok(8), Err(Errno::CANCELED), Err(Errno::INTR), Ok(8), Err(Errno::BADF), Ok(8)].into_iter();
+        tick(|| kernel.next().unwrap(), &to);
+        drop(to);
+        assert_eq!(told.iter().filter(|message| matches!(message, Message::Clock)).count(), 3);
+        assert_eq!(kernel.len(), 1);
     }
 
     #[test]
