@@ -2,6 +2,8 @@
 
 use crate::common::read;
 use crate::host::Host;
+use moyai::run::{Options, Run};
+use moyai::store::state::State;
 
 const RULES: &str = r#"
 on("container start,die,rename", "hosts-sync");
@@ -153,5 +155,43 @@ fn each_kind_of_event_reaches_the_rule_that_waits_for_it_and_no_other() {
             if event.ends_with("healthy") { event.replace(" ", " health_status: ") } else { (*event).to_owned() };
         assert!(told.contains(&format!("{action} {name}").as_str()), "{event}: {told:?}");
         assert!(told.iter().all(|line| line.starts_with(&format!("{action} "))), "{event}: {told:?}");
+    }
+}
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn a_host_that_was_off_over_the_first_has_its_months_backup_and_the_week_after_it() {
+    let mut host = Host::new();
+    host.run("web", "");
+    // The daemon before has done its work until the last run before the 1st, or a week ago.
+    let time = |days| chrono::Local::now() - chrono::TimeDelta::days(days);
+    let days = (8..=31).find(|days| time(days - 1).format("%d").to_string() == "01").unwrap_or(31);
+    let mut options = Options::default();
+    options.places.state = host.path("state");
+    let boot = read("/proc/sys/kernel/random/boot_id");
+    let kept = format!(
+        r#"{{"boot": "{}", "rules": {{"30 12 * * * backup": {{"last": "{}", "running": null}}}}}}"#,
+        boot.trim(),
+        time(days).format("%FT12:30:00%:z")
+    );
+    State::open(&Run::new(options).unwrap()).unwrap().set("moyai daemon", &kept).unwrap();
+    daemon(
+        &mut host,
+        "every(\"30 12 * * *\", \"backup\");\non(\"container start\", \"seen\", [], #{ catch_up: false });",
+    );
+    let not_yet = i64::from(time(0).format("%H%M").to_string().as_str() < "1230");
+    let newest = time(not_yet).format("%a %F");
+    host.until(120, &format!("grep -q 'with the clock of {newest} 12:30' daemon.log"));
+    // It waits for the last one.
+    host.sh("kill $(cat daemon.pid)").ok();
+    host.until(30, "! pgrep -f 'moyai daemon' >/dev/null");
+    let said = read(host.path("daemon.log"));
+    let runs: Vec<&str> = said.lines().filter(|line| line.contains("`backup` runs now, with the clock of ")).collect();
+    assert_eq!(runs.len() as i64, days - not_yet, "{said}");
+    assert!(!said.contains("failed"), "{said}");
+    let tags = host.sh("docker images --format '{{.Tag}}' base").ok();
+    let first = (not_yet..days).map(time).find(|day| day.format("%d").to_string() == "01").unwrap();
+    for tag in ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun", &first.format("%b").to_string()] {
+        assert!(tags.lines().any(|found| found == tag), "{tag}: {tags}");
     }
 }
