@@ -138,9 +138,9 @@ mod rules {
     /// - `overlap`: when the run before goes on, `"skip"` leaves this one out, as without it, and
     ///   `"queue"` lets it begin when that has ended.
     /// - `catch_up`: whether what was missed, while the host was off, is made up for: each day that
-    ///   was missed has one run, the oldest first, with the clock of that day (of several times the
-    ///   last), so that the backup of the 1st is still the month's; never more than the last 31 of
-    ///   these days, or as many as a number says: with `1` only the newest run. Without it: for
+    ///   was missed has one run, one after the other, the oldest first, with the clock of that day (of
+    ///   several times the last), so that the backup of the 1st is still the month's. At most the last
+    ///   31 of these days, or as many as a number says: with `1` only the newest run. Without it: for
     ///   fixed times, not for `*/5` and the like. A run that a crash has cut off is made up for too.
     /// - `retry`: how often a failed run is tried again, with growing pauses. Without it not at all.
     ///
