@@ -150,7 +150,7 @@ mod rules {
     ///
     /// ```rhai
     /// every("0 3 * * *", "backup");
-    /// every("0 4 * * 1", "report", [], #{ jitter: "10m", retry: 2 });
+    /// every("0 4 * * 1", "report", [], #{ jitter: "10m", retry: 2, catch_up: 1 });
     /// ```
     #[rhai_fn(return_raw)]
     pub fn every(call: NativeCallContext, line: &str, script: &str) -> Fallible<()> {
