@@ -179,7 +179,7 @@ SuccessExitStatus=75
                         let _ = writeln!(timer, "OnCalendar={time}");
                     }
                     timer.push_str("AccuracySec=1s\n");
-                    if rule.catch_up {
+                    if rule.catch_up > 0 {
                         timer.push_str(
                             "# Missed while the host was off, it runs once when that is up again.\nPersistent=yes\n",
                         );
