@@ -106,7 +106,13 @@ impl Walk<'_> {
         if call.is_operator_call() && name == "|" {
             self.pipe(call);
         }
-        call.args.iter().for_each(|arg| self.expr(arg));
+        if call.is_operator_call() {
+            self.operator(call);
+        }
+        for arg in &call.args {
+            self.gives(arg);
+            self.expr(arg);
+        }
         if call.is_operator_call() || !name.starts_with(|char: char| char.is_alphabetic() || char == '_') {
             return;
         }

@@ -5,12 +5,13 @@ use crate::api::Fallible;
 use crate::run::Error;
 use rhai::{Engine, ImmutableString};
 
+pub(super) const MESSAGE: &str = "this compares text with a number";
+pub(super) const HELP: &str = "make a number of the text with `.to_int()`, or text of the number with `.to_string()`";
+
 /// Adds the comparisons.
 pub fn register(engine: &mut Engine) {
     fn refuse<A, B>(_: A, _: B) -> Fallible<bool> {
-        Err(Error::new("this compares text with a number")
-            .help("make a number of the text with `parse_int(text)`, or text of the number with `.to_string()`")
-            .into())
+        Err(Error::new(MESSAGE).help(HELP).into())
     }
     for operator in ["==", "!=", "<", "<=", ">", ">="] {
         engine.register_fn(operator, refuse::<ImmutableString, i64>);

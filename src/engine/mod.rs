@@ -10,6 +10,7 @@ pub mod names;
 pub mod program;
 pub mod report;
 pub mod shell;
+mod traps;
 mod walk;
 pub mod words;
 
