@@ -287,6 +287,8 @@ mod command {
     ///
     /// Returns true or false.
     ///
+    /// Errors: when the run is ended meanwhile.
+    ///
     /// ```rhai
     /// if !cmd(`false`).start().ok() { print("no"); }
     /// ```

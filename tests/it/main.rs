@@ -7,6 +7,7 @@ mod cli;
 mod common;
 mod docker;
 mod file;
+mod habits;
 mod hosts;
 mod http;
 mod literal;
