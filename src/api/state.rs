@@ -92,9 +92,8 @@ mod state {
 }
 
 fn json(name: &str, value: &Dynamic) -> Result<String> {
-    serde_json::to_string(value).map_err(|error| {
-        Error::new(format!("keep the state `{name}`: {error}")).help("keep text, numbers, arrays and maps")
-    })
+    super::to_json(value)
+        .map_err(|error| Error { message: format!("keep the state `{name}`: {}", error.message), ..error })
 }
 
 /// No other program needs to do this: a line that says so is all there is to paste.

@@ -1193,7 +1193,20 @@ mod text {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn to_json(value: Dynamic) -> Fallible<String> {
-        Ok(serde_json::to_string(&value).map_err(|error| Error::new(format!("write JSON: {error}")))?)
+        Ok(super::super::to_json(&value)?)
+    }
+
+    /// A map as JSON, on one line.
+    ///
+    /// Errors: for a value that JSON has no form for.
+    ///
+    /// ```rhai
+    /// print(#{ name: "web" }.to_json());        // {"name":"web"}
+    /// ```
+    // Of exactly this type, or Rhai's own would be chosen.
+    #[rhai_fn(name = "to_json", return_raw)]
+    pub fn map_to_json(value: Map) -> Fallible<String> {
+        to_json(value.into())
     }
 
     /// A text as a whole number; blanks around it do not matter.
@@ -1277,7 +1290,7 @@ fn printf(codes: &str, values: &[ImmutableString]) -> Result<String> {
         let error = Error::new(format!("format as `{codes}`: {why}"));
         error.help("`%s` is text, `%d` a whole number, `%.1f` one with a fraction, `%5s` and `%-5s` fill up, `%%` is a percent sign")
     };
-    let (mut out, mut rest, mut values, mut used) = (String::new(), codes, values.iter(), 0);
+    let (mut out, mut rest, mut values) = (String::new(), codes, values.iter());
     while let Some((before, code)) = rest.split_once('%') {
         out.push_str(before);
         let mut left = code;
@@ -1290,7 +1303,7 @@ fn printf(codes: &str, values: &[ImmutableString]) -> Result<String> {
         let width = part(|char| char.is_ascii_digit());
         let digits = if part(|char| char == '.').is_empty() { None } else { Some(part(|char| char.is_ascii_digit())) };
         let kind = left.chars().next().unwrap_or(' ');
-        let place = codes.len() - code.len();
+        let place = codes[..codes.len() - code.len()].chars().count();
         let small = |digits: &str| if digits.is_empty() { Some(0) } else { digits.parse().ok().filter(|n| *n < 1000) };
         let (Some(width), Some(precision)) = (small(width), small(digits.unwrap_or_default())) else {
             return Err(refuse(format!("the width at character {place} is too large")));
@@ -1303,7 +1316,6 @@ fn printf(codes: &str, values: &[ImmutableString]) -> Result<String> {
             out.push('%');
             continue;
         }
-        used += 1;
         let value =
             values.next().ok_or_else(|| refuse(format!("there is no value for the code at character {place}")))?;
         let unfit = || refuse(format!("`{value}` is no number for `%{kind}`"));
@@ -1331,7 +1343,7 @@ fn printf(codes: &str, values: &[ImmutableString]) -> Result<String> {
         });
     }
     if values.next().is_some() {
-        return Err(refuse(format!("there are more values than the {used} codes")));
+        return Err(refuse("there are more values than codes".to_owned()));
     }
     Ok(out + rest)
 }

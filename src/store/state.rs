@@ -6,6 +6,8 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, Transactio
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::time::Duration;
 
+/// How long SQLite waits for what others do.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Between two tries to write while others do.
 const LOOK: Duration = Duration::from_millis(2);
 
@@ -41,7 +43,7 @@ impl State {
         file.map_err(|error| failed(crate::process::cause(&error)))?;
         let open = || {
             let connection = Connection::open(&path)?;
-            connection.busy_timeout(Duration::from_secs(10))?;
+            connection.busy_timeout(PATIENCE)?;
             // Not WAL, whose files come and go with each look: one that changes nothing writes nothing.
             connection.execute_batch("PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL;")?;
             connection.execute_batch(table)?;
@@ -81,6 +83,8 @@ impl State {
                 other => break other.map_err(failed)?,
             }
         };
+        // The others' readers let the commit wait for a moment.
+        self.connection.busy_timeout(PATIENCE).map_err(failed)?;
         // Without a commit it is rolled back when it is dropped.
         let new = change(self.get(name)?)?;
         self.set(name, &new)?;

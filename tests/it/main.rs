@@ -15,6 +15,7 @@ mod load;
 mod nginx;
 mod readme;
 mod runner;
+mod state;
 mod text;
 mod time;
 #[path = "../common/web.rs"]
