@@ -11,7 +11,7 @@ mod running;
 mod verbs;
 
 pub use crate::run::cause;
-pub use end::MARKER;
+pub use end::{MARKER, leave_orphans, started};
 pub use plan::{Input, Output, Plan, Stage, quote};
 pub use resolve::{not_found, resolve};
 pub use running::Running;

@@ -186,6 +186,26 @@ impl Running {
     /// # Errors
     /// When the run is cancelled meanwhile.
     pub fn watch(&mut self, run: &Run, sink: &mut dyn FnMut(&[u8]) -> ControlFlow<()>) -> Result<Outcome> {
+        let through = self.plan.output == Output::Through;
+        self.watch_both(run, sink, &mut |bytes| {
+            if through {
+                // Standard error that is gone loses these words, not the command.
+                let text = run.mask(&String::from_utf8_lossy(bytes));
+                let _ = std::io::stderr().lock().write_all(text.as_bytes());
+            }
+        })
+    }
+
+    /// Like [`Running::watch`], with standard error handed to `err` as it comes.
+    ///
+    /// # Errors
+    /// When the run is cancelled meanwhile.
+    pub fn watch_both(
+        &mut self,
+        run: &Run,
+        sink: &mut dyn FnMut(&[u8]) -> ControlFlow<()>,
+        err: &mut dyn FnMut(&[u8]),
+    ) -> Result<Outcome> {
         if self.planned {
             return Ok(Outcome { planned: true, ..Outcome::default() });
         }
@@ -194,7 +214,8 @@ impl Running {
             None if !self.plan.acts => Some(READ_TIMEOUT),
             limit => limit,
         };
-        let deadline = limit.map(|limit| self.begun + limit);
+        // Of the greatest time there is nothing to wait for.
+        let deadline = limit.and_then(|limit| self.begun.checked_add(limit));
         let mut tail = Tail::default();
         let mut timed_out = None;
         let mut linger = None;
@@ -258,11 +279,7 @@ impl Running {
                     Some(Ok(0)) => self.err = None,
                     Some(Ok(count)) => {
                         tail.push(&buffer[..count]);
-                        if self.plan.output == Output::Through {
-                            // Standard error that is gone loses these words, not the command.
-                            let text = run.mask(&String::from_utf8_lossy(&buffer[..count]));
-                            let _ = std::io::stderr().lock().write_all(text.as_bytes());
-                        }
+                        err(&buffer[..count]);
                     }
                     _ => {}
                 }
@@ -325,6 +342,11 @@ impl Running {
                 };
             }
         }
+    }
+
+    /// The process of the first stage.
+    pub fn pid(&self) -> Option<Pid> {
+        self.stages.first().and_then(|stage| stage.pid)
     }
 
     /// Whether every stage has ended.

@@ -5,6 +5,7 @@ mod check;
 mod cli;
 #[path = "../common/mod.rs"]
 mod common;
+mod daemon;
 mod docker;
 mod file;
 mod habits;
@@ -12,8 +13,10 @@ mod hosts;
 mod http;
 mod literal;
 mod load;
+mod next;
 mod nginx;
 mod readme;
+mod rules;
 mod runner;
 mod state;
 mod text;
