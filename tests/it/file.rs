@@ -177,3 +177,26 @@ fn a_locked_thing_is_refused_with_75_waited_for_on_request_and_lent_to_a_child()
     let parent = format!("lock(\"container/web\"); let program = \"{program}\"; print($(`${{program}} run child`));");
     assert_eq!(world.run(&parent).ok(), "mine\n");
 }
+
+#[test]
+#[ignore = "needs root: tests/run"]
+fn on_a_full_disk_a_write_an_append_and_a_copy_fail_and_the_old_file_is_whole() {
+    for (act, verb) in [
+        ("file::write(\"disk/f\", more)", "write"),
+        ("file::append(\"disk/f\", more)", "append to"),
+        ("file::copy(\"large\", \"disk/f\")", "write"),
+    ] {
+        let world = World::new();
+        std::fs::create_dir(world.path("disk")).unwrap();
+        world.file("large", "x".repeat(100_000));
+        let all = crate::hosts::with_mounts(
+            &world,
+            &format!("let more = file::read(\"large\"); {act};"),
+            "mount -t tmpfs -o size=16k none disk; echo old >disk/f; $M run test && exit 9; \
+             cat disk/f; ls -A disk | grep -v '^f$' && exit 8; exit 1",
+        );
+        assert_eq!(all.out, "old\n", "{act}");
+        let error = all.failed(1);
+        assert!(error.contains(&format!("{verb} `disk/f`: no space left")) && error.contains("make room"), "{error}");
+    }
+}

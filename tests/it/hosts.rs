@@ -180,7 +180,7 @@ fn without_the_right_to_write_nothing_is_changed() {
 }
 
 /// Runs lines of bash with mounts of their own: `$M run test` is moyai with this script.
-fn with_mounts(world: &World, script: &str, lines: &str) -> crate::common::Gave {
+pub fn with_mounts(world: &World, script: &str, lines: &str) -> crate::common::Gave {
     world.script("test", script);
     let moyai = world.command(["run", "test"]);
     let mut command = Command::new("unshare");
