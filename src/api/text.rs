@@ -19,6 +19,11 @@ use std::ops::ControlFlow::{self, Break, Continue};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
+/// What `for` says to a text.
+pub const ONE_TEXT: &str = "this is one text, and no list";
+/// What it is told to go through.
+pub const PARTS: &str = "`.lines()` gives its lines, `.split()` its words, `.to_chars()` its characters";
+
 /// Adds the functions.
 pub fn register(engine: &mut Engine) {
     engine.register_type_with_name::<Lines>("lines");
@@ -27,6 +32,10 @@ pub fn register(engine: &mut Engine) {
     module.set_iter_result(TypeId::of::<Lines>(), |value| match value.cast::<Lines>().iter() {
         Ok(lines) => Box::new(lines.map(|line| Ok(line?.into()))),
         Err(error) => Box::new(std::iter::once(Err(error.into()))),
+    });
+    // Rhai goes through characters here, and bash's `for x in $(ls)` through words.
+    module.set_iter_result(TypeId::of::<ImmutableString>(), |_| {
+        Box::new(std::iter::once(Err(Error::new(ONE_TEXT).help(PARTS).into())))
     });
     engine.register_global_module(module.into());
 }
@@ -723,6 +732,27 @@ mod text {
             return Ok(list.split_off(list.len().saturating_sub(count)).into());
         }
         Ok(Dynamic::from(lines_of(&call, "tail", source)?.then(Step::Tail(count, VecDeque::new()))))
+    }
+
+    /// The same text several times, as a rule below a heading is.
+    ///
+    /// - `text`: a string.
+    /// - `n`: how many times, up to 1 MiB of text.
+    ///
+    /// Returns a string.
+    ///
+    /// Errors: for a negative number, and for more text than that.
+    ///
+    /// ```rhai
+    /// print("=".repeat(20));
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn repeat(text: &str, n: i64) -> Fallible<String> {
+        let count = number("repeat", n, 0)?;
+        if text.len().saturating_mul(count) > 1 << 20 {
+            return Err(Error::new(format!("repeat: {count} times this text is more than 1 MiB")).into());
+        }
+        Ok(text.repeat(count))
     }
 
     /// All but the first lines: `tail -n +2` is `.skip(1)`.

@@ -3,6 +3,7 @@
 
 use super::literal::Kind;
 use super::walk::{CHANGING, Walk, chain, start};
+use crate::api::text::{ONE_TEXT, PARTS};
 use rhai::{AST, ASTNode, Expr, FnCallExpr, Module, Position, Stmt};
 
 /// What takes the place of a method that changes a value and gives nothing.
@@ -107,21 +108,62 @@ impl Walk<'_> {
         if text.contains('`') {
             return;
         }
-        for (place, _) in text.match_indices('$') {
-            let behind = &text[place + 1..];
-            let braces = behind.starts_with('{');
-            let behind = behind.trim_start_matches('{');
-            let end = behind.find(|char: char| !char.is_alphanumeric() && char != '_').unwrap_or(behind.len());
-            let name = &behind[..end];
-            let known = self.sight.variables.iter().any(|(known, _)| known == name)
-                || name == "args"
-                || self.program.constants(self.file).contains(&name);
-            if known && (!braces || behind[end..].starts_with('}')) {
-                let shown = if braces { format!("${{{name}}}") } else { format!("${name}") };
-                let message = format!("`{shown}` stands as it is between quotes");
-                let help = format!("write `...${{{name}}}...` in backticks; `\\x24` is a dollar that is meant");
-                return self.report(at, message, help);
-            }
+        if let Some((shown, name)) = dollars(text).find(|(_, name)| self.is_value(name)) {
+            let message = format!("`{shown}` stands as it is between quotes");
+            let help = format!("write `...${{{name}}}...` in backticks; `\\x24` is a dollar that is meant");
+            self.report(at, message, help);
+        }
+    }
+
+    /// Whether a variable or a constant of that name can be read here.
+    fn is_value(&self, name: &str) -> bool {
+        self.sight.variables.iter().any(|(known, _)| known == name)
+            || name == "args"
+            || self.program.constants(self.file).contains(&name)
+    }
+
+    /// A text that a person is to read: a shell would fill in `$1`, `$HOME`, and in backticks `$name`.
+    /// Elsewhere these can be a pattern's groups, or variables of nginx.
+    pub(super) fn shown(&mut self, text: &Expr) {
+        let at = text.start_position();
+        let quote = self.source.text[self.source.before(at).len()..].chars().next();
+        let parts = match text {
+            Expr::InterpolatedString(parts, _) => &parts[..],
+            Expr::StringConstant(..) if matches!(quote, Some('"' | '`')) => std::slice::from_ref(text),
+            _ => return,
+        };
+        let texts =
+            parts.iter().filter_map(|part| if let Expr::StringConstant(text, _) = part { Some(text) } else { None });
+        let found = texts.flat_map(|text| dollars(text)).find_map(|(shown, name)| {
+            let instead = match name {
+                "@" | "*" => "args.join(\" \")".to_owned(),
+                "#" => "args.len()".to_owned(),
+                // `quoted` has told it.
+                name if self.is_value(name) => {
+                    return (quote == Some('`')).then(|| (shown.to_owned(), name.to_owned()));
+                }
+                name if name.len() > 1 && name.chars().all(|char| char.is_ascii_uppercase() || char == '_') => {
+                    format!("env(\"{name}\")")
+                }
+                name => format!("args[{}]", name.parse::<usize>().ok().filter(|_| name.len() == 1)?.checked_sub(1)?),
+            };
+            Some((shown.to_owned(), instead))
+        });
+        if let Some((shown, instead)) = found {
+            self.report(
+                at,
+                format!("`{shown}` stands as it is in a text"),
+                format!("write `${{{instead}}}` within backticks"),
+            );
+        }
+    }
+
+    /// What `for` goes through.
+    pub(super) fn through(&mut self, list: &Expr) {
+        if self.is_command(list) {
+            self.report(start(list), "this is a command that was not run, and no list", "put `.lines()` behind it");
+        } else if self.is_text(list) {
+            self.report(start(list), ONE_TEXT, PARTS);
         }
     }
 
@@ -166,6 +208,23 @@ impl Walk<'_> {
             }
         }
     }
+}
+
+/// The variables of a shell in a text, as they stand there and by name: `$name`, `${name}`, `$1`, `$@`.
+fn dollars(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    text.match_indices('$').filter_map(|(place, _)| {
+        let behind = &text[place + 1..];
+        let inner = behind.strip_prefix('{').unwrap_or(behind);
+        let of_name = |char: char| char.is_alphanumeric() || char == '_';
+        let end = if inner.starts_with(['@', '*', '#']) {
+            1
+        } else {
+            inner.find(|char| !of_name(char)).unwrap_or(inner.len())
+        };
+        let braces = behind.len() - inner.len();
+        let whole = end > 0 && (braces == 0 || inner[end..].starts_with('}'));
+        whole.then(|| (&text[place..place + 1 + end + 2 * braces], &inner[..end]))
+    })
 }
 
 /// Whether this is surely a number.

@@ -297,6 +297,7 @@ impl<'a> Walk<'a> {
             }
             Stmt::For(parts, _) => {
                 let (item, count, flow) = &**parts;
+                self.through(&flow.expr);
                 self.expr(&flow.expr);
                 let variables = self.sight.variables.len();
                 self.declare(item, Holds::Anything);

@@ -282,7 +282,12 @@ fn syntax_errors_speak_to_somebody_who_comes_from_bash() {
         ],
     );
     let block = "a block stands between `{` and `}` / write `if x { ... }`, `while x { ... }`, `for x in list { ... }`";
-    has("if [ -f x ]; then", &[&format!("1:9 {block}")]);
+    has("if x; then", &[&format!("1:5 {block}")]);
+    let test = "this is a test of a shell / write `if file::exists(path) { ... }`; `x == \"\"` for `-z`, `n > 3` for `-gt`, `&&` for `-a`";
+    has("if [ -f x ]; then", &[&format!("1:9 {test}")]);
+    has("if [ -f /etc/hosts ]; then", &[&format!("1:4 {test}")]);
+    has("if [ \"$x\" = y ] {}", &[&format!("1:11 {test}")]);
+    has("while [[ $x == y ]] {}", &[&format!("1:11 {test}")]);
     has("for x in 1..3 do", &[&format!("1:15 {block}")]);
     has(
         "print($x);",
@@ -311,6 +316,41 @@ fn syntax_errors_speak_to_somebody_who_comes_from_bash() {
         "const L = [];\nfn f() { L[0] = 1; }",
         &["2:10 `L` is a constant / declare it with `let`, or copy it: `let copy = L;`"],
     );
+    for (text, fault) in [
+        ("print(1); exit 3;", "1:16 this is a line of a shell / write `exit(1);`"),
+        (
+            "set -e",
+            "1:6 this is a line of a shell / an error ends a script without it; `moyai run -x` shows each command",
+        ),
+        ("print \"hi\";", "1:1 this is a line of a shell / write `print(\"...\");`"),
+        ("case x in", "1:1 this is a line of a shell / write `switch x { \"a\" => ..., _ => ... }`"),
+        ("local x = 1;", "1:7 this is a line of a shell / write `let name = value;`"),
+        ("if true {} elif false {}", "1:17 this is a line of a shell / write `else if x { ... }`"),
+        ("greet() { print(1); }", "1:9 a function begins with `fn` / write `fn greet() { ... }`"),
+        ("fn greet { print(1); }", "1:10 the parameters of `greet` are missing / write `fn greet() { ... }`"),
+        (
+            "fn f(a, b = 1) {}",
+            "1:11 a parameter has no default / write a second function: `fn f(a) { f(a, \"default\") }`",
+        ),
+        ("if 5 -gt 3 {}", "1:10 a `{` should stand here / write `>`"),
+        ("if true and false {}", "1:9 a `{` should stand here / write `&&`"),
+        ("if not true {}", "1:8 a `{` should stand here / write `!`"),
+        ("while read line {}", "1:12 a `{` should stand here / write `for line in file::lines(path) { ... }`"),
+        ("for f in *.log {}", "1:10 `*` cannot stand here / write `for path in glob(\"*.log\") { ... }`"),
+        ("let a = (1 2 3);", "1:12 `)` is missing before this / an array is written `[1, 2, 3]`"),
+        (
+            "\"abc\"[0:2];",
+            "1:8 `]` is missing before this / a part of an array is `.extract(from, count)`, of a text `.sub_string(from, count)`",
+        ),
+        ("let x = 1; x--;", "1:13 there is no `--` / write `-= 1`"),
+        (
+            "let x = $(`ls`) || \"none\";",
+            "1:20 this is a string, and must be true or false / \
+             a default is `env(name, default)`, `x ?? default`, or `if x == \"\" { ... }`",
+        ),
+    ] {
+        has(text, &[fault]);
+    }
     let deep = format!("let x = {}1{};", "(".repeat(1000), ")".repeat(1000));
     has(&deep, &["1:40 this is nested too deeply / take it apart: put a part into a variable or a function"]);
 }
@@ -372,10 +412,55 @@ fn a_variable_between_quotes_is_not_filled_in() {
     has("const N = 1; fn f() { \"$N of $args\" }", &[&stands("1:23", "$N", "N")]);
     // A dollar of another kind: a group, nginx's variable, a template, code that is shown.
     has(
-        "let name = 1; \"a\".sub(\"(a)$\", \"${1}b $1\"); print(\"$host $names 5$ \\x24name\"); print(`$name`);
-         print(`${1}\" of $name ${name}`); print(\"write `${name}`\"); sh(#\"for name in a; do echo \"$name\"; done\"#).run();",
+        "let name = 1; \"a\".sub(\"(a)$\", \"${1}b $1\"); print(\"$host $names 5$ \\x24name\"); let t = `$name`;
+         t = `${1}\" of $name ${name}`; print(\"write `${name}`\"); sh(#\"for name in a; do echo \"$name\"; done\"#).run();",
         &[],
     );
+}
+
+#[test]
+fn a_shells_variable_in_a_text_that_is_shown_is_not_filled_in() {
+    let stands = |at: &str, what: &str, instead: &str| {
+        format!("{at} `{what}` stands as it is in a text / write `${{{instead}}}` within backticks")
+    };
+    has("print(\"hi $1\");", &[&stands("1:7", "$1", "args[0]")]);
+    has("warn(`all: $@`);", &[&stands("1:6", "$@", "args.join(\" \")")]);
+    has("die(\"$# words\");", &[&stands("1:5", "$#", "args.len()")]);
+    has("log(`${1} of $HOME`);", &[&stands("1:5", "$HOME", "env(\"HOME\")")]);
+    has("let name = 1;\nprint(`hi $name`);", &[&stands("2:7", "$name", "name")]);
+    has("const N = 1;\nfn f() { print(`${N} $N`); }", &[&stands("2:16", "$N", "N")]);
+    has(
+        "let host = 1; print(\"$50, $host_name, 5$, $A, $0 \\x24host\"); print(#\"$HOME $1\"#);
+         let conf = `server_name $host;`; \"ab\".sub(\"(a)\", \"$1$HOME\"); fn log(x) { x } log(\"$1\");",
+        &[],
+    );
+}
+
+#[test]
+fn a_loop_goes_through_lines_or_words_and_says_which() {
+    let parts = "`.lines()` gives its lines, `.split()` its words, `.to_chars()` its characters";
+    let text = |at: &str| format!("{at} this is one text, and no list / {parts}");
+    has("for name in $(`ls`) {}", &[&text("1:13")]);
+    has("for name in cmd(`ls`).read() {}\nfor c in \"ab\" {}", &[&text("1:13"), &text("2:10")]);
+    has(
+        "let c = cmd(`ls`); for name in c {}",
+        &["1:32 this is a command that was not run, and no list / put `.lines()` behind it"],
+    );
+    has("for l in $(`ls`).lines() {} for w in $(`ls`).split() {} for c in \"ab\".to_chars() {}", &[]);
+    let (code, message, place) = fails("let t = \"ab\";\nfor c in t { print(c); }", &[]);
+    assert_eq!((code, message.as_str(), place.as_str()), (1, "this is one text, and no list", "2:10"));
+}
+
+#[test]
+fn a_name_from_elsewhere_is_told_the_one_from_here() {
+    let wrong = |at: &str, what: &str, help: &str| format!("{at} there is no {what} / {help}");
+    has("rm(\"x\");", &[&wrong("1:1", "function `rm`", "write `file::remove(path)`")]);
+    has("date(\"+%F\");", &[&wrong("1:1", "function `date`", "write `now().format(\"%F\")`")]);
+    has("hostname();", &[&wrong("1:1", "function `hostname`", "write $(`hostname`)")]);
+    has("\"a\".uppercase();", &[&wrong("1:5", "method `uppercase`", "write `x.to_upper()`")]);
+    has("[1].sum();", &[&wrong("1:5", "method `sum`", "write `x.reduce(|sum, n| sum + n, 0)`")]);
+    has("\"a\".exists();", &[&wrong("1:5", "method `exists`", "did you mean `file::exists`?")]);
+    has("fn rm(x) {} rm(1); let m = #{ size: || 1 }; m.size();", &[]);
 }
 
 #[test]
@@ -538,6 +623,16 @@ fn a_value_that_grows_without_an_end_is_an_error_with_a_line() {
         assert_eq!((code, found.as_str()), (1, message), "{text}");
         assert!(place.starts_with("2:"), "{text}: {place}");
     }
+}
+
+#[test]
+fn text_is_not_added_to_a_sum() {
+    for number in ["0", "0.5"] {
+        let (code, message, place) = fails(&format!("let sum = {number};\nsum += \"1\";"), &[]);
+        assert_eq!((code, message.as_str(), place.as_str()), (1, "this adds text to a number", "2:5"));
+    }
+    let world = World::new();
+    assert_eq!(world.run("let n = 1; n += 2; let t = \"a\"; t += 1; print(`${n} ` + t + 0.5);").ok(), "3 a10.5\n");
 }
 
 #[test]

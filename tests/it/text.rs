@@ -191,6 +191,9 @@ fn a_line_is_filled_as_printf_fills_it_or_refused() {
     fails(r#"1.format("%5é")"#, "there is no such code");
     fails(r#"1.format("%99999999999d")"#, "the width at character 1 is too large");
     fails(r#"[1, 2].format("%d")"#, "there are more values than codes");
+    prints(r#"print("=-".repeat(3) + "x".repeat(0) + "|")"#, "=-=-=-|");
+    fails(r#""x".repeat(-1)"#, "`repeat` counts from 0, and was given -1");
+    fails(r#""xx".repeat(600000)"#, "600000 times this text is more than 1 MiB");
     fails(r#"[].format("é %d")"#, "there is no value for the code at character 3");
 }
 
