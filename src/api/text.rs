@@ -402,7 +402,7 @@ impl Lines {
 }
 
 /// The lines of whatever has lines.
-fn lines_of(call: &NativeCallContext<'_>, what: &str, value: Dynamic) -> Result<Lines> {
+pub(super) fn lines_of(call: &NativeCallContext<'_>, what: &str, value: Dynamic) -> Result<Lines> {
     let value = value.flatten();
     if let Some(lines) = value.read_lock::<Lines>() {
         return Ok(lines.clone());
@@ -969,6 +969,45 @@ mod text {
     #[rhai_fn(return_raw, pure)]
     pub fn to_array(lines: &mut Lines) -> Fallible<Array> {
         Ok(lines.collect()?.into_iter().map(Into::into).collect())
+    }
+
+    /// The lines for which a closure says true. For a pattern, `grep` is faster and stays lines.
+    ///
+    /// - `keep`: a closure of one line that returns true or false.
+    ///
+    /// Returns an array.
+    ///
+    /// Errors: what the closure throws, and when the source fails.
+    ///
+    /// ```rhai
+    /// let shells = file::lines("/etc/passwd").filter(|line| line.cut(":", 7).ends_with("sh"));
+    /// ```
+    #[rhai_fn(name = "filter", return_raw, pure)]
+    pub fn filter_lines(call: NativeCallContext, lines: &mut Lines, keep: FnPtr) -> Fallible<Array> {
+        let mut kept = Array::new();
+        for line in lines.iter()? {
+            let line = Dynamic::from(line?);
+            if keep.call_within_context(&call, (line.clone(),))? {
+                kept.push(line);
+            }
+        }
+        Ok(kept)
+    }
+
+    /// What a closure makes of each line.
+    ///
+    /// - `change`: a closure of one line.
+    ///
+    /// Returns an array.
+    ///
+    /// Errors: what the closure throws, and when the source fails.
+    ///
+    /// ```rhai
+    /// print("80\n443".lines().map(|port| port.to_int() + 8000).join(" "));        // 8080 8443
+    /// ```
+    #[rhai_fn(name = "map", return_raw, pure)]
+    pub fn map_lines(call: NativeCallContext, lines: &mut Lines, change: FnPtr) -> Fallible<Array> {
+        lines.iter()?.map(|line| change.call_within_context(&call, (line?,))).collect()
     }
 
     /// How many lines there are: `wc -l`.

@@ -19,6 +19,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("curl", "http::get(url)"),
     ("date", "now().format(\"%F\")"),
     ("declare", "let name = value;"),
+    ("defer", "defer(|| ...);"),
     ("each", "for x in list { ... }"),
     ("echo", "print(\"...\");"),
     ("elif", "else if x { ... }"),
@@ -123,7 +124,7 @@ impl Walk<'_> {
         } else {
             let known = self.sight.variables.iter().map(|(known, _)| known.as_str()).chain(["args"]);
             let known = known.chain(self.program.constants(self.file)).chain(self.functions.keys().copied());
-            meant(nearest(name, known))
+            instead(name).unwrap_or_else(|| meant(nearest(name, known)))
         };
         self.report(at, format!("there is no variable `{name}`"), help);
     }

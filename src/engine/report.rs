@@ -346,6 +346,7 @@ fn kind(name: &str) -> String {
         "char" => "a character".into(),
         "()" => "nothing, `()`".into(),
         "Fn" | "FnPtr" => "a function".into(),
+        "lines" => "lines".into(),
         range if range.contains("Range<") => "a range".into(),
         "Dynamic" | "?" => "anything".into(),
         "" => "nothing".into(),

@@ -158,6 +158,14 @@ impl Walk<'_> {
         }
     }
 
+    /// In front of `??`: a command that fails gives no `()`, it ends the script.
+    pub(super) fn never_nothing(&mut self, value: &Expr) {
+        if self.is_text(value) && !matches!(value, Expr::Index(..)) {
+            let help = "for a command that may fail: `let x = \"default\"; try { x = ...; } catch {}`";
+            self.report(start(value), "this is text, and never `()`: what stands behind `??` is never used", help);
+        }
+    }
+
     /// What `for` goes through.
     pub(super) fn through(&mut self, list: &Expr) {
         if self.is_command(list) {

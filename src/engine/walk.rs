@@ -393,7 +393,12 @@ impl<'a> Walk<'a> {
                 self.truth(expr);
                 self.expr(expr);
             }),
-            Expr::Coalesce(list, _) => list.iter().for_each(|expr| self.expr(expr)),
+            Expr::Coalesce(list, _) => {
+                if let Some(first) = list.first() {
+                    self.never_nothing(first);
+                }
+                list.iter().for_each(|expr| self.expr(expr));
+            }
             Expr::StringConstant(_, at) => self.quoted(*at),
             Expr::Stmt(block) => self.block(block, true),
             Expr::FnCall(call, at) => self.call(call, *at),

@@ -319,8 +319,8 @@ fn syntax_errors_speak_to_somebody_who_comes_from_bash() {
     for (text, fault) in [
         ("print(1); exit 3;", "1:16 this is a line of a shell / write `exit(1);`"),
         (
-            "set -e",
-            "1:6 this is a line of a shell / an error ends a script without it; `moyai run -x` shows each command",
+            "set -euo pipefail",
+            "1:11 this is a line of a shell / an error ends a script without it; `moyai run -x` shows each command",
         ),
         ("print \"hi\";", "1:1 this is a line of a shell / write `print(\"...\");`"),
         ("case x in", "1:1 this is a line of a shell / write `switch x { \"a\" => ..., _ => ... }`"),
@@ -351,6 +351,13 @@ fn syntax_errors_speak_to_somebody_who_comes_from_bash() {
     ] {
         has(text, &[fault]);
     }
+    has(
+        "set -e;",
+        &[
+            "1:1 there is no variable `set` / an error ends a script without it; `moyai run -x` shows each command",
+            "1:6 there is no variable `e`",
+        ],
+    );
     let deep = format!("let x = {}1{};", "(".repeat(1000), ")".repeat(1000));
     has(&deep, &["1:40 this is nested too deeply / take it apart: put a part into a variable or a function"]);
 }
@@ -623,6 +630,39 @@ fn a_value_that_grows_without_an_end_is_an_error_with_a_line() {
         assert_eq!((code, found.as_str()), (1, message), "{text}");
         assert!(place.starts_with("2:"), "{text}: {place}");
     }
+}
+
+#[test]
+fn kinds_that_have_nothing_to_do_with_each_other_are_not_compared() {
+    for (comparison, message) in [
+        ("\"true\" == flag(\"x\")", "this compares true or false with something else"),
+        ("true != 0", "this compares true or false with something else"),
+        ("args > 0", "this compares a list with one value"),
+        ("\"a\" == [\"a\"]", "this compares a list with one value"),
+        ("\"a\".lines() == \"a\"", "this compares lines with one value"),
+        ("0 < \"a\".lines()", "this compares lines with one value"),
+        ("cmd(`id -u`) == \"0\"", "this compares a command that was not run"),
+        ("true != cmd(`true`)", "this compares a command that was not run"),
+        ("cmd(`false`) > 0", "this compares a command that was not run"),
+        ("file::modified(\"/\") < now().ago(\"7 days\")", "this compares a time with something else"),
+        ("now() >= \"2026-12-01\"", "this compares a time with something else"),
+    ] {
+        let (code, found, _) = fails(&format!("if {comparison} {{ print(1); }}"), &[]);
+        assert_eq!((code, found.as_str()), (1, message), "{comparison}");
+    }
+    let text = "let c = cmd(`id`); print(args == []); print(args == ()); print(() != c); print(true == !false); print(now() == ());";
+    assert_eq!(World::new().run(text).ok(), "true\nfalse\ntrue\ntrue\nfalse\n");
+}
+
+#[test]
+fn a_default_behind_a_command_is_never_used() {
+    let never = |at: &str| {
+        let help = "for a command that may fail: `let x = \"default\"; try { x = ...; } catch {}`";
+        format!("{at} this is text, and never `()`: what stands behind `??` is never used / {help}")
+    };
+    has("let x = $(`ls`) ?? \"none\";", &[&never("1:9")]);
+    has("print(cmd(`ls`).read() ?? 1);", &[&never("1:7")]);
+    has("let m = #{}; m.get(\"x\") ?? args.get(0) ?? \"all\";", &[]);
 }
 
 #[test]

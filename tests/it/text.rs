@@ -214,6 +214,17 @@ fn what_is_sorted_has_an_order_and_stays_where_equal() {
 }
 
 #[test]
+fn lines_are_chosen_and_changed_by_a_closure() {
+    prints(
+        r#"print("a 1\nb 20".lines().filter(|l| l.field(2).to_int() > 9)); print("a\nb".lines().map(|l| l + "!"))"#,
+        "[\"b 20\"]\n[\"a!\", \"b!\"]",
+    );
+    fails(r#""a".lines().filter(|l| l)"#, "this is a string, and must be true or false");
+    fails(r#""a".lines().map(|l| l.to_int())"#, "`a` is not a whole number");
+    fails(r#"file::lines("none").map(|l| l)"#, "read `none`: no such file");
+}
+
+#[test]
 fn json_is_read_and_written_or_told_where_it_is_wrong() {
     prints(
         r#"print(parse_json(`[1, {"a": null}]`)[1].a == ()); print([1, "x", #{ a: () }].to_json())"#,
