@@ -460,6 +460,30 @@ fn pattern(call: &NativeCallContext<'_>, value: &Dynamic) -> Result<Regex> {
     Context::of(call).patterns.get(&text)
 }
 
+/// Refuses what would be left out (`$1st` is a group of that name) or stay as it is (sed's `\1`).
+fn groups(regex: &Regex, to: &str) -> Result<()> {
+    let refuse = |why: String, help: String| Err(Error::new(format!("replace by `{to}`: {why}")).help(help));
+    if let Some(digit) = to.split('\\').skip(1).find_map(|text| text.chars().next().filter(char::is_ascii_digit)) {
+        return refuse(format!("`\\{digit}` is no group"), format!("write `${{{digit}}}`"));
+    }
+    let dollars = to.replace("$$", " ");
+    for part in dollars.split('$').skip(1) {
+        let (braces, part) = part.strip_prefix('{').map_or((false, part), |part| (true, part));
+        let digits = part.len() - part.trim_start_matches(|char: char| char.is_ascii_digit()).len();
+        let end = part.find(|char: char| !char.is_ascii_alphanumeric() && char != '_').unwrap_or(part.len());
+        let name = if braces { part.split('}').next().unwrap_or_default() } else { &part[..end] };
+        let index = name.parse().is_ok_and(|index: usize| index < regex.captures_len());
+        if !name.is_empty() && !index && !regex.capture_names().flatten().any(|known| known == name) {
+            let help = match digits {
+                0 => "`$$` is a dollar".to_owned(),
+                _ => format!("the first is `$1`, before a letter `${{{}}}`; `$$` is a dollar", &part[..digits]),
+            };
+            return refuse(format!("the pattern has no group `{name}`"), help);
+        }
+    }
+    Ok(())
+}
+
 fn number(what: &str, number: i64, least: usize) -> Result<usize> {
     let fits = usize::try_from(number).ok().filter(|number| *number >= least);
     fits.ok_or_else(|| Error::new(format!("`{what}` counts from {least}, and was given {number}")))
@@ -641,7 +665,7 @@ mod text {
     ///
     /// Returns a string; for lines, lines.
     ///
-    /// Errors: when it is no regular expression.
+    /// Errors: when it is no regular expression, or has no such group.
     ///
     /// ```rhai
     /// print("web:Mon".sub(":(.*)", " of $1"));        // web of Mon
@@ -649,6 +673,7 @@ mod text {
     #[rhai_fn(return_raw)]
     pub fn sub(call: NativeCallContext, source: Dynamic, re: Dynamic, to: ImmutableString) -> Fallible<Dynamic> {
         let regex = pattern(&call, &re)?;
+        groups(&regex, &to)?;
         change(&call, "sub", source, Change::Sub(regex, to))
     }
 

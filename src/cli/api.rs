@@ -214,7 +214,7 @@ fn function(namespace: &str, metadata: &FuncMetadata) -> Option<Function> {
     let (name, arguments) = match plain.split_once('$') {
         Some(("get", field)) => (format!("{}.{field}", arguments.first()?.0), None),
         // A field that can be set is shown once; `to_debug` is for `debug()` alone, and that values
-        // of one kind compare needs no line.
+        // of one kind compare, and of two do not, needs no line.
         Some(_) => return None,
         None if ["to_debug", "==", "!=", "<", "<=", ">", ">=", "+="].contains(&plain) => return None,
         None if !plain.starts_with(|char: char| char.is_alphabetic()) => {

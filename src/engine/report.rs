@@ -194,6 +194,10 @@ pub fn syntax(source: &Source, error: &ParseError) -> Box<Report> {
         P::AssignmentToConstant(name) => {
             (format!("`{name}` is a constant"), format!("declare it with `let`, or copy it: `let copy = {name};`"))
         }
+        P::AssignmentToInvalidLHS(_) => two(
+            "a value cannot be put here",
+            "`name = value`, `list[0] = value` and `map.field = value` can; a command's variable is `.env(\"NAME\", value)`",
+        ),
         P::FnMissingParams(name) => {
             (format!("the parameters of `{name}` are missing"), format!("write `fn {name}() {{ ... }}`"))
         }

@@ -320,7 +320,7 @@ fn syntax_errors_speak_to_somebody_who_comes_from_bash() {
         ("print(1); exit 3;", "1:16 this is a line of a shell / write `exit(1);`"),
         (
             "set -euo pipefail",
-            "1:11 this is a line of a shell / an error ends a script without it; `moyai run -x` shows each command",
+            "1:10 this is a line of a shell / an error ends a script without it; `moyai run -x` shows each command",
         ),
         ("print \"hi\";", "1:1 this is a line of a shell / write `print(\"...\");`"),
         ("case x in", "1:1 this is a line of a shell / write `switch x { \"a\" => ..., _ => ... }`"),
@@ -341,6 +341,11 @@ fn syntax_errors_speak_to_somebody_who_comes_from_bash() {
         (
             "\"abc\"[0:2];",
             "1:8 `]` is missing before this / a part of an array is `.extract(from, count)`, of a text `.sub_string(from, count)`",
+        ),
+        (
+            "env(\"A\") = 1;",
+            "1:1 a value cannot be put here / `name = value`, `list[0] = value` and `map.field = value` can; \
+             a command's variable is `.env(\"NAME\", value)`",
         ),
         ("let x = 1; x--;", "1:13 there is no `--` / write `-= 1`"),
         (

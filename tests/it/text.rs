@@ -214,6 +214,16 @@ fn what_is_sorted_has_an_order_and_stays_where_equal() {
 }
 
 #[test]
+fn a_replacement_names_groups_that_there_are() {
+    prints(r##"print("ab".sub("(a)(?<second>b)", "${second}x$1$$1${0}$2-"))"##, "bxa$1abb-");
+    prints(r##"print("a".sub("a", "$"))"##, "$");
+    fails(r#""ab".sub("(a)", "$1st")"#, "replace by `$1st`: the pattern has no group `1st`");
+    fails(r#""ab".lines().sub("a", "$1")"#, "the pattern has no group `1`");
+    fails(r##""ab".sub("(a)", "${2}")"##, "the pattern has no group `2`");
+    fails(r##""ab".sub("(a)", "\\1")"##, "`\\1` is no group");
+}
+
+#[test]
 fn lines_are_chosen_and_changed_by_a_closure() {
     prints(
         r#"print("a 1\nb 20".lines().filter(|l| l.field(2).to_int() > 9)); print("a\nb".lines().map(|l| l + "!"))"#,
@@ -248,6 +258,8 @@ fn a_file_that_is_none_or_goes_away_or_has_an_endless_line_is_named() {
         ("file::read(\"huge\")", "read `huge`: it is larger than 64 MiB"),
         ("cmd(`cat huge`).lines().count()", "read the output of `cat huge`: a line is longer than 64 MiB"),
         ("$(`cat huge`)", "64 MiB"),
+        (r#"cmd(`echo '{"a": }'`).json()"#, "}'`: read JSON: expected value at line 1 column 7"),
+        (r#"cmd(`printf '{"a":1}\n\n{"b": }'`).json_lines()"#, "}\"`: read JSON: expected value at line 3 column 7"),
         ("file::lines(\"folder\").count()", "read `folder`: is a directory"),
         ("file::lines(\"none\").grep(\"x\").to_array()", "read `none`: no such file"),
         ("let l = file::lines(\"gone\"); file::remove(\"gone\"); l.count()", "read `gone`: no such file"),
