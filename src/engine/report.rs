@@ -262,7 +262,7 @@ fn missing(source: &Source, line: usize, before: &str, rest: &str) -> (String, S
         return ("this is a line of a shell".into(), help, None);
     }
     let help = match before {
-        word if word.chars().all(|char| char.is_alphanumeric() || char == '_') => {
+        word if !word.is_empty() && word.chars().all(|char| char.is_alphanumeric() || char == '_') => {
             format!("a program is run by cmd(`{word} ...`).run(); its output is $(`{word} ...`)")
         }
         _ => return ("a `;` is missing before this".into(), String::new(), None),
@@ -350,7 +350,7 @@ fn kind(name: &str) -> String {
         "char" => "a character".into(),
         "()" => "nothing, `()`".into(),
         "Fn" | "FnPtr" => "a function".into(),
-        "lines" => "lines".into(),
+        "lines" | "Lines" => "lines".into(),
         range if range.contains("Range<") => "a range".into(),
         "Dynamic" | "?" => "anything".into(),
         "" => "nothing".into(),

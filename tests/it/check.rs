@@ -271,6 +271,7 @@ fn syntax_errors_speak_to_somebody_who_comes_from_bash() {
     has("#{}.default;", &["1:5 `default` is a reserved word / write `[\"default\"]` for a field"]);
     has("let x = 1 // one\n\n// two\nlet y = 2;", &["1:9 a `;` is missing behind this"]);
     has("let x = 5 6;", &["1:11 a `;` is missing before this"]);
+    has("let m = #{ a: 1 } print(m);", &["1:19 a `;` is missing before this"]);
     has("let x = 1; if x = 1 {}", &["1:17 `=` sets a variable and cannot stand here / write `==` to compare"]);
     has("let x = 1; x++;", &["1:13 there is no `++` / write `+= 1`"]);
     has("let x = null;", &["1:9 there is no `null` / write `()` for nothing"]);
@@ -657,6 +658,23 @@ fn kinds_that_have_nothing_to_do_with_each_other_are_not_compared() {
     }
     let text = "let c = cmd(`id`); print(args == []); print(args == ()); print(() != c); print(true == !false); print(now() == ());";
     assert_eq!(World::new().run(text).ok(), "true\nfalse\ntrue\ntrue\nfalse\n");
+}
+
+#[test]
+fn what_does_not_fit_is_told_with_what_does() {
+    for (script, help) in [
+        (
+            "print([1, 2, 3][0..2]);",
+            "a part of an array is `.extract(from, count)`, of a text `.sub_string(from, count)`",
+        ),
+        ("print(args[0]);", "`.get(0) ?? default` for one that may be missing"),
+        ("let m = #{ a: 1 }; print(m.len);", "write `.len()`"),
+        ("let a = [1]; a.append(2);", "it takes (an array, an array)"),
+        ("\"a\".lines().filter(1);", "it takes (lines, a function)"),
+    ] {
+        let error = World::new().run(script).failed(1);
+        assert!(error.ends_with(&format!("help: {help}\n")), "{error}");
+    }
 }
 
 #[test]
