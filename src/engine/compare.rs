@@ -2,12 +2,12 @@
 //! without a word, and a sum of `"1"` and `"2"` is `012`. Here these are errors, so that nothing
 //! means something else than it says.
 
-use crate::api::Fallible;
 use crate::api::command::Command;
 use crate::api::text::Lines;
 use crate::api::time::Time;
 use crate::run::Error;
 use rhai::{Array, Engine, ImmutableString as Text};
+use std::any::TypeId;
 
 pub(super) const MESSAGE: &str = "this compares text with a number";
 pub(super) const HELP: &str = "make a number of the text with `.to_int()`, or text of the number with `.to_string()`";
@@ -17,50 +17,46 @@ const ORDER: &[&str] = &["==", "!=", "<", "<=", ">", ">="];
 
 /// Adds the comparisons, and the sum: `n + " files"` is meant, `n += text` is not.
 pub fn register(engine: &mut Engine) {
-    macro_rules! refuse {
-        ($message:expr, $help:expr, $($one:ty, $other:ty, $operators:expr;)+) => {$(
-            for operator in $operators {
-                engine.register_fn(*operator, |_: $one, _: $other| -> Fallible<bool> {
-                    Err(Error::new($message).help($help).into())
-                });
-                engine.register_fn(*operator, |_: $other, _: $one| -> Fallible<bool> {
-                    Err(Error::new($message).help($help).into())
-                });
-            }
-        )+};
-    }
-    refuse!(MESSAGE, HELP, Text, i64, ORDER; Text, f64, ORDER; char, i64, ORDER; char, f64, ORDER;);
-    refuse!(
+    let (text, letter, number, fraction) =
+        (TypeId::of::<Text>(), TypeId::of::<char>(), TypeId::of::<i64>(), TypeId::of::<f64>());
+    let (truth, list, lines) = (TypeId::of::<bool>(), TypeId::of::<Array>(), TypeId::of::<Lines>());
+    let (command, time) = (TypeId::of::<Command>(), TypeId::of::<Time>());
+    // Each costs start-up: without types as text (`register_raw_fn`), and where only one order of the
+    // two would be written, without the other.
+    let mut refuse = |operators: &[&str], pairs: &[[TypeId; 2]], message: &'static str, help: &'static str| {
+        for (operator, pair) in operators.iter().flat_map(|operator| pairs.iter().map(move |pair| (*operator, pair))) {
+            engine.register_raw_fn::<bool>(operator, pair, move |_, _| Err(Error::new(message).help(help).into()));
+        }
+    };
+    let both = |one: TypeId, other: TypeId| [[one, other], [other, one]];
+    let mixed = [both(text, number), both(text, fraction), both(letter, number), both(letter, fraction)].concat();
+    refuse(ORDER, &mixed, MESSAGE, HELP);
+    refuse(
+        EQUAL,
+        &[[truth, text], [text, truth], [truth, number]],
         "this compares true or false with something else",
         "write `if x { ... }` or `if !x { ... }`",
-        bool, Text, EQUAL; bool, i64, EQUAL;
     );
-    refuse!(
-        "this compares a list with one value",
-        "`x.len()` is how many it has, `value in x` looks for one, `x.join(\" \")` is its text",
-        Array, Text, EQUAL; Array, i64, ORDER;
-    );
-    refuse!(
-        "this compares lines with one value",
-        "`x.count()` is how many there are, `value in x` looks for one, `x.join(\"\\n\")` is their text",
-        Lines, Text, EQUAL; Lines, i64, ORDER;
-    );
-    refuse!(
+    let help = "`x.len()` is how many it has, `value in x` looks for one, `x.join(\" \")` is its text";
+    refuse(EQUAL, &[[list, text], [text, list]], "this compares a list with one value", help);
+    refuse(ORDER, &[[list, number]], "this compares a list with one value", help);
+    let help = "`x.count()` is how many there are, `value in x` looks for one, `x.join(\"\\n\")` is their text";
+    refuse(EQUAL, &[[lines, text], [text, lines]], "this compares lines with one value", help);
+    refuse(ORDER, &[[lines, number]], "this compares lines with one value", help);
+    let help = "`.read()` gives what it prints, `.code()` its status, `.ok()` whether it succeeds";
+    refuse(
+        EQUAL,
+        &[[command, text], [text, command], [command, truth]],
         "this compares a command that was not run",
-        "`.read()` gives what it prints, `.code()` its status, `.ok()` whether it succeeds",
-        Command, Text, EQUAL; Command, bool, EQUAL; Command, i64, ORDER;
+        help,
     );
-    refuse!(
+    refuse(ORDER, &[[command, number]], "this compares a command that was not run", help);
+    refuse(
+        ORDER,
+        &[[time, text], [time, number], [number, time]],
         "this compares a time with something else",
         "`x.epoch` is a time in seconds, `time(text)` makes one of a text",
-        Time, Text, ORDER; Time, i64, ORDER;
     );
-    macro_rules! no_sum {
-        ($($number:ty),+) => {$(
-            engine.register_fn("+=", |_: &mut $number, _: Text| -> Fallible<()> {
-                Err(Error::new("this adds text to a number").help("make a number of the text with `.to_int()`").into())
-            });
-        )+};
-    }
-    no_sum!(i64, f64);
+    let help = "make a number of the text with `.to_int()`";
+    refuse(&["+="], &[[number, text], [fraction, text]], "this adds text to a number", help);
 }
