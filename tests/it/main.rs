@@ -8,6 +8,7 @@ mod common;
 mod daemon;
 mod docker;
 mod file;
+mod habits;
 mod hosts;
 mod http;
 mod literal;
@@ -17,6 +18,7 @@ mod nginx;
 mod readme;
 mod rules;
 mod runner;
+mod state;
 mod text;
 mod time;
 #[path = "../common/web.rs"]
