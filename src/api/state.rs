@@ -1,10 +1,10 @@
 //! `state`: what scripts remember from run to run.
 
 use super::{Context, Fallible};
-use crate::run::Error;
+use crate::run::{Error, Result, Run};
 use crate::store::state::State;
 use rhai::plugin::*;
-use rhai::{Dynamic, Engine, exported_module};
+use rhai::{Dynamic, Engine, FnPtr, exported_module};
 
 /// Adds the namespace.
 pub fn register(engine: &mut Engine) {
@@ -49,13 +49,54 @@ mod state {
     #[rhai_fn(return_raw)]
     pub fn set(call: NativeCallContext, name: &str, value: Dynamic) -> Fallible<()> {
         let run = &Context::of(&call).run;
-        let text = serde_json::to_string(&value).map_err(|error| {
-            Error::new(format!("keep the state `{name}`: {error}")).help("keep text, numbers, arrays and maps")
-        })?;
-        // No other program needs to do this: a line that says so is all there is to paste.
-        if run.planned(|| format!("# keep the state {name} = {text}")) {
+        let text = json(name, &value)?;
+        if planned(run, name, &text) {
             return Ok(());
         }
         Ok(State::open(run)?.set(name, &text)?)
     }
+
+    /// Reads a value, lets a closure make a new one of it, and keeps that. No other run writes the
+    /// state meanwhile, so that of many that count at once none is lost. An act.
+    ///
+    /// - `name`: any string.
+    /// - `default`: what the closure is given when nothing was kept yet.
+    /// - `change`: a closure of the value; it returns the new one. Keep it short: others wait.
+    ///
+    /// Returns the new value.
+    ///
+    /// Errors: what the closure throws, when it writes the state itself, and when the value cannot be
+    /// kept; the old one is still there.
+    ///
+    /// ```rhai
+    /// let runs = state::update("example.runs", 0, |runs| runs + 1);
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn update(call: NativeCallContext, name: &str, default: Dynamic, change: FnPtr) -> Fallible<Dynamic> {
+        let run = &Context::of(&call).run;
+        let mut value = Dynamic::UNIT;
+        let mut new = |old: Option<String>| -> Fallible<String> {
+            let old = old.map_or(Ok(default.clone()), |text| super::super::from_json(text.as_bytes()))?;
+            value = change.call_within_context(&call, (old,))?;
+            Ok(json(name, &value)?)
+        };
+        let state = State::open(run)?;
+        if run.dry() {
+            let text = new(state.get(name)?)?;
+            planned(run, name, &text);
+        } else {
+            state.update(run, name, new)?;
+        }
+        Ok(value)
+    }
+}
+
+fn json(name: &str, value: &Dynamic) -> Result<String> {
+    super::to_json(value)
+        .map_err(|error| Error { message: format!("keep the state `{name}`: {}", error.message), ..error })
+}
+
+/// No other program needs to do this: a line that says so is all there is to paste.
+fn planned(run: &Run, name: &str, text: &str) -> bool {
+    run.planned(|| format!("# keep the state {name} = {text}"))
 }
