@@ -76,6 +76,8 @@ fn call(run: &Run, plan: &Plan) -> Result<Outcome> {
 /// Asks docker; a status of 1 may mean that some of many things are not there.
 fn ask<S: AsRef<str>>(run: &Run, words: impl IntoIterator<Item = S>, some_may_lack: bool) -> Result<Outcome> {
     let mut plan = Plan::read(["docker"]);
+    // Over ssh the client may ask for a password.
+    plan.question = engine::socket().is_some();
     plan.stages[0].argv.extend(words.into_iter().map(|word| word.as_ref().to_owned()));
     let outcome = process::attempt(run, &plan)?;
     if some_may_lack && outcome.code() == 1 && only_missing(&outcome.err_text()) {

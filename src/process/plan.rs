@@ -70,6 +70,9 @@ pub struct Plan {
     pub acts: bool,
     /// The script's author says that a `sh` only reads.
     pub reads: bool,
+    /// One of moyai's own questions to docker's client, soon answered by an engine on this host: it
+    /// asks nobody back, and so needs no session of its own.
+    pub question: bool,
     /// A line of bash: what it does cannot be told from its words.
     pub shell: bool,
     /// Stands in front of each line that goes through.
@@ -105,6 +108,7 @@ impl Plan {
             quiet: false,
             acts: false,
             reads: false,
+            question: false,
             shell: false,
             label: None,
             place: None,

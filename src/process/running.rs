@@ -1,6 +1,6 @@
 //! A command that is running: started, watched, collected, ended.
 
-use super::plan::{Input, Output, Plan, Stage};
+use super::plan::{Input, Output, Plan};
 use super::{CAPTURE, Outcome, READ_TIMEOUT, Status, TAIL, end, resolve};
 use crate::run::{Cause, Error, Result, Run, Tail, cause, pipe, wait_for};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
@@ -12,9 +12,10 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// Docker's client is written in Go, which looks for garbage whenever its heap has doubled from 4 MiB:
-/// in the short life of a question that is a tenth of its time, for memory that its end gives back.
-/// With 400 it looks at 16 MiB for the first time: <https://pkg.go.dev/runtime#hdr-Environment_Variables>.
+/// For a question: docker's client is written in Go, which looks for garbage whenever its heap has
+/// doubled, from 4 MiB on. In so short a life that is a tenth of its time, for memory that its end
+/// gives back. With 400 the first look is at 16 MiB:
+/// <https://pkg.go.dev/runtime#hdr-Environment_Variables>.
 const GARBAGE: (&str, &str) = ("GOGC", "400");
 /// How long captured pipes are read after the last stage has ended: a background process that
 /// inherited them may hold them open for ever.
@@ -79,7 +80,7 @@ pub(super) fn spawn(plan: &Plan) -> Result<Running> {
                 Output::File(path, append) => expression.stdout_file(open(path, *append)?),
             };
         }
-        if asks_docker(plan, stage) && std::env::var_os(GARBAGE.0).is_none() {
+        if plan.question && std::env::var_os(GARBAGE.0).is_none() {
             expression = expression.env(GARBAGE.0, GARBAGE.1);
         }
         for (name, value) in &stage.env {
@@ -90,10 +91,14 @@ pub(super) fn spawn(plan: &Plan) -> Result<Running> {
         }
         let marker = end::marker();
         expression = expression.env(end::MARKER, &marker);
-        let (name, alone) = (stage.argv[0].clone(), !plan.interactive);
+        let (name, alone, question) = (stage.argv[0].clone(), !plan.interactive, plan.question);
         expression = expression.before_spawn(move |command| {
             // Programs put it in front of their messages: the name as the script has it.
             command.arg0(&name);
+            if question {
+                command.process_group(0);
+                return Ok(());
+            }
             if alone { own_session(command) } else { Ok(()) }
         });
         let handle =
@@ -105,13 +110,9 @@ pub(super) fn spawn(plan: &Plan) -> Result<Running> {
     Ok(running)
 }
 
-/// Whether a stage is a question to docker that is soon answered: `docker events` may live for months.
-fn asks_docker(plan: &Plan, stage: &Stage) -> bool {
-    !plan.acts && stage.argv[0] == "docker" && stage.argv.get(1).is_some_and(|verb| verb != "events")
-}
-
 /// A session of its own: with a mere process group, a `sudo` or `ssh` that asks on the terminal
-/// is stopped by SIGTTIN and hangs for ever.
+/// is stopped by SIGTTIN and hangs for ever. The price is a fork(2), which copies the tables of our
+/// memory and then each page that we write, where posix_spawn(3) borrows it: a millisecond or two.
 #[allow(unsafe_code)]
 fn own_session(command: &mut std::process::Command) -> std::io::Result<()> {
     // SAFETY: between fork and exec only async-signal-safe calls are allowed; setsid(2) is one,

@@ -85,7 +85,7 @@ pub fn only_here(run: &Run, what: &str) -> Result<()> {
 
 /// The socket that the client uses, as far as its variables and its configuration tell; none for
 /// a context or an address of another kind.
-fn socket() -> Option<PathBuf> {
+pub fn socket() -> Option<PathBuf> {
     let named = |context: &str| !context.is_empty() && context != "default";
     // Which of the two wins, if both are set, differs between clients.
     if variable("DOCKER_CONTEXT").is_some_and(|context| named(&context)) {
