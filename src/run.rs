@@ -1,5 +1,6 @@
 //! One run: what the command line decided, handed down to everything that acts.
 
+use crate::store::state;
 use chrono::{DateTime, Duration as Span, Local};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::collections::{BTreeMap, BTreeSet};
@@ -227,6 +228,8 @@ pub struct Run {
     pub options: Options,
     /// Tells everything that waits to stop.
     pub cancel: Cancel,
+    /// The state of scripts, once something has asked for it.
+    pub state: state::Shared,
     started: Instant,
     offset: Span,
     secrets: Arc<Mutex<BTreeSet<String>>>,
@@ -247,6 +250,7 @@ impl Run {
         Ok(Arc::new(Self {
             options,
             cancel,
+            state: state::Shared::default(),
             started: Instant::now(),
             offset,
             secrets: Arc::default(),

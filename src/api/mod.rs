@@ -168,6 +168,12 @@ impl Context {
         lock(&self.kept).push(Box::new(thing));
     }
 
+    /// Lets go of what was kept: the script has ended.
+    pub fn let_go(&self) {
+        let kept = std::mem::take(&mut *lock(&self.kept));
+        drop(kept);
+    }
+
     /// Registers a closure for the script's end, with the context that it needs to be called.
     #[allow(deprecated)]
     pub fn defer(&self, function: FnPtr, call: &NativeCallContext<'_>) {

@@ -80,12 +80,11 @@ mod state {
             value = change.call_within_context(&call, (old,))?;
             Ok(json(name, &value)?)
         };
-        let state = State::open(run)?;
         if run.dry() {
-            let text = new(state.get(name)?)?;
+            let text = new(State::open(run)?.get(name)?)?;
             planned(run, name, &text);
         } else {
-            state.update(run, name, new)?;
+            State::update(run, name, new)?;
         }
         Ok(value)
     }

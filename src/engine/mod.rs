@@ -196,7 +196,7 @@ fn run_here(run: &Arc<Run>, context: Context, mut engine: Engine, source: &Sourc
             (None, Ok(())) => {}
         }
     }
-    Ok(match (error.map(|error| report::locate(&program, error)), end) {
+    let ended = match (error.map(|error| report::locate(&program, error)), end) {
         (None, None) => Ended::with(0),
         (None, Some(End::Exit(code))) => Ended::with(code),
         (None, Some(End::PrivateHost(words))) => Ended { private_host: Some(words), ..Ended::with(0) },
@@ -204,5 +204,10 @@ fn run_here(run: &Arc<Run>, context: Context, mut engine: Engine, source: &Sourc
             let code = if error.exit == exit::USAGE { exit::FAILED } else { error.exit };
             Ended { error: Some(error), ..Ended::with(code) }
         }
-    })
+    };
+    context.let_go();
+    // The process is about to end, which gives all of it back at once: piece by piece it would cost
+    // as much as the check of a script.
+    std::mem::forget(engine);
+    Ok(ended)
 }

@@ -459,15 +459,13 @@ fn what_others_write_into_the_file_at_the_same_time_is_not_lost() {
          wait $one; a=$?; wait $two; b=$?
          grep -c appended /etc/hosts; exit $((a + b))");
     assert_eq!(gave.ok(), "200\n");
-    let gave = host.sh(
-        "(for i in $(seq 200); do
+    let gave = host.sh("(for i in $(seq 200); do
              # Not with cp, which refuses a file that is replaced between its look and its opening.
              cat /etc/hosts >/etc/.edit; echo \"10.0.0.2 edited$i\" >>/etc/.edit; mv /etc/.edit /etc/hosts
              grep -q \"edited$i\\$\" /etc/hosts || echo \"lost $i\"; sleep 0.005
          done) & one=$!
          \"$moyai\" run busy & two=$!
-         wait $one; a=$?; wait $two; b=$?; exit $((a + b))",
-    );
+         wait $one; a=$?; wait $two; b=$?; exit $((a + b))");
     assert_eq!(gave.ok(), "");
     assert_eq!(host.sh("grep -c edited /etc/hosts").ok(), "200\n");
     // The editor may be the last, with what it read before our last write: that is its own race,
