@@ -1,7 +1,10 @@
 //! One run: what the command line decided, handed down to everything that acts.
 
+pub mod tape;
+
 use chrono::{DateTime, Duration as Span, Local};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs::File;
@@ -12,6 +15,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use tape::Tape;
 
 /// The result of every operation of moyai.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -189,6 +193,10 @@ pub struct Options {
     pub timeout: Option<Duration>,
     /// `--scripts DIR` or `$MOYAI_SCRIPTS`: looked at before every other folder.
     pub scripts: Option<PathBuf>,
+    /// Where what the script is told is recorded.
+    pub record: Option<PathBuf>,
+    /// Where the answers come from instead of programs.
+    pub replay: Option<PathBuf>,
     /// Where things are found and kept.
     pub places: Places,
 }
@@ -203,6 +211,8 @@ impl Default for Options {
             at: None,
             timeout: None,
             scripts: std::env::var_os("MOYAI_SCRIPTS").map(PathBuf::from),
+            record: None,
+            replay: None,
             places: Places::of_this_user(),
         }
     }
@@ -218,6 +228,8 @@ pub struct Run {
     pub options: Options,
     /// Tells everything that waits to stop.
     pub cancel: Cancel,
+    /// What is recorded and played back.
+    pub tape: Option<Arc<Tape>>,
     started: Instant,
     offset: Span,
     secrets: Mutex<BTreeSet<String>>,
@@ -231,12 +243,20 @@ pub struct Run {
 impl Run {
     /// A run that starts now.
     pub fn new(options: Options) -> Result<Arc<Self>> {
-        let offset = options.at.map_or_else(Span::zero, |at| at - Local::now());
+        let (record, replay) = (options.record.as_deref(), options.replay.as_deref());
+        let begun = options.at.unwrap_or_else(Local::now);
+        let tape = match (record, replay) {
+            (None, None) => None,
+            _ => Some(Arc::new(Tape::open(record, replay, begun)?)),
+        };
+        let at = options.at.or_else(|| tape.as_ref()?.at());
+        let offset = at.map_or_else(Span::zero, |at| at - Local::now());
         let log_at_once = options.verbose || std::io::stderr().is_terminal();
         let cancel = Cancel::new(options.timeout)?;
         Ok(Arc::new(Self {
             options,
             cancel,
+            tape,
             started: Instant::now(),
             offset,
             secrets: Mutex::default(),
@@ -248,14 +268,59 @@ impl Run {
         }))
     }
 
-    /// Whether acts are printed instead of done.
+    /// Whether nothing is changed: acts are printed, or answered by a record.
     pub fn dry(&self) -> bool {
-        self.options.dry_run
+        self.options.dry_run || self.plays().is_some()
+    }
+
+    /// The record that answers in the place of programs.
+    pub fn plays(&self) -> Option<&Arc<Tape>> {
+        self.tape.as_ref().filter(|tape| tape.plays())
+    }
+
+    /// The record that is being made, unless this is a part of an answer that it gets.
+    pub fn records(&self) -> Option<&Arc<Tape>> {
+        self.tape.as_ref().filter(|tape| tape.records())
     }
 
     /// The time as scripts see it: the host's, moved by `--at`. It goes on ticking.
     pub fn now(&self) -> DateTime<Local> {
+        let now = self.tape.as_ref().and_then(|tape| tape.now()).unwrap_or_else(|| self.clock());
+        if let Some(tape) = self.records() {
+            // A record that cannot be written fails at the next question that can say so.
+            let _ = tape.write(&json!({ "n": tape.number(), "asked": tape::NOW, "told": now.to_rfc3339() }));
+        }
+        now
+    }
+
+    fn clock(&self) -> DateTime<Local> {
         Local::now() + self.offset
+    }
+
+    /// A question that is no command. It is asked for real, recorded, or answered by a record;
+    /// `otherwise` is the answer where a test has none.
+    ///
+    /// # Errors
+    /// Those of the real question, and those of the record.
+    pub fn told(&self, asked: &str, otherwise: Option<Value>, real: impl FnOnce() -> Result<Value>) -> Result<Value> {
+        let Some(tape) = &self.tape else { return real() };
+        let asked = self.mask(asked);
+        let number = tape.number();
+        let told = match tape.plays() {
+            true => tape
+                .answer(&asked, &asked, self.options.dry_run, otherwise)
+                .map(|answer| answer.get("told").or_else(|| answer.get("out")).cloned().unwrap_or_default()),
+            false => tape.within(real),
+        };
+        if tape.records() {
+            let mut line = json!({ "n": number, "asked": asked });
+            match &told {
+                Ok(told) => line["told"] = tape::masked(told, &|text| self.mask(text)),
+                Err(error) => line["error"] = tape::error_value(error, |text| self.mask(text)),
+            }
+            tape.write(&line)?;
+        }
+        told
     }
 
     /// Since the run began.
@@ -299,6 +364,12 @@ impl Run {
         let _ = std::io::stderr().lock().write_all(format!("{}\n", self.mask(text)).as_bytes());
     }
 
+    /// Prints a part of a program's standard error as it comes.
+    pub fn note_part(&self, text: &str) {
+        // Standard error that is gone loses these words, not the command.
+        let _ = std::io::stderr().lock().write_all(self.mask(text).as_bytes());
+    }
+
     /// A progress line: shown at once on a terminal and with `-v`, else kept for a failure.
     pub fn log(&self, text: &str) {
         if self.log_at_once {
@@ -322,9 +393,11 @@ impl Run {
     ///
     /// The line can be pasted into a shell; it may be several lines (a here-document).
     pub fn planned(&self, line: impl FnOnce() -> String) -> bool {
-        if self.dry() {
+        if self.options.dry_run {
             self.print(&line());
             self.planned.fetch_add(1, Ordering::Relaxed);
+        } else if let Some(tape) = self.records() {
+            let _ = tape.write(&json!({ "n": tape.number(), "did": self.mask(&line()) }));
         }
         self.dry()
     }
@@ -347,7 +420,7 @@ impl Run {
         let given = flags.into_iter().filter(|(given, _)| *given);
         let mut words: Vec<String> = given.map(|(_, word)| word.to_owned()).collect();
         if options.at.is_some() {
-            words.push(format!("--at={}", self.now().to_rfc3339()));
+            words.push(format!("--at={}", self.clock().to_rfc3339()));
         }
         if let Some(scripts) = &options.scripts {
             // It may run in another folder.

@@ -50,7 +50,7 @@ pub fn build(context: &Context) -> Engine {
     compare::register(&mut engine);
     let run = context.run.clone();
     // The plan of a dry run can be pasted as a whole: what the script says stands in comments.
-    engine.on_print(move |text| match run.dry() {
+    engine.on_print(move |text| match run.options.dry_run {
         true => run.print(&format!("# {}", text.replace('\n', "\n# "))),
         false => run.print(text),
     });
@@ -184,6 +184,9 @@ fn run_here(run: &Arc<Run>, context: Context, mut engine: Engine, source: &Sourc
             (None, Ok(())) => {}
         }
     }
+    // What stopped a replay counts, whatever a `catch` has made of it.
+    let well = error.is_none() && end.is_none();
+    let error = run.tape.as_ref().and_then(|tape| tape.stray(run.options.dry_run, well)).or(error);
     Ok(match (error.map(|error| report::locate(&program, error)), end) {
         (None, None) => Ended::with(0),
         (None, Some(End::Exit(code))) => Ended::with(code),

@@ -8,6 +8,7 @@ mod plan;
 pub mod private_host;
 mod resolve;
 mod running;
+mod taping;
 mod verbs;
 
 pub use crate::run::cause;
@@ -18,7 +19,9 @@ pub use running::Running;
 pub use verbs::{Verb, verb};
 
 use crate::run::{Error, Result, Run, exit};
+use serde_json::json;
 use std::time::Duration;
+use taping::Taping;
 
 /// How much of standard error an error carries.
 pub const TAIL: usize = 64 * 1024;
@@ -177,11 +180,11 @@ pub fn start(run: &Run, plan: &Plan) -> Result<Running> {
         error
     };
     plan.must_read(run).map_err(placed)?;
-    let own = own_script(run, plan);
+    let own = own_script(run, plan).filter(|_| run.plays().is_none());
     if own.is_some() && plan.acts {
         run.planned_elsewhere();
-    } else if plan.acts && run.planned(|| plan.line()) {
-        return Ok(Running::planned(plan));
+    } else if plan.acts && run.options.dry_run && run.planned(|| plan.line()) {
+        return Ok(Running::answered(plan, Outcome { planned: true, ..Outcome::default() }));
     }
     if !plan.acts {
         run.reading();
@@ -191,7 +194,23 @@ pub fn start(run: &Run, plan: &Plan) -> Result<Running> {
         let at = plan.place.as_ref().map_or_else(String::new, |place| format!("    # {place}"));
         run.note(&format!("+ {}{at}", plan.line()));
     }
-    running::spawn(own.as_ref().unwrap_or(plan)).map_err(placed)
+    let taping = Taping::begin(run, plan);
+    let started = if let Some(tape) = run.plays() {
+        let asked = run.mask(&plan.line());
+        // Where a test says nothing, an act is done well, and a read is a mistake of the test.
+        let otherwise = plan.acts.then(|| json!({ "planned": true }));
+        let answer = tape.answer(&asked, &run.mask(&plan.words()), run.options.dry_run, otherwise);
+        answer.map(|answer| Running::answered(plan, taping::outcome(&answer)))
+    } else {
+        running::spawn(own.as_ref().unwrap_or(plan), taping.is_some())
+    };
+    match (started, taping) {
+        (Ok(running), taping) => Ok(running.taped(taping)),
+        (Err(error), taping) => {
+            taping.into_iter().for_each(|taping| taping.failed(run, &error));
+            Err(placed(error))
+        }
+    }
 }
 
 /// `moyai run NAME` in a script is this very program: dry run, clock, scripts and the rest go on

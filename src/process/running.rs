@@ -1,6 +1,7 @@
 //! A command that is running: started, watched, collected, ended.
 
 use super::plan::{Input, Output, Plan};
+use super::taping::Taping;
 use super::{CAPTURE, Outcome, READ_TIMEOUT, Status, TAIL, end, resolve};
 use crate::run::{Cause, Error, Result, Run, cause, pipe, wait_for};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
@@ -16,19 +17,13 @@ use std::time::{Duration, Instant};
 /// inherited them may hold them open for ever.
 const LINGER: Duration = Duration::from_millis(200);
 
-/// Starts every stage, each in a session of its own, joined by pipes.
-pub(super) fn spawn(plan: &Plan) -> Result<Running> {
+/// Starts every stage, each in a session of its own, joined by pipes. For a record the output comes
+/// to us also where it would go through.
+pub(super) fn spawn(plan: &Plan, recorded: bool) -> Result<Running> {
     end::adopt_orphans();
     let programs = plan.stages.iter().map(resolve).collect::<Result<Vec<_>>>()?;
-    let mut running = Running {
-        plan: plan.clone(),
-        stages: Vec::new(),
-        out: None,
-        err: None,
-        begun: Instant::now(),
-        planned: false,
-        settled: false,
-    };
+    let mut running = Running::answered(plan, None);
+    running.settled = false;
     let open = |path: &PathBuf, append: bool| {
         let mut options = File::options();
         options.create(true).append(append).write(true).truncate(!append);
@@ -66,7 +61,7 @@ pub(super) fn spawn(plan: &Plan) -> Result<Running> {
         } else {
             expression = match &plan.output {
                 _ if plan.interactive => expression,
-                Output::Through if !plan.both => expression,
+                Output::Through if !plan.both && !recorded => expression,
                 Output::Capture | Output::Through => {
                     let (read, write) = pipe()?;
                     running.out = Some(read);
@@ -139,21 +134,30 @@ pub struct Running {
     out: Option<OwnedFd>,
     err: Option<OwnedFd>,
     begun: Instant,
-    planned: bool,
+    /// How it ended, where nothing was started.
+    answer: Option<Outcome>,
+    taping: Option<Taping>,
     settled: bool,
 }
 
 impl Running {
-    pub(super) fn planned(plan: &Plan) -> Self {
+    /// A command that is not started, for its end is known.
+    pub(super) fn answered(plan: &Plan, answer: impl Into<Option<Outcome>>) -> Self {
         Self {
             plan: plan.clone(),
             stages: Vec::new(),
             out: None,
             err: None,
             begun: Instant::now(),
-            planned: true,
+            answer: answer.into(),
+            taping: None,
             settled: true,
         }
+    }
+
+    pub(super) fn taped(mut self, taping: Option<Taping>) -> Self {
+        self.taping = taping;
+        self
     }
 
     /// Waits for the end, keeping the output.
@@ -186,8 +190,22 @@ impl Running {
     /// # Errors
     /// When the run is cancelled meanwhile.
     pub fn watch(&mut self, run: &Run, sink: &mut dyn FnMut(&[u8]) -> ControlFlow<()>) -> Result<Outcome> {
-        if self.planned {
-            return Ok(Outcome { planned: true, ..Outcome::default() });
+        let Some(mut taping) = self.taping.take() else { return self.follow(run, sink) };
+        let outcome = self.follow(run, &mut |bytes| {
+            taping.take(bytes);
+            sink(bytes)
+        })?;
+        taping.done(run, &outcome)?;
+        Ok(outcome)
+    }
+
+    fn follow(&mut self, run: &Run, sink: &mut dyn FnMut(&[u8]) -> ControlFlow<()>) -> Result<Outcome> {
+        if let Some(mut outcome) = self.answer.take() {
+            let _ = sink(&std::mem::take(&mut outcome.out));
+            if self.plan.output == Output::Through {
+                run.note_part(&outcome.err_text());
+            }
+            return Ok(outcome);
         }
         let limit = match self.plan.timeout {
             _ if self.plan.interactive => None,
@@ -259,9 +277,7 @@ impl Running {
                     Some(Ok(count)) => {
                         tail.push(&buffer[..count]);
                         if self.plan.output == Output::Through {
-                            // Standard error that is gone loses these words, not the command.
-                            let text = run.mask(&String::from_utf8_lossy(&buffer[..count]));
-                            let _ = std::io::stderr().lock().write_all(text.as_bytes());
+                            run.note_part(&String::from_utf8_lossy(&buffer[..count]));
                         }
                     }
                     _ => {}
@@ -270,12 +286,11 @@ impl Running {
         }
         self.settled = true;
         let outcome = Outcome {
-            out: Vec::new(),
             err: tail.into_bytes(),
             statuses: self.stages.iter().filter_map(|stage| stage.status).collect(),
             seconds: self.begun.elapsed().as_secs_f64(),
-            planned: false,
             timed_out,
+            ..Outcome::default()
         };
         if self.plan.interactive {
             self.after_interactive(run, &outcome)?;
