@@ -13,6 +13,7 @@ pub mod hosts;
 pub mod http;
 pub mod moyai;
 pub mod nginx;
+pub mod parallel;
 pub mod pool;
 pub mod state;
 pub mod text;
@@ -212,6 +213,7 @@ pub fn register(engine: &mut Engine) {
     http::register(engine);
     moyai::register(engine);
     nginx::register(engine);
+    parallel::register(engine);
     state::register(engine);
     text::register(engine);
     time::register(engine);

@@ -1,7 +1,8 @@
 //! `moyai init`.
 
 use super::{Common, folder};
-use crate::engine::load;
+use crate::api::Context;
+use crate::engine::{self, load};
 use crate::process::{cause, quote};
 use crate::run::{Error, Result, Run};
 use std::io::Write;
@@ -29,6 +30,14 @@ impl Init {
             let made = write_new(&path, &load::embedded(name).unwrap_or_default().text)?;
             run.print(&format!("{} {}", if made { "made" } else { "kept" }, path.display()));
         }
+        // For an editor's Rhai extension: they complete and document every function.
+        let definitions = folder.join("definitions");
+        let failed = |error: std::io::Error| {
+            denied(Error::new(format!("write `{}`: {}", definitions.display(), cause(&error))), &error)
+        };
+        std::fs::create_dir_all(&definitions).map_err(failed)?;
+        engine::build(&Context::new(run.clone())).definitions().write_to_dir(&definitions).map_err(failed)?;
+        run.print(&format!("made {}    # for your editor's Rhai extension", definitions.display()));
         let option =
             if folder == usual { String::new() } else { format!(" --scripts {}", quote(&folder.to_string_lossy())) };
         run.print(&format!("\nnext: moyai edit config{option}    # SITES: what to watch, TELL: who is told"));
