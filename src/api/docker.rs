@@ -3,6 +3,9 @@
 //! What is asked is matched by id, never by position, and costs two processes at most, however
 //! many containers there are. Read are the fields that engines from 1.9 to 29 have in common.
 
+pub mod engine;
+mod memory;
+
 use super::{Context, Fallible, from_json, map, optional};
 use crate::process::{self, Outcome, Plan};
 use crate::run::{Error, Options, Result, Run, exit};
@@ -192,7 +195,7 @@ fn is_up(full: &Value) -> bool {
 }
 
 /// Every container, or those that are up, the newest first.
-fn list(run: &Run, all: bool) -> Result<Array> {
+pub fn list(run: &Run, all: bool) -> Result<Array> {
     let mut verb = vec!["ps", "--no-trunc", "--format", "{{json .}}"];
     if all {
         verb.insert(1, "--all");
@@ -259,23 +262,27 @@ fn container(status: &str, full: &Value, others: &HashMap<String, Value>, driver
         let target = text(mount, "/Destination");
         Dynamic::from(map([("kind", kind.into()), ("source", source.into()), ("target", target.into())]))
     });
-    // `--network container:ID` shares the other's addresses, and has none in its own entry.
-    let mode = text(full, "/HostConfig/NetworkMode").strip_prefix("container:");
-    let shared = mode.and_then(|id| others.get(id));
-    let networks = networks(shared.unwrap_or(full)).map(|(name, settings)| {
-        let id = text(full, "/Id");
-        let aliases = settings.get("Aliases").and_then(Value::as_array).filter(|_| shared.is_none());
-        // Engines before 25 add the short id.
-        let aliases =
-            aliases.into_iter().flatten().filter_map(Value::as_str).filter(|alias| Some(*alias) != id.get(..12));
-        Dynamic::from(map([
-            ("network", name.into()),
-            ("driver", drivers.of(name, text(settings, "/NetworkID")).unwrap_or_default().into()),
-            ("address", text(settings, "/IPAddress").into()),
-            ("address6", text(settings, "/GlobalIPv6Address").into()),
-            ("aliases", aliases.map(Into::into).collect::<Array>().into()),
-        ]))
-    });
+    // `--network container:ID` shares the other's addresses while that is up, and has none of its own.
+    let shared = text(full, "/HostConfig/NetworkMode").strip_prefix("container:");
+    let other = shared.and_then(|id| others.get(id));
+    let networks: Array = match shared {
+        Some(id) if !other.is_some_and(is_up) => {
+            let name = other.map_or(id.get(..12).unwrap_or(id), |other| text(other, "/Name").trim_start_matches('/'));
+            vec![network(&format!("container:{name}"), "container", &Value::Null, Array::new())]
+        }
+        _ => networks(other.unwrap_or(full))
+            .map(|(name, settings)| {
+                let aliases = settings.get("Aliases").and_then(Value::as_array).filter(|_| shared.is_none());
+                let aliases = aliases.into_iter().flatten().filter_map(Value::as_str);
+                // Engines before 25 add the short id.
+                let aliases = aliases.filter(|alias| Some(*alias) != text(full, "/Id").get(..12));
+                let driver = drivers.of(name, text(settings, "/NetworkID")).unwrap_or_default();
+                network(name, driver, settings, aliases.map(Into::into).collect())
+            })
+            .collect(),
+    };
+    let up = is_up(full);
+    let exit_code = full.pointer("/State/ExitCode").and_then(Value::as_i64);
     map([
         ("id", text(full, "/Id").into()),
         ("name", text(full, "/Name").trim_start_matches('/').into()),
@@ -288,9 +295,22 @@ fn container(status: &str, full: &Value, others: &HashMap<String, Value>, driver
         ("health", health.into()),
         ("labels", labels(full).into()),
         ("created", seconds(text(full, "/Created"))),
+        ("started", seconds(text(full, "/State/StartedAt"))),
+        ("exit_code", optional(exit_code.filter(|_| !up))),
         ("mounts", mounts.collect::<Array>().into()),
-        ("networks", networks.collect::<Array>().into()),
+        ("networks", networks.into()),
     ])
+}
+
+/// A network of a container for a script.
+fn network(name: &str, driver: &str, settings: &Value, aliases: Array) -> Dynamic {
+    Dynamic::from(map([
+        ("network", name.into()),
+        ("driver", driver.into()),
+        ("address", text(settings, "/IPAddress").into()),
+        ("address6", text(settings, "/GlobalIPv6Address").into()),
+        ("aliases", aliases.into()),
+    ]))
 }
 
 /// The images that `docker images` lists (CLI 29 hides the untagged ones), a row for each name.
@@ -329,33 +349,6 @@ fn list_images(run: &Run) -> Result<Array> {
         }
     }
     Ok(list)
-}
-
-/// The engine's version, where it keeps its data, and where it is.
-fn engine(run: &Run) -> Result<Map> {
-    let plan = Plan::read(["docker", "info", "--format", "{{json .}}"]);
-    let outcome = call(run, &plan)?;
-    let info = json("info", &outcome.out)?;
-    let version = text(&info, "/ServerVersion");
-    // CLI 20.10 exits with 0 when it reached no engine.
-    let errors = info.get("ServerErrors").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
-    let errors: Vec<&str> = errors.collect();
-    if !errors.is_empty() || version.is_empty() {
-        let err = if errors.is_empty() { outcome.err_text() } else { errors.join("\n") };
-        return Err(explain(&plan.line(), Error { err, ..Error::new("`docker info`: it names no engine") }));
-    }
-    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    // Set, $DOCKER_HOST is the context `default`, unless $DOCKER_CONTEXT names another.
-    let host = match text(&info, "/ClientInfo/Context") {
-        "" | "default" => set("DOCKER_HOST").unwrap_or_else(|| "unix:///var/run/docker.sock".into()),
-        context => {
-            let words = ["context", "inspect", "--format", "{{.Endpoints.docker.Host}}", "--", context];
-            ask(run, words, false)?.text().trim().to_owned()
-        }
-    };
-    let remote = !host.starts_with("unix://") || text(&info, "/OperatingSystem") == "Docker Desktop";
-    let root = text(&info, "/DockerRootDir");
-    Ok(map([("version", version.into()), ("root", root.into()), ("host", host.into()), ("remote", remote.into())]))
 }
 
 /// Refuses what docker would take for an option.
@@ -522,12 +515,14 @@ mod docker {
     /// the newest first.
     ///
     /// Returns an array of `#{id, name, image, image_id, repository, tag, state, status, health,
-    /// labels, created, mounts: [#{kind, source, target}], networks: [#{network, driver, address,
-    /// address6, aliases}]}`. `image` is what the container was made from, as it was written;
-    /// `repository` and `tag` are its parts, `""` for a bare image id. `created` is in seconds
-    /// since 1970. `health` is `""` without a health check. A mount's `source` is the volume's
-    /// name, or the folder on the host. Addresses are `""` where there is none; a container that
-    /// shares another's network has the other's.
+    /// labels, created, started, exit_code, mounts: [#{kind, source, target}], networks: [#{network,
+    /// driver, address, address6, aliases}]}`. `image` is what the container was made from, as it
+    /// was written; `repository` and `tag` are its parts, `""` for a bare image id. `created` and
+    /// `started` (its last start) are in seconds since 1970, or `()`; `exit_code` is `()` while it
+    /// is up. `health` is `""` without a health check. A mount's `source` is the volume's name, or
+    /// the folder on the host. Addresses are `""` where there is none; a container that shares
+    /// another's network has the other's, or, while that is down, one network `container:OTHER` of
+    /// the driver `container`.
     ///
     /// Errors: when the engine cannot be reached; an unreadable list is never an empty one.
     ///
@@ -551,6 +546,42 @@ mod docker {
     #[rhai_fn(return_raw)]
     pub fn ps_all(call: NativeCallContext) -> Fallible<Array> {
         Ok(list(&Context::of(&call).run, true)?)
+    }
+
+    /// Remembers which containers are up, for `docker::remembered`. An act, done only when
+    /// something is new.
+    ///
+    /// What goes down while the engine runs, done (exit code 0) or stopped by somebody, is not
+    /// remembered any more; what falls, and what was up when the engine stopped, is. Only for an
+    /// engine on this host.
+    ///
+    /// - `containers`: what `docker::ps_all()` gives.
+    ///
+    /// Errors: when the state cannot be kept; when the engine's events, which tell a fall from a
+    /// stop, cannot be read.
+    ///
+    /// ```rhai
+    /// let look = || docker::remember(docker::ps_all());
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn remember(call: NativeCallContext, containers: Array) -> Fallible<()> {
+        Ok(memory::remember(&Context::of(&call).run, &containers)?)
+    }
+
+    /// The names of the containers that should run, as `docker::remember` saw them last, those
+    /// first that were seen up first; some may not be there any more.
+    ///
+    /// Returns an array of names; `()` when nothing was ever remembered.
+    ///
+    /// Errors: when the state cannot be read.
+    ///
+    /// ```rhai
+    /// let names = docker::remembered() ?? [];
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn remembered(call: NativeCallContext) -> Fallible<Dynamic> {
+        let names = memory::remembered(&Context::of(&call).run)?;
+        Ok(optional(names.map(|names| names.into_iter().map(Dynamic::from).collect::<Array>())))
     }
 
     /// All that docker knows about a container: `docker container inspect`.
@@ -593,8 +624,8 @@ mod docker {
     /// The engine.
     ///
     /// Returns `#{version, root, host, remote}`: `root` is the folder of its data, `host` its
-    /// address. `remote` is true when it is on another machine, or in the virtual machine of
-    /// Docker Desktop: the addresses of its containers mean nothing here.
+    /// address. `remote` is true when the addresses of its containers mean nothing on this host: it
+    /// is on another machine, in the virtual machine of Docker Desktop, or rootless.
     ///
     /// Errors: when the engine cannot be reached.
     ///
@@ -603,7 +634,13 @@ mod docker {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn info(call: NativeCallContext) -> Fallible<Map> {
-        Ok(engine(&Context::of(&call).run)?)
+        let engine = super::engine::Engine::ask(&Context::of(&call).run)?;
+        Ok(map([
+            ("version", engine.version.into()),
+            ("root", engine.root.into()),
+            ("host", engine.host.into()),
+            ("remote", engine.remote.into()),
+        ]))
     }
 
     /// Starts a container. An act.

@@ -4,19 +4,25 @@
 
 mod names;
 
-use super::{Context, Fallible, file, map};
-use crate::run::{Error, Result, Run};
-use crate::store::lock;
-use names::Container;
+use super::{Context, Fallible, docker, file, map};
+use crate::process::{self, Plan};
+use crate::run::{Error, Result, Run, exit};
+use crate::store::{lock, replace};
+use names::{Container, Line, Scene};
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Engine, Map, exported_module};
+use std::borrow::Cow;
 use std::io::ErrorKind;
 use std::net::IpAddr;
 use std::ops::Range;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::time::Duration;
 
 /// Where the C library looks: hosts(5).
-const HOSTS: &str = "/etc/hosts";
+pub const HOSTS: &str = "/etc/hosts";
+/// How long the name servers may take to say that they know a name.
+const ANSWER: Duration = Duration::from_secs(3);
 /// How the block's lines begin and end; the rest of the first is a word for the reader.
 const BEGIN: &str = "# BEGIN moyai";
 const END: &str = "# END moyai";
@@ -38,12 +44,23 @@ struct Entry {
     names: Vec<String>,
     /// As it stands in the file, without comment.
     text: String,
+    /// Whether there is no comment.
+    bare: bool,
+}
+
+impl Entry {
+    /// Whether it looks like what the script of 2014 wrote: an address in Docker's only network
+    /// then, one name, nothing else.
+    fn is_of_2014(&self) -> bool {
+        let old = |address: IpAddr| matches!(address, IpAddr::V4(four) if four.octets()[..2] == [172, 17]);
+        self.bare && self.names.len() == 1 && old(self.address)
+    }
 }
 
 /// The lines that count for the C library: an address, then at least one name.
 fn entries(bytes: &[u8]) -> impl Iterator<Item = Entry> {
-    bytes.split(|byte| *byte == b'\n').enumerate().filter_map(|(index, line)| {
-        let line = line.split(|byte| *byte == b'#').next().unwrap_or_default();
+    bytes.split(|byte| *byte == b'\n').enumerate().filter_map(|(index, whole)| {
+        let line = whole.split(|byte| *byte == b'#').next().unwrap_or_default();
         let text = String::from_utf8_lossy(line);
         let mut words = text.split_ascii_whitespace();
         let address = words.next()?.split('%').next()?.parse().ok()?;
@@ -53,6 +70,7 @@ fn entries(bytes: &[u8]) -> impl Iterator<Item = Entry> {
             address,
             names,
             text: text.trim().replace(char::is_control, "\u{fffd}"),
+            bare: line.len() == whole.len(),
         })
     })
 }
@@ -141,7 +159,7 @@ impl<'a> Hosts<'a> {
     }
 
     /// The whole file with these lines as the block; without lines there is no block.
-    fn with(&self, lines: &[String]) -> Vec<u8> {
+    fn with(&self, lines: &[Line]) -> Vec<u8> {
         let (before, behind) = (&self.bytes[..self.block.start], &self.bytes[self.block.end..]);
         let mut bytes = before.to_vec();
         if !lines.is_empty() {
@@ -151,7 +169,7 @@ impl<'a> Hosts<'a> {
             if glued {
                 bytes.extend_from_slice(newline);
             }
-            for line in [begin.as_str()].into_iter().chain(lines.iter().map(String::as_str)).chain([END]) {
+            for line in [begin].into_iter().chain(lines.iter().map(Line::to_string)).chain([END.to_owned()]) {
                 bytes.extend_from_slice(line.as_bytes());
                 bytes.extend_from_slice(newline);
             }
@@ -175,16 +193,150 @@ fn newline(before: &[u8], behind: &[u8]) -> &'static [u8] {
     if carriage * 2 > all { b"\r\n" } else { b"\n" }
 }
 
-/// What an update did, or would have done.
-#[derive(Debug, PartialEq)]
-struct Change {
-    changed: bool,
-    added: Vec<String>,
-    removed: Vec<String>,
-    skipped: Vec<names::Skipped>,
+/// What a script asks of an update besides.
+#[derive(Debug, Default)]
+pub struct Wishes {
+    /// Names that nginx needs.
+    pub needed: Vec<String>,
+    /// Whether the lines of the script of 2014 go into the block.
+    pub adopt: bool,
 }
 
-fn update(run: &Run, containers: &[Container], path: &str) -> Result<Change> {
+impl Wishes {
+    fn read(options: &Map) -> Result<Self> {
+        let mut wishes = Self::default();
+        for (name, value) in options {
+            let wrong = |wanted: &str| {
+                Error::new(format!("update the hosts file: `{name}` is {wanted}, not `{}`", value.type_name()))
+            };
+            match name.as_str() {
+                "sites" => {
+                    let upstream = |site: &Dynamic| {
+                        let name = site.read_lock::<Map>().and_then(|site| site.get("upstream").cloned());
+                        name.and_then(|name| name.into_string().ok())
+                            .ok_or_else(|| wrong("what `nginx::sites()` gives"))
+                    };
+                    let sites = value.read_lock::<Array>().ok_or_else(|| wrong("an array"))?;
+                    wishes.needed = sites.iter().map(upstream).collect::<Result<_>>()?;
+                }
+                "adopt" => wishes.adopt = value.as_bool().map_err(|_| wrong("true or false"))?,
+                _ => {
+                    let error = Error::new(format!("update the hosts file: there is no option `{name}`"));
+                    return Err(error.help("there are `sites` and `adopt`"));
+                }
+            }
+        }
+        Ok(wishes)
+    }
+}
+
+/// What an update did, or would have done.
+#[derive(Debug, PartialEq)]
+pub struct Change {
+    /// Whether the file's bytes changed.
+    pub changed: bool,
+    /// New lines, as `address name`.
+    pub added: Vec<String>,
+    /// Lines that are gone.
+    pub removed: Vec<String>,
+    /// Names without a line.
+    pub skipped: Vec<names::Skipped>,
+    /// Names with the placeholder.
+    pub waiting: Vec<String>,
+}
+
+/// The file without the lines of the script of 2014 that name a container, and these lines.
+fn adopt<'a>(bytes: &'a [u8], path: &str, containers: &[Container]) -> Result<(Cow<'a, [u8]>, Vec<String>)> {
+    let is_one = |name: &str| containers.iter().any(|one| one.name.eq_ignore_ascii_case(name));
+    let old = |entry: &Entry| entry.is_of_2014() && is_one(&entry.names[0]);
+    let old: Vec<Entry> = Hosts::of(bytes, path)?.theirs().into_iter().filter(old).collect();
+    let lines = bytes.split_inclusive(|byte| *byte == b'\n').enumerate();
+    let kept = lines.filter(|(index, _)| !old.iter().any(|entry| entry.line == index + 1));
+    let kept = kept.flat_map(|(_, line)| line).copied().collect();
+    Ok((Cow::Owned(kept), old.into_iter().map(|entry| format!("{} {}", entry.address, entry.names[0])).collect()))
+}
+
+/// The content that the file should have, and what that changes.
+fn propose(
+    run: &Run,
+    containers: &[Container],
+    bytes: &[u8],
+    path: &str,
+    wishes: &Wishes,
+) -> Result<(Vec<u8>, Change)> {
+    let (rest, adopted) =
+        if wishes.adopt { adopt(bytes, path, containers)? } else { (Cow::Borrowed(bytes), Vec::new()) };
+    let hosts = Hosts::of(&rest, path)?;
+    let (theirs, old) = (hosts.theirs(), hosts.ours());
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let scene = Scene { containers, theirs: &theirs, old: &old, host: &host, dry: run.dry() };
+    let (mut lines, skipped) = scene.lines();
+    let waiting = scene.hold(&wishes.needed, &mut lines, &mut |name| resolves(run, name, bytes))?;
+    let pairs: Vec<String> = lines.iter().flat_map(Line::pairs).collect();
+    let not_in = |list: &[String], other: &[String]| -> Vec<String> {
+        list.iter().filter(|line| !other.contains(line)).cloned().collect()
+    };
+    let removed = [adopted, not_in(&old, &pairs)].concat();
+    let new = hosts.with(&lines);
+    Ok((new.clone(), Change { changed: new != bytes, added: not_in(&pairs, &old), removed, skipped, waiting }))
+}
+
+/// Whether anything but the hosts file knows an address of a name: what nginx would ask next, by
+/// nsswitch.conf(5). A name server on this host may answer from the file too: an address that the
+/// file gives the name now does not count.
+fn resolves(run: &Run, name: &str, bytes: &[u8]) -> Result<bool> {
+    let ours = |entry: &Entry| entry.names.iter().any(|other| other.eq_ignore_ascii_case(name));
+    let ours: Vec<IpAddr> = entries(bytes).filter(ours).map(|entry| entry.address).collect();
+    let switch = std::fs::read_to_string("/etc/nsswitch.conf").unwrap_or_default();
+    let line = switch.lines().find_map(|line| line.trim().strip_prefix("hosts:")).unwrap_or("dns");
+    let behind: Vec<&str> = line.split_whitespace().filter(|service| *service != "files").collect();
+    let words = ["getent", "-s", &format!("hosts:{}", behind.join(" ")), "ahosts", name];
+    match process::attempt(run, &Plan::read(words).timeout(ANSWER)) {
+        Ok(outcome) => Ok(outcome.text().lines().any(|line| {
+            let address = line.split_whitespace().next().and_then(|address| address.parse().ok());
+            address.is_some_and(|address| !ours.contains(&address))
+        })),
+        Err(error) if error.exit == exit::TIMED_OUT && run.cancel.cause().is_none() => Ok(false),
+        // Without getent(1) nothing is known, and so nothing is held.
+        Err(error) if error.exit == exit::NOT_FOUND => Ok(true),
+        Err(error) => Err(error),
+    }
+}
+
+/// What a look at this host's hosts file finds.
+#[derive(Debug)]
+pub struct Look {
+    /// What an update would change.
+    pub change: Change,
+    /// The lines of the script of 2014 that name a container.
+    pub old: Vec<String>,
+}
+
+/// Looks at this host's hosts file.
+///
+/// # Errors
+/// When it cannot be read, or has only a part of the block's marks.
+pub fn look(run: &Run, containers: &Array, needed: Vec<String>) -> Result<Look> {
+    let containers = containers.iter().map(Container::from_map).collect::<Result<Vec<_>>>()?;
+    let bytes = file::read_bytes(Path::new(HOSTS))?;
+    let change = propose(run, &containers, &bytes, HOSTS, &Wishes { needed, adopt: false })?.1;
+    Ok(Look { change, old: adopt(&bytes, HOSTS, &containers)?.1 })
+}
+
+/// Whether a path leads to this host's own hosts file.
+fn is_this_hosts(path: &str) -> bool {
+    let id = |path: &str| std::fs::metadata(path).ok().map(|file| (file.dev(), file.ino()));
+    path == HOSTS || id(path).is_some_and(|file| id(HOSTS) == Some(file))
+}
+
+fn update(run: &Run, containers: &[Container], path: &str, wishes: &Wishes) -> Result<Change> {
+    if is_this_hosts(path)
+        && let Some(engine) = docker::engine::elsewhere(run)?
+    {
+        let what = "its containers' addresses mean nothing on this host";
+        return Err(Error::new(format!("update `{path}`: the engine is `{engine}`, and {what}; nothing was changed"))
+            .help("run it where the engine is; `docker context ls` and $DOCKER_HOST say why it is this one"));
+    }
     // The later run has the newer truth: it waits its turn and then does its work.
     let _guard = lock::wait(run, "hosts")?;
     run.reading();
@@ -195,21 +347,28 @@ fn update(run: &Run, containers: &[Container], path: &str) -> Result<Change> {
         Err(error) if missing => return Err(error.help("every host has one: begin it with `127.0.0.1 localhost`")),
         Err(error) => return Err(error),
     };
-    let hosts = Hosts::of(&bytes, path)?;
-    let old = hosts.ours();
-    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    let (lines, skipped) = names::choose(containers, &hosts.theirs(), &old, &host, run.dry());
-    let not_in = |list: &[String], other: &[String]| -> Vec<String> {
-        list.iter().filter(|line| !other.contains(line)).cloned().collect()
-    };
-    let new = hosts.with(&lines);
-    let changed = new != bytes && file::put(run, Path::new(path), &new)?;
-    Ok(Change { changed, added: not_in(&lines, &old), removed: not_in(&old, &lines), skipped })
+    let (new, mut change) = propose(run, containers, &bytes, path, wishes)?;
+    if !change.changed {
+        return Ok(change);
+    }
+    if missing || run.dry() {
+        file::put(run, Path::new(path), &new)?;
+        return Ok(change);
+    }
+    replace::update(Path::new(path), &mut |now| {
+        if now == bytes {
+            return Ok(new.clone());
+        }
+        let (new, now) = propose(run, containers, now, path, wishes)?;
+        change = now;
+        Ok(new)
+    })?;
+    Ok(change)
 }
 
-fn update_map(call: &NativeCallContext<'_>, containers: &Array, path: &str) -> Fallible<Map> {
+fn update_map(call: &NativeCallContext<'_>, containers: &Array, path: &str, options: &Map) -> Fallible<Map> {
     let containers = containers.iter().map(Container::from_map).collect::<Result<Vec<_>>>()?;
-    let change = update(&Context::of(call).run, &containers, path)?;
+    let change = update(&Context::of(call).run, &containers, path, &Wishes::read(options)?)?;
     let strings = |list: Vec<String>| -> Dynamic { list.into_iter().map(Dynamic::from).collect::<Array>().into() };
     let skipped = |skipped: names::Skipped| -> Dynamic {
         map([("name", skipped.name.into()), ("reason", skipped.reason.into())]).into()
@@ -220,6 +379,7 @@ fn update_map(call: &NativeCallContext<'_>, containers: &Array, path: &str) -> F
         ("added", strings(change.added)),
         ("removed", strings(change.removed)),
         ("skipped", change.skipped.into_iter().map(skipped).collect::<Array>().into()),
+        ("waiting", strings(change.waiting)),
     ]))
 }
 
@@ -236,36 +396,42 @@ fn read_list(call: &NativeCallContext<'_>, path: &str) -> Fallible<Array> {
 /// The hosts file, `/etc/hosts`: names that nginx and every other program on this host understand.
 #[export_module]
 mod hosts {
-    /// Gives each running container's name its address, in a marked block of `/etc/hosts`. What
+    /// Gives each running container's names its address, in a marked block of `/etc/hosts`. What
     /// is not in the block stays as it is, byte for byte; names that are no longer running go.
     ///
-    /// - `containers`: what `docker::ps()` gives. Stopped ones are passed over; an empty array
-    ///   takes all names away.
+    /// A container has its own name, its aliases without a dot, and in a compose project `SERVICE`
+    /// and `SERVICE.PROJECT`; all but its own only where they are clear: exactly one running
+    /// container has it, and none has it as its own name.
     ///
-    /// Returns `#{changed, path, added, removed, skipped}`: `added` and `removed` hold lines such as
-    /// `"172.17.0.2 blog"`, a new address is in both; `skipped` holds `#{name, reason}` for each
-    /// container that cannot have a line, or whose name would hurt: `localhost`, this host's own
-    /// name, a number, a name that a line outside of the block gives another address.
+    /// - `containers`: what `docker::ps_all()` gives; with `docker::ps()`, the names of stopped
+    ///   containers are not known to be theirs. An empty array takes all names away.
+    ///
+    /// Returns `#{changed, path, added, removed, skipped, waiting}`: `added` and `removed` hold lines
+    /// such as `"172.17.0.2 blog"`, a new address is in both; `skipped` holds `#{name, reason}` for
+    /// each name that is not clear, that no address goes with, or that would hurt: `localhost`, this
+    /// host's own name, a number, a name that a line outside of the block gives another address;
+    /// `waiting` is explained below.
     ///
     /// Errors: when the file cannot be read or written, or when only a part of the block's marks
-    /// is there; the file is then as it was.
+    /// is there; when the engine is on another machine, in Docker Desktop or rootless. The file is
+    /// then as it was.
     ///
     /// ```rhai
     /// let update = |containers| hosts::update(containers);
     /// ```
     #[rhai_fn(return_raw)]
     pub fn update(call: NativeCallContext, containers: Array) -> Fallible<Map> {
-        update_map(&call, &containers, HOSTS)
+        update_map(&call, &containers, HOSTS, &Map::new())
     }
 
     /// Like `hosts::update`, in another file.
     ///
-    /// - `containers`: what `docker::ps()` gives.
+    /// - `containers`: what `docker::ps_all()` gives.
     /// - `path`: a file in the form of `/etc/hosts`; it is made if it is not there.
     ///
     /// Returns what `hosts::update` returns.
     ///
-    /// Errors: as `hosts::update`.
+    /// Errors: as `hosts::update`; an engine elsewhere is none for a file that is not this host's.
     ///
     /// ```rhai
     /// let blog = #{ name: "blog", state: "running", networks: [
@@ -275,7 +441,29 @@ mod hosts {
     /// ```
     #[rhai_fn(name = "update", return_raw)]
     pub fn update_at(call: NativeCallContext, containers: Array, path: &str) -> Fallible<Map> {
-        update_map(&call, &containers, path)
+        update_map(&call, &containers, path, &Map::new())
+    }
+
+    /// Like `hosts::update`, with what a host's nginx needs besides.
+    ///
+    /// - `containers`, `path`: as in the shorter forms.
+    /// - `options`: `sites`, what `nginx::sites()` gives: a name in them that nobody has, and that
+    ///   nothing else on this host resolves, gets `255.255.255.255`, so that nginx starts and
+    ///   answers for this site with 502. A name with a dot is left to its name server, unless it
+    ///   is a container's or was in the block before. `adopt`: true moves the loose
+    ///   `172.17.x.x NAME` lines of the script of 2014 into the block, those whose NAME is a
+    ///   container.
+    ///
+    /// Returns what `hosts::update` returns; `waiting` holds the names that got `255.255.255.255`.
+    ///
+    /// Errors: as `hosts::update`.
+    ///
+    /// ```rhai
+    /// let change = |path| hosts::update([], path, #{ sites: [#{ upstream: "shop" }], adopt: true });
+    /// ```
+    #[rhai_fn(name = "update", return_raw)]
+    pub fn update_with(call: NativeCallContext, containers: Array, path: &str, options: Map) -> Fallible<Map> {
+        update_map(&call, &containers, path, &options)
     }
 
     /// The lines of `/etc/hosts` that name an address, those of the block too.
@@ -315,8 +503,12 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn lines(texts: &[&str]) -> Vec<String> {
-        texts.iter().map(|text| (*text).to_owned()).collect()
+    fn lines(texts: &[&str]) -> Vec<Line> {
+        texts
+            .iter()
+            .map(|text| text.split_once(' ').unwrap())
+            .map(|(address, name)| Line { address: address.to_owned(), names: vec![name.to_owned()] })
+            .collect()
     }
 
     /// The file with these lines, and again without.
@@ -418,10 +610,12 @@ mod tests {
     }
 
     fn any_containers() -> impl Strategy<Value = Vec<Container>> {
-        let name = prop_oneof!["[abAB][a-c1]", "[a-z0-9.\n _-]{1,6}", "localhost", ".{0,4}"];
+        let name = || prop_oneof!["[abAB][a-c1]", "[a-z0-9.\n _-]{1,6}", "localhost", ".{0,4}"];
         let address = prop_oneof![Just(String::new()), "172\\.17\\.0\\.[2-5]", "fd00::[2-5]", ".{0,6}"];
-        let one = (name, address.clone(), address, prop_oneof!["bridge", "host"]).prop_map(
-            |(name, address, address6, driver)| Container {
+        let further = proptest::collection::btree_set(name(), 0..3);
+        let one = (name(), address.clone(), address, prop_oneof!["bridge", "host"], further).prop_map(
+            |(name, address, address6, driver, further)| Container {
+                further,
                 name,
                 state: "running".to_owned(),
                 networks: vec![Network { network: "net".to_owned(), driver, address, address6 }],
@@ -432,7 +626,8 @@ mod tests {
 
     fn next(bytes: &[u8], containers: &[Container]) -> Vec<u8> {
         let hosts = Hosts::of(bytes, "f").unwrap();
-        hosts.with(&names::choose(containers, &hosts.theirs(), &hosts.ours(), "pier", false).0)
+        let (theirs, old) = (hosts.theirs(), hosts.ours());
+        hosts.with(&Scene { containers, theirs: &theirs, old: &old, host: "pier", dry: false }.lines().0)
     }
 
     proptest! {
@@ -449,9 +644,10 @@ mod tests {
             prop_assert!(two.starts_with(&file));
             prop_assert_eq!(next(&two, &[]), file.clone());
             // A line of the file is never one of ours, and ours are well-formed.
-            for entry in entries(&one[file.len()..]) {
-                prop_assert_eq!(entry.names.len(), 1);
-                prop_assert!(first.iter().any(|container| container.name == entry.names[0]));
+            let ours: Vec<String> = entries(&one[file.len()..]).flat_map(|entry| entry.names).collect();
+            for name in &ours {
+                prop_assert!(first.iter().any(|one| one.name == *name || one.further.contains(name)));
+                prop_assert_eq!(ours.iter().filter(|other| other.eq_ignore_ascii_case(name)).count(), 1);
             }
             // The admin goes on writing behind the block.
             if one != file && file.ends_with(b"\n") {

@@ -42,7 +42,7 @@ impl Layout {
     }
 
     fn ask(run: &Run) -> Result<Option<Self>> {
-        if process::resolve(&Stage { argv: vec!["nginx".into()], ..Stage::default() }).is_err() {
+        if !is_installed() {
             return Ok(None);
         }
         Ok(Some(Self::parse(&process::run(run, &Plan::read(["nginx", "-V"]))?.err_text())))
@@ -125,6 +125,10 @@ fn proven(run: &Run, layout: &Layout, config: &[Directive], before: &[Worker]) -
     }
 }
 
+fn is_installed() -> bool {
+    process::resolve(&Stage { argv: vec!["nginx".into()], ..Stage::default() }).is_ok()
+}
+
 /// What `nginx -t` says.
 #[derive(Debug, Default, PartialEq)]
 struct Tested {
@@ -135,7 +139,7 @@ struct Tested {
 }
 
 /// The text behind a level, without the time, the name and the process in front of it.
-fn said<'a>(line: &'a str, level: &str) -> Option<&'a str> {
+pub fn said<'a>(line: &'a str, level: &str) -> Option<&'a str> {
     let text = line.split_once(level)?.1.trim_start();
     let number = |word: &str| word.chars().all(|char| char.is_ascii_digit() || char == '#');
     Some(text.split_once(": ").filter(|(front, _)| number(front)).map_or(text, |(_, text)| text))
@@ -251,8 +255,29 @@ impl Unit {
     }
 }
 
+/// Whether nginx runs; false on a host without it.
+///
+/// # Errors
+/// When nginx does not tell where it keeps its files.
+pub fn is_running(context: &Context) -> Result<bool> {
+    let Some(layout) = Layout::of(context)? else { return Ok(false) };
+    Ok(layout.master(&config::read(&layout.conf).unwrap_or_default()).is_some())
+}
+
+/// The names that nginx needs, each behind the server that needs it; none on a host without nginx.
+///
+/// # Errors
+/// When its configuration cannot be read.
+pub fn needed(context: &Context) -> Result<Vec<(String, String)>> {
+    let Some(layout) = Layout::of(context)? else { return Ok(Vec::new()) };
+    Ok(config::list(&config::read(&layout.conf)?).into_iter().map(|site| (site.server, site.upstream)).collect())
+}
+
 /// Whether nginx has still to read a file.
-fn is_older(context: &Context, path: &str) -> Result<bool> {
+///
+/// # Errors
+/// When there is no such file.
+pub fn is_older(context: &Context, path: &str) -> Result<bool> {
     let Some(layout) = Layout::of(context)? else { return Ok(false) };
     let changed =
         std::fs::metadata(path).map_err(|error| Error::new(format!("look at `{path}`: {}", cause(&error))))?;
@@ -299,6 +324,17 @@ mod nginx {
         ]))
     }
 
+    /// Whether nginx is on this host at all.
+    ///
+    /// Returns true or false.
+    ///
+    /// ```rhai
+    /// let sites = || if nginx::installed() { nginx::sites() } else { [] };
+    /// ```
+    pub fn installed() -> bool {
+        is_installed()
+    }
+
     /// Lets nginx read its configuration again, and with it the addresses of all names; starts it
     /// if it is down, through systemd where that manages it. The configuration is tested first,
     /// and new workers are the proof. An act; on a host without nginx there is nothing to do.
@@ -335,10 +371,10 @@ mod nginx {
     /// that nginx accepts.
     ///
     /// Returns an array of `#{server, upstream, file, line, listen}`: the `server_name`s with blanks
-    /// between; the name in a `proxy_pass` (or another `..._pass`) without its port, each name of
-    /// an `upstream` block for itself; where it stands; `listen` holds `#{address, tls}` for each
-    /// way to ask the server from this host over http, such as `"127.0.0.1:80"`. Sockets and names
-    /// from variables are left out.
+    /// between, or `upstream NAME` for a block that no server uses; the name in a `proxy_pass` (or
+    /// another `..._pass`) without its port, each name of an `upstream` block for itself; where it
+    /// stands; `listen` holds `#{address, tls}` for each way to ask the server from this host over
+    /// http, such as `"127.0.0.1:80"`. Sockets and names from variables are left out.
     ///
     /// Errors: when nginx is not installed, or when its configuration cannot be read.
     ///

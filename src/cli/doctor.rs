@@ -1,7 +1,9 @@
 //! `moyai doctor`: what the scripts need on this host, one line each.
 
+mod chain;
+
 use super::{Common, check, folder};
-use crate::api::{Context, df};
+use crate::api::{Context, df, hosts, nginx};
 use crate::engine::{self, load};
 use crate::process::{self, Plan, Stage, cause, quote};
 use crate::run::{Error, Result, Run, exit};
@@ -37,14 +39,14 @@ type Look = fn(&Arc<Run>) -> Found;
 /// The looks, in the order in which they are told.
 const LOOKS: [(&str, Look); 11] = [
     ("docker", docker),
-    ("nginx", nginx),
+    ("nginx", proxy),
     ("df", disk),
     ("bash", bash),
     ("scripts", scripts),
     ("config", config),
     ("state", |run| writable(&run.options.places.state)),
     ("locks", |run| writable(&run.options.places.locks)),
-    ("hosts file", hosts),
+    ("hosts file", hosts_file),
     ("PATH", path),
     ("syslog", syslog),
 ];
@@ -57,9 +59,10 @@ impl Doctor {
     pub fn main(&self, run: &Arc<Run>) -> Result<i32> {
         let width = LOOKS.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
         let mut code = 0;
-        for (name, look) in LOOKS {
+        let one_by_one = LOOKS.iter().map(|(name, look)| (*name, look(run)));
+        for (name, found) in one_by_one.chain(std::iter::once_with(|| chain::looks(run)).flatten()) {
             run.cancel.check()?;
-            let (grade, sentence, help) = match look(run) {
+            let (grade, sentence, help) = match found {
                 Fine(text) => ("ok  ", text, None),
                 Warn(error) => ("warn", error.message, error.help),
                 Fail(error) => {
@@ -104,14 +107,31 @@ fn docker(run: &Arc<Run>) -> Found {
     }
 }
 
-fn nginx(run: &Arc<Run>) -> Found {
+fn proxy(run: &Arc<Run>) -> Found {
+    let context = Context::new(run.clone());
     match process::run(run, &Plan::read(["nginx", "-t"]).timeout(LIMIT)) {
-        Ok(_) => Fine("its configuration is valid".into()),
+        Ok(_) => match (nginx::is_running(&context), nginx::is_older(&context, hosts::HOSTS)) {
+            (Ok(false), _) => {
+                Warn(Error::new("its configuration is valid, but it does not run").help("moyai run hosts-sync"))
+            }
+            (Ok(true), Ok(true)) => {
+                let error = Error::new(format!("it has not read `{}` since that was changed", hosts::HOSTS));
+                Warn(error.help("moyai run hosts-sync"))
+            }
+            (Ok(true), Ok(false)) => Fine("its configuration is valid, and it runs with the present names".into()),
+            (Err(error), _) | (_, Err(error)) => Warn(error),
+        },
         // A host without nginx gets its names in the hosts file all the same.
         Err(error) if error.exit == exit::NOT_FOUND => Warn(error),
         // It opens its logs and the pid file for the test.
         Err(error) if !root() => Warn(said(error).help("only root can be sure: sudo moyai doctor")),
-        Err(error) => Fail(said(error).help("nginx -t")),
+        Err(error) => match error.err.lines().find_map(|line| nginx::said(line, "[emerg]")) {
+            Some(words) if words.contains("host not found in upstream") => {
+                Fail(Error::new(words).help("moyai run hosts-sync"))
+            }
+            Some(words) => Fail(Error::new(words).help("nginx -t")),
+            None => Fail(said(error).help("nginx -t")),
+        },
     }
 }
 
@@ -196,15 +216,14 @@ fn writable(folder: &Path) -> Found {
     }
 }
 
-fn hosts(_: &Arc<Run>) -> Found {
-    const PATH: &str = "/etc/hosts";
-    if let Err(error) = access(PATH, Access::WRITE_OK) {
-        let ours = Error::new(format!("write to `{PATH}`: {}", cause(&error.into())));
-        return Warn(ours.help("hosts-sync needs root: sudo moyai run hosts-sync"));
+fn hosts_file(_: &Arc<Run>) -> Found {
+    match access(hosts::HOSTS, Access::WRITE_OK) {
+        Ok(()) => Fine("writable".into()),
+        Err(error) => {
+            let ours = Error::new(format!("write to `{}`: {}", hosts::HOSTS, cause(&error.into())));
+            Warn(ours.help("hosts-sync needs root: sudo moyai run hosts-sync"))
+        }
     }
-    let text = std::fs::read(PATH).unwrap_or_default();
-    let block = String::from_utf8_lossy(&text).lines().any(|line| line.starts_with("# BEGIN moyai"));
-    Fine(format!("writable, {}", if block { "with moyai's block" } else { "no block of moyai's yet" }))
 }
 
 /// Cron hands over a PATH of two folders; what a script needs beyond the system's must be there.

@@ -5,7 +5,10 @@
 //! old content or the new, and a failure at any point leaves the old.
 
 use crate::run::{Error, Result, cause};
-use rustix::fs::{Access, AtFlags, CWD, FlockOperation, OFlags, XattrFlags, accessat, fchmod, fchown, flock};
+use rustix::fs::{
+    Access, AtFlags, CWD, FlockOperation, OFlags, RenameFlags, XattrFlags, accessat, fchmod, fchown, flock,
+    renameat_with,
+};
 use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, Metadata, OpenOptions, Permissions};
@@ -14,6 +17,9 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
+
+/// How often an update starts over because another program writes the file at the same time.
+const TRIES: usize = 20;
 
 /// Writes the content; the path is a file that is there or a new one. A symbolic link stays, and
 /// what it points to is replaced. Content that is there already is not written again.
@@ -31,6 +37,50 @@ pub fn write(path: &Path, content: &[u8]) -> Result<bool> {
     }
     target.replace(None, &mut |file| file.write_all(content)).map_err(|error| explain("write", path, &error))?;
     Ok(true)
+}
+
+/// Makes a file's new content out of the old. What another program writes meanwhile is not lost:
+/// the new content is then made once more, out of that.
+///
+/// Returns whether the file was changed.
+///
+/// # Errors
+/// When `make` or any other step fails; the file is then as it was.
+pub fn update(path: &Path, make: &mut dyn FnMut(&[u8]) -> Result<Vec<u8>>) -> Result<bool> {
+    let failed = |verb, error: io::Error| explain(verb, path, &error);
+    let mut base = std::fs::read(path).map_err(|error| failed("read", error))?;
+    // What is in the file's place, and what was in it before that and has something of others'.
+    let mut present = base.clone();
+    let mut other: Option<NamedTempFile> = None;
+    for _ in 0..TRIES {
+        let mut step = || {
+            let new = make(&base)?;
+            if new == present {
+                return Ok(None);
+            }
+            let target = Target::find(path).map_err(|error| failed("write", error))?;
+            let end = target.exchange(&new, &present).map_err(|error| failed("write", error))?;
+            Ok(Some((new, end)))
+        };
+        match step() {
+            Ok(None) => return Ok(other.is_some()),
+            Ok(Some((_, Exchange::Done))) => return Ok(true),
+            Ok(Some((_, Exchange::Changed(now)))) => (base, present) = (now.clone(), now),
+            Ok(Some((new, Exchange::Displaced(was, file)))) => {
+                (base, present) = (was, new);
+                other = Some(file);
+            }
+            Err(error) => {
+                if let (Some(file), Ok(target)) = (other, Target::find(path)) {
+                    let back = renameat_with(CWD, file.path(), CWD, &target.real, RenameFlags::EXCHANGE);
+                    back.map_err(|error| failed("write", error.into()))?;
+                }
+                return Err(error);
+            }
+        }
+    }
+    Err(Error::new(format!("write `{}`: another program changes it all the time", path.display()))
+        .help(format!("`fuser -v {}` shows which", path.display())))
 }
 
 /// Copies a file's content; a new file gets the mode of the one it is copied from.
@@ -68,6 +118,15 @@ pub fn explain(verb: &str, path: &Path, error: &io::Error) -> Error {
         }
         _ => ours,
     }
+}
+
+/// How an exchange of the old file for a new one ended.
+enum Exchange {
+    Done,
+    /// Not done: the file has another content now.
+    Changed(Vec<u8>),
+    /// Done, but what was there was another content, and is in this file now, to be removed.
+    Displaced(Vec<u8>, NamedTempFile),
 }
 
 /// What a path leads to.
@@ -109,6 +168,11 @@ impl Target {
     }
 
     fn replace(&self, mode: Option<u32>, fill: &mut dyn FnMut(&mut File) -> io::Result<()>) -> io::Result<()> {
+        self.put(self.made(mode, fill)?)
+    }
+
+    /// A complete new file, beside the place that it is for.
+    fn made(&self, mode: Option<u32>, fill: &mut dyn FnMut(&mut File) -> io::Result<()>) -> io::Result<NamedTempFile> {
         if self.old.is_some() {
             // A rename asks only for the right to write in the folder: a file that is read-only or
             // immutable would be replaced by whoever has it.
@@ -124,10 +188,13 @@ impl Target {
             dress(new.as_file(), old, metadata)?;
         }
         new.as_file().sync_all()?;
+        Ok(new)
+    }
+
+    fn put(&self, new: NamedTempFile) -> io::Result<()> {
         match new.persist(&self.real) {
             Ok(_) => {
-                // Where a folder cannot be synced, a power cut may bring the old file back, whole.
-                let _ = File::open(self.folder()).and_then(|folder| folder.sync_all());
+                self.sync_folder();
                 Ok(())
             }
             // A file that is a mount point of its own, as in a container, cannot be renamed over.
@@ -137,6 +204,29 @@ impl Target {
             }
             Err(error) => Err(error.error),
         }
+    }
+
+    /// Lets the new content change places with the old. Between a last look at the old one and a
+    /// plain rename there would be a moment for others to write what nobody sees again.
+    fn exchange(&self, content: &[u8], old: &[u8]) -> io::Result<Exchange> {
+        let new = self.made(None, &mut |file| file.write_all(content))?;
+        if renameat_with(CWD, new.path(), CWD, &self.real, RenameFlags::EXCHANGE).is_ok() {
+            // Takes long enough for a program that has the old file open to write what it would.
+            self.sync_folder();
+            let was = std::fs::read(new.path())?;
+            return Ok(if was == old { Exchange::Done } else { Exchange::Displaced(was, new) });
+        }
+        // A mount point, or a file system that cannot: a look just before is all there is.
+        let now = std::fs::read(&self.real)?;
+        if now != old {
+            return Ok(Exchange::Changed(now));
+        }
+        self.put(new).map(|()| Exchange::Done)
+    }
+
+    /// Where a folder cannot be synced, a power cut may bring the old file back, whole.
+    fn sync_folder(&self) {
+        let _ = File::open(self.folder()).and_then(|folder| folder.sync_all());
     }
 
     /// Writes in place, with a copy of the old content beside it until the new is complete.

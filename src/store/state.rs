@@ -39,7 +39,8 @@ impl State {
         let open = || {
             let connection = Connection::open(&path)?;
             connection.busy_timeout(Duration::from_secs(10))?;
-            connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;")?;
+            // Not WAL, whose files come and go with each look: one that changes nothing writes nothing.
+            connection.execute_batch("PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL;")?;
             connection.execute_batch(table)?;
             Ok(connection)
         };

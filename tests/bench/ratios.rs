@@ -23,18 +23,21 @@ const SITES: usize = 100;
 const ANSWER: Duration = Duration::from_millis(50);
 const WORDS: &str = "このサイトはなんとか.jpです";
 
-/// The article's way to names in the hosts file, in a folder instead of in /etc and /tmp, and
-/// without its `docker start`: only what both do is compared.
+/// The article's way to names in the hosts file, in a folder instead of in /etc and /tmp.
 const ARTICLE_HOSTS: &str = r#"
 cat hosts | grep -v 172.17. > hostsbase
+docker start $(docker ps -a -q)
 docker inspect $(docker ps -q) | grep IPAddress | tr -d "[:alpha:][:blank:]:,\"" > list1
 docker inspect $(docker ps -q) | grep '"Name": "/' | sed -e "s/ \"Name\": \"\///g" | tr -d ",\"" > list2
 paste -d " " list1 list2 >> hostsbase
 mv hostsbase hosts
 "#;
 
-/// The line of the article that starts what was stopped; here everything runs already.
+/// The line of it that starts what was stopped. Here everything runs already, and `hosts-sync`
+/// starts nothing: an aside shows the rest without it, only what both do.
 const ARTICLE_START: &str = "docker start $(docker ps -a -q)\n";
+/// Many containers, with nginx and the host's own hosts file.
+const MANY: usize = 200;
 
 /// The article's look at the sites; `sites_` is set before it.
 const ARTICLE_MONITOR: &str = r#"
@@ -67,6 +70,7 @@ fn main() -> ExitCode {
     let folder = tempfile::Builder::new().prefix("moyai-bench-").tempdir().expect("make a folder");
     start_up(&mut table, folder.path());
     hosts_sync(&mut table, folder.path());
+    many(&mut table, folder.path());
     monitor(&mut table, folder.path());
     if table.missed == 0 || words.iter().any(|word| word == "--report") { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
@@ -139,12 +143,39 @@ fn hosts_sync(table: &mut Table, folder: &Path) {
         || bash(&theirs, ARTICLE_HOSTS),
     );
     table.row(&format!("{both}, a changed file"), changed, 1.0 / 3.0, "");
-    let whole = format!("{ARTICLE_START}{ARTICLE_HOSTS}");
-    table.aside(&format!("{both} with `docker start`"), ratio(10, || run(&mut moyai()), || bash(&theirs, &whole)));
+    let rest = ARTICLE_HOSTS.replace(ARTICLE_START, "");
+    table.aside(&format!("{both} without `docker start`"), ratio(10, || run(&mut moyai()), || bash(&theirs, &rest)));
     table.row("  `docker` processes", bare.len() as f64, 2.0, "");
-    let replay = || bare.iter().map(|words| run(Command::new("docker").args(words))).sum();
-    table.row("  / its bare `docker` calls", ratio(25, || run(&mut moyai()), replay), 1.2, "");
+    table.row("  / its bare `docker` calls", ratio(25, || run(&mut moyai()), || replay(&bare)), 1.2, "");
     table.row("  peak memory", peak(moyai()), 25.0, " MiB");
+}
+
+/// A whole sync, with nginx and `/etc/hosts`, of few containers and of many.
+fn many(table: &mut Table, folder: &Path) {
+    let moyai = || moyai(folder, &["run", "hosts-sync"]);
+    let nginx = "server { listen 8099; location / { proxy_pass http://site1/; } }";
+    fs::write("/etc/nginx/conf.d/many.conf", nginx).expect("write a site");
+    run(&mut moyai());
+    let few: Duration = (0..15).map(|_| run(&mut moyai())).min().expect("it ran");
+    let more = format!(
+        "seq {} {MANY} | xargs -P 8 -I N docker run --detach --name siteN base:1 /bin/busybox sleep 3600",
+        CONTAINERS + 1
+    );
+    bash(folder, &more);
+    run(&mut moyai());
+    let hosts = fs::read_to_string("/etc/hosts").expect("read the hosts file");
+    assert_eq!(hosts.lines().filter(|line| line.contains(" site")).count(), MANY);
+    let bare = calls(folder, moyai());
+    table.row(&format!("hosts-sync of {MANY} containers: `docker` processes"), bare.len() as f64, 2.0, "");
+    table.row("  / its bare `docker` calls", ratio(15, || run(&mut moyai()), || replay(&bare)), 1.3, "");
+    let many: Duration = (0..15).map(|_| run(&mut moyai())).min().expect("it ran");
+    table.row(&format!("  / one of {CONTAINERS} containers"), many.as_secs_f64() / few.as_secs_f64(), 10.0, "");
+    table.row("  peak memory", peak(moyai()), 25.0, " MiB");
+}
+
+/// The same calls of docker, without moyai.
+fn replay(calls: &[Vec<String>]) -> Duration {
+    calls.iter().map(|words| run(Command::new("docker").args(words))).sum()
 }
 
 fn monitor(table: &mut Table, folder: &Path) {
@@ -225,7 +256,8 @@ fn calls(folder: &Path, mut command: Command) -> Vec<Vec<String>> {
         log.display(),
         real.expect("docker is installed").display()
     );
-    fs::create_dir(&bin).expect("make a folder");
+    let _ = fs::remove_file(&log);
+    fs::create_dir_all(&bin).expect("make a folder");
     fs::write(bin.join("docker"), text).expect("write a program");
     fs::set_permissions(bin.join("docker"), fs::Permissions::from_mode(0o755)).expect("let it run");
     run(command.env("PATH", format!("{}:{path}", bin.display())));

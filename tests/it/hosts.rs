@@ -41,7 +41,7 @@ fn an_update_tells_what_it_changed_and_the_second_changes_nothing() {
         serde_json::from_str::<serde_json::Value>(&world.run(&update(&list)).ok()).unwrap(),
         serde_json::json!({
             "changed": true, "path": "hosts", "added": ["172.17.0.2 blog", "172.17.0.3 web"], "removed": [],
-            "skipped": [{"name": "db", "reason": skipped}],
+            "skipped": [{"name": "db", "reason": skipped}], "waiting": [],
         })
     );
     let expected = format!("127.0.0.1 localhost\n10.0.0.1 db\n{BLOCK}172.17.0.2 blog\n172.17.0.3 web\n# END moyai\n");
@@ -107,7 +107,7 @@ fn a_missing_file_elsewhere_is_made_and_a_container_map_without_its_fields_is_re
     world.run(&update(&[("blog", "172.17.0.2")])).ok();
     assert_eq!(read(world.path("hosts")), format!("{BLOCK}172.17.0.2 blog\n# END moyai\n"));
     let error = world.run("hosts::update([#{ name: \"x\" }], \"hosts\");").failed(1);
-    assert!(error.contains("`networks` is missing") && error.contains("docker::ps()"), "{error}");
+    assert!(error.contains("`networks` is missing") && error.contains("docker::ps_all()"), "{error}");
     assert!(read(world.path("hosts")).contains("blog"));
 }
 

@@ -74,6 +74,19 @@ impl Host {
         self.moyai_with("", text)
     }
 
+    /// Runs a shipped script: its name and arguments, options before it.
+    pub fn script(&mut self, words: &str) -> Gave {
+        self.sh(&format!("\"$moyai\" run {words}"))
+    }
+
+    /// nginx passes this site on to a name, so that its configuration needs the name.
+    pub fn site(&mut self, name: &str) {
+        self.sh(&format!(
+            "echo 'server {{ listen 8088; server_name {name}.test; location / {{ proxy_pass http://{name}:8080/; }} }}' >/etc/nginx/conf.d/{name}.conf"
+        ))
+        .ok();
+    }
+
     /// Does the same with every docker client of this machine.
     pub fn with_each_client(&mut self, test: impl Fn(&mut Self)) {
         let clients = ["/usr/bin/docker", "/usr/local/bin/docker"].map(PathBuf::from);

@@ -4,6 +4,7 @@
 mod common;
 mod docker;
 mod host;
+mod names;
 mod nginx;
 mod scripts;
 mod sites;

@@ -8,11 +8,6 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 impl Host {
-    /// Runs a shipped script: its name and arguments, options before it.
-    fn script(&mut self, words: &str) -> Gave {
-        self.sh(&format!("\"$moyai\" run {words}"))
-    }
-
     /// Writes the user's `config.rhai`.
     fn config(&mut self, text: &str) {
         std::fs::write(self.path("scripts/config.rhai"), text).unwrap();
@@ -57,14 +52,6 @@ impl Host {
         let list = self.sh("docker images --format '{{.Repository}}:{{.Tag}}' | grep -v '^base:1$' | sort").ok();
         list.lines().map(str::to_owned).collect()
     }
-}
-
-/// nginx passes this site on to a name, so that its configuration needs the name.
-fn site(host: &mut Host, name: &str) {
-    host.sh(&format!(
-        "echo 'server {{ listen 8088; server_name {name}.test; location / {{ proxy_pass http://{name}:8080/; }} }}' >/etc/nginx/conf.d/{name}.conf"
-    ))
-    .ok();
 }
 
 const WORKERS: &str = "sleep 0.2; pgrep -P $(cat /run/nginx.pid)";
@@ -120,7 +107,8 @@ fn a_dry_run_of_any_script_changes_nothing_and_its_lines_do_the_work() {
     let new = host.sh(WORKERS).ok();
     assert!(old.lines().all(|pid| !new.contains(pid)), "{old}{new}");
     let pasted = host.sh("cat /etc/hosts").ok();
-    host.sh("mkdir -p \"$MOYAI_STATE/locks\"; touch \"$MOYAI_STATE/locks/hosts.lock\"").ok();
+    // A run keeps its lock's file, and remembers what runs.
+    host.script("hosts-sync --file /opt/hosts").ok();
     let before = host.snapshot();
     assert_eq!(host.script("hosts-sync").ok(), "");
     host.unchanged(&before, "hosts-sync after its plan");
@@ -139,7 +127,9 @@ fn a_dry_run_of_any_script_changes_nothing_and_its_lines_do_the_work() {
     host.script("--at 2026-11-23T03:00:00 backup web").ok();
     assert_eq!(bare(host.sh(look).ok()), bare(pasted));
 
-    // restore and boot: the container runs from the backup, the other one is started.
+    // restore and boot: the container runs from the backup; the other one is started where nothing
+    // is remembered of what ran.
+    host.sh("rm -r \"$MOYAI_STATE\"").ok();
     for script in ["restore web Mon", "boot"] {
         let plan = host.script(&format!("-n {script}")).ok();
         std::fs::write(host.path("plan"), plan).unwrap();
@@ -164,7 +154,7 @@ fn names_follow_the_containers_and_nginx_follows_the_names() {
     host.run("shop", QUICK);
     host.run("gone", QUICK);
     host.sh("docker stop gone").ok();
-    site(&mut host, "web");
+    host.site("web");
 
     // Elsewhere: nginx, which is down, stays down.
     host.script("hosts-sync --file /opt/hosts").ok();
@@ -348,7 +338,8 @@ fn a_restore_keeps_the_options_and_goes_back_by_itself() {
         .sh(&format!("docker inspect -f '{{{{.State.Status}}}} {{{{.HostConfig.RestartPolicy.Name}}}}' {kept}"))
         .ok();
     assert_eq!(state, "exited no\n");
-    assert!(host.sh("cat /etc/hosts").ok().contains(" web\n"));
+    let hosts = host.sh("cat /etc/hosts").ok();
+    assert!(hosts.contains(" web sho shop\n"), "{hosts}");
     host.sh(&format!("docker rm {kept}")).ok();
 
     // Words that lead nowhere change nothing.

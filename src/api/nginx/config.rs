@@ -2,7 +2,7 @@
 
 use crate::process::cause;
 use crate::run::{Error, Result};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -265,13 +265,13 @@ impl Listen {
 /// Every name that the servers pass requests on to, where it stands.
 pub fn list(config: &[Directive]) -> Vec<Site> {
     let parts = || config.iter().filter(|part| part.is("http") || part.is("stream"));
-    let mut upstreams: HashMap<&str, Vec<&Directive>> = HashMap::new();
+    let mut upstreams: BTreeMap<&str, Vec<&Directive>> = BTreeMap::new();
     for upstream in parts().flat_map(|part| &part.block).filter(|directive| directive.is("upstream")) {
         if let Some(name) = upstream.words.get(1) {
             upstreams.entry(name).or_default().extend(upstream.block.iter().filter(|line| line.is("server")));
         }
     }
-    let mut sites = Vec::new();
+    let (mut sites, mut used) = (Vec::new(), HashSet::new());
     let servers = parts().flat_map(|part| part.block.iter().map(move |directive| (part, directive)));
     for (part, server) in servers.filter(|(_, directive)| directive.is("server")) {
         let names = server.block.iter().filter(|directive| directive.is("server_name"));
@@ -283,11 +283,20 @@ pub fn list(config: &[Directive]) -> Vec<Site> {
             let Some(name) = pass.words.get(1).and_then(|address| host(address)) else { continue };
             let direct = [pass];
             let lines: &[&Directive] = upstreams.get(name.as_str()).map_or(&direct, Vec::as_slice);
+            used.insert(name);
             for line in lines {
                 let Some(upstream) = line.words.get(1).and_then(|address| host(address)) else { continue };
                 let (server, file, listen) = (names.join(" "), line.file.clone(), listen.clone());
                 sites.push(Site { server, upstream, file, line: line.line, listen });
             }
+        }
+    }
+    // nginx looks the names in the others up as well, and does not start without them.
+    for (name, lines) in upstreams.into_iter().filter(|(name, _)| !used.contains(*name)) {
+        for line in lines {
+            let Some(upstream) = line.words.get(1).and_then(|address| host(address)) else { continue };
+            let (server, file) = (format!("upstream {name}"), line.file.clone());
+            sites.push(Site { server, upstream, file, line: line.line, listen: Vec::new() });
         }
     }
     sites

@@ -1,0 +1,102 @@
+//! Which engine the client talks to, whether it is this host's own, and which of its lives it is in.
+
+use super::{ask, call, explain, json, text};
+use crate::process::Plan;
+use crate::run::{Error, Result, Run};
+use serde_json::Value;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// Where a client finds the engine when nothing says otherwise.
+const SOCKET: &str = "/var/run/docker.sock";
+/// Written anew by each start of dockerd(8), at its default place.
+const PID_FILE: &str = "/run/docker.pid";
+
+/// An engine.
+#[derive(Debug)]
+pub struct Engine {
+    /// The engine's, not the client's.
+    pub version: String,
+    /// The folder of its data.
+    pub root: String,
+    /// Its address.
+    pub host: String,
+    /// Whether the addresses of its containers mean nothing on this host: it is on another
+    /// machine, in Docker Desktop's virtual one, or in the network namespace of a rootless one.
+    pub remote: bool,
+}
+
+impl Engine {
+    /// Asks the engine.
+    pub fn ask(run: &Run) -> Result<Self> {
+        let plan = Plan::read(["docker", "info", "--format", "{{json .}}"]);
+        let outcome = call(run, &plan)?;
+        let info = json("info", &outcome.out)?;
+        let version = text(&info, "/ServerVersion");
+        let strings = |key| info.get(key).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+        // CLI 20.10 exits with 0 when it reached no engine.
+        let errors: Vec<&str> = strings("ServerErrors").collect();
+        if !errors.is_empty() || version.is_empty() {
+            let err = if errors.is_empty() { outcome.err_text() } else { errors.join("\n") };
+            return Err(explain(&plan.line(), Error { err, ..Error::new("`docker info`: it names no engine") }));
+        }
+        // Set, $DOCKER_HOST is the context `default`, unless $DOCKER_CONTEXT names another.
+        let host = match text(&info, "/ClientInfo/Context") {
+            "" | "default" => variable("DOCKER_HOST").unwrap_or_else(|| format!("unix://{SOCKET}")),
+            context => {
+                let words = ["context", "inspect", "--format", "{{.Endpoints.docker.Host}}", "--", context];
+                ask(run, words, false)?.text().trim().to_owned()
+            }
+        };
+        let remote = !host.starts_with("unix://")
+            || text(&info, "/OperatingSystem") == "Docker Desktop"
+            || strings("SecurityOptions").any(|option| option.split(',').any(|word| word == "name=rootless"));
+        Ok(Self { version: version.to_owned(), root: text(&info, "/DockerRootDir").to_owned(), host, remote })
+    }
+}
+
+/// The address of an engine whose containers' addresses mean nothing on this host. The engine is
+/// asked only when something leads the client elsewhere than to the usual socket.
+///
+/// # Errors
+/// When the engine has to be asked and cannot be reached.
+pub fn elsewhere(run: &Run) -> Result<Option<String>> {
+    if socket().is_some_and(|socket| socket == Path::new(SOCKET) && !socket.is_symlink()) {
+        return Ok(None);
+    }
+    let engine = Engine::ask(run)?;
+    Ok(engine.remote.then_some(engine.host))
+}
+
+/// The socket that the client uses, as far as its variables and its configuration tell; none for
+/// a context or an address of another kind.
+fn socket() -> Option<PathBuf> {
+    let named = |context: &str| !context.is_empty() && context != "default";
+    // Which of the two wins, if both are set, differs between clients.
+    if variable("DOCKER_CONTEXT").is_some_and(|context| named(&context)) {
+        return None;
+    }
+    if let Some(host) = variable("DOCKER_HOST") {
+        return host.strip_prefix("unix://").map(PathBuf::from);
+    }
+    let folder = variable("DOCKER_CONFIG").map(PathBuf::from);
+    let folder = folder.or_else(|| Some(PathBuf::from(variable("HOME")?).join(".docker")));
+    let config = folder.and_then(|folder| fs::read(folder.join("config.json")).ok()).unwrap_or_default();
+    let config: Value = serde_json::from_slice(&config).unwrap_or_default();
+    (!named(text(&config, "/currentContext"))).then(|| SOCKET.into())
+}
+
+/// A word that is another one after each start of the engine; none for one that is not on this host.
+pub fn life() -> Option<String> {
+    let socket = socket()?;
+    // systemd may keep the socket over the engine's lives, but not the pid file.
+    let mark = if socket == Path::new(SOCKET) { fs::metadata(PID_FILE).ok() } else { None };
+    let mark = mark.or_else(|| fs::metadata(&socket).ok())?;
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(format!("{} {} {}.{:09}", boot.trim(), mark.ino(), mark.ctime(), mark.ctime_nsec()))
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}

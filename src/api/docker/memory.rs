@@ -1,0 +1,136 @@
+//! What ran: remembered at each look, so that the same runs again after the engine's next start.
+//!
+//! An engine that stops takes its containers down, and docker does not tell these from the ones
+//! that somebody stopped. So the memory says for each container how it was seen last in the
+//! engine's present life. Only what was seen up in this life and went down in it, done or stopped
+//! by somebody, is not due any more: a look between an engine's start and `boot` forgets nothing.
+
+use super::{ask, engine, json, text};
+use crate::process::quote;
+use crate::run::{Error, Result, Run};
+use crate::store::state::State;
+use chrono::Utc;
+use rhai::{Array, Dynamic, Map};
+use serde_json::Value;
+use std::collections::HashMap;
+
+/// The name in the state: `{"life": "...", "containers": {NAME: "up" | "due" | "down"}}`, in the
+/// order in which they were seen up first.
+const KEY: &str = "docker.ran";
+/// Signals that ask a program to read its files again, and end none: HUP, USR1, USR2, WINCH.
+const GENTLE: [&str; 4] = ["1", "10", "12", "28"];
+
+type Marks = serde_json::Map<String, Value>;
+
+/// A container as `docker::ps_all()` tells it.
+struct Seen {
+    id: String,
+    name: String,
+    up: bool,
+    exit_code: i64,
+    started: i64,
+}
+
+impl Seen {
+    fn of(value: &Dynamic) -> Result<Self> {
+        let odd = || Error::new("remember what runs: give it what `docker::ps_all()` gives");
+        let map = value.read_lock::<Map>().ok_or_else(odd)?;
+        let text = |field: &str| map.get(field).and_then(|value| value.clone().into_string().ok()).ok_or_else(odd);
+        let number = |field: &str| map.get(field).and_then(|value| value.as_int().ok());
+        let up = matches!(text("state")?.as_str(), "running" | "paused" | "restarting");
+        let started = number("started").unwrap_or(0);
+        Ok(Self { id: text("id")?, name: text("name")?, up, exit_code: number("exit_code").unwrap_or(0), started })
+    }
+}
+
+fn recall(state: &State) -> Result<Option<(String, Marks)>> {
+    let Some(kept) = state.get(KEY)? else { return Ok(None) };
+    let mut kept = json("ps --all", kept.as_bytes()).unwrap_or_default();
+    let marks = kept.get_mut("containers").and_then(Value::as_object_mut).map(std::mem::take);
+    Ok(marks.map(|marks| (text(&kept, "/life").to_owned(), marks)))
+}
+
+/// Remembers what is up. Written only when something is new.
+pub fn remember(run: &Run, containers: &Array) -> Result<()> {
+    // Without a word for its life, an engine's stop cannot be told from its containers'.
+    let Some(life) = engine::life() else { return Ok(()) };
+    let mut seen = containers.iter().map(Seen::of).collect::<Result<Vec<_>>>()?;
+    // The newest comes first; of two that started in the same second the older started first.
+    seen.reverse();
+    seen.sort_by_key(|one| one.started);
+    let state = State::open(run)?;
+    let before = recall(&state)?;
+    let empty = Marks::new();
+    let (same_life, old) = before.as_ref().map_or((false, &empty), |(other, marks)| (*other == life, marks));
+
+    let is = |name: &str, mark: &str| old.get(name).and_then(Value::as_str) == Some(mark);
+    let failed = |one: &&Seen| !one.up && one.exit_code != 0 && same_life && is(&one.name, "up");
+    let failed: Vec<&Seen> = seen.iter().filter(failed).collect();
+    let stopped = stopped(run, &failed)?;
+    let mut marks = Marks::new();
+    let by_name: HashMap<&str, &Seen> = seen.iter().map(|one| (one.name.as_str(), one)).collect();
+    let known = old.keys().filter_map(|name| by_name.get(name.as_str()).copied());
+    let new = seen.iter().filter(|one| one.up && !old.contains_key(&one.name));
+    for one in known.chain(new) {
+        let mark = if one.up {
+            "up"
+        } else if !is(&one.name, "up") {
+            old.get(&one.name).and_then(Value::as_str).unwrap_or("down")
+        } else if !same_life || (one.exit_code != 0 && !stopped.contains(&one.id)) {
+            "due"
+        } else {
+            "down"
+        };
+        marks.insert(one.name.clone(), mark.into());
+    }
+    if same_life && *old == marks && before.is_some() {
+        return Ok(());
+    }
+    let names = due(&marks).map(|name| quote(name)).collect::<Vec<_>>();
+    if run.planned(|| format!("# remember for `boot` what runs: {}", names.join(" "))) {
+        return Ok(());
+    }
+    state.set(KEY, &serde_json::json!({ "life": life, "containers": marks }).to_string())
+}
+
+fn due(marks: &Marks) -> impl Iterator<Item = &String> {
+    marks.iter().filter(|(_, mark)| *mark != "down").map(|(name, _)| name)
+}
+
+/// The names of what should run, in the order in which each was seen up first.
+pub fn remembered(run: &Run) -> Result<Option<Vec<String>>> {
+    let kept = if engine::life().is_some() { recall(&State::open(run)?)? } else { None };
+    Ok(kept.map(|(_, marks)| due(&marks).cloned().collect()))
+}
+
+/// Which of these were stopped by somebody and did not fall: the engine's events tell, as long as
+/// it keeps them; it keeps the last 256, and checks of health make some too.
+fn stopped(run: &Run, containers: &[&Seen]) -> Result<Vec<String>> {
+    if containers.is_empty() {
+        return Ok(Vec::new());
+    }
+    let until = Utc::now().format("%s.%f").to_string();
+    let mut words: Vec<String> =
+        ["events", "--since", "1", "--until", &until, "--format", "{{json .}}"].map(Into::into).into();
+    let filters = ["start", "die", "stop", "kill"].map(|event| format!("event={event}"));
+    let filters = filters.into_iter().chain(containers.iter().map(|one| format!("container={}", one.id)));
+    words.extend(filters.flat_map(|filter| ["--filter".to_owned(), filter]));
+    let outcome = ask(run, &words, false)?;
+    let mut ends: HashMap<String, (bool, bool)> = HashMap::new();
+    for line in outcome.out.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()) {
+        let event = json("events", line)?;
+        let (died, stopped) = ends.entry(text(&event, "/Actor/ID").to_owned()).or_default();
+        match text(&event, "/Action") {
+            "start" => (*died, *stopped) = (false, false),
+            "die" => *died = true,
+            "kill" if GENTLE.contains(&text(&event, "/Actor/Attributes/signal")) => {}
+            _ => *stopped = true,
+        }
+    }
+    let was_stopped = |one: &&&Seen| match ends.get(&one.id) {
+        Some((true, stopped)) => *stopped,
+        // No event is left: INT, KILL and TERM are how containers are stopped.
+        _ => matches!(one.exit_code, 130 | 137 | 143),
+    };
+    Ok(containers.iter().filter(was_stopped).map(|one| one.id.clone()).collect())
+}

@@ -1,0 +1,90 @@
+//! The chain from a container to its site: address, name, block, nginx.
+
+use super::{Fine, Found, LIMIT, Warn};
+use crate::api::{Context, docker, hosts, nginx};
+use crate::process::{self, Plan};
+use crate::run::{Error, Result, Run};
+use rhai::{Array, Map};
+use std::sync::Arc;
+
+/// Looks at each link. Where the engine cannot be asked, that is told elsewhere and nothing here.
+pub fn looks(run: &Arc<Run>) -> Vec<(&'static str, Found)> {
+    let Ok(containers) = docker::list(run, true) else { return Vec::new() };
+    match docker::engine::elsewhere(run) {
+        Ok(None) => {}
+        Ok(Some(engine)) => {
+            let error = Error::new(format!("the engine is `{engine}`: its containers' addresses mean nothing here"));
+            return vec![("names", Warn(error.help("see `docker context ls` and $DOCKER_HOST")))];
+        }
+        Err(error) => return vec![("names", Warn(error))],
+    }
+    let mut rows = names(run, &containers).unwrap_or_else(|error| vec![("names", Warn(error))]);
+    rows.push(("restart", restart(run, &containers).unwrap_or_else(Warn)));
+    rows
+}
+
+fn names(run: &Arc<Run>, containers: &Array) -> Result<Vec<(&'static str, Found)>> {
+    let sites = nginx::needed(&Context::new(run.clone()))?;
+    let hosts::Look { change, old } =
+        hosts::look(run, containers, sites.iter().map(|(_, name)| name.clone()).collect())?;
+    let names = match change.skipped.iter().map(|one| format!("{}: {}", one.name, one.reason)).collect::<Vec<_>>() {
+        wrong if wrong.is_empty() => {
+            Fine(format!("each of {} running containers can have its own", up(containers).count()))
+        }
+        wrong => Warn(Error::new(wrong.join("; ")).help("hosts-sync leaves these names out, and tells once why")),
+    };
+    let block = if change.changed {
+        let lines = change.removed.iter().map(|line| format!("- {line}"));
+        let lines: Vec<String> = lines.chain(change.added.iter().map(|line| format!("+ {line}"))).collect();
+        let error = Error::new(format!("`{}` is not up to date: {}", hosts::HOSTS, lines.join(", ")));
+        Warn(error.help("moyai run hosts-sync"))
+    } else {
+        Fine(format!("`{}` says what Docker says", hosts::HOSTS))
+    };
+    let lines = if old.is_empty() {
+        Fine("none outside of the block that names a container".into())
+    } else {
+        let error = Error::new(format!("left by the script of 2014, they compete with the block: {}", old.join(", ")));
+        Warn(error.help("moyai run hosts-sync --adopt"))
+    };
+    let waits = |(server, name): &(String, String)| {
+        change.waiting.contains(name).then(|| format!("{server} waits for the container `{name}`"))
+    };
+    let needed = match sites.iter().filter_map(waits).collect::<Vec<_>>() {
+        waiting if waiting.is_empty() => Fine(format!("nginx passes requests on to {} names", sites.len())),
+        waiting => {
+            let error = Error::new(format!("{}: until then it answers with 502", waiting.join(", ")));
+            Warn(error.help(format!("docker start {}", change.waiting.join(" "))))
+        }
+    };
+    Ok(vec![("names", names), ("block", block), ("old lines", lines), ("sites", needed)])
+}
+
+fn up(containers: &Array) -> impl Iterator<Item = String> {
+    containers.iter().filter_map(|one| {
+        let map = one.read_lock::<Map>()?;
+        let text = |field: &str| map.get(field).map(ToString::to_string).unwrap_or_default();
+        (text("state") == "running").then(|| text("name"))
+    })
+}
+
+/// Which containers nothing but `boot` starts again.
+fn restart(run: &Run, containers: &Array) -> Result<Found> {
+    let format = "{{.HostConfig.RestartPolicy.Name}} {{.Name}}";
+    let names: Vec<String> = up(containers).collect();
+    if names.is_empty() {
+        return Ok(Fine("no container runs".into()));
+    }
+    let words = ["docker", "container", "inspect", "--format", format].map(str::to_owned);
+    let plan = Plan::read(words.into_iter().chain(names)).timeout(LIMIT);
+    let text = process::run(run, &plan)?.text();
+    let without = text.lines().filter_map(|line| line.strip_prefix("no /").or_else(|| line.strip_prefix(" /")));
+    let without: Vec<&str> = without.collect();
+    if without.is_empty() {
+        return Ok(Fine("every running container has a policy of its own".into()));
+    }
+    let error = Error::new(format!("only `boot` starts these after a reboot: {}", without.join(", ")));
+    Ok(Warn(
+        error.help(format!("where no order matters: docker update --restart unless-stopped {}", without.join(" "))),
+    ))
+}
