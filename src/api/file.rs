@@ -213,6 +213,19 @@ fn walk(base: &Path, parts: &[&str], found: &mut Vec<PathBuf>) -> Result<()> {
     Ok(())
 }
 
+/// A file's bytes as the script is told them: recorded, or played back, as text.
+///
+/// # Errors
+/// As [`read_bytes`], and those of the record.
+pub fn told(run: &Run, path: &Path) -> Result<Vec<u8>> {
+    if run.tape.is_none() {
+        return read_bytes(path);
+    }
+    let read = || read_bytes(path).map(|bytes| String::from_utf8_lossy(&bytes).into());
+    let told = run.told(&format!("read {}", path.display()), None, read)?;
+    Ok(told.as_str().unwrap_or_default().as_bytes().to_owned())
+}
+
 /// A path as scripts have it.
 fn text(path: PathBuf) -> Result<String> {
     path.into_os_string().into_string().map_err(|path| {
@@ -266,8 +279,9 @@ mod file {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn read(call: NativeCallContext, path: &str) -> Fallible<String> {
-        Context::of(&call).run.reading();
-        let bytes = read_bytes(Path::new(path))?;
+        let run = &Context::of(&call).run;
+        run.reading();
+        let bytes = told(run, Path::new(path))?;
         Ok(String::from_utf8(bytes).map_err(|error| {
             let place = error.utf8_error().valid_up_to();
             Error::new(format!("read `{path}`: byte {} is not UTF-8", place + 1))

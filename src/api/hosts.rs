@@ -341,7 +341,7 @@ fn update(run: &Run, containers: &[Container], path: &str, wishes: &Wishes) -> R
     let _guard = lock::wait(run, "hosts")?;
     run.reading();
     let missing = std::fs::symlink_metadata(path).is_err_and(|error| error.kind() == ErrorKind::NotFound);
-    let bytes = match file::read_bytes(Path::new(path)) {
+    let bytes = match file::told(run, Path::new(path)) {
         Ok(bytes) => bytes,
         Err(_) if missing && path != HOSTS => Vec::new(),
         Err(error) if missing => return Err(error.help("every host has one: begin it with `127.0.0.1 localhost`")),
@@ -385,7 +385,7 @@ fn update_map(call: &NativeCallContext<'_>, containers: &Array, path: &str, opti
 
 fn read_list(call: &NativeCallContext<'_>, path: &str) -> Fallible<Array> {
     Context::of(call).run.reading();
-    let bytes = file::read_bytes(Path::new(path))?;
+    let bytes = file::told(&Context::of(call).run, Path::new(path))?;
     let line = |entry: Entry| -> Dynamic {
         let names: Array = entry.names.into_iter().map(Dynamic::from).collect();
         map([("address", entry.address.to_string().into()), ("names", names.into())]).into()

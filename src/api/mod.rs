@@ -4,6 +4,7 @@
 //! with their units, what it returns, the errors, and an example that a test runs. `moyai api`
 //! prints them; functions stand in the order in which it prints them.
 
+pub mod assert;
 pub mod basics;
 pub mod command;
 pub mod df;
@@ -204,6 +205,7 @@ impl From<Error> for Box<EvalAltResult> {
 
 /// Adds everything that a script can call.
 pub fn register(engine: &mut Engine) {
+    assert::register(engine);
     basics::register(engine);
     command::register(engine);
     df::register(engine);

@@ -347,7 +347,13 @@ mod nginx {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn reload(call: NativeCallContext) -> Fallible<()> {
-        Ok(super::reload(&Context::of(&call))?)
+        let context = Context::of(&call);
+        if context.run.options.dry_run {
+            return Ok(super::reload(&context)?);
+        }
+        let real = || super::reload(&context).map(|()| serde_json::Value::Null);
+        context.run.told("nginx::reload", Some(serde_json::Value::Null), real)?;
+        Ok(())
     }
 
     /// Whether nginx has still to read a file as it is now: the file was changed after nginx
@@ -364,7 +370,9 @@ mod nginx {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn older_than(call: NativeCallContext, path: &str) -> Fallible<bool> {
-        Ok(is_older(&Context::of(&call), path)?)
+        let context = Context::of(&call);
+        let real = || is_older(&context, path).map(Into::into);
+        Ok(context.run.told(&format!("nginx::older_than {path}"), Some(false.into()), real)? == true)
     }
 
     /// The names that nginx passes requests on to, read from its configuration; it need not be one

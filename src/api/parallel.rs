@@ -58,7 +58,8 @@ fn ours(mut error: &EvalAltResult) -> Option<Error> {
     }
 }
 
-fn sentence(error: &EvalAltResult) -> String {
+/// The sentence of what a closure threw.
+pub(super) fn sentence(error: &EvalAltResult) -> String {
     ours(error).map_or_else(|| error.unwrap_inner().to_string(), |error| error.message)
 }
 

@@ -5,6 +5,7 @@ use crate::run::Error;
 use crate::store::state::State;
 use rhai::plugin::*;
 use rhai::{Dynamic, Engine, exported_module};
+use serde_json::Value;
 
 /// Adds the namespace.
 pub fn register(engine: &mut Engine) {
@@ -30,7 +31,8 @@ mod state {
     pub fn get(call: NativeCallContext, name: &str, default: Dynamic) -> Fallible<Dynamic> {
         let run = &Context::of(&call).run;
         run.reading();
-        match State::open(run)?.get(name)? {
+        let kept = || Ok(State::open(run)?.get(name)?.into());
+        match run.told(&format!("state {name}"), Some(Value::Null), kept)?.as_str() {
             Some(text) => Ok(super::super::from_json(text.as_bytes())?),
             None => Ok(default),
         }

@@ -10,6 +10,7 @@ mod init;
 mod list;
 pub mod run;
 mod syslog;
+mod test;
 
 use crate::engine::load;
 use crate::run::{Error, Options, Result, Run, exit};
@@ -45,6 +46,8 @@ enum Command {
     Eject(eject::Eject),
     /// Look at what the scripts need on this host
     Doctor(doctor::Doctor),
+    /// Run the tests of scripts: the functions `test_*` of `NAME.test.rhai`
+    Test(test::Test),
     /// Show what a script can call
     Api(api::Api),
     /// Print a completion script for a shell
@@ -114,6 +117,7 @@ fn others(words: Vec<OsString>) -> i32 {
         Command::Edit(this) => with(&this.common, |run| this.main(run)),
         Command::Eject(this) => with(&this.common, |run| this.main(run)),
         Command::Doctor(this) => with(&this.common, |run| this.main(run)),
+        Command::Test(this) => with(&this.common, |run| this.main(run)),
         Command::Api(this) => with(&Common { scripts: None }, |run| this.main(run)),
         Command::Completions(this) => with(&Common { scripts: None }, |run| this.main(run)),
     };

@@ -119,6 +119,33 @@ pub fn check(run: &Arc<Run>, source: &Source) -> Result<Options> {
     on_large_stack(|| read(run, &engine, source).map(|(_, options)| options))
 }
 
+/// The names of a file's tests, once it has been checked.
+///
+/// # Errors
+/// All that is wrong with it.
+pub fn tests(run: &Arc<Run>, source: &Source) -> Result<Vec<String>> {
+    let engine = build(&Context::new(run.clone()));
+    on_large_stack(|| {
+        let (program, _) = read(run, &engine, source)?;
+        let functions = program.files[0].ast.iter().flat_map(rhai::AST::iter_functions);
+        let tests = functions.filter(|function| function.name.starts_with("test_") && function.params.is_empty());
+        let mut names: Vec<String> = tests.map(|function| function.name.to_owned()).collect();
+        names.sort();
+        Ok(names)
+    })
+}
+
+/// Calls one test, in an engine of its own; says why it failed.
+///
+/// # Errors
+/// When the file does not check.
+pub fn run_test(run: &Arc<Run>, source: &Source, name: &str) -> Result<Option<Error>> {
+    let text = format!("{}\n{name}();", source.text);
+    let ended = self::run(run, &Source { text, ..source.clone() }, &[])?;
+    let exited = (ended.exit != 0).then(|| Error::new(format!("the test ended with exit code {}", ended.exit)));
+    Ok(ended.error.or(exited))
+}
+
 /// Scripts nest and recurse on the native stack: it has to be large enough for the depths allowed.
 ///
 /// The engine is built before: for a second thread glibc makes a heap that grows by a system call

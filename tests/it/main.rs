@@ -16,6 +16,7 @@ mod parallel;
 mod readme;
 mod replay;
 mod runner;
+mod selftest;
 mod text;
 mod time;
 #[path = "../common/web.rs"]

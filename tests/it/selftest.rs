@@ -1,0 +1,50 @@
+//! `moyai test`: scripts that test themselves.
+
+use crate::common::World;
+
+#[test]
+fn the_scripts_that_come_with_moyai_pass_their_tests() {
+    let gave = World::new().moyai(["test"]);
+    assert_eq!((gave.code, gave.err.as_str()), (0, ""), "{}", gave.out);
+    assert_eq!(gave.out, "6 passed, 0 failed\n");
+}
+
+#[test]
+fn a_test_that_fails_shows_both_values_and_its_line_and_the_others_run() {
+    let world = World::new();
+    world.script("job", "print($(`docker ps -q`)); cmd(`docker stop web`).run(); file::write(`made`, `x`);");
+    let tests = "fn test_a() { assert_eq(1, `1`); }
+fn test_b() { assert_throws(|| die(`no such site`), `such`); }
+fn test_c() { assert(false, `so`); }
+fn test_d() {
+    let ran = try_script(`job`, #{ answers: #{ `docker ps`: `x\\n` } });
+    assert_eq(ran.out, `x\\n`);
+    assert_eq(ran.acts[0], `docker stop web`);
+    assert_eq(ran.acts.len(), 2);
+}
+fn test_e() { try_script(`job`, #{ answer: 1 }); }
+fn test_f() { exit(0 + 3); }
+fn helper() { die(`not a test`); }
+";
+    let tests = tests.replace("`docker ps`:", "\"docker ps\":").replace("`x\\n`", "\"x\\n\"");
+    world.script("job.test", &tests);
+    let gave = world.moyai(["test", "job"]);
+    assert_eq!(gave.code, 1, "{gave:?}");
+    assert!(gave.out.ends_with("2 passed, 4 failed\n"), "{gave:?}");
+    for part in ["assert_eq: the values differ", "- \"1\"", "+ 1", "assert: so", "there is no `answer`", "exit code 3"]
+    {
+        assert!(gave.err.contains(part), "{part}\n{}", gave.err);
+    }
+    assert!(!world.path("made").exists());
+    assert!(!world.moyai(["list"]).ok().contains("job.test"));
+}
+
+#[test]
+fn a_question_without_an_answer_fails_the_script_and_no_program_starts() {
+    let world = World::new();
+    world.script("job", "try { $(`touch ran`) } catch {} http::get(`http://127.0.0.1:9/`);");
+    world.script("job.test", "fn test_a() { assert_eq(try_script(\"job\", #{}).code, 0); }");
+    assert_eq!(world.moyai(["test", "job"]).code, 1);
+    assert!(!world.path("ran").exists());
+    assert!(world.moyai(["test", "nothing"]).failed(2).contains("there is no `nothing.test.rhai`"));
+}
