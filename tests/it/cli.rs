@@ -110,7 +110,7 @@ fn a_script_called_without_run_is_hinted_at() {
     world.script("blog", "print(1);");
     let err = world.moyai(["blog"]).failed(2);
     assert_eq!(err, "error: there is no command `blog`\nhelp: `blog` is a script: `moyai run blog`\n");
-    assert!(world.moyai(["lst"]).failed(2).contains("did you mean `moyai list`?"));
+    assert!(world.moyai(["lisst"]).failed(2).contains("did you mean `moyai list`?"));
     assert!(world.moyai(Vec::<&str>::new()).failed(2).contains("Usage: moyai"));
     assert!(world.moyai(["--help"]).ok().contains("\n  run  "));
     assert!(world.moyai(["help", "run"]).ok().contains("--dry-run"));
@@ -497,8 +497,8 @@ fn bash_completes_commands_options_and_ones_own_scripts() {
     assert_eq!(complete("moyai run --dry").trim(), "--dry-run");
     let zsh = world.moyai(["completions", "zsh"]).ok();
     assert!(zsh.starts_with("#compdef moyai\n"));
-    // run, check, edit and eject.
-    assert_eq!(zsh.matches(":_moyai_scripts'").count(), 4, "{zsh}");
+    // run, check, edit, eject and test.
+    assert_eq!(zsh.matches(":_moyai_scripts'").count(), 5, "{zsh}");
     assert!(world.moyai(["completions", "fish"]).ok().contains("moyai list --names"));
     assert!(world.moyai(["completions", "tcsh"]).failed(2).contains("tcsh"));
 }
