@@ -8,7 +8,7 @@
 //! | [`engine`] | Rhai: finds, checks and runs scripts; the command literal; error reports | `api` and below |
 //! | [`api`] | what a script can call: one file a namespace, the doc comments are the user's documentation | the four below |
 //! | [`process`] | programs: resolve, run, pipe, time out, trace, plan; the one place where a process starts | `run` |
-//! | [`schedule`] | crontab lines and time | nothing of ours |
+//! | [`schedule`] | crontab lines, rules, zones, moments and durations | `run`, `process::quote` |
 //! | [`store`] | files that outlive a run: replacement that is whole or not at all, locks on things | `run` |
 //! | [`run`] | [`run::Run`]: dry run, clock, trace, secrets, settings, cancellation; and [`run::Error`] | nothing of ours |
 //!

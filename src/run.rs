@@ -402,6 +402,11 @@ impl Run {
         self.dry()
     }
 
+    /// Whether an act was printed instead of done.
+    pub fn has_planned(&self) -> bool {
+        self.planned.load(Ordering::Relaxed) > 0
+    }
+
     /// Another moyai prints its own plan: what is read from now on is read before that too.
     pub fn planned_elsewhere(&self) {
         self.planned.fetch_add(usize::from(self.dry()), Ordering::Relaxed);
@@ -432,7 +437,7 @@ impl Run {
 
     /// Says once, at the first read behind a planned act, that reads show the state before it.
     pub fn reading(&self) {
-        if self.planned.load(Ordering::Relaxed) > 0 && !self.noted.swap(true, Ordering::Relaxed) {
+        if self.has_planned() && !self.noted.swap(true, Ordering::Relaxed) {
             self.print("# what follows was read before the lines above were run");
         }
     }
@@ -513,8 +518,18 @@ impl Cancel {
         Ok(())
     }
 
+    /// Ends the run as this signal would.
+    pub fn raise(&self, signal: i32) {
+        self.signal.store(signal.unsigned_abs() as usize, Ordering::SeqCst);
+        self.wake();
+    }
+
     fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
+        self.wake();
+    }
+
+    fn wake(&self) {
         // A full socket wakes as well as one more byte.
         let _ = (&self.waker).write(&[0]);
     }

@@ -282,31 +282,6 @@ mod basics {
         Ok(value)
     }
 
-    /// A rule: when a script runs, as a line of a crontab. Only in `rules.rhai`; run as a script,
-    /// the rules are printed.
-    ///
-    /// - `line`: the five fields of crontab(5).
-    /// - `script`: its name.
-    ///
-    /// ```rhai
-    /// every("0 3 * * *", "backup");
-    /// ```
-    pub fn every(call: NativeCallContext, line: &str, script: &str) {
-        Context::of(&call).run.print(&format!("every {line}: {script}"));
-    }
-
-    /// A rule: which event runs a script. Only in `rules.rhai`; run as a script, the rules are printed.
-    ///
-    /// - `event`: `boot`, or `container` with the names of its events.
-    /// - `script`: its name.
-    ///
-    /// ```rhai
-    /// on("boot", "boot");
-    /// ```
-    pub fn on(call: NativeCallContext, event: &str, script: &str) {
-        Context::of(&call).run.print(&format!("on {event}: {script}"));
-    }
-
     /// The sentence of a caught error.
     ///
     /// ```rhai

@@ -16,6 +16,7 @@ pub mod moyai;
 pub mod nginx;
 pub mod parallel;
 pub mod pool;
+pub mod rules;
 pub mod state;
 pub mod text;
 pub mod time;
@@ -68,6 +69,7 @@ pub struct Inner {
     ends: AtomicBool,
     calling: Mutex<Place>,
     deferred: Mutex<Vec<Deferred>>,
+    rules: Mutex<Option<rules::Collected>>,
     kept: Mutex<Vec<Box<dyn Any + Send>>>,
 }
 
@@ -93,6 +95,7 @@ impl Context {
             ends: AtomicBool::new(false),
             calling: Mutex::default(),
             deferred: Mutex::default(),
+            rules: Mutex::default(),
             kept: Mutex::default(),
         }))
     }
@@ -150,6 +153,16 @@ impl Context {
     pub fn take_end(&self) -> Option<basics::End> {
         self.ends.store(false, Ordering::Relaxed);
         lock(&self.end).take()
+    }
+
+    /// From now on rules are collected instead of printed.
+    pub fn collect_rules(&self) {
+        *lock(&self.rules) = Some(rules::Collected::default());
+    }
+
+    /// The rules since then.
+    pub fn take_rules(&self) -> rules::Collected {
+        lock(&self.rules).take().unwrap_or_default()
     }
 
     /// Keeps a temporary folder or a lock until the script ends.
@@ -216,6 +229,7 @@ pub fn register(engine: &mut Engine) {
     moyai::register(engine);
     nginx::register(engine);
     parallel::register(engine);
+    rules::register(engine);
     state::register(engine);
     text::register(engine);
     time::register(engine);

@@ -3,11 +3,14 @@
 pub mod api;
 mod check;
 mod completions;
+mod crontab;
+mod daemon;
 mod doctor;
 mod edit;
 mod eject;
 mod init;
 mod list;
+mod next;
 pub mod run;
 mod syslog;
 mod test;
@@ -44,6 +47,12 @@ enum Command {
     Edit(edit::Edit),
     /// Copy a script that comes with moyai into the scripts folder, to be changed
     Eject(eject::Eject),
+    /// Show when a crontab expression is due, or the rules
+    Next(next::Next),
+    /// Print the rules that have a time for cron
+    Crontab(crontab::Crontab),
+    /// Run the rules: at their times, and when something happens to a container
+    Daemon(daemon::Daemon),
     /// Look at what the scripts need on this host
     Doctor(doctor::Doctor),
     /// Run the tests of scripts: the functions `test_*` of `NAME.test.rhai`
@@ -116,6 +125,9 @@ fn others(words: Vec<OsString>) -> i32 {
         Command::Init(this) => with(&this.common, |run| this.main(run)),
         Command::Edit(this) => with(&this.common, |run| this.main(run)),
         Command::Eject(this) => with(&this.common, |run| this.main(run)),
+        Command::Next(this) => with(&this.common, |run| this.main(run)),
+        Command::Crontab(this) => with(&this.common, |run| this.main(run)),
+        Command::Daemon(this) => this.main(),
         Command::Doctor(this) => with(&this.common, |run| this.main(run)),
         Command::Test(this) => with(&this.common, |run| this.main(run)),
         Command::Api(this) => with(&Common { scripts: None }, |run| this.main(run)),

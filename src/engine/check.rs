@@ -41,7 +41,15 @@ pub fn check(program: &Program, engine: &Engine, mut reports: Vec<Report>) -> Re
     let order = |report: &Report| program.files.iter().position(|file| file.source.shown == report.place.path);
     reports.sort_by_key(|report| (order(report), report.place.line, report.place.column));
     reports.dedup();
-    let Some(first) = reports.first() else { return Ok(options) };
+    refuse(reports).map(|()| options)
+}
+
+/// One error for all that is wrong.
+///
+/// # Errors
+/// When anything is.
+pub fn refuse(reports: Vec<Report>) -> Result<()> {
+    let Some(first) = reports.first() else { return Ok(()) };
     let more = match reports.len() - 1 {
         0 => String::new(),
         1 => " (and 1 more mistake)".to_owned(),

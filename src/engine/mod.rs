@@ -9,6 +9,7 @@ pub mod load;
 pub mod names;
 pub mod program;
 pub mod report;
+pub mod rules;
 pub mod shell;
 mod walk;
 pub mod words;
@@ -110,13 +111,18 @@ pub fn run(run: &Arc<Run>, source: &Source, words: &[String]) -> Result<Ended> {
     on_large_stack(|| run_here(run, context, engine, source, words))
 }
 
-/// Checks a script and all that it imports, without running any of it.
+/// Checks a script and all that it imports, without running any of it. Of the rules it is also
+/// seen what they say.
 ///
 /// # Errors
 /// All that is wrong, as one error with a report each.
 pub fn check(run: &Arc<Run>, source: &Source) -> Result<Options> {
     let engine = build(&Context::new(run.clone()));
-    on_large_stack(|| read(run, &engine, source).map(|(_, options)| options))
+    let options = on_large_stack(|| read(run, &engine, source).map(|(_, options)| options))?;
+    if source.name == rules::NAME {
+        rules::of(run, source)?;
+    }
+    Ok(options)
 }
 
 /// The names of a file's tests, once it has been checked.

@@ -20,9 +20,11 @@ impl Report {
         let byte = |column: usize| self.text.char_indices().nth(column).map_or(self.text.len(), |(byte, _)| byte);
         let start = byte(self.place.column.saturating_sub(1));
         let end = byte(self.place.column.saturating_sub(1) + self.length.max(1)).max(start);
+        // Words of the command line are in no file.
+        let path = Some(self.place.path.as_str()).filter(|path| !path.is_empty());
         let snippet = Snippet::source(self.text.as_str())
             .line_start(self.place.line)
-            .path(self.place.path.as_str())
+            .path(path)
             .annotation(AnnotationKind::Primary.span(start..end));
         renderer.render(&[Level::ERROR.primary_title(self.message.as_str()).element(snippet)])
     }

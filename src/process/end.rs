@@ -21,10 +21,18 @@ pub(super) fn marker() -> String {
     format!("{}.{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
+/// Whether it is settled who gets orphaned grandchildren.
+static ORPHANS: Once = Once::new();
+
+/// Leaves orphaned grandchildren to init, for a process that lives long: it would have to collect
+/// what becomes of every one.
+pub fn leave_orphans() {
+    ORPHANS.call_once(|| ());
+}
+
 /// From now on orphaned grandchildren become our children.
 pub(super) fn adopt_orphans() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
+    ORPHANS.call_once(|| {
         // Without it (an old kernel, a sandbox) only what hides behind pid 1 is missed.
         let _ = set_child_subreaper(Some(getpid()));
     });
@@ -94,6 +102,14 @@ fn marked(pid: i32, markers: &[&str]) -> bool {
         let value = entry.strip_prefix(MARKER.as_bytes()).and_then(|rest| rest.strip_prefix(b"="));
         value.is_some_and(|value| markers.iter().any(|marker| marker.as_bytes() == value))
     })
+}
+
+/// When a process began, in ticks since the host did: with its pid, this names it for ever.
+pub fn started(pid: Pid) -> Option<u64> {
+    let text = std::fs::read(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?;
+    let text = String::from_utf8_lossy(&text).into_owned();
+    // The 22nd field, proc_pid_stat(5); the third is the first behind the name.
+    text.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
 }
 
 struct Process {

@@ -12,7 +12,7 @@ mod taping;
 mod verbs;
 
 pub use crate::run::cause;
-pub use end::MARKER;
+pub use end::{MARKER, leave_orphans, started};
 pub use plan::{Input, Output, Plan, Stage, quote};
 pub use resolve::{not_found, resolve};
 pub use running::Running;

@@ -190,21 +190,43 @@ impl Running {
     /// # Errors
     /// When the run is cancelled meanwhile.
     pub fn watch(&mut self, run: &Run, sink: &mut dyn FnMut(&[u8]) -> ControlFlow<()>) -> Result<Outcome> {
-        let Some(mut taping) = self.taping.take() else { return self.follow(run, sink) };
-        let outcome = self.follow(run, &mut |bytes| {
+        let through = self.plan.output == Output::Through;
+        self.watch_both(run, sink, &mut |bytes| {
+            if through {
+                run.note_part(&String::from_utf8_lossy(bytes));
+            }
+        })
+    }
+
+    /// Like [`Running::watch`], with standard error handed to `err` as it comes.
+    ///
+    /// # Errors
+    /// When the run is cancelled meanwhile.
+    pub fn watch_both(
+        &mut self,
+        run: &Run,
+        sink: &mut dyn FnMut(&[u8]) -> ControlFlow<()>,
+        err: &mut dyn FnMut(&[u8]),
+    ) -> Result<Outcome> {
+        let Some(mut taping) = self.taping.take() else { return self.follow(run, sink, err) };
+        let mut taken = |bytes: &[u8]| {
             taping.take(bytes);
             sink(bytes)
-        })?;
+        };
+        let outcome = self.follow(run, &mut taken, err)?;
         taping.done(run, &outcome)?;
         Ok(outcome)
     }
 
-    fn follow(&mut self, run: &Run, sink: &mut dyn FnMut(&[u8]) -> ControlFlow<()>) -> Result<Outcome> {
+    fn follow(
+        &mut self,
+        run: &Run,
+        sink: &mut dyn FnMut(&[u8]) -> ControlFlow<()>,
+        err: &mut dyn FnMut(&[u8]),
+    ) -> Result<Outcome> {
         if let Some(mut outcome) = self.answer.take() {
             let _ = sink(&std::mem::take(&mut outcome.out));
-            if self.plan.output == Output::Through {
-                run.note_part(&outcome.err_text());
-            }
+            err(&outcome.err);
             return Ok(outcome);
         }
         let limit = match self.plan.timeout {
@@ -212,7 +234,8 @@ impl Running {
             None if !self.plan.acts => Some(READ_TIMEOUT),
             limit => limit,
         };
-        let deadline = limit.map(|limit| self.begun + limit);
+        // Of the greatest time there is nothing to wait for.
+        let deadline = limit.and_then(|limit| self.begun.checked_add(limit));
         let mut tail = Tail::default();
         let mut timed_out = None;
         let mut linger = None;
@@ -276,9 +299,7 @@ impl Running {
                     Some(Ok(0)) => self.err = None,
                     Some(Ok(count)) => {
                         tail.push(&buffer[..count]);
-                        if self.plan.output == Output::Through {
-                            run.note_part(&String::from_utf8_lossy(&buffer[..count]));
-                        }
+                        err(&buffer[..count]);
                     }
                     _ => {}
                 }
@@ -340,6 +361,11 @@ impl Running {
                 };
             }
         }
+    }
+
+    /// The process of the first stage.
+    pub fn pid(&self) -> Option<Pid> {
+        self.stages.first().and_then(|stage| stage.pid)
     }
 
     /// Whether every stage has ended.

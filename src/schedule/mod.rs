@@ -1,4 +1,9 @@
-//! Time: moments and durations as people write them.
+//! Time: moments and durations as people write them; crontab lines; rules.
+
+pub mod course;
+pub mod crontab;
+pub mod rules;
+pub mod zone;
 
 use crate::run::{Error, Result};
 use chrono::{DateTime, Days, FixedOffset, Local, Months, NaiveDate, NaiveDateTime, TimeDelta, TimeZone};

@@ -13,13 +13,17 @@ use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, Metadata, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Read, Seek, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 use tempfile::NamedTempFile;
 
 /// How often an update starts over because another program writes the file at the same time.
 const TRIES: usize = 20;
+/// How long an update waits for a program that has the file open for writing.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Writes the content; the path is a file that is there or a new one. A symbolic link stays, and
 /// what it points to is replaced. Content that is there already is not written again.
@@ -48,39 +52,38 @@ pub fn write(path: &Path, content: &[u8]) -> Result<bool> {
 /// When `make` or any other step fails; the file is then as it was.
 pub fn update(path: &Path, make: &mut dyn FnMut(&[u8]) -> Result<Vec<u8>>) -> Result<bool> {
     let failed = |verb, error: io::Error| explain(verb, path, &error);
+    // What the new content is made of, and what is in the file's place.
     let mut base = std::fs::read(path).map_err(|error| failed("read", error))?;
-    // What is in the file's place, and what was in it before that and has something of others'.
     let mut present = base.clone();
-    let mut other: Option<NamedTempFile> = None;
+    // What may have stood there for a moment.
+    let mut shown = base.clone();
     for _ in 0..TRIES {
-        let mut step = || {
-            let new = make(&base)?;
-            if new == present {
-                return Ok(None);
-            }
-            let target = Target::find(path).map_err(|error| failed("write", error))?;
-            let end = target.exchange(&new, &present).map_err(|error| failed("write", error))?;
-            Ok(Some((new, end)))
-        };
-        match step() {
-            Ok(None) => return Ok(other.is_some()),
-            Ok(Some((_, Exchange::Done))) => return Ok(true),
-            Ok(Some((_, Exchange::Changed(now)))) => (base, present) = (now.clone(), now),
-            Ok(Some((new, Exchange::Displaced(was, file)))) => {
-                (base, present) = (was, new);
-                other = Some(file);
-            }
-            Err(error) => {
-                if let (Some(file), Ok(target)) = (other, Target::find(path)) {
-                    let back = renameat_with(CWD, file.path(), CWD, &target.real, RenameFlags::EXCHANGE);
-                    back.map_err(|error| failed("write", error.into()))?;
-                }
-                return Err(error);
-            }
+        let new = make(&base)?;
+        if new == present {
+            return Ok(false);
         }
+        let target = Target::find(path).map_err(|error| failed("write", error))?;
+        let Some(Refused { now, out }) = target.exchange(&new, &present).map_err(|error| failed("write", error))?
+        else {
+            return Ok(true);
+        };
+        // An editor that read the file in that moment has put back what it read, and its own.
+        let common = if now.starts_with(&present) { &present } else { &shown };
+        base = with_both(&new, &with_both(common, &base, &now), &out);
+        (present, shown) = (now, new);
     }
     Err(Error::new(format!("write `{}`: another program changes it all the time", path.display()))
         .help(format!("`fuser -v {}` shows which", path.display())))
+}
+
+/// Both of two contents that were made out of one, as far as they have only grown at the end. Of
+/// two that replaced it the later one stands, as it would without us.
+fn with_both(common: &[u8], earlier: &[u8], later: &[u8]) -> Vec<u8> {
+    match (earlier.strip_prefix(common), later.strip_prefix(common)) {
+        (Some(more), _) => [later, more].concat(),
+        (None, Some(more)) => [earlier, more].concat(),
+        (None, None) => later.to_vec(),
+    }
 }
 
 /// Copies a file's content; a new file gets the mode of the one it is copied from.
@@ -120,13 +123,12 @@ pub fn explain(verb: &str, path: &Path, error: &io::Error) -> Error {
     }
 }
 
-/// How an exchange of the old file for a new one ended.
-enum Exchange {
-    Done,
-    /// Not done: the file has another content now.
-    Changed(Vec<u8>),
-    /// Done, but what was there was another content, and is in this file now, to be removed.
-    Displaced(Vec<u8>, NamedTempFile),
+/// What others wrote into a file that was to be replaced.
+struct Refused {
+    /// What is in its place.
+    now: Vec<u8>,
+    /// What became of the new content in the moment that it was there.
+    out: Vec<u8>,
 }
 
 /// What a path leads to.
@@ -139,22 +141,30 @@ struct Target {
 
 impl Target {
     fn find(path: &Path) -> io::Result<Self> {
+        // The kernel follows the links with its own care (protected_symlinks, proc_sys_fs(5)); a path
+        // that leads elsewhere a moment later was changed by someone else, perhaps by an editor.
+        for _ in 0..TRIES {
+            if let Some(target) = Self::look(path)? {
+                return Ok(target);
+            }
+        }
+        Err(io::Error::other("the path leads elsewhere each time"))
+    }
+
+    /// One look; nothing when the path was changed meanwhile.
+    fn look(path: &Path) -> io::Result<Option<Self>> {
         match open(path) {
             Ok(file) => {
                 let real = std::fs::canonicalize(path)?;
                 let metadata = file.metadata()?;
-                // The kernel followed the links with its own care (protected_symlinks, proc_sys_fs(5));
-                // a path that leads elsewhere a moment later was changed by someone else.
-                if !is(&metadata, &std::fs::symlink_metadata(&real)?) {
-                    return Err(io::Error::other("the path was changed meanwhile"));
-                }
-                Ok(Self { real, old: Some((file, metadata)) })
+                let same = is(&metadata, &std::fs::symlink_metadata(&real)?);
+                Ok(same.then_some(Self { real, old: Some((file, metadata)) }))
             }
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 // A link whose target is to be made; 40 is the kernel's limit too.
                 let mut real = path.to_owned();
                 for _ in 0..40 {
-                    let Ok(next) = std::fs::read_link(&real) else { return Ok(Self { real, old: None }) };
+                    let Ok(next) = std::fs::read_link(&real) else { return Ok(Some(Self { real, old: None })) };
                     real = real.parent().unwrap_or(Path::new("/")).join(next);
                 }
                 Err(Errno::LOOP.into())
@@ -206,22 +216,27 @@ impl Target {
         }
     }
 
-    /// Lets the new content change places with the old. Between a last look at the old one and a
-    /// plain rename there would be a moment for others to write what nobody sees again.
-    fn exchange(&self, content: &[u8], old: &[u8]) -> io::Result<Exchange> {
+    /// Lets the new content change places with the old, and back at once if that was not the old
+    /// content any more: between a last look and a plain rename there would be a moment for others
+    /// to write what nobody sees again.
+    fn exchange(&self, content: &[u8], old: &[u8]) -> io::Result<Option<Refused>> {
         let new = self.made(None, &mut |file| file.write_all(content))?;
-        if renameat_with(CWD, new.path(), CWD, &self.real, RenameFlags::EXCHANGE).is_ok() {
-            // Takes long enough for a program that has the old file open to write what it would.
+        let swap = || renameat_with(CWD, new.path(), CWD, &self.real, RenameFlags::EXCHANGE);
+        let refused = |out| Ok(Some(Refused { now: std::fs::read(&self.real)?, out }));
+        // As late as can be: an edit that is displaced comes back, but nobody sees it meanwhile.
+        if std::fs::read(&self.real)? != old {
+            return refused(content.to_vec());
+        }
+        if swap().is_err() {
+            // A mount point, or a file system that cannot: the look just before is all there is.
+            return self.put(new).map(|()| None);
+        }
+        if std::fs::read(new.path())? == old && settled(new.path())? == old {
             self.sync_folder();
-            let was = std::fs::read(new.path())?;
-            return Ok(if was == old { Exchange::Done } else { Exchange::Displaced(was, new) });
+            return Ok(None);
         }
-        // A mount point, or a file system that cannot: a look just before is all there is.
-        let now = std::fs::read(&self.real)?;
-        if now != old {
-            return Ok(Exchange::Changed(now));
-        }
-        self.put(new).map(|()| Exchange::Done)
+        swap()?;
+        refused(settled(new.path())?)
     }
 
     /// Where a folder cannot be synced, a power cut may bring the old file back, whole.
@@ -294,6 +309,32 @@ fn sweep(folder: &Path, name: &OsStr) {
             let _ = std::fs::remove_file(entry.path());
         }
     }
+}
+
+/// What is in a file when no program has it open for writing any more: what one writes after we
+/// have read the file would be lost with it. The kernel gives a read lease only then: F_SETLEASE in
+/// fcntl(2).
+#[allow(unsafe_code)]
+fn settled(path: &Path) -> io::Result<Vec<u8>> {
+    // linux/include/uapi/asm-generic/fcntl.h; the crate has no name for it.
+    const F_SETSIG: i32 = 10;
+    let mut file = File::open(path)?;
+    // SAFETY: fcntl(2) gets an open descriptor and numbers, and no memory.
+    let ask = |what: i32, value: i32| unsafe { libc::fcntl(file.as_raw_fd(), what, value) };
+    let begun = Instant::now();
+    // Who opens the file in the moment of the lease is told by a signal. The usual one would end us.
+    ask(F_SETSIG, libc::SIGURG);
+    // Some file systems have no leases; and no program is waited for without an end.
+    while ask(libc::F_SETLEASE, libc::F_RDLCK) < 0
+        && io::Error::last_os_error().kind() == ErrorKind::WouldBlock
+        && begun.elapsed() < PATIENCE
+    {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    ask(libc::F_SETLEASE, libc::F_UNLCK);
+    let mut content = Vec::new();
+    file.read_to_end(&mut content)?;
+    Ok(content)
 }
 
 fn flag(flag: OFlags) -> i32 {
@@ -397,6 +438,17 @@ mod tests {
             std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         names.sort();
         names
+    }
+
+    #[test]
+    fn what_two_programs_appended_at_the_same_time_is_both_kept() {
+        let both = |one, other| String::from_utf8(with_both(b"a\n", one, other)).unwrap();
+        assert_eq!(both(b"a\n", b"a\n2\n"), "a\n2\n");
+        assert_eq!(both(b"a\n1\n", b"a\n2\n"), "a\n2\n1\n");
+        assert_eq!(both(b"a\n1\n", b"b\n"), "b\n1\n");
+        assert_eq!(both(b"b\n", b"a\n2\n"), "b\n2\n");
+        // Two that replaced it all.
+        assert_eq!(both(b"b\n", b"c\n"), "c\n");
     }
 
     #[test]

@@ -2,9 +2,27 @@
 //! when it is used.
 
 use crate::run::{Error, Result, Run};
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, ErrorCode, OptionalExtension};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+const TABLE: &str = "CREATE TABLE IF NOT EXISTS state (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;";
+/// How long another run may hold the file.
+const WAIT: Duration = Duration::from_secs(10);
+
+fn unopened(path: &Path, cause: String) -> Error {
+    Error::new(format!("open the state `{}`: {cause}", path.display()))
+        .help("`$MOYAI_STATE` names another folder; a file that is broken can be moved away")
+}
+
+/// Makes the file, which SQLite would make with the umask's mode.
+fn make(path: &Path) -> Result<()> {
+    let folder = path.parent().unwrap_or(path);
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    let made = made.and_then(|()| std::fs::File::options().create(true).append(true).mode(0o600).open(path));
+    made.map(|_| ()).map_err(|error| unopened(path, crate::process::cause(&error)))
+}
 
 /// The open file.
 #[derive(Debug)]
@@ -19,32 +37,52 @@ impl State {
     /// # Errors
     /// When the folder or file cannot be made, or is no SQLite file.
     pub fn open(run: &Run) -> Result<Self> {
-        let folder = &run.options.places.state;
-        let path = folder.join("state.db");
-        let failed = |cause: String| {
-            Error::new(format!("open the state `{}`: {cause}", path.display()))
-                .help("`$MOYAI_STATE` names another folder; a file that is broken can be moved away")
-        };
-        let table = "CREATE TABLE IF NOT EXISTS state (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;";
+        let path = run.options.places.state.join("state.db");
         if run.dry() && !path.exists() {
-            let open = || Connection::open_in_memory().and_then(|empty| empty.execute_batch(table).map(|()| empty));
-            let connection = open().map_err(|error| failed(error.to_string()))?;
+            let open = || Connection::open_in_memory().and_then(|empty| empty.execute_batch(TABLE).map(|()| empty));
+            let connection = open().map_err(|error| unopened(&path, error.to_string()))?;
             return Ok(Self { connection });
         }
-        let make = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
-        make.map_err(|error| failed(crate::process::cause(&error)))?;
-        // SQLite would make it with the umask's mode.
-        let file = std::fs::File::options().create(true).append(true).mode(0o600).open(&path);
-        file.map_err(|error| failed(crate::process::cause(&error)))?;
-        let open = || {
-            let connection = Connection::open(&path)?;
-            connection.busy_timeout(Duration::from_secs(10))?;
-            // Not WAL, whose files come and go with each look: one that changes nothing writes nothing.
-            connection.execute_batch("PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL;")?;
-            connection.execute_batch(table)?;
-            Ok(connection)
+        make(&path)?;
+        Self::connect(&path, WAIT).map_err(|error| unopened(&path, error.to_string()))
+    }
+
+    /// Like [`State::open`], for who must go on: waits only a moment for others, and moves a file
+    /// that is broken out of the way; its new name comes with the state.
+    ///
+    /// # Errors
+    /// When the file is locked, or cannot be made or moved.
+    pub fn open_or_set_aside(run: &Run) -> Result<(Self, Option<PathBuf>)> {
+        const MOMENT: Duration = Duration::from_millis(500);
+        let path = run.options.places.state.join("state.db");
+        make(&path)?;
+        let broken = |error: &rusqlite::Error| {
+            matches!(error.sqlite_error_code(), Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt))
         };
-        let connection = open().map_err(|error: rusqlite::Error| failed(error.to_string()))?;
+        let error = match Self::connect(&path, MOMENT) {
+            Ok(state) => return Ok((state, None)),
+            Err(error) if broken(&error) => error,
+            Err(error) => return Err(unopened(&path, error.to_string())),
+        };
+        let aside = path.with_file_name(format!("state.db.broken-{}", run.now().format("%Y%m%d-%H%M%S")));
+        let moved = |from: &Path, to: &Path| std::fs::rename(from, to);
+        moved(&path, &aside).map_err(|cause| unopened(&path, format!("{error}, and it cannot be moved: {cause}")))?;
+        for ending in ["-wal", "-shm"] {
+            let beside = |path: &Path| PathBuf::from(format!("{}{ending}", path.display()));
+            // Mostly there is none.
+            let _ = moved(&beside(&path), &beside(&aside));
+        }
+        make(&path)?;
+        let state = Self::connect(&path, MOMENT).map_err(|error| unopened(&path, error.to_string()))?;
+        Ok((state, Some(aside)))
+    }
+
+    fn connect(path: &Path, wait: Duration) -> rusqlite::Result<Self> {
+        let connection = Connection::open(path)?;
+        connection.busy_timeout(wait)?;
+        // Not WAL, whose files come and go with each look: one that changes nothing writes nothing.
+        connection.execute_batch("PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL;")?;
+        connection.execute_batch(TABLE)?;
         Ok(Self { connection })
     }
 
@@ -91,16 +129,19 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_no_database_is_an_error_and_stays_as_it_is() {
+    fn a_file_that_is_no_database_is_an_error_and_stays_as_it_is_or_is_set_aside() {
         let folder = tempfile::tempdir().unwrap();
         let mut options = Options::default();
         options.places.state = folder.path().to_owned();
         std::fs::write(folder.path().join("state.db"), "not a database, but somebody's text").unwrap();
         let error = State::open(&Run::new(options).unwrap()).unwrap_err();
         assert!(error.message.contains("not a database"), "{error}");
-        assert_eq!(
-            std::fs::read_to_string(folder.path().join("state.db")).unwrap(),
-            "not a database, but somebody's text"
-        );
+        let text = |name: &std::path::Path| std::fs::read_to_string(name).unwrap();
+        assert_eq!(text(&folder.path().join("state.db")), "not a database, but somebody's text");
+        let mut options = Options::default();
+        options.places.state = folder.path().to_owned();
+        let (state, aside) = State::open_or_set_aside(&Run::new(options).unwrap()).unwrap();
+        state.set("a", "1").unwrap();
+        assert_eq!(text(&aside.unwrap()), "not a database, but somebody's text");
     }
 }

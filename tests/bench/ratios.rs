@@ -17,7 +17,12 @@ use std::time::{Duration, Instant};
 const MOYAI: &str = env!("CARGO_BIN_EXE_moyai");
 /// Says that this process is on the private host.
 const INSIDE: &str = "MOYAI_BENCH_INSIDE";
+/// Where the Python that watches the engine finds docker-py.
+const WATCHER: &str = "MOYAI_BENCH_WATCHER";
 const CONTAINERS: usize = 20;
+const BURST: usize = 200;
+/// How long the idle daemon is watched.
+const IDLE: Duration = Duration::from_secs(60);
 const SITES: usize = 100;
 /// How long the server of the sites takes to answer.
 const ANSWER: Duration = Duration::from_millis(50);
@@ -32,6 +37,10 @@ docker inspect $(docker ps -q) | grep '"Name": "/' | sed -e "s/ \"Name\": \"\///
 paste -d " " list1 list2 >> hostsbase
 mv hostsbase hosts
 "#;
+
+/// The image of all containers.
+const IMAGE: &str = "mkdir -p image/bin && cp \"$(command -v busybox)\" image/bin/busybox
+    tar -C image -c . | docker import - base:1";
 
 /// The line of it that starts what was stopped. Here everything runs already, and `hosts-sync`
 /// starts nothing: an aside shows the rest without it, only what both do.
@@ -61,19 +70,34 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     if std::env::var_os(INSIDE).is_none() {
+        let watcher = watcher();
         let this = std::env::current_exe().expect("find this program");
-        let error = Command::new(MOYAI).arg("private-host").arg(this).args(words).env(INSIDE, "1").exec();
+        let error = Command::new(MOYAI)
+            .arg("private-host")
+            .arg(this)
+            .args(words)
+            .env(INSIDE, "1")
+            .env(WATCHER, watcher.path())
+            .exec();
         eprintln!("error: enter a private host: {error}");
         return ExitCode::FAILURE;
     }
     let mut table = Table::default();
     let folder = tempfile::Builder::new().prefix("moyai-bench-").tempdir().expect("make a folder");
-    start_up(&mut table, folder.path());
-    hosts_sync(&mut table, folder.path());
-    many(&mut table, folder.path());
-    monitor(&mut table, folder.path());
+    let parts: [(&str, Part); 5] =
+        [("start-up", start_up), ("hosts-sync", hosts_sync), ("many", many), ("monitor", monitor), ("daemon", daemon)];
+    let is_named = |name: &str| words.iter().any(|word| word == name);
+    let all = !parts.iter().any(|(name, _)| is_named(name));
+    for (name, part) in parts {
+        if all || is_named(name) {
+            part(&mut table, folder.path());
+        }
+    }
     if table.missed == 0 || words.iter().any(|word| word == "--report") { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
+
+/// Measures something, in a folder of its own.
+type Part = fn(&mut Table, &Path);
 
 #[derive(Default)]
 struct Table {
@@ -107,8 +131,7 @@ fn hosts_sync(table: &mut Table, folder: &Path) {
     bash(
         folder,
         &format!(
-            "mkdir -p image/bin && cp \"$(command -v busybox)\" image/bin/busybox
-             tar -C image -c . | docker import - base:1
+            "{IMAGE}
              for i in {{1..{CONTAINERS}}}; do docker run --detach --name site$i base:1 /bin/busybox sleep 3600; done"
         ),
     );
@@ -197,6 +220,161 @@ fn monitor(table: &mut Table, folder: &Path) {
     let curl = "xargs -P 32 -n 1 curl -sSf -o /dev/null <urls";
     table.row("monitor / xargs -P 32 curl", ratio(15, || run(&mut moyai()), || bash(folder, curl)), 1.0, "");
     table.row("  peak memory", peak(moyai()), 25.0, " MiB");
+}
+
+/// The usual way to do it in Python: all names anew at each event. It is so quick that at `die` the
+/// engine may still list what has died, so it hears of `stop` as well.
+const PYTHON: &str = r#"
+import docker, os, sys
+client, path = docker.from_env(), sys.argv[1]
+def sync():
+    lines = ["127.0.0.1 localhost\n"]
+    for container in client.containers.list():
+        for network in container.attrs["NetworkSettings"]["Networks"].values():
+            lines.append(f"{network['IPAddress']} {container.name}\n")
+    with open(path + ".new", "w") as file:
+        file.writelines(lines)
+        os.fsync(file.fileno())
+    os.rename(path + ".new", path)
+events = client.events(decode=True, filters={"type": "container", "event": ["start", "die", "stop"]})
+sync()
+for event in events:
+    sync()
+"#;
+
+/// A folder with docker-py, outside of the private host, which has no network; empty without pip.
+fn watcher() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("make a folder");
+    let mut pip = Command::new("python3");
+    pip.args(["-m", "pip", "install", "--quiet", "--target"]).arg(folder.path()).arg("docker");
+    // Without it there is only one row less.
+    let _ = pip.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    folder
+}
+
+/// From an event to the name, one by one and in a burst; and nothing at all while nothing happens.
+fn daemon(table: &mut Table, folder: &Path) {
+    let scripts = folder.join("rules");
+    fs::create_dir(&scripts).expect("make a folder");
+    fs::set_permissions(&scripts, fs::Permissions::from_mode(0o700)).expect("close the folder");
+    fs::write(
+        scripts.join("rules.rhai"),
+        "every(\"0 4 1 1 *\", \"backup\");\non(\"container start,die\", \"hosts-sync\");\n",
+    )
+    .expect("write the rules");
+    // Counts what nginx is asked to do.
+    let (bin, log) = (folder.join("counting"), folder.join("reloads"));
+    fs::create_dir(&bin).expect("make a folder");
+    let nginx = bash_line("command -v nginx");
+    fs::write(bin.join("nginx"), format!("#!/bin/sh\necho \"$*\" >>{}\nexec {nginx} \"$@\"\n", log.display()))
+        .expect("write a program");
+    fs::set_permissions(bin.join("nginx"), fs::Permissions::from_mode(0o755)).expect("let it run");
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap_or_default());
+    bash(folder, "docker ps --all --quiet | xargs --no-run-if-empty docker rm --force");
+    bash(folder, &format!("{IMAGE}\ndocker create --name late base:1 /bin/busybox sleep 3600"));
+
+    let mut command = moyai(folder, &["daemon"]);
+    command.env("MOYAI_SCRIPTS", &scripts).env("PATH", &path).stdin(Stdio::null()).stderr(Stdio::null());
+    let mut daemon = command.spawn().expect("start the daemon");
+    let hosts = Path::new("/etc/hosts");
+    // The first look, with nginx.
+    bash(folder, "until pgrep nginx; do sleep 0.1; done");
+    let inspect = || bash(folder, "docker network inspect bridge");
+    let names = "from `docker start` to its name / docker network inspect";
+    table.row(names, ratio(15, || until_named(hosts, "late"), inspect), 3.5, "");
+
+    let pid = daemon.id();
+    sleep(Duration::from_secs(2));
+    let before = switches(pid);
+    sleep(IDLE);
+    table.row("  the idle daemon's wake-ups in 60 s", (switches(pid) - before) as f64, 0.0, "");
+    table.row("  its memory", resident(pid), 15.0, " MiB");
+
+    bash(
+        folder,
+        &format!("for i in {{1..{BURST}}}; do docker create --name burst$i base:1 /bin/busybox sleep 3600; done"),
+    );
+    fs::write(&log, "").expect("empty the log");
+    let burst = bash(folder, &format!("docker start $(seq --format burst%g {BURST})"));
+    let limit = Instant::now() + Duration::from_secs(60);
+    while named(hosts, "burst") < BURST && Instant::now() < limit {
+        sleep(Duration::from_millis(50));
+    }
+    sleep(Duration::from_secs(2));
+    let right = bash_line(
+        "comm -12 <(grep ' burst' /etc/hosts | sort) <(docker ps --quiet | xargs docker inspect --format \\
+             '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}} {{.Name}}' | tr -d / | sort) | wc -l",
+    );
+    let reloads = fs::read_to_string(&log).expect("read the log").lines().filter(|line| *line == "-s reload").count();
+    table.row(
+        &format!("  names missing after {BURST} at once"),
+        BURST as f64 - right.parse::<f64>().expect("a number"),
+        0.0,
+        "",
+    );
+    table.row(&format!("  reloads for {BURST} at once"), reloads as f64, 5.0, "");
+    table.aside("    seconds that the burst took", burst.as_secs_f64());
+    bash(folder, &format!("kill {pid}"));
+    assert!(daemon.wait().expect("wait for the daemon").success());
+    bash(folder, "docker rm --force $(docker ps --all --quiet --filter name=burst); docker stop --time 0 late");
+
+    let library = PathBuf::from(std::env::var_os(WATCHER).expect("the folder of docker-py"));
+    if !library.join("docker").is_dir() {
+        println!("{:<52} docker-py cannot be had here", "  a Python watcher");
+        return;
+    }
+    let file = folder.join("python-hosts");
+    let mut python = Command::new("python3");
+    python.args(["-c", PYTHON]).arg(&file).env("PYTHONPATH", library);
+    let mut python = python.stdin(Stdio::null()).spawn().expect("start Python");
+    bash(folder, &format!("until test -s {}; do sleep 0.1; done", file.display()));
+    table.aside("  a Python watcher (docker-py), one by one", ratio(15, || until_named(&file, "late"), inspect));
+    python.kill().and_then(|()| python.wait()).expect("end Python");
+}
+
+/// From the return of `docker start` until a hosts file has the name; it is stopped before.
+fn until_named(file: &Path, name: &str) -> Duration {
+    let folder = Path::new("/");
+    bash(folder, &format!("docker stop --time 0 {name}"));
+    let limit = Instant::now() + Duration::from_secs(30);
+    while named(file, name) > 0 {
+        assert!(Instant::now() < limit, "{name} stays in {}", file.display());
+        sleep(Duration::from_millis(5));
+    }
+    // What comes next is the first of a row.
+    sleep(Duration::from_secs(1));
+    bash(folder, &format!("docker start {name}"));
+    let start = Instant::now();
+    while named(file, name) == 0 {
+        assert!(start.elapsed() < Duration::from_secs(30), "{name} does not come into {}", file.display());
+        sleep(Duration::from_micros(200));
+    }
+    start.elapsed()
+}
+
+fn named(file: &Path, name: &str) -> usize {
+    fs::read_to_string(file).expect("read a hosts file").matches(&format!(" {name}")).count()
+}
+
+fn bash_line(text: &str) -> String {
+    let output = Command::new("bash").args(["-c", text]).output().expect("start bash");
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+/// How often a process has been woken: it went to sleep as often, by the kernel's count.
+fn switches(pid: u32) -> u64 {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("read the threads").flatten();
+    let count = |status: String| {
+        let lines = status.lines().filter_map(|line| line.split_once("voluntary_ctxt_switches:"));
+        lines.filter_map(|(_, count)| count.trim().parse::<u64>().ok()).sum::<u64>()
+    };
+    tasks.map(|task| count(fs::read_to_string(task.path().join("status")).expect("read a status"))).sum()
+}
+
+fn resident(pid: u32) -> f64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("read a status");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a size");
+    line.trim_end_matches("kB").trim().parse::<f64>().expect("a number") / 1024.0
 }
 
 /// `moyai` with these words, its files all in this folder.

@@ -82,8 +82,15 @@ enum Needs {
 
 fn needs(line: &str) -> Needs {
     match line {
-        "moyai init" | "moyai edit config" | "moyai eject backup" | "moyai check" | "moyai list"
-        | "moyai api docker" => Needs::Nothing,
+        "moyai init"
+        | "moyai edit config"
+        | "moyai eject backup"
+        | "moyai check"
+        | "moyai list"
+        | "moyai api docker"
+        | "moyai next"
+        | "moyai next \"0 4 * * 1\""
+        | "moyai crontab" => Needs::Nothing,
         "moyai run -n hosts-sync"
         | "moyai run -n backup"
         | "moyai run -x report"
@@ -97,6 +104,7 @@ fn needs(line: &str) -> Needs {
         | "tests/run"
         | "cargo install --path ."
         | "install ~/.cargo/bin/moyai /usr/local/bin/"
+        | "moyai daemon"
         | "systemctl enable moyai-boot" => Needs::Machine,
         _ => panic!("no test runs `{line}`"),
     }

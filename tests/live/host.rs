@@ -59,6 +59,15 @@ impl Host {
         Gave { out: read(self.path("line.out")), err: read(self.path("line.err")), code }
     }
 
+    /// Waits until a condition of bash holds.
+    #[track_caller]
+    pub fn until(&mut self, seconds: u32, condition: &str) {
+        let line = format!("for i in {{1..{seconds}0}}; do {condition} && exit 0; sleep 0.1; done; exit 1");
+        let code = self.sh(&line).code;
+        let logs = "tail -n +1 *.log mail.* /etc/hosts 2>/dev/null; docker ps --all";
+        assert_eq!(code, 0, "{condition}:\n{}", self.sh(logs).out);
+    }
+
     /// Starts a container of busybox.
     pub fn run(&mut self, name: &str, options: &str) {
         self.sh(&format!("docker run --detach --name {name} {options} base:1 /bin/busybox sleep 900")).ok();

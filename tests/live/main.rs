@@ -2,6 +2,8 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod cron;
+mod daemon;
 mod docker;
 mod host;
 mod names;

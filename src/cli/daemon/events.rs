@@ -1,0 +1,86 @@
+//! Listens to the engine, across its restarts.
+
+use super::Message;
+use crate::process::{self, Plan};
+use crate::run::{Result, Run};
+use chrono::Utc;
+use serde_json::Value;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+use std::time::{Duration, Instant};
+
+/// Between two tries to reach an engine that is away: at first, and at most.
+const PAUSE: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(60)];
+
+/// A thread that listens; it ends when its run is ended.
+#[derive(Debug)]
+pub struct Listener {
+    run: Arc<Run>,
+    actions: Vec<&'static str>,
+}
+
+impl Listener {
+    /// Listens for these actions alone: the health checks of containers would wake us all the time.
+    ///
+    /// # Errors
+    /// When the thread cannot be started.
+    pub fn start(run: Arc<Run>, actions: Vec<&'static str>, to: Sender<Message>) -> std::io::Result<Self> {
+        let listener = Self { run: run.clone(), actions: actions.clone() };
+        let thread = std::thread::Builder::new().name("events".into()).stack_size(super::STACK);
+        thread.spawn(move || {
+            let mut pause = PAUSE[0];
+            while run.cancel.cause().is_none() {
+                let begun = Instant::now();
+                let error = listen(&run, &actions, &to).err().map(|error| error.message);
+                let lost = error.unwrap_or_else(|| "it ended the connection".to_owned());
+                if run.cancel.cause().is_some() || to.send(Message::Lost(lost)).is_err() {
+                    return;
+                }
+                // One that was there for a while comes back soon.
+                pause = if begun.elapsed() > PAUSE[1] { PAUSE[0] } else { PAUSE[1].min(pause * 2) };
+                let _ = run.cancel.sleep(pause);
+            }
+        })?;
+        Ok(listener)
+    }
+
+    /// Whether it listens for these.
+    pub fn hears(&self, actions: &[&'static str]) -> bool {
+        self.actions == actions
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.run.cancel.raise(signal_hook::consts::SIGTERM);
+    }
+}
+
+/// Listens until the engine goes away, which for its client is no failure.
+fn listen(run: &Run, actions: &[&'static str], to: &Sender<Message>) -> Result<()> {
+    // What happens before the subscription stands is told by the engine afterwards.
+    let since = Utc::now().format("%s").to_string();
+    let mut words = vec!["docker", "events", "--since", &since, "--format", "{{json .}}"];
+    let filters: Vec<String> = actions.iter().map(|action| format!("event={action}")).collect();
+    for filter in ["type=container", "type=network"].into_iter().chain(filters.iter().map(String::as_str)) {
+        words.extend(["--filter", filter]);
+    }
+    let mut running = process::start(run, &Plan::read(words).timeout(Duration::MAX))?;
+    // The client says nothing when it is connected. Only then is a first look worth its while.
+    process::run(run, &Plan::read(["docker", "version", "--format", "{{.Server.Version}}"]))?;
+    let mut rest = Vec::new();
+    let mut ends = to.send(Message::Connected).is_err();
+    let outcome = running.watch(run, &mut |bytes| {
+        rest.extend_from_slice(bytes);
+        while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = rest.drain(..=end).collect();
+            // What is no event is none of ours.
+            if let Ok(event) = serde_json::from_slice::<Value>(&line) {
+                ends |= to.send(Message::Event(event)).is_err();
+            }
+        }
+        if ends { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })?;
+    process::judge(run, &Plan::read(["docker", "events"]), &outcome)
+}

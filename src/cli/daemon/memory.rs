@@ -1,0 +1,98 @@
+//! What a daemon knows of the one before.
+
+use super::systemd::{INFO, Voice, WARNING};
+use crate::process::started;
+use crate::run::{Result, Run};
+use crate::store::state::State;
+use chrono::{DateTime, Utc};
+use rustix::process::Pid;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+/// The name in the state.
+const NAME: &str = "moyai daemon";
+
+/// What is kept.
+#[derive(Debug, Default)]
+pub struct Memory {
+    /// The start of the host that the rules for `boot` have run for.
+    pub boot: String,
+    /// By the rules' keys.
+    pub rules: BTreeMap<String, Kept>,
+    failing: bool,
+}
+
+/// What is kept of a rule.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Kept {
+    /// The time that was dealt with last.
+    pub last: DateTime<Utc>,
+    /// Its run goes on: the process, and when that began.
+    pub running: Option<(i32, u64)>,
+}
+
+/// A process that still is the one that was kept.
+pub fn lives((pid, since): (i32, u64)) -> Option<Pid> {
+    Pid::from_raw(pid).filter(|pid| started(*pid) == Some(since))
+}
+
+impl Memory {
+    /// Reads it. What cannot be read is said and forgotten: the rules run anyway.
+    pub fn load(run: &Run, voice: Voice) -> Self {
+        let mut memory = Self::default();
+        match memory.read(run, voice) {
+            Ok(Some(text)) => memory.parse(&text),
+            Ok(None) => {}
+            Err(error) => memory.failed(voice, &error.message),
+        }
+        memory
+    }
+
+    /// Keeps it. A failure is said once, until it works again.
+    pub fn save(&mut self, run: &Run, voice: Voice) {
+        let rules: Map<String, Value> = self
+            .rules
+            .iter()
+            .map(|(key, kept)| (key.clone(), json!({ "last": kept.last.to_rfc3339(), "running": kept.running })))
+            .collect();
+        let text = json!({ "boot": self.boot, "rules": rules }).to_string();
+        match open(run, voice).and_then(|state| state.set(NAME, &text)) {
+            Ok(()) if self.failing => {
+                self.failing = false;
+                voice.say(INFO, "the memory of past runs can be kept again");
+            }
+            Ok(()) => {}
+            Err(error) => self.failed(voice, &error.message),
+        }
+    }
+
+    fn read(&self, run: &Run, voice: Voice) -> Result<Option<String>> {
+        open(run, voice)?.get(NAME)
+    }
+
+    fn parse(&mut self, text: &str) {
+        let value: Value = serde_json::from_str(text).unwrap_or_default();
+        self.boot = value["boot"].as_str().unwrap_or_default().to_owned();
+        for (key, kept) in value["rules"].as_object().into_iter().flatten() {
+            let last = kept["last"].as_str().and_then(|last| last.parse().ok());
+            let running = serde_json::from_value(kept["running"].clone()).unwrap_or_default();
+            if let Some(last) = last {
+                self.rules.insert(key.clone(), Kept { last, running });
+            }
+        }
+    }
+
+    fn failed(&mut self, voice: Voice, message: &str) {
+        if !std::mem::replace(&mut self.failing, true) {
+            voice.say(WARNING, &format!("{message}; the rules run, but a run that is missed now is not made up for"));
+        }
+    }
+}
+
+fn open(run: &Run, voice: Voice) -> Result<State> {
+    let (state, aside) = State::open_or_set_aside(run)?;
+    if let Some(aside) = aside {
+        voice.say(WARNING, &format!("the state was broken, and is now `{}`: a new one begins", aside.display()));
+    }
+    Ok(state)
+}

@@ -1,0 +1,705 @@
+//! `moyai daemon`: runs the rules.
+//!
+//! One thread decides; the others wait for something each (the clock, a signal, the engine, a
+//! script) and tell it. Nothing looks at a clock in between: the kernel wakes us at the next time,
+//! and also when the clock is set or the host wakes up.
+
+mod events;
+mod memory;
+mod systemd;
+
+use crate::engine;
+use crate::process::{self, Plan, Running};
+use crate::run::{Error, Options, Result, Run, cause, wait_for};
+use crate::schedule::course::{Course, Due};
+use crate::schedule::rules::{Event, Overlap, Rule, Rules, When};
+use crate::store::lock;
+use chrono::{DateTime, Local, TimeDelta, Utc};
+use events::Listener;
+use memory::{Kept, Memory, lives};
+use rustix::process::{PidfdFlags, pidfd_open};
+use rustix::time::{
+    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
+};
+use serde_json::Value;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use std::collections::BTreeSet;
+use std::hash::{BuildHasher, Hasher};
+use std::ops::ControlFlow;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::{Duration, Instant};
+use systemd::{ERROR, INFO, Lines, Voice, WARNING, notify};
+
+/// Enough for threads that only wait and pass on.
+const STACK: usize = 256 * 1024;
+/// Behind the first event of a row, so long nothing must happen, and so long is waited at most,
+/// until one run sees to all that came.
+const GATHER: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(30)];
+/// How long scripts may go on when the daemon is to end; systemd kills it after 90 s.
+const LAST: Duration = Duration::from_secs(60);
+/// A script that does not end by TERM is killed within this time.
+const KILLED: Duration = Duration::from_secs(10);
+/// Between a failed run and the next try, at first and at most: of a rule with a time, and of one
+/// for events, where something is wrong until it works.
+const AGAIN: [[Duration; 2]; 2] =
+    [[Duration::from_secs(60), Duration::from_secs(3600)], [Duration::from_secs(1), Duration::from_secs(300)]];
+/// A script hears of so many events at most.
+const TOLD: usize = 500;
+
+/// The words of `moyai daemon`.
+#[derive(clap::Args)]
+pub struct Daemon {
+    #[command(flatten)]
+    pub(super) common: super::Common,
+}
+
+/// What the waiting threads tell.
+#[derive(Debug)]
+enum Message {
+    /// The next time has come, or the clock was set.
+    Clock,
+    Signal(i32),
+    /// The engine is there, and all that happens from now on is told.
+    Connected,
+    Event(Value),
+    Lost(String),
+    /// A run of the task of this number has ended: its exit code, or why there is none.
+    Ended(u64, Result<i32>),
+}
+
+/// A rule at work.
+#[derive(Debug)]
+struct Task {
+    number: u64,
+    key: String,
+    rule: Rule,
+    course: Option<Course>,
+    pending: Option<Pending>,
+    running: Option<Job>,
+    /// Runs that have failed in a row.
+    failed: u32,
+    ended: Option<Instant>,
+    /// What has happened since the last run began.
+    events: Vec<String>,
+    /// The rule is no longer there; its run goes on.
+    gone: bool,
+}
+
+/// A run that is to begin.
+#[derive(Clone, Copy, Debug)]
+struct Pending {
+    due: Option<Due>,
+    begin: Instant,
+    latest: Instant,
+}
+
+/// A run that goes on.
+#[derive(Debug)]
+struct Job {
+    due: Option<Due>,
+    /// Ends it, if the daemon has started it.
+    run: Option<Arc<Run>>,
+}
+
+/// The daemon.
+struct Service {
+    run: Arc<Run>,
+    voice: Voice,
+    tasks: Vec<Task>,
+    count: u64,
+    memory: Memory,
+    timer: Arc<OwnedFd>,
+    listener: Option<Listener>,
+    /// What was said of an engine that is away.
+    lost: Option<String>,
+    messages: Receiver<Message>,
+    sender: Sender<Message>,
+    /// Until when scripts may go on.
+    stopping: Option<Instant>,
+    ended: bool,
+}
+
+impl Daemon {
+    /// Runs the rules until TERM or INT; HUP reads them anew.
+    pub fn main(&self) -> Result<i32> {
+        let mut options = Options::default();
+        options.scripts = self.common.scripts.clone().or(options.scripts);
+        let run = Run::new(options)?;
+        process::leave_orphans();
+        let _alone = lock::hold(&run, "daemon")?;
+        let mut service = Service::new(run.clone())?;
+        service.take(engine::rules::rules(&run)?);
+        service.begin();
+        service.serve();
+        Ok(0)
+    }
+}
+
+impl Service {
+    fn new(run: Arc<Run>) -> Result<Self> {
+        let failed = |what: &str, error: &std::io::Error| Error::new(format!("{what}: {}", cause(error)));
+        let voice = Voice::new();
+        let (sender, messages) = channel();
+        let timer = timerfd_create(TimerfdClockId::Realtime, TimerfdFlags::CLOEXEC);
+        let timer = Arc::new(timer.map_err(|error| failed("make a timer", &error.into()))?);
+        let mut signals =
+            Signals::new([SIGHUP, SIGINT, SIGTERM]).map_err(|error| failed("listen for signals", &error))?;
+        let to = sender.clone();
+        let thread = |name: &str| std::thread::Builder::new().name(name.into()).stack_size(STACK);
+        let listening =
+            thread("signals").spawn(move || signals.forever().try_for_each(|signal| to.send(Message::Signal(signal))));
+        listening.map_err(|error| failed("start a thread", &error))?;
+        let (clock, to) = (timer.clone(), sender.clone());
+        let ticking = thread("clock").spawn(move || {
+            let mut expired = [0; 8];
+            loop {
+                match rustix::io::read(&*clock, &mut expired) {
+                    // ECANCELED: the clock was set, timerfd_create(2).
+                    Ok(_) | Err(rustix::io::Errno::CANCELED) if to.send(Message::Clock).is_ok() => {}
+                    Err(rustix::io::Errno::INTR) => {}
+                    _ => return,
+                }
+            }
+        });
+        ticking.map_err(|error| failed("start a thread", &error))?;
+        let memory = Memory::load(&run, voice);
+        Ok(Self {
+            run,
+            voice,
+            tasks: Vec::new(),
+            count: 0,
+            memory,
+            timer,
+            listener: None,
+            lost: None,
+            messages,
+            sender,
+            stopping: None,
+            ended: false,
+        })
+    }
+
+    /// Takes new rules: one that was there before goes on where it is.
+    fn take(&mut self, rules: Rules) {
+        let (now, mut old) = (Utc::now(), std::mem::take(&mut self.tasks));
+        for rule in rules.rules {
+            let mut key = rule.key();
+            while self.tasks.iter().any(|task| task.key == key) {
+                key.push_str(" (again)");
+            }
+            let before = old.iter().position(|task| task.key == key && !task.gone).map(|index| old.remove(index));
+            let kept = self.memory.rules.get(&key);
+            let last = before.as_ref().and_then(|task| task.course.as_ref()).map(Course::last);
+            let last = last.or(kept.map(|kept| kept.last));
+            let course = match &rule.when {
+                When::Every(expression) => Some(Course::new(expression.clone(), rule.catch_up, last, now)),
+                _ => None,
+            };
+            self.count += 1;
+            let fresh = Task {
+                number: self.count,
+                key,
+                rule: rule.clone(),
+                course: None,
+                pending: None,
+                running: None,
+                failed: 0,
+                ended: None,
+                events: Vec::new(),
+                gone: false,
+            };
+            let task = before.unwrap_or(fresh);
+            self.tasks.push(Task { rule, course, ..task });
+        }
+        old.retain(|task| task.running.is_some());
+        self.tasks.extend(old.into_iter().map(|task| Task { gone: true, pending: None, ..task }));
+        self.listen();
+    }
+
+    /// Listens to the engine for what the rules wait for.
+    fn listen(&mut self) {
+        let events = self.tasks.iter().filter(|task| !task.gone).filter_map(|task| match &task.rule.when {
+            When::Event(event) => Some(event),
+            _ => None,
+        });
+        let actions: BTreeSet<&'static str> = events.flat_map(Event::of_engine).collect();
+        let actions: Vec<&'static str> = actions.into_iter().collect();
+        if self.listener.as_ref().is_some_and(|listener| listener.hears(&actions)) {
+            return;
+        }
+        self.listener = None;
+        if actions.is_empty() {
+            return;
+        }
+        let started = quiet(&self.run).and_then(|run| {
+            let listener = Listener::start(run, actions, self.sender.clone());
+            listener.map_err(|error| Error::new(format!("start a thread: {}", cause(&error))))
+        });
+        match started {
+            Ok(listener) => self.listener = Some(listener),
+            Err(error) => self.voice.say(ERROR, &format!("events are not heard: {error}")),
+        }
+    }
+
+    /// What is to be done before the first wait: the rules for the start of the host, and what the
+    /// daemon before has left.
+    fn begin(&mut self) {
+        let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+        let booted = self.memory.boot != boot.trim();
+        self.memory.boot = boot.trim().to_owned();
+        for index in 0..self.tasks.len() {
+            let task = &mut self.tasks[index];
+            if booted && matches!(task.rule.when, When::Boot) {
+                task.pending = Some(Pending::now(None));
+            }
+            let Some(kept) = self.memory.rules.get(&task.key) else { continue };
+            let Some(running) = kept.running else { continue };
+            let (due, command) = (Due { at: kept.last, late: true }, task.rule.command());
+            let waiting = lives(running).and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
+            if let Some(process) = waiting {
+                task.running = Some(Job { due: Some(due), run: None });
+                let (number, to) = (task.number, self.sender.clone());
+                self.voice.say(WARNING, &format!("`{command}` of the daemon before still runs (pid {})", running.0));
+                let thread = std::thread::Builder::new().name("job".into()).stack_size(STACK);
+                let waiting = thread.spawn(move || {
+                    wait_for(&[process.as_fd()], None);
+                    let unknown = Error::new("it ended without the daemon that began it");
+                    // The daemon may have ended meanwhile.
+                    let _ = to.send(Message::Ended(number, Err(unknown)));
+                });
+                if waiting.is_err() {
+                    task.running = None;
+                }
+            } else {
+                self.voice.say(WARNING, &format!("`{command}`, due {}, was cut off with the daemon", shown(due.at)));
+                task.pending = task.rule.catch_up.then(|| Pending::now(Some(due)));
+            }
+        }
+        self.remember();
+        let next = self.tasks.iter().filter_map(|task| Some((task.course.as_ref()?.next()?, task)));
+        let next = next.min_by_key(|(time, _)| *time).map_or_else(String::new, |(time, task)| {
+            format!("; the next run is `{}` at {}", task.rule.command(), shown(time))
+        });
+        self.voice.say(INFO, &format!("{}{next}", count(self.tasks.len())));
+        notify("READY=1");
+    }
+
+    fn serve(&mut self) {
+        let watchdog = systemd::watchdog();
+        while !self.ended {
+            self.look();
+            if self.ended {
+                break;
+            }
+            self.set_timer();
+            let patience = [self.patience(), watchdog].into_iter().flatten().min();
+            let message = match patience {
+                None => self.messages.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some(time) => self.messages.recv_timeout(time),
+            };
+            match message {
+                Ok(message) => self.hear(message),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            if watchdog.is_some() {
+                notify("WATCHDOG=1");
+            }
+        }
+    }
+
+    /// The kernel wakes us at the next time. Without one the clock is no matter.
+    fn set_timer(&self) {
+        let next = self.tasks.iter().filter_map(|task| task.course.as_ref()?.next()).min();
+        let time = next.filter(|_| self.stopping.is_none()).map_or(0, |next| next.timestamp());
+        let zero = Timespec { tv_sec: 0, tv_nsec: 0 };
+        let spec = Itimerspec { it_interval: zero, it_value: Timespec { tv_sec: time, tv_nsec: 0 } };
+        let flags = TimerfdTimerFlags::ABSTIME | TimerfdTimerFlags::CANCEL_ON_SET;
+        if let Err(error) = timerfd_settime(&*self.timer, flags, &spec) {
+            self.voice.say(ERROR, &format!("set the timer: {}", cause(&error.into())));
+        }
+    }
+
+    /// How long until a run that waits for a moment begins, or the last ones must end.
+    fn patience(&self) -> Option<Duration> {
+        let waiting = self.tasks.iter().filter(|task| task.running.is_none() && self.stopping.is_none());
+        let begin = waiting.filter_map(|task| task.pending.map(|pending| pending.begin));
+        let until = begin.chain(self.stopping).min()?;
+        Some(until.saturating_duration_since(Instant::now()))
+    }
+
+    fn hear(&mut self, message: Message) {
+        match message {
+            Message::Clock => {}
+            Message::Signal(SIGHUP) => self.reload(),
+            Message::Signal(_) => self.stop(),
+            Message::Event(event) => {
+                for task in &mut self.tasks {
+                    if let When::Event(wanted) = &task.rule.when
+                        && !task.gone
+                        && wanted.is(&event)
+                    {
+                        task.happened(Some(told(&event)));
+                    }
+                }
+            }
+            Message::Connected => {
+                if self.lost.take().is_some() {
+                    self.voice.say(INFO, "the engine is there again");
+                }
+                for task in self.tasks.iter_mut().filter(|task| !task.gone && task.rule.catch_up) {
+                    if matches!(task.rule.when, When::Event(_)) {
+                        task.happened(None);
+                    }
+                }
+            }
+            Message::Lost(why) => {
+                if self.lost.is_none() {
+                    self.voice.say(WARNING, &format!("the engine is away, and tried again and again: {why}"));
+                }
+                self.lost = Some(why);
+            }
+            Message::Ended(number, result) => self.end(number, &result),
+        }
+    }
+
+    /// What is due, and what has waited long enough, begins.
+    fn look(&mut self) {
+        let now = Utc::now();
+        for task in &mut self.tasks {
+            let Some(due) = task.course.as_mut().and_then(|course| course.due(now)) else { continue };
+            let busy = task.running.is_some();
+            if busy && task.rule.overlap == Overlap::Skip {
+                let command = task.rule.command();
+                self.voice
+                    .say(WARNING, &format!("`{command}`, due {}, is left out: the run before goes on", shown(due.at)));
+                continue;
+            }
+            let mut pending = Pending::now(Some(due));
+            if !due.late && !busy {
+                pending.begin += jitter(task.rule.jitter);
+            }
+            (task.pending, task.failed) = (Some(pending), 0);
+        }
+        if let Some(until) = self.stopping {
+            self.last(until);
+            return;
+        }
+        let moment = Instant::now();
+        for index in 0..self.tasks.len() {
+            let task = &mut self.tasks[index];
+            if task.running.is_none()
+                && let Some(pending) = task.pending.filter(|pending| pending.begin <= moment)
+            {
+                task.pending = None;
+                self.start(index, pending.due);
+            }
+        }
+    }
+
+    /// Starts a run, in a process of its own.
+    fn start(&mut self, index: usize, due: Option<Due>) {
+        let (task, voice) = (&mut self.tasks[index], self.voice);
+        let (command, number) = (task.rule.command(), task.number);
+        let mut words = vec!["moyai".to_owned(), "run".into()];
+        if let Some(due) = due.filter(|due| Utc::now() - due.at > TimeDelta::minutes(1)) {
+            // By its own calendar: what was due on the 1st is still the month's.
+            words.push(format!("--at={}", due.at.with_timezone(&Local).to_rfc3339()));
+            voice.say(INFO, &format!("`{command}` runs now, with the clock of {}, when it was due", shown(due.at)));
+        }
+        words.extend(task.rule.timeout.map(|limit| format!("--timeout={}s", limit.as_secs_f64())));
+        words.push(task.rule.script.clone());
+        words.extend(task.rule.args.iter().cloned());
+        let mut plan = Plan::act(words);
+        let events = std::mem::take(&mut task.events).join("\n");
+        plan.stages[0].env.push(("MOYAI_EVENTS".into(), events));
+        let started = quiet(&self.run).and_then(|run| {
+            let running = process::start(&run, &plan)?;
+            Ok((run, running))
+        });
+        let (run, running) = match started {
+            Ok(started) => started,
+            Err(error) => {
+                task.running = Some(Job { due, run: None });
+                return self.end(number, &Err(error));
+            }
+        };
+        let pid = running.pid();
+        task.running = Some(Job { due, run: Some(run.clone()) });
+        self.keep(index, pid.and_then(|pid| Some((pid.as_raw_nonzero().get(), process::started(pid)?))));
+        let (name, to) = (self.tasks[index].rule.script.clone(), self.sender.clone());
+        let thread = std::thread::Builder::new().name("job".into()).stack_size(STACK);
+        let watching = thread.spawn(move || {
+            let result = watch(&run, running, voice, &name);
+            // A daemon that has ended has ended this run too.
+            let _ = to.send(Message::Ended(number, result));
+        });
+        if let Err(error) = watching {
+            let error = Error::new(format!("start a thread: {}", cause(&error)));
+            self.end(number, &Err(error));
+        }
+    }
+
+    /// Keeps what was begun or done, where that matters to the daemon behind this one.
+    fn keep(&mut self, index: usize, running: Option<(i32, u64)>) {
+        let task = &self.tasks[index];
+        if let (Some(course), true) = (&task.course, task.rule.catch_up && !task.gone) {
+            self.memory.rules.insert(task.key.clone(), Kept { last: course.last(), running });
+            self.memory.save(&self.run, self.voice);
+        }
+    }
+
+    /// Where every rule is; what belongs to none is forgotten.
+    fn remember(&mut self) {
+        let kept = |task: &Task| {
+            let last = task.course.as_ref().filter(|_| task.rule.catch_up && !task.gone)?.last();
+            let running = self.memory.rules.get(&task.key).and_then(|kept| kept.running);
+            let running = running.filter(|_| task.running.is_some());
+            Some((task.key.clone(), Kept { last, running }))
+        };
+        self.memory.rules = self.tasks.iter().filter_map(kept).collect();
+        self.memory.save(&self.run, self.voice);
+    }
+
+    /// A run has ended.
+    fn end(&mut self, number: u64, result: &Result<i32>) {
+        let Some(index) = self.tasks.iter().position(|task| task.number == number) else { return };
+        let (stopping, voice) = (self.stopping.is_some(), self.voice);
+        let task = &mut self.tasks[index];
+        let job = task.running.take();
+        task.ended = Some(Instant::now());
+        let command = task.rule.command();
+        let why = match result {
+            Ok(0) => None,
+            Ok(code) => Some(format!("it ended with exit code {code}")),
+            Err(error) => Some(error.message.clone()),
+        };
+        let Some(why) = why else {
+            if task.failed > 0 {
+                voice.say(INFO, &format!("`{command}` works again"));
+            }
+            task.failed = 0;
+            return self.settle(index);
+        };
+        task.failed += 1;
+        let again = task.failed <= task.rule.retry && !stopping && !task.gone;
+        let next = if again { task.again(job.and_then(|job| job.due)) } else { String::new() };
+        voice.say(ERROR, &format!("`{command}` failed: {why}{next}"));
+        self.settle(index);
+    }
+
+    /// Forgets a run that has ended, and a rule that has waited for it.
+    fn settle(&mut self, index: usize) {
+        if self.tasks[index].gone {
+            self.tasks.remove(index);
+        } else {
+            self.keep(index, None);
+        }
+    }
+
+    /// Reads the rules anew. When they do not check, the old ones stay.
+    fn reload(&mut self) {
+        // sd_notify(3) wants the time with it.
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+        let now = now.tv_sec * 1_000_000 + now.tv_nsec / 1000;
+        notify(&format!("RELOADING=1\nMONOTONIC_USEC={now}"));
+        match engine::rules::rules(&self.run) {
+            Ok(rules) => {
+                self.take(rules);
+                self.remember();
+                self.voice.say(INFO, &format!("the rules were read anew: {}", count(self.tasks.len())));
+            }
+            Err(error) => {
+                self.voice.say(ERROR, &engine::report::render(&error, false));
+                self.voice.say(ERROR, "the old rules stay");
+            }
+        }
+        notify("READY=1");
+    }
+
+    /// Nothing begins any more; what runs may end. Asked twice, it must.
+    fn stop(&mut self) {
+        notify("STOPPING=1");
+        let limit = if self.stopping.is_some() { Duration::ZERO } else { LAST };
+        self.stopping = Some(Instant::now() + limit);
+        self.listener = None;
+        let names: Vec<String> =
+            self.tasks.iter().filter(|task| task.running.is_some()).map(|task| task.rule.command()).collect();
+        if !names.is_empty() {
+            self.voice.say(INFO, &format!("waiting at most {} s for `{}`", limit.as_secs(), names.join("`, `")));
+        }
+    }
+
+    /// Ends what still runs when its time is over.
+    fn last(&mut self, until: Instant) {
+        let jobs: Vec<&Job> = self.tasks.iter().filter_map(|task| task.running.as_ref()).collect();
+        // What the daemon before has left is not ours to end.
+        let ours: Vec<&Arc<Run>> = jobs.iter().filter_map(|job| job.run.as_ref()).collect();
+        let now = Instant::now();
+        self.ended = ours.is_empty() || now >= until + KILLED;
+        if now >= until {
+            ours.iter().for_each(|run| run.cancel.raise(SIGTERM));
+            self.stopping = Some(until + KILLED);
+        }
+    }
+}
+
+impl Pending {
+    fn now(due: Option<Due>) -> Self {
+        let now = Instant::now();
+        Self { due, begin: now, latest: now }
+    }
+}
+
+impl Task {
+    /// The first of a row of events runs the script at once; those behind it are gathered.
+    fn happened(&mut self, event: Option<String>) {
+        let now = Instant::now();
+        if let Some(event) = event.filter(|_| self.events.len() < TOLD) {
+            self.events.push(event);
+        }
+        let [quiet, longest] = GATHER;
+        let calm = self.ended.is_none_or(|ended| ended + quiet <= now);
+        self.pending = Some(match self.pending {
+            // One that was to begin at once does.
+            Some(pending) if pending.begin <= now => pending,
+            Some(pending) => Pending { begin: pending.latest.min(now + quiet), ..pending },
+            None if self.running.is_none() && calm => Pending::now(None),
+            None => Pending { due: None, begin: now + quiet, latest: now + longest },
+        });
+    }
+
+    /// Tries a failed run again, later each time; says when.
+    fn again(&mut self, due: Option<Due>) -> String {
+        let [first, most] = AGAIN[usize::from(matches!(self.rule.when, When::Event(_)))];
+        let pause = most.min(first * 2_u32.saturating_pow((self.failed - 1).min(20)));
+        let now = Instant::now();
+        // An event that has come meanwhile tries it sooner.
+        if self.pending.is_none() {
+            self.pending = Some(Pending { due, begin: now + pause, latest: now + pause });
+        }
+        format!("; again in {} s", pause.as_secs())
+    }
+}
+
+/// A run for a process of its own: no signal to the daemon ends it.
+fn quiet(run: &Run) -> Result<Arc<Run>> {
+    Run::new(run.options.clone())
+}
+
+/// Follows a script to its end, saying what it says.
+fn watch(run: &Run, mut running: Running, voice: Voice, name: &str) -> Result<i32> {
+    let [mut out, mut err] = [Lines::new(voice, name), Lines::new(voice, name)];
+    let take_out = &mut |bytes: &[u8]| {
+        out.push(bytes);
+        ControlFlow::Continue(())
+    };
+    let outcome = running.watch_both(run, take_out, &mut |bytes| err.push(bytes));
+    out.end();
+    err.end();
+    outcome.map(|outcome| outcome.code())
+}
+
+/// `container start blog`.
+fn told(event: &Value) -> String {
+    let text = |value: &Value| value.as_str().unwrap_or_default().replace(char::is_control, " ");
+    format!("{} {} {}", text(&event["Type"]), text(&event["Action"]), text(&event["Actor"]["Attributes"]["name"]))
+}
+
+/// Up to that much, another each time.
+fn jitter(most: Duration) -> Duration {
+    // The keys of a hash map are the random numbers that the standard library has.
+    let random = std::hash::RandomState::new().build_hasher().finish();
+    most.mul_f64(random as f64 / u64::MAX as f64)
+}
+
+fn count(rules: usize) -> String {
+    if rules == 1 { "1 rule".to_owned() } else { format!("{rules} rules") }
+}
+
+fn shown(time: DateTime<Utc>) -> String {
+    time.with_timezone(&Local).format("%a %F %R").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::Place;
+
+    fn task(when: When) -> Task {
+        Task {
+            number: 1,
+            key: String::new(),
+            rule: Rule::new(when, "x", Place::default()),
+            course: None,
+            pending: None,
+            running: None,
+            failed: 0,
+            ended: None,
+            events: Vec::new(),
+            gone: false,
+        }
+    }
+
+    #[test]
+    fn the_first_event_runs_at_once_and_those_behind_it_are_gathered() {
+        let mut task = task(When::on("container start").unwrap());
+        task.happened(Some("one".into()));
+        assert!(task.pending.unwrap().begin <= Instant::now());
+        // The run begins, and more comes.
+        (task.pending, task.running) = (None, Some(Job { due: None, run: None }));
+        task.happened(Some("two".into()));
+        let first = task.pending.unwrap();
+        assert!(first.begin > Instant::now() && first.begin <= Instant::now() + GATHER[0]);
+        task.happened(Some("three".into()));
+        let second = task.pending.unwrap();
+        assert!(second.begin >= first.begin && second.latest == first.latest);
+        // Events without an end are not waited for without one.
+        let latest = Instant::now() + Duration::from_millis(1);
+        task.pending = Some(Pending { latest, ..second });
+        task.happened(Some("four".into()));
+        assert_eq!(task.pending.unwrap().begin, latest);
+        assert_eq!(task.events, ["one", "two", "three", "four"]);
+        (0..2 * TOLD).for_each(|_| task.happened(Some("more".into())));
+        assert_eq!(task.events.len(), TOLD);
+        // Just ended: more may follow. Long ago: it is the first again.
+        (task.pending, task.running, task.ended) = (None, None, Some(Instant::now()));
+        task.happened(None);
+        assert!(task.pending.unwrap().begin > Instant::now());
+        (task.pending, task.ended) = (None, Instant::now().checked_sub(GATHER[0]));
+        task.happened(None);
+        assert!(task.pending.unwrap().begin <= Instant::now());
+    }
+
+    #[test]
+    fn a_failed_run_is_tried_again_later_each_time() {
+        let pauses = |mut task: Task, counts: &[u32]| -> Vec<String> {
+            let mut pause = |failed: &u32| {
+                (task.failed, task.pending) = (*failed, None);
+                task.again(None).rsplit_once("again in ").unwrap().1.to_owned()
+            };
+            counts.iter().map(&mut pause).collect()
+        };
+        let event = task(When::on("container start").unwrap());
+        assert_eq!(pauses(event, &[1, 2, 3, 9, 10, u32::MAX]), ["1 s", "2 s", "4 s", "256 s", "300 s", "300 s"]);
+        let timed = task(When::every("0 3 * * *").unwrap());
+        assert_eq!(pauses(timed, &[1, 2, 7]), ["60 s", "120 s", "3600 s"]);
+        let mut waiting = task(When::on("container start").unwrap());
+        waiting.happened(None);
+        let before = waiting.pending.unwrap().begin;
+        waiting.failed = 5;
+        waiting.again(None);
+        assert_eq!(waiting.pending.unwrap().begin, before, "an event tries it sooner");
+    }
+
+    #[test]
+    fn a_late_start_is_never_later_than_the_jitter() {
+        for _ in 0..100 {
+            assert!(jitter(Duration::from_secs(5)) <= Duration::from_secs(5));
+        }
+        assert_eq!(jitter(Duration::ZERO), Duration::ZERO);
+    }
+}

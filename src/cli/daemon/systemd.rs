@@ -1,0 +1,109 @@
+//! What a service tells systemd, and the journal. Without systemd it tells nobody.
+
+use rustix::fs::fstat;
+use std::io::Write;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::time::Duration;
+
+/// Tells systemd that this process is ready, reloads, stops: sd_notify(3), the protocol in its notes.
+pub fn notify(text: &str) {
+    let Some(name) = std::env::var_os("NOTIFY_SOCKET") else { return };
+    let bytes = name.as_bytes();
+    let address = match bytes.strip_prefix(b"@") {
+        Some(name) => SocketAddr::from_abstract_name(name),
+        None => SocketAddr::from_pathname(&name),
+    };
+    // A manager that does not listen is not to keep the scripts from running.
+    if let (Ok(address), Ok(socket)) = (address, UnixDatagram::unbound()) {
+        let _ = socket.send_to_addr(text.as_bytes(), &address);
+    }
+}
+
+/// How often systemd wants to hear that this process is alive: half of sd_watchdog_enabled(3)'s
+/// time, and only if it asks this very process.
+pub fn watchdog() -> Option<Duration> {
+    let number = |name| std::env::var(name).ok()?.parse::<u64>().ok();
+    let ours = number("WATCHDOG_PID").is_none_or(|pid| pid == u64::from(std::process::id()));
+    number("WATCHDOG_USEC").filter(|time| ours && *time > 0).map(|time| Duration::from_micros(time / 2))
+}
+
+/// Where messages go: to the journal with their priority, else as they are.
+#[derive(Clone, Copy, Debug)]
+pub struct Voice {
+    journal: bool,
+}
+
+/// The priorities of syslog(3).
+pub const ERROR: u8 = 3;
+/// Something that is not as it should be.
+pub const WARNING: u8 = 4;
+/// Something that somebody may want to know.
+pub const INFO: u8 = 6;
+
+impl Voice {
+    /// Whether standard error is the journal's own stream, as systemd.exec(5) says it.
+    pub fn new() -> Self {
+        let stream = fstat(std::io::stderr()).map(|stat| format!("{}:{}", stat.st_dev, stat.st_ino)).ok();
+        Self { journal: stream.is_some() && std::env::var("JOURNAL_STREAM").ok() == stream }
+    }
+
+    /// Says something; each line gets its priority, as sd-daemon(3) has it.
+    pub fn say(self, priority: u8, text: &str) {
+        let prefix = if self.journal { format!("<{priority}>") } else { String::new() };
+        let lines: String = text.lines().map(|line| format!("{prefix}{line}\n")).collect();
+        // Nobody is left to tell when standard error is gone.
+        let _ = std::io::stderr().lock().write_all(lines.as_bytes());
+    }
+}
+
+/// A script's output on its way to the journal: whole lines, with the script's name.
+#[derive(Debug)]
+pub struct Lines {
+    voice: Voice,
+    name: String,
+    priority: u8,
+    rest: Vec<u8>,
+}
+
+impl Lines {
+    /// Lines of a script.
+    pub fn new(voice: Voice, name: &str) -> Self {
+        Self { voice, name: name.to_owned(), priority: INFO, rest: Vec::new() }
+    }
+
+    /// Takes what was read, says what has become a line.
+    pub fn push(&mut self, bytes: &[u8]) {
+        // A line without an end must not eat the memory.
+        const LONGEST: usize = 64 * 1024;
+        self.rest.extend_from_slice(bytes);
+        while let Some(end) = self.rest.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = self.rest.drain(..=end).collect();
+            self.say(&line[..end]);
+        }
+        if self.rest.len() > LONGEST {
+            self.end();
+        }
+    }
+
+    /// Says what is left.
+    pub fn end(&mut self) {
+        let rest = std::mem::take(&mut self.rest);
+        if !rest.is_empty() {
+            self.say(&rest);
+        }
+    }
+
+    fn say(&mut self, line: &[u8]) {
+        let line = String::from_utf8_lossy(line);
+        // What follows an error explains it.
+        self.priority = match line.split_once(": ") {
+            Some(("error", _)) => ERROR,
+            Some(("warning", _)) => WARNING,
+            _ if self.priority == ERROR => ERROR,
+            _ => INFO,
+        };
+        self.voice.say(self.priority, &format!("{}: {line}", self.name));
+    }
+}

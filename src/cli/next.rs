@@ -1,0 +1,88 @@
+//! `moyai next`: when something is due, from a crontab expression or from the rules.
+
+use super::Common;
+use crate::engine;
+use crate::run::{Result, Run, exit};
+use crate::schedule;
+use crate::schedule::crontab::Expression;
+use crate::schedule::rules::{Rule, When};
+use crate::schedule::zone::Zone;
+use chrono::{DateTime, FixedOffset, Utc};
+use std::sync::Arc;
+
+/// The words of `moyai next`.
+#[derive(clap::Args)]
+pub struct Next {
+    /// A crontab expression: `"0 4 * * 1"`, `@daily`; without one, the rules' next times
+    #[arg(value_name = "EXPR", allow_hyphen_values = true)]
+    expression: Option<String>,
+    /// How many times: 5 if nothing is said, and one of each rule
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    count: Option<u16>,
+    /// The times after this one: "2026-12-01 03:00"
+    #[arg(long, value_name = "TIME")]
+    from: Option<String>,
+    /// By the clocks of this time zone: Asia/Tokyo
+    #[arg(long, value_name = "ZONE")]
+    tz: Option<String>,
+    /// A JSON array of RFC 3339 times
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    pub(super) common: Common,
+}
+
+impl Next {
+    /// Prints what the expression means and its next times.
+    pub fn main(&self, run: &Arc<Run>) -> Result<i32> {
+        let zone = self.tz.as_deref().map_or(Ok(Zone::Host), Zone::named)?;
+        let from = self.from.as_deref().map_or(Ok(run.now()), schedule::moment);
+        let from = from.map_err(|error| error.exit(exit::USAGE))?.to_utc();
+        let Some(text) = &self.expression else { return self.rules(run, &zone, from) };
+        let expression = Expression::parse(text, &zone).map_err(|fault| fault.error(text))?;
+        if let Some(error) = expression.never(from) {
+            return Err(error);
+        }
+        let times = expression.after(from).take(self.count.unwrap_or(5).into());
+        if self.json {
+            return json(run, times);
+        }
+        run.print(&expression.to_string());
+        times.for_each(|time| run.print(&shown(time)));
+        Ok(0)
+    }
+
+    /// The next times of each rule, the nearest first, with what it runs; then what waits for events.
+    fn rules(&self, run: &Arc<Run>, zone: &Zone, from: DateTime<Utc>) -> Result<i32> {
+        let rules = engine::rules::rules(run)?.rules;
+        let mut times: Vec<(DateTime<Utc>, &Rule)> = Vec::new();
+        for rule in &rules {
+            if let When::Every(expression) = &rule.when {
+                times.extend(
+                    expression.after(from).take(self.count.unwrap_or(1).into()).map(|time| (time.to_utc(), rule)),
+                );
+            }
+        }
+        // Two at once stay in the order of the file.
+        times.sort_by_key(|(time, _)| *time);
+        if self.json {
+            return json(run, times.iter().map(|(time, _)| zone.at(*time)));
+        }
+        for (time, rule) in times {
+            run.print(&format!("{}  {}", shown(zone.at(time)), rule.command()));
+        }
+        for rule in rules.iter().filter(|rule| !matches!(rule.when, When::Every(_))) {
+            run.print(&rule.to_string());
+        }
+        Ok(0)
+    }
+}
+
+fn json(run: &Run, times: impl Iterator<Item = DateTime<FixedOffset>>) -> Result<i32> {
+    run.print(&serde_json::Value::from_iter(times.map(|time| time.to_rfc3339())).to_string());
+    Ok(0)
+}
+
+fn shown(time: DateTime<FixedOffset>) -> String {
+    time.format("%a %F %R %:z").to_string()
+}

@@ -1,0 +1,112 @@
+//! Reads `rules.rhai`: what it says when it is run, with nothing done.
+
+use super::load::{self, Source};
+use super::program::{Program, Resolver};
+use super::{Scope, build, check, on_large_stack, read, report};
+use crate::api::Context;
+use crate::api::rules::Collected;
+use crate::run::{Error, Options, Place, Report, Result, Run, exit};
+use crate::schedule::crontab::Fault;
+use crate::schedule::rules::{Rule, Rules, When};
+use rhai::Engine;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The name of the script that the rules are in.
+pub const NAME: &str = "rules";
+/// Rules that take longer to read have a mistake in them.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// The rules of this host: what each of them says, and that its script is there and takes its arguments.
+///
+/// # Errors
+/// All that is wrong, one report each.
+pub fn rules(run: &Arc<Run>) -> Result<Rules> {
+    of(run, &load::find(run, NAME)?)
+}
+
+/// The rules of a source; see [`rules`].
+///
+/// # Errors
+/// All that is wrong, one report each.
+pub fn of(run: &Arc<Run>, source: &Source) -> Result<Rules> {
+    // Reading them does nothing, whatever stands there.
+    let dry = Run::new(Options { dry_run: true, timeout: Some(LIMIT), ..run.options.clone() })?;
+    let context = Context::new(dry.clone());
+    let engine = build(&context);
+    let (program, collected) = on_large_stack(|| evaluate(&dry, &context, engine, source))?;
+    if dry.has_planned() {
+        return Err(Error::usage(format!("`{}` acts, and rules only say when scripts run", source.shown))
+            .help("move it into a script of its own, and name that in a rule"));
+    }
+    let Collected { rules, faults } = collected;
+    let mut reports: Vec<Report> =
+        faults.iter().map(|(place, text, fault)| point(&program, place, text, fault)).collect();
+    for rule in &rules.rules {
+        let faults = never(run, rule).into_iter().chain(script(run, rule));
+        reports.extend(faults.map(|(text, fault)| point(&program, &rule.place, &text, &fault)));
+    }
+    reports.sort_by_key(|report| (report.place.line, report.place.column));
+    check::refuse(reports).map(|()| rules)
+}
+
+fn evaluate(
+    run: &Arc<Run>,
+    context: &Context,
+    mut engine: Engine,
+    source: &Source,
+) -> Result<(Arc<Program>, Collected)> {
+    let (program, _) = read(run, &engine, source)?;
+    let program = Arc::new(program);
+    engine.set_module_resolver(Resolver(program.clone()));
+    let ast = program.files[0].ast.clone().unwrap_or_default();
+    context.collect_rules();
+    let result = engine.run_ast_with_scope(&mut Scope::new(), &ast);
+    // An `exit` ends the file, and what stood before it counts.
+    if let (None, Err(error)) = (context.take_end(), result) {
+        let cause = run.cancel.cause().map(crate::run::Cause::error);
+        let error = cause.unwrap_or_else(|| report::of_script(&engine, &program, &error));
+        return Err(report::locate(&program, error).exit(exit::USAGE));
+    }
+    Ok((program, context.take_rules()))
+}
+
+/// A date that no year has.
+fn never(run: &Run, rule: &Rule) -> Option<(String, Fault)> {
+    let When::Every(expression) = &rule.when else { return None };
+    let error = expression.never(run.now().to_utc())?;
+    let text = expression.text().to_owned();
+    Some((text.clone(), Fault { at: 0, length: text.chars().count(), message: error.message, help: error.help }))
+}
+
+/// A script that is not there, or does not take these arguments. One that does not check is its
+/// own matter: the other rules go on.
+fn script(run: &Arc<Run>, rule: &Rule) -> Option<(String, Fault)> {
+    let fault = |text: &str, error: Error| {
+        let fault = Fault { at: 0, length: text.chars().count(), message: error.message, help: error.help };
+        Some((text.to_owned(), fault))
+    };
+    if rule.script == NAME {
+        return fault(NAME, Error::usage("the rules cannot run themselves").help("name a script"));
+    }
+    let source = match load::find(run, &rule.script) {
+        Ok(source) => source,
+        Err(error) => return fault(&rule.script, error),
+    };
+    let options = super::check(run, &source).ok()?;
+    let error = options.parse(&source.name, &rule.args).err()?;
+    fault(rule.args.first().map_or("", String::as_str), error)
+}
+
+/// The report of a fault in a rule: at its text, where the rule's line has it.
+fn point(program: &Program, place: &Place, text: &str, fault: &Fault) -> Report {
+    let file = program.files.iter().find(|file| file.source.shown == place.path).unwrap_or(&program.files[0]);
+    let mut report = Report::new(&file.source, place.line, place.column, fault.message.clone(), fault.help.clone());
+    let line: Vec<char> = report.text.chars().collect();
+    let behind: String = line.iter().skip(place.column).collect();
+    if let Some(bytes) = behind.find(text).filter(|_| !text.is_empty()) {
+        report.place.column = place.column + behind[..bytes].chars().count() + 1 + fault.at;
+        report.length = fault.length;
+    }
+    report
+}

@@ -1,0 +1,968 @@
+//! Expressions of crontab(5), with the meaning that they have to cron.
+//!
+//! The crate `cron` evaluates them, but reads them otherwise: seconds first, Sunday as 1, and a day
+//! that must suit both the month's and the week's field. So each field is read here, as cronie's
+//! `src/entry.c` does, and handed on as a plain list; what cronie's `src/cron.c` does when the
+//! clocks are changed is done here too. Where crons differ (`6-1`, `5/15`, `0~30`) nothing is guessed.
+
+use super::zone::Zone;
+use crate::run::{Error, Place, Report};
+use chrono::{DateTime, FixedOffset, NaiveDateTime, TimeDelta, Timelike, Utc};
+use std::collections::BTreeSet;
+use std::fmt;
+
+/// Zones were put forward or back by a day at most.
+const MOST: TimeDelta = TimeDelta::hours(26);
+
+/// When something is to run: five fields, or a name as `@daily`.
+#[derive(Clone, Debug)]
+pub struct Expression {
+    text: String,
+    zone: Zone,
+    times: Option<Times>,
+}
+
+/// The five fields.
+#[derive(Clone, Debug)]
+struct Times {
+    /// Minute, hour, day of the month, month, day of the week from Sunday, 0.
+    fields: [Field; 5],
+    /// Either day is enough: neither field begins with a `*`.
+    either: bool,
+    /// By the clock as it goes, through its changes: the minute or hour begins with a `*`.
+    wild: bool,
+    /// One for each way to be due.
+    schedules: Vec<cron::Schedule>,
+}
+
+#[derive(Clone, Debug)]
+struct Field {
+    values: BTreeSet<u32>,
+    star: bool,
+}
+
+/// What a field may hold.
+struct Kind {
+    name: &'static str,
+    place: &'static str,
+    low: u32,
+    high: u32,
+    names: &'static [&'static str],
+}
+
+const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+const DAYS: [&str; 7] = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
+const KINDS: [Kind; 5] = [
+    Kind { name: "minute", place: "first", low: 0, high: 59, names: &[] },
+    Kind { name: "hour", place: "second", low: 0, high: 23, names: &[] },
+    Kind { name: "day of the month", place: "third", low: 1, high: 31, names: &[] },
+    Kind { name: "month", place: "fourth", low: 1, high: 12, names: &MONTHS },
+    Kind { name: "day of the week", place: "fifth", low: 0, high: 7, names: &DAYS },
+];
+/// The names, and what they stand for; `@reboot` stands for no time.
+const NAMED: [(&str, &str); 8] = [
+    ("@annually", "0 0 1 1 *"),
+    ("@daily", "0 0 * * *"),
+    ("@hourly", "0 * * * *"),
+    ("@midnight", "0 0 * * *"),
+    ("@monthly", "0 0 1 * *"),
+    ("@reboot", ""),
+    ("@weekly", "0 0 * * 0"),
+    ("@yearly", "0 0 1 1 *"),
+];
+/// What to write for each of them; for whoever has counted wrongly.
+const ORDER: &str = "minute, hour, day of the month, month, day of the week: `0 3 * * *` is every day at 03:00";
+
+/// What is wrong with an expression, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Where it begins, in characters.
+    pub at: usize,
+    /// How many characters it is about.
+    pub length: usize,
+    /// One sentence in lower case.
+    pub message: String,
+    /// What to write instead.
+    pub help: Option<String>,
+}
+
+impl Fault {
+    /// As an error that shows the expression.
+    pub fn error(self, text: &str) -> Error {
+        let place = Place { path: String::new(), line: 1, column: self.at + 1 };
+        let report = Report {
+            place,
+            length: self.length,
+            text: text.to_owned(),
+            message: self.message.clone(),
+            help: self.help.clone(),
+        };
+        Error { reports: vec![report], help: self.help, ..Error::usage(self.message) }
+    }
+}
+
+/// A word of an expression, with its place in characters.
+#[derive(Clone, Copy)]
+struct Word<'a> {
+    at: usize,
+    text: &'a str,
+}
+
+impl<'a> Word<'a> {
+    fn part(&self, text: &'a str) -> Self {
+        // Both are of one string: the distance of their beginnings is the place.
+        let bytes = text.as_ptr() as usize - self.text.as_ptr() as usize;
+        Self { at: self.at + self.text[..bytes].chars().count(), text }
+    }
+
+    fn fault<T>(&self, message: impl Into<String>, help: impl Into<String>) -> std::result::Result<T, Fault> {
+        let length = self.text.chars().count().max(1);
+        Err(Fault { at: self.at, length, message: message.into(), help: Some(help.into()) })
+    }
+}
+
+type Parsed<T> = std::result::Result<T, Fault>;
+
+impl Expression {
+    /// Reads an expression. In front of it a zone may stand: `CRON_TZ=Asia/Tokyo 0 3 * * *`.
+    ///
+    /// # Errors
+    /// For what cron would refuse, and for what different crons take differently.
+    pub fn parse(text: &str, zone: &Zone) -> Parsed<Self> {
+        let whole = Word { at: 0, text };
+        let mut words: Vec<Word<'_>> =
+            text.split([' ', '\t']).filter(|word| !word.is_empty()).map(|word| whole.part(word)).collect();
+        let mut zone = zone.clone();
+        if let Some(name) = words.first().and_then(|word| word.text.strip_prefix("CRON_TZ=")) {
+            let named = Zone::named(name.trim_matches(['"', '\'']));
+            zone = named.or_else(|error| words[0].fault(error.message, error.help.unwrap_or_default()))?;
+            words.remove(0);
+        }
+        let times = match words.as_slice() {
+            [name] if name.text.starts_with('@') => named(*name)?,
+            [name, _, ..] if name.text.starts_with('@') => {
+                let line = name.text;
+                return words[1].fault(format!("`{line}` stands alone"), format!("write `{line}`"));
+            }
+            [] => return whole.fault("an expression has five fields, this has none", ORDER),
+            words => Some(Times::parse(words)?),
+        };
+        let text = words.iter().map(|word| word.text).collect::<Vec<_>>().join(" ");
+        Ok(Self { text, zone, times })
+    }
+
+    /// The fields with one blank between them, or the name.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The same with its zone in front, where that is not the host's.
+    pub fn line(&self) -> String {
+        self.zone.name().map_or_else(|| self.text.clone(), |zone| format!("CRON_TZ={zone} {}", self.text))
+    }
+
+    /// The zone whose clocks it goes by.
+    pub fn zone(&self) -> &Zone {
+        &self.zone
+    }
+
+    /// Whether it names times of the day: neither minute nor hour begins with a `*`.
+    pub fn is_fixed(&self) -> bool {
+        self.times.as_ref().is_some_and(|times| !times.wild)
+    }
+
+    /// Whether it means each start of the host instead of times.
+    pub fn is_reboot(&self) -> bool {
+        self.times.is_none()
+    }
+
+    /// The times after a moment, the nearest first. None for `@reboot`, and for a date that no
+    /// year has.
+    ///
+    /// When the clocks go forward, what was due in the hour that is not there is due as soon as
+    /// there is a time again; when they go back, the second of two equal times does not count. Only
+    /// what runs by the clock as it goes (a `*` at the beginning of the minute or hour) just follows it.
+    pub fn after(&self, time: DateTime<Utc>) -> impl Iterator<Item = DateTime<FixedOffset>> {
+        let mut last = time;
+        std::iter::from_fn(move || {
+            last = self.next(last)?;
+            Some(self.zone.at(last))
+        })
+    }
+
+    /// The first time after a moment.
+    pub fn next(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let times = self.times.as_ref()?;
+        let wall = |time: DateTime<Utc>| self.zone.at(time).naive_local();
+        let mut from = after;
+        let mut wall_from = wall(from);
+        loop {
+            let next = times.after(wall_from)?;
+            let due = next.and_local_timezone(self.zone.offset(from)).single()?.to_utc();
+            let Some(change) = self.zone.change(from, due) else {
+                if times.wild || !self.repeats(due) {
+                    return Some(due);
+                }
+                (from, wall_from) = (due, next);
+                continue;
+            };
+            let resumes = wall(change);
+            if !times.wild && next < resumes {
+                // The first whole minute that there is.
+                return Some(change + TimeDelta::seconds((60 - i64::from(resumes.second())) % 60));
+            }
+            (from, wall_from) = (change, resumes - TimeDelta::seconds(1));
+        }
+    }
+
+    /// Whether the clocks have shown this time before.
+    fn repeats(&self, due: DateTime<Utc>) -> bool {
+        let start = due - MOST;
+        let (now, before) = (self.zone.offset(due), self.zone.offset(start));
+        let shown =
+            |change: DateTime<Utc>| due.with_timezone(&now).naive_local() < change.with_timezone(&before).naive_local();
+        before.local_minus_utc() > now.local_minus_utc() && self.zone.change(start, due).is_some_and(shown)
+    }
+
+    /// The last time in (`from`, `to`].
+    pub fn last(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let mut span = TimeDelta::hours(1);
+        loop {
+            let start = from.max(to - span);
+            let mut found = None;
+            let mut at = start;
+            while let Some(next) = self.next(at).filter(|next| *next <= to) {
+                (found, at) = (Some(next), next);
+            }
+            if found.is_some() || start == from {
+                return found;
+            }
+            span = span * 4;
+        }
+    }
+
+    /// That it never comes, for one that never does.
+    pub fn never(&self, now: DateTime<Utc>) -> Option<Error> {
+        let times = self.times.as_ref()?;
+        if self.next(now).is_some() {
+            return None;
+        }
+        let [_, _, day, month, _] = &times.fields;
+        let (days, months) = (numbers(&day.values), runs(&month.values, |month| name(MONTH_NAMES, month - 1)));
+        Some(
+            Error::usage(format!("`{}` never fires: there is no day {days} in {months}", self.text))
+                .help("the third field is the day of the month, the fourth the month"),
+        )
+    }
+}
+
+/// What one of the names stands for.
+fn named(name: Word<'_>) -> Parsed<Option<Times>> {
+    let known = NAMED.iter().find(|(known, _)| known.eq_ignore_ascii_case(name.text));
+    match known {
+        Some((known, "")) if *known == name.text => Ok(None),
+        Some((known, fields)) if *known == name.text => {
+            let words: Vec<Word<'_>> = fields.split(' ').map(|text| Word { at: 0, text }).collect();
+            Times::parse(&words).map(Some)
+        }
+        Some((known, _)) => name.fault(format!("`{}` is written in lower case", name.text), format!("write `{known}`")),
+        None if name.text == "@every" => name.fault("cron has no `@every`", "every five minutes is `*/5 * * * *`"),
+        None => {
+            let names: Vec<String> = NAMED.iter().map(|(name, _)| format!("`{name}`")).collect();
+            name.fault(format!("there is no `{}`", name.text), format!("the names are {}", names.join(", ")))
+        }
+    }
+}
+
+impl Times {
+    fn parse(words: &[Word<'_>]) -> Parsed<Self> {
+        let count = words.len();
+        let text = |words: &[Word<'_>]| words.iter().map(|word| word.text).collect::<Vec<_>>().join(" ");
+        if count > 5 {
+            let message = format!("an expression has five fields, this has {count}");
+            let rest = Word { at: words[5].at, text: words[5].text };
+            // `0 0 3 * * *` has seconds in front; behind `0 3 * * *` a command stands.
+            return match Self::parse(&words[count - 5..]) {
+                Ok(_) if count == 6 => {
+                    let help = format!("cron has no seconds and no years: write `{}`", text(&words[1..]));
+                    words[0].fault(message, help)
+                }
+                _ => rest.fault(message, format!("what it runs is not a part of it: write `{}`", text(&words[..5]))),
+            };
+        }
+        if count < 5 {
+            let (first, last) = (words[0], words[count - 1]);
+            let length = last.at + last.text.chars().count() - first.at;
+            let message = format!("an expression has five fields, this has {count}");
+            return Err(Fault { at: first.at, length, message, help: Some(ORDER.into()) });
+        }
+        let mut fields = Vec::with_capacity(5);
+        for (word, kind) in words.iter().zip(&KINDS) {
+            fields.push(Field::parse(*word, kind)?);
+        }
+        let Ok(mut fields) = <[Field; 5]>::try_from(fields) else { unreachable!("there are five") };
+        // 7 is Sunday too.
+        if fields[4].values.remove(&7) {
+            fields[4].values.insert(0);
+        }
+        let either = !fields[2].star && !fields[4].star;
+        let wild = fields[0].star || fields[1].star;
+        let schedule = |day: bool, weekday: bool| {
+            let list = |values: &BTreeSet<u32>, add: u32| {
+                values.iter().map(|value| (value + add).to_string()).collect::<Vec<_>>().join(",")
+            };
+            let [minute, hour, month_day, month, week_day] = &fields;
+            let day = if day { list(&month_day.values, 0) } else { "*".into() };
+            let week_day = if weekday { list(&week_day.values, 1) } else { "*".into() };
+            let line = format!(
+                "0 {} {} {day} {} {week_day}",
+                list(&minute.values, 0),
+                list(&hour.values, 0),
+                list(&month.values, 0)
+            );
+            // Plain lists of what is in range: there is nothing to refuse.
+            line.parse().unwrap_or_else(|error| unreachable!("`{line}`: {error}"))
+        };
+        let schedules =
+            if either { vec![schedule(true, false), schedule(false, true)] } else { vec![schedule(true, true)] };
+        Ok(Self { fields, either, wild, schedules })
+    }
+
+    /// The first time of a clock that is never changed, after another.
+    fn after(&self, wall: NaiveDateTime) -> Option<NaiveDateTime> {
+        let next = |schedule: &cron::Schedule| schedule.after(&wall.and_utc()).next();
+        self.schedules.iter().filter_map(next).min().map(|time| time.naive_utc())
+    }
+}
+
+impl Field {
+    fn parse(word: Word<'_>, kind: &Kind) -> Parsed<Self> {
+        let mut values = BTreeSet::new();
+        for item in word.text.split(',').map(|item| word.part(item)) {
+            if item.text.is_empty() {
+                return word.fault(
+                    format!("an item of the list `{}` is missing", word.text),
+                    "commas stand between items: `1,15`",
+                );
+            }
+            values.extend(range(item, kind)?);
+        }
+        Ok(Self { values, star: word.text.starts_with('*') })
+    }
+
+    fn is_full(&self, kind: usize) -> bool {
+        let count = KINDS[kind].high - KINDS[kind].low + u32::from(kind != 4);
+        self.values.len() == count as usize
+    }
+}
+
+/// `*`, `5`, `1-5`, with a step `*/2` or `1-5/2`.
+fn range(item: Word<'_>, kind: &Kind) -> Parsed<impl Iterator<Item = u32> + use<>> {
+    foreign(item, kind)?;
+    let (span, step) = item.text.split_once('/').map_or((item.text, None), |(span, step)| (span, Some(step)));
+    let (low, high) = match span.split_once('-') {
+        _ if span == "*" => (kind.low, kind.high),
+        Some((low, high)) => (number(item.part(low), kind)?, number(item.part(high), kind)?),
+        None => {
+            let value = number(item.part(span), kind)?;
+            if let Some(step) = step {
+                let help = format!("write `{span}-{}/{step}`, or `*/{step}`", kind.high);
+                return item.fault(format!("`{}` has a step, but no range to step through", item.text), help);
+            }
+            (value, value)
+        }
+    };
+    if low > high {
+        let end = if kind.low == high { high.to_string() } else { format!("{}-{high}", kind.low) };
+        let start = if low == kind.high { low.to_string() } else { format!("{low}-{}", kind.high) };
+        // Sunday is 0, and 7 as well.
+        let help = match (kind.high, high) {
+            (7, 0) => format!("write `{}`", if low == 6 { "6,7".into() } else { format!("{low}-7") }),
+            (7, 1) => format!("write `{low}-7,1`"),
+            (7, _) => format!("write `{low}-7,1-{high}`"),
+            _ => format!("write `{start},{end}`"),
+        };
+        return item.fault(format!("`{span}` runs backwards, and crons do not agree on it"), help);
+    }
+    let step = match step {
+        None => 1,
+        Some(text) => match text.parse::<u32>() {
+            Ok(0) => return item.part(text).fault("a step of 0 leads nowhere", "a step is 1 or more: `*/5`"),
+            Ok(step) if text.bytes().all(|byte| byte.is_ascii_digit()) => step,
+            _ => return item.part(text).fault(format!("`{text}` is no step"), "a step is a number: `*/5`"),
+        },
+    };
+    Ok((low..=high).step_by(step as usize))
+}
+
+fn number(word: Word<'_>, kind: &Kind) -> Parsed<u32> {
+    let text = word.text;
+    let (name, low, high) = (kind.name, kind.low, kind.high);
+    let article = if name == "hour" { "an" } else { "a" };
+    let limits = match kind.names {
+        [] => format!("{article} {name} is {low} to {high}"),
+        names => format!("{article} {name} is {low} to {high}, or one of {}", names.join(" ")),
+    };
+    if text.is_empty() {
+        return word.fault("a number is missing", limits);
+    }
+    if text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return match text.parse() {
+            Ok(value) if (low..=high).contains(&value) => Ok(value),
+            _ => word.fault(format!("there is no {name} {text}"), limits),
+        };
+    }
+    let position = |names: &[&str]| names.iter().position(|name| name.eq_ignore_ascii_case(text));
+    if let Some(index) = position(kind.names) {
+        return Ok(low + index as u32);
+    }
+    let elsewhere = KINDS.iter().find(|other| position(other.names).is_some());
+    match elsewhere {
+        Some(other) => word.fault(
+            format!("`{text}` is a {}, in the place of the {name}", other.name),
+            format!("the {} is the {} field: {ORDER}", other.name, other.place),
+        ),
+        None => word.fault(format!("`{text}` is no {name}"), limits),
+    }
+}
+
+/// Refuses what other programs add to the language of crontab(5).
+fn foreign(item: Word<'_>, kind: &Kind) -> Parsed<()> {
+    let upper = item.text.to_ascii_uppercase();
+    let days = kind.high == 31 || kind.high == 7;
+    let (what, help) = if item.text.contains('?') {
+        ("?", "write `*`")
+    } else if item.text.contains('#') {
+        ("#", "run on that day of each week, and ask in the script: `if now().day > 7 { exit(); }`")
+    } else if item.text.contains('~') {
+        ("~", "write a fixed number; a rule can have a `jitter`")
+    } else if days
+        && (upper == "L"
+            || upper == "LW"
+            || upper.starts_with("L-")
+            || upper.trim_end_matches('L').parse::<u32>().is_ok_and(|_| upper.ends_with('L')))
+    {
+        ("L", "write `28-31`, and ask in the script: `if now().plus(\"1 day\").day != 1 { exit(); }`")
+    } else if kind.high == 31 && upper.strip_suffix('W').is_some_and(|day| day.parse::<u32>().is_ok()) {
+        ("W", "run on the days around it, and ask in the script for `now().weekday`")
+    } else {
+        return Ok(());
+    };
+    item.fault(format!("cron has no `{what}`"), help)
+}
+
+const MONTH_NAMES: &[&str] = &[
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+];
+const DAY_NAMES: &[&str] = &["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
+
+/// The expression as a sentence: `at 04:00 on Monday`.
+impl fmt::Display for Expression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(times) = &self.times else { return f.write_str("at each start of the host") };
+        f.write_str(&times.hours())?;
+        f.write_str(&times.days())?;
+        match self.zone.name() {
+            Some(zone) => write!(f, ", by the clocks of {zone}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Times {
+    fn hours(&self) -> String {
+        let (minutes, hours) = (&self.fields[0].values, &self.fields[1].values);
+        let all = self.fields[1].is_full(1);
+        if !all && minutes.len() * hours.len() <= 6 {
+            let times =
+                hours.iter().flat_map(|hour| minutes.iter().map(move |minute| format!("{hour:02}:{minute:02}")));
+            return format!("at {}", list(times));
+        }
+        let step = minutes.iter().nth(1).copied().unwrap_or(60);
+        let even = step < 60 && 60 % step == 0 && minutes.iter().copied().eq((0..60).step_by(step as usize));
+        let within = match minutes.len() {
+            60 => "every minute".to_owned(),
+            _ if even && step > 1 => format!("every {step} minutes"),
+            1 => format!("at minute {}", numbers(minutes)),
+            _ => format!("at the minutes {}", numbers(minutes)),
+        };
+        match hours.len() {
+            24 if minutes.len() == 60 || even => within,
+            24 => format!("{within} of every hour"),
+            1 => format!("{within} of the hour {}", numbers(hours)),
+            _ => format!("{within} of the hours {}", numbers(hours)),
+        }
+    }
+
+    fn days(&self) -> String {
+        let [minute, hour, day, month, week_day] = &self.fields;
+        let (any_day, any_week_day) = (day.is_full(2), week_day.is_full(4));
+        let days = || format!("day {} of the month", numbers(&day.values));
+        let week_days = || runs(&week_day.values, |value| name(DAY_NAMES, value));
+        let all = any_day && any_week_day || self.either && (any_day || any_week_day);
+        let mut text = match (any_day, any_week_day) {
+            // `every 5 minutes` needs no more.
+            _ if all && minute.values.len() * hour.values.len() > 6 => String::new(),
+            _ if all => " every day".to_owned(),
+            (true, _) => format!(" on {}", week_days()),
+            (_, true) => format!(" on {}", days()),
+            _ if self.either => format!(" on {}, and on {}", days(), week_days()),
+            _ => format!(" on {}, if it is {}", days(), week_days()),
+        };
+        if !month.is_full(3) {
+            let comma = if text.contains(',') { "," } else { "" };
+            text.push_str(&format!("{comma} in {}", runs(&month.values, |value| name(MONTH_NAMES, value - 1))));
+        }
+        text
+    }
+}
+
+fn name(names: &[&str], index: u32) -> String {
+    names[index as usize].to_owned()
+}
+
+fn numbers(values: &BTreeSet<u32>) -> String {
+    runs(values, |value| value.to_string())
+}
+
+/// `1 to 5 and 7`; `0, 2 and so on to 22`.
+fn runs(values: &BTreeSet<u32>, name: impl Fn(u32) -> String) -> String {
+    let all: Vec<u32> = values.iter().copied().collect();
+    if let [first, second, .., last] = all[..]
+        && all.len() > 4
+        && second - first > 1
+        && all.windows(2).all(|pair| pair[1] - pair[0] == second - first)
+    {
+        return format!("{}, {} and so on to {}", name(first), name(second), name(last));
+    }
+    let mut runs: Vec<(u32, u32)> = Vec::new();
+    for value in values.iter().copied() {
+        match runs.last_mut() {
+            Some((_, end)) if *end + 1 == value => *end = value,
+            _ => runs.push((value, value)),
+        }
+    }
+    list(runs.into_iter().flat_map(|(start, end)| match end - start {
+        0 => vec![name(start)],
+        1 => vec![name(start), name(end)],
+        _ => vec![format!("{} to {}", name(start), name(end))],
+    }))
+}
+
+/// `a, b and c`.
+fn list(items: impl Iterator<Item = String>) -> String {
+    let items: Vec<String> = items.collect();
+    match items.as_slice() {
+        [rest @ .., last] if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+        _ => items.concat(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::{Datelike, NaiveDate};
+
+    fn zone(name: &str) -> Zone {
+        Zone::named(name).unwrap()
+    }
+
+    fn expression(text: &str) -> Expression {
+        Expression::parse(text, &zone("UTC")).unwrap_or_else(|fault| panic!("{text}: {}", fault.message))
+    }
+
+    /// The next times by the clocks of a zone, both given and shown as those clocks show them.
+    #[track_caller]
+    fn comes(text: &str, name: &str, from: &str, times: &[&str]) {
+        let expression = Expression::parse(text, &zone(name)).unwrap();
+        let from = DateTime::parse_from_rfc3339(from).unwrap().to_utc();
+        let found: Vec<String> =
+            expression.after(from).take(times.len()).map(|time| time.format("%F %R %:z").to_string()).collect();
+        assert_eq!(found, times, "`{text}` in {name} after {from}");
+    }
+
+    #[test]
+    fn a_line_means_what_it_means_to_cron() {
+        let from = "2026-11-25T10:00:30Z";
+        for (text, times) in [
+            ("* * * * *", ["2026-11-25 10:01", "2026-11-25 10:02"]),
+            ("0 4 * * 1", ["2026-11-30 04:00", "2026-12-07 04:00"]),
+            ("0 4 * * mon", ["2026-11-30 04:00", "2026-12-07 04:00"]),
+            ("0 4 * * 0", ["2026-11-29 04:00", "2026-12-06 04:00"]),
+            ("0 4 * * 7", ["2026-11-29 04:00", "2026-12-06 04:00"]),
+            ("0 4 * * 6-7", ["2026-11-28 04:00", "2026-11-29 04:00"]),
+            ("0 4 * * Mon-FRI/2", ["2026-11-27 04:00", "2026-11-30 04:00"]),
+            // Neither day begins with a star: one of them is enough.
+            ("0 0 1,15 * 5", ["2026-11-27 00:00", "2026-12-01 00:00"]),
+            // One does, though it is no plain star: both must suit.
+            ("0 0 */2 * 1", ["2026-12-07 00:00", "2026-12-21 00:00"]),
+            ("0 0 13 * */5", ["2026-12-13 00:00", "2027-06-13 00:00"]),
+            // No star, though it is every day.
+            ("0 0 1-31 * 1", ["2026-11-26 00:00", "2026-11-27 00:00"]),
+            // A step that is too large leaves the first.
+            ("*/60 12 * * *", ["2026-11-25 12:00", "2026-11-26 12:00"]),
+            ("0 0 1 */13 *", ["2027-01-01 00:00", "2028-01-01 00:00"]),
+            ("0 0 29 2 *", ["2028-02-29 00:00", "2032-02-29 00:00"]),
+            ("@hourly", ["2026-11-25 11:00", "2026-11-25 12:00"]),
+            ("@daily", ["2026-11-26 00:00", "2026-11-27 00:00"]),
+            ("@midnight", ["2026-11-26 00:00", "2026-11-27 00:00"]),
+            ("@weekly", ["2026-11-29 00:00", "2026-12-06 00:00"]),
+            ("@monthly", ["2026-12-01 00:00", "2027-01-01 00:00"]),
+            ("@yearly", ["2027-01-01 00:00", "2028-01-01 00:00"]),
+            (" \t@annually ", ["2027-01-01 00:00", "2028-01-01 00:00"]),
+            ("\t007\t 4  *  *  *", ["2026-11-26 04:07", "2026-11-27 04:07"]),
+        ] {
+            comes(text, "UTC", from, &times.map(|time| format!("{time} +00:00")).each_ref().map(String::as_str));
+        }
+        comes("@reboot", "UTC", from, &[]);
+        assert!(expression("@reboot").is_reboot() && !expression("@daily").is_reboot());
+        let tokyo = expression("CRON_TZ=Asia/Tokyo 0 3 * * *");
+        let next = tokyo.next("2026-11-25T10:00:00Z".parse().unwrap()).unwrap();
+        assert_eq!((next.to_rfc3339().as_str(), tokyo.text()), ("2026-11-25T18:00:00+00:00", "0 3 * * *"));
+    }
+
+    #[test]
+    fn what_cron_refuses_or_crons_disagree_on_is_refused_where_it_stands() {
+        for (text, word, message, help) in [
+            ("", "", "an expression has five fields, this has none", "minute, hour"),
+            ("* * * *", "* * * *", "an expression has five fields, this has 4", "minute, hour"),
+            (
+                "0 0 3 * * 1",
+                "0",
+                "an expression has five fields, this has 6",
+                "no seconds and no years: write `0 3 * * 1`",
+            ),
+            ("0 3 * * 1 root backup", "root", "this has 7", "what it runs is not a part of it: write `0 3 * * 1`"),
+            ("60 * * * *", "60", "there is no minute 60", "a minute is 0 to 59"),
+            ("0 24 * * *", "24", "there is no hour 24", "an hour is 0 to 23"),
+            ("0 0 0 * *", "0", "there is no day of the month 0", "is 1 to 31"),
+            ("0 0 1-32 * *", "32", "there is no day of the month 32", "is 1 to 31"),
+            ("0 0 * 13 *", "13", "there is no month 13", "is 1 to 12, or one of jan feb"),
+            ("0 0 * * 8", "8", "there is no day of the week 8", "is 0 to 7, or one of sun mon"),
+            ("99999999999999999999 0 * * *", "99999999999999999999", "there is no minute", "0 to 59"),
+            ("5/15 * * * *", "5/15", "has a step, but no range to step through", "write `5-59/15`, or `*/15`"),
+            ("0 0 * * mon/2", "mon/2", "has a step, but no range", "write `mon-7/2`"),
+            ("*/0 * * * *", "0", "a step of 0 leads nowhere", "`*/5`"),
+            ("*/ * * * *", "", "`` is no step", "`*/5`"),
+            ("*/+5 * * * *", "+5", "`+5` is no step", "`*/5`"),
+            ("1-5/2/2 * * * *", "2/2", "`2/2` is no step", "`*/5`"),
+            ("0 22-5 * * *", "22-5", "runs backwards", "write `22-23,0-5`"),
+            ("0 23-0 * * *", "23-0", "runs backwards", "write `23,0`"),
+            ("0 0 * * fri-sun", "fri-sun", "runs backwards", "write `5-7`"),
+            ("0 0 * * sat-sun", "sat-sun", "runs backwards", "write `6,7`"),
+            ("0 0 * * 6-1", "6-1", "runs backwards", "write `6-7,1`"),
+            ("0 0 * * 5-2", "5-2", "runs backwards", "write `5-7,1-2`"),
+            ("1,,2 * * * *", "1,,2", "an item of the list `1,,2` is missing", "`1,15`"),
+            (", * * * *", ",", "an item of the list", "`1,15`"),
+            ("-5 * * * *", "", "a number is missing", "a minute is"),
+            ("5- * * * *", "", "a number is missing", "a minute is"),
+            ("*-5 * * * *", "*", "`*` is no minute", "a minute is"),
+            ("*5 * * * *", "*5", "`*5` is no minute", "a minute is"),
+            ("1;2 * * * *", "1;2", "`1;2` is no minute", "a minute is"),
+            ("٣ * * * *", "٣", "`٣` is no minute", "a minute is"),
+            ("0 0 * * *\n", "*\n", "is no day of the week", "0 to 7"),
+            ("0 0 ? * 1", "?", "cron has no `?`", "write `*`"),
+            ("0 0 L * *", "L", "cron has no `L`", "28-31"),
+            ("0 0 * * 5L", "5L", "cron has no `L`", "28-31"),
+            ("0 0 15W * *", "15W", "cron has no `W`", "weekday"),
+            ("0 0 * * 1#1", "1#1", "cron has no `#`", "now().day > 7"),
+            ("0~30 * * * *", "0~30", "cron has no `~`", "jitter"),
+            ("0 0 * * JAN", "JAN", "`JAN` is a month, in the place of the day of the week", "the fourth field"),
+            (
+                "0 0 mon * *",
+                "mon",
+                "`mon` is a day of the week, in the place of the day of the month",
+                "the fifth field",
+            ),
+            ("0 0 * January *", "January", "`January` is no month", "one of jan feb"),
+            ("0 0 1 * mon-", "", "a number is missing", "one of sun mon"),
+            ("@Daily", "@Daily", "in lower case", "write `@daily`"),
+            ("@every 5m", "5m", "`@every` stands alone", "write `@every`"),
+            ("@every", "@every", "cron has no `@every`", "`*/5 * * * *`"),
+            ("@fortnightly", "@fortnightly", "there is no `@fortnightly`", "`@annually`, `@daily`"),
+            ("@daily backup", "backup", "`@daily` stands alone", "write `@daily`"),
+            (
+                "CRON_TZ=Asia/Tokio 0 3 * * *",
+                "CRON_TZ=Asia/Tokio",
+                "there is no time zone `Asia/Tokio`",
+                "`Asia/Tokyo`",
+            ),
+            ("CRON_TZ=Asia/Tokyo", "", "an expression has five fields, this has none", "minute, hour"),
+        ] {
+            let fault = Expression::parse(text, &zone("UTC")).map(|this| this.text().to_owned()).unwrap_err();
+            assert!(fault.message.contains(message), "{text}: {}", fault.message);
+            assert!(fault.help.as_ref().is_some_and(|found| found.contains(help)), "{text}: {:?}", fault.help);
+            if !word.is_empty() {
+                let found: String = text.chars().skip(fault.at).take(fault.length).collect();
+                assert_eq!(found, word, "{text}: {}", fault.message);
+            }
+        }
+    }
+
+    #[test]
+    fn a_date_that_no_year_has_is_told() {
+        let now = "2026-11-25T10:00:00Z".parse().unwrap();
+        for (text, what) in [
+            ("0 0 31 2 *", "there is no day 31 in February"),
+            ("0 0 30,31 2 *", "there is no day 30 and 31 in February"),
+            ("0 0 31 4,6,9,11 *", "there is no day 31 in April, June, September and November"),
+            ("0 0 30 2 */2", "there is no day 30 in February"),
+        ] {
+            let message = expression(text).never(now).unwrap().message;
+            assert_eq!(message, format!("`{text}` never fires: {what}"));
+        }
+        // On Mondays of February it does.
+        for text in ["0 0 30 2 1", "0 0 29 2 *", "0 0 31 * *", "@reboot"] {
+            assert!(expression(text).never(now).is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_expression_in_words() {
+        for (text, words) in [
+            ("* * * * *", "every minute"),
+            ("*/5 * * * *", "every 5 minutes"),
+            ("0 4 * * 1", "at 04:00 on Monday"),
+            ("0,30 2 1,15 * 5", "at 02:00 and 02:30 on day 1 and 15 of the month, and on Friday"),
+            ("0 0 */2 * 1-5", "at 00:00 on day 1, 3 and so on to 31 of the month, if it is Monday to Friday"),
+            ("17 * * * *", "at minute 17 of every hour"),
+            ("5,20 * * jan *", "at the minutes 5 and 20 of every hour in January"),
+            ("*/10 9-17 * * 1-5", "every 10 minutes of the hours 9 to 17 on Monday to Friday"),
+            ("* 3 * * *", "every minute of the hour 3"),
+            ("0 */2 * * *", "at minute 0 of the hours 0, 2 and so on to 22"),
+            ("0 0 1-31 * 1", "at 00:00 every day"),
+            ("@yearly", "at 00:00 on day 1 of the month in January"),
+            ("@reboot", "at each start of the host"),
+            ("CRON_TZ=Asia/Tokyo @daily", "at 00:00 every day, by the clocks of Asia/Tokyo"),
+        ] {
+            assert_eq!(Expression::parse(text, &Zone::Host).unwrap().to_string(), words, "{text}");
+        }
+    }
+
+    #[test]
+    fn when_the_clocks_go_forward_a_fixed_time_comes_late_and_a_star_follows_the_clock() {
+        // New York: 2026-03-08 02:00 became 03:00.
+        let (zone, from) = ("America/New_York", "2026-03-08T00:30:00-05:00");
+        comes("30 2 * * *", zone, from, &["2026-03-08 03:00 -04:00", "2026-03-09 02:30 -04:00"]);
+        comes("0,30 2 * * *", zone, from, &["2026-03-08 03:00 -04:00", "2026-03-09 02:00 -04:00"]);
+        comes("0 2,3 * * *", zone, from, &["2026-03-08 03:00 -04:00", "2026-03-09 02:00 -04:00"]);
+        comes("*/30 2 * * *", zone, from, &["2026-03-09 02:00 -04:00", "2026-03-09 02:30 -04:00"]);
+        comes("30 * * * *", zone, from, &["2026-03-08 01:30 -05:00", "2026-03-08 03:30 -04:00"]);
+        comes("30 2 8 3 *", zone, from, &["2026-03-08 03:00 -04:00", "2027-03-08 02:30 -05:00"]);
+        // One second before, and at the very moment.
+        comes("30 2 * * *", zone, "2026-03-08T01:59:59-05:00", &["2026-03-08 03:00 -04:00"]);
+        comes("30 2 * * *", zone, "2026-03-08T03:00:00-04:00", &["2026-03-09 02:30 -04:00"]);
+    }
+
+    #[test]
+    fn when_the_clocks_go_back_a_fixed_time_comes_once_and_a_star_follows_the_clock() {
+        // New York: 2026-11-01 02:00 became 01:00.
+        let (zone, from) = ("America/New_York", "2026-11-01T00:30:00-04:00");
+        comes("30 1 * * *", zone, from, &["2026-11-01 01:30 -04:00", "2026-11-02 01:30 -05:00"]);
+        comes(
+            "30 * * * *",
+            zone,
+            from,
+            &["2026-11-01 01:30 -04:00", "2026-11-01 01:30 -05:00", "2026-11-01 02:30 -05:00"],
+        );
+        comes(
+            "*/30 1 * * *",
+            zone,
+            from,
+            &[
+                "2026-11-01 01:00 -04:00",
+                "2026-11-01 01:30 -04:00",
+                "2026-11-01 01:00 -05:00",
+                "2026-11-01 01:30 -05:00",
+                "2026-11-02 01:00 -05:00",
+            ],
+        );
+        // Asked between the two, and in the second.
+        comes("30 1 * * *", zone, "2026-11-01T01:45:00-04:00", &["2026-11-02 01:30 -05:00"]);
+        comes("30 1 * * *", zone, "2026-11-01T01:15:00-05:00", &["2026-11-02 01:30 -05:00"]);
+        comes("0 2 * * *", zone, from, &["2026-11-01 02:00 -05:00"]);
+    }
+
+    #[test]
+    fn zones_with_clocks_of_their_own() {
+        // London: 2026-03-29 01:00 became 02:00, 2026-10-25 02:00 became 01:00.
+        comes(
+            "30 1 * * *",
+            "Europe/London",
+            "2026-03-28T12:00:00Z",
+            &["2026-03-29 02:00 +01:00", "2026-03-30 01:30 +01:00"],
+        );
+        comes(
+            "30 1 * * *",
+            "Europe/London",
+            "2026-10-24T12:00:00Z",
+            &["2026-10-25 01:30 +01:00", "2026-10-26 01:30 +00:00"],
+        );
+        // Lord Howe: half an hour; 2026-10-04 02:00 became 02:30, 2026-04-05 02:00 became 01:30.
+        let lord_howe = "Australia/Lord_Howe";
+        comes(
+            "15 2 * * *",
+            lord_howe,
+            "2026-10-03T12:00:00+10:30",
+            &["2026-10-04 02:30 +11:00", "2026-10-05 02:15 +11:00"],
+        );
+        comes("45 2 * * *", lord_howe, "2026-10-03T12:00:00+10:30", &["2026-10-04 02:45 +11:00"]);
+        comes(
+            "45 1 * * *",
+            lord_howe,
+            "2026-04-04T12:00:00+11:00",
+            &["2026-04-05 01:45 +11:00", "2026-04-06 01:45 +10:30"],
+        );
+        comes(
+            "*/15 1 * * *",
+            lord_howe,
+            "2026-04-05T01:15:00+11:00",
+            &[
+                "2026-04-05 01:30 +11:00",
+                "2026-04-05 01:45 +11:00",
+                "2026-04-05 01:30 +10:30",
+                "2026-04-05 01:45 +10:30",
+            ],
+        );
+        // Apia went over the date line: there was no 2011-12-30.
+        let eve = "2011-12-29T12:00:00-10:00";
+        comes("0 3 * * *", "Pacific/Apia", eve, &["2011-12-31 00:00 +14:00", "2011-12-31 03:00 +14:00"]);
+        comes("0 3 30 * *", "Pacific/Apia", eve, &["2011-12-31 00:00 +14:00", "2012-01-30 03:00 +14:00"]);
+        comes("0 * 30 * *", "Pacific/Apia", eve, &["2012-01-30 00:00 +14:00"]);
+        comes(
+            "0 3 * * *",
+            "Asia/Tokyo",
+            "2026-03-28T18:00:00Z",
+            &["2026-03-30 03:00 +09:00", "2026-03-31 03:00 +09:00"],
+        );
+    }
+
+    #[test]
+    fn the_last_time_before_now_is_found_however_long_ago() {
+        let time = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
+        let (from, to) = (time("2020-01-01T00:00:00Z"), time("2026-11-25T10:00:00Z"));
+        for (text, last) in [
+            ("* * * * *", Some("2026-11-25T10:00:00Z")),
+            ("0 3 1 * *", Some("2026-11-01T03:00:00Z")),
+            ("0 0 29 2 *", Some("2024-02-29T00:00:00Z")),
+            ("0 0 31 2 *", None),
+        ] {
+            assert_eq!(expression(text).last(from, to), last.map(time), "{text}");
+        }
+        assert_eq!(expression("0 3 1 * *").last(time("2026-11-01T03:00:00Z"), to), None);
+    }
+
+    /// Numbers that look random and are the same in each run (xorshift64, Marsaglia 2003).
+    struct Dice(u64);
+
+    impl Dice {
+        fn roll(&mut self, sides: u32) -> u32 {
+            self.0 ^= self.0 << 13;
+            self.0 ^= self.0 >> 7;
+            self.0 ^= self.0 << 17;
+            (self.0 >> 33) as u32 % sides
+        }
+    }
+
+    /// A field's text, and by crontab(5) the values that it stands for.
+    struct Made {
+        text: String,
+        values: [bool; 60],
+    }
+
+    /// Writes a field as people do, and notes what each part of it stands for.
+    fn made(dice: &mut Dice, kind: usize) -> Made {
+        let [low, high] = [[0, 59], [0, 23], [1, 31], [1, 12], [0, 7]][kind];
+        let names: &[&str] = [&[], &[], &[], &MONTHS[..], &DAYS[..]][kind];
+        let mut made = Made { text: String::new(), values: [false; 60] };
+        let word = |dice: &mut Dice, value: u32| {
+            let name = names.get((value - low) as usize).filter(|_| dice.roll(3) == 0);
+            name.map_or_else(
+                || value.to_string(),
+                |name| if dice.roll(2) == 0 { name.to_uppercase() } else { (*name).to_owned() },
+            )
+        };
+        let star = [2, 4, 2, 2, 2][kind];
+        let items = if dice.roll(star) == 0 { 1 } else { 1 + dice.roll(3) };
+        for item in 0..items {
+            if item > 0 {
+                made.text.push(',');
+            }
+            let a = low + dice.roll(high - low + 1);
+            let b = a + dice.roll(high - a + 1);
+            let step = 1 + dice.roll(high + 3);
+            let (text, from, to, step) = match dice.roll(8) {
+                0 if kind > 1 => ("*".to_owned(), low, high, 1),
+                0 | 1 => (format!("*/{step}"), low, high, step),
+                2 => (format!("{}-{}", word(dice, a), word(dice, b)), a, b, 1),
+                3 => (format!("{}-{}/{step}", word(dice, a), word(dice, b)), a, b, step),
+                _ => (word(dice, a), a, a, 1),
+            };
+            made.text.push_str(&text);
+            let mut value = from;
+            while value <= to {
+                made.values[if kind == 4 { value % 7 } else { value } as usize] = true;
+                value += step;
+            }
+        }
+        made
+    }
+
+    /// Each minute of 400 days, asked of a matcher that knows nothing of the parser or of the crate.
+    fn random_lines(count: usize, seed: u64) {
+        let mut dice = Dice(seed);
+        let start = NaiveDate::from_ymd_opt(2027, 6, 1).unwrap();
+        for _ in 0..count {
+            let fields: [Made; 5] = std::array::from_fn(|kind| made(&mut dice, kind));
+            let text = fields.each_ref().map(|field| field.text.as_str()).join(" ");
+            let [minutes, hours, days, months, week_days] = &fields;
+            let star = |field: &Made| field.text.starts_with('*');
+            let (expression, midnight) = (expression(&text), start.and_hms_opt(0, 0, 0).unwrap().and_utc());
+            let times = expression.after(midnight - TimeDelta::seconds(1));
+            let mut found = times.map(|time| time.naive_local());
+            for day in start.iter_days().take(400) {
+                let suits = days.values[day.day() as usize];
+                let week_day_suits = week_days.values[day.weekday().num_days_from_sunday() as usize];
+                let either = !star(days) && !star(week_days);
+                let due = if either { suits || week_day_suits } else { suits && week_day_suits };
+                if !due || !months.values[day.month() as usize] {
+                    continue;
+                }
+                for minute in 0..24 * 60 {
+                    if hours.values[minute / 60] && minutes.values[minute % 60] {
+                        let expected = day.and_hms_opt(minute as u32 / 60, minute as u32 % 60, 0);
+                        assert_eq!(found.next(), expected, "`{text}`");
+                    }
+                }
+            }
+            let end = (start + TimeDelta::days(400)).and_hms_opt(0, 0, 0).unwrap();
+            assert!(found.next().is_none_or(|time| time >= end), "`{text}`");
+        }
+    }
+
+    #[test]
+    fn random_lines_are_due_as_a_matcher_of_each_minute_says() {
+        random_lines(100, 0x6d6f_7961_6921);
+    }
+
+    #[test]
+    #[ignore = "takes a minute: tests/run"]
+    fn ten_thousand_random_lines_over_400_days() {
+        std::thread::scope(|scope| {
+            for seed in 1..=4 {
+                scope.spawn(move || random_lines(2_500, seed * 0x6d6f_7961_6921));
+            }
+        });
+    }
+}

@@ -1,0 +1,97 @@
+//! Time zones: this host's own, or one of the host's zoneinfo by its name.
+
+use crate::run::{Error, Result};
+use chrono::{DateTime, FixedOffset, Local, Offset, TimeDelta, TimeZone, Utc};
+use std::sync::Arc;
+
+/// Between two looks for a change of the clocks. No zone ever changed there and back within a day.
+const LOOK: TimeDelta = TimeDelta::days(1);
+
+/// What turns moments into times of the clock.
+#[derive(Clone, Debug, Default)]
+pub enum Zone {
+    /// That of this host: `TZ`, or `/etc/localtime`.
+    #[default]
+    Host,
+    /// One that was named, with its name.
+    Named(String, Arc<tz::TimeZone>),
+}
+
+impl Zone {
+    /// The zone of a name as `Asia/Tokyo`, from the host's zoneinfo.
+    ///
+    /// # Errors
+    /// When there is none. (The C library, and cron with it, would take UTC.)
+    pub fn named(name: &str) -> Result<Self> {
+        let file = !name.is_empty() && !name.starts_with(['/', ':']) && !name.contains("..");
+        let zone = file.then(|| tz::TimeZone::from_posix_tz(name).ok()).flatten();
+        zone.map(|zone| Self::Named(name.to_owned(), Arc::new(zone))).ok_or_else(|| {
+            Error::usage(format!("there is no time zone `{name}`"))
+                .help("names are as in `/usr/share/zoneinfo`: `Asia/Tokyo`, `UTC`; they come with the package tzdata")
+        })
+    }
+
+    /// Its name, unless it is the host's own.
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::Host => None,
+            Self::Named(name, _) => Some(name),
+        }
+    }
+
+    /// What a clock of the zone shows at a moment.
+    pub fn at(&self, time: DateTime<Utc>) -> DateTime<FixedOffset> {
+        time.with_timezone(&self.offset(time))
+    }
+
+    /// How far the zone's clocks are ahead of UTC at a moment.
+    pub(super) fn offset(&self, time: DateTime<Utc>) -> FixedOffset {
+        let utc = || Utc.fix();
+        match self {
+            Self::Host => Local.offset_from_utc_datetime(&time.naive_utc()).fix(),
+            Self::Named(_, zone) => {
+                let kind = zone.find_local_time_type(time.timestamp()).ok();
+                kind.and_then(|kind| FixedOffset::east_opt(kind.ut_offset())).unwrap_or_else(utc)
+            }
+        }
+    }
+
+    /// The first moment in (`from`, `to`] at which the clocks are changed.
+    pub(super) fn change(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let before = self.offset(from);
+        let mut low = from;
+        while low < to {
+            let mut high = to.min(low + LOOK);
+            if self.offset(high) == before {
+                low = high;
+                continue;
+            }
+            while (high - low) > TimeDelta::seconds(1) {
+                let middle = low + (high - low) / 2;
+                if self.offset(middle) == before { low = middle } else { high = middle }
+            }
+            return DateTime::from_timestamp(high.timestamp(), 0);
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_zone_has_its_offset_and_an_unknown_one_is_not_utc() {
+        let time = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
+        let tokyo = Zone::named("Asia/Tokyo").unwrap();
+        assert_eq!(tokyo.at(time("2026-11-24T18:30:00Z")).to_rfc3339(), "2026-11-25T03:30:00+09:00");
+        let london = Zone::named("Europe/London").unwrap();
+        let change = london.change(time("2026-01-01T00:00:00Z"), time("2026-12-31T00:00:00Z"));
+        assert_eq!(change, Some(time("2026-03-29T01:00:00Z")));
+        // Beyond the table, where only its rule speaks.
+        assert_eq!(london.at(time("2060-07-01T00:00:00Z")).to_rfc3339(), "2060-07-01T01:00:00+01:00");
+        for name in ["", "Asia/Tokio", "../../etc/passwd", "/etc/localtime", ":UTC", "Asia"] {
+            assert!(Zone::named(name).unwrap_err().message.contains(name), "{name}");
+        }
+    }
+}

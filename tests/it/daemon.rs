@@ -1,0 +1,293 @@
+//! `moyai daemon` where no engine is needed: what was missed, what is broken, what systemd hears.
+
+use crate::common::{World, read};
+use moyai::run::{Options, Run};
+use moyai::store::state::State;
+use std::io::{BufRead, BufReader};
+use std::os::unix::net::UnixDatagram;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+/// Whatever takes longer has gone wrong.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A daemon, and what it says.
+struct Daemon {
+    child: Child,
+    lines: Receiver<String>,
+    said: Vec<String>,
+}
+
+impl Daemon {
+    fn start(command: &mut Command) -> Self {
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        let (sender, lines) = channel();
+        let output = BufReader::new(child.stderr.take().unwrap());
+        std::thread::spawn(move || output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        Self { child, lines, said: Vec::new() }
+    }
+
+    /// Waits for a line with this in it.
+    #[track_caller]
+    fn says(&mut self, what: &str) -> String {
+        while let Ok(line) = self.lines.recv_timeout(PATIENCE) {
+            self.said.push(line.clone());
+            if line.contains(what) {
+                return line;
+            }
+        }
+        panic!("`{what}` was not said, but\n{}", self.said.join("\n"));
+    }
+
+    fn signal(&self, name: &str) {
+        assert!(Command::new("kill").args([name, &self.child.id().to_string()]).status().unwrap().success());
+    }
+
+    /// Ends it when it has had the time to do what it is not to do.
+    #[track_caller]
+    fn ends_quietly(mut self) -> String {
+        self.says(" rule");
+        self.ends()
+    }
+
+    /// Ends it; gives all that it has said.
+    #[track_caller]
+    fn ends(mut self) -> String {
+        self.signal("-TERM");
+        assert_eq!(self.child.wait().unwrap().code(), Some(0));
+        self.said.extend(self.lines.iter());
+        self.said.join("\n")
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // Mostly it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn daemon(world: &World) -> Daemon {
+    Daemon::start(&mut world.command(["daemon"]))
+}
+
+/// What the daemon before has left: the host's start, and a run of `job` two days ago.
+fn remember(world: &World, expression: &str, running: &str) {
+    let mut options = Options::default();
+    options.places.state = world.path("state");
+    let boot = read("/proc/sys/kernel/random/boot_id");
+    let last = chrono::Utc::now() - chrono::TimeDelta::days(2);
+    let text = format!(
+        r#"{{"boot": "{}", "rules": {{"{expression} job": {{"last": "{}", "running": {running}}}}}}}"#,
+        boot.trim(),
+        last.to_rfc3339()
+    );
+    State::open(&Run::new(options).unwrap()).unwrap().set("moyai daemon", &text).unwrap();
+}
+
+/// A fixed time that comes in no test.
+const DAILY: &str = "0 4 * * *";
+
+fn world(rules: &str, job: &str) -> World {
+    let world = World::new();
+    world.script("rules", rules).script("job", job);
+    world
+}
+
+#[test]
+fn a_missed_run_is_made_up_for_once_with_the_clock_of_its_own_day() {
+    let world = world(&format!("every(\"{DAILY}\", \"job\");"), "print(now().format(\"it is %F %H:%M\"));");
+    remember(&world, DAILY, "null");
+    let mut first = daemon(&world);
+    let said = first.says("job: it is ");
+    first.ends();
+    // The last time that was due: today's, or yesterday's before four o'clock.
+    let now = chrono::Local::now().naive_local();
+    let four = now.date().and_hms_opt(4, 0, 0).unwrap();
+    let due = if now >= four { four } else { four - chrono::TimeDelta::days(1) };
+    assert!(said.ends_with(&due.format("it is %F 04:00").to_string()), "{said}");
+    let second = daemon(&world).ends_quietly();
+    assert!(!second.contains("job: it is"), "{second}");
+}
+
+#[test]
+fn what_runs_every_few_minutes_is_not_made_up_for() {
+    let world = world("every(\"*/59 4 31 12 *\", \"job\");", "print(\"ran\");");
+    remember(&world, "*/59 4 31 12 *", "null");
+    assert!(!daemon(&world).ends_quietly().contains("ran"));
+}
+
+#[test]
+fn the_rules_for_the_start_of_the_host_run_once_for_each() {
+    let world = world("on(\"boot\", \"job\"); every(\"@reboot\", \"job\", [\"two\"]);", "print(`ran ${args}`);");
+    let mut first = daemon(&world);
+    first.says("job: ran []");
+    first.ends();
+    assert!(!daemon(&world).ends_quietly().contains("ran"));
+}
+
+#[test]
+fn rules_that_do_not_check_end_it_at_its_start_and_change_nothing_later() {
+    let world = world("every(\"0 25 * * *\", \"job\");", "print(\"ran\");");
+    let err = world.moyai(["daemon"]).failed(2);
+    assert!(err.contains("there is no hour 25") && err.contains("rules.rhai:1:10"), "{err}");
+    world.script("rules", "on(\"boot\", \"job\");");
+    let mut daemon = daemon(&world);
+    daemon.says("ran");
+    world.script("rules", "on(\"boot\", \"jbo\");");
+    daemon.signal("-HUP");
+    daemon.says("there is no script `jbo`");
+    daemon.says("the old rules stay");
+    world.script("rules", "on(\"boot\", \"job\"); every(\"0 4 * * *\", \"job\");");
+    daemon.signal("-HUP");
+    daemon.says("the rules were read anew: 2");
+    // The start of the host is over.
+    assert_eq!(daemon.ends().matches("job: ran").count(), 1);
+}
+
+#[test]
+fn a_script_that_fails_is_said_and_the_others_go_on() {
+    let world = world("on(\"boot\", \"job\"); on(\"boot\", \"bad\");", "sleep(\"2s\"); print(\"good\");");
+    world.script("bad", "warn(\"w\"); log(\"before\"); die(\"on purpose\");");
+    let mut daemon = daemon(&world);
+    daemon.says("`bad` failed: it ended with exit code 1");
+    daemon.says("job: good");
+    let said = daemon.ends();
+    for line in ["bad: warning: w", "bad: before", "bad: error: on purpose"] {
+        assert!(said.contains(line), "{said}");
+    }
+}
+
+#[test]
+fn a_broken_memory_is_set_aside_and_one_that_is_locked_is_said() {
+    let world = world("on(\"boot\", \"job\");", "print(\"ran\");");
+    world.file("state/state.db", "somebody's text, and no database");
+    let mut first = daemon(&world);
+    first.says("the state was broken, and is now `");
+    first.says("job: ran");
+    first.ends();
+    let aside = std::fs::read_dir(world.path("state")).unwrap().flatten();
+    let aside: Vec<_> = aside.filter(|entry| entry.file_name().to_string_lossy().contains("broken")).collect();
+    assert_eq!(read(aside[0].path()), "somebody's text, and no database");
+
+    let holder = rusqlite::Connection::open(world.path("state/state.db")).unwrap();
+    holder.execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE;").unwrap();
+    let mut second = daemon(&world);
+    let said = second.says("locked");
+    assert!(said.contains("the rules run, but a run that is missed now is not made up for"), "{said}");
+    // Nobody knows that they have run.
+    second.says("job: ran");
+    second.ends();
+}
+
+#[test]
+fn a_run_that_was_cut_off_with_the_daemon_is_said_and_made_up_for() {
+    let job =
+        "let n = state::get(\"n\", 0) + 1; state::set(\"n\", n); print(`run ${n}`); if n == 1 { sleep(\"60s\"); }";
+    let world = world(&format!("every(\"{DAILY}\", \"job\");"), job);
+    remember(&world, DAILY, "null");
+    let mut first = daemon(&world);
+    first.says("job: run 1");
+    first.signal("-KILL");
+    first.child.wait().unwrap();
+    // The script has no daemon any more, and goes on: it is waited for, not doubled.
+    let mut second = daemon(&world);
+    let said = second.says("of the daemon before still runs (pid ");
+    let pid: String = said.split("pid ").nth(1).unwrap().chars().take_while(char::is_ascii_digit).collect();
+    assert!(Command::new("kill").arg(&pid).status().unwrap().success());
+    second.says("`job` failed: it ended without the daemon that began it");
+    second.signal("-KILL");
+    second.child.wait().unwrap();
+    remember(&world, DAILY, "[4194305, 1]");
+    let mut third = daemon(&world);
+    third.says("was cut off with the daemon");
+    third.says("job: run 2");
+    third.ends();
+}
+
+#[test]
+fn term_lets_a_script_end_and_a_second_one_ends_it_with_all_that_it_started() {
+    let world = world("on(\"boot\", \"job\");", "print(\"begins\"); cmd(`sleep 1`).run(); print(\"done\");");
+    let mut patient = daemon(&world);
+    patient.says("begins");
+    let said = patient.ends();
+    assert!(said.contains("waiting at most 60 s for `job`") && said.contains("job: done"), "{said}");
+
+    std::fs::remove_dir_all(world.path("state")).unwrap();
+    world.script("job", "print(\"begins\"); cmd(`sleep 4321`).run();");
+    let mut hasty = daemon(&world);
+    hasty.says("begins");
+    hasty.signal("-TERM");
+    hasty.says("waiting at most 60 s");
+    let said = hasty.ends();
+    assert!(said.contains("`job` failed: asked to stop"), "{said}");
+    assert!(!Command::new("pgrep").args(["-f", "sleep 4321"]).stdout(Stdio::null()).status().unwrap().success());
+}
+
+#[test]
+fn a_second_daemon_is_refused() {
+    let world = world("every(\"0 4 * * *\", \"job\");", "print(1);");
+    let mut first = daemon(&world);
+    first.says("1 rule; the next run is `job` at ");
+    assert!(world.moyai(["daemon"]).failed(75).contains("holds the lock on `daemon`"));
+    first.ends();
+}
+
+#[test]
+fn systemd_hears_that_it_is_ready_alive_reloading_and_stopping() {
+    let world = world("every(\"0 4 * * *\", \"job\");", "print(1);");
+    let socket = UnixDatagram::bind(world.path("notify")).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut bytes = [0; 200];
+    let mut hears = |wanted: &str| loop {
+        let length = socket.recv(&mut bytes).unwrap_or_else(|error| panic!("{wanted}: {error}"));
+        let text = String::from_utf8_lossy(&bytes[..length]).into_owned();
+        // Alive it is all the time.
+        if text.starts_with(wanted) {
+            return text;
+        }
+        assert_eq!(text, "WATCHDOG=1", "{wanted}");
+    };
+    let mut command = world.command(["daemon"]);
+    command.env("NOTIFY_SOCKET", world.path("notify")).env("WATCHDOG_USEC", "200000");
+    let daemon = Daemon::start(&mut command);
+    hears("READY=1");
+    hears("WATCHDOG=1");
+    daemon.signal("-HUP");
+    let reloading = hears("RELOADING=1\nMONOTONIC_USEC=");
+    assert!(reloading.split('=').nth(2).unwrap().parse::<u64>().unwrap() > 0);
+    hears("READY=1");
+    daemon.signal("-TERM");
+    hears("STOPPING=1");
+    drop(daemon);
+}
+
+#[test]
+fn the_journal_gets_each_line_with_its_priority() {
+    use std::os::unix::fs::MetadataExt;
+    let world = world("on(\"boot\", \"job\");", "print(\"hello\"); warn(\"careful\"); die(\"on purpose\");");
+    let file = std::fs::File::create(world.path("journal")).unwrap();
+    let stream = file.metadata().map(|of| format!("{}:{}", of.dev(), of.ino())).unwrap();
+    let mut child = world.command(["daemon"]).env("JOURNAL_STREAM", stream).stderr(file).spawn().unwrap();
+    let text = || read(world.path("journal"));
+    for _ in 0..200 {
+        if text().contains("failed") {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
+    assert!(child.wait().unwrap().success());
+    let text = text();
+    for line in [
+        "<6>job: hello\n",
+        "<4>job: warning: careful\n",
+        "<3>job: error: on purpose\n",
+        "<3>`job` failed: it ended with exit code 1\n",
+    ] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+    assert!(text.lines().all(|line| line.starts_with('<')), "{text}");
+}
