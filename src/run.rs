@@ -4,6 +4,8 @@ pub mod tape;
 
 use chrono::{DateTime, Duration as Span, Local};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -268,11 +270,6 @@ impl Run {
         }))
     }
 
-    /// Whether nothing is changed: acts are printed, or answered by a record.
-    pub fn dry(&self) -> bool {
-        self.options.dry_run || self.plays().is_some()
-    }
-
     /// The record that answers in the place of programs.
     pub fn plays(&self) -> Option<&Arc<Tape>> {
         self.tape.as_ref().filter(|tape| tape.plays())
@@ -302,25 +299,85 @@ impl Run {
     ///
     /// # Errors
     /// Those of the real question, and those of the record.
-    pub fn told(&self, asked: &str, otherwise: Option<Value>, real: impl FnOnce() -> Result<Value>) -> Result<Value> {
+    pub fn told<T>(&self, asked: &str, otherwise: Option<T>, real: impl FnOnce() -> Result<T>) -> Result<T>
+    where
+        T: Serialize + DeserializeOwned,
+    {
+        self.ask(|| asked.to_owned(), json!({}), otherwise, real)
+    }
+
+    /// An act that is no command. Under a dry run the line that would do it is printed, and
+    /// `otherwise` stands for what it gives; else it is done, recorded, or answered by a record.
+    ///
+    /// # Errors
+    /// As [`Run::told`].
+    pub fn act<T>(&self, line: impl Fn() -> String, otherwise: T, real: impl FnOnce() -> Result<T>) -> Result<T>
+    where
+        T: Serialize + DeserializeOwned,
+    {
+        if self.planned(&line) {
+            return Ok(otherwise);
+        }
+        self.ask(line, json!({ "acts": true }), Some(otherwise), real)
+    }
+
+    /// An act of several steps, which under a dry run plans each of them itself.
+    ///
+    /// # Errors
+    /// As [`Run::told`].
+    pub fn act_in_steps(&self, line: impl Fn() -> String, steps: impl FnOnce() -> Result<()>) -> Result<()> {
+        match &self.tape {
+            Some(tape) if self.options.dry_run && !tape.plays() => tape.within(steps),
+            None if self.options.dry_run => steps(),
+            _ => self.act(line, (), steps),
+        }
+    }
+
+    fn ask<T>(
+        &self,
+        asked: impl FnOnce() -> String,
+        mut line: Value,
+        otherwise: Option<T>,
+        real: impl FnOnce() -> Result<T>,
+    ) -> Result<T>
+    where
+        T: Serialize + DeserializeOwned,
+    {
         let Some(tape) = &self.tape else { return real() };
-        let asked = self.mask(asked);
+        let asked = self.mask(&asked());
+        let odd = |error: serde_json::Error| Error::new(format!("the answer to `{asked}` cannot be used: {error}"));
         let number = tape.number();
-        let told = match tape.plays() {
-            true => tape
-                .answer(&asked, &asked, self.options.dry_run, otherwise)
-                .map(|answer| answer.get("told").or_else(|| answer.get("out")).cloned().unwrap_or_default()),
-            false => tape.within(real),
+        let told = if tape.plays() {
+            let otherwise = otherwise.map(serde_json::to_value).transpose().map_err(odd)?;
+            let otherwise = otherwise.map(|told| json!({ "told": told }));
+            tape.answer(&asked, &asked, self.options.dry_run, otherwise).and_then(|answer| {
+                let told = answer.get("told").or_else(|| answer.get("out")).cloned().unwrap_or_default();
+                serde_json::from_value(told).map_err(odd)
+            })
+        } else {
+            tape.within(real)
         };
         if tape.records() {
-            let mut line = json!({ "n": number, "asked": asked });
+            line["n"] = number.into();
+            line["asked"] = asked.clone().into();
             match &told {
-                Ok(told) => line["told"] = tape::masked(told, &|text| self.mask(text)),
+                Ok(told) => {
+                    let told = serde_json::to_value(told).map_err(odd)?;
+                    line["told"] = tape::masked(&told, &|text| self.mask(text));
+                }
                 Err(error) => line["error"] = tape::error_value(error, |text| self.mask(text)),
             }
             tape.write(&line)?;
         }
         told
+    }
+
+    /// Waits, unless a record answers: then there is nothing to wait for.
+    ///
+    /// # Errors
+    /// When the run is cancelled meanwhile.
+    pub fn sleep(&self, time: Duration) -> Result<()> {
+        if self.plays().is_some() { self.cancel.check() } else { self.cancel.sleep(time) }
     }
 
     /// Since the run began.
@@ -396,10 +453,8 @@ impl Run {
         if self.options.dry_run {
             self.print(&line());
             self.planned.fetch_add(1, Ordering::Relaxed);
-        } else if let Some(tape) = self.records() {
-            let _ = tape.write(&json!({ "n": tape.number(), "did": self.mask(&line()) }));
         }
-        self.dry()
+        self.options.dry_run
     }
 
     /// Whether an act was printed instead of done.
@@ -409,7 +464,7 @@ impl Run {
 
     /// Another moyai prints its own plan: what is read from now on is read before that too.
     pub fn planned_elsewhere(&self) {
-        self.planned.fetch_add(usize::from(self.dry()), Ordering::Relaxed);
+        self.planned.fetch_add(usize::from(self.options.dry_run), Ordering::Relaxed);
     }
 
     /// The options that a script run from this one gets, as words behind `moyai run`.

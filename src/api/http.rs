@@ -10,7 +10,7 @@ use crate::process::{cause, quote};
 use crate::run::{Error, Result, Run};
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Engine, Map, exported_module};
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
@@ -140,7 +140,8 @@ impl Request {
 }
 
 /// What came back.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
 struct Page {
     url: String,
     status: u16,
@@ -380,28 +381,22 @@ fn base64(bytes: &[u8]) -> String {
 /// The stack of a worker: no script runs there.
 const STACK: usize = 1024 * 1024;
 
-/// The page, from the server or from a record. In what a test writes, text is a page's body.
+/// The page, from the server or from a record; in what a test writes, text is a page's body.
 fn told(run: &Run, client: &Client, request: &Request) -> Result<Page> {
-    let what =
-        if request.body.is_some() { request.line() } else { format!("{} {}", request.options.method, request.url) };
-    let otherwise = request.body.is_some().then(|| json!({ "status": 200 }));
-    let value = run.told(&what, otherwise, || {
-        let page = fetch(client, request);
-        Ok(json!({
-            "status": page.status, "body": page.body, "headers": page.headers, "seconds": page.seconds,
-            "error": page.error, "expiry": page.expiry,
-        }))
-    })?;
-    let text = |key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
-    let headers = value.get("headers").and_then(Value::as_object).into_iter().flatten();
-    Ok(Page {
-        url: request.url.clone(),
-        status: value.get("status").and_then(Value::as_u64).and_then(|code| u16::try_from(code).ok()).unwrap_or(200),
-        body: value.as_str().map(str::to_owned).or_else(|| text("body")).unwrap_or_default(),
-        headers: headers.map(|(name, value)| (name.clone(), value.as_str().unwrap_or_default().to_owned())).collect(),
-        seconds: value.get("seconds").and_then(Value::as_f64).unwrap_or_default(),
-        error: text("error"),
-        expiry: value.get("expiry").and_then(Value::as_i64),
+    #[derive(Serialize, Deserialize)]
+    #[serde(untagged)]
+    enum Answer {
+        Body(String),
+        Page(Page),
+    }
+    let real = || Ok(Answer::Page(fetch(client, request)));
+    let answer = match request.body {
+        Some(_) => run.act(|| request.line(), Answer::Body(String::new()), real)?,
+        None => run.told(&format!("{} {}", request.options.method, request.url), None, real)?,
+    };
+    Ok(match answer {
+        Answer::Body(body) => Page { url: request.url.clone(), status: 200, body, ..Page::default() },
+        Answer::Page(page) => Page { url: request.url.clone(), ..page },
     })
 }
 
@@ -469,7 +464,7 @@ fn post(context: &Context, url: &str, body: &Dynamic, options: &Map) -> Result<M
         options.headers.push(("Content-Type".into(), kind.into()));
     }
     let request = Request { url: url.to_owned(), body: Some(body), options };
-    if context.run.options.dry_run && context.run.planned(|| request.line()) {
+    if context.run.planned(|| request.line()) {
         return Ok(Page { url: url.to_owned(), ..Page::default() }.map(&context.run));
     }
     send_one(context, request)

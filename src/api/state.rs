@@ -5,7 +5,6 @@ use crate::run::Error;
 use crate::store::state::State;
 use rhai::plugin::*;
 use rhai::{Dynamic, Engine, exported_module};
-use serde_json::Value;
 
 /// Adds the namespace.
 pub fn register(engine: &mut Engine) {
@@ -31,11 +30,11 @@ mod state {
     pub fn get(call: NativeCallContext, name: &str, default: Dynamic) -> Fallible<Dynamic> {
         let run = &Context::of(&call).run;
         run.reading();
-        let kept = || Ok(State::open(run)?.get(name)?.into());
-        match run.told(&format!("state {name}"), Some(Value::Null), kept)?.as_str() {
-            Some(text) => Ok(super::super::from_json(text.as_bytes())?),
-            None => Ok(default),
-        }
+        let kept = || {
+            let text = State::open(run)?.get(name)?;
+            text.map(|text| super::super::from_json(text.as_bytes())).transpose()
+        };
+        Ok(run.told(&format!("state::get {name}"), Some(None), kept)?.unwrap_or(default))
     }
 
     /// Keeps a value under a name. An act.
@@ -55,9 +54,7 @@ mod state {
             Error::new(format!("keep the state `{name}`: {error}")).help("keep text, numbers, arrays and maps")
         })?;
         // No other program needs to do this: a line that says so is all there is to paste.
-        if run.planned(|| format!("# keep the state {name} = {text}")) {
-            return Ok(());
-        }
-        Ok(State::open(run)?.set(name, &text)?)
+        let line = || format!("# keep the state {name} = {text}");
+        Ok(run.act(line, (), || State::open(run)?.set(name, &text))?)
     }
 }

@@ -124,7 +124,7 @@ pub fn attempt(run: &Run, plan: &Plan) -> Result<Outcome> {
         }
         left -= 1;
         run.log(&format!("`{}` failed, again in {} s ({left} more)", plan.name(), pause.as_secs_f64()));
-        run.cancel.sleep(pause)?;
+        run.sleep(pause)?;
     }
 }
 
@@ -183,7 +183,7 @@ pub fn start(run: &Run, plan: &Plan) -> Result<Running> {
     let own = own_script(run, plan).filter(|_| run.plays().is_none());
     if own.is_some() && plan.acts {
         run.planned_elsewhere();
-    } else if plan.acts && run.options.dry_run && run.planned(|| plan.line()) {
+    } else if plan.acts && run.planned(|| plan.line()) {
         return Ok(Running::answered(plan, Outcome { planned: true, ..Outcome::default() }));
     }
     if !plan.acts {
@@ -226,5 +226,5 @@ fn own_script(run: &Run, plan: &Plan) -> Option<Plan> {
         stage.argv.splice(2..2, run.passed_on());
     }
     let whole = plan.stages.iter().all(own) && !matches!(plan.output, Output::File(..));
-    (whole || !plan.acts || !run.dry()).then_some(passed)
+    (whole || !plan.acts || !run.options.dry_run).then_some(passed)
 }

@@ -3,8 +3,8 @@
 //!
 //! The first line says when. Every other one has `asked`, a line that names the question, and its
 //! answer: of a command `status`, `out` and `err`, of everything else `told`, or an `error`. `n` is
-//! the order of the questions, `did` an act that has no answer. In a file that a test writes,
-//! `to` is the beginning of a question instead, and order does not count.
+//! the order of the questions; `acts` stands where something was changed. In a file that a test
+//! writes, `to` is the beginning of a question instead, and order does not count.
 
 use super::{Error, Result, cause, lock};
 use chrono::{DateTime, Local};
@@ -216,7 +216,7 @@ impl Played {
                 at = value.get("time").and_then(Value::as_str).and_then(|time| time.parse().ok());
                 continue;
             }
-            if !["asked", "to", "did"].iter().any(|key| value.get(key).is_some_and(Value::is_string)) {
+            if !["asked", "to"].iter().any(|key| value.get(key).is_some_and(Value::is_string)) {
                 return Err(wrong(format!("line {} has no `asked`", index + 1))
                     .help("`moyai run --record FILE NAME` makes such a file"));
             }

@@ -58,7 +58,7 @@ pub fn wait(run: &Run, thing: &str) -> Result<Guard> {
 }
 
 fn take(run: &Run, thing: &str, wait: bool) -> Result<Guard> {
-    if run.dry() {
+    if run.options.dry_run || run.plays().is_some() {
         return Ok(Guard(None));
     }
     let guard = || Guard(Some((run.locks().clone(), thing.to_owned())));

@@ -38,7 +38,7 @@ impl State {
     /// When the folder or file cannot be made, or is no SQLite file.
     pub fn open(run: &Run) -> Result<Self> {
         let path = run.options.places.state.join("state.db");
-        if run.dry() && !path.exists() {
+        if run.options.dry_run && !path.exists() {
             let open = || Connection::open_in_memory().and_then(|empty| empty.execute_batch(TABLE).map(|()| empty));
             let connection = open().map_err(|error| unopened(&path, error.to_string()))?;
             return Ok(Self { connection });
