@@ -17,18 +17,19 @@ fn shown(value: &Dynamic) -> String {
     serde_json::to_string(value).unwrap_or_else(|_| value.to_string())
 }
 
+/// What may stand in an answer of a command; a map with anything else is a value.
+const FIELDS: [&str; 4] = ["out", "err", "status", "error"];
+
 /// The lines of a record that answer: one a question, several for an array.
-fn tape(answers: &Map) -> Result<String> {
-    let mut lines = vec![json!({ "to": "moyai: nothing else" })];
+fn tape(answers: &Map, config: Option<&str>) -> Result<String> {
+    let mut lines = vec![json!({ "moyai": "test", "config": config }), json!({ "to": "moyai: nothing else" })];
     for (to, answer) in answers {
         let several = answer.clone().into_array().unwrap_or_else(|_| vec![answer.clone()]);
         for answer in several {
             let mut line = json!({ "to": to.as_str() });
             let value = serde_json::to_value(&answer).map_err(|error| Error::new(format!("answer `{to}`: {error}")))?;
             match value {
-                Value::Object(fields)
-                    if ["out", "err", "status", "error"].iter().any(|key| fields.contains_key(*key)) =>
-                {
+                Value::Object(fields) if fields.keys().all(|key| FIELDS.contains(&key.as_str())) => {
                     fields.into_iter().for_each(|(key, value)| line[key] = value);
                 }
                 Value::String(out) => line["out"] = out.into(),
@@ -43,20 +44,23 @@ fn tape(answers: &Map) -> Result<String> {
 /// Runs a script in a process of its own, with these answers and an empty state.
 fn try_script(context: &Context, name: &str, how: &Map) -> Result<Map> {
     let wrong = |what: String| Error::new(format!("try_script `{name}`: {what}"));
-    let (mut answers, mut words, mut options) = (Map::new(), Array::new(), Vec::new());
+    let (mut answers, mut words, mut options, mut config) = (Map::new(), Array::new(), Vec::new(), None);
     for (key, value) in how {
         let kind = || wrong(format!("`{key}` is not what it should be: `{value}`"));
         match key.as_str() {
             "answers" => answers = value.clone().try_cast::<Map>().ok_or_else(kind)?,
             "args" => words = value.clone().into_array().map_err(|_| kind())?,
             "at" => options.push(format!("--at={value}")),
-            _ => return Err(wrong(format!("there is no `{key}`")).help("there are `answers`, `args` and `at`")),
+            "config" => config = Some(value.clone().into_string().map_err(|_| kind())?),
+            _ => {
+                return Err(wrong(format!("there is no `{key}`")).help("there are `answers`, `args`, `at` and `config`"));
+            }
         }
     }
     let failed = |error: std::io::Error| wrong(process::cause(&error));
     let folder = tempfile::Builder::new().prefix("moyai-test-").tempdir().map_err(failed)?;
     let (given, asked) = (folder.path().join("given"), folder.path().join("asked"));
-    std::fs::write(&given, tape(&answers)?).map_err(failed)?;
+    std::fs::write(&given, tape(&answers, config.as_deref())?).map_err(failed)?;
     let text = |path: &Path| path.to_string_lossy().into_owned();
     let program = std::env::current_exe().map_err(failed)?;
     let mut argv = vec![text(&program), "run".into(), "--replay".into(), text(&given), "--record".into(), text(&asked)];
@@ -72,9 +76,8 @@ fn try_script(context: &Context, name: &str, how: &Map) -> Result<Map> {
     let (mut all, mut acts) = (Array::new(), Array::new());
     let record = std::fs::read_to_string(&asked).unwrap_or_default();
     for line in record.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
-        let did = line.get("did").and_then(Value::as_str);
-        let Some(text) = did.or_else(|| line.get("asked").and_then(Value::as_str)) else { continue };
-        if did.is_some() || line.get("acts").is_some() {
+        let Some(text) = line.get("asked").and_then(Value::as_str) else { continue };
+        if line.get("acts").is_some() {
             acts.push(text.into());
         }
         all.push(text.into());
@@ -164,15 +167,19 @@ mod assert {
     }
 
     /// Runs a script to its end, with answers in the place of programs: nothing starts and nothing
-    /// is changed. An act without an answer is done well; anything else that has none fails the script.
+    /// is changed. An act without an answer is done well. The host is an empty one: a file is not
+    /// there, nothing was remembered. What else has no answer fails the script.
     ///
     /// - `name`: the script's name or path.
-    /// - `how`: `#{answers, args, at}`, each optional. `answers` has, by the first words of a
-    ///   command (`docker ps`), `GET URL`, `read PATH` or `state NAME`, what it gives: text,
-    ///   `#{out, err, status}`, or an array of these for one call after the other. `at` is the time.
+    /// - `how`: `#{answers, args, at, config}`, each optional. `answers` has, by the first words of
+    ///   a command (`docker ps`), by `GET URL`, or by a function and its argument (`file::read PATH`,
+    ///   `state::get NAME`), what it gives: text, `#{out, err, status}` of a command, `#{error}` that
+    ///   is thrown, any other value; an array of these for one call after the other. `args` are the
+    ///   words behind the script's name, `at` is the time, `config` the text of a `config.rhai` in
+    ///   the place of this host's.
     ///
     /// Returns `#{code, out, err, asked, acts}`: the exit code, what was printed, the lines of all
-    /// that was asked, and those of the acts.
+    /// that was asked, and those of the acts, files with their content.
     ///
     /// Errors: when the script cannot be started, and for a wrong `how`.
     ///

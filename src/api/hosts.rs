@@ -12,7 +12,6 @@ use names::{Container, Line, Scene};
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Engine, Map, exported_module};
 use std::borrow::Cow;
-use std::io::ErrorKind;
 use std::net::IpAddr;
 use std::ops::Range;
 use std::os::unix::fs::MetadataExt;

@@ -422,14 +422,14 @@ mod nginx {
     /// let there = |name| file::exists(nginx::place(name).file);
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn place(call: NativeCallContext, name: &str) -> Fallible<Map> {
+    pub fn place(call: NativeCallContext, name: &str) -> Fallible<Dynamic> {
         let context = Context::of(&call);
         let real = || {
             let layout = Layout::need(&context)?;
             let folder = layout.conf.parent().unwrap_or(Path::new("/"));
             let (file, link) = config::place(&config::read(&layout.conf)?, folder, name)?;
             let text = |path: PathBuf| path.to_string_lossy().into_owned();
-            Ok(map([("file", text(file).into()), ("link", optional(link.map(text)))]))
+            Ok(map([("file", text(file).into()), ("link", optional(link.map(text)))]).into())
         };
         Ok(context.run.told(&format!("nginx::place {name}"), None, real)?)
     }

@@ -1,7 +1,7 @@
 //! What a script asked and what it was told, as a file of JSON lines: recorded where the script
 //! runs, played back where there is no Docker at hand.
 //!
-//! The first line says when. Every other one has `asked`, a line that names the question, and its
+//! The first line says when; a test's has the `config.rhai` for it. Every other one has `asked`, a line that names the question, and its
 //! answer: of a command `status`, `out` and `err`, of everything else `told`, or an `error`. `n` is
 //! the order of the questions; `acts` stands where something was changed. In a file that a test
 //! writes, `to` is the beginning of a question instead, and order does not count.
@@ -41,6 +41,7 @@ struct Played {
     /// Written for a test: questions are found by their beginning.
     loose: bool,
     at: Option<DateTime<Local>>,
+    config: Option<String>,
 }
 
 #[derive(Debug)]
@@ -86,6 +87,11 @@ impl Tape {
     /// When the record was made.
     pub fn at(&self) -> Option<DateTime<Local>> {
         self.played.as_ref()?.at
+    }
+
+    /// What a test has in the place of `config.rhai`.
+    pub fn config(&self) -> Option<&str> {
+        self.played.as_ref()?.config.as_deref()
     }
 
     /// Whether answers come from a file.
@@ -207,13 +213,14 @@ impl Played {
         let wrong = |error: String| Error::usage(format!("replay `{}`: {error}", path.display()));
         let text = std::fs::read_to_string(path).map_err(|error| wrong(cause(&error)))?;
         let mut entries = Vec::new();
-        let mut at = None;
+        let (mut at, mut config) = (None, None);
         for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
             let value: Value = serde_json::from_str(line).map_err(|error| {
                 wrong(format!("line {} is no JSON: {error}", index + 1)).help("`moyai run --record FILE NAME` makes it")
             })?;
             if value.get("moyai").is_some() {
                 at = value.get("time").and_then(Value::as_str).and_then(|time| time.parse().ok());
+                config = value.get("config").and_then(Value::as_str).map(str::to_owned);
                 continue;
             }
             if !["asked", "to"].iter().any(|key| value.get(key).is_some_and(Value::is_string)) {
@@ -226,7 +233,7 @@ impl Played {
         // first may have been answered last.
         entries.sort_by_key(|entry| entry.value.get("n").and_then(Value::as_u64));
         let loose = entries.iter().any(|entry| entry.text("to").is_some());
-        Ok(Self { path: path.to_owned(), entries: Mutex::new(entries), loose, at })
+        Ok(Self { path: path.to_owned(), entries: Mutex::new(entries), loose, at, config })
     }
 
     fn stray(&self, entries: &[Entry], asked: &str, dry: bool) -> Error {
@@ -302,6 +309,9 @@ pub fn error_value(error: &Error, mask: impl Fn(&str) -> String) -> Value {
 }
 
 fn error_of(value: &Value) -> Error {
+    if let Some(message) = value.as_str() {
+        return Error::new(message);
+    }
     let text = |key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
     let number = |key: &str| value.get(key).and_then(Value::as_i64).and_then(|number| i32::try_from(number).ok());
     let help = Some(text("help")).filter(|help| !help.is_empty());
