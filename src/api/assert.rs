@@ -174,9 +174,9 @@ mod assert {
     /// - `how`: `#{answers, args, at, config}`, each optional. `answers` has, by the first words of
     ///   a command (`docker ps`), by `GET URL`, or by a function and its argument (`file::read PATH`,
     ///   `state::get NAME`), what it gives: text, `#{out, err, status}` of a command, `#{error}` that
-    ///   is thrown, any other value; an array of these for one call after the other. `args` are the
-    ///   words behind the script's name, `at` is the time, `config` the text of a `config.rhai` in
-    ///   the place of this host's.
+    ///   is thrown, any other value. An array has one for each call, the last for all that follow; so
+    ///   an array as a value stands in another. `args` are the words behind the script's name, `at`
+    ///   is the time, `config` the text of a `config.rhai` in the place of this host's.
     ///
     /// Returns `#{code, out, err, asked, acts}`: the exit code, what was printed, the lines of all
     /// that was asked, and those of the acts, files with their content.
