@@ -303,7 +303,7 @@ impl Run {
     where
         T: Serialize + DeserializeOwned,
     {
-        self.ask(|| asked.to_owned(), json!({}), otherwise, real)
+        self.ask(|| asked.to_owned(), false, otherwise, real)
     }
 
     /// An act that is no command. Under a dry run the line that would do it is printed, and
@@ -318,7 +318,7 @@ impl Run {
         if self.planned(&line) {
             return Ok(otherwise);
         }
-        self.ask(line, json!({ "acts": true }), Some(otherwise), real)
+        self.ask(line, true, Some(otherwise), real)
     }
 
     /// An act of several steps, which under a dry run plans each of them itself.
@@ -336,7 +336,7 @@ impl Run {
     fn ask<T>(
         &self,
         asked: impl FnOnce() -> String,
-        mut line: Value,
+        acts: bool,
         otherwise: Option<T>,
         real: impl FnOnce() -> Result<T>,
     ) -> Result<T>
@@ -358,8 +358,10 @@ impl Run {
             tape.within(real)
         };
         if tape.records() {
-            line["n"] = number.into();
-            line["asked"] = asked.clone().into();
+            let mut line = json!({ "n": number, "asked": asked });
+            if acts {
+                line["acts"] = true.into();
+            }
             match &told {
                 Ok(told) => {
                     let told = serde_json::to_value(told).map_err(odd)?;

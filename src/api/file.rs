@@ -257,7 +257,7 @@ pub fn told(run: &Run, path: &Path) -> Result<Option<Vec<u8>>> {
 
 /// The error of a file that is not there.
 pub fn absent(path: &Path) -> Error {
-    explain("read", path, &ErrorKind::NotFound.into())
+    explain("read", path, &rustix::io::Errno::NOENT.into())
 }
 
 /// A path as scripts have it.

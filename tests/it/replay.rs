@@ -1,6 +1,7 @@
 //! A run as a file: recorded, and played back without the programs.
 
-use crate::common::{World, read};
+use crate::common::{World, gave, read};
+use crate::web::Web;
 use std::os::unix::fs::PermissionsExt;
 
 const SCRIPT: &str = "print($(`echo hi`));
@@ -29,7 +30,7 @@ fn a_replay_gives_what_was_recorded_without_any_program() {
     // No program can be found, and the child is no more.
     std::fs::remove_file(world.path("scripts/child.rhai")).unwrap();
     let mut replay = world.command(["run", "--replay", "tape", "test"]);
-    let replayed = crate::common::gave(&replay.env("PATH", "/nowhere").output().unwrap());
+    let replayed = gave(&replay.env("PATH", "/nowhere").output().unwrap());
     assert_eq!(replayed.ok(), recorded);
 }
 
@@ -60,7 +61,85 @@ fn a_replay_changes_nothing() {
         assert!(!world.path(name).exists(), "{name}");
     }
     // Its plan has the acts; what they answered is not asked.
-    assert!(world.run_with(&["-n", "--replay", "tape"], script).ok().contains("touch touched\n"));
+    let plan = world.run_with(&["-n", "--replay", "tape"], script).ok();
+    assert_eq!(plan, "printf %s x > made\ntouch touched\n# keep the state seen = 1\n");
+}
+
+const TOLD: &str = r#"
+    let page = |p| `${p.status} ${p.body.trim()} ${p.headers.get("server") ?? "-"} ${p.seconds} ${p.error ?? "-"}`;
+    print(http::get_all([env("URL") + "/words", "http://127.0.0.1:1/"]).map(page));
+    print(page.call(http::post(env("URL") + "/words", "body")));
+    print(file::read("text"));
+    try { file::read("bytes") } catch (e) { print(e); }
+    print([file::exists("text"), file::is_dir("text"), file::is_file("text"), file::size("text"), file::mode("text")]);
+    print([file::modified("text"), file::real_path("text"), file::glob("t*"), glob("none*")]);
+    for line in file::lines("bytes").grep("line") { print(line); }
+    print(hosts::read("hosts")[0].names);
+    try { file::size("none") } catch (e) { print(e); }
+    try { file::read("none") } catch (e) { print(e); }
+    print(state::get("kept", "nothing yet"));
+    let dir = file::temp_dir();
+    file::write(`${dir}/a`, "x");
+    print($(`cat ${dir}/a`));
+    file::rename(`${dir}/a`, `${dir}/b`); file::copy(`${dir}/b`, `${dir}/c`); file::mkdir(`${dir}/d`);
+    file::append(`${dir}/b`, "y"); file::mode(`${dir}/b`, "0600"); file::link("b", `${dir}/e`);
+    print(file::read(`${dir}/e`));
+    file::remove(`${dir}/d`); file::remove(`${dir}/e`);
+    try { file::remove(`${dir}/f`) } catch (e) { print("no f"); }
+    state::set("kept", #{ a: [1, 2.5, "x", ()] });
+    print(state::get("kept", ()));
+"#;
+
+#[test]
+fn what_is_no_command_is_played_back_as_it_was_told() {
+    let world = World::new();
+    let web = Web::start();
+    world.file("text", "two\nlines\n");
+    world.file("bytes", b"line \xe9\nother\n");
+    world.file("hosts", "10.0.0.1 db\n");
+    world.script("test", TOLD);
+    let run = |option: &str| {
+        let mut command = world.command(["run", option, "tape", "test"]);
+        gave(&command.env("URL", web.url("")).output().unwrap())
+    };
+    let recorded = run("--record").ok();
+    for part in ["byte 6 is not UTF-8", "look at `none`", "nothing yet", "\nxy\n", "no f\n", "\"a\": [1, 2.5, \"x\", ()]"] {
+        assert!(recorded.contains(part), "{part}\n{recorded}");
+    }
+    let asked = web.asked.lock().unwrap().len();
+    for name in ["text", "bytes", "hosts", "state/state.db"] {
+        std::fs::remove_file(world.path(name)).unwrap();
+    }
+    let replayed = run("--replay");
+    assert_eq!(replayed.err, "");
+    assert_eq!(replayed.ok(), recorded);
+    assert_eq!(web.asked.lock().unwrap().len(), asked, "nothing is asked again");
+    assert!(!world.path("state/state.db").exists());
+}
+
+#[test]
+fn a_file_that_would_be_written_otherwise_is_a_difference() {
+    let world = World::new();
+    world.run_with(&["--record", "tape"], "file::write(`made`, \"one\\ntwo\\n\");").ok();
+    let err = world.run_with(&["--replay", "tape"], "file::write(`made`, \"one\\n2\\n\");").failed(1);
+    assert!(err.contains("- two\n") && err.contains("+ 2\n"), "{err}");
+}
+
+#[test]
+fn a_replay_waits_for_nothing() {
+    let world = World::new();
+    world.file("tape", "{\"moyai\":\"0.1.0\"}\n");
+    assert_eq!(world.run_with(&["--replay", "tape", "--timeout", "1m"], "sleep(`1h`); print(1);").ok(), "1\n");
+}
+
+#[test]
+fn an_act_that_failed_fails_again() {
+    let world = World::new();
+    let script = "try { file::write(`no/such`, `x`) } catch (e) { print(e); } cmd(`sh -c 'echo why >&2; exit 3'`).run();";
+    let recorded = world.run_with(&["--record", "tape"], script);
+    assert!(recorded.code == 1 && recorded.out.contains("write `no/such`"), "{recorded:?}");
+    let replayed = world.run_with(&["--replay", "tape"], script);
+    assert_eq!((replayed.code, replayed.out, replayed.err), (recorded.code, recorded.out, recorded.err));
 }
 
 #[test]
@@ -70,10 +149,14 @@ fn a_record_is_its_owners_alone_and_has_no_secret() {
     std::fs::set_permissions(secret, PermissionsExt::from_mode(0o600)).unwrap();
     let tape = world.file("tape", "an older one");
     std::fs::set_permissions(&tape, PermissionsExt::from_mode(0o644)).unwrap();
-    world
-        .run_with(&["--record", "tape"], "let t = secret(`token`); $(`echo ${t}`); try { $(`ls /${t}`) } catch {}")
-        .ok();
+    let script = "let t = secret(`token`); print($(`echo ${t}`)); try { $(`ls /${t}x`) } catch {}
+        cmd(`cat`).stdin(t).env(`T`, t).run(); file::write(`made`, t + `\\n`); print(file::read(`made`)); state::set(`t`, t);";
+    let recorded = world.run_with(&["--record", "tape"], script).ok();
     assert!(!read(&tape).contains("s3cr3t"), "{}", read(&tape));
+    assert!(read(&tape).contains(r#""env":{"T":"<secret>"},"stdin":"<secret>""#), "{}", read(&tape));
+    // Played back where the secret is not.
+    std::fs::remove_dir_all(world.path("state/secrets")).unwrap();
+    assert_eq!(world.run_with(&["--replay", "tape"], script).ok(), recorded);
     assert_eq!(tape.metadata().unwrap().permissions().mode() & 0o777, 0o600);
 }
 

@@ -8,6 +8,7 @@ mod docker;
 mod host;
 mod names;
 mod nginx;
+mod replay;
 mod scripts;
 mod sites;
 
