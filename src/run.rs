@@ -1,12 +1,14 @@
 //! One run: what the command line decided, handed down to everything that acts.
 
+pub mod bar;
 pub mod tape;
 
+use bar::Bar;
 use chrono::{DateTime, Duration as Span, Local};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs::File;
@@ -232,6 +234,8 @@ pub struct Run {
     pub cancel: Cancel,
     /// What is recorded and played back.
     pub tape: Option<Arc<Tape>>,
+    /// How far work in parallel has come.
+    pub bar: Bar,
     started: Instant,
     offset: Span,
     secrets: Mutex<BTreeSet<String>>,
@@ -259,6 +263,7 @@ impl Run {
             options,
             cancel,
             tape,
+            bar: Bar::default(),
             started: Instant::now(),
             offset,
             secrets: Mutex::default(),
@@ -410,7 +415,7 @@ impl Run {
     /// Prints a line to standard output. A closed standard output ends the run quietly.
     pub fn print(&self, text: &str) {
         let line = format!("{}\n", self.mask(text));
-        if let Err(error) = std::io::stdout().lock().write_all(line.as_bytes())
+        if let Err(error) = self.bar.above(|| std::io::stdout().lock().write_all(line.as_bytes()))
             && error.kind() == std::io::ErrorKind::BrokenPipe
         {
             self.cancel.close();
@@ -420,13 +425,14 @@ impl Run {
     /// Prints whole lines to standard error, in one write so that they stay whole beside others'.
     pub fn note(&self, text: &str) {
         // Nothing is left to tell when standard error is gone.
-        let _ = std::io::stderr().lock().write_all(format!("{}\n", self.mask(text)).as_bytes());
+        let text = format!("{}\n", self.mask(text));
+        let _ = self.bar.above(|| std::io::stderr().lock().write_all(text.as_bytes()));
     }
 
     /// Prints a part of a program's standard error as it comes.
     pub fn note_part(&self, text: &str) {
         // Standard error that is gone loses these words, not the command.
-        let _ = std::io::stderr().lock().write_all(self.mask(text).as_bytes());
+        let _ = self.bar.above(|| std::io::stderr().lock().write_all(self.mask(text).as_bytes()));
     }
 
     /// A progress line: shown at once on a terminal and with `-v`, else kept for a failure.

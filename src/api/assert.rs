@@ -53,7 +53,9 @@ fn try_script(context: &Context, name: &str, how: &Map) -> Result<Map> {
             "at" => options.push(format!("--at={value}")),
             "config" => config = Some(value.clone().into_string().map_err(|_| kind())?),
             _ => {
-                return Err(wrong(format!("there is no `{key}`")).help("there are `answers`, `args`, `at` and `config`"));
+                return Err(
+                    wrong(format!("there is no `{key}`")).help("there are `answers`, `args`, `at` and `config`")
+                );
             }
         }
     }

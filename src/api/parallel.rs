@@ -18,7 +18,7 @@ fn each(call: &NativeCallContext<'_>, what: &str, list: &Array, workers: i64, wo
     let workers = usize::try_from(workers).ok().filter(|workers| *workers > 0).ok_or_else(|| {
         Error::new(format!("{what} with `{workers}` workers: that is no number of them")).help("it is 1 or more")
     })?;
-    let bar = Bar::new(list.len());
+    let bar = context.run.bar.draw(list.len());
     let done = context.pool.map(&context.run, list.clone(), workers, |element| {
         let result = work.call_within_context::<Dynamic>(call, (element.clone(),));
         bar.step();
@@ -61,27 +61,6 @@ fn ours(mut error: &EvalAltResult) -> Option<Error> {
 /// The sentence of what a closure threw.
 pub(super) fn sentence(error: &EvalAltResult) -> String {
     ours(error).map_or_else(|| error.unwrap_inner().to_string(), |error| error.message)
-}
-
-/// How far the work has come: on a terminal only, and only where it takes a while.
-struct Bar(Option<indicatif::ProgressBar>);
-
-impl Bar {
-    fn new(count: usize) -> Self {
-        use std::io::IsTerminal;
-        let shown = count > 1 && std::io::stderr().is_terminal();
-        Self(shown.then(|| indicatif::ProgressBar::new(count as u64)))
-    }
-
-    fn step(&self) {
-        self.0.iter().for_each(|bar| bar.inc(1));
-    }
-}
-
-impl Drop for Bar {
-    fn drop(&mut self) {
-        self.0.iter().for_each(indicatif::ProgressBar::finish_and_clear);
-    }
 }
 
 /// Work for each element of an array, several at once.

@@ -108,7 +108,12 @@ pub fn import(run: &Run, from: &Source, name: &str) -> Result<Source> {
     }
     let name = name.strip_suffix(".rhai").unwrap_or(name);
     if let Some(text) = run.tape.as_ref().and_then(|tape| tape.config()).filter(|_| name == "config") {
-        return Ok(Source { name: name.into(), shown: "config (of the test)".into(), text: text.into(), ..Source::default() });
+        return Ok(Source {
+            name: name.into(),
+            shown: "config (of the test)".into(),
+            text: text.into(),
+            ..Source::default()
+        });
     }
     if let (Some(path), Some(root)) = (&from.path, &from.root) {
         let beside = path.parent().filter(|beside| *beside != root.as_path());

@@ -219,7 +219,11 @@ fn run_here(run: &Arc<Run>, context: Context, mut engine: Engine, source: &Sourc
     }
     // What stopped a replay counts, whatever a `catch` has made of it.
     let well = error.is_none() && end.is_none();
-    let error = run.tape.as_ref().and_then(|tape| tape.stray(run.options.dry_run, well)).or(error);
+    let error = match run.tape.as_ref().and_then(|tape| tape.stray(run.options.dry_run, well)) {
+        // Where no `catch` was in its way it has its place.
+        Some(stray) if error.as_ref().is_none_or(|error| error.message != stray.message) => Some(stray),
+        _ => error,
+    };
     Ok(match (error.map(|error| report::locate(&program, error)), end) {
         (None, None) => Ended::with(0),
         (None, Some(End::Exit(code))) => Ended::with(code),

@@ -202,7 +202,7 @@ pub fn start(run: &Run, plan: &Plan) -> Result<Running> {
         let answer = tape.answer(&asked, &run.mask(&plan.words()), run.options.dry_run, otherwise);
         answer.map(|answer| Running::answered(plan, taping::outcome(&answer)))
     } else {
-        running::spawn(own.as_ref().unwrap_or(plan), taping.is_some())
+        running::spawn(own.as_ref().unwrap_or(plan), taping.is_some() || run.bar.is_drawn())
     };
     match (started, taping) {
         (Ok(running), taping) => Ok(running.taped(taping)),

@@ -17,9 +17,9 @@ use std::time::{Duration, Instant};
 /// inherited them may hold them open for ever.
 const LINGER: Duration = Duration::from_millis(200);
 
-/// Starts every stage, each in a session of its own, joined by pipes. For a record the output comes
-/// to us also where it would go through.
-pub(super) fn spawn(plan: &Plan, recorded: bool) -> Result<Running> {
+/// Starts every stage, each in a session of its own, joined by pipes. For a record, and beside a
+/// bar, the output comes to us also where it would go through.
+pub(super) fn spawn(plan: &Plan, ours: bool) -> Result<Running> {
     end::adopt_orphans();
     let programs = plan.stages.iter().map(resolve).collect::<Result<Vec<_>>>()?;
     let mut running = Running::answered(plan, None);
@@ -61,7 +61,7 @@ pub(super) fn spawn(plan: &Plan, recorded: bool) -> Result<Running> {
         } else {
             expression = match &plan.output {
                 _ if plan.interactive => expression,
-                Output::Through if !plan.both && !recorded => expression,
+                Output::Through if !plan.both && !ours => expression,
                 Output::Capture | Output::Through => {
                     let (read, write) = pipe()?;
                     running.out = Some(read);
@@ -170,7 +170,8 @@ impl Running {
         let mut outcome = self.watch(run, &mut |bytes| {
             if through {
                 // With `.both()` a pass-through is read and written again, so that order is kept.
-                let _ = std::io::stdout().lock().write_all(run.mask(&String::from_utf8_lossy(bytes)).as_bytes());
+                let text = run.mask(&String::from_utf8_lossy(bytes));
+                let _ = run.bar.above(|| std::io::stdout().lock().write_all(text.as_bytes()));
                 return ControlFlow::Continue(());
             }
             out.extend_from_slice(bytes);

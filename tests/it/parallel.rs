@@ -1,6 +1,6 @@
 //! `par_map` and `par_each`.
 
-use crate::common::World;
+use crate::common::{World, gave};
 use std::time::{Duration, Instant};
 
 #[test]
@@ -41,6 +41,46 @@ fn a_signal_ends_all_of_it() {
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert!(!world.path("begun3").exists());
+    let of_ours =
+        |entry: &std::fs::DirEntry| std::fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| cwd == world.path(""));
+    let left: Vec<_> = std::fs::read_dir("/proc").unwrap().flatten().filter(of_ours).collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn trace_lines_stay_whole_and_nothing_is_drawn_where_nobody_looks() {
+    let world = World::new();
+    let script = "(0..200).to_array().par_each(|n| { cmd(`printf '%s' ${n}`).read(); });"
+        .replace("(0..200).to_array()", "cmd(`seq 200`).lines().to_array()");
+    let gave = world.run_with(&["-x"], &script);
+    let lines = gave.err.lines().filter(|line| line.contains("printf"));
+    let whole = |line: &str| {
+        (line.starts_with("+ printf %s ") && line.ends_with("test.rhai:1"))
+            || (line.starts_with("= 0 in ") && line.ends_with(" s  # printf"))
+    };
+    assert!(lines.clone().all(whole), "{}", gave.err);
+    assert_eq!(lines.count(), 400, "{}", gave.err);
+    assert_eq!(world.run(&script).err, "");
+}
+
+#[test]
+fn on_a_terminal_a_bar_is_drawn_and_what_is_printed_stands_above_it() {
+    let world = World::new();
+    world.script(
+        "test",
+        "cmd(`seq 8`).lines().to_array().par_each(1, |n| { cmd(`echo line ${n}`).run(); sleep(`60ms`); });",
+    );
+    let line = format!("{} run test", env!("CARGO_BIN_EXE_moyai"));
+    let mut terminal = std::process::Command::new("script");
+    terminal
+        .args(["-qec", &line, "/dev/null"])
+        .env("MOYAI_SCRIPTS", world.path("scripts"))
+        .env("MOYAI_STATE", world.path("state"));
+    let text = gave(&terminal.env("TERM", "xterm").stdin(std::process::Stdio::null()).output().unwrap()).ok();
+    assert!(text.contains(" 7/8"), "{text:?}");
+    let before: Vec<&str> = text.lines().filter_map(|line| Some(line.split_once("line ")?.0)).collect();
+    // Each begins where the bar was cleared away.
+    assert!(before.len() == 8 && before.iter().all(|bar| bar.is_empty() || bar.ends_with("\r\u{1b}[2K")), "{text:?}");
 }
 
 #[test]

@@ -46,7 +46,11 @@ fn what_ran_on_a_host_is_played_back_where_there_is_no_docker() {
         // A record has no place: what a script says is the same, where it stands as well.
         assert_eq!((&replayed.out, replayed.code), (&recorded.out, recorded.code), "{words}: {}", replayed.err);
         assert_eq!(replayed.err, recorded.err, "{words}");
-        assert_eq!(recorded.code, i32::from(["restore web Fri", "site check"].contains(&words)), "{words}: {recorded:?}");
+        assert_eq!(
+            recorded.code,
+            i32::from(["restore web Fri", "site check"].contains(&words)),
+            "{words}: {recorded:?}"
+        );
     }
     assert_eq!(read("/etc/hosts"), mine);
     assert!(!host.path("elsewhere").exists());
