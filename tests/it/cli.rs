@@ -330,6 +330,39 @@ fn every_faulty_script_is_reported_and_nothing_runs() {
 }
 
 #[test]
+fn an_editor_can_read_the_definitions_and_finds_every_function_there() {
+    // https://github.com/rhaiscript/lsp: crates/rhai-rowan/src/ast/rhai.ungram.
+    let kind = r"(\?|\(\)|[A-Za-z_]\w*(<[\w ?<>,]*>)?)";
+    let form = format!(
+        r"^(module \w+;|fn ([gs]et )?\w+\(((\.\.\.)?\w+: {kind}(, (\.\.\.)?\w+: {kind})*)?\)( -> {kind})?;|const \w+: {kind};)$"
+    );
+    let form = regex::Regex::new(&form).unwrap();
+    let world = World::new();
+    world.moyai(["init", "--dir", "mine"]).ok();
+    let mut all = String::new();
+    for entry in std::fs::read_dir(world.path("mine/definitions")).unwrap().map(Result::unwrap) {
+        let (name, text) = (entry.file_name().into_string().unwrap(), read(entry.path()));
+        assert!(name.ends_with(".d.rhai") && text.starts_with("module "), "{name}");
+        if name != "__builtin-operators__.d.rhai" {
+            let code = text.lines().filter(|line| !line.is_empty() && !line.starts_with("///"));
+            code.for_each(|line| assert!(form.is_match(line), "{name}: {line}"));
+        }
+        all += &text;
+    }
+    let commit = "/// let backup = || docker::commit(\"blog\", \"example/blog:Mon\").id;\n/// ```\nfn commit(name: string, reference: string) -> map;\n";
+    assert!(all.contains(commit), "{commit}");
+    let api = world.moyai(["api"]).ok();
+    let called = api.lines().filter_map(|line| line.trim().split_once('(').map(|(name, _)| name));
+    for name in called.filter(|name| name.chars().all(|char| char.is_alphanumeric() || ":._".contains(char))) {
+        let bare = name.rsplit([':', '.']).next().unwrap();
+        assert!(all.contains(&format!("\nfn {bare}(")), "{name}");
+    }
+    // They are no scripts.
+    let listed = world.moyai(["list", "--scripts", "mine"]).ok();
+    assert!(!listed.contains(".d"), "{listed}");
+}
+
+#[test]
 fn init_never_overwrites() {
     let world = World::new();
     world.script("config", "const SITES = #{ mine: 1 };");
