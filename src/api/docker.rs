@@ -5,6 +5,7 @@
 
 pub mod engine;
 mod memory;
+mod picked;
 
 use super::{Context, Fallible, from_json, map, optional};
 use crate::process::{self, Outcome, Plan};
@@ -28,6 +29,42 @@ const IDS: usize = 1000;
 const FINISH: Duration = Duration::from_secs(60);
 /// The networks that every engine has and that nobody else can make, and their drivers.
 const PREDEFINED: [(&str, &str); 3] = [("bridge", "bridge"), ("host", "host"), ("none", "null")];
+
+/// What is read of an inspected container, image or network.
+const READ: picked::Names = &[
+    &[
+        "Config",
+        "Created",
+        "Driver",
+        "HostConfig",
+        "Id",
+        "Image",
+        "Mounts",
+        "Name",
+        "NetworkSettings",
+        "Parent",
+        "RepoDigests",
+        "RepoTags",
+        "Scope",
+        "Size",
+        "State",
+    ],
+    &[
+        "Destination",
+        "ExitCode",
+        "Health",
+        "Image",
+        "Labels",
+        "Name",
+        "NetworkMode",
+        "Networks",
+        "Paused",
+        "Source",
+        "StartedAt",
+        "Status",
+        "Type",
+    ],
+];
 
 /// Runs a docker command and judges it; a failure is told in docker's own words.
 fn call(run: &Run, plan: &Plan) -> Result<Outcome> {
@@ -116,7 +153,11 @@ fn near(run: &Run, name: &str, error: Error) -> Error {
 
 /// Reads JSON that a docker command printed.
 fn json(what: &str, text: &[u8]) -> Result<Value> {
-    serde_json::from_slice(text).map_err(|error| Error::new(format!("read the output of `docker {what}`: {error}")))
+    serde_json::from_slice(text).map_err(|error| unread(what, &error))
+}
+
+fn unread(what: &str, cause: &dyn std::fmt::Display) -> Error {
+    Error::new(format!("read the output of `docker {what}`: {cause}"))
 }
 
 /// Inspects things in as few calls as the length of a command line allows. What is not there is left out.
@@ -124,17 +165,23 @@ fn inspect(run: &Run, verb: &[&str], things: &[&str]) -> Result<Vec<Value>> {
     let mut found = Vec::new();
     for things in things.chunks(IDS) {
         let outcome = ask(run, verb.iter().chain(things), true)?;
-        match json(&verb.join(" "), &outcome.out)? {
-            Value::Array(list) => found.extend(list),
-            _ => return Err(Error::new(format!("read the output of `docker {}`: it is no array", verb.join(" ")))),
+        match picked::picked(READ, &outcome.out) {
+            Ok(Value::Array(list)) => found.extend(list),
+            Ok(_) => return Err(unread(&verb.join(" "), &"it is no array")),
+            Err(error) => return Err(unread(&verb.join(" "), &error)),
         }
     }
     Ok(found)
 }
 
+/// What is at a path of a JSON value. As `Value::pointer`, which copies each name of the path.
+fn at<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
+    path.split('/').skip(1).try_fold(value, |value, name| value.get(name))
+}
+
 /// The text at a path of a JSON value, `""` where there is none.
 fn text<'a>(value: &'a Value, path: &str) -> &'a str {
-    value.pointer(path).and_then(Value::as_str).unwrap_or_default()
+    at(value, path).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// Seconds since 1970 of docker's RFC 3339; docker's "never" is the year 1.
@@ -144,7 +191,7 @@ fn seconds(text: &str) -> Dynamic {
 }
 
 fn labels(value: &Value) -> Map {
-    let labels = value.pointer("/Config/Labels").and_then(Value::as_object).into_iter().flatten();
+    let labels = at(value, "/Config/Labels").and_then(Value::as_object).into_iter().flatten();
     labels.map(|(name, value)| (name.into(), value.as_str().unwrap_or_default().into())).collect()
 }
 
@@ -186,7 +233,7 @@ impl Drivers {
 
 /// The networks of an inspected container: name and settings.
 fn networks(full: &Value) -> impl Iterator<Item = (&String, &Value)> {
-    full.pointer("/NetworkSettings/Networks").and_then(Value::as_object).into_iter().flatten()
+    at(full, "/NetworkSettings/Networks").and_then(Value::as_object).into_iter().flatten()
 }
 
 /// Whether an inspected container is up, as `docker ps` without `--all` sees it.
@@ -282,7 +329,7 @@ fn container(status: &str, full: &Value, others: &HashMap<String, Value>, driver
             .collect(),
     };
     let up = is_up(full);
-    let exit_code = full.pointer("/State/ExitCode").and_then(Value::as_i64);
+    let exit_code = at(full, "/State/ExitCode").and_then(Value::as_i64);
     map([
         ("id", text(full, "/Id").into()),
         ("name", text(full, "/Name").trim_start_matches('/').into()),
@@ -449,7 +496,7 @@ fn commit(run: &Run, name: &str, reference: &str, options: &Map) -> Result<Map> 
     let outcome = match call(run, &Plan::act(words)) {
         Err(error) => {
             // The engine goes on without its client.
-            if run.cancel.cause().is_some() && container.pointer("/State/Paused") != Some(&Value::Bool(true)) {
+            if run.cancel.cause().is_some() && at(container, "/State/Paused") != Some(&Value::Bool(true)) {
                 settle(run, text(container, "/Id"), name);
             }
             return Err(error);
@@ -487,7 +534,7 @@ fn settle(run: &Run, id: &str, name: &str) {
     let begun = Instant::now();
     let paused = || {
         let found = inspect(&after, &["container", "inspect"], &[id]).unwrap_or_default();
-        found.first().and_then(|full| full.pointer("/State/Paused")).and_then(Value::as_bool).unwrap_or(false)
+        found.first().and_then(|full| at(full, "/State/Paused")).and_then(Value::as_bool).unwrap_or(false)
     };
     // A commit that has hardly begun has not paused it yet.
     std::thread::sleep(Duration::from_millis(100));

@@ -168,23 +168,22 @@ impl Walk<'_> {
 
     fn qualified(&mut self, call: &FnCallExpr, at: Position) {
         let (name, count) = (call.name.as_str(), call.args.len());
-        let (counts, near): (Option<BTreeSet<usize>>, _) = match self.resolve(&call.namespace) {
-            Space::Static(space) => {
-                (self.table.counts(&space, name).cloned(), nearest(name, self.table.names(&space)).map(str::to_owned))
-            }
-            Space::Broken | Space::Unknown => return,
-            own => {
-                let file = if let Space::File(file) = own { file } else { self.file };
-                let functions = self.program.functions(file);
-                let counts = functions.get(name).map(|counts| counts.iter().copied().collect());
-                (counts, nearest(name, functions.keys().copied()).map(str::to_owned))
-            }
-        };
+        let (counts, known): (Option<BTreeSet<usize>>, Box<dyn Iterator<Item = &str>>) =
+            match self.resolve(&call.namespace) {
+                Space::Static(space) => (self.table.counts(&space, name).cloned(), Box::new(self.table.names(&space))),
+                Space::Broken | Space::Unknown => return,
+                own => {
+                    let file = if let Space::File(file) = own { file } else { self.file };
+                    let functions = self.program.functions(file);
+                    let counts = functions.get(name).map(|counts| counts.iter().copied().collect());
+                    (counts, Box::new(functions.into_keys()))
+                }
+            };
         match counts {
             Some(counts) if counts.contains(&count) => {}
             Some(counts) => self.wrong_count(&format!("{}::{name}", call.namespace), at, &counts, count),
             None => {
-                let near = meant(near.map(|near| format!("{}::{near}", call.namespace)));
+                let near = meant(nearest(name, known).map(|near| format!("{}::{near}", call.namespace)));
                 self.report(at, format!("`{}` has no function `{name}`", call.namespace), near);
             }
         }

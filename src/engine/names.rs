@@ -1,7 +1,7 @@
 //! What exists by name: the functions of moyai and of the interpreter.
 
-use rhai::Engine;
-use std::collections::{BTreeMap, BTreeSet};
+use rhai::{Engine, Identifier};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The parameters, as `name: type`, of every function of a name.
 pub fn parameters(engine: &Engine, name: &str) -> Vec<Vec<String>> {
@@ -13,9 +13,10 @@ pub fn parameters(engine: &Engine, name: &str) -> Vec<Vec<String>> {
     engine.collect_fn_metadata(None, of, true)
 }
 
-/// The numbers of arguments of every function, by namespace and name.
+/// The numbers of arguments of every function, by namespace and name. It is made at each run: the
+/// interpreter's own strings hold most names without a piece of memory for each.
 #[derive(Debug, Default)]
-pub struct Table(BTreeMap<String, BTreeMap<String, BTreeSet<usize>>>);
+pub struct Table(BTreeMap<Identifier, HashMap<Identifier, BTreeSet<usize>>>);
 
 impl Table {
     /// Asks the engine: as one look at its tables, this costs less than keeping a list of its own
@@ -24,25 +25,33 @@ impl Table {
         let entry = |info: rhai::FuncInfo<'_>| {
             // A method of a namespace's type can be called without the namespace.
             let everywhere = info.metadata.namespace == rhai::FnNamespace::Global;
-            Some((info.namespace.to_string(), info.metadata.name.to_string(), info.metadata.num_params, everywhere))
+            Some((Identifier::from(&*info.namespace), info.metadata.name.clone(), info.metadata.num_params, everywhere))
         };
         let mut table = Self::default();
         for (namespace, name, count, everywhere) in engine.collect_fn_metadata(None, entry, true) {
             if everywhere && !namespace.is_empty() {
-                table.0.entry(String::new()).or_default().entry(name.clone()).or_default().insert(count);
+                table.add("", name.clone(), [count]);
             }
-            table.0.entry(namespace).or_default().entry(name).or_default().insert(count);
+            table.add(&namespace, name, [count]);
         }
         // The interpreter's own words, which are in none of its modules.
         let words =
             [("type_of", [1, 1]), ("Fn", [1, 1]), ("is_shared", [1, 1]), ("is_def_var", [1, 1]), ("is_def_fn", [2, 3])];
         for (name, counts) in words {
-            table.0.entry(String::new()).or_default().entry(name.to_owned()).or_default().extend(counts);
+            table.add("", name.into(), counts);
         }
         for name in ["call", "curry"] {
-            table.0.entry(String::new()).or_default().entry(name.to_owned()).or_default().extend(1..=20);
+            table.add("", name.into(), 1..=20);
         }
         table
+    }
+
+    fn add(&mut self, namespace: &str, name: Identifier, counts: impl IntoIterator<Item = usize>) {
+        let names = match self.0.get_mut(namespace) {
+            Some(names) => names,
+            None => self.0.entry(namespace.into()).or_default(),
+        };
+        names.entry(name).or_default().extend(counts);
     }
 
     /// The numbers of arguments that a function takes.
@@ -56,14 +65,14 @@ impl Table {
     }
 
     /// The names in a namespace that can be written in a script.
-    pub fn names(&self, namespace: &str) -> impl Iterator<Item = &str> {
-        let names = self.0.get(namespace).into_iter().flat_map(BTreeMap::keys).map(String::as_str);
+    pub fn names<'a>(&'a self, namespace: &str) -> impl Iterator<Item = &'a str> + use<'a> {
+        let names = self.0.get(namespace).into_iter().flat_map(HashMap::keys).map(Identifier::as_str);
         names.filter(|name| !name.contains('$') && name.starts_with(|char: char| char.is_alphabetic()))
     }
 
     /// The namespaces.
     pub fn namespaces(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str).filter(|name| !name.is_empty())
+        self.0.keys().map(Identifier::as_str).filter(|name| !name.is_empty())
     }
 
     /// The namespace that has a function of that name.

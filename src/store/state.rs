@@ -80,8 +80,8 @@ impl State {
     fn connect(path: &Path, wait: Duration) -> rusqlite::Result<Self> {
         let connection = Connection::open(path)?;
         connection.busy_timeout(wait)?;
-        // Not WAL, whose files come and go with each look: one that changes nothing writes nothing.
-        connection.execute_batch("PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL;")?;
+        // SQLite's defaults stay: with a journal, not WAL, whose files come and go with each look,
+        // one that changes nothing writes nothing; and each change is on the disk when it is done.
         connection.execute_batch(TABLE)?;
         Ok(Self { connection })
     }
