@@ -1,7 +1,7 @@
 //! What tests of scripts call: assertions, and a run of a script whose programs are answered.
 
 use super::{Context, Fallible, map};
-use crate::process::{self, Plan};
+use crate::process::{self, Plan, READ_TIMEOUT};
 use crate::run::{Error, Options, Result, Run};
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Engine, FnPtr, Map, exported_module};
@@ -70,10 +70,11 @@ fn try_script(context: &Context, name: &str, how: &Map) -> Result<Map> {
     argv.extend(context.run.options.scripts.iter().map(|scripts| format!("--scripts={}", scripts.display())));
     argv.extend(["--".into(), name.to_owned()]);
     argv.extend(words.iter().map(ToString::to_string));
-    let mut plan = Plan::act(argv);
+    let mut plan = Plan::act(argv).timeout(READ_TIMEOUT);
     plan.stages[0].env.push(("MOYAI_STATE".into(), text(folder.path())));
     // Not a command of the test: it is started for real.
     let real = Run::new(Options { record: None, replay: None, dry_run: false, ..context.run.options.clone() })?;
+    real.cancel.listen()?;
     let outcome = process::attempt(&real, &plan)?;
     let (mut all, mut acts) = (Array::new(), Array::new());
     let record = std::fs::read_to_string(&asked).unwrap_or_default();
@@ -181,7 +182,8 @@ mod assert {
     ///   is the time, `config` the text of a `config.rhai` in the place of this host's.
     ///
     /// Returns `#{code, out, err, asked, acts}`: the exit code, what was printed, the lines of all
-    /// that was asked, and those of the acts, files with their content.
+    /// that was asked, and those of the acts, files with their content. After a minute the script is
+    /// ended, with code 124.
     ///
     /// Errors: when the script cannot be started, and for a wrong `how`.
     ///
