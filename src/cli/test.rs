@@ -42,8 +42,9 @@ impl Test {
                 Err(error) => tell("it does not check", Some(error)),
                 Ok(tests) => {
                     for test in tests {
+                        let error = engine::run_test(run, &source, &test)?;
                         run.cancel.check()?;
-                        tell(&test, engine::run_test(run, &source, &test)?);
+                        tell(&test, error);
                     }
                 }
             }

@@ -134,8 +134,12 @@ pub fn tests(run: &Arc<Run>, source: &Source) -> Result<Vec<String>> {
     on_large_stack(|| {
         let (program, _) = read(run, &engine, source)?;
         let functions = program.files[0].ast.iter().flat_map(rhai::AST::iter_functions);
-        let tests = functions.filter(|function| function.name.starts_with("test_") && function.params.is_empty());
-        let mut names: Vec<String> = tests.map(|function| function.name.to_owned()).collect();
+        let tests = functions.filter(|function| function.name.starts_with("test_"));
+        let name = |function: rhai::ScriptFnMetadata<'_>| match function.params.as_slice() {
+            [] => Ok(function.name.to_owned()),
+            _ => Err(Error::usage(format!("`{}` takes arguments, and a test has none", function.name))),
+        };
+        let mut names = tests.map(name).collect::<Result<Vec<_>>>()?;
         names.sort();
         Ok(names)
     })

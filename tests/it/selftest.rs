@@ -41,6 +41,8 @@ fn helper() { die(`not a test`); }
     }
     assert!(!world.path("made").exists());
     assert!(!world.moyai(["list"]).ok().contains("job.test"));
+    world.script("job.test", "fn test_a() { } fn test_b(x) { }");
+    assert!(world.moyai(["test", "job"]).failed(1).contains("`test_b` takes arguments"));
 }
 
 #[test]
@@ -51,4 +53,43 @@ fn a_question_without_an_answer_fails_the_script_and_no_program_starts() {
     assert_eq!(world.moyai(["test", "job"]).code, 1);
     assert!(!world.path("ran").exists());
     assert!(world.moyai(["test", "nothing"]).failed(2).contains("there is no `nothing.test.rhai`"));
+}
+
+#[test]
+fn a_signal_ends_a_test_whose_script_does_not_end() {
+    let world = World::new();
+    world.script("job", "loop { }");
+    world.script("job.test", "fn test_a() { try_script(`job`, #{}); }");
+    let mut child = world.command(["test", "job"]).stderr(std::process::Stdio::null()).spawn().unwrap();
+    let in_world =
+        |entry: &std::fs::DirEntry| std::fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| cwd == world.path(""));
+    let running = || std::fs::read_dir("/proc").unwrap().flatten().filter(in_world).count();
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while running() < 2 {
+        assert!(std::time::Instant::now() < until);
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    let pid = rustix::process::Pid::from_raw(child.id() as i32).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    while child.try_wait().unwrap().is_none() {
+        assert!(std::time::Instant::now() < until, "it goes on");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    assert_eq!((child.wait().unwrap().code(), running()), (Some(130), 0));
+}
+
+#[test]
+fn a_test_has_its_own_config_and_a_secret_of_nobody() {
+    let world = World::new();
+    world.script("config", "const TELL = [\"of this host\"];");
+    world.script("job", "import \"config\" as config; print(config::TELL); print(config::DISKS); cmd(`curl ${secret(\"token\")}`).run();");
+    let tests = r#"fn test_a() {
+    let ran = try_script("job", #{ config: "const TELL = [\"x\"];" });
+    assert_eq(ran.out, "[\"x\"]\n[\"/\"]\n");
+    assert_eq(ran.acts, ["curl <secret>"]);
+}
+fn test_b() { assert(try_script("job", #{}).out.contains("of this host")); }
+"#;
+    world.script("job.test", tests);
+    assert_eq!(world.moyai(["test", "job"]).ok(), "2 passed, 0 failed\n");
 }
