@@ -318,3 +318,55 @@ fn error_of(value: &Value) -> Error {
     let exit = number("exit").unwrap_or(super::exit::FAILED);
     Error { help, err: text("err"), status: number("status"), exit, ..Error::new(text("message")) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tape(lines: &str) -> Tape {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tape");
+        std::fs::write(&path, lines).unwrap();
+        Tape::open(None, Some(&path), Local::now()).unwrap()
+    }
+
+    fn out(tape: &Tape, asked: &str) -> Result<String> {
+        Ok(tape.answer(asked, asked, false, None)?["out"].as_str().unwrap_or_default().to_owned())
+    }
+
+    #[test]
+    fn a_tests_answer_is_the_longest_beginning_in_whole_words_and_the_last_one_stays() {
+        let tape = tape(
+            r#"{"to":"docker","out":"any"}
+            {"to":"docker ps","out":"first"}
+            {"to":"docker ps","out":"then"}"#,
+        );
+        let all = ["docker ps --all", "docker psx", "docker ps", "docker ps", "docker"].map(|asked| out(&tape, asked));
+        assert_eq!(all.map(Result::unwrap), ["first", "any", "then", "then", "any"]);
+        assert!(out(&tape, "nginx -t").unwrap_err().message.contains("no answer"));
+    }
+
+    #[test]
+    fn a_record_answers_in_its_order_but_in_any_to_parallel_work() {
+        let lines = r#"{"n":1,"asked":"b","out":"2"}
+            {"n":0,"asked":"a","out":"1"}
+            {"n":2,"asked":"c","out":"3"}"#;
+        let strict = tape(lines);
+        assert_eq!(out(&strict, "a").unwrap(), "1");
+        assert!(out(&strict, "c").unwrap_err().message.contains("something else than line 1"));
+        assert!(out(&strict, "b").is_err(), "nothing is answered behind a difference");
+        let parallel = tape(lines);
+        let work = parallel.in_parallel();
+        assert_eq!(["c", "a"].map(|asked| out(&parallel, asked).unwrap()), ["3", "1"]);
+        drop(work);
+        assert!(parallel.stray(false, true).unwrap().message.contains("the record goes on in line 1"));
+        assert!(parallel.stray(false, false).is_none(), "a script that ended early asks no more");
+    }
+
+    #[test]
+    fn a_dry_run_is_not_asked_what_acts() {
+        let tape = tape(r#"{"n":0,"asked":"docker stop web","acts":true}"#);
+        assert!(tape.stray(true, true).is_none());
+        assert!(tape.stray(false, true).is_some());
+    }
+}
