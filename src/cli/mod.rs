@@ -56,6 +56,9 @@ enum Command {
     /// Look at what the scripts need on this host
     Doctor(doctor::Doctor),
     /// Run the tests of scripts: the functions `test_*` of `NAME.test.rhai`
+    ///
+    /// Each is called on its own and as a dry run: nothing is changed, and acts are printed. What a
+    /// script does is tried with `try_script`: `moyai api try_script`.
     Test(test::Test),
     /// Show what a script can call
     Api(api::Api),
