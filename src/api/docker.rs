@@ -241,9 +241,13 @@ fn is_up(full: &Value) -> bool {
     matches!(text(full, "/State/Status"), "running" | "paused" | "restarting")
 }
 
+/// A row of `docker ps`: what an inspect does not tell, and what to inspect. With `{{json .}}` the
+/// client spends a fifth of its time on the rest.
+const ROW: &str = r#"{"ID":{{json .ID}},"Networks":{{json .Networks}},"Status":{{json .Status}}}"#;
+
 /// Every container, or those that are up, the newest first.
 pub fn list(run: &Run, all: bool) -> Result<Array> {
-    let mut verb = vec!["ps", "--no-trunc", "--format", "{{json .}}"];
+    let mut verb = vec!["ps", "--no-trunc", "--format", ROW];
     if all {
         verb.insert(1, "--all");
     }

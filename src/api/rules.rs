@@ -3,7 +3,7 @@
 use super::{Context, Fallible, duration};
 use crate::run::{Error, Place, lock};
 use crate::schedule::crontab::Fault;
-use crate::schedule::rules::{Overlap, Rule, Rules, When};
+use crate::schedule::rules::{CATCH_UP, Overlap, Rule, Rules, When};
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Engine, Map, exported_module};
 
@@ -71,7 +71,7 @@ fn options(rule: &mut Rule, options: Map) -> Result<(), Fault> {
             || duration(&value).map_err(|error| fault(format!("`{name}`: {error}"), error.help.unwrap_or_default()));
         let wrong = |help: &str| fault(format!("`{name}` cannot be `{value}`"), help);
         match name.as_str() {
-            "catch_up" => rule.catch_up = value.as_bool().map_err(|_| wrong("write `true` or `false`"))?,
+            "catch_up" => rule.catch_up = catch_up(rule, &value)?,
             "jitter" => rule.jitter = time()?,
             "timeout" => rule.timeout = Some(time()?),
             "retry" => {
@@ -93,6 +93,18 @@ fn options(rule: &mut Rule, options: Map) -> Result<(), Fault> {
         return Err(fault("`jitter` is for rules with a time", "leave it out, or write the rule with `every`"));
     }
     Ok(())
+}
+
+fn catch_up(rule: &Rule, value: &Dynamic) -> Result<u32, Fault> {
+    let days = value.as_int().ok().and_then(|days| u32::try_from(days).ok());
+    match (value.as_bool(), days.filter(|days| *days > 0 && matches!(rule.when, When::Every(_)))) {
+        (Ok(catches_up), _) => Ok(if catches_up { CATCH_UP } else { 0 }),
+        (_, Some(days)) => Ok(days),
+        _ => Err(fault(
+            format!("`catch_up` cannot be `{value}`"),
+            "write `true` or `false`; with `every` also how many days: `7`",
+        )),
+    }
 }
 
 fn filter(rule: &mut Rule, value: Dynamic) -> Result<(), Fault> {
@@ -125,15 +137,20 @@ mod rules {
     /// - `jitter`: a run begins up to this much later, `"5m"`. Without it at once.
     /// - `overlap`: when the run before goes on, `"skip"` leaves this one out, as without it, and
     ///   `"queue"` lets it begin when that has ended.
-    /// - `catch_up`: whether what was missed, while the host was off, is made up for, once, with the
-    ///   clock of the time that was missed. Without it: for fixed times, not for `*/5` and the like.
+    /// - `catch_up`: whether what was missed, while the host was off, is made up for: each day that
+    ///   was missed has one run, one after the other, the oldest first, with the clock of that day (of
+    ///   several times the last), so that the backup of the 1st is still the month's. At most the last
+    ///   31 of these days, or as many as a number says: with `1` only the newest run. Without it: for
+    ///   fixed times, not for `*/5` and the like. A run that a crash has cut off is made up for too.
     /// - `retry`: how often a failed run is tried again, with growing pauses. Without it not at all.
     ///
-    /// Errors: for what cron would refuse, a date that no year has, an option that does not exist.
+    /// Errors: for what cron would refuse, a date that no year has, an option that does not exist. Two
+    /// things that cronie takes are refused, as other crons read them otherwise: a time at random
+    /// (`0~30`: write a number, and a `jitter`), and a range that runs backwards (`22-5`: write `22-23,0-5`).
     ///
     /// ```rhai
     /// every("0 3 * * *", "backup");
-    /// every("0 4 * * 1", "report", [], #{ jitter: "10m", retry: 2 });
+    /// every("0 4 * * 1", "report", [], #{ jitter: "10m", retry: 2, catch_up: 1 });
     /// ```
     #[rhai_fn(return_raw)]
     pub fn every(call: NativeCallContext, line: &str, script: &str) -> Fallible<()> {

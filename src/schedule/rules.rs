@@ -19,6 +19,9 @@ pub struct Rules {
     pub alarms: Vec<String>,
 }
 
+/// So many missed days are made up for where nothing is said: the 1st of a month is always among them.
+pub const CATCH_UP: u32 = 31;
+
 /// One rule.
 #[derive(Clone, Debug)]
 pub struct Rule {
@@ -34,9 +37,9 @@ pub struct Rule {
     pub jitter: Duration,
     /// What becomes of a run that is due while the one before goes on.
     pub overlap: Overlap,
-    /// Whether a run that was missed is made up for, once; of events, whether one run stands for all
-    /// that may have happened while nobody listened.
-    pub catch_up: bool,
+    /// How many of the days that were missed are made up for, the last ones, each once; of events,
+    /// whether one run stands for all that may have happened while nobody listened.
+    pub catch_up: u32,
     /// How often a failed run is tried again.
     pub retry: u32,
     /// Where it is written.
@@ -204,9 +207,9 @@ impl Rule {
     pub fn new(when: When, script: &str, place: Place) -> Self {
         Self {
             catch_up: match &when {
-                When::Every(expression) => expression.is_fixed(),
-                When::Boot => false,
-                When::Event(_) => true,
+                When::Every(expression) if !expression.is_fixed() => 0,
+                When::Boot => 0,
+                _ => CATCH_UP,
             },
             retry: if matches!(when, When::Event(_)) { u32::MAX } else { 0 },
             when,
@@ -325,6 +328,7 @@ mod tests {
         };
         assert_eq!(rule(1).key(), "0 3 * * * backup --tag 'a b'");
         assert_eq!(rule(1).key(), rule(2).key());
-        assert!(rule(1).catch_up && !Rule::new(When::every("*/5 * * * *").unwrap(), "x", Place::default()).catch_up);
+        let monitor = Rule::new(When::every("*/5 * * * *").unwrap(), "x", Place::default());
+        assert_eq!((rule(1).catch_up, monitor.catch_up), (CATCH_UP, 0));
     }
 }

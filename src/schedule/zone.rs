@@ -56,6 +56,17 @@ impl Zone {
         }
     }
 
+    /// The moment, to the second, since when the clocks show the day that they show at another.
+    pub(super) fn midnight(&self, time: DateTime<Utc>) -> DateTime<Utc> {
+        let day = |time| self.at(time).date_naive();
+        let (mut before, mut within) = (time - LOOK * 2, time);
+        while within - before > TimeDelta::seconds(1) {
+            let middle = before + (within - before) / 2;
+            if day(middle) < day(time) { before = middle } else { within = middle }
+        }
+        within
+    }
+
     /// The first moment in (`from`, `to`] at which the clocks are changed.
     pub(super) fn change(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let before = self.offset(from);

@@ -279,7 +279,7 @@ fn daemon(table: &mut Table, folder: &Path) {
     let hosts = Path::new("/etc/hosts");
     // The first look, with nginx.
     bash(folder, "until pgrep nginx; do sleep 0.1; done");
-    let inspect = || bash(folder, "docker network inspect bridge");
+    let inspect = || run(Command::new("docker").args(["network", "inspect", "bridge"]));
     let names = "from `docker start` to its name / docker network inspect";
     table.row(names, ratio(15, || until_named(hosts, "late"), inspect), 3.5, "");
 

@@ -97,19 +97,37 @@ fn world(rules: &str, job: &str) -> World {
 }
 
 #[test]
-fn a_missed_run_is_made_up_for_once_with_the_clock_of_its_own_day() {
-    let world = world(&format!("every(\"{DAILY}\", \"job\");"), "print(now().format(\"it is %F %H:%M\"));");
+fn each_missed_day_is_made_up_for_once_with_its_own_clock_and_one_that_fails_keeps_its_turn() {
+    // The first run fails, as on a host whose engine is not up yet.
+    let job = "let n = state::get(\"n\", 0) + 1; state::set(\"n\", n); print(now().format(\"it is %F %H:%M\")); \
+               if n == 1 { die(\"too early\"); }";
+    let world = world(&format!("every(\"{DAILY}\", \"job\", [], #{{ retry: 1 }});"), job);
     remember(&world, DAILY, "null");
-    let mut first = daemon(&world);
-    let said = first.says("job: it is ");
-    first.ends();
-    // The last time that was due: today's, or yesterday's before four o'clock.
+    // The last two times that were due: today's and yesterday's, or the ones before four o'clock.
     let now = chrono::Local::now().naive_local();
     let four = now.date().and_hms_opt(4, 0, 0).unwrap();
-    let due = if now >= four { four } else { four - chrono::TimeDelta::days(1) };
-    assert!(said.ends_with(&due.format("it is %F 04:00").to_string()), "{said}");
-    let second = daemon(&world).ends_quietly();
-    assert!(!second.contains("job: it is"), "{second}");
+    let newest = if now >= four { four } else { four - chrono::TimeDelta::days(1) };
+    let days = [1, 0].map(|days| (newest - chrono::TimeDelta::days(days)).format("it is %F 04:00").to_string());
+    let mut first = daemon(&world);
+    assert!(first.says("job: it is ").ends_with(&days[0]));
+    first.says("`job` failed: it ended with exit code 1; again in 60 s");
+    // Killed while it waits for the next try: that is not forgotten, and comes before the newer one.
+    first.signal("-KILL");
+    first.child.wait().unwrap();
+    let mut second = daemon(&world);
+    for day in &days {
+        let said = second.says("job: it is ");
+        assert!(said.ends_with(day), "{said}: {day}");
+    }
+    second.ends();
+    let third = daemon(&world).ends_quietly();
+    assert!(!third.contains("job: it is"), "{third}");
+    // One run is enough for who says so.
+    world.script("rules", &format!("every(\"{DAILY}\", \"job\", [], #{{ catch_up: 1 }});"));
+    remember(&world, DAILY, "null");
+    let mut newest = daemon(&world);
+    assert!(newest.says("job: it is ").ends_with(&days[1]));
+    newest.ends();
 }
 
 #[test]
@@ -290,4 +308,68 @@ fn the_journal_gets_each_line_with_its_priority() {
         assert!(text.contains(line), "{line}: {text}");
     }
     assert!(text.lines().all(|line| line.starts_with('<')), "{text}");
+}
+
+#[test]
+#[ignore = "takes four minutes of the clock: tests/run"]
+fn what_a_rule_says_of_time_outs_overlap_jitter_and_failure_holds_by_the_real_clock() {
+    let world = world(
+        r#"
+        every("* * * * *", "long", ["skips"]);
+        every("* * * * *", "long", ["waits"], #{ overlap: "queue" });
+        every("* * * * *", "short", ["early"]);
+        every("* * * * *", "short", ["late"], #{ jitter: "40s" });
+        on("boot", "stuck", [], #{ timeout: "2s" });
+        on("boot", "fails", [], #{ retry: 2 });
+        "#,
+        "",
+    );
+    // The clock itself: a run that is late has a pretended one.
+    let log = "let second = $(`date +%s`); file::append(\"log\", `${args[0]} WHAT ${second}\n`);";
+    let (begins, ends) = (log.replace("WHAT", "begins"), log.replace("WHAT", "ends"));
+    world.script("long", &format!("{begins} sleep(\"75s\"); {}", ends.replace("let ", ""))).script("short", &begins);
+    world.script("stuck", "cmd(`sleep 4323`).run();");
+    world.script("fails", "let n = state::get(\"n\", 0) + 1; state::set(\"n\", n); if n < 3 { die(`no ${n}`); }");
+    let mut daemon = Daemon::start(&mut world.command(["daemon"]));
+    daemon.says("`stuck` failed: ");
+    assert!(daemon.said.iter().any(|line| line == "stuck: error: the run took longer than its time limit"));
+    assert!(!Command::new("pgrep").args(["-f", "sleep 4323"]).stdout(Stdio::null()).status().unwrap().success());
+    let begun = std::time::Instant::now();
+    while begun.elapsed() < Duration::from_secs(240) {
+        std::thread::sleep(Duration::from_secs(1));
+    }
+    daemon.signal("-TERM");
+    daemon.signal("-TERM");
+    assert_eq!(daemon.child.wait().unwrap().code(), Some(0));
+    daemon.said.extend(daemon.lines.iter());
+    let said = daemon.said.join("\n");
+    let seconds = |name: &str, what: &str| -> Vec<i64> {
+        let text = read(world.path("log"));
+        let lines = text.lines().filter_map(|line| line.strip_prefix(&format!("{name} {what} "))?.parse().ok());
+        lines.collect()
+    };
+    // Every second minute is left out, and said; or begins as soon as the one before has ended.
+    let minutes = seconds("skips", "begins");
+    assert!(
+        minutes.len() >= 2 && minutes.windows(2).all(|pair| (119..=122).contains(&(pair[1] - pair[0]))),
+        "{minutes:?}"
+    );
+    assert!(said.contains("`long skips`, due ") && !said.contains("`long waits`, due "), "{said}");
+    let (begins, ends) = (seconds("waits", "begins"), seconds("waits", "ends"));
+    assert!(
+        begins.len() >= 3 && begins[1..].iter().zip(&ends).all(|(begins, ends)| (0..=2).contains(&(begins - ends))),
+        "{begins:?} {ends:?}"
+    );
+    // At the full minute, or up to 40 s later, another time each.
+    let after = |name: &str| seconds(name, "begins").iter().map(|at| at % 60).collect::<Vec<_>>();
+    let (early, late) = (after("early"), after("late"));
+    assert!(early.len() >= 3 && early.iter().all(|at| *at <= 3), "{early:?}");
+    assert!(
+        late.len() >= 3 && late.iter().all(|at| *at <= 43) && late.windows(2).any(|pair| pair[0] != pair[1]),
+        "{late:?}"
+    );
+    for line in ["`fails` failed: it ended with exit code 1; again in 60 s", "; again in 120 s", "`fails` works again"]
+    {
+        assert!(said.contains(line), "{line}: {said}");
+    }
 }

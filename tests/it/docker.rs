@@ -9,11 +9,12 @@ const FULL: &str = "599e1e79b3d97306fc59a8663307831f7e470cb20235a9b51e61bc506f46
 const OTHER: &str = "e6aea1237837ff5b9459803e2ce5e047c469020143a3bd85a400db55da0b7e15";
 const IMAGE: &str = "sha256:b4d15171cd3bb827aef1e3e3cb58b34cd9341a4e2cacd0e6a9fc239f80d462d0";
 
-/// A line of `docker ps`, as CLI 20.10 prints it.
-fn row(id: &str, name: &str, networks: &str) -> String {
-    format!(
-        r#"{{"Command":"\"/bin/busybox sleep 900\"","CreatedAt":"2026-11-24 00:18:20 +0000 UTC","ID":"{id}","Image":"base:1","Labels":"a=1,b=2,q=\"x\"","LocalVolumes":"1","Mounts":"data,/srv","Names":"{name}","Networks":"{networks}","Ports":"","RunningFor":"3 seconds ago","Size":"0B","State":"running","Status":"Up 2 seconds"}}"#
-    ) + "\n"
+/// What is asked of `docker ps`: with every field, the client takes a fifth longer.
+const ROW: &str = r#"{"ID":{{json .ID}},"Networks":{{json .Networks}},"Status":{{json .Status}}}"#;
+
+/// The client's answer.
+fn row(id: &str, networks: &str) -> String {
+    format!(r#"{{"ID":"{id}","Networks":"{networks}","Status":"Up 2 seconds"}}"#) + "\n"
 }
 
 /// A container as engine 20.10 inspects it, shortened; `networks` is the inside of `Networks`.
@@ -80,7 +81,7 @@ fn calls(world: &World) -> Vec<String> {
 #[test]
 fn a_container_is_read_from_two_processes_with_the_drivers_of_its_networks() {
     let world = docker();
-    world.file("ps", row(FULL, "web", "back,bridge"));
+    world.file("ps", row(FULL, "back,bridge"));
     let networks = [network("back", "b860", "172.18.0.2"), network("bridge", "38c8", "172.17.0.2")].join(",");
     world.file("inspect", format!("[{},{}]", full(FULL, "web", &networks), driver("back", "b860", "macvlan")));
     let out = run(
@@ -97,7 +98,7 @@ fn a_container_is_read_from_two_processes_with_the_drivers_of_its_networks() {
          volume data /data\nbind /srv /srv\nback macvlan 172.18.0.2 [] [\"shop\"]\nbridge bridge 172.17.0.2 [] [\"shop\"]\n"
     );
     assert_eq!(out, want);
-    assert_eq!(calls(&world), ["ps --no-trunc --format {{json .}}".to_owned(), format!("inspect {FULL} back")]);
+    assert_eq!(calls(&world), [format!("ps --no-trunc --format {ROW}"), format!("inspect {FULL} back")]);
 }
 
 #[test]
@@ -126,7 +127,7 @@ fn an_engine_that_leaves_fields_out_gives_empty_values() {
 #[test]
 fn a_container_that_vanishes_between_the_two_calls_is_left_out() {
     let world = docker();
-    world.file("ps", row(FULL, "web", "bridge") + row(OTHER, "gone", "bridge").as_str());
+    world.file("ps", row(FULL, "bridge") + row(OTHER, "bridge").as_str());
     world.file("inspect", format!("[{}]", full(FULL, "web", &network("bridge", "38c8", "172.17.0.2"))));
     world.file("inspect.code", "1");
     world.file("inspect.err", format!("Error: No such object: {OTHER}\n"));
@@ -136,7 +137,7 @@ fn a_container_that_vanishes_between_the_two_calls_is_left_out() {
 #[test]
 fn a_container_that_stops_between_the_two_calls_is_not_up() {
     let world = docker();
-    world.file("ps", row(FULL, "web", "bridge"));
+    world.file("ps", row(FULL, "bridge"));
     world.file(
         "inspect",
         format!("[{}]", full(FULL, "web", "").replace(r#""Status":"running""#, r#""Status":"exited""#)),
@@ -147,7 +148,7 @@ fn a_container_that_stops_between_the_two_calls_is_not_up() {
 #[test]
 fn an_engine_that_stops_between_the_two_calls_is_an_error_and_no_empty_list() {
     let world = docker();
-    world.file("ps", row(FULL, "web", "bridge"));
+    world.file("ps", row(FULL, "bridge"));
     world.file("inspect", "[]");
     world.file("inspect.code", "1");
     world.file(
@@ -172,7 +173,7 @@ fn no_container_is_no_second_call() {
 #[test]
 fn a_network_with_the_name_of_a_container_costs_a_third_call_and_is_right() {
     let world = docker();
-    world.file("ps", row(FULL, "web", "web"));
+    world.file("ps", row(FULL, "web"));
     let web = full(FULL, "web", &network("web", "b860", "172.18.0.2"));
     world.file("inspect", format!("[{web},{web}]"));
     world.file("network-inspect", format!("[{}]", driver("web", "b860", "ipvlan")));
@@ -183,7 +184,7 @@ fn a_network_with_the_name_of_a_container_costs_a_third_call_and_is_right() {
 #[test]
 fn a_container_in_the_network_of_another_has_its_addresses_and_not_its_aliases() {
     let world = docker();
-    world.file("ps", row(OTHER, "side", "") + row(FULL, "web", "bridge").as_str());
+    world.file("ps", row(OTHER, "") + row(FULL, "bridge").as_str());
     let side = full(OTHER, "side", "").replace(r#""default""#, &format!(r#""container:{FULL}""#));
     world.file("inspect", format!("[{side},{}]", full(FULL, "web", &network("bridge", "38c8", "172.17.0.2"))));
     let out =
@@ -195,11 +196,11 @@ fn a_container_in_the_network_of_another_has_its_addresses_and_not_its_aliases()
 fn garbage_or_half_an_answer_is_an_error() {
     for (ps, inspect) in [
         ("<html>busy</html>\n".to_owned(), String::new()),
-        (row(FULL, "web", "")[..80].to_owned(), String::new()),
+        (row(FULL, "")[..80].to_owned(), String::new()),
         ("{}\n".to_owned(), String::new()),
-        (row(FULL, "web", ""), format!("[{}", full(FULL, "web", ""))),
-        (row(FULL, "web", ""), "{}".to_owned()),
-        (row(FULL, "web", ""), String::new()),
+        (row(FULL, ""), format!("[{}", full(FULL, "web", ""))),
+        (row(FULL, ""), "{}".to_owned()),
+        (row(FULL, ""), String::new()),
     ] {
         let world = docker();
         world.file("ps", ps);

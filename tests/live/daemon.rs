@@ -2,6 +2,8 @@
 
 use crate::common::read;
 use crate::host::Host;
+use moyai::run::{Options, Run};
+use moyai::store::state::State;
 
 const RULES: &str = r#"
 on("container start,die,rename", "hosts-sync");
@@ -96,4 +98,100 @@ fn on_a_full_disk_the_rules_run_and_it_is_said_once() {
     host.sh("kill $(cat daemon.pid)").ok();
     let said = read(host.path("daemon.log"));
     assert_eq!(said.matches("a run that is missed now is not made up for").count(), 1, "{said}");
+}
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn each_kind_of_event_reaches_the_rule_that_waits_for_it_and_no_other() {
+    let mut host = Host::new();
+    let folder = host.path("").display().to_string();
+    // A rule for each, and each writes what it was told into a file of its own.
+    let kinds = [
+        (
+            "container create",
+            "docker create --name box --health-cmd 'test ! -e /sick' --health-interval 1s --health-retries 1 base:1 /bin/busybox sleep 900",
+            "box",
+        ),
+        ("container start", "docker start box", "box"),
+        ("container healthy", "", "box"),
+        // Before the pause: Docker 20.10 tells nothing of health behind one.
+        ("container unhealthy", "docker exec box /bin/busybox touch /sick", "box"),
+        ("container pause", "docker pause box", "box"),
+        ("container unpause", "docker unpause box", "box"),
+        ("network create", "docker network create front", "front"),
+        ("network connect", "docker network connect front box", "front"),
+        ("network disconnect", "docker network disconnect front box", "front"),
+        ("container rename", "docker rename box chest", "chest"),
+        ("container stop", "docker stop --time 1 chest", "chest"),
+        ("container die", "", "chest"),
+        ("container restart", "docker restart --time 1 chest", "chest"),
+        ("container destroy", "docker rm --force chest", "chest"),
+        ("network destroy", "docker network rm front", "front"),
+    ];
+    let rule = |(event, ..): &(&str, &str, &str)| {
+        format!("on(\"{event}\", \"seen\", [\"{event}\"], #{{ catch_up: false }});\n")
+    };
+    let rules: String = kinds.iter().map(rule).collect();
+    daemon(&mut host, "on(\"boot\", \"gone\");\non(\"container die\", \"gone\", [], #{ catch_up: false });");
+    host.sh(&format!("cat >scripts/seen.rhai <<'END'\nfile::append(`{folder}${{args[0].replace(\" \", \"-\")}}`, env(\"MOYAI_EVENTS\", \"\") + \"\\n\");\nEND")).ok();
+    std::fs::write(host.path("scripts/rules.rhai"), rules).unwrap();
+    host.sh("kill -HUP $(cat daemon.pid)").ok();
+    host.until(30, &format!("grep -q 'the rules were read anew: {}' daemon.log", kinds.len()));
+    // The new subscription stands when an event comes through it.
+    host.until(
+        30,
+        "docker network create probe >/dev/null; docker network rm probe >/dev/null; test -s network-destroy",
+    );
+    for (event, command, name) in &kinds {
+        host.sh(command).ok();
+        let file = event.replace(' ', "-");
+        host.until(30, &format!("grep -q {name} {file}"));
+    }
+    host.sh("kill $(cat daemon.pid)").ok();
+    for (event, _, name) in &kinds {
+        let told = read(host.path(&event.replace(' ', "-")));
+        let told: Vec<&str> = told.lines().filter(|line| !line.ends_with(" probe")).collect();
+        let action =
+            if event.ends_with("healthy") { event.replace(" ", " health_status: ") } else { (*event).to_owned() };
+        assert!(told.contains(&format!("{action} {name}").as_str()), "{event}: {told:?}");
+        assert!(told.iter().all(|line| line.starts_with(&format!("{action} "))), "{event}: {told:?}");
+    }
+}
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn a_host_that_was_off_over_the_first_has_its_months_backup_and_the_week_after_it() {
+    let mut host = Host::new();
+    host.run("web", "");
+    // The daemon before has done its work until the last run before the 1st, or a week ago.
+    let time = |days| chrono::Local::now() - chrono::TimeDelta::days(days);
+    let days = (8..=31).find(|days| time(days - 1).format("%d").to_string() == "01").unwrap_or(31);
+    let mut options = Options::default();
+    options.places.state = host.path("state");
+    let boot = read("/proc/sys/kernel/random/boot_id");
+    let kept = format!(
+        r#"{{"boot": "{}", "rules": {{"30 12 * * * backup": {{"last": "{}", "running": null}}}}}}"#,
+        boot.trim(),
+        time(days).format("%FT12:30:00%:z")
+    );
+    State::open(&Run::new(options).unwrap()).unwrap().set("moyai daemon", &kept).unwrap();
+    daemon(
+        &mut host,
+        "every(\"30 12 * * *\", \"backup\");\non(\"container start\", \"seen\", [], #{ catch_up: false });",
+    );
+    let not_yet = i64::from(time(0).format("%H%M").to_string().as_str() < "1230");
+    let newest = time(not_yet).format("%a %F");
+    host.until(120, &format!("grep -q 'with the clock of {newest} 12:30' daemon.log"));
+    // It waits for the last one.
+    host.sh("kill $(cat daemon.pid)").ok();
+    host.until(30, "! pgrep -f 'moyai daemon' >/dev/null");
+    let said = read(host.path("daemon.log"));
+    let runs: Vec<&str> = said.lines().filter(|line| line.contains("`backup` runs now, with the clock of ")).collect();
+    assert_eq!(runs.len() as i64, days - not_yet, "{said}");
+    assert!(!said.contains("failed"), "{said}");
+    let tags = host.sh("docker images --format '{{.Tag}}' base").ok();
+    let first = (not_yet..days).map(time).find(|day| day.format("%d").to_string() == "01").unwrap();
+    for tag in ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun", &first.format("%b").to_string()] {
+        assert!(tags.lines().any(|found| found == tag), "{tag}: {tags}");
+    }
 }

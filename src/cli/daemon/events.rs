@@ -29,7 +29,7 @@ impl Listener {
         let listener = Self { run: run.clone(), actions: actions.clone() };
         let thread = std::thread::Builder::new().name("events".into()).stack_size(super::STACK);
         thread.spawn(move || {
-            let mut pause = PAUSE[0];
+            let mut pause = PAUSE[0] / 2;
             while run.cancel.cause().is_none() {
                 let begun = Instant::now();
                 let error = listen(&run, &actions, &to).err().map(|error| error.message);
@@ -37,8 +37,7 @@ impl Listener {
                 if run.cancel.cause().is_some() || to.send(Message::Lost(lost)).is_err() {
                     return;
                 }
-                // One that was there for a while comes back soon.
-                pause = if begun.elapsed() > PAUSE[1] { PAUSE[0] } else { PAUSE[1].min(pause * 2) };
+                pause = behind(pause, begun.elapsed());
                 let _ = run.cancel.sleep(pause);
             }
         })?;
@@ -55,6 +54,11 @@ impl Drop for Listener {
     fn drop(&mut self) {
         self.run.cancel.raise(signal_hook::consts::SIGTERM);
     }
+}
+
+/// The pause behind another one: longer each time, but an engine that was there for a while comes back soon.
+fn behind(pause: Duration, listened: Duration) -> Duration {
+    if listened > PAUSE[1] { PAUSE[0] } else { PAUSE[1].min(pause * 2) }
 }
 
 /// Listens until the engine goes away, which for its client is no failure.
@@ -83,4 +87,17 @@ fn listen(run: &Run, actions: &[&'static str], to: &Sender<Message>) -> Result<(
         if ends { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })?;
     process::judge(run, &Plan::read(["docker", "events"]), &outcome)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_engine_that_stays_away_is_asked_ever_less_often() {
+        let pauses = std::iter::successors(Some(PAUSE[0] / 2), |pause| Some(behind(*pause, Duration::from_secs(1))));
+        let pauses: Vec<f64> = pauses.map(|pause| pause.as_secs_f64()).skip(1).take(10).collect();
+        assert_eq!(pauses, [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0, 60.0]);
+        assert_eq!(behind(PAUSE[1], Duration::from_secs(3600)), PAUSE[0]);
+    }
 }

@@ -7,6 +7,8 @@
 mod events;
 mod memory;
 mod systemd;
+#[cfg(test)]
+mod year;
 
 use crate::engine;
 use crate::process::{self, Plan, Running};
@@ -153,17 +155,7 @@ impl Service {
             thread("signals").spawn(move || signals.forever().try_for_each(|signal| to.send(Message::Signal(signal))));
         listening.map_err(|error| failed("start a thread", &error))?;
         let (clock, to) = (timer.clone(), sender.clone());
-        let ticking = thread("clock").spawn(move || {
-            let mut expired = [0; 8];
-            loop {
-                match rustix::io::read(&*clock, &mut expired) {
-                    // ECANCELED: the clock was set, timerfd_create(2).
-                    Ok(_) | Err(rustix::io::Errno::CANCELED) if to.send(Message::Clock).is_ok() => {}
-                    Err(rustix::io::Errno::INTR) => {}
-                    _ => return,
-                }
-            }
-        });
+        let ticking = thread("clock").spawn(move || tick(|| rustix::io::read(&*clock, &mut [0; 8]), &to));
         ticking.map_err(|error| failed("start a thread", &error))?;
         let memory = Memory::load(&run, voice);
         Ok(Self {
@@ -215,7 +207,7 @@ impl Service {
             self.tasks.push(Task { rule, course, ..task });
         }
         old.retain(|task| task.running.is_some());
-        self.tasks.extend(old.into_iter().map(|task| Task { gone: true, pending: None, ..task }));
+        self.tasks.extend(old.into_iter().map(|task| Task { gone: true, pending: None, course: None, ..task }));
         self.listen();
     }
 
@@ -275,7 +267,7 @@ impl Service {
                 }
             } else {
                 self.voice.say(WARNING, &format!("`{command}`, due {}, was cut off with the daemon", shown(due.at)));
-                task.pending = task.rule.catch_up.then(|| Pending::now(Some(due)));
+                task.pending = (task.rule.catch_up > 0).then(|| Pending::now(Some(due)));
             }
         }
         self.remember();
@@ -290,11 +282,11 @@ impl Service {
     fn serve(&mut self) {
         let watchdog = systemd::watchdog();
         while !self.ended {
-            self.look();
+            let now = self.look();
             if self.ended {
                 break;
             }
-            self.set_timer();
+            self.set_timer(now);
             let patience = [self.patience(), watchdog].into_iter().flatten().min();
             let message = match patience {
                 None => self.messages.recv().map_err(|_| RecvTimeoutError::Disconnected),
@@ -311,9 +303,11 @@ impl Service {
         }
     }
 
-    /// The kernel wakes us at the next time. Without one the clock is no matter.
-    fn set_timer(&self) {
-        let next = self.tasks.iter().filter_map(|task| task.course.as_ref()?.next()).min();
+    /// The kernel wakes us at the next time after the last look. Without one the clock is no matter;
+    /// what has come and waits behind a run is woken by that run's end.
+    fn set_timer(&self, looked: DateTime<Utc>) {
+        let next = self.tasks.iter().filter_map(|task| task.course.as_ref()?.next());
+        let next = next.filter(|next| *next > looked).min();
         let time = next.filter(|_| self.stopping.is_none()).map_or(0, |next| next.timestamp());
         let zero = Timespec { tv_sec: 0, tv_nsec: 0 };
         let spec = Itimerspec { it_interval: zero, it_value: Timespec { tv_sec: time, tv_nsec: 0 } };
@@ -350,7 +344,7 @@ impl Service {
                 if self.lost.take().is_some() {
                     self.voice.say(INFO, "the engine is there again");
                 }
-                for task in self.tasks.iter_mut().filter(|task| !task.gone && task.rule.catch_up) {
+                for task in self.tasks.iter_mut().filter(|task| !task.gone && task.rule.catch_up > 0) {
                     if matches!(task.rule.when, When::Event(_)) {
                         task.happened(None);
                     }
@@ -366,27 +360,19 @@ impl Service {
         }
     }
 
-    /// What is due, and what has waited long enough, begins.
-    fn look(&mut self) {
+    /// What is due, and what has waited long enough, begins; gives the time of the look.
+    fn look(&mut self) -> DateTime<Utc> {
         let now = Utc::now();
-        for task in &mut self.tasks {
-            let Some(due) = task.course.as_mut().and_then(|course| course.due(now)) else { continue };
-            let busy = task.running.is_some();
-            if busy && task.rule.overlap == Overlap::Skip {
-                let command = task.rule.command();
-                self.voice
-                    .say(WARNING, &format!("`{command}`, due {}, is left out: the run before goes on", shown(due.at)));
-                continue;
-            }
-            let mut pending = Pending::now(Some(due));
-            if !due.late && !busy {
-                pending.begin += jitter(task.rule.jitter);
-            }
-            (task.pending, task.failed) = (Some(pending), 0);
-        }
         if let Some(until) = self.stopping {
             self.last(until);
-            return;
+            return now;
+        }
+        for task in &mut self.tasks {
+            if let Some(at) = task.take_due(now) {
+                let command = task.rule.command();
+                self.voice
+                    .say(WARNING, &format!("`{command}`, due {}, is left out: the run before goes on", shown(at)));
+            }
         }
         let moment = Instant::now();
         for index in 0..self.tasks.len() {
@@ -398,6 +384,7 @@ impl Service {
                 self.start(index, pending.due);
             }
         }
+        now
     }
 
     /// Starts a run, in a process of its own.
@@ -446,8 +433,8 @@ impl Service {
     /// Keeps what was begun or done, where that matters to the daemon behind this one.
     fn keep(&mut self, index: usize, running: Option<(i32, u64)>) {
         let task = &self.tasks[index];
-        if let (Some(course), true) = (&task.course, task.rule.catch_up && !task.gone) {
-            self.memory.rules.insert(task.key.clone(), Kept { last: course.last(), running });
+        if let Some(kept) = task.kept(running) {
+            self.memory.rules.insert(task.key.clone(), kept);
             self.memory.save(&self.run, self.voice);
         }
     }
@@ -455,10 +442,8 @@ impl Service {
     /// Where every rule is; what belongs to none is forgotten.
     fn remember(&mut self) {
         let kept = |task: &Task| {
-            let last = task.course.as_ref().filter(|_| task.rule.catch_up && !task.gone)?.last();
             let running = self.memory.rules.get(&task.key).and_then(|kept| kept.running);
-            let running = running.filter(|_| task.running.is_some());
-            Some((task.key.clone(), Kept { last, running }))
+            Some((task.key.clone(), task.kept(running.filter(|_| task.running.is_some()))?))
         };
         self.memory.rules = self.tasks.iter().filter_map(kept).collect();
         self.memory.save(&self.run, self.voice);
@@ -555,6 +540,38 @@ impl Pending {
 }
 
 impl Task {
+    /// Takes what has become due: it is pending then. Gives the time of a run that is left out.
+    fn take_due(&mut self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let course = self.course.as_mut()?;
+        let busy = self.running.as_ref().map(|job| job.due.is_some_and(|due| due.late));
+        // What is made up for waits for its turn where it stands: behind a run, and behind the tries
+        // of one that has failed. So a daemon that is killed meanwhile has nothing to lose.
+        let waits = self.pending.is_some_and(|pending| pending.due.is_some())
+            || busy.is_some_and(|late| late || self.rule.overlap == Overlap::Queue || course.is_behind(now));
+        if waits && self.rule.catch_up > 0 {
+            return None;
+        }
+        let due = course.due(now)?;
+        if busy.is_some() && self.rule.overlap == Overlap::Skip {
+            return Some(due.at);
+        }
+        let mut pending = Pending::now(Some(due));
+        if !due.late && busy.is_none() {
+            pending.begin += jitter(self.rule.jitter);
+        }
+        (self.pending, self.failed) = (Some(pending), 0);
+        None
+    }
+
+    /// What the daemon behind this one must know: what is dealt with. A run that has not begun is
+    /// due again then; one that has, and was not kept because of a crash, runs twice rather than never.
+    fn kept(&self, running: Option<(i32, u64)>) -> Option<Kept> {
+        let course = self.course.as_ref().filter(|_| self.rule.catch_up > 0)?;
+        let begun = self.running.as_ref().and_then(|job| Some(job.due?.at));
+        let waiting = self.pending.and_then(|pending| Some(pending.due?.at - TimeDelta::seconds(1)));
+        Some(Kept { last: begun.or(waiting).unwrap_or(course.last()), running })
+    }
+
     /// The first of a row of events runs the script at once; those behind it are gathered.
     fn happened(&mut self, event: Option<String>) {
         let now = Instant::now();
@@ -582,6 +599,18 @@ impl Task {
             self.pending = Some(Pending { due, begin: now + pause, latest: now + pause });
         }
         format!("; again in {} s", pause.as_secs())
+    }
+}
+
+/// Tells of each time that has come, and of each time that the clock was set.
+fn tick(mut wait: impl FnMut() -> rustix::io::Result<usize>, to: &Sender<Message>) {
+    loop {
+        match wait() {
+            // ECANCELED: the clock was set, timerfd_create(2).
+            Ok(_) | Err(rustix::io::Errno::CANCELED) if to.send(Message::Clock).is_ok() => {}
+            Err(rustix::io::Errno::INTR) => {}
+            _ => return,
+        }
     }
 }
 
@@ -628,6 +657,8 @@ fn shown(time: DateTime<Utc>) -> String {
 mod tests {
     use super::*;
     use crate::run::Place;
+    use crate::schedule::crontab::Expression;
+    use crate::schedule::zone::Zone;
 
     fn task(when: When) -> Task {
         Task {
@@ -674,6 +705,18 @@ mod tests {
         assert!(task.pending.unwrap().begin <= Instant::now());
     }
 
+    /// What the kernel says when somebody sets the clock, here said for it: a test sets no clock.
+    #[test]
+    fn a_clock_that_is_set_is_looked_at_and_the_next_time_is_waited_for() {
+        use rustix::io::Errno;
+        let (to, told) = channel();
+        let mut kernel = [Ok(8), Err(Errno::CANCELED), Err(Errno::INTR), Ok(8), Err(Errno::BADF), Ok(8)].into_iter();
+        tick(|| kernel.next().unwrap(), &to);
+        drop(to);
+        assert_eq!(told.iter().filter(|message| matches!(message, Message::Clock)).count(), 3);
+        assert_eq!(kernel.len(), 1);
+    }
+
     #[test]
     fn a_failed_run_is_tried_again_later_each_time() {
         let pauses = |mut task: Task, counts: &[u32]| -> Vec<String> {
@@ -701,5 +744,68 @@ mod tests {
             assert!(jitter(Duration::from_secs(5)) <= Duration::from_secs(5));
         }
         assert_eq!(jitter(Duration::ZERO), Duration::ZERO);
+    }
+
+    /// A task that has dealt with all until then.
+    pub fn timed(line: &str, zone: &str, last: DateTime<Utc>, overlap: Overlap) -> Task {
+        let expression = Expression::parse(line, &Zone::named(zone).unwrap()).unwrap();
+        let mut task = task(When::Every(expression.clone()));
+        task.rule.overlap = overlap;
+        task.course = Some(Course::new(expression, task.rule.catch_up, Some(last), last));
+        task
+    }
+
+    #[test]
+    fn a_run_that_comes_while_the_one_before_goes_on_is_left_out_or_waits() {
+        let time = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
+        let (start, one, two) =
+            (time("2026-11-25T03:59:00Z"), time("2026-11-25T04:00:00Z"), time("2026-11-25T05:00:00Z"));
+        for overlap in [Overlap::Skip, Overlap::Queue] {
+            let mut task = timed("0 4,5 * * *", "UTC", start, overlap);
+            assert_eq!(task.take_due(one), None);
+            let due = task.pending.take().unwrap().due;
+            task.running = Some(Job { due, run: None });
+            let left_out = task.take_due(two);
+            assert!(task.pending.is_none());
+            // That a daemon is killed now loses neither.
+            assert_eq!(task.kept(None).unwrap().last, one);
+            task.running = None;
+            task.take_due(two + TimeDelta::minutes(30));
+            let then = task.pending.and_then(|pending| pending.due);
+            match overlap {
+                Overlap::Skip => assert_eq!((left_out, then), (Some(two), None)),
+                Overlap::Queue => assert_eq!((left_out, then), (None, Some(Due { at: two, late: true }))),
+            }
+        }
+        // Without making up, the newest one waits.
+        let mut task = timed("*/5 * * * *", "UTC", start, Overlap::Queue);
+        task.take_due(one);
+        task.running = task.pending.take().map(|pending| Job { due: pending.due, run: None });
+        for minutes in [5, 10] {
+            assert_eq!(task.take_due(one + TimeDelta::minutes(minutes)), None);
+        }
+        assert_eq!(task.pending.unwrap().due.unwrap().at, one + TimeDelta::minutes(10));
+        assert_eq!(task.kept(None), None);
+    }
+
+    #[test]
+    fn what_has_not_begun_is_due_again_for_the_daemon_behind_this_one() {
+        let start = "2026-11-25T00:00:00Z".parse().unwrap();
+        let mut task = timed("0 4 * * *", "UTC", start, Overlap::Skip);
+        task.rule.jitter = Duration::from_secs(600);
+        let due = start + TimeDelta::hours(4);
+        task.take_due(due);
+        assert!(task.pending.unwrap().begin > Instant::now());
+        let kept = task.kept(None).unwrap();
+        let mut behind = timed("0 4 * * *", "UTC", kept.last, Overlap::Skip);
+        behind.take_due(due + TimeDelta::hours(1));
+        assert_eq!(behind.pending.unwrap().due, Some(Due { at: due, late: true }));
+        // A failed run is tried again before the next day's, and is not forgotten in between.
+        task.pending = None;
+        task.failed = 1;
+        task.again(Some(Due { at: due, late: false }));
+        assert_eq!(task.take_due(due + TimeDelta::days(1)), None);
+        assert_eq!(task.pending.unwrap().due.unwrap().at, due);
+        assert_eq!(task.kept(None).unwrap().last, due - TimeDelta::seconds(1));
     }
 }
