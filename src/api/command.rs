@@ -90,6 +90,10 @@ pub(super) fn result(plan: &Plan, outcome: &Outcome) -> Map {
     ])
 }
 
+fn unread(run: &Run, command: &Command, error: &Error) -> Error {
+    Error::new(format!("the output of `{}`: {}", run.mask(&command.plan.line()), error.message))
+}
+
 /// The commands of a script.
 #[export_module]
 mod command {
@@ -132,8 +136,9 @@ mod command {
     /// ```
     #[rhai_fn(return_raw, pure)]
     pub fn json(call: NativeCallContext, command: &mut Command) -> Fallible<Dynamic> {
-        let outcome = process::run(&Context::of(&call).run, &command.plan)?;
-        Ok(from_json(&outcome.out)?)
+        let run = &Context::of(&call).run;
+        let outcome = process::run(run, &command.plan)?;
+        Ok(from_json(&outcome.out).map_err(|error| unread(run, command, &error))?)
     }
 
     /// The command's output, one JSON value a line, as `docker ps --format '{{json .}}'` prints it.
@@ -147,13 +152,15 @@ mod command {
     /// ```
     #[rhai_fn(return_raw, pure)]
     pub fn json_lines(call: NativeCallContext, command: &mut Command) -> Fallible<Array> {
-        let text = process::run(&Context::of(&call).run, &command.plan)?.text();
-        let mut list = Array::new();
-        for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-            let value = from_json(line.as_bytes());
-            list.push(value.map_err(|error| Error::new(format!("line {}: {}", index + 1, error.message)))?);
-        }
-        Ok(list)
+        let run = &Context::of(&call).run;
+        let text = process::run(run, &command.plan)?.text();
+        let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+        let value = |(index, line): (usize, &str)| {
+            // A second look, for the number of the line in the whole.
+            let place = |_| from_json(("\n".repeat(index) + line).as_bytes());
+            from_json(line.as_bytes()).or_else(place).map_err(|error| unread(run, command, &error))
+        };
+        Ok(lines.map(value).collect::<Result<_>>()?)
     }
 
     /// Whether the command succeeds: bash's `if prog; then`.
@@ -286,6 +293,8 @@ mod command {
     /// Waits for a started command and says whether it succeeded.
     ///
     /// Returns true or false.
+    ///
+    /// Errors: when the run is ended meanwhile.
     ///
     /// ```rhai
     /// if !cmd(`false`).start().ok() { print("no"); }

@@ -1,12 +1,12 @@
 //! `file`: files, folders and the names of both.
 
-use super::text::Lines;
+use super::text::{Lines, lines_of};
 use super::{Context, Fallible};
 use crate::process::{cause, quote};
 use crate::run::{Error, Result, Run};
 use crate::store::replace::{self, explain};
 use rhai::plugin::*;
-use rhai::{Array, Engine, exported_module};
+use rhai::{Array, Dynamic, Engine, exported_module};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, OpenOptions, Permissions};
@@ -304,6 +304,15 @@ fn tell<T: Serialize + DeserializeOwned>(
     Ok(Context::of(call).run.told(&format!("file::{} {path}", call.fn_name()), otherwise, real)?)
 }
 
+/// What is to be written: a text as it is, lines each with its end.
+fn content(call: &NativeCallContext<'_>, what: &str, value: Dynamic) -> Result<String> {
+    if value.is_string() {
+        return Ok(value.to_string());
+    }
+    let lines = lines_of(call, what, value)?.collect()?;
+    Ok(lines.into_iter().map(|line| line + "\n").collect())
+}
+
 /// Files. A relative path starts at the folder that the script was started in. What a script
 /// writes is there as a whole or not at all.
 #[export_module]
@@ -335,24 +344,26 @@ mod file {
     /// content or the new, never a part; owner, mode and attributes stay, a symbolic link too.
     ///
     /// - `path`: the file; its folder must be there.
-    /// - `text`: all of the new content; no newline is added.
+    /// - `text`: all of the new content; no newline is added to a string. Of lines and arrays each
+    ///   element is a line, and they may come from the same file: `sed -i`.
     ///
     /// Errors: when it cannot be written; it is then as it was.
     ///
     /// ```rhai
     /// let path = file::join(file::temp_dir(), "note");
     /// file::write(path, "one line\n");
+    /// file::write(path, file::lines(path).sub("one", "1"));
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn write(call: NativeCallContext, path: &str, text: &str) -> Fallible<()> {
-        put(&Context::of(&call).run, Path::new(path), text.as_bytes())?;
+    pub fn write(call: NativeCallContext, path: &str, text: Dynamic) -> Fallible<()> {
+        put(&Context::of(&call).run, Path::new(path), content(&call, "write", text)?.as_bytes())?;
         Ok(())
     }
 
     /// Adds text to a file's end, making the file if it is not there: bash's `>>`.
     ///
     /// - `path`: the file; its folder must be there.
-    /// - `text`: what is added; no newline is added to it.
+    /// - `text`: what is added, as for `write`.
     ///
     /// Errors: when it cannot be written; nothing is then added.
     ///
@@ -360,8 +371,8 @@ mod file {
     /// file::append(file::temp_dir() + "/log", "started\n");
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn append(call: NativeCallContext, path: &str, text: &str) -> Fallible<()> {
-        let path = Path::new(path);
+    pub fn append(call: NativeCallContext, path: &str, text: Dynamic) -> Fallible<()> {
+        let (path, text) = (Path::new(path), content(&call, "append", text)?);
         let real = || append_bytes(path, text.as_bytes()).map_err(|error| explain("append to", path, &error));
         Ok(Context::of(&call).run.act(|| pour(">>", path, text.as_bytes()), (), real)?)
     }

@@ -456,8 +456,8 @@ fn post(context: &Context, url: &str, body: &Dynamic, options: &Map) -> Result<M
     let body = if plain {
         body.to_string()
     } else {
-        let json = serde_json::to_string(body);
-        json.map_err(|error| Error::new(format!("`{what}`: the body cannot be sent as JSON: {error}")))?
+        super::to_json(body)
+            .map_err(|error| Error { message: format!("`{what}`: the body: {}", error.message), ..error })?
     };
     if !options.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
         let kind = if plain { "text/plain; charset=utf-8" } else { "application/json" };

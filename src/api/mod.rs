@@ -250,6 +250,32 @@ pub fn from_json(text: &[u8]) -> Result<Dynamic> {
     serde_json::from_slice(text).map_err(|error| Error::new(format!("read JSON: {error}")))
 }
 
+/// A value of a script as JSON. (What serde makes of a value of ours is the name of its type.)
+///
+/// # Errors
+/// When it is, or has in it, what JSON has no form for.
+pub fn to_json(value: &Dynamic) -> Result<String> {
+    fn stranger(value: &Dynamic) -> Option<&'static str> {
+        if let Some(list) = value.read_lock::<rhai::Array>() {
+            return list.iter().find_map(stranger);
+        }
+        if let Some(map) = value.read_lock::<Map>() {
+            return map.values().find_map(stranger);
+        }
+        let plain = value.is_unit() || value.is_bool() || value.is_int() || value.is_string() || value.is_char();
+        let plain = plain || value.as_float().is_ok_and(f64::is_finite);
+        (!plain).then(|| value.type_name())
+    }
+    let refuse = |what: String| {
+        Error::new(format!("write JSON: {what}")).help("it has text, numbers, true, false, `()`, arrays and maps")
+    };
+    if let Some(kind) = stranger(value) {
+        let kind = kind.rsplit("::").next().unwrap_or(kind).to_lowercase();
+        return Err(refuse(format!("there is no form for a value of type `{kind}`")));
+    }
+    serde_json::to_string(value).map_err(|error| refuse(error.to_string()))
+}
+
 /// A duration as scripts write it: `"30s"`, `"5m"`, `"2h"`, `"1 day"`, `"1.5s"`, or a number of seconds.
 pub fn duration(value: &Dynamic) -> Result<std::time::Duration> {
     if let Ok(seconds) = value.as_int() {

@@ -77,6 +77,8 @@ mod moyai {
     /// - `script`: its name or path.
     /// - `args`: an array, the words that stand behind the name.
     ///
+    /// Errors: none that a `catch` gets, the script has ended; a program that is missing fails the run.
+    ///
     /// ```rhai
     /// let try_it = || moyai::private_host("hosts-sync", []);
     /// ```

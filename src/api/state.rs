@@ -1,10 +1,10 @@
 //! `state`: what scripts remember from run to run.
 
 use super::{Context, Fallible};
-use crate::run::Error;
+use crate::run::{Error, Result, Run};
 use crate::store::state::State;
 use rhai::plugin::*;
-use rhai::{Dynamic, Engine, exported_module};
+use rhai::{Dynamic, Engine, FnPtr, exported_module};
 
 /// Adds the namespace.
 pub fn register(engine: &mut Engine) {
@@ -30,11 +30,7 @@ mod state {
     pub fn get(call: NativeCallContext, name: &str, default: Dynamic) -> Fallible<Dynamic> {
         let run = &Context::of(&call).run;
         run.reading();
-        let kept = || {
-            let text = State::open(run)?.get(name)?;
-            text.map(|text| super::super::from_json(text.as_bytes())).transpose()
-        };
-        Ok(run.told(&format!("state::get {name}"), Some(None), kept)?.unwrap_or(default))
+        Ok(kept(run, name, || State::open(run)?.get(name))?.unwrap_or(default))
     }
 
     /// Keeps a value under a name. An act.
@@ -50,11 +46,58 @@ mod state {
     #[rhai_fn(return_raw)]
     pub fn set(call: NativeCallContext, name: &str, value: Dynamic) -> Fallible<()> {
         let run = &Context::of(&call).run;
-        let text = serde_json::to_string(&value).map_err(|error| {
-            Error::new(format!("keep the state `{name}`: {error}")).help("keep text, numbers, arrays and maps")
-        })?;
-        // No other program needs to do this: a line that says so is all there is to paste.
-        let line = || format!("# keep the state {name} = {text}");
-        Ok(run.act(line, (), || State::open(run)?.set(name, &text))?)
+        let text = json(name, &value)?;
+        Ok(run.act(|| line(name, &text), (), || State::open(run)?.set(name, &text))?)
     }
+
+    /// Reads a value, lets a closure make a new one of it, and keeps that. No other run writes the
+    /// state meanwhile, so that of many that count at once none is lost. An act.
+    ///
+    /// - `name`: any string.
+    /// - `default`: what the closure is given when nothing was kept yet.
+    /// - `change`: a closure of the value; it returns the new one. Keep it short: others wait.
+    ///
+    /// Returns the new value.
+    ///
+    /// Errors: what the closure throws, when it writes the state itself, and when the value cannot be
+    /// kept; the old one is still there.
+    ///
+    /// ```rhai
+    /// let runs = state::update("example.runs", 0, |runs| runs + 1);
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn update(call: NativeCallContext, name: &str, default: Dynamic, change: FnPtr) -> Fallible<Dynamic> {
+        let run = &Context::of(&call).run;
+        let mut value = Dynamic::UNIT;
+        let mut new = |old: &dyn Fn() -> Result<Option<String>>| -> Fallible<String> {
+            let old = kept(run, name, old)?.unwrap_or_else(|| default.clone());
+            value = change.call_within_context(&call, (old,))?;
+            let text = json(name, &value)?;
+            // Who asks for it keeps it.
+            run.act(|| line(name, &text), (), || Ok(()))?;
+            Ok(text)
+        };
+        if run.options.dry_run || run.plays().is_some() {
+            new(&|| State::open(run)?.get(name))?;
+        } else {
+            State::open(run)?.update(run, name, |old| new(&|| Ok(old.clone())))?;
+        }
+        Ok(value)
+    }
+}
+
+fn json(name: &str, value: &Dynamic) -> Result<String> {
+    super::to_json(value)
+        .map_err(|error| Error { message: format!("keep the state `{name}`: {}", error.message), ..error })
+}
+
+/// What is kept under a name, as the script is told it.
+fn kept(run: &Run, name: &str, text: impl FnOnce() -> Result<Option<String>>) -> Result<Option<Dynamic>> {
+    let real = || text()?.map(|text| super::from_json(text.as_bytes())).transpose();
+    run.told(&format!("state::get {name}"), Some(None), real)
+}
+
+/// No other program needs to do this: a line that says so is all there is to paste.
+fn line(name: &str, text: &str) -> String {
+    format!("# keep the state {name} = {text}")
 }

@@ -4,18 +4,25 @@
 //! the other through all steps, so that memory does not grow with the source.
 
 use super::{Context, Fallible, map};
-use crate::process::{self, CAPTURE, Plan, cause};
+use crate::process::{self, CAPTURE, Plan};
 use crate::run::{Error, Result, Run, lock};
+use crate::store::replace::explain;
 use regex::Regex;
 use rhai::plugin::*;
-use rhai::{Array, Dynamic, Engine, FnPtr, ImmutableString, exported_module};
+use rhai::{Array, Dynamic, Engine, FnPtr, ImmutableString, Map, exported_module};
 use std::any::TypeId;
-use std::collections::{HashMap, VecDeque};
+use std::cmp::Ordering;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::ops::ControlFlow::{self, Break, Continue};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+
+/// What `for` says to a text.
+pub const ONE_TEXT: &str = "this is one text, and no list";
+/// What it is told to go through.
+pub const PARTS: &str = "`.lines()` gives its lines, `.split()` its words, `.to_chars()` its characters";
 
 /// Adds the functions.
 pub fn register(engine: &mut Engine) {
@@ -25,6 +32,10 @@ pub fn register(engine: &mut Engine) {
     module.set_iter_result(TypeId::of::<Lines>(), |value| match value.cast::<Lines>().iter() {
         Ok(lines) => Box::new(lines.map(|line| Ok(line?.into()))),
         Err(error) => Box::new(std::iter::once(Err(error.into()))),
+    });
+    // Rhai goes through characters here, and bash's `for x in $(ls)` through words.
+    module.set_iter_result(TypeId::of::<ImmutableString>(), |_| {
+        Box::new(std::iter::once(Err(Error::new(ONE_TEXT).help(PARTS).into())))
     });
     engine.register_global_module(module.into());
 }
@@ -93,6 +104,10 @@ enum Step {
     /// How many may still pass.
     Head(usize),
     Tail(usize, VecDeque<String>),
+    /// How many are still left out.
+    Skip(usize),
+    /// The lines that were there already are left out.
+    Unique(HashSet<String>),
 }
 
 /// What becomes of one line.
@@ -144,6 +159,16 @@ fn feed(steps: &mut [Step], mut line: String, sink: Sink<'_>) -> ControlFlow<()>
             }
             kept.push_back(line);
             return Continue(());
+        }
+        Step::Skip(0) => {}
+        Step::Skip(left) => {
+            *left -= 1;
+            return Continue(());
+        }
+        Step::Unique(seen) => {
+            if !seen.insert(line.clone()) {
+                return Continue(());
+            }
         }
     }
     feed(rest, line, sink)
@@ -202,10 +227,9 @@ impl Raw {
             Self::File(path, reader) => {
                 let mut bytes = Vec::new();
                 let limited = reader.by_ref().take(CAPTURE as u64).read_until(b'\n', &mut bytes);
-                let path = format!("`{}`", path.display());
-                let read = limited.map_err(|error| Error::new(format!("read {path}: {}", cause(&error))))?;
+                let read = limited.map_err(|error| explain("read", path, &error))?;
                 if read == CAPTURE {
-                    return Err(too_long(&path));
+                    return Err(too_long(&format!("`{}`", path.display())));
                 }
                 Ok((read > 0).then(|| line_of(bytes)))
             }
@@ -340,8 +364,8 @@ impl Lines {
             Source::Text(text) => Raw::Text(text.clone(), 0),
             Source::List(list) => Raw::List(list.clone(), 0),
             Source::File(path) => {
-                let failed = |error| Error::new(format!("read `{}`: {}", path.display(), cause(&error)));
-                Raw::File(path.clone(), BufReader::new(File::open(path).map_err(failed)?))
+                let file = File::open(path).map_err(|error| explain("read", path, &error))?;
+                Raw::File(path.clone(), BufReader::new(file))
             }
             Source::Command(..) => {
                 return Ok(Iter { raw: Raw::Done, steps: Vec::new(), ready: self.collect()?.into() });
@@ -378,7 +402,7 @@ impl Lines {
 }
 
 /// The lines of whatever has lines.
-fn lines_of(call: &NativeCallContext<'_>, what: &str, value: Dynamic) -> Result<Lines> {
+pub(super) fn lines_of(call: &NativeCallContext<'_>, what: &str, value: Dynamic) -> Result<Lines> {
     let value = value.flatten();
     if let Some(lines) = value.read_lock::<Lines>() {
         return Ok(lines.clone());
@@ -400,6 +424,15 @@ fn lines_of(call: &NativeCallContext<'_>, what: &str, value: Dynamic) -> Result<
     };
     let list: Option<Vec<ImmutableString>> = list.into_iter().map(|value| word(value).ok()).collect();
     Ok(Lines::of(Source::List(list.ok_or_else(|| refuse("an array of maps"))?.into())))
+}
+
+/// All elements of whatever has lines; those of an array may be anything.
+fn elements(call: &NativeCallContext<'_>, what: &str, value: Dynamic) -> Result<Array> {
+    let value = value.flatten();
+    if value.is_array() {
+        return Ok(value.into_array().unwrap_or_default());
+    }
+    Ok(lines_of(call, what, value)?.collect()?.into_iter().map(Into::into).collect())
 }
 
 /// Plain values as text.
@@ -425,6 +458,30 @@ fn pattern(call: &NativeCallContext<'_>, value: &Dynamic) -> Result<Regex> {
         return Err(Error::new(format!("a regular expression is text, not `{value}`")));
     };
     Context::of(call).patterns.get(&text)
+}
+
+/// Refuses what would be left out (`$1st` is a group of that name) or stay as it is (sed's `\1`).
+fn groups(regex: &Regex, to: &str) -> Result<()> {
+    let refuse = |why: String, help: String| Err(Error::new(format!("replace by `{to}`: {why}")).help(help));
+    if let Some(digit) = to.split('\\').skip(1).find_map(|text| text.chars().next().filter(char::is_ascii_digit)) {
+        return refuse(format!("`\\{digit}` is no group"), format!("write `${{{digit}}}`"));
+    }
+    let dollars = to.replace("$$", " ");
+    for part in dollars.split('$').skip(1) {
+        let (braces, part) = part.strip_prefix('{').map_or((false, part), |part| (true, part));
+        let digits = part.len() - part.trim_start_matches(|char: char| char.is_ascii_digit()).len();
+        let end = part.find(|char: char| !char.is_ascii_alphanumeric() && char != '_').unwrap_or(part.len());
+        let name = if braces { part.split('}').next().unwrap_or_default() } else { &part[..end] };
+        let index = name.parse().is_ok_and(|index: usize| index < regex.captures_len());
+        if !name.is_empty() && !index && !regex.capture_names().flatten().any(|known| known == name) {
+            let help = match digits {
+                0 => "`$$` is a dollar".to_owned(),
+                _ => format!("the first is `$1`, before a letter `${{{}}}`; `$$` is a dollar", &part[..digits]),
+            };
+            return refuse(format!("the pattern has no group `{name}`"), help);
+        }
+    }
+    Ok(())
 }
 
 fn number(what: &str, number: i64, least: usize) -> Result<usize> {
@@ -608,7 +665,7 @@ mod text {
     ///
     /// Returns a string; for lines, lines.
     ///
-    /// Errors: when it is no regular expression.
+    /// Errors: when it is no regular expression, or has no such group.
     ///
     /// ```rhai
     /// print("web:Mon".sub(":(.*)", " of $1"));        // web of Mon
@@ -616,6 +673,7 @@ mod text {
     #[rhai_fn(return_raw)]
     pub fn sub(call: NativeCallContext, source: Dynamic, re: Dynamic, to: ImmutableString) -> Fallible<Dynamic> {
         let regex = pattern(&call, &re)?;
+        groups(&regex, &to)?;
         change(&call, "sub", source, Change::Sub(regex, to))
     }
 
@@ -624,6 +682,8 @@ mod text {
     /// - `source`: a string, lines or an array.
     ///
     /// Returns a string; for lines, lines.
+    ///
+    /// Errors: for another type.
     ///
     /// ```rhai
     /// print(" web ".trimmed());
@@ -639,6 +699,8 @@ mod text {
     /// - `sep`: what stands between two.
     ///
     /// Returns a string.
+    ///
+    /// Errors: for another type, and when the source of the lines fails.
     ///
     /// ```rhai
     /// print(["web", "db"].join(", "));
@@ -697,6 +759,166 @@ mod text {
         Ok(Dynamic::from(lines_of(&call, "tail", source)?.then(Step::Tail(count, VecDeque::new()))))
     }
 
+    /// The same text several times, as a rule below a heading is.
+    ///
+    /// - `text`: a string.
+    /// - `n`: how many times, up to 1 MiB of text.
+    ///
+    /// Returns a string.
+    ///
+    /// Errors: for a negative number, and for more text than that.
+    ///
+    /// ```rhai
+    /// print("=".repeat(20));
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn repeat(text: &str, n: i64) -> Fallible<String> {
+        let count = number("repeat", n, 0)?;
+        if text.len().saturating_mul(count) > 1 << 20 {
+            return Err(Error::new(format!("repeat: {count} times this text is more than 1 MiB")).into());
+        }
+        Ok(text.repeat(count))
+    }
+
+    /// All but the first lines: `tail -n +2` is `.skip(1)`.
+    ///
+    /// - `source`: a string, lines or an array.
+    /// - `n`: how many are left out.
+    ///
+    /// Returns lines; for an array of anything, an array.
+    ///
+    /// Errors: for a negative number.
+    ///
+    /// ```rhai
+    /// for line in cmd(`df`).lines().skip(1) { log(line.field(1)); }
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn skip(call: NativeCallContext, source: Dynamic, n: i64) -> Fallible<Dynamic> {
+        let count = number("skip", n, 0)?;
+        if source.is_array() {
+            return Ok(source.into_array().unwrap_or_default().into_iter().skip(count).collect::<Array>().into());
+        }
+        Ok(Dynamic::from(lines_of(&call, "skip", source)?.then(Step::Skip(count))))
+    }
+
+    /// One element, or `()` where there is none, so that `args.get(0) ?? "all"` is bash's `${1:-all}`.
+    ///
+    /// - `index`: from 0; -1 is the last.
+    ///
+    /// ```rhai
+    /// let name = args.get(0) ?? "all";
+    /// ```
+    // Rhai's own refuses a constant, and so `args`.
+    #[rhai_fn(name = "get", pure)]
+    pub fn element(list: &mut Array, index: i64) -> Dynamic {
+        let far = index.unsigned_abs() as usize;
+        let at = if index < 0 { list.len().checked_sub(far) } else { Some(far) };
+        super::super::optional(at.and_then(|at| list.get(at)).cloned())
+    }
+
+    /// In order, as `sort` under `LC_ALL=C`: text by its bytes, numbers by their size.
+    ///
+    /// - `source`: a string, lines or an array.
+    ///
+    /// Returns a new array.
+    ///
+    /// Errors: when numbers and text are mixed, or elements are neither.
+    ///
+    /// ```rhai
+    /// print("b\na".sorted().join(" "));        // a b
+    /// ```
+    #[rhai_fn(name = "sorted", return_raw)]
+    pub fn sorted_as_it_is(call: NativeCallContext, source: Dynamic) -> Fallible<Array> {
+        merge_sort(elements(&call, "sorted", source)?, &|one, other| Ok(order(one, other)?.is_lt()))
+    }
+
+    /// In the order of a key: `sort -n`, `sort -k`. Equal ones keep their order.
+    ///
+    /// - `source`: a string, lines or an array.
+    /// - `key`: a closure of one element that returns text, a number, or an array of these.
+    ///
+    /// Returns a new array.
+    ///
+    /// Errors: what the closure throws, and when it returns something else.
+    ///
+    /// ```rhai
+    /// print("9 a\n10 b".sorted(|line| line.field(1).to_int()).join(", "));        // 9 a, 10 b
+    /// ```
+    #[rhai_fn(name = "sorted", return_raw)]
+    pub fn sorted_by_key(call: NativeCallContext, source: Dynamic, key: FnPtr) -> Fallible<Array> {
+        let mut list = Vec::new();
+        for value in elements(&call, "sorted", source)? {
+            list.push((key.call_within_context::<Dynamic>(&call, (value.clone(),))?, value));
+        }
+        let list = merge_sort(list, &|(one, _), (other, _)| Ok(order(one, other)?.is_lt()))?;
+        Ok(list.into_iter().map(|(_, value)| value).collect())
+    }
+
+    /// The last first: `tac`, and behind `sorted` what is `sort -r`.
+    ///
+    /// - `source`: a string, lines or an array.
+    ///
+    /// Returns a new array.
+    ///
+    /// Errors: when the source fails.
+    ///
+    /// ```rhai
+    /// print("a\nb".reversed().join(" "));        // b a
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn reversed(call: NativeCallContext, source: Dynamic) -> Fallible<Array> {
+        let mut list = elements(&call, "reversed", source)?;
+        list.reverse();
+        Ok(list)
+    }
+
+    /// Each once, in the order of its first time; with `sorted` it is `sort -u`.
+    ///
+    /// - `source`: a string, lines or an array.
+    ///
+    /// Returns lines; for an array of anything, an array. What is printed alike is alike.
+    ///
+    /// Errors: for another type.
+    ///
+    /// ```rhai
+    /// print("b\na\nb".unique().join(" "));        // b a
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn unique(call: NativeCallContext, source: Dynamic) -> Fallible<Dynamic> {
+        if !source.is_array() {
+            return Ok(Dynamic::from(lines_of(&call, "unique", source)?.then(Step::Unique(HashSet::new()))));
+        }
+        let (mut seen, mut list) = (HashSet::new(), Array::new());
+        for value in source.into_array().unwrap_or_default() {
+            if seen.insert(shown(&call, value.clone())?) {
+                list.push(value);
+            }
+        }
+        Ok(list.into())
+    }
+
+    /// Values as text of a fixed form: `printf`.
+    ///
+    /// - `value`: text or a number; an array for several codes.
+    /// - `codes`: `%s` text, `%d` a whole number, `%f` one with a fraction, `%x` and `%o`, `%%`; between
+    ///   `%` and the letter `-` (to the left), `0` (zeros in front), `+`, a width in characters, and
+    ///   `.` with the digits of a fraction or the most characters of a text.
+    ///
+    /// Returns a string; no newline is added.
+    ///
+    /// Errors: for a code that there is not, when a value does not fit its code, or their numbers differ.
+    ///
+    /// ```rhai
+    /// print(["web", 93.5].format("%-10s %5.1f%%"));        // web         93.5%
+    /// ```
+    #[rhai_fn(name = "format", return_raw)]
+    pub fn format_values(call: NativeCallContext, value: Dynamic, codes: &str) -> Fallible<String> {
+        let value = value.flatten();
+        let values = if value.is_array() { value.into_array().unwrap_or_default() } else { vec![value] };
+        let texts = values.into_iter().map(|value| shown(&call, value)).collect::<Fallible<Vec<_>>>()?;
+        Ok(printf(codes, &texts)?)
+    }
+
     /// Sorts an array in place by a closure of one's own; equal elements keep their order.
     ///
     /// - `list`: an array in a variable or a field.
@@ -713,7 +935,7 @@ mod text {
     /// ```
     #[rhai_fn(name = "sort", name = "sort_by", return_raw)]
     pub fn sort_by(call: NativeCallContext, list: &mut Array, compare: FnPtr) -> Fallible<()> {
-        *list = sorted(list.clone(), &|one, other| {
+        *list = merge_sort(list.clone(), &|one: &Dynamic, other: &Dynamic| {
             let order: Dynamic = compare.call_within_context(&call, (one.clone(), other.clone()))?;
             let number = order.as_int().or_else(|_| order.as_float().map(|order| order.signum() as i64));
             let number = number.or_else(|_| order.as_bool().map(|front| -i64::from(front)));
@@ -729,6 +951,8 @@ mod text {
     ///
     /// Returns an array of `#{count, line}`, the most frequent first, then by line.
     ///
+    /// Errors: for another type, and when the source of the lines fails.
+    ///
     /// ```rhai
     /// let most = "b\na\nb".count_each()[0].line;        // b
     /// ```
@@ -739,7 +963,7 @@ mod text {
 
     /// The most frequent lines: `sort | uniq -c | sort -rn | head`.
     ///
-    /// - `source`: a string, lines or an array.
+    /// - `source`: a string, lines, an array, or what `count_each` gave.
     /// - `n`: how many.
     ///
     /// Returns an array of `#{count, line}`, the most frequent first.
@@ -751,7 +975,13 @@ mod text {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn top(call: NativeCallContext, source: Dynamic, n: i64) -> Fallible<Array> {
-        Ok(lines_of(&call, "top", source)?.counted(number("top", n, 0)?)?)
+        let limit = number("top", n, 0)?;
+        let counted = |row: &Dynamic| row.read_lock::<Map>().is_some_and(|row| row.contains_key("count"));
+        if source.read_lock::<Array>().is_some_and(|rows| !rows.is_empty() && rows.iter().all(counted)) {
+            // `count_each` has put them in this order.
+            return Ok(source.into_array().unwrap_or_default().into_iter().take(limit).collect());
+        }
+        Ok(lines_of(&call, "top", source)?.counted(limit)?)
     }
 
     /// All lines as an array, to be kept.
@@ -764,6 +994,45 @@ mod text {
     #[rhai_fn(return_raw, pure)]
     pub fn to_array(lines: &mut Lines) -> Fallible<Array> {
         Ok(lines.collect()?.into_iter().map(Into::into).collect())
+    }
+
+    /// The lines for which a closure says true. For a pattern, `grep` is faster and stays lines.
+    ///
+    /// - `keep`: a closure of one line that returns true or false.
+    ///
+    /// Returns an array.
+    ///
+    /// Errors: what the closure throws, and when the source fails.
+    ///
+    /// ```rhai
+    /// let shells = file::lines("/etc/passwd").filter(|line| line.cut(":", 7).ends_with("sh"));
+    /// ```
+    #[rhai_fn(name = "filter", return_raw, pure)]
+    pub fn filter_lines(call: NativeCallContext, lines: &mut Lines, keep: FnPtr) -> Fallible<Array> {
+        let mut kept = Array::new();
+        for line in lines.iter()? {
+            let line = Dynamic::from(line?);
+            if keep.call_within_context(&call, (line.clone(),))? {
+                kept.push(line);
+            }
+        }
+        Ok(kept)
+    }
+
+    /// What a closure makes of each line.
+    ///
+    /// - `change`: a closure of one line.
+    ///
+    /// Returns an array.
+    ///
+    /// Errors: what the closure throws, and when the source fails.
+    ///
+    /// ```rhai
+    /// print("80\n443".lines().map(|port| port.to_int() + 8000).join(" "));        // 8080 8443
+    /// ```
+    #[rhai_fn(name = "map", return_raw, pure)]
+    pub fn map_lines(call: NativeCallContext, lines: &mut Lines, change: FnPtr) -> Fallible<Array> {
+        lines.iter()?.map(|line| change.call_within_context(&call, (line?,))).collect()
     }
 
     /// How many lines there are: `wc -l`.
@@ -989,6 +1258,51 @@ mod text {
         text.replace(from, to.encode_utf8(&mut [0; 4]))
     }
 
+    /// Text of JSON as a value: `jq`.
+    ///
+    /// - `text`: one JSON value.
+    ///
+    /// Returns a map, an array, a string, a number, true, false or `()`.
+    ///
+    /// Errors: when it is not JSON, with line and column.
+    ///
+    /// ```rhai
+    /// print(parse_json(`{"name": "web", "ports": [80]}`).ports[0]);        // 80
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn parse_json(text: &str) -> Fallible<Dynamic> {
+        Ok(super::super::from_json(text.as_bytes())?)
+    }
+
+    /// A value as JSON, on one line.
+    ///
+    /// - `value`: text, a number, true, false, `()`, or arrays and maps of these.
+    ///
+    /// Returns a string.
+    ///
+    /// Errors: for a value that JSON has no form for.
+    ///
+    /// ```rhai
+    /// print([1, #{ name: "web" }].to_json());        // [1,{"name":"web"}]
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn to_json(value: Dynamic) -> Fallible<String> {
+        Ok(super::super::to_json(&value)?)
+    }
+
+    /// A map as JSON, on one line.
+    ///
+    /// Errors: for a value that JSON has no form for.
+    ///
+    /// ```rhai
+    /// print(#{ name: "web" }.to_json());        // {"name":"web"}
+    /// ```
+    // Of exactly this type, or Rhai's own would be chosen.
+    #[rhai_fn(name = "to_json", return_raw)]
+    pub fn map_to_json(value: Map) -> Fallible<String> {
+        to_json(value.into())
+    }
+
     /// A text as a whole number; blanks around it do not matter.
     ///
     /// Errors: when it is none.
@@ -1018,13 +1332,13 @@ mod text {
 
 /// Merge sort: unlike the standard library's, it can stop at an error, and a comparison without an
 /// order of its own (`a <= b`) does no harm.
-fn sorted(mut list: Array, before: &dyn Fn(&Dynamic, &Dynamic) -> Fallible<bool>) -> Fallible<Array> {
+fn merge_sort<T>(mut list: Vec<T>, before: &dyn Fn(&T, &T) -> Fallible<bool>) -> Fallible<Vec<T>> {
     if list.len() < 2 {
         return Ok(list);
     }
     let right = list.split_off(list.len() / 2);
-    let (left, right) = (sorted(list, before)?, sorted(right, before)?);
-    let mut merged = Array::with_capacity(left.len() + right.len());
+    let (left, right) = (merge_sort(list, before)?, merge_sort(right, before)?);
+    let mut merged = Vec::with_capacity(left.len() + right.len());
     let mut left = left.into_iter().peekable();
     for other in right {
         while let Some(one) = left.peek()
@@ -1036,6 +1350,96 @@ fn sorted(mut list: Array, before: &dyn Fn(&Dynamic, &Dynamic) -> Fallible<bool>
     }
     merged.extend(left);
     Ok(merged)
+}
+
+/// The order of two texts, two numbers, or two arrays of these.
+fn order(one: &Dynamic, other: &Dynamic) -> Result<Ordering> {
+    let number = |value: &Dynamic| value.as_float().ok().or_else(|| value.as_int().ok().map(|number| number as f64));
+    if let (Some(one), Some(other)) = (one.read_lock::<ImmutableString>(), other.read_lock::<ImmutableString>()) {
+        return Ok(one.cmp(&*other));
+    }
+    if let (Ok(one), Ok(other)) = (one.as_int(), other.as_int()) {
+        return Ok(one.cmp(&other));
+    }
+    if let (Some(one), Some(other)) = (number(one), number(other)) {
+        return Ok(one.total_cmp(&other));
+    }
+    if let (Some(one), Some(other)) = (one.read_lock::<Array>(), other.read_lock::<Array>()) {
+        for (one, other) in one.iter().zip(other.iter()) {
+            let order = order(one, other)?;
+            if order.is_ne() {
+                return Ok(order);
+            }
+        }
+        return Ok(one.len().cmp(&other.len()));
+    }
+    Err(Error::new(format!("sort `{one}` and `{other}`: they have no order"))
+        .help("give a key: `.sorted(|line| line.to_int())`"))
+}
+
+/// The codes of printf(1) that people use. Unlike there, nothing is made up for what does not fit,
+/// and a width counts characters, not bytes.
+fn printf(codes: &str, values: &[ImmutableString]) -> Result<String> {
+    let refuse = |why: String| {
+        let error = Error::new(format!("format as `{codes}`: {why}"));
+        error.help("`%s` is text, `%d` a whole number, `%.1f` one with a fraction, `%5s` and `%-5s` fill up, `%%` is a percent sign")
+    };
+    let (mut out, mut rest, mut values) = (String::new(), codes, values.iter());
+    while let Some((before, code)) = rest.split_once('%') {
+        out.push_str(before);
+        let mut left = code;
+        let mut part = |of: fn(char) -> bool| {
+            let (part, behind) = left.split_at(left.find(|char| !of(char)).unwrap_or(left.len()));
+            left = behind;
+            part
+        };
+        let flags = part(|char| "-0+".contains(char));
+        let width = part(|char| char.is_ascii_digit());
+        let digits = if part(|char| char == '.').is_empty() { None } else { Some(part(|char| char.is_ascii_digit())) };
+        let kind = left.chars().next().unwrap_or(' ');
+        let place = codes[..codes.len() - code.len()].chars().count();
+        let small = |digits: &str| if digits.is_empty() { Some(0) } else { digits.parse().ok().filter(|n| *n < 1000) };
+        let (Some(width), Some(precision)) = (small(width), small(digits.unwrap_or_default())) else {
+            return Err(refuse(format!("the width at character {place} is too large")));
+        };
+        if !"sdfxXo%".contains(kind) {
+            return Err(refuse(format!("there is no such code at character {place}")));
+        }
+        rest = &left[1..];
+        if kind == '%' {
+            out.push('%');
+            continue;
+        }
+        let value =
+            values.next().ok_or_else(|| refuse(format!("there is no value for the code at character {place}")))?;
+        let unfit = || refuse(format!("`{value}` is no number for `%{kind}`"));
+        let whole = || value.trim().parse::<i64>().map_err(|_| unfit());
+        let (mut sign, text) = match kind {
+            's' => ("", value.chars().take(digits.map_or(usize::MAX, |_| precision)).collect()),
+            'd' => (if whole()? < 0 { "-" } else { "" }, whole()?.unsigned_abs().to_string()),
+            'x' => ("", format!("{:x}", whole()?)),
+            'X' => ("", format!("{:X}", whole()?)),
+            'o' => ("", format!("{:o}", whole()?)),
+            _ => {
+                let number = value.trim().parse::<f64>().ok().filter(|number| number.is_finite()).ok_or_else(unfit)?;
+                let precision = digits.map_or(6, |_| precision);
+                (if number.is_sign_negative() { "-" } else { "" }, format!("{:.precision$}", number.abs()))
+            }
+        };
+        if sign.is_empty() && flags.contains('+') && "df".contains(kind) {
+            sign = "+";
+        }
+        let gap = width.saturating_sub(sign.len() + text.chars().count());
+        out.push_str(&match (flags.contains('-'), flags.contains('0') && kind != 's') {
+            (true, _) => format!("{sign}{text}{:gap$}", ""),
+            (false, true) => format!("{sign}{}{text}", "0".repeat(gap)),
+            (false, false) => format!("{:gap$}{sign}{text}", ""),
+        });
+    }
+    if values.next().is_some() {
+        return Err(refuse("there are more values than codes".to_owned()));
+    }
+    Ok(out + rest)
 }
 
 fn first_group(captures: &regex::Captures<'_>) -> String {

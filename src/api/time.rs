@@ -27,6 +27,10 @@ impl Time {
     pub fn format(self, format: &str) -> Result<String> {
         let items: Vec<Item<'_>> = StrftimeItems::new(format).collect();
         let mut text = String::new();
+        if let Some(codes) = format.strip_prefix('+') {
+            let error = Error::new(format!("format a time as `{format}`: the `+` is of date(1)"));
+            return Err(error.help(format!("write `{codes}`")));
+        }
         let known = !items.contains(&Item::Error);
         if known && write!(text, "{}", self.0.format_with_items(items.iter())).is_ok() {
             return Ok(text);

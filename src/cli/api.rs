@@ -11,11 +11,30 @@ use std::sync::Arc;
 /// Rhai keeps functions in no order: the order is the one in which their files have them.
 static FILES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/src/api");
 
+/// bash's habits and what takes their place; the file says how it is written.
+static HABITS: &str = include_str!("habits.txt");
+
 /// The words of `moyai api`.
 #[derive(clap::Args)]
 pub struct Api {
-    /// A namespace (`docker`), a function (`docker::commit`), or a word to look for
+    /// A namespace (`docker`), a function (`docker::commit`), a word to look for (`awk`), or `bash`
+    /// for bash's habits with their lines in a script
     word: Option<String>,
+}
+
+/// A habit of bash, and the line that takes its place.
+#[derive(Debug, Clone, Default)]
+pub struct Habit {
+    /// What it is about.
+    pub group: String,
+    /// Lines of bash.
+    pub bash: String,
+    /// Lines of Rhai, or of a shell that calls `moyai`.
+    pub ours: String,
+    /// Whether `ours` is for a shell.
+    pub shell: bool,
+    /// What the lines of bash are called with, and what ours are.
+    pub words: (String, String),
 }
 
 /// One function as scripts see it.
@@ -29,6 +48,8 @@ pub struct Function {
     pub arguments: Option<Vec<(String, String)>>,
     /// What it gives, as a word; empty for nothing.
     pub gives: String,
+    /// Whether it can fail.
+    pub fallible: bool,
     /// The doc comment's lines.
     pub docs: Vec<String>,
     global: bool,
@@ -38,6 +59,11 @@ pub struct Function {
 impl Api {
     /// One line a function; in full what is asked for by name.
     pub fn main(&self, run: &Arc<Run>) -> Result<i32> {
+        let habits = habits();
+        if self.word.as_deref() == Some("bash") {
+            run.print(&table(&habits.iter().collect::<Vec<_>>()));
+            return Ok(0);
+        }
         let all = functions(run);
         let width = rustix::termios::tcgetwinsize(std::io::stdout()).map_or(80, |size| usize::from(size.ws_col));
         let width = width.clamp(40, 120);
@@ -52,6 +78,9 @@ impl Api {
         let found = of(&|function| {
             function.name.to_lowercase().contains(&low) || function.summary().to_lowercase().contains(&low)
         });
+        // What has a name of its own here needs no translation.
+        let known = |habit: &&Habit| group.is_empty() && named.is_empty() && habit.has(word);
+        let known: Vec<&Habit> = habits.iter().filter(known).collect();
         if !group.is_empty() {
             brief(run, &group, width);
         } else if let [function] = found.as_slice() {
@@ -61,11 +90,21 @@ impl Api {
             run.print(&texts.join("\n\n"));
         } else if !found.is_empty() {
             brief(run, &found, width);
-        } else {
+        } else if known.is_empty() {
             return Err(Error::new(format!("nothing that a script can call is about `{word}`"))
                 .help("`moyai api` shows all; Rhai's own functions are in https://rhai.rs/book"));
         }
+        if !known.is_empty() {
+            run.print(&format!("{}{}", if found.is_empty() { "" } else { "\n" }, table(&known)));
+        }
         Ok(0)
+    }
+}
+
+impl Habit {
+    /// Whether a program or another word of its bash is this one.
+    fn has(&self, word: &str) -> bool {
+        self.bash.split(|char: char| char.is_whitespace() || ";|&()<>\"'`".contains(char)).any(|known| known == word)
     }
 }
 
@@ -107,6 +146,52 @@ impl Function {
     }
 }
 
+/// The habits of bash, in the order of the file.
+pub fn habits() -> Vec<Habit> {
+    let mut habits: Vec<Habit> = Vec::new();
+    let (mut group, mut next) = ("", true);
+    for line in HABITS.lines() {
+        let Some((mark, text)) = line.split_once(' ').filter(|(mark, _)| *mark != "#") else {
+            next |= line.is_empty();
+            continue;
+        };
+        if mark == "=" {
+            group = text;
+            continue;
+        }
+        if std::mem::take(&mut next) {
+            habits.push(Habit { group: group.to_owned(), ..Habit::default() });
+        }
+        let Some(habit) = habits.last_mut() else { continue };
+        match mark {
+            "$" => habit.bash += &format!("{text}\n"),
+            ":" => {
+                let (theirs, ours) = text.split_once(" | ").unwrap_or((text, text));
+                habit.words = (theirs.to_owned(), ours.to_owned());
+            }
+            _ => {
+                habit.shell = mark == "!";
+                habit.ours += &format!("{text}\n");
+            }
+        }
+    }
+    habits
+}
+
+/// Each habit with its line below it, under what they are about.
+fn table(habits: &[&Habit]) -> String {
+    let (mut out, mut group) = (Vec::new(), "");
+    for habit in habits {
+        if habit.group != group {
+            group = &habit.group;
+            out.push(format!("{}{group}", if out.is_empty() { "" } else { "\n" }));
+        }
+        out.extend(habit.bash.lines().map(|line| format!("  {line}")));
+        out.extend(habit.ours.lines().map(|line| format!("      {line}")));
+    }
+    out.join("\n")
+}
+
 /// Every function of moyai, in the order in which it is printed.
 pub fn functions(run: &Arc<Run>) -> Vec<Function> {
     let engine = engine::build(&Context::new(run.clone()));
@@ -129,9 +214,9 @@ fn function(namespace: &str, metadata: &FuncMetadata) -> Option<Function> {
     let (name, arguments) = match plain.split_once('$') {
         Some(("get", field)) => (format!("{}.{field}", arguments.first()?.0), None),
         // A field that can be set is shown once; `to_debug` is for `debug()` alone, and that values
-        // of one kind compare needs no line.
+        // of one kind compare, and of two do not, needs no line.
         Some(_) => return None,
-        None if ["to_debug", "==", "!=", "<", "<=", ">", ">="].contains(&plain) => return None,
+        None if ["to_debug", "==", "!=", "<", "<=", ">", ">=", "+="].contains(&plain) => return None,
         None if !plain.starts_with(|char: char| char.is_alphabetic()) => {
             let names: Vec<String> = arguments.into_iter().map(|(name, _)| name).collect();
             (names.join(&format!(" {plain} ")), None)
@@ -154,6 +239,7 @@ fn function(namespace: &str, metadata: &FuncMetadata) -> Option<Function> {
         name,
         arguments,
         gives: if gives == "()" { String::new() } else { kind(gives) },
+        fallible: metadata.return_type.starts_with("Fallible"),
         docs,
         place,
     })

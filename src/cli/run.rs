@@ -281,6 +281,9 @@ mod tests {
         assert_eq!(asked("--dry-rnu s").unwrap_err().help.unwrap(), "did you mean `--dry-run`?");
         assert_eq!(asked("s --dry-run=yes").unwrap_err().message, "`--dry-run` takes no value");
         assert_eq!(asked("s --at").unwrap_err().message, "`--at` needs a value");
-        assert_eq!(asked("s --timeout never").unwrap_err().message, "`--timeout`: `never` is not a duration");
+        assert_eq!(
+            asked("s --timeout never").unwrap_err().message,
+            "`--timeout`: `never` is not a duration: look at character 1"
+        );
     }
 }

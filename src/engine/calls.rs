@@ -5,6 +5,85 @@ use super::walk::{OTHER, Walk};
 use rhai::{AST, Expr, FnCallExpr, Namespace, Position, Stmt};
 use std::collections::BTreeSet;
 
+/// The functions whose text a person reads.
+const SHOWING: &[&str] = &["die", "log", "print", "warn"];
+
+/// What bash and other languages call it, and what is written here.
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("awk", "x.field(2)"),
+    ("case", "switch x { \"a\" => ..., _ => ... }"),
+    ("cat", "file::read(path)"),
+    ("cd", "cmd(`...`).dir(path)"),
+    ("chmod", "file::mode(path, \"0644\")"),
+    ("cp", "file::copy(from, to)"),
+    ("curl", "http::get(url)"),
+    ("date", "now().format(\"%F\")"),
+    ("declare", "let name = value;"),
+    ("defer", "defer(|| ...);"),
+    ("each", "for x in list { ... }"),
+    ("echo", "print(\"...\");"),
+    ("elif", "else if x { ... }"),
+    ("exec", "cmd(`...`).run();"),
+    ("exit", "exit(1);"),
+    ("export", "let name = value;"),
+    ("foreach", "for x in list { ... }"),
+    ("function", "fn name(arguments) { ... }"),
+    ("hostname", "$(`hostname`)"),
+    ("input", "file::lines(\"/dev/stdin\")[0]"),
+    ("length", "x.len()`, of lines `x.count()"),
+    ("ln", "file::link(target, path)"),
+    ("local", "let name = value;"),
+    ("lower", "x.to_lower()"),
+    ("lowercase", "x.to_lower()"),
+    ("ls", "glob(\"*\")"),
+    ("mktemp", "file::temp_dir()"),
+    ("mv", "file::rename(from, to)"),
+    ("print", "print(\"...\");"),
+    ("printf", "print(\"...\");"),
+    ("println", "print(\"...\");"),
+    ("pwd", "$(`pwd`)"),
+    ("rand", "$(`shuf -i 1-6 -n 1`)"),
+    ("random", "$(`shuf -i 1-6 -n 1`)"),
+    ("readonly", "const NAME = value;"),
+    ("rm", "file::remove(path)"),
+    ("sed", "x.sub(\"pattern\", \"text\")"),
+    ("seq", "range(1, 4)"),
+    ("shift", "args.skip(1)"),
+    ("size", "x.len()`, of lines `x.count()"),
+    ("sleep", "sleep(\"1s\");"),
+    ("slice", "x.extract(from, count)"),
+    ("source", "import \"lib\" as lib;"),
+    ("strip", "x.trim()"),
+    ("substr", "x.sub_string(from, count)"),
+    ("substring", "x.sub_string(from, count)"),
+    ("sum", "x.reduce(|sum, n| sum + n, 0)"),
+    ("system", "cmd(`...`).run();"),
+    ("tac", "x.reversed()"),
+    ("test", "file::exists(path)"),
+    ("touch", "file::append(path, \"\")"),
+    ("tr", "x.replace(\"from\", \"to\")"),
+    ("trap", "defer(|| ...);"),
+    ("uniq", "x.unique()"),
+    ("unset", "name = ();"),
+    ("upper", "x.to_upper()"),
+    ("uppercase", "x.to_upper()"),
+    ("wc", "x.count()"),
+    ("wget", "http::get(url)"),
+    ("whoami", "$(`whoami`)"),
+    ("words", "x.split()"),
+];
+
+/// The hint for a word that is right elsewhere.
+pub(super) fn instead(word: &str) -> Option<String> {
+    match word {
+        "set" => Some("an error ends a script without it; `moyai run -x` shows each command".to_owned()),
+        _ => {
+            let (_, ours) = ELSEWHERE.iter().find(|(theirs, _)| *theirs == word)?;
+            Some(if ours.contains('`') { format!("write {ours}") } else { format!("write `{ours}`") })
+        }
+    }
+}
+
 /// Where a name before `::` leads.
 pub(super) enum Space {
     File(usize),
@@ -45,7 +124,7 @@ impl Walk<'_> {
         } else {
             let known = self.sight.variables.iter().map(|(known, _)| known.as_str()).chain(["args"]);
             let known = known.chain(self.program.constants(self.file)).chain(self.functions.keys().copied());
-            meant(nearest(name, known))
+            instead(name).unwrap_or_else(|| meant(nearest(name, known)))
         };
         self.report(at, format!("there is no variable `{name}`"), help);
     }
@@ -106,7 +185,16 @@ impl Walk<'_> {
         if call.is_operator_call() && name == "|" {
             self.pipe(call);
         }
-        call.args.iter().for_each(|arg| self.expr(arg));
+        if call.is_operator_call() {
+            self.operator(call);
+        }
+        for arg in &call.args {
+            self.gives(arg);
+            self.expr(arg);
+            if SHOWING.contains(&name) && !self.functions.contains_key(name) {
+                self.shown(arg);
+            }
+        }
         if call.is_operator_call() || !name.starts_with(|char: char| char.is_alphabetic() || char == '_') {
             return;
         }
@@ -143,16 +231,16 @@ impl Walk<'_> {
 
     /// What somebody may have meant by a function that is not there.
     fn guess(&self, name: &str) -> String {
+        if let Some(instead) = instead(name) {
+            return instead;
+        }
         let gives = |file: &Option<usize>| file.is_some_and(|file| self.program.functions(file).contains_key(name));
         let import = self.sight.spaces.iter().find(|(_, file)| gives(file)).map(|(space, _)| space.as_str());
         if let Some(home) = import.or_else(|| self.table.home(name)) {
             return meant(Some(format!("{home}::{name}")));
         }
-        match name {
-            "echo" | "printf" => meant(Some("print")),
-            "cat" => meant(Some("file::read")),
-            _ => meant(nearest(name, self.functions.keys().copied().chain(self.table.names("")))),
-        }
+        let known = self.functions.keys().copied().chain(self.table.names(""));
+        meant(nearest(name, known.chain(self.fields.iter().map(String::as_str))))
     }
 
     fn wrong_count(&mut self, name: &str, at: Position, counts: &BTreeSet<usize>, found: usize) {
@@ -201,8 +289,7 @@ impl Walk<'_> {
         let before = self.table.counts("", name).into_iter().flatten().chain(theirs.into_iter().flatten());
         let counts: BTreeSet<usize> = before.filter_map(|count| count.checked_sub(1)).chain(with_this).collect();
         if counts.is_empty() {
-            let known = self.table.names("").chain(self.functions.keys().copied());
-            let near = meant(nearest(name, known.chain(self.fields.iter().map(String::as_str))));
+            let near = self.guess(name);
             self.report(at, format!("there is no method `{name}`"), near);
         } else if !counts.contains(&count) {
             self.wrong_count(name, at, &counts, count);

@@ -39,10 +39,13 @@ impl Walk<'_> {
     /// What is done with a command: a reading method on one that acts is a mistake.
     pub(super) fn links(&mut self, root: &Expr, links: &[(bool, &Expr)]) {
         let mut command = self.is_command(root);
-        for (index, link) in links {
+        for (place, (index, link)) in links.iter().enumerate() {
             match link {
                 Expr::MethodCall(call, at) if !index => {
                     self.method(call, *at);
+                    if place + 1 < links.len() {
+                        self.gives_nothing(call, *at);
+                    }
                     if command && READING.contains(&call.name.as_str()) {
                         self.must_read(root);
                     }

@@ -1,25 +1,62 @@
-//! Text against a number: in Rhai `"1" == 1` is false and `"10" > 9` too, without a word. Here it
-//! is an error, so that no comparison means something else than it says.
+//! Kinds that have nothing to do with each other: in Rhai `"1" == 1` is false and `"10" > 9` too,
+//! without a word, and a sum of `"1"` and `"2"` is `012`. Here these are errors, so that nothing
+//! means something else than it says.
 
-use crate::api::Fallible;
+use crate::api::command::Command;
+use crate::api::text::Lines;
+use crate::api::time::Time;
 use crate::run::Error;
-use rhai::{Engine, ImmutableString};
+use rhai::{Array, Engine, ImmutableString as Text};
+use std::any::TypeId;
 
-/// Adds the comparisons.
+pub(super) const MESSAGE: &str = "this compares text with a number";
+pub(super) const HELP: &str = "make a number of the text with `.to_int()`, or text of the number with `.to_string()`";
+
+const EQUAL: &[&str] = &["==", "!="];
+const ORDER: &[&str] = &["==", "!=", "<", "<=", ">", ">="];
+
+/// Adds the comparisons, and the sum: `n + " files"` is meant, `n += text` is not.
 pub fn register(engine: &mut Engine) {
-    fn refuse<A, B>(_: A, _: B) -> Fallible<bool> {
-        Err(Error::new("this compares text with a number")
-            .help("make a number of the text with `parse_int(text)`, or text of the number with `.to_string()`")
-            .into())
-    }
-    for operator in ["==", "!=", "<", "<=", ">", ">="] {
-        engine.register_fn(operator, refuse::<ImmutableString, i64>);
-        engine.register_fn(operator, refuse::<i64, ImmutableString>);
-        engine.register_fn(operator, refuse::<ImmutableString, f64>);
-        engine.register_fn(operator, refuse::<f64, ImmutableString>);
-        engine.register_fn(operator, refuse::<char, i64>);
-        engine.register_fn(operator, refuse::<i64, char>);
-        engine.register_fn(operator, refuse::<char, f64>);
-        engine.register_fn(operator, refuse::<f64, char>);
-    }
+    let (text, letter, number, fraction) =
+        (TypeId::of::<Text>(), TypeId::of::<char>(), TypeId::of::<i64>(), TypeId::of::<f64>());
+    let (truth, list, lines) = (TypeId::of::<bool>(), TypeId::of::<Array>(), TypeId::of::<Lines>());
+    let (command, time) = (TypeId::of::<Command>(), TypeId::of::<Time>());
+    // Each costs start-up: without types as text (`register_raw_fn`), and where only one order of the
+    // two would be written, without the other.
+    let mut refuse = |operators: &[&str], pairs: &[[TypeId; 2]], message: &'static str, help: &'static str| {
+        for (operator, pair) in operators.iter().flat_map(|operator| pairs.iter().map(move |pair| (*operator, pair))) {
+            engine.register_raw_fn::<bool>(operator, pair, move |_, _| Err(Error::new(message).help(help).into()));
+        }
+    };
+    let both = |one: TypeId, other: TypeId| [[one, other], [other, one]];
+    let mixed = [both(text, number), both(text, fraction), both(letter, number), both(letter, fraction)].concat();
+    refuse(ORDER, &mixed, MESSAGE, HELP);
+    refuse(
+        EQUAL,
+        &[[truth, text], [text, truth], [truth, number]],
+        "this compares true or false with something else",
+        "write `if x { ... }` or `if !x { ... }`",
+    );
+    let help = "`x.len()` is how many it has, `value in x` looks for one, `x.join(\" \")` is its text";
+    refuse(EQUAL, &[[list, text], [text, list]], "this compares a list with one value", help);
+    refuse(ORDER, &[[list, number]], "this compares a list with one value", help);
+    let help = "`x.count()` is how many there are, `value in x` looks for one, `x.join(\"\\n\")` is their text";
+    refuse(EQUAL, &[[lines, text], [text, lines]], "this compares lines with one value", help);
+    refuse(ORDER, &[[lines, number]], "this compares lines with one value", help);
+    let help = "`.read()` gives what it prints, `.code()` its status, `.ok()` whether it succeeds";
+    refuse(
+        EQUAL,
+        &[[command, text], [text, command], [command, truth]],
+        "this compares a command that was not run",
+        help,
+    );
+    refuse(ORDER, &[[command, number]], "this compares a command that was not run", help);
+    refuse(
+        ORDER,
+        &[[time, text], [time, number], [number, time]],
+        "this compares a time with something else",
+        "`x.epoch` is a time in seconds, `time(text)` makes one of a text",
+    );
+    let help = "make a number of the text with `.to_int()`";
+    refuse(&["+="], &[[number, text], [fraction, text]], "this adds text to a number", help);
 }

@@ -11,6 +11,7 @@ pub mod program;
 pub mod report;
 pub mod rules;
 pub mod shell;
+mod traps;
 mod walk;
 pub mod words;
 

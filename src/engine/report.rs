@@ -1,5 +1,6 @@
 //! Errors as a person reads them: file, line, the source line underlined, what to write instead.
 
+use super::calls::instead;
 use super::load::Source;
 use super::names;
 use super::program::Program;
@@ -88,7 +89,13 @@ pub fn syntax(source: &Source, error: &ParseError) -> Box<Report> {
     let rest: String = here.chars().skip(column.saturating_sub(1)).collect();
     let two = |message: &str, help: &str| (message.to_owned(), help.to_owned());
     let begins = |what: &str| ["$", "cmd", "sh"].into_iter().find(|name| what == format!("for '{name}' expression"));
+    let before = here.strip_suffix(rest.as_str()).unwrap_or_default();
+    let is_test = ["if [ ", "if [[ ", "while [ ", "while [[ "].into_iter().any(|test| here.contains(test));
     let (message, help) = match error.err_type() {
+        P::MissingToken(..) | P::MismatchedType(..) if is_test => two(
+            "this is a test of a shell",
+            "write `if file::exists(path) { ... }`; `x == \"\"` for `-z`, `n > 3` for `-gt`, `&&` for `-a`",
+        ),
         P::BadInput(L::MalformedChar(text)) => {
             (format!("`'{text}'` is no text: single quotes hold one character"), format!("write `\"{text}\"`"))
         }
@@ -113,17 +120,24 @@ pub fn syntax(source: &Source, error: &ParseError) -> Box<Report> {
         P::BadInput(L::UnexpectedInput(_)) if rest.starts_with("try") => {
             two("`try` gives no value", "set the variable within: `let x = (); try { x = ...; } catch { ... }`")
         }
+        P::BadInput(L::UnexpectedInput(what)) if what == "*" && before.ends_with(" in ") => {
+            (format!("`{what}` cannot stand here"), "write `for path in glob(\"*.log\") { ... }`".into())
+        }
         P::BadInput(L::UnexpectedInput(what)) => (format!("`{what}` cannot stand here"), String::new()),
         P::Reserved(word) if word == "#" => two("a comment begins with `//`", "write `// ...`"),
         P::Reserved(word) if ["null", "nil", "void"].contains(&word.as_str()) => {
             (format!("there is no `{word}`"), "write `()` for nothing".into())
         }
         P::Reserved(word) if !word.contains(char::is_alphanumeric) => (format!("there is no `{word}`"), String::new()),
-        P::Reserved(word) if here.strip_suffix(rest.as_str()).is_some_and(|before| before.ends_with('.')) => {
+        P::Reserved(word) if before.ends_with('.') => {
             (format!("`{word}` is a reserved word"), format!("write `[\"{word}\"]` for a field"))
+        }
+        P::Reserved(word) if statement(before).is_empty() && instead(word).is_some() => {
+            ("this is a line of a shell".into(), instead(word).unwrap_or_default())
         }
         P::Reserved(word) => (format!("`{word}` is a reserved word"), "choose another name".into()),
         P::UnknownOperator(what) if what == "++" => two("there is no `++`", "write `+= 1`"),
+        P::UnknownOperator(what) if what == "--" => two("there is no `--`", "write `-= 1`"),
         P::UnknownOperator(what) if what == "?" => {
             two("there is no `? :`", "write `if a { b } else { c }`, which gives a value")
         }
@@ -147,14 +161,29 @@ pub fn syntax(source: &Source, error: &ParseError) -> Box<Report> {
             )
         }
         P::MissingToken(token, _) if token == ";" => {
-            let (message, help, place) = missing(source, line, here.strip_suffix(&*rest).unwrap_or_default());
+            let (message, help, place) = missing(source, line, before, &rest);
             (line, column) = place.unwrap_or((line, column));
             (message, help)
         }
+        P::MissingToken(token, _) if token == "{" => {
+            let near = [before.split_whitespace().last(), rest.split_whitespace().next()];
+            let near = near.into_iter().flatten().find_map(|word| WORDS.iter().find(|(theirs, _)| *theirs == word));
+            ("a `{` should stand here".into(), near.map_or_else(String::new, |(_, ours)| format!("write `{ours}`")))
+        }
+        P::MissingToken(token, _) if token == ")" && before.contains("= (") => {
+            two("`)` is missing before this", "an array is written `[1, 2, 3]`")
+        }
+        P::MissingToken(token, what) if token == "," && rest.starts_with('=') && what.contains("parameters") => {
+            two("a parameter has no default", "write a second function: `fn f(a) { f(a, \"default\") }`")
+        }
+        P::MissingToken(token, _) if token == "]" && rest.starts_with(':') => two("`]` is missing before this", PART),
         P::MissingToken(token, what) => (format!("`{token}` is missing {}", what.replace('\'', "`")), String::new()),
         P::MismatchedType(wanted, found) => {
             let wanted = wanted.replace("a boolean expression", "true or false");
-            (format!("this is {}, and must be {wanted}", found.trim_start_matches("not ")), String::new())
+            let found = found.trim_start_matches("not ");
+            let default = "a default is `env(name, default)`, `x ?? default`, or `if x == \"\" { ... }`";
+            let help = if found == "a string" && wanted == "true or false" { default } else { "" };
+            (format!("this is {found}, and must be {wanted}"), help.into())
         }
         P::UnexpectedEOF => two("the script ends in the middle of something", "look for a bracket that is not closed"),
         P::ExprTooDeep => two("this is nested too deeply", "take it apart: put a part into a variable or a function"),
@@ -164,6 +193,13 @@ pub fn syntax(source: &Source, error: &ParseError) -> Box<Report> {
         }
         P::AssignmentToConstant(name) => {
             (format!("`{name}` is a constant"), format!("declare it with `let`, or copy it: `let copy = {name};`"))
+        }
+        P::AssignmentToInvalidLHS(_) => two(
+            "a value cannot be put here",
+            "`name = value`, `list[0] = value` and `map.field = value` can; a command's variable is `.env(\"NAME\", value)`",
+        ),
+        P::FnMissingParams(name) => {
+            (format!("the parameters of `{name}` are missing"), format!("write `fn {name}() {{ ... }}`"))
         }
         P::WrongFnDefinition => two(
             "a function cannot stand within a block",
@@ -180,9 +216,31 @@ pub fn syntax(source: &Source, error: &ParseError) -> Box<Report> {
     Box::new(Report::new(source, line, column, message, Some(help).filter(|help| !help.is_empty())))
 }
 
+/// What stands between `if` and its block in other languages.
+const WORDS: &[(&str, &str)] = &[
+    ("-eq", "=="),
+    ("-ge", ">="),
+    ("-gt", ">"),
+    ("-le", "<="),
+    ("-lt", "<"),
+    ("-ne", "!="),
+    ("and", "&&"),
+    ("not", "!"),
+    ("or", "||"),
+    ("read", "for line in file::lines(path) { ... }"),
+];
+
+/// For a range where one place is meant.
+const PART: &str = "a part of an array is `.extract(from, count)`, of a text `.sub_string(from, count)`";
+
+/// The statement that ends here, as far as it is on this line.
+fn statement(before: &str) -> &str {
+    before.rsplit([';', '{', '}']).next().unwrap_or_default().trim()
+}
+
 /// A missing `;`: message, help, and where the mistake is if not here. It stands where the
 /// statement before ended, unless this is a line of a shell.
-fn missing(source: &Source, line: usize, before: &str) -> (String, String, Option<(usize, usize)>) {
+fn missing(source: &Source, line: usize, before: &str, rest: &str) -> (String, String, Option<(usize, usize)>) {
     if before.trim().is_empty() {
         let lines = source.text.lines().take(line.saturating_sub(1)).enumerate();
         let code = |text: &str| text.split(" //").next().unwrap_or_default().trim_end().to_owned();
@@ -195,14 +253,16 @@ fn missing(source: &Source, line: usize, before: &str) -> (String, String, Optio
         let message = "this stands behind the end of the text: `\\` is no escape in backticks";
         return (message.into(), "write a backtick twice".into(), None);
     }
-    let help = match before.trim() {
-        "echo" | "printf" => "write `print(\"...\");`".to_owned(),
-        "function" => "write `fn name(arguments) { ... }`".to_owned(),
-        line if ["local ", "export ", "declare ", "readonly "].iter().any(|word| line.starts_with(word)) => {
-            "write `let name = value;`".to_owned()
-        }
-        "local" | "export" | "declare" | "readonly" => "write `let name = value;`".to_owned(),
-        word if word.chars().all(|char| char.is_alphanumeric() || char == '_') => {
+    let before = statement(before);
+    if rest.starts_with('{') && before.ends_with("()") {
+        return ("a function begins with `fn`".into(), format!("write `fn {before} {{ ... }}`"), None);
+    }
+    let (word, behind) = before.split_once(' ').unwrap_or((before, ""));
+    if let Some(help) = instead(word).filter(|_| !behind.starts_with('=')) {
+        return ("this is a line of a shell".into(), help, None);
+    }
+    let help = match before {
+        word if !word.is_empty() && word.chars().all(|char| char.is_alphanumeric() || char == '_') => {
             format!("a program is run by cmd(`{word} ...`).run(); its output is $(`{word} ...`)")
         }
         _ => return ("a `;` is missing before this".into(), String::new(), None),
@@ -290,6 +350,8 @@ fn kind(name: &str) -> String {
         "char" => "a character".into(),
         "()" => "nothing, `()`".into(),
         "Fn" | "FnPtr" => "a function".into(),
+        "lines" | "Lines" => "lines".into(),
+        range if range.contains("Range<") => "a range".into(),
         "Dynamic" | "?" => "anything".into(),
         "" => "nothing".into(),
         other => {
@@ -307,6 +369,9 @@ fn runtime(engine: &Engine, error: &EvalAltResult) -> Error {
         E::ErrorFunctionNotFound(signature, _) => no_function(engine, signature, MISSING),
         E::ErrorVariableNotFound(name, _) => Error::new(format!("there is no variable `{name}`")),
         E::ErrorModuleNotFound(name, _) => Error::new(format!("there is no namespace `{name}`")),
+        E::ErrorPropertyNotFound(name, _) if ["len", "keys", "values"].contains(&name.as_str()) => {
+            Error::new(format!("the map has no field `{name}`")).help(format!("write `.{name}()`"))
+        }
         E::ErrorPropertyNotFound(name, _) => Error::new(format!("the map has no field `{name}`"))
             .help(format!("`.get(\"{name}\") ?? default` for a field that may be missing")),
         E::ErrorIndexNotFound(index, _) => Error::new(format!("the map has no field `{index}`"))
@@ -322,7 +387,8 @@ fn runtime(engine: &Engine, error: &EvalAltResult) -> Error {
         E::ErrorIndexingType(of, _) => {
             Error::new(format!("{} cannot be indexed", kind(of.split(' ').next().unwrap_or(of))))
         }
-        E::ErrorArrayBounds(0, index, _) => Error::new(format!("the array is empty, there is no [{index}]")),
+        E::ErrorArrayBounds(0, index, _) => Error::new(format!("the array is empty, there is no [{index}]"))
+            .help(format!("`.get({index}) ?? default` for one that may be missing")),
         E::ErrorArrayBounds(count, index, _) | E::ErrorStringBounds(count, index, _) => {
             let what = if matches!(error, E::ErrorArrayBounds(..)) { "array has" } else { "string has" };
             let unit = if matches!(error, E::ErrorArrayBounds(..)) { "elements" } else { "characters" };
@@ -332,6 +398,7 @@ fn runtime(engine: &Engine, error: &EvalAltResult) -> Error {
         E::ErrorMismatchDataType(wanted, found, _) | E::ErrorMismatchOutputType(wanted, found, _) => {
             let error = Error::new(format!("this is {}, and must be {}", kind(found), kind(wanted)));
             match (wanted.as_str(), found.as_str()) {
+                (_, found) if found.contains("Range<") => error.help(PART),
                 ("bool", "string") => error.help("compare it: `x != \"\"`"),
                 ("bool", "i64") => error.help("compare it: `x != 0`"),
                 ("bool", "()") => error.help("compare it: `x != ()`"),
@@ -389,6 +456,10 @@ fn no_function(engine: &Engine, signature: &str, missing: &str) -> Error {
     let of = |param: &String| kind(param.rsplit(": ").next().unwrap_or(param));
     let list = |params: Vec<String>| format!("({})", params.iter().map(of).collect::<Vec<_>>().join(", "));
     let mut known: Vec<String> = names::parameters(engine, bare).into_iter().map(list).collect();
+    let same = format!("({}", types.first().map_or("", String::as_str));
+    if known.iter().any(|params| params.starts_with(&same)) {
+        known.retain(|params| params.starts_with(&same));
+    }
     known.sort_by_key(|params| (params.matches(", ").count().abs_diff(types.len().saturating_sub(1)), params.clone()));
     known.dedup();
     known.truncate(3);

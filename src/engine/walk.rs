@@ -12,6 +12,27 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The names that begin a command.
 const TAKEN: &[&str] = &["cmd", "sh"];
 
+/// The methods of Rhai that change a value and give nothing.
+pub(super) const CHANGING: &[&str] = &[
+    "append",
+    "chop",
+    "clear",
+    "crop",
+    "dedup",
+    "fill_with",
+    "insert",
+    "make_lower",
+    "make_upper",
+    "mixin",
+    "pad",
+    "push",
+    "reverse",
+    "sort",
+    "sort_by",
+    "sort_desc",
+    "truncate",
+];
+
 /// The next step for a name that cannot be one.
 pub(super) const OTHER: &str = "choose another name";
 
@@ -112,7 +133,7 @@ pub(super) fn chain(expr: &Expr) -> Option<(&Expr, Vec<(bool, &Expr)>)> {
 }
 
 /// Where an expression begins, also one with an operator.
-fn start(expr: &Expr) -> Position {
+pub(super) fn start(expr: &Expr) -> Position {
     match expr {
         Expr::FnCall(call, _) if call.is_operator_call() => call.args.first().map_or(Position::NONE, start),
         Expr::Custom(_, at) => *at,
@@ -212,7 +233,11 @@ impl<'a> Walk<'a> {
             self.name(param, start);
             self.sight.variables.push((param.to_string(), Holds::Anything));
         }
-        let block = StmtBlock::new(statements(def), start, end);
+        let statements = statements(def);
+        if !name.starts_with(CLOSURE) {
+            self.copies(&statements, def.params.iter().map(ToString::to_string));
+        }
+        let block = StmtBlock::new(statements, start, end);
         // With a `;` behind it, the last statement was not meant to be the value.
         let tail = !self.source.before(end).trim_end().ends_with(';');
         self.block(&block, tail);
@@ -253,6 +278,7 @@ impl<'a> Walk<'a> {
     fn stmt(&mut self, stmt: &Stmt, used: bool) {
         match stmt {
             Stmt::If(flow, _) => {
+                self.truth(&flow.expr);
                 self.expr(&flow.expr);
                 self.block(&flow.body, used);
                 self.block(&flow.branch, used);
@@ -265,11 +291,13 @@ impl<'a> Walk<'a> {
                 }
             }
             Stmt::While(flow, _) | Stmt::Do(flow, _, _) => {
+                self.truth(&flow.expr);
                 self.expr(&flow.expr);
                 self.block(&flow.body, false);
             }
             Stmt::For(parts, _) => {
                 let (item, count, flow) = &**parts;
+                self.through(&flow.expr);
                 self.expr(&flow.expr);
                 let variables = self.sight.variables.len();
                 self.declare(item, Holds::Anything);
@@ -281,6 +309,7 @@ impl<'a> Walk<'a> {
             }
             Stmt::Var(var, flags, _) => {
                 let (name, value, _) = &**var;
+                self.gives(value);
                 self.expr(value);
                 let holds = match value {
                     _ if flags.contains(ASTFlags::CONSTANT) => Holds::Constant,
@@ -296,6 +325,7 @@ impl<'a> Walk<'a> {
                     let name = report.message.split('`').nth(1).unwrap_or_default();
                     report.help.get_or_insert(format!("a new variable is declared: `let {name} = ...;`"));
                 }
+                self.gives(&assignment.1.rhs);
                 self.expr(&assignment.1.rhs);
                 self.assigned(&assignment.1.lhs);
             }
@@ -353,11 +383,23 @@ impl<'a> Walk<'a> {
         match expr {
             Expr::Variable(variable, _, at) if variable.2.is_empty() => self.variable(&variable.1, *at),
             Expr::Variable(variable, _, at) => self.constant(&variable.2, &variable.1, *at),
-            Expr::InterpolatedString(list, _) | Expr::Array(list, _) => list.iter().for_each(|expr| self.expr(expr)),
+            Expr::Array(list, _) => list.iter().for_each(|expr| self.expr(expr)),
+            // Its constant parts are in backticks, whatever character they begin with.
+            Expr::InterpolatedString(list, _) => {
+                list.iter().filter(|part| !matches!(part, Expr::StringConstant(..))).for_each(|part| self.expr(part));
+            }
             Expr::Map(map, _) => map.0.iter().for_each(|(_, value)| self.expr(value)),
-            Expr::And(list, _) | Expr::Or(list, _) | Expr::Coalesce(list, _) => {
+            Expr::And(list, _) | Expr::Or(list, _) => list.iter().for_each(|expr| {
+                self.truth(expr);
+                self.expr(expr);
+            }),
+            Expr::Coalesce(list, _) => {
+                if let Some(first) = list.first() {
+                    self.never_nothing(first);
+                }
                 list.iter().for_each(|expr| self.expr(expr));
             }
+            Expr::StringConstant(_, at) => self.quoted(*at),
             Expr::Stmt(block) => self.block(block, true),
             Expr::FnCall(call, at) => self.call(call, *at),
             Expr::MethodCall(call, at) => self.method(call, *at),

@@ -15,11 +15,24 @@ use std::time::Duration;
 /// # Errors
 /// For anything else, and for negative or absurdly long times.
 pub fn duration(text: &str) -> Result<Duration> {
-    let refuse = || {
-        Error::new(format!("`{text}` is not a duration")).help("write a number and a unit: `30s`, `5m`, `2h`, `1 day`")
+    let refuse = |why: String| {
+        Error::new(format!("`{text}` is not a duration{why}"))
+            .help("write a number and a unit: `30s`, `5m`, `2h`, `1 day`")
     };
-    let span = span(text).filter(|span| span.months == 0).ok_or_else(refuse)?;
-    Duration::try_from_secs_f64(span.seconds + span.days as f64 * DAY).ok().filter(is_sane).ok_or_else(refuse)
+    let span = span(text).map_err(|place| refuse(unfit(text, place)))?;
+    if span.months > 0 {
+        return Err(refuse(": months differ in length".to_owned()));
+    }
+    let time = Duration::try_from_secs_f64(span.seconds + span.days as f64 * DAY).ok().filter(is_sane);
+    time.ok_or_else(|| refuse(": it is too long".to_owned()))
+}
+
+/// Where a text stops being what it should be; `place` counts bytes from 0.
+fn unfit(text: &str, place: usize) -> String {
+    match text.get(place..).is_some_and(str::is_empty) {
+        true => ": something is missing at its end".to_owned(),
+        false => format!(": look at character {}", text[..place].chars().count() + 1),
+    }
 }
 
 const DAY: f64 = 86_400.0;
@@ -36,13 +49,17 @@ struct Span {
     seconds: f64,
 }
 
-fn span(text: &str) -> Option<Span> {
+/// # Errors
+/// The byte where it stops being one.
+fn span(text: &str) -> std::result::Result<Span, usize> {
     let mut span = Span { months: 0, days: 0, seconds: 0.0 };
-    let mut rest = text.trim();
+    let text = text.trim_end();
+    let mut rest = text.trim_start();
     let mut first = true;
     while first || !rest.is_empty() {
         let digits = rest.find(|char: char| !char.is_ascii_digit() && char != '.').unwrap_or(rest.len());
-        let number: f64 = rest[..digits].parse().ok()?;
+        let at = |rest: &str| text.len() - rest.len();
+        let number: f64 = rest[..digits].parse().map_err(|_| at(rest))?;
         let behind = rest[digits..].trim_start();
         let letters = behind.find(|char: char| !char.is_ascii_alphabetic()).unwrap_or(behind.len());
         let whole = number.fract() == 0.0 && number < 36_600.0;
@@ -58,12 +75,12 @@ fn span(text: &str) -> Option<Span> {
             "w" | "week" | "weeks" => span.seconds += number * DAY * 7.0,
             "month" | "months" if whole => span.months += number as u32,
             "y" | "year" | "years" if whole => span.months += number as u32 * 12,
-            _ => return None,
+            _ => return Err(at(behind)),
         }
         rest = behind[letters..].trim_start();
         first = false;
     }
-    Some(span)
+    Ok(span)
 }
 
 /// A moment a stretch of time later, or earlier.
@@ -74,11 +91,12 @@ fn span(text: &str) -> Option<Span> {
 /// # Errors
 /// For what is no stretch of time, and beyond the calendar.
 pub fn shifted(time: DateTime<Local>, text: &str, later: bool) -> Result<DateTime<Local>> {
-    let refuse = || {
-        Error::new(format!("`{text}` is not a stretch of time"))
+    let refuse = |why: String| {
+        Error::new(format!("`{text}` is not a stretch of time{why}"))
             .help("write a number and a unit: `2h`, `1 day`, `2 weeks`, `1 month`")
     };
-    let span = span(text).ok_or_else(refuse)?;
+    let span = span(text).map_err(|place| refuse(unfit(text, place)))?;
+    let refuse = || refuse(": it leads out of the calendar".to_owned());
     let seconds = Duration::try_from_secs_f64(span.seconds).ok().filter(is_sane);
     let seconds = seconds.and_then(|time| TimeDelta::from_std(time).ok()).ok_or_else(refuse)?;
     let (months, days) = (Months::new(span.months), Days::new(span.days));
@@ -129,8 +147,33 @@ pub fn moment(text: &str) -> Result<DateTime<Local>> {
         time("%Y-%m-%d %H:%M:%S%.f").or_else(|| time("%Y-%m-%d %H:%M")).or_else(day).and_then(here)
     };
     offset().or_else(plain).ok_or_else(|| {
-        Error::new(format!("`{text}` is not a time")).help("write `2026-12-01`, `2026-12-01 03:00` or RFC 3339")
+        Error::new(format!("`{text}` is not a time{}", unfit(trimmed, misfit(trimmed))))
+            .help("write `2026-12-01`, `2026-12-01 03:00` or RFC 3339")
     })
+}
+
+/// The byte where a text stops being a moment.
+fn misfit(text: &str) -> usize {
+    let shape = "0000-00-00 00:00:00";
+    let fits = |(wanted, found): (char, char)| match wanted {
+        '0' => found.is_ascii_digit(),
+        ' ' => found == ' ' || found == 'T',
+        _ => found == wanted,
+    };
+    let alike: usize =
+        shape.chars().zip(text.chars()).take_while(|pair| fits(*pair)).map(|(_, char)| char.len_utf8()).sum();
+    let number = |from: usize, to: usize| text.get(from..to).and_then(|digits| digits.parse::<u32>().ok());
+    let (month, day) = (number(5, 7).filter(|_| alike >= 7), number(8, 10).filter(|_| alike >= 10));
+    let year = number(0, 4).and_then(|year| i32::try_from(year).ok()).unwrap_or_default();
+    let beyond = |from: usize, most: u32| alike >= from + 2 && number(from, from + 2).is_some_and(|found| found > most);
+    match (month, day) {
+        (Some(month), _) if !(1..=12).contains(&month) => 5,
+        (Some(month), Some(day)) if NaiveDate::from_ymd_opt(year, month, day).is_none() => 8,
+        _ if beyond(11, 23) => 11,
+        _ if beyond(14, 59) => 14,
+        _ if beyond(17, 59) => 17,
+        _ => alike,
+    }
 }
 
 #[cfg(test)]
@@ -170,6 +213,40 @@ mod tests {
         ] {
             assert!(duration(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn what_is_no_time_is_told_with_the_place_in_it() {
+        let look = |result: Result<String>| {
+            let message = result.unwrap_err().message;
+            message.rsplit(": ").next().unwrap_or_default().to_owned()
+        };
+        let at = |place: usize| format!("look at character {place}");
+        let end = "something is missing at its end";
+        let of_duration = |text| look(duration(text).map(|_| String::new()));
+        for (text, place) in [("5 apples", 3), ("1h30x", 5), ("never", 1), (" 1 h -3m", 6), ("1.2.3s", 1), ("１s", 1)]
+        {
+            assert_eq!(of_duration(text), at(place), "{text}");
+        }
+        assert_eq!(of_duration("1h30"), end);
+        assert_eq!(of_duration(""), end);
+        assert_eq!(of_duration("1 month"), "months differ in length");
+        assert_eq!(of_duration("9999 weeks"), "it is too long");
+        let of_moment = |text| look(moment(text).map(|_| String::new()));
+        for (text, place) in [
+            ("tomorrow", 1),
+            ("2026/12/01", 5),
+            ("2026-13-01", 6),
+            ("2026-02-30", 9),
+            ("2026-12-01 24:00", 12),
+            ("2026-12-01 23:60", 15),
+            ("2026-12-01 23:59:61", 18),
+            ("2026-12-01 03:00 x", 17),
+            ("2026-12-0１", 10),
+        ] {
+            assert_eq!(of_moment(text), at(place), "{text}");
+        }
+        assert_eq!(of_moment("2026-12"), end);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! when it is used.
 
 use crate::run::{Error, Result, Run};
-use rusqlite::{Connection, ErrorCode, OptionalExtension};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, TransactionBehavior};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,6 +10,8 @@ use std::time::Duration;
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS state (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;";
 /// How long another run may hold the file.
 const WAIT: Duration = Duration::from_secs(10);
+/// Between two tries to update while others do.
+const LOOK: Duration = Duration::from_millis(2);
 
 fn unopened(path: &Path, cause: String) -> Error {
     Error::new(format!("open the state `{}`: {cause}", path.display()))
@@ -93,6 +95,35 @@ impl State {
     pub fn get(&self, name: &str) -> Result<Option<String>> {
         let query = self.connection.query_row("SELECT value FROM state WHERE name = ?", [name], |row| row.get(0));
         query.optional().map_err(|error| Error::new(format!("read the state `{name}`: {error}")))
+    }
+
+    /// Gives what is kept under a name to `change`, and keeps what comes back. From the first look
+    /// to the end nobody else writes, also no other thread of this run.
+    ///
+    /// # Errors
+    /// When `change` or SQLite fails, or the run is cancelled while others write; the old value is
+    /// still there.
+    pub fn update<E: From<Error>>(
+        &self,
+        run: &Run,
+        name: &str,
+        change: impl FnOnce(Option<String>) -> std::result::Result<String, E>,
+    ) -> std::result::Result<(), E> {
+        let failed = |error: rusqlite::Error| Error::new(format!("update the state `{name}`: {error}"));
+        // SQLite's own wait knows no signal, and gives up while many others have their turn.
+        self.connection.busy_timeout(Duration::ZERO).map_err(failed)?;
+        let transaction = loop {
+            match Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate) {
+                Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => run.cancel.sleep(LOOK)?,
+                other => break other.map_err(failed)?,
+            }
+        };
+        // The others' readers let the commit wait for a moment.
+        self.connection.busy_timeout(WAIT).map_err(failed)?;
+        // Without a commit it is rolled back when it is dropped.
+        let new = change(self.get(name)?)?;
+        self.set(name, &new)?;
+        Ok(transaction.commit().map_err(failed)?)
     }
 
     /// Keeps JSON text under a name.

@@ -84,8 +84,15 @@ fn main() -> ExitCode {
     }
     let mut table = Table::default();
     let folder = tempfile::Builder::new().prefix("moyai-bench-").tempdir().expect("make a folder");
-    let parts: [(&str, Part); 5] =
-        [("start-up", start_up), ("hosts-sync", hosts_sync), ("many", many), ("monitor", monitor), ("daemon", daemon)];
+    let parts: [(&str, Part); 7] = [
+        ("start-up", start_up),
+        ("hosts-sync", hosts_sync),
+        ("many", many),
+        ("monitor", monitor),
+        ("daemon", daemon),
+        ("stream", stream),
+        ("state", state),
+    ];
     let is_named = |name: &str| words.iter().any(|word| word == name);
     let all = !parts.iter().any(|(name, _)| is_named(name));
     for (name, part) in parts {
@@ -375,6 +382,75 @@ fn resident(pid: u32) -> f64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("read a status");
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a size");
     line.trim_end_matches("kB").trim().parse::<f64>().expect("a number") / 1024.0
+}
+
+/// The ten busiest clients of a log of 100 MB.
+fn stream(table: &mut Table, folder: &Path) {
+    let log = folder.join("access.log");
+    let mut file = std::io::BufWriter::new(fs::File::create(&log).expect("make a log"));
+    let (mut written, mut seed) = (0, 1_u64);
+    while written < 100_000_000 {
+        // Knuth's generator; a square makes some of the 5,000 clients busier than others.
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let (client, page) = ((seed >> 33) % 71, (seed >> 40) % 1000);
+        let line = format!(
+            "10.0.{}.{} - - [24/Nov/2026:03:{:02}:00 +0900] \"{} /page/{page} HTTP/1.1\" 200 {} \"-\" \"Mozilla/5.0 (X11)\"\n",
+            client * client / 250,
+            client * client % 250,
+            page % 60,
+            if page % 4 == 0 { "POST" } else { "GET" },
+            seed >> 50,
+        );
+        file.write_all(line.as_bytes()).expect("write a log");
+        written += line.len();
+    }
+    file.flush().expect("write a log");
+    let script = folder.join("top.rhai");
+    fs::write(
+        &script,
+        format!(
+            "for row in file::lines(`{}`).grep(\"GET\").field(1).count_each().top(10) {{ print(`${{row.count}} ${{row.line}}`); }}",
+            log.display()
+        ),
+    )
+    .expect("write a script");
+    let moyai = || moyai(folder, &["run", script.to_str().expect("a plain path")]);
+    let pipe = "grep GET access.log | awk '{print $1}' | sort | uniq -c | sort -rn | head";
+    let out = |command: &mut Command| {
+        let output = command.current_dir(folder).output().expect("start a program");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        text.lines().map(|line| line.trim().to_owned()).collect::<Vec<_>>()
+    };
+    let (ours, theirs) = (out(&mut moyai()), out(Command::new("bash").args(["-c", pipe])));
+    assert_eq!(ours.len(), 10);
+    // Lines with the same count may stand in another order.
+    let counts =
+        |lines: &[String]| lines.iter().map(|line| line.split(' ').next().map(str::to_owned)).collect::<Vec<_>>();
+    assert_eq!(counts(&ours), counts(&theirs));
+    let ratio = ratio(5, || run(&mut moyai()), || bash(folder, pipe));
+    table.row("100 MB of log / grep | awk | sort | uniq -c | sort", ratio, 1.0, "");
+    table.row("  peak memory", peak(moyai()), 25.0, " MiB");
+}
+
+/// 1,000 updates of one number from 20 processes at once, none of them lost.
+fn state(table: &mut Table, folder: &Path) {
+    let script = |name: &str, text: &str| {
+        let path = folder.join(name);
+        fs::write(&path, text).expect("write a script");
+        path.to_str().expect("a plain path").to_owned()
+    };
+    let count = script("count.rhai", "for i in 0..50 { state::update(\"count\", 0, |n| n + 1); }");
+    let show = script("show.rhai", "print(state::get(\"count\", 0));");
+    let start = Instant::now();
+    let runs: Vec<_> = (0..20).map(|_| moyai(folder, &["run", &count]).spawn().expect("start moyai")).collect();
+    for mut run in runs {
+        assert!(run.wait().expect("wait for moyai").success());
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    let shown = moyai(folder, &["run", &show]).output().expect("start moyai").stdout;
+    let kept: f64 = String::from_utf8_lossy(&shown).trim().parse().expect("a number");
+    table.row("updates lost of 1,000 from 20 processes at once", 1000.0 - kept, 0.0, "");
+    table.aside("  seconds that they took", seconds);
 }
 
 /// `moyai` with these words, its files all in this folder.

@@ -34,6 +34,10 @@ fn every_function_says_what_it_does_what_it_takes_and_how_it_is_called() {
                 miss(format!("no line for `{argument}`"));
             }
         }
+        let fails = |form: &&Function| form.docs.iter().any(|line| line.starts_with("Errors"));
+        if function.fallible && !forms.iter().any(fails) {
+            miss("no line for its errors".into());
+        }
         if !forms.iter().any(|form| !form.examples().is_empty()) {
             miss("no example".into());
         }

@@ -271,6 +271,7 @@ fn syntax_errors_speak_to_somebody_who_comes_from_bash() {
     has("#{}.default;", &["1:5 `default` is a reserved word / write `[\"default\"]` for a field"]);
     has("let x = 1 // one\n\n// two\nlet y = 2;", &["1:9 a `;` is missing behind this"]);
     has("let x = 5 6;", &["1:11 a `;` is missing before this"]);
+    has("let m = #{ a: 1 } print(m);", &["1:19 a `;` is missing before this"]);
     has("let x = 1; if x = 1 {}", &["1:17 `=` sets a variable and cannot stand here / write `==` to compare"]);
     has("let x = 1; x++;", &["1:13 there is no `++` / write `+= 1`"]);
     has("let x = null;", &["1:9 there is no `null` / write `()` for nothing"]);
@@ -282,7 +283,12 @@ fn syntax_errors_speak_to_somebody_who_comes_from_bash() {
         ],
     );
     let block = "a block stands between `{` and `}` / write `if x { ... }`, `while x { ... }`, `for x in list { ... }`";
-    has("if [ -f x ]; then", &[&format!("1:9 {block}")]);
+    has("if x; then", &[&format!("1:5 {block}")]);
+    let test = "this is a test of a shell / write `if file::exists(path) { ... }`; `x == \"\"` for `-z`, `n > 3` for `-gt`, `&&` for `-a`";
+    has("if [ -f x ]; then", &[&format!("1:9 {test}")]);
+    has("if [ -f /etc/hosts ]; then", &[&format!("1:4 {test}")]);
+    has("if [ \"$x\" = y ] {}", &[&format!("1:11 {test}")]);
+    has("while [[ $x == y ]] {}", &[&format!("1:11 {test}")]);
     has("for x in 1..3 do", &[&format!("1:15 {block}")]);
     has(
         "print($x);",
@@ -311,8 +317,194 @@ fn syntax_errors_speak_to_somebody_who_comes_from_bash() {
         "const L = [];\nfn f() { L[0] = 1; }",
         &["2:10 `L` is a constant / declare it with `let`, or copy it: `let copy = L;`"],
     );
+    for (text, fault) in [
+        ("print(1); exit 3;", "1:16 this is a line of a shell / write `exit(1);`"),
+        (
+            "set -euo pipefail",
+            "1:10 this is a line of a shell / an error ends a script without it; `moyai run -x` shows each command",
+        ),
+        ("print \"hi\";", "1:1 this is a line of a shell / write `print(\"...\");`"),
+        ("case x in", "1:1 this is a line of a shell / write `switch x { \"a\" => ..., _ => ... }`"),
+        ("local x = 1;", "1:7 this is a line of a shell / write `let name = value;`"),
+        ("if true {} elif false {}", "1:17 this is a line of a shell / write `else if x { ... }`"),
+        ("greet() { print(1); }", "1:9 a function begins with `fn` / write `fn greet() { ... }`"),
+        ("fn greet { print(1); }", "1:10 the parameters of `greet` are missing / write `fn greet() { ... }`"),
+        (
+            "fn f(a, b = 1) {}",
+            "1:11 a parameter has no default / write a second function: `fn f(a) { f(a, \"default\") }`",
+        ),
+        ("if 5 -gt 3 {}", "1:10 a `{` should stand here / write `>`"),
+        ("if true and false {}", "1:9 a `{` should stand here / write `&&`"),
+        ("if not true {}", "1:8 a `{` should stand here / write `!`"),
+        ("while read line {}", "1:12 a `{` should stand here / write `for line in file::lines(path) { ... }`"),
+        ("for f in *.log {}", "1:10 `*` cannot stand here / write `for path in glob(\"*.log\") { ... }`"),
+        ("let a = (1 2 3);", "1:12 `)` is missing before this / an array is written `[1, 2, 3]`"),
+        (
+            "\"abc\"[0:2];",
+            "1:8 `]` is missing before this / a part of an array is `.extract(from, count)`, of a text `.sub_string(from, count)`",
+        ),
+        (
+            "env(\"A\") = 1;",
+            "1:1 a value cannot be put here / `name = value`, `list[0] = value` and `map.field = value` can; \
+             a command's variable is `.env(\"NAME\", value)`",
+        ),
+        ("let x = 1; x--;", "1:13 there is no `--` / write `-= 1`"),
+        (
+            "let x = $(`ls`) || \"none\";",
+            "1:20 this is a string, and must be true or false / \
+             a default is `env(name, default)`, `x ?? default`, or `if x == \"\" { ... }`",
+        ),
+    ] {
+        has(text, &[fault]);
+    }
+    has(
+        "set -e;",
+        &[
+            "1:1 there is no variable `set` / an error ends a script without it; `moyai run -x` shows each command",
+            "1:6 there is no variable `e`",
+        ],
+    );
     let deep = format!("let x = {}1{};", "(".repeat(1000), ")".repeat(1000));
     has(&deep, &["1:40 this is nested too deeply / take it apart: put a part into a variable or a function"]);
+}
+
+#[test]
+fn a_command_is_no_truth_value() {
+    let ask = "`cmd(`...`).ok()` asks whether a command succeeds; `.try_run()` goes on when it does not";
+    let text = |at: &str| format!("{at} `$(...)` gives text, and not true or false / {ask}");
+    has("$(`ls`) || true;", &[&text("1:1")]);
+    has("true && $(`ls`);", &[&text("1:9")]);
+    has("if !$(`ls`) {}", &[&text("1:5")]);
+    has("if $(`ls`) {}\nwhile $(`ls`) {}\ndo {} while $(`ls`);", &[&text("1:4"), &text("2:7"), &text("3:13")]);
+    has("fn f() { $(`ls`) || true }", &[&text("1:10")]);
+    let other = |at: &str, what: &str| format!("{at} {what}, and not true or false / {ask}");
+    has("cmd(`ls`).run() || die(\"no\");", &[&other("1:1", "this gives `#{out, err, code, ok}`")]);
+    has("if cmd(`ls`).timeout(\"1s\").read() {}", &[&other("1:4", "`.read()` gives text")]);
+    has("let c = cmd(`ls`); if c {}", &[&other("1:23", "this is a command that was not run")]);
+    has("cmd(`ls`).ok() || cmd(`ls`).run().ok; if cmd(`ls`).code() == 1 && $(`ls`) != \"\" {}", &[]);
+}
+
+#[test]
+fn text_is_never_compared_with_a_number() {
+    let help = "make a number of the text with `.to_int()`, or text of the number with `.to_string()`";
+    let wrong = |at: &str| format!("{at} this compares text with a number / {help}");
+    has("if $(`id -u`) == 0 {}", &[&wrong("1:4")]);
+    has(
+        "args[0] > 3; \"1\" == 1; 9 < `${1}`; cmd(`id`).read() != [1].len();",
+        &[&wrong("1:1"), &wrong("1:14"), &wrong("1:24"), &wrong("1:36")],
+    );
+    has("if $(`id -u`).to_int() == 0 || args.len() > 3 || args[0] == \"a\" || $(`ls`).len() > 9 {}", &[]);
+}
+
+#[test]
+fn a_method_that_changes_its_value_gives_nothing() {
+    let nothing = |at: &str, name: &str, instead: &str| {
+        format!("{at} `{name}` changes the value itself and gives nothing / let it be a statement of its own{instead}")
+    };
+    let sorted = "; a new value is `x.sorted()`";
+    has("let a = [1]; let b = a.sort();", &[&nothing("1:24", "sort", sorted)]);
+    has("let a = [1]; a.sort().len();", &[&nothing("1:16", "sort", sorted)]);
+    has("let a = [1]; a = a.reverse();", &[&nothing("1:20", "reverse", "; a new value is `x.reversed()`")]);
+    has("let a = [1]; print(a.push(2));", &[&nothing("1:22", "push", "; a new value is `x + [element]`")]);
+    has("let s = \"a\"; s.make_upper().len();", &[&nothing("1:16", "make_upper", "; a new value is `x.to_upper()`")]);
+    has("let m = #{}; m.list = [1].dedup();", &[&nothing("1:27", "dedup", "; a new value is `x.unique()`")]);
+    has("let s = \"a\"; let t = s.clear();", &[&nothing("1:24", "clear", "")]);
+    has("let a = [1]; a.sort(); a.push(2); let b = a.pop(); print(a.sorted());", &[]);
+    has("fn sort(l) { l } let a = [1]; print(a.sort()); let m = #{ push: |x| x }; print(m.push(1));", &[]);
+}
+
+#[test]
+fn a_variable_between_quotes_is_not_filled_in() {
+    let stands = |at: &str, what: &str, name: &str| {
+        let help = format!("write `...${{{name}}}...` in backticks; `\\x24` is a dollar that is meant");
+        format!("{at} `{what}` stands as it is between quotes / {help}")
+    };
+    has("let name = 1;\nprint(\"hello $name\");", &[&stands("2:7", "$name", "name")]);
+    has("let name = 1;\nprint(\"hello ${name}!\");", &[&stands("2:7", "${name}", "name")]);
+    has("fn f(who) { \"hi $who\" }", &[&stands("1:13", "$who", "who")]);
+    has("const N = 1; fn f() { \"$N of $args\" }", &[&stands("1:23", "$N", "N")]);
+    // A dollar of another kind: a group, nginx's variable, a template, code that is shown.
+    has(
+        "let name = 1; \"a\".sub(\"(a)$\", \"${1}b $1\"); print(\"$host $names 5$ \\x24name\"); let t = `$name`;
+         t = `${1}\" of $name ${name}`; print(\"write `${name}`\"); sh(#\"for name in a; do echo \"$name\"; done\"#).run();",
+        &[],
+    );
+}
+
+#[test]
+fn a_shells_variable_in_a_text_that_is_shown_is_not_filled_in() {
+    let stands = |at: &str, what: &str, instead: &str| {
+        format!("{at} `{what}` stands as it is in a text / write `${{{instead}}}` within backticks")
+    };
+    has("print(\"hi $1\");", &[&stands("1:7", "$1", "args[0]")]);
+    has("warn(`all: $@`);", &[&stands("1:6", "$@", "args.join(\" \")")]);
+    has("die(\"$# words\");", &[&stands("1:5", "$#", "args.len()")]);
+    has("log(`${1} of $HOME`);", &[&stands("1:5", "$HOME", "env(\"HOME\")")]);
+    has("let name = 1;\nprint(`hi $name`);", &[&stands("2:7", "$name", "name")]);
+    has("const N = 1;\nfn f() { print(`${N} $N`); }", &[&stands("2:16", "$N", "N")]);
+    has(
+        "let host = 1; print(\"$50, $host_name, 5$, $A, $0 \\x24host\"); print(#\"$HOME $1\"#);
+         let conf = `server_name $host;`; \"ab\".sub(\"(a)\", \"$1$HOME\"); fn log(x) { x } log(\"$1\");",
+        &[],
+    );
+}
+
+#[test]
+fn a_loop_goes_through_lines_or_words_and_says_which() {
+    let parts = "`.lines()` gives its lines, `.split()` its words, `.to_chars()` its characters";
+    let text = |at: &str| format!("{at} this is one text, and no list / {parts}");
+    has("for name in $(`ls`) {}", &[&text("1:13")]);
+    has("for name in cmd(`ls`).read() {}\nfor c in \"ab\" {}", &[&text("1:13"), &text("2:10")]);
+    has(
+        "let c = cmd(`ls`); for name in c {}",
+        &["1:32 this is a command that was not run, and no list / put `.lines()` behind it"],
+    );
+    has("for l in $(`ls`).lines() {} for w in $(`ls`).split() {} for c in \"ab\".to_chars() {}", &[]);
+    let (code, message, place) = fails("let t = \"ab\";\nfor c in t { print(c); }", &[]);
+    assert_eq!((code, message.as_str(), place.as_str()), (1, "this is one text, and no list", "2:10"));
+}
+
+#[test]
+fn a_name_from_elsewhere_is_told_the_one_from_here() {
+    let wrong = |at: &str, what: &str, help: &str| format!("{at} there is no {what} / {help}");
+    has("rm(\"x\");", &[&wrong("1:1", "function `rm`", "write `file::remove(path)`")]);
+    has("date(\"+%F\");", &[&wrong("1:1", "function `date`", "write `now().format(\"%F\")`")]);
+    has("hostname();", &[&wrong("1:1", "function `hostname`", "write $(`hostname`)")]);
+    has("\"a\".uppercase();", &[&wrong("1:5", "method `uppercase`", "write `x.to_upper()`")]);
+    has("[1].sum();", &[&wrong("1:5", "method `sum`", "write `x.reduce(|sum, n| sum + n, 0)`")]);
+    has("\"a\".exists();", &[&wrong("1:5", "method `exists`", "did you mean `file::exists`?")]);
+    has("fn rm(x) {} rm(1); let m = #{ size: || 1 }; m.size();", &[]);
+}
+
+#[test]
+fn a_function_that_changes_its_copy_of_an_argument_is_found() {
+    let copy = |at: &str, name: &str| {
+        let help = "return the new value, or change `this` and call it as a method: `x.f()`";
+        format!("{at} `{name}` is a copy: what the function changes in it is lost / {help}")
+    };
+    has("fn add(list) { list.push(1); }", &[&copy("1:16", "list")]);
+    has("fn set(m, v) {\n    m.a.b = v;\n    m[\"c\"] += 1;\n}", &[&copy("2:5", "m")]);
+    has("fn up(n) { n += 1; }", &[&copy("1:12", "n")]);
+    has("fn tidy(l) { if true { l.sort(); } }", &[&copy("1:24", "l")]);
+    has(
+        "fn a(l) { l.push(1); l }\nfn b(n) { n += 1; return n; }\nfn c(l) { l.sort(); for x in l { print(x); } }
+         fn d(l) { l.push(1); [1].map(|x| x + l.len()) }\nfn e() { this.push(1); }\nfn g(l) { l.push(1); print(`${l}`); }
+         fn h(l) { l.push(1); $(`echo ${l}`) }\nfn i(l) { let s = l.pop(); s }",
+        &[],
+    );
+}
+
+#[test]
+fn a_reserved_word_is_no_name() {
+    for word in
+        ["var", "static", "match", "new", "with", "sync", "module", "use", "spawn", "public", "package", "default"]
+    {
+        has(&format!("let {word} = 1;"), &[&format!("1:5 `{word}` is a reserved word / choose another name")]);
+        has(
+            &format!("#{{}}.{word};"),
+            &[&format!("1:5 `{word}` is a reserved word / write `[\"{word}\"]` for a field")],
+        );
+    }
 }
 
 #[test]
@@ -447,11 +639,72 @@ fn a_value_that_grows_without_an_end_is_an_error_with_a_line() {
 }
 
 #[test]
+fn kinds_that_have_nothing_to_do_with_each_other_are_not_compared() {
+    for (comparison, message) in [
+        ("\"true\" == flag(\"x\")", "this compares true or false with something else"),
+        ("true != 0", "this compares true or false with something else"),
+        ("args > 0", "this compares a list with one value"),
+        ("\"a\" == [\"a\"]", "this compares a list with one value"),
+        ("\"a\".lines() == \"a\"", "this compares lines with one value"),
+        ("\"a\".lines() > 0", "this compares lines with one value"),
+        ("cmd(`id -u`) == \"0\"", "this compares a command that was not run"),
+        ("cmd(`true`) != true", "this compares a command that was not run"),
+        ("cmd(`false`) > 0", "this compares a command that was not run"),
+        ("file::modified(\"/\") < now().ago(\"7 days\")", "this compares a time with something else"),
+        ("now() >= \"2026-12-01\"", "this compares a time with something else"),
+    ] {
+        let (code, found, _) = fails(&format!("if {comparison} {{ print(1); }}"), &[]);
+        assert_eq!((code, found.as_str()), (1, message), "{comparison}");
+    }
+    let text = "let c = cmd(`id`); print(args == []); print(args == ()); print(() != c); print(true == !false); print(now() == ());";
+    assert_eq!(World::new().run(text).ok(), "true\nfalse\ntrue\ntrue\nfalse\n");
+}
+
+#[test]
+fn what_does_not_fit_is_told_with_what_does() {
+    for (script, help) in [
+        (
+            "print([1, 2, 3][0..2]);",
+            "a part of an array is `.extract(from, count)`, of a text `.sub_string(from, count)`",
+        ),
+        ("print(args[0]);", "`.get(0) ?? default` for one that may be missing"),
+        ("let m = #{ a: 1 }; print(m.len);", "write `.len()`"),
+        ("let a = [1]; a.append(2);", "it takes (an array, an array)"),
+        ("\"a\".lines().filter(1);", "it takes (lines, a function)"),
+    ] {
+        let error = World::new().run(script).failed(1);
+        assert!(error.ends_with(&format!("help: {help}\n")), "{error}");
+    }
+}
+
+#[test]
+fn a_default_behind_a_command_is_never_used() {
+    let never = |at: &str| {
+        let help = "for a command that may fail: `let x = \"default\"; try { x = ...; } catch {}`";
+        format!("{at} this is text, and never `()`: what stands behind `??` is never used / {help}")
+    };
+    has("let x = $(`ls`) ?? \"none\";", &[&never("1:9")]);
+    has("print(cmd(`ls`).read() ?? 1);", &[&never("1:7")]);
+    has("let m = #{}; m.get(\"x\") ?? args.get(0) ?? \"all\";", &[]);
+}
+
+#[test]
+fn text_is_not_added_to_a_sum() {
+    for number in ["0", "0.5"] {
+        let (code, message, place) = fails(&format!("let sum = {number};\nsum += \"1\";"), &[]);
+        assert_eq!((code, message.as_str(), place.as_str()), (1, "this adds text to a number", "2:5"));
+    }
+    let world = World::new();
+    assert_eq!(world.run("let n = 1; n += 2; let t = \"a\"; t += 1; print(`${n} ` + t + 0.5);").ok(), "3 a10.5\n");
+}
+
+#[test]
 fn text_is_not_compared_with_a_number() {
-    for text in ["\"1\" == 1", "1 != \"1\"", "\"10\" > 9", "9.5 <= \"10\"", "'1' == 1"] {
-        let (code, message, place) = fails(&format!("if {text} {{ print(1); }}"), &[]);
+    // What only the run can tell.
+    for text in ["t == 1", "1 != t", "t > 9", "9.5 <= t", "'1' == 1"] {
+        let (code, message, place) = fails(&format!("let t = \"10\";\nif {text} {{ print(1); }}"), &[]);
         assert_eq!((code, message.as_str()), (1, "this compares text with a number"), "{text}");
-        assert_eq!(place, format!("1:{}", 4 + text.find(['=', '!', '>', '<']).unwrap()), "{text}");
+        assert_eq!(place, format!("2:{}", 4 + text.find(['=', '!', '>', '<']).unwrap()), "{text}");
     }
     let world = World::new();
     let text = "print(\"a\" == \"a\"); print(1 == 1.0); print(\"b\" > \"a\"); print(() == \"a\"); print(1 == ()); print('a' == \"a\");";

@@ -177,3 +177,40 @@ fn a_locked_thing_is_refused_with_75_waited_for_on_request_and_lent_to_a_child()
     let parent = format!("lock(\"container/web\"); let program = \"{program}\"; print($(`${{program}} run child`));");
     assert_eq!(world.run(&parent).ok(), "mine\n");
 }
+
+#[test]
+fn lines_are_written_each_with_its_end_also_over_the_file_they_come_from() {
+    let world = World::new();
+    world.file("names", "web\ndb");
+    let script = "file::write(\"names\", file::lines(\"names\").grep(\"e\").sub(\"e\", \"E\")); file::append(\"names\", [\"a\", 1]);";
+    assert_eq!(world.run(script).ok(), "");
+    assert_eq!(std::fs::read_to_string(world.path("names")).unwrap(), "wEb\na\n1\n");
+    let error = world.run("file::write(\"names\", #{});").failed(1);
+    assert!(error.contains("`write` works on text, lines and arrays of text"), "{error}");
+    let error = world.run("file::write(\"names\", file::lines(\"none\"));").failed(1);
+    assert!(error.contains("read `none`"), "{error}");
+    assert_eq!(std::fs::read_to_string(world.path("names")).unwrap(), "wEb\na\n1\n");
+}
+
+#[test]
+#[ignore = "needs root: tests/run"]
+fn on_a_full_disk_a_write_an_append_and_a_copy_fail_and_the_old_file_is_whole() {
+    for (act, verb) in [
+        ("file::write(\"disk/f\", more)", "write"),
+        ("file::append(\"disk/f\", more)", "append to"),
+        ("file::copy(\"large\", \"disk/f\")", "write"),
+    ] {
+        let world = World::new();
+        std::fs::create_dir(world.path("disk")).unwrap();
+        world.file("large", "x".repeat(100_000));
+        let all = crate::hosts::with_mounts(
+            &world,
+            &format!("let more = file::read(\"large\"); {act};"),
+            "mount -t tmpfs -o size=16k none disk; echo old >disk/f; $M run test && exit 9; \
+             cat disk/f; ls -A disk | grep -v '^f$' && exit 8; exit 1",
+        );
+        assert_eq!(all.out, "old\n", "{act}");
+        let error = all.failed(1);
+        assert!(error.contains(&format!("{verb} `disk/f`: no space left")) && error.contains("make room"), "{error}");
+    }
+}

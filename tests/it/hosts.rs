@@ -180,7 +180,7 @@ fn without_the_right_to_write_nothing_is_changed() {
 }
 
 /// Runs lines of bash with mounts of their own: `$M run test` is moyai with this script.
-fn with_mounts(world: &World, script: &str, lines: &str) -> crate::common::Gave {
+pub fn with_mounts(world: &World, script: &str, lines: &str) -> crate::common::Gave {
     world.script("test", script);
     let moyai = world.command(["run", "test"]);
     let mut command = Command::new("unshare");
@@ -274,11 +274,14 @@ fn a_kill_at_any_moment_leaves_the_old_file_or_the_new() {
         "test",
         &format!("loop {{ hosts::update({}, \"etc/hosts\"); hosts::update({}, \"etc/hosts\"); }}", lists[0], lists[1]),
     );
-    let mut seen = [0; 3];
-    for round in 0..50_u64 {
+    let (mut seen, mut round) = ([0; 3], 0);
+    // On a busy machine more rounds, and later kills, until both files were seen.
+    while round < 50 || (round < 500 && seen[1..].contains(&0)) {
         let mut child = world.command(["run", "test"]).spawn().unwrap();
         // Spread over the start and the first few updates without a pattern.
-        std::thread::sleep(Duration::from_micros(10_000 + round * 7_919 % 120_000));
+        let spread = 120_000 * (1 + round / 50);
+        std::thread::sleep(Duration::from_micros(10_000 + round * 7_919 % spread));
+        round += 1;
         child.kill().unwrap();
         child.wait().unwrap();
         let now = read(&path);

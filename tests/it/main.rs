@@ -8,6 +8,7 @@ mod common;
 mod daemon;
 mod docker;
 mod file;
+mod habits;
 mod hosts;
 mod http;
 mod literal;
@@ -20,6 +21,7 @@ mod replay;
 mod rules;
 mod runner;
 mod selftest;
+mod state;
 mod text;
 mod time;
 #[path = "../common/web.rs"]

@@ -89,6 +89,7 @@ fn needs(line: &str) -> Needs {
         | "moyai test"
         | "moyai list"
         | "moyai api docker"
+        | "moyai api bash"
         | "moyai next"
         | "moyai next \"0 4 * * 1\""
         | "moyai crontab" => Needs::Nothing,
@@ -153,6 +154,12 @@ fn every_excerpt_of_a_script_is_in_the_script() {
     for block in excerpts {
         assert!(read(root().join(&block.title)).contains(&block.text), "{} differs", block.title);
     }
+}
+
+#[test]
+fn the_habits_of_bash_are_the_ones_that_are_tested() {
+    let block = of("text").into_iter().find(|block| block.title == "moyai api bash").unwrap();
+    assert_eq!(block.text, shell(&world(), "moyai api bash").ok());
 }
 
 /// crontab(5) of a system: variables, or five fields (or @reboot), a user, a command.

@@ -89,6 +89,7 @@ const TOLD: &str = r#"
     try { file::remove(`${dir}/f`) } catch (e) { print("no f"); }
     state::set("kept", #{ a: [1, 2.5, "x", ()] });
     print(state::get("kept", ()));
+    print(state::update("count", 1, |n| n + 1) + state::update("count", 1, |n| n + 1));
 "#;
 
 #[test]

@@ -177,3 +177,94 @@ fn a_mistake_in_a_comparison_is_an_error_and_the_array_stays() {
     );
     fails("let a = [3, 1]; a.sort(|x, y| \"x\")", "sort: the closure returned a value of the type `string`");
 }
+
+#[test]
+fn a_line_is_filled_as_printf_fills_it_or_refused() {
+    // What printf(1) prints for them is in the table of habits.
+    prints(r#"print(["web", -5, 3.14159].format("%-5s|%+4d|%08.2f|%%"))"#, "web  |  -5|00003.14|%");
+    prints(r#"print(["日本", "日本語"].format("%5s|%.2s|"))"#, "   日本|日本|");
+    prints(r#"print([-255, 8, "7"].format("%05d %o %+d"))"#, "-0255 10 +7");
+    fails(r#""a".format("%d")"#, "format as `%d`: `a` is no number for `%d`");
+    fails(r#"1.5.format("%d")"#, "`1.5` is no number");
+    fails(r#"1.format("a %q")"#, "there is no such code at character 3");
+    fails(r#"1.format("%")"#, "there is no such code at character 1");
+    fails(r#"1.format("%5é")"#, "there is no such code");
+    fails(r#"1.format("%99999999999d")"#, "the width at character 1 is too large");
+    fails(r#"[1, 2].format("%d")"#, "there are more values than codes");
+    prints(r#"print("=-".repeat(3) + "x".repeat(0) + "|")"#, "=-=-=-|");
+    fails(r#""x".repeat(-1)"#, "`repeat` counts from 0, and was given -1");
+    fails(r#""xx".repeat(600000)"#, "600000 times this text is more than 1 MiB");
+    fails(r#"[].format("é %d")"#, "there is no value for the code at character 3");
+}
+
+#[test]
+fn what_is_sorted_has_an_order_and_stays_where_equal() {
+    prints(r#"print([10, 9, 2.5].sorted()); print("10\n9".sorted())"#, "[2.5, 9, 10]\n[\"10\", \"9\"]");
+    prints(r#"print("b 1\na 1\nc 0".sorted(|l| l.field(2).to_int()).join(","))"#, "c 0,b 1,a 1");
+    prints(r#"print("b 1\na 1\nc 0".sorted(|l| [l.field(2).to_int(), l.field(1)]).join(","))"#, "c 0,a 1,b 1");
+    prints(r#"print([3, 1, 3].unique()); print("b\na\nb".lines().unique().skip(1))"#, "[3, 1]\na");
+    prints(r#"let a = [2, 1]; a.sorted(); a.reversed(); a.skip(1); a.unique(); print(a)"#, "[2, 1]");
+    fails(r#"[1, "a"].sorted()"#, "sort `a` and `1`: they have no order");
+    fails(r#"["a", "1"].sorted(|l| l.to_int())"#, "`a` is not a whole number");
+    prints(r#"print("b\na\nb".count_each().top(1)); print([].top(3))"#, "[#{\"count\": 2, \"line\": \"b\"}]\n[]");
+    prints(
+        r#"const L = [1]; print(`${L.get(0)} ${L.get(-1)} ${L.get(1) ?? "no"} ${L.get(-2) ?? "no"} ${args.get(0) ?? "all"}`)"#,
+        "1 1 no no all",
+    );
+}
+
+#[test]
+fn a_replacement_names_groups_that_there_are() {
+    prints(r##"print("ab".sub("(a)(?<second>b)", "${second}x$1$$1${0}$2-"))"##, "bxa$1abb-");
+    prints(r##"print("a".sub("a", "$"))"##, "$");
+    fails(r#""ab".sub("(a)", "$1st")"#, "replace by `$1st`: the pattern has no group `1st`");
+    fails(r#""ab".lines().sub("a", "$1")"#, "the pattern has no group `1`");
+    fails(r##""ab".sub("(a)", "${2}")"##, "the pattern has no group `2`");
+    fails(r##""ab".sub("(a)", "\\1")"##, "`\\1` is no group");
+}
+
+#[test]
+fn lines_are_chosen_and_changed_by_a_closure() {
+    prints(
+        r#"print("a 1\nb 20".lines().filter(|l| l.field(2).to_int() > 9)); print("a\nb".lines().map(|l| l + "!"))"#,
+        "[\"b 20\"]\n[\"a!\", \"b!\"]",
+    );
+    fails(r#""a".lines().filter(|l| l)"#, "this is a string, and must be true or false");
+    fails(r#""a".lines().map(|l| l.to_int())"#, "`a` is not a whole number");
+    fails(r#"file::lines("none").map(|l| l)"#, "read `none`: no such file");
+}
+
+#[test]
+fn json_is_read_and_written_or_told_where_it_is_wrong() {
+    prints(
+        r#"print(parse_json(`[1, {"a": null}]`)[1].a == ()); print([1, "x", #{ a: () }].to_json())"#,
+        "true\n[1,\"x\",{\"a\":null}]",
+    );
+    fails("parse_json(`{\"a\": 1,\n \"b\": }`)", "read JSON: expected value at line 2 column 7");
+    fails("parse_json(\"\")", "at line 1 column 0");
+    fails("[now()].to_json()", "write JSON: there is no form for a value of type `time`");
+    fails("#{ a: cmd(`ls`) }.to_json()", "there is no form for a value of type `command`");
+}
+
+#[test]
+fn a_file_that_is_none_or_goes_away_or_has_an_endless_line_is_named() {
+    let world = World::new();
+    world.file("gone", "a\n");
+    std::fs::File::create(world.path("huge")).unwrap().set_len(1 << 30).unwrap();
+    std::fs::create_dir(world.path("folder")).unwrap();
+    for (script, message) in [
+        ("file::lines(\"huge\").count()", "read `huge`: a line is longer than 64 MiB"),
+        ("for line in file::lines(\"huge\") { print(line); }", "read `huge`: a line is longer than 64 MiB"),
+        ("file::read(\"huge\")", "read `huge`: it is larger than 64 MiB"),
+        ("cmd(`cat huge`).lines().count()", "read the output of `cat huge`: a line is longer than 64 MiB"),
+        ("$(`cat huge`)", "64 MiB"),
+        (r#"cmd(`echo '{"a": }'`).json()"#, "}'`: read JSON: expected value at line 1 column 7"),
+        (r#"cmd(`printf '{"a":1}\n\n{"b": }'`).json_lines()"#, "}\"`: read JSON: expected value at line 3 column 7"),
+        ("file::lines(\"folder\").count()", "read `folder`: is a directory"),
+        ("file::lines(\"none\").grep(\"x\").to_array()", "read `none`: no such file"),
+        ("let l = file::lines(\"gone\"); file::remove(\"gone\"); l.count()", "read `gone`: no such file"),
+    ] {
+        let err = world.run(script).failed(1);
+        assert!(err.contains(message), "{script}\n{err}");
+    }
+}

@@ -57,6 +57,7 @@ fn yesterday_is_the_same_time_of_the_day_also_when_the_clocks_were_changed() {
 #[test]
 fn what_cannot_be_is_an_error_and_never_a_panic() {
     for (script, expected) in [
+        (r#"now().format("+%F")"#, "format a time as `+%F`: the `+` is of date(1)"),
         (r#"now().format("%Q")"#, "format a time as `%Q`: there is no such code"),
         (r#"now().format("%")"#, "there is no such code"),
         (r#"now().format("%é")"#, "there is no such code"),

@@ -1,0 +1,92 @@
+//! The habit table: each line of bash and the line that takes its place do the same.
+
+use crate::common::{Gave, World, gave};
+use crate::web::Web;
+use moyai::cli::api::{Habit, habits};
+use std::fs::File;
+use std::process::Command;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// What the habits work on, the same for all.
+const FILES: &str = r#"
+mkdir -p logs scripts
+printf 'web\ndb\nmail\nweb\n' >names
+printf '10\n9\n2\n30\n' >numbers
+printf 'web 8080 a front page\ndb 3306 b\nmail 25 c\n' >ports
+printf 'web anna\ndb bert\n' >owners
+printf 'root:x:0:/root\nanna:x:1000:/home/anna\nbert:x:1001:/home/bert\n' >people
+printf '# a note\n\nbuy rope and paint\n' >notes
+printf '10.0.0.%d GET / 200\n' 7 8 7 9 7 9 >access.log
+printf '{"name": "blog", "ports": [80, 443]}\n' >site.json
+printf 'yes please\nno\n' >stdin
+: >empty
+printf 'ERROR no route\n' >logs/old.log
+printf 'all is well\n' >logs/new.log
+touch -d '30 days ago' logs/old.log
+printf 'hello() { echo "hello $1"; }\n' >lib.sh
+printf 'fn hello(who) { print(`hello ${who}`); }\n' >scripts/lib.rhai
+printf 'print("hello");\n' >scripts/hello.rhai
+chmod 644 lib.sh
+"#;
+
+/// A folder with the files, and a `moyai` on the PATH.
+fn world(url: &str) -> (World, impl Fn(&World, &str, &str) -> Gave + use<>) {
+    let world = World::new();
+    std::fs::create_dir(world.path("bin")).unwrap();
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_moyai"), world.path("bin/moyai")).unwrap();
+    let url = url.to_owned();
+    let bash = move |world: &World, text: &str, words: &str| {
+        let mut command = Command::new("bash");
+        command
+            // The words are quoted as a shell quotes them.
+            .args(["-c", &format!("set -- {words}\n{text}")])
+            .env_clear()
+            .env(
+                "PATH",
+                format!("{}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", world.path("bin").display()),
+            )
+            .env("HOME", "/var/empty")
+            .env("URL", &url)
+            .env("MOYAI_SCRIPTS", world.path("scripts"))
+            .env("MOYAI_STATE", world.path("state"))
+            .current_dir(world.folder.path())
+            .stdin(File::open(world.path("stdin")).map_or_else(|_| std::process::Stdio::null(), Into::into));
+        gave(&command.output().unwrap())
+    };
+    bash(&world, FILES, "").ok();
+    (world, bash)
+}
+
+/// What is wrong with a row, if anything.
+fn fault(habit: &Habit, url: &str) -> Option<String> {
+    let (theirs, bash) = world(url);
+    let (mine, _) = world(url);
+    let wanted = bash(&theirs, &habit.bash, &habit.words.0);
+    let found = if habit.shell {
+        bash(&mine, &habit.ours, &habit.words.1)
+    } else {
+        mine.script("test", &habit.ours);
+        bash(&mine, "moyai run test \"$@\"", &habit.words.1)
+    };
+    let alike = (&wanted.out, wanted.code) == (&found.out, found.code);
+    (!alike).then(|| format!("{}{}bash: {wanted:?}\nmoyai: {found:?}\n", habit.bash, habit.ours))
+}
+
+#[test]
+fn every_habit_of_bash_has_a_line_that_prints_and_exits_alike() {
+    let (habits, url) = (habits(), Web::start().url(""));
+    assert!(habits.len() >= 80, "{}", habits.len());
+    let (next, faults) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while let Some(habit) = habits.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    faults.lock().unwrap().extend(fault(habit, &url));
+                }
+            });
+        }
+    });
+    let faults = faults.into_inner().unwrap();
+    assert!(faults.is_empty(), "{} of {} rows differ\n\n{}", faults.len(), habits.len(), faults.join("\n"));
+}

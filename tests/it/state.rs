@@ -1,0 +1,40 @@
+//! What scripts remember from run to run.
+
+use crate::common::{World, gave};
+
+#[test]
+fn of_a_thousand_updates_from_twenty_processes_at_once_none_is_lost() {
+    let world = World::new();
+    world.script("count", "for i in 0..50 { state::update(\"count\", 0, |n| n + 1); }");
+    let runs: Vec<_> = (0..20)
+        .map(|_| {
+            let mut run = world.command(["run", "count"]);
+            run.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+            run.spawn().unwrap()
+        })
+        .collect();
+    for run in runs {
+        assert_eq!(gave(&run.wait_with_output().unwrap()).ok(), "");
+    }
+    assert_eq!(world.run("print(state::get(\"count\", 0));").ok(), "1000\n");
+}
+
+#[test]
+fn an_update_that_fails_leaves_the_old_value_and_lets_the_next_one_in() {
+    let world = World::new();
+    let script = "
+        print(state::update(\"list\", [], |list| { list.push(\"a\"); list }));
+        try { state::update(\"list\", [], |list| die(\"no\")); } catch (e) { print(e.message); }
+        try { state::update(\"list\", [], |list| regex(\"x\")); } catch (e) { print(e.message.contains(\"keep the state `list`\")); }
+        print(state::update(\"list\", [], |list| list + [state::get(\"other\", 2)]));";
+    assert_eq!(world.run(script).ok(), "[\"a\"]\nno\ntrue\n[\"a\", 2]\n");
+}
+
+#[test]
+fn a_planned_update_shows_the_new_value_and_keeps_nothing() {
+    let world = World::new();
+    world.run("state::set(\"n\", 1);").ok();
+    let script = "let n = state::update(\"n\", 0, |n| n + 1); print(n);";
+    assert_eq!(world.run_with(&["-n"], script).ok(), "# keep the state n = 2\n# 2\n");
+    assert_eq!(world.run("print(state::get(\"n\", 0));").ok(), "1\n");
+}
