@@ -59,6 +59,8 @@ mod moyai {
     ///
     /// Returns an array of `#{program, debian}`: its name, and its package in Debian.
     ///
+    /// Errors: only in a replay, where the record has another question here.
+    ///
     /// ```rhai
     /// for lacking in moyai::private_host_lacks() { print(`apt install ${lacking.debian}`); }
     /// ```

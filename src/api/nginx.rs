@@ -328,6 +328,8 @@ mod nginx {
     ///
     /// Returns true or false.
     ///
+    /// Errors: only in a replay, where the record has another question here.
+    ///
     /// ```rhai
     /// let sites = || if nginx::installed() { nginx::sites() } else { [] };
     /// ```
