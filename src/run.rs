@@ -195,6 +195,9 @@ pub struct Options {
     pub at: Option<DateTime<Local>>,
     /// The limit of the whole run.
     pub timeout: Option<Duration>,
+    /// The engine that this run is about, when it is another than the host's own: a Docker context
+    /// or an address, as `--context` has it. The environment names it, so that all programs see it.
+    pub context: Option<String>,
     /// `--scripts DIR` or `$MOYAI_SCRIPTS`: looked at before every other folder.
     pub scripts: Option<PathBuf>,
     /// Where what the script is told is recorded.
@@ -214,6 +217,7 @@ impl Default for Options {
             wait: false,
             at: None,
             timeout: None,
+            context: std::env::var(CONTEXT).ok().filter(|name| !name.is_empty() && name != "default"),
             scripts: std::env::var_os("MOYAI_SCRIPTS").map(PathBuf::from),
             record: None,
             replay: None,
@@ -221,6 +225,11 @@ impl Default for Options {
         }
     }
 }
+
+/// How much of what a run prints is kept for the history.
+const SAID: usize = 16 * 1024;
+/// Names the engine that a run with `--context` is about; see [`Options::context`].
+pub const CONTEXT: &str = "MOYAI_CONTEXT";
 
 /// The things that a run has locked, each with its holders in this run and its open file.
 pub type Locks = Arc<Mutex<BTreeMap<String, (usize, File)>>>;
@@ -238,11 +247,12 @@ pub struct Run {
     pub bar: Bar,
     started: Instant,
     offset: Span,
-    secrets: Mutex<BTreeSet<String>>,
+    secrets: Arc<Mutex<BTreeSet<String>>>,
     held: Mutex<Vec<String>>,
     locks: Locks,
-    planned: AtomicUsize,
+    acts: AtomicUsize,
     noted: AtomicBool,
+    said: Mutex<Tail>,
     log_at_once: bool,
 }
 
@@ -266,13 +276,20 @@ impl Run {
             bar: Bar::default(),
             started: Instant::now(),
             offset,
-            secrets: Mutex::default(),
+            secrets: Arc::default(),
             held: Mutex::default(),
             locks: Locks::default(),
-            planned: AtomicUsize::new(0),
+            acts: AtomicUsize::new(0),
             noted: AtomicBool::new(false),
+            said: Mutex::new(Tail::new(SAID)),
             log_at_once,
         }))
+    }
+
+    /// Whether nothing is changed: acts are printed, or answered by a record. What a script is told
+    /// by a replay does not depend on it.
+    pub fn dry(&self) -> bool {
+        self.options.dry_run || self.plays().is_some()
     }
 
     /// The record that answers in the place of programs.
@@ -283,6 +300,20 @@ impl Run {
     /// The record that is being made, unless this is a part of an answer that it gets.
     pub fn records(&self) -> Option<&Arc<Tape>> {
         self.tape.as_ref().filter(|tape| tape.records())
+    }
+
+    /// Another run, which hides what this one hides.
+    ///
+    /// # Errors
+    /// As [`Run::new`].
+    pub fn beside(&self, options: Options) -> Result<Arc<Self>> {
+        // It is no part of what is recorded.
+        let mut run = Self::new(Options { record: None, replay: None, ..options })?;
+        // Nobody else has it yet.
+        if let Some(run) = Arc::get_mut(&mut run) {
+            run.secrets.clone_from(&self.secrets);
+        }
+        Ok(run)
     }
 
     /// The time as scripts see it: the host's, moved by `--at`. It goes on ticking.
@@ -326,15 +357,30 @@ impl Run {
         self.ask(line, true, Some(otherwise), real)
     }
 
-    /// An act of several steps, which under a dry run plans each of them itself.
+    /// An act that may find that there is nothing to do: `real` says whether something was changed.
+    ///
+    /// # Errors
+    /// As [`Run::told`].
+    pub fn change(&self, line: impl Fn() -> String, real: impl FnOnce() -> Result<bool>) -> Result<bool> {
+        if self.options.dry_run {
+            return Ok(self.planned(line));
+        }
+        let changed = self.ask(line, true, Some(true), real)?;
+        if changed {
+            self.acted();
+        }
+        Ok(changed)
+    }
+
+    /// An act of several steps, each of which is planned and counted by itself.
     ///
     /// # Errors
     /// As [`Run::told`].
     pub fn act_in_steps(&self, line: impl Fn() -> String, steps: impl FnOnce() -> Result<()>) -> Result<()> {
         match &self.tape {
+            None => steps(),
             Some(tape) if self.options.dry_run && !tape.plays() => tape.within(steps),
-            None if self.options.dry_run => steps(),
-            _ => self.act(line, (), steps),
+            Some(_) => self.act(line, (), steps),
         }
     }
 
@@ -415,6 +461,7 @@ impl Run {
     /// Prints a line to standard output. A closed standard output ends the run quietly.
     pub fn print(&self, text: &str) {
         let line = format!("{}\n", self.mask(text));
+        self.keep(&line);
         if let Err(error) = self.bar.above(|| std::io::stdout().lock().write_all(line.as_bytes()))
             && error.kind() == std::io::ErrorKind::BrokenPipe
         {
@@ -424,15 +471,20 @@ impl Run {
 
     /// Prints whole lines to standard error, in one write so that they stay whole beside others'.
     pub fn note(&self, text: &str) {
+        let lines = format!("{}\n", self.mask(text));
+        self.keep(&lines);
         // Nothing is left to tell when standard error is gone.
-        let text = format!("{}\n", self.mask(text));
-        let _ = self.bar.above(|| std::io::stderr().lock().write_all(text.as_bytes()));
+        let _ = self.bar.above(|| std::io::stderr().lock().write_all(lines.as_bytes()));
     }
 
-    /// Prints a part of a program's standard error as it comes.
-    pub fn note_part(&self, text: &str) {
-        // Standard error that is gone loses these words, not the command.
-        let _ = self.bar.above(|| std::io::stderr().lock().write_all(self.mask(text).as_bytes()));
+    /// Keeps the end of what is printed, for the history of a run that fails.
+    pub fn keep(&self, text: &str) {
+        lock(&self.said).push(text.as_bytes());
+    }
+
+    /// The end of what this run and its programs have printed.
+    pub fn said(&self) -> String {
+        String::from_utf8_lossy(lock(&self.said).bytes()).into_owned()
     }
 
     /// A progress line: shown at once on a terminal and with `-v`, else kept for a failure.
@@ -460,19 +512,24 @@ impl Run {
     pub fn planned(&self, line: impl FnOnce() -> String) -> bool {
         if self.options.dry_run {
             self.print(&line());
-            self.planned.fetch_add(1, Ordering::Relaxed);
         }
+        self.acted();
         self.options.dry_run
     }
 
-    /// Whether an act was printed instead of done.
-    pub fn has_planned(&self) -> bool {
-        self.planned.load(Ordering::Relaxed) > 0
+    /// Counts an act that did not pass [`Run::planned`].
+    pub fn acted(&self) {
+        self.acts.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many acts there were: done, or under `--dry-run` printed.
+    pub fn acts(&self) -> usize {
+        self.acts.load(Ordering::Relaxed)
     }
 
     /// Another moyai prints its own plan: what is read from now on is read before that too.
     pub fn planned_elsewhere(&self) {
-        self.planned.fetch_add(usize::from(self.options.dry_run), Ordering::Relaxed);
+        self.acts.fetch_add(usize::from(self.options.dry_run), Ordering::Relaxed);
     }
 
     /// The options that a script run from this one gets, as words behind `moyai run`.
@@ -496,6 +553,11 @@ impl Run {
             words.push(format!("--scripts={}", scripts.display()));
         }
         words
+    }
+
+    /// Whether a line of the plan has been printed.
+    pub fn has_planned(&self) -> bool {
+        self.options.dry_run && self.acts() > 0
     }
 
     /// Says once, at the first read behind a planned act, that reads show the state before it.
@@ -657,6 +719,33 @@ pub fn wait_for(fds: &[BorrowedFd<'_>], time: Option<Duration>) -> Vec<bool> {
     // EINTR is a wake-up like any other: the caller looks at what it waits for and comes back.
     let _ = poll(&mut polled, time.as_ref());
     polled.iter().map(|fd| !fd.revents().is_empty()).collect()
+}
+
+/// The last bytes of a stream.
+#[derive(Debug)]
+pub struct Tail {
+    bytes: Vec<u8>,
+    limit: usize,
+}
+
+impl Tail {
+    /// As many bytes as this.
+    pub fn new(limit: usize) -> Self {
+        Self { bytes: Vec::new(), limit }
+    }
+
+    /// What the stream goes on with.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+        if self.bytes.len() > 2 * self.limit {
+            self.bytes.drain(..self.bytes.len() - self.limit);
+        }
+    }
+
+    /// The end of what was pushed.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes[self.bytes.len().saturating_sub(self.limit)..]
+    }
 }
 
 /// A pipe whose ends are closed in children.

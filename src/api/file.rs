@@ -59,7 +59,7 @@ pub fn change(
         // A record says what is written, not what that changes.
         if run.options.dry_run { plan_text(path, old, new) } else { pour(">", path, new) }
     };
-    run.act(line, true, real)
+    run.change(line, real)
 }
 
 /// Lines for a shell that give a file its new content: a patch where the old content is text too.

@@ -45,6 +45,8 @@ struct Options {
 
 /// What `http::get` takes, and what else `get_all` does.
 const OPTIONS: [&str; 7] = ["address", "headers", "limit", "method", "redirects", "timeout", "workers"];
+/// The kind of a body that is text.
+const PLAIN: &str = "text/plain; charset=utf-8";
 /// The methods that only read (RFC 9110, 9.2.1).
 const READING: [&str; 3] = ["GET", "HEAD", "OPTIONS"];
 
@@ -460,7 +462,7 @@ fn post(context: &Context, url: &str, body: &Dynamic, options: &Map) -> Result<M
             .map_err(|error| Error { message: format!("`{what}`: the body: {}", error.message), ..error })?
     };
     if !options.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
-        let kind = if plain { "text/plain; charset=utf-8" } else { "application/json" };
+        let kind = if plain { PLAIN } else { "application/json" };
         options.headers.push(("Content-Type".into(), kind.into()));
     }
     let request = Request { url: url.to_owned(), body: Some(body), options };
@@ -468,6 +470,28 @@ fn post(context: &Context, url: &str, body: &Dynamic, options: &Map) -> Result<M
         return Ok(Page { url: url.to_owned(), ..Page::default() }.map(&context.run));
     }
     send_one(context, request)
+}
+
+/// Posts text to an address, for moyai itself.
+///
+/// # Errors
+/// Why it did not arrive.
+pub fn tell(run: &Arc<Run>, url: &str, text: &str, limit: Duration) -> Result<()> {
+    let context = Context::new(run.clone());
+    let mut options = Options::new("POST");
+    options.timeout = limit;
+    options.headers.push(("Content-Type".into(), PLAIN.into()));
+    let request = Request { url: url.to_owned(), body: Some(text.to_owned()), options };
+    if run.planned(|| request.line()) {
+        return Ok(());
+    }
+    let page = send_one(&context, request)?;
+    let is = |name: &str| page.get(name).cloned().unwrap_or_default();
+    match (is("ok").as_bool().unwrap_or(false), is("error").into_string()) {
+        (true, _) => Ok(()),
+        (false, Ok(error)) => Err(Error::new(error)),
+        (false, Err(_)) => Err(Error::new(format!("it answered with status {}", is("status")))),
+    }
 }
 
 /// Pages of the web. A page is `#{url, ok, status, body, headers, seconds, error, cert_days}`:

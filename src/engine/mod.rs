@@ -100,6 +100,11 @@ impl Ended {
     pub fn with(exit: i32) -> Self {
         Self { exit, error: None, private_host: None }
     }
+
+    /// A run that ended with an error.
+    pub fn failed(error: Error) -> Self {
+        Self { exit: error.exit, error: Some(error), private_host: None }
+    }
 }
 
 /// Checks and runs a script.

@@ -20,6 +20,7 @@ pub use verbs::{Verb, verb};
 
 use crate::run::{Error, Result, Run, exit};
 use serde_json::json;
+use std::io::IsTerminal;
 use std::time::Duration;
 use taping::Taping;
 
@@ -115,6 +116,11 @@ pub fn run(run: &Run, plan: &Plan) -> Result<Outcome> {
 /// # Errors
 /// When a program is not found or cannot be started, and when the run is cancelled meanwhile.
 pub fn attempt(run: &Run, plan: &Plan) -> Result<Outcome> {
+    // On a terminal a program has the terminal itself. Under cron it makes no difference to it, and
+    // a run that fails keeps what was printed. What it leaves in the background is not to lose it.
+    let kept = plan.output == Output::Through && !plan.interactive && !plan.daemon && !std::io::stdout().is_terminal();
+    let kept = (kept || plan.label.is_some()).then(|| Plan { output: Output::Kept, ..plan.clone() });
+    let plan = kept.as_ref().unwrap_or(plan);
     let (tries, pause) = plan.retry.unwrap_or((0, Duration::ZERO));
     let mut left = tries;
     loop {

@@ -37,6 +37,8 @@ pub enum Output {
     Capture,
     /// Through to moyai's own standard output; standard error goes through as well.
     Through,
+    /// As `Through`, by way of moyai, which keeps its end for the history.
+    Kept,
     /// Into a file: its path, and whether it is appended to.
     File(PathBuf, bool),
 }
@@ -68,8 +70,13 @@ pub struct Plan {
     pub acts: bool,
     /// The script's author says that a `sh` only reads.
     pub reads: bool,
+    /// One of moyai's own questions to docker's client, soon answered by an engine on this host: it
+    /// asks nobody back, and so needs no session of its own.
+    pub question: bool,
     /// A line of bash: what it does cannot be told from its words.
     pub shell: bool,
+    /// Stands in front of each line that goes through.
+    pub label: Option<String>,
     /// Where the script made it.
     pub place: Option<Place>,
 }
@@ -101,7 +108,9 @@ impl Plan {
             quiet: false,
             acts: false,
             reads: false,
+            question: false,
             shell: false,
+            label: None,
             place: None,
         }
     }

@@ -1,9 +1,9 @@
 //! A command that is running: started, watched, collected, ended.
 
-use super::plan::{Input, Output, Plan, Stage};
+use super::plan::{Input, Output, Plan};
 use super::taping::Taping;
 use super::{CAPTURE, Outcome, READ_TIMEOUT, Status, TAIL, end, resolve};
-use crate::run::{Cause, Error, Result, Run, cause, pipe, wait_for};
+use crate::run::{Cause, Error, Result, Run, Tail, cause, pipe, wait_for};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::fs::File;
 use std::io::{Seek, Write};
@@ -13,9 +13,10 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// Docker's client is written in Go, which looks for garbage whenever its heap has doubled from 4 MiB:
-/// in the short life of a question that is a tenth of its time, for memory that its end gives back.
-/// With 400 it looks at 16 MiB for the first time: <https://pkg.go.dev/runtime#hdr-Environment_Variables>.
+/// For a question: docker's client is written in Go, which looks for garbage whenever its heap has
+/// doubled, from 4 MiB on. In so short a life that is a tenth of its time, for memory that its end
+/// gives back. With 400 the first look is at 16 MiB:
+/// <https://pkg.go.dev/runtime#hdr-Environment_Variables>.
 const GARBAGE: (&str, &str) = ("GOGC", "400");
 /// How long captured pipes are read after the last stage has ended: a background process that
 /// inherited them may hold them open for ever.
@@ -66,7 +67,7 @@ pub(super) fn spawn(plan: &Plan, ours: bool) -> Result<Running> {
             expression = match &plan.output {
                 _ if plan.interactive => expression,
                 Output::Through if !plan.both && !ours => expression,
-                Output::Capture | Output::Through => {
+                Output::Capture | Output::Through | Output::Kept => {
                     let (read, write) = pipe()?;
                     running.out = Some(read);
                     expression.stdout_file(write)
@@ -74,7 +75,7 @@ pub(super) fn spawn(plan: &Plan, ours: bool) -> Result<Running> {
                 Output::File(path, append) => expression.stdout_file(open(path, *append)?),
             };
         }
-        if asks_docker(plan, stage) && std::env::var_os(GARBAGE.0).is_none() {
+        if plan.question && std::env::var_os(GARBAGE.0).is_none() {
             expression = expression.env(GARBAGE.0, GARBAGE.1);
         }
         for (name, value) in &stage.env {
@@ -85,10 +86,14 @@ pub(super) fn spawn(plan: &Plan, ours: bool) -> Result<Running> {
         }
         let marker = end::marker();
         expression = expression.env(end::MARKER, &marker);
-        let (name, alone) = (stage.argv[0].clone(), !plan.interactive);
+        let (name, alone, question) = (stage.argv[0].clone(), !plan.interactive, plan.question);
         expression = expression.before_spawn(move |command| {
             // Programs put it in front of their messages: the name as the script has it.
             command.arg0(&name);
+            if question {
+                command.process_group(0);
+                return Ok(());
+            }
             if alone { own_session(command) } else { Ok(()) }
         });
         let handle =
@@ -100,13 +105,9 @@ pub(super) fn spawn(plan: &Plan, ours: bool) -> Result<Running> {
     Ok(running)
 }
 
-/// Whether a stage is a question to docker that is soon answered: `docker events` may live for months.
-fn asks_docker(plan: &Plan, stage: &Stage) -> bool {
-    !plan.acts && stage.argv[0] == "docker" && stage.argv.get(1).is_some_and(|verb| verb != "events")
-}
-
 /// A session of its own: with a mere process group, a `sudo` or `ssh` that asks on the terminal
-/// is stopped by SIGTTIN and hangs for ever.
+/// is stopped by SIGTTIN and hangs for ever. The price is a fork(2), which copies the tables of our
+/// memory and then each page that we write, where posix_spawn(3) borrows it: a millisecond or two.
 #[allow(unsafe_code)]
 fn own_session(command: &mut std::process::Command) -> std::io::Result<()> {
     // SAFETY: between fork and exec only async-signal-safe calls are allowed; setsid(2) is one,
@@ -178,13 +179,14 @@ impl Running {
     /// When the run is cancelled meanwhile, or when the command prints more than 64 MiB.
     pub fn wait(mut self, run: &Run) -> Result<Outcome> {
         let mut out = Vec::new();
-        let through = self.plan.output == Output::Through;
+        let mut through = self.passes().then(|| Passage::new(&self.plan));
         let mut outcome = self.watch(run, &mut |bytes| {
-            if through {
-                // With `.both()` a pass-through is read and written again, so that order is kept.
-                let text = run.mask(&String::from_utf8_lossy(bytes));
-                let _ = run.bar.above(|| std::io::stdout().lock().write_all(text.as_bytes()));
-                return ControlFlow::Continue(());
+            if let Some(through) = &mut through {
+                // A program that nobody hears any more is ended by SIGPIPE, as without us between.
+                return match run.bar.above(|| through.pass(run, bytes, &mut std::io::stdout())) {
+                    Ok(()) => ControlFlow::Continue(()),
+                    Err(_) => ControlFlow::Break(()),
+                };
             }
             out.extend_from_slice(bytes);
             if out.len() > CAPTURE { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
@@ -193,8 +195,17 @@ impl Running {
             return Err(Error::new(format!("`{}` printed more than 64 MiB", run.mask(&self.plan.line())))
                 .help("write it to a file with `.to_file(path)`, or go through it with `.lines()`"));
         }
+        if let Some(through) = &mut through {
+            // As above; it has ended by now.
+            let _ = through.end(run, &mut std::io::stdout());
+        }
         outcome.out = out;
         Ok(outcome)
+    }
+
+    /// Whether the output goes on to ours.
+    fn passes(&self) -> bool {
+        matches!(self.plan.output, Output::Through | Output::Kept)
     }
 
     /// Waits for the end, handing standard output to `sink` as it comes. When `sink` breaks off,
@@ -203,12 +214,17 @@ impl Running {
     /// # Errors
     /// When the run is cancelled meanwhile.
     pub fn watch(&mut self, run: &Run, sink: &mut dyn FnMut(&[u8]) -> ControlFlow<()>) -> Result<Outcome> {
-        let through = self.plan.output == Output::Through;
-        self.watch_both(run, sink, &mut |bytes| {
-            if through {
-                run.note_part(&String::from_utf8_lossy(bytes));
+        let mut through = self.passes().then(|| Passage::new(&self.plan));
+        let outcome = self.watch_both(run, sink, &mut |bytes| {
+            if let Some(through) = &mut through {
+                // Standard error that is gone loses these words, not the command.
+                let _ = run.bar.above(|| through.pass(run, bytes, &mut std::io::stderr()));
             }
-        })
+        });
+        if let Some(through) = &mut through {
+            let _ = through.end(run, &mut std::io::stderr());
+        }
+        outcome
     }
 
     /// Like [`Running::watch`], with standard error handed to `err` as it comes.
@@ -249,7 +265,7 @@ impl Running {
         };
         // Of the greatest time there is nothing to wait for.
         let deadline = limit.and_then(|limit| self.begun.checked_add(limit));
-        let mut tail = Tail::default();
+        let mut tail = Tail::new(TAIL);
         let mut timed_out = None;
         let mut linger = None;
         let mut buffer = vec![0; 64 * 1024];
@@ -320,7 +336,7 @@ impl Running {
         }
         self.settled = true;
         let outcome = Outcome {
-            err: tail.into_bytes(),
+            err: tail.bytes().to_vec(),
             statuses: self.stages.iter().filter_map(|stage| stage.status).collect(),
             seconds: self.begun.elapsed().as_secs_f64(),
             timed_out,
@@ -418,22 +434,46 @@ impl Drop for Running {
     }
 }
 
-/// The last bytes of a stream.
-#[derive(Default)]
-struct Tail(Vec<u8>);
+/// The way of a program's output through moyai: masked, kept for the history, and, where several
+/// hosts speak at once, in whole lines with the host in front.
+struct Passage {
+    label: Option<String>,
+    rest: Vec<u8>,
+}
 
-impl Tail {
-    fn push(&mut self, bytes: &[u8]) {
-        self.0.extend_from_slice(bytes);
-        if self.0.len() > 2 * TAIL {
-            self.0.drain(..self.0.len() - TAIL);
-        }
+impl Passage {
+    fn new(plan: &Plan) -> Self {
+        Self { label: plan.label.clone(), rest: Vec::new() }
     }
 
-    fn into_bytes(mut self) -> Vec<u8> {
-        if self.0.len() > TAIL {
-            self.0.drain(..self.0.len() - TAIL);
+    fn pass(&mut self, run: &Run, bytes: &[u8], to: &mut dyn Write) -> std::io::Result<()> {
+        self.rest.extend_from_slice(bytes);
+        let whole = match self.label {
+            Some(_) => self.rest.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1),
+            // A character may come in two pieces.
+            None => match std::str::from_utf8(&self.rest) {
+                Err(error) if error.error_len().is_none() => error.valid_up_to(),
+                _ => self.rest.len(),
+            },
+        };
+        let whole: Vec<u8> = self.rest.drain(..whole).collect();
+        let mut text = run.mask(&String::from_utf8_lossy(&whole));
+        if let Some(label) = &self.label {
+            text = text.split_inclusive('\n').map(|line| format!("{label}: {line}")).collect();
         }
-        self.0
+        run.keep(&text);
+        // In one write, so that lines stay whole beside others'.
+        to.write_all(text.as_bytes())
+    }
+
+    fn end(&mut self, run: &Run, to: &mut dyn Write) -> std::io::Result<()> {
+        let rest = std::mem::take(&mut self.rest);
+        if rest.is_empty() {
+            return Ok(());
+        }
+        let end = if self.label.is_some() { "\n" } else { "" };
+        self.pass(run, &[&rest, end.as_bytes()].concat(), to)?;
+        // Half a character, which nothing completes.
+        to.write_all(String::from_utf8_lossy(&std::mem::take(&mut self.rest)).as_bytes())
     }
 }

@@ -140,8 +140,9 @@ fn a_script_can_be_a_program_of_its_own() {
     };
     std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
     let search = format!("{}:/usr/bin:/bin", program_folder().display());
-    let output = Command::new(&path).arg("you").env("PATH", search).output().unwrap();
-    assert_eq!(gave(&output).ok(), "hello you\n");
+    let mut command = Command::new(&path);
+    command.arg("you").env("PATH", search).env("MOYAI_STATE", world.path("state"));
+    assert_eq!(gave(&command.output().unwrap()).ok(), "hello you\n");
 }
 
 #[test]
@@ -305,10 +306,11 @@ fn the_list_says_what_each_script_does_and_what_it_hides() {
     let out = world.moyai(["list"]).ok();
     let line = |name: &str| out.lines().find(|line| line.starts_with(name)).unwrap().to_owned();
     let own = world.path("scripts/backup.rhai");
-    assert!(line("backup").contains(&format!("{} (hides the embedded one)", own.display())), "{out}");
+    let below = |name: &str| out.lines().skip_while(|line| !line.starts_with(name)).nth(1).unwrap().trim().to_owned();
     assert!(line("backup").ends_with("  My own backup."), "{out}");
-    assert!(line("hosts-sync").contains("  embedded"), "{out}");
-    assert!(line("zoo").ends_with("zoo.rhai"), "{out}");
+    assert_eq!(below("backup"), format!("{} (hides the embedded one)", own.display()));
+    assert_eq!(below("hosts-sync"), "container start,die,rename");
+    assert_eq!(below("zoo"), world.path("scripts/zoo.rhai").display().to_string());
     let names = world.moyai(["list", "--names"]).ok();
     let names: Vec<&str> = names.lines().collect();
     assert!(names.is_sorted() && names.contains(&"zoo") && names.contains(&"config") && !names.contains(&"notify"));
@@ -529,12 +531,13 @@ fn bash_completes_commands_options_and_ones_own_scripts() {
         gave(&bash.output().unwrap()).ok()
     };
     assert_eq!(complete("moyai run my-").trim(), "my-script");
+    assert_eq!(complete("moyai history my-").trim(), "my-script");
     assert_eq!(complete("moyai comp").trim(), "completions");
     assert_eq!(complete("moyai run --dry").trim(), "--dry-run");
     let zsh = world.moyai(["completions", "zsh"]).ok();
     assert!(zsh.starts_with("#compdef moyai\n"));
-    // run, check, edit, eject and test.
-    assert_eq!(zsh.matches(":_moyai_scripts'").count(), 5, "{zsh}");
+    // run, check, edit, eject, history and test.
+    assert_eq!(zsh.matches(":_moyai_scripts'").count(), 6, "{zsh}");
     assert!(world.moyai(["completions", "fish"]).ok().contains("moyai list --names"));
     assert!(world.moyai(["completions", "tcsh"]).failed(2).contains("tcsh"));
 }

@@ -9,6 +9,7 @@ mod daemon;
 mod docker;
 mod file;
 mod habits;
+mod history;
 mod hosts;
 mod http;
 mod literal;
@@ -22,6 +23,7 @@ mod rules;
 mod runner;
 mod selftest;
 mod state;
+mod systemd;
 mod text;
 mod time;
 #[path = "../common/web.rs"]

@@ -89,10 +89,13 @@ fn needs(line: &str) -> Needs {
         | "moyai test"
         | "moyai list"
         | "moyai api docker"
+        | "moyai systemd"
         | "moyai api bash"
         | "moyai next"
         | "moyai next \"0 4 * * 1\""
-        | "moyai crontab" => Needs::Nothing,
+        | "moyai crontab"
+        | "moyai history"
+        | "moyai history --output" => Needs::Nothing,
         "moyai run -n hosts-sync"
         | "moyai run -n backup"
         | "moyai run -x report"
@@ -109,7 +112,7 @@ fn needs(line: &str) -> Needs {
         | "cargo install --path ."
         | "install ~/.cargo/bin/moyai /usr/local/bin/"
         | "moyai daemon"
-        | "systemctl enable moyai-boot" => Needs::Machine,
+        | "moyai systemd --install" => Needs::Machine,
         _ => panic!("no test runs `{line}`"),
     }
 }
@@ -182,40 +185,6 @@ fn cron_takes_every_line_and_finds_the_program() {
         assert_eq!(words[fields..fields + 3], ["root", "/usr/local/bin/moyai", "run"], "{job}");
         assert!(root().join(format!("scripts/{}.rhai", words[fields + 3])).exists(), "{job}");
         assert!(!job.contains('%'), "cron makes a new line of it: {job}");
-    }
-}
-
-#[test]
-fn the_unit_starts_boot_between_docker_and_nginx() {
-    let unit = &of("ini")[0].text;
-    let mut section = "";
-    let mut keys = Vec::new();
-    for line in unit.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
-        match line.split_once('=') {
-            Some((key, value)) => keys.push((section, key, value)),
-            None => section = line,
-        }
-    }
-    assert_eq!(
-        keys[1..],
-        [
-            ("[Unit]", "Requires", "docker.service"),
-            ("[Unit]", "After", "docker.service"),
-            ("[Unit]", "Before", "nginx.service"),
-            ("[Service]", "Type", "oneshot"),
-            ("[Service]", "ExecStart", "/usr/local/bin/moyai run boot"),
-            ("[Service]", "TimeoutStartSec", "5min"),
-            ("[Install]", "WantedBy", "multi-user.target"),
-        ]
-    );
-    // The program is where this test was built, and the other units may not be here.
-    let world = world();
-    let unit = unit.replace("/usr/local/bin/moyai", env!("CARGO_BIN_EXE_moyai"));
-    let unit = unit.replace("Requires=docker.service", "Wants=docker.service");
-    let path = world.file("moyai-boot.service", unit);
-    if let Ok(output) = Command::new("systemd-analyze").arg("verify").arg(path).output() {
-        let said = gave(&output);
-        assert!(!said.err.contains("moyai-boot"), "{said:?}");
     }
 }
 
