@@ -1,8 +1,15 @@
 //! One run: what the command line decided, handed down to everything that acts.
 
+pub mod bar;
+pub mod tape;
+
 use crate::store::state;
+use bar::Bar;
 use chrono::{DateTime, Duration as Span, Local};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs::File;
@@ -13,6 +20,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use tape::Tape;
 
 /// The result of every operation of moyai.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -193,6 +201,10 @@ pub struct Options {
     pub context: Option<String>,
     /// `--scripts DIR` or `$MOYAI_SCRIPTS`: looked at before every other folder.
     pub scripts: Option<PathBuf>,
+    /// Where what the script is told is recorded.
+    pub record: Option<PathBuf>,
+    /// Where the answers come from instead of programs.
+    pub replay: Option<PathBuf>,
     /// Where things are found and kept.
     pub places: Places,
 }
@@ -208,6 +220,8 @@ impl Default for Options {
             timeout: None,
             context: std::env::var(CONTEXT).ok().filter(|name| !name.is_empty() && name != "default"),
             scripts: std::env::var_os("MOYAI_SCRIPTS").map(PathBuf::from),
+            record: None,
+            replay: None,
             places: Places::of_this_user(),
         }
     }
@@ -230,6 +244,10 @@ pub struct Run {
     pub cancel: Cancel,
     /// The state of scripts, once something has asked for it.
     pub state: state::Shared,
+    /// What is recorded and played back.
+    pub tape: Option<Arc<Tape>>,
+    /// How far work in parallel has come.
+    pub bar: Bar,
     started: Instant,
     offset: Span,
     secrets: Arc<Mutex<BTreeSet<String>>>,
@@ -244,13 +262,22 @@ pub struct Run {
 impl Run {
     /// A run that starts now.
     pub fn new(options: Options) -> Result<Arc<Self>> {
-        let offset = options.at.map_or_else(Span::zero, |at| at - Local::now());
+        let (record, replay) = (options.record.as_deref(), options.replay.as_deref());
+        let begun = options.at.unwrap_or_else(Local::now);
+        let tape = match (record, replay) {
+            (None, None) => None,
+            _ => Some(Arc::new(Tape::open(record, replay, begun)?)),
+        };
+        let at = options.at.or_else(|| tape.as_ref()?.at());
+        let offset = at.map_or_else(Span::zero, |at| at - Local::now());
         let log_at_once = options.verbose || std::io::stderr().is_terminal();
         let cancel = Cancel::new(options.timeout)?;
         Ok(Arc::new(Self {
             options,
             cancel,
             state: state::Shared::default(),
+            tape,
+            bar: Bar::default(),
             started: Instant::now(),
             offset,
             secrets: Arc::default(),
@@ -263,12 +290,29 @@ impl Run {
         }))
     }
 
+    /// Whether nothing is changed: acts are printed, or answered by a record. What a script is told
+    /// by a replay does not depend on it.
+    pub fn dry(&self) -> bool {
+        self.options.dry_run || self.plays().is_some()
+    }
+
+    /// The record that answers in the place of programs.
+    pub fn plays(&self) -> Option<&Arc<Tape>> {
+        self.tape.as_ref().filter(|tape| tape.plays())
+    }
+
+    /// The record that is being made, unless this is a part of an answer that it gets.
+    pub fn records(&self) -> Option<&Arc<Tape>> {
+        self.tape.as_ref().filter(|tape| tape.records())
+    }
+
     /// Another run, which hides what this one hides.
     ///
     /// # Errors
     /// As [`Run::new`].
     pub fn beside(&self, options: Options) -> Result<Arc<Self>> {
-        let mut run = Self::new(options)?;
+        // It is no part of what is recorded.
+        let mut run = Self::new(Options { record: None, replay: None, ..options })?;
         // Nobody else has it yet.
         if let Some(run) = Arc::get_mut(&mut run) {
             run.secrets.clone_from(&self.secrets);
@@ -276,14 +320,121 @@ impl Run {
         Ok(run)
     }
 
-    /// Whether acts are printed instead of done.
-    pub fn dry(&self) -> bool {
-        self.options.dry_run
-    }
-
     /// The time as scripts see it: the host's, moved by `--at`. It goes on ticking.
     pub fn now(&self) -> DateTime<Local> {
+        let now = self.tape.as_ref().and_then(|tape| tape.now()).unwrap_or_else(|| self.clock());
+        if let Some(tape) = self.records() {
+            // A record that cannot be written fails at the next question that can say so.
+            let _ = tape.write(&json!({ "n": tape.number(), "asked": tape::NOW, "told": now.to_rfc3339() }));
+        }
+        now
+    }
+
+    fn clock(&self) -> DateTime<Local> {
         Local::now() + self.offset
+    }
+
+    /// A question that is no command. It is asked for real, recorded, or answered by a record;
+    /// `otherwise` is the answer where a test has none.
+    ///
+    /// # Errors
+    /// Those of the real question, and those of the record.
+    pub fn told<T>(&self, asked: &str, otherwise: Option<T>, real: impl FnOnce() -> Result<T>) -> Result<T>
+    where
+        T: Serialize + DeserializeOwned,
+    {
+        self.ask(|| asked.to_owned(), false, otherwise, real)
+    }
+
+    /// An act that is no command. Under a dry run the line that would do it is printed, and
+    /// `otherwise` stands for what it gives; else it is done, recorded, or answered by a record.
+    ///
+    /// # Errors
+    /// As [`Run::told`].
+    pub fn act<T>(&self, line: impl Fn() -> String, otherwise: T, real: impl FnOnce() -> Result<T>) -> Result<T>
+    where
+        T: Serialize + DeserializeOwned,
+    {
+        if self.planned(&line) {
+            return Ok(otherwise);
+        }
+        self.ask(line, true, Some(otherwise), real)
+    }
+
+    /// An act that may find that there is nothing to do: `real` says whether something was changed.
+    ///
+    /// # Errors
+    /// As [`Run::told`].
+    pub fn change(&self, line: impl Fn() -> String, real: impl FnOnce() -> Result<bool>) -> Result<bool> {
+        if self.options.dry_run {
+            return Ok(self.planned(line));
+        }
+        let changed = self.ask(line, true, Some(true), real)?;
+        if changed {
+            self.acted();
+        }
+        Ok(changed)
+    }
+
+    /// An act of several steps, each of which is planned and counted by itself.
+    ///
+    /// # Errors
+    /// As [`Run::told`].
+    pub fn act_in_steps(&self, line: impl Fn() -> String, steps: impl FnOnce() -> Result<()>) -> Result<()> {
+        match &self.tape {
+            None => steps(),
+            Some(tape) if self.options.dry_run && !tape.plays() => tape.within(steps),
+            Some(_) => self.act(line, (), steps),
+        }
+    }
+
+    fn ask<T>(
+        &self,
+        asked: impl FnOnce() -> String,
+        acts: bool,
+        otherwise: Option<T>,
+        real: impl FnOnce() -> Result<T>,
+    ) -> Result<T>
+    where
+        T: Serialize + DeserializeOwned,
+    {
+        let Some(tape) = &self.tape else { return real() };
+        let asked = self.mask(&asked());
+        let odd = |error: serde_json::Error| Error::new(format!("the answer to `{asked}` cannot be used: {error}"));
+        let number = tape.number();
+        let told = if tape.plays() {
+            let otherwise = otherwise.map(serde_json::to_value).transpose().map_err(odd)?;
+            let otherwise = otherwise.map(|told| json!({ "told": told }));
+            tape.answer(&asked, &asked, self.options.dry_run, otherwise).and_then(|answer| {
+                let told = answer.get("told").or_else(|| answer.get("out")).cloned().unwrap_or_default();
+                serde_json::from_value(told).map_err(odd)
+            })
+        } else {
+            tape.within(real)
+        };
+        if tape.records() {
+            let mut line = json!({ "n": number, "asked": asked });
+            if acts {
+                line["acts"] = true.into();
+            }
+            match &told {
+                Ok(told) => {
+                    let told = serde_json::to_value(told).map_err(odd)?;
+                    line["told"] = tape::masked(&told, &|text| self.mask(text));
+                }
+                Err(error) => line["error"] = tape::error_value(error, |text| self.mask(text)),
+            }
+            tape.write(&line)?;
+        }
+        told
+    }
+
+    /// Waits, unless a record answers: then there is nothing to wait for.
+    ///
+    /// # Errors
+    /// When the run is cancelled meanwhile.
+    pub fn sleep(&self, time: Duration) -> Result<()> {
+        if self.plays().is_some() { self.cancel.check() } else { self.cancel.sleep(time) }
     }
 
     /// Since the run began.
@@ -315,7 +466,7 @@ impl Run {
     pub fn print(&self, text: &str) {
         let line = format!("{}\n", self.mask(text));
         self.keep(&line);
-        if let Err(error) = std::io::stdout().lock().write_all(line.as_bytes())
+        if let Err(error) = self.bar.above(|| std::io::stdout().lock().write_all(line.as_bytes()))
             && error.kind() == std::io::ErrorKind::BrokenPipe
         {
             self.cancel.close();
@@ -327,7 +478,7 @@ impl Run {
         let lines = format!("{}\n", self.mask(text));
         self.keep(&lines);
         // Nothing is left to tell when standard error is gone.
-        let _ = std::io::stderr().lock().write_all(lines.as_bytes());
+        let _ = self.bar.above(|| std::io::stderr().lock().write_all(lines.as_bytes()));
     }
 
     /// Keeps the end of what is printed, for the history of a run that fails.
@@ -363,11 +514,11 @@ impl Run {
     ///
     /// The line can be pasted into a shell; it may be several lines (a here-document).
     pub fn planned(&self, line: impl FnOnce() -> String) -> bool {
-        if self.dry() {
+        if self.options.dry_run {
             self.print(&line());
         }
         self.acted();
-        self.dry()
+        self.options.dry_run
     }
 
     /// Counts an act that did not pass [`Run::planned`].
@@ -382,7 +533,7 @@ impl Run {
 
     /// Another moyai prints its own plan: what is read from now on is read before that too.
     pub fn planned_elsewhere(&self) {
-        self.acts.fetch_add(usize::from(self.dry()), Ordering::Relaxed);
+        self.acts.fetch_add(usize::from(self.options.dry_run), Ordering::Relaxed);
     }
 
     /// The options that a script run from this one gets, as words behind `moyai run`.
@@ -398,7 +549,7 @@ impl Run {
         let given = flags.into_iter().filter(|(given, _)| *given);
         let mut words: Vec<String> = given.map(|(_, word)| word.to_owned()).collect();
         if options.at.is_some() {
-            words.push(format!("--at={}", self.now().to_rfc3339()));
+            words.push(format!("--at={}", self.clock().to_rfc3339()));
         }
         if let Some(scripts) = &options.scripts {
             // It may run in another folder.
@@ -410,7 +561,7 @@ impl Run {
 
     /// Whether a line of the plan has been printed.
     pub fn has_planned(&self) -> bool {
-        self.dry() && self.acts() > 0
+        self.options.dry_run && self.acts() > 0
     }
 
     /// Says once, at the first read behind a planned act, that reads show the state before it.

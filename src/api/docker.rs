@@ -540,7 +540,7 @@ fn no_pause(run: &Run) -> Result<&'static str> {
 fn settle(run: &Run, id: &str, name: &str) {
     // The run itself is cancelled, and would start nothing more.
     let options = Options { dry_run: false, at: None, timeout: Some(2 * FINISH), ..run.options.clone() };
-    let Ok(after) = Run::new(options) else { return };
+    let Ok(after) = run.beside(options) else { return };
     let begun = Instant::now();
     let paused = || {
         let found = inspect(&after, &["container", "inspect"], &[id]).unwrap_or_default();

@@ -4,6 +4,7 @@
 //! with their units, what it returns, the errors, and an example that a test runs. `moyai api`
 //! prints them; functions stand in the order in which it prints them.
 
+pub mod assert;
 pub mod basics;
 pub mod command;
 pub mod df;
@@ -13,6 +14,7 @@ pub mod hosts;
 pub mod http;
 pub mod moyai;
 pub mod nginx;
+pub mod parallel;
 pub mod pool;
 pub mod rules;
 pub mod state;
@@ -222,6 +224,7 @@ impl From<Error> for Box<EvalAltResult> {
 
 /// Adds everything that a script can call.
 pub fn register(engine: &mut Engine) {
+    assert::register(engine);
     basics::register(engine);
     command::register(engine);
     df::register(engine);
@@ -231,6 +234,7 @@ pub fn register(engine: &mut Engine) {
     http::register(engine);
     moyai::register(engine);
     nginx::register(engine);
+    parallel::register(engine);
     rules::register(engine);
     state::register(engine);
     text::register(engine);

@@ -185,7 +185,7 @@ fn reload(context: &Context) -> Result<()> {
         return Ok(());
     };
     // The later run has the newer truth, and waits its turn.
-    let _held = if run.dry() { lock::hold(run, "nginx")? } else { lock::wait(run, "nginx")? };
+    let _held = if run.options.dry_run { lock::hold(run, "nginx")? } else { lock::wait(run, "nginx")? };
     let config = config::read(&layout.conf).unwrap_or_default();
     let master = layout.master(&config);
     let unit = if master.is_none() { Unit::ask(run) } else { None };
@@ -342,11 +342,14 @@ mod nginx {
     ///
     /// Returns true or false.
     ///
+    /// Errors: only in a replay, where the record has another question here.
+    ///
     /// ```rhai
     /// let sites = || if nginx::installed() { nginx::sites() } else { [] };
     /// ```
-    pub fn installed() -> bool {
-        is_installed()
+    #[rhai_fn(return_raw)]
+    pub fn installed(call: NativeCallContext) -> Fallible<bool> {
+        Ok(Context::of(&call).run.told("nginx::installed", Some(false), || Ok(is_installed()))?)
     }
 
     /// Lets nginx read its configuration again, and with it the addresses of all names; starts it
@@ -362,7 +365,8 @@ mod nginx {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn reload(call: NativeCallContext) -> Fallible<()> {
-        Ok(super::reload(&Context::of(&call))?)
+        let context = Context::of(&call);
+        Ok(context.run.act_in_steps(|| "nginx -t && nginx -s reload".into(), || super::reload(&context))?)
     }
 
     /// Whether nginx has still to read a file as it is now: the file was changed after nginx
@@ -379,7 +383,8 @@ mod nginx {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn older_than(call: NativeCallContext, path: &str) -> Fallible<bool> {
-        Ok(is_older(&Context::of(&call), path)?)
+        let context = Context::of(&call);
+        Ok(context.run.told(&format!("nginx::older_than {path}"), Some(false), || is_older(&context, path))?)
     }
 
     /// The names that nginx passes requests on to, read from its configuration; it need not be one
@@ -399,7 +404,6 @@ mod nginx {
     #[rhai_fn(return_raw)]
     pub fn sites(call: NativeCallContext) -> Fallible<Array> {
         let context = Context::of(&call);
-        let layout = Layout::need(&context)?;
         let way = |listen: config::Listen| -> Dynamic {
             map([("address", listen.address.into()), ("tls", listen.tls.into())]).into()
         };
@@ -412,7 +416,11 @@ mod nginx {
                 ("listen", site.listen.into_iter().map(way).collect::<Array>().into()),
             ]))
         };
-        Ok(config::list(&config::read(&layout.conf)?).into_iter().map(row).collect())
+        let real = || {
+            let list = config::list(&config::read(&Layout::need(&context)?.conf)?);
+            Ok(list.into_iter().map(row).collect::<Array>())
+        };
+        Ok(context.run.told("nginx::sites", None, real)?)
     }
 
     /// Where the file of a site belongs, by what the http block of the configuration includes.
@@ -431,13 +439,16 @@ mod nginx {
     /// let there = |name| file::exists(nginx::place(name).file);
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn place(call: NativeCallContext, name: &str) -> Fallible<Map> {
+    pub fn place(call: NativeCallContext, name: &str) -> Fallible<Dynamic> {
         let context = Context::of(&call);
-        let layout = Layout::need(&context)?;
-        let folder = layout.conf.parent().unwrap_or(Path::new("/"));
-        let (file, link) = config::place(&config::read(&layout.conf)?, folder, name)?;
-        let text = |path: PathBuf| path.to_string_lossy().into_owned();
-        Ok(map([("file", text(file).into()), ("link", optional(link.map(text)))]))
+        let real = || {
+            let layout = Layout::need(&context)?;
+            let folder = layout.conf.parent().unwrap_or(Path::new("/"));
+            let (file, link) = config::place(&config::read(&layout.conf)?, folder, name)?;
+            let text = |path: PathBuf| path.to_string_lossy().into_owned();
+            Ok(map([("file", text(file).into()), ("link", optional(link.map(text)))]).into())
+        };
+        Ok(context.run.told(&format!("nginx::place {name}"), None, real)?)
     }
 
     /// A domain name as `server_name` takes it: in lower case, `なんとか.jp` as `xn--u8jxcf8n.jp`.

@@ -16,6 +16,7 @@ mod next;
 pub mod run;
 mod syslog;
 mod systemd;
+mod test;
 
 use crate::engine::load;
 use crate::run::{Error, Options, Result, Run, exit};
@@ -61,6 +62,11 @@ enum Command {
     History(history::History),
     /// Look at what the scripts need on this host
     Doctor(doctor::Doctor),
+    /// Run the tests of scripts: the functions `test_*` of `NAME.test.rhai`
+    ///
+    /// Each is called on its own and as a dry run: nothing is changed, and acts are printed. What a
+    /// script does is tried with `try_script`: `moyai api try_script`.
+    Test(test::Test),
     /// Show what a script can call
     Api(api::Api),
     /// Print a completion script for a shell
@@ -135,6 +141,7 @@ fn others(words: Vec<OsString>) -> i32 {
         Command::Systemd(this) => this.main(),
         Command::History(this) => with(&Common { scripts: None }, |run| this.main(run)),
         Command::Doctor(this) => with(&this.common, |run| this.main(run)),
+        Command::Test(this) => with(&this.common, |run| this.main(run)),
         Command::Api(this) => with(&Common { scripts: None }, |run| this.main(run)),
         Command::Completions(this) => with(&Common { scripts: None }, |run| this.main(run)),
     };

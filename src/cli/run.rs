@@ -33,7 +33,7 @@ const fn own(short: Option<char>, long: &'static str, value: Option<&'static str
 }
 
 /// What both the parser and the help are made from.
-const OWN: [Own; 10] = [
+const OWN: [Own; 12] = [
     own(Some('n'), "dry-run", None, "Print each act as a line that can be pasted into a shell, and do none"),
     own(Some('x'), "trace", None, "Print each command as it starts, with its place, status and time"),
     own(Some('v'), "verbose", None, "Show the progress lines, as on a terminal"),
@@ -42,6 +42,8 @@ const OWN: [Own; 10] = [
     own(None, "wait", None, "Wait for a lock that another run holds, instead of exit code 75"),
     own(None, "context", Some("NAME[,NAME]"), "The Docker engines that the script is about: contexts, ssh://USER@HOST"),
     own(None, "scripts", Some("DIR"), "Look for scripts here before anywhere else [also: $MOYAI_SCRIPTS]"),
+    own(None, "record", Some("FILE"), "Record what programs, pages and files answer, as JSON lines"),
+    own(None, "replay", Some("FILE"), "Take the answers from a record; nothing is run, nothing is changed"),
     own(Some('h'), "help", None, "Print the script's help; without a script, this"),
     own(Some('V'), "version", None, "Print moyai's version"),
 ];
@@ -157,6 +159,8 @@ impl Asked {
             "version" => self.version = true,
             "context" => self.contexts = contexts(&value.ok_or_else(missing)?).map_err(wrong)?,
             "scripts" => self.options.scripts = Some(PathBuf::from(value.ok_or_else(missing)?)),
+            "record" => self.options.record = Some(PathBuf::from(value.ok_or_else(missing)?)),
+            "replay" => self.options.replay = Some(PathBuf::from(value.ok_or_else(missing)?)),
             "at" => self.options.at = Some(schedule::moment(&value.ok_or_else(missing)?).map_err(wrong)?),
             _ => self.options.timeout = Some(schedule::duration(&value.ok_or_else(missing)?).map_err(wrong)?),
         }

@@ -1,6 +1,7 @@
 //! A command that is running: started, watched, collected, ended.
 
 use super::plan::{Input, Output, Plan};
+use super::taping::Taping;
 use super::{CAPTURE, Outcome, READ_TIMEOUT, Status, TAIL, end, resolve};
 use crate::run::{Cause, Error, Result, Run, Tail, cause, pipe, wait_for};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
@@ -21,19 +22,13 @@ const GARBAGE: (&str, &str) = ("GOGC", "400");
 /// inherited them may hold them open for ever.
 const LINGER: Duration = Duration::from_millis(200);
 
-/// Starts every stage, each in a session of its own, joined by pipes.
-pub(super) fn spawn(plan: &Plan) -> Result<Running> {
+/// Starts every stage, each in a session of its own, joined by pipes. For a record, and beside a
+/// bar, the output comes to us also where it would go through.
+pub(super) fn spawn(plan: &Plan, ours: bool) -> Result<Running> {
     end::adopt_orphans();
     let programs = plan.stages.iter().map(resolve).collect::<Result<Vec<_>>>()?;
-    let mut running = Running {
-        plan: plan.clone(),
-        stages: Vec::new(),
-        out: None,
-        err: None,
-        begun: Instant::now(),
-        planned: false,
-        settled: false,
-    };
+    let mut running = Running::answered(plan, None);
+    running.settled = false;
     let open = |path: &PathBuf, append: bool| {
         let mut options = File::options();
         options.create(true).append(append).write(true).truncate(!append);
@@ -71,7 +66,7 @@ pub(super) fn spawn(plan: &Plan) -> Result<Running> {
         } else {
             expression = match &plan.output {
                 _ if plan.interactive => expression,
-                Output::Through if !plan.both => expression,
+                Output::Through if !plan.both && !ours => expression,
                 Output::Capture | Output::Through | Output::Kept => {
                     let (read, write) = pipe()?;
                     running.out = Some(read);
@@ -152,21 +147,30 @@ pub struct Running {
     out: Option<OwnedFd>,
     err: Option<OwnedFd>,
     begun: Instant,
-    planned: bool,
+    /// How it ended, where nothing was started.
+    answer: Option<Outcome>,
+    taping: Option<Taping>,
     settled: bool,
 }
 
 impl Running {
-    pub(super) fn planned(plan: &Plan) -> Self {
+    /// A command that is not started, for its end is known.
+    pub(super) fn answered(plan: &Plan, answer: impl Into<Option<Outcome>>) -> Self {
         Self {
             plan: plan.clone(),
             stages: Vec::new(),
             out: None,
             err: None,
             begun: Instant::now(),
-            planned: true,
+            answer: answer.into(),
+            taping: None,
             settled: true,
         }
+    }
+
+    pub(super) fn taped(mut self, taping: Option<Taping>) -> Self {
+        self.taping = taping;
+        self
     }
 
     /// Waits for the end, keeping the output.
@@ -179,7 +183,7 @@ impl Running {
         let mut outcome = self.watch(run, &mut |bytes| {
             if let Some(through) = &mut through {
                 // A program that nobody hears any more is ended by SIGPIPE, as without us between.
-                return match through.pass(run, bytes, &mut std::io::stdout()) {
+                return match run.bar.above(|| through.pass(run, bytes, &mut std::io::stdout())) {
                     Ok(()) => ControlFlow::Continue(()),
                     Err(_) => ControlFlow::Break(()),
                 };
@@ -214,7 +218,7 @@ impl Running {
         let outcome = self.watch_both(run, sink, &mut |bytes| {
             if let Some(through) = &mut through {
                 // Standard error that is gone loses these words, not the command.
-                let _ = through.pass(run, bytes, &mut std::io::stderr());
+                let _ = run.bar.above(|| through.pass(run, bytes, &mut std::io::stderr()));
             }
         });
         if let Some(through) = &mut through {
@@ -233,8 +237,26 @@ impl Running {
         sink: &mut dyn FnMut(&[u8]) -> ControlFlow<()>,
         err: &mut dyn FnMut(&[u8]),
     ) -> Result<Outcome> {
-        if self.planned {
-            return Ok(Outcome { planned: true, ..Outcome::default() });
+        let Some(mut taping) = self.taping.take() else { return self.follow(run, sink, err) };
+        let mut taken = |bytes: &[u8]| {
+            taping.take(bytes);
+            sink(bytes)
+        };
+        let outcome = self.follow(run, &mut taken, err)?;
+        taping.done(run, &outcome)?;
+        Ok(outcome)
+    }
+
+    fn follow(
+        &mut self,
+        run: &Run,
+        sink: &mut dyn FnMut(&[u8]) -> ControlFlow<()>,
+        err: &mut dyn FnMut(&[u8]),
+    ) -> Result<Outcome> {
+        if let Some(mut outcome) = self.answer.take() {
+            let _ = sink(&std::mem::take(&mut outcome.out));
+            err(&outcome.err);
+            return Ok(outcome);
         }
         let limit = match self.plan.timeout {
             _ if self.plan.interactive => None,
@@ -314,12 +336,11 @@ impl Running {
         }
         self.settled = true;
         let outcome = Outcome {
-            out: Vec::new(),
             err: tail.bytes().to_vec(),
             statuses: self.stages.iter().filter_map(|stage| stage.status).collect(),
             seconds: self.begun.elapsed().as_secs_f64(),
-            planned: false,
             timed_out,
+            ..Outcome::default()
         };
         if self.plan.interactive {
             self.after_interactive(run, &outcome)?;

@@ -57,7 +57,7 @@ impl State {
 
     fn of(run: &Run) -> Result<Self> {
         let path = run.options.places.state.join("state.db");
-        if run.dry() && !path.exists() {
+        if run.options.dry_run && !path.exists() {
             let open = || Connection::open_in_memory().and_then(|empty| empty.execute_batch(TABLE).map(|()| empty));
             let connection = open().map_err(|error| unopened(&path, error.to_string()))?;
             return Ok(connection.into());

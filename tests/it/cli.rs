@@ -110,7 +110,7 @@ fn a_script_called_without_run_is_hinted_at() {
     world.script("blog", "print(1);");
     let err = world.moyai(["blog"]).failed(2);
     assert_eq!(err, "error: there is no command `blog`\nhelp: `blog` is a script: `moyai run blog`\n");
-    assert!(world.moyai(["lst"]).failed(2).contains("did you mean `moyai list`?"));
+    assert!(world.moyai(["lisst"]).failed(2).contains("did you mean `moyai list`?"));
     assert!(world.moyai(Vec::<&str>::new()).failed(2).contains("Usage: moyai"));
     assert!(world.moyai(["--help"]).ok().contains("\n  run  "));
     assert!(world.moyai(["help", "run"]).ok().contains("--dry-run"));
@@ -332,6 +332,39 @@ fn every_faulty_script_is_reported_and_nothing_runs() {
 }
 
 #[test]
+fn an_editor_can_read_the_definitions_and_finds_every_function_there() {
+    // https://github.com/rhaiscript/lsp: crates/rhai-rowan/src/ast/rhai.ungram.
+    let kind = r"(\?|\(\)|[A-Za-z_]\w*(<[\w ?<>,]*>)?)";
+    let form = format!(
+        r"^(module \w+;|fn ([gs]et )?\w+\(((\.\.\.)?\w+: {kind}(, (\.\.\.)?\w+: {kind})*)?\)( -> {kind})?;|const \w+: {kind};)$"
+    );
+    let form = regex::Regex::new(&form).unwrap();
+    let world = World::new();
+    world.moyai(["init", "--dir", "mine"]).ok();
+    let mut all = String::new();
+    for entry in std::fs::read_dir(world.path("mine/definitions")).unwrap().map(Result::unwrap) {
+        let (name, text) = (entry.file_name().into_string().unwrap(), read(entry.path()));
+        assert!(name.ends_with(".d.rhai") && text.starts_with("module "), "{name}");
+        if name != "__builtin-operators__.d.rhai" {
+            let code = text.lines().filter(|line| !line.is_empty() && !line.starts_with("///"));
+            code.for_each(|line| assert!(form.is_match(line), "{name}: {line}"));
+        }
+        all += &text;
+    }
+    let commit = "/// let backup = || docker::commit(\"blog\", \"example/blog:Mon\").id;\n/// ```\nfn commit(name: string, reference: string) -> map;\n";
+    assert!(all.contains(commit), "{commit}");
+    let api = world.moyai(["api"]).ok();
+    let called = api.lines().filter_map(|line| line.trim().split_once('(').map(|(name, _)| name));
+    for name in called.filter(|name| name.chars().all(|char| char.is_alphanumeric() || ":._".contains(char))) {
+        let bare = name.rsplit([':', '.']).next().unwrap();
+        assert!(all.contains(&format!("\nfn {bare}(")), "{name}");
+    }
+    // They are no scripts.
+    let listed = world.moyai(["list", "--scripts", "mine"]).ok();
+    assert!(!listed.contains(".d"), "{listed}");
+}
+
+#[test]
 fn init_never_overwrites() {
     let world = World::new();
     world.script("config", "const SITES = #{ mine: 1 };");
@@ -503,8 +536,8 @@ fn bash_completes_commands_options_and_ones_own_scripts() {
     assert_eq!(complete("moyai run --dry").trim(), "--dry-run");
     let zsh = world.moyai(["completions", "zsh"]).ok();
     assert!(zsh.starts_with("#compdef moyai\n"));
-    // run, check, edit, eject and history.
-    assert_eq!(zsh.matches(":_moyai_scripts'").count(), 5, "{zsh}");
+    // run, check, edit, eject, history and test.
+    assert_eq!(zsh.matches(":_moyai_scripts'").count(), 6, "{zsh}");
     assert!(world.moyai(["completions", "fish"]).ok().contains("moyai list --names"));
     assert!(world.moyai(["completions", "tcsh"]).failed(2).contains("tcsh"));
 }

@@ -86,6 +86,7 @@ fn needs(line: &str) -> Needs {
         | "moyai edit config"
         | "moyai eject backup"
         | "moyai check"
+        | "moyai test"
         | "moyai list"
         | "moyai api docker"
         | "moyai systemd"
@@ -98,6 +99,8 @@ fn needs(line: &str) -> Needs {
         "moyai run -n hosts-sync"
         | "moyai run -n backup"
         | "moyai run -x report"
+        | "moyai run --record night hosts-sync"
+        | "moyai run --replay night hosts-sync"
         | "moyai run restore blog yesterday"
         | "moyai run -n site add example.jp --to blog"
         | "moyai run site add example.jp www.example.jp --to blog:8080"
@@ -134,6 +137,9 @@ fn every_script_checks_and_runs() {
             // A configuration: the scripts that read it still check.
             world.script("config", &block.text);
             world.moyai(["check"]).ok();
+        } else if block.text.contains("fn test_") {
+            world.script("backup.test", &block.text);
+            assert_eq!(world.moyai(["test", "backup"]).ok(), "1 passed, 0 failed\n");
         } else {
             world.script("test", &block.text);
             world.moyai(["check", "test"]).ok();
@@ -209,6 +215,7 @@ fn every_command_that_needs_an_engine_gives_what_is_shown() {
                 "moyai run --at \"$(date -d yesterday +%F) 03:00\" backup blog; moyai run hosts-sync"
             }
             "moyai run -n backup" => "docker rm -f shop",
+            "moyai run --replay night hosts-sync" => "moyai run --record night hosts-sync; docker rm -f blog shop",
             _ => ":",
         };
         let start =

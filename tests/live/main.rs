@@ -9,6 +9,7 @@ mod history;
 mod host;
 mod names;
 mod nginx;
+mod replay;
 mod scripts;
 mod sites;
 mod systemd;
