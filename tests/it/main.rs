@@ -13,6 +13,7 @@ mod hosts;
 mod http;
 mod literal;
 mod load;
+mod monitor;
 mod next;
 mod nginx;
 mod readme;
