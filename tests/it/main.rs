@@ -16,6 +16,7 @@ mod load;
 mod monitor;
 mod next;
 mod nginx;
+mod notify;
 mod readme;
 mod rules;
 mod runner;
