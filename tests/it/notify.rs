@@ -220,7 +220,7 @@ fn a_mail_has_a_subject_of_ascii_and_a_body_of_utf_8_and_programs_get_the_text()
     let output = world.command(["run", "send"]).env("PATH", path).output().unwrap();
     assert!(output.status.success(), "{output:?}");
     let mail = read(world.path("mail"));
-    let (head, body) = mail.split_once("\n\n").unwrap();
+    let (head, body) = mail.split_once("\n\n").unwrap_or_else(|| panic!("{mail}"));
     assert_eq!(body, "ALARM: 舫い\n.\nis sick\n");
     assert!(head.starts_with("-i -t\nTo: root@example.jp\nSubject: =?UTF-8?B?") && head.is_ascii(), "{head}");
     assert_eq!(read(world.path("log")), "-t moyai -- ALARM: 舫い\n.\nis sick\n");
