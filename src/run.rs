@@ -1,7 +1,15 @@
 //! One run: what the command line decided, handed down to everything that acts.
 
+pub mod bar;
+pub mod tape;
+
+use crate::store::state;
+use bar::Bar;
 use chrono::{DateTime, Duration as Span, Local};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs::File;
@@ -12,6 +20,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use tape::Tape;
 
 /// The result of every operation of moyai.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -187,8 +196,15 @@ pub struct Options {
     pub at: Option<DateTime<Local>>,
     /// The limit of the whole run.
     pub timeout: Option<Duration>,
+    /// The engine that this run is about, when it is another than the host's own: a Docker context
+    /// or an address, as `--context` has it. The environment names it, so that all programs see it.
+    pub context: Option<String>,
     /// `--scripts DIR` or `$MOYAI_SCRIPTS`: looked at before every other folder.
     pub scripts: Option<PathBuf>,
+    /// Where what the script is told is recorded.
+    pub record: Option<PathBuf>,
+    /// Where the answers come from instead of programs.
+    pub replay: Option<PathBuf>,
     /// Where things are found and kept.
     pub places: Places,
 }
@@ -202,11 +218,19 @@ impl Default for Options {
             wait: false,
             at: None,
             timeout: None,
+            context: std::env::var(CONTEXT).ok().filter(|name| !name.is_empty() && name != "default"),
             scripts: std::env::var_os("MOYAI_SCRIPTS").map(PathBuf::from),
+            record: None,
+            replay: None,
             places: Places::of_this_user(),
         }
     }
 }
+
+/// How much of what a run prints is kept for the history.
+const SAID: usize = 16 * 1024;
+/// Names the engine that a run with `--context` is about; see [`Options::context`].
+pub const CONTEXT: &str = "MOYAI_CONTEXT";
 
 /// The things that a run has locked, each with its holders in this run and its open file.
 pub type Locks = Arc<Mutex<BTreeMap<String, (usize, File)>>>;
@@ -218,44 +242,199 @@ pub struct Run {
     pub options: Options,
     /// Tells everything that waits to stop.
     pub cancel: Cancel,
+    /// The state of scripts, once something has asked for it.
+    pub state: state::Shared,
+    /// What is recorded and played back.
+    pub tape: Option<Arc<Tape>>,
+    /// How far work in parallel has come.
+    pub bar: Bar,
     started: Instant,
     offset: Span,
-    secrets: Mutex<BTreeSet<String>>,
+    secrets: Arc<Mutex<BTreeSet<String>>>,
     held: Mutex<Vec<String>>,
     locks: Locks,
-    planned: AtomicUsize,
+    acts: AtomicUsize,
     noted: AtomicBool,
+    said: Mutex<Tail>,
     log_at_once: bool,
 }
 
 impl Run {
     /// A run that starts now.
     pub fn new(options: Options) -> Result<Arc<Self>> {
-        let offset = options.at.map_or_else(Span::zero, |at| at - Local::now());
+        let (record, replay) = (options.record.as_deref(), options.replay.as_deref());
+        let begun = options.at.unwrap_or_else(Local::now);
+        let tape = match (record, replay) {
+            (None, None) => None,
+            _ => Some(Arc::new(Tape::open(record, replay, begun)?)),
+        };
+        let at = options.at.or_else(|| tape.as_ref()?.at());
+        let offset = at.map_or_else(Span::zero, |at| at - Local::now());
         let log_at_once = options.verbose || std::io::stderr().is_terminal();
         let cancel = Cancel::new(options.timeout)?;
         Ok(Arc::new(Self {
             options,
             cancel,
+            state: state::Shared::default(),
+            tape,
+            bar: Bar::default(),
             started: Instant::now(),
             offset,
-            secrets: Mutex::default(),
+            secrets: Arc::default(),
             held: Mutex::default(),
             locks: Locks::default(),
-            planned: AtomicUsize::new(0),
+            acts: AtomicUsize::new(0),
             noted: AtomicBool::new(false),
+            said: Mutex::new(Tail::new(SAID)),
             log_at_once,
         }))
     }
 
-    /// Whether acts are printed instead of done.
+    /// Whether nothing is changed: acts are printed, or answered by a record. What a script is told
+    /// by a replay does not depend on it.
     pub fn dry(&self) -> bool {
-        self.options.dry_run
+        self.options.dry_run || self.plays().is_some()
+    }
+
+    /// The record that answers in the place of programs.
+    pub fn plays(&self) -> Option<&Arc<Tape>> {
+        self.tape.as_ref().filter(|tape| tape.plays())
+    }
+
+    /// The record that is being made, unless this is a part of an answer that it gets.
+    pub fn records(&self) -> Option<&Arc<Tape>> {
+        self.tape.as_ref().filter(|tape| tape.records())
+    }
+
+    /// Another run, which hides what this one hides.
+    ///
+    /// # Errors
+    /// As [`Run::new`].
+    pub fn beside(&self, options: Options) -> Result<Arc<Self>> {
+        // It is no part of what is recorded.
+        let mut run = Self::new(Options { record: None, replay: None, ..options })?;
+        // Nobody else has it yet.
+        if let Some(run) = Arc::get_mut(&mut run) {
+            run.secrets.clone_from(&self.secrets);
+        }
+        Ok(run)
     }
 
     /// The time as scripts see it: the host's, moved by `--at`. It goes on ticking.
     pub fn now(&self) -> DateTime<Local> {
+        let now = self.tape.as_ref().and_then(|tape| tape.now()).unwrap_or_else(|| self.clock());
+        if let Some(tape) = self.records() {
+            // A record that cannot be written fails at the next question that can say so.
+            let _ = tape.write(&json!({ "n": tape.number(), "asked": tape::NOW, "told": now.to_rfc3339() }));
+        }
+        now
+    }
+
+    fn clock(&self) -> DateTime<Local> {
         Local::now() + self.offset
+    }
+
+    /// A question that is no command. It is asked for real, recorded, or answered by a record;
+    /// `otherwise` is the answer where a test has none.
+    ///
+    /// # Errors
+    /// Those of the real question, and those of the record.
+    pub fn told<T>(&self, asked: &str, otherwise: Option<T>, real: impl FnOnce() -> Result<T>) -> Result<T>
+    where
+        T: Serialize + DeserializeOwned,
+    {
+        self.ask(|| asked.to_owned(), false, otherwise, real)
+    }
+
+    /// An act that is no command. Under a dry run the line that would do it is printed, and
+    /// `otherwise` stands for what it gives; else it is done, recorded, or answered by a record.
+    ///
+    /// # Errors
+    /// As [`Run::told`].
+    pub fn act<T>(&self, line: impl Fn() -> String, otherwise: T, real: impl FnOnce() -> Result<T>) -> Result<T>
+    where
+        T: Serialize + DeserializeOwned,
+    {
+        if self.planned(&line) {
+            return Ok(otherwise);
+        }
+        self.ask(line, true, Some(otherwise), real)
+    }
+
+    /// An act that may find that there is nothing to do: `real` says whether something was changed.
+    ///
+    /// # Errors
+    /// As [`Run::told`].
+    pub fn change(&self, line: impl Fn() -> String, real: impl FnOnce() -> Result<bool>) -> Result<bool> {
+        if self.options.dry_run {
+            return Ok(self.planned(line));
+        }
+        let changed = self.ask(line, true, Some(true), real)?;
+        if changed {
+            self.acted();
+        }
+        Ok(changed)
+    }
+
+    /// An act of several steps, each of which is planned and counted by itself.
+    ///
+    /// # Errors
+    /// As [`Run::told`].
+    pub fn act_in_steps(&self, line: impl Fn() -> String, steps: impl FnOnce() -> Result<()>) -> Result<()> {
+        match &self.tape {
+            None => steps(),
+            Some(tape) if self.options.dry_run && !tape.plays() => tape.within(steps),
+            Some(_) => self.act(line, (), steps),
+        }
+    }
+
+    fn ask<T>(
+        &self,
+        asked: impl FnOnce() -> String,
+        acts: bool,
+        otherwise: Option<T>,
+        real: impl FnOnce() -> Result<T>,
+    ) -> Result<T>
+    where
+        T: Serialize + DeserializeOwned,
+    {
+        let Some(tape) = &self.tape else { return real() };
+        let asked = self.mask(&asked());
+        let odd = |error: serde_json::Error| Error::new(format!("the answer to `{asked}` cannot be used: {error}"));
+        let number = tape.number();
+        let told = if tape.plays() {
+            let otherwise = otherwise.map(serde_json::to_value).transpose().map_err(odd)?;
+            let otherwise = otherwise.map(|told| json!({ "told": told }));
+            tape.answer(&asked, &asked, self.options.dry_run, otherwise).and_then(|answer| {
+                let told = answer.get("told").or_else(|| answer.get("out")).cloned().unwrap_or_default();
+                serde_json::from_value(told).map_err(odd)
+            })
+        } else {
+            tape.within(real)
+        };
+        if tape.records() {
+            let mut line = json!({ "n": number, "asked": asked });
+            if acts {
+                line["acts"] = true.into();
+            }
+            match &told {
+                Ok(told) => {
+                    let told = serde_json::to_value(told).map_err(odd)?;
+                    line["told"] = tape::masked(&told, &|text| self.mask(text));
+                }
+                Err(error) => line["error"] = tape::error_value(error, |text| self.mask(text)),
+            }
+            tape.write(&line)?;
+        }
+        told
+    }
+
+    /// Waits, unless a record answers: then there is nothing to wait for.
+    ///
+    /// # Errors
+    /// When the run is cancelled meanwhile.
+    pub fn sleep(&self, time: Duration) -> Result<()> {
+        if self.plays().is_some() { self.cancel.check() } else { self.cancel.sleep(time) }
     }
 
     /// Since the run began.
@@ -286,7 +465,8 @@ impl Run {
     /// Prints a line to standard output. A closed standard output ends the run quietly.
     pub fn print(&self, text: &str) {
         let line = format!("{}\n", self.mask(text));
-        if let Err(error) = std::io::stdout().lock().write_all(line.as_bytes())
+        self.keep(&line);
+        if let Err(error) = self.bar.above(|| std::io::stdout().lock().write_all(line.as_bytes()))
             && error.kind() == std::io::ErrorKind::BrokenPipe
         {
             self.cancel.close();
@@ -295,8 +475,20 @@ impl Run {
 
     /// Prints whole lines to standard error, in one write so that they stay whole beside others'.
     pub fn note(&self, text: &str) {
+        let lines = format!("{}\n", self.mask(text));
+        self.keep(&lines);
         // Nothing is left to tell when standard error is gone.
-        let _ = std::io::stderr().lock().write_all(format!("{}\n", self.mask(text)).as_bytes());
+        let _ = self.bar.above(|| std::io::stderr().lock().write_all(lines.as_bytes()));
+    }
+
+    /// Keeps the end of what is printed, for the history of a run that fails.
+    pub fn keep(&self, text: &str) {
+        lock(&self.said).push(text.as_bytes());
+    }
+
+    /// The end of what this run and its programs have printed.
+    pub fn said(&self) -> String {
+        String::from_utf8_lossy(lock(&self.said).bytes()).into_owned()
     }
 
     /// A progress line: shown at once on a terminal and with `-v`, else kept for a failure.
@@ -322,21 +514,26 @@ impl Run {
     ///
     /// The line can be pasted into a shell; it may be several lines (a here-document).
     pub fn planned(&self, line: impl FnOnce() -> String) -> bool {
-        if self.dry() {
+        if self.options.dry_run {
             self.print(&line());
-            self.planned.fetch_add(1, Ordering::Relaxed);
         }
-        self.dry()
+        self.acted();
+        self.options.dry_run
     }
 
-    /// Whether an act was printed instead of done.
-    pub fn has_planned(&self) -> bool {
-        self.planned.load(Ordering::Relaxed) > 0
+    /// Counts an act that did not pass [`Run::planned`].
+    pub fn acted(&self) {
+        self.acts.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many acts there were: done, or under `--dry-run` printed.
+    pub fn acts(&self) -> usize {
+        self.acts.load(Ordering::Relaxed)
     }
 
     /// Another moyai prints its own plan: what is read from now on is read before that too.
     pub fn planned_elsewhere(&self) {
-        self.planned.fetch_add(usize::from(self.dry()), Ordering::Relaxed);
+        self.acts.fetch_add(usize::from(self.options.dry_run), Ordering::Relaxed);
     }
 
     /// The options that a script run from this one gets, as words behind `moyai run`.
@@ -352,7 +549,7 @@ impl Run {
         let given = flags.into_iter().filter(|(given, _)| *given);
         let mut words: Vec<String> = given.map(|(_, word)| word.to_owned()).collect();
         if options.at.is_some() {
-            words.push(format!("--at={}", self.now().to_rfc3339()));
+            words.push(format!("--at={}", self.clock().to_rfc3339()));
         }
         if let Some(scripts) = &options.scripts {
             // It may run in another folder.
@@ -360,6 +557,11 @@ impl Run {
             words.push(format!("--scripts={}", scripts.display()));
         }
         words
+    }
+
+    /// Whether a line of the plan has been printed.
+    pub fn has_planned(&self) -> bool {
+        self.options.dry_run && self.acts() > 0
     }
 
     /// Says once, at the first read behind a planned act, that reads show the state before it.
@@ -521,6 +723,33 @@ pub fn wait_for(fds: &[BorrowedFd<'_>], time: Option<Duration>) -> Vec<bool> {
     // EINTR is a wake-up like any other: the caller looks at what it waits for and comes back.
     let _ = poll(&mut polled, time.as_ref());
     polled.iter().map(|fd| !fd.revents().is_empty()).collect()
+}
+
+/// The last bytes of a stream.
+#[derive(Debug)]
+pub struct Tail {
+    bytes: Vec<u8>,
+    limit: usize,
+}
+
+impl Tail {
+    /// As many bytes as this.
+    pub fn new(limit: usize) -> Self {
+        Self { bytes: Vec::new(), limit }
+    }
+
+    /// What the stream goes on with.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+        if self.bytes.len() > 2 * self.limit {
+            self.bytes.drain(..self.bytes.len() - self.limit);
+        }
+    }
+
+    /// The end of what was pushed.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes[self.bytes.len().saturating_sub(self.limit)..]
+    }
 }
 
 /// A pipe whose ends are closed in children.

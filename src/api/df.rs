@@ -1,6 +1,6 @@
 //! `df`: how full the file systems are, in the words of df(1).
 
-use super::{Context, Fallible, map, optional};
+use super::{Context, Fallible, docker, map, optional};
 use crate::process::{self, Plan};
 use crate::run::{Error, Result, Run};
 use rhai::plugin::*;
@@ -54,8 +54,10 @@ const COLUMNS: &str = "--output=size,used,avail,pcent,ipcent,fstype,source,targe
 /// Asks `df`, for one path or for every mounted file system.
 ///
 /// # Errors
-/// When `df` fails, and when its output is not what GNU df prints.
+/// When `df` fails, and when its output is not what GNU df prints; in a run about the engine of
+/// another host, whose disks it does not see.
 pub fn ask(run: &Run, path: Option<&str>) -> Result<Vec<Usage>> {
+    docker::engine::only_here(run, "ask `df`: the disks are")?;
     // A `df` of all hangs on a dead network share: the default time-out of a read ends it.
     let mut words = vec!["df", "--block-size=1", COLUMNS];
     words.extend(path.map_or_else(Vec::new, |path| vec!["--", path]));
@@ -103,7 +105,8 @@ mod df {
     /// Returns `#{mount, source, type, size, used, free, percent, inodes_percent}`: sizes in
     /// bytes, percent from 0 to 100, `inodes_percent` is `()` where there is no fixed number.
     ///
-    /// Errors: when the path does not exist, in the words of `df`.
+    /// Errors: when the path does not exist, in the words of `df`; in a run about another host's
+    /// engine (`--context`).
     ///
     /// ```rhai
     /// let disk = df::usage("/");
@@ -120,7 +123,8 @@ mod df {
     ///
     /// Returns an array of the maps of `df::usage`.
     ///
-    /// Errors: when `df` fails or hangs for a minute, as it does on a network share that is gone.
+    /// Errors: when `df` fails or hangs for a minute, as it does on a network share that is gone; as
+    /// `df::usage`.
     ///
     /// ```rhai
     /// for disk in df::all() { if disk.percent > 90 { warn(`${disk.mount}: ${disk.percent}%`); } }

@@ -117,7 +117,8 @@ fn is_missing(line: &str) -> bool {
 /// One sentence about a failed docker command, and what to do.
 fn explain(line: &str, error: Error) -> Error {
     let says = |what: &str| error.err.contains(what);
-    let far = error.err.split("://").next().is_some_and(|before| before.ends_with("tcp") || before.ends_with("ssh"));
+    let ssh = error.err.split_once("command [ssh ").and_then(|(_, rest)| rest.split_once("stderr="));
+    let far = ssh.is_some() || error.err.split("://").next().is_some_and(|before| before.ends_with("tcp"));
     let (message, help) = if error.exit == exit::TIMED_OUT {
         (
             error.message.replace("took longer", "got no answer from the Docker engine for longer"),
@@ -127,9 +128,12 @@ fn explain(line: &str, error: Error) -> Error {
         let help = "run it as root, or as a member of the group `docker`, which is as powerful as root";
         ("reach the Docker engine: no permission on its socket".to_owned(), help)
     } else if says("Cannot connect to the Docker daemon") || says("error during connect") {
-        let cause = words(&error.err).join("; ");
+        let cause = words(ssh.map_or(&*error.err, |(_, said)| said)).join("; ");
         let help = if far { "see `docker context ls` and $DOCKER_HOST" } else { "systemctl start docker" };
         (format!("reach the Docker engine: {cause}"), help)
+    } else if says("unable to resolve docker endpoint: context ") {
+        let name = error.err.split('"').nth(1).unwrap_or_default();
+        (format!("there is no Docker context `{name}`"), "`docker context ls` shows them")
     } else if words(&error.err).is_empty() {
         return error;
     } else {
@@ -536,7 +540,7 @@ fn no_pause(run: &Run) -> Result<&'static str> {
 fn settle(run: &Run, id: &str, name: &str) {
     // The run itself is cancelled, and would start nothing more.
     let options = Options { dry_run: false, at: None, timeout: Some(2 * FINISH), ..run.options.clone() };
-    let Ok(after) = Run::new(options) else { return };
+    let Ok(after) = run.beside(options) else { return };
     let begun = Instant::now();
     let paused = || {
         let found = inspect(&after, &["container", "inspect"], &[id]).unwrap_or_default();

@@ -7,6 +7,8 @@ use crate::run::{Error, Result, Run};
 use crate::store::replace::{self, explain};
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Engine, exported_module};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -29,21 +31,35 @@ pub fn register(engine: &mut Engine) {
 /// # Errors
 /// When it cannot be written; it is then as it was.
 pub fn put(run: &Run, path: &Path, content: &[u8]) -> Result<bool> {
-    if !run.dry() {
-        return replace::write(path, content);
-    }
-    // What cannot be read is shown as if it were new.
-    let old = fs::read(path).ok();
-    if old.as_deref() == Some(content) {
+    // What cannot be read is shown as if it were new. A record does not say what was there.
+    let old = if run.options.dry_run && run.plays().is_none() { fs::read(path).ok() } else { None };
+    change(run, path, old.as_deref(), content, || replace::write(path, content))
+}
+
+/// The act of giving a file with `old` content a new one, done by `real`, which says whether the
+/// file was changed.
+///
+/// # Errors
+/// Those of `real`, and those of a record.
+pub fn change(
+    run: &Run,
+    path: &Path,
+    old: Option<&[u8]>,
+    new: &[u8],
+    real: impl FnOnce() -> Result<bool>,
+) -> Result<bool> {
+    if run.options.dry_run && old == Some(new) {
         return Ok(false);
     }
-    run.planned(|| {
-        let text = String::from_utf8_lossy(content);
+    let line = || {
+        let text = String::from_utf8_lossy(new);
         let masked = run.mask(&text);
         // Masked here, because a secret in base64 is not found later.
-        plan_text(path, old.as_deref(), if masked == text { content } else { masked.as_bytes() })
-    });
-    Ok(true)
+        let new = if masked == text { new } else { masked.as_bytes() };
+        // A record says what is written, not what that changes.
+        if run.options.dry_run { plan_text(path, old, new) } else { pour(">", path, new) }
+    };
+    run.change(line, real)
 }
 
 /// Lines for a shell that give a file its new content: a patch where the old content is text too.
@@ -213,6 +229,37 @@ fn walk(base: &Path, parts: &[&str], found: &mut Vec<PathBuf>) -> Result<()> {
     Ok(())
 }
 
+/// A file's bytes as the script is told them: recorded, or played back. None where nothing is.
+///
+/// # Errors
+/// As [`read_bytes`], and those of the record.
+pub fn told(run: &Run, path: &Path) -> Result<Option<Vec<u8>>> {
+    /// Text in a record is text.
+    #[derive(Serialize, Deserialize)]
+    #[serde(untagged)]
+    enum Content {
+        Text(String),
+        Bytes(Vec<u8>),
+    }
+    let read = || {
+        if path.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+            return Ok(None);
+        }
+        let text = String::from_utf8(read_bytes(path)?);
+        Ok(Some(text.map_or_else(|error| Content::Bytes(error.into_bytes()), Content::Text)))
+    };
+    let told = run.told(&format!("file::read {}", path.display()), None, read)?;
+    Ok(told.map(|content| match content {
+        Content::Text(text) => text.into_bytes(),
+        Content::Bytes(bytes) => bytes,
+    }))
+}
+
+/// The error of a file that is not there.
+pub fn absent(path: &Path) -> Error {
+    explain("read", path, &rustix::io::Errno::NOENT.into())
+}
+
 /// A path as scripts have it.
 fn text(path: PathBuf) -> Result<String> {
     path.into_os_string().into_string().map_err(|path| {
@@ -243,10 +290,18 @@ fn act(
     work: impl FnOnce() -> io::Result<()>,
 ) -> Fallible<()> {
     let line = || line.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" ");
-    if !Context::of(call).run.planned(line) {
-        work().map_err(|error| explain(verb, Path::new(path), &error))?;
-    }
-    Ok(())
+    let real = || work().map_err(|error| explain(verb, Path::new(path), &error));
+    Ok(Context::of(call).run.act(line, (), real)?)
+}
+
+/// What a function tells of a path; `otherwise` where a test does not say.
+fn tell<T: Serialize + DeserializeOwned>(
+    call: &NativeCallContext<'_>,
+    path: &str,
+    otherwise: Option<T>,
+    real: impl FnOnce() -> Result<T>,
+) -> Fallible<T> {
+    Ok(Context::of(call).run.told(&format!("file::{} {path}", call.fn_name()), otherwise, real)?)
 }
 
 /// What is to be written: a text as it is, lines each with its end.
@@ -275,8 +330,9 @@ mod file {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn read(call: NativeCallContext, path: &str) -> Fallible<String> {
-        Context::of(&call).run.reading();
-        let bytes = read_bytes(Path::new(path))?;
+        let run = &Context::of(&call).run;
+        run.reading();
+        let bytes = told(run, Path::new(path))?.ok_or_else(|| absent(Path::new(path)))?;
         Ok(String::from_utf8(bytes).map_err(|error| {
             let place = error.utf8_error().valid_up_to();
             Error::new(format!("read `{path}`: byte {} is not UTF-8", place + 1))
@@ -317,10 +373,8 @@ mod file {
     #[rhai_fn(return_raw)]
     pub fn append(call: NativeCallContext, path: &str, text: Dynamic) -> Fallible<()> {
         let (path, text) = (Path::new(path), content(&call, "append", text)?);
-        if !Context::of(&call).run.planned(|| pour(">>", path, text.as_bytes())) {
-            append_bytes(path, text.as_bytes()).map_err(|error| explain("append to", path, &error))?;
-        }
-        Ok(())
+        let real = || append_bytes(path, text.as_bytes()).map_err(|error| explain("append to", path, &error));
+        Ok(Context::of(&call).run.act(|| pour(">>", path, text.as_bytes()), (), real)?)
     }
 
     /// A file's lines, read as they are used: a file of any size will do.
@@ -334,9 +388,16 @@ mod file {
     /// ```rhai
     /// for line in file::lines("/etc/passwd").grep("^root:") { print(line); }
     /// ```
-    pub fn lines(call: NativeCallContext, path: &str) -> Lines {
-        Context::of(&call).run.reading();
-        Lines::of_file(path.into())
+    #[rhai_fn(return_raw)]
+    pub fn lines(call: NativeCallContext, path: &str) -> Fallible<Lines> {
+        let run = &Context::of(&call).run;
+        run.reading();
+        if run.tape.is_none() {
+            return Ok(Lines::of_file(path.into()));
+        }
+        // A record has a file as a whole.
+        let bytes = told(run, Path::new(path))?.ok_or_else(|| absent(Path::new(path)))?;
+        Ok(Lines::of_text(String::from_utf8_lossy(&bytes).into_owned()))
     }
 
     /// Whether there is a file, a folder or anything else: bash's `[ -e path ]`.
@@ -351,8 +412,8 @@ mod file {
     /// if file::exists("/run/reboot-required") { warn("a reboot is due"); }
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn exists(path: &str) -> Fallible<bool> {
-        Ok(look(path)?.is_some())
+    pub fn exists(call: NativeCallContext, path: &str) -> Fallible<bool> {
+        tell(&call, path, Some(false), || Ok(look(path)?.is_some()))
     }
 
     /// Whether it is a folder: bash's `[ -d path ]`.
@@ -367,8 +428,8 @@ mod file {
     /// if !file::is_dir("/etc") { die("what kind of host is this?"); }
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn is_dir(path: &str) -> Fallible<bool> {
-        Ok(look(path)?.is_some_and(|found| found.is_dir()))
+    pub fn is_dir(call: NativeCallContext, path: &str) -> Fallible<bool> {
+        tell(&call, path, Some(false), || Ok(look(path)?.is_some_and(|found| found.is_dir())))
     }
 
     /// Whether it is a regular file: bash's `[ -f path ]`.
@@ -383,8 +444,8 @@ mod file {
     /// let managed = file::is_file("/etc/nginx/nginx.conf");
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn is_file(path: &str) -> Fallible<bool> {
-        Ok(look(path)?.is_some_and(|found| found.is_file()))
+    pub fn is_file(call: NativeCallContext, path: &str) -> Fallible<bool> {
+        tell(&call, path, Some(false), || Ok(look(path)?.is_some_and(|found| found.is_file())))
     }
 
     /// A file's size in bytes.
@@ -399,13 +460,15 @@ mod file {
     /// if file::size("/etc/hosts") == 0 { warn("/etc/hosts is empty"); }
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn size(path: &str) -> Fallible<i64> {
-        let found = metadata(path)?;
-        if found.is_dir() {
-            let error = Error::new(format!("look at the size of `{path}`: it is a folder"));
-            return Err(error.help("`du -sb` adds up what is in it").into());
-        }
-        Ok(i64::try_from(found.len()).unwrap_or(i64::MAX))
+    pub fn size(call: NativeCallContext, path: &str) -> Fallible<i64> {
+        tell(&call, path, None, || {
+            let found = metadata(path)?;
+            if found.is_dir() {
+                let error = Error::new(format!("look at the size of `{path}`: it is a folder"));
+                return Err(error.help("`du -sb` adds up what is in it"));
+            }
+            Ok(i64::try_from(found.len()).unwrap_or(i64::MAX))
+        })
     }
 
     /// When a file or folder was changed last.
@@ -420,8 +483,8 @@ mod file {
     /// let newer = file::modified("/etc/hosts") > file::modified("/etc/passwd");
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn modified(path: &str) -> Fallible<i64> {
-        Ok(metadata(path)?.mtime())
+    pub fn modified(call: NativeCallContext, path: &str) -> Fallible<i64> {
+        tell(&call, path, None, || Ok(metadata(path)?.mtime()))
     }
 
     /// Gives a file or folder another name. What had that name is replaced, as with `mv -T`.
@@ -438,16 +501,15 @@ mod file {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn rename(call: NativeCallContext, from: &str, to: &str) -> Fallible<()> {
-        if Context::of(&call).run.planned(|| format!("mv -T -- {} {}", quote(from), quote(to))) {
-            return Ok(());
-        }
-        Ok(fs::rename(from, to).map_err(|error| {
+        let failed = |error: io::Error| {
             let failed = Error::new(format!("rename `{from}` to `{to}`: {}", cause(&error)));
             if error.kind() == ErrorKind::CrossesDevices {
                 return failed.help("across file systems use `file::copy`, then `file::remove`");
             }
             failed
-        })?)
+        };
+        let line = || format!("mv -T -- {} {}", quote(from), quote(to));
+        Ok(Context::of(&call).run.act(line, (), || fs::rename(from, to).map_err(failed))?)
     }
 
     /// Copies a file's content. The target appears, or is replaced, as a whole.
@@ -462,10 +524,9 @@ mod file {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn copy(call: NativeCallContext, from: &str, to: &str) -> Fallible<()> {
-        if !Context::of(&call).run.planned(|| format!("cp -T -- {} {}", quote(from), quote(to))) {
-            replace::copy(Path::new(from), Path::new(to))?;
-        }
-        Ok(())
+        let line = || format!("cp -T -- {} {}", quote(from), quote(to));
+        let real = || replace::copy(Path::new(from), Path::new(to)).map(|_| ());
+        Ok(Context::of(&call).run.act(line, (), real)?)
     }
 
     /// Removes a file or an empty folder.
@@ -481,7 +542,8 @@ mod file {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn remove(call: NativeCallContext, path: &str) -> Fallible<()> {
-        let folder = fs::symlink_metadata(path).is_ok_and(|found| found.is_dir());
+        let look = || Ok(fs::symlink_metadata(path).is_ok_and(|found| found.is_dir()));
+        let folder = Context::of(&call).run.told(&format!("file::is_dir {path}"), Some(false), look)?;
         let (program, remove): (_, fn(&str) -> io::Result<()>) =
             if folder { ("rmdir", |path| fs::remove_dir(path)) } else { ("rm", |path| fs::remove_file(path)) };
         act(&call, &[program, "--", path], "remove", path, || remove(path))
@@ -498,7 +560,8 @@ mod file {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn mkdir(call: NativeCallContext, path: &str) -> Fallible<()> {
-        if look(path)?.is_some_and(|found| found.is_dir()) {
+        let there = || Ok(look(path)?.is_some_and(|found| found.is_dir()));
+        if Context::of(&call).run.told(&format!("file::is_dir {path}"), Some(false), there)? {
             return Ok(());
         }
         act(&call, &["mkdir", "-p", "--", path], "make the folder", path, || fs::create_dir_all(path))
@@ -517,8 +580,9 @@ mod file {
     /// for path in file::glob("/etc/*.conf") { log(path); }
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn glob(pattern: &str) -> Fallible<Array> {
-        Ok(matching(pattern)?.into_iter().map(Into::into).collect())
+    pub fn glob(call: NativeCallContext, pattern: &str) -> Fallible<Array> {
+        let found = tell(&call, pattern, Some(Vec::new()), || matching(pattern))?;
+        Ok(found.into_iter().map(Into::into).collect())
     }
 
     /// Makes a folder that only this user can look into. It is removed with all that is in it when
@@ -536,8 +600,10 @@ mod file {
         let folder = tempfile::Builder::new().prefix("moyai-").permissions(Permissions::from_mode(0o700)).tempdir();
         let folder = folder.map_err(|error| explain("make a folder in", &std::env::temp_dir(), &error))?;
         let path = text(folder.path().to_owned())?;
-        Context::of(&call).keep(folder);
-        Ok(path)
+        let context = Context::of(&call);
+        context.keep(folder);
+        // A replay would make another one; its commands must be the same.
+        Ok(context.run.told("file::temp_dir", Some(path.clone()), || Ok(path))?)
     }
 
     /// The last part of a path, as basename(1).
@@ -610,9 +676,9 @@ mod file {
     /// let real = file::real_path("/proc/self");
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn real_path(path: &str) -> Fallible<String> {
-        let real = fs::canonicalize(path).map_err(|error| explain("find the real path of", Path::new(path), &error))?;
-        Ok(text(real)?)
+    pub fn real_path(call: NativeCallContext, path: &str) -> Fallible<String> {
+        let failed = |error: io::Error| explain("find the real path of", Path::new(path), &error);
+        tell(&call, path, None, || text(fs::canonicalize(path).map_err(failed)?))
     }
 
     /// A file's or folder's mode.
@@ -627,8 +693,8 @@ mod file {
     /// if file::mode("/etc/passwd") != "0644" { warn("/etc/passwd has an odd mode"); }
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn mode(path: &str) -> Fallible<String> {
-        Ok(format!("{:04o}", metadata(path)?.mode() & 0o7777))
+    pub fn mode(call: NativeCallContext, path: &str) -> Fallible<String> {
+        tell(&call, path, None, || Ok(format!("{:04o}", metadata(path)?.mode() & 0o7777)))
     }
 
     /// Sets a file's or folder's mode.
@@ -666,7 +732,8 @@ mod file {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn link(call: NativeCallContext, target: &str, path: &str) -> Fallible<()> {
-        if fs::read_link(path).is_ok_and(|old| old == Path::new(target)) {
+        let there = || Ok(fs::read_link(path).is_ok_and(|old| old == Path::new(target)));
+        if Context::of(&call).run.told(&format!("file::link {path}"), Some(false), there)? {
             return Ok(());
         }
         act(&call, &["ln", "-sT", "--", target, path], "make the link", path, || {
@@ -690,8 +757,8 @@ mod bare {
     /// let sizes = glob("/etc/*.conf").map(|path| file::size(path));
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn glob(pattern: &str) -> Fallible<Array> {
-        super::file::glob(pattern)
+    pub fn glob(call: NativeCallContext, pattern: &str) -> Fallible<Array> {
+        super::file::glob(call, pattern)
     }
 }
 

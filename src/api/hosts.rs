@@ -12,7 +12,6 @@ use names::{Container, Line, Scene};
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Engine, Map, exported_module};
 use std::borrow::Cow;
-use std::io::ErrorKind;
 use std::net::IpAddr;
 use std::ops::Range;
 use std::os::unix::fs::MetadataExt;
@@ -268,8 +267,10 @@ fn propose(
         if wishes.adopt { adopt(bytes, path, containers)? } else { (Cow::Borrowed(bytes), Vec::new()) };
     let hosts = Hosts::of(&rest, path)?;
     let (theirs, old) = (hosts.theirs(), hosts.ours());
-    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    let scene = Scene { containers, theirs: &theirs, old: &old, host: &host, dry: run.dry() };
+    let host = run.told("uname -n", Some(String::new()), || {
+        Ok(rustix::system::uname().nodename().to_string_lossy().into_owned())
+    })?;
+    let scene = Scene { containers, theirs: &theirs, old: &old, host: &host, dry: run.options.dry_run };
     let (mut lines, skipped) = scene.lines();
     let waiting = scene.hold(&wishes.needed, &mut lines, &mut |name| resolves(run, name, bytes))?;
     let pairs: Vec<String> = lines.iter().flat_map(Line::pairs).collect();
@@ -287,7 +288,9 @@ fn propose(
 fn resolves(run: &Run, name: &str, bytes: &[u8]) -> Result<bool> {
     let ours = |entry: &Entry| entry.names.iter().any(|other| other.eq_ignore_ascii_case(name));
     let ours: Vec<IpAddr> = entries(bytes).filter(ours).map(|entry| entry.address).collect();
-    let switch = std::fs::read_to_string("/etc/nsswitch.conf").unwrap_or_default();
+    let switch = run.told("file::read /etc/nsswitch.conf", Some(String::new()), || {
+        Ok(std::fs::read_to_string("/etc/nsswitch.conf").unwrap_or_default())
+    })?;
     let line = switch.lines().find_map(|line| line.trim().strip_prefix("hosts:")).unwrap_or("dns");
     let behind: Vec<&str> = line.split_whitespace().filter(|service| *service != "files").collect();
     let words = ["getent", "-s", &format!("hosts:{}", behind.join(" ")), "ahosts", name];
@@ -331,7 +334,7 @@ fn is_this_hosts(path: &str) -> bool {
 
 fn update(run: &Run, containers: &[Container], path: &str, wishes: &Wishes) -> Result<Change> {
     if is_this_hosts(path)
-        && let Some(engine) = docker::engine::elsewhere(run)?
+        && let Some(engine) = run.told("docker: an engine elsewhere", Some(None), || docker::engine::elsewhere(run))?
     {
         let what = "its containers' addresses mean nothing on this host";
         return Err(Error::new(format!("update `{path}`: the engine is `{engine}`, and {what}; nothing was changed"))
@@ -340,28 +343,28 @@ fn update(run: &Run, containers: &[Container], path: &str, wishes: &Wishes) -> R
     // The later run has the newer truth: it waits its turn and then does its work.
     let _guard = lock::wait(run, "hosts")?;
     run.reading();
-    let missing = std::fs::symlink_metadata(path).is_err_and(|error| error.kind() == ErrorKind::NotFound);
-    let bytes = match file::read_bytes(Path::new(path)) {
-        Ok(bytes) => bytes,
-        Err(_) if missing && path != HOSTS => Vec::new(),
-        Err(error) if missing => return Err(error.help("every host has one: begin it with `127.0.0.1 localhost`")),
-        Err(error) => return Err(error),
-    };
+    let found = file::told(run, Path::new(path))?;
+    let missing = found.is_none();
+    if missing && path == HOSTS {
+        return Err(file::absent(Path::new(path)).help("every host has one: begin it with `127.0.0.1 localhost`"));
+    }
+    let bytes = found.unwrap_or_default();
     let (new, mut change) = propose(run, containers, &bytes, path, wishes)?;
     if !change.changed {
         return Ok(change);
     }
-    if missing || run.dry() {
-        file::put(run, Path::new(path), &new)?;
-        return Ok(change);
-    }
-    replace::update(Path::new(path), &mut |now| {
-        if now == bytes {
-            return Ok(new.clone());
+    file::change(run, Path::new(path), (!missing).then_some(&bytes[..]), &new, || {
+        if missing {
+            return replace::write(Path::new(path), &new);
         }
-        let (new, now) = propose(run, containers, now, path, wishes)?;
-        change = now;
-        Ok(new)
+        replace::update(Path::new(path), &mut |now| {
+            if now == bytes {
+                return Ok(new.clone());
+            }
+            let (new, now) = propose(run, containers, now, path, wishes)?;
+            change = now;
+            Ok(new)
+        })
     })?;
     Ok(change)
 }
@@ -385,7 +388,7 @@ fn update_map(call: &NativeCallContext<'_>, containers: &Array, path: &str, opti
 
 fn read_list(call: &NativeCallContext<'_>, path: &str) -> Fallible<Array> {
     Context::of(call).run.reading();
-    let bytes = file::read_bytes(Path::new(path))?;
+    let bytes = file::told(&Context::of(call).run, Path::new(path))?.ok_or_else(|| file::absent(Path::new(path)))?;
     let line = |entry: Entry| -> Dynamic {
         let names: Array = entry.names.into_iter().map(Dynamic::from).collect();
         map([("address", entry.address.to_string().into()), ("names", names.into())]).into()

@@ -5,12 +5,14 @@ mod oauth;
 mod tls;
 
 pub use decode::{decode, fold};
+pub use oauth::nonce;
 
 use super::{Context, Fallible, duration, map, optional};
 use crate::process::{cause, quote};
 use crate::run::{Error, Result, Run};
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Engine, Map, exported_module};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::net::{IpAddr, SocketAddr};
@@ -65,6 +67,8 @@ const OPTIONS: [&str; 13] = [
     "timeout",
     "workers",
 ];
+/// The kind of a body that is text.
+const PLAIN: &str = "text/plain; charset=utf-8";
 /// The methods that only read (RFC 9110, 9.2.1).
 const READING: [&str; 3] = ["GET", "HEAD", "OPTIONS"];
 
@@ -140,9 +144,13 @@ impl Options {
         Ok(self)
     }
 
+    fn reads(&self) -> bool {
+        self.reads || READING.contains(&self.method.as_str())
+    }
+
     /// Refuses a method that would act in a function that reads.
     fn reading(self, what: &str) -> Result<Self> {
-        if self.reads || READING.contains(&self.method.as_str()) {
+        if self.reads() {
             return Ok(self);
         }
         Err(Error::new(format!("`{what}` reads, and `{}` acts", self.method)).help(format!(
@@ -167,7 +175,7 @@ impl Options {
 /// A body and its type: text as it is, anything else as JSON.
 fn content(what: &str, body: &Dynamic) -> Result<(String, &'static str)> {
     if body.is_string() || body.is_unit() {
-        return Ok((body.to_string(), "text/plain; charset=utf-8"));
+        return Ok((body.to_string(), PLAIN));
     }
     let json = super::to_json(body)
         .map_err(|error| Error { message: format!("`{what}`: the body: {}", error.message), ..error })?;
@@ -208,14 +216,16 @@ impl Request {
 }
 
 /// What came back.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
 struct Page {
     url: String,
     status: u16,
     body: String,
     headers: BTreeMap<String, String>,
     seconds: f64,
-    fault: Option<Fault>,
+    error: Option<String>,
+    fault: Option<String>,
     expiry: Option<i64>,
     redirects: Vec<String>,
 }
@@ -238,18 +248,17 @@ impl Page {
         // To a tenth of a millisecond: more is noise.
         let seconds = (self.seconds * 10_000.0).round() / 10_000.0;
         let days = self.expiry.map(|expiry| (expiry - run.now().timestamp()).div_euclid(86_400));
-        let (fault, error) = self.fault.map(|fault| (fault.kind, fault.text)).unzip();
         let redirects: Array = self.redirects.into_iter().map(Into::into).collect();
         let headers: Map = self.headers.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
         map([
             ("url", self.url.into()),
-            ("ok", (error.is_none() && self.status < 400).into()),
+            ("ok", (self.error.is_none() && self.status < 400).into()),
             ("status", i64::from(self.status).into()),
             ("body", self.body.into()),
             ("headers", headers.into()),
             ("seconds", seconds.into()),
-            ("error", optional(error)),
-            ("fault", optional(fault)),
+            ("error", optional(self.error)),
+            ("fault", optional(self.fault)),
             ("redirects", redirects.into()),
             ("cert_days", optional(days)),
         ])
@@ -262,7 +271,7 @@ fn fetch(client: &Client, request: &Request) -> Page {
     let expiry = Arc::default();
     let mut page = Page { url: request.url.clone(), ..Page::default() };
     if let Err(fault) = exchange(client, request, begun, &expiry, &mut page) {
-        page.fault = Some(fault);
+        (page.fault, page.error) = (Some(fault.kind.to_owned()), Some(fault.text));
         page.body.clear();
     }
     page.seconds = begun.elapsed().as_secs_f64();
@@ -538,6 +547,25 @@ pub(super) fn base64(bytes: &[u8]) -> String {
 /// The stack of a worker: no script runs there.
 const STACK: usize = 1024 * 1024;
 
+/// The page, from the server or from a record; in what a test writes, text is a page's body.
+fn told(run: &Run, client: &Client, request: &Request) -> Result<Page> {
+    #[derive(Serialize, Deserialize)]
+    #[serde(untagged)]
+    enum Answer {
+        Body(String),
+        Page(Page),
+    }
+    let real = || Ok(Answer::Page(fetch(client, request)));
+    let answer = match request.options.reads() {
+        false => run.act(|| request.line(), Answer::Body(String::new()), real)?,
+        true => run.told(&format!("{} {}", request.options.method, request.url), None, real)?,
+    };
+    Ok(match answer {
+        Answer::Body(body) => Page { url: request.url.clone(), status: 200, body, ..Page::default() },
+        Answer::Page(page) => Page { url: request.url.clone(), ..page },
+    })
+}
+
 /// Sends all requests, at most `workers` at once.
 fn send_all(context: &Context, requests: Vec<Request>, workers: usize) -> Result<Vec<Map>> {
     let run = &context.run;
@@ -547,14 +575,14 @@ fn send_all(context: &Context, requests: Vec<Request>, workers: usize) -> Result
         if tracer.options.trace {
             tracer.note(&format!("+ {what}"));
         }
-        let page = fetch(&client, &request);
+        let page = told(&tracer, &client, &request)?;
         if tracer.options.trace {
-            let gave = page.fault.as_ref().map_or_else(|| page.status.to_string(), |fault| fault.text.clone());
+            let gave = page.error.clone().unwrap_or_else(|| page.status.to_string());
             tracer.note(&format!("= {gave} in {:.3} s  # {what}", page.seconds));
         }
-        page
+        Ok(page)
     })?;
-    Ok(pages.into_iter().map(|page| page.map(run)).collect())
+    pages.into_iter().map(|page| Ok(page?.map(run))).collect()
 }
 
 fn send_one(context: &Context, request: Request) -> Result<Map> {
@@ -602,6 +630,29 @@ fn post(context: &Context, url: &str, body: &Dynamic, options: &Map) -> Result<M
         return Ok(Page { url: url.to_owned(), ..Page::default() }.map(&context.run));
     }
     send_one(context, request)
+}
+
+/// Posts text to an address, for moyai itself.
+///
+/// # Errors
+/// Why it did not arrive.
+pub fn tell(run: &Arc<Run>, url: &str, text: &str, limit: Duration) -> Result<()> {
+    let context = Context::new(run.clone());
+    let mut options = Options::new("POST");
+    options.timeout = limit;
+    options.content_type(PLAIN);
+    options.body = Some(text.to_owned());
+    let request = Request { url: url.to_owned(), options };
+    if run.planned(|| request.line()) {
+        return Ok(());
+    }
+    let page = send_one(&context, request)?;
+    let is = |name: &str| page.get(name).cloned().unwrap_or_default();
+    match (is("ok").as_bool().unwrap_or(false), is("error").into_string()) {
+        (true, _) => Ok(()),
+        (false, Ok(error)) => Err(Error::new(error)),
+        (false, Err(_)) => Err(Error::new(format!("it answered with status {}", is("status")))),
+    }
 }
 
 /// Pages of the web. A page is `#{url, ok, status, body, headers, seconds, error, fault, cert_days,
@@ -754,13 +805,10 @@ mod http {
             key.ok_or_else(|| Error::new(format!("sign a request: the key `{name}` is missing")))
         };
         let address = Url::parse(url).map_err(|error| Error::new(format!("sign a request for `{url}`: {error}")))?;
-        let mut nonce = [0; 16];
-        ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut nonce)
-            .map_err(|_| Error::new("sign a request: there are no random numbers"))?;
         // The real time, not that of `--at`: the server compares it with its own clock.
         let parameters = [
             ("oauth_consumer_key", key("consumer_key")?),
-            ("oauth_nonce", nonce.iter().map(|byte| format!("{byte:02x}")).collect()),
+            ("oauth_nonce", super::nonce()?),
             ("oauth_signature_method", "HMAC-SHA1".to_owned()),
             ("oauth_timestamp", chrono::Utc::now().timestamp().to_string()),
             ("oauth_token", key("token")?),

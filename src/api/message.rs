@@ -179,6 +179,20 @@ mod message {
         Ok(Rule::named(rule)?.length(text) as i64)
     }
 
+    /// A word that no other text has, by which a service knows what it was sent twice.
+    ///
+    /// Returns a string of 32 hexadecimal digits.
+    ///
+    /// Errors: when the kernel gives no random numbers.
+    ///
+    /// ```rhai
+    /// print(message::key());
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn key() -> Fallible<String> {
+        Ok(super::super::http::nonce()?)
+    }
+
     /// A text as a header of a mail has it (RFC 2047), where it is not ASCII.
     ///
     /// - `text`: any text; line breaks become blanks.

@@ -4,6 +4,7 @@
 //! with their units, what it returns, the errors, and an example that a test runs. `moyai api`
 //! prints them; functions stand in the order in which it prints them.
 
+pub mod assert;
 pub mod basics;
 pub mod command;
 pub mod df;
@@ -14,6 +15,7 @@ pub mod http;
 pub mod message;
 pub mod moyai;
 pub mod nginx;
+pub mod parallel;
 pub mod pool;
 pub mod rules;
 pub mod state;
@@ -169,6 +171,12 @@ impl Context {
         lock(&self.kept).push(Box::new(thing));
     }
 
+    /// Lets go of what was kept: the script has ended.
+    pub fn let_go(&self) {
+        let kept = std::mem::take(&mut *lock(&self.kept));
+        drop(kept);
+    }
+
     /// Registers a closure for the script's end, with the context that it needs to be called.
     #[allow(deprecated)]
     pub fn defer(&self, function: FnPtr, call: &NativeCallContext<'_>) {
@@ -217,6 +225,7 @@ impl From<Error> for Box<EvalAltResult> {
 
 /// Adds everything that a script can call.
 pub fn register(engine: &mut Engine) {
+    assert::register(engine);
     basics::register(engine);
     command::register(engine);
     df::register(engine);
@@ -227,6 +236,7 @@ pub fn register(engine: &mut Engine) {
     message::register(engine);
     moyai::register(engine);
     nginx::register(engine);
+    parallel::register(engine);
     rules::register(engine);
     state::register(engine);
     text::register(engine);

@@ -5,7 +5,7 @@ use super::{Context, Fallible, command, map};
 use crate::process::{self, Output, Plan};
 use crate::run::{Error, exit};
 use rhai::plugin::*;
-use rhai::{Array, Engine, Map, exported_module};
+use rhai::{Array, Dynamic, Engine, Map, exported_module};
 
 /// Adds the namespace.
 pub fn register(engine: &mut Engine) {
@@ -59,14 +59,18 @@ mod moyai {
     ///
     /// Returns an array of `#{program, debian}`: its name, and its package in Debian.
     ///
+    /// Errors: only in a replay, where the record has another question here.
+    ///
     /// ```rhai
     /// for lacking in moyai::private_host_lacks() { print(`apt install ${lacking.debian}`); }
     /// ```
-    pub fn private_host_lacks() -> Array {
-        let lacking = process::private_host::missing().into_iter();
-        lacking
-            .map(|(program, package)| map([("program", program.into()), ("debian", package.into())]).into())
-            .collect()
+    #[rhai_fn(return_raw)]
+    pub fn private_host_lacks(call: NativeCallContext) -> Fallible<Array> {
+        let row = |(program, package): (&str, &str)| -> Dynamic {
+            map([("program", program.into()), ("debian", package.into())]).into()
+        };
+        let real = || Ok(process::private_host::missing().into_iter().map(row).collect());
+        Ok(Context::of(&call).run.told("moyai::private_host_lacks", Some(Array::new()), real)?)
     }
 
     /// Ends this script, and runs one on a private host in its place: a whole Docker host with an
@@ -88,9 +92,13 @@ mod moyai {
             let quoted: Vec<String> = words.iter().map(|word| process::quote(word)).collect();
             format!("moyai private-host moyai {}", quoted.join(" "))
         };
-        if Context::of(&call).run.planned(line) {
+        let context = Context::of(&call);
+        context.run.act(line, (), || Ok(()))?;
+        if context.run.options.dry_run {
             return Ok(());
         }
-        Err(Context::of(&call).end(End::PrivateHost(words)))
+        // What ran there is in no record.
+        let replayed = context.run.plays().is_some();
+        Err(context.end(if replayed { End::Exit(0) } else { End::PrivateHost(words) }))
     }
 }

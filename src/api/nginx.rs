@@ -2,7 +2,7 @@
 
 pub mod config;
 
-use super::{Context, Fallible, map, optional};
+use super::{Context, Fallible, docker, map, optional};
 use crate::process::{self, Plan, Stage, cause};
 use crate::run::{Error, Result, Run};
 use crate::store::lock;
@@ -179,12 +179,13 @@ impl Tested {
 /// Lets nginx read its configuration and the names in it, or starts it.
 fn reload(context: &Context) -> Result<()> {
     let run = &context.run;
+    docker::engine::only_here(run, "reload nginx: it is")?;
     let Some(layout) = Layout::of(context)? else {
         run.log("nginx is not installed: nothing to reload");
         return Ok(());
     };
     // The later run has the newer truth, and waits its turn.
-    let _held = if run.dry() { lock::hold(run, "nginx")? } else { lock::wait(run, "nginx")? };
+    let _held = if run.options.dry_run { lock::hold(run, "nginx")? } else { lock::wait(run, "nginx")? };
     let config = config::read(&layout.conf).unwrap_or_default();
     let master = layout.master(&config);
     let unit = if master.is_none() { Unit::ask(run) } else { None };
@@ -193,9 +194,11 @@ fn reload(context: &Context) -> Result<()> {
         run.log("systemd is about to start nginx, which reads everything then");
         return Ok(());
     }
+    let behind_us = unit.as_ref().is_some_and(|unit| unit.behind_us);
     let mut plan = match master {
         // A HUP would be taken for a success whatever the configuration; `-s` reads it first.
         Some(_) => Plan::act(["nginx", "-s", "reload"]),
+        None if behind_us => Plan::act(["systemctl", "start", "--no-block", "nginx"]),
         None if unit.is_some() => Plan::act(["systemctl", "start", "nginx"]),
         None => Plan::act(["nginx"]),
     };
@@ -225,6 +228,10 @@ fn reload(context: &Context) -> Result<()> {
             None => error,
         }
     })?;
+    if behind_us {
+        run.log("systemd starts nginx when the unit that runs this is done");
+        return Ok(());
+    }
     if proven(run, layout, &config, &before)? {
         return Ok(());
     }
@@ -239,6 +246,8 @@ fn reload(context: &Context) -> Result<()> {
 struct Unit {
     /// Whether systemd has a job for it, and will do it by itself.
     queued: bool,
+    /// Whether it is started only when the unit that runs us is done: to wait for it would never end.
+    behind_us: bool,
 }
 
 impl Unit {
@@ -247,11 +256,16 @@ impl Unit {
         if !Path::new("/run/systemd/system").is_dir() {
             return None;
         }
-        // org.freedesktop.systemd1(5): `Job` is there only while one waits or runs.
-        let plan = Plan::read(["systemctl", "show", "--property=LoadState,Job", "nginx.service"]);
+        // org.freedesktop.systemd1(5): `Job` has a number only while one waits or runs.
+        let plan = Plan::read(["systemctl", "show", "--property=LoadState,Job,After", "nginx.service"]);
         let text = process::run(run, &plan).ok()?.text();
-        let has = |start: &str| text.lines().any(|line| line.starts_with(start));
-        has("LoadState=loaded").then(|| Self { queued: has("Job=") })
+        let value = |key: &str| text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('=')).unwrap_or("");
+        // cgroups(7): `0::/system.slice/moyai-boot.service`.
+        let groups = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+        let us = |unit: &str| groups.lines().any(|line| line.rsplit('/').next() == Some(unit));
+        let (job, after) = (value("Job"), value("After"));
+        (value("LoadState") == "loaded")
+            .then(|| Self { queued: !["", "0"].contains(&job), behind_us: after.split_whitespace().any(us) })
     }
 }
 
@@ -328,26 +342,31 @@ mod nginx {
     ///
     /// Returns true or false.
     ///
+    /// Errors: only in a replay, where the record has another question here.
+    ///
     /// ```rhai
     /// let sites = || if nginx::installed() { nginx::sites() } else { [] };
     /// ```
-    pub fn installed() -> bool {
-        is_installed()
+    #[rhai_fn(return_raw)]
+    pub fn installed(call: NativeCallContext) -> Fallible<bool> {
+        Ok(Context::of(&call).run.told("nginx::installed", Some(false), || Ok(is_installed()))?)
     }
 
     /// Lets nginx read its configuration again, and with it the addresses of all names; starts it
     /// if it is down, through systemd where that manages it. The configuration is tested first,
-    /// and new workers are the proof. An act; on a host without nginx there is nothing to do.
+    /// and new workers are the proof; in a unit that nginx's own waits for, they come behind it. An
+    /// act; on a host without nginx there is nothing to do.
     ///
     /// Errors: when the test fails, with nginx's words and the place: nginx goes on as it was; when
-    /// no new workers run after ten seconds.
+    /// no new workers run after ten seconds; in a run about another host's engine (`--context`).
     ///
     /// ```rhai
     /// let fresh = || if nginx::older_than("/etc/hosts") { nginx::reload(); };
     /// ```
     #[rhai_fn(return_raw)]
     pub fn reload(call: NativeCallContext) -> Fallible<()> {
-        Ok(super::reload(&Context::of(&call))?)
+        let context = Context::of(&call);
+        Ok(context.run.act_in_steps(|| "nginx -t && nginx -s reload".into(), || super::reload(&context))?)
     }
 
     /// Whether nginx has still to read a file as it is now: the file was changed after nginx
@@ -364,7 +383,8 @@ mod nginx {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn older_than(call: NativeCallContext, path: &str) -> Fallible<bool> {
-        Ok(is_older(&Context::of(&call), path)?)
+        let context = Context::of(&call);
+        Ok(context.run.told(&format!("nginx::older_than {path}"), Some(false), || is_older(&context, path))?)
     }
 
     /// The names that nginx passes requests on to, read from its configuration; it need not be one
@@ -384,7 +404,6 @@ mod nginx {
     #[rhai_fn(return_raw)]
     pub fn sites(call: NativeCallContext) -> Fallible<Array> {
         let context = Context::of(&call);
-        let layout = Layout::need(&context)?;
         let way = |listen: config::Listen| -> Dynamic {
             map([("address", listen.address.into()), ("tls", listen.tls.into())]).into()
         };
@@ -397,7 +416,11 @@ mod nginx {
                 ("listen", site.listen.into_iter().map(way).collect::<Array>().into()),
             ]))
         };
-        Ok(config::list(&config::read(&layout.conf)?).into_iter().map(row).collect())
+        let real = || {
+            let list = config::list(&config::read(&Layout::need(&context)?.conf)?);
+            Ok(list.into_iter().map(row).collect::<Array>())
+        };
+        Ok(context.run.told("nginx::sites", None, real)?)
     }
 
     /// Where the file of a site belongs, by what the http block of the configuration includes.
@@ -416,13 +439,16 @@ mod nginx {
     /// let there = |name| file::exists(nginx::place(name).file);
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn place(call: NativeCallContext, name: &str) -> Fallible<Map> {
+    pub fn place(call: NativeCallContext, name: &str) -> Fallible<Dynamic> {
         let context = Context::of(&call);
-        let layout = Layout::need(&context)?;
-        let folder = layout.conf.parent().unwrap_or(Path::new("/"));
-        let (file, link) = config::place(&config::read(&layout.conf)?, folder, name)?;
-        let text = |path: PathBuf| path.to_string_lossy().into_owned();
-        Ok(map([("file", text(file).into()), ("link", optional(link.map(text)))]))
+        let real = || {
+            let layout = Layout::need(&context)?;
+            let folder = layout.conf.parent().unwrap_or(Path::new("/"));
+            let (file, link) = config::place(&config::read(&layout.conf)?, folder, name)?;
+            let text = |path: PathBuf| path.to_string_lossy().into_owned();
+            Ok(map([("file", text(file).into()), ("link", optional(link.map(text)))]).into())
+        };
+        Ok(context.run.told(&format!("nginx::place {name}"), None, real)?)
     }
 
     /// A domain name as `server_name` takes it: in lower case, `なんとか.jp` as `xn--u8jxcf8n.jp`.

@@ -31,6 +31,7 @@ impl Pool {
         workers: usize,
         work: impl Fn(T) -> R + Sync,
     ) -> Result<Vec<R>> {
+        let _order = run.tape.as_ref().map(|tape| tape.in_parallel());
         let count = items.len();
         let queue: Mutex<VecDeque<(usize, T)>> = Mutex::new(items.into_iter().enumerate().collect());
         let mut results: Vec<Option<R>> = std::iter::repeat_with(|| None).take(count).collect();

@@ -211,8 +211,11 @@ mod rules {
         add(&call, When::on(event), event, script, Rest(args, options))
     }
 
-    /// Who is told when a script does not check or does not run. moyai itself tells it, so that a
-    /// broken script cannot silence its own alarm.
+    /// Who is told when a script does not check, does not run, or ends by an error that nobody
+    /// catches. moyai itself tells it, so that a broken script cannot silence its own alarm: each
+    /// target within 10 s, and once for a run and all its retries. Not for a dry run, a lock that
+    /// another run holds, an `exit(n)`, nor on a terminal. `moyai daemon` also tells when a run was
+    /// killed, when the rules do not check, and when the engine is away for five minutes.
     ///
     /// - `target`: an address that the text is posted to, or a program that gets the text as its
     ///   last argument.

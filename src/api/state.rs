@@ -30,10 +30,7 @@ mod state {
     pub fn get(call: NativeCallContext, name: &str, default: Dynamic) -> Fallible<Dynamic> {
         let run = &Context::of(&call).run;
         run.reading();
-        match State::open(run)?.get(name)? {
-            Some(text) => Ok(super::super::from_json(text.as_bytes())?),
-            None => Ok(default),
-        }
+        Ok(kept(run, name, || State::open(run)?.get(name))?.unwrap_or(default))
     }
 
     /// Keeps a value under a name. An act.
@@ -50,10 +47,7 @@ mod state {
     pub fn set(call: NativeCallContext, name: &str, value: Dynamic) -> Fallible<()> {
         let run = &Context::of(&call).run;
         let text = json(name, &value)?;
-        if planned(run, name, &text) {
-            return Ok(());
-        }
-        Ok(State::open(run)?.set(name, &text)?)
+        Ok(run.act(|| line(name, &text), (), || State::open(run)?.set(name, &text))?)
     }
 
     /// Reads a value, lets a closure make a new one of it, and keeps that. No other run writes the
@@ -75,17 +69,18 @@ mod state {
     pub fn update(call: NativeCallContext, name: &str, default: Dynamic, change: FnPtr) -> Fallible<Dynamic> {
         let run = &Context::of(&call).run;
         let mut value = Dynamic::UNIT;
-        let mut new = |old: Option<String>| -> Fallible<String> {
-            let old = old.map_or(Ok(default.clone()), |text| super::super::from_json(text.as_bytes()))?;
+        let mut new = |old: &dyn Fn() -> Result<Option<String>>| -> Fallible<String> {
+            let old = kept(run, name, old)?.unwrap_or_else(|| default.clone());
             value = change.call_within_context(&call, (old,))?;
-            Ok(json(name, &value)?)
+            let text = json(name, &value)?;
+            // Who asks for it keeps it.
+            run.act(|| line(name, &text), (), || Ok(()))?;
+            Ok(text)
         };
-        let state = State::open(run)?;
-        if run.dry() {
-            let text = new(state.get(name)?)?;
-            planned(run, name, &text);
+        if run.options.dry_run || run.plays().is_some() {
+            new(&|| State::open(run)?.get(name))?;
         } else {
-            state.update(run, name, new)?;
+            State::update(run, name, |old| new(&|| Ok(old.clone())))?;
         }
         Ok(value)
     }
@@ -96,7 +91,13 @@ fn json(name: &str, value: &Dynamic) -> Result<String> {
         .map_err(|error| Error { message: format!("keep the state `{name}`: {}", error.message), ..error })
 }
 
+/// What is kept under a name, as the script is told it.
+fn kept(run: &Run, name: &str, text: impl FnOnce() -> Result<Option<String>>) -> Result<Option<Dynamic>> {
+    let real = || text()?.map(|text| super::from_json(text.as_bytes())).transpose();
+    run.told(&format!("state::get {name}"), Some(None), real)
+}
+
 /// No other program needs to do this: a line that says so is all there is to paste.
-fn planned(run: &Run, name: &str, text: &str) -> bool {
-    run.planned(|| format!("# keep the state {name} = {text}"))
+fn line(name: &str, text: &str) -> String {
+    format!("# keep the state {name} = {text}")
 }

@@ -23,7 +23,11 @@ impl Check {
     /// Prints every fault; exit code 2 if there is one.
     pub fn main(&self, run: &Arc<Run>) -> Result<i32> {
         let sources: Vec<Result<Source>> = if self.names.is_empty() {
-            load::list(run).into_iter().map(|listed| listed.source).collect()
+            load::list(run)
+                .into_iter()
+                .map(|listed| listed.source)
+                .chain(load::tests(run).into_iter().map(Ok))
+                .collect()
         } else {
             self.names.iter().map(|name| load::find(run, name)).collect()
         };

@@ -18,7 +18,7 @@ pub struct Completions {
 const BASH: &str = r#"
 _moyai_scripts() {
     case "${COMP_WORDS[1]}" in
-    run | check | edit | eject)
+    run | check | edit | eject | history)
         if [[ "$2" != -* ]]; then
             COMPREPLY=($(compgen -W "$("$1" list --names 2>/dev/null)" -- "$2"))
             [[ ${#COMPREPLY[@]} -gt 0 ]] || COMPREPLY=($(compgen -f -- "$2"))
@@ -33,7 +33,7 @@ complete -F _moyai_scripts -o bashdefault -o default moyai
 
 /// The same for fish.
 const FISH: &str = r"
-complete -c moyai -n '__fish_seen_subcommand_from run check edit eject' -a '(moyai list --names 2>/dev/null)'
+complete -c moyai -n '__fish_seen_subcommand_from run check edit eject history' -a '(moyai list --names 2>/dev/null)'
 ";
 
 /// The same for zsh: its script knows only `_default` for an argument.

@@ -1,9 +1,9 @@
 //! `moyai crontab`: the rules with a time, for cron.
 
-use super::Common;
+use super::{Common, program};
 use crate::engine;
-use crate::process::{cause, quote};
-use crate::run::{Error, Result, Run};
+use crate::process::quote;
+use crate::run::{Result, Run};
 use crate::schedule::rules::{Rule, Rules, When};
 use std::sync::Arc;
 
@@ -29,13 +29,8 @@ impl Crontab {
     /// Prints the file; what cron cannot do stands in it as comments, and is said.
     pub fn main(&self, run: &Arc<Run>) -> Result<i32> {
         let Rules { rules, .. } = engine::rules::rules(run)?;
-        let program = std::env::current_exe();
-        let program = program.map_err(|error| Error::new(format!("find this program: {}", cause(&error))))?;
-        let mut command = vec![program.display().to_string(), "run".to_owned()];
-        if let Some(scripts) = &run.options.scripts {
-            let scripts = std::path::absolute(scripts).unwrap_or_else(|_| scripts.clone());
-            command.push(format!("--scripts={}", scripts.display()));
-        }
+        let mut command = program(run)?;
+        command.insert(1, "run".to_owned());
         let command = command.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" ");
         let width = rules.iter().filter_map(|rule| when(&rule.when)).map(str::len).max().unwrap_or(0);
         run.print(HEAD);

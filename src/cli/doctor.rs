@@ -1,6 +1,7 @@
 //! `moyai doctor`: what the scripts need on this host, one line each.
 
 mod chain;
+mod schedule;
 
 use super::{Common, check, folder};
 use crate::api::{Context, df, hosts, nginx};
@@ -37,7 +38,7 @@ use Found::{Fail, Ok as Fine, Warn};
 type Look = fn(&Arc<Run>) -> Found;
 
 /// The looks, in the order in which they are told.
-const LOOKS: [(&str, Look); 11] = [
+const LOOKS: [(&str, Look); 12] = [
     ("docker", docker),
     ("nginx", proxy),
     ("df", disk),
@@ -48,6 +49,7 @@ const LOOKS: [(&str, Look); 11] = [
     ("locks", |run| writable(&run.options.places.locks)),
     ("hosts file", hosts_file),
     ("PATH", path),
+    ("schedule", schedule::look),
     ("syslog", syslog),
 ];
 

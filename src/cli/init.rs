@@ -1,9 +1,11 @@
 //! `moyai init`.
 
 use super::{Common, folder};
-use crate::engine::load;
+use crate::api::Context;
+use crate::engine::{self, load};
 use crate::process::{cause, quote};
 use crate::run::{Error, Result, Run};
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -29,6 +31,18 @@ impl Init {
             let made = write_new(&path, &load::embedded(name).unwrap_or_default().text)?;
             run.print(&format!("{} {}", if made { "made" } else { "kept" }, path.display()));
         }
+        // An editor's Rhai extension completes and documents every function with these. They are
+        // this moyai's, and so made anew.
+        let definitions = folder.join("definitions");
+        let failed = |error: std::io::Error| {
+            denied(Error::new(format!("write `{}`: {}", definitions.display(), cause(&error))), &error)
+        };
+        std::fs::create_dir_all(&definitions).map_err(failed)?;
+        for (name, text) in engine::build(&Context::new(run.clone())).definitions().iter_files() {
+            let text = if name.starts_with("__builtin") { text } else { definition(&text) };
+            std::fs::write(definitions.join(name), text).map_err(failed)?;
+        }
+        run.print(&format!("made {}/    # for an editor with a Rhai extension", definitions.display()));
         let option =
             if folder == usual { String::new() } else { format!(" --scripts {}", quote(&folder.to_string_lossy())) };
         run.print(&format!("\nnext: moyai edit config{option}    # SITES: what to watch, TELL: who is told"));
@@ -36,6 +50,32 @@ impl Init {
         run.print(&format!("      moyai doctor{option}           # what is missing on this host"));
         Ok(0)
     }
+}
+
+/// Rhai's own definitions without what no name completes (operators, and functions for `[ ]`), and
+/// with a script's words for Rust's: the grammar is `rhai.ungram` in <https://github.com/rhaiscript/lsp>.
+fn definition(text: &str) -> String {
+    let (mut out, mut docs, mut seen) = (String::new(), String::new(), BTreeSet::new());
+    for line in text.lines() {
+        if line.is_empty() || line.starts_with("///") {
+            docs += &format!("{line}\n");
+            continue;
+        }
+        let mut line = line.replace("range=", "range").replace(" -> ;", ";").replace(" RhaiResult;", " ?;");
+        if let Some((front, gives)) = line.split_once("Fallible<") {
+            line = format!("{front}{};", gives.trim_end_matches([';', '>', ' ']));
+        }
+        for (rust, script) in [("String", "string"), ("Array", "array"), ("Map", "map"), ("Blob", "blob")] {
+            line = line
+                .replace(&format!(" {rust};"), &format!(" {script};"))
+                .replace(&format!(": {rust}"), &format!(": {script}"));
+        }
+        let docs = std::mem::take(&mut docs);
+        if !line.starts_with("op ") && !line.contains('$') && seen.insert(line.clone()) {
+            out += &format!("{docs}{line}\n");
+        }
+    }
+    out
 }
 
 /// Writes a script that is not there yet; says whether it did. A script with a `#!` line can be

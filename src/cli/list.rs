@@ -1,8 +1,13 @@
 //! `moyai list`.
 
 use super::Common;
-use crate::engine::load::{self, Source};
+use crate::engine::load;
+use crate::engine::rules;
 use crate::run::{Result, Run};
+use crate::schedule::rules::{Rules, When};
+use crate::store::history;
+use chrono::Local;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The words of `moyai list`.
@@ -16,43 +21,75 @@ pub struct List {
 }
 
 impl List {
-    /// Name, where it is and what it hides, first sentence of its header.
+    /// Name and first sentence of its header; below it, where it is if it did not come with moyai, its
+    /// rules with their next times, and how its last run ended.
     pub fn main(&self, run: &Arc<Run>) -> Result<i32> {
         let scripts = load::list(run);
         if self.names {
             scripts.iter().for_each(|script| run.print(&script.name));
             return Ok(0);
         }
-        let row = |script: &load::Listed| {
-            let (mut place, what) = match &script.source {
-                Ok(source) => (place(source), summary(&source.text)),
-                Err(error) => ("unreadable".into(), error.message.clone()),
+        let rules = rules::rules(run).unwrap_or_else(|error| {
+            run.note(&format!("warning: no rule is shown, they do not check: {error}"));
+            run.note("help: moyai check rules");
+            Rules::default()
+        });
+        let ends = ends(run, &scripts);
+        let longest = |lengths: &mut dyn Iterator<Item = usize>| lengths.max().unwrap_or(0);
+        let name = longest(&mut scripts.iter().map(|script| script.name.chars().count()));
+        let line = longest(&mut rules.rules.iter().map(|rule| rule.when.line().chars().count()));
+        for script in &scripts {
+            let what = match &script.source {
+                Ok(source) => summary(&source.text),
+                Err(error) => error.message.clone(),
             };
-            if !script.shadows.is_empty() {
-                place.push_str(&format!(
-                    " (hides {})",
-                    script.shadows.iter().map(|path| hidden(path)).collect::<Vec<_>>().join(", ")
-                ));
+            super::print_fitting(run, &format!("{:name$}  {what}", script.name));
+            let rules = rules.rules.iter().filter(|rule| rule.script == script.name).map(|rule| {
+                let next = match &rule.when {
+                    When::Every(expression) => expression.next(run.now().to_utc()),
+                    _ => None,
+                };
+                // By this host's clock, as all times here.
+                let next = next.map(|next| next.with_timezone(&Local).format("next %F %R").to_string());
+                let next = next.unwrap_or_default();
+                format!("{:line$}  {next}", rule.when.line())
+            });
+            for below in place(script).into_iter().chain(rules).chain(ends.get(&script.name).cloned()) {
+                super::print_fitting(run, &format!("{:name$}  {below}", ""));
             }
-            [script.name.clone(), place, what]
-        };
-        let rows: Vec<[String; 3]> = scripts.iter().map(row).collect();
-        let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-        let (first, second) = (width(0), width(1));
-        for [name, place, what] in &rows {
-            run.print(format!("{name:first$}  {place:second$}  {what}").trim_end());
         }
         Ok(0)
     }
 }
 
-fn place(source: &Source) -> String {
-    source.path.as_ref().map_or_else(|| "embedded".to_owned(), |path| path.display().to_string())
+/// How the last run of each of these scripts ended.
+fn ends(run: &Run, scripts: &[load::Listed]) -> BTreeMap<String, String> {
+    let mut ends = BTreeMap::new();
+    let read = history::read(run, |line| {
+        let Some(name) = line["script"].as_str() else { return true };
+        if !ends.contains_key(name) && scripts.iter().any(|script| script.name == name) {
+            let start = history::start(&line).map_or_else(String::new, |start| start.format(" %F %R").to_string());
+            let end = match line["exit"].as_i64() {
+                Some(0) => "ok".to_owned(),
+                code => format!("failed with {}", code.unwrap_or(1)),
+            };
+            ends.insert(name.to_owned(), format!("last{start} {end}"));
+        }
+        ends.len() < scripts.len()
+    });
+    if let Err(error) = read {
+        run.note(&format!("warning: {error}"));
+    }
+    ends
 }
 
-/// What comes with moyai has no path.
-fn hidden(shown: &str) -> &str {
-    if shown.ends_with(" (embedded)") { "the embedded one" } else { shown }
+/// Where a script is that did not come with moyai, and what it hides.
+fn place(script: &load::Listed) -> Option<String> {
+    let path = script.source.as_ref().ok()?.path.as_ref()?.display().to_string();
+    let hidden =
+        script.shadows.iter().map(|path| if path.ends_with(" (embedded)") { "the embedded one" } else { path });
+    let hidden: Vec<&str> = hidden.collect();
+    Some(if hidden.is_empty() { path } else { format!("{path} (hides {})", hidden.join(", ")) })
 }
 
 /// The `//!` lines at a script's beginning: its help.

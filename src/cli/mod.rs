@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand.
 
+mod alarm;
 pub mod api;
 mod check;
 mod completions;
@@ -8,11 +9,14 @@ mod daemon;
 mod doctor;
 mod edit;
 mod eject;
+mod history;
 mod init;
 mod list;
 mod next;
 pub mod run;
 mod syslog;
+mod systemd;
+mod test;
 
 use crate::engine::load;
 use crate::run::{Error, Options, Result, Run, exit};
@@ -52,8 +56,17 @@ enum Command {
     Crontab(crontab::Crontab),
     /// Run the rules: at their times, and when something happens to a container
     Daemon(daemon::Daemon),
+    /// Print the units that run the rules, or install them
+    Systemd(systemd::Systemd),
+    /// Show how the runs ended: when, how long, what went wrong
+    History(history::History),
     /// Look at what the scripts need on this host
     Doctor(doctor::Doctor),
+    /// Run the tests of scripts: the functions `test_*` of `NAME.test.rhai`
+    ///
+    /// Each is called on its own and as a dry run: nothing is changed, and acts are printed. What a
+    /// script does is tried with `try_script`: `moyai api try_script`.
+    Test(test::Test),
     /// Show what a script can call
     Api(api::Api),
     /// Print a completion script for a shell
@@ -125,7 +138,10 @@ fn others(words: Vec<OsString>) -> i32 {
         Command::Next(this) => with(&this.common, |run| this.main(run)),
         Command::Crontab(this) => with(&this.common, |run| this.main(run)),
         Command::Daemon(this) => this.main(),
+        Command::Systemd(this) => this.main(),
+        Command::History(this) => with(&Common { scripts: None }, |run| this.main(run)),
         Command::Doctor(this) => with(&this.common, |run| this.main(run)),
+        Command::Test(this) => with(&this.common, |run| this.main(run)),
         Command::Api(this) => with(&Common { scripts: None }, |run| this.main(run)),
         Command::Completions(this) => with(&Common { scripts: None }, |run| this.main(run)),
     };
@@ -198,6 +214,40 @@ pub fn finish(run: &Run, name: &str, code: i32, error: Option<&Error>) -> i32 {
         syslog::send(&run.options.places.syslog, name, &run.mask(&said));
     }
     code
+}
+
+/// This program and its `--scripts`, for what will start it without our environment.
+fn program(run: &Run) -> Result<Vec<String>> {
+    let program = std::env::current_exe();
+    let program = program.map_err(|error| Error::new(format!("find this program: {}", crate::run::cause(&error))))?;
+    let scripts = run.options.scripts.as_ref().map(|scripts| {
+        let scripts = std::path::absolute(scripts).unwrap_or_else(|_| scripts.clone());
+        format!("--scripts={}", scripts.display())
+    });
+    Ok(std::iter::once(program.display().to_string()).chain(scripts).collect())
+}
+
+/// Prints rows in columns, numbers to the right.
+fn table(run: &Run, rows: &[Vec<String>]) {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
+    let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
+    for row in rows {
+        let cell = |(cell, width): (&String, &usize)| match cell.starts_with(|char: char| char.is_ascii_digit()) {
+            true => format!("{cell:>width$}"),
+            false => format!("{cell:width$}"),
+        };
+        print_fitting(run, &row.iter().zip(&widths).map(cell).collect::<Vec<_>>().join("  "));
+    }
+}
+
+/// Prints a line, on a terminal no more than its width: the last column is text of any length.
+fn print_fitting(run: &Run, line: &str) {
+    let wide = rustix::termios::tcgetwinsize(std::io::stdout()).map_or(0, |size| usize::from(size.ws_col));
+    match wide {
+        0 => run.print(line.trim_end()),
+        wide => run.print(line.trim_end().chars().take(wide).collect::<String>().trim_end()),
+    }
 }
 
 /// Whether standard output is a pipe whose other end is closed.

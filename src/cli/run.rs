@@ -3,13 +3,22 @@
 //! Its words are parsed here and not by clap: moyai's own options stand before and after the
 //! script's name, what else there is belongs to the script, and start-up time counts.
 
-use super::{finish, list, texts};
+use super::{alarm, finish, list, texts};
+use crate::api::pool::{self, Pool};
 use crate::engine::{self, load};
-use crate::run::{Error, Options, Result, Run};
-use crate::store::lock;
+use crate::process::Plan;
+use crate::run::{CONTEXT, Error, Options, Result, Run};
+use crate::store::{history, lock};
 use crate::{process, schedule};
 use std::ffi::OsString;
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Arc;
+
+/// What tells docker's client its engine.
+const DOCKER_CONTEXT: &str = "DOCKER_CONTEXT";
+const DOCKER_HOST: &str = "DOCKER_HOST";
 
 /// One of moyai's own options.
 struct Own {
@@ -24,14 +33,17 @@ const fn own(short: Option<char>, long: &'static str, value: Option<&'static str
 }
 
 /// What both the parser and the help are made from.
-const OWN: [Own; 9] = [
+const OWN: [Own; 12] = [
     own(Some('n'), "dry-run", None, "Print each act as a line that can be pasted into a shell, and do none"),
     own(Some('x'), "trace", None, "Print each command as it starts, with its place, status and time"),
     own(Some('v'), "verbose", None, "Show the progress lines, as on a terminal"),
     own(None, "at", Some("TIME"), "Pretend that it is this time: \"2026-12-01 03:00\""),
     own(None, "timeout", Some("TIME"), "End the run when it takes longer: 30s, 5m, 2h"),
     own(None, "wait", None, "Wait for a lock that another run holds, instead of exit code 75"),
+    own(None, "context", Some("NAME[,NAME]"), "The Docker engines that the script is about: contexts, ssh://USER@HOST"),
     own(None, "scripts", Some("DIR"), "Look for scripts here before anywhere else [also: $MOYAI_SCRIPTS]"),
+    own(None, "record", Some("FILE"), "Record what programs, pages and files answer, as JSON lines"),
+    own(None, "replay", Some("FILE"), "Take the answers from a record; nothing is run, nothing is changed"),
     own(Some('h'), "help", None, "Print the script's help; without a script, this"),
     own(Some('V'), "version", None, "Print moyai's version"),
 ];
@@ -74,6 +86,7 @@ pub struct Asked {
     pub script: Option<String>,
     /// The words for the script.
     pub words: Vec<String>,
+    contexts: Vec<String>,
     help: bool,
     version: bool,
 }
@@ -144,12 +157,31 @@ impl Asked {
             "wait" => self.options.wait = true,
             "help" => self.help = true,
             "version" => self.version = true,
+            "context" => self.contexts = contexts(&value.ok_or_else(missing)?).map_err(wrong)?,
             "scripts" => self.options.scripts = Some(PathBuf::from(value.ok_or_else(missing)?)),
+            "record" => self.options.record = Some(PathBuf::from(value.ok_or_else(missing)?)),
+            "replay" => self.options.replay = Some(PathBuf::from(value.ok_or_else(missing)?)),
             "at" => self.options.at = Some(schedule::moment(&value.ok_or_else(missing)?).map_err(wrong)?),
             _ => self.options.timeout = Some(schedule::duration(&value.ok_or_else(missing)?).map_err(wrong)?),
         }
         Ok(())
     }
+}
+
+/// The engines that a run is about, each once.
+fn contexts(text: &str) -> Result<Vec<String>> {
+    let mut contexts: Vec<String> = Vec::new();
+    for name in text.split(',').map(str::trim) {
+        if name.is_empty() || name.starts_with('-') || name.contains(char::is_control) {
+            return Err(
+                Error::usage(format!("`{name}` is no name of a context")).help("`docker context ls` shows them")
+            );
+        }
+        if !contexts.iter().any(|other| other == name) {
+            contexts.push(name.to_owned());
+        }
+    }
+    Ok(contexts)
 }
 
 fn unknown(word: &str) -> Error {
@@ -173,7 +205,8 @@ pub fn main(words: &[OsString]) -> i32 {
             return error.exit;
         }
     };
-    let mut name = "run".to_owned();
+    let mut begun = None;
+    let several = asked.as_ref().is_ok_and(|asked| asked.contexts.len() > 1);
     let result = (|| {
         let asked = asked?;
         if asked.version {
@@ -187,24 +220,83 @@ pub fn main(words: &[OsString]) -> i32 {
             }
             return Err(Error::usage("which script? `moyai run` needs its name").help("`moyai list` shows them"));
         };
-        let source = load::find(&run, script)?;
-        name.clone_from(&source.name);
         if asked.help {
-            run.print(&help(&source));
+            run.print(&help(&load::find(&run, script)?));
             return Ok(engine::Ended::with(0));
         }
+        // A script that is not there, or does not check, is a run that failed.
+        let (name, args) = begun.insert((script.clone(), asked.words));
+        let source = load::find(&run, script)?;
+        name.clone_from(&source.name);
         run.cancel.listen()?;
-        let _alone = list::is_alone(&source.text).then(|| lock::hold(&run, &format!("script/{name}"))).transpose()?;
-        engine::run(&run, &source, &asked.words)
-    })();
-    match result {
-        Ok(engine::Ended { private_host: Some(words), .. }) => {
-            let error = private_host(&run, &words);
-            finish(&run, &name, error.exit, Some(&error))
+        if !asked.contexts.is_empty() {
+            return elsewhere(&run, &asked.contexts, script, args);
         }
-        Ok(ended) => finish(&run, &name, ended.exit, ended.error.as_ref()),
-        Err(error) => finish(&run, &name, error.exit, Some(&error)),
+        let _alone = list::is_alone(&source.text).then(|| lock::hold(&run, &format!("script/{name}"))).transpose()?;
+        engine::run(&run, &source, args)
+    })();
+    let mut ended = result.unwrap_or_else(engine::Ended::failed);
+    if let Some(words) = ended.private_host.take() {
+        ended = engine::Ended::failed(private_host(&run, &words));
     }
+    let error = ended.error.as_ref();
+    let Some((name, args)) = begun else { return finish(&run, "run", ended.exit, error) };
+    let exit = finish(&run, &name, ended.exit, error);
+    // The runs for several engines have each its own line.
+    if !run.dry() && !several {
+        let written = history::append(&run, &history::End { script: &name, args: &args, exit, error });
+        if let Err(error) = written {
+            run.note(&format!("warning: {error}"));
+        }
+    }
+    if let Some(error) = error.filter(|_| exit != 0) {
+        alarm::ring(&run, &name, error);
+    }
+    exit
+}
+
+/// Runs a script for other engines. For one this process becomes the run, and the environment tells
+/// every program which; for several there is a run each, all at once.
+fn elsewhere(run: &Arc<Run>, contexts: &[String], script: &str, args: &[String]) -> Result<engine::Ended> {
+    let timeout = run.options.timeout.map(|limit| format!("--timeout={}s", limit.as_secs_f64()));
+    let behind: Vec<String> =
+        timeout.into_iter().chain(["--".to_owned(), script.to_owned()]).chain(args.iter().cloned()).collect();
+    if let [context] = contexts {
+        let program = std::env::current_exe();
+        let program = program.map_err(|error| Error::new(format!("find this program: {}", process::cause(&error))))?;
+        if run.dry() && context != "default" {
+            let variable = if context.contains("://") { DOCKER_HOST } else { DOCKER_CONTEXT };
+            run.print(&format!("export {variable}={}", process::quote(context)));
+        }
+        let mut command = Command::new(program);
+        command.arg("run").args(run.passed_on()).args(behind).env(CONTEXT, context);
+        // Docker's own order: an address outweighs the name of a context, an empty one too.
+        match context.as_str() {
+            "default" => command.env_remove(DOCKER_CONTEXT),
+            address if address.contains("://") => command.env(DOCKER_HOST, address).env_remove(DOCKER_CONTEXT),
+            name => command.env(DOCKER_CONTEXT, name).env_remove(DOCKER_HOST),
+        };
+        let error = process::cause(&command.exec());
+        return Err(Error::new(format!("start the run for the engine of `{context}`: {error}")));
+    }
+    let failed = Pool.map(run, contexts.to_vec(), pool::WORKERS, |context| {
+        let words = ["moyai", "run", "--context", &context].into_iter().map(str::to_owned);
+        let mut plan = Plan::act(words.chain(behind.iter().cloned()));
+        plan.label = Some(context.clone());
+        match process::attempt(run, &plan) {
+            Ok(outcome) if outcome.code() == 0 => None,
+            Ok(_) => Some(context),
+            Err(error) => {
+                run.note(&format!("{context}: error: {error}"));
+                Some(context)
+            }
+        }
+    })?;
+    let failed: Vec<String> = failed.into_iter().flatten().collect();
+    if failed.is_empty() {
+        return Ok(engine::Ended::with(0));
+    }
+    Err(Error::new(format!("{} of {} engines: the run failed for {}", failed.len(), contexts.len(), failed.join(", "))))
 }
 
 /// Becomes this very program with other words, on a private host. Returns only on an error.

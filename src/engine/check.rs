@@ -18,7 +18,9 @@ pub struct Options {
 }
 
 /// Moyai's own options are known before and behind the script's name, and so cannot be a script's.
-pub const RESERVED: &[&str] = &["at", "dry-run", "help", "scripts", "timeout", "trace", "verbose", "version", "wait"];
+pub const RESERVED: &[&str] = &[
+    "at", "context", "dry-run", "help", "record", "replay", "scripts", "timeout", "trace", "verbose", "version", "wait",
+];
 
 /// Checks a program; `reports` is what was found when it was read.
 ///

@@ -15,6 +15,9 @@ use std::path::{Component, Path, PathBuf};
 /// The workflows that come with moyai.
 static EMBEDDED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/scripts");
 
+/// How the names of tests end.
+const TEST: &str = ".test";
+
 /// A script's text and where it is from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Source {
@@ -104,6 +107,14 @@ pub fn import(run: &Run, from: &Source, name: &str) -> Result<Source> {
             .help("name the file from that folder, without its ending: `import \"lib/notify\" as notify;`"));
     }
     let name = name.strip_suffix(".rhai").unwrap_or(name);
+    if let Some(text) = run.tape.as_ref().and_then(|tape| tape.config()).filter(|_| name == "config") {
+        return Ok(Source {
+            name: name.into(),
+            shown: "config (of the test)".into(),
+            text: text.into(),
+            ..Source::default()
+        });
+    }
     if let (Some(path), Some(root)) = (&from.path, &from.root) {
         let beside = path.parent().filter(|beside| *beside != root.as_path());
         for folder in beside.into_iter().chain([root.as_path()]) {
@@ -140,16 +151,33 @@ pub fn list(run: &Run) -> Vec<Listed> {
         let paths = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
         for path in paths.filter(|path| path.extension().is_some_and(|ending| ending == "rhai")) {
             let Some(name) = path.file_stem().and_then(|name| name.to_str()) else { continue };
+            if name.ends_with(TEST) {
+                continue;
+            }
             if let Some(source) = within(folder, folder, name).transpose() {
                 add(name, source);
             }
         }
     }
     let names = EMBEDDED.files().filter_map(|file| file.path().file_stem()?.to_str());
-    for source in names.filter_map(embedded) {
+    for source in names.filter(|name| !name.ends_with(TEST)).filter_map(embedded) {
         add(&source.name.clone(), Ok(source));
     }
     found.into_values().collect()
+}
+
+/// The tests of a script: `NAME.test.rhai`.
+///
+/// # Errors
+/// When there are none, and as [`find`].
+pub fn test(run: &Run, name: &str) -> Result<Source> {
+    by_name(run, &format!("{name}{TEST}"))?
+        .ok_or_else(|| Error::usage(format!("there is no `{name}{TEST}.rhai`: the script has no tests")))
+}
+
+/// The tests of every script that has some.
+pub fn tests(run: &Run) -> Vec<Source> {
+    list(run).iter().filter_map(|listed| test(run, &listed.name).ok()).collect()
 }
 
 /// The folders that hold scripts by name, the first wins.

@@ -52,7 +52,7 @@ pub fn build(context: &Context) -> Engine {
     compare::register(&mut engine);
     let run = context.run.clone();
     // The plan of a dry run can be pasted as a whole: what the script says stands in comments.
-    engine.on_print(move |text| match run.dry() {
+    engine.on_print(move |text| match run.options.dry_run {
         true => run.print(&format!("# {}", text.replace('\n', "\n# "))),
         false => run.print(text),
     });
@@ -100,6 +100,11 @@ impl Ended {
     pub fn with(exit: i32) -> Self {
         Self { exit, error: None, private_host: None }
     }
+
+    /// A run that ended with an error.
+    pub fn failed(error: Error) -> Self {
+        Self { exit: error.exit, error: Some(error), private_host: None }
+    }
 }
 
 /// Checks and runs a script.
@@ -124,6 +129,37 @@ pub fn check(run: &Arc<Run>, source: &Source) -> Result<Options> {
         rules::of(run, source)?;
     }
     Ok(options)
+}
+
+/// The names of a file's tests, once it has been checked.
+///
+/// # Errors
+/// All that is wrong with it.
+pub fn tests(run: &Arc<Run>, source: &Source) -> Result<Vec<String>> {
+    let engine = build(&Context::new(run.clone()));
+    on_large_stack(|| {
+        let (program, _) = read(run, &engine, source)?;
+        let functions = program.files[0].ast.iter().flat_map(rhai::AST::iter_functions);
+        let tests = functions.filter(|function| function.name.starts_with("test_"));
+        let name = |function: rhai::ScriptFnMetadata<'_>| match function.params.as_slice() {
+            [] => Ok(function.name.to_owned()),
+            _ => Err(Error::usage(format!("`{}` takes arguments, and a test has none", function.name))),
+        };
+        let mut names = tests.map(name).collect::<Result<Vec<_>>>()?;
+        names.sort();
+        Ok(names)
+    })
+}
+
+/// Calls one test, in an engine of its own; says why it failed.
+///
+/// # Errors
+/// When the file does not check.
+pub fn run_test(run: &Arc<Run>, source: &Source, name: &str) -> Result<Option<Error>> {
+    let text = format!("{}\n{name}();", source.text);
+    let ended = self::run(run, &Source { text, ..source.clone() }, &[])?;
+    let exited = (ended.exit != 0).then(|| Error::new(format!("the test ended with exit code {}", ended.exit)));
+    Ok(ended.error.or(exited))
 }
 
 /// Scripts nest and recurse on the native stack: it has to be large enough for the depths allowed.
@@ -191,7 +227,14 @@ fn run_here(run: &Arc<Run>, context: Context, mut engine: Engine, source: &Sourc
             (None, Ok(())) => {}
         }
     }
-    Ok(match (error.map(|error| report::locate(&program, error)), end) {
+    // What stopped a replay counts, whatever a `catch` has made of it.
+    let well = error.is_none() && end.is_none();
+    let error = match run.tape.as_ref().and_then(|tape| tape.stray(run.options.dry_run, well)) {
+        // Where no `catch` was in its way it has its place.
+        Some(stray) if error.as_ref().is_none_or(|error| error.message != stray.message) => Some(stray),
+        _ => error,
+    };
+    let ended = match (error.map(|error| report::locate(&program, error)), end) {
         (None, None) => Ended::with(0),
         (None, Some(End::Exit(code))) => Ended::with(code),
         (None, Some(End::PrivateHost(words))) => Ended { private_host: Some(words), ..Ended::with(0) },
@@ -199,5 +242,10 @@ fn run_here(run: &Arc<Run>, context: Context, mut engine: Engine, source: &Sourc
             let code = if error.exit == exit::USAGE { exit::FAILED } else { error.exit };
             Ended { error: Some(error), ..Ended::with(code) }
         }
-    })
+    };
+    context.let_go();
+    // The process is about to end, which gives all of it back at once: piece by piece it would cost
+    // as much as the check of a script.
+    std::mem::forget(engine);
+    Ok(ended)
 }

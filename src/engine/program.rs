@@ -196,7 +196,7 @@ impl Loader<'_> {
                 }
             }
         }
-        if source.name == "config" && source.path.is_some() {
+        if source.name == "config" && source.shown != load::embedded("config").unwrap_or_default().shown {
             self.program.files[index].below = load::embedded("config").map(|below| self.known(below));
         }
         self.open.pop();

@@ -50,6 +50,18 @@ pub fn of(run: &Arc<Run>, source: &Source) -> Result<Rules> {
     check::refuse(reports).map(|()| rules)
 }
 
+/// Who is to be told when a script does not run: also while some of the rules are wrong.
+///
+/// # Errors
+/// When the file cannot be run at all.
+pub fn alarms(run: &Arc<Run>) -> Result<Vec<String>> {
+    let source = load::find(run, NAME)?;
+    let context = Context::new(run.clone());
+    let engine = build(&context);
+    let (_, collected) = on_large_stack(|| evaluate(run, &context, engine, &source))?;
+    Ok(collected.rules.alarms)
+}
+
 fn evaluate(
     run: &Arc<Run>,
     context: &Context,

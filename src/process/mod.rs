@@ -8,6 +8,7 @@ mod plan;
 pub mod private_host;
 mod resolve;
 mod running;
+mod taping;
 mod verbs;
 
 pub use crate::run::cause;
@@ -18,7 +19,10 @@ pub use running::Running;
 pub use verbs::{Verb, verb};
 
 use crate::run::{Error, Result, Run, exit};
+use serde_json::json;
+use std::io::IsTerminal;
 use std::time::Duration;
+use taping::Taping;
 
 /// How much of standard error an error carries.
 pub const TAIL: usize = 64 * 1024;
@@ -112,6 +116,11 @@ pub fn run(run: &Run, plan: &Plan) -> Result<Outcome> {
 /// # Errors
 /// When a program is not found or cannot be started, and when the run is cancelled meanwhile.
 pub fn attempt(run: &Run, plan: &Plan) -> Result<Outcome> {
+    // On a terminal a program has the terminal itself. Under cron it makes no difference to it, and
+    // a run that fails keeps what was printed. What it leaves in the background is not to lose it.
+    let kept = plan.output == Output::Through && !plan.interactive && !plan.daemon && !std::io::stdout().is_terminal();
+    let kept = (kept || plan.label.is_some()).then(|| Plan { output: Output::Kept, ..plan.clone() });
+    let plan = kept.as_ref().unwrap_or(plan);
     let (tries, pause) = plan.retry.unwrap_or((0, Duration::ZERO));
     let mut left = tries;
     loop {
@@ -121,7 +130,7 @@ pub fn attempt(run: &Run, plan: &Plan) -> Result<Outcome> {
         }
         left -= 1;
         run.log(&format!("`{}` failed, again in {} s ({left} more)", plan.name(), pause.as_secs_f64()));
-        run.cancel.sleep(pause)?;
+        run.sleep(pause)?;
     }
 }
 
@@ -177,11 +186,11 @@ pub fn start(run: &Run, plan: &Plan) -> Result<Running> {
         error
     };
     plan.must_read(run).map_err(placed)?;
-    let own = own_script(run, plan);
+    let own = own_script(run, plan).filter(|_| run.plays().is_none());
     if own.is_some() && plan.acts {
         run.planned_elsewhere();
     } else if plan.acts && run.planned(|| plan.line()) {
-        return Ok(Running::planned(plan));
+        return Ok(Running::answered(plan, Outcome { planned: true, ..Outcome::default() }));
     }
     if !plan.acts {
         run.reading();
@@ -191,7 +200,23 @@ pub fn start(run: &Run, plan: &Plan) -> Result<Running> {
         let at = plan.place.as_ref().map_or_else(String::new, |place| format!("    # {place}"));
         run.note(&format!("+ {}{at}", plan.line()));
     }
-    running::spawn(own.as_ref().unwrap_or(plan)).map_err(placed)
+    let taping = Taping::begin(run, plan);
+    let started = if let Some(tape) = run.plays() {
+        let asked = run.mask(&plan.line());
+        // Where a test says nothing, an act is done well, and a read is a mistake of the test.
+        let otherwise = plan.acts.then(|| json!({ "planned": true }));
+        let answer = tape.answer(&asked, &run.mask(&plan.words()), run.options.dry_run, otherwise);
+        answer.map(|answer| Running::answered(plan, taping::outcome(&answer)))
+    } else {
+        running::spawn(own.as_ref().unwrap_or(plan), taping.is_some() || run.bar.is_drawn())
+    };
+    match (started, taping) {
+        (Ok(running), taping) => Ok(running.taped(taping)),
+        (Err(error), taping) => {
+            taping.into_iter().for_each(|taping| taping.failed(run, &error));
+            Err(placed(error))
+        }
+    }
 }
 
 /// `moyai run NAME` in a script is this very program: dry run, clock, scripts and the rest go on
@@ -207,5 +232,5 @@ fn own_script(run: &Run, plan: &Plan) -> Option<Plan> {
         stage.argv.splice(2..2, run.passed_on());
     }
     let whole = plan.stages.iter().all(own) && !matches!(plan.output, Output::File(..));
-    (whole || !plan.acts || !run.dry()).then_some(passed)
+    (whole || !plan.acts || !run.options.dry_run).then_some(passed)
 }

@@ -37,6 +37,8 @@ pub enum Output {
     Capture,
     /// Through to moyai's own standard output; standard error goes through as well.
     Through,
+    /// As `Through`, by way of moyai, which keeps its end for the history.
+    Kept,
     /// Into a file: its path, and whether it is appended to.
     File(PathBuf, bool),
 }
@@ -73,6 +75,8 @@ pub struct Plan {
     pub question: bool,
     /// A line of bash: what it does cannot be told from its words.
     pub shell: bool,
+    /// Stands in front of each line that goes through.
+    pub label: Option<String>,
     /// Where the script made it.
     pub place: Option<Place>,
 }
@@ -106,6 +110,7 @@ impl Plan {
             reads: false,
             question: false,
             shell: false,
+            label: None,
             place: None,
         }
     }
@@ -137,6 +142,12 @@ impl Plan {
         line
     }
 
+    /// The programs with their arguments alone: what a test's answers begin like.
+    pub(super) fn words(&self) -> String {
+        let words = |stage: &Stage| Stage { env: Vec::new(), dir: None, ..stage.clone() }.line();
+        self.stages.iter().map(words).collect::<Vec<_>>().join(" | ")
+    }
+
     /// The programs' names, for messages.
     pub(super) fn name(&self) -> String {
         let first = |stage: &Stage| stage.argv.first().cloned().unwrap_or_default();
@@ -152,7 +163,7 @@ impl Plan {
             return Ok(());
         }
         if self.shell {
-            return if run.dry() {
+            return if run.options.dry_run && run.plays().is_none() {
                 Err(Error::new(format!(
                     "the dry run cannot tell whether this only reads: `{}`",
                     run.mask(&self.line())

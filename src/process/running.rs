@@ -1,8 +1,9 @@
 //! A command that is running: started, watched, collected, ended.
 
 use super::plan::{Input, Output, Plan};
+use super::taping::Taping;
 use super::{CAPTURE, Outcome, READ_TIMEOUT, Status, TAIL, end, resolve};
-use crate::run::{Cause, Error, Result, Run, cause, pipe, wait_for};
+use crate::run::{Cause, Error, Result, Run, Tail, cause, pipe, wait_for};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::fs::File;
 use std::io::{Seek, Write};
@@ -12,28 +13,23 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// For a question: docker's client is written in Go, which looks for garbage whenever its heap has
-/// doubled, from 4 MiB on. In so short a life that is a tenth of its time, for memory that its end
-/// gives back. With 400 the first look is at 16 MiB:
-/// <https://pkg.go.dev/runtime#hdr-Environment_Variables>.
-const GARBAGE: (&str, &str) = ("GOGC", "400");
+/// For a question, where the environment says nothing else. Docker's client is written in Go, whose
+/// runtime looks for garbage whenever the heap has doubled, from 4 MiB on, and wakes a thread on
+/// another processor for each answer of the engine. In so short a life, with one thing asked after the
+/// other, both cost time and gain nothing: together a tenth of it.
+/// <https://pkg.go.dev/runtime#hdr-Environment_Variables>
+const SHORT_LIFE: [(&str, &str); 2] = [("GOGC", "400"), ("GOMAXPROCS", "1")];
 /// How long captured pipes are read after the last stage has ended: a background process that
 /// inherited them may hold them open for ever.
 const LINGER: Duration = Duration::from_millis(200);
 
-/// Starts every stage, each in a session of its own, joined by pipes.
-pub(super) fn spawn(plan: &Plan) -> Result<Running> {
+/// Starts every stage, each in a session of its own, joined by pipes. For a record, and beside a
+/// bar, the output comes to us also where it would go through.
+pub(super) fn spawn(plan: &Plan, ours: bool) -> Result<Running> {
     end::adopt_orphans();
     let programs = plan.stages.iter().map(resolve).collect::<Result<Vec<_>>>()?;
-    let mut running = Running {
-        plan: plan.clone(),
-        stages: Vec::new(),
-        out: None,
-        err: None,
-        begun: Instant::now(),
-        planned: false,
-        settled: false,
-    };
+    let mut running = Running::answered(plan, None);
+    running.settled = false;
     let open = |path: &PathBuf, append: bool| {
         let mut options = File::options();
         options.create(true).append(append).write(true).truncate(!append);
@@ -71,8 +67,8 @@ pub(super) fn spawn(plan: &Plan) -> Result<Running> {
         } else {
             expression = match &plan.output {
                 _ if plan.interactive => expression,
-                Output::Through if !plan.both => expression,
-                Output::Capture | Output::Through => {
+                Output::Through if !plan.both && !ours => expression,
+                Output::Capture | Output::Through | Output::Kept => {
                     let (read, write) = pipe()?;
                     running.out = Some(read);
                     expression.stdout_file(write)
@@ -80,8 +76,10 @@ pub(super) fn spawn(plan: &Plan) -> Result<Running> {
                 Output::File(path, append) => expression.stdout_file(open(path, *append)?),
             };
         }
-        if plan.question && std::env::var_os(GARBAGE.0).is_none() {
-            expression = expression.env(GARBAGE.0, GARBAGE.1);
+        for (name, value) in SHORT_LIFE {
+            if plan.question && std::env::var_os(name).is_none() {
+                expression = expression.env(name, value);
+            }
         }
         for (name, value) in &stage.env {
             expression = expression.env(name, value);
@@ -152,21 +150,30 @@ pub struct Running {
     out: Option<OwnedFd>,
     err: Option<OwnedFd>,
     begun: Instant,
-    planned: bool,
+    /// How it ended, where nothing was started.
+    answer: Option<Outcome>,
+    taping: Option<Taping>,
     settled: bool,
 }
 
 impl Running {
-    pub(super) fn planned(plan: &Plan) -> Self {
+    /// A command that is not started, for its end is known.
+    pub(super) fn answered(plan: &Plan, answer: impl Into<Option<Outcome>>) -> Self {
         Self {
             plan: plan.clone(),
             stages: Vec::new(),
             out: None,
             err: None,
             begun: Instant::now(),
-            planned: true,
+            answer: answer.into(),
+            taping: None,
             settled: true,
         }
+    }
+
+    pub(super) fn taped(mut self, taping: Option<Taping>) -> Self {
+        self.taping = taping;
+        self
     }
 
     /// Waits for the end, keeping the output.
@@ -175,12 +182,14 @@ impl Running {
     /// When the run is cancelled meanwhile, or when the command prints more than 64 MiB.
     pub fn wait(mut self, run: &Run) -> Result<Outcome> {
         let mut out = Vec::new();
-        let through = self.plan.output == Output::Through;
+        let mut through = self.passes().then(|| Passage::new(&self.plan));
         let mut outcome = self.watch(run, &mut |bytes| {
-            if through {
-                // With `.both()` a pass-through is read and written again, so that order is kept.
-                let _ = std::io::stdout().lock().write_all(run.mask(&String::from_utf8_lossy(bytes)).as_bytes());
-                return ControlFlow::Continue(());
+            if let Some(through) = &mut through {
+                // A program that nobody hears any more is ended by SIGPIPE, as without us between.
+                return match run.bar.above(|| through.pass(run, bytes, &mut std::io::stdout())) {
+                    Ok(()) => ControlFlow::Continue(()),
+                    Err(_) => ControlFlow::Break(()),
+                };
             }
             out.extend_from_slice(bytes);
             if out.len() > CAPTURE { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
@@ -189,8 +198,17 @@ impl Running {
             return Err(Error::new(format!("`{}` printed more than 64 MiB", run.mask(&self.plan.line())))
                 .help("write it to a file with `.to_file(path)`, or go through it with `.lines()`"));
         }
+        if let Some(through) = &mut through {
+            // As above; it has ended by now.
+            let _ = through.end(run, &mut std::io::stdout());
+        }
         outcome.out = out;
         Ok(outcome)
+    }
+
+    /// Whether the output goes on to ours.
+    fn passes(&self) -> bool {
+        matches!(self.plan.output, Output::Through | Output::Kept)
     }
 
     /// Waits for the end, handing standard output to `sink` as it comes. When `sink` breaks off,
@@ -199,14 +217,17 @@ impl Running {
     /// # Errors
     /// When the run is cancelled meanwhile.
     pub fn watch(&mut self, run: &Run, sink: &mut dyn FnMut(&[u8]) -> ControlFlow<()>) -> Result<Outcome> {
-        let through = self.plan.output == Output::Through;
-        self.watch_both(run, sink, &mut |bytes| {
-            if through {
+        let mut through = self.passes().then(|| Passage::new(&self.plan));
+        let outcome = self.watch_both(run, sink, &mut |bytes| {
+            if let Some(through) = &mut through {
                 // Standard error that is gone loses these words, not the command.
-                let text = run.mask(&String::from_utf8_lossy(bytes));
-                let _ = std::io::stderr().lock().write_all(text.as_bytes());
+                let _ = run.bar.above(|| through.pass(run, bytes, &mut std::io::stderr()));
             }
-        })
+        });
+        if let Some(through) = &mut through {
+            let _ = through.end(run, &mut std::io::stderr());
+        }
+        outcome
     }
 
     /// Like [`Running::watch`], with standard error handed to `err` as it comes.
@@ -219,8 +240,26 @@ impl Running {
         sink: &mut dyn FnMut(&[u8]) -> ControlFlow<()>,
         err: &mut dyn FnMut(&[u8]),
     ) -> Result<Outcome> {
-        if self.planned {
-            return Ok(Outcome { planned: true, ..Outcome::default() });
+        let Some(mut taping) = self.taping.take() else { return self.follow(run, sink, err) };
+        let mut taken = |bytes: &[u8]| {
+            taping.take(bytes);
+            sink(bytes)
+        };
+        let outcome = self.follow(run, &mut taken, err)?;
+        taping.done(run, &outcome)?;
+        Ok(outcome)
+    }
+
+    fn follow(
+        &mut self,
+        run: &Run,
+        sink: &mut dyn FnMut(&[u8]) -> ControlFlow<()>,
+        err: &mut dyn FnMut(&[u8]),
+    ) -> Result<Outcome> {
+        if let Some(mut outcome) = self.answer.take() {
+            let _ = sink(&std::mem::take(&mut outcome.out));
+            err(&outcome.err);
+            return Ok(outcome);
         }
         let limit = match self.plan.timeout {
             _ if self.plan.interactive => None,
@@ -229,7 +268,7 @@ impl Running {
         };
         // Of the greatest time there is nothing to wait for.
         let deadline = limit.and_then(|limit| self.begun.checked_add(limit));
-        let mut tail = Tail::default();
+        let mut tail = Tail::new(TAIL);
         let mut timed_out = None;
         let mut linger = None;
         let mut buffer = vec![0; 64 * 1024];
@@ -300,12 +339,11 @@ impl Running {
         }
         self.settled = true;
         let outcome = Outcome {
-            out: Vec::new(),
-            err: tail.into_bytes(),
+            err: tail.bytes().to_vec(),
             statuses: self.stages.iter().filter_map(|stage| stage.status).collect(),
             seconds: self.begun.elapsed().as_secs_f64(),
-            planned: false,
             timed_out,
+            ..Outcome::default()
         };
         if self.plan.interactive {
             self.after_interactive(run, &outcome)?;
@@ -399,22 +437,46 @@ impl Drop for Running {
     }
 }
 
-/// The last bytes of a stream.
-#[derive(Default)]
-struct Tail(Vec<u8>);
+/// The way of a program's output through moyai: masked, kept for the history, and, where several
+/// hosts speak at once, in whole lines with the host in front.
+struct Passage {
+    label: Option<String>,
+    rest: Vec<u8>,
+}
 
-impl Tail {
-    fn push(&mut self, bytes: &[u8]) {
-        self.0.extend_from_slice(bytes);
-        if self.0.len() > 2 * TAIL {
-            self.0.drain(..self.0.len() - TAIL);
-        }
+impl Passage {
+    fn new(plan: &Plan) -> Self {
+        Self { label: plan.label.clone(), rest: Vec::new() }
     }
 
-    fn into_bytes(mut self) -> Vec<u8> {
-        if self.0.len() > TAIL {
-            self.0.drain(..self.0.len() - TAIL);
+    fn pass(&mut self, run: &Run, bytes: &[u8], to: &mut dyn Write) -> std::io::Result<()> {
+        self.rest.extend_from_slice(bytes);
+        let whole = match self.label {
+            Some(_) => self.rest.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1),
+            // A character may come in two pieces.
+            None => match std::str::from_utf8(&self.rest) {
+                Err(error) if error.error_len().is_none() => error.valid_up_to(),
+                _ => self.rest.len(),
+            },
+        };
+        let whole: Vec<u8> = self.rest.drain(..whole).collect();
+        let mut text = run.mask(&String::from_utf8_lossy(&whole));
+        if let Some(label) = &self.label {
+            text = text.split_inclusive('\n').map(|line| format!("{label}: {line}")).collect();
         }
-        self.0
+        run.keep(&text);
+        // In one write, so that lines stay whole beside others'.
+        to.write_all(text.as_bytes())
+    }
+
+    fn end(&mut self, run: &Run, to: &mut dyn Write) -> std::io::Result<()> {
+        let rest = std::mem::take(&mut self.rest);
+        if rest.is_empty() {
+            return Ok(());
+        }
+        let end = if self.label.is_some() { "\n" } else { "" };
+        self.pass(run, &[&rest, end.as_bytes()].concat(), to)?;
+        // Half a character, which nothing completes.
+        to.write_all(String::from_utf8_lossy(&std::mem::take(&mut self.rest)).as_bytes())
     }
 }

@@ -167,6 +167,26 @@ impl Expression {
         &self.zone
     }
 
+    /// The same for the `OnCalendar=` of a timer, systemd.time(7); two where either day is enough.
+    pub fn calendar(&self) -> Vec<String> {
+        let Some(times) = &self.times else { return Vec::new() };
+        let [minute, hour, day, month, week_day] = &times.fields;
+        let list = |field: &Field, all: usize, shown: &dyn Fn(u32) -> String| match field.values.len() {
+            count if count == all => "*".to_owned(),
+            _ => field.values.iter().map(|value| shown(*value)).collect::<Vec<_>>().join(","),
+        };
+        let two = |value| format!("{value:02}");
+        let time = format!("{}:{}", list(hour, 24, &two), list(minute, 60, &two));
+        let zone = self.zone.name().map_or_else(String::new, |zone| format!(" {zone}"));
+        let line = |by_day: bool, by_week_day: bool| {
+            let week_day = list(week_day, 7, &|value| DAYS[value as usize].to_owned());
+            let week_day = if by_week_day && week_day != "*" { format!("{week_day} ") } else { String::new() };
+            let day = if by_day { list(day, 31, &two) } else { "*".to_owned() };
+            format!("{week_day}*-{}-{day} {time}:00{zone}", list(month, 12, &two))
+        };
+        if times.either { vec![line(true, false), line(false, true)] } else { vec![line(true, true)] }
+    }
+
     /// Whether it names times of the day: neither minute nor hour begins with a `*`.
     pub fn is_fixed(&self) -> bool {
         self.times.as_ref().is_some_and(|times| !times.wild)

@@ -101,6 +101,15 @@ const KINDS: [(&str, &[&str], &[&str]); 2] = [
 ];
 
 impl When {
+    /// As it is written in the rules: `0 3 * * *`, `boot`, `container start,die`.
+    pub fn line(&self) -> String {
+        match self {
+            Self::Every(expression) => expression.line(),
+            Self::Boot => "boot".to_owned(),
+            Self::Event(event) => event.to_string(),
+        }
+    }
+
     /// What `every` waits for.
     ///
     /// # Errors
@@ -239,12 +248,7 @@ impl Rule {
 
     /// The same in each reading of the file, whatever line it stands in.
     pub fn key(&self) -> String {
-        let when = match &self.when {
-            When::Every(expression) => expression.line(),
-            When::Boot => "boot".to_owned(),
-            When::Event(event) => event.to_string(),
-        };
-        format!("{when} {}", self.command())
+        format!("{} {}", self.when.line(), self.command())
     }
 }
 

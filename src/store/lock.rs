@@ -10,11 +10,14 @@ use rustix::io::Errno;
 use std::collections::btree_map::Entry;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Between two looks at a lock that is waited for.
 const LOOK: Duration = Duration::from_millis(50);
+/// Of these there is one, whatever engine a run is about.
+const OF_THE_HOST: [&str; 2] = ["hosts", "nginx"];
 /// What stays as it is in a lock's file name: `container/web` becomes `container%2Fweb.lock`.
 const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
 
@@ -61,6 +64,9 @@ fn take(run: &Run, thing: &str, wait: bool) -> Result<Guard> {
     if run.dry() {
         return Ok(Guard(None));
     }
+    // The container `web` of another engine is another thing.
+    let elsewhere = run.options.context.as_ref().filter(|_| !thing.is_empty() && !OF_THE_HOST.contains(&thing));
+    let thing = &elsewhere.map_or_else(|| thing.to_owned(), |context| format!("context/{context}/{thing}"));
     let guard = || Guard(Some((run.locks().clone(), thing.to_owned())));
     let mut told = false;
     loop {
@@ -99,10 +105,30 @@ fn take(run: &Run, thing: &str, wait: bool) -> Result<Guard> {
     }
 }
 
+/// Who holds a thing, where another run does; looks, and takes nothing.
+pub fn holder(run: &Run, thing: &str) -> Option<String> {
+    let file = File::open(file(run, thing)).ok()?;
+    // To try the lock would be to hold it for a moment. proc_locks(5): `MAJOR:MINOR:INODE 0 EOF`.
+    let end = format!(":{} 0 EOF", file.metadata().ok()?.ino());
+    let held =
+        std::fs::read_to_string("/proc/locks").ok()?.lines().any(|line| line.contains("FLOCK") && line.ends_with(&end));
+    held.then(|| Holder::read(file).to_string())
+}
+
 /// Who holds a lock, as far as its file says.
 struct Holder {
     pid: Option<u32>,
     command: String,
+}
+
+impl Holder {
+    fn read(file: File) -> Self {
+        let mut text = String::new();
+        // Empty for the moment between the lock and its note.
+        let _ = file.take(4096).read_to_string(&mut text);
+        let (pid, command) = text.split_once(' ').unwrap_or_default();
+        Self { pid: pid.parse().ok(), command: command.to_owned() }
+    }
 }
 
 impl std::fmt::Display for Holder {
@@ -112,6 +138,10 @@ impl std::fmt::Display for Holder {
             None => f.write_str("another run"),
         }
     }
+}
+
+fn file(run: &Run, thing: &str) -> PathBuf {
+    run.options.places.locks.join(format!("{}.lock", utf8_percent_encode(thing, KEPT)))
 }
 
 /// One look: the locked file, or who has it.
@@ -125,7 +155,7 @@ fn try_file(run: &Run, thing: &str) -> Result<std::result::Result<File, Holder>>
         return Err(Error::new("lock ``: a lock needs a name"));
     }
     DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|error| failed(&error))?;
-    let path = folder.join(format!("{}.lock", utf8_percent_encode(thing, KEPT)));
+    let path = file(run, thing);
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).mode(0o600);
     let mut file =
@@ -138,13 +168,7 @@ fn try_file(run: &Run, thing: &str) -> Result<std::result::Result<File, Holder>>
             let _ = write!(file, "{} {}", std::process::id(), run.mask(&words.join(" ")));
             Ok(Ok(file))
         }
-        Err(Errno::WOULDBLOCK) => {
-            let mut text = String::new();
-            // Empty for the moment between the lock and its note.
-            let _ = file.take(4096).read_to_string(&mut text);
-            let (pid, command) = text.split_once(' ').unwrap_or_default();
-            Ok(Err(Holder { pid: pid.parse().ok(), command: command.to_owned() }))
-        }
+        Err(Errno::WOULDBLOCK) => Ok(Err(Holder::read(file))),
         Err(error) => Err(failed(&error.into())),
     }
 }

@@ -1,10 +1,11 @@
 //! What scripts remember from run to run: one SQLite file of names and JSON values, opened only
 //! when it is used.
 
-use crate::run::{Error, Result, Run};
+use crate::run::{Error, Result, Run, lock};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, TransactionBehavior};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS state (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;";
@@ -26,24 +27,40 @@ fn make(path: &Path) -> Result<()> {
     made.map(|_| ()).map_err(|error| unopened(path, crate::process::cause(&error)))
 }
 
+/// What a run has opened: once is enough, and costs as much as all that is then read.
+pub type Shared = Mutex<Option<State>>;
+
 /// The open file.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct State {
-    connection: Connection,
+    connection: Arc<Mutex<Connection>>,
+}
+
+impl From<Connection> for State {
+    fn from(connection: Connection) -> Self {
+        Self { connection: Arc::new(Mutex::new(connection)) }
+    }
 }
 
 impl State {
-    /// Opens the run's state, making it when it is not there; a dry run makes nothing. Nobody else
-    /// may read it.
+    /// The run's state, made when it is not there; a dry run makes nothing. Nobody else may read it.
     ///
     /// # Errors
     /// When the folder or file cannot be made, or is no SQLite file.
     pub fn open(run: &Run) -> Result<Self> {
+        let mut shared = lock(&run.state);
+        match &*shared {
+            Some(state) => Ok(state.clone()),
+            None => Ok(shared.insert(Self::of(run)?).clone()),
+        }
+    }
+
+    fn of(run: &Run) -> Result<Self> {
         let path = run.options.places.state.join("state.db");
-        if run.dry() && !path.exists() {
+        if run.options.dry_run && !path.exists() {
             let open = || Connection::open_in_memory().and_then(|empty| empty.execute_batch(TABLE).map(|()| empty));
             let connection = open().map_err(|error| unopened(&path, error.to_string()))?;
-            return Ok(Self { connection });
+            return Ok(connection.into());
         }
         make(&path)?;
         Self::connect(&path, WAIT).map_err(|error| unopened(&path, error.to_string()))
@@ -85,7 +102,7 @@ impl State {
         // SQLite's defaults stay: with a journal, not WAL, whose files come and go with each look,
         // one that changes nothing writes nothing; and each change is on the disk when it is done.
         connection.execute_batch(TABLE)?;
-        Ok(Self { connection })
+        Ok(connection.into())
     }
 
     /// The JSON text kept under a name.
@@ -93,36 +110,37 @@ impl State {
     /// # Errors
     /// When SQLite fails.
     pub fn get(&self, name: &str) -> Result<Option<String>> {
-        let query = self.connection.query_row("SELECT value FROM state WHERE name = ?", [name], |row| row.get(0));
-        query.optional().map_err(|error| Error::new(format!("read the state `{name}`: {error}")))
+        get(&lock(&self.connection), name)
     }
 
     /// Gives what is kept under a name to `change`, and keeps what comes back. From the first look
-    /// to the end nobody else writes, also no other thread of this run.
+    /// to the end nobody else writes, also no other thread of this run. `change` may read the state.
     ///
     /// # Errors
     /// When `change` or SQLite fails, or the run is cancelled while others write; the old value is
     /// still there.
     pub fn update<E: From<Error>>(
-        &self,
         run: &Run,
         name: &str,
         change: impl FnOnce(Option<String>) -> std::result::Result<String, E>,
     ) -> std::result::Result<(), E> {
         let failed = |error: rusqlite::Error| Error::new(format!("update the state `{name}`: {error}"));
+        let own = Self::of(run)?;
+        // Nobody else has it.
+        let connection = lock(&own.connection);
         // SQLite's own wait knows no signal, and gives up while many others have their turn.
-        self.connection.busy_timeout(Duration::ZERO).map_err(failed)?;
+        connection.busy_timeout(Duration::ZERO).map_err(failed)?;
         let transaction = loop {
-            match Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate) {
+            match Transaction::new_unchecked(&connection, TransactionBehavior::Immediate) {
                 Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => run.cancel.sleep(LOOK)?,
                 other => break other.map_err(failed)?,
             }
         };
         // The others' readers let the commit wait for a moment.
-        self.connection.busy_timeout(WAIT).map_err(failed)?;
+        connection.busy_timeout(WAIT).map_err(failed)?;
         // Without a commit it is rolled back when it is dropped.
-        let new = change(self.get(name)?)?;
-        self.set(name, &new)?;
+        let new = change(get(&transaction, name)?)?;
+        set(&transaction, name, &new)?;
         Ok(transaction.commit().map_err(failed)?)
     }
 
@@ -131,10 +149,19 @@ impl State {
     /// # Errors
     /// When SQLite fails; the old value is still there.
     pub fn set(&self, name: &str, value: &str) -> Result<()> {
-        let sql = "INSERT INTO state VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
-        let written = self.connection.execute(sql, [name, value]);
-        written.map(|_| ()).map_err(|error| Error::new(format!("keep the state `{name}`: {error}")))
+        set(&lock(&self.connection), name, value)
     }
+}
+
+fn get(connection: &Connection, name: &str) -> Result<Option<String>> {
+    let value = connection.query_row("SELECT value FROM state WHERE name = ?", [name], |row| row.get(0));
+    value.optional().map_err(|error| Error::new(format!("read the state `{name}`: {error}")))
+}
+
+fn set(connection: &Connection, name: &str, value: &str) -> Result<()> {
+    let sql = "INSERT INTO state VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+    let written = connection.execute(sql, [name, value]);
+    written.map(|_| ()).map_err(|error| Error::new(format!("keep the state `{name}`: {error}")))
 }
 
 #[cfg(test)]

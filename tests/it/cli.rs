@@ -110,7 +110,7 @@ fn a_script_called_without_run_is_hinted_at() {
     world.script("blog", "print(1);");
     let err = world.moyai(["blog"]).failed(2);
     assert_eq!(err, "error: there is no command `blog`\nhelp: `blog` is a script: `moyai run blog`\n");
-    assert!(world.moyai(["lst"]).failed(2).contains("did you mean `moyai list`?"));
+    assert!(world.moyai(["lisst"]).failed(2).contains("did you mean `moyai list`?"));
     assert!(world.moyai(Vec::<&str>::new()).failed(2).contains("Usage: moyai"));
     assert!(world.moyai(["--help"]).ok().contains("\n  run  "));
     assert!(world.moyai(["help", "run"]).ok().contains("--dry-run"));
@@ -140,8 +140,9 @@ fn a_script_can_be_a_program_of_its_own() {
     };
     std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
     let search = format!("{}:/usr/bin:/bin", program_folder().display());
-    let output = Command::new(&path).arg("you").env("PATH", search).output().unwrap();
-    assert_eq!(gave(&output).ok(), "hello you\n");
+    let mut command = Command::new(&path);
+    command.arg("you").env("PATH", search).env("MOYAI_STATE", world.path("state"));
+    assert_eq!(gave(&command.output().unwrap()).ok(), "hello you\n");
 }
 
 #[test]
@@ -305,10 +306,11 @@ fn the_list_says_what_each_script_does_and_what_it_hides() {
     let out = world.moyai(["list"]).ok();
     let line = |name: &str| out.lines().find(|line| line.starts_with(name)).unwrap().to_owned();
     let own = world.path("scripts/backup.rhai");
-    assert!(line("backup").contains(&format!("{} (hides the embedded one)", own.display())), "{out}");
+    let below = |name: &str| out.lines().skip_while(|line| !line.starts_with(name)).nth(1).unwrap().trim().to_owned();
     assert!(line("backup").ends_with("  My own backup."), "{out}");
-    assert!(line("hosts-sync").contains("  embedded"), "{out}");
-    assert!(line("zoo").ends_with("zoo.rhai"), "{out}");
+    assert_eq!(below("backup"), format!("{} (hides the embedded one)", own.display()));
+    assert_eq!(below("hosts-sync"), "container start,die,rename");
+    assert_eq!(below("zoo"), world.path("scripts/zoo.rhai").display().to_string());
     let names = world.moyai(["list", "--names"]).ok();
     let names: Vec<&str> = names.lines().collect();
     assert!(names.is_sorted() && names.contains(&"zoo") && names.contains(&"config") && !names.contains(&"notify"));
@@ -327,6 +329,39 @@ fn every_faulty_script_is_reported_and_nothing_runs() {
     assert!(lines[0].starts_with(&format!("{}:2:5: ", world.path("scripts/bad.rhai").display())), "{gave:?}");
     let err = world.moyai(["check", "bad", "nowhere"]).failed(2);
     assert!(err.contains("bad.rhai") && err.contains("`nowhere`"), "{err}");
+}
+
+#[test]
+fn an_editor_can_read_the_definitions_and_finds_every_function_there() {
+    // https://github.com/rhaiscript/lsp: crates/rhai-rowan/src/ast/rhai.ungram.
+    let kind = r"(\?|\(\)|[A-Za-z_]\w*(<[\w ?<>,]*>)?)";
+    let form = format!(
+        r"^(module \w+;|fn ([gs]et )?\w+\(((\.\.\.)?\w+: {kind}(, (\.\.\.)?\w+: {kind})*)?\)( -> {kind})?;|const \w+: {kind};)$"
+    );
+    let form = regex::Regex::new(&form).unwrap();
+    let world = World::new();
+    world.moyai(["init", "--dir", "mine"]).ok();
+    let mut all = String::new();
+    for entry in std::fs::read_dir(world.path("mine/definitions")).unwrap().map(Result::unwrap) {
+        let (name, text) = (entry.file_name().into_string().unwrap(), read(entry.path()));
+        assert!(name.ends_with(".d.rhai") && text.starts_with("module "), "{name}");
+        if name != "__builtin-operators__.d.rhai" {
+            let code = text.lines().filter(|line| !line.is_empty() && !line.starts_with("///"));
+            code.for_each(|line| assert!(form.is_match(line), "{name}: {line}"));
+        }
+        all += &text;
+    }
+    let commit = "/// let backup = || docker::commit(\"blog\", \"example/blog:Mon\").id;\n/// ```\nfn commit(name: string, reference: string) -> map;\n";
+    assert!(all.contains(commit), "{commit}");
+    let api = world.moyai(["api"]).ok();
+    let called = api.lines().filter_map(|line| line.trim().split_once('(').map(|(name, _)| name));
+    for name in called.filter(|name| name.chars().all(|char| char.is_alphanumeric() || ":._".contains(char))) {
+        let bare = name.rsplit([':', '.']).next().unwrap();
+        assert!(all.contains(&format!("\nfn {bare}(")), "{name}");
+    }
+    // They are no scripts.
+    let listed = world.moyai(["list", "--scripts", "mine"]).ok();
+    assert!(!listed.contains(".d"), "{listed}");
 }
 
 #[test]
@@ -496,12 +531,13 @@ fn bash_completes_commands_options_and_ones_own_scripts() {
         gave(&bash.output().unwrap()).ok()
     };
     assert_eq!(complete("moyai run my-").trim(), "my-script");
+    assert_eq!(complete("moyai history my-").trim(), "my-script");
     assert_eq!(complete("moyai comp").trim(), "completions");
     assert_eq!(complete("moyai run --dry").trim(), "--dry-run");
     let zsh = world.moyai(["completions", "zsh"]).ok();
     assert!(zsh.starts_with("#compdef moyai\n"));
-    // run, check, edit and eject.
-    assert_eq!(zsh.matches(":_moyai_scripts'").count(), 4, "{zsh}");
+    // run, check, edit, eject, history and test.
+    assert_eq!(zsh.matches(":_moyai_scripts'").count(), 6, "{zsh}");
     assert!(world.moyai(["completions", "fish"]).ok().contains("moyai list --names"));
     assert!(world.moyai(["completions", "tcsh"]).failed(2).contains("tcsh"));
 }

@@ -166,6 +166,82 @@ fn rules_that_do_not_check_end_it_at_its_start_and_change_nothing_later() {
 }
 
 #[test]
+fn where_a_unit_runs_the_rules_for_the_start_of_the_host_the_daemon_does_not() {
+    let world = world("on(\"boot\", \"job\");", "print(\"ran\");");
+    let mut booted = Daemon::start(&mut world.command(["daemon", "--booted"]));
+    booted.says("1 rule");
+    booted.signal("-HUP");
+    booted.says("the rules were read anew");
+    assert!(!booted.ends().contains("ran"));
+    // Without the unit from now on: this start of the host has been seen to.
+    assert!(!daemon(&world).ends_quietly().contains("ran"));
+}
+
+/// Waits until the alarm has told so many things; gives them.
+#[track_caller]
+fn told(world: &World, count: usize) -> Vec<String> {
+    let begun = std::time::Instant::now();
+    loop {
+        let told: Vec<String> = world.told().lines().map(str::to_owned).collect();
+        if told.len() >= count {
+            return told;
+        }
+        assert!(begun.elapsed() < PATIENCE, "{told:?}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn what_fails_again_and_again_rings_once_until_it_works() {
+    let world = World::new();
+    world
+        .script("rules", &format!("on(`container start`, `job`); alarm(`{}`);", world.listener()))
+        .script("job", "if !file::exists(`fine`) { die(`on purpose`); }");
+    // An engine that is there until the file `end` is.
+    world.program(
+        "bin/docker",
+        "#!/bin/sh\n[ $1 = events ] || exec echo 29\nuntil [ -e end ]; do sleep 0.05; done; rm end\n",
+    );
+    let path = format!("{}:/usr/bin:/bin", world.path("bin").display());
+    let mut daemon = Daemon::start(world.command(["daemon"]).env("PATH", path));
+    daemon.says("again in 1 s");
+    daemon.says("again in 2 s");
+    assert_eq!(told(&world, 1).len(), 1);
+    world.file("fine", "");
+    daemon.says("`job` works again");
+    std::fs::remove_file(world.path("fine")).unwrap();
+    world.file("end", "");
+    daemon.says("again in 1 s");
+    daemon.says("again in 2 s");
+    daemon.ends();
+    let told = told(&world, 2);
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told.iter().all(|text| text.contains(": `moyai run job` failed: on purpose (/")), "{told:?}");
+}
+
+#[test]
+fn what_no_run_can_tell_for_itself_the_daemon_tells() {
+    let world = World::new();
+    let rules = format!("on(`boot`, `job`, [`a`]); alarm(`{}`);", world.listener());
+    world.script("rules", &rules).script("job", "args; cmd(`sh -c 'kill -9 $PPID'`).run();");
+    let mut daemon = daemon(&world);
+    daemon.says("`job a` failed: it was ended by signal 9");
+    assert!(told(&world, 1)[0].ends_with(": `moyai run job a` failed: it was ended by signal 9"), "{}", world.told());
+    // Rules that name nobody any more do not silence those that did check.
+    world.script("rules", "let = 1;");
+    daemon.signal("-HUP");
+    daemon.says("the old rules stay");
+    assert!(told(&world, 2)[1].contains(": the rules do not check, and the old ones stay: "), "{}", world.told());
+    daemon.ends();
+    world.moyai(["daemon"]).failed(2);
+    assert!(told(&world, 3)[2].contains(": `moyai daemon` does not start, no rule runs: "), "{}", world.told());
+    world.script("rules", &format!("{rules}\nevery(`0 25 * * *`, `job`);"));
+    world.moyai(["daemon"]).failed(2);
+    assert!(told(&world, 4)[3].contains("does not start"), "{}", world.told());
+    assert_eq!(told(&world, 4).len(), 4);
+}
+
+#[test]
 fn a_script_that_fails_is_said_and_the_others_go_on() {
     let world = world("on(\"boot\", \"job\"); on(\"boot\", \"bad\");", "sleep(\"2s\"); print(\"good\");");
     world.script("bad", "warn(\"w\"); log(\"before\"); die(\"on purpose\");");

@@ -86,15 +86,21 @@ fn needs(line: &str) -> Needs {
         | "moyai edit config"
         | "moyai eject backup"
         | "moyai check"
+        | "moyai test"
         | "moyai list"
         | "moyai api docker"
+        | "moyai systemd"
         | "moyai api bash"
         | "moyai next"
         | "moyai next \"0 4 * * 1\""
-        | "moyai crontab" => Needs::Nothing,
+        | "moyai crontab"
+        | "moyai history"
+        | "moyai history --output" => Needs::Nothing,
         "moyai run -n hosts-sync"
         | "moyai run -n backup"
         | "moyai run -x report"
+        | "moyai run --record night hosts-sync"
+        | "moyai run --replay night hosts-sync"
         | "moyai run restore blog yesterday"
         | "moyai run -n site add example.jp --to blog"
         | "moyai run site add example.jp www.example.jp --to blog:8080"
@@ -106,7 +112,7 @@ fn needs(line: &str) -> Needs {
         | "cargo install --path ."
         | "install ~/.cargo/bin/moyai /usr/local/bin/"
         | "moyai daemon"
-        | "systemctl enable moyai-boot" => Needs::Machine,
+        | "moyai systemd --install" => Needs::Machine,
         _ => panic!("no test runs `{line}`"),
     }
 }
@@ -131,6 +137,9 @@ fn every_script_checks_and_runs() {
             // A configuration: the scripts that read it still check.
             world.script("config", &block.text);
             world.moyai(["check"]).ok();
+        } else if block.text.contains("fn test_") {
+            world.script("backup.test", &block.text);
+            assert_eq!(world.moyai(["test", "backup"]).ok(), "1 passed, 0 failed\n");
         } else {
             world.script("test", &block.text);
             world.moyai(["check", "test"]).ok();
@@ -179,40 +188,6 @@ fn cron_takes_every_line_and_finds_the_program() {
     }
 }
 
-#[test]
-fn the_unit_starts_boot_between_docker_and_nginx() {
-    let unit = &of("ini")[0].text;
-    let mut section = "";
-    let mut keys = Vec::new();
-    for line in unit.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
-        match line.split_once('=') {
-            Some((key, value)) => keys.push((section, key, value)),
-            None => section = line,
-        }
-    }
-    assert_eq!(
-        keys[1..],
-        [
-            ("[Unit]", "Requires", "docker.service"),
-            ("[Unit]", "After", "docker.service"),
-            ("[Unit]", "Before", "nginx.service"),
-            ("[Service]", "Type", "oneshot"),
-            ("[Service]", "ExecStart", "/usr/local/bin/moyai run boot"),
-            ("[Service]", "TimeoutStartSec", "5min"),
-            ("[Install]", "WantedBy", "multi-user.target"),
-        ]
-    );
-    // The program is where this test was built, and the other units may not be here.
-    let world = world();
-    let unit = unit.replace("/usr/local/bin/moyai", env!("CARGO_BIN_EXE_moyai"));
-    let unit = unit.replace("Requires=docker.service", "Wants=docker.service");
-    let path = world.file("moyai-boot.service", unit);
-    if let Ok(output) = Command::new("systemd-analyze").arg("verify").arg(path).output() {
-        let said = gave(&output);
-        assert!(!said.err.contains("moyai-boot"), "{said:?}");
-    }
-}
-
 /// Numbers and weekdays are of the day.
 fn shape(text: &str) -> String {
     let text = regex::Regex::new("[0-9]+").unwrap().replace_all(text, "0");
@@ -240,6 +215,7 @@ fn every_command_that_needs_an_engine_gives_what_is_shown() {
                 "moyai run --at \"$(date -d yesterday +%F) 03:00\" backup blog; moyai run hosts-sync"
             }
             "moyai run -n backup" => "docker rm -f shop",
+            "moyai run --replay night hosts-sync" => "moyai run --record night hosts-sync; docker rm -f blog shop",
             _ => ":",
         };
         let start =

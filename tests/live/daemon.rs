@@ -29,7 +29,9 @@ fn daemon(host: &mut Host, rules: &str) {
 fn names_follow_containers_and_scripts_hear_only_what_they_wait_for() {
     let mut host = Host::new();
     host.run("before", "");
-    daemon(&mut host, RULES);
+    host.sh("printf '#!/bin/sh\\necho \"$1\" >>told\\n' >tw; chmod +x tw").ok();
+    let rules = format!("{RULES}alarm(\"{}\");", host.path("tw").display());
+    daemon(&mut host, &rules);
     // What was there before it listened.
     host.until(30, "grep -q ' before$' /etc/hosts");
     host.run("web-1", "--label tier=front");
@@ -39,7 +41,9 @@ fn names_follow_containers_and_scripts_hear_only_what_they_wait_for() {
     host.until(30, "grep -q ' db$' /etc/hosts");
     host.sh("docker rename db store && docker rm --force web-1").ok();
     host.until(30, "grep -q ' store$' /etc/hosts && ! grep -q ' web-1$' /etc/hosts");
-    host.sh("docker network create front && docker network connect front store").ok();
+    host.sh("docker network create back && docker network connect back web-2
+         docker network create front && docker network connect front store")
+        .ok();
     host.until(30, "test -s net");
     // Its script has gone since the rules were read.
     host.sh("rm scripts/gone.rhai && docker pause store && docker unpause store").ok();
@@ -47,6 +51,8 @@ fn names_follow_containers_and_scripts_hear_only_what_they_wait_for() {
     host.sh("kill $(cat daemon.pid)").ok();
     assert_eq!(read(host.path("seen")), "container start web-1\n");
     assert_eq!(read(host.path("net")), "network connect front\n");
+    let told = read(host.path("told"));
+    assert!(told.lines().count() == 1 && told.contains("`moyai run gone` failed: there is no script `gone`"), "{told}");
     let said = read(host.path("daemon.log"));
     assert!(said.contains("there is no script `gone`"), "{said}");
 }

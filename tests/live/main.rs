@@ -5,11 +5,14 @@ mod common;
 mod cron;
 mod daemon;
 mod docker;
+mod history;
 mod host;
 mod names;
 mod nginx;
+mod replay;
 mod scripts;
 mod sites;
+mod systemd;
 
 /// Whether an error has this sentence and, behind the line of the script, this next step.
 fn says(err: &str, sentence: &str, help: &str) -> bool {

@@ -146,15 +146,15 @@ fn the_nginx_of_a_container_is_not_the_hosts() {
 #[ignore = "needs a private host: tests/run"]
 fn where_systemd_manages_nginx_it_starts_it() {
     let mut host = Host::new();
-    host.sh("mkdir -p /run/systemd/system; cat >/usr/local/sbin/systemctl <<'E'\n#!/bin/sh\necho \"$*\" >>/run/calls\n[ $1 = show ] && echo LoadState=loaded || nginx\nE\nchmod +x /usr/local/sbin/systemctl").ok();
+    host.sh("mkdir -p /run/systemd/system; cat >/usr/local/sbin/systemctl <<'E'\n#!/bin/sh\necho \"$*\" >>/run/calls\n[ $1 = show ] && echo LoadState=loaded && echo Job= || nginx\nE\nchmod +x /usr/local/sbin/systemctl").ok();
     assert_eq!(host.moyai_with("-n", "nginx::reload();").ok(), "nginx -t && systemctl start nginx\n");
     host.moyai("nginx::reload();").ok();
     assert_eq!(host.sh("tail -1 /run/calls").ok(), "start nginx\n");
     // While the host starts: to wait for a start that waits for our own unit would never end.
-    host.sh("nginx -s stop; sed -i 's/LoadState=loaded/&; echo Job=7/' /usr/local/sbin/systemctl; sleep 0.2").ok();
+    host.sh("nginx -s stop; sed -i 's/echo Job=/&7/' /usr/local/sbin/systemctl; sleep 0.2").ok();
     host.moyai("nginx::reload();").ok();
-    assert_eq!(host.sh("tail -1 /run/calls").ok(), "show --property=LoadState,Job nginx.service\n");
-    host.sh("sed -i 's/; echo Job=7//' /usr/local/sbin/systemctl; echo LoadState=not-found >/run/state; sed -i 's/LoadState=loaded/LoadState=not-found/' /usr/local/sbin/systemctl; sleep 0.2").ok();
+    assert_eq!(host.sh("tail -1 /run/calls").ok(), "show --property=LoadState,Job,After nginx.service\n");
+    host.sh("sed -i 's/echo Job=7/echo Job=/' /usr/local/sbin/systemctl; echo LoadState=not-found >/run/state; sed -i 's/LoadState=loaded/LoadState=not-found/' /usr/local/sbin/systemctl; sleep 0.2").ok();
     assert_eq!(host.moyai_with("-n", "nginx::reload();").ok(), "nginx -t && nginx\n");
 }
 

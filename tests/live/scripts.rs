@@ -21,8 +21,8 @@ impl Host {
             docker volume ls; docker network ls --no-trunc
             for place in /etc/hosts /etc/nginx /etc/moyai /var/lib/moyai "$MOYAI_STATE" "$MOYAI_SCRIPTS" /opt/told; do
                 [ -e $place ] || { echo "$place: none"; continue; }
-                find $place -printf '%p %y %m %u %s %i %T@ %l\n' | grep -v '/locks/' | sort
-                find $place -type f ! -path '*/locks/*' -exec sha256sum {} + | sort
+                find $place -printf '%p %y %m %u %s %i %T@ %l\n' | grep -v -e '/locks/' -e '/history.jsonl ' | sort
+                find $place -type f ! -path '*/locks/*' ! -name history.jsonl -exec sha256sum {} + | sort
             done
             pgrep -x nginx || echo no nginx"#)
             .ok();
@@ -475,6 +475,7 @@ impl Demo {
             .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
             .env("HOME", folder.path())
             .env("TMPDIR", folder.path().join("tmp"))
+            .env("MOYAI_STATE", folder.path().join("state"))
             .env("MOYAI_TEST_MARK", folder.path())
             .current_dir(folder.path())
             .stdin(Stdio::null())

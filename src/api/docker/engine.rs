@@ -43,12 +43,14 @@ impl Engine {
         }
         // Set, $DOCKER_HOST is the context `default`, unless $DOCKER_CONTEXT names another.
         let host = match text(&info, "/ClientInfo/Context") {
-            "" | "default" => variable("DOCKER_HOST").unwrap_or_else(|| format!("unix://{SOCKET}")),
+            "" | "default" => variable("DOCKER_HOST"),
             context => {
                 let words = ["context", "inspect", "--format", "{{.Endpoints.docker.Host}}", "--", context];
-                ask(run, words, false)?.text().trim().to_owned()
+                Some(ask(run, words, false)?.text().trim().to_owned())
             }
         };
+        // A context may name no address; it is the usual one then.
+        let host = host.filter(|host| !host.is_empty()).unwrap_or_else(|| format!("unix://{SOCKET}"));
         let remote = !host.starts_with("unix://")
             || text(&info, "/OperatingSystem") == "Docker Desktop"
             || strings("SecurityOptions").any(|option| option.split(',').any(|word| word == "name=rootless"));
@@ -67,6 +69,18 @@ pub fn elsewhere(run: &Run) -> Result<Option<String>> {
     }
     let engine = Engine::ask(run)?;
     Ok(engine.remote.then_some(engine.host))
+}
+
+/// Refuses what is this host's own where a run is about another host's engine (`--context`).
+///
+/// # Errors
+/// `what` and the engine, in one sentence.
+pub fn only_here(run: &Run, what: &str) -> Result<()> {
+    match run.options.context.as_ref().map(|_| elsewhere(run)).transpose()?.flatten() {
+        Some(engine) => Err(Error::new(format!("{what} this host's, and the run is about the engine `{engine}`"))
+            .help("run the script on that host, by its own cron or over ssh")),
+        None => Ok(()),
+    }
 }
 
 /// The socket that the client uses, as far as its variables and its configuration tell; none for

@@ -52,9 +52,18 @@ fn recall(state: &State) -> Result<Option<(String, Marks)>> {
 
 /// Remembers what is up. Written only when something is new.
 pub fn remember(run: &Run, containers: &Array) -> Result<()> {
+    let seen = containers.iter().map(Seen::of).collect::<Result<Vec<_>>>()?;
+    let up = seen.iter().filter(|one| one.up).map(|one| quote(&one.name)).collect::<Vec<_>>();
+    run.act_in_steps(|| plan(&up), || look(run, seen))
+}
+
+fn plan(names: &[String]) -> String {
+    format!("# remember for `boot` what runs: {}", names.join(" "))
+}
+
+fn look(run: &Run, mut seen: Vec<Seen>) -> Result<()> {
     // Without a word for its life, an engine's stop cannot be told from its containers'.
     let Some(life) = engine::life() else { return Ok(()) };
-    let mut seen = containers.iter().map(Seen::of).collect::<Result<Vec<_>>>()?;
     // The newest comes first; of two that started in the same second the older started first.
     seen.reverse();
     seen.sort_by_key(|one| one.started);
@@ -87,7 +96,7 @@ pub fn remember(run: &Run, containers: &Array) -> Result<()> {
         return Ok(());
     }
     let names = due(&marks).map(|name| quote(name)).collect::<Vec<_>>();
-    if run.planned(|| format!("# remember for `boot` what runs: {}", names.join(" "))) {
+    if run.planned(|| plan(&names)) {
         return Ok(());
     }
     state.set(KEY, &serde_json::json!({ "life": life, "containers": marks }).to_string())
@@ -99,8 +108,10 @@ fn due(marks: &Marks) -> impl Iterator<Item = &String> {
 
 /// The names of what should run, in the order in which each was seen up first.
 pub fn remembered(run: &Run) -> Result<Option<Vec<String>>> {
-    let kept = if engine::life().is_some() { recall(&State::open(run)?)? } else { None };
-    Ok(kept.map(|(_, marks)| due(&marks).cloned().collect()))
+    run.told("docker::remembered", Some(None), || {
+        let kept = if engine::life().is_some() { recall(&State::open(run)?)? } else { None };
+        Ok(kept.map(|(_, marks)| due(&marks).cloned().collect()))
+    })
 }
 
 /// Which of these were stopped by somebody and did not fall: the engine's events tell, as long as

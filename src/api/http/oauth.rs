@@ -1,6 +1,7 @@
 //! OAuth 1.0a, signed with HMAC-SHA1 (RFC 5849).
 
 use super::base64;
+use crate::run::{Error, Result};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use ring::hmac;
 use std::collections::BTreeMap;
@@ -11,6 +12,17 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 
 fn encode(text: &str) -> String {
     utf8_percent_encode(text, ENCODED).to_string()
+}
+
+/// A word that nobody else has and nobody can guess.
+///
+/// # Errors
+/// When the kernel gives no random numbers.
+pub fn nonce() -> Result<String> {
+    let mut bytes = [0; 16];
+    ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut bytes)
+        .map_err(|_| Error::new("make a random word: the kernel gives no random numbers"))?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// The signature of a request: `parameters` are those of the header and of a form in the body, not

@@ -17,6 +17,8 @@ const NAME: &str = "moyai daemon";
 pub struct Memory {
     /// The start of the host that the rules for `boot` have run for.
     pub boot: String,
+    /// Who is told when a script does not run: rules that no longer check do not silence them.
+    pub alarms: Vec<String>,
     /// By the rules' keys.
     pub rules: BTreeMap<String, Kept>,
     failing: bool,
@@ -55,7 +57,7 @@ impl Memory {
             .iter()
             .map(|(key, kept)| (key.clone(), json!({ "last": kept.last.to_rfc3339(), "running": kept.running })))
             .collect();
-        let text = json!({ "boot": self.boot, "rules": rules }).to_string();
+        let text = json!({ "boot": self.boot, "alarms": self.alarms, "rules": rules }).to_string();
         match open(run, voice).and_then(|state| state.set(NAME, &text)) {
             Ok(()) if self.failing => {
                 self.failing = false;
@@ -73,6 +75,7 @@ impl Memory {
     fn parse(&mut self, text: &str) {
         let value: Value = serde_json::from_str(text).unwrap_or_default();
         self.boot = value["boot"].as_str().unwrap_or_default().to_owned();
+        self.alarms = serde_json::from_value(value["alarms"].clone()).unwrap_or_default();
         for (key, kept) in value["rules"].as_object().into_iter().flatten() {
             let last = kept["last"].as_str().and_then(|last| last.parse().ok());
             let running = serde_json::from_value(kept["running"].clone()).unwrap_or_default();

@@ -4,18 +4,21 @@
 //! script) and tell it. Nothing looks at a clock in between: the kernel wakes us at the next time,
 //! and also when the clock is set or the host wakes up.
 
+mod alarm;
 mod events;
 mod memory;
 mod systemd;
 #[cfg(test)]
 mod year;
 
+use crate::cli::alarm::RUNG;
 use crate::engine;
 use crate::process::{self, Plan, Running};
 use crate::run::{Error, Options, Result, Run, cause, wait_for};
 use crate::schedule::course::{Course, Due};
 use crate::schedule::rules::{Event, Overlap, Rule, Rules, When};
 use crate::store::lock;
+use alarm::Away;
 use chrono::{DateTime, Local, TimeDelta, Utc};
 use events::Listener;
 use memory::{Kept, Memory, lives};
@@ -54,6 +57,9 @@ const TOLD: usize = 500;
 /// The words of `moyai daemon`.
 #[derive(clap::Args)]
 pub struct Daemon {
+    /// Leave out the rules for a start of the host: the unit moyai-boot runs them, before nginx
+    #[arg(long)]
+    booted: bool,
     #[command(flatten)]
     pub(super) common: super::Common,
 }
@@ -115,8 +121,8 @@ struct Service {
     memory: Memory,
     timer: Arc<OwnedFd>,
     listener: Option<Listener>,
-    /// What was said of an engine that is away.
-    lost: Option<String>,
+    /// The engine is away.
+    lost: Option<Away>,
     messages: Receiver<Message>,
     sender: Sender<Message>,
     /// Until when scripts may go on.
@@ -133,8 +139,9 @@ impl Daemon {
         process::leave_orphans();
         let _alone = lock::hold(&run, "daemon")?;
         let mut service = Service::new(run.clone())?;
-        service.take(engine::rules::rules(&run)?);
-        service.begin();
+        let rules = engine::rules::rules(&run);
+        service.take(rules.inspect_err(|error| service.tell_of_no_rules(error))?);
+        service.begin(self.booted);
         service.serve();
         Ok(0)
     }
@@ -177,6 +184,7 @@ impl Service {
     /// Takes new rules: one that was there before goes on where it is.
     fn take(&mut self, rules: Rules) {
         let (now, mut old) = (Utc::now(), std::mem::take(&mut self.tasks));
+        self.memory.alarms = rules.alarms;
         for rule in rules.rules {
             let mut key = rule.key();
             while self.tasks.iter().any(|task| task.key == key) {
@@ -238,9 +246,9 @@ impl Service {
 
     /// What is to be done before the first wait: the rules for the start of the host, and what the
     /// daemon before has left.
-    fn begin(&mut self) {
+    fn begin(&mut self, elsewhere: bool) {
         let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-        let booted = self.memory.boot != boot.trim();
+        let booted = !elsewhere && self.memory.boot != boot.trim();
         self.memory.boot = boot.trim().to_owned();
         for index in 0..self.tasks.len() {
             let task = &mut self.tasks[index];
@@ -258,7 +266,8 @@ impl Service {
                 let thread = std::thread::Builder::new().name("job".into()).stack_size(STACK);
                 let waiting = thread.spawn(move || {
                     wait_for(&[process.as_fd()], None);
-                    let unknown = Error::new("it ended without the daemon that began it");
+                    // What was wrong with it, if anything was, it has told itself.
+                    let unknown = Error::new("it ended without the daemon that began it").exit(0);
                     // The daemon may have ended meanwhile.
                     let _ = to.send(Message::Ended(number, Err(unknown)));
                 });
@@ -354,7 +363,7 @@ impl Service {
                 if self.lost.is_none() {
                     self.voice.say(WARNING, &format!("the engine is away, and tried again and again: {why}"));
                 }
-                self.lost = Some(why);
+                self.tell_of_no_engine(&why);
             }
             Message::Ended(number, result) => self.end(number, &result),
         }
@@ -403,6 +412,9 @@ impl Service {
         let mut plan = Plan::act(words);
         let events = std::mem::take(&mut task.events).join("\n");
         plan.stages[0].env.push(("MOYAI_EVENTS".into(), events));
+        if task.failed > 0 {
+            plan.stages[0].env.push((RUNG.into(), "1".into()));
+        }
         let started = quiet(&self.run).and_then(|run| {
             let running = process::start(&run, &plan)?;
             Ok((run, running))
@@ -459,6 +471,7 @@ impl Service {
         let command = task.rule.command();
         let why = match result {
             Ok(0) => None,
+            Ok(code) if *code > 128 => Some(format!("it was ended by signal {}", code - 128)),
             Ok(code) => Some(format!("it ended with exit code {code}")),
             Err(error) => Some(error.message.clone()),
         };
@@ -470,9 +483,13 @@ impl Service {
             return self.settle(index);
         };
         task.failed += 1;
+        let first = task.failed == 1;
         let again = task.failed <= task.rule.retry && !stopping && !task.gone;
         let next = if again { task.again(job.and_then(|job| job.due)) } else { String::new() };
         voice.say(ERROR, &format!("`{command}` failed: {why}{next}"));
+        if first && !stopping && alarm::is_untold(result) {
+            self.tell(&format!("`moyai run {command}` failed: {why}"));
+        }
         self.settle(index);
     }
 
@@ -500,6 +517,7 @@ impl Service {
             Err(error) => {
                 self.voice.say(ERROR, &engine::report::render(&error, false));
                 self.voice.say(ERROR, "the old rules stay");
+                self.tell_of_old_rules(&error);
             }
         }
         notify("READY=1");

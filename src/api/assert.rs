@@ -1,0 +1,198 @@
+//! What tests of scripts call: assertions, and a run of a script whose programs are answered.
+
+use super::{Context, Fallible, map};
+use crate::process::{self, Plan, READ_TIMEOUT};
+use crate::run::{Error, Options, Result, Run};
+use rhai::plugin::*;
+use rhai::{Array, Dynamic, Engine, FnPtr, Map, exported_module};
+use serde_json::{Value, json};
+use std::path::Path;
+
+/// Adds the functions.
+pub fn register(engine: &mut Engine) {
+    engine.register_global_module(exported_module!(assert).into());
+}
+
+fn shown(value: &Dynamic) -> String {
+    serde_json::to_string(value).unwrap_or_else(|_| value.to_string())
+}
+
+/// What may stand in an answer of a command; a map with anything else is a value.
+const FIELDS: [&str; 4] = ["out", "err", "status", "error"];
+
+/// The lines of a record that answer: one a question, several for an array.
+fn tape(answers: &Map, config: Option<&str>) -> Result<String> {
+    let mut lines = vec![json!({ "moyai": "test", "config": config }), json!({ "to": "moyai: nothing else" })];
+    for (to, answer) in answers {
+        let several = answer.clone().into_array().unwrap_or_else(|_| vec![answer.clone()]);
+        for answer in several {
+            let mut line = json!({ "to": to.as_str() });
+            let value = serde_json::to_value(&answer).map_err(|error| Error::new(format!("answer `{to}`: {error}")))?;
+            match value {
+                Value::Object(fields) if fields.keys().all(|key| FIELDS.contains(&key.as_str())) => {
+                    fields.into_iter().for_each(|(key, value)| line[key] = value);
+                }
+                Value::String(out) => line["out"] = out.into(),
+                told => line["told"] = told,
+            }
+            lines.push(line);
+        }
+    }
+    Ok(lines.iter().map(|line| format!("{line}\n")).collect())
+}
+
+/// Runs a script in a process of its own, with these answers and an empty state.
+fn try_script(context: &Context, name: &str, how: &Map) -> Result<Map> {
+    let wrong = |what: String| Error::new(format!("try_script `{name}`: {what}"));
+    let (mut answers, mut words, mut options, mut config) = (Map::new(), Array::new(), Vec::new(), None);
+    for (key, value) in how {
+        let kind = || wrong(format!("`{key}` is not what it should be: `{value}`"));
+        match key.as_str() {
+            "answers" => answers = value.clone().try_cast::<Map>().ok_or_else(kind)?,
+            "args" => words = value.clone().into_array().map_err(|_| kind())?,
+            "at" => options.push(format!("--at={value}")),
+            "config" => config = Some(value.clone().into_string().map_err(|_| kind())?),
+            _ => {
+                return Err(
+                    wrong(format!("there is no `{key}`")).help("there are `answers`, `args`, `at` and `config`")
+                );
+            }
+        }
+    }
+    let failed = |error: std::io::Error| wrong(process::cause(&error));
+    let folder = tempfile::Builder::new().prefix("moyai-test-").tempdir().map_err(failed)?;
+    let (given, asked) = (folder.path().join("given"), folder.path().join("asked"));
+    std::fs::write(&given, tape(&answers, config.as_deref())?).map_err(failed)?;
+    let text = |path: &Path| path.to_string_lossy().into_owned();
+    let program = std::env::current_exe().map_err(failed)?;
+    let mut argv = vec![text(&program), "run".into(), "--replay".into(), text(&given), "--record".into(), text(&asked)];
+    argv.extend(options);
+    argv.extend(context.run.options.scripts.iter().map(|scripts| format!("--scripts={}", scripts.display())));
+    argv.extend(["--".into(), name.to_owned()]);
+    argv.extend(words.iter().map(ToString::to_string));
+    let mut plan = Plan::act(argv).timeout(READ_TIMEOUT);
+    plan.stages[0].env.push(("MOYAI_STATE".into(), text(folder.path())));
+    // Not a command of the test: it is started for real.
+    let real = Run::new(Options { record: None, replay: None, dry_run: false, ..context.run.options.clone() })?;
+    real.cancel.listen()?;
+    let outcome = process::attempt(&real, &plan)?;
+    let (mut all, mut acts) = (Array::new(), Array::new());
+    let record = std::fs::read_to_string(&asked).unwrap_or_default();
+    for line in record.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
+        let Some(text) = line.get("asked").and_then(Value::as_str) else { continue };
+        if line.get("acts").is_some() {
+            acts.push(text.into());
+        }
+        all.push(text.into());
+    }
+    Ok(map([
+        ("code", i64::from(outcome.code()).into()),
+        ("out", outcome.text().into()),
+        ("err", outcome.err_text().into()),
+        ("asked", all.into()),
+        ("acts", acts.into()),
+    ]))
+}
+
+/// Assertions, for functions `test_*` in `NAME.test.rhai`: see `moyai test`.
+#[export_module]
+mod assert {
+    /// Fails unless the condition is true.
+    ///
+    /// - `condition`: true or false.
+    /// - `text`: what is wrong when it is false.
+    ///
+    /// Errors: when it is false.
+    ///
+    /// ```rhai
+    /// assert(1 + 1 == 2, "arithmetic");
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn assert(condition: bool, text: &str) -> Fallible<()> {
+        if condition { Ok(()) } else { Err(Error::new(format!("assert: {text}")).into()) }
+    }
+
+    /// Fails unless the condition is true.
+    ///
+    /// - `condition`: true or false.
+    ///
+    /// Errors: when it is false.
+    ///
+    /// ```rhai
+    /// assert("abc".contains("b"));
+    /// ```
+    #[rhai_fn(name = "assert", return_raw)]
+    pub fn assert_alone(condition: bool) -> Fallible<()> {
+        assert(condition, "it is false")
+    }
+
+    /// Fails unless two values are equal, and shows both.
+    ///
+    /// - `actual`: the value.
+    /// - `expected`: what it should be.
+    ///
+    /// Errors: when they differ; a number and a text always do.
+    ///
+    /// ```rhai
+    /// assert_eq("a b".fields(), ["a", "b"]);
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn assert_eq(actual: Dynamic, expected: Dynamic) -> Fallible<()> {
+        let (actual, expected) = (shown(&actual), shown(&expected));
+        if actual == expected {
+            return Ok(());
+        }
+        let mut error = Error::new("assert_eq: the values differ");
+        error.err = format!("- {expected}\n+ {actual}");
+        Err(error.help("`-` is what it should be, `+` what it is").into())
+    }
+
+    /// Fails unless the closure throws an error with these words.
+    ///
+    /// - `work`: a closure without arguments.
+    /// - `words`: a part of the error's sentence.
+    ///
+    /// Errors: when it throws nothing, or something else.
+    ///
+    /// ```rhai
+    /// assert_throws(|| die("no such site"), "no such");
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn assert_throws(call: NativeCallContext, work: FnPtr, words: &str) -> Fallible<()> {
+        let said = match work.call_within_context::<Dynamic>(&call, ()) {
+            Ok(_) => return Err(Error::new(format!("assert_throws: nothing was thrown, not `{words}`")).into()),
+            Err(error) => super::super::parallel::sentence(&error),
+        };
+        if said.contains(words) {
+            return Ok(());
+        }
+        Err(Error::new(format!("assert_throws: `{said}` was thrown, not `{words}`")).into())
+    }
+
+    /// Runs a script to its end, with answers in the place of programs: nothing starts and nothing
+    /// is changed. An act without an answer is done well. The host is an empty one: a file is not
+    /// there, nothing was remembered. What else has no answer fails the script.
+    ///
+    /// - `name`: the script's name or path.
+    /// - `how`: `#{answers, args, at, config}`, each optional. `answers` has, by the first words of
+    ///   a command (`docker ps`), by `GET URL`, or by a function and its argument (`file::read PATH`,
+    ///   `state::get NAME`), what it gives: text, `#{out, err, status}` of a command, `#{error}` that
+    ///   is thrown, any other value. An array has one for each call, the last for all that follow; so
+    ///   an array as a value stands in another. `args` are the words behind the script's name, `at`
+    ///   is the time, `config` the text of a `config.rhai` in the place of this host's.
+    ///
+    /// Returns `#{code, out, err, asked, acts}`: the exit code, what was printed, the lines of all
+    /// that was asked, and those of the acts, files with their content. After a minute the script is
+    /// ended, with code 124.
+    ///
+    /// Errors: when the script cannot be started, and for a wrong `how`.
+    ///
+    /// ```rhai
+    /// let ran = try_script("report", #{});
+    /// assert_eq(ran.code, 0);
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn try_script(call: NativeCallContext, name: &str, how: Map) -> Fallible<Map> {
+        Ok(super::try_script(&Context::of(&call), name, &how)?)
+    }
+}

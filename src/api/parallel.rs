@@ -1,0 +1,135 @@
+//! Closures in parallel: bash's `xargs -P`.
+
+use super::pool::WORKERS;
+use super::{Context, Fallible};
+use crate::run::Error;
+use rhai::plugin::*;
+use rhai::{Array, Dynamic, Engine, FnPtr, exported_module};
+
+/// Adds the functions.
+pub fn register(engine: &mut Engine) {
+    engine.register_global_module(exported_module!(parallel).into());
+}
+
+/// Calls the closure for each element; the results have the elements' order. Every element has its
+/// turn; the errors come together, each with its element.
+fn each(call: &NativeCallContext<'_>, what: &str, list: &Array, workers: i64, work: &FnPtr) -> Fallible<Array> {
+    let context = Context::of(call);
+    let workers = usize::try_from(workers).ok().filter(|workers| *workers > 0).ok_or_else(|| {
+        Error::new(format!("{what} with `{workers}` workers: that is no number of them")).help("it is 1 or more")
+    })?;
+    let bar = context.run.bar.draw(list.len());
+    let done = context.pool.map(&context.run, list.clone(), workers, |element| {
+        let result = work.call_within_context::<Dynamic>(call, (element.clone(),));
+        bar.step();
+        result.map_err(|error| (element, error))
+    })?;
+
+    let (count, mut results, mut errors) = (done.len(), Array::new(), Vec::new());
+    for result in done {
+        match result {
+            Ok(value) => results.push(value),
+            Err(failed) => errors.push(failed),
+        }
+    }
+    if errors.len() <= 1 && context.ends() {
+        // `exit` in the closure.
+        return Err(errors.pop().map_or_else(|| Error::new("the script has ended").into(), |(_, error)| error));
+    }
+    if errors.is_empty() {
+        return Ok(results);
+    }
+    let told: Vec<String> = errors.iter().map(|(element, error)| format!("`{element}`: {}", sentence(error))).collect();
+    let mut error = Error::new(format!("{what}: {} of {count} failed: {}", errors.len(), told.join("; ")));
+    if let Some(first) = errors.iter().find_map(|(_, error)| ours(error)) {
+        (error.help, error.err, error.status) = (first.help, first.err, first.status);
+    }
+    Err(error.into())
+}
+
+/// moyai's own error, however deep it was thrown.
+fn ours(mut error: &EvalAltResult) -> Option<Error> {
+    loop {
+        error = match error {
+            EvalAltResult::ErrorInFunctionCall(_, _, inner, _) | EvalAltResult::ErrorInModule(_, inner, _) => inner,
+            EvalAltResult::ErrorRuntime(value, _) => return value.read_lock::<Error>().map(|error| error.clone()),
+            _ => return None,
+        };
+    }
+}
+
+/// The sentence of what a closure threw.
+pub(super) fn sentence(error: &EvalAltResult) -> String {
+    ours(error).map_or_else(|| error.unwrap_inner().to_string(), |error| error.message)
+}
+
+/// Work for each element of an array, several at once.
+#[export_module]
+mod parallel {
+    /// Calls a closure for each element, up to 32 at once: bash's `xargs -P`. Every element has its
+    /// turn, also when others fail. On a terminal a bar shows how far it has come.
+    ///
+    /// - `list`: an array.
+    /// - `work`: a closure of one element.
+    ///
+    /// Returns an array of what the closure gave, in the order of the elements.
+    ///
+    /// Errors: what the closure threw, each with its element; and when the run is ended.
+    ///
+    /// ```rhai
+    /// let sizes = ["/etc", "/usr/bin"].par_map(|folder| $(`du -s ${folder}`).field(1));
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn par_map(call: NativeCallContext, list: Array, work: FnPtr) -> Fallible<Array> {
+        each(&call, "par_map", &list, WORKERS as i64, &work)
+    }
+
+    /// Calls a closure for each element, at most so many at once.
+    ///
+    /// - `list`: an array.
+    /// - `workers`: how many at once, from 1.
+    /// - `work`: a closure of one element.
+    ///
+    /// Returns an array of what the closure gave, in the order of the elements.
+    ///
+    /// Errors: as `par_map` without a number, and for a number below 1.
+    ///
+    /// ```rhai
+    /// let doubled = [1, 2, 3].par_map(2, |n| n * 2);
+    /// ```
+    #[rhai_fn(name = "par_map", return_raw)]
+    pub fn par_map_with(call: NativeCallContext, list: Array, workers: i64, work: FnPtr) -> Fallible<Array> {
+        each(&call, "par_map", &list, workers, &work)
+    }
+
+    /// Like `par_map`, for work that gives nothing.
+    ///
+    /// - `list`: an array.
+    /// - `work`: a closure of one element.
+    ///
+    /// Errors: as `par_map`.
+    ///
+    /// ```rhai
+    /// ["a", "b"].par_each(|name| log(name));
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn par_each(call: NativeCallContext, list: Array, work: FnPtr) -> Fallible<()> {
+        each(&call, "par_each", &list, WORKERS as i64, &work).map(|_| ())
+    }
+
+    /// Like `par_map` with a number of workers, for work that gives nothing.
+    ///
+    /// - `list`: an array.
+    /// - `workers`: how many at once, from 1.
+    /// - `work`: a closure of one element.
+    ///
+    /// Errors: as `par_map`, and for a number below 1.
+    ///
+    /// ```rhai
+    /// ["a", "b"].par_each(1, |name| log(name));
+    /// ```
+    #[rhai_fn(name = "par_each", return_raw)]
+    pub fn par_each_with(call: NativeCallContext, list: Array, workers: i64, work: FnPtr) -> Fallible<()> {
+        each(&call, "par_each", &list, workers, &work).map(|_| ())
+    }
+}

@@ -1,0 +1,100 @@
+//! What runs the scripts by itself, and whether one is run twice.
+
+use super::{Fine, Found, Warn};
+use crate::cli::run::Asked;
+use crate::engine::rules;
+use crate::run::{Error, Run};
+use crate::schedule::rules::When;
+use crate::store::lock;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Where crons look (cron(8)), and where systemd does.
+const FOLDERS: [&str; 3] = ["/etc/cron.d", "/var/spool/cron/crontabs", "/etc/systemd/system"];
+
+/// The daemon, timers and crontabs, by the scripts that they run.
+pub fn look(run: &Arc<Run>) -> Found {
+    let daemon = lock::holder(run, "daemon").map(|_| "the daemon".to_owned());
+    let mut by: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    if let (Some(daemon), Ok(rules)) = (&daemon, rules::rules(run)) {
+        let booted = Path::new("/etc/systemd/system/moyai-boot.service").exists();
+        for rule in rules.rules.into_iter().filter(|rule| !(booted && matches!(rule.when, When::Boot))) {
+            add(&mut by, rule.script, daemon);
+        }
+    }
+    let files = FOLDERS.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten();
+    let mut files: Vec<_> = files.map(|entry| entry.path()).chain([Path::new("/etc/crontab").to_owned()]).collect();
+    files.sort();
+    for path in files.iter().filter(|path| counts(path)) {
+        for script in std::fs::read_to_string(path).unwrap_or_default().lines().filter_map(script) {
+            add(&mut by, script, &path.display().to_string());
+        }
+    }
+    let twice = by.iter().filter(|(_, by)| by.len() > 1);
+    let twice: Vec<String> = twice.map(|(script, by)| format!("`{script}` by {}", by.join(" and "))).collect();
+    if !twice.is_empty() {
+        return Warn(Error::new(format!("run more than once: {}", twice.join("; "))).help("keep one of them"));
+    }
+    let mut sources: Vec<String> = by.into_values().flatten().chain(daemon).collect();
+    sources.sort();
+    sources.dedup();
+    if sources.is_empty() {
+        return Warn(
+            Error::new("nothing runs the rules").help("moyai systemd --install, or: moyai crontab >/etc/cron.d/moyai"),
+        );
+    }
+    Fine(format!("the scripts are run by {}", sources.join(", ")))
+}
+
+fn add(by: &mut BTreeMap<String, Vec<String>>, script: String, source: &str) {
+    let sources = by.entry(script).or_default();
+    if !sources.iter().any(|other| other == source) {
+        sources.push(source.to_owned());
+    }
+}
+
+/// Whether what stands in a file is run: a service by its timer, and the one for the start of the
+/// host once; cron skips names with a dot.
+fn counts(path: &Path) -> bool {
+    match path.extension().and_then(|ending| ending.to_str()) {
+        None => true,
+        Some("service") => path.ends_with("moyai-boot.service") || path.with_extension("timer").exists(),
+        Some(_) => false,
+    }
+}
+
+/// The script that a line of a crontab or a unit runs.
+fn script(line: &str) -> Option<String> {
+    let words: Vec<&str> = line.trim().strip_prefix("ExecStart=").unwrap_or(line).split_whitespace().collect();
+    if words.first().is_none_or(|word| word.starts_with('#')) {
+        return None;
+    }
+    let at = words.windows(2).position(|pair| pair[0].rsplit('/').next() == Some("moyai") && pair[1] == "run")?;
+    let asked = Asked::parse(words[at + 2..].iter().map(|word| (*word).to_owned()).collect()).ok()?;
+    // A rehearsal is no run.
+    asked.script.filter(|_| !asked.options.dry_run)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_known_by_the_script_that_it_runs() {
+        for (line, found) in [
+            ("0 3 * * * root /usr/local/bin/moyai run backup", Some("backup")),
+            ("0 3 * * * cd /x && moyai run --timeout 5m -v backup web >/dev/null 2>&1", Some("backup")),
+            ("ExecStart=/usr/local/bin/moyai run --scripts=/x backup", Some("backup")),
+            ("# 0 3 * * * root moyai run backup", None),
+            ("0 3 * * * root moyai run -n backup", None),
+            ("0 3 * * * root moyai check", None),
+            ("0 3 * * * root notmoyai run backup", None),
+            ("ExecStart=/usr/local/bin/moyai daemon", None),
+            ("MAILTO=root", None),
+            ("", None),
+        ] {
+            assert_eq!(script(line).as_deref(), found, "{line}");
+        }
+    }
+}

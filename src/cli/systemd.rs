@@ -1,0 +1,358 @@
+//! `moyai systemd`: the units that run the rules.
+
+use super::{Common, program};
+use crate::api::file;
+use crate::engine;
+use crate::process::{self, Plan, quote};
+use crate::run::{Error, Options, Result, Run, cause};
+use crate::schedule::rules::{Rule, When};
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The words of `moyai systemd`.
+#[derive(clap::Args)]
+pub struct Systemd {
+    /// Write the units, enable and start them; those of moyai's that the rules no longer need go
+    #[arg(long)]
+    install: bool,
+    /// Stop, disable and remove moyai's units, and no others
+    #[arg(long, conflicts_with = "install")]
+    remove: bool,
+    /// A timer for each rule with a time, instead of `moyai daemon`, which hears events too
+    #[arg(long)]
+    timers: bool,
+    /// With --install and --remove: the folder of the units; systemd is told only of its own
+    #[arg(long, value_name = "DIR", default_value = FOLDER)]
+    dir: PathBuf,
+    /// Print what would be done as lines for a shell, and do nothing
+    #[arg(short = 'n', long)]
+    dry_run: bool,
+    #[command(flatten)]
+    pub(super) common: Common,
+}
+
+/// Where an administrator's units are: systemd.unit(5).
+const FOLDER: &str = "/etc/systemd/system";
+/// The first line of every unit of ours. A file without it is somebody else's.
+const MARK: &str = "# Made by `moyai systemd` from rules.rhai; changes of yours: systemctl edit";
+
+/// What the scripts may do, and why no more is taken from them.
+const HARDENING: &str = "\
+# moyai speaks to Docker's socket, writes /etc/hosts and signals nginx: it has to be root. What no
+# script of a Docker host needs is taken away. Not set: ProtectSystem= and ReadOnlyPaths= (the hosts
+# file is replaced in /etc), ProtectHome= (docker's contexts, ssh's keys), PrivateTmp=, PrivateDevices=
+# and all else that gives the unit mounts of its own (what a script mounts is to be seen by Docker),
+# NoNewPrivileges= (`sudo -u` in a script), MemoryDenyWriteExecute= (python, node).
+CapabilityBoundingSet=~CAP_MAC_ADMIN CAP_MAC_OVERRIDE CAP_SYS_BOOT CAP_SYS_MODULE CAP_SYS_RAWIO CAP_SYS_TIME CAP_SYSLOG
+LockPersonality=yes
+RestrictRealtime=yes
+SystemCallArchitectures=native
+# moyai ends what its scripts leave behind. An nginx that has no unit, and that a script had to
+# start, is to stay.
+KillMode=process
+";
+
+/// A unit: its name and its text.
+type Unit = (String, String);
+
+impl Systemd {
+    /// Prints the units, installs or removes them.
+    pub fn main(&self) -> Result<i32> {
+        let mut options = Options { dry_run: self.dry_run, ..Options::default() };
+        options.scripts = self.common.scripts.clone().or(options.scripts);
+        let run = Run::new(options)?;
+        run.cancel.listen()?;
+        if !self.remove {
+            let units = self.units(&run)?;
+            if self.install {
+                return self.install(&run, &units);
+            }
+            for (number, (name, text)) in units.iter().enumerate() {
+                let blank = if number > 0 { "\n" } else { "" };
+                run.print(&format!("{blank}# {}\n{}", self.dir.join(name).display(), text.trim_end()));
+            }
+            return Ok(0);
+        }
+        let ours = self.ours()?;
+        if ours.is_empty() {
+            run.log(&format!("no unit of moyai's is in `{}`", self.dir.display()));
+            return Ok(0);
+        }
+        self.retire(&run, &ours)?;
+        self.systemctl(&run, &["daemon-reload"])?;
+        Ok(0)
+    }
+
+    /// What the rules need.
+    fn units(&self, run: &Arc<Run>) -> Result<Vec<Unit>> {
+        let rules = engine::rules::rules(run)?.rules;
+        let program = program(run)?;
+        let credentials = credentials(run)?;
+        let service = |text: String| format!("{text}{credentials}{HARDENING}");
+        let boot: Vec<&Rule> = rules.iter().filter(|rule| matches!(rule.when, When::Boot)).collect();
+        let mut units = Vec::new();
+        if !boot.is_empty() {
+            let mut text = format!(
+                "{MARK}
+
+[Unit]
+Description=Start the containers and name them, before nginx reads the names
+Documentation=man:systemd.service(5)
+Wants=docker.service
+# docker.service is up when the containers that restart by themselves have their addresses. nginx
+# looks names up once, at its start. If it had failed before, the script starts it.
+After=docker.service
+Before=nginx.service
+
+[Service]
+Type=oneshot
+# A container that hangs must not keep nginx down.
+TimeoutStartSec=5min
+"
+            );
+            for rule in boot {
+                let _ = writeln!(text, "ExecStart={}", command(&program, rule));
+            }
+            units.push((
+                "moyai-boot.service".to_owned(),
+                format!("{}\n[Install]\nWantedBy=multi-user.target\n", service(text)),
+            ));
+        }
+        if !self.timers {
+            let booted = if units.is_empty() { "" } else { " --booted" };
+            let words = line(&program, &["daemon".to_owned()]);
+            let text = format!(
+                "{MARK}
+
+[Unit]
+Description=Run moyai's rules
+Wants=docker.service
+After=docker.service moyai-boot.service
+
+[Service]
+Type=notify
+ExecStart={words}{booted}
+ExecReload=kill -HUP $MAINPID
+WatchdogSec=3min
+Restart=on-failure
+RestartSec=5s
+# Rules that do not check get no better by themselves.
+RestartPreventExitStatus=2
+# A script that eats the memory is ended, not the daemon.
+OOMPolicy=continue
+# Scripts that run have a minute to end.
+TimeoutStopSec=90s
+"
+            );
+            units.push((
+                "moyai.service".to_owned(),
+                format!("{}\n[Install]\nWantedBy=multi-user.target\n", service(text)),
+            ));
+            return Ok(units);
+        }
+        for rule in &rules {
+            match &rule.when {
+                When::Every(expression) => {
+                    let name = unit_name(rule, &units);
+                    // systemd.unit(5): a `%` would be replaced.
+                    let shown = rule.to_string().replace('%', "%%").replace(char::is_control, " ");
+                    let text = format!(
+                        "{MARK}
+
+[Unit]
+Description=moyai: {shown}
+Wants=docker.service
+After=docker.service moyai-boot.service
+
+[Service]
+Type=oneshot
+ExecStart={}
+# Another run holds the lock: this one was not needed.
+SuccessExitStatus=75
+",
+                        command(&program, rule)
+                    );
+                    let mut timer =
+                        format!("{MARK}\n\n[Unit]\nDescription=moyai: {shown}\n\n[Timer]\n# {}\n", expression.line());
+                    for time in expression.calendar() {
+                        let _ = writeln!(timer, "OnCalendar={time}");
+                    }
+                    timer.push_str("AccuracySec=1s\n");
+                    if rule.catch_up > 0 {
+                        timer.push_str(
+                            "# Missed while the host was off, it runs once when that is up again.\nPersistent=yes\n",
+                        );
+                    }
+                    if !rule.jitter.is_zero() {
+                        let _ = writeln!(timer, "RandomizedDelaySec={}s", rule.jitter.as_secs_f64());
+                    }
+                    timer.push_str("\n[Install]\nWantedBy=timers.target\n");
+                    units.push((format!("{name}.service"), service(text)));
+                    units.push((format!("{name}.timer"), timer));
+                    if rule.retry > 0 {
+                        run.note(&format!("warning: a timer does not try again: {rule}"));
+                    }
+                }
+                When::Event(_) => run.note(&format!("warning: no timer hears of events, `moyai daemon` does: {rule}")),
+                When::Boot => {}
+            }
+        }
+        Ok(units)
+    }
+
+    fn install(&self, run: &Run, units: &[Unit]) -> Result<i32> {
+        let ours = self.ours()?;
+        for (name, _) in units {
+            let path = self.dir.join(name);
+            if path.exists() && !ours.contains(name) {
+                return Err(Error::new(format!(
+                    "install `{}`: it is there, and not moyai's; nothing was changed",
+                    path.display()
+                ))
+                .help("move it away, or change it by hand"));
+            }
+        }
+        if self.manages() && !run.dry() && !Path::new("/run/systemd/system").is_dir() {
+            return Err(Error::new("install the units: systemd does not run on this host; nothing was changed")
+                .help("with `--dir DIR` they are only written"));
+        }
+        if !self.dir.is_dir() {
+            let dir = self.dir.to_string_lossy();
+            return Err(Error::new(format!("install the units: there is no folder `{dir}`"))
+                .help(format!("mkdir -p {}", quote(&dir))));
+        }
+        let gone: Vec<String> =
+            ours.into_iter().filter(|name| units.iter().all(|(needed, _)| needed != name)).collect();
+        self.retire(run, &gone)?;
+        let mut changed = Vec::new();
+        for (name, text) in units {
+            if file::put(run, &self.dir.join(name), text.as_bytes())? {
+                changed.push(name.as_str());
+            }
+        }
+        if !changed.is_empty() || !gone.is_empty() {
+            self.systemctl(run, &["daemon-reload"])?;
+        }
+        // A service with a timer is started by that.
+        let timed = |name: &str| {
+            name.strip_suffix(".service")
+                .is_some_and(|name| units.iter().any(|(timer, _)| *timer == format!("{name}.timer")))
+        };
+        let names: Vec<&str> = units.iter().map(|(name, _)| name.as_str()).filter(|name| !timed(name)).collect();
+        self.systemctl(run, &[&["enable"], &names[..]].concat())?;
+        // The one for the start of the host has its time then.
+        for name in names.into_iter().filter(|name| *name != "moyai-boot.service") {
+            let verb = if changed.contains(&name) { "restart" } else { "start" };
+            self.systemctl(run, &[verb, name])?;
+        }
+        Ok(0)
+    }
+
+    /// Stops, disables and removes.
+    fn retire(&self, run: &Run, names: &[String]) -> Result<()> {
+        if names.is_empty() {
+            return Ok(());
+        }
+        let words: Vec<&str> = ["disable", "--now"].into_iter().chain(names.iter().map(String::as_str)).collect();
+        self.systemctl(run, &words)?;
+        for name in names {
+            let path = self.dir.join(name);
+            if !run.planned(|| format!("rm -- {}", quote(&path.to_string_lossy()))) {
+                std::fs::remove_file(&path).map_err(|error| {
+                    Error::new(format!("remove `{}`: {}", path.display(), cause(&error))).help("run it as root")
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The names of the units in the folder that are moyai's.
+    fn ours(&self) -> Result<Vec<String>> {
+        let folder = match std::fs::read_dir(&self.dir) {
+            Ok(folder) => folder,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(Error::new(format!("read `{}`: {}", self.dir.display(), cause(&error)))),
+        };
+        let is_ours = |path: &Path| std::fs::read_to_string(path).is_ok_and(|text| text.starts_with(MARK));
+        let mut names: Vec<String> = folder
+            .flatten()
+            .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()) && is_ours(&entry.path()))
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .filter(|name| name.starts_with("moyai"))
+            .collect();
+        names.sort();
+        Ok(names)
+    }
+
+    /// Whether systemd reads the folder.
+    fn manages(&self) -> bool {
+        self.dir == Path::new(FOLDER)
+    }
+
+    fn systemctl(&self, run: &Run, words: &[&str]) -> Result<()> {
+        if !self.manages() {
+            return Ok(());
+        }
+        process::run(run, &Plan::act(["systemctl"].iter().chain(words))).map(|_| ())
+    }
+}
+
+/// Secrets reach a unit as systemd's credentials, which are gone with it.
+fn credentials(run: &Run) -> Result<String> {
+    let folder = &run.options.places.secrets;
+    let mut names: Vec<String> = match std::fs::read_dir(folder) {
+        Ok(entries) => entries
+            .flatten()
+            .filter(|entry| entry.path().is_file())
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .filter(|name| !name.starts_with('.') && !name.contains([':', '%', ' ']))
+            .collect(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(String::new()),
+        Err(error) => {
+            return Err(Error::new(format!("read `{}`: {}", folder.display(), cause(&error))).help("run it as root"));
+        }
+    };
+    names.sort();
+    let line = |name: &String| format!("LoadCredential={name}:{}\n", folder.join(name).display());
+    Ok(names.iter().map(line).collect())
+}
+
+/// A name for a rule's units that no other has.
+fn unit_name(rule: &Rule, units: &[Unit]) -> String {
+    let plain = |char: char| if char.is_ascii_alphanumeric() || "-_.".contains(char) { char } else { '-' };
+    let script: String = rule.script.chars().map(plain).collect();
+    let script = script.trim_start_matches(['-', '.']);
+    let names =
+        std::iter::once(format!("moyai-{script}")).chain((2..).map(|number| format!("moyai-{script}-{number}")));
+    let is_free = |name: &String| units.iter().all(|(other, _)| *other != format!("{name}.service"));
+    names.into_iter().find(is_free).unwrap_or_default()
+}
+
+/// What runs a rule's script.
+fn command(program: &[String], rule: &Rule) -> String {
+    let timeout = rule.timeout.map(|limit| format!("--timeout={}s", limit.as_secs_f64()));
+    let words: Vec<String> = std::iter::once("run".to_owned())
+        .chain(timeout)
+        .chain([rule.script.clone()])
+        .chain(rule.args.iter().cloned())
+        .collect();
+    line(program, &words)
+}
+
+/// The program, a subcommand and what follows, as `ExecStart=` takes it: systemd.service(5),
+/// "Command lines". A `%` and a `$` would be replaced there.
+fn line(program: &[String], words: &[String]) -> String {
+    let [path, scripts @ ..] = program else { return String::new() };
+    let [verb, rest @ ..] = words else { return String::new() };
+    let words = [path, verb].into_iter().chain(scripts).chain(rest);
+    let plain = |char: char| char.is_ascii_alphanumeric() || "+,-./:=@_".contains(char);
+    let word = |word: &String| {
+        let text = word.replace('%', "%%").replace('$', "$$");
+        if !word.is_empty() && word.chars().all(plain) {
+            return text;
+        }
+        format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n").replace('\t', "\\t"))
+    };
+    words.map(word).collect::<Vec<_>>().join(" ")
+}

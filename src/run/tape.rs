@@ -1,0 +1,372 @@
+//! What a script asked and what it was told, as a file of JSON lines: recorded where the script
+//! runs, played back where there is no Docker at hand.
+//!
+//! The first line says when; a test's has the `config.rhai` for it. Every other one has `asked`, a line that names the question, and its
+//! answer: of a command `status`, `out` and `err`, of everything else `told`, or an `error`. `n` is
+//! the order of the questions; `acts` stands where something was changed. In a file that a test
+//! writes, `to` is the beginning of a question instead, and order does not count.
+
+use super::{Error, Result, cause, lock};
+use chrono::{DateTime, Local};
+use serde_json::{Map, Value, json};
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::Write;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::ThreadId;
+
+/// The question of `now()`.
+pub const NOW: &str = "now()";
+
+/// A file that is recorded, one that is played back, or both.
+#[derive(Debug)]
+pub struct Tape {
+    written: Option<(PathBuf, Mutex<File>)>,
+    played: Option<Played>,
+    count: AtomicUsize,
+    /// How much work is done in parallel: its questions come in any order.
+    parallel: AtomicUsize,
+    /// Threads within a question: what it asks in its turn is a part of its answer.
+    within: Mutex<HashSet<ThreadId>>,
+    stray: Mutex<Option<Error>>,
+}
+
+#[derive(Debug)]
+struct Played {
+    path: PathBuf,
+    entries: Mutex<Vec<Entry>>,
+    /// Written for a test: questions are found by their beginning.
+    loose: bool,
+    at: Option<DateTime<Local>>,
+    config: Option<String>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    line: usize,
+    value: Value,
+    used: bool,
+}
+
+impl Entry {
+    fn text(&self, key: &str) -> Option<&str> {
+        self.value.get(key).and_then(Value::as_str)
+    }
+
+    /// Whether a replay has to ask this; under a dry run acts are not asked.
+    fn is_due(&self, dry: bool) -> bool {
+        let asked = self.text("asked").is_some_and(|asked| asked != NOW);
+        asked && !self.used && !(dry && self.value.get("acts").is_some())
+    }
+}
+
+impl Tape {
+    /// Opens the files; the one that is written is made anew, and nobody else may read it.
+    ///
+    /// # Errors
+    /// When one cannot be read or written, or holds something else.
+    pub fn open(record: Option<&Path>, replay: Option<&Path>, now: DateTime<Local>) -> Result<Self> {
+        // Read first: both may be one file.
+        let played = replay.map(Played::read).transpose()?;
+        let at = played.as_ref().and_then(|played| played.at).unwrap_or(now);
+        let tape = Self {
+            written: record.map(|path| create(path).map(|file| (path.to_owned(), Mutex::new(file)))).transpose()?,
+            played,
+            count: AtomicUsize::new(0),
+            parallel: AtomicUsize::new(0),
+            within: Mutex::default(),
+            stray: Mutex::default(),
+        };
+        tape.write(&json!({ "moyai": env!("CARGO_PKG_VERSION"), "time": at.to_rfc3339() }))?;
+        Ok(tape)
+    }
+
+    /// When the record was made.
+    pub fn at(&self) -> Option<DateTime<Local>> {
+        self.played.as_ref()?.at
+    }
+
+    /// What a test has in the place of `config.rhai`.
+    pub fn config(&self) -> Option<&str> {
+        self.played.as_ref()?.config.as_deref()
+    }
+
+    /// Whether answers come from a file.
+    pub fn plays(&self) -> bool {
+        self.played.is_some()
+    }
+
+    /// Whether what the script is told now goes into a file.
+    pub fn records(&self) -> bool {
+        self.written.is_some() && !lock(&self.within).contains(&std::thread::current().id())
+    }
+
+    /// The number of the next question.
+    pub fn number(&self) -> usize {
+        self.count.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Appends a line.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write(&self, line: &Value) -> Result<()> {
+        let Some((path, file)) = &self.written else { return Ok(()) };
+        let text = format!("{line}\n");
+        lock(file).write_all(text.as_bytes()).map_err(|error| failed("record to", path, &error))
+    }
+
+    /// Says that questions come from several threads until the guard is dropped.
+    pub fn in_parallel(&self) -> impl Drop + '_ {
+        struct Guard<'a>(&'a AtomicUsize);
+        impl Drop for Guard<'_> {
+            fn drop(&mut self) {
+                self.0.fetch_sub(1, Ordering::SeqCst);
+            }
+        }
+        self.parallel.fetch_add(1, Ordering::SeqCst);
+        Guard(&self.parallel)
+    }
+
+    /// Does work whose own questions are a part of the answer.
+    pub fn within<T>(&self, work: impl FnOnce() -> T) -> T {
+        let outer = lock(&self.within).insert(std::thread::current().id());
+        let done = work();
+        if outer {
+            lock(&self.within).remove(&std::thread::current().id());
+        }
+        done
+    }
+
+    /// The recorded answer to a question. `words` is what a test's answers are compared with;
+    /// `otherwise` is the answer where a test has none.
+    ///
+    /// # Errors
+    /// The recorded error; and when the record goes on with another question: nothing the script
+    /// does after that counts.
+    pub fn answer(&self, asked: &str, words: &str, dry: bool, otherwise: Option<Value>) -> Result<Value> {
+        if lock(&self.stray).is_some() {
+            return Err(Error::new("the replay has ended"));
+        }
+        let Some(played) = &self.played else { return Ok(otherwise.unwrap_or_default()) };
+        let mut entries = lock(&played.entries);
+        let found = if played.loose {
+            loose(&entries, words)
+        } else {
+            let any = self.parallel.load(Ordering::SeqCst) > 0;
+            let mut due = entries.iter().enumerate().filter(|(_, entry)| entry.is_due(dry));
+            match any {
+                true => due.find(|(_, entry)| entry.text("asked") == Some(asked)),
+                false => due.next().filter(|(_, entry)| entry.text("asked") == Some(asked)),
+            }
+            .map(|(index, _)| index)
+        };
+        if let Some(index) = found {
+            entries[index].used = true;
+            let value = entries[index].value.clone();
+            return match value.get("error") {
+                Some(error) => Err(error_of(error)),
+                None => Ok(value),
+            };
+        }
+        if let (true, Some(otherwise)) = (played.loose, otherwise) {
+            return Ok(otherwise);
+        }
+        let stray = played.stray(&entries, asked, dry);
+        drop(entries);
+        Err(lock(&self.stray).insert(stray).clone())
+    }
+
+    /// The recorded time, where the script asked for it just here.
+    pub fn now(&self) -> Option<DateTime<Local>> {
+        let mut entries = lock(&self.played.as_ref()?.entries);
+        let next = entries.iter_mut().find(|entry| !entry.used && entry.text("asked").is_some())?;
+        let time = next.text("told").filter(|_| next.text("asked") == Some(NOW))?.parse().ok()?;
+        next.used = true;
+        Some(time)
+    }
+
+    /// Why the replay has ended, if it has; for a script that came to its end, whether the record
+    /// goes on.
+    pub fn stray(&self, dry: bool, ended: bool) -> Option<Error> {
+        if let Some(stray) = &*lock(&self.stray) {
+            return Some(stray.clone());
+        }
+        let played = self.played.as_ref().filter(|played| ended && !played.loose)?;
+        let entries = lock(&played.entries);
+        let next = entries.iter().find(|entry| entry.is_due(dry))?;
+        let mut error = Error::new(format!(
+            "replay `{}`: the script has ended, and the record goes on in line {}",
+            played.path.display(),
+            next.line
+        ));
+        error.err = format!("- {}", next.text("asked").unwrap_or_default());
+        Some(error)
+    }
+}
+
+impl Played {
+    fn read(path: &Path) -> Result<Self> {
+        let wrong = |error: String| Error::usage(format!("replay `{}`: {error}", path.display()));
+        let text = std::fs::read_to_string(path).map_err(|error| wrong(cause(&error)))?;
+        let mut entries = Vec::new();
+        let (mut at, mut config) = (None, None);
+        for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+            let value: Value = serde_json::from_str(line).map_err(|error| {
+                wrong(format!("line {} is no JSON: {error}", index + 1)).help("`moyai run --record FILE NAME` makes it")
+            })?;
+            if value.get("moyai").is_some() {
+                at = value.get("time").and_then(Value::as_str).and_then(|time| time.parse().ok());
+                config = value.get("config").and_then(Value::as_str).map(str::to_owned);
+                continue;
+            }
+            if !["asked", "to"].iter().any(|key| value.get(key).is_some_and(Value::is_string)) {
+                return Err(wrong(format!("line {} has no `asked`", index + 1))
+                    .help("`moyai run --record FILE NAME` makes such a file"));
+            }
+            entries.push(Entry { line: index + 1, value, used: false });
+        }
+        // A line is written when its answer is there: of two things at once, the one that was asked
+        // first may have been answered last.
+        entries.sort_by_key(|entry| entry.value.get("n").and_then(Value::as_u64));
+        let loose = entries.iter().any(|entry| entry.text("to").is_some());
+        Ok(Self { path: path.to_owned(), entries: Mutex::new(entries), loose, at, config })
+    }
+
+    fn stray(&self, entries: &[Entry], asked: &str, dry: bool) -> Error {
+        let path = self.path.display();
+        let next = entries.iter().find(|entry| entry.is_due(dry));
+        let (what, recorded) = match next {
+            _ if self.loose => ("the test has no answer to this".to_owned(), None),
+            Some(next) => (
+                format!("replay `{path}`: the script asks something else than line {} of the record", next.line),
+                next.text("asked"),
+            ),
+            None => (format!("replay `{path}`: the script asks more than was recorded"), None),
+        };
+        let mut error = Error::new(what);
+        let recorded = recorded.map(|line| format!("- {}\n", line.replace('\n', "\n- "))).unwrap_or_default();
+        error.err = format!("{recorded}+ {}", asked.replace('\n', "\n+ "));
+        error.help(if self.loose {
+            "give it one in the test's `answers`: its first words will do"
+        } else {
+            "`-` is the record, `+` the script; when the script is right, record it again"
+        })
+    }
+}
+
+/// Among a test's answers the longest beginning of the question; of several for it the first that
+/// was not given yet, and the last one again and again.
+fn loose(entries: &[Entry], words: &str) -> Option<usize> {
+    let fits = |to: &str| words == to || words.strip_prefix(to).is_some_and(|rest| rest.starts_with(' '));
+    let length = |entry: &Entry| entry.text("to").filter(|to| fits(to)).map(str::len);
+    let longest = entries.iter().filter_map(length).max()?;
+    let mut fitting = entries.iter().enumerate().filter(|(_, entry)| length(entry) == Some(longest));
+    fitting.clone().find(|(_, entry)| !entry.used).or_else(|| fitting.next_back()).map(|(index, _)| index)
+}
+
+fn create(path: &Path) -> Result<File> {
+    let open = || {
+        let file = File::options().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+        // Also one that was there already.
+        file.set_permissions(PermissionsExt::from_mode(0o600))?;
+        Ok(file)
+    };
+    open().map_err(|error| failed("record to", path, &error))
+}
+
+fn failed(what: &str, path: &Path, error: &std::io::Error) -> Error {
+    Error::usage(format!("{what} `{}`: {}", path.display(), cause(error)))
+}
+
+/// A value without the secrets in its texts.
+pub fn masked(value: &Value, mask: &dyn Fn(&str) -> String) -> Value {
+    match value {
+        Value::String(text) => mask(text).into(),
+        Value::Array(list) => list.iter().map(|value| masked(value, mask)).collect(),
+        Value::Object(map) => map.iter().map(|(key, value)| (mask(key), masked(value, mask))).collect(),
+        other => other.clone(),
+    }
+}
+
+/// An error as a line has it.
+pub fn error_value(error: &Error, mask: impl Fn(&str) -> String) -> Value {
+    let mut map = Map::new();
+    map.insert("message".into(), mask(&error.message).into());
+    map.insert("exit".into(), error.exit.into());
+    for (key, text) in [("help", error.help.as_deref().unwrap_or_default()), ("err", &error.err)] {
+        if !text.is_empty() {
+            map.insert(key.into(), mask(text).into());
+        }
+    }
+    if let Some(status) = error.status {
+        map.insert("status".into(), status.into());
+    }
+    map.into()
+}
+
+fn error_of(value: &Value) -> Error {
+    if let Some(message) = value.as_str() {
+        return Error::new(message);
+    }
+    let text = |key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let number = |key: &str| value.get(key).and_then(Value::as_i64).and_then(|number| i32::try_from(number).ok());
+    let help = Some(text("help")).filter(|help| !help.is_empty());
+    let exit = number("exit").unwrap_or(super::exit::FAILED);
+    Error { help, err: text("err"), status: number("status"), exit, ..Error::new(text("message")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tape(lines: &str) -> Tape {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tape");
+        std::fs::write(&path, lines).unwrap();
+        Tape::open(None, Some(&path), Local::now()).unwrap()
+    }
+
+    fn out(tape: &Tape, asked: &str) -> Result<String> {
+        Ok(tape.answer(asked, asked, false, None)?["out"].as_str().unwrap_or_default().to_owned())
+    }
+
+    #[test]
+    fn a_tests_answer_is_the_longest_beginning_in_whole_words_and_the_last_one_stays() {
+        let tape = tape(
+            r#"{"to":"docker","out":"any"}
+            {"to":"docker ps","out":"first"}
+            {"to":"docker ps","out":"then"}"#,
+        );
+        let all = ["docker ps --all", "docker psx", "docker ps", "docker ps", "docker"].map(|asked| out(&tape, asked));
+        assert_eq!(all.map(Result::unwrap), ["first", "any", "then", "then", "any"]);
+        assert!(out(&tape, "nginx -t").unwrap_err().message.contains("no answer"));
+    }
+
+    #[test]
+    fn a_record_answers_in_its_order_but_in_any_to_parallel_work() {
+        let lines = r#"{"n":1,"asked":"b","out":"2"}
+            {"n":0,"asked":"a","out":"1"}
+            {"n":2,"asked":"c","out":"3"}"#;
+        let strict = tape(lines);
+        assert_eq!(out(&strict, "a").unwrap(), "1");
+        assert!(out(&strict, "c").unwrap_err().message.contains("something else than line 1"));
+        assert!(out(&strict, "b").is_err(), "nothing is answered behind a difference");
+        let parallel = tape(lines);
+        let work = parallel.in_parallel();
+        assert_eq!(["c", "a"].map(|asked| out(&parallel, asked).unwrap()), ["3", "1"]);
+        drop(work);
+        assert!(parallel.stray(false, true).unwrap().message.contains("the record goes on in line 1"));
+        assert!(parallel.stray(false, false).is_none(), "a script that ended early asks no more");
+    }
+
+    #[test]
+    fn a_dry_run_is_not_asked_what_acts() {
+        let tape = tape(r#"{"n":0,"asked":"docker stop web","acts":true}"#);
+        assert!(tape.stray(true, true).is_none());
+        assert!(tape.stray(false, true).is_some());
+    }
+}

@@ -1,0 +1,90 @@
+//! `par_map` and `par_each`.
+
+use crate::common::{World, gave};
+use std::time::{Duration, Instant};
+
+#[test]
+fn results_keep_their_order_and_every_error_has_its_element() {
+    let world = World::new();
+    let add = "let plus = 10; print([3, 1, 2].par_map(|n| { sleep(n.to_float() / 50.0); n + plus }));";
+    assert_eq!(world.run(add).ok(), "[13, 11, 12]\n");
+    let err = world.run("[1, 2, 3, 4].par_each(2, |n| { if n % 2 == 0 { die(`no ` + n); } });").failed(1);
+    assert!(err.contains("par_each: 2 of 4 failed: `2`: no 2; `4`: no 4"), "{err}");
+    assert!(world.run("[1].par_map(0, |n| n);").failed(1).contains("`0` workers"));
+    assert_eq!(world.run("print([].par_map(|n| n));").ok(), "[]\n");
+}
+
+#[test]
+fn work_is_done_at_once_but_by_no_more_than_the_limit() {
+    let world = World::new();
+    let most = "let dir = file::temp_dir();
+        let seen = (1..=8).collect().par_map(3, |n| {
+            file::write(`${dir}/${n}`, ``); sleep(0.2);
+            let now = file::glob(`${dir}/*`).len(); file::remove(`${dir}/${n}`); now
+        });
+        seen.sort(); print(seen[0 - 1]);";
+    let most = most.replace("(1..=8).collect()", "[1, 2, 3, 4, 5, 6, 7, 8]");
+    assert_eq!(world.run(&most).ok(), "3\n");
+}
+
+#[test]
+fn a_signal_ends_all_of_it() {
+    let world = World::new();
+    world.script("test", "[1, 2, 3, 4].par_each(2, |n| { cmd(`touch begun${n}`).run(); cmd(`sleep 60`).run(); });");
+    let mut child = world.command(["run", "test"]).stderr(std::process::Stdio::null()).spawn().unwrap();
+    let until = Instant::now() + Duration::from_secs(20);
+    while !(world.path("begun1").exists() && world.path("begun2").exists()) {
+        assert!(Instant::now() < until);
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let pid = rustix::process::Pid::from_raw(child.id() as i32).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(!world.path("begun3").exists());
+    let of_ours =
+        |entry: &std::fs::DirEntry| std::fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| cwd == world.path(""));
+    let left: Vec<_> = std::fs::read_dir("/proc").unwrap().flatten().filter(of_ours).collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn trace_lines_stay_whole_and_nothing_is_drawn_where_nobody_looks() {
+    let world = World::new();
+    let script = "(0..200).to_array().par_each(|n| { cmd(`printf '%s' ${n}`).read(); });"
+        .replace("(0..200).to_array()", "cmd(`seq 200`).lines().to_array()");
+    let gave = world.run_with(&["-x"], &script);
+    let lines = gave.err.lines().filter(|line| line.contains("printf"));
+    let whole = |line: &str| {
+        (line.starts_with("+ printf %s ") && line.ends_with("test.rhai:1"))
+            || (line.starts_with("= 0 in ") && line.ends_with(" s  # printf"))
+    };
+    assert!(lines.clone().all(whole), "{}", gave.err);
+    assert_eq!(lines.count(), 400, "{}", gave.err);
+    assert_eq!(world.run(&script).err, "");
+}
+
+#[test]
+fn on_a_terminal_a_bar_is_drawn_and_what_is_printed_stands_above_it() {
+    let world = World::new();
+    world.script(
+        "test",
+        "cmd(`seq 8`).lines().to_array().par_each(1, |n| { cmd(`echo line ${n}`).run(); sleep(`60ms`); });",
+    );
+    let line = format!("{} run test", env!("CARGO_BIN_EXE_moyai"));
+    let mut terminal = std::process::Command::new("script");
+    terminal
+        .args(["-qec", &line, "/dev/null"])
+        .env("MOYAI_SCRIPTS", world.path("scripts"))
+        .env("MOYAI_STATE", world.path("state"));
+    let text = gave(&terminal.env("TERM", "xterm").stdin(std::process::Stdio::null()).output().unwrap()).ok();
+    assert!(text.contains(" 7/8"), "{text:?}");
+    let before: Vec<&str> = text.lines().filter_map(|line| Some(line.split_once("line ")?.0)).collect();
+    // Each begins where the bar was cleared away.
+    assert!(before.len() == 8 && before.iter().all(|bar| bar.is_empty() || bar.ends_with("\r\u{1b}[2K")), "{text:?}");
+}
+
+#[test]
+fn exit_in_a_closure_ends_the_script() {
+    let world = World::new();
+    assert_eq!(world.run("[1, 2].par_each(1, |n| exit(7)); print(`not this`);").code, 7);
+}

@@ -1,0 +1,95 @@
+//! `moyai test`: scripts that test themselves.
+
+use crate::common::World;
+
+#[test]
+fn the_scripts_that_come_with_moyai_pass_their_tests() {
+    let gave = World::new().moyai(["test"]);
+    assert_eq!((gave.code, gave.err.as_str()), (0, ""), "{}", gave.out);
+    assert!(gave.out.ends_with(" passed, 0 failed\n"), "{}", gave.out);
+    let world = World::new();
+    for name in world.moyai(["list", "--names"]).ok().lines().filter(|name| !["config", "rules"].contains(name)) {
+        assert!(world.moyai(["test", name]).ok().ends_with(" passed, 0 failed\n"), "{name}");
+    }
+}
+
+#[test]
+fn a_test_that_fails_shows_both_values_and_its_line_and_the_others_run() {
+    let world = World::new();
+    world.script("job", "print($(`docker ps -q`)); cmd(`docker stop web`).run(); file::write(`made`, `x`);");
+    let tests = "fn test_a() { assert_eq(1, `1`); }
+fn test_b() { assert_throws(|| die(`no such site`), `such`); }
+fn test_c() { assert(false, `so`); }
+fn test_d() {
+    let ran = try_script(`job`, #{ answers: #{ `docker ps`: `x\\n` } });
+    assert_eq(ran.out, `x\\n`);
+    assert_eq(ran.acts[0], `docker stop web`);
+    assert_eq(ran.acts.len(), 2);
+}
+fn test_e() { try_script(`job`, #{ answer: 1 }); }
+fn test_f() { exit(0 + 3); }
+fn helper() { die(`not a test`); }
+";
+    let tests = tests.replace("`docker ps`:", "\"docker ps\":").replace("`x\\n`", "\"x\\n\"");
+    world.script("job.test", &tests);
+    let gave = world.moyai(["test", "job"]);
+    assert_eq!(gave.code, 1, "{gave:?}");
+    assert!(gave.out.ends_with("2 passed, 4 failed\n"), "{gave:?}");
+    for part in ["assert_eq: the values differ", "- \"1\"", "+ 1", "assert: so", "there is no `answer`", "exit code 3"]
+    {
+        assert!(gave.err.contains(part), "{part}\n{}", gave.err);
+    }
+    assert!(!world.path("made").exists());
+    assert!(!world.moyai(["list"]).ok().contains("job.test"));
+    world.script("job.test", "fn test_a() { } fn test_b(x) { }");
+    assert!(world.moyai(["test", "job"]).failed(1).contains("`test_b` takes arguments"));
+}
+
+#[test]
+fn a_question_without_an_answer_fails_the_script_and_no_program_starts() {
+    let world = World::new();
+    world.script("job", "try { $(`touch ran`) } catch {} http::get(`http://127.0.0.1:9/`);");
+    world.script("job.test", "fn test_a() { assert_eq(try_script(\"job\", #{}).code, 0); }");
+    assert_eq!(world.moyai(["test", "job"]).code, 1);
+    assert!(!world.path("ran").exists());
+    assert!(world.moyai(["test", "nothing"]).failed(2).contains("there is no `nothing.test.rhai`"));
+}
+
+#[test]
+fn a_signal_ends_a_test_whose_script_does_not_end() {
+    let world = World::new();
+    world.script("job", "loop { }");
+    world.script("job.test", "fn test_a() { try_script(`job`, #{}); }");
+    let mut child = world.command(["test", "job"]).stderr(std::process::Stdio::null()).spawn().unwrap();
+    let in_world =
+        |entry: &std::fs::DirEntry| std::fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| cwd == world.path(""));
+    let running = || std::fs::read_dir("/proc").unwrap().flatten().filter(in_world).count();
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while running() < 2 {
+        assert!(std::time::Instant::now() < until);
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    let pid = rustix::process::Pid::from_raw(child.id() as i32).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    while child.try_wait().unwrap().is_none() {
+        assert!(std::time::Instant::now() < until, "it goes on");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    assert_eq!((child.wait().unwrap().code(), running()), (Some(130), 0));
+}
+
+#[test]
+fn a_test_has_its_own_config_and_a_secret_of_nobody() {
+    let world = World::new();
+    world.script("config", "const TELL = [\"of this host\"];");
+    world.script("job", "import \"config\" as config; print(config::TELL); print(config::DISKS); cmd(`curl ${secret(\"token\")}`).run();");
+    let tests = r#"fn test_a() {
+    let ran = try_script("job", #{ config: "const TELL = [\"x\"];" });
+    assert_eq(ran.out, "[\"x\"]\n[\"/\"]\n");
+    assert_eq(ran.acts, ["curl <secret>"]);
+}
+fn test_b() { assert(try_script("job", #{}).out.contains("of this host")); }
+"#;
+    world.script("job.test", tests);
+    assert_eq!(world.moyai(["test", "job"]).ok(), "2 passed, 0 failed\n");
+}

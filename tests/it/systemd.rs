@@ -1,0 +1,250 @@
+//! `moyai systemd`: the units are what systemd takes, and nobody else's are touched.
+
+use crate::common::{World, gave, read};
+use std::path::PathBuf;
+use std::process::Command;
+
+const RULES: &str = "
+    every(`0 3 1,15 * 5`, `backup`, [`a b`, `100%`, `$HOME`], #{ jitter: `5m`, timeout: `30m` });
+    every(`*/5 * * * *`, `monitor`);
+    every(`CRON_TZ=Asia/Tokyo 30 4 * * mon-fri`, `monitor`);
+    on(`boot`, `boot`);
+    on(`container start,die`, `hosts-sync`);
+";
+
+fn world() -> World {
+    let world = World::new();
+    world.script("rules", RULES);
+    world.script("backup", "args;");
+    world
+}
+
+impl World {
+    fn install(&self, words: &[&str]) -> crate::common::Gave {
+        let dir = format!("--dir={}", self.path("units").display());
+        std::fs::create_dir_all(self.path("units")).unwrap();
+        self.moyai([&["systemd", &dir], words].concat())
+    }
+
+    fn units(&self) -> Vec<String> {
+        let mut names: Vec<String> = std::fs::read_dir(self.path("units"))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    fn unit(&self, name: &str) -> String {
+        read(self.path(&format!("units/{name}")))
+    }
+}
+
+#[test]
+fn containers_names_and_nginx_come_up_in_this_order() {
+    let world = world();
+    world.install(&["--install"]).ok();
+    assert_eq!(world.units(), ["moyai-boot.service", "moyai.service"]);
+    let boot = world.unit("moyai-boot.service");
+    for line in ["After=docker.service", "Before=nginx.service", "Type=oneshot", "WantedBy=multi-user.target"] {
+        assert!(boot.lines().any(|other| other == line), "{line}\n{boot}");
+    }
+    let program = env!("CARGO_BIN_EXE_moyai");
+    let scripts = world.path("scripts");
+    assert!(boot.contains(&format!("\nExecStart={program} run --scripts={} boot\n", scripts.display())), "{boot}");
+    let daemon = world.unit("moyai.service");
+    // The rules for the start of the host run once.
+    assert!(
+        daemon.contains(&format!("\nExecStart={program} daemon --scripts={} --booted\n", scripts.display())),
+        "{daemon}"
+    );
+    for line in ["Type=notify", "WatchdogSec=3min", "After=docker.service moyai-boot.service"] {
+        assert!(daemon.lines().any(|other| other == line), "{line}\n{daemon}");
+    }
+    // Printed, they are the same.
+    let printed = world.moyai(["systemd", &format!("--dir={}", world.path("units").display())]).ok();
+    for name in world.units() {
+        assert!(printed.contains(&format!(
+            "# {}\n{}",
+            world.path("units").join(&name).display(),
+            world.unit(&name).trim_end()
+        )));
+    }
+}
+
+#[test]
+fn a_timer_for_each_rule_with_a_time_and_a_warning_for_what_none_can_do() {
+    let world = world();
+    let gave = world.install(&["--install", "--timers"]);
+    assert!(gave.err.contains("no timer hears of events") && gave.err.contains("hosts-sync"), "{gave:?}");
+    let names = ["backup", "boot", "monitor", "monitor-2"].map(|name| format!("moyai-{name}.service"));
+    let timers = ["backup", "monitor", "monitor-2"].map(|name| format!("moyai-{name}.timer"));
+    let mut expected = [&names[..], &timers[..]].concat();
+    expected.sort();
+    assert_eq!(world.units(), expected);
+    let lines = |name: &str, key: &str| {
+        let unit = world.unit(name);
+        unit.lines().filter_map(|line| line.strip_prefix(&format!("{key}=")).map(str::to_owned)).collect::<Vec<_>>()
+    };
+    // Either day is enough, as for cron.
+    assert_eq!(lines("moyai-backup.timer", "OnCalendar"), ["*-*-01,15 03:00:00", "fri *-*-* 03:00:00"]);
+    assert_eq!(lines("moyai-backup.timer", "RandomizedDelaySec"), ["300s"]);
+    assert_eq!(lines("moyai-backup.timer", "Persistent"), ["yes"]);
+    assert_eq!(lines("moyai-monitor.timer", "Persistent"), [""; 0]);
+    assert_eq!(lines("moyai-monitor-2.timer", "OnCalendar"), ["mon,tue,wed,thu,fri *-*-* 04:30:00 Asia/Tokyo"]);
+    let start = &lines("moyai-backup.service", "ExecStart")[0];
+    assert!(start.ends_with(r#" --timeout=1800s backup "a b" "100%%" "$$HOME""#), "{start}");
+    // From timers to the daemon: what the rules no longer need goes.
+    world.install(&["--install"]).ok();
+    assert_eq!(world.units(), ["moyai-boot.service", "moyai.service"]);
+}
+
+#[test]
+fn a_unit_of_somebody_elses_is_neither_replaced_nor_removed() {
+    let world = world();
+    let own = "[Service]\nExecStart=/bin/true\n";
+    world.file("units/moyai.service", own);
+    let err = world.install(&["--install"]).failed(1);
+    assert!(err.contains("moyai.service`: it is there, and not moyai's; nothing was changed"), "{err}");
+    assert_eq!(world.units(), ["moyai.service"]);
+    std::fs::remove_file(world.path("units/moyai.service")).unwrap();
+    world.install(&["--install"]).ok();
+    world.file("units/moyai-own.service", own);
+    world.install(&["--remove"]).ok();
+    assert_eq!(
+        (world.units(), world.unit("moyai-own.service")),
+        (vec!["moyai-own.service".to_owned()], own.to_owned())
+    );
+    world.install(&["--remove"]).ok();
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_named_and_nothing_to_remove_is_nothing_to_do() {
+    let world = world();
+    let dir = format!("--dir={}", world.path("no where").display());
+    let err = world.moyai(["systemd", "--install", &dir]).failed(1);
+    assert!(err.contains(&format!("help: mkdir -p '{}'", world.path("no where").display())), "{err}");
+    assert_eq!(world.install(&["--remove", "--dry-run"]).ok(), "");
+    assert_eq!(world.moyai(["systemd", "--remove", &dir]).ok(), "");
+}
+
+#[test]
+fn a_dry_run_prints_lines_that_do_the_same_and_does_nothing() {
+    let world = world();
+    let plan = world.install(&["--install", "--dry-run"]).ok();
+    assert_eq!(world.units(), [""; 0]);
+    let pasted = Command::new("sh").arg("-euc").arg(&plan).output().unwrap();
+    gave(&pasted).ok();
+    let pasted: Vec<String> = world.units().iter().map(|name| world.unit(name)).collect();
+    world.install(&["--install"]).ok();
+    assert_eq!(world.units().iter().map(|name| world.unit(name)).collect::<Vec<_>>(), pasted);
+    // Installed once more there is nothing to do.
+    assert_eq!(world.install(&["--install", "-n"]).ok(), "");
+    let plan = world.install(&["--remove", "-n"]).ok();
+    assert_eq!(plan.lines().count(), 2, "{plan}");
+    assert!(plan.lines().all(|line| line.starts_with("rm -- ")), "{plan}");
+    // For systemd's own folder it is told too.
+    let plan = world.moyai(["systemd", "--install", "-n"]).ok();
+    let told: Vec<&str> = plan.lines().filter(|line| line.starts_with("systemctl ")).collect();
+    assert_eq!(
+        told,
+        [
+            "systemctl daemon-reload",
+            "systemctl enable moyai-boot.service moyai.service",
+            "systemctl restart moyai.service"
+        ]
+    );
+}
+
+#[test]
+fn secrets_reach_the_units_as_credentials() {
+    let world = world();
+    world.file("state/secrets/hook", "x");
+    world.install(&["--install"]).ok();
+    let line = format!("\nLoadCredential=hook:{}\n", world.path("state/secrets/hook").display());
+    assert!(world.unit("moyai.service").contains(&line) && world.unit("moyai-boot.service").contains(&line));
+}
+
+#[test]
+fn rules_that_do_not_check_install_nothing() {
+    let world = world();
+    world.script("rules", "every(`0 3 * * *`, `nowhere`);");
+    assert!(world.install(&["--install"]).failed(2).contains("nowhere"));
+    assert_eq!(world.units(), [""; 0]);
+}
+
+#[test]
+#[ignore = "needs systemd-analyze: tests/run"]
+fn systemd_takes_every_unit() {
+    for words in [&["--install"][..], &["--install", "--timers"]] {
+        let world = world();
+        world.file("state/secrets/hook", "x");
+        assert_eq!(world.install(words).code, 0);
+        // The other units may not be here: that is no fault of ours.
+        for name in ["docker.service", "nginx.service"] {
+            world.file(&format!("units/{name}"), "[Service]\nExecStart=/bin/true\n");
+        }
+        let paths: Vec<PathBuf> = world.units().iter().map(|name| world.path("units").join(name)).collect();
+        let verify = |paths: &[PathBuf]| {
+            let mut command = Command::new("systemd-analyze");
+            command.args(["verify", "--man=no", "--recursive-errors=no"]).args(paths);
+            gave(&command.env("SYSTEMD_UNIT_PATH", format!("{}:", world.path("units").display())).output().unwrap())
+        };
+        let said = verify(&paths);
+        assert_eq!((said.code, said.err.as_str()), (0, ""));
+        // And it would have said so.
+        let broken = world.file(
+            "units/moyai-broken.service",
+            world.unit("moyai-boot.service").replace("Type=oneshot", "Tipe=oneshot"),
+        );
+        assert!(verify(&[broken]).err.contains("Tipe"));
+    }
+}
+
+#[test]
+#[ignore = "needs systemd-analyze: tests/run"]
+fn a_timer_comes_when_cron_would() {
+    let world = World::new();
+    for line in [
+        "0 3 * * *",
+        "*/5 * * * *",
+        "15 10 1 * *",
+        "0 0 29 2 *",
+        "7,37 */6 * 3-5 *",
+        "0 4 * * 0",
+        "30 4 * * mon-fri",
+        "0 12 */2 * 1",
+        "@weekly",
+        "59 23 31 12 *",
+    ] {
+        world.script("rules", &format!("every(`{line}`, `monitor`);"));
+        assert_eq!(world.install(&["--install", "--timers"]).code, 0, "{line}");
+        let timer = world.unit("moyai-monitor.timer");
+        let [calendar] = timer.lines().filter_map(|line| line.strip_prefix("OnCalendar=")).collect::<Vec<_>>()[..]
+        else {
+            panic!("{timer}")
+        };
+        let from = "2026-11-25 10:00:00 UTC";
+        let mut analyze = Command::new("systemd-analyze");
+        analyze.args(["calendar", "--iterations=8", &format!("--base-time={from}"), calendar]).env("TZ", "UTC");
+        let said = gave(&analyze.output().unwrap()).ok();
+        let theirs: Vec<String> = said
+            .lines()
+            .filter(|line| {
+                line.trim_start().starts_with("Next elapse:")
+                    || line.trim_start().starts_with("Iter")
+                    || line.trim_start().starts_with('(')
+            })
+            .filter(|line| !line.contains("in UTC"))
+            .filter_map(|line| line.split_once(": ").map(|(_, time)| time.trim().to_owned()))
+            .collect();
+        let ours = gave(
+            &world.command(["next", line, "--count=8", "--from", "2026-11-25T10:00:00Z", "--tz=UTC"]).output().unwrap(),
+        )
+        .ok();
+        let ours: Vec<String> =
+            ours.lines().skip(1).map(|line| line.trim_end_matches(" +00:00").to_owned() + ":00 UTC").collect();
+        assert_eq!(theirs.len(), 8, "{said}");
+        assert_eq!(theirs, ours, "{line}: {calendar}\n{said}");
+    }
+}

@@ -1,0 +1,71 @@
+//! Runs on a real host as files: recorded there, played back here, where there is no Docker.
+
+use crate::common::{Gave, gave, read};
+use crate::host::Host;
+use std::process::Command;
+
+impl Host {
+    /// Records a script on the host, and plays it back outside of it: no program, no state, nothing
+    /// that may be written.
+    fn twice(&mut self, words: &str) -> (Gave, Gave) {
+        let recorded = self.script(&format!("--record tape {words}"));
+        (recorded, self.replay(words))
+    }
+
+    fn replay(&self, words: &str) -> Gave {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_moyai"));
+        command.args(["run", "--replay"]).arg(self.path("tape")).args(words.split_whitespace());
+        command.env_clear().env("PATH", "/nowhere").env("HOME", "/nowhere").env("MOYAI_STATE", self.path("elsewhere"));
+        gave(&command.env("MOYAI_SCRIPTS", self.path("scripts")).output().unwrap())
+    }
+}
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn what_ran_on_a_host_is_played_back_where_there_is_no_docker() {
+    let mut host = Host::new();
+    host.run("web", "--stop-signal KILL --memory 64m");
+    host.run("gone", "--stop-signal KILL");
+    host.sh("docker stop gone; nginx; sleep 0.2").ok();
+    host.site("shop");
+    let mine = read("/etc/hosts");
+    for words in [
+        "hosts-sync",
+        "hosts-sync",
+        "--at 2026-11-23 backup",
+        "restore web",
+        "restore web Fri",
+        "boot",
+        "site list",
+        "site add a.test --to web:8080",
+        "site check",
+        "site remove a.test",
+        "report",
+    ] {
+        let (recorded, replayed) = host.twice(words);
+        // A record has no place: what a script says is the same, where it stands as well.
+        assert_eq!((&replayed.out, replayed.code), (&recorded.out, recorded.code), "{words}: {}", replayed.err);
+        assert_eq!(replayed.err, recorded.err, "{words}");
+        assert_eq!(
+            recorded.code,
+            i32::from(["restore web Fri", "site check"].contains(&words)),
+            "{words}: {recorded:?}"
+        );
+    }
+    assert_eq!(read("/etc/hosts"), mine);
+    assert!(!host.path("elsewhere").exists());
+}
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn a_script_that_asks_something_else_is_stopped_where_it_does() {
+    let mut host = Host::new();
+    host.run("web", "--stop-signal KILL");
+    host.twice("hosts-sync").0.ok();
+    let script = include_str!("../../scripts/hosts-sync.rhai");
+    std::fs::write(host.path("scripts/hosts-sync.rhai"), script.replace("docker::ps_all()", "docker::ps()")).unwrap();
+    let err = host.replay("hosts-sync").failed(1);
+    assert!(err.contains("the script asks something else than line 2 of the record"), "{err}");
+    assert!(err.contains("- docker ps --all --no-trunc") && err.contains("+ docker ps --no-trunc"), "{err}");
+    assert!(err.contains("scripts/hosts-sync.rhai:14:"), "{err}");
+}

@@ -1,0 +1,135 @@
+//! A real systemd starts the host: pid 1 of namespaces of its own, on a private host.
+
+use crate::host::Host;
+
+/// Turns off what runs, and leaves all the units there are: the engine's and nginx's, and the
+/// targets between them. Nothing else of the machine's is started.
+const OFF: &str = r#"
+set -e
+[ -n "$MOYAI_PRIVATE_HOST" ]
+cp "$moyai" /usr/local/bin/moyai
+kill $(cat /run/docker.pid)
+while [ -e /run/docker.pid ]; do sleep 0.05; done
+rm -r /etc/systemd/system
+mkdir -p /etc/systemd/system/multi-user.target.wants /etc/no-generators
+cd /etc/systemd/system
+cp /lib/systemd/system/nginx.service .
+printf '[Service]\nType=notify\nExecStart=/usr/sbin/dockerd\nDelegate=yes\nKillMode=process\n' >docker.service
+for target in sysinit basic shutdown network-online timers; do echo '[Unit]' >$target.target; done
+printf '[Unit]\nRequires=basic.target\nAfter=basic.target\nWants=timers.target\n' >multi-user.target
+ln -s ../docker.service ../nginx.service multi-user.target.wants
+"#;
+
+/// What becomes pid 1. What is not a layer of the private host is covered: the start of a host
+/// empties its temporary folder.
+const INIT: &str = r#"
+for folder in /home /root /tmp /run; do mount -t tmpfs tmpfs $folder; done
+mount --bind /dev/null /dev/console
+mount --make-rshared /
+if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
+    mount -t cgroup2 cgroup2 /sys/fs/cgroup
+else
+    umount /sys/fs/cgroup/systemd
+    mount -t cgroup -o none,name=systemd,xattr cgroup /sys/fs/cgroup/systemd
+fi
+exec env -i container=private-host PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+    SYSTEMD_UNIT_PATH=/etc/systemd/system SYSTEMD_GENERATOR_PATH=/etc/no-generators \
+    /lib/systemd/systemd --system --unit=multi-user.target --log-target=null --default-standard-output=null
+"#;
+
+/// Turns it on, in a control group that goes with the private host. `inside` runs a command there.
+const ON: &str = r#"
+set -e
+[ -n "$MOYAI_PRIVATE_HOST" ]
+group=/sys/fs/cgroup/systemd
+[ -e $group ] || group=/sys/fs/cgroup
+group=$group/$(basename "$MOYAI_PRIVATE_HOST")
+mkdir -p $group
+(echo $BASHPID >$group/cgroup.procs
+ exec unshare --cgroup --pid --mount --fork --kill-child --mount-proc bash -eu init) >on.log 2>&1 &
+printf '#!/bin/sh\nexec nsenter --target $(pgrep -x systemd) --mount --pid -- env -u MOYAI_SCRIPTS -u MOYAI_STATE "$@"\n' >inside
+chmod +x inside
+"#;
+
+impl Host {
+    fn on(&mut self) {
+        self.sh(ON).ok();
+        self.until(60, "./inside systemctl is-system-running 2>/dev/null | grep -qE 'running|degraded'");
+    }
+
+    fn show(&mut self, unit: &str, property: &str) -> String {
+        self.sh(&format!("./inside systemctl show {unit} --property={property} --value")).ok().trim().to_owned()
+    }
+
+    #[track_caller]
+    fn is(&mut self, unit: &str, state: &str) {
+        let found = self.show(unit, "ActiveState");
+        assert_eq!(found, state, "{unit}: {}", self.sh("./inside systemctl status --no-pager '*.service'").out);
+    }
+}
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn installed_units_bring_containers_names_and_nginx_up_in_this_order_after_a_power_cut() {
+    let mut host = Host::new();
+    host.run("blog", "--stop-signal KILL");
+    host.sh(OFF).ok();
+    std::fs::write(host.path("init"), INIT).unwrap();
+    host.on();
+    host.sh("mkdir -p -m 700 /etc/moyai/secrets && (umask 77; echo hunter2 >/etc/moyai/secrets/hook)").ok();
+    assert_eq!(host.sh("./inside moyai systemd --install").ok(), "");
+    host.is("moyai", "active");
+    let pid = host.show("moyai", "MainPID");
+    let secret = format!(
+        "folder=$(tr '\\0' '\\n' </proc/{pid}/environ | sed -n s/^CREDENTIALS_DIRECTORY=//p); cat $folder/hook"
+    );
+    assert_eq!(host.sh(&format!("./inside bash -c {}", moyai::process::quote(&secret))).ok(), "hunter2\n");
+    host.sh("./inside docker start blog").ok();
+    host.until(30, "grep -q ' blog$' /etc/hosts");
+    // Once more there is nothing to do.
+    assert_eq!(
+        host.sh("./inside moyai systemd --install -n").ok(),
+        "systemctl enable moyai-boot.service moyai.service\nsystemctl start moyai.service\n"
+    );
+    host.sh("./inside moyai systemd --install").ok();
+    assert_eq!(host.show("moyai", "MainPID"), pid);
+
+    // From now on nginx needs the name; it is not there when the host comes back.
+    host.site("blog");
+    host.sh("pkill -KILL -x systemd; while pgrep -x dockerd; do sleep 0.05; done; sed -i '/ blog$/d' /etc/hosts").ok();
+    host.on();
+    for unit in ["docker", "nginx", "moyai"] {
+        host.is(unit, "active");
+    }
+    let order = [
+        ("docker", "ActiveEnter"),
+        ("moyai-boot", "ExecMainStart"),
+        ("moyai-boot", "ExecMainExit"),
+        ("nginx", "InactiveExit"),
+        ("nginx", "ActiveEnter"),
+    ];
+    let time = |(unit, moment)| host.show(unit, &format!("{moment}TimestampMonotonic")).parse().unwrap();
+    let order: Vec<u64> = order.map(time).into();
+    assert!(order[0] > 0 && order.is_sorted(), "{order:?}");
+    assert_eq!(host.show("moyai-boot", "Result"), "success");
+    host.sh("grep -q ' blog$' /etc/hosts && ./inside docker ps | grep -q blog").ok();
+
+    // An nginx that has failed: the unit starts it, and does not wait for what waits for it.
+    host.sh("echo 'nonsense;' >/etc/nginx/conf.d/broken.conf; ./inside systemctl restart nginx").failed(1);
+    host.is("nginx", "failed");
+    host.sh("rm /etc/nginx/conf.d/broken.conf; timeout 60 ./inside systemctl start moyai-boot").ok();
+    host.until(30, "./inside systemctl is-active --quiet nginx");
+    // And so does the daemon, which hears what happens.
+    host.sh("./inside systemctl stop nginx; ./inside docker run --detach --name shop base:1 /bin/busybox sleep 900")
+        .ok();
+    host.until(30, "grep -q ' shop$' /etc/hosts && ./inside systemctl is-active --quiet nginx");
+
+    // Timers instead, and then nothing.
+    assert!(host.sh("./inside moyai systemd --install --timers").err.contains("no timer hears of events"));
+    host.is("moyai", "inactive");
+    host.is("moyai-backup.timer", "active");
+    host.sh("./inside systemctl start moyai-monitor").ok();
+    host.sh("./inside moyai systemd --remove").ok();
+    host.is("moyai-backup.timer", "inactive");
+    assert_eq!(host.sh("ls /etc/systemd/system /etc/systemd/system/*.wants | grep moyai; true").ok(), "");
+}
