@@ -115,6 +115,9 @@ fn every_rule_of_a_site_is_looked_at_and_one_bad_site_is_one_line() {
     assert_eq!(keys, fields);
     assert_eq!(row[10]["redirects"][0].as_str().unwrap(), format!("{url}/404"));
     assert_eq!(row[13]["fault"], "time-out");
+    // JSON is all that is printed, also when it is news and nobody else is told.
+    config(&world, &format!("const SITES = #{{ \"{url}/404\": \"\" }};"));
+    assert_eq!(rows(&world), [format!("{url}/404 sick status 404, it says \"nothing here\"")]);
 }
 
 /// The article's words, as iconv(1) writes them.
