@@ -2,6 +2,7 @@
 
 #![allow(dead_code)] // Each test crate uses its own part.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -37,6 +38,18 @@ impl World {
         path
     }
 
+    /// Writes a program.
+    pub fn program(&self, name: &str, text: &str) -> String {
+        let path = self.file(name, text);
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
+        path.display().to_string()
+    }
+
+    /// A `$PATH` on which the programs in `bin` come before the host's own.
+    pub fn search(&self) -> String {
+        format!("{}:/usr/bin:/bin", self.path("bin").display())
+    }
+
     /// A script that `moyai run NAME` finds.
     pub fn script(&self, name: &str, text: &str) -> &Self {
         self.file(&format!("scripts/{name}.rhai"), text);
@@ -67,6 +80,12 @@ impl World {
     pub fn run_with(&self, options: &[&str], text: &str) -> Gave {
         self.script("test", text);
         self.moyai([&["run"], options, &["test"]].concat())
+    }
+
+    /// Like [`World::run_with`], with the programs in `bin`.
+    pub fn run_with_bin(&self, options: &[&str], text: &str) -> Gave {
+        self.script("test", text);
+        gave(&self.command([&["run"], options, &["test"]].concat()).env("PATH", self.search()).output().unwrap())
     }
 
     /// Runs a script's text.

@@ -29,8 +29,7 @@ fn edit(world: &World, editor: &str, name: &str) -> Gave {
 }
 
 fn editing(world: &World, editor: &str, name: &str) -> Command {
-    let path = world.file("editor", format!("#!/bin/sh\n{editor}\n"));
-    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
+    let path = world.program("editor", &format!("#!/bin/sh\n{editor}\n"));
     let mut command = world.command(["edit", name]);
     command.env("EDITOR", path);
     command
@@ -461,9 +460,8 @@ fn on_a_terminal_a_fault_is_asked_about() {
 
 /// Programs that come before the host's own.
 fn fake(world: &World, name: &str, text: &str) -> String {
-    let path = world.file(&format!("bin/{name}"), format!("#!/bin/sh\n{text}\n"));
-    std::fs::set_permissions(path, PermissionsExt::from_mode(0o755)).unwrap();
-    format!("{}:/usr/bin:/bin", world.path("bin").display())
+    world.program(&format!("bin/{name}"), &format!("#!/bin/sh\n{text}\n"));
+    world.search()
 }
 
 #[test]

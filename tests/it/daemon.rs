@@ -202,8 +202,7 @@ fn what_fails_again_and_again_rings_once_until_it_works() {
         "bin/docker",
         "#!/bin/sh\n[ $1 = events ] || exec echo 29\nuntil [ -e end ]; do sleep 0.05; done; rm end\n",
     );
-    let path = format!("{}:/usr/bin:/bin", world.path("bin").display());
-    let mut daemon = Daemon::start(world.command(["daemon"]).env("PATH", path));
+    let mut daemon = Daemon::start(world.command(["daemon"]).env("PATH", world.search()));
     daemon.says("again in 1 s");
     daemon.says("again in 2 s");
     assert_eq!(told(&world, 1).len(), 1);

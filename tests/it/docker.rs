@@ -2,8 +2,7 @@
 //!
 //! A shell script stands in for docker: it prints the files of its folder, and notes each call.
 
-use crate::common::{Gave, World, read};
-use std::os::unix::fs::PermissionsExt;
+use crate::common::{World, read};
 
 const FULL: &str = "599e1e79b3d97306fc59a8663307831f7e470cb20235a9b51e61bc506f46e0b3";
 const OTHER: &str = "e6aea1237837ff5b9459803e2ce5e047c469020143a3bd85a400db55da0b7e15";
@@ -59,19 +58,7 @@ echo "unexpected: $*" >&2; exit 99
 }
 
 fn fake(world: &World, body: &str) {
-    let path = world.file("bin/docker", format!("#!/bin/sh\ncd {} || exit\n{body}", world.folder.path().display()));
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
-}
-
-fn run_with(world: &World, options: &[&str], text: &str) -> Gave {
-    world.script("test", text);
-    let mut command = world.command([&["run"], options, &["test"]].concat());
-    command.env("PATH", format!("{}:/usr/bin:/bin", world.path("bin").display()));
-    crate::common::gave(&command.output().unwrap())
-}
-
-fn run(world: &World, text: &str) -> Gave {
-    run_with(world, &[], text)
+    world.program("bin/docker", &format!("#!/bin/sh\ncd {} || exit\n{body}", world.folder.path().display()));
 }
 
 fn calls(world: &World) -> Vec<String> {
@@ -84,15 +71,16 @@ fn a_container_is_read_from_two_processes_with_the_drivers_of_its_networks() {
     world.file("ps", row(FULL, "back,bridge"));
     let networks = [network("back", "b860", "172.18.0.2"), network("bridge", "38c8", "172.17.0.2")].join(",");
     world.file("inspect", format!("[{},{}]", full(FULL, "web", &networks), driver("back", "b860", "macvlan")));
-    let out = run(
-        &world,
-        "let c = docker::ps()[0];
+    let out = world
+        .run_with_bin(
+            &[],
+            "let c = docker::ps()[0];
          print(`${c.name} ${c.image} ${c.repository} ${c.tag} ${c.state} ${c.status} ${c.health} ${c.created}`);
          print(c.id); print(c.image_id); print(c.labels.a); print(c.labels.q);
          for m in c.mounts { print(`${m.kind} ${m.source} ${m.target}`); }
          for n in c.networks { print(`${n.network} ${n.driver} ${n.address} [${n.address6}] ${n.aliases}`); }",
-    )
-    .ok();
+        )
+        .ok();
     let want = format!(
         "web base:1 base 1 running Up 2 seconds healthy 1795479500\n{FULL}\n{IMAGE}\n1,b=2\n\"x\"\n\
          volume data /data\nbind /srv /srv\nback macvlan 172.18.0.2 [] [\"shop\"]\nbridge bridge 172.17.0.2 [] [\"shop\"]\n"
@@ -113,9 +101,7 @@ fn an_engine_that_leaves_fields_out_gives_empty_values() {
     );
     let bare = format!(r#"{{"Id":"{OTHER}","Name":"/x","State":{{"Status":"running"}}}}"#);
     world.file("inspect", format!("[{bare},{modern}]"));
-    let out = run(
-        &world,
-        "for c in docker::ps() { print(`${c.name} [${c.repository}] [${c.tag}] [${c.health}] ${type_of(c.created)} ${c.mounts} ${c.networks} ${c.labels}`); }",
+    let out = world.run_with_bin(&[], "for c in docker::ps() { print(`${c.name} [${c.repository}] [${c.tag}] [${c.health}] ${type_of(c.created)} ${c.mounts} ${c.networks} ${c.labels}`); }",
     )
     .ok();
     let lines: Vec<&str> = out.lines().collect();
@@ -131,7 +117,7 @@ fn a_container_that_vanishes_between_the_two_calls_is_left_out() {
     world.file("inspect", format!("[{}]", full(FULL, "web", &network("bridge", "38c8", "172.17.0.2"))));
     world.file("inspect.code", "1");
     world.file("inspect.err", format!("Error: No such object: {OTHER}\n"));
-    assert_eq!(run(&world, "for c in docker::ps_all() { print(c.name); }").ok(), "web\n");
+    assert_eq!(world.run_with_bin(&[], "for c in docker::ps_all() { print(c.name); }").ok(), "web\n");
 }
 
 #[test]
@@ -142,7 +128,7 @@ fn a_container_that_stops_between_the_two_calls_is_not_up() {
         "inspect",
         format!("[{}]", full(FULL, "web", "").replace(r#""Status":"running""#, r#""Status":"exited""#)),
     );
-    assert_eq!(run(&world, "print(docker::ps().len()); print(docker::ps_all().len());").ok(), "0\n1\n");
+    assert_eq!(world.run_with_bin(&[], "print(docker::ps().len()); print(docker::ps_all().len());").ok(), "0\n1\n");
 }
 
 #[test]
@@ -155,7 +141,7 @@ fn an_engine_that_stops_between_the_two_calls_is_an_error_and_no_empty_list() {
         "inspect.err",
         "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?\n",
     );
-    let err = run(&world, "print(docker::ps().len());").failed(1);
+    let err = world.run_with_bin(&[], "print(docker::ps().len());").failed(1);
     assert!(
         err.contains("reach the Docker engine: Cannot connect") && err.contains("help: systemctl start docker"),
         "{err}"
@@ -166,7 +152,7 @@ fn an_engine_that_stops_between_the_two_calls_is_an_error_and_no_empty_list() {
 fn no_container_is_no_second_call() {
     let world = docker();
     world.file("ps", "");
-    assert_eq!(run(&world, "print(docker::ps());").ok(), "[]\n");
+    assert_eq!(world.run_with_bin(&[], "print(docker::ps());").ok(), "[]\n");
     assert_eq!(calls(&world).len(), 1);
 }
 
@@ -177,7 +163,7 @@ fn a_network_with_the_name_of_a_container_costs_a_third_call_and_is_right() {
     let web = full(FULL, "web", &network("web", "b860", "172.18.0.2"));
     world.file("inspect", format!("[{web},{web}]"));
     world.file("network-inspect", format!("[{}]", driver("web", "b860", "ipvlan")));
-    assert_eq!(run(&world, "for c in docker::ps() { print(c.networks[0].driver); }").ok(), "ipvlan\n");
+    assert_eq!(world.run_with_bin(&[], "for c in docker::ps() { print(c.networks[0].driver); }").ok(), "ipvlan\n");
     assert_eq!(calls(&world)[2], "network inspect b860");
 }
 
@@ -187,8 +173,10 @@ fn a_container_in_the_network_of_another_has_its_addresses_and_not_its_aliases()
     world.file("ps", row(OTHER, "") + row(FULL, "bridge").as_str());
     let side = full(OTHER, "side", "").replace(r#""default""#, &format!(r#""container:{FULL}""#));
     world.file("inspect", format!("[{side},{}]", full(FULL, "web", &network("bridge", "38c8", "172.17.0.2"))));
-    let out =
-        run(&world, "let c = docker::ps()[0]; print(`${c.name} ${c.networks[0].address} ${c.networks[0].aliases}`);");
+    let out = world.run_with_bin(
+        &[],
+        "let c = docker::ps()[0]; print(`${c.name} ${c.networks[0].address} ${c.networks[0].aliases}`);",
+    );
     assert_eq!(out.ok(), "side 172.17.0.2 []\n");
 }
 
@@ -205,7 +193,7 @@ fn garbage_or_half_an_answer_is_an_error() {
         let world = docker();
         world.file("ps", ps);
         world.file("inspect", inspect);
-        let err = run(&world, "print(docker::ps().len());").failed(1);
+        let err = world.run_with_bin(&[], "print(docker::ps().len());").failed(1);
         assert!(err.contains("read the output of `docker "), "{err}");
     }
 }
@@ -253,7 +241,7 @@ fn a_docker_that_is_missing_forbidden_or_not_running_is_one_sentence_with_help()
         let world = docker();
         world.file("ps.code", "1");
         world.file("ps.err", format!("{words}\n"));
-        let err = run(&world, "docker::ps(); print(1);").failed(1);
+        let err = world.run_with_bin(&[], "docker::ps(); print(1);").failed(1);
         assert!(err.contains(sentence) && err.contains(help), "{err}");
     }
 }
@@ -262,10 +250,10 @@ fn a_docker_that_is_missing_forbidden_or_not_running_is_one_sentence_with_help()
 fn info_without_an_engine_is_an_error_though_cli_20_exits_with_0() {
     let world = docker();
     world.file("info", r#"{"ServerErrors":["Cannot connect to the Docker daemon at unix:///x. Is the docker daemon running?"],"ClientInfo":{"Context":"default"}}"#);
-    let err = run(&world, "print(docker::info());").failed(1);
+    let err = world.run_with_bin(&[], "print(docker::info());").failed(1);
     assert!(err.contains("reach the Docker engine: Cannot connect"), "{err}");
     world.file("info", r#"{"ServerVersion":"","ClientInfo":{"Context":"default"}}"#);
-    run(&world, "print(docker::info());").failed(1);
+    world.run_with_bin(&[], "print(docker::info());").failed(1);
 }
 
 #[test]
@@ -274,9 +262,9 @@ fn an_engine_elsewhere_is_remote() {
     world.file("info", r#"{"ServerVersion":"29.0.1","DockerRootDir":"/data","OperatingSystem":"Debian","ClientInfo":{"Context":"far"}}"#);
     world.file("context", "ssh://root@far\n");
     let print = "let i = docker::info(); print(`${i.version} ${i.root} ${i.host} ${i.remote}`);";
-    assert_eq!(run(&world, print).ok(), "29.0.1 /data ssh://root@far true\n");
+    assert_eq!(world.run_with_bin(&[], print).ok(), "29.0.1 /data ssh://root@far true\n");
     world.file("info", r#"{"ServerVersion":"1.9.1","DockerRootDir":"/var/lib/docker"}"#);
-    assert_eq!(run(&world, print).ok(), "1.9.1 /var/lib/docker unix:///var/run/docker.sock false\n");
+    assert_eq!(world.run_with_bin(&[], print).ok(), "1.9.1 /var/lib/docker unix:///var/run/docker.sock false\n");
 }
 
 #[test]
@@ -290,11 +278,12 @@ fn images_without_a_name_are_listed_and_the_layers_between_are_not() {
             {"Id":"sha256:cc","RepoTags":["<none>:<none>"],"RepoDigests":["<none>@<none>"]},
             {"Id":"sha256:dd","RepoTags":[],"RepoDigests":["y@sha256:34"]}]"#,
     );
-    let out = run(
-        &world,
-        "for i in docker::images() { print(`${i.id} [${i.repository}] [${i.tag}] ${i.size} ${i.labels}`); }",
-    )
-    .ok();
+    let out = world
+        .run_with_bin(
+            &[],
+            "for i in docker::images() { print(`${i.id} [${i.repository}] [${i.tag}] ${i.size} ${i.labels}`); }",
+        )
+        .ok();
     assert_eq!(
         out,
         "sha256:aa [host:5000/x] [1] 7 #{\"k\": \"v\"}\nsha256:aa [x] [latest] 7 #{\"k\": \"v\"}\nsha256:cc [] [] 0 #{}\nsha256:dd [y] [] 0 #{}\n"
@@ -311,7 +300,7 @@ fn a_container_that_is_not_there_brings_the_name_that_was_meant() {
     }
     world.file("ps", "blog\nweb\n");
     for script in [r#"docker::inspect("wbe")"#, r#"docker::stop("wbe")"#] {
-        let err = run(&world, script).failed(1);
+        let err = world.run_with_bin(&[], script).failed(1);
         assert!(err.contains("No such container: wbe") && err.contains("did you mean `web`?"), "{err}");
     }
 }
@@ -322,7 +311,7 @@ fn a_name_is_never_an_option() {
     for script in
         [r#"docker::rm("-f")"#, r#"docker::rmi("--force")"#, r#"docker::inspect("")"#, r#"docker::commit("web", "-p")"#]
     {
-        assert!(run(&world, script).failed(1).contains("that is no name"), "{script}");
+        assert!(world.run_with_bin(&[], script).failed(1).contains("that is no name"), "{script}");
     }
     assert!(!world.path("calls").exists());
 }
@@ -331,14 +320,14 @@ fn a_name_is_never_an_option() {
 fn under_a_dry_run_acts_are_lines_that_can_be_pasted() {
     let world = docker();
     world.file("inspect", format!(r#"[{},{{"Id":"sha256:0a","RepoTags":["x/web:Mon"]}}]"#, full(FULL, "web", "")));
-    let out = run_with(
-        &world,
-        &["-n"],
-        r#"docker::stop("web"); docker::rm("web"); docker::rmi("x:1");
+    let out = world
+        .run_with_bin(
+            &["-n"],
+            r#"docker::stop("web"); docker::rm("web"); docker::rmi("x:1");
            let made = docker::commit("web", "x/web:Mon", #{ labels: #{ "a.b": "it's \"$HOME\" \\ é" } });
            print(`${made.id} ${made.ref} ${made.replaced}`);"#,
-    )
-    .ok();
+        )
+        .ok();
     let lines: Vec<&str> = out.lines().filter(|line| !line.contains("was read before")).collect();
     assert_eq!(lines[..3], ["docker stop web", "docker rm web", "docker rmi x:1"]);
     let words = shlex::split(lines[3]).unwrap();
@@ -357,9 +346,9 @@ fn a_commit_whose_reference_went_elsewhere_is_an_error() {
     world.file("commit", "sha256:aa\n");
     world.file("image-inspect", r#"[{"Id":"sha256:aa"}]"#);
     let script = r#"let made = docker::commit("web", "x:1"); print(made.id); print(made.replaced == ());"#;
-    assert_eq!(run(&world, script).ok(), "sha256:aa\ntrue\n");
+    assert_eq!(world.run_with_bin(&[], script).ok(), "sha256:aa\ntrue\n");
     world.file("image-inspect", r#"[{"Id":"sha256:bb"}]"#);
-    assert!(run(&world, script).failed(1).contains("it made `sha256:aa`, but `x:1` is `sha256:bb`"));
+    assert!(world.run_with_bin(&[], script).failed(1).contains("it made `sha256:aa`, but `x:1` is `sha256:bb`"));
 }
 
 #[test]
@@ -373,7 +362,7 @@ fn a_commit_refuses_labels_that_docker_would_misread_and_options_that_do_not_exi
         (r#"#{ pause: "no" }"#, "`pause` is true or false"),
         (r#"#{ paused: false }"#, "there is no option `paused`"),
     ] {
-        let err = run(&world, &format!(r#"docker::commit("web", "x:1", {options})"#)).failed(1);
+        let err = world.run_with_bin(&[], &format!(r#"docker::commit("web", "x:1", {options})"#)).failed(1);
         assert!(err.contains(words), "{err}");
     }
 }
@@ -386,7 +375,7 @@ fn each_client_is_told_not_to_pause_in_its_own_way() {
         let world = docker();
         world.file("inspect", format!("[{}]", full(FULL, "web", "")));
         world.file("commit---help", help);
-        let out = run_with(&world, &["-n"], r#"docker::commit("web", "x:1", #{ pause: false });"#).ok();
+        let out = world.run_with_bin(&["-n"], r#"docker::commit("web", "x:1", #{ pause: false });"#).ok();
         assert!(out.contains(&format!("docker commit {word} web x:1\n")), "{out}");
     }
 }

@@ -4,7 +4,6 @@ use crate::common::{World, gave, read};
 use crate::web::Web;
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
-use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 
 impl World {
@@ -16,12 +15,6 @@ impl World {
     pub fn listener(&self) -> String {
         let text = format!("#!/bin/sh\nprintf '%s\\n' \"$@\" >>{}\n", self.path("told").display());
         self.program("listener", &text)
-    }
-
-    pub fn program(&self, name: &str, text: &str) -> String {
-        let path = self.file(name, text);
-        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
-        path.display().to_string()
     }
 
     pub fn told(&self) -> String {

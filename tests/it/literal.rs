@@ -2,13 +2,11 @@
 
 use crate::common::World;
 use proptest::prelude::*;
-use std::os::unix::fs::PermissionsExt;
 
 /// A world with a program `argv` that prints each of its arguments with a NUL behind it.
 fn world_with_argv() -> World {
     let world = World::new();
-    let path = world.file("bin/argv", "#!/bin/sh\nfor word; do printf '%s\\0' \"$word\"; done\n");
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    world.program("bin/argv", "#!/bin/sh\nfor word; do printf '%s\\0' \"$word\"; done\n");
     world
 }
 

@@ -1,7 +1,6 @@
 //! `nginx::`: what scripts get from configurations, messages and a nginx that is a shell script.
 
-use crate::common::{Gave, World};
-use std::os::unix::fs::PermissionsExt;
+use crate::common::World;
 
 /// A world with a nginx that was built for its folder; `body` is what it does besides `-V`.
 fn nginx(body: &str) -> World {
@@ -12,21 +11,9 @@ fn nginx(body: &str) -> World {
          echo \"nginx version: nginx/1.22.1\nconfigure arguments: --with-cc-opt='-g -O2' --prefix={folder} --conf-path={folder}/nginx.conf --pid-path={folder}/nginx.pid\" >&2; exit; fi\n\
          echo \"$*\" >>calls\n{body}\n"
     );
-    let path = world.file("bin/nginx", text);
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    world.program("bin/nginx", &text);
     world.file("nginx.conf", "events {}\n");
     world
-}
-
-fn run_with(world: &World, options: &[&str], text: &str) -> Gave {
-    world.script("test", text);
-    let mut command = world.command([&["run"], options, &["test"]].concat());
-    command.env("PATH", format!("{}:/usr/bin:/bin", world.path("bin").display()));
-    crate::common::gave(&command.output().unwrap())
-}
-
-fn run(world: &World, text: &str) -> Gave {
-    run_with(world, &[], text)
 }
 
 const TEST: &str = "let t = nginx::test(); print(`${t.ok}|${t.message}|${t.file}|${t.line}|${t.missing}`);";
@@ -45,7 +32,7 @@ fn a_missing_name_is_told_with_its_place_and_without_the_port() {
             "echo '2026/11/24 00:35:41 [warn] 7#7: something' >&2; echo '{message}' >&2\n\
              echo 'nginx: configuration file /etc/nginx/nginx.conf test failed' >&2; exit 1"
         ));
-        let out = run(&world, TEST).ok();
+        let out = world.run_with_bin(&[], TEST).ok();
         assert!(out.starts_with("false|host not found in upstream"), "{out}");
         assert!(out.ends_with(&format!("|/etc/nginx/conf.d/a b.conf|3|{missing}\n")), "{out}");
     }
@@ -54,13 +41,13 @@ fn a_missing_name_is_told_with_its_place_and_without_the_port() {
 #[test]
 fn another_mistake_has_no_missing_name_and_a_good_test_has_its_warnings() {
     let world = nginx("echo 'nginx: [emerg] unknown directive \"foo\" in /x:7' >&2; exit 1");
-    assert_eq!(run(&world, TEST).ok(), "false|unknown directive \"foo\" in /x:7|/x|7|\n");
+    assert_eq!(world.run_with_bin(&[], TEST).ok(), "false|unknown directive \"foo\" in /x:7|/x|7|\n");
     let world = nginx("echo 'nginx: [emerg] open() \"/x\" failed (2: No such file or directory)' >&2; exit 1");
-    assert_eq!(run(&world, TEST).ok(), "false|open() \"/x\" failed (2: No such file or directory)|||\n");
+    assert_eq!(world.run_with_bin(&[], TEST).ok(), "false|open() \"/x\" failed (2: No such file or directory)|||\n");
     let world = nginx("echo 'nginx: [warn] conflicting server name \"a\" on 0.0.0.0:80, ignored' >&2");
-    assert_eq!(run(&world, TEST).ok(), "true|conflicting server name \"a\" on 0.0.0.0:80, ignored|||\n");
+    assert_eq!(world.run_with_bin(&[], TEST).ok(), "true|conflicting server name \"a\" on 0.0.0.0:80, ignored|||\n");
     let world = nginx("exit 1");
-    assert_eq!(run(&world, TEST).ok(), "false||||\n");
+    assert_eq!(world.run_with_bin(&[], TEST).ok(), "false||||\n");
 }
 
 #[test]
@@ -68,7 +55,7 @@ fn a_configuration_that_does_not_test_is_never_reloaded() {
     let world = nginx(
         "[ \"$1\" = -t ] || exit 0; echo 'nginx: [emerg] host not found in upstream \"blog\" in /x:7' >&2; exit 1",
     );
-    let err = run(&world, "nginx::reload();").failed(1);
+    let err = world.run_with_bin(&[], "nginx::reload();").failed(1);
     assert!(err.contains("start nginx: host not found in upstream \"blog\" in /x:7"), "{err}");
     assert!(err.contains("help: ") && err.contains("container `blog`"), "{err}");
     assert_eq!(crate::common::read(world.path("calls")), "-t\n");
@@ -77,7 +64,7 @@ fn a_configuration_that_does_not_test_is_never_reloaded() {
 #[test]
 fn under_a_dry_run_a_reload_is_a_line_and_nothing_is_tested() {
     let world = nginx("exit 1");
-    let out = run_with(&world, &["-n"], "nginx::reload();").ok();
+    let out = world.run_with_bin(&["-n"], "nginx::reload();").ok();
     // No master runs for this folder.
     assert!(["nginx -t && nginx\n", "nginx -t && systemctl start nginx\n"].contains(&out.as_str()), "{out}");
     assert!(!world.path("calls").exists());
@@ -89,13 +76,13 @@ fn a_stale_pid_file_is_no_running_nginx() {
     let own = std::process::id().to_string();
     for pid in ["", "x", "999999999", own.as_str()] {
         world.file("nginx.pid", pid);
-        assert_eq!(run(&world, "print(nginx::older_than(\"/etc/passwd\"));").ok(), "true\n", "{pid}");
+        assert_eq!(world.run_with_bin(&[], "print(nginx::older_than(\"/etc/passwd\"));").ok(), "true\n", "{pid}");
     }
 }
 
 #[test]
 fn a_file_that_is_not_there_cannot_be_compared() {
-    let err = run(&nginx(""), "nginx::older_than(\"/nowhere/hosts\");").failed(1);
+    let err = nginx("").run_with_bin(&[], "nginx::older_than(\"/nowhere/hosts\");").failed(1);
     assert!(err.contains("look at `/nowhere/hosts`: no such file or directory"), "{err}");
 }
 
@@ -119,7 +106,9 @@ fn the_sites_are_found_through_includes_upstreams_quotes_and_comments() {
          proxy_passs x; grpc_pass grpc://g; }",
     );
     world.file("sites/.hidden.conf", "server { location / { proxy_pass http://hidden; } }");
-    let out = run(&world, "for s in nginx::sites() { print(`${s.server}|${s.upstream}|${s.file}|${s.line}`); }").ok();
+    let out = world
+        .run_with_bin(&[], "for s in nginx::sites() { print(`${s.server}|${s.upstream}|${s.file}|${s.line}`); }")
+        .ok();
     let folder = world.folder.path().display().to_string();
     let want = "~^(www\\.)?a\\.example$|one|nginx.conf|4\n~^(www\\.)?a\\.example$|two|nginx.conf|6\n~^(www\\.)?a\\.example$|php|sites/a.conf|2\n\
                 ~^(www\\.)?a\\.example$|::1|sites/a.conf|4\n~^(www\\.)?a\\.example$|g|sites/a.conf|5\n\
@@ -134,18 +123,18 @@ fn a_configuration_that_includes_itself_or_is_not_closed_is_read_to_an_end() {
         "nginx.conf",
         "http { include nginx.conf; include nginx.conf; server { location / { proxy_pass http://blog",
     );
-    assert_eq!(run(&world, "print(nginx::sites());").ok(), "[]\n");
+    assert_eq!(world.run_with_bin(&[], "print(nginx::sites());").ok(), "[]\n");
     world.file("nginx.conf", "} ; http { server { location / { proxy_pass http://blog; include nginx.conf; ");
-    assert!(run(&world, "print(nginx::sites()[0].upstream);").ok().starts_with("blog\n"));
+    assert!(world.run_with_bin(&[], "print(nginx::sites()[0].upstream);").ok().starts_with("blog\n"));
     world.file("nginx.conf", b"http { # \xff\n server { location / { proxy_pass http://blog; } } }");
-    assert_eq!(run(&world, "print(nginx::sites()[0].line);").ok(), "2\n");
+    assert_eq!(world.run_with_bin(&[], "print(nginx::sites()[0].line);").ok(), "2\n");
 }
 
 #[test]
 fn a_main_file_that_is_not_there_is_an_error() {
     let world = nginx("");
     std::fs::remove_file(world.path("nginx.conf")).unwrap();
-    assert!(run(&world, "nginx::sites();").failed(1).contains("nginx.conf`: no such file or directory"));
+    assert!(world.run_with_bin(&[], "nginx::sites();").failed(1).contains("nginx.conf`: no such file or directory"));
 }
 
 const PLACE: &str = "let p = nginx::place(\"example.jp\"); print(`${p.file}|${p.link}`);";
@@ -170,7 +159,7 @@ fn a_site_belongs_where_the_configuration_looks() {
         ("include nowhere/*.conf; include only/*;", "only/example.jp|"),
     ] {
         world.file("nginx.conf", format!("events {{}}\nhttp {{ {includes} }}\n"));
-        assert_eq!(run(&world, PLACE).ok().replace(&folder, ""), format!("{place}\n"), "{includes}");
+        assert_eq!(world.run_with_bin(&[], PLACE).ok().replace(&folder, ""), format!("{place}\n"), "{includes}");
     }
     for includes in [
         "",
@@ -180,7 +169,7 @@ fn a_site_belongs_where_the_configuration_looks() {
         "server { include conf.d/*; }",
     ] {
         world.file("nginx.conf", format!("events {{}}\ninclude conf.d/*;\nhttp {{ {includes} }}\n"));
-        let err = run(&world, PLACE).failed(1);
+        let err = world.run_with_bin(&[], PLACE).failed(1);
         assert!(
             err.contains(
                 "find the place of the site `example.jp`: no include in nginx's http block would read its file"
@@ -190,7 +179,7 @@ fn a_site_belongs_where_the_configuration_looks() {
         assert!(err.contains(&format!("help: write `include {folder}conf.d/*.conf;`")), "{err}");
     }
     for name in ["", ".hidden", "../x", "a/b"] {
-        let err = run(&world, &format!("nginx::place(\"{name}\");")).failed(1);
+        let err = world.run_with_bin(&[], &format!("nginx::place(\"{name}\");")).failed(1);
         assert!(err.contains("that is no file's name"), "{err}");
     }
 }
@@ -204,7 +193,10 @@ fn a_site_tells_where_it_can_be_asked() {
          stream { server { listen 5432; proxy_pass db:5432; } }",
     );
     let text = "for s in nginx::sites() { let ways = s.listen.map(|way| `${way.address} ${way.tls}`); print(`${s.upstream}: ${ways.join(\", \")}`); }";
-    assert_eq!(run(&world, text).ok(), "a: 127.0.0.1:80 false\nb: 127.0.0.1:8080 false, [::1]:443 true\ndb: \n");
+    assert_eq!(
+        world.run_with_bin(&[], text).ok(),
+        "a: 127.0.0.1:80 false\nb: 127.0.0.1:8080 false, [::1]:443 true\ndb: \n"
+    );
 }
 
 /// What a configuration is made of: the names of its directives, without their parameters. Rules
