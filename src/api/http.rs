@@ -1,9 +1,11 @@
 //! `http`: pages of the web, many at once, each with its own time limit.
 
 mod decode;
+mod oauth;
 mod tls;
 
-pub use decode::decode;
+pub use decode::{decode, fold};
+pub use oauth::nonce;
 
 use super::{Context, Fallible, duration, map, optional};
 use crate::process::{cause, quote};
@@ -12,14 +14,16 @@ use rhai::plugin::*;
 use rhai::{Array, Dynamic, Engine, Map, exported_module};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tls::{Authorities, Tls};
+use ureq::config::IpFamily;
 use ureq::http::{Response, Uri, header};
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{ConnectProxyConnector, Connector, NextTimeout, TcpConnector};
-use ureq::{Agent, Body};
+use ureq::{Agent, Body, ResponseExt};
 use url::Url;
 
 /// Adds the namespace.
@@ -40,11 +44,29 @@ struct Options {
     redirects: u32,
     limit: u64,
     address: Option<String>,
+    family: IpFamily,
+    connect: Option<Duration>,
+    body: Option<String>,
+    reads: bool,
     workers: usize,
 }
 
 /// What `http::get` takes, and what else `get_all` does.
-const OPTIONS: [&str; 7] = ["address", "headers", "limit", "method", "redirects", "timeout", "workers"];
+const OPTIONS: [&str; 13] = [
+    "address",
+    "basic",
+    "bearer",
+    "body",
+    "connect",
+    "headers",
+    "ip",
+    "limit",
+    "method",
+    "reads",
+    "redirects",
+    "timeout",
+    "workers",
+];
 /// The kind of a body that is text.
 const PLAIN: &str = "text/plain; charset=utf-8";
 /// The methods that only read (RFC 9110, 9.2.1).
@@ -59,6 +81,10 @@ impl Options {
             redirects: 5,
             limit: 4 * 1024 * 1024,
             address: None,
+            family: IpFamily::Any,
+            connect: None,
+            body: None,
+            reads: false,
             workers: super::pool::WORKERS,
         }
     }
@@ -68,18 +94,39 @@ impl Options {
         for (name, value) in map {
             let bad = |wanted: &str| Error::new(format!("`{what}`: the option `{name}` is {wanted}, not `{value}`"));
             let number = || value.as_int().ok().and_then(|number| u32::try_from(number).ok());
+            let text = || value.clone().into_string().ok();
+            let time = || duration(value).ok().filter(|time| !time.is_zero());
             match name.as_str() {
-                "timeout" => {
-                    self.timeout =
-                        duration(value).ok().filter(|time| !time.is_zero()).ok_or_else(|| bad("a duration"))?
+                "timeout" => self.timeout = time().ok_or_else(|| bad("a duration"))?,
+                "connect" => self.connect = Some(time().ok_or_else(|| bad("a duration"))?),
+                "ip" => {
+                    self.family = match number() {
+                        Some(4) => IpFamily::Ipv4Only,
+                        Some(6) => IpFamily::Ipv6Only,
+                        _ => return Err(bad("4 or 6")),
+                    }
+                }
+                "reads" => self.reads = value.as_bool().map_err(|_| bad("true or false"))?,
+                "basic" => {
+                    let account = text().filter(|text| text.contains(':')).ok_or_else(|| bad("`user:password`"))?;
+                    self.account(&account);
+                }
+                "bearer" => {
+                    let token = text().ok_or_else(|| bad("a token"))?;
+                    self.headers.push(("Authorization".into(), format!("Bearer {token}")));
+                }
+                "body" => {
+                    let (body, kind) = content(what, value)?;
+                    self.content_type(kind);
+                    self.body = Some(body);
                 }
                 "redirects" => self.redirects = number().ok_or_else(|| bad("a number"))?,
                 "limit" => self.limit = number().ok_or_else(|| bad("a number of bytes"))?.into(),
                 "workers" => {
                     self.workers = number().filter(|number| *number > 0).ok_or_else(|| bad("a number from 1"))? as usize
                 }
-                "address" => self.address = Some(value.clone().into_string().map_err(|_| bad("an address"))?),
-                "method" => self.method = value.clone().into_string().map_err(|_| bad("a word"))?.to_ascii_uppercase(),
+                "address" => self.address = Some(text().ok_or_else(|| bad("an address"))?),
+                "method" => self.method = text().ok_or_else(|| bad("a word"))?.to_ascii_uppercase(),
                 "headers" => {
                     let headers = value.read_lock::<Map>().ok_or_else(|| bad("a map"))?;
                     self.headers.extend(headers.iter().map(|(name, value)| (name.to_string(), value.to_string())));
@@ -97,21 +144,48 @@ impl Options {
         Ok(self)
     }
 
+    fn reads(&self) -> bool {
+        self.reads || READING.contains(&self.method.as_str())
+    }
+
     /// Refuses a method that would act in a function that reads.
     fn reading(self, what: &str) -> Result<Self> {
-        if READING.contains(&self.method.as_str()) {
+        if self.reads() {
             return Ok(self);
         }
-        Err(Error::new(format!("`{what}` reads, and `{}` acts", self.method))
-            .help(format!("write `http::post(url, body, #{{ method: \"{}\" }})`", self.method)))
+        Err(Error::new(format!("`{what}` reads, and `{}` acts", self.method)).help(format!(
+            "write `http::post(url, body, #{{ method: \"{}\" }})`, or say with `reads: true` that it changes nothing",
+            self.method
+        )))
     }
+
+    /// An account as RFC 7617 sends it.
+    fn account(&mut self, account: &str) {
+        self.headers.push(("Authorization".into(), format!("Basic {}", base64(account.as_bytes()))));
+    }
+
+    /// What a body is, unless the script says it.
+    fn content_type(&mut self, kind: &str) {
+        if !self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
+            self.headers.push(("Content-Type".into(), kind.into()));
+        }
+    }
+}
+
+/// A body and its type: text as it is, anything else as JSON.
+fn content(what: &str, body: &Dynamic) -> Result<(String, &'static str)> {
+    if body.is_string() || body.is_unit() {
+        return Ok((body.to_string(), PLAIN));
+    }
+    let json = super::to_json(body)
+        .map_err(|error| Error { message: format!("`{what}`: the body: {}", error.message), ..error })?;
+    Ok((json, "application/json"))
 }
 
 /// One request.
 #[derive(Clone, Debug)]
 struct Request {
     url: String,
-    body: Option<String>,
     options: Options,
 }
 
@@ -135,7 +209,7 @@ impl Request {
         for (name, value) in &self.options.headers {
             words.extend(["-H".into(), format!("{name}: {value}")]);
         }
-        words.extend(self.body.iter().flat_map(|body| ["--data-raw".into(), body.clone()]));
+        words.extend(self.options.body.iter().flat_map(|body| ["--data-raw".into(), body.clone()]));
         words.push(url.to_owned());
         words.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" ")
     }
@@ -151,7 +225,22 @@ struct Page {
     headers: BTreeMap<String, String>,
     seconds: f64,
     error: Option<String>,
+    fault: Option<String>,
     expiry: Option<i64>,
+    redirects: Vec<String>,
+}
+
+/// What kept a page from coming: where it lies, in one word, and a sentence.
+#[derive(Clone, Debug)]
+struct Fault {
+    kind: &'static str,
+    text: String,
+}
+
+impl From<String> for Fault {
+    fn from(text: String) -> Self {
+        Self { kind: "address", text }
+    }
 }
 
 impl Page {
@@ -159,6 +248,7 @@ impl Page {
         // To a tenth of a millisecond: more is noise.
         let seconds = (self.seconds * 10_000.0).round() / 10_000.0;
         let days = self.expiry.map(|expiry| (expiry - run.now().timestamp()).div_euclid(86_400));
+        let redirects: Array = self.redirects.into_iter().map(Into::into).collect();
         let headers: Map = self.headers.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
         map([
             ("url", self.url.into()),
@@ -168,6 +258,8 @@ impl Page {
             ("headers", headers.into()),
             ("seconds", seconds.into()),
             ("error", optional(self.error)),
+            ("fault", optional(self.fault)),
+            ("redirects", redirects.into()),
             ("cert_days", optional(days)),
         ])
     }
@@ -178,8 +270,8 @@ fn fetch(client: &Client, request: &Request) -> Page {
     let begun = Instant::now();
     let expiry = Arc::default();
     let mut page = Page { url: request.url.clone(), ..Page::default() };
-    if let Err(error) = exchange(client, request, begun, &expiry, &mut page) {
-        page.error = Some(error);
+    if let Err(fault) = exchange(client, request, begun, &expiry, &mut page) {
+        (page.fault, page.error) = (Some(fault.kind.to_owned()), Some(fault.text));
         page.body.clear();
     }
     page.seconds = begun.elapsed().as_secs_f64();
@@ -193,21 +285,21 @@ fn exchange(
     begun: Instant,
     expiry: &Arc<Mutex<Option<i64>>>,
     page: &mut Page,
-) -> std::result::Result<(), String> {
+) -> std::result::Result<(), Fault> {
     let options = &request.options;
     let mut url = Url::parse(&request.url).map_err(|error| match error {
         url::ParseError::RelativeUrlWithoutBase => "the address has no `http://` in front".to_owned(),
         error => format!("the address is not valid: {error}"),
     })?;
     if !matches!(url.scheme(), "http" | "https") {
-        return Err(format!("the address begins with `{}:`, not with `http:` or `https:`", url.scheme()));
+        return Err(format!("the address begins with `{}:`, not with `http:` or `https:`", url.scheme()).into());
     }
     url.set_fragment(None);
-    let mut headers = options.headers.clone();
+    let mut options = options.clone();
     if !url.username().is_empty() || url.password().is_some() {
         let decoded = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
         let account = format!("{}:{}", decoded(url.username()), decoded(url.password().unwrap_or_default()));
-        headers.push(("Authorization".into(), format!("Basic {}", base64(account.as_bytes()))));
+        options.account(&account);
         // It cannot fail: an http address has a host.
         let _ = url.set_username("").and_then(|()| url.set_password(None));
     }
@@ -217,6 +309,10 @@ fn exchange(
     };
     let mut config = Agent::config_builder()
         .timeout_global(Some(options.timeout.saturating_sub(begun.elapsed())))
+        .timeout_connect(options.connect)
+        .ip_family(options.family)
+        .accept_encoding(PACKED)
+        .save_redirect_history(true)
         .http_status_as_error(false)
         .max_redirects(options.redirects)
         .max_idle_connections(0)
@@ -236,34 +332,102 @@ fn exchange(
         None => Agent::with_parts(config.build(), connector, DefaultResolver::default()),
     };
     let mut builder = ureq::http::Request::builder().method(options.method.as_str()).uri(url.as_str());
-    for (name, value) in &headers {
+    for (name, value) in &options.headers {
         let value = header::HeaderValue::from_str(value).map_err(|_| format!("the header `{name}` is not valid"))?;
         builder = builder.header(name, value);
     }
-    let failed = |error| sentence(error, options);
-    let answer = match &request.body {
+    let failed = |error| fault(error, &options);
+    let answer = match &options.body {
         Some(body) => builder.body(body.as_str()).map_err(ureq::Error::Http).and_then(|request| agent.run(request)),
         None => builder.body(()).map_err(ureq::Error::Http).and_then(|request| agent.run(request)),
     };
-    read_answer(answer.map_err(failed)?, options, page).map_err(failed)
+    read_answer(answer.map_err(failed)?, &options, page)
 }
 
-fn read_answer(answer: Response<Body>, options: &Options, page: &mut Page) -> std::result::Result<(), ureq::Error> {
+/// What a server may pack a page with (RFC 9110, 8.4.1; RFC 7932).
+const PACKED: &str = "gzip, deflate, br";
+
+fn read_answer(answer: Response<Body>, options: &Options, page: &mut Page) -> std::result::Result<(), Fault> {
     page.status = answer.status().as_u16();
+    page.redirects = answer.get_redirect_history().unwrap_or_default().iter().skip(1).map(Uri::to_string).collect();
     for (name, value) in answer.headers() {
         let value = String::from_utf8_lossy(value.as_bytes());
         let all = page.headers.entry(name.as_str().to_owned()).or_default();
         *all = if all.is_empty() { value.into_owned() } else { format!("{all}, {value}") };
     }
-    let bytes = answer.into_body().into_with_config().limit(options.limit).read_to_vec()?;
+    let bytes = answer.into_body().into_with_config().limit(options.limit).read_to_vec();
+    let mut bytes = bytes.map_err(|error| fault(error, options))?;
+    let wrong = |text: String| Fault { kind: "answer", text };
+    // ureq has unpacked the others, and counted what came out.
+    match page.headers.get("content-encoding").map_or("", String::as_str).to_ascii_lowercase().trim() {
+        "" | "identity" | "gzip" | "x-gzip" | "br" => {}
+        "deflate" => {
+            bytes =
+                inflate(&bytes, options.limit).map_err(|_| wrong("the page cannot be unpacked (deflate)".into()))?;
+            if bytes.len() as u64 > options.limit {
+                return Err(fault(ureq::Error::BodyExceedsLimit(options.limit), options));
+            }
+        }
+        other => return Err(wrong(format!("the page is packed with `{other}`, which was not asked for"))),
+    }
     page.body = decode(&bytes, page.headers.get("content-type").map_or("", String::as_str));
     Ok(())
+}
+
+/// Unpacks what HTTP calls deflate: a zlib stream, but some servers send it bare (RFC 9110, 8.4.1.2).
+/// At most one byte more than the limit comes out.
+fn inflate(packed: &[u8], limit: u64) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let whole = flate2::read::ZlibDecoder::new(packed).take(limit + 1).read_to_end(&mut bytes);
+    whole.or_else(|_| {
+        bytes.clear();
+        flate2::read::DeflateDecoder::new(packed).take(limit + 1).read_to_end(&mut bytes)
+    })?;
+    Ok(bytes)
+}
+
+/// Where a failed request failed, and what it says.
+fn fault(error: ureq::Error, options: &Options) -> Fault {
+    let kind = kind(&error);
+    let text = sentence(error, options);
+    // What getaddrinfo(3) says has a kind only by its words.
+    let kind = match text.strip_prefix("the name ") {
+        Some("was not found") => "name",
+        Some(rest) if rest.contains("temporary failure") => "offline",
+        Some(_) => "name",
+        None => kind,
+    };
+    Fault { kind, text }
+}
+
+/// Where an error of ureq lies; see the namespace's documentation.
+fn kind(error: &ureq::Error) -> &'static str {
+    use std::io::ErrorKind as K;
+    use ureq::Error as E;
+    match error {
+        E::Timeout(_) => "time-out",
+        E::HostNotFound => "name",
+        E::Tls(_) | E::Rustls(_) => "tls",
+        E::BadUri(_) | E::Http(_) | E::InvalidProxyUrl => "address",
+        E::ConnectionFailed | E::ConnectProxyFailed(_) => "connect",
+        E::Io(error) if error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) => "tls",
+        E::Io(error) => match error.kind() {
+            K::ConnectionRefused => "refused",
+            K::NetworkUnreachable | K::NetworkDown => "offline",
+            K::HostUnreachable | K::TimedOut | K::AddrNotAvailable => "connect",
+            _ => "answer",
+        },
+        _ => "answer",
+    }
 }
 
 /// What a failed request says: one sentence, in lower case.
 fn sentence(error: ureq::Error, options: &Options) -> String {
     use ureq::Error as E;
     match error {
+        E::Timeout(ureq::Timeout::Connect) => {
+            format!("no connection after {} s", options.connect.unwrap_or(options.timeout).as_secs_f64())
+        }
         E::Timeout(_) => format!("timed out after {} s", options.timeout.as_secs_f64()),
         E::HostNotFound => "the name was not found".into(),
         E::TooManyRedirects => format!("more than {} redirects", options.redirects),
@@ -370,7 +534,7 @@ impl Resolver for Fixed {
 }
 
 /// Base64 with padding (RFC 4648, 4).
-fn base64(bytes: &[u8]) -> String {
+pub(super) fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let chunk = |chunk: &[u8]| {
         let value = (0..3).fold(0, |value, at| value << 8 | usize::from(chunk.get(at).copied().unwrap_or(0)));
@@ -392,9 +556,9 @@ fn told(run: &Run, client: &Client, request: &Request) -> Result<Page> {
         Page(Page),
     }
     let real = || Ok(Answer::Page(fetch(client, request)));
-    let answer = match request.body {
-        Some(_) => run.act(|| request.line(), Answer::Body(String::new()), real)?,
-        None => run.told(&format!("{} {}", request.options.method, request.url), None, real)?,
+    let answer = match request.options.reads() {
+        false => run.act(|| request.line(), Answer::Body(String::new()), real)?,
+        true => run.told(&format!("{} {}", request.options.method, request.url), None, real)?,
     };
     Ok(match answer {
         Answer::Body(body) => Page { url: request.url.clone(), status: 200, body, ..Page::default() },
@@ -428,44 +592,40 @@ fn send_one(context: &Context, request: Request) -> Result<Map> {
 fn get(context: &Context, url: &str, options: &Map) -> Result<Map> {
     let options = Options::new("GET").with("http::get", options)?.reading("http::get")?;
     context.run.reading();
-    send_one(context, Request { url: url.to_owned(), body: None, options })
+    send_one(context, Request { url: url.to_owned(), options })
 }
 
 fn get_all(context: &Context, sites: Array, options: &Map) -> Result<Array> {
     let what = "http::get_all";
     let options = Options::new("GET").with(what, options)?;
-    let request = |site: Dynamic| {
-        let site = site.flatten();
-        let Some(mut own) = site.read_lock::<Map>().map(|map| map.clone()) else {
-            let url = site.into_string().map_err(|kind| {
-                Error::new(format!("`{what}`: a site is an address or a map with one, not a value of type `{kind}`"))
-            })?;
-            return Ok(Request { url, body: None, options: options.clone().reading(what)? });
-        };
-        let url = own.remove("url").and_then(|url| url.into_string().ok());
-        let url = url.ok_or_else(|| Error::new(format!("`{what}`: a site has no `url`")))?;
-        Ok(Request { url, body: None, options: options.clone().with(what, &own)?.reading(what)? })
-    };
-    let requests = sites.into_iter().map(request).collect::<Result<Vec<_>>>()?;
+    let requests = sites.into_iter().map(|site| asked(what, site, &options)).collect::<Result<Vec<_>>>()?;
     context.run.reading();
     Ok(send_all(context, requests, options.workers)?.into_iter().map(Into::into).collect())
+}
+
+/// A request as `get_all` takes one, without asking.
+fn asked(what: &str, site: Dynamic, options: &Options) -> Result<Request> {
+    let site = site.flatten();
+    let Some(mut own) = site.read_lock::<Map>().map(|map| map.clone()) else {
+        let url = site.into_string().map_err(|kind| {
+            Error::new(format!("`{what}`: a site is an address or a map with one, not a value of type `{kind}`"))
+        })?;
+        return Ok(Request { url, options: options.clone().reading(what)? });
+    };
+    let url = own.remove("url").and_then(|url| url.into_string().ok());
+    let url = url.ok_or_else(|| Error::new(format!("`{what}`: a site has no `url`")))?;
+    Ok(Request { url, options: options.clone().with(what, &own)?.reading(what)? })
 }
 
 fn post(context: &Context, url: &str, body: &Dynamic, options: &Map) -> Result<Map> {
     let what = "http::post";
     let mut options = Options::new("POST").with(what, options)?;
-    let plain = body.is_string() || body.is_unit();
-    let body = if plain {
-        body.to_string()
-    } else {
-        super::to_json(body)
-            .map_err(|error| Error { message: format!("`{what}`: the body: {}", error.message), ..error })?
-    };
-    if !options.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
-        let kind = if plain { PLAIN } else { "application/json" };
-        options.headers.push(("Content-Type".into(), kind.into()));
+    let (body, kind) = content(what, body)?;
+    if options.body.replace(body).is_some() {
+        return Err(Error::new(format!("`{what}`: the body stands behind the address, and not in the options")));
     }
-    let request = Request { url: url.to_owned(), body: Some(body), options };
+    options.content_type(kind);
+    let request = Request { url: url.to_owned(), options };
     if context.run.planned(|| request.line()) {
         return Ok(Page { url: url.to_owned(), ..Page::default() }.map(&context.run));
     }
@@ -480,8 +640,9 @@ pub fn tell(run: &Arc<Run>, url: &str, text: &str, limit: Duration) -> Result<()
     let context = Context::new(run.clone());
     let mut options = Options::new("POST");
     options.timeout = limit;
-    options.headers.push(("Content-Type".into(), PLAIN.into()));
-    let request = Request { url: url.to_owned(), body: Some(text.to_owned()), options };
+    options.content_type(PLAIN);
+    options.body = Some(text.to_owned());
+    let request = Request { url: url.to_owned(), options };
     if run.planned(|| request.line()) {
         return Ok(());
     }
@@ -494,14 +655,21 @@ pub fn tell(run: &Arc<Run>, url: &str, text: &str, limit: Duration) -> Result<()
     }
 }
 
-/// Pages of the web. A page is `#{url, ok, status, body, headers, seconds, error, cert_days}`:
-/// `ok` is false for an error and from status 400; `body` is text, whatever its encoding was;
-/// `headers` have names in lower case; `error` is a sentence, or `()`; `cert_days` are the days
-/// until the first of the server's certificates expires, `()` without https.
+/// Pages of the web. A page is `#{url, ok, status, body, headers, seconds, error, fault, cert_days,
+/// redirects}`: `ok` is false for an error and from status 400; `body` is text, whatever its encoding
+/// was; `headers` have names in lower case; `error` is a sentence, or `()`; `cert_days` are the days
+/// until the first of the server's certificates expires, also when it is refused, `()` without
+/// https; `redirects` are the addresses that it was sent on to, the last one is the page's.
+/// `fault` says where an error lies: `"address"` (of the request, or another option), `"offline"`
+/// (this host has no network, or no name server answers), `"name"` (there is none in the DNS),
+/// `"refused"`, `"connect"`, `"tls"` (the certificate too), `"time-out"`, `"answer"` (what came is
+/// no proper page), or `()`.
 ///
-/// Options: `timeout` for all of it (`"10s"`), `headers` (a map), `method`, `redirects` (5),
-/// `limit` of the body in bytes (4 MiB), `address` to ask instead of the one that the name has
-/// (`"172.17.0.2"`, `"127.0.0.1:8080"`, as `curl --resolve`), `workers` at once (32).
+/// Options: `timeout` for all of it (`"10s"`), `connect` for the connection, `headers` (a map),
+/// `basic` (`"user:password"`), `bearer` (a token), `method`, `body`, `redirects` (5), `limit` of the
+/// unpacked body in bytes (4 MiB), `address` to ask instead of the one that the name has
+/// (`"172.17.0.2"`, `"127.0.0.1:8080"`, as `curl --resolve`), `ip` (4 or 6), `workers` at once (32).
+/// A method that acts is sent by `post`; with `reads: true` you say that here it changes nothing.
 #[export_module]
 mod http {
     /// Fetches a page.
@@ -569,6 +737,85 @@ mod http {
     #[rhai_fn(name = "get_all", return_raw)]
     pub fn get_all_with(call: NativeCallContext, sites: Array, opts: Map) -> Fallible<Array> {
         Ok(super::get_all(&Context::of(&call), sites, &opts)?)
+    }
+
+    /// What is wrong with the options of a site, without asking it.
+    ///
+    /// - `site`: an address, or a map with `url` and options, as for `get_all`.
+    ///
+    /// Returns a sentence, or `""`.
+    ///
+    /// ```rhai
+    /// print(http::fault(#{ url: "http://localhost/", timout: "2s" }));
+    /// ```
+    pub fn fault(site: Dynamic) -> String {
+        asked("http::get_all", site, &Options::new("GET")).map_or_else(|error| error.message, |_| String::new())
+    }
+
+    /// Whether a page shows a word, or something that a regular expression matches. Characters that
+    /// encodings of Japanese map in two ways are one, so that the `〜` of one keyboard finds the `～`
+    /// of another.
+    ///
+    /// - `page`: what `get` returns.
+    /// - `word`: text, taken as it is, or what `regex(...)` gives.
+    ///
+    /// Returns true or false.
+    ///
+    /// Errors: when `word` is neither, and when `page` is none.
+    ///
+    /// ```rhai
+    /// let page = http::get("http://localhost/");
+    /// if !http::shows(page, "Welcome") { print("the page is not what it was"); }
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn shows(page: Map, word: Dynamic) -> Fallible<bool> {
+        let what = "http::shows";
+        let body = page.get("body").and_then(|body| body.clone().into_string().ok());
+        let body = fold(&body.ok_or_else(|| Error::new(format!("`{what}`: that is no page")))?);
+        if let Some(pattern) = word.read_lock::<super::super::text::Pattern>() {
+            // No twin has a meaning in a pattern; as the end of a range it may be out of order.
+            let folded = regex::Regex::new(&fold(pattern.0.as_str()));
+            return Ok(folded.as_ref().unwrap_or(&pattern.0).is_match(&body));
+        }
+        let word = word.into_string().map_err(|kind| {
+            Error::new(format!("`{what}`: a word is text or a regular expression, not a value of type `{kind}`"))
+        })?;
+        Ok(body.contains(&fold(&word)))
+    }
+
+    /// The `Authorization` header of a request that is signed by OAuth 1.0a with HMAC-SHA1, such as
+    /// X wants it (RFC 5849).
+    ///
+    /// - `method`: `"POST"`.
+    /// - `url`: the address; what it asks behind `?` is signed too. JSON in the body takes no part.
+    /// - `keys`: `#{consumer_key, consumer_secret, token, token_secret}`.
+    ///
+    /// Returns a string.
+    ///
+    /// Errors: for an address that is none, and a key that is missing.
+    ///
+    /// ```rhai
+    /// let keys = #{ consumer_key: "a", consumer_secret: "b", token: "c", token_secret: "d" };
+    /// let header = http::oauth1("POST", "https://api.x.com/2/tweets", keys);
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn oauth1(method: &str, url: &str, keys: Map) -> Fallible<String> {
+        let key = |name: &str| {
+            let key = keys.get(name).and_then(|key| key.clone().into_string().ok());
+            key.ok_or_else(|| Error::new(format!("sign a request: the key `{name}` is missing")))
+        };
+        let address = Url::parse(url).map_err(|error| Error::new(format!("sign a request for `{url}`: {error}")))?;
+        // The real time, not that of `--at`: the server compares it with its own clock.
+        let parameters = [
+            ("oauth_consumer_key", key("consumer_key")?),
+            ("oauth_nonce", super::nonce()?),
+            ("oauth_signature_method", "HMAC-SHA1".to_owned()),
+            ("oauth_timestamp", chrono::Utc::now().timestamp().to_string()),
+            ("oauth_token", key("token")?),
+            ("oauth_version", "1.0".to_owned()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value));
+        Ok(oauth::header(method, &address, &parameters, &key("consumer_secret")?, &key("token_secret")?))
     }
 
     /// Sends a body. An act: under `--dry-run` it is printed as a line for `curl`, and the page

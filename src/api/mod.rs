@@ -12,6 +12,7 @@ pub mod docker;
 pub mod file;
 pub mod hosts;
 pub mod http;
+pub mod message;
 pub mod moyai;
 pub mod nginx;
 pub mod parallel;
@@ -232,6 +233,7 @@ pub fn register(engine: &mut Engine) {
     file::register(engine);
     hosts::register(engine);
     http::register(engine);
+    message::register(engine);
     moyai::register(engine);
     nginx::register(engine);
     parallel::register(engine);

@@ -3,8 +3,10 @@
 use super::{Context, Fallible};
 use crate::run::{Error, Result};
 use crate::schedule;
+use crate::schedule::crontab::Expression;
+use crate::schedule::zone::Zone;
 use chrono::format::{Item, StrftimeItems};
-use chrono::{DateTime, Datelike, Local, TimeZone, Timelike};
+use chrono::{DateTime, Datelike, Local, TimeDelta, TimeZone, Timelike};
 use rhai::plugin::*;
 use rhai::{Dynamic, Engine, exported_module};
 use std::fmt::Write;
@@ -119,6 +121,30 @@ mod time {
     #[rhai_fn(return_raw)]
     pub fn plus(time: Time, span: &str) -> Fallible<Time> {
         Ok(Time(schedule::shifted(time.0, span, true)?))
+    }
+
+    /// Whether the time is in a stretch that begins at each time of a crontab line, such as a window for
+    /// maintenance.
+    ///
+    /// - `line`: as in `every`; or a moment, such as `"2026-12-01 03:00"`.
+    /// - `span`: how long it lasts: `"2h"`; its end is no part of it.
+    ///
+    /// Returns true or false.
+    ///
+    /// Errors: for what is no crontab line or moment, and for what is no duration.
+    ///
+    /// ```rhai
+    /// if now().is_in("0 3 * * sun", "2h") { log("the host is being worked on"); }
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn is_in(time: Time, line: &str, span: &str) -> Fallible<bool> {
+        let span = TimeDelta::from_std(schedule::duration(span)?).unwrap_or(TimeDelta::MAX);
+        if let Ok(begin) = schedule::moment(line) {
+            return Ok(begin <= time.0 && time.0 < begin + span);
+        }
+        let begins = Expression::parse(line, &Zone::Host).map_err(|fault| fault.error(line))?;
+        let now = time.0.to_utc();
+        Ok(begins.last(now - span, now).is_some())
     }
 
     /// The year.

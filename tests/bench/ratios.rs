@@ -26,6 +26,8 @@ const IDLE: Duration = Duration::from_secs(60);
 const SITES: usize = 100;
 /// How long the server of the sites takes to answer.
 const ANSWER: Duration = Duration::from_millis(50);
+/// The server of the thousand sites.
+const SLOW: Duration = Duration::from_millis(200);
 const WORDS: &str = "このサイトはなんとか.jpです";
 
 /// The article's way to names in the hosts file, in a folder instead of in /etc and /tmp.
@@ -84,11 +86,12 @@ fn main() -> ExitCode {
     }
     let mut table = Table::default();
     let folder = tempfile::Builder::new().prefix("moyai-bench-").tempdir().expect("make a folder");
-    let parts: [(&str, Part); 7] = [
+    let parts: [(&str, Part); 8] = [
         ("start-up", start_up),
         ("hosts-sync", hosts_sync),
         ("many", many),
         ("monitor", monitor),
+        ("sites", sites),
         ("daemon", daemon),
         ("stream", stream),
         ("state", state),
@@ -209,7 +212,7 @@ fn replay(calls: &[Vec<String>]) -> Duration {
 }
 
 fn monitor(table: &mut Table, folder: &Path) {
-    let port = serve();
+    let port = serve(ANSWER);
     // An address each, so that no connection serves two sites.
     let urls: Vec<String> = (1..=SITES).map(|i| format!("http://127.0.1.{i}:{port}/")).collect();
     let scripts = folder.join("scripts");
@@ -227,6 +230,107 @@ fn monitor(table: &mut Table, folder: &Path) {
     let curl = "xargs -P 32 -n 1 curl -sSf -o /dev/null <urls";
     table.row("monitor / xargs -P 32 curl", ratio(15, || run(&mut moyai()), || bash(folder, curl)), 1.0, "");
     table.row("  peak memory", peak(moyai()), 25.0, " MiB");
+}
+
+/// Many sites on a slow server, and three among them that never end.
+fn sites(table: &mut Table, folder: &Path) {
+    // As many at once as `lib/look` asks.
+    const WORKERS: usize = 128;
+    const MANY_SITES: usize = 1000;
+    let port = serve(SLOW);
+    let scripts = folder.join("many-sites");
+    fs::create_dir(&scripts).expect("make a folder");
+    fs::set_permissions(&scripts, fs::Permissions::from_mode(0o700)).expect("close the folder");
+    let urls: Vec<String> =
+        (0..MANY_SITES).map(|i| format!("http://127.0.{}.{}:{port}/", i / 250 + 2, i % 250 + 1)).collect();
+    let config = |more: &str| {
+        let sites: String = urls.iter().map(|url| format!("#{{ url: \"{url}\", words: \"{WORDS}\" }},\n")).collect();
+        fs::write(scripts.join("config.rhai"), format!("const ASK_AGAIN = \"\";\nconst SITES = [{sites}{more}];\n"))
+            .expect("write the configuration");
+    };
+    let moyai = |words: &[&str]| {
+        let mut command = moyai(folder, words);
+        command.env("MOYAI_SCRIPTS", &scripts);
+        command
+    };
+    config("");
+    let ideal = SLOW * (MANY_SITES as u32).div_ceil(WORKERS as u32);
+    let mut times: Vec<f64> = (0..3).map(|_| run(&mut moyai(&["run", "monitor"])).as_secs_f64()).collect();
+    times.sort_by(f64::total_cmp);
+    table.row("1,000 sites of 200 ms / the ideal of the workers", times[1] / ideal.as_secs_f64(), 1.3, "");
+    table.row("  peak memory", peak(moyai(&["run", "monitor"])), 96.0, " MiB");
+    // One after another, so that 20 tell what 1,000 take.
+    let some: String = urls[..20].iter().map(|url| format!("sites_[\"{url}\"]=\"{WORDS}\"\n")).collect();
+    let article =
+        bash(folder, &format!("declare -A sites_\n{some}{ARTICLE_MONITOR}")).as_secs_f64() * MANY_SITES as f64 / 20.0;
+    table.row("  monitor / the article's wget loop", times[1] / article, 1.0 / 100.0, "");
+    // Of the processor's time, in hundredths of a second, by the kernel's count.
+    let spent = |work: &mut dyn FnMut()| {
+        let before = children();
+        work();
+        (children() - before) as f64
+    };
+    let ours = spent(&mut || {
+        run(&mut moyai(&["run", "monitor"]));
+    });
+    fs::write(folder.join("many-urls"), urls[..250].join("\n")).expect("write the addresses");
+    let theirs = spent(&mut || {
+        bash(folder, "xargs -P 32 -n 1 curl -sSf -o /dev/null <many-urls");
+    });
+    table.row("  processor's time of a check / of curl", ours / MANY_SITES as f64 / (theirs / 250.0), 1.0, "");
+
+    // Those that hang, drip or never end are at their time-out, and nobody waits for them.
+    let never = never();
+    let bad: String = ["hang", "drip", "endless"]
+        .map(|way| format!("#{{ name: \"{way}\", url: \"http://127.0.0.1:{never}/{way}\", timeout: \"1s\" }},"))
+        .concat();
+    config(&bad);
+    let output = moyai(&["run", "monitor", "--json"]).output().expect("start moyai");
+    let rows: serde_json::Value = serde_json::from_slice(&output.stdout).expect("rows of JSON");
+    let (mut late, mut slowest) = (0.0_f64, 0.0_f64);
+    for row in rows.as_array().expect("rows") {
+        let seconds = row["seconds"].as_f64().expect("seconds");
+        if row["state"] == "fine" {
+            slowest = slowest.max(seconds);
+        } else {
+            late = late.max(seconds - 1.0);
+        }
+    }
+    table.row("  seconds that a bad site ends after its time-out", late, 0.2, "");
+    table.row("  the slowest good site beside three bad / 200 ms", slowest / SLOW.as_secs_f64(), 1.5, "");
+}
+
+/// The processor's time of all children that have ended, in ticks: cutime and cstime of proc(5).
+fn children() -> u64 {
+    let stat = fs::read_to_string("/proc/self/stat").expect("read the own state");
+    let fields: Vec<&str> = stat.rsplit(')').next().expect("fields").split_whitespace().collect();
+    fields[13].parse::<u64>().expect("a number") + fields[14].parse::<u64>().expect("a number")
+}
+
+/// A server that says nothing, a byte now and then, or headers without an end; gives its port.
+fn never() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("listen");
+    let port = listener.local_addr().expect("a port").port();
+    std::thread::spawn(move || {
+        for mut connection in listener.incoming().flatten() {
+            std::thread::spawn(move || {
+                let mut request = [0; 1024];
+                let read = connection.read(&mut request).unwrap_or(0);
+                let text = String::from_utf8_lossy(&request[..read]).into_owned();
+                let (head, piece, pause) = match text.split(' ').nth(1) {
+                    Some("/drip") => ("HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n", "x", 20),
+                    Some("/endless") => ("HTTP/1.1 200 OK\r\n\r\n", "all work and no play ", 5),
+                    _ => ("", "", 100),
+                };
+                let mut sent = connection.write_all(head.as_bytes());
+                while sent.is_ok() {
+                    sleep(Duration::from_millis(pause));
+                    sent = connection.write_all(piece.as_bytes());
+                }
+            });
+        }
+    });
+    port
 }
 
 /// The usual way to do it in Python: all names anew at each event. It is so quick that at `die` the
@@ -520,19 +624,19 @@ fn calls(folder: &Path, mut command: Command) -> Vec<Vec<String>> {
 }
 
 /// A server on every address of the loopback that takes its time; gives its port.
-fn serve() -> u16 {
+fn serve(answer_after: Duration) -> u16 {
     let listener = TcpListener::bind("0.0.0.0:0").expect("listen");
     let port = listener.local_addr().expect("a port").port();
     std::thread::spawn(move || {
         for connection in listener.incoming().flatten() {
-            std::thread::spawn(move || answer(connection));
+            std::thread::spawn(move || answer(connection, answer_after));
         }
     });
     port
 }
 
 /// Answers one request. A client that goes away is no matter of ours.
-fn answer(mut connection: TcpStream) {
+fn answer(mut connection: TcpStream, after: Duration) {
     let (mut request, mut bytes) = (Vec::new(), [0; 4096]);
     while !request.windows(4).any(|end| end == b"\r\n\r\n") {
         match connection.read(&mut bytes) {
@@ -540,7 +644,7 @@ fn answer(mut connection: TcpStream) {
             Ok(read) => request.extend_from_slice(&bytes[..read]),
         }
     }
-    sleep(ANSWER);
+    sleep(after);
     let body = format!("<html><body>{WORDS}</body></html>\n");
     let head = format!(
         "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",

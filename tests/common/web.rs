@@ -109,6 +109,10 @@ fn answer(stream: &mut impl Stream, seen: &Mutex<Vec<String>>, port: u16) -> std
         "/ok" => ok(stream, "X-Two: a\r\nX-TWO: b\r\n", b"all is well"),
         "/404" => send(stream, "404 Not Found", "", b"nothing here"),
         "/500" => send(stream, "500 Oops", "", b"broken"),
+        "/once" => {
+            let before = seen.lock().unwrap().iter().filter(|request| request.starts_with("GET /once ")).count();
+            if before > 1 { ok(stream, "", b"now") } else { send(stream, "503 Busy", "", b"not yet") }
+        }
         "/wait" => {
             std::thread::sleep(Duration::from_millis(50));
             ok(stream, "", b"late")
@@ -130,6 +134,25 @@ fn answer(stream: &mut impl Stream, seen: &Mutex<Vec<String>>, port: u16) -> std
         "/away" => send(stream, "302 Found", &format!("Location: http://127.0.0.1:{port}/ok\r\n"), b""),
         "/gzip" => ok(stream, "Content-Encoding: gzip\r\n", &gzip(b"packed", 1)),
         "/bomb" => ok(stream, "Content-Encoding: gzip\r\n", &gzip(&[0; 1024 * 1024], 64)),
+        "/deflate" | "/raw-deflate" => {
+            let packed = if path == "/deflate" { zlib(b"packed") } else { zlib(b"packed")[2..].to_vec() };
+            ok(stream, "Content-Encoding: deflate\r\n", &packed)
+        }
+        "/deflate-bomb" => ok(stream, "Content-Encoding: deflate\r\n", &zlib(&vec![0; 64 * 1024 * 1024])),
+        "/deflate-garbage" => ok(stream, "Content-Encoding: deflate\r\n", b"\xff\xff\xff"),
+        // A window of 16 bits, six bytes as they are, the end (RFC 7932, 9).
+        "/br" => ok(stream, "Content-Encoding: br\r\n", b"\x50\x00\x10packed\x03"),
+        "/zstd" => ok(stream, "Content-Encoding: zstd\r\n", b"(\xb5/\xfd"),
+        "/away-to-404" => send(stream, "302 Found", "Location: /404\r\n", b""),
+        // `/hex/CHARSET/BYTES`: a page in any encoding, `-` for one that says nothing of it.
+        hex if hex.starts_with("/hex/") => {
+            let mut parts = hex.split('/').skip(2);
+            let (charset, digits) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+            let bytes: Vec<u8> =
+                (0..digits.len() / 2).map(|at| u8::from_str_radix(&digits[at * 2..][..2], 16).unwrap()).collect();
+            let said = if charset == "-" { String::new() } else { format!("; charset={charset}") };
+            ok(stream, &format!("Content-Type: text/html{said}\r\n"), &bytes)
+        }
         "/sjis" => ok(stream, "Content-Type: text/html\r\n", b"<meta charset=Shift_JIS>\x82\xb1\x82\xf1"),
         "/nul" => ok(stream, "", b"a\0b"),
         "/bad-charset" => ok(stream, "Content-Type: text/html; charset=klingon\r\n", "é".as_bytes()),
@@ -140,6 +163,12 @@ fn answer(stream: &mut impl Stream, seen: &Mutex<Vec<String>>, port: u16) -> std
         "/nothing" => Ok(()),
         other => ok(stream, "", other.as_bytes()),
     }
+}
+
+/// The bytes as a zlib stream.
+fn zlib(bytes: &[u8]) -> Vec<u8> {
+    let mut writer = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
+    writer.write_all(bytes).and_then(|()| writer.finish()).unwrap()
 }
 
 /// What gzip(1) makes of the text, this many times over.

@@ -20,7 +20,7 @@ fn sick(web: &Web, path: &str, options: &str, error: &str) {
 #[test]
 fn a_page_has_exactly_the_fields_that_are_documented() {
     let web = Web::start();
-    let fields = r#"["body", "cert_days", "error", "headers", "ok", "seconds", "status", "url"]"#;
+    let fields = r#"["body", "cert_days", "error", "fault", "headers", "ok", "redirects", "seconds", "status", "url"]"#;
     assert_eq!(of(&web, "/ok", "", "p.keys()"), fields);
     assert_eq!(
         of(
@@ -84,6 +84,9 @@ fn a_server_that_misbehaves_is_one_clear_sentence() {
     sick(&web, "/big", "", "the page is larger than 4194304 bytes");
     sick(&web, "/ok", "limit: 10", "the page is larger than 10 bytes");
     sick(&web, "/bomb", "", "the page is larger than 4194304 bytes");
+    sick(&web, "/deflate-bomb", "", "the page is larger than 4194304 bytes");
+    sick(&web, "/deflate-garbage", "", "the page cannot be unpacked (deflate)");
+    sick(&web, "/zstd", "", "the page is packed with `zstd`, which was not asked for");
     let garbage = of(&web, "/garbage", "", "p.error");
     assert!(garbage.starts_with("the answer is not proper HTTP: "), "{garbage}");
     let endless = of(&web, "/endless-headers", "", "p.error");
@@ -106,7 +109,10 @@ fn a_server_that_hangs_or_drips_ends_at_its_time_out() {
 #[test]
 fn pages_are_text_whatever_their_encoding() {
     let web = Web::start();
-    assert_eq!(of(&web, "/gzip", "", "p.body"), "packed");
+    for path in ["/gzip", "/deflate", "/raw-deflate", "/br"] {
+        assert_eq!(of(&web, path, "", "p.body"), "packed", "{path}");
+    }
+    assert!(web.last().to_lowercase().contains("accept-encoding: gzip, deflate, br\r\n"), "{}", web.last());
     assert!(of(&web, "/sjis", "", "p.body").ends_with("こん"));
     assert_eq!(of(&web, "/nul", "", "p.body.len()"), "3");
     assert_eq!(of(&web, "/bad-charset", "", "p.body"), "é");
@@ -230,6 +236,70 @@ fn a_dry_run_reads_and_prints_each_post_as_a_line_that_does_it() {
     ] {
         assert!(asked.contains(part), "{part}\n{asked}");
     }
+}
+
+#[test]
+fn each_fault_has_its_kind_and_each_page_its_way() {
+    let web = Web::start();
+    for (path, options, fault) in [
+        ("/ok", "", ""),
+        ("/500", "", ""),
+        ("/hang", "timeout: 0.2", "time-out"),
+        ("/garbage", "", "answer"),
+        ("/truncated", "", "answer"),
+        ("/loop", "", "answer"),
+        ("/ok", "address: \"127.0.0.1:1\"", "refused"),
+        ("/ok", "ip: 6", "name"),
+        ("/ok", "headers: #{ a: \"x\\ny\" }", "address"),
+    ] {
+        assert_eq!(of(&web, path, options, "p.fault ?? ``"), fault, "{path} {options}");
+    }
+    let world = World::new();
+    assert_eq!(world.run("print(http::get(\"http://nothing.invalid/\").fault in [`name`, `offline`])").ok(), "true\n");
+    assert_eq!(of(&web, "/away-to-404", "", "`${p.redirects} ${p.status}`"), format!("[\"{}\"] 404", web.url("/404")));
+    assert_eq!(of(&web, "/ok", "ip: 4", "`${p.redirects} ${p.body}`"), "[] all is well");
+}
+
+/// The queue of a listener that takes nobody is soon full; who comes then waits for an answer to
+/// its SYN, as with a firewall that drops.
+#[test]
+fn a_connection_has_a_time_out_of_its_own() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    rustix::net::listen(&listener, 0).unwrap();
+    let _held: Vec<_> = (0..3)
+        .map(|_| std::net::TcpStream::connect_timeout(&([127, 0, 0, 1], port).into(), Duration::from_millis(200)))
+        .collect();
+    let begun = Instant::now();
+    let script = format!(
+        "let p = http::get(\"http://127.0.0.1:{port}/\", #{{ connect: \"300ms\" }}); print(`${{p.error}} ${{p.fault}}`);"
+    );
+    assert_eq!(World::new().run(&script).ok(), "no connection after 0.3 s time-out\n");
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn a_site_can_be_asked_with_an_account_a_token_and_a_body_that_changes_nothing() {
+    let web = Web::start();
+    of(&web, "/ok", "basic: \"me:p@ss\"", "1");
+    assert!(
+        web.last().contains("uthorization: Basic bWU6cEBzcw==\r\n") || web.last().contains("Basic bWU6cEBzcw=="),
+        "{}",
+        web.last()
+    );
+    of(&web, "/ok", "bearer: \"abc\"", "1");
+    assert!(web.last().contains("Bearer abc\r\n"), "{}", web.last());
+    of(&web, "/ok", "method: \"POST\", body: #{ q: 1 }, reads: true", "1");
+    assert!(web.last().starts_with("POST /ok ") && web.last().ends_with("\r\n\r\n{\"q\":1}"), "{}", web.last());
+    let script = format!("http::post(\"{}\", `a`, #{{ body: `b` }})", web.url("/ok"));
+    let err = World::new().run(&script).failed(1);
+    assert!(err.contains("the body stands behind the address"), "{err}");
+    let script = "for s in [#{ url: `http://x/`, timout: 3 }, #{ url: `http://x/`, method: `PUT` }, #{}, 3, `http://x/`] { print(http::fault(s)); }";
+    assert_eq!(
+        World::new().run(script).ok(),
+        "`http::get_all` has no option `timout`\n`http::get_all` reads, and `PUT` acts\n`http::get_all`: a site has no `url`\n\
+         `http::get_all`: a site is an address or a map with one, not a value of type `i64`\n\n"
+    );
 }
 
 #[test]

@@ -1,0 +1,227 @@
+//! Reports, to servers that check each request as the real services do (`services.py`).
+
+use crate::common::{Gave, World, read};
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Child, Command, Stdio};
+
+/// The services, and a world with the secrets that they want.
+struct Services {
+    world: World,
+    port: u16,
+    server: Child,
+}
+
+impl Drop for Services {
+    fn drop(&mut self) {
+        let _ = self.server.kill().and_then(|()| self.server.wait());
+    }
+}
+
+const SECRETS: [(&str, &str); 9] = [
+    ("x-consumer-key", "consumer"),
+    ("x-consumer-secret", "consumer secret&"),
+    ("x-access-token", "access"),
+    ("x-access-secret", "access=secret"),
+    ("mastodon", "mastodon-token"),
+    ("slack", "T0/B0/slack-token"),
+    ("discord", "42/discord-token"),
+    ("telegram", "bot:token"),
+    ("phone", "ntfy-token"),
+];
+
+impl Services {
+    fn start() -> Self {
+        let world = World::new();
+        // Debian's Python, which has Debian's oauthlib.
+        let mut server = Command::new("/usr/bin/python3")
+            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/services.py"))
+            .arg(world.path("taken"))
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let port = line.trim().parse().expect("the services start: is python3-oauthlib installed?");
+        for (name, value) in SECRETS {
+            let path = world.file(&format!("state/secrets/{name}"), format!("{value}\n"));
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        }
+        Self { world, port, server }
+    }
+
+    fn tell(&self, targets: &[&str]) {
+        let targets: Vec<String> = targets
+            .iter()
+            .map(|target| if target.starts_with('#') { (*target).to_owned() } else { format!("\"{target}\"") })
+            .map(|target| target.replace("HOST", &format!("http://127.0.0.1:{}", self.port)))
+            .collect();
+        self.world.script("config", &format!("const TELL = [{}];", targets.join(", ")));
+    }
+
+    fn send(&self, text: &str) -> Gave {
+        self.world.script("send", "import \"lib/notify\" as notify; notify::send(args[0]);");
+        self.world.moyai(["run", "send", "--", text])
+    }
+
+    /// What is kept is sent.
+    fn again(&self, time: &str) -> Gave {
+        self.world.script("again", "import \"lib/notify\" as notify; notify::deliver(notify::take([]));");
+        self.world.moyai(["run", "again", "--at", time])
+    }
+
+    /// What the services took: service and text.
+    fn taken(&self) -> Vec<(String, String)> {
+        let text = std::fs::read_to_string(self.world.path("taken")).unwrap_or_default();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+}
+
+const ALL: [&str; 7] = [
+    "x+HOST",
+    "mastodon+HOST",
+    "slack+HOST",
+    "discord+HOST/",
+    "telegram+HOST/-100",
+    "ntfy+HOST/pier#phone",
+    "webhook+HOST/hook",
+];
+const TEXT: &str = "2026-12-01 03:00:00 : http://なんとか.jp/ is sick: status 502 & \"a+b\" 100% 舫い 😀";
+
+#[test]
+fn every_service_takes_a_report() {
+    let services = Services::start();
+    services.tell(&ALL);
+    assert_eq!(services.send(TEXT).ok(), "");
+    let names = ["x", "mastodon", "slack", "discord", "telegram", "ntfy", "webhook"];
+    assert_eq!(services.taken(), names.map(|name| (name.to_owned(), TEXT.to_owned())));
+}
+
+#[test]
+fn a_long_report_is_split_or_cut_as_each_service_counts() {
+    let services = Services::start();
+    services.tell(&ALL);
+    let long: String = (0..300).map(|n| format!("http://なんとか{n}.example.jp/道 is sick: status 502, ")).collect();
+    services.send(&long).ok();
+    let plain = |text: &str| text.split_whitespace().collect::<String>();
+    for name in ["x", "mastodon", "slack", "discord", "telegram", "ntfy", "webhook"] {
+        let parts: Vec<_> =
+            services.taken().into_iter().filter(|(service, _)| service == name).map(|(_, text)| text).collect();
+        assert_eq!(plain(&parts.concat()), plain(&long), "{name}");
+        assert_eq!(parts.len() > 1, !matches!(name, "slack" | "webhook"), "{name}: {}", parts.len());
+    }
+    std::fs::remove_file(services.world.path("taken")).unwrap();
+    services.tell(&["#{ to: \"x+HOST\", long: \"cut\" }", "#{ to: \"ntfy+HOST/pier#phone\", long: \"cut\" }"]);
+    services.send(&long).ok();
+    let taken = services.taken();
+    assert!(taken.len() == 2 && taken.iter().all(|(_, text)| text.ends_with('…')), "{taken:?}");
+}
+
+#[test]
+fn what_was_taken_without_an_answer_is_not_there_twice() {
+    let services = Services::start();
+    services.tell(&["x+HOST", "mastodon+HOST"]);
+    let err = services.send("is sick [lost]").failed(1);
+    assert!(err.contains("the server closed the connection"), "{err}");
+    services.again("2026-12-01 03:00").ok();
+    let mut taken: Vec<_> = services.taken().into_iter().map(|(service, _)| service).collect();
+    taken.sort();
+    assert_eq!(taken, ["mastodon", "x"]);
+    // Nothing is left.
+    services.again("2026-12-01 04:00").ok();
+    assert_eq!(services.taken().len(), 2);
+}
+
+#[test]
+fn a_service_that_is_busy_gets_its_reports_later_and_in_their_order() {
+    let services = Services::start();
+    services.tell(&["slack+HOST"]);
+    assert!(services.send("one [busy]").failed(1).contains("status 503: Service Unavailable"));
+    services.send("two").ok();
+    let taken: Vec<_> = services.taken().into_iter().map(|(_, text)| text).collect();
+    assert_eq!(taken, ["one [busy]", "two"]);
+}
+
+#[test]
+fn a_limit_is_waited_for_as_long_as_the_service_says() {
+    let services = Services::start();
+    services.tell(&["x+HOST", "discord+HOST"]);
+    let err = services.send("[limit]").failed(1);
+    assert!(
+        err.contains("status 429: {\"title\": \"Too Many Requests\"") && err.contains("You are being rate limited"),
+        "{err}"
+    );
+    let later = |seconds: i64| (chrono::Local::now() + chrono::TimeDelta::seconds(seconds)).format("%F %T").to_string();
+    assert_eq!(services.again(&later(50)).ok(), "", "nobody is asked");
+    let err = services.again(&later(80)).failed(1);
+    assert!(err.contains("discord") && !err.contains("x+"), "{err}");
+    let err = services.again(&later(720)).failed(1);
+    assert!(err.contains("x+"), "{err}");
+    // After two days it is no news.
+    services.again(&later(3 * 86_400)).failed(1);
+    services.again(&later(4 * 86_400)).ok();
+    services.tell(&["x+HOST"]);
+    assert!(services.send("[credit]").failed(1).contains("status 402"));
+}
+
+#[test]
+fn a_wrong_or_missing_secret_is_one_sentence_and_keeps_no_other_from_it() {
+    let services = Services::start();
+    services.tell(&["x+HOST#nobody", "mastodon+HOST#phone", "fax+HOST", "ntfy+HOST/pier#phone"]);
+    let err = services.send(TEXT).failed(1);
+    for part in [
+        "#nobody: read the secret `nobody-consumer-key`: it is not there",
+        "#phone: status 401: {\"error\": \"The access token is invalid\"}",
+        ": there is no service fax: lib/services has x, mastodon,",
+    ] {
+        assert!(err.contains(part), "{part}\n{err}");
+    }
+    assert_eq!(services.taken(), [("ntfy".to_owned(), TEXT.to_owned())]);
+    // Once the secret is there, the report goes out.
+    std::fs::write(services.world.path("state/secrets/phone"), "mastodon-token\n").unwrap();
+    services.again("2026-12-01 03:00").failed(1);
+    assert!(services.taken().contains(&("mastodon".to_owned(), TEXT.to_owned())));
+}
+
+#[test]
+fn no_secret_is_shown_by_a_dry_run_a_trace_or_an_error() {
+    let services = Services::start();
+    services.tell(&ALL);
+    services.world.script("send", "import \"lib/notify\" as notify; notify::send(args[0]);");
+    for options in [["-n", "-v"], ["-x", "-v"]] {
+        let gave = services.world.moyai([&["run"], &options[..], &["send", "--", TEXT]].concat());
+        assert_eq!(gave.code, 0, "{}", gave.err);
+        let shown = format!("{}{}", gave.out, gave.err);
+        assert!(shown.contains("/bot<secret>/sendMessage") && shown.contains("<secret>?wait=true"), "{shown}");
+        for (_, value) in SECRETS.iter().filter(|(_, value)| value.contains("token") || value.contains("secret")) {
+            assert!(!shown.contains(value), "{value}\n{shown}");
+        }
+    }
+    assert_eq!(services.taken().len(), 7, "the dry run sends nothing");
+    // A secret that others may read is refused.
+    std::fs::set_permissions(services.world.path("state/secrets/slack"), std::fs::Permissions::from_mode(0o644))
+        .unwrap();
+    services.tell(&["slack+HOST"]);
+    assert!(services.send("x").failed(1).contains("others may read it too"));
+}
+
+#[test]
+fn a_mail_has_a_subject_of_ascii_and_a_body_of_utf_8_and_programs_get_the_text() {
+    let world = World::new();
+    for (name, text) in
+        [("sendmail", "#!/bin/sh\necho \"$@\" >mail; cat >>mail\n"), ("logger", "#!/bin/sh\necho \"$@\" >log\n")]
+    {
+        let path = world.file(&format!("bin/{name}"), text);
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    world.script("config", "const TELL = [\"mailto:root@example.jp\", \"syslog:\"];");
+    world.script("send", "import \"lib/notify\" as notify; notify::alarm(\"舫い\\n.\\nis sick\");");
+    let path = format!("{}:/usr/bin:/bin", world.path("bin").display());
+    let output = world.command(["run", "send"]).env("PATH", path).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let mail = read(world.path("mail"));
+    let (head, body) = mail.split_once("\n\n").unwrap_or_else(|| panic!("{mail}"));
+    assert_eq!(body, "ALARM: 舫い\n.\nis sick\n");
+    assert!(head.starts_with("-i -t\nTo: root@example.jp\nSubject: =?UTF-8?B?") && head.is_ascii(), "{head}");
+    assert_eq!(read(world.path("log")), "-t moyai -- ALARM: 舫い\n.\nis sick\n");
+}

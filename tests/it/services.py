@@ -1,0 +1,144 @@
+"""The services that take reports, as strict as the real ones; what they took is appended to a file.
+
+OAuth signatures are made again by oauthlib, which shares no line with moyai. In a text, [busy]
+is refused once with 503, [lost] is taken once without an answer, [limit] is one too many (429),
+[credit] is not paid for (402).
+"""
+
+import http.server
+import json
+import re
+import sys
+import time
+import unicodedata
+
+import oauthlib.oauth1
+
+taken_file = sys.argv[1]
+texts, keys, once = [], {}, set()
+
+
+def weighted(text):
+    """twitter-text, config/v3.json; addresses as in its README."""
+    text = unicodedata.normalize("NFC", text)
+    length = 0
+    for part in re.split(r"(https?://\S+)", text):
+        if re.match(r"https?://", part):
+            length += 23
+            continue
+        for char in part:
+            code = ord(char)
+            single = code <= 0x10FF or 0x2000 <= code <= 0x200D or 0x2010 <= code <= 0x201F or 0x2032 <= code <= 0x2037
+            length += 1 if single else 2
+    return length
+
+
+class Service(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *args):
+        pass
+
+    def answer(self, status, body, headers=()):
+        data = (body if isinstance(body, str) else json.dumps(body)).encode()
+        self.send_response(status)
+        for name, value in headers:
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(data)))
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(data)
+        self.close_connection = True
+
+    def do_POST(self):
+        raw = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.headers["Content-Type"] != "application/json":
+            return self.answer(400, "not JSON")
+        try:
+            self.body = json.loads(raw)
+        except ValueError:
+            return self.answer(400, "not JSON")
+        for name in ("text", "status", "content", "message"):
+            if name in self.body:
+                self.text = self.body[name]
+        if "[busy]" in self.text and (self.path, self.text) not in once:
+            once.add((self.path, self.text))
+            return self.answer(503, "Service Unavailable")
+        path, _, query = self.path.partition("?")
+        if path == "/2/tweets":
+            return self.x()
+        if path == "/api/v1/statuses":
+            return self.mastodon()
+        if path.startswith("/services/"):
+            if path != "/services/T0/B0/slack-token":
+                return self.answer(403, "invalid_token")
+            return self.take("slack", 200, "ok", set(self.body) == {"text"} and len(self.text) <= 35000)
+        if path.startswith("/api/webhooks/"):
+            if path != "/api/webhooks/42/discord-token":
+                return self.answer(401, {"message": "Invalid Webhook Token", "code": 50027})
+            if "[limit]" in self.text:
+                return self.answer(429, {"message": "You are being rate limited.", "retry_after": 64.57, "global": False})
+            good = query == "wait=true" and self.body["allowed_mentions"] == {"parse": []} and len(self.text) <= 2000
+            return self.take("discord", 200, {"id": "1"}, good)
+        if path.startswith("/bot"):
+            if path != "/botbot:token/sendMessage":
+                return self.answer(401, {"ok": False, "error_code": 401, "description": "Unauthorized"})
+            good = self.body["chat_id"] == "-100" and len(self.text.encode("utf-16-le")) <= 8192
+            return self.take("telegram", 200, {"ok": True}, good)
+        if path == "/" and "topic" in self.body:
+            if self.headers["Authorization"] != "Bearer ntfy-token":
+                return self.answer(403, {"code": 40301, "error": "forbidden"})
+            return self.take("ntfy", 200, {"id": "1"}, self.body["topic"] == "pier" and len(self.text.encode()) <= 4096)
+        if path == "/hook":
+            return self.take("webhook", 204, "", {"text", "host", "time"} == set(self.body))
+        return self.answer(404, "no such path")
+
+    def x(self):
+        header = self.headers["Authorization"]
+        sent = dict(re.findall(r'(\w+)="([^"]*)"', header))
+        client = oauthlib.oauth1.Client(
+            "consumer", "consumer secret&", "access", "access=secret", nonce=sent["oauth_nonce"], timestamp=sent["oauth_timestamp"]
+        )
+        url = "http://" + self.headers["Host"] + self.path
+        # JSON takes no part in a signature (RFC 5849, 3.4.1.3.1).
+        _, headers, _ = client.sign(url, "POST")
+        own = dict(re.findall(r'(\w+)="([^"]*)"', headers["Authorization"]))
+        if own != sent or not header.startswith("OAuth ") or abs(time.time() - int(sent["oauth_timestamp"])) > 300:
+            return self.answer(401, {"title": "Unauthorized", "type": "about:blank", "status": 401, "detail": "Unauthorized"})
+        if "[credit]" in self.text:
+            return self.answer(402, {"title": "CreditsDepleted", "status": 402})
+        if "[limit]" in self.text:
+            reset = str(int(time.time()) + 700)
+            return self.answer(429, {"title": "Too Many Requests", "status": 429}, [("x-rate-limit-reset", reset)])
+        if self.text in texts:
+            detail = "You are not allowed to create a Tweet with duplicate content."
+            return self.answer(403, {"detail": detail, "type": "about:blank", "title": "Forbidden", "status": 403})
+        texts.append(self.text)
+        good = set(self.body) == {"text"} and weighted(self.text) <= 280
+        self.take("x", 201, {"data": {"id": "1", "text": self.text}}, good)
+
+    def mastodon(self):
+        if self.headers["Authorization"] != "Bearer mastodon-token":
+            return self.answer(401, {"error": "The access token is invalid"})
+        key = self.headers["Idempotency-Key"]
+        if key in keys:
+            return self.answer(200, keys[key])
+        keys[key] = {"id": str(len(keys))}
+        length = len(re.sub(r"https?://\S+", "x" * 23, self.text))
+        self.take("mastodon", 200, keys[key], length <= 500)
+
+    def take(self, service, status, body, good):
+        if not good:
+            return self.answer(422, {"error": "Validation failed"})
+        with open(taken_file, "a", encoding="utf-8") as file:
+            file.write(json.dumps([service, self.text], ensure_ascii=False) + "\n")
+        if "[lost]" in self.text and (service, self.text) not in once:
+            once.add((service, self.text))
+            self.close_connection = True
+            return None
+        return self.answer(status, body)
+
+
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Service)
+print(server.server_port, flush=True)
+server.serve_forever()
