@@ -815,7 +815,9 @@ mod http {
             ("oauth_version", "1.0".to_owned()),
         ]
         .map(|(name, value)| (name.to_owned(), value));
-        Ok(oauth::header(method, &address, &parameters, &key("consumer_secret")?, &key("token_secret")?))
+        let secrets = [key("consumer_secret")?, key("token_secret")?];
+        let signature = oauth::signature(method, &address, &parameters, &secrets[0], &secrets[1]);
+        Ok(oauth::header(&parameters, signature))
     }
 
     /// Sends a body. An act: under `--dry-run` it is printed as a line for `curl`, and the page

@@ -199,18 +199,7 @@ impl Service {
                 _ => None,
             };
             self.count += 1;
-            let fresh = Task {
-                number: self.count,
-                key,
-                rule: rule.clone(),
-                course: None,
-                pending: None,
-                running: None,
-                failed: 0,
-                ended: None,
-                events: Vec::new(),
-                gone: false,
-            };
+            let fresh = Task::new(self.count, key, rule.clone());
             let task = before.unwrap_or(fresh);
             self.tasks.push(Task { rule, course, ..task });
         }
@@ -558,6 +547,21 @@ impl Pending {
 }
 
 impl Task {
+    fn new(number: u64, key: String, rule: Rule) -> Self {
+        Self {
+            number,
+            key,
+            rule,
+            course: None,
+            pending: None,
+            running: None,
+            failed: 0,
+            ended: None,
+            events: Vec::new(),
+            gone: false,
+        }
+    }
+
     /// Takes what has become due: it is pending then. Gives the time of a run that is left out.
     fn take_due(&mut self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let course = self.course.as_mut()?;
@@ -679,18 +683,7 @@ mod tests {
     use crate::schedule::zone::Zone;
 
     fn task(when: When) -> Task {
-        Task {
-            number: 1,
-            key: String::new(),
-            rule: Rule::new(when, "x", Place::default()),
-            course: None,
-            pending: None,
-            running: None,
-            failed: 0,
-            ended: None,
-            events: Vec::new(),
-            gone: false,
-        }
+        Task::new(1, String::new(), Rule::new(when, "x", Place::default()))
     }
 
     #[test]
