@@ -58,6 +58,7 @@ const READ: picked::Names = &[
         "Name",
         "NetworkMode",
         "Networks",
+        "OOMKilled",
         "Paused",
         "Source",
         "StartedAt",
@@ -354,6 +355,7 @@ fn container(status: &str, full: &Value, others: &HashMap<String, Value>, driver
         ("created", seconds(text(full, "/Created"))),
         ("started", seconds(text(full, "/State/StartedAt"))),
         ("exit_code", optional(exit_code.filter(|_| !up))),
+        ("oom", at(full, "/State/OOMKilled").and_then(Value::as_bool).unwrap_or_default().into()),
         ("mounts", mounts.collect::<Array>().into()),
         ("networks", networks.into()),
     ])
@@ -572,11 +574,11 @@ mod docker {
     /// the newest first.
     ///
     /// Returns an array of `#{id, name, image, image_id, repository, tag, state, status, health,
-    /// labels, created, started, exit_code, mounts: [#{kind, source, target}], networks: [#{network,
-    /// driver, address, address6, aliases}]}`. `image` is what the container was made from, as it
+    /// labels, created, started, exit_code, oom, mounts: [#{kind, source, target}], networks:
+    /// [#{network, driver, address, address6, aliases}]}`. `image` is what the container was made from, as it
     /// was written; `repository` and `tag` are its parts, `""` for a bare image id. `created` and
     /// `started` (its last start) are in seconds since 1970, or `()`; `exit_code` is `()` while it
-    /// is up. `health` is `""` without a health check. A mount's `source` is the volume's name, or
+    /// is up; `oom` says that the kernel took something of it for want of memory. `health` is `""` without a health check. A mount's `source` is the volume's name, or
     /// the folder on the host. Addresses are `""` where there is none; a container that shares
     /// another's network has the other's, or, while that is down, one network `container:OTHER` of
     /// the driver `container`.

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant};
 use tls::{Authorities, Tls};
 use ureq::config::IpFamily;
@@ -632,6 +632,18 @@ fn post(context: &Context, url: &str, body: &Dynamic, options: &Map) -> Result<M
     send_one(context, request)
 }
 
+/// What of a page nobody sees.
+static HIDDEN: LazyLock<regex::Regex> = LazyLock::new(|| {
+    regex::Regex::new(r"(?is)<(?:script|style)\b.*?</(?:script|style)>|<[^>]*>")
+        .unwrap_or_else(|error| unreachable!("a constant pattern: {error}"))
+});
+
+/// The text of a page that a script has.
+fn body(what: &str, page: &Map) -> Result<String> {
+    let body = page.get("body").and_then(|body| body.clone().into_string().ok());
+    body.ok_or_else(|| Error::new(format!("`{what}`: that is no page")))
+}
+
 /// Posts text to an address, for moyai itself.
 ///
 /// # Errors
@@ -770,8 +782,7 @@ mod http {
     #[rhai_fn(return_raw)]
     pub fn shows(page: Map, word: Dynamic) -> Fallible<bool> {
         let what = "http::shows";
-        let body = page.get("body").and_then(|body| body.clone().into_string().ok());
-        let body = fold(&body.ok_or_else(|| Error::new(format!("`{what}`: that is no page")))?);
+        let body = fold(&super::body(what, &page)?);
         if let Some(pattern) = word.read_lock::<super::super::text::Pattern>() {
             // No twin has a meaning in a pattern; as the end of a range it may be out of order.
             let folded = regex::Regex::new(&fold(pattern.0.as_str()));
@@ -781,6 +792,31 @@ mod http {
             Error::new(format!("`{what}`: a word is text or a regular expression, not a value of type `{kind}`"))
         })?;
         Ok(body.contains(&fold(&word)))
+    }
+
+    /// The first words that a page shows: its text without tags, scripts and styles, on one line.
+    ///
+    /// - `page`: what `get` returns.
+    /// - `most`: so many characters at most; what is longer ends with `…`.
+    ///
+    /// Returns a string.
+    ///
+    /// Errors: when `page` is none.
+    ///
+    /// ```rhai
+    /// let page = http::get("http://localhost/");
+    /// print(`it says ${http::glimpse(page, 60)}`);
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn glimpse(page: Map, most: i64) -> Fallible<String> {
+        let body = super::body("http::glimpse", &page)?;
+        let text = HIDDEN.replace_all(&body, " ");
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let most = usize::try_from(most).unwrap_or_default();
+        Ok(match text.char_indices().nth(most) {
+            Some((end, _)) => format!("{}…", &text[..end]),
+            None => text,
+        })
     }
 
     /// The `Authorization` header of a request that is signed by OAuth 1.0a with HMAC-SHA1, such as

@@ -310,6 +310,21 @@ pub fn is_older(context: &Context, path: &str) -> Result<bool> {
     Ok(started <= i128::from(changed.ctime()) * 1_000_000_000 + i128::from(changed.ctime_nsec()))
 }
 
+/// A site as scripts have it.
+fn row(site: &config::Site) -> Dynamic {
+    let way = |listen: &config::Listen| -> Dynamic {
+        map([("address", listen.address.clone().into()), ("tls", listen.tls.into())]).into()
+    };
+    Dynamic::from(map([
+        ("server", site.server.clone().into()),
+        ("upstream", site.upstream.clone().into()),
+        ("port", optional(site.port.map(i64::from))),
+        ("file", site.file.as_ref().into()),
+        ("line", i64::try_from(site.line).unwrap_or_default().into()),
+        ("listen", site.listen.iter().map(way).collect::<Array>().into()),
+    ]))
+}
+
 /// The nginx of this host.
 #[export_module]
 mod nginx {
@@ -352,6 +367,21 @@ mod nginx {
         Ok(Context::of(&call).run.told("nginx::installed", Some(false), || Ok(is_installed()))?)
     }
 
+    /// Whether nginx runs: the process that its pid file names is there, and is its master.
+    ///
+    /// Returns true or false; false on a host without nginx.
+    ///
+    /// Errors: when nginx does not tell where it keeps its files.
+    ///
+    /// ```rhai
+    /// let alive = || if nginx::installed() && !nginx::running() { warn("nginx is down"); };
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn running(call: NativeCallContext) -> Fallible<bool> {
+        let context = Context::of(&call);
+        Ok(context.run.told("nginx::running", Some(true), || is_running(&context))?)
+    }
+
     /// Lets nginx read its configuration again, and with it the addresses of all names; starts it
     /// if it is down, through systemd where that manages it. The configuration is tested first,
     /// and new workers are the proof; in a unit that nginx's own waits for, they come behind it. An
@@ -390,11 +420,12 @@ mod nginx {
     /// The names that nginx passes requests on to, read from its configuration; it need not be one
     /// that nginx accepts.
     ///
-    /// Returns an array of `#{server, upstream, file, line, listen}`: the `server_name`s with blanks
+    /// Returns an array of `#{server, upstream, port, file, line, listen}`: the `server_name`s with blanks
     /// between, or `upstream NAME` for a block that no server uses; the name in a `proxy_pass` (or
-    /// another `..._pass`) without its port, each name of an `upstream` block for itself; where it
-    /// stands; `listen` holds `#{address, tls}` for each way to ask the server from this host over
-    /// http, such as `"127.0.0.1:80"`. Sockets and names from variables are left out.
+    /// another `..._pass`) without its port, each name of an `upstream` block for itself; the port where
+    /// that is asked in plain http, else `()`; where it stands; `listen` holds `#{address, tls}` for each
+    /// way to ask the server from this host over http, such as `"127.0.0.1:80"`. Sockets and names from
+    /// variables are left out.
     ///
     /// Errors: when nginx is not installed, or when its configuration cannot be read.
     ///
@@ -404,23 +435,41 @@ mod nginx {
     #[rhai_fn(return_raw)]
     pub fn sites(call: NativeCallContext) -> Fallible<Array> {
         let context = Context::of(&call);
-        let way = |listen: config::Listen| -> Dynamic {
-            map([("address", listen.address.into()), ("tls", listen.tls.into())]).into()
-        };
-        let row = |site: config::Site| {
-            Dynamic::from(map([
-                ("server", site.server.into()),
-                ("upstream", site.upstream.into()),
-                ("file", site.file.as_ref().into()),
-                ("line", i64::try_from(site.line).unwrap_or_default().into()),
-                ("listen", site.listen.into_iter().map(way).collect::<Array>().into()),
-            ]))
-        };
         let real = || {
             let list = config::list(&config::read(&Layout::need(&context)?.conf)?);
-            Ok(list.into_iter().map(row).collect::<Array>())
+            Ok(list.iter().map(row).collect::<Array>())
         };
         Ok(context.run.told("nginx::sites", None, real)?)
+    }
+
+    /// Which of the sites nginx would choose for addresses, by the name, the port and the path in them.
+    ///
+    /// - `urls`: an array of addresses.
+    ///
+    /// Returns an array of arrays as `sites` gives them, one for each address in its order: more than one
+    /// row where an `upstream` block has several servers, none where no server has the name; `listen` has
+    /// only the ways that such an address takes. (What only a regular expression or the default server
+    /// would take is left out.)
+    ///
+    /// Errors: as `sites`.
+    ///
+    /// ```rhai
+    /// let upstream = |url| nginx::sites_of([url])[0].map(|site| site.upstream);
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn sites_of(call: NativeCallContext, urls: Array) -> Fallible<Array> {
+        let context = Context::of(&call);
+        let asked = format!("nginx::sites_of {}", super::super::to_json(&urls.clone().into())?);
+        let real = || {
+            let list = config::list(&config::read(&Layout::need(&context)?.conf)?);
+            let of = |url: Dynamic| {
+                let url = url::Url::parse(&url.to_string()).ok();
+                let rows = url.map_or_else(Vec::new, |url| config::serving(&list, &url));
+                Dynamic::from(rows.iter().map(row).collect::<Array>())
+            };
+            Ok(urls.into_iter().map(of).collect::<Array>())
+        };
+        Ok(context.run.told(&asked, None, real)?)
     }
 
     /// Where the file of a site belongs, by what the http block of the configuration includes.

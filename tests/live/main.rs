@@ -7,6 +7,7 @@ mod daemon;
 mod docker;
 mod history;
 mod host;
+mod monitor;
 mod names;
 mod nginx;
 mod replay;

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use url::Url;
 
 /// One directive, with what stands in its block.
 #[derive(Debug)]
@@ -211,7 +212,7 @@ pub fn host(address: &str) -> Option<String> {
 }
 
 /// One name that nginx sends requests to.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Site {
     /// The names of its server, with blanks between.
     pub server: String,
@@ -223,6 +224,10 @@ pub struct Site {
     pub line: usize,
     /// Where this host can ask its server over http.
     pub listen: Vec<Listen>,
+    /// The port that is asked in plain http; none for what speaks something else.
+    pub port: Option<u16>,
+    /// The innermost `location` that it stands in: its modifier, `""` or `=` ..., and its pattern.
+    location: (String, String),
 }
 
 /// An address at which a server answers, as this host can ask it.
@@ -278,16 +283,19 @@ pub fn list(config: &[Directive]) -> Vec<Site> {
         let names: Vec<&str> = names.flat_map(|directive| &directive.words[1..]).map(String::as_str).collect();
         let listen = if part.is("http") { Listen::all(server) } else { Vec::new() };
         let mut passes = Vec::new();
-        find_passes(&server.block, &mut passes);
-        for pass in passes {
+        find_passes(&server.block, None, &mut passes);
+        for (pass, location) in passes {
             let Some(name) = pass.words.get(1).and_then(|address| host(address)) else { continue };
+            let plain = pass.is("proxy_pass") && pass.words[1].starts_with("http://");
             let direct = [pass];
             let lines: &[&Directive] = upstreams.get(name.as_str()).map_or(&direct, Vec::as_slice);
             used.insert(name);
             for line in lines {
                 let Some(upstream) = line.words.get(1).and_then(|address| host(address)) else { continue };
                 let (server, file, listen) = (names.join(" "), line.file.clone(), listen.clone());
-                sites.push(Site { server, upstream, file, line: line.line, listen });
+                let port = if plain { port(&line.words[1]) } else { None };
+                let location = location_of(location);
+                sites.push(Site { server, upstream, file, line: line.line, listen, port, location });
             }
         }
     }
@@ -296,19 +304,87 @@ pub fn list(config: &[Directive]) -> Vec<Site> {
         for line in lines {
             let Some(upstream) = line.words.get(1).and_then(|address| host(address)) else { continue };
             let (server, file) = (format!("upstream {name}"), line.file.clone());
-            sites.push(Site { server, upstream, file, line: line.line, listen: Vec::new() });
+            let (listen, location) = (Vec::new(), location_of(None));
+            sites.push(Site { server, upstream, file, line: line.line, listen, port: None, location });
         }
     }
     sites
 }
 
-/// The directives that name what a request goes to; all resolve the name when nginx starts.
-fn find_passes<'a>(block: &'a [Directive], found: &mut Vec<&'a Directive>) {
+/// The directives that name what a request goes to, each with its location; all resolve the name when
+/// nginx starts.
+fn find_passes<'a>(
+    block: &'a [Directive],
+    location: Option<&'a Directive>,
+    found: &mut Vec<(&'a Directive, Option<&'a Directive>)>,
+) {
     for directive in block {
         if directive.words.first().is_some_and(|word| word.ends_with("_pass")) {
-            found.push(directive);
+            found.push((directive, location));
         }
-        find_passes(&directive.block, found);
+        find_passes(&directive.block, if directive.is("location") { Some(directive) } else { location }, found);
+    }
+}
+
+/// Modifier and pattern of a location; one stands for the whole server.
+fn location_of(location: Option<&Directive>) -> (String, String) {
+    match location.map_or(&[][..], |location| &location.words[1..]) {
+        [modifier, pattern, ..] => (modifier.clone(), pattern.clone()),
+        // `location ~\.php$` is a modifier and a pattern too; such a one is looked at as a prefix, and is none.
+        [pattern] => (String::new(), pattern.clone()),
+        [] => (String::new(), "/".into()),
+    }
+}
+
+/// The port in an address as `proxy_pass` and `server` have it; 80 where there is none.
+fn port(address: &str) -> Option<u16> {
+    let rest = address.strip_prefix("http://").unwrap_or(address).split('/').next()?;
+    match rest.rsplit_once(':').filter(|(_, port)| !port.ends_with(']')) {
+        Some((_, port)) => port.parse().ok(),
+        None => Some(80),
+    }
+}
+
+/// The sites whose server nginx chooses for an address by its name and port, with the ways to ask it, and
+/// of these the ones of the location for its path: an exact one, else the longest prefix. What only a regular expression or
+/// the default server would take is nobody's: from outside the name may well lead to another host.
+/// (nginx.org, "Server names" and `location`.)
+pub fn serving(sites: &[Site], url: &Url) -> Vec<Site> {
+    let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else { return Vec::new() };
+    let tls = url.scheme() == "https";
+    let here = |way: &&Listen| way.tls == tls && way.address.ends_with(&format!(":{port}"));
+    let fits = |site: &Site| site.server.split_whitespace().filter_map(|name| closeness(name, host)).max();
+    let near = sites.iter().filter(|site| site.listen.iter().any(|way| here(&way)));
+    let near: Vec<_> = near.filter_map(|site| Some((fits(site)?, site))).collect();
+    let Some((best, first)) = near.iter().rev().max_by_key(|(fit, _)| *fit).copied() else { return Vec::new() };
+    let server = near.into_iter().filter(|(fit, site)| *fit == best && site.server == first.server);
+    let depth = |site: &Site| {
+        let (modifier, pattern) = &site.location;
+        match modifier.as_str() {
+            "=" => (pattern == url.path()).then_some(usize::MAX),
+            "" | "^~" => url.path().starts_with(pattern.as_str()).then_some(pattern.len()),
+            _ => None,
+        }
+    };
+    let inside: Vec<_> = server.filter_map(|(_, site)| Some((depth(site)?, site))).collect();
+    let deepest = inside.iter().map(|(depth, _)| *depth).max();
+    let ways = |site: &Site| site.listen.iter().filter(here).cloned().collect();
+    let chosen = inside.into_iter().filter(|(depth, _)| Some(*depth) == deepest);
+    chosen.map(|(_, site)| Site { listen: ways(site), ..site.clone() }).collect()
+}
+
+/// How well a `server_name` fits a host: an exact one before `*.example.jp`, that before `www.*`, each the
+/// longer the better.
+fn closeness(name: &str, host: &str) -> Option<(u8, usize)> {
+    let name = name.to_ascii_lowercase();
+    let (head, tail) = (name.strip_suffix(".*"), name.strip_prefix('*').or(name.strip_prefix('.').map(|_| &name[..])));
+    if name == host || name.strip_prefix('.') == Some(host) {
+        return Some((3, 0));
+    }
+    match (tail, head) {
+        (Some(tail), _) if host.len() > tail.len() && host.ends_with(tail) => Some((2, tail.len())),
+        (_, Some(head)) if host.strip_prefix(head).is_some_and(|rest| rest.starts_with('.')) => Some((1, head.len())),
+        _ => None,
     }
 }
 
