@@ -13,6 +13,7 @@ mod history;
 mod init;
 mod list;
 mod next;
+mod ping;
 pub mod run;
 mod syslog;
 mod systemd;

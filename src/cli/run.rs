@@ -3,11 +3,11 @@
 //! Its words are parsed here and not by clap: moyai's own options stand before and after the
 //! script's name, what else there is belongs to the script, and start-up time counts.
 
-use super::{alarm, finish, list, texts};
+use super::{alarm, finish, list, ping, texts};
 use crate::api::pool::{self, Pool};
 use crate::engine::{self, load};
 use crate::process::Plan;
-use crate::run::{CONTEXT, Error, Options, Result, Run};
+use crate::run::{CONTEXT, Error, Options, Result, Run, exit};
 use crate::store::{history, lock};
 use crate::{process, schedule};
 use std::ffi::OsString;
@@ -206,6 +206,8 @@ pub fn main(words: &[OsString]) -> i32 {
         }
     };
     let mut begun = None;
+    // The runs for other engines tell for themselves.
+    let here = asked.as_ref().is_ok_and(|asked| asked.contexts.is_empty());
     let several = asked.as_ref().is_ok_and(|asked| asked.contexts.len() > 1);
     let result = (|| {
         let asked = asked?;
@@ -233,6 +235,7 @@ pub fn main(words: &[OsString]) -> i32 {
             return elsewhere(&run, &asked.contexts, script, args);
         }
         let _alone = list::is_alone(&source.text).then(|| lock::hold(&run, &format!("script/{name}"))).transpose()?;
+        ping::send(&run, name, "start");
         engine::run(&run, &source, args)
     })();
     let mut ended = result.unwrap_or_else(engine::Ended::failed);
@@ -241,18 +244,22 @@ pub fn main(words: &[OsString]) -> i32 {
     }
     let error = ended.error.as_ref();
     let Some((name, args)) = begun else { return finish(&run, "run", ended.exit, error) };
-    let exit = finish(&run, &name, ended.exit, error);
+    let code = finish(&run, &name, ended.exit, error);
     // The runs for several engines have each its own line.
     if !run.dry() && !several {
-        let written = history::append(&run, &history::End { script: &name, args: &args, exit, error });
+        let written = history::append(&run, &history::End { script: &name, args: &args, exit: code, error });
         if let Err(error) = written {
             run.note(&format!("warning: {error}"));
         }
     }
-    if let Some(error) = error.filter(|_| exit != 0) {
+    if let Some(error) = error.filter(|_| code != 0) {
         alarm::ring(&run, &name, error);
     }
-    exit
+    // The run that holds the lock tells its own end.
+    if here && code != exit::LOCKED {
+        ping::send(&run, &name, &code.to_string());
+    }
+    code
 }
 
 /// Runs a script for other engines. For one this process becomes the run, and the environment tells

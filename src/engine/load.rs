@@ -185,6 +185,11 @@ fn folders(run: &Run) -> impl Iterator<Item = &Path> {
     run.options.scripts.iter().chain([&run.options.places.scripts]).map(PathBuf::as_path)
 }
 
+/// The text of a script that is on disk, unread by any check; none where moyai's own stands for it.
+pub fn own_text(run: &Run, name: &str) -> Option<String> {
+    folders(run).find_map(|folder| std::fs::read_to_string(folder.join(format!("{name}.rhai"))).ok())
+}
+
 fn by_name(run: &Run, name: &str) -> Result<Option<Source>> {
     for folder in folders(run) {
         if let Some(found) = within(folder, folder, name)? {

@@ -19,6 +19,7 @@ mod next;
 mod nginx;
 mod notify;
 mod parallel;
+mod ping;
 mod readme;
 mod replay;
 mod rules;
