@@ -644,6 +644,20 @@ fn body(what: &str, page: &Map) -> Result<String> {
     body.ok_or_else(|| Error::new(format!("`{what}`: that is no page")))
 }
 
+/// In how many seconds a server wants to be asked again, if it says so.
+fn pause(header: impl Fn(&str) -> Option<String>, body: &str, now: i64) -> Option<i64> {
+    let date = |text: &str| Some(chrono::DateTime::parse_from_rfc2822(text).ok()?.timestamp() - now);
+    let seconds = |text: &str| text.trim().parse::<f64>().ok().map(|seconds| seconds.ceil() as i64);
+    let json = || {
+        let body: serde_json::Value = serde_json::from_str(body).ok()?;
+        let after = body.get("retry_after").or_else(|| body.get("parameters")?.get("retry_after"))?;
+        seconds(&after.to_string())
+    };
+    let after = header("retry-after").and_then(|text| seconds(&text).or_else(|| date(&text))).or_else(json);
+    let reset = || Some(seconds(&header("x-rate-limit-reset")?)? - now);
+    Some(after.or_else(reset)?.max(1))
+}
+
 /// Posts text to an address, for moyai itself.
 ///
 /// # Errors
@@ -794,6 +808,30 @@ mod http {
         Ok(body.contains(&fold(&word)))
     }
 
+    /// How long a server wants to be left alone, in the ways that it may say so: `Retry-After` in seconds
+    /// or as a date (RFC 9110, 10.2.3), `X-Rate-Limit-Reset` as X has it, `retry_after` in JSON as Discord
+    /// and Telegram have it.
+    ///
+    /// - `page`: what `post` returns.
+    ///
+    /// Returns whole seconds from now, at least 1, or `()` when it does not say.
+    ///
+    /// Errors: when `page` is none.
+    ///
+    /// ```rhai
+    /// let page = http::get("http://localhost/");
+    /// if page.status == 429 { print(`once more in ${http::retry_after(page) ?? 60} s`); }
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn retry_after(page: Map) -> Fallible<Dynamic> {
+        let body = super::body("http::retry_after", &page)?;
+        let headers = page.get("headers").and_then(|headers| headers.clone().try_cast::<Map>()).unwrap_or_default();
+        let header = |name: &str| headers.get(name).and_then(|value| value.clone().into_string().ok());
+        // The servers' time, not that of `--at`.
+        let now = chrono::Utc::now().timestamp();
+        Ok(optional(super::pause(header, &body, now)))
+    }
+
     /// The first words that a page shows: its text without tags, scripts and styles, on one line.
     ///
     /// - `page`: what `get` returns.
@@ -894,6 +932,25 @@ mod http {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_server_says_in_one_of_many_ways_when_it_wants_to_be_asked_again() {
+        let now = 1_795_000_000;
+        for (header, value, body, expected) in [
+            ("retry-after", "120", "", Some(120)),
+            ("retry-after", "0", "", Some(1)),
+            ("retry-after", "Wed, 18 Nov 2026 11:07:00 GMT", "", Some(220)),
+            ("retry-after", "Wed, 18 Nov 2020 11:07:00 GMT", "", Some(1)),
+            ("retry-after", "soon", "", None),
+            ("x-rate-limit-reset", "1795000900", "", Some(900)),
+            ("x", "", r#"{"message": "", "retry_after": 64.57, "global": false}"#, Some(65)),
+            ("x", "", r#"{"ok": false, "error_code": 429, "parameters": {"retry_after": 7}}"#, Some(7)),
+            ("x", "", "<p>retry_after: 7</p>", None),
+        ] {
+            let headers = |name: &str| (name == header).then(|| value.to_owned());
+            assert_eq!(pause(headers, body, now), expected, "{header} {value} {body}");
+        }
+    }
 
     #[test]
     fn base64_is_that_of_the_rfc() {

@@ -1,10 +1,11 @@
 //! `message`: the length of a text as the services count it, and texts that fit.
 
-use super::Fallible;
+use super::{Fallible, map, optional};
 use crate::run::{Error, Result};
+use icu_normalizer::ComposingNormalizerBorrowed as ComposingNormalizer;
 use regex::Regex;
 use rhai::plugin::*;
-use rhai::{Array, Engine, exported_module};
+use rhai::{Array, Engine, Map, exported_module};
 use std::sync::LazyLock;
 
 /// Adds the namespace.
@@ -24,11 +25,45 @@ enum Rule {
 
 /// What both X and Mastodon count an address as, however long it is.
 const LINK: usize = 23;
-/// X links names of hosts too; which top-level domains it knows changes, so any counts.
+
+/// An address, or the name of a host; what is behind the host only as far as it surely belongs to it
+/// (twitter-text's `validUrlPath` and `validUrlQuery`, without its brackets and letters beyond ASCII).
 static LINKS: LazyLock<Regex> = LazyLock::new(|| {
-    let pattern = r"(?i)https?://[^\s]+|[\p{L}\p{N}-]+(?:\.[\p{L}\p{N}-]+)*\.(?:xn--[a-z0-9-]+|\p{L}{2,})";
-    Regex::new(pattern).unwrap_or_else(|error| unreachable!("a constant pattern: {error}"))
+    constant(concat!(
+        r"(?:(?i:(?<way>https?://))(?<host>(?:[\p{L}\p{N}_-]+\.)+(?:xn--[A-Za-z0-9-]+|[A-Za-z]{2,}|\p{L}{2,}))",
+        r"|(?<bare>(?:[A-Za-z0-9_-]+\.)+(?:xn--[A-Za-z0-9-]+|[A-Za-z]{2,})))",
+        r"(?::[0-9]+)?(?:/(?:[A-Za-z0-9!*';:=+,.$/%#\[\]_~@|&-]*[A-Za-z0-9=_#/+-])?)?",
+        r"(?:\?[A-Za-z0-9!?*'();:&=+$/%#\[\]_.,~|@-]*[A-Za-z0-9_&=#/-])?",
+    ))
 });
+
+/// An emoji with all that makes it one: flags, keycaps, and what a joiner joins (UTS 51, 1.4.9).
+static EMOJI: LazyLock<Regex> = LazyLock::new(|| {
+    let one = r"\p{Extended_Pictographic}(?:\x{FE0F}|\p{Emoji_Modifier})?(?:[\x{E0020}-\x{E007E}]+\x{E007F})?";
+    constant(&format!(r"\p{{Regional_Indicator}}{{2}}|[0-9#*]\x{{FE0F}}?\x{{20E3}}|{one}(?:\x{{200D}}{one})*"))
+});
+
+fn constant(pattern: &str) -> Regex {
+    Regex::new(pattern).unwrap_or_else(|error| unreachable!("a constant pattern: {error}"))
+}
+
+/// The countries (ISO 3166, and what else has two letters), and the others that one meets. X knows
+/// more, and a list of all is old soon: a name under another counts as what is the longer.
+const DOMAINS: &str = "ac ad ae af ag ai al am ao aq ar as at au aw ax az ba bb bd be bf bg bh bi bj bm bn bo br bs \
+    bt bw by bz ca cc cd cf cg ch ci ck cl cm cn co cr cu cv cw cx cy cz de dj dk dm do dz ec ee eg er es et eu fi \
+    fj fk fm fo fr ga gb gd ge gf gg gh gi gl gm gn gp gq gr gs gt gu gw gy hk hm hn hr ht hu id ie il im in io iq \
+    ir is it je jm jo jp ke kg kh ki km kn kp kr kw ky kz la lb lc li lk lr ls lt lu lv ly ma mc md me mg mh mk ml \
+    mm mn mo mp mq mr ms mt mu mv mw mx my mz na nc ne nf ng ni nl no np nr nu nz om pa pe pf pg ph pk pl pm pn pr \
+    ps pt pw py qa re ro rs ru rw sa sb sc sd se sg sh si sj sk sl sm sn so sr st su sv sx sy sz tc td tf tg th tj \
+    tk tl tm tn to tr tt tv tw tz ua ug uk us uy uz va vc ve vg vi vn vu wf ws ye yt za zm zw \
+    com net org edu gov int mil info biz name pro mobi asia app blog cloud club dev online shop site store tech \
+    tokyo top work world xyz";
+
+/// Whether X surely takes this for the name of a host: it is one (RFC 5891, 4.4), in a domain that it knows.
+fn is_host(name: &str) -> bool {
+    let domain = name.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
+    idna::domain_to_ascii_strict(name).is_ok() && DOMAINS.split_whitespace().any(|known| known == domain)
+}
 
 impl Rule {
     fn named(name: &str) -> Result<Self> {
@@ -45,36 +80,39 @@ impl Rule {
         })
     }
 
-    fn links(self, found: &str) -> bool {
-        match self {
-            Self::X => true,
-            Self::Mastodon => {
-                found.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("http")) && found.contains("://")
-            }
-            _ => false,
-        }
-    }
-
-    /// Never less than what the service counts: an emoji of several characters counts each.
+    /// Never less than what the service counts, but for emoji that are newer than the service.
     fn length(self, text: &str) -> usize {
         if !matches!(self, Self::X | Self::Mastodon) {
             return text.chars().map(|char| self.one(char)).sum();
         }
+        let text = &*ComposingNormalizer::new_nfc().normalize(text);
         let (mut length, mut last) = (0, 0);
-        let plain = |text: &str| text.chars().map(|char| self.one(char)).sum::<usize>();
-        for found in LINKS.find_iter(text) {
-            let own = plain(found.as_str());
-            length += plain(&text[last..found.start()]);
-            // A bare name may be no link after all.
-            let sure = found.as_str().contains("://");
-            length += match self.links(found.as_str()) {
-                true if sure => LINK,
-                true => own.max(LINK),
-                false => own,
-            };
-            last = found.end();
+        for found in LINKS.captures_iter(text) {
+            let (whole, bare) = (found.get_match(), found.name("bare"));
+            if bare.is_some() && self == Self::Mastodon {
+                continue;
+            }
+            let name = bare.or_else(|| found.name("host")).map_or("", |name| name.as_str());
+            // Behind these a bare name is none, as in `me@example.com`.
+            let before = text[..whole.start()].chars().next_back();
+            let apart =
+                bare.is_none() || !before.is_some_and(|char| char.is_ascii_alphanumeric() || "@#$_-./".contains(char));
+            let own = self.plain(whole.as_str());
+            length += self.plain(&text[last..whole.start()]);
+            length += if apart && is_host(name) { LINK } else { own.max(LINK) };
+            last = whole.end();
         }
-        length + plain(&text[last..])
+        length + self.plain(&text[last..])
+    }
+
+    /// The length of a text without addresses.
+    fn plain(self, text: &str) -> usize {
+        let count = |text: &str| text.chars().map(|char| self.one(char)).sum::<usize>();
+        if self != Self::X {
+            return count(text);
+        }
+        let emoji = EMOJI.find_iter(text).map(|emoji| 2 - count(emoji.as_str()) as isize).sum::<isize>();
+        count(text).saturating_add_signed(emoji)
     }
 
     fn one(self, char: char) -> usize {
@@ -98,7 +136,11 @@ impl Rule {
             return text.len();
         }
         // The length grows with the text, so that the end can be halved in on.
-        let ends: Vec<usize> = text.char_indices().map(|(at, char)| at + char.len_utf8()).collect();
+        let mut ends: Vec<usize> = text.char_indices().map(|(at, char)| at + char.len_utf8()).collect();
+        // No end lies within an emoji.
+        for emoji in EMOJI.find_iter(text) {
+            ends.retain(|end| *end <= emoji.start() || *end >= emoji.end());
+        }
         let count = ends.partition_point(|end| self.length(&text[..*end]) <= limit);
         let end = count.checked_sub(1).map_or(0, |last| ends[last]);
         let breaks = text[..end].rmatch_indices([' ', '\n', '、', '。']).next();
@@ -138,6 +180,35 @@ fn header(text: &str) -> String {
     words.map(|word| format!("=?UTF-8?B?{}?=", super::http::base64(word.as_bytes()))).collect::<Vec<_>>().join("\n ")
 }
 
+/// A whole mail (RFC 5322).
+fn mail(to: &str, text: &str) -> String {
+    let subject = header(&cut(text, 60, Rule::Characters));
+    let head = "MIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit";
+    format!("To: {to}\nSubject: {subject}\n{head}\n\n{text}\n")
+}
+
+/// The parts of a target.
+fn target(to: &str) -> Map {
+    let scheme = to.split_once(':').map(|(scheme, _)| scheme);
+    let scheme = scheme.filter(|name| name.chars().all(|char| char.is_ascii_alphanumeric() || "+-.".contains(char)));
+    let (service, rest) =
+        match scheme.map(|scheme| scheme.split_once('+').map_or((scheme, None), |(name, _)| (name, Some(name)))) {
+            Some((name, Some(_))) => (Some(name), &to[name.len() + 1..]),
+            Some((name @ ("http" | "https"), None)) => (Some(name), to),
+            Some((name, None)) => (Some(name), &to[name.len() + 1..]),
+            None => (None, to),
+        };
+    let (address, secret) = match rest.split_once('#').filter(|_| service.is_some()) {
+        Some((address, secret)) => (address, Some(secret.to_owned())),
+        None => (rest, None),
+    };
+    map([
+        ("service", optional(service.map(str::to_owned))),
+        ("address", address.strip_suffix('/').unwrap_or(address).into()),
+        ("secret", optional(secret)),
+    ])
+}
+
 fn in_bytes(text: &str, most: usize) -> Vec<String> {
     let mut words = vec![String::new()];
     for char in text.chars() {
@@ -158,8 +229,10 @@ fn limit(number: i64) -> Result<usize> {
 
 /// Texts for services that take no long ones. A rule says how a service counts: `"characters"`,
 /// `"bytes"` (ntfy: 4096), `"utf16"` (Telegram: 4096; its units of 16 bits), `"mastodon"` (500; an address is 23), `"x"`
-/// (280; an address or a host's name is 23, Japanese and emoji are 2 a character, twitter-text's
-/// configuration 3). It never counts less than the service does.
+/// (280; an address or a host's name is 23, a Japanese character or an emoji 2, by twitter-text's
+/// configuration 3). It never counts less than the service does, but for emoji that are newer than that.
+/// Names of hosts without `https://` in front count as X counts them under two letters and the commonest
+/// others (`com`, `net`, `org`, `dev`, ...), under any other domain as what is the longer.
 #[export_module]
 mod message {
     /// The length of a text.
@@ -193,17 +266,40 @@ mod message {
         Ok(super::super::http::nonce()?)
     }
 
-    /// A text as a header of a mail has it (RFC 2047), where it is not ASCII.
+    /// A mail, for `sendmail -i -t`: its first words are the subject (RFC 2047, where they are not ASCII),
+    /// the text is UTF-8 in 8 bits.
     ///
-    /// - `text`: any text; line breaks become blanks.
+    /// - `to`: an address, or several with commas between.
+    /// - `text`: any text.
     ///
     /// Returns a string.
     ///
+    /// Errors: for an address with a line break.
+    ///
     /// ```rhai
-    /// print(`Subject: ${message::header("なんとか.jp is sick")}`);
+    /// let send = |text| cmd(`sendmail -i -t`).stdin(message::mail("root", text)).run();
     /// ```
-    pub fn header(text: &str) -> String {
-        super::header(text)
+    #[rhai_fn(return_raw)]
+    pub fn mail(to: &str, text: &str) -> Fallible<String> {
+        if to.contains(char::is_control) {
+            return Err(Error::new(format!("write a mail to `{}`: that is no address", to.escape_debug())).into());
+        }
+        Ok(super::mail(to, text))
+    }
+
+    /// Who gets a report, taken apart: `SERVICE+ADDRESS#SECRET`, `SCHEME:REST`, or a program with its words.
+    ///
+    /// - `to`: such as `"slack+https://hooks.slack.com"`, `"mailto:root"`, `"python3 /opt/tw.py"`.
+    ///
+    /// Returns `#{service, address, secret}`: `service` is what stands before the `+`, else the scheme,
+    /// `()` for a program; `address` is the rest, without a slash at its end; `secret` is the name behind
+    /// `#`, or `()`.
+    ///
+    /// ```rhai
+    /// print(message::target("ntfy+https://ntfy.sh/pier#phone").secret);
+    /// ```
+    pub fn target(to: &str) -> Map {
+        super::target(to)
     }
 
     /// A text in as many parts as it needs, each as long as fits, broken at blanks where there are some.
@@ -247,22 +343,99 @@ mod message {
 mod tests {
     use super::*;
 
-    /// By twitter-text's configuration 3; the bare name was computed with its JavaScript, 3.1.0.
+    /// The numbers of twitter-text's own conformance tests (`WeightedTweetsWithDiscountedEmojiCounterTest`,
+    /// and the others of configuration 3), and of its JavaScript 3.1.0 for names of hosts.
     #[test]
-    fn x_counts_addresses_and_names_of_hosts_as_23_and_japanese_twice() {
+    fn x_counts_as_twitter_text_does() {
+        let family = "\u{1f468}\u{200d}\u{1f469}\u{200d}\u{1f467}\u{200d}\u{1f466}";
+        let england = "\u{1f3f4}\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}";
+        let label = "あいうえおかきくけこ".repeat(5);
+        let address = "https://www.twitter.com/aloha ".repeat(10);
         for (text, length) in [
             ("", 0),
-            ("all is well", 11),
-            ("このサイト", 10),
-            ("https://example.com/a/very/long/path/that/goes/on/and/on is sick", 31),
+            ("Hi http://test.co", 26),
+            ("http://test.co", 23),
+            (&*address, 240),
+            (&*"x".repeat(285), 285),
+            (&*"舫".repeat(160), 320),
+            (&*"😷".repeat(160), 320),
+            (&*format!("the{}", "舫".repeat(160)), 323),
+            // NFC makes one of the first, and three of the second.
+            ("A\u{301}B", 2),
+            ("A\u{fb2c}", 4),
+            ("H🐱☺", 5),
+            (&*format!("H🐱☺{family}"), 7),
+            (&*family.repeat(140), 280),
+            ("😷👾😡🔥💩", 10),
+            ("🙋🏽👨\u{200d}🎤", 4),
+            ("Unicode 9.0 emoji: 🤠; 💃; 💃🏾", 29),
+            (&*format!("Unicode 10.0 emoji: 🤪; 🧕; 🧕🏾; {england}"), 34),
+            ("randomurlrandomurlrandomurlrandomurlrandomurlrandomurlrandomurls.com", 68),
+            // More than 63 bytes in Punycode are no label, fewer are one.
+            (&*format!("{} http://{label}あいう.com", "あ".repeat(120)), 358),
+            (&*format!("{} http://{label}あい.com", "あ".repeat(120)), 264),
+            ("ABC\u{202a}\u{ffff}ABC\u{fffe}", 12),
+            ("\u{2066}\u{202a}http://foobar.پاکستان/\u{202c}\u{2069}", 31),
+            ("Test https://test.com test https://test.com test.com test", 86),
+            // JavaScript.
             ("example.com is sick", 31),
+            ("example.co.jp", 23),
+            ("www.example.jp", 23),
+            ("app.sh", 23),
+            ("http://localhost:8080/", 22),
+            ("http://10.0.0.5/", 16),
+            ("このサイト", 10),
             ("☃ — ー", 7),
         ] {
             assert_eq!(Rule::X.length(text), length, "{text}");
         }
+    }
+
+    /// What may or may not be an address to X, or ends sooner than it seems, counts as what is the longer.
+    #[test]
+    fn no_text_counts_less_than_the_service_may_count() {
+        for (text, least) in [
+            ("http://node-1.internal/a/path/that/is/longer/than/23", 52),
+            ("http://なんとか.jpです", 27),
+            ("http://example.com/道と道", 23 + 6),
+            ("see http://example.com/x).", 4 + 23 + 2),
+            ("me@example.com", 14),
+            ("foo.local", 9),
+            ("host_1.some.unknowndomain.is.longer.than.23", 43),
+        ] {
+            assert!(Rule::X.length(text) >= least, "{text}: {}", Rule::X.length(text));
+        }
+    }
+
+    #[test]
+    fn the_others_count_by_their_own_rules() {
         assert_eq!(Rule::Mastodon.length("https://example.com/a/very/long/path example.com"), 35);
         assert_eq!(Rule::Utf16.length("a😀"), 3);
         assert_eq!(Rule::Bytes.length("aあ"), 4);
+    }
+
+    #[test]
+    fn a_target_is_taken_apart() {
+        for (to, expected) in [
+            ("x+https://api.x.com", "x|https://api.x.com|()"),
+            ("discord+HTTPS://discord.com/#b", "discord|HTTPS://discord.com|b"),
+            ("ntfy+https://ntfy.sh/pier#phone", "ntfy|https://ntfy.sh/pier|phone"),
+            ("https://hooks.example.jp/a", "https|https://hooks.example.jp/a|()"),
+            ("mailto:root", "mailto|root|()"),
+            ("syslog:", "syslog||()"),
+            ("smtp://mail.example.jp", "smtp|//mail.example.jp|()"),
+            ("python3 /opt/tw.py #1", "()|python3 /opt/tw.py #1|()"),
+            ("/opt/tell it:all", "()|/opt/tell it:all|()"),
+        ] {
+            let map = target(to);
+            let shown = |name: &str| {
+                map.get(name).map_or_else(String::new, |value| match value.is_unit() {
+                    true => "()".to_owned(),
+                    false => value.to_string(),
+                })
+            };
+            assert_eq!(["service", "address", "secret"].map(shown).join("|"), expected, "{to}");
+        }
     }
 
     #[test]

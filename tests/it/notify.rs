@@ -56,7 +56,7 @@ impl Services {
             .map(|target| if target.starts_with('#') { (*target).to_owned() } else { format!("\"{target}\"") })
             .map(|target| target.replace("HOST", &format!("http://127.0.0.1:{}", self.port)))
             .collect();
-        self.world.script("config", &format!("const TELL = [{}];", targets.join(", ")));
+        self.world.script("config", &format!("const TELL = [{}]; const SEND_AGAIN = [];", targets.join(", ")));
     }
 
     fn send(&self, text: &str) -> Gave {
@@ -143,6 +143,63 @@ fn a_service_that_is_busy_gets_its_reports_later_and_in_their_order() {
 }
 
 #[test]
+fn a_service_that_is_busy_for_a_moment_is_asked_again_in_the_same_run() {
+    let services = Services::start();
+    for (text, again, taken) in [("a [busy]", "", 0), ("b [busy]", "\"10ms\"", 1), ("c [limit]", "\"10ms\"", 0)] {
+        services.tell(&["discord+HOST"]);
+        let config = services.world.path("scripts/config.rhai");
+        std::fs::write(&config, read(&config).replace("SEND_AGAIN = []", &format!("SEND_AGAIN = [{again}]"))).unwrap();
+        let gave = services.send(text);
+        // Who wants to be left alone for a minute is left alone.
+        assert_eq!(
+            (services.taken().iter().filter(|(_, had)| had == text).count(), gave.code),
+            (taken, 1 - taken as i32),
+            "{text}: {}",
+            gave.err
+        );
+        let _ = std::fs::remove_file(services.world.path("state/state.db"));
+    }
+}
+
+#[test]
+fn slack_has_taken_a_report_only_when_it_says_ok() {
+    let services = Services::start();
+    services.tell(&["slack+HOST"]);
+    let err = services.send("is sick [proxy]").failed(1);
+    assert!(
+        err.contains(
+            "slack+HOST: it does not say ok, but \"Please log in\""
+                .replace("HOST", &format!("http://127.0.0.1:{}", services.port))
+                .as_str()
+        ),
+        "{err}"
+    );
+    services.again("2030-12-01 03:00").ok();
+    assert_eq!(services.taken().len(), 1, "it is sent again");
+}
+
+/// As `LoadCredential=` of systemd.exec(5) has them: a folder of files that only the service can read.
+#[test]
+fn secrets_may_be_credentials_of_a_unit() {
+    let services = Services::start();
+    std::fs::rename(services.world.path("state/secrets"), services.world.path("credentials")).unwrap();
+    std::fs::set_permissions(services.world.path("credentials/slack"), std::fs::Permissions::from_mode(0o440)).unwrap();
+    services.tell(&["slack+HOST"]);
+    services.world.script("send", "import \"lib/notify\" as notify; notify::send(args[0]);");
+    let run = |options: &[&str]| {
+        let mut command = services.world.command([&["run"], options, &["send", "--", TEXT]].concat());
+        crate::common::gave(&command.env("CREDENTIALS_DIRECTORY", services.world.path("credentials")).output().unwrap())
+    };
+    let plan = run(&["-n"]);
+    assert!(plan.out.contains("/services/<secret>") && !plan.out.contains("slack-token"), "{}", plan.out);
+    run(&[]).ok();
+    assert_eq!(services.taken(), [("slack".to_owned(), TEXT.to_owned())]);
+    // Without the unit they are not there.
+    let err = services.world.moyai(["run", "send", "--", TEXT]).failed(1);
+    assert!(err.contains("read the secret `slack`: it is not there"), "{err}");
+}
+
+#[test]
 fn a_limit_is_waited_for_as_long_as_the_service_says() {
     let services = Services::start();
     services.tell(&["x+HOST", "discord+HOST"]);
@@ -172,7 +229,7 @@ fn a_wrong_or_missing_secret_is_one_sentence_and_keeps_no_other_from_it() {
     for part in [
         "#nobody: read the secret `nobody-consumer-key`: it is not there",
         "#phone: status 401: {\"error\": \"The access token is invalid\"}",
-        ": there is no service fax: lib/services has x, mastodon,",
+        ": there is no service fax: lib/services has discord, mastodon,",
     ] {
         assert!(err.contains(part), "{part}\n{err}");
     }
