@@ -279,6 +279,19 @@ fn fetch(client: &Client, request: &Request) -> Page {
     page
 }
 
+/// The address of a request, and who is asked in the place of its host.
+fn whereto(request: &Request) -> std::result::Result<(Url, Option<Fixed>), String> {
+    let url = Url::parse(&request.url).map_err(|error| match error {
+        url::ParseError::RelativeUrlWithoutBase => "the address has no `http://` in front".to_owned(),
+        error => format!("the address is not valid: {error}"),
+    })?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(format!("the address begins with `{}:`, not with `http:` or `https:`", url.scheme()));
+    }
+    let fixed = request.options.address.as_ref().map(|address| Fixed::new(&url, address)).transpose()?;
+    Ok((url, fixed))
+}
+
 fn exchange(
     client: &Client,
     request: &Request,
@@ -286,16 +299,9 @@ fn exchange(
     expiry: &Arc<Mutex<Option<i64>>>,
     page: &mut Page,
 ) -> std::result::Result<(), Fault> {
-    let options = &request.options;
-    let mut url = Url::parse(&request.url).map_err(|error| match error {
-        url::ParseError::RelativeUrlWithoutBase => "the address has no `http://` in front".to_owned(),
-        error => format!("the address is not valid: {error}"),
-    })?;
-    if !matches!(url.scheme(), "http" | "https") {
-        return Err(format!("the address begins with `{}:`, not with `http:` or `https:`", url.scheme()).into());
-    }
+    let (mut url, resolver) = whereto(request)?;
     url.set_fragment(None);
-    let mut options = options.clone();
+    let mut options = request.options.clone();
     if !url.username().is_empty() || url.password().is_some() {
         let decoded = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
         let account = format!("{}:{}", decoded(url.username()), decoded(url.password().unwrap_or_default()));
@@ -303,10 +309,6 @@ fn exchange(
         // It cannot fail: an http address has a host.
         let _ = url.set_username("").and_then(|()| url.set_password(None));
     }
-    let resolver = match &options.address {
-        Some(address) => Some(Fixed::new(&url, address)?),
-        None => None,
-    };
     let mut config = Agent::config_builder()
         .timeout_global(Some(options.timeout.saturating_sub(begun.elapsed())))
         .timeout_connect(options.connect)
@@ -765,7 +767,7 @@ mod http {
         Ok(super::get_all(&Context::of(&call), sites, &opts)?)
     }
 
-    /// What is wrong with the options of a site, without asking it.
+    /// What is wrong with the address and the options of a site, without asking it.
     ///
     /// - `site`: an address, or a map with `url` and options, as for `get_all`.
     ///
@@ -775,7 +777,8 @@ mod http {
     /// print(http::fault(#{ url: "http://localhost/", timout: "2s" }));
     /// ```
     pub fn fault(site: Dynamic) -> String {
-        asked("http::get_all", site, &Options::new("GET")).map_or_else(|error| error.message, |_| String::new())
+        let asked = asked("http::get_all", site, &Options::new("GET")).map_err(|error| error.message);
+        asked.and_then(|request| whereto(&request)).err().unwrap_or_default()
     }
 
     /// Whether a page shows a word, or something that a regular expression matches. Characters that

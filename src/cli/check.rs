@@ -1,8 +1,8 @@
 //! `moyai check`.
 
 use super::{Common, print_error};
-use crate::engine;
 use crate::engine::load::{self, Source};
+use crate::engine::{self, values};
 use crate::run::{Error, Result, Run, exit};
 use std::sync::Arc;
 
@@ -34,7 +34,7 @@ impl Check {
         let count = sources.len();
         let faults: Vec<Error> = sources
             .into_iter()
-            .flat_map(|source| source.map_or_else(|error| vec![error], |source| faults(run, &source)))
+            .flat_map(|source| source.map_or_else(|error| vec![error], |source| faults(run, &source, true)))
             .collect();
         for fault in &faults {
             if self.format == "short" {
@@ -60,7 +60,12 @@ fn short(run: &Run, fault: &Error) {
     }
 }
 
-/// What is wrong with a script and what it imports.
-pub fn faults(run: &Arc<Run>, source: &Source) -> Vec<Error> {
-    engine::check(run, source).err().into_iter().collect()
+/// What is wrong with a script and what it imports; of the configuration also with its values, and with
+/// the secrets that they name.
+pub fn faults(run: &Arc<Run>, source: &Source, secrets: bool) -> Vec<Error> {
+    let checked = engine::check(run, source).and_then(|_| match source.name == values::NAME {
+        true => values::look(run, source, secrets),
+        false => Ok(()),
+    });
+    checked.err().into_iter().collect()
 }

@@ -172,7 +172,7 @@ fn scripts(run: &Arc<Run>) -> Found {
         return Fail(Error::new(format!("others may write to `{shown}`, and so to what root runs")).help(help));
     }
     let on_disk = |listed: load::Listed| match listed.source {
-        Ok(source) => source.path.is_some().then(|| (listed.name, check::faults(run, &source))),
+        Ok(source) => source.path.is_some().then(|| (listed.name, check::faults(run, &source, true))),
         Err(error) => Some((listed.name, vec![error])),
     };
     let checked: Vec<(String, Vec<Error>)> = load::list(run).into_iter().filter_map(on_disk).collect();

@@ -46,7 +46,7 @@ impl Edit {
             }
             let shown = target.display().to_string();
             let source = Source { name: name.to_owned(), shown, path: Some(target.clone()), text, ..Source::default() };
-            let faults = check::faults(run, &source);
+            let faults = check::faults(run, &source, false);
             if faults.is_empty() {
                 if std::fs::read_to_string(&target).ok() != on_disk {
                     let kept =

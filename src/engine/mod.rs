@@ -12,6 +12,7 @@ pub mod report;
 pub mod rules;
 pub mod shell;
 mod traps;
+pub mod values;
 mod walk;
 pub mod words;
 
@@ -186,7 +187,7 @@ fn on_large_stack<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T>
 
 /// Reads and checks a script with its imports.
 fn read(run: &Run, engine: &Engine, source: &Source) -> Result<(Program, Options)> {
-    let (program, reports) = Program::load(run, engine, source);
+    let (program, reports) = Program::load(run, engine, source, None);
     let options = check::check(&program, engine, reports)?;
     Ok((program, options))
 }

@@ -39,9 +39,11 @@ pub struct Program {
 }
 
 impl Program {
-    /// Reads a script and its imports; what is wrong with them comes as reports.
-    pub fn load(run: &Run, engine: &Engine, source: &Source) -> (Self, Vec<Report>) {
-        let mut loader = Loader { run, engine, program: Self::default(), reports: Vec::new(), open: Vec::new() };
+    /// Reads a script and its imports; what is wrong with them comes as reports. `config` stands for the
+    /// one that would be found, as before it is installed.
+    pub fn load(run: &Run, engine: &Engine, source: &Source, config: Option<&Source>) -> (Self, Vec<Report>) {
+        let (reports, open) = (Vec::new(), Vec::new());
+        let mut loader = Loader { run, engine, config, program: Self::default(), reports, open };
         loader.add(source.clone());
         (loader.program, loader.reports)
     }
@@ -125,7 +127,7 @@ impl Program {
 }
 
 /// The names of the top-level constants.
-fn constants(ast: &AST) -> Vec<Ident> {
+pub fn constants(ast: &AST) -> Vec<Ident> {
     let constant = |stmt: &Stmt| match stmt {
         Stmt::Var(var, flags, _) if flags.contains(ASTFlags::CONSTANT) => Some(var.0.clone()),
         _ => None,
@@ -162,6 +164,7 @@ fn imports(ast: &AST) -> Vec<(Option<String>, Position)> {
 struct Loader<'a> {
     run: &'a Run,
     engine: &'a Engine,
+    config: Option<&'a Source>,
     program: Program,
     reports: Vec<Report>,
     /// The files whose imports are being read: what they import must not be one of them.
@@ -208,7 +211,10 @@ impl Loader<'_> {
             return Err(crate::run::Error::usage("an import names its file in quotes, so that it can be checked")
                 .help("write `import \"lib/notify\" as notify;`"));
         };
-        let source = load::import(self.run, from, name)?;
+        let source = match self.config {
+            Some(config) if name == "config" => config.clone(),
+            _ => load::import(self.run, from, name)?,
+        };
         let key = source.key();
         if let Some(start) = self.open.iter().position(|file| self.program.files[*file].source.key() == key) {
             let names = self.open[start..].iter().map(|file| self.program.files[*file].source.shown.clone());

@@ -1,6 +1,6 @@
 //! Checked before it runs, and nothing that a script does ends the process.
 
-use crate::common::World;
+use crate::common::{World, gave, read};
 
 /// The faults of a script as `line:column message / help`.
 fn faults(world: &World, text: &str) -> Vec<String> {
@@ -810,4 +810,103 @@ fn exit_is_caught_by_nothing_and_what_was_deferred_still_runs() {
         "defer(|| print(\"deferred\")); try { [1].map(|x| exit(3)); } catch { print(\"caught\"); } print(\"on\");";
     let gave = world.run(text);
     assert_eq!((gave.code, gave.out.as_str(), gave.err.as_str()), (3, "deferred\n", ""));
+}
+
+/// What `check` says of a configuration, a line each.
+fn values(config: &str, secrets: &[&str]) -> Vec<String> {
+    let world = World::new();
+    world.script("config", config);
+    let mut command = world.command(["check", "--format", "short", "config"]);
+    for name in secrets {
+        command.env(format!("MOYAI_SECRET_{name}"), "hunter2");
+    }
+    let gave = gave(&command.output().unwrap());
+    assert_eq!(gave.code, if gave.out.is_empty() { 0 } else { 2 }, "{}{}", gave.out, gave.err);
+    let folder = format!("{}/", world.path("scripts").display());
+    gave.out.lines().map(|line| line.replace(&folder, "")).collect()
+}
+
+#[test]
+fn the_values_of_a_configuration_are_checked_where_they_stand() {
+    let good = r##"const SITES = [
+    #{ name: "blog", url: "http://blog.test/", words: ["a", regex("b+")], bearer: "blog", has: #{ server: regex("ng") }, latency: "2s" },
+    "http://なんとか.jp/",
+];
+const TELL = ["python3 /opt/tw.py", "x+https://api.x.com", #{ to: "ntfy+https://ntfy.sh/a", long: "cut" }, "mailto:root", "syslog:", "https://example.jp/"];
+const MAINTENANCE = [#{ from: "0 3 * * sun", lasts: "1h" }, #{ name: "blog", from: "2026-12-01 22:00", lasts: "2h" }];
+const OUTSIDE = ["https://www.debian.org/"];
+const PINGS = #{ backup: "https://hc-ping.com/#blog" };
+"##;
+    let x = ["x-consumer-key", "x-consumer-secret", "x-access-token", "x-access-secret"];
+    assert_eq!(values(good, &[&x[..], &["blog"]].concat()), [""; 0]);
+    assert_eq!(values("", &[]), [""; 0]);
+    for (config, expected) in [
+        (
+            "const CERT_DAYS = 3;\nconst SITES = [\n    #{ url: \"http://a.test/\" },\n    #{ url: \"http://b.test/\", wrods: \"x\" }];",
+            "config.rhai:4:14: SITES: `http::get_all` has no option `wrods`",
+        ),
+        ("const SITES = #{ \"blog.test\": \"x\" };", "config.rhai:1:19: SITES: the address has no `http://` in front"),
+        (
+            "const SITES = [#{ url: \"http://a/\", words: 3 }];",
+            "config.rhai:1:25: SITES: a word is text or regex(\"...\"), not 3",
+        ),
+        ("const SITES = [#{ words: \"x\" }];", "config.rhai:1:7: SITES: `http::get_all`: a site has no `url`"),
+        ("const SITES = [#{ url: \"http://a/\", latency: \"soon\" }];", "config.rhai:1:25: SITES: "),
+        (
+            "const SITES = [#{ url: \"http://a/\", status: \"200\" }];",
+            "config.rhai:1:25: SITES: a status is a number, not 200",
+        ),
+        (
+            "const SITES = [#{ url: \"http://a/\", bearer: \"token\" }];",
+            "config.rhai:1:25: SITES: read the secret `token`: it is not there",
+        ),
+        (
+            "const SITES = [#{ url: \"http://a/\", address: \"web\" }];",
+            "config.rhai:1:25: SITES: the option `address` is an IP address",
+        ),
+        ("const SITES = [\n  #{ url: \"http://a/\", words: regex(\"a(\") }];", "config.rhai:2:31: "),
+        ("const TELL = [\"fax+https://x/\"];", "config.rhai:1:16: TELL: there is no service fax: lib/services has"),
+        ("const TELL = [\"smtp://x/\"];", "config.rhai:1:16: TELL: there is no service smtp:"),
+        ("const TELL = [\"slack+https://x/\"];", "config.rhai:1:16: TELL: read the secret `slack`: it is not there"),
+        (
+            "const TELL = [#{ to: \"mailto:root\", lnog: \"cut\" }];",
+            "config.rhai:1:23: TELL: a target has to and long, and no lnog",
+        ),
+        ("const MAINTENANCE = [#{ from: \"0 25 * * *\", lasts: \"1h\" }];", "config.rhai:1:7: MAINTENANCE: "),
+        (
+            "const MAINTENANCE = [#{ name: \"shop\", from: \"0 5 * * *\", lasts: \"1h\" }];",
+            "config.rhai:1:32: MAINTENANCE: there is no site shop",
+        ),
+        ("const OUTSIDE = [\"debian.org\"];", "config.rhai:1:19: OUTSIDE: the address has no `http://` in front"),
+        (
+            "const PINGS = #{ backup: \"https://hc-ping.com/#nobody\" };",
+            "config.rhai:1:18: PINGS: read the secret `nobody`: it is not there",
+        ),
+        ("const REMIND = \"daily\";", "config.rhai:1:17: REMIND: "),
+        ("const SICK_AFTER = \"3\";", "config.rhai:1:7: SICK_AFTER: it is a number, not 3"),
+        ("const REPORT = \"never\";", "config.rhai:1:7: REPORT: it is \"change\" or \"always\", not never"),
+    ] {
+        let found = values(config, &[]);
+        assert!(found.iter().any(|line| line.starts_with(expected)), "{config}\n{expected}\n{found:#?}");
+        assert_eq!(found.len(), 1, "{found:#?}");
+    }
+    let acts = values("cmd(`touch there`).run();", &[]);
+    assert!(acts[1].contains("config.rhai` acts, and a configuration only says how things are"), "{acts:?}");
+    // All at once, and the run goes on without: one bad site is one line there.
+    assert_eq!(values("const SITES = [3];\nconst REPORT = 1;\nconst SICK_AFTER = ();", &[]).len(), 3);
+}
+
+#[test]
+fn a_configuration_can_be_installed_before_its_secrets_are_there() {
+    let world = World::new();
+    world.script("config", "const REPORT = \"change\";");
+    let edit = |text: &str| {
+        let editor = world.program("editor", &format!("#!/bin/sh\nprintf '%s' '{text}' >\"$1\"\n"));
+        gave(&world.command(["edit", "config"]).env("EDITOR", editor).output().unwrap())
+    };
+    assert_eq!(edit("const TELL = [\"slack+https://hooks.slack.com\"];").code, 0);
+    let gave = edit("const TELL = [\"fax+https://hooks.slack.com\"];");
+    assert!(gave.code == 2 && gave.err.contains("there is no service fax"), "{}", gave.err);
+    assert!(read(world.path("scripts/config.rhai")).contains("slack"));
+    assert!(world.moyai(["check", "config"]).failed(2).contains("read the secret `slack`: it is not there"));
 }
