@@ -890,6 +890,10 @@ const PINGS = #{ backup: "https://hc-ping.com/#blog" };
         assert!(found.iter().any(|line| line.starts_with(expected)), "{config}\n{expected}\n{found:#?}");
         assert_eq!(found.len(), 1, "{found:#?}");
     }
+    assert_eq!(
+        values("const TELL = \"mailto:root\";", &[]),
+        ["config.rhai:1:7: TELL: it is of the kind array, not mailto:root"]
+    );
     let acts = values("cmd(`touch there`).run();", &[]);
     assert!(acts[1].contains("config.rhai` acts, and a configuration only says how things are"), "{acts:?}");
     // All at once, and the run goes on without: one bad site is one line there.
