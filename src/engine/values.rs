@@ -43,7 +43,9 @@ pub fn look(run: &Arc<Run>, config: &Source, secrets: bool) -> Result<()> {
         }
         let own = program.files.iter().find(|file| file.source.key() == config.key());
         let ast = own.and_then(|file| file.ast.clone()).unwrap_or_default();
-        Ok(faults.iter().map(|fault| point(config, &ast, fault)).collect::<Vec<_>>())
+        let mut reports: Vec<Report> = faults.iter().map(|fault| point(config, &ast, fault)).collect();
+        reports.sort_by_key(|report| (report.place.line, report.place.column));
+        Ok(reports)
     })?;
     check::refuse(reports)
 }

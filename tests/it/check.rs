@@ -843,14 +843,14 @@ const PINGS = #{ backup: "https://hc-ping.com/#blog" };
     for (config, expected) in [
         (
             "const CERT_DAYS = 3;\nconst SITES = [\n    #{ url: \"http://a.test/\" },\n    #{ url: \"http://b.test/\", wrods: \"x\" }];",
-            "config.rhai:4:14: SITES: `http::get_all` has no option `wrods`",
+            "config.rhai:4:14: SITES: a site has no option `wrods`",
         ),
         ("const SITES = #{ \"blog.test\": \"x\" };", "config.rhai:1:19: SITES: the address has no `http://` in front"),
         (
             "const SITES = [#{ url: \"http://a/\", words: 3 }];",
             "config.rhai:1:25: SITES: a word is text or regex(\"...\"), not 3",
         ),
-        ("const SITES = [#{ words: \"x\" }];", "config.rhai:1:7: SITES: `http::get_all`: a site has no `url`"),
+        ("const SITES = [#{ words: \"x\" }];", "config.rhai:1:7: SITES: a site has no `url`"),
         ("const SITES = [#{ url: \"http://a/\", latency: \"soon\" }];", "config.rhai:1:25: SITES: "),
         (
             "const SITES = [#{ url: \"http://a/\", status: \"200\" }];",
