@@ -811,9 +811,10 @@ mod http {
         Ok(body.contains(&fold(&word)))
     }
 
-    /// How long a server wants to be left alone, in the ways that it may say so: `Retry-After` in seconds
-    /// or as a date (RFC 9110, 10.2.3), `X-Rate-Limit-Reset` as X has it, `retry_after` in JSON as Discord
-    /// and Telegram have it.
+    /// How long a server wants to be left alone.
+    ///
+    /// It may say so in several ways: by `Retry-After` in seconds or as a date, see RFC 9110, 10.2.3; by
+    /// `X-Rate-Limit-Reset` as X does; by `retry_after` in JSON as Discord and Telegram do.
     ///
     /// - `page`: what `post` returns.
     ///
@@ -942,7 +943,7 @@ mod tests {
         for (header, value, body, expected) in [
             ("retry-after", "120", "", Some(120)),
             ("retry-after", "0", "", Some(1)),
-            ("retry-after", "Wed, 18 Nov 2026 11:07:00 GMT", "", Some(220)),
+            ("retry-after", "Wed, 18 Nov 2026 11:10:20 GMT", "", Some(220)),
             ("retry-after", "Wed, 18 Nov 2020 11:07:00 GMT", "", Some(1)),
             ("retry-after", "soon", "", None),
             ("x-rate-limit-reset", "1795000900", "", Some(900)),

@@ -19,7 +19,12 @@ impl<T: Read + Write> Stream for T {}
 
 impl Web {
     pub fn start() -> Self {
-        Self::serve(Ok)
+        Self::serve("127.0.0.1:0", Ok)
+    }
+
+    /// A server that only IPv6 reaches.
+    pub fn at_six() -> Self {
+        Self::serve("[::1]:0", Ok)
     }
 
     /// A server that shows this certificate.
@@ -32,14 +37,17 @@ impl Web {
         let config =
             rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
         let config = Arc::new(config.with_no_client_auth().with_single_cert(chain, key).unwrap());
-        Self::serve(move |stream| {
+        Self::serve("127.0.0.1:0", move |stream| {
             let connection = rustls::ServerConnection::new(config.clone()).map_err(std::io::Error::other)?;
             Ok(rustls::StreamOwned::new(connection, stream))
         })
     }
 
-    fn serve<S: Stream + 'static>(wrap: impl Fn(TcpStream) -> std::io::Result<S> + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    fn serve<S: Stream + 'static>(
+        address: &str,
+        wrap: impl Fn(TcpStream) -> std::io::Result<S> + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind(address).unwrap();
         let port = listener.local_addr().unwrap().port();
         let asked: Arc<Mutex<Vec<String>>> = Arc::default();
         let (seen, wrap) = (asked.clone(), Arc::new(wrap));

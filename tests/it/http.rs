@@ -260,6 +260,24 @@ fn each_fault_has_its_kind_and_each_page_its_way() {
     assert_eq!(of(&web, "/ok", "ip: 4", "`${p.redirects} ${p.body}`"), "[] all is well");
 }
 
+#[test]
+fn a_server_of_either_family_is_asked_by_the_one_that_is_wanted() {
+    let (four, six) = (Web::start(), Web::at_six());
+    // `localhost` has both addresses by RFC 6761, 6.3, whatever the hosts file has.
+    let ask = |host: &str, port: u16, options: &str| {
+        let script =
+            format!("let p = http::get(\"http://{host}:{port}/ok\", #{{ {options} }}); print(p.error ?? p.body);");
+        World::new().run(&script).ok().trim_end().to_owned()
+    };
+    assert_eq!(ask("[::1]", six.port, "ip: 6"), "all is well");
+    assert_eq!(ask("[::1]", six.port, ""), "all is well");
+    assert_eq!(ask("[::1]", six.port, "ip: 4"), "the name was not found");
+    assert_eq!(ask("127.0.0.1", four.port, "ip: 6"), "the name was not found");
+    assert_eq!(ask("six.test", six.port, "address: \"::1\", ip: 6"), "all is well");
+    assert_eq!(ask("six.test", six.port, &format!("address: \"[::1]:{}\"", six.port)), "all is well");
+    assert!(six.last().contains(&format!("six.test:{}", six.port)), "{}", six.last());
+}
+
 /// The queue of a listener that takes nobody is soon full; who comes then waits for an answer to
 /// its SYN, as with a firewall that drops.
 #[test]

@@ -469,6 +469,48 @@ mod tests {
         parse(text, Path::new("/"), &mut vec![file]).into_iter().map(|directive| directive.words).collect()
     }
 
+    /// By nginx.org, "Server names" and the `location` directive.
+    #[test]
+    fn an_address_is_served_by_the_server_and_the_location_that_nginx_chooses() {
+        let text = "http {
+            upstream pool { server one:81; server two; }
+            server { server_name *.example.jp; location / { proxy_pass http://star; } }
+            server { server_name example.jp www.example.jp; location / { proxy_pass http://exact:8080; }
+                     location /api/ { proxy_pass http://api/v1/; } location = /api/x { proxy_pass http://pool; }
+                     location ~ php { fastcgi_pass php:9000; } }
+            server { server_name shop.example.jp; listen 443 ssl; listen 8080; location / { proxy_pass https://safe; } }
+            server { server_name *.deep.example.jp; location / { proxy_pass http://deep; } }
+            server { server_name www.*; location / { proxy_pass http://any; } }
+            server { server_name .other.jp; proxy_pass http://dot; }
+            server { server_name _; location / { proxy_pass http://default; } }
+        }";
+        let list = list(&parse(text, Path::new("/"), &mut vec![Path::new("/f").to_owned()]));
+        for (url, expected) in [
+            ("http://example.jp/", "exact:8080"),
+            ("http://EXAMPLE.jp/ap", "exact:8080"),
+            ("http://example.jp/api/", "api:80"),
+            ("http://example.jp/api/x?a", "one:81 two:80"),
+            ("http://example.jp:81/", ""),
+            ("https://example.jp/", ""),
+            ("http://a.example.jp/", "star:80"),
+            ("http://a.deep.example.jp/", "deep:80"),
+            ("https://shop.example.jp/", "safe:-"),
+            ("http://shop.example.jp:8080/", "safe:-"),
+            ("http://shop.example.jp/", "star:80"),
+            ("http://www.test/", "any:80"),
+            ("http://other.jp/", "dot:80"),
+            ("http://a.other.jp/", "dot:80"),
+            ("http://elsewhere.jp/", ""),
+        ] {
+            let port = |site: &Site| site.port.map_or_else(|| "-".to_owned(), |port| port.to_string());
+            let found = serving(&list, &Url::parse(url).unwrap());
+            let found: Vec<String> = found.iter().map(|site| format!("{}:{}", site.upstream, port(site))).collect();
+            assert_eq!(found.join(" "), expected, "{url}");
+        }
+        let ways = serving(&list, &Url::parse("https://shop.example.jp/").unwrap())[0].listen.clone();
+        assert_eq!(ways, [Listen { address: "127.0.0.1:443".into(), tls: true }]);
+    }
+
     #[test]
     fn what_nginx_cannot_say_is_refused() {
         for text in ["a\nb", "a\0", "a\u{85}", "$host", "/etc/$", &"x".repeat(4094), &"\\".repeat(2047)] {
