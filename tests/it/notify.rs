@@ -140,6 +140,11 @@ fn a_service_that_is_busy_gets_its_reports_later_and_in_their_order() {
     services.send("two").ok();
     let taken: Vec<_> = services.taken().into_iter().map(|(_, text)| text).collect();
     assert_eq!(taken, ["one [busy]", "two"]);
+    // Nor does a later one overtake an earlier one that has to wait.
+    services.tell(&["discord+HOST"]);
+    services.send("three [limit]").failed(1);
+    services.send("four").ok();
+    assert_eq!(services.taken().len(), 2, "{:?}", services.taken());
 }
 
 #[test]
