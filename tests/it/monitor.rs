@@ -241,6 +241,11 @@ fn a_dry_run_tells_what_it_would_tell_and_keeps_nothing() {
     let gave = world.moyai(["run", "-n", "monitor"]);
     assert!(gave.code == 1 && gave.out.contains(&format!("{tell} '")), "{}{}", gave.out, gave.err);
     assert!(told(&world).is_empty() && !world.path("state/state.db").exists());
+    // Nor with a state that is there: the next run tells it, and only once.
+    world.run("state::set(`any`, 1);").ok();
+    world.moyai(["run", "-n", "monitor"]).failed(1);
+    world.moyai(["run", "monitor"]).failed(1);
+    assert_eq!(told(&world).len(), 1);
 }
 
 #[test]

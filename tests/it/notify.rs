@@ -101,7 +101,7 @@ fn every_service_takes_a_report() {
 fn a_long_report_is_split_or_cut_as_each_service_counts() {
     let services = Services::start();
     services.tell(&ALL);
-    let long: String = (0..300).map(|n| format!("http://なんとか{n}.example.jp/道 is sick: status 502, ")).collect();
+    let long: String = (0..300).map(|n| format!("http://なんとか{n}.example.jp/道 is sick: 落ちています、")).collect();
     services.send(&long).ok();
     let plain = |text: &str| text.split_whitespace().collect::<String>();
     for name in ["x", "mastodon", "slack", "discord", "telegram", "ntfy", "webhook"] {
