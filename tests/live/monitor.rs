@@ -124,6 +124,16 @@ fn a_broken_container_is_told_from_a_broken_application_and_a_broken_nginx() {
     host.sh("nginx -s stop; sleep 0.3").ok();
     let found = looks(&mut host);
     assert_eq!(found[1], "shop sick nginx: connection refused; nginx does not run");
+    host.sh("echo 'nonsense;' >/etc/nginx/conf.d/bad.conf").ok();
+    let found = looks(&mut host);
+    assert!(
+        found[1].contains("; nginx does not run: unknown directive \"nonsense\" in /etc/nginx/conf.d/bad.conf:1"),
+        "{found:?}"
+    );
+    // That it is sick is told also when nothing can be seen.
+    host.sh("mv /etc/nginx/nginx.conf nginx.conf; mkdir /etc/nginx/nginx.conf").ok();
+    assert_eq!(looks(&mut host)[1], "shop sick : connection refused");
+    host.sh("rmdir /etc/nginx/nginx.conf; mv nginx.conf /etc/nginx; rm /etc/nginx/conf.d/bad.conf").ok();
     assert!(found[0].starts_with("blog sick nginx: "), "{found:?}");
 
     // Cron's mail has it too.
