@@ -5,6 +5,7 @@ use crate::process::{self, Plan};
 use crate::run::{Error, Result, Run};
 use rhai::plugin::*;
 use rhai::{Array, Engine, Map, exported_module};
+use std::time::Duration;
 
 /// Adds the namespace.
 pub fn register(engine: &mut Engine) {
@@ -58,16 +59,21 @@ const COLUMNS: &str = "--output=size,used,avail,pcent,ipcent,fstype,source,targe
 /// another host, whose disks it does not see.
 pub fn ask(run: &Run, path: Option<&str>) -> Result<Vec<Usage>> {
     docker::engine::only_here(run, "ask `df`: the disks are")?;
-    // A `df` of all hangs on a dead network share: the default time-out of a read ends it.
     let mut words = vec!["df", "--block-size=1", COLUMNS];
     words.extend(path.map_or_else(Vec::new, |path| vec!["--", path]));
     let mut plan = Plan::read(words);
     plan.stages[0].env.push(("LC_ALL".into(), "C".into()));
-    if path.is_none() {
+    if path.is_some() {
+        // It takes a millisecond, or for ever on a network share that is gone.
+        plan.timeout = Some(Duration::from_secs(10));
+    } else {
         // df exits with 1 when one of the mount points cannot be read, and lists the others.
         plan.accept = vec![0, 1];
     }
-    let outcome = process::run(run, &plan)?;
+    let outcome = process::run(run, &plan).map_err(|error| match error.err.lines().last() {
+        Some(said) => Error { message: said.to_owned(), err: String::new(), ..error },
+        None => error,
+    })?;
     parse(&outcome.text())
         .map_err(|line| Error::new(format!("read the output of `df`: this line is not understood: `{line}`")))
 }
@@ -105,8 +111,8 @@ mod df {
     /// Returns `#{mount, source, type, size, used, free, percent, inodes_percent}`: sizes in
     /// bytes, percent from 0 to 100, `inodes_percent` is `()` where there is no fixed number.
     ///
-    /// Errors: when the path does not exist, in the words of `df`; in a run about another host's
-    /// engine (`--context`).
+    /// Errors: when the path does not exist, in the words of `df`; when `df` hangs for ten seconds, as it
+    /// does on a network share that is gone; in a run about another host's engine (`--context`).
     ///
     /// ```rhai
     /// let disk = df::usage("/");
