@@ -2,7 +2,7 @@
 
 use super::{Context, Fallible, docker, map, optional};
 use crate::process::{self, Plan};
-use crate::run::{Error, Result, Run};
+use crate::run::{Error, Result, Run, exit};
 use rhai::plugin::*;
 use rhai::{Array, Engine, Map, exported_module};
 use std::time::Duration;
@@ -52,6 +52,9 @@ impl From<Usage> for Map {
 /// column before it, so that its blanks can be told from the mount point's by the numbers in front.
 const COLUMNS: &str = "--output=size,used,avail,pcent,ipcent,fstype,source,target";
 
+/// How long `df` may take for one path: it takes a millisecond, or for ever on a network share that is gone.
+const ANSWER: Duration = Duration::from_secs(10);
+
 /// Asks `df`, for one path or for every mounted file system.
 ///
 /// # Errors
@@ -64,15 +67,17 @@ pub fn ask(run: &Run, path: Option<&str>) -> Result<Vec<Usage>> {
     let mut plan = Plan::read(words);
     plan.stages[0].env.push(("LC_ALL".into(), "C".into()));
     if path.is_some() {
-        // It takes a millisecond, or for ever on a network share that is gone.
-        plan.timeout = Some(Duration::from_secs(10));
+        plan.timeout = Some(ANSWER);
     } else {
         // df exits with 1 when one of the mount points cannot be read, and lists the others.
         plan.accept = vec![0, 1];
     }
-    let outcome = process::run(run, &plan).map_err(|error| match error.err.lines().last() {
-        Some(said) => Error { message: said.to_owned(), err: String::new(), ..error },
-        None => error,
+    let outcome = process::run(run, &plan).map_err(|error| match (error.err.lines().last(), path) {
+        (_, Some(path)) if error.exit == exit::TIMED_OUT => {
+            Error { message: format!("ask `df` about `{path}`: no answer within {} s", ANSWER.as_secs()), ..error }
+        }
+        (Some(said), _) => Error { message: said.to_owned(), err: String::new(), ..error },
+        (None, _) => error,
     })?;
     parse(&outcome.text())
         .map_err(|line| Error::new(format!("read the output of `df`: this line is not understood: `{line}`")))

@@ -25,6 +25,7 @@ mod rules;
 mod runner;
 mod selftest;
 mod state;
+mod status;
 mod systemd;
 mod text;
 mod time;
