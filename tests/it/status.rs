@@ -61,9 +61,11 @@ rows[0].reason = "it says \"<img src=x onerror=alert(1)>\"";"#;
 #[test]
 fn what_may_be_secret_in_an_address_is_not_on_the_page() {
     let world = World::new();
-    kept(&world, &["https://me:hush@a.test/in?token=hush#hush"], "");
+    let more = r#"rows[0].state = "sick"; rows[0].reason = "status 404 at https://b.test/?token=hush, it says \"no\"";"#;
+    kept(&world, &["https://me:hush@a.test/in?token=hush#hush"], more);
     let page = page(&world);
     assert!(!page.contains("hush"), "{page}");
+    assert!(page.contains("status 404 at https://b.test/?… it says &quot;no&quot;"), "{page}");
     assert!(page.contains(r#"<a href="https://a.test/in"><bdi>https://a.test/in?…</bdi></a>"#), "{page}");
 }
 
