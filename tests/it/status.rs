@@ -112,10 +112,11 @@ fn the_looks_of_each_day_are_counted_and_day_91_takes_the_place_of_the_first() {
     // The clocks change on the 29th in Europe; and nothing is kept of the 2nd.
     look("fine", "2026-03-03 00:00");
     assert_eq!(looks("2026-03-03 01:00"), format!("2025-12-04\n{}3/1 - 1/0\ntrue\n", none(87)));
-    assert_eq!(looks("2026-05-29 12:00"), format!("2026-03-01\n3/1 - 1/0 {}\n", none(87).trim_end()));
-    assert_eq!(looks("2026-05-30 12:00"), format!("2026-03-02\n- 1/0 {}\n", none(88).trim_end()));
+    look("sick", "2026-05-29 10:00");
+    assert_eq!(looks("2026-05-29 12:00"), format!("2026-03-01\n3/1 - 1/0 {}1/1\nfalse\n", none(86)));
+    assert_eq!(looks("2026-05-30 12:00"), format!("2026-03-02\n- 1/0 {}1/1 -\n", none(86)));
     look("fine", "2026-05-30 12:00");
-    assert_eq!(looks("2026-05-30 13:00"), format!("2026-03-02\n- 1/0 {}1/0\ntrue\n", none(87)));
+    assert_eq!(looks("2026-05-30 13:00"), format!("2026-03-02\n- 1/0 {}1/1 1/0\ntrue\n", none(86)));
 }
 
 #[test]
