@@ -272,7 +272,7 @@ for back in 0..90 { let day = now().ago(`${back} days`).format("%F"); state::set
     let page = folder.join("index.html");
     let status = || moyai(&["run", "status", "--file", &page.to_string_lossy()]);
     let seconds = run(&mut status()).as_secs_f64();
-    table.row("  the page of them / the look at them", seconds / times[1], 1.0, "");
+    table.row("  the page of them / the look at them", seconds / times[1], 2.0, "");
     table.row("  its size", fs::metadata(&page).expect("a page").len() as f64 / 1e6, 1.5, " MB");
     table.row("  peak memory", peak(status()), 96.0, " MiB");
     // One after another, so that 20 tell what 1,000 take.
