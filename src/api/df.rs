@@ -2,9 +2,10 @@
 
 use super::{Context, Fallible, docker, map, optional};
 use crate::process::{self, Plan};
-use crate::run::{Error, Result, Run};
+use crate::run::{Error, Result, Run, exit};
 use rhai::plugin::*;
 use rhai::{Array, Engine, Map, exported_module};
+use std::time::Duration;
 
 /// Adds the namespace.
 pub fn register(engine: &mut Engine) {
@@ -51,6 +52,9 @@ impl From<Usage> for Map {
 /// column before it, so that its blanks can be told from the mount point's by the numbers in front.
 const COLUMNS: &str = "--output=size,used,avail,pcent,ipcent,fstype,source,target";
 
+/// How long `df` may take for one path: it takes a millisecond, or for ever on a network share that is gone.
+const ANSWER: Duration = Duration::from_secs(10);
+
 /// Asks `df`, for one path or for every mounted file system.
 ///
 /// # Errors
@@ -58,16 +62,23 @@ const COLUMNS: &str = "--output=size,used,avail,pcent,ipcent,fstype,source,targe
 /// another host, whose disks it does not see.
 pub fn ask(run: &Run, path: Option<&str>) -> Result<Vec<Usage>> {
     docker::engine::only_here(run, "ask `df`: the disks are")?;
-    // A `df` of all hangs on a dead network share: the default time-out of a read ends it.
     let mut words = vec!["df", "--block-size=1", COLUMNS];
     words.extend(path.map_or_else(Vec::new, |path| vec!["--", path]));
     let mut plan = Plan::read(words);
     plan.stages[0].env.push(("LC_ALL".into(), "C".into()));
-    if path.is_none() {
+    if path.is_some() {
+        plan.timeout = Some(ANSWER);
+    } else {
         // df exits with 1 when one of the mount points cannot be read, and lists the others.
         plan.accept = vec![0, 1];
     }
-    let outcome = process::run(run, &plan)?;
+    let outcome = process::run(run, &plan).map_err(|error| match (error.err.lines().last(), path) {
+        (_, Some(path)) if error.exit == exit::TIMED_OUT => {
+            Error { message: format!("ask `df` about `{path}`: no answer within {} s", ANSWER.as_secs()), ..error }
+        }
+        (Some(said), _) => Error { message: said.to_owned(), err: String::new(), ..error },
+        (None, _) => error,
+    })?;
     parse(&outcome.text())
         .map_err(|line| Error::new(format!("read the output of `df`: this line is not understood: `{line}`")))
 }
@@ -105,8 +116,8 @@ mod df {
     /// Returns `#{mount, source, type, size, used, free, percent, inodes_percent}`: sizes in
     /// bytes, percent from 0 to 100, `inodes_percent` is `()` where there is no fixed number.
     ///
-    /// Errors: when the path does not exist, in the words of `df`; in a run about another host's
-    /// engine (`--context`).
+    /// Errors: when the path does not exist, in the words of `df`; when `df` hangs for ten seconds, as it
+    /// does on a network share that is gone; in a run about another host's engine (`--context`).
     ///
     /// ```rhai
     /// let disk = df::usage("/");

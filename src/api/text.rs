@@ -937,6 +937,35 @@ mod text {
         text.replace(from, to.encode_utf8(&mut [0; 4]))
     }
 
+    /// A text as a piece of HTML that shows just this text: between tags, and between the quotes of an
+    /// attribute. What is data, a name or a reason, can then be no tag. Characters that no page may have
+    /// (HTML 13.2.3.5) are shown as U+FFFD.
+    ///
+    /// - `text`: any text.
+    ///
+    /// Returns a string.
+    ///
+    /// ```rhai
+    /// print(`<td>${html("Q&A <b>")}</td>`);        // <td>Q&amp;A &lt;b&gt;</td>
+    /// ```
+    pub fn html(text: &str) -> String {
+        let mut out = String::with_capacity(text.len());
+        for char in text.chars() {
+            match char {
+                '&' => out.push_str("&amp;"),
+                '<' => out.push_str("&lt;"),
+                '>' => out.push_str("&gt;"),
+                '"' => out.push_str("&quot;"),
+                '\'' => out.push_str("&#39;"),
+                '\n' | '\t' => out.push(char),
+                '\u{fdd0}'..='\u{fdef}' => out.push('\u{fffd}'),
+                _ if char.is_control() || u32::from(char) & 0xfffe == 0xfffe => out.push('\u{fffd}'),
+                _ => out.push(char),
+            }
+        }
+        out
+    }
+
     /// Text of JSON as a value: `jq`.
     ///
     /// - `text`: one JSON value.

@@ -7,6 +7,7 @@ use crate::run::{Result, Run};
 use crate::schedule::rules::{Rules, When};
 use crate::store::history;
 use chrono::Local;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -16,6 +17,10 @@ pub struct List {
     /// Only the names, one a line
     #[arg(long)]
     names: bool,
+    /// A JSON array: of each its name, summary, path (null if it came with moyai), the rules with their
+    /// next times, and what is kept of its last run
+    #[arg(long, conflicts_with = "names")]
+    json: bool,
     #[command(flatten)]
     pub(super) common: Common,
 }
@@ -35,26 +40,39 @@ impl List {
             Rules::default()
         });
         let ends = ends(run, &scripts);
+        let of = |script: &load::Listed| {
+            let rules = rules.rules.iter().filter(|rule| rule.script == script.name);
+            // By this host's clock, as all times here.
+            rules
+                .map(|rule| match &rule.when {
+                    When::Every(expression) => {
+                        (rule, expression.next(run.now().to_utc()).map(|next| next.with_timezone(&Local)))
+                    }
+                    _ => (rule, None),
+                })
+                .collect::<Vec<_>>()
+        };
+        if self.json {
+            let all = scripts.iter().map(|script| {
+                let rules: Vec<Value> = of(script).into_iter().map(|(rule, next)| {
+                    json!({ "line": rule.when.line(), "args": rule.args, "next": next.map(|next| next.to_rfc3339()) })
+                }).collect();
+                let path = script.source.as_ref().ok().and_then(|source| source.path.as_ref());
+                json!({ "name": script.name, "summary": what(script), "path": path, "rules": rules, "last": ends.get(&script.name) })
+            });
+            run.print(&Value::from_iter(all).to_string());
+            return Ok(0);
+        }
         let longest = |lengths: &mut dyn Iterator<Item = usize>| lengths.max().unwrap_or(0);
         let name = longest(&mut scripts.iter().map(|script| script.name.chars().count()));
         let line = longest(&mut rules.rules.iter().map(|rule| rule.when.line().chars().count()));
         for script in &scripts {
-            let what = match &script.source {
-                Ok(source) => summary(&source.text),
-                Err(error) => error.message.clone(),
-            };
-            super::print_fitting(run, &format!("{:name$}  {what}", script.name));
-            let rules = rules.rules.iter().filter(|rule| rule.script == script.name).map(|rule| {
-                let next = match &rule.when {
-                    When::Every(expression) => expression.next(run.now().to_utc()),
-                    _ => None,
-                };
-                // By this host's clock, as all times here.
-                let next = next.map(|next| next.with_timezone(&Local).format("next %F %R").to_string());
-                let next = next.unwrap_or_default();
+            super::print_fitting(run, &format!("{:name$}  {}", script.name, what(script)));
+            let rules = of(script).into_iter().map(|(rule, next)| {
+                let next = next.map(|next| next.format("next %F %R").to_string()).unwrap_or_default();
                 format!("{:line$}  {next}", rule.when.line())
             });
-            for below in place(script).into_iter().chain(rules).chain(ends.get(&script.name).cloned()) {
+            for below in place(script).into_iter().chain(rules).chain(ends.get(&script.name).map(end)) {
                 super::print_fitting(run, &format!("{:name$}  {below}", ""));
             }
         }
@@ -62,18 +80,18 @@ impl List {
     }
 }
 
-/// How the last run of each of these scripts ended.
-fn ends(run: &Run, scripts: &[load::Listed]) -> BTreeMap<String, String> {
+/// What a script does, or why it cannot be read.
+fn what(script: &load::Listed) -> String {
+    script.source.as_ref().map_or_else(|error| error.message.clone(), |source| summary(&source.text))
+}
+
+/// What is kept of the last run of each of these scripts.
+fn ends(run: &Run, scripts: &[load::Listed]) -> BTreeMap<String, Value> {
     let mut ends = BTreeMap::new();
     let read = history::read(run, |line| {
-        let Some(name) = line["script"].as_str() else { return true };
-        if !ends.contains_key(name) && scripts.iter().any(|script| script.name == name) {
-            let start = history::start(&line).map_or_else(String::new, |start| start.format(" %F %R").to_string());
-            let end = match line["exit"].as_i64() {
-                Some(0) => "ok".to_owned(),
-                code => format!("failed with {}", code.unwrap_or(1)),
-            };
-            ends.insert(name.to_owned(), format!("last{start} {end}"));
+        let name = line["script"].as_str().unwrap_or_default().to_owned();
+        if !ends.contains_key(&name) && scripts.iter().any(|script| script.name == name) {
+            ends.insert(name, line);
         }
         ends.len() < scripts.len()
     });
@@ -81,6 +99,15 @@ fn ends(run: &Run, scripts: &[load::Listed]) -> BTreeMap<String, String> {
         run.note(&format!("warning: {error}"));
     }
     ends
+}
+
+/// How a run ended.
+fn end(line: &Value) -> String {
+    let start = history::start(line).map_or_else(String::new, |start| start.format(" %F %R").to_string());
+    match line["exit"].as_i64() {
+        Some(0) => format!("last{start} ok"),
+        code => format!("last{start} failed with {}", code.unwrap_or(1)),
+    }
 }
 
 /// Where a script is that did not come with moyai, and what it hides.

@@ -295,6 +295,10 @@ impl Running {
                 if deadline.is_some_and(|deadline| now >= deadline) {
                     timed_out = limit;
                     self.end();
+                    // What even KILL does not end hangs in the kernel, on a share that is gone: nobody waits.
+                    for stage in &mut self.stages {
+                        stage.status.get_or_insert(Status::Signal(9));
+                    }
                     continue;
                 }
             }

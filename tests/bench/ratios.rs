@@ -259,6 +259,22 @@ fn sites(table: &mut Table, folder: &Path) {
     times.sort_by(f64::total_cmp);
     table.row("1,000 sites of 200 ms / the ideal of the workers", times[1] / ideal.as_secs_f64(), 1.3, "");
     table.row("  peak memory", peak(moyai(&["run", "monitor"])), 96.0, " MiB");
+    // A page of them: what `monitor` has kept of one day stands for each of ninety.
+    fs::write(
+        scripts.join("fill.rhai"),
+        r#"import "lib/days" as days;
+let sites = #{};
+for row in days::last().rows { sites[row.name] = [288, if row.name.ends_with("7/") { 3 } else { 0 }, 57.6, 1.5]; }
+for back in 0..90 { let day = now().ago(`${back} days`).format("%F"); state::set(days::place(day), #{ day: day, sites: sites }); }"#,
+    )
+    .expect("write a script");
+    run(&mut moyai(&["run", "fill"]));
+    let page = folder.join("index.html");
+    let status = || moyai(&["run", "status", "--file", &page.to_string_lossy()]);
+    let seconds = run(&mut status()).as_secs_f64();
+    table.row("  the page of them / the look at them", seconds / times[1], 2.0, "");
+    table.row("  its size", fs::metadata(&page).expect("a page").len() as f64 / 1e6, 1.5, " MB");
+    table.row("  peak memory", peak(status()), 96.0, " MiB");
     // One after another, so that 20 tell what 1,000 take.
     let some: String = urls[..20].iter().map(|url| format!("sites_[\"{url}\"]=\"{WORDS}\"\n")).collect();
     let article =

@@ -187,6 +187,16 @@ fn the_list_has_the_rules_of_a_script_its_next_run_and_how_it_ended() {
     assert!(timed.ends_with("-12-31 19:30"), "{out}");
     assert!(boot == "boot" && last.starts_with(&format!("last {today} ")) && last.ends_with(" failed with 3"), "{out}");
     assert_eq!(below("backup"), [""; 0]);
+    let all = gave(&world.command(["list", "--json"]).env("TZ", "UTC").output().unwrap()).ok();
+    let all: serde_json::Value = serde_json::from_str(&all).unwrap();
+    let of = |name: &str| all.as_array().unwrap().iter().find(|script| script["name"] == name).unwrap();
+    assert_eq!((&of("good")["summary"], &of("good")["last"]["exit"]), (&"Does well.".into(), &0.into()));
+    let rules = serde_json::json!([
+        { "line": "0 3 1 1 *", "args": [], "next": format!("{next}-01-01T03:00:00+00:00") },
+        { "line": "container start,die", "args": [], "next": null },
+    ]);
+    assert_eq!(of("good")["rules"], rules);
+    assert_eq!((&of("backup")["path"], &of("backup")["last"]), (&serde_json::Value::Null, &serde_json::Value::Null));
     assert!(out.lines().filter(|line| line.contains("next ")).all(|line| line.chars().count() <= 80), "{out}");
     // Rules that do not check are no reason to show nothing.
     world.script("rules", "every(`0 3 * * *`, `nowhere`);");

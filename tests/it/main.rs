@@ -26,6 +26,7 @@ mod rules;
 mod runner;
 mod selftest;
 mod state;
+mod status;
 mod systemd;
 mod text;
 mod time;

@@ -88,6 +88,7 @@ fn needs(line: &str) -> Needs {
         | "moyai check"
         | "moyai test"
         | "moyai list"
+        | "moyai run status --file status.html"
         | "moyai api docker"
         | "moyai systemd"
         | "moyai api bash"

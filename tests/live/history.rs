@@ -102,6 +102,7 @@ fn of_two_engines_and_one_that_is_away_each_does_its_part() {
     for (script, what) in [
         ("nginx::reload();", "reload nginx: it is this host's"),
         ("df::usage(`/`);", "ask `df`: the disks are this host's"),
+        ("moyai::run(`report`, []);", "error: ask `df`: the disks are this host's"),
         ("hosts::update(docker::ps());", "update `/etc/hosts`: "),
     ] {
         let err = host.moyai_with(&format!("--context {there}"), script).failed(1);

@@ -13,6 +13,7 @@ mod nginx;
 mod replay;
 mod scripts;
 mod sites;
+mod status;
 mod systemd;
 
 /// Whether an error has this sentence and, behind the line of the script, this next step.

@@ -1,0 +1,185 @@
+//! The page of `status`, and what `monitor` and `report` keep for it.
+
+use crate::common::{World, gave, read};
+use crate::web::Web;
+
+/// What is kept of the looks at these sites, as `monitor` has it after one that found them fine.
+fn kept(world: &World, names: &[&str], more: &str) {
+    let rows = names.iter().map(|name| format!("row({name:?})")).collect::<Vec<_>>().join(", ");
+    world
+        .run(&format!(
+            r#"fn row(name) {{
+    #{{ name: name, url: name, state: "fine", reason: "", since: now().epoch, seconds: 0.08, status: 200, fault: "", cert_days: 61, redirects: [] }}
+}}
+import "lib/days" as days;
+let rows = [{rows}];
+{more}
+days::count(rows);"#
+        ))
+        .ok();
+}
+
+/// The page of a host without an engine.
+fn page(world: &World) -> String {
+    let path = world.path("page/index.html");
+    let mut command = world.command(["run", "status", "--file", path.to_str().unwrap()]);
+    world.program("bin/hostname", "#!/bin/sh\necho pier\n");
+    let ran = gave(&command.env("PATH", world.search()).env("DOCKER_HOST", "unix:///nowhere").output().unwrap());
+    assert_eq!((ran.out.as_str(), ran.err.as_str(), ran.code), ("", "", 0));
+    read(path)
+}
+
+#[test]
+fn a_first_page_says_what_is_not_known_and_is_written_all_the_same() {
+    let world = World::new();
+    world.script("config", "const DISKS = [\"/\", \"/proc\", \"/nowhere\"];");
+    let page = page(&world);
+    assert!(page.starts_with("<!DOCTYPE html>\n<html lang=\"en\">"), "{page}");
+    assert!(page.contains("<title>2 things are wrong: pier</title>"), "{page}");
+    assert!(page.contains("No site has been looked at yet"), "{page}");
+    assert!(page.contains("<li>/nowhere: df: /nowhere: No such file or directory</li>"), "{page}");
+    assert!(page.contains("<h3><bdi>/proc</bdi></h3>") && !page.contains("NaN"), "{page}");
+    assert!(page.contains("<li>Backups: not known now: "), "{page}");
+    assert!(page.contains("<h3><bdi>/</bdi></h3>") && page.contains("known after three days"), "{page}");
+    assert!(page.contains("<small>0 3 * * *</small>"), "{page}");
+}
+
+#[test]
+fn a_name_a_reason_and_a_version_are_data_and_no_tag() {
+    let world = World::new();
+    let more = r#"rows[0].name = "</title><script>alert(1)</script>\"'&\x00\u0085"; rows[0].state = "sick";
+rows[0].reason = "it says \"<img src=x onerror=alert(1)>\"";"#;
+    kept(&world, &["a"], more);
+    let page = page(&world);
+    assert!(!page.contains("<script") && !page.contains("<img"), "{page}");
+    assert!(
+        page.contains("&lt;/title&gt;&lt;script&gt;alert(1)&lt;/script&gt;&quot;&#39;&amp;\u{fffd}\u{fffd}"),
+        "{page}"
+    );
+    assert!(page.contains("&quot;&lt;img src=x onerror=alert(1)&gt;&quot;"), "{page}");
+}
+
+#[test]
+fn what_may_be_secret_in_an_address_is_not_on_the_page() {
+    let world = World::new();
+    let more =
+        r#"rows[0].state = "sick"; rows[0].reason = "status 404 at https://b.test/?token=hush, it says \"no\"";"#;
+    kept(&world, &["https://me:hush@a.test/in?token=hush#hush"], more);
+    let page = page(&world);
+    assert!(!page.contains("hush"), "{page}");
+    assert!(page.contains("status 404 at https://b.test/?… it says &quot;no&quot;"), "{page}");
+    assert!(page.contains(r#"<a href="https://a.test/in"><bdi>https://a.test/in?…</bdi></a>"#), "{page}");
+}
+
+#[test]
+fn an_address_that_is_no_page_is_no_link() {
+    let world = World::new();
+    kept(&world, &["javascript:alert(1)"], "");
+    assert!(!page(&world).contains("<a "));
+}
+
+#[test]
+fn the_looks_of_each_day_are_counted_and_day_91_takes_the_place_of_the_first() {
+    let web = Web::start();
+    let world = World::new();
+    let config = |state: &str| {
+        let path = if state == "sick" { "/404" } else { "/ok" };
+        let closed = if state == "maintenance" { "#{ from: \"0 0 * * *\", lasts: \"24h\" }" } else { "" };
+        world.script(
+            "config",
+            &format!(
+                "const ASK_AGAIN = \"\"; const TELL = [\"true\"]; const MAINTENANCE = [{closed}];
+                const SITES = [#{{ name: \"shop\", url: \"{}\" }}];",
+                web.url(path)
+            ),
+        );
+    };
+    let look = |state, at| {
+        config(state);
+        world.moyai(["run", "monitor", "--at", at]);
+    };
+    let looks = |at| {
+        let text = r#"import "lib/days" as days; let all = days::all(["shop"]); print(all.dates[0]); print(all.looks.shop.map(|one| if one == () { "-" } else { `${one[0]}/${one[1]}` }).join(" "));
+            let last = all.looks.shop[-1]; if last != () { print(last[2] > 0.0 && last[3] >= last[2] / last[0]); }"#;
+        world.run_with(&["--at", at], text).ok()
+    };
+    let none = |count| "- ".repeat(count);
+    assert_eq!(looks("2026-03-01"), format!("2025-12-02\n{}\n", none(90).trim_end()));
+    look("fine", "2026-03-01 03:00");
+    look("sick", "2026-03-01 03:05");
+    look("maintenance", "2026-03-01 03:10");
+    look("fine", "2026-03-01 23:55");
+    // The clocks change on the 29th in Europe; and nothing is kept of the 2nd.
+    look("fine", "2026-03-03 00:00");
+    assert_eq!(looks("2026-03-03 01:00"), format!("2025-12-04\n{}3/1 - 1/0\ntrue\n", none(87)));
+    look("sick", "2026-05-29 10:00");
+    assert_eq!(looks("2026-05-29 12:00"), format!("2026-03-01\n3/1 - 1/0 {}1/1\nfalse\n", none(86)));
+    assert_eq!(looks("2026-05-30 12:00"), format!("2026-03-02\n- 1/0 {}1/1 -\n", none(86)));
+    look("fine", "2026-05-30 12:00");
+    assert_eq!(looks("2026-05-30 13:00"), format!("2026-03-02\n- 1/0 {}1/1 1/0\ntrue\n", none(86)));
+}
+
+#[test]
+fn days_of_a_hundred_sites_are_a_small_page() {
+    let world = World::new();
+    let names: Vec<String> = (0..100).map(|i| format!("https://site{i}.test/")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let more = r#"for back in 0..90 {
+    let day = now().ago(`${back} days`).format("%F");
+    let sites = #{};
+    for (row, i) in rows { sites[row.name] = [288, if i == 7 && back % 2 == 0 { back } else { 0 }, 20.0 + back.to_float() * (back % 3).to_float(), 1.5]; }
+    state::set(days::place(day), #{ day: day, sites: sites });
+}"#;
+    kept(&world, &names, more);
+    let page = page(&world);
+    assert_eq!(page.matches("<svg class=\"days\"").count(), 100);
+    // That of the 7th: 44 days of 90, of which none was sick in half of its looks.
+    assert_eq!(page.matches("<path class=\"some\" d=\"M").count() - 1, 44);
+    assert!(page.contains("and 39 more sick days"), "{page}");
+    assert!(page.len() < 150_000, "{} bytes", page.len());
+}
+
+#[test]
+fn a_page_that_cannot_be_written_leaves_the_old_one() {
+    let world = World::new();
+    let old = world.file("page/index.html/old", "");
+    let path = world.path("page/index.html").display().to_string();
+    let err = world.moyai(["run", "status", "--file", &path]).failed(1);
+    assert!(err.contains(&path), "{err}");
+    assert!(old.exists());
+}
+
+/// Relative luminance and contrast, by WCAG 2.2.
+fn contrast(one: &str, other: &str) -> f64 {
+    let light = |colour: &str| {
+        let part = |at: usize| {
+            let value = f64::from(u8::from_str_radix(&colour[at..at + 2], 16).unwrap()) / 255.0;
+            if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+        };
+        0.2126 * part(1) + 0.7152 * part(3) + 0.0722 * part(5)
+    };
+    let (one, other) = (light(one), light(other));
+    (one.max(other) + 0.05) / (one.min(other) + 0.05)
+}
+
+#[test]
+fn the_colours_can_be_told_from_the_ground_in_the_light_and_in_the_dark() {
+    assert!((contrast("#ffffff", "#767676") - 4.54).abs() < 0.01, "the published number for this grey");
+    let style = read(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/lib/status-page.rhai"));
+    let schemes: Vec<&str> = style.split(":root {").skip(1).map(|rest| rest.split('}').next().unwrap()).collect();
+    assert_eq!(schemes.len(), 2);
+    for scheme in schemes {
+        let colour = |name: &str| {
+            let at = scheme.find(&format!("--{name}: #")).unwrap_or_else(|| panic!("no {name}: {scheme}"));
+            let colour = &scheme[at + name.len() + 4..][..7];
+            assert!(colour.starts_with('#'), "{colour}");
+            colour
+        };
+        for (name, least) in
+            [("text", 4.5), ("soft", 4.5), ("link", 4.5), ("sick", 4.5), ("some", 4.5), ("fine", 3.0), ("none", 3.0)]
+        {
+            let found = contrast(colour(name), colour("bg"));
+            assert!(found >= least, "{name}: {found:.2} in {scheme}");
+        }
+    }
+}
