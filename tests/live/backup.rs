@@ -325,3 +325,58 @@ fn an_image_of_too_many_layers_is_flattened_and_keeps_its_configuration() {
     assert_eq!(host.states(), "web running");
     assert_eq!(host.look("ls -A state/backups/web"), "v1\nv2\nv3");
 }
+
+/// Kills a run of `backup` at random moments; after the next one, of one container, all is well.
+const KILLS: &str = r#"
+RANDOM=$SEED
+begun=$(date +%s%N); "$moyai" run backup; lasts=$((($(date +%s%N) - begun) / 1000000))
+states() { docker ps --all --format '{{.Names}} {{.State}}' | sort | paste -sd,; }
+well="plain running,stop running,vol running"
+disturbed=0 repaired=0
+for round in $(seq 50); do
+    for name in plain stop vol; do docker exec $name /bin/sh -c "echo $round >/round; [ ! -d /data ] || echo $round >/data/round" || exit 1; done
+    "$moyai" run backup >>killed.log 2>&1 & pid=$!
+    sleep $(printf '%d.%03d' $((wait = RANDOM % (lasts + 1), wait / 1000)) $((wait % 1000)))
+    kill -9 $pid; wait $pid 2>/dev/null
+    [ "$(states)" = "$well" ] || disturbed=$((disturbed + 1))
+    "$moyai" run backup plain >next.out 2>next.err || { echo "round $round, after $wait ms"; cat next.err; exit 1; }
+    ! grep -q 'ended in the middle; repaired: ' next.err || repaired=$((repaired + 1))
+    [ "$(states)" = "$well" ] || { echo "round $round, after $wait ms: $(states)"; cat next.err; exit 1; }
+    for name in plain stop vol; do docker image inspect own/$name:v >/dev/null || { echo "round $round, after $wait ms: $name"; exit 1; }; done
+    # The copies are those of the image, and are what they were.
+    "$moyai" run check || { echo "round $round, after $wait ms"; cat next.err; exit 1; }
+    [ "$(ls state/backups/vol/v | wc -l)" = 2 ] || { echo "round $round, after $wait ms"; ls state/backups/vol/v; exit 1; }
+done
+echo "a run lasts $lasts ms; $disturbed found not as they were, $repaired repaired"
+[ $repaired -ge 10 ] && [ $disturbed -ge 3 ]
+"#;
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn killed_at_any_moment_a_backup_leaves_nothing_that_the_next_does_not_repair() {
+    let mut host = Host::new();
+    host.policy("fn versions(when, taken) { [\"v\"] }");
+    host.run("plain", "");
+    host.run("vol", "-v data:/data");
+    host.run(
+        "stop",
+        &format!(
+            "{QUICK} --label moyai.backup.how=stop --label 'moyai.backup.before=echo' --label 'moyai.backup.after=echo'"
+        ),
+    );
+    host.sh("docker exec vol /bin/busybox dd if=/dev/urandom of=/data/big bs=1M count=5; docker exec vol /bin/busybox dd if=/dev/urandom of=/big bs=1M count=5").ok();
+    let check = r#"import "lib/volumes" as volumes;
+        let kept = volumes::of("vol", "v");
+        volumes::check(kept);
+        let image = docker::images().filter(|i| i.repository == "own/vol" && i.tag == "v")[0].id;
+        if kept.len() != 1 || kept[0].image != image { die(`the copies are of ${kept.map(|k| k.image)}, the image is ${image}`); }
+        let open = state::get("backup.open", #{});
+        if !open.is_empty() { die(`${open}`); }"#;
+    std::fs::write(host.path("scripts/check.rhai"), check).unwrap();
+    let seed =
+        std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(|| std::process::id() % 32768);
+    println!("SEED={seed}");
+    let gave = host.sh(&format!("SEED={seed}\n{KILLS}"));
+    println!("{}", gave.out);
+    assert_eq!(gave.code, 0, "SEED={seed}: {}{}", gave.out, gave.err);
+}
