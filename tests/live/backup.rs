@@ -380,3 +380,115 @@ fn killed_at_any_moment_a_backup_leaves_nothing_that_the_next_does_not_repair() 
     println!("{}", gave.out);
     assert_eq!(gave.code, 0, "SEED={seed}: {}{}", gave.out, gave.err);
 }
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn a_disk_that_fills_up_leaves_the_backups_from_before() {
+    let mut host = Host::new();
+    let policy = "fn versions(when, taken) { [\"v\"] } const BACKUPS = \"/opt/small\";";
+    // Nothing is refused before: what was free then is not any more.
+    host.policy(&format!("{policy} const STAYS_FREE = -1_000_000_000;"));
+    host.sh("mkdir /opt/small && mount -t tmpfs -o size=4m none /opt/small").ok();
+    host.run("web", "-v data:/data");
+    host.run("other", "");
+    host.script("backup").ok();
+    let before = host.look("docker image inspect -f '{{.Id}}' own/web:v; sha256sum /opt/small/web/v/*");
+    host.sh("docker exec web /bin/busybox dd if=/dev/urandom of=/data/big bs=1M count=6").ok();
+    let err = host.script("backup").failed(1);
+    assert!(
+        err.contains("web: not backed up: ")
+            && err.contains("No space left on device")
+            && err.contains("1 of 2 backups failed: web"),
+        "{err}"
+    );
+    assert_eq!(host.look("docker image inspect -f '{{.Id}}' own/web:v; sha256sum /opt/small/web/v/*"), before);
+    assert_eq!((host.states().as_str(), host.open().as_str()), ("other running,web running", "#{}\n"));
+
+    // The engine's own disk.
+    host.sh("docker rm -f web other").ok();
+    host.kill_engine("mount -t tmpfs -o size=24m none /var/lib/docker");
+    host.sh("tar -C image -c . | docker import - base:1").ok();
+    host.run("web", "-v data:/data");
+    host.script("backup").ok();
+    let before = host.look("docker image inspect -f '{{.Id}}' own/web:v; sha256sum /opt/small/web/v/*");
+    host.sh("docker exec web /bin/busybox dd if=/dev/urandom of=/big bs=1M count=12").ok();
+    let err = host.script("backup").failed(1);
+    assert!(err.contains("web: not backed up: `docker commit ") && err.contains("no space left on device"), "{err}");
+    assert_eq!(host.look("docker image inspect -f '{{.Id}}' own/web:v; sha256sum /opt/small/web/v/*"), before);
+    assert_eq!((host.states().as_str(), host.open().as_str()), ("web running", "#{}\n"));
+    // The plain way: refused with figures.
+    host.policy(&format!("{policy} const STAYS_FREE = 1_000_000;"));
+    let err = host.script("backup").failed(1);
+    assert!(err.contains("it takes 12 MB, 1 MB are to stay free, and /var/lib/docker has "), "{err}");
+    host.sh("umount -l /var/lib/docker").ok();
+}
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn an_engine_that_dies_during_a_commit_leaves_the_backup_from_before() {
+    let mut host = Host::new();
+    host.policy("fn versions(when, taken) { [\"v\"] }");
+    host.run("web", "-v data:/data");
+    host.run("stop", &format!("{QUICK} --label moyai.backup.how=stop"));
+    host.script("backup").ok();
+    let ids = "docker image inspect -f '{{.Id}}' own/web:v own/stop:v; sha256sum state/backups/web/v/volumes.json; cd state/backups/web/v; jq -r '.[] | .sha256 + \"  \" + .file' volumes.json | sha256sum -c";
+    let before = host.look(ids);
+    host.sh("for name in web stop; do docker exec $name /bin/busybox dd if=/dev/urandom of=/big bs=1M count=150; done")
+        .ok();
+    host.sh("\"$moyai\" run backup >backup.out 2>backup.err & echo $! >backup.pid; disown").ok();
+    host.until(20, "[ \"$(docker ps --all --format '{{.State}}' | sort | paste -sd,)\" = exited,paused ] && pgrep -f 'docker commit' >/dev/null");
+    host.kill_engine("while kill -0 $(cat backup.pid) 2>/dev/null; do sleep 0.1; done");
+    let err = host.sh("cat backup.err").ok();
+    assert!(
+        err.contains("2 of 2 backups failed: ")
+            && err.contains("web: not backed up: ")
+            && err.contains("the Docker engine"),
+        "{err}"
+    );
+    assert_eq!(host.look(ids), before);
+    // An engine that begins anew has ended its containers; the next run knows of the one that it stopped.
+    host.sh("docker start web").ok();
+    let gave = host.script("backup web");
+    assert_eq!(gave.code, 0, "{}", gave.err);
+    let err = gave.err;
+    assert!(err.contains("stop: the backup of ") && err.contains("repaired: it was stopped, and runs again"), "{err}");
+    assert_eq!((host.states().as_str(), host.open().as_str()), ("stop running,web running", "#{}\n"));
+    host.script("backup").ok();
+    assert_ne!(host.look(ids), before);
+    assert_eq!(host.look("ls state/backups/web/v | wc -l"), "2");
+}
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn a_container_that_vanishes_fails_alone() {
+    let mut host = Host::new();
+    host.policy("");
+    host.run("gone", "-v data:/data");
+    // These two are first, and take their time.
+    for name in ["one", "two"] {
+        host.run(name, "--label 'moyai.backup.before=while [ ! -e /go ]; do sleep 0.1; done'");
+    }
+    host.sh("\"$moyai\" run --at 2026-12-08 backup --tag v >backup.out 2>backup.err & echo $! >backup.pid; disown")
+        .ok();
+    host.until(10, "[ \"$(pgrep -fc 'docker exec')\" -ge 2 ]");
+    host.sh("docker rm -f gone; for name in one two; do docker exec $name /bin/busybox touch /go; done").ok();
+    host.until(20, "! kill -0 $(cat backup.pid) 2>/dev/null");
+    let err = host.sh("cat backup.err").ok();
+    assert!(
+        err.contains("gone: not backed up: ")
+            && err.contains("No such container")
+            && err.contains("1 of 3 backups failed: gone"),
+        "{err}"
+    );
+    assert_eq!(
+        (host.tags().as_str(), host.states().as_str(), host.open().as_str()),
+        ("own/one:v,own/two:v", "one running,two running", "#{}\n")
+    );
+    assert_eq!(host.sh("ls -A state/backups/gone/v 2>/dev/null || true").ok(), "");
+    // One that somebody restores just now is left alone: try again later.
+    host.sh("echo 'lock(\"container/one\"); sleep(60);' >scripts/holds.rhai; \"$moyai\" run holds & echo $! >holds.pid; disown").ok();
+    host.until(10, "[ -s state/locks/container%2Fone.lock ]");
+    let err = host.script("backup one").failed(75);
+    assert!(err.contains("holds the lock on `container/one`"), "{err}");
+    host.sh("kill $(cat holds.pid)").ok();
+}
