@@ -29,6 +29,11 @@ const IDS: usize = 1000;
 /// How long an interrupted commit may keep its container paused.
 const FINISH: Duration = Duration::from_secs(60);
 
+/// Lets the engine count the bytes of each file that a container has written.
+const SIZE: &str = "--size";
+/// How long it may count: there may be millions.
+const COUNT: Duration = Duration::from_secs(30 * 60);
+
 /// Runs a docker command and judges it; a failure is told in docker's own words.
 fn call(run: &Run, plan: &Plan) -> Result<Outcome> {
     let outcome = process::attempt(run, plan)?;
@@ -42,6 +47,7 @@ fn ask<S: AsRef<str>>(run: &Run, words: impl IntoIterator<Item = S>, some_may_la
     // Over ssh the client may ask for a password.
     plan.question = engine::socket().is_some();
     plan.stages[0].argv.extend(words.into_iter().map(|word| word.as_ref().to_owned()));
+    plan.timeout = plan.stages[0].argv.iter().any(|word| word == SIZE).then_some(COUNT);
     let outcome = process::attempt(run, &plan)?;
     if some_may_lack && outcome.code() == 1 && only_missing(&outcome.err_text()) {
         return Ok(outcome);
@@ -407,11 +413,33 @@ mod docker {
         Ok(first.ok_or_else(|| Error::new(format!("inspect `{name}`: docker printed nothing")))?)
     }
 
+    /// What containers have written into their own files: what a commit of each copies. The engine
+    /// counts it file by file, which takes its time where there are many.
+    ///
+    /// - `names`: an array of names or ids.
+    ///
+    /// Returns a map of bytes by name; those that are not there are not in it.
+    ///
+    /// Errors: when the engine cannot be reached.
+    ///
+    /// ```rhai
+    /// let bytes = || docker::sizes(["blog"]).blog;
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn sizes(call: NativeCallContext, names: Array) -> Fallible<Map> {
+        let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+        let names = names.iter().map(|name| checked("sizes", name)).collect::<Result<Vec<_>>>()?;
+        let found = super::inspect(&Context::of(&call).run, &["container", "inspect", SIZE], &names)?;
+        let size = |full: &Value| at(full, "/SizeRw").and_then(Value::as_i64).unwrap_or_default();
+        let name = |full: &Value| text(full, "/Name").trim_start_matches('/').into();
+        Ok(found.iter().map(|full| (name(full), size(full).into())).collect())
+    }
+
     /// The images, one entry for each name that an image has.
     ///
-    /// Returns an array of `#{id, repository, tag, created, size, labels}`: `repository` and `tag`
-    /// are `""` for an image that has lost its name, `created` is in seconds since 1970, `size` in
-    /// bytes.
+    /// Returns an array of `#{id, repository, tag, created, size, layers, labels}`: `repository` and
+    /// `tag` are `""` for an image that has lost its name, `created` is in seconds since 1970, `size`
+    /// in bytes, `layers` their number; of more than 125 most engines make no image.
     ///
     /// Errors: when the engine cannot be reached.
     ///
@@ -425,8 +453,9 @@ mod docker {
 
     /// The engine.
     ///
-    /// Returns `#{version, root, host, remote}`: `root` is the folder of its data, `host` its
-    /// address. `remote` is true when the addresses of its containers mean nothing on this host: it
+    /// Returns `#{version, root, host, containerd, remote}`: `root` is the folder of its data, `host`
+    /// its address. `containerd` is true when it keeps images in containerd, each packed and unpacked,
+    /// as those from 29 on do. `remote` is true when the addresses of its containers mean nothing on this host: it
     /// is on another machine, in the virtual machine of Docker Desktop, or rootless.
     ///
     /// Errors: when the engine cannot be reached.
@@ -441,6 +470,7 @@ mod docker {
             ("version", engine.version.into()),
             ("root", engine.root.into()),
             ("host", engine.host.into()),
+            ("containerd", engine.containerd.into()),
             ("remote", engine.remote.into()),
         ]))
     }

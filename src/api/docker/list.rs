@@ -26,8 +26,10 @@ pub(super) const READ: picked::Names = &[
         "Parent",
         "RepoDigests",
         "RepoTags",
+        "RootFS",
         "Scope",
         "Size",
+        "SizeRw",
         "State",
     ],
     &[
@@ -36,6 +38,7 @@ pub(super) const READ: picked::Names = &[
         "Health",
         "Image",
         "Labels",
+        "Layers",
         "Name",
         "NetworkMode",
         "Networks",
@@ -252,6 +255,7 @@ pub(super) fn images(run: &Run) -> Result<Array> {
         if names.is_empty() && !parents.contains(text(image, "/Id")) {
             names.push("");
         }
+        let layers = at(image, "/RootFS/Layers").and_then(Value::as_array);
         for name in names {
             let (repository, tag) = repository(name, "");
             list.push(Dynamic::from(map([
@@ -260,6 +264,7 @@ pub(super) fn images(run: &Run) -> Result<Array> {
                 ("tag", tag.into()),
                 ("created", seconds(text(image, "/Created"))),
                 ("size", image.get("Size").and_then(Value::as_i64).unwrap_or_default().into()),
+                ("layers", i64::try_from(layers.map_or(0, Vec::len)).unwrap_or_default().into()),
                 ("labels", labels(image).into()),
             ])));
         }
