@@ -11,6 +11,7 @@ mod host;
 mod names;
 mod nginx;
 mod replay;
+mod restore;
 mod scripts;
 mod sites;
 mod systemd;
