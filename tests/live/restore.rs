@@ -235,3 +235,85 @@ fn a_container_with_every_option_comes_back_as_it_was_and_so_it_does_again() {
     }
     assert_eq!(host.names().iter().filter(|name| *name == "web.old-DATE").count(), 3);
 }
+
+/// What tells a container from another one, and how it is.
+const WHICH: &str = "{{.Id}} {{.State.Status}} {{.HostConfig.RestartPolicy.Name}}";
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn a_restore_that_is_killed_at_any_moment_is_undone_by_the_next_run_and_no_container_is_lost() {
+    let seed = std::env::var("MOYAI_SEED").ok().and_then(|seed| seed.parse().ok());
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let seed: u64 = seed.unwrap_or(u64::from(now.subsec_nanos()) << 20 | 1);
+    eprintln!("MOYAI_SEED={seed}");
+    let mut random = seed;
+    let mut host = Host::new();
+    host.run("web", &format!("{QUICK} --restart unless-stopped -v data:/data -p 127.0.0.1:8080:80"));
+    host.sh("\"$moyai\" run backup web").ok();
+    let mut repaired = 0;
+    for time in 1..=50 {
+        let before = host.has("web", WHICH);
+        // xorshift64*
+        random ^= random >> 12;
+        random ^= random << 25;
+        random ^= random >> 27;
+        // Most of the steps are in the first second; then it watches for three.
+        let kind = random.wrapping_mul(0x2545_f491_4f6c_dd1d);
+        let moment = if kind & 1 << 40 == 0 { (kind >> 41) % 1200 } else { (kind >> 41) % 4500 };
+        let volumes = if kind & 1 << 39 == 0 { "--volumes" } else { "" };
+        let moment = format!("{}.{:03}", moment / 1000, moment % 1000);
+        host.sh(&format!("\"$moyai\" run restore web {volumes} & sleep {moment}; kill -KILL $!; wait")).ok();
+        let next = host.sh("\"$moyai\" run backup web --tag v2");
+        let at = format!("time {time}, seed {seed}, killed after {moment} s: {}", next.err);
+        assert_eq!(next.code, 0, "{at}");
+        let told =
+            next.err.contains("web: a restore was ended in the middle; repaired: it is the container from before");
+        repaired += u32::from(told);
+        let after = host.has("web", WHICH);
+        // Undone and said so; or it had not begun; or it was at its end.
+        let done = after.split(' ').next() != before.split(' ').next();
+        assert!(!(told && done), "{at}");
+        assert!(after.ends_with(" running unless-stopped"), "{at}: {after}");
+        let names = host.names();
+        let mut wanted = vec!["web"];
+        wanted.extend(done.then_some("web.old-DATE"));
+        assert_eq!(names, wanted, "{at}");
+        assert_eq!(host.sh("docker ps --quiet --filter status=paused").ok(), "", "{at}");
+        host.sh("docker ps --all --quiet --filter name=old- | xargs -r docker rm; docker volume ls -q | grep -v -e '^data$' | xargs -r docker volume rm 2>&1; true").ok();
+        // No backup is lost.
+        host.sh("docker image inspect base:v2 >/dev/null").ok();
+    }
+    assert!(repaired >= 10, "only {repaired} of 50 were in the middle, seed {seed}");
+}
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn what_does_not_come_up_gives_its_place_back() {
+    let mut host = Host::new();
+    host.sh("docker network create back").ok();
+    host.run("web", &format!("{QUICK} --restart always --network back -p 127.0.0.1:8080:80 --health-cmd 'test ! -e /ill' --health-interval 200ms --health-retries 2"));
+    host.sh("\"$moyai\" run backup web --tag good").ok();
+    let before = host.has("web", WHICH);
+    let image = |host: &mut Host, tag: &str, change: &str| {
+        host.sh(&format!(
+            "docker create --name bad base:good >/dev/null; {change}
+             docker commit --change 'LABEL moyai.container=web' --change \"LABEL moyai.time=$(date +%FT%T%:z)\" --change 'LABEL moyai.version={tag}' $more bad base:{tag}; docker rm bad"
+        ))
+        .ok();
+    };
+    image(&mut host, "ill", "touch ill; docker cp ill bad:/ill");
+    image(
+        &mut host,
+        "ends",
+        "more=\"--change CMD=[]\"; printf '#!/bin/busybox sh\\nexit 3\\n' >ends; chmod +x ends; docker cp ends bad:/bin/ends; more='--change CMD[\"/bin/ends\"]'; more=${more/CMD/CMD=}; set -f",
+    );
+    let mut check = |host: &mut Host, words: &str, says: &str| {
+        let err = host.restore(words).failed(1);
+        assert!(err.contains("web was not restored from base:") && err.contains(says), "{words}: {err}");
+        assert_eq!(host.has("web", WHICH), before, "{words}");
+        assert_eq!(host.names(), ["web"], "{words}");
+        assert!(!host.sh("cat \"$MOYAI_STATE\"/*").out.contains("web.new-"), "{words}");
+    };
+    check(&mut host, "web ill", "it is unhealthy");
+    check(&mut host, "web ends", "it ended with status 3");
+}
