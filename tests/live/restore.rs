@@ -122,6 +122,10 @@ fn made_of(host: &mut Host, name: &str) -> Value {
     for field in ["AttachStderr", "AttachStdin", "AttachStdout", "StdinOnce"] {
         config.remove(field);
     }
+    // Compose 1 notes there which container one replaces.
+    for list in config["Env"].as_array_mut().into_iter() {
+        list.retain(|one| !one.as_str().unwrap().starts_with("affinity:container=="));
+    }
     if config["Hostname"] == json!(id) {
         config.remove("Hostname");
     }
@@ -206,10 +210,12 @@ impl Host {
         .ok();
     }
 
-    /// A backup of the container `web`, made now, in which a file is another one.
+    /// A backup of the container `web`, made now, in which a file is another one; one without content
+    /// cannot be started.
     fn broken_backup(&mut self, tag: &str, file: &str, content: &str) {
+        let mode = if file == "start" { 755 } else { 644 };
         self.sh(&format!(
-            "docker create --name broken site:good >/dev/null && echo '{content}' >file && chmod +x file && docker cp file broken:/{file} &&
+            "docker create --name broken site:good >/dev/null && echo '{content}' >file && chmod {mode} file && docker cp file broken:/{file} &&
              docker commit --change \"LABEL moyai.time=$(date +%FT%T%:z)\" --change 'LABEL moyai.version={tag}' broken site:{tag} && docker rm broken"
         ))
         .ok();
@@ -315,7 +321,7 @@ fn what_does_not_come_up_gives_its_place_back() {
     host.sh("\"$moyai\" run backup web --tag good").ok();
     host.broken_backup("ill", "ill", "");
     host.broken_backup("ends", "start", "exit 3");
-    host.broken_backup("gone", "bin/busybox", "not a program");
+    host.broken_backup("gone", "bin/busybox", "");
     host.broken_backup("silent", "start", "exec busybox sleep 900");
     std::fs::write(host.path("scripts/config.rhai"), "const ASK_AGAIN = \"\"; const SITES = [#{ name: \"web\", url: \"http://127.0.0.1:8080/\", words: \"welcome\" }];").unwrap();
     let before = host.has("web", WHICH);
@@ -478,8 +484,80 @@ fn work_in_a_container_has_a_way_back() {
         "{err}"
     );
     // On a terminal it asks.
-    let asked = host.sh("\"$moyai\" run restore web before-web; (sleep 3; echo 'busybox rm /start'; sleep 8; echo y; sleep 12) | script -qec '\"$moyai\" run maintain web' /dev/null");
+    let asked = host.sh("\"$moyai\" run restore web before-web; (sleep 3; echo 'busybox rm /start; exit'; sleep 5; echo y; sleep 12) | timeout 60 script -qec '\"$moyai\" run maintain web' /dev/null");
     assert!(asked.out.contains("back to how it was before (moyai run restore web before-web)? [y/N]"), "{asked:?}");
     assert!(asked.out.contains("web runs from site:before-web"), "{asked:?}");
     host.sh("docker exec web busybox test -e /start").ok();
+}
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn what_compose_has_made_compose_makes_again() {
+    let mut host = Host::new();
+    host.sh("docker tag base:1 site:1; mkdir app; cat >app/docker-compose.yml <<'E'
+version: '2.4'
+services:
+  web:
+    image: site:1
+    command: [/bin/busybox, sh, -c, 'test ! -e /bad && exec busybox sleep 900']
+    cap_add: [NET_ADMIN]
+    environment: [\"A=it's $$x\"]
+    hostname: sho
+    labels: {a: 'b c'}
+    mem_limit: 64m
+    networks: {back: {aliases: [shop]}}
+    ports: ['127.0.0.1:8080:80', '127.0.0.1:8081:80']
+    stop_signal: KILL
+    sysctls: {net.core.somaxconn: '77'}
+    ulimits: {nofile: 1000}
+    volumes: [data:/data, /nameless]
+networks: {back: {}}
+volumes: {data: {}}
+E
+        cd app && docker-compose up --detach 2>&1")
+        .ok();
+    let before = made_of(&mut host, "app_web_1");
+    host.sh("docker exec app_web_1 busybox sh -c 'echo one >/word'; \"$moyai\" run backup app_web_1 --tag good").ok();
+    host.sh("docker exec app_web_1 busybox sh -c 'echo two >/word; busybox touch /bad'; \"$moyai\" run backup app_web_1 --tag bad; docker exec app_web_1 busybox rm /bad").ok();
+    // Back to how it was, with what it had written.
+    let err = host.restore("app_web_1 bad").failed(1);
+    assert!(
+        err.contains("app_web_1 was not restored from site:bad") && err.contains("it ended with status 1"),
+        "{err}"
+    );
+    same(&made_of(&mut host, "app_web_1"), &before, "undone: ");
+    assert_eq!(host.sh("docker exec app_web_1 busybox cat /word").ok(), "two\n");
+    for time in 1..=2 {
+        let out = host.restore("app_web_1 good").ok();
+        assert!(
+            out.contains(
+                "app_web_1 runs from site:good; the one from before is kept as the image site:before-app_web_1"
+            ),
+            "{out}"
+        );
+        same(&made_of(&mut host, "app_web_1"), &before, &format!("restored {time} times: "));
+        assert_eq!(host.sh("docker exec app_web_1 busybox cat /word").ok(), "one\n");
+    }
+    assert_eq!(host.names(), ["app_web_1"]);
+    // Killed in the middle.
+    host.sh("\"$moyai\" run restore app_web_1 bad & until docker inspect site:1 | grep -q '\"moyai.version\": \"bad\"'; do sleep 0.05; done; kill -9 $!; wait; true").ok();
+    let err = host.sh("sleep 3; \"$moyai\" run backup app_web_1 --tag v2").err;
+    assert!(err.contains("app_web_1: a restore was ended in the middle; repaired"), "{err}");
+    same(&made_of(&mut host, "app_web_1"), &before, "repaired: ");
+    // Where there is no compose the plan is printed, and nothing done.
+    let id = host.has("app_web_1", "{{.Id}}");
+    let gave =
+        host.sh("mount --bind /dev/null \"$(command -v docker-compose)\"; \"$moyai\" run restore app_web_1 good");
+    let lines: Vec<&str> = gave.out.lines().collect();
+    assert_eq!((gave.code, lines[0]), (1, "docker tag site:good site:1"), "{gave:?}");
+    assert!(
+        lines[1].starts_with("cd ")
+            && lines[1]
+                .ends_with(" && docker compose --project-name app --file docker-compose.yml up --detach --no-deps web"),
+        "{gave:?}"
+    );
+    assert_eq!(host.has("app_web_1", "{{.Id}}"), id);
+    // Of two of one service one alone cannot be brought back.
+    host.sh("umount \"$(command -v docker-compose)\"; docker run -d --name app_web_2 --label com.docker.compose.project=app --label com.docker.compose.service=web base:1 /bin/busybox sleep 900").ok();
+    assert!(host.restore("app_web_1 good").failed(1).contains("its service has 2 containers"));
 }
