@@ -12,6 +12,7 @@ mod monitor;
 mod names;
 mod nginx;
 mod replay;
+mod restore;
 mod scripts;
 mod sites;
 mod status;
