@@ -27,6 +27,9 @@ pub fn register(engine: &mut Engine) {
 const IDS: usize = 1000;
 /// How long an interrupted commit may keep its container paused.
 const FINISH: Duration = Duration::from_secs(60);
+/// Where the label of a container stands that only proves a backup: no name, no start, no backup
+/// is its due, whatever script asks.
+const PROOF: &str = "/Config/Labels/moyai.proves";
 /// The networks that every engine has and that nobody else can make, and their drivers.
 const PREDEFINED: [(&str, &str); 3] = [("bridge", "bridge"), ("host", "host"), ("none", "null")];
 
@@ -297,7 +300,7 @@ pub fn list(run: &Run, all: bool) -> Result<Array> {
     }
     // A container that vanished between the two calls is in the rows only.
     let found = rows.iter().filter_map(|row| Some((row, containers.get(text(row, "/ID"))?)));
-    let found = found.filter(|(_, full)| all || is_up(full));
+    let found = found.filter(|(_, full)| (all || is_up(full)) && at(full, PROOF).is_none());
     Ok(found.map(|(row, full)| container(text(row, "/Status"), full, &containers, &drivers).into()).collect())
 }
 
@@ -569,7 +572,8 @@ fn settle(run: &Run, id: &str, name: &str) {
 #[export_module]
 mod docker {
     /// The containers that are up, as `docker ps` lists them: running, paused or restarting ones,
-    /// the newest first.
+    /// the newest first. Those with a label `moyai.proves`, which `backup --prove` makes beside the
+    /// others and removes again, are in no list.
     ///
     /// Returns an array of `#{id, name, image, image_id, repository, tag, state, status, health,
     /// labels, created, started, exit_code, mounts: [#{kind, source, target}], networks: [#{network,

@@ -390,10 +390,10 @@ mod nginx {
     /// The names that nginx passes requests on to, read from its configuration; it need not be one
     /// that nginx accepts.
     ///
-    /// Returns an array of `#{server, upstream, file, line, listen}`: the `server_name`s with blanks
-    /// between, or `upstream NAME` for a block that no server uses; the name in a `proxy_pass` (or
-    /// another `..._pass`) without its port, each name of an `upstream` block for itself; where it
-    /// stands; `listen` holds `#{address, tls}` for each way to ask the server from this host over
+    /// Returns an array of `#{server, upstream, port, file, line, listen}`: the `server_name`s with
+    /// blanks between, or `upstream NAME` for a block that no server uses; the name in a `proxy_pass`
+    /// (or another `..._pass`) without its port, each name of an `upstream` block for itself; the port
+    /// where nginx asks it over plain http, else `()`; where it stands; `listen` holds `#{address, tls}` for each way to ask the server from this host over
     /// http, such as `"127.0.0.1:80"`. Sockets and names from variables are left out.
     ///
     /// Errors: when nginx is not installed, or when its configuration cannot be read.
@@ -411,6 +411,7 @@ mod nginx {
             Dynamic::from(map([
                 ("server", site.server.into()),
                 ("upstream", site.upstream.into()),
+                ("port", optional(site.port.map(i64::from))),
                 ("file", site.file.as_ref().into()),
                 ("line", i64::try_from(site.line).unwrap_or_default().into()),
                 ("listen", site.listen.into_iter().map(way).collect::<Array>().into()),

@@ -217,12 +217,22 @@ pub struct Site {
     pub server: String,
     /// The name, without its port.
     pub upstream: String,
+    /// Where it is asked over plain http.
+    pub port: Option<u16>,
     /// Where it stands.
     pub file: Rc<str>,
     /// Its line there.
     pub line: usize,
     /// Where this host can ask its server over http.
     pub listen: Vec<Listen>,
+}
+
+/// The port of `NAME:PORT/path` where it is asked over plain http: nginx takes 80 where none is said.
+fn port(pass: &Directive, address: &str) -> Option<u16> {
+    let way = pass.words.get(1).filter(|_| pass.is("proxy_pass"))?;
+    let address = address.strip_prefix("http://").unwrap_or(address).split('/').next()?;
+    let last = address.rsplit(']').next()?.rsplit_once(':').map_or("80", |(_, port)| port);
+    way.starts_with("http://").then(|| last.parse().ok())?
 }
 
 /// An address at which a server answers, as this host can ask it.
@@ -285,9 +295,10 @@ pub fn list(config: &[Directive]) -> Vec<Site> {
             let lines: &[&Directive] = upstreams.get(name.as_str()).map_or(&direct, Vec::as_slice);
             used.insert(name);
             for line in lines {
-                let Some(upstream) = line.words.get(1).and_then(|address| host(address)) else { continue };
+                let Some(address) = line.words.get(1) else { continue };
+                let Some(upstream) = host(address) else { continue };
                 let (server, file, listen) = (names.join(" "), line.file.clone(), listen.clone());
-                sites.push(Site { server, upstream, file, line: line.line, listen });
+                sites.push(Site { server, upstream, port: port(pass, address), file, line: line.line, listen });
             }
         }
     }
@@ -296,7 +307,7 @@ pub fn list(config: &[Directive]) -> Vec<Site> {
         for line in lines {
             let Some(upstream) = line.words.get(1).and_then(|address| host(address)) else { continue };
             let (server, file) = (format!("upstream {name}"), line.file.clone());
-            sites.push(Site { server, upstream, file, line: line.line, listen: Vec::new() });
+            sites.push(Site { server, upstream, port: None, file, line: line.line, listen: Vec::new() });
         }
     }
     sites
