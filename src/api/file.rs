@@ -7,6 +7,7 @@ use crate::run::{Error, Result, Run};
 use crate::store::replace::{self, explain};
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Engine, exported_module};
+use ring::digest;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, OpenOptions, Permissions};
@@ -468,6 +469,37 @@ mod file {
                 return Err(error.help("`du -sb` adds up what is in it"));
             }
             Ok(i64::try_from(found.len()).unwrap_or(i64::MAX))
+        })
+    }
+
+    /// A file's SHA-256, as sha256sum(1) prints it.
+    ///
+    /// - `path`: a file of any size.
+    ///
+    /// Returns 64 hexadecimal digits.
+    ///
+    /// Errors: when it cannot be read.
+    ///
+    /// ```rhai
+    /// let same = file::sha256("/etc/hosts") == file::sha256("/etc/hosts");
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn sha256(call: NativeCallContext, path: &str) -> Fallible<String> {
+        let run = &Context::of(&call).run;
+        tell(&call, path, None, || {
+            let failed = |error: io::Error| explain("read", Path::new(path), &error);
+            let mut file = File::open(path).map_err(failed)?;
+            let mut sum = digest::Context::new(&digest::SHA256);
+            let mut part = vec![0; 1 << 16];
+            loop {
+                run.cancel.check()?;
+                match file.read(&mut part) {
+                    Ok(0) => return Ok(sum.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect()),
+                    Ok(count) => sum.update(&part[..count]),
+                    Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                    Err(error) => return Err(failed(error)),
+                }
+            }
         })
     }
 

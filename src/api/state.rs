@@ -14,6 +14,22 @@ pub fn register(engine: &mut Engine) {
 /// Values that outlive a run.
 #[export_module]
 mod state {
+    /// The folder of what outlives a run; it need not be there yet.
+    ///
+    /// Returns a path: `/var/lib/moyai` for root, unless `$MOYAI_STATE` names another.
+    ///
+    /// Errors: when the path is not UTF-8.
+    ///
+    /// ```rhai
+    /// let path = state::folder() + "/sites.json";
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn folder(call: NativeCallContext) -> Fallible<String> {
+        let folder = &Context::of(&call).run.options.places.state;
+        let text = folder.to_str().map(str::to_owned);
+        Ok(text.ok_or_else(|| Error::new(format!("the state's folder `{}` is not UTF-8", folder.display())))?)
+    }
+
     /// What was kept under a name.
     ///
     /// - `name`: any string; `script.thing` keeps scripts apart.
