@@ -107,7 +107,10 @@ fn the_sites_are_found_through_includes_upstreams_quotes_and_comments() {
     );
     world.file("sites/.hidden.conf", "server { location / { proxy_pass http://hidden; } }");
     let out = world
-        .run_with_bin(&[], "for s in nginx::sites() { print(`${s.server}|${s.upstream}|${s.port}|${s.file}|${s.line}`); }")
+        .run_with_bin(
+            &[],
+            "for s in nginx::sites() { print(`${s.server}|${s.upstream}|${s.port}|${s.file}|${s.line}`); }",
+        )
         .ok();
     let folder = world.folder.path().display().to_string();
     // A port where nginx asks over plain http: not php's, not that of https, grpc or a stream.

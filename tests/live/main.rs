@@ -10,6 +10,7 @@ mod history;
 mod host;
 mod names;
 mod nginx;
+mod prove;
 mod replay;
 mod scripts;
 mod sites;
