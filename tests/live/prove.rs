@@ -129,7 +129,7 @@ fn a_backup_that_does_not_do_its_work_is_told_and_stays() {
         host.sh(&format!("docker exec web sh -c 'rm() {{ /bin/busybox rm $1; }}; {change}'")).ok();
         let err = host.script("backup web --tag v1 --prove").failed(1);
         assert!(err.contains("base:v1 of web is not proven: ") && err.contains(why), "{why}: {err}");
-        assert!(err.contains("1 of 1 backups are not proven"), "{err}");
+        assert!(err.contains("1 of 1 backups are not proven, or not elsewhere: web"), "{err}");
         assert!(proofs(&mut host).starts_with("web:v1 false "), "{}", proofs(&mut host));
         assert!(host.script("backups").ok().contains("FAILED 20"));
         assert_eq!(copies(&mut host), "", "{why}");
@@ -323,4 +323,71 @@ fn used(host: &mut Host) -> u64 {
         .trim()
         .parse()
         .unwrap()
+}
+
+/// A registry on port 5000 of the private host, with this more in its configuration.
+fn registry(host: &mut Host, more: &str) {
+    let text = format!(
+        "version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: /opt/registry\n  delete:\n    enabled: true\nhttp:\n  addr: 127.0.0.1:5000\n{more}"
+    );
+    std::fs::write(host.path("registry.yml"), text).unwrap();
+    host.sh("[ -e pid ] && kill $(cat pid); docker-registry serve registry.yml >registry.log 2>&1 & echo $! >pid").ok();
+    host.until(10, "curl -s -o /dev/null http://localhost:5000/v2/");
+}
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn the_lines_of_the_configuration_bring_a_backup_elsewhere() {
+    let mut host = site("");
+    registry(&mut host, "");
+    // The lines as they stand there, with other places.
+    let config = include_str!("../../scripts/config.rhai");
+    let (_, lines) = config.split_once("//     import \"lib/offsite\" as offsite;\n").unwrap();
+    let lines = lines.lines().map_while(|line| line.strip_prefix("//     ")).collect::<Vec<_>>().join("\n");
+    let mut lines = format!("import \"lib/offsite\" as offsite;\nconst SITES = [];\n{lines}");
+    for (there, here) in [
+        ("me@nas:/srv/backups", "/opt/nas"),
+        ("registry.example.jp:5000", "localhost:5000"),
+        ("sftp:me@nas:/srv/restic", "/opt/restic"),
+    ] {
+        assert!(lines.contains(there), "{lines}");
+        lines = lines.replace(there, here);
+    }
+    std::fs::write(host.path("scripts/config.rhai"), &lines).unwrap();
+    host.sh("mkdir -p /etc/moyai/secrets && echo opensesame >/etc/moyai/secrets/restic && chmod 600 /etc/moyai/secrets/restic
+        RESTIC_PASSWORD=opensesame restic -r /opt/restic init").ok();
+    let plan = host.script("-n backup --tag v1").ok();
+    assert!(
+        plan.contains("docker save base:v1 | gzip -1 >")
+            && plan.contains("docker push localhost:5000/web:v1")
+            && !plan.contains("opensesame"),
+        "{plan}"
+    );
+    assert_eq!(host.sh("ls /opt; ls \"$MOYAI_STATE\"/backups 2>/dev/null").ok(), "registry\nrestic\n");
+
+    for word in ["one", "two"] {
+        host.sh(&format!("docker exec web sh -c 'echo {word} >/word'")).ok();
+        let gave = host.script("backup --tag v1");
+        assert!(!gave.err.contains("opensesame"), "{}", gave.err);
+        gave.ok();
+        let id = host.sh("docker inspect -f '{{.Id}}' base:v1").ok();
+        // No name is left that would keep an image from being removed.
+        assert_eq!(
+            host.sh("docker images --all --no-trunc --digests | grep -c localhost; docker images -q -f dangling=true")
+                .ok(),
+            "0\n"
+        );
+        // From each place it comes back as it was, on an engine that has never seen it.
+        for back in [
+            "docker load -qi \"$MOYAI_STATE\"/backups/web/v1/image.tgz",
+            "docker load -qi /opt/nas/web/v1/image.tgz",
+            "RESTIC_PASSWORD=opensesame restic -r /opt/restic dump latest web.tar --tag web --path /web.tar | docker load -q",
+            "docker pull -q localhost:5000/web:v1 && docker tag localhost:5000/web:v1 base:v1 && docker rmi localhost:5000/web:v1",
+        ] {
+            host.sh("docker rmi base:v1").ok();
+            host.sh(back).ok();
+            assert_eq!(host.sh("docker inspect -f '{{.Id}}' base:v1").ok(), id, "{back}");
+            assert_eq!(host.sh("docker run --rm base:v1 cat /word").ok(), format!("{word}\n"), "{back}");
+        }
+    }
 }
