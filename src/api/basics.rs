@@ -182,6 +182,24 @@ mod basics {
         Ok(())
     }
 
+    /// Holds a thing only while a closure runs.
+    ///
+    /// - `name`: the thing's name.
+    /// - `work`: a closure without arguments.
+    ///
+    /// Returns what the closure gives.
+    ///
+    /// Errors: as the shorter form, and what the closure throws.
+    ///
+    /// ```rhai
+    /// let size = lock("container/blog", || df::usage("/").used);
+    /// ```
+    #[rhai_fn(name = "lock", return_raw)]
+    pub fn lock_for(call: NativeCallContext, name: &str, work: FnPtr) -> Fallible<Dynamic> {
+        let _held = crate::store::lock::hold(&Context::of(&call).run, name)?;
+        work.call_within_context(&call, ())
+    }
+
     /// Like `lock`, but waits while another run holds the thing: for work whose later run has the
     /// newer truth.
     ///

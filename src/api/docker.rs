@@ -4,6 +4,7 @@
 //! many containers there are. Read are the fields that engines from 1.9 to 29 have in common.
 
 pub mod engine;
+mod flatten;
 mod memory;
 mod picked;
 
@@ -48,8 +49,10 @@ const READ: picked::Names = &[
         "Parent",
         "RepoDigests",
         "RepoTags",
+        "RootFS",
         "Scope",
         "Size",
+        "SizeRw",
         "State",
     ],
     &[
@@ -58,6 +61,7 @@ const READ: picked::Names = &[
         "Health",
         "Image",
         "Labels",
+        "Layers",
         "Name",
         "NetworkMode",
         "Networks",
@@ -396,6 +400,7 @@ fn list_images(run: &Run) -> Result<Array> {
         if names.is_empty() && !parents.contains(text(image, "/Id")) {
             names.push("");
         }
+        let layers = at(image, "/RootFS/Layers").and_then(Value::as_array);
         for name in names {
             let (repository, tag) = repository(name, "");
             list.push(Dynamic::from(map([
@@ -404,6 +409,7 @@ fn list_images(run: &Run) -> Result<Array> {
                 ("tag", tag.into()),
                 ("created", seconds(text(image, "/Created"))),
                 ("size", image.get("Size").and_then(Value::as_i64).unwrap_or_default().into()),
+                ("layers", i64::try_from(layers.map_or(0, Vec::len)).unwrap_or_default().into()),
                 ("labels", labels(image).into()),
             ])));
         }
@@ -441,20 +447,26 @@ struct Commit {
 }
 
 impl Commit {
-    fn read(options: &Map) -> Result<Self> {
+    fn read(what: &str, options: &Map) -> Result<Self> {
         let mut commit = Self { changes: Vec::new(), pause: true };
         for (name, value) in options {
-            let wrong = |wanted: &str| Error::new(format!("commit: `{name}` is {wanted}, not `{}`", value.type_name()));
+            let wrong = |wanted: &str| Error::new(format!("{what}: `{name}` is {wanted}, not `{}`", value.type_name()));
             match name.as_str() {
                 "labels" => {
                     let labels = value.read_lock::<Map>().ok_or_else(|| wrong("a map"))?;
-                    commit.changes =
-                        labels.iter().map(|(name, value)| label(name, &value.to_string())).collect::<Result<_>>()?;
+                    commit.changes = labels
+                        .iter()
+                        .map(|(name, value)| label(what, name, &value.to_string()))
+                        .collect::<Result<_>>()?;
                 }
-                "pause" => commit.pause = value.as_bool().map_err(|_| wrong("true or false"))?,
+                "pause" if what == "commit" => commit.pause = value.as_bool().map_err(|_| wrong("true or false"))?,
                 _ => {
-                    let error = Error::new(format!("commit: there is no option `{name}`"));
-                    return Err(error.help("there are `labels` and `pause`"));
+                    let error = Error::new(format!("{what}: there is no option `{name}`"));
+                    return Err(error.help(if what == "commit" {
+                        "there are `labels` and `pause`"
+                    } else {
+                        "there is `labels`"
+                    }));
                 }
             }
         }
@@ -462,33 +474,44 @@ impl Commit {
     }
 }
 
-/// A LABEL instruction as the engine's Dockerfile parser reads it: between double quotes the
-/// backslash keeps itself, the quote and the dollar from their meaning, and a line ends all.
-fn label(name: &str, value: &str) -> Result<String> {
+/// A LABEL instruction.
+fn label(what: &str, name: &str, value: &str) -> Result<String> {
     let special = |char: char| char.is_whitespace() || char.is_control() || "\"'\\$=".contains(char);
     if name.is_empty() || name.contains(special) {
-        return Err(Error::new(format!("commit: `{name}` cannot be the name of a label")));
+        return Err(Error::new(format!("{what}: `{name}` cannot be the name of a label")));
     }
-    if value.contains(['\n', '\r', '\0']) {
-        return Err(Error::new(format!(
-            "commit: the label `{name}` has more than one line, which docker does not take"
-        )));
+    let quoted = quoted(value).ok_or_else(|| {
+        Error::new(format!("{what}: the label `{name}` has more than one line, which docker does not take"))
+    })?;
+    Ok(format!("LABEL {name}={quoted}"))
+}
+
+/// A word as the engine's Dockerfile parser reads it: between double quotes the backslash keeps
+/// itself, the quote and the dollar from their meaning, and a line ends all.
+fn quoted(word: &str) -> Option<String> {
+    if word.contains(['\n', '\r', '\0']) {
+        return None;
     }
-    let mut quoted = String::new();
-    for char in value.chars() {
-        if "\"\\$".contains(char) {
-            quoted.push('\\');
-        }
-        quoted.push(char);
-    }
-    Ok(format!("LABEL {name}=\"{quoted}\""))
+    let escaped = word.chars().flat_map(|char| "\"\\$".contains(char).then_some('\\').into_iter().chain([char]));
+    Some(format!("\"{}\"", escaped.collect::<String>()))
 }
 
 /// Commits a container, and makes sure that the reference is the new image's.
 fn commit(run: &Run, name: &str, reference: &str, options: &Map) -> Result<Map> {
     let (name, reference) = (checked("commit", name)?, checked("commit to", reference)?);
-    let options = Commit::read(options)?;
+    let options = Commit::read("commit", options)?;
     let _held = hold(run, name)?;
+    let mut words = vec!["docker", "commit"];
+    if !options.pause {
+        words.push(no_pause(run)?);
+    }
+    words.extend(options.changes.iter().flat_map(|change| ["--change", change]));
+    words.extend([name, reference]);
+    image_of(run, name, reference, &Plan::act(words))
+}
+
+/// Makes an image of a container with a command that prints its id.
+fn image_of(run: &Run, name: &str, reference: &str, plan: &Plan) -> Result<Map> {
     // With a tag it cannot be taken for a container.
     let tagged = match repository(reference, "") {
         (_, tag) if tag == "latest" && !reference.ends_with(":latest") => format!("{reference}:latest"),
@@ -499,14 +522,7 @@ fn commit(run: &Run, name: &str, reference: &str, options: &Map) -> Result<Map> 
     let Some(container) = before.iter().find(|found| found.get("State").is_some()) else {
         return Err(near(run, name, Error::new(format!("commit `{name}`: No such container"))));
     };
-
-    let mut words = vec!["docker", "commit"];
-    if !options.pause {
-        words.push(no_pause(run)?);
-    }
-    words.extend(options.changes.iter().flat_map(|change| ["--change", change]));
-    words.extend([name, reference]);
-    let outcome = match call(run, &Plan::act(words)) {
+    let outcome = match call(run, plan) {
         Err(error) => {
             // The engine goes on without its client.
             if run.cancel.cause().is_some() && at(container, "/State/Paused") != Some(&Value::Bool(true)) {
@@ -666,11 +682,36 @@ mod docker {
         Ok(first.ok_or_else(|| Error::new(format!("inspect `{name}`: docker printed nothing")))?)
     }
 
+    /// What containers have written into their own files: what a commit of each would copy. The
+    /// engine counts it file by file, which takes its time where there are many.
+    ///
+    /// - `names`: an array of names or ids.
+    ///
+    /// Returns a map of bytes by name; without those that are not there.
+    ///
+    /// Errors: when the engine cannot be reached.
+    ///
+    /// ```rhai
+    /// let bytes = || docker::sizes(["blog"]).blog;
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn sizes(call: NativeCallContext, names: Array) -> Fallible<Map> {
+        let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+        let names = names.iter().map(|name| checked("sizes", name)).collect::<Result<Vec<_>>>()?;
+        if names.is_empty() {
+            return Ok(Map::new());
+        }
+        let found = super::inspect(&Context::of(&call).run, &["container", "inspect", "--size"], &names)?;
+        let size = |full: &Value| at(full, "/SizeRw").and_then(Value::as_i64).unwrap_or_default();
+        let name = |full: &Value| text(full, "/Name").trim_start_matches('/').into();
+        Ok(found.iter().map(|full| (name(full), size(full).into())).collect())
+    }
+
     /// The images, one entry for each name that an image has.
     ///
-    /// Returns an array of `#{id, repository, tag, created, size, labels}`: `repository` and `tag`
-    /// are `""` for an image that has lost its name, `created` is in seconds since 1970, `size` in
-    /// bytes.
+    /// Returns an array of `#{id, repository, tag, created, size, layers, labels}`: `repository` and
+    /// `tag` are `""` for an image that has lost its name, `created` is in seconds since 1970, `size`
+    /// in bytes, `layers` a number; an engine makes no image of more than 125 (`overlay2`).
     ///
     /// Errors: when the engine cannot be reached.
     ///
@@ -684,8 +725,9 @@ mod docker {
 
     /// The engine.
     ///
-    /// Returns `#{version, root, host, remote}`: `root` is the folder of its data, `host` its
-    /// address. `remote` is true when the addresses of its containers mean nothing on this host: it
+    /// Returns `#{version, root, host, containerd, remote}`: `root` is the folder of its data, `host`
+    /// its address. `containerd` is true when it keeps images there, each packed and unpacked, as new
+    /// engines from 29 on do. `remote` is true when the addresses of its containers mean nothing on this host: it
     /// is on another machine, in the virtual machine of Docker Desktop, or rootless.
     ///
     /// Errors: when the engine cannot be reached.
@@ -700,6 +742,7 @@ mod docker {
             ("version", engine.version.into()),
             ("root", engine.root.into()),
             ("host", engine.host.into()),
+            ("containerd", engine.containerd.into()),
             ("remote", engine.remote.into()),
         ]))
     }
@@ -838,6 +881,27 @@ mod docker {
     #[rhai_fn(name = "commit", return_raw)]
     pub fn commit_with(call: NativeCallContext, name: &str, reference: &str, options: Map) -> Fallible<Map> {
         Ok(super::commit(&Context::of(&call).run, name, reference, &options)?)
+    }
+
+    /// Makes an image of one layer of a container, by `docker export` and `docker import`: where its
+    /// image has so many layers that no commit can add one. It has the configuration that a commit
+    /// would have kept. The container is not paused. An act.
+    ///
+    /// - `name`, `reference`: as for `docker::commit`.
+    /// - `options`: `labels`, a map of names and values of one line.
+    ///
+    /// Returns as `docker::commit`.
+    ///
+    /// Errors: as `docker::commit`, and for a configuration with text of several lines, which `docker
+    /// import` does not take.
+    ///
+    /// ```rhai
+    /// let backup = || docker::flatten("blog", "example/blog:Mon", #{}).id;
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn flatten(call: NativeCallContext, name: &str, reference: &str, options: Map) -> Fallible<Map> {
+        let (name, reference) = (checked("flatten", name)?, checked("flatten to", reference)?);
+        Ok(super::flatten::flatten(&Context::of(&call).run, name, reference, &options)?)
     }
 }
 

@@ -3,8 +3,9 @@
 use super::pool::WORKERS;
 use super::{Context, Fallible};
 use crate::run::Error;
+use crate::run::bar::Step;
 use rhai::plugin::*;
-use rhai::{Array, Dynamic, Engine, FnPtr, exported_module};
+use rhai::{Array, Dynamic, Engine, FnPtr, Map, exported_module};
 
 /// Adds the functions.
 pub fn register(engine: &mut Engine) {
@@ -18,10 +19,14 @@ fn each(call: &NativeCallContext<'_>, what: &str, list: &Array, workers: i64, wo
     let workers = usize::try_from(workers).ok().filter(|workers| *workers > 0).ok_or_else(|| {
         Error::new(format!("{what} with `{workers}` workers: that is no number of them")).help("it is 1 or more")
     })?;
-    let bar = context.run.bar.draw(list.len());
+    // A plan has an order.
+    let workers = if context.run.dry() { 1 } else { workers };
+    let bar = context.run.bar.draw(&list.iter().map(step).collect::<Vec<_>>());
     let done = context.pool.map(&context.run, list.clone(), workers, |element| {
+        let step = step(&element);
+        bar.begin(&step);
         let result = work.call_within_context::<Dynamic>(call, (element.clone(),));
-        bar.step();
+        bar.end(&step);
         result.map_err(|error| (element, error))
     })?;
 
@@ -39,12 +44,24 @@ fn each(call: &NativeCallContext<'_>, what: &str, list: &Array, workers: i64, wo
     if errors.is_empty() {
         return Ok(results);
     }
-    let told: Vec<String> = errors.iter().map(|(element, error)| format!("`{element}`: {}", sentence(error))).collect();
+    let name = |element: &Dynamic| Some(step(element).name).filter(|name| !name.is_empty());
+    let told = errors.iter().map(|(element, error)| {
+        format!("`{}`: {}", name(element).unwrap_or_else(|| element.to_string()), sentence(error))
+    });
+    let told: Vec<String> = told.collect();
     let mut error = Error::new(format!("{what}: {} of {count} failed: {}", errors.len(), told.join("; ")));
     if let Some(first) = errors.iter().find_map(|(_, error)| ours(error)) {
         (error.help, error.err, error.status) = (first.help, first.err, first.status);
     }
     Err(error.into())
+}
+
+/// What the bar shows of an element: of a map its `name` and its `bytes`.
+fn step(element: &Dynamic) -> Step {
+    let map = element.read_lock::<Map>();
+    let field = |name: &str| map.as_ref().and_then(|map| map.get(name));
+    let bytes = field("bytes").and_then(|bytes| bytes.as_int().ok()).and_then(|bytes| u64::try_from(bytes).ok());
+    Step { name: field("name").map(ToString::to_string).unwrap_or_default(), bytes }
 }
 
 /// moyai's own error, however deep it was thrown.
@@ -67,7 +84,9 @@ pub(super) fn sentence(error: &EvalAltResult) -> String {
 #[export_module]
 mod parallel {
     /// Calls a closure for each element, up to 32 at once: bash's `xargs -P`. Every element has its
-    /// turn, also when others fail. On a terminal a bar shows how far it has come.
+    /// turn, also when others fail. On a terminal a bar shows how far it has come: what is being done
+    /// by the `name` of each element that is a map, and bytes when each has `bytes`. Under `--dry-run`
+    /// it is one after the other.
     ///
     /// - `list`: an array.
     /// - `work`: a closure of one element.

@@ -1,9 +1,15 @@
 //! How far work in parallel has come: a bar on a terminal, nothing anywhere else.
 
 use super::lock;
-use indicatif::ProgressBar;
+use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
 use std::sync::Mutex;
+use std::time::Duration;
+
+/// How the bar looks for bytes, with the names of what is being done.
+const BYTES: &str = "{wide_bar} {decimal_bytes}/{decimal_total_bytes} {elapsed} {msg}";
+/// How it looks for anything else.
+const STEPS: &str = "{wide_bar} {pos}/{len} {msg}";
 
 /// The place of the bar on standard error.
 #[derive(Debug, Default)]
@@ -11,18 +17,36 @@ pub struct Bar(Mutex<Option<ProgressBar>>);
 
 /// The work that the bar is drawn for; dropped, it is gone.
 #[derive(Debug)]
-pub struct Drawn<'a>(Option<(&'a Bar, ProgressBar)>);
+pub struct Drawn<'a> {
+    bar: Option<(&'a Bar, ProgressBar)>,
+    names: Mutex<Vec<String>>,
+}
+
+/// One step of the work.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// What it is about, `""` for nothing to say.
+    pub name: String,
+    /// How many bytes it moves, where that is known.
+    pub bytes: Option<u64>,
+}
 
 impl Bar {
-    /// Draws it for so many steps. Work within other work has none of its own.
-    pub fn draw(&self, steps: usize) -> Drawn<'_> {
+    /// Draws it for these steps: in bytes where those of each are known. Work within other work has
+    /// no bar of its own, nor has one step of unknown size.
+    pub fn draw(&self, steps: &[Step]) -> Drawn<'_> {
         let mut place = lock(&self.0);
-        if steps < 2 || place.is_some() || !std::io::stderr().is_terminal() {
-            return Drawn(None);
+        let bytes: Option<u64> = steps.iter().map(|step| step.bytes).sum();
+        let (length, style) = bytes.map_or((steps.len() as u64, STEPS), |bytes| (bytes, BYTES));
+        let idle = steps.is_empty() || (bytes.is_none() && steps.len() < 2);
+        if idle || place.is_some() || !std::io::stderr().is_terminal() {
+            return Drawn { bar: None, names: Mutex::default() };
         }
-        let bar = ProgressBar::new(steps as u64);
+        let bar = ProgressBar::new(length);
+        bar.set_style(ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()));
+        bar.enable_steady_tick(Duration::from_millis(200));
         *place = Some(bar.clone());
-        Drawn(Some((self, bar)))
+        Drawn { bar: Some((self, bar)), names: Mutex::default() }
     }
 
     /// Whether it is on the terminal now.
@@ -40,15 +64,32 @@ impl Bar {
 }
 
 impl Drawn<'_> {
-    /// One step more is done.
-    pub fn step(&self) {
-        self.0.iter().for_each(|(_, bar)| bar.inc(1));
+    /// A step begins.
+    pub fn begin(&self, step: &Step) {
+        self.name(|names| names.push(step.name.clone()));
+    }
+
+    /// A step is done.
+    pub fn end(&self, step: &Step) {
+        self.name(|names| {
+            if let Some(at) = names.iter().position(|name| *name == step.name) {
+                names.remove(at);
+            }
+        });
+        self.bar.iter().for_each(|(_, bar)| bar.inc(step.bytes.unwrap_or(1)));
+    }
+
+    fn name(&self, change: impl FnOnce(&mut Vec<String>)) {
+        let mut names = lock(&self.names);
+        change(&mut names);
+        let told: Vec<&str> = names.iter().map(String::as_str).filter(|name| !name.is_empty()).collect();
+        self.bar.iter().for_each(|(_, bar)| bar.set_message(told.join(", ")));
     }
 }
 
 impl Drop for Drawn<'_> {
     fn drop(&mut self) {
-        if let Some((place, bar)) = &self.0 {
+        if let Some((place, bar)) = &self.bar {
             *lock(&place.0) = None;
             bar.finish_and_clear();
         }

@@ -22,6 +22,8 @@ pub struct Engine {
     pub root: String,
     /// Its address.
     pub host: String,
+    /// Whether it keeps images in containerd.
+    pub containerd: bool,
     /// Whether the addresses of its containers mean nothing on this host: it is on another
     /// machine, in Docker Desktop's virtual one, or in the network namespace of a rootless one.
     pub remote: bool,
@@ -54,7 +56,12 @@ impl Engine {
         let remote = !host.starts_with("unix://")
             || text(&info, "/OperatingSystem") == "Docker Desktop"
             || strings("SecurityOptions").any(|option| option.split(',').any(|word| word == "name=rootless"));
-        Ok(Self { version: version.to_owned(), root: text(&info, "/DockerRootDir").to_owned(), host, remote })
+        let statuses = info.get("DriverStatus").and_then(Value::as_array).into_iter().flatten();
+        // <https://docs.docker.com/engine/storage/containerd/>
+        let containerd =
+            statuses.filter_map(|pair| pair.get(1)?.as_str()).any(|value| value == "io.containerd.snapshotter.v1");
+        let root = text(&info, "/DockerRootDir").to_owned();
+        Ok(Self { version: version.to_owned(), root, host, containerd, remote })
     }
 }
 
