@@ -394,3 +394,80 @@ fn the_lines_of_the_configuration_bring_a_backup_elsewhere() {
         }
     }
 }
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn what_does_not_arrive_elsewhere_is_told_and_what_was_there_stays() {
+    let mut host = site("");
+    let elsewhere = |host: &mut Host, line: &str| {
+        let text = format!(
+            "import \"lib/offsite\" as offsite;\nconst SITES = [#{{ url: \"http://web.test/\", words: \"the words\" }}];\nconst PROOF_WAIT = 1;\nconst BACKUPS = \"/opt/small\";\nconst STAYS_FREE = 0;\nfn saves(c, m) {{ false }}\nfn elsewhere(backup) {{ {line} }}"
+        );
+        std::fs::write(host.path("scripts/config.rhai"), text).unwrap();
+    };
+    let told = |host: &mut Host, why: &str| {
+        let err = host.script("backup --tag v1").failed(1);
+        assert!(err.contains("web: not elsewhere: ") && err.contains(why), "{why}: {err}");
+        assert!(err.contains("1 of 1 backups are not proven, or not elsewhere: web"), "{err}");
+        // The backup itself is there, under its only name.
+        assert_eq!(
+            host.sh(
+                "docker images --all --digests --format '{{.Repository}}:{{.Tag}}' | grep -v base:1 | grep -v none"
+            )
+            .ok(),
+            "base:v1\n"
+        );
+    };
+
+    // It tries again as often, but at once.
+    let quick =
+        include_str!("../../scripts/lib/offsite.rhai").replace("\"5s\"", "\"50ms\"").replace("\"10s\"", "\"50ms\"");
+    std::fs::create_dir(host.path("scripts/lib")).unwrap();
+    std::fs::write(host.path("scripts/lib/offsite.rhai"), quick).unwrap();
+
+    // Two files have no room: the new one never is half a file in the place of the old one.
+    host.sh("mkdir /opt/small && mount -t tmpfs -o size=1800k tmpfs /opt/small").ok();
+    elsewhere(&mut host, "offsite::save(backup);");
+    host.script("backup --tag v1").ok();
+    let sum = "cd /opt/small/web/v1 && ls && sha256sum image.tgz";
+    let before = host.sh(sum).ok();
+    assert!(before.starts_with("image.tgz\n"), "{before}");
+    host.sh("docker exec web /bin/busybox dd if=/dev/urandom of=/more bs=100k count=1").ok();
+    told(&mut host, "No space left on device");
+    assert_eq!(host.sh(sum).ok(), before);
+    // A copy that lacks a layer is none.
+    host.sh("mount -o remount,size=9m /opt/small; printf '#!/bin/sh\\n[ \"$1\" != save ] || { shift; exec /usr/bin/docker save base:1; }\\nexec /usr/bin/docker \"$@\"\\n' >/usr/local/sbin/docker; chmod +x /usr/local/sbin/docker").ok();
+    told(&mut host, "the copy of base:v1 lacks the layer sha256:");
+    assert_eq!(host.sh(sum).ok(), before);
+    host.sh("rm /usr/local/sbin/docker").ok();
+
+    // A registry that does not know us, one that is broken, one that is not there.
+    elsewhere(&mut host, "offsite::push(backup, \"localhost:5000\");");
+    host.sh(
+        "mkdir -p /opt/registry; echo 'me:$2y$05$9o0ORFzoWDB/7VCVUBdzSOkUWzbFTRKWcTSYRIGtPXUWvRqMDtJ3.' >/opt/htpasswd",
+    )
+    .ok();
+    registry(&mut host, "auth:\n  htpasswd:\n    realm: x\n    path: /opt/htpasswd\n");
+    told(&mut host, "no basic auth credentials");
+    host.sh("kill $(cat pid); rm pid; sleep 0.5; busybox nc -lk -p 5000 -e /bin/sh -c 'printf \"HTTP/1.1 500 oh\\r\\nContent-Length: 0\\r\\nConnection: close\\r\\n\\r\\n\"' & echo $! >pid").ok();
+    told(&mut host, "500");
+    host.sh("kill $(cat pid); rm pid").ok();
+    told(&mut host, "connection refused");
+    // One that works, again: nothing is left to clean up.
+    registry(&mut host, "");
+    host.script("backup --tag v1").ok();
+
+    elsewhere(&mut host, "offsite::rsync(backup, \"/proc/none\");");
+    host.sh("mkdir -p /opt/small/web/v1").ok();
+    told(&mut host, "rsync");
+    elsewhere(&mut host, "offsite::restic(backup, \"/opt/none\");");
+    let err = host.sh("MOYAI_SECRET_restic=opensesame \"$moyai\" run backup --tag v1").failed(1);
+    assert!(err.contains("not elsewhere") && err.contains("restic") && !err.contains("opensesame"), "{err}");
+    // What is not proven goes nowhere.
+    elsewhere(&mut host, "file::write(\"/opt/sent\", \"\");");
+    host.sh("docker exec web sh -c '/bin/busybox rm /www/index.html'").ok();
+    host.script("backup --tag v1 --prove").failed(1);
+    host.sh("[ ! -e /opt/sent ]").ok();
+    host.script("backup --tag v1").ok();
+    host.sh("[ -e /opt/sent ]").ok();
+}
