@@ -7,6 +7,7 @@ pub mod engine;
 mod flatten;
 mod memory;
 mod picked;
+mod recipe;
 
 use super::{Context, Fallible, from_json, map, optional};
 use crate::process::{self, Outcome, Plan};
@@ -175,10 +176,15 @@ fn unread(what: &str, cause: &dyn std::fmt::Display) -> Error {
 
 /// Inspects things in as few calls as the length of a command line allows. What is not there is left out.
 fn inspect(run: &Run, verb: &[&str], things: &[&str]) -> Result<Vec<Value>> {
+    inspect_fields(run, READ, verb, things)
+}
+
+/// As [`inspect`], with these names; with none, everything.
+fn inspect_fields(run: &Run, names: picked::Names, verb: &[&str], things: &[&str]) -> Result<Vec<Value>> {
     let mut found = Vec::new();
     for things in things.chunks(IDS) {
         let outcome = ask(run, verb.iter().chain(things), true)?;
-        match picked::picked(READ, &outcome.out) {
+        match picked::picked(names, &outcome.out) {
             Ok(Value::Array(list)) => found.extend(list),
             Ok(_) => return Err(unread(&verb.join(" "), &"it is no array")),
             Err(error) => return Err(unread(&verb.join(" "), &error)),
@@ -195,6 +201,11 @@ fn at<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
 /// The text at a path of a JSON value, `""` where there is none.
 fn text<'a>(value: &'a Value, path: &str) -> &'a str {
     at(value, path).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// What is in the list at a path of a JSON value; nothing where there is none.
+fn list_at<'a>(value: &'a Value, path: &str) -> impl Iterator<Item = &'a Value> {
+    at(value, path).and_then(Value::as_array).into_iter().flatten()
 }
 
 /// Seconds since 1970 of docker's RFC 3339; docker's "never" is the year 1.
@@ -680,6 +691,66 @@ mod docker {
         let list = from_json(&outcome.out)?.try_cast::<Array>().unwrap_or_default();
         let first = list.into_iter().next();
         Ok(first.ok_or_else(|| Error::new(format!("inspect `{name}`: docker printed nothing")))?)
+    }
+
+    /// What `docker create` needs to make a container again, as words. It reads; nothing is made.
+    ///
+    /// - `name`: the container's name or id.
+    ///
+    /// Returns `#{options, ports, mounts, network, connect, command, refused, changed}`. The first
+    /// four are arrays of words that go before the image: `ports` are the published ones, `mounts`
+    /// volumes, folders and memory (a volume without a name of its own by the name that the engine
+    /// gave it), `network` the first network with what was asked for in it, `options` all the
+    /// others, but for `--name` and `--rm`. `command` are the words after the image. `connect` has an
+    /// array for each further network: the words of `docker network connect`, the last of which is
+    /// the network. `refused` names what the command line cannot say, as docker calls it: with any,
+    /// the container cannot be made again as it was. `changed` are sentences: what a new one does
+    /// otherwise.
+    ///
+    /// What the image of the container says itself is left out. A backup has baked in what was asked
+    /// for; there the image counts that the container was first made from.
+    ///
+    /// Errors: as `docker::inspect`.
+    ///
+    /// ```rhai
+    /// let refused = || docker::recipe("blog").refused;
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn recipe(call: NativeCallContext, name: &str) -> Fallible<Map> {
+        Ok(recipe::recipe(&Context::of(&call).run, name, None, &Map::new())?)
+    }
+
+    /// What `docker create` needs to make a container again from another image.
+    ///
+    /// - `name`: as in the shorter form.
+    /// - `image`: a reference or an id; what it says itself is left out too.
+    ///
+    /// Returns and errors as the shorter form.
+    ///
+    /// ```rhai
+    /// let create = |image| {
+    ///     let recipe = docker::recipe("blog", image);
+    ///     cmd(`docker create --name blog.new ${recipe.options + recipe.mounts} ${image} ${recipe.command}`).run();
+    /// };
+    /// ```
+    #[rhai_fn(name = "recipe", return_raw)]
+    pub fn recipe_from(call: NativeCallContext, name: &str, image: &str) -> Fallible<Map> {
+        Ok(recipe::recipe(&Context::of(&call).run, name, Some(image), &Map::new())?)
+    }
+
+    /// What `docker create` needs to make a container again from another image, with other volumes.
+    ///
+    /// - `name`, `image`: as in the shorter form.
+    /// - `sources`: the volume, or the folder of the host, that is mounted instead, by its target.
+    ///
+    /// Returns and errors as the shorter form.
+    ///
+    /// ```rhai
+    /// let mounts = |image| docker::recipe("blog", image, #{ "/var/lib/mysql": "blog-copy" }).mounts;
+    /// ```
+    #[rhai_fn(name = "recipe", return_raw)]
+    pub fn recipe_with(call: NativeCallContext, name: &str, image: &str, sources: Map) -> Fallible<Map> {
+        Ok(recipe::recipe(&Context::of(&call).run, name, Some(image), &sources)?)
     }
 
     /// What containers have written into their own files: what a commit of each would copy. The
