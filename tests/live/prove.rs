@@ -475,3 +475,41 @@ fn what_does_not_arrive_elsewhere_is_told_and_what_was_there_stays() {
     host.script("backup --tag v1").ok();
     host.sh("[ -e /opt/sent ]").ok();
 }
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn what_a_site_needs_is_beside_its_copy() {
+    let mut host = site("--network back");
+    // It shows what the other one says.
+    let fetch = "/bin/busybox mkdir /own; until wget -q -O /own/index.html http://web:8080/; do sleep 0.2; done; exec /bin/busybox httpd -f -p 8080 -h /own";
+    let front = |host: &mut Host, label: &str| {
+        host.sh(&format!("docker rm -f front; docker run -d --name front --network back {label} --stop-signal KILL base:1 /bin/busybox sh -c '{fetch}'")).ok();
+    };
+    let policy = "fn backup_ref(c, when) { `base.${c.name}:${when}` }";
+    let sites = "const SITES = [#{ name: \"front\", url: \"http://front.test/\", words: \"the words\" }];\nconst PROOF_WAIT = 3;\nconst PROOF_STAYS = 1;";
+    std::fs::write(host.path("scripts/config.rhai"), format!("{sites}\n{policy}")).unwrap();
+    host.sh("echo 'server { listen 80; server_name front.test; location / { proxy_pass http://front:8080/; } }' >/etc/nginx/conf.d/front.conf").ok();
+
+    front(&mut host, "--label moyai.proof.with=web");
+    let err = host.script("backup front --tag v1 --prove").failed(1);
+    assert!(err.contains("it needs web, and of that there is no backup"), "{err}");
+    host.script("backup --tag v1 --prove").ok();
+    assert_eq!(proofs(&mut host), "front:v1 true http://front.test/ is fine\nweb:v1 true http://web.test/ is fine\n");
+    assert_eq!(copies(&mut host), "");
+    front(&mut host, "");
+    let err = host.script("backup front --tag v2 --prove").failed(1);
+    assert!(err.contains("connection refused") && err.contains("after 3 s"), "{err}");
+    // It is the other one's backup that counts.
+    front(&mut host, "--label moyai.proof.with=web");
+    host.sh("docker exec web sh -c 'echo spoilt >/www/index.html'; docker exec front sh -c 'true'").ok();
+    host.script("prove front v2").ok();
+    host.sh("docker volume ls -q | grep -x data && docker rm -f web && docker run -d --name web --network back --stop-signal KILL base:1 /bin/busybox sh -c 'echo no database; exit 3'").ok();
+    host.sh("docker commit --change 'LABEL moyai.container=web moyai.time=2030-01-01T00:00:00+00:00' web base.web:v9")
+        .ok();
+    let err = host.script("prove front v2").failed(1);
+    assert!(
+        err.contains("it needs web, and of the copy of that it ended with status 3; it says: no database"),
+        "{err}"
+    );
+    assert_eq!(copies(&mut host), "");
+}
