@@ -4,20 +4,20 @@
 //! many containers there are. Read are the fields that engines from 1.9 to 29 have in common.
 
 pub mod engine;
-mod flatten;
+mod list;
 mod memory;
 mod picked;
 mod recipe;
+
+pub use list::containers;
 
 use super::{Context, Fallible, from_json, map, optional};
 use crate::process::{self, Outcome, Plan};
 use crate::run::{Error, Options, Result, Run, exit};
 use crate::store::lock;
-use chrono::DateTime;
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Engine, Map, exported_module};
 use serde_json::Value;
-use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 /// Adds the namespace.
@@ -29,50 +29,6 @@ pub fn register(engine: &mut Engine) {
 const IDS: usize = 1000;
 /// How long an interrupted commit may keep its container paused.
 const FINISH: Duration = Duration::from_secs(60);
-/// Where the label of a container stands that only proves a backup: no name, no start, no backup
-/// is its due, whatever script asks.
-const PROOF: &str = "/Config/Labels/moyai.proves";
-/// The networks that every engine has and that nobody else can make, and their drivers.
-const PREDEFINED: [(&str, &str); 3] = [("bridge", "bridge"), ("host", "host"), ("none", "null")];
-
-/// What is read of an inspected container, image or network.
-const READ: picked::Names = &[
-    &[
-        "Config",
-        "Created",
-        "Driver",
-        "HostConfig",
-        "Id",
-        "Image",
-        "Mounts",
-        "Name",
-        "NetworkSettings",
-        "Parent",
-        "RepoDigests",
-        "RepoTags",
-        "RootFS",
-        "Scope",
-        "Size",
-        "SizeRw",
-        "State",
-    ],
-    &[
-        "Destination",
-        "ExitCode",
-        "Health",
-        "Image",
-        "Labels",
-        "Layers",
-        "Name",
-        "NetworkMode",
-        "Networks",
-        "Paused",
-        "Source",
-        "StartedAt",
-        "Status",
-        "Type",
-    ],
-];
 
 /// Runs a docker command and judges it; a failure is told in docker's own words.
 fn call(run: &Run, plan: &Plan) -> Result<Outcome> {
@@ -176,7 +132,7 @@ fn unread(what: &str, cause: &dyn std::fmt::Display) -> Error {
 
 /// Inspects things in as few calls as the length of a command line allows. What is not there is left out.
 fn inspect(run: &Run, verb: &[&str], things: &[&str]) -> Result<Vec<Value>> {
-    inspect_fields(run, READ, verb, things)
+    inspect_fields(run, list::READ, verb, things)
 }
 
 /// As [`inspect`], with these names; with none, everything.
@@ -206,226 +162,6 @@ fn text<'a>(value: &'a Value, path: &str) -> &'a str {
 /// What is in the list at a path of a JSON value; nothing where there is none.
 fn list_at<'a>(value: &'a Value, path: &str) -> impl Iterator<Item = &'a Value> {
     at(value, path).and_then(Value::as_array).into_iter().flatten()
-}
-
-/// Seconds since 1970 of docker's RFC 3339; docker's "never" is the year 1.
-fn seconds(text: &str) -> Dynamic {
-    let time = DateTime::parse_from_rfc3339(text).ok().map(|time| time.timestamp());
-    optional(time.filter(|seconds| *seconds > 0))
-}
-
-fn labels(value: &Value) -> Map {
-    let labels = at(value, "/Config/Labels").and_then(Value::as_object).into_iter().flatten();
-    labels.map(|(name, value)| (name.into(), value.as_str().unwrap_or_default().into())).collect()
-}
-
-/// Repository and tag of an image as a container was configured with it; both are `""` for a bare
-/// image id, the tag is `""` for a digest.
-fn repository(image: &str, image_id: &str) -> (String, String) {
-    let hex = |text: &str| text.len() >= 4 && text.chars().all(|char| char.is_ascii_hexdigit());
-    let id = image.strip_prefix("sha256:").unwrap_or(image);
-    if hex(id) && (image != id || image_id.trim_start_matches("sha256:").starts_with(id)) {
-        return Default::default();
-    }
-    let (name, digest) = image.split_once('@').map_or((image, false), |(name, _)| (name, true));
-    // A colon before the last slash belongs to a registry's port.
-    let (path, last) = name.rfind('/').map_or(("", name), |slash| name.split_at(slash));
-    match last.split_once(':') {
-        Some((last, tag)) => (format!("{path}{last}"), tag.to_owned()),
-        None if digest || name.is_empty() => (name.to_owned(), String::new()),
-        None => (name.to_owned(), "latest".to_owned()),
-    }
-}
-
-/// The drivers of networks, by id and by name.
-#[derive(Debug, Default)]
-struct Drivers(HashMap<String, String>);
-
-impl Drivers {
-    fn learn(&mut self, network: &Value) {
-        for key in ["/Id", "/Name"] {
-            self.0.insert(text(network, key).to_owned(), text(network, "/Driver").to_owned());
-        }
-    }
-
-    /// A container that never ran has no network id, only the name.
-    fn of(&self, name: &str, id: &str) -> Option<&str> {
-        let predefined = PREDEFINED.iter().find(|(known, _)| *known == name).map(|(_, driver)| *driver);
-        predefined.or_else(|| self.0.get(if id.is_empty() { name } else { id }).map(String::as_str))
-    }
-}
-
-/// The networks of an inspected container: name and settings.
-fn networks(full: &Value) -> impl Iterator<Item = (&String, &Value)> {
-    at(full, "/NetworkSettings/Networks").and_then(Value::as_object).into_iter().flatten()
-}
-
-/// Whether an inspected container is up, as `docker ps` without `--all` sees it.
-fn is_up(full: &Value) -> bool {
-    matches!(text(full, "/State/Status"), "running" | "paused" | "restarting")
-}
-
-/// A row of `docker ps`: what an inspect does not tell, and what to inspect. With `{{json .}}` the
-/// client spends a fifth of its time on the rest.
-const ROW: &str = r#"{"ID":{{json .ID}},"Networks":{{json .Networks}},"Status":{{json .Status}}}"#;
-
-/// Every container, or those that are up, the newest first.
-pub fn list(run: &Run, all: bool) -> Result<Array> {
-    let mut verb = vec!["ps", "--no-trunc", "--format", ROW];
-    if all {
-        verb.insert(1, "--all");
-    }
-    let outcome = ask(run, verb, false)?;
-    let rows = outcome.out.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
-    let rows = rows.map(|line| json("ps", line)).collect::<Result<Vec<_>>>()?;
-    let ids: Vec<&str> = rows.iter().map(|row| text(row, "/ID")).collect();
-    if ids.contains(&"") {
-        return Err(Error::new("read the output of `docker ps`: a container without an ID"));
-    }
-    if ids.is_empty() {
-        return Ok(Array::new());
-    }
-    // An inspect without a type finds containers and networks alike, so that the networks' drivers
-    // cost no third process. But by a name it finds a container or an image before a network.
-    let names: BTreeSet<&str> = rows.iter().flat_map(|row| text(row, "/Networks").split(',')).collect();
-    let names = names.into_iter().filter(|name| !name.is_empty() && !PREDEFINED.iter().any(|(known, _)| known == name));
-    let things: Vec<&str> = ids.iter().copied().chain(names).collect();
-    let mut drivers = Drivers::default();
-    let mut containers = HashMap::new();
-    for found in inspect(run, &["inspect"], &things)? {
-        if found.get("Scope").is_some() {
-            drivers.learn(&found);
-        } else if found.get("State").is_some() {
-            containers.insert(text(&found, "/Id").to_owned(), found);
-        }
-    }
-    let unknown: HashSet<&str> = containers
-        .values()
-        .filter(|full| is_up(full))
-        .flat_map(networks)
-        .map(|(name, settings)| (name, text(settings, "/NetworkID")))
-        .filter(|(name, id)| !id.is_empty() && drivers.of(name, id).is_none())
-        .map(|(_, id)| id)
-        .collect();
-    if !unknown.is_empty() {
-        let unknown: Vec<&str> = unknown.into_iter().collect();
-        for network in inspect(run, &["network", "inspect"], &unknown)? {
-            drivers.learn(&network);
-        }
-    }
-    // A container that vanished between the two calls is in the rows only.
-    let found = rows.iter().filter_map(|row| Some((row, containers.get(text(row, "/ID"))?)));
-    let found = found.filter(|(_, full)| (all || is_up(full)) && at(full, PROOF).is_none());
-    Ok(found.map(|(row, full)| container(text(row, "/Status"), full, &containers, &drivers).into()).collect())
-}
-
-/// A container for a script.
-fn container(status: &str, full: &Value, others: &HashMap<String, Value>, drivers: &Drivers) -> Map {
-    let image = text(full, "/Config/Image");
-    let image_id = text(full, "/Image");
-    let (repository, tag) = repository(image, image_id);
-    let health = Some(text(full, "/State/Health/Status")).filter(|health| *health != "none").unwrap_or_default();
-    let mounts = full.get("Mounts").and_then(Value::as_array).into_iter().flatten().map(|mount| {
-        let name = text(mount, "/Name");
-        // Engines before 1.12 do not say the kind.
-        let kind = match text(mount, "/Type") {
-            "" if name.is_empty() => "bind",
-            "" => "volume",
-            kind => kind,
-        };
-        let source = if kind == "volume" { name } else { text(mount, "/Source") };
-        let target = text(mount, "/Destination");
-        Dynamic::from(map([("kind", kind.into()), ("source", source.into()), ("target", target.into())]))
-    });
-    // `--network container:ID` shares the other's addresses while that is up, and has none of its own.
-    let shared = text(full, "/HostConfig/NetworkMode").strip_prefix("container:");
-    let other = shared.and_then(|id| others.get(id));
-    let networks: Array = match shared {
-        Some(id) if !other.is_some_and(is_up) => {
-            let name = other.map_or(id.get(..12).unwrap_or(id), |other| text(other, "/Name").trim_start_matches('/'));
-            vec![network(&format!("container:{name}"), "container", &Value::Null, Array::new())]
-        }
-        _ => networks(other.unwrap_or(full))
-            .map(|(name, settings)| {
-                let aliases = settings.get("Aliases").and_then(Value::as_array).filter(|_| shared.is_none());
-                let aliases = aliases.into_iter().flatten().filter_map(Value::as_str);
-                // Engines before 25 add the short id.
-                let aliases = aliases.filter(|alias| Some(*alias) != text(full, "/Id").get(..12));
-                let driver = drivers.of(name, text(settings, "/NetworkID")).unwrap_or_default();
-                network(name, driver, settings, aliases.map(Into::into).collect())
-            })
-            .collect(),
-    };
-    let up = is_up(full);
-    let exit_code = at(full, "/State/ExitCode").and_then(Value::as_i64);
-    map([
-        ("id", text(full, "/Id").into()),
-        ("name", text(full, "/Name").trim_start_matches('/').into()),
-        ("image", image.into()),
-        ("image_id", image_id.into()),
-        ("repository", repository.into()),
-        ("tag", tag.into()),
-        ("state", text(full, "/State/Status").into()),
-        ("status", status.into()),
-        ("health", health.into()),
-        ("labels", labels(full).into()),
-        ("created", seconds(text(full, "/Created"))),
-        ("started", seconds(text(full, "/State/StartedAt"))),
-        ("exit_code", optional(exit_code.filter(|_| !up))),
-        ("mounts", mounts.collect::<Array>().into()),
-        ("networks", networks.into()),
-    ])
-}
-
-/// A network of a container for a script.
-fn network(name: &str, driver: &str, settings: &Value, aliases: Array) -> Dynamic {
-    Dynamic::from(map([
-        ("network", name.into()),
-        ("driver", driver.into()),
-        ("address", text(settings, "/IPAddress").into()),
-        ("address6", text(settings, "/GlobalIPv6Address").into()),
-        ("aliases", aliases.into()),
-    ]))
-}
-
-/// The images that `docker images` lists (CLI 29 hides the untagged ones), a row for each name.
-fn list_images(run: &Run) -> Result<Array> {
-    let outcome = ask(run, ["images", "--all", "--no-trunc", "--quiet"], false)?;
-    let listed = outcome.text();
-    let mut seen = HashSet::new();
-    let ids: Vec<&str> = listed.lines().map(str::trim).filter(|id| !id.is_empty() && seen.insert(*id)).collect();
-    let images = inspect(run, &["image", "inspect"], &ids)?;
-    // `--all` also lists the layers between, which have no name and an image that builds on them.
-    let parents: HashSet<&str> = images.iter().map(|image| text(image, "/Parent")).collect();
-    let mut list = Array::new();
-    for image in &images {
-        let names = |key| image.get(key).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
-        let named = |name: &str| name != "<none>:<none>" && name != "<none>@<none>";
-        let mut names: Vec<&str> = names("RepoTags")
-            .filter(|name| named(name))
-            .chain(names("RepoDigests").filter(|name| named(name)))
-            .collect();
-        if names.iter().any(|name| !name.contains('@')) {
-            names.retain(|name| !name.contains('@'));
-        }
-        if names.is_empty() && !parents.contains(text(image, "/Id")) {
-            names.push("");
-        }
-        let layers = at(image, "/RootFS/Layers").and_then(Value::as_array);
-        for name in names {
-            let (repository, tag) = repository(name, "");
-            list.push(Dynamic::from(map([
-                ("id", text(image, "/Id").into()),
-                ("repository", repository.into()),
-                ("tag", tag.into()),
-                ("created", seconds(text(image, "/Created"))),
-                ("size", image.get("Size").and_then(Value::as_i64).unwrap_or_default().into()),
-                ("layers", i64::try_from(layers.map_or(0, Vec::len)).unwrap_or_default().into()),
-                ("labels", labels(image).into()),
-            ])));
-        }
-    }
-    Ok(list)
 }
 
 /// Refuses what docker would take for an option.
@@ -458,26 +194,20 @@ struct Commit {
 }
 
 impl Commit {
-    fn read(what: &str, options: &Map) -> Result<Self> {
+    fn read(options: &Map) -> Result<Self> {
         let mut commit = Self { changes: Vec::new(), pause: true };
         for (name, value) in options {
-            let wrong = |wanted: &str| Error::new(format!("{what}: `{name}` is {wanted}, not `{}`", value.type_name()));
+            let wrong = |wanted: &str| Error::new(format!("commit: `{name}` is {wanted}, not `{}`", value.type_name()));
             match name.as_str() {
                 "labels" => {
                     let labels = value.read_lock::<Map>().ok_or_else(|| wrong("a map"))?;
-                    commit.changes = labels
-                        .iter()
-                        .map(|(name, value)| label(what, name, &value.to_string()))
-                        .collect::<Result<_>>()?;
+                    commit.changes =
+                        labels.iter().map(|(name, value)| label(name, &value.to_string())).collect::<Result<_>>()?;
                 }
-                "pause" if what == "commit" => commit.pause = value.as_bool().map_err(|_| wrong("true or false"))?,
+                "pause" => commit.pause = value.as_bool().map_err(|_| wrong("true or false"))?,
                 _ => {
-                    let error = Error::new(format!("{what}: there is no option `{name}`"));
-                    return Err(error.help(if what == "commit" {
-                        "there are `labels` and `pause`"
-                    } else {
-                        "there is `labels`"
-                    }));
+                    let error = Error::new(format!("commit: there is no option `{name}`"));
+                    return Err(error.help("there are `labels` and `pause`"));
                 }
             }
         }
@@ -485,46 +215,35 @@ impl Commit {
     }
 }
 
-/// A LABEL instruction.
-fn label(what: &str, name: &str, value: &str) -> Result<String> {
+/// A LABEL instruction as the engine's Dockerfile parser reads it: between double quotes the
+/// backslash keeps itself, the quote and the dollar from their meaning, and a line ends all.
+fn label(name: &str, value: &str) -> Result<String> {
     let special = |char: char| char.is_whitespace() || char.is_control() || "\"'\\$=".contains(char);
     if name.is_empty() || name.contains(special) {
-        return Err(Error::new(format!("{what}: `{name}` cannot be the name of a label")));
+        return Err(Error::new(format!("commit: `{name}` cannot be the name of a label")));
     }
-    let quoted = quoted(value).ok_or_else(|| {
-        Error::new(format!("{what}: the label `{name}` has more than one line, which docker does not take"))
-    })?;
-    Ok(format!("LABEL {name}={quoted}"))
-}
-
-/// A word as the engine's Dockerfile parser reads it: between double quotes the backslash keeps
-/// itself, the quote and the dollar from their meaning, and a line ends all.
-fn quoted(word: &str) -> Option<String> {
-    if word.contains(['\n', '\r', '\0']) {
-        return None;
+    if value.contains(['\n', '\r', '\0']) {
+        return Err(Error::new(format!(
+            "commit: the label `{name}` has more than one line, which docker does not take"
+        )));
     }
-    let escaped = word.chars().flat_map(|char| "\"\\$".contains(char).then_some('\\').into_iter().chain([char]));
-    Some(format!("\"{}\"", escaped.collect::<String>()))
+    let mut quoted = String::new();
+    for char in value.chars() {
+        if "\"\\$".contains(char) {
+            quoted.push('\\');
+        }
+        quoted.push(char);
+    }
+    Ok(format!("LABEL {name}=\"{quoted}\""))
 }
 
 /// Commits a container, and makes sure that the reference is the new image's.
 fn commit(run: &Run, name: &str, reference: &str, options: &Map) -> Result<Map> {
     let (name, reference) = (checked("commit", name)?, checked("commit to", reference)?);
-    let options = Commit::read("commit", options)?;
+    let options = Commit::read(options)?;
     let _held = hold(run, name)?;
-    let mut words = vec!["docker", "commit"];
-    if !options.pause {
-        words.push(no_pause(run)?);
-    }
-    words.extend(options.changes.iter().flat_map(|change| ["--change", change]));
-    words.extend([name, reference]);
-    image_of(run, name, reference, &Plan::act(words))
-}
-
-/// Makes an image of a container with a command that prints its id.
-fn image_of(run: &Run, name: &str, reference: &str, plan: &Plan) -> Result<Map> {
     // With a tag it cannot be taken for a container.
-    let tagged = match repository(reference, "") {
+    let tagged = match list::repository(reference, "") {
         (_, tag) if tag == "latest" && !reference.ends_with(":latest") => format!("{reference}:latest"),
         _ => reference.to_owned(),
     };
@@ -533,7 +252,14 @@ fn image_of(run: &Run, name: &str, reference: &str, plan: &Plan) -> Result<Map> 
     let Some(container) = before.iter().find(|found| found.get("State").is_some()) else {
         return Err(near(run, name, Error::new(format!("commit `{name}`: No such container"))));
     };
-    let outcome = match call(run, plan) {
+
+    let mut words = vec!["docker", "commit"];
+    if !options.pause {
+        words.push(no_pause(run)?);
+    }
+    words.extend(options.changes.iter().flat_map(|change| ["--change", change]));
+    words.extend([name, reference]);
+    let outcome = match call(run, &Plan::act(words)) {
         Err(error) => {
             // The engine goes on without its client.
             if run.cancel.cause().is_some() && at(container, "/State/Paused") != Some(&Value::Bool(true)) {
@@ -619,7 +345,7 @@ mod docker {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn ps(call: NativeCallContext) -> Fallible<Array> {
-        Ok(list(&Context::of(&call).run, false)?)
+        Ok(containers(&Context::of(&call).run, false)?)
     }
 
     /// Every container, also those that do not run: `docker ps --all`.
@@ -633,7 +359,7 @@ mod docker {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn ps_all(call: NativeCallContext) -> Fallible<Array> {
-        Ok(list(&Context::of(&call).run, true)?)
+        Ok(containers(&Context::of(&call).run, true)?)
     }
 
     /// Remembers which containers are up, for `docker::remembered`. An act, done only when
@@ -753,12 +479,12 @@ mod docker {
         Ok(recipe::recipe(&Context::of(&call).run, name, Some(image), &sources)?)
     }
 
-    /// What containers have written into their own files: what a commit of each would copy. The
-    /// engine counts it file by file, which takes its time where there are many.
+    /// What containers have written into their own files: what a commit of each copies. The engine
+    /// counts it file by file, which takes its time where there are many.
     ///
     /// - `names`: an array of names or ids.
     ///
-    /// Returns a map of bytes by name; without those that are not there.
+    /// Returns a map of bytes by name; those that are not there are not in it.
     ///
     /// Errors: when the engine cannot be reached.
     ///
@@ -769,9 +495,6 @@ mod docker {
     pub fn sizes(call: NativeCallContext, names: Array) -> Fallible<Map> {
         let names: Vec<String> = names.iter().map(ToString::to_string).collect();
         let names = names.iter().map(|name| checked("sizes", name)).collect::<Result<Vec<_>>>()?;
-        if names.is_empty() {
-            return Ok(Map::new());
-        }
         let found = super::inspect(&Context::of(&call).run, &["container", "inspect", "--size"], &names)?;
         let size = |full: &Value| at(full, "/SizeRw").and_then(Value::as_i64).unwrap_or_default();
         let name = |full: &Value| text(full, "/Name").trim_start_matches('/').into();
@@ -782,7 +505,7 @@ mod docker {
     ///
     /// Returns an array of `#{id, repository, tag, created, size, layers, labels}`: `repository` and
     /// `tag` are `""` for an image that has lost its name, `created` is in seconds since 1970, `size`
-    /// in bytes, `layers` a number; an engine makes no image of more than 125 (`overlay2`).
+    /// in bytes, `layers` their number; of more than 125 most engines make no image.
     ///
     /// Errors: when the engine cannot be reached.
     ///
@@ -791,14 +514,14 @@ mod docker {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn images(call: NativeCallContext) -> Fallible<Array> {
-        Ok(list_images(&Context::of(&call).run)?)
+        Ok(list::images(&Context::of(&call).run)?)
     }
 
     /// The engine.
     ///
     /// Returns `#{version, root, host, containerd, remote}`: `root` is the folder of its data, `host`
-    /// its address. `containerd` is true when it keeps images there, each packed and unpacked, as new
-    /// engines from 29 on do. `remote` is true when the addresses of its containers mean nothing on this host: it
+    /// its address. `containerd` is true when it keeps images in containerd, each packed and unpacked,
+    /// as those from 29 on do. `remote` is true when the addresses of its containers mean nothing on this host: it
     /// is on another machine, in the virtual machine of Docker Desktop, or rootless.
     ///
     /// Errors: when the engine cannot be reached.
@@ -953,27 +676,6 @@ mod docker {
     pub fn commit_with(call: NativeCallContext, name: &str, reference: &str, options: Map) -> Fallible<Map> {
         Ok(super::commit(&Context::of(&call).run, name, reference, &options)?)
     }
-
-    /// Makes an image of one layer of a container, by `docker export` and `docker import`: where its
-    /// image has so many layers that no commit can add one. It has the configuration that a commit
-    /// would have kept. The container is not paused. An act.
-    ///
-    /// - `name`, `reference`: as for `docker::commit`.
-    /// - `options`: `labels`, a map of names and values of one line.
-    ///
-    /// Returns as `docker::commit`.
-    ///
-    /// Errors: as `docker::commit`, and for a configuration with text of several lines, which `docker
-    /// import` does not take.
-    ///
-    /// ```rhai
-    /// let backup = || docker::flatten("blog", "example/blog:Mon", #{}).id;
-    /// ```
-    #[rhai_fn(return_raw)]
-    pub fn flatten(call: NativeCallContext, name: &str, reference: &str, options: Map) -> Fallible<Map> {
-        let (name, reference) = (checked("flatten", name)?, checked("flatten to", reference)?);
-        Ok(super::flatten::flatten(&Context::of(&call).run, name, reference, &options)?)
-    }
 }
 
 #[cfg(test)]
@@ -996,7 +698,7 @@ mod tests {
             ("b4d15171cd3b:Mon", "b4d15171cd3b", "Mon"),
             ("", "", ""),
         ] {
-            assert_eq!(repository(image, id), (name.to_owned(), tag.to_owned()), "{image}");
+            assert_eq!(list::repository(image, id), (name.to_owned(), tag.to_owned()), "{image}");
         }
     }
 

@@ -1,5 +1,10 @@
 //! `file`: files, folders and the names of both.
 
+mod plan;
+
+use plan::pour;
+pub use plan::{change, plan_text};
+
 use super::text::{Lines, lines_of};
 use super::{Context, Fallible};
 use crate::process::{cause, quote};
@@ -14,7 +19,6 @@ use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 /// How much of a file a script may read into its memory.
 const LIMIT: u64 = 64 * 1024 * 1024;
@@ -35,100 +39,6 @@ pub fn put(run: &Run, path: &Path, content: &[u8]) -> Result<bool> {
     // What cannot be read is shown as if it were new. A record does not say what was there.
     let old = if run.options.dry_run && run.plays().is_none() { fs::read(path).ok() } else { None };
     change(run, path, old.as_deref(), content, || replace::write(path, content))
-}
-
-/// The act of giving a file with `old` content a new one, done by `real`, which says whether the
-/// file was changed.
-///
-/// # Errors
-/// Those of `real`, and those of a record.
-pub fn change(
-    run: &Run,
-    path: &Path,
-    old: Option<&[u8]>,
-    new: &[u8],
-    real: impl FnOnce() -> Result<bool>,
-) -> Result<bool> {
-    if run.options.dry_run && old == Some(new) {
-        return Ok(false);
-    }
-    let line = || {
-        let text = String::from_utf8_lossy(new);
-        let masked = run.mask(&text);
-        // Masked here, because a secret in base64 is not found later.
-        let new = if masked == text { new } else { masked.as_bytes() };
-        // A record says what is written, not what that changes.
-        if run.options.dry_run { plan_text(path, old, new) } else { pour(">", path, new) }
-    };
-    run.change(line, real)
-}
-
-/// Lines for a shell that give a file its new content: a patch where the old content is text too.
-pub fn plan_text(path: &Path, old: Option<&[u8]>, new: &[u8]) -> String {
-    // patch(1) does not follow symbolic links.
-    let real = if path.is_symlink() { fs::canonicalize(path).ok() } else { None };
-    let path = real.as_deref().unwrap_or(path);
-    let Some(old) = old.filter(|old| !old.is_empty()) else { return pour(">", path, new) };
-    match (plain(old), plain(new)) {
-        (Some(old), Some(new)) => here(&format!("patch -u -- {}", quote(&path.to_string_lossy())), &unified(old, new)),
-        _ => {
-            // The bytes in a form that survives a terminal, and the change in a form for people.
-            let readable = |bytes: &[u8]| {
-                let text = String::from_utf8_lossy(bytes).replace("\r\n", "\n");
-                text.replace(|char: char| char.is_control() && char != '\n' && char != '\t', "\u{fffd}")
-            };
-            let changes = unified(&readable(old), &readable(new));
-            let comment: String = changes.lines().map(|line| format!("# {line}\n")).collect();
-            format!("{comment}{}", pour(">", path, new))
-        }
-    }
-}
-
-/// Lines for a shell that write (`>`) or append (`>>`) these bytes.
-fn pour(arrow: &str, path: &Path, bytes: &[u8]) -> String {
-    let to = format!("{arrow} {}", quote(&path.to_string_lossy()));
-    match plain(bytes) {
-        Some("") => format!(": {to}"),
-        Some(text) if text.ends_with('\n') => here(&format!("cat {to}"), text),
-        Some(text) => format!("printf %s {} {to}", quote(text)),
-        None => here(&format!("base64 -d {to}"), &base64(bytes)),
-    }
-}
-
-/// The bytes as text, if a terminal takes it as it is.
-fn plain(bytes: &[u8]) -> Option<&str> {
-    let odd = |char: char| char.is_control() && char != '\n' && char != '\t';
-    std::str::from_utf8(bytes).ok().filter(|text| !text.contains(odd))
-}
-
-/// A here-document whose delimiter is no line of the text.
-fn here(command: &str, text: &str) -> String {
-    let mut delimiter = "MOYAI".to_owned();
-    while text.lines().any(|line| line == delimiter) {
-        delimiter.push('_');
-    }
-    format!("{command} <<'{delimiter}'\n{text}{delimiter}")
-}
-
-fn unified(old: &str, new: &str) -> String {
-    // After a second the diff is allowed to be longer than it need be.
-    let diff = similar::TextDiff::configure().timeout(Duration::from_secs(1)).diff_lines(old, new);
-    diff.unified_diff().header("before", "after").to_string()
-}
-
-/// RFC 4648, section 4, in lines of 76 as base64(1) writes them.
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for line in bytes.chunks(57) {
-        for group in line.chunks(3) {
-            let bits = (0..3).fold(0, |bits, index| bits << 8 | u32::from(group.get(index).copied().unwrap_or(0)));
-            let digit = |index: usize| char::from(DIGITS[(bits >> (18 - 6 * index) & 63) as usize]);
-            (0..4).for_each(|index| text.push(if index <= group.len() { digit(index) } else { '=' }));
-        }
-        text.push('\n');
-    }
-    text
 }
 
 /// A file's bytes, at most 64 MiB of them.

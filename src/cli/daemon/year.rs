@@ -1,9 +1,11 @@
 //! A year of the daemon, with a pretended clock: what it decides and what it keeps, without a process.
 
-use super::tests::timed;
-use super::{Job, Kept, Overlap, Pending, Task};
+use super::memory::Kept;
+use super::task::tests::timed;
+use super::{Job, Pending, Task};
 use crate::schedule::course::{Course, Due};
 use crate::schedule::crontab::cronie::by_the_minute;
+use crate::schedule::rules::Overlap;
 use crate::schedule::zone::Zone;
 use chrono::{DateTime, Datelike, NaiveDateTime, TimeDelta, Timelike, Utc};
 use std::collections::{BTreeMap, BTreeSet};

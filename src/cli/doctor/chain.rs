@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 /// Looks at each link. Where the engine cannot be asked, that is told elsewhere and nothing here.
 pub fn looks(run: &Arc<Run>) -> Vec<(&'static str, Found)> {
-    let Ok(containers) = docker::list(run, true) else { return Vec::new() };
+    let Ok(containers) = docker::containers(run, true) else { return Vec::new() };
     match docker::engine::elsewhere(run) {
         Ok(None) => {}
         Ok(Some(engine)) => {

@@ -1,0 +1,274 @@
+//! What the engine says of containers and images, as maps.
+
+use super::{ask, at, inspect, json, picked, text};
+use crate::api::{map, optional};
+use crate::run::{Error, Result, Run};
+use chrono::DateTime;
+use rhai::{Array, Dynamic, Map};
+use serde_json::Value;
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+/// Where the label of a container stands that only proves a backup: no name, no start, no backup
+/// is its due, whatever script asks.
+const PROOF: &str = "/Config/Labels/moyai.proves";
+/// The networks that every engine has and that nobody else can make, and their drivers.
+const PREDEFINED: [(&str, &str); 3] = [("bridge", "bridge"), ("host", "host"), ("none", "null")];
+
+/// What is read of an inspected container, image or network.
+pub(super) const READ: picked::Names = &[
+    &[
+        "Config",
+        "Created",
+        "Driver",
+        "HostConfig",
+        "Id",
+        "Image",
+        "Mounts",
+        "Name",
+        "NetworkSettings",
+        "Parent",
+        "RepoDigests",
+        "RepoTags",
+        "RootFS",
+        "Scope",
+        "Size",
+        "SizeRw",
+        "State",
+    ],
+    &[
+        "Destination",
+        "ExitCode",
+        "Health",
+        "Image",
+        "Labels",
+        "Layers",
+        "Name",
+        "NetworkMode",
+        "Networks",
+        "Paused",
+        "Source",
+        "StartedAt",
+        "Status",
+        "Type",
+    ],
+];
+
+/// Seconds since 1970 of docker's RFC 3339; docker's "never" is the year 1.
+fn seconds(text: &str) -> Dynamic {
+    let time = DateTime::parse_from_rfc3339(text).ok().map(|time| time.timestamp());
+    optional(time.filter(|seconds| *seconds > 0))
+}
+
+fn labels(value: &Value) -> Map {
+    let labels = at(value, "/Config/Labels").and_then(Value::as_object).into_iter().flatten();
+    labels.map(|(name, value)| (name.into(), value.as_str().unwrap_or_default().into())).collect()
+}
+
+/// Repository and tag of an image as a container was configured with it; both are `""` for a bare
+/// image id, the tag is `""` for a digest.
+pub(super) fn repository(image: &str, image_id: &str) -> (String, String) {
+    let hex = |text: &str| text.len() >= 4 && text.chars().all(|char| char.is_ascii_hexdigit());
+    let id = image.strip_prefix("sha256:").unwrap_or(image);
+    if hex(id) && (image != id || image_id.trim_start_matches("sha256:").starts_with(id)) {
+        return Default::default();
+    }
+    let (name, digest) = image.split_once('@').map_or((image, false), |(name, _)| (name, true));
+    // A colon before the last slash belongs to a registry's port.
+    let (path, last) = name.rfind('/').map_or(("", name), |slash| name.split_at(slash));
+    match last.split_once(':') {
+        Some((last, tag)) => (format!("{path}{last}"), tag.to_owned()),
+        None if digest || name.is_empty() => (name.to_owned(), String::new()),
+        None => (name.to_owned(), "latest".to_owned()),
+    }
+}
+
+/// The drivers of networks, by id and by name.
+#[derive(Debug, Default)]
+struct Drivers(HashMap<String, String>);
+
+impl Drivers {
+    fn learn(&mut self, network: &Value) {
+        for key in ["/Id", "/Name"] {
+            self.0.insert(text(network, key).to_owned(), text(network, "/Driver").to_owned());
+        }
+    }
+
+    /// A container that never ran has no network id, only the name.
+    fn of(&self, name: &str, id: &str) -> Option<&str> {
+        let predefined = PREDEFINED.iter().find(|(known, _)| *known == name).map(|(_, driver)| *driver);
+        predefined.or_else(|| self.0.get(if id.is_empty() { name } else { id }).map(String::as_str))
+    }
+}
+
+/// The networks of an inspected container: name and settings.
+fn networks(full: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    at(full, "/NetworkSettings/Networks").and_then(Value::as_object).into_iter().flatten()
+}
+
+/// Whether an inspected container is up, as `docker ps` without `--all` sees it.
+fn is_up(full: &Value) -> bool {
+    matches!(text(full, "/State/Status"), "running" | "paused" | "restarting")
+}
+
+/// A row of `docker ps`: what an inspect does not tell, and what to inspect. With `{{json .}}` the
+/// client spends a fifth of its time on the rest.
+const ROW: &str = r#"{"ID":{{json .ID}},"Networks":{{json .Networks}},"Status":{{json .Status}}}"#;
+
+/// Every container, or those that are up, the newest first.
+pub fn containers(run: &Run, all: bool) -> Result<Array> {
+    let mut verb = vec!["ps", "--no-trunc", "--format", ROW];
+    if all {
+        verb.insert(1, "--all");
+    }
+    let outcome = ask(run, verb, false)?;
+    let rows = outcome.out.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
+    let rows = rows.map(|line| json("ps", line)).collect::<Result<Vec<_>>>()?;
+    let ids: Vec<&str> = rows.iter().map(|row| text(row, "/ID")).collect();
+    if ids.contains(&"") {
+        return Err(Error::new("read the output of `docker ps`: a container without an ID"));
+    }
+    if ids.is_empty() {
+        return Ok(Array::new());
+    }
+    // An inspect without a type finds containers and networks alike, so that the networks' drivers
+    // cost no third process. But by a name it finds a container or an image before a network.
+    let names: BTreeSet<&str> = rows.iter().flat_map(|row| text(row, "/Networks").split(',')).collect();
+    let names = names.into_iter().filter(|name| !name.is_empty() && !PREDEFINED.iter().any(|(known, _)| known == name));
+    let things: Vec<&str> = ids.iter().copied().chain(names).collect();
+    let mut drivers = Drivers::default();
+    let mut containers = HashMap::new();
+    for found in inspect(run, &["inspect"], &things)? {
+        if found.get("Scope").is_some() {
+            drivers.learn(&found);
+        } else if found.get("State").is_some() {
+            containers.insert(text(&found, "/Id").to_owned(), found);
+        }
+    }
+    let unknown: HashSet<&str> = containers
+        .values()
+        .filter(|full| is_up(full))
+        .flat_map(networks)
+        .map(|(name, settings)| (name, text(settings, "/NetworkID")))
+        .filter(|(name, id)| !id.is_empty() && drivers.of(name, id).is_none())
+        .map(|(_, id)| id)
+        .collect();
+    if !unknown.is_empty() {
+        let unknown: Vec<&str> = unknown.into_iter().collect();
+        for network in inspect(run, &["network", "inspect"], &unknown)? {
+            drivers.learn(&network);
+        }
+    }
+    // A container that vanished between the two calls is in the rows only.
+    let found = rows.iter().filter_map(|row| Some((row, containers.get(text(row, "/ID"))?)));
+    let found = found.filter(|(_, full)| (all || is_up(full)) && at(full, PROOF).is_none());
+    Ok(found.map(|(row, full)| container(text(row, "/Status"), full, &containers, &drivers).into()).collect())
+}
+
+/// A container for a script.
+fn container(status: &str, full: &Value, others: &HashMap<String, Value>, drivers: &Drivers) -> Map {
+    let image = text(full, "/Config/Image");
+    let image_id = text(full, "/Image");
+    let (repository, tag) = repository(image, image_id);
+    let health = Some(text(full, "/State/Health/Status")).filter(|health| *health != "none").unwrap_or_default();
+    let mounts = full.get("Mounts").and_then(Value::as_array).into_iter().flatten().map(|mount| {
+        let name = text(mount, "/Name");
+        // Engines before 1.12 do not say the kind.
+        let kind = match text(mount, "/Type") {
+            "" if name.is_empty() => "bind",
+            "" => "volume",
+            kind => kind,
+        };
+        let source = if kind == "volume" { name } else { text(mount, "/Source") };
+        let target = text(mount, "/Destination");
+        Dynamic::from(map([("kind", kind.into()), ("source", source.into()), ("target", target.into())]))
+    });
+    // `--network container:ID` shares the other's addresses while that is up, and has none of its own.
+    let shared = text(full, "/HostConfig/NetworkMode").strip_prefix("container:");
+    let other = shared.and_then(|id| others.get(id));
+    let networks: Array = match shared {
+        Some(id) if !other.is_some_and(is_up) => {
+            let name = other.map_or(id.get(..12).unwrap_or(id), |other| text(other, "/Name").trim_start_matches('/'));
+            vec![network(&format!("container:{name}"), "container", &Value::Null, Array::new())]
+        }
+        _ => networks(other.unwrap_or(full))
+            .map(|(name, settings)| {
+                let aliases = settings.get("Aliases").and_then(Value::as_array).filter(|_| shared.is_none());
+                let aliases = aliases.into_iter().flatten().filter_map(Value::as_str);
+                // Engines before 25 add the short id.
+                let aliases = aliases.filter(|alias| Some(*alias) != text(full, "/Id").get(..12));
+                let driver = drivers.of(name, text(settings, "/NetworkID")).unwrap_or_default();
+                network(name, driver, settings, aliases.map(Into::into).collect())
+            })
+            .collect(),
+    };
+    let up = is_up(full);
+    let exit_code = at(full, "/State/ExitCode").and_then(Value::as_i64);
+    map([
+        ("id", text(full, "/Id").into()),
+        ("name", text(full, "/Name").trim_start_matches('/').into()),
+        ("image", image.into()),
+        ("image_id", image_id.into()),
+        ("repository", repository.into()),
+        ("tag", tag.into()),
+        ("state", text(full, "/State/Status").into()),
+        ("status", status.into()),
+        ("health", health.into()),
+        ("labels", labels(full).into()),
+        ("created", seconds(text(full, "/Created"))),
+        ("started", seconds(text(full, "/State/StartedAt"))),
+        ("exit_code", optional(exit_code.filter(|_| !up))),
+        ("mounts", mounts.collect::<Array>().into()),
+        ("networks", networks.into()),
+    ])
+}
+
+/// A network of a container for a script.
+fn network(name: &str, driver: &str, settings: &Value, aliases: Array) -> Dynamic {
+    Dynamic::from(map([
+        ("network", name.into()),
+        ("driver", driver.into()),
+        ("address", text(settings, "/IPAddress").into()),
+        ("address6", text(settings, "/GlobalIPv6Address").into()),
+        ("aliases", aliases.into()),
+    ]))
+}
+
+/// The images that `docker images` lists (CLI 29 hides the untagged ones), a row for each name.
+pub(super) fn images(run: &Run) -> Result<Array> {
+    let outcome = ask(run, ["images", "--all", "--no-trunc", "--quiet"], false)?;
+    let listed = outcome.text();
+    let mut seen = HashSet::new();
+    let ids: Vec<&str> = listed.lines().map(str::trim).filter(|id| !id.is_empty() && seen.insert(*id)).collect();
+    let images = inspect(run, &["image", "inspect"], &ids)?;
+    // `--all` also lists the layers between, which have no name and an image that builds on them.
+    let parents: HashSet<&str> = images.iter().map(|image| text(image, "/Parent")).collect();
+    let mut list = Array::new();
+    for image in &images {
+        let names = |key| image.get(key).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+        let named = |name: &str| name != "<none>:<none>" && name != "<none>@<none>";
+        let mut names: Vec<&str> = names("RepoTags")
+            .filter(|name| named(name))
+            .chain(names("RepoDigests").filter(|name| named(name)))
+            .collect();
+        if names.iter().any(|name| !name.contains('@')) {
+            names.retain(|name| !name.contains('@'));
+        }
+        if names.is_empty() && !parents.contains(text(image, "/Id")) {
+            names.push("");
+        }
+        let layers = at(image, "/RootFS/Layers").and_then(Value::as_array);
+        for name in names {
+            let (repository, tag) = repository(name, "");
+            list.push(Dynamic::from(map([
+                ("id", text(image, "/Id").into()),
+                ("repository", repository.into()),
+                ("tag", tag.into()),
+                ("created", seconds(text(image, "/Created"))),
+                ("size", image.get("Size").and_then(Value::as_i64).unwrap_or_default().into()),
+                ("layers", i64::try_from(layers.map_or(0, Vec::len)).unwrap_or_default().into()),
+                ("labels", labels(image).into()),
+            ])));
+        }
+    }
+    Ok(list)
+}

@@ -1,0 +1,337 @@
+//! Lines that are made when they are used.
+//!
+//! [`Lines`] is a recipe: a source and steps. Every use starts it anew and takes one line after
+//! the other through all steps, so that memory does not grow with the source.
+
+use crate::api::map;
+use crate::process::{self, CAPTURE, Plan};
+use crate::run::{Error, Result, Run};
+use crate::store::replace::explain;
+use regex::Regex;
+use rhai::{Array, ImmutableString};
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::ops::ControlFlow::{self, Break, Continue};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Lines that are made when they are used: a recipe, which every use starts anew.
+#[derive(Clone, Debug)]
+pub struct Lines {
+    source: Source,
+    steps: Vec<Step>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Source {
+    Text(ImmutableString),
+    List(Arc<[ImmutableString]>),
+    File(PathBuf),
+    Command(Arc<Run>, Plan),
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Step {
+    /// Keeps the lines that match, or, with true, those that do not.
+    Grep(Regex, bool),
+    Map(Change),
+    /// How many may still pass.
+    Head(usize),
+    Tail(usize, VecDeque<String>),
+    /// How many are still left out.
+    Skip(usize),
+    /// The lines that were there already are left out.
+    Unique(HashSet<String>),
+}
+
+/// What becomes of one line.
+#[derive(Clone, Debug)]
+pub(super) enum Change {
+    Field(i64),
+    Cut(ImmutableString, usize),
+    Sub(Regex, ImmutableString),
+    Trim,
+}
+
+impl Change {
+    pub(super) fn of(&self, line: &str) -> String {
+        match self {
+            Self::Field(0) => line.to_owned(),
+            Self::Field(number) => {
+                let index = number.unsigned_abs() as usize - 1;
+                let mut fields = line.split_ascii_whitespace();
+                if *number > 0 { fields.nth(index) } else { fields.nth_back(index) }.unwrap_or_default().to_owned()
+            }
+            Self::Cut(separator, _) if !line.contains(separator.as_str()) => line.to_owned(),
+            Self::Cut(separator, number) => {
+                line.split(separator.as_str()).nth(number - 1).unwrap_or_default().to_owned()
+            }
+            Self::Sub(regex, to) => regex.replace_all(line, to.as_str()).into_owned(),
+            Self::Trim => line.trim().to_owned(),
+        }
+    }
+}
+
+pub type Sink<'a> = &'a mut dyn FnMut(String) -> ControlFlow<()>;
+
+/// Takes one line through the steps; breaks off when no further line is wanted.
+fn feed(steps: &mut [Step], mut line: String, sink: Sink<'_>) -> ControlFlow<()> {
+    let Some((step, rest)) = steps.split_first_mut() else { return sink(line) };
+    match step {
+        Step::Grep(regex, inverted) if regex.is_match(&line) == *inverted => return Continue(()),
+        Step::Grep(..) => {}
+        Step::Map(change) => line = change.of(&line),
+        Step::Head(0) | Step::Tail(0, _) => return Break(()),
+        Step::Head(left) => {
+            *left -= 1;
+            let flow = feed(rest, line, sink);
+            return if *left == 0 { Break(()) } else { flow };
+        }
+        Step::Tail(count, kept) => {
+            if kept.len() == *count {
+                kept.pop_front();
+            }
+            kept.push_back(line);
+            return Continue(());
+        }
+        Step::Skip(0) => {}
+        Step::Skip(left) => {
+            *left -= 1;
+            return Continue(());
+        }
+        Step::Unique(seen) => {
+            if !seen.insert(line.clone()) {
+                return Continue(());
+            }
+        }
+    }
+    feed(rest, line, sink)
+}
+
+/// The source has ended: what the steps have kept goes on.
+fn finish(steps: &mut [Step], sink: Sink<'_>) {
+    for index in 0..steps.len() {
+        let (front, rest) = steps.split_at_mut(index + 1);
+        if let Step::Tail(_, kept) = &mut front[index] {
+            let _ = std::mem::take(kept).into_iter().try_for_each(|line| feed(rest, line, sink));
+        }
+    }
+}
+
+/// One line of bytes as text: without its end, what is not UTF-8 kept readable.
+fn line_of(mut bytes: Vec<u8>) -> String {
+    if bytes.last() == Some(&b'\n') {
+        bytes.pop();
+    }
+    if bytes.last() == Some(&b'\r') {
+        bytes.pop();
+    }
+    String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+}
+
+fn too_long(what: &str) -> Error {
+    Error::new(format!("read {what}: a line is longer than 64 MiB"))
+}
+
+/// A source that is asked for one line after the other.
+enum Raw {
+    Text(ImmutableString, usize),
+    List(Arc<[ImmutableString]>, usize),
+    File(PathBuf, BufReader<File>),
+    Done,
+}
+
+impl Raw {
+    fn next(&mut self) -> Result<Option<String>> {
+        match self {
+            Self::Done => Ok(None),
+            Self::Text(text, at) => {
+                let rest = &text[*at..];
+                if rest.is_empty() {
+                    return Ok(None);
+                }
+                let length = rest.find('\n').map_or(rest.len(), |end| end + 1);
+                *at += length;
+                Ok(Some(line_of(rest[..length].into())))
+            }
+            Self::List(list, at) => {
+                *at += 1;
+                Ok(list.get(*at - 1).map(ToString::to_string))
+            }
+            Self::File(path, reader) => {
+                let mut bytes = Vec::new();
+                let limited = reader.by_ref().take(CAPTURE as u64).read_until(b'\n', &mut bytes);
+                let read = limited.map_err(|error| explain("read", path, &error))?;
+                if read == CAPTURE {
+                    return Err(too_long(&format!("`{}`", path.display())));
+                }
+                Ok((read > 0).then(|| line_of(bytes)))
+            }
+        }
+    }
+}
+
+/// Lines one after the other, for a loop.
+pub(super) struct Iter {
+    raw: Raw,
+    steps: Vec<Step>,
+    ready: VecDeque<String>,
+}
+
+impl Iterator for Iter {
+    type Item = Result<String>;
+
+    fn next(&mut self) -> Option<Result<String>> {
+        loop {
+            if let Some(line) = self.ready.pop_front() {
+                return Some(Ok(line));
+            }
+            if matches!(self.raw, Raw::Done) {
+                return None;
+            }
+            let ready = &mut self.ready;
+            let mut sink = |line| {
+                ready.push_back(line);
+                Continue(())
+            };
+            let ended = match self.raw.next() {
+                Ok(Some(line)) => feed(&mut self.steps, line, &mut sink).is_break(),
+                Ok(None) => true,
+                Err(error) => {
+                    self.raw = Raw::Done;
+                    return Some(Err(error));
+                }
+            };
+            if ended {
+                finish(&mut self.steps, &mut sink);
+                self.raw = Raw::Done;
+            }
+        }
+    }
+}
+
+impl Lines {
+    pub(super) fn of(source: Source) -> Self {
+        Self { source, steps: Vec::new() }
+    }
+
+    /// The lines of a text.
+    pub fn of_text(text: impl Into<ImmutableString>) -> Self {
+        Self::of(Source::Text(text.into()))
+    }
+
+    /// The lines of a file, which is opened at each use.
+    pub fn of_file(path: PathBuf) -> Self {
+        Self::of(Source::File(path))
+    }
+
+    /// The lines that a command prints; it is run at each use.
+    pub fn of_command(run: Arc<Run>, plan: Plan) -> Self {
+        Self::of(Source::Command(run, plan))
+    }
+
+    pub(super) fn then(mut self, step: Step) -> Self {
+        self.steps.push(step);
+        self
+    }
+
+    /// Hands each line to `sink` until it breaks off.
+    ///
+    /// # Errors
+    /// When the source fails; lines may have come before.
+    pub fn each(&self, sink: Sink<'_>) -> Result<()> {
+        if let Source::Command(run, plan) = &self.source {
+            return self.each_of_command(run, plan, sink);
+        }
+        for line in self.iter()? {
+            if sink(line?).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn each_of_command(&self, run: &Run, plan: &Plan, sink: Sink<'_>) -> Result<()> {
+        let mut steps = self.steps.clone();
+        let (mut partial, mut enough, mut endless) = (Vec::new(), false, false);
+        let mut take = |bytes: &[u8]| {
+            for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+                partial.extend_from_slice(piece);
+                endless = partial.len() > CAPTURE;
+                if piece.ends_with(b"\n") {
+                    enough = feed(&mut steps, line_of(std::mem::take(&mut partial)), sink).is_break();
+                }
+                if enough || endless {
+                    return Break(());
+                }
+            }
+            Continue(())
+        };
+        let mut judged = Ok(());
+        if plan.retry.is_some() {
+            // A try that fails must leave nothing behind.
+            let _ = take(&process::run(run, plan)?.out);
+        } else {
+            let outcome = process::start(run, plan)?.watch(run, &mut take)?;
+            let mut plan = plan.clone();
+            if enough {
+                // We have hung up: a program that SIGPIPE ended did nothing wrong.
+                plan.accept.push(128 + 13);
+            }
+            judged = process::judge(run, &plan, &outcome);
+        }
+        if endless {
+            return Err(too_long(&format!("the output of `{}`", run.mask(&plan.line()))));
+        }
+        judged?;
+        if !enough && !partial.is_empty() {
+            let _ = feed(&mut steps, line_of(partial), sink);
+        }
+        finish(&mut steps, sink);
+        Ok(())
+    }
+
+    /// The lines one after the other. A command is read to its end first, so that its failure is
+    /// known before anything is done for its first line.
+    pub(super) fn iter(&self) -> Result<Iter> {
+        let raw = match &self.source {
+            Source::Text(text) => Raw::Text(text.clone(), 0),
+            Source::List(list) => Raw::List(list.clone(), 0),
+            Source::File(path) => {
+                let file = File::open(path).map_err(|error| explain("read", path, &error))?;
+                Raw::File(path.clone(), BufReader::new(file))
+            }
+            Source::Command(..) => {
+                return Ok(Iter { raw: Raw::Done, steps: Vec::new(), ready: self.collect()?.into() });
+            }
+        };
+        Ok(Iter { raw, steps: self.steps.clone(), ready: VecDeque::new() })
+    }
+
+    /// All lines.
+    ///
+    /// # Errors
+    /// When the source fails.
+    pub fn collect(&self) -> Result<Vec<String>> {
+        let mut list = Vec::new();
+        self.each(&mut |line| {
+            list.push(line);
+            Continue(())
+        })?;
+        Ok(list)
+    }
+
+    /// How often each line occurs, the most frequent first.
+    pub(super) fn counted(&self, limit: usize) -> Result<Array> {
+        let mut counts: HashMap<String, i64> = HashMap::new();
+        self.each(&mut |line| {
+            *counts.entry(line).or_default() += 1;
+            Continue(())
+        })?;
+        let mut counts: Vec<(String, i64)> = counts.into_iter().collect();
+        counts.sort_by(|(a, count_a), (b, count_b)| count_b.cmp(count_a).then_with(|| a.cmp(b)));
+        let row = |(line, count): (String, i64)| map([("count", count.into()), ("line", line.into())]).into();
+        Ok(counts.into_iter().take(limit).map(row).collect())
+    }
+}
