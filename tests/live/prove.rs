@@ -126,6 +126,8 @@ fn a_backup_that_does_not_do_its_work_is_told_and_stays() {
     ] {
         host.sh("docker rm -f web; docker volume rm data; rm -rf \"$MOYAI_STATE\"").ok();
         start(&mut host, options);
+        let kept = "docker inspect web.old-20261124-015517 >/dev/null";
+        host.sh(&format!("{kept} || docker create --name web.old-20261124-015517 base:1 /bin/sh")).ok();
         host.sh(&format!("docker exec web sh -c 'rm() {{ /bin/busybox rm $1; }}; {change}'")).ok();
         let err = host.script("backup web --tag v1 --prove").failed(1);
         assert!(err.contains("base:v1 of web is not proven: ") && err.contains(why), "{why}: {err}");
@@ -133,6 +135,8 @@ fn a_backup_that_does_not_do_its_work_is_told_and_stays() {
         assert!(proofs(&mut host).starts_with("web:v1 false "), "{}", proofs(&mut host));
         assert!(host.script("backups").ok().contains("FAILED 20"));
         assert_eq!(copies(&mut host), "", "{why}");
+        // The way back of a restore is still there.
+        host.sh(kept).ok();
         assert_eq!(host.sh("docker inspect -f '{{.State.Status}}' web").ok(), "running\n");
     }
     // The program itself ends, and says why.
@@ -171,7 +175,10 @@ fn without_a_site_it_is_the_server_the_health_or_that_it_stays_up() {
         host.sh(if nginx { "true" } else { "rm -f /etc/nginx/conf.d/web.conf" }).ok();
         host.sh("docker rm -f web").ok();
         start(&mut host, options);
+        // A restore has put this one aside; now that there is another proven way back it goes.
+        host.sh("docker create --name web.old-20261124-015517 base:1 /bin/sh").ok();
         host.script("backup web --tag v1 --prove").ok();
+        assert_eq!(host.sh("docker ps --all --format '{{.Names}}'").ok(), "web\n");
         assert_eq!(proofs(&mut host), format!("web:v1 true {how}\n"));
         assert_eq!(copies(&mut host), "");
     }
