@@ -288,17 +288,17 @@ fn a_year_of_two_containers_of_one_image_has_each_day_its_tags_and_nothing_else(
     let mut host = Host::new();
     let policy = "fn backup_ref(c, when) { `${c.repository}.${c.name}:${when}` }\nfn saves(c, m) { false }";
     std::fs::write(host.path("scripts/config.rhai"), policy).unwrap();
+    // The disk is told elsewhere.
+    std::fs::write(host.path("scripts/report.rhai"), "").unwrap();
     // Each day has other 400 kB in the same place.
     for name in ["one", "two"] {
         host.sh(&format!("docker run -d --name {name} --stop-signal KILL base:1 /bin/sh -c 'while :; do /bin/busybox dd if=/dev/urandom of=/file bs=400k count=1 conv=notrunc 2>/dev/null; /bin/busybox sleep 0.3; done'")).ok();
     }
     let before = used(&mut host);
-    let days = host
-        .sh("day=2026-03-10; until [ $day = 2027-03-10 ]; do
-                \"$moyai\" run --at \"$day 03:00\" backup >/dev/null || exit 1
-                echo \"$day $(date -d $day '+%d %a %b') $(docker images --all --no-trunc --format '{{.Repository}}:{{.Tag}}={{.ID}}' | grep -v ^base:1= | sort | tr '\\n' ' ')\"
-                day=$(date -d \"$day + 1 day\" +%F)
-            done");
+    let days = host.sh("seq 0 364 | sed 's/.*/2026-03-10 & days/' | date -f - '+%F %d %a %b' | while read -r day rest; do
+        \"$moyai\" run --at \"$day 03:00\" backup >/dev/null || exit 1
+        echo \"$day $rest $(docker images --all --no-trunc --format '{{.Repository}}:{{.Tag}}={{.ID}}' | grep -v ^base:1= | tr '\\n' ' ')\"
+    done");
     assert_eq!(days.code, 0, "{}", days.err);
     let mut want: BTreeMap<String, String> = BTreeMap::new();
     let mut count = 0;
