@@ -12,6 +12,7 @@ mod names;
 mod nginx;
 mod prove;
 mod replay;
+mod restore;
 mod scripts;
 mod sites;
 mod systemd;
