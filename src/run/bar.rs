@@ -71,12 +71,12 @@ impl Drawn<'_> {
 
     /// A step is done.
     pub fn end(&self, step: &Step) {
+        self.bar.iter().for_each(|(_, bar)| bar.inc(step.bytes.unwrap_or(1)));
         self.name(|names| {
             if let Some(at) = names.iter().position(|name| *name == step.name) {
                 names.remove(at);
             }
         });
-        self.bar.iter().for_each(|(_, bar)| bar.inc(step.bytes.unwrap_or(1)));
     }
 
     fn name(&self, change: impl FnOnce(&mut Vec<String>)) {

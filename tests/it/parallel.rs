@@ -63,6 +63,32 @@ fn trace_lines_stay_whole_and_nothing_is_drawn_where_nobody_looks() {
     assert_eq!(world.run(&script).err, "");
 }
 
+/// What the test script shows on a terminal.
+fn on_a_terminal(world: &World) -> String {
+    let line = format!("stty cols 120; {} run test", env!("CARGO_BIN_EXE_moyai"));
+    let mut terminal = std::process::Command::new("script");
+    terminal
+        .args(["-qec", &line, "/dev/null"])
+        .env("MOYAI_SCRIPTS", world.path("scripts"))
+        .env("MOYAI_STATE", world.path("state"));
+    gave(&terminal.env("TERM", "xterm").stdin(std::process::Stdio::null()).output().unwrap()).ok()
+}
+
+#[test]
+fn a_bar_shows_what_is_being_done_and_bytes_where_they_are_known() {
+    let world = World::new();
+    let work = "par_map(2, |job| { sleep(`300ms`); job.name });";
+    world.script("test", &format!("[#{{ name: `blog`, bytes: 3000000 }}, #{{ name: `shop`, bytes: 1000000 }}, #{{ name: `wiki`, bytes: 0 }}].{work}"));
+    let text = on_a_terminal(&world);
+    for part in ["0 B/4.00 MB", "4.00 MB/4.00 MB", " blog, shop", " wiki"] {
+        assert!(text.contains(part), "{part} {text:?}");
+    }
+    // Where one is not known they are counted.
+    world.script("test", &format!("[#{{ name: `blog`, bytes: 3000000 }}, #{{ name: `shop` }}].{work}"));
+    let text = on_a_terminal(&world);
+    assert!(text.contains(" 0/2 blog, shop") && !text.contains("MB"), "{text:?}");
+}
+
 #[test]
 fn on_a_terminal_a_bar_is_drawn_and_what_is_printed_stands_above_it() {
     let world = World::new();
@@ -70,13 +96,7 @@ fn on_a_terminal_a_bar_is_drawn_and_what_is_printed_stands_above_it() {
         "test",
         "cmd(`seq 8`).lines().to_array().par_each(1, |n| { cmd(`echo line ${n}`).run(); sleep(`60ms`); });",
     );
-    let line = format!("{} run test", env!("CARGO_BIN_EXE_moyai"));
-    let mut terminal = std::process::Command::new("script");
-    terminal
-        .args(["-qec", &line, "/dev/null"])
-        .env("MOYAI_SCRIPTS", world.path("scripts"))
-        .env("MOYAI_STATE", world.path("state"));
-    let text = gave(&terminal.env("TERM", "xterm").stdin(std::process::Stdio::null()).output().unwrap()).ok();
+    let text = on_a_terminal(&world);
     assert!(text.contains(" 7/8"), "{text:?}");
     let before: Vec<&str> = text.lines().filter_map(|line| Some(line.split_once("line ")?.0)).collect();
     // Each begins where the bar was cleared away.

@@ -243,32 +243,33 @@ fn hooks_run_around_the_commit_and_one_that_fails_or_hangs_stops_only_its_own() 
         "--label 'moyai.backup.before=echo no space >&2; exit 3' --label 'moyai.backup.after=touch /after'",
     );
     host.run("hangs", "--label 'moyai.backup.before=sleep 600; sleep 601' --label 'moyai.backup.after=touch /after'");
+    host.run("calm", "--label moyai.backup.how=stop --label 'moyai.backup.before=exit 5'");
     host.run("late", "--label 'moyai.backup.after=exit 4'");
     host.run("frozen", "");
     host.run("stopped", &format!("{QUICK} --label moyai.backup.how=stop"));
     host.run("running", "--label moyai.backup.how=run");
     host.run("odd", "--label moyai.backup.how=sleep");
     host.sh("docker pause frozen").ok();
-    let before = host.look("docker inspect -f '{{.State.StartedAt}}' stopped running");
+    let before = host.look("docker inspect -f '{{.State.StartedAt}}' stopped running calm");
     let err = host.script("--at 2026-12-08 backup --tag v1").failed(1);
     for line in [
         "fails: not backed up: \"echo no space >&2; exit 3\" ended with status 3: no space\n",
         "hangs: not backed up: \"sleep 600; sleep 601\" took longer than 1s\n",
         "late: backed up, but \"exit 4\" ended with status 4",
         "odd: not backed up: config::how says \"sleep\", and not pause, stop or run\n",
-        "error: 4 of 8 backups failed: odd, late, hangs, fails\n",
+        "error: 5 of 9 backups failed: odd, late, calm, hangs, fails\n",
     ] {
         assert!(err.contains(line), "{line}{err}");
     }
     assert_eq!(host.tags(), "own/frozen:v1,own/good:v1,own/late:v1,own/running:v1,own/stopped:v1");
     assert_eq!(
         host.states(),
-        "fails running,frozen paused,good running,hangs running,late running,odd running,running running,stopped running"
+        "calm running,fails running,frozen paused,good running,hangs running,late running,odd running,running running,stopped running"
     );
     // The one that was to be stopped has been started again, the other not; what hung is gone.
-    let after = host.look("docker inspect -f '{{.State.StartedAt}}' stopped running");
+    let after = host.look("docker inspect -f '{{.State.StartedAt}}' stopped running calm");
     let changed: Vec<bool> = before.lines().zip(after.lines()).map(|(one, other)| one != other).collect();
-    assert_eq!(changed, [true, false]);
+    assert_eq!(changed, [true, false, false]);
     assert_eq!(host.look("docker top hangs | grep -c 'sleep 60[01]' || true"), "0");
     host.sh("docker exec fails /bin/busybox test -e /after && docker exec hangs /bin/busybox test -e /after").ok();
     // The dump is in the copy, and not where it was any more.
@@ -456,6 +457,28 @@ fn an_engine_that_dies_during_a_commit_leaves_the_backup_from_before() {
     host.script("backup").ok();
     assert_ne!(host.look(ids), before);
     assert_eq!(host.look("ls state/backups/web/v | wc -l"), "2");
+}
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn an_interrupted_backup_lets_its_container_go_at_once() {
+    let mut host = Host::new();
+    host.policy("");
+    for (name, options) in [
+        ("still", "-v data:/data"),
+        ("stop", "--stop-signal KILL --label moyai.backup.how=stop --label 'moyai.backup.after=touch /after'"),
+    ] {
+        host.run(name, options);
+        host.sh(&format!("docker exec {name} /bin/busybox dd if=/dev/urandom of=/big bs=1M count=150")).ok();
+    }
+    let gave = host.sh("\"$moyai\" run backup & pid=$!
+         until [ \"$(docker ps --all --format '{{.State}}' | sort | paste -sd,)\" = exited,paused ]; do sleep 0.02; done
+         kill -INT $pid; wait $pid");
+    assert_eq!(gave.code, 130, "{}", gave.err);
+    assert_eq!(host.states(), "still running,stop running");
+    host.sh("docker exec stop /bin/busybox test -e /after").ok();
+    host.script("backup").ok();
+    assert_eq!(host.open(), "#{}\n");
 }
 
 #[test]
