@@ -98,7 +98,14 @@ fn volumes_come_back_with_owners_modes_links_and_times() {
     let err = volumes(&mut host, "volumes::fill(\"third\", volumes::of(\"web\", \"Mon\"));").failed(1);
     assert!(err.contains("the copy of /data is damaged"), "{err}");
     assert_eq!(content(&mut host, "third").lines().filter(|line| line.starts_with("./")).count(), 0);
-    // Nothing is there for another version, and a dry run writes nothing.
+    // An engine elsewhere is told to unpack; the links that it refuses are not there.
+    host.sh("docker exec -u 0 web /bin/busybox rm /data/link").ok();
+    volumes(&mut host, "volumes::save(one.call(\"web\"), \"Wed\", \"sha256:3\");").ok();
+    host.sh("docker create --name fourth -v fourth:/data base:1 /bin/busybox true").ok();
+    std::fs::write(host.path("scripts/far.rhai"), "import \"lib/volumes\" as volumes; volumes::fill(\"fourth\", volumes::of(\"web\", \"Wed\").filter(|e| e.target == \"/data\"));").unwrap();
+    host.sh("unshare --mount bash -c 'mount -t tmpfs none /var/lib/docker/volumes && \"$moyai\" run far'").ok();
+    assert_eq!(content(&mut host, "fourth").lines().count(), content(&mut host, "data").lines().count());
+    // Nothing is there for another version.
     assert_eq!(volumes(&mut host, "print(volumes::of(\"web\", \"Tue\"));").ok(), "[]\n");
 }
 
@@ -222,6 +229,7 @@ fn what_the_disk_cannot_take_is_refused_with_figures_before_anything_is_done() {
     );
     assert_eq!(host.sh("docker exec web /bin/busybox test -e /hooked").code, 1);
     assert_eq!((host.tags().as_str(), host.states().as_str(), host.open().as_str()), ("", "web running", "#{}\n"));
+    assert!(host.script("backup --tag ../x").failed(1).contains("\"../x\" is no tag"));
     // The copies on a disk of their own, which is small.
     host.policy("const STAYS_FREE = 500_000; const BACKUPS = \"/opt/small\";");
     host.sh("mkdir /opt/small && mount -t tmpfs -o size=2m none /opt/small").ok();
@@ -337,16 +345,17 @@ disturbed=0 repaired=0
 for round in $(seq 50); do
     for name in plain stop vol; do docker exec $name /bin/sh -c "echo $round >/round; [ ! -d /data ] || echo $round >/data/round" || exit 1; done
     "$moyai" run backup >>killed.log 2>&1 & pid=$!
-    sleep $(printf '%d.%03d' $((wait = RANDOM % (lasts + 1), wait / 1000)) $((wait % 1000)))
+    at=$((RANDOM % (lasts + 1)))
+    sleep $(printf '%d.%03d' $((at / 1000)) $((at % 1000)))
     kill -9 $pid; wait $pid 2>/dev/null
     [ "$(states)" = "$well" ] || disturbed=$((disturbed + 1))
-    "$moyai" run backup plain >next.out 2>next.err || { echo "round $round, after $wait ms"; cat next.err; exit 1; }
+    "$moyai" run backup plain >next.out 2>next.err || { echo "round $round, after $at ms"; cat next.err; exit 1; }
     ! grep -q 'ended in the middle; repaired: ' next.err || repaired=$((repaired + 1))
-    [ "$(states)" = "$well" ] || { echo "round $round, after $wait ms: $(states)"; cat next.err; exit 1; }
-    for name in plain stop vol; do docker image inspect own/$name:v >/dev/null || { echo "round $round, after $wait ms: $name"; exit 1; }; done
+    [ "$(states)" = "$well" ] || { echo "round $round, after $at ms: $(states)"; cat next.err; exit 1; }
+    for name in plain stop vol; do docker image inspect own/$name:v >/dev/null || { echo "round $round, after $at ms: $name"; exit 1; }; done
     # The copies are those of the image, and are what they were.
-    "$moyai" run check || { echo "round $round, after $wait ms"; cat next.err; exit 1; }
-    [ "$(ls state/backups/vol/v | wc -l)" = 2 ] || { echo "round $round, after $wait ms"; ls state/backups/vol/v; exit 1; }
+    "$moyai" run check || { echo "round $round, after $at ms"; cat next.err; exit 1; }
+    [ "$(ls state/backups/vol/v | wc -l)" = 2 ] || { echo "round $round, after $at ms"; ls state/backups/vol/v; exit 1; }
 done
 echo "a run lasts $lasts ms; $disturbed found not as they were, $repaired repaired"
 [ $repaired -ge 10 ] && [ $disturbed -ge 3 ]
