@@ -30,6 +30,11 @@ const IDS: usize = 1000;
 /// How long an interrupted commit may keep its container paused.
 const FINISH: Duration = Duration::from_secs(60);
 
+/// Lets the engine count the bytes of each file that a container has written.
+const SIZE: &str = "--size";
+/// How long it may count: there may be millions.
+const COUNT: Duration = Duration::from_secs(30 * 60);
+
 /// Runs a docker command and judges it; a failure is told in docker's own words.
 fn call(run: &Run, plan: &Plan) -> Result<Outcome> {
     let outcome = process::attempt(run, plan)?;
@@ -43,6 +48,7 @@ fn ask<S: AsRef<str>>(run: &Run, words: impl IntoIterator<Item = S>, some_may_la
     // Over ssh the client may ask for a password.
     plan.question = engine::socket().is_some();
     plan.stages[0].argv.extend(words.into_iter().map(|word| word.as_ref().to_owned()));
+    plan.timeout = plan.stages[0].argv.iter().any(|word| word == SIZE).then_some(COUNT);
     let outcome = process::attempt(run, &plan)?;
     if some_may_lack && outcome.code() == 1 && only_missing(&outcome.err_text()) {
         return Ok(outcome);
@@ -495,7 +501,7 @@ mod docker {
     pub fn sizes(call: NativeCallContext, names: Array) -> Fallible<Map> {
         let names: Vec<String> = names.iter().map(ToString::to_string).collect();
         let names = names.iter().map(|name| checked("sizes", name)).collect::<Result<Vec<_>>>()?;
-        let found = super::inspect(&Context::of(&call).run, &["container", "inspect", "--size"], &names)?;
+        let found = super::inspect(&Context::of(&call).run, &["container", "inspect", SIZE], &names)?;
         let size = |full: &Value| at(full, "/SizeRw").and_then(Value::as_i64).unwrap_or_default();
         let name = |full: &Value| text(full, "/Name").trim_start_matches('/').into();
         Ok(found.iter().map(|full| (name(full), size(full).into())).collect())
