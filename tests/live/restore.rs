@@ -114,8 +114,10 @@ fn made_of(host: &mut Host, name: &str) -> Value {
     let config = full["Config"].as_object_mut().unwrap();
     // The image is the backup, whose labels it has.
     config.remove("Image");
+    // The hash of compose 1 has the image's id in it.
+    let told = ["com.docker.compose.config-hash", "moyai.container", "moyai.time", "moyai.version"];
     if let Some(labels) = config["Labels"].as_object_mut() {
-        labels.retain(|name, _| !["moyai.container", "moyai.time", "moyai.version"].contains(&&**name));
+        labels.retain(|name, _| !told.contains(&&**name));
     }
     // Whether a client is attached from the start, and with it what becomes of the input: what
     // `docker create` writes there by itself, which `docker::recipe(...).changed` tells.

@@ -722,3 +722,197 @@ fn is_empty(value: &Value) -> bool {
         Value::Object(fields) => fields.is_empty(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// What a container is made from that has this over what every one has.
+    fn of(more: Value, around: Around) -> Recipe {
+        let mut full = json!({ "Id": "0123456789abcdef", "Config": { "Hostname": "0123456789ab" },
+            "HostConfig": { "NetworkMode": "default" }, "NetworkSettings": { "Networks": { "bridge": {} } } });
+        merge(&mut full, more);
+        made(&full, &around)
+    }
+
+    fn merge(into: &mut Value, more: Value) {
+        match (into, more) {
+            (Value::Object(into), Value::Object(more)) => {
+                for (name, value) in more {
+                    merge(into.entry(name).or_insert(Value::Null), value);
+                }
+            }
+            (into, more) => *into = more,
+        }
+    }
+
+    fn host(field: &str, value: Value) -> Recipe {
+        of(json!({ "HostConfig": { field: value } }), Around::default())
+    }
+
+    #[test]
+    fn options_that_no_engine_of_the_tests_has_are_said_too() {
+        let gpu = |more: Value| {
+            let mut request =
+                json!({ "Driver": "", "Count": 0, "DeviceIDs": null, "Capabilities": [["gpu"]], "Options": {} });
+            merge(&mut request, more);
+            json!([request])
+        };
+        for (field, value, words) in [
+            ("Annotations", json!({ "a": "b=c" }), "--annotation a=b=c"),
+            ("BlkioWeight", json!(300), "--blkio-weight 300"),
+            ("BlkioWeightDevice", json!([{ "Path": "/dev/sda", "Weight": 200 }]), "--blkio-weight-device /dev/sda:200"),
+            ("CgroupParent", json!("/sites"), "--cgroup-parent /sites"),
+            ("CpuRealtimeRuntime", json!(950), "--cpu-rt-runtime 950"),
+            ("DeviceRequests", gpu(json!({ "Count": -1 })), "--gpus count=-1"),
+            ("DeviceRequests", gpu(json!({ "DeviceIDs": ["0", "2"] })), "--gpus \"device=0,2\""),
+            (
+                "DeviceRequests",
+                gpu(json!({ "Count": 1, "Driver": "nvidia", "Capabilities": [["gpu", "compute", "utility"]] })),
+                "--gpus count=1,driver=nvidia,\"capabilities=compute,utility\"",
+            ),
+            (
+                "DeviceRequests",
+                json!([{ "Driver": "cdi", "DeviceIDs": ["vendor.com/gpu=1"] }]),
+                "--device vendor.com/gpu=1",
+            ),
+            ("Init", json!(false), "--init=false"),
+            ("IpcMode", json!("host"), "--ipc host"),
+            ("MemorySwap", json!(-1), "--memory-swap=-1"),
+            ("MemorySwappiness", json!(-1), ""),
+            ("NanoCpus", json!(1_500_000_000), "--cpus 1.5"),
+            ("NanoCpus", json!(10_000_000_000_i64), "--cpus 10"),
+            ("RestartPolicy", json!({ "Name": "always", "MaximumRetryCount": 0 }), "--restart always"),
+            ("StorageOpt", json!({ "size": "2G" }), "--storage-opt size=2G"),
+            ("UsernsMode", json!("host"), "--userns host"),
+        ] {
+            let recipe = host(field, value.clone());
+            assert_eq!((recipe.options.join(" "), recipe.refused), (words.to_owned(), Vec::new()), "{field} {value}");
+        }
+    }
+
+    #[test]
+    fn what_the_command_line_cannot_say_is_refused_by_its_name() {
+        for (more, refused) in [
+            (json!({ "HostConfig": { "KernelMemoryTCP": 1 } }), "HostConfig.KernelMemoryTCP"),
+            (json!({ "HostConfig": { "Invented": ["x"] } }), "HostConfig.Invented"),
+            (json!({ "HostConfig": { "Invented": [], "CpuCount": 0 } }), ""),
+            (
+                json!({ "HostConfig": { "DeviceRequests": [{ "Capabilities": [["tpu"]] }] } }),
+                "HostConfig.DeviceRequests",
+            ),
+            (json!({ "Config": { "NetworkDisabled": true } }), "Config.NetworkDisabled"),
+            (json!({ "Config": { "Env": ["BARE"] } }), "Config.Env: BARE, without a value"),
+            (
+                json!({ "Config": { "Healthcheck": { "Test": ["CMD", "true"] } } }),
+                "Config.Healthcheck.Test: a program and its words, without a shell",
+            ),
+            (
+                json!({ "HostConfig": { "SecurityOpt": ["seccomp={\"a\":1}"] } }),
+                "HostConfig.SecurityOpt: the text of a seccomp profile",
+            ),
+            (
+                json!({ "HostConfig": { "Mounts": [{ "Type": "bind", "Source": "/a", "Target": "/b",
+                    "BindOptions": { "CreateMountpoint": true } }] } }),
+                "HostConfig.Mounts: BindOptions.CreateMountpoint of /b",
+            ),
+        ] {
+            assert_eq!(of(more.clone(), Around::default()).refused.join("; "), refused, "{more}");
+        }
+    }
+
+    #[test]
+    fn what_the_image_says_itself_is_not_asked_for() {
+        let config = json!({ "Env": ["A=1", "B=2"], "Labels": { "a": "1", "moyai.container": "web" }, "Entrypoint": ["/a", "b"], "Cmd": ["c"],
+            "User": "me", "Healthcheck": { "Test": ["CMD", "true"] }, "ExposedPorts": { "80/tcp": {} } });
+        let around = |own: Value, image: Value| Around { own, image, ..Around::default() };
+        let full = || json!({ "Config": config });
+        let nothing = of(full(), around(config.clone(), json!({})));
+        assert_eq!((nothing.options, nothing.ports, nothing.command), (vec![], vec![], vec![]));
+        let nothing = of(full(), around(json!({}), config.clone()));
+        assert_eq!((nothing.options, nothing.refused, nothing.command), (vec![], vec![], vec![]));
+        // Another image, that has some of it.
+        let image = json!({ "Env": ["A=1", "B=3"], "Labels": { "a": "2" }, "Healthcheck": config["Healthcheck"], "Entrypoint": ["/x"] });
+        let some = of(full(), around(json!({}), image));
+        assert_eq!(some.options.join(" "), "--user me --env B=2 --label a=1 --entrypoint /a");
+        assert_eq!(
+            (some.command, some.ports),
+            (vec!["b".to_owned(), "c".to_owned()], vec!["--expose".to_owned(), "80/tcp".to_owned()])
+        );
+        // The same entrypoint, another command; and no entrypoint where the image has one.
+        let command = |own: &Value| {
+            of(
+                json!({ "Config": { "Entrypoint": own, "Cmd": ["c"] } }),
+                around(json!({ "Cmd": ["d"] }), json!({ "Entrypoint": ["/x"] })),
+            )
+        };
+        assert_eq!((command(&json!(["/x"])).options, command(&json!(["/x"])).command), (vec![], vec!["c".to_owned()]));
+        assert_eq!(command(&Value::Null).options, ["--entrypoint", ""]);
+    }
+
+    #[test]
+    fn networks_are_asked_for_as_somebody_made_them_and_not_as_they_are() {
+        let recipe = |more: Value| {
+            let recipe =
+                of(more, Around { names: [("beef".to_owned(), "web".to_owned())].into(), ..Around::default() });
+            let connect: Vec<String> = recipe.connect.iter().map(|words| words.join(" ")).collect();
+            (recipe.network.join(" "), connect.join("; "))
+        };
+        let mode = |mode: &str, networks: Value| {
+            let mut full = json!({ "HostConfig": { "NetworkMode": mode }, "NetworkSettings": {} });
+            full["NetworkSettings"]["Networks"] = json!({ "bridge": null });
+            merge(&mut full, json!({ "NetworkSettings": { "Networks": networks } }));
+            full
+        };
+        let end = json!({ "Aliases": ["0123456789ab", "shop"], "IPAddress": "10.0.0.7", "NetworkID": "fedcba9876543210",
+            "IPAMConfig": { "IPv4Address": "10.0.0.9", "IPv6Address": "fd00::9", "LinkLocalIPs": ["169.254.1.1"] } });
+        let words = "--ip 10.0.0.9 --ip6 fd00::9 --link-local-ip 169.254.1.1";
+        assert_eq!(recipe(json!({})), (String::new(), String::new()));
+        assert_eq!(recipe(mode("container:beef", json!({}))).0, "--network container:web");
+        assert_eq!(
+            recipe(mode("default", json!({ "back": end }))),
+            (String::new(), format!("{words} --alias shop back"))
+        );
+        // Under its id, too; and the one that it was made with is not the first of the list.
+        for name in ["back", "fedcba9876543210"] {
+            assert_eq!(
+                recipe(mode(name, json!({ "back": end }))),
+                (format!("--network {name} {words} --network-alias shop"), "bridge".to_owned())
+            );
+        }
+        // It was disconnected from the network that it was made with.
+        assert_eq!(recipe(mode("gone", json!({}))), ("--network bridge".to_owned(), String::new()));
+        let options = json!({ "back": { "DriverOpts": { "a": "b,c" }, "GwPriority": 3 } });
+        assert_eq!(recipe(mode("back", options)).0, "--network name=back,\"driver-opt=a=b,c\",gw-priority=3");
+        let links = json!({ "HostConfig": { "Links": ["/db:/web/base"] }, "NetworkSettings": { "Networks": { "bridge": { "Links": ["db:base"] } } } });
+        assert_eq!(recipe(links).0, "--link db:base");
+    }
+
+    #[test]
+    fn ports_and_mounts_keep_their_addresses_and_other_sources_take_their_place() {
+        let around = Around {
+            sources: [("/data".to_owned(), "copy".to_owned()), ("/n".to_owned(), "copy-n".to_owned())].into(),
+            ..Around::default()
+        };
+        let recipe = of(
+            json!({ "HostConfig": {
+                "PortBindings": { "80/tcp": [{ "HostIp": "", "HostPort": "8080" }, { "HostIp": "::1", "HostPort": "81" }, { "HostIp": "1.2.3.4", "HostPort": "" }, { "HostIp": "", "HostPort": "" }] },
+                "PublishAllPorts": true, "Binds": ["/srv:/data:ro"], "VolumesFrom": ["other"], "VolumeDriver": "nfs",
+                "Mounts": [{ "Type": "volume", "Target": "/n", "VolumeOptions": { "Labels": { "a": "b" }, "DriverConfig": { "Name": "local", "Options": { "o": "x,y" } } } }],
+                "Tmpfs": { "/run": "", "/tmp": "size=1m" } },
+                "Config": { "Volumes": { "/mine": {} } },
+                "Mounts": [{ "Type": "volume", "Name": "1", "Destination": "/mine" }, { "Type": "volume", "Name": "2", "Destination": "/of-other" }, { "Type": "bind", "Destination": "/data" }] }),
+            around,
+        );
+        assert_eq!(
+            recipe.ports.join(" "),
+            "--publish 8080:80/tcp --publish [::1]:81:80/tcp --publish 1.2.3.4::80/tcp --publish 80/tcp --publish-all"
+        );
+        assert_eq!(
+            recipe.mounts.join(" "),
+            "--volume copy:/data:ro --mount type=volume,source=copy-n,target=/n,volume-label=a=b,volume-driver=local,\"volume-opt=o=x,y\" \
+             --tmpfs /run --tmpfs /tmp:size=1m --volumes-from other --volume 1:/mine --volume-driver nfs"
+        );
+    }
+}
