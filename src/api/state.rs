@@ -25,9 +25,12 @@ mod state {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn folder(call: NativeCallContext) -> Fallible<String> {
-        let folder = &Context::of(&call).run.options.places.state;
+        let run = &Context::of(&call).run;
+        let folder = &run.options.places.state;
         let text = folder.to_str().map(str::to_owned);
-        Ok(text.ok_or_else(|| Error::new(format!("the state's folder `{}` is not UTF-8", folder.display())))?)
+        let odd = || Error::new(format!("the state's folder `{}` is not UTF-8", folder.display()));
+        // A replay may have another one; its commands must be the same.
+        Ok(run.told("state::folder", text.clone(), || text.ok_or_else(odd))?)
     }
 
     /// What was kept under a name.

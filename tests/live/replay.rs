@@ -24,7 +24,7 @@ impl Host {
 #[ignore = "needs a private host: tests/run"]
 fn what_ran_on_a_host_is_played_back_where_there_is_no_docker() {
     let mut host = Host::new();
-    host.run("web", "--stop-signal KILL --memory 64m");
+    host.run("web", "--stop-signal KILL --memory 64m -v data:/data");
     host.run("gone", "--stop-signal KILL");
     host.sh("docker stop gone; nginx; sleep 0.2").ok();
     host.site("shop");
