@@ -331,7 +331,8 @@ fn settle(run: &Run, id: &str, name: &str) {
 #[export_module]
 mod docker {
     /// The containers that are up, as `docker ps` lists them: running, paused or restarting ones,
-    /// the newest first.
+    /// the newest first. Those with a label `moyai.proves`, which `backup --prove` makes beside the
+    /// others and removes again, are in no list.
     ///
     /// Returns an array of `#{id, name, image, image_id, repository, tag, state, status, health,
     /// labels, created, started, exit_code, oom, mounts: [#{kind, source, target}], networks:

@@ -107,12 +107,16 @@ fn the_sites_are_found_through_includes_upstreams_quotes_and_comments() {
     );
     world.file("sites/.hidden.conf", "server { location / { proxy_pass http://hidden; } }");
     let out = world
-        .run_with_bin(&[], "for s in nginx::sites() { print(`${s.server}|${s.upstream}|${s.file}|${s.line}`); }")
+        .run_with_bin(
+            &[],
+            "for s in nginx::sites() { print(`${s.server}|${s.upstream}|${s.port}|${s.file}|${s.line}`); }",
+        )
         .ok();
     let folder = world.folder.path().display().to_string();
-    let want = "~^(www\\.)?a\\.example$|one|nginx.conf|4\n~^(www\\.)?a\\.example$|two|nginx.conf|6\n~^(www\\.)?a\\.example$|php|sites/a.conf|2\n\
-                ~^(www\\.)?a\\.example$|::1|sites/a.conf|4\n~^(www\\.)?a\\.example$|g|sites/a.conf|5\n\
-                b.example *.b.example|Blog|sites/b.conf|4\n|db|nginx.conf|12\n";
+    // A port where nginx asks over plain http: not php's, not that of https, grpc or a stream.
+    let want = "~^(www\\.)?a\\.example$|one|8080|nginx.conf|4\n~^(www\\.)?a\\.example$|two|80|nginx.conf|6\n~^(www\\.)?a\\.example$|php||sites/a.conf|2\n\
+                ~^(www\\.)?a\\.example$|::1||sites/a.conf|4\n~^(www\\.)?a\\.example$|g||sites/a.conf|5\n\
+                b.example *.b.example|Blog|80|sites/b.conf|4\n|db||nginx.conf|12\n";
     assert_eq!(out.replace(&format!("{folder}/"), ""), want);
 }
 

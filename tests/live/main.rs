@@ -11,6 +11,7 @@ mod host;
 mod monitor;
 mod names;
 mod nginx;
+mod prove;
 mod replay;
 mod restore;
 mod scripts;

@@ -8,6 +8,9 @@ use rhai::{Array, Dynamic, Map};
 use serde_json::Value;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
+/// Where the label of a container stands that only proves a backup: no name, no start, no backup
+/// is its due, whatever script asks.
+const PROOF: &str = "/Config/Labels/moyai.proves";
 /// The networks that every engine has and that nobody else can make, and their drivers.
 const PREDEFINED: [(&str, &str); 3] = [("bridge", "bridge"), ("host", "host"), ("none", "null")];
 
@@ -158,7 +161,7 @@ pub fn containers(run: &Run, all: bool) -> Result<Array> {
     }
     // A container that vanished between the two calls is in the rows only.
     let found = rows.iter().filter_map(|row| Some((row, containers.get(text(row, "/ID"))?)));
-    let found = found.filter(|(_, full)| all || is_up(full));
+    let found = found.filter(|(_, full)| (all || is_up(full)) && at(full, PROOF).is_none());
     Ok(found.map(|(row, full)| container(text(row, "/Status"), full, &containers, &drivers).into()).collect())
 }
 

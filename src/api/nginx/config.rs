@@ -291,7 +291,8 @@ pub fn list(config: &[Directive]) -> Vec<Site> {
             let lines: &[&Directive] = upstreams.get(name.as_str()).map_or(&direct, Vec::as_slice);
             used.insert(name);
             for line in lines {
-                let Some(upstream) = line.words.get(1).and_then(|address| host(address)) else { continue };
+                let Some(address) = line.words.get(1) else { continue };
+                let Some(upstream) = host(address) else { continue };
                 let (server, file, listen) = (names.join(" "), line.file.clone(), listen.clone());
                 let port = if plain { port(&line.words[1]) } else { None };
                 let location = location_of(location);

@@ -1,0 +1,522 @@
+//! Backups that are proven: a copy that is cut off, does its work, and leaves nothing.
+
+use crate::host::Host;
+use std::collections::BTreeMap;
+
+/// A site in a container behind nginx, its page in a volume.
+fn site(options: &str) -> Host {
+    let mut host = Host::new();
+    host.sh(
+        "for name in cat sleep wget; do ln -s busybox image/bin/$name; done; tar -C image -c . | docker import - base:1
+        docker network create back",
+    )
+    .ok();
+    start(&mut host, options);
+    host.sh("echo 'server { listen 80; server_name web.test; location / { proxy_pass http://web:8080/; } }' >/etc/nginx/conf.d/web.conf
+        \"$moyai\" run hosts-sync")
+        .ok();
+    config(&mut host, "");
+    host
+}
+
+fn start(host: &mut Host, options: &str) {
+    host.sh(&format!(
+        "docker run -d --name web --stop-signal KILL -v data:/www {options} base:1 /bin/busybox httpd -f -p 8080 -h /www
+         echo 'the words' | docker exec -i web /bin/busybox tee /www/index.html"
+    ))
+    .ok();
+}
+
+fn config(host: &mut Host, more: &str) {
+    let text = format!(
+        "const SITES = [#{{ url: \"https://web.test/\", words: \"the words\" }}];\nconst PROOF_WAIT = 3;\nconst PROOF_STAYS = 1;\n{more}\n"
+    );
+    std::fs::write(host.path("scripts/config.rhai"), text).unwrap();
+}
+
+/// What a proof makes, while it is there.
+fn copies(host: &mut Host) -> String {
+    host.sh("docker ps --all --format '{{.Names}}' | grep proof; docker volume ls --quiet | grep proof; docker network ls --format '{{.Name}}' | grep proof; true").ok()
+}
+
+/// What `backups` says of the proofs.
+fn proofs(host: &mut Host) -> String {
+    host.sh(
+        "\"$moyai\" run backups --json | jq -r '.[] | \"\\(.container):\\(.version) \\(.proof.ok) \\(.proof.how)\"'",
+    )
+    .ok()
+}
+
+/// The volumes into the backup, as `backup` does it.
+fn save(host: &mut Host, version: &str) {
+    host.moyai(&format!(
+        "import \"lib/volumes\" as volumes;
+         volumes::save(docker::ps_all().find(|c| c.name == \"web\"), \"{version}\", docker::images().find(|i| i.tag == \"{version}\").id);"
+    ))
+    .ok();
+}
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn a_copy_proves_a_backup_and_reaches_nothing_of_the_site() {
+    let options = "--network back --network-alias shop --publish 8085:8080 --hostname shop --restart always --memory 64m -v /srv:/srv \
+        --label 'traefik.http.routers.x.rule=Host(`web.test`)' --label 'moyai.proof=sleep 8'";
+    let mut host = site(options);
+    host.run("live", "");
+    host.script("hosts-sync").ok();
+    host.sh("busybox httpd -p 8077 -h /etc; echo host >/srv/file").ok();
+    host.script("backup web --tag v1").ok();
+    // What happens to the site after the backup is not in the copy.
+    host.sh("docker exec web sh -c 'echo later >/www/later'").ok();
+    let before = host.sh("cat /etc/hosts; docker inspect web | sort").ok();
+
+    host.sh("\"$moyai\" run -v prove web v1 >out.log 2>&1 & echo $! >pid").ok();
+    host.until(10, "docker top $(docker ps -q --filter name=.proof-) 2>/dev/null | grep -q 'sleep 8'");
+    let copy = host.sh("docker ps --format '{{.Names}}' --filter name=.proof-").ok().trim().to_owned();
+    let look = format!(
+        "docker inspect -f '{{{{.HostConfig.PortBindings}}}} {{{{range $name, $end := .NetworkSettings.Networks}}}}{{{{$name}}}}{{{{end}}}} {{{{.HostConfig.Memory}}}} {{{{.Config.Hostname}}}} {{{{.HostConfig.RestartPolicy.Name}}}}' {copy}"
+    );
+    assert_eq!(host.sh(&look).ok(), format!("map[] {copy} 67108864 shop no\n"));
+    let labels = host.sh(&format!("docker inspect -f '{{{{json .Config.Labels}}}}' {copy} | jq -r 'to_entries[] | select(.value != \"\") | .key + \"=\" + .value'")).ok();
+    assert_eq!(labels, "moyai.proves=web\ntraefik.enable=false\n");
+    // The host's own service is there, and not for the copy; nor is the other container.
+    for (who, answers) in [("web", true), (&*copy, false)] {
+        let address = "172.17.0.1:8077/hostname";
+        let gave = host.sh(&format!("docker exec {who} /bin/busybox timeout 1 wget -q -O - http://{address}"));
+        assert_eq!(gave.code == 0, answers, "{who}: {}{}", gave.out, gave.err);
+    }
+    let other = host.sh("docker inspect -f '{{.NetworkSettings.IPAddress}}' live").ok();
+    assert_ne!(host.sh(&format!("docker exec {copy} /bin/busybox timeout 1 wget -q -O - http://{other}")).code, 0);
+    // Its data is its own, and what is the host's can only be read.
+    host.sh(&format!(
+        "docker exec {copy} sh -c 'cat /srv/file && cat /www/index.html && echo spoilt >/www/index.html'"
+    ))
+    .ok();
+    assert!(host.sh(&format!("docker exec {copy} sh -c 'echo spoilt >/srv/file'")).err.contains("ead-only"));
+    assert!(host.sh(&format!("docker exec {copy} cat /www/later")).err.contains("No such file"));
+    // No script sees it.
+    assert_eq!(host.moyai("print(docker::ps_all().map(|c| c.name).sorted().join(\" \"));").ok(), "live web\n");
+    assert_eq!(host.script("hosts-sync").ok(), "");
+    assert!(host.script("restore web nothing").failed(1).contains("there is no backup"));
+
+    host.until(20, "! kill -0 $(cat pid) 2>/dev/null");
+    let said = host.sh("cat out.log").ok();
+    assert!(said.contains("base:v1 of web is proven: https://web.test/ is fine, \"sleep 8\" is fine"), "{said}");
+    assert_eq!(proofs(&mut host), "web:v1 true https://web.test/ is fine, \"sleep 8\" is fine\n");
+    assert_eq!(copies(&mut host), "");
+    assert_eq!(host.sh("cat /etc/hosts; docker inspect web | sort").ok(), before);
+    assert_eq!(host.sh("docker exec web cat /www/index.html; cat /srv/file").ok(), "the words\nhost\n");
+    assert!(host.script("backups").ok().contains("https://web.test/ is fine"));
+}
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn a_backup_that_does_not_do_its_work_is_told_and_stays() {
+    let mut host = site("");
+    let healthy = "--health-interval 200ms --health-retries 2 --health-cmd";
+    for (options, change, why) in [
+        ("", "rm /www/index.html", "status 404"),
+        ("", "echo others >/www/index.html", "\"the words\" is not on the page, it says \"others\" after 3 s"),
+        ("--label 'moyai.proof=cat /none'", "true", "\"cat /none\" ended with status 1: cat: can't open '/none'"),
+        ("--label 'moyai.proof=cat /proc/sys/kernel/hostname'", "true", "\"cat /proc/sys/kernel/hostname\" prints "),
+        (&*format!("{healthy} 'echo oh; exit 1'"), "true", "it is unhealthy: oh"),
+        (&*format!("{healthy} 'sleep 60'"), "true", "its health check has not passed yet after 3 s"),
+        ("--ipc host", "true", "would not be cut off from this host: IpcMode host"),
+        ("-v /run/docker.sock:/run/docker.sock", "true", "the socket /run/docker.sock"),
+    ] {
+        host.sh("docker rm -f web; docker volume rm data; rm -rf \"$MOYAI_STATE\"").ok();
+        start(&mut host, options);
+        let kept = "docker inspect web.old-20261124-015517 >/dev/null";
+        host.sh(&format!("{kept} || docker create --name web.old-20261124-015517 base:1 /bin/sh")).ok();
+        host.sh(&format!("docker exec web sh -c 'rm() {{ /bin/busybox rm $1; }}; {change}'")).ok();
+        let err = host.script("backup web --tag v1 --prove").failed(1);
+        assert!(err.contains("base:v1 of web is not proven: ") && err.contains(why), "{why}: {err}");
+        assert!(err.contains("1 of 1 backups are not proven, or not elsewhere: web"), "{err}");
+        assert!(proofs(&mut host).starts_with("web:v1 false "), "{}", proofs(&mut host));
+        assert!(host.script("backups").ok().contains("FAILED 20"));
+        assert_eq!(copies(&mut host), "", "{why}");
+        // The way back of a restore is still there.
+        host.sh(kept).ok();
+        assert_eq!(host.sh("docker inspect -f '{{.State.Status}}' web").ok(), "running\n");
+    }
+    // The program itself ends, and says why.
+    host.sh("docker rm -f web; docker volume rm data").ok();
+    start(&mut host, "");
+    host.sh("docker rm -f web; docker create --name web --stop-signal KILL base:1 /bin/sh /start
+        echo 'sleep 900' >start && docker cp start web:/start && docker start web
+        echo 'echo the disk is gone; exit 7' >start && docker cp start web:/start && \"$moyai\" run backup --tag v2")
+        .ok();
+    let err = host.script("prove web v2").failed(1);
+    assert!(err.contains("it ended with status 7; it says: the disk is gone"), "{err}");
+    assert_eq!(copies(&mut host), "");
+    // No backup, no container.
+    assert!(host.script("prove web v3").failed(1).contains("there is no backup web:v3"));
+    host.sh("docker rm -f web").ok();
+    assert!(host.script("prove web v2").failed(1).contains("there is no container web to take the options from"));
+}
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn without_a_site_it_is_the_server_the_health_or_that_it_stays_up() {
+    let mut host = site("");
+    for (config, nginx, options, how) in [
+        ("const SITES = [];", true, "", "http://web.test/ is fine"),
+        ("const SITES = #{ \"http://web.test/\": \"the words\" };", true, "", "http://web.test/ is fine"),
+        (
+            "const SITES = [#{ name: \"web\", url: \"http://elsewhere.test/\", words: \"the words\" }];",
+            true,
+            "",
+            "http://elsewhere.test/ is fine",
+        ),
+        ("const SITES = [];", false, "--health-interval 200ms --health-cmd 'cat /www/index.html'", "healthy"),
+        ("const SITES = [];", false, "", "stays up"),
+    ] {
+        std::fs::write(host.path("scripts/config.rhai"), format!("{config}\nconst PROOF_STAYS = 1;")).unwrap();
+        host.sh(if nginx { "true" } else { "rm -f /etc/nginx/conf.d/web.conf" }).ok();
+        host.sh("docker rm -f web").ok();
+        start(&mut host, options);
+        // A restore has put this one aside; now that there is another proven way back it goes.
+        host.sh("docker create --name web.old-20261124-015517 base:1 /bin/sh").ok();
+        host.script("backup web --tag v1 --prove").ok();
+        assert_eq!(host.sh("docker ps --all --format '{{.Names}}'").ok(), "web\n");
+        assert_eq!(proofs(&mut host), format!("web:v1 true {how}\n"));
+        assert_eq!(copies(&mut host), "");
+    }
+}
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn a_proof_that_is_ended_half_way_leaves_nothing_for_long() {
+    let mut host = site("--label 'moyai.proof=sleep 3'");
+    host.script("backup web --tag v1").ok();
+    let mut seed = u64::from(std::process::id());
+    println!("seed {seed}");
+    // What is killed leaves something: those come last.
+    for round in 0..24 {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let pause = (seed >> 33) % 2500;
+        let signal = if round < 8 { ["INT", "TERM"][round % 2] } else { "KILL" };
+        host.sh(&format!(
+            "\"$moyai\" run prove web & sleep {}.{:03}; kill -{signal} $!; wait $!",
+            pause / 1000,
+            pause % 1000
+        ));
+        if signal != "KILL" {
+            assert_eq!(copies(&mut host), "", "{signal} after {pause} ms");
+        }
+    }
+    host.sh("docker exec web cat /www/index.html").ok();
+    // What a killed one had asked of the engine is done a moment later.
+    host.sh("sleep 1; \"$moyai\" run prove web").ok();
+    assert_eq!(copies(&mut host), "");
+    // Two at once: the second finds the first at work.
+    let gave = host.sh("\"$moyai\" run prove web & sleep 1; \"$moyai\" run prove web; code=$?; wait $!; exit $code");
+    assert_eq!(gave.code, 75, "{}", gave.err);
+    assert_eq!(copies(&mut host), "");
+}
+
+/// One map of `backups --json` by jq.
+fn listed(host: &mut Host, what: &str) -> String {
+    host.sh(&format!("\"$moyai\" run --at '2026-11-25 02:00' backups --json | jq -r '.[] | {what}'")).ok()
+}
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn the_list_marks_what_is_too_old_of_another_day_or_damaged() {
+    let mut host = site("");
+    assert_eq!(host.script("backups").ok(), "");
+    assert_eq!(host.script("backups --json").ok(), "[]\n");
+    assert!(host.script("backups wbe").failed(1).contains("there is no backup of wbe"));
+    for (tag, time) in [
+        // The Wednesday of a week ago is to be replaced tonight, the Tuesday has not been.
+        ("Wed", "2026-11-18T03:00:00+00:00"),
+        ("Tue", "2026-11-17T03:00:00+00:00"),
+        ("Mon", "2026-11-24T03:00:00+00:00"),
+        ("Nov", "2026-11-03T03:00:00+00:00"),
+        ("Dec", "2025-12-01T03:00:00+00:00"),
+        ("Jan", "2025-01-01T03:00:00+00:00"),
+        ("Feb", "2026-03-01T03:00:00+00:00"),
+        ("v1", "2020-01-01T03:00:00+00:00"),
+    ] {
+        host.sh(&format!(
+            "docker commit --change 'LABEL moyai.container=web moyai.version={tag} moyai.time={time}' web base:{tag}"
+        ))
+        .ok();
+    }
+    host.sh("docker commit web base:somebodys; docker commit --change 'LABEL moyai.container=lost' web base:Fri").ok();
+    save(&mut host, "Wed");
+    save(&mut host, "Tue");
+    host.sh("cd \"$MOYAI_STATE/backups/web\" && sed -i 's/sha256:/sha256:0/' Tue/volumes.json").ok();
+    let today = host.sh("date +%a").ok();
+    let lost = if today == "Fri\n" { "lost:Fri " } else { "lost:Fri is of " };
+    let all = listed(&mut host, "\"\\(.container):\\(.version) \\(.marks | join(\", \"))\"");
+    let mut lines = all.lines();
+    assert!(lines.next().unwrap().starts_with(lost), "{all}");
+    assert_eq!(
+        lines.collect::<Vec<_>>(),
+        [
+            "web:Mon is of Tue 2026-11-24",
+            "web:Wed ",
+            "web:Tue is 7 days old, its volumes are of another backup",
+            "web:Nov ",
+            "web:Feb is of Sun 2026-03-01",
+            "web:Dec ",
+            "web:Jan is 692 days old",
+            "web:v1 "
+        ]
+    );
+    let table = host.script("--at 2026-11-25 backups web").ok();
+    let wed = table.lines().find(|line| line.starts_with("web        Wed")).unwrap_or_else(|| panic!("{table}"));
+    let cells: Vec<&str> = wed.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect();
+    assert_eq!((cells[2], cells[3], cells[5]), ("6 days", "1 MB", "no"), "{table}");
+    assert!(cells[4].starts_with("1, ") && cells[4].ends_with(" B"), "{table}");
+    assert!(table.starts_with("CONTAINER  VERSION  AGE ") && !table.contains("lost"), "{table}");
+    // A byte of an archive is another.
+    host.script("backups --check").ok();
+    host.sh("cd \"$MOYAI_STATE/backups/web/Wed\" && printf x | dd of=$(ls *.gz) bs=1 seek=30 conv=notrunc").ok();
+    let gave = host.script("backups web --check");
+    assert!(gave.out.contains("the copy of /www is damaged: "), "{}", gave.out);
+    gave.failed(1);
+    let gave = host.script("prove web Wed");
+    assert!(gave.failed(1).contains("the copy of /www is damaged: "));
+    assert_eq!(copies(&mut host), "");
+}
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn a_year_of_two_containers_of_one_image_has_each_day_its_tags_and_nothing_else() {
+    let mut host = Host::new();
+    let policy = "fn backup_ref(c, when) { `${c.repository}.${c.name}:${when}` }\nfn saves(c, m) { false }";
+    std::fs::write(host.path("scripts/config.rhai"), policy).unwrap();
+    // The disk is told elsewhere.
+    std::fs::write(host.path("scripts/report.rhai"), "").unwrap();
+    // Each day has other 400 kB in the same place.
+    for name in ["one", "two"] {
+        host.sh(&format!("docker run -d --name {name} --stop-signal KILL base:1 /bin/sh -c 'while :; do /bin/busybox dd if=/dev/urandom of=/file bs=400k count=1 conv=notrunc 2>/dev/null; /bin/busybox sleep 0.3; done'")).ok();
+    }
+    let before = used(&mut host);
+    let days = host.sh("seq 0 364 | sed 's/.*/2026-03-10 & days/' | date -f - '+%F %d %a %b' | while read -r day rest; do
+        \"$moyai\" run --at \"$day 03:00\" backup >/dev/null || exit 1
+        echo \"$day $rest $(docker images --all --no-trunc --format '{{.Repository}}:{{.Tag}}={{.ID}}' | grep -v ^base:1= | tr '\\n' ' ')\"
+    done");
+    assert_eq!(days.code, 0, "{}", days.err);
+    let mut want: BTreeMap<String, String> = BTreeMap::new();
+    let mut count = 0;
+    for line in days.out.lines() {
+        let words: Vec<&str> = line.split(' ').filter(|word| !word.is_empty()).collect();
+        let [date, day, weekday, month, images @ ..] = &words[..] else { panic!("{line}") };
+        // The month that has no backup of its 1st, because nothing ran then, has one all the same.
+        let late = *date == "2026-03-10";
+        let tags = if *day == "01" {
+            vec![month]
+        } else if late {
+            vec![weekday, month]
+        } else {
+            vec![weekday]
+        };
+        let images = images.iter().map(|image| image.split_once('=').unwrap());
+        let images: BTreeMap<_, _> = images.map(|(name, id)| (name.to_owned(), id.to_owned())).collect();
+        for name in ["one", "two"].iter().flat_map(|name| tags.iter().map(move |tag| format!("base.{name}:{tag}"))) {
+            let id = images.get(&name).unwrap_or_else(|| panic!("{date}: no {name} in {line}"));
+            // Today's is new; all others are the ones of yesterday.
+            assert_ne!(want.insert(name, id.clone()).as_ref(), Some(id), "{date}");
+        }
+        assert_eq!(images, want, "{date}");
+        count += 1;
+    }
+    assert_eq!((count, want.len()), (365, 2 * (7 + 12)));
+    // On the disk is a layer for each tag, and what the engine writes of each image.
+    let grown = (used(&mut host) - before) as f64 / want.len() as f64;
+    assert!((409_600.0..490_000.0).contains(&grown), "{grown} bytes an image");
+}
+
+/// Bytes in the folder of the engine's images.
+fn used(host: &mut Host) -> u64 {
+    host.sh("du -s -B 1 /var/lib/docker/overlay2 /var/lib/docker/image | awk '{ sum += $1 } END { print sum }'")
+        .ok()
+        .trim()
+        .parse()
+        .unwrap()
+}
+
+/// A registry on port 5000 of the private host, with this more in its configuration.
+fn registry(host: &mut Host, more: &str) {
+    let text = format!(
+        "version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: /opt/registry\n  delete:\n    enabled: true\nhttp:\n  addr: 127.0.0.1:5000\n{more}"
+    );
+    std::fs::write(host.path("registry.yml"), text).unwrap();
+    host.sh("[ -e pid ] && kill $(cat pid); docker-registry serve registry.yml >registry.log 2>&1 & echo $! >pid").ok();
+    host.until(10, "curl -s -o /dev/null http://localhost:5000/v2/");
+}
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn the_lines_of_the_configuration_bring_a_backup_elsewhere() {
+    let mut host = site("");
+    registry(&mut host, "");
+    // The lines as they stand there, with other places.
+    let config = include_str!("../../scripts/config.rhai");
+    let (_, lines) = config.split_once("//     import \"lib/offsite\" as offsite;\n").unwrap();
+    let lines = lines.lines().map_while(|line| line.strip_prefix("//     ")).collect::<Vec<_>>().join("\n");
+    let mut lines = format!("import \"lib/offsite\" as offsite;\nconst SITES = [];\n{lines}");
+    for (there, here) in [
+        ("me@nas:/srv/backups", "/opt/nas"),
+        ("registry.example.jp:5000", "localhost:5000"),
+        ("sftp:me@nas:/srv/restic", "/opt/restic"),
+    ] {
+        assert!(lines.contains(there), "{lines}");
+        lines = lines.replace(there, here);
+    }
+    std::fs::write(host.path("scripts/config.rhai"), &lines).unwrap();
+    host.sh("RESTIC_PASSWORD=opensesame restic -r /opt/restic init").ok();
+    let backup = "MOYAI_SECRET_restic=opensesame \"$moyai\" run";
+    let plan = host.sh(&format!("{backup} -n backup --tag v1")).ok();
+    assert!(
+        plan.contains("docker save base:v1 | gzip -1 >")
+            && plan.contains("docker push localhost:5000/web:v1")
+            && !plan.contains("opensesame"),
+        "{plan}"
+    );
+    host.sh("[ ! -e /opt/nas ] && [ ! -e \"$MOYAI_STATE\"/backups ]").ok();
+
+    for word in ["one", "two"] {
+        host.sh(&format!("docker exec web sh -c 'echo {word} >/word'")).ok();
+        let gave = host.sh(&format!("{backup} backup --tag v1"));
+        assert!(!gave.err.contains("opensesame"), "{}", gave.err);
+        gave.ok();
+        let id = host.sh("docker inspect -f '{{.Id}}' base:v1").ok();
+        // No name is left that would keep an image from being removed.
+        assert_eq!(
+            host.sh("docker images --all --no-trunc --digests | grep -c localhost; docker images -q -f dangling=true -f label=moyai.container")
+                .ok(),
+            "0\n"
+        );
+        // From each place it comes back as it was, on an engine that has never seen it.
+        for back in [
+            "docker load -qi \"$MOYAI_STATE\"/backups/web/v1/image.tgz",
+            "docker load -qi /opt/nas/web/v1/image.tgz",
+            "RESTIC_PASSWORD=opensesame restic -r /opt/restic dump latest web.tar --tag web --path /web.tar | docker load -q",
+            "docker pull -q localhost:5000/web:v1 && docker tag localhost:5000/web:v1 base:v1 && docker rmi localhost:5000/web:v1",
+        ] {
+            host.sh("docker rmi base:v1").ok();
+            host.sh(back).ok();
+            assert_eq!(host.sh("docker inspect -f '{{.Id}}' base:v1").ok(), id, "{back}");
+            assert_eq!(host.sh("docker run --rm base:v1 cat /word").ok(), format!("{word}\n"), "{back}");
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn what_does_not_arrive_elsewhere_is_told_and_what_was_there_stays() {
+    let mut host = site("");
+    let elsewhere = |host: &mut Host, line: &str| {
+        let text = format!(
+            "import \"lib/offsite\" as offsite;\nconst SITES = [#{{ url: \"http://web.test/\", words: \"the words\" }}];\nconst PROOF_WAIT = 1;\nconst BACKUPS = \"/opt/small\";\nconst STAYS_FREE = 0;\nfn saves(c, m) {{ false }}\nfn elsewhere(backup) {{ {line} }}"
+        );
+        std::fs::write(host.path("scripts/config.rhai"), text).unwrap();
+    };
+    let told = |host: &mut Host, why: &str| {
+        let err = host.script("backup --tag v1").failed(1);
+        assert!(err.contains("web: not elsewhere: ") && err.contains(why), "{why}: {err}");
+        assert!(err.contains("1 of 1 backups are not proven, or not elsewhere: web"), "{err}");
+        // The backup itself is there, under its only name.
+        assert_eq!(
+            host.sh(
+                "docker images --all --digests --format '{{.Repository}}:{{.Tag}}' | grep -v base:1 | grep -v none"
+            )
+            .ok(),
+            "base:v1\n"
+        );
+    };
+
+    // It tries again as often, but at once.
+    let quick =
+        include_str!("../../scripts/lib/offsite.rhai").replace("\"5s\"", "\"50ms\"").replace("\"10s\"", "\"50ms\"");
+    std::fs::create_dir(host.path("scripts/lib")).unwrap();
+    std::fs::write(host.path("scripts/lib/offsite.rhai"), quick).unwrap();
+
+    // Two files have no room: the new one never is half a file in the place of the old one.
+    host.sh("mkdir /opt/small && mount -t tmpfs -o size=1800k tmpfs /opt/small").ok();
+    elsewhere(&mut host, "offsite::save(backup);");
+    host.script("backup --tag v1").ok();
+    let sum = "cd /opt/small/web/v1 && ls && sha256sum image.tgz";
+    let before = host.sh(sum).ok();
+    assert!(before.starts_with("image.tgz\n"), "{before}");
+    host.sh("docker exec web /bin/busybox dd if=/dev/urandom of=/more bs=100k count=1").ok();
+    told(&mut host, "No space left on device");
+    assert_eq!(host.sh(sum).ok(), before);
+    // A copy that lacks a layer is none.
+    host.sh("mount -o remount,size=9m /opt/small; printf '#!/bin/sh\\n[ \"$1\" != save ] || { shift; exec /usr/bin/docker save base:1; }\\nexec /usr/bin/docker \"$@\"\\n' >/usr/local/sbin/docker; chmod +x /usr/local/sbin/docker").ok();
+    told(&mut host, "the copy of base:v1 lacks the layer sha256:");
+    assert_eq!(host.sh(sum).ok(), before);
+    host.sh("rm /usr/local/sbin/docker").ok();
+
+    // A registry that does not know us, one that is broken, one that is not there.
+    elsewhere(&mut host, "offsite::push(backup, \"localhost:5000\");");
+    host.sh(
+        "mkdir -p /opt/registry; echo 'me:$2y$05$9o0ORFzoWDB/7VCVUBdzSOkUWzbFTRKWcTSYRIGtPXUWvRqMDtJ3.' >/opt/htpasswd",
+    )
+    .ok();
+    registry(&mut host, "auth:\n  htpasswd:\n    realm: x\n    path: /opt/htpasswd\n");
+    told(&mut host, "no basic auth credentials");
+    host.sh("kill $(cat pid); rm pid; sleep 0.5; busybox nc -lk -p 5000 -e /bin/sh -c 'printf \"HTTP/1.1 500 oh\\r\\nContent-Length: 0\\r\\nConnection: close\\r\\n\\r\\n\"' & echo $! >pid").ok();
+    told(&mut host, "500");
+    host.sh("kill $(cat pid); rm pid").ok();
+    told(&mut host, "connection refused");
+    // One that works, again: nothing is left to clean up.
+    registry(&mut host, "");
+    host.script("backup --tag v1").ok();
+
+    elsewhere(&mut host, "offsite::rsync(backup, \"/proc/none\");");
+    host.sh("mkdir -p /opt/small/web/v1").ok();
+    told(&mut host, "rsync");
+    elsewhere(&mut host, "offsite::restic(backup, \"/opt/none\");");
+    let err = host.sh("MOYAI_SECRET_restic=opensesame \"$moyai\" run backup --tag v1").failed(1);
+    assert!(err.contains("not elsewhere") && err.contains("restic") && !err.contains("opensesame"), "{err}");
+    // What is not proven goes nowhere.
+    elsewhere(&mut host, "file::write(\"/opt/sent\", \"\");");
+    host.sh("docker exec web sh -c '/bin/busybox rm /www/index.html'").ok();
+    host.script("backup --tag v1 --prove").failed(1);
+    host.sh("[ ! -e /opt/sent ]").ok();
+    host.script("backup --tag v1").ok();
+    host.sh("[ -e /opt/sent ]").ok();
+}
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn what_a_site_needs_is_beside_its_copy() {
+    let mut host = site("--network back");
+    // It shows what the other one says.
+    let fetch = "/bin/busybox mkdir /own; until wget -q -O /own/index.html http://web:8080/; do sleep 0.2; done; exec /bin/busybox httpd -f -p 8080 -h /own";
+    let front = |host: &mut Host, label: &str| {
+        host.sh(&format!("docker rm -f front; docker run -d --name front --network back {label} --stop-signal KILL base:1 /bin/busybox sh -c '{fetch}'")).ok();
+    };
+    let policy = "fn backup_ref(c, when) { `base.${c.name}:${when}` }";
+    let sites = "const SITES = [#{ name: \"front\", url: \"http://front.test/\", words: \"the words\" }];\nconst PROOF_WAIT = 3;\nconst PROOF_STAYS = 1;";
+    std::fs::write(host.path("scripts/config.rhai"), format!("{sites}\n{policy}")).unwrap();
+    host.sh("echo 'server { listen 80; server_name front.test; location / { proxy_pass http://front:8080/; } }' >/etc/nginx/conf.d/front.conf").ok();
+
+    front(&mut host, "--label moyai.proof.with=web");
+    let err = host.script("backup front --tag v1 --prove").failed(1);
+    assert!(err.contains("it needs web, and of that there is no backup"), "{err}");
+    host.script("backup --tag v1 --prove").ok();
+    assert_eq!(proofs(&mut host), "front:v1 true http://front.test/ is fine\nweb:v1 true http://web.test/ is fine\n");
+    assert_eq!(copies(&mut host), "");
+    front(&mut host, "");
+    let err = host.script("backup front --tag v2 --prove").failed(1);
+    assert!(err.contains("connection refused") && err.contains("after 3 s"), "{err}");
+    // It is the other one's backup that counts.
+    front(&mut host, "--label moyai.proof.with=web");
+    host.sh("docker exec web sh -c 'echo spoilt >/www/index.html'; docker exec front sh -c 'true'").ok();
+    host.script("prove front v2").ok();
+    host.sh("docker volume ls -q | grep -x data && docker rm -f web && docker run -d --name web --network back --stop-signal KILL base:1 /bin/busybox sh -c 'echo no database; exit 3'").ok();
+    host.sh("docker commit --change 'LABEL moyai.container=web moyai.time=2030-01-01T00:00:00+00:00' web base.web:v9")
+        .ok();
+    let err = host.script("prove front v2").failed(1);
+    assert!(
+        err.contains("it needs web, and of the copy of that it ended with status 3; it says: no database"),
+        "{err}"
+    );
+    assert_eq!(copies(&mut host), "");
+}
