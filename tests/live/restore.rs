@@ -346,6 +346,8 @@ fn what_does_not_come_up_gives_its_place_back() {
     }
     // What its site shows does not count with --force; and the good one does come up.
     host.restore("web silent --force").ok();
+    // A plan does not wait for a site that only the restore itself would mend.
+    assert!(host.restore("web good --dry-run").ok().contains("docker start web"));
     host.restore("web good").ok();
     assert_eq!(host.names(), ["web", "web.old-DATE", "web.old-DATE"]);
 }
