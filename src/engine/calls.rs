@@ -111,7 +111,7 @@ impl Walk<'_> {
 
     pub(super) fn variable(&mut self, name: &str, at: Position) {
         if self.sees(name) || self.sight.open {
-            return;
+            return self.taken_along(name, at);
         }
         let mut top = self.program.files[self.file].ast.iter().flat_map(AST::statements);
         let is_top = top.any(|stmt| matches!(stmt, Stmt::Var(var, _, _) if var.0.name == name));

@@ -43,6 +43,16 @@ impl Walk<'_> {
         self.report(start(expr), format!("{what}, and not true or false"), ask);
     }
 
+    /// A closure takes along what it names from outside, but no name that a function has too: there the
+    /// interpreter hands on the function, without a word.
+    pub(super) fn taken_along(&mut self, name: &str, at: Position) {
+        let own = self.sight.variables.iter().any(|(known, _)| known == name);
+        if !own && self.functions.contains_key(name) && self.sight.outside.iter().any(|(known, _)| known == name) {
+            let what = format!("in a closure `{name}` is the function of that name, and not the variable");
+            self.report(at, what, "give one of them another name");
+        }
+    }
+
     /// An operator of a call: `!text`, text against a number.
     pub(super) fn operator(&mut self, call: &FnCallExpr) {
         match (call.name.as_str(), &call.args[..]) {

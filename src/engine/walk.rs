@@ -52,6 +52,8 @@ pub(super) enum Holds {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Sight {
     pub(super) variables: Vec<(String, Holds)>,
+    /// In a closure: those around it.
+    pub(super) outside: Vec<(String, Holds)>,
     pub(super) spaces: Vec<(String, Option<usize>)>,
     /// In a named function: top-level variables are out of sight.
     pub(super) function: bool,
@@ -421,9 +423,12 @@ impl<'a> Walk<'a> {
         let (Some(count), Some(ast)) = (self.closures.get(name).copied(), &program.files[self.file].ast) else {
             return;
         };
-        let outside = std::mem::take(&mut self.sight.variables);
+        let further = self.sight.outside.clone();
+        let around = std::mem::take(&mut self.sight.variables);
+        self.sight.outside.extend_from_slice(&around);
         self.body(ast, name, count);
-        self.sight.variables = outside;
+        self.sight.outside = further;
+        self.sight.variables = around;
     }
 
     fn chain(&mut self, expr: &Expr) {

@@ -712,6 +712,23 @@ fn text_is_not_compared_with_a_number() {
 }
 
 #[test]
+fn a_closure_does_not_take_a_variable_along_that_has_the_name_of_a_function() {
+    for (text, at) in [
+        ("fn folder(x) { x }\nlet folder = 1;\n[1].map(|x| folder + x);", "3:13"),
+        ("fn folder(x) { x }\nfn g(folder) { [1].map(|x| [2].map(|y| `${folder}`)) }\ng(1);", "2:43"),
+    ] {
+        let (code, message, place) = fails(text, &[]);
+        assert_eq!(code, 2, "{text}");
+        assert_eq!(message, "in a closure `folder` is the function of that name, and not the variable", "{text}");
+        assert_eq!(place, at, "{text}");
+    }
+    // Its own are; and a function may be handed on by its name.
+    let text = "fn twice(x) { 2 * x } let n = [1].map(|twice| twice); print(n); print([2].map(|x| [x].map(twice)));
+        let f = || { let twice = 3; twice }; print(f.call());";
+    assert_eq!(World::new().run(text).ok(), "[1]\n[[4]]\n3\n");
+}
+
+#[test]
 fn the_interpreters_own_errors_are_in_our_words() {
     for (text, message, help) in [
         (
