@@ -558,7 +558,7 @@ fn the_demo_tells_its_story_and_leaves_nothing() {
         "there is mnagaku/site.",
         ":Dec",
         "somebody deleted the page of なんとか.jp; monitor sees it:",
-        "http://なんとか.jp/ is sick: status 404",
+        "http://なんとか.jp/ is sick (application): status 404",
         "restore brings it back:",
         "nantoka runs from mnagaku/site.nantoka:",
         "http://なんとか.jp/ says: このサイトはなんとか.jpです",
