@@ -21,7 +21,7 @@ impl Host {
             docker volume ls; docker network ls --no-trunc
             for place in /etc/hosts /etc/nginx /etc/moyai /var/lib/moyai "$MOYAI_STATE" "$MOYAI_SCRIPTS" /opt/told; do
                 [ -e $place ] || { echo "$place: none"; continue; }
-                find $place -printf '%p %y %m %u %s %i %T@ %l\n' | grep -v -e '/locks/' -e '/history.jsonl ' | sort
+                find $place -printf '%p %y %m %u %s %i %T@ %l\n' | grep -v -e '/locks[/ ]' -e '/history.jsonl ' | sort
                 find $place -type f ! -path '*/locks/*' ! -name history.jsonl -exec sha256sum {} + | sort
             done
             pgrep -x nginx || echo no nginx"#)
