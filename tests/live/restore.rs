@@ -540,7 +540,7 @@ E
         let out = host.restore("app_web_1 good").ok();
         assert!(
             out.contains(
-                "app_web_1 runs from site:good; the one from before is kept as the image site:before-app_web_1"
+                "app_web_1 runs from site:good; the one from before is kept as the image site:replaced-app_web_1"
             ),
             "{out}"
         );
@@ -548,6 +548,14 @@ E
         assert_eq!(host.sh("docker exec app_web_1 busybox cat /word").ok(), "one\n");
     }
     assert_eq!(host.names(), ["app_web_1"]);
+    // The net of `maintain`, and then what that restore itself has replaced.
+    host.sh("docker exec app_web_1 busybox sh -c 'echo net >/word'; echo 'echo lost >/word' | \"$moyai\" run maintain app_web_1").ok();
+    for (version, word) in
+        [("before-app_web_1", "net\n"), ("replaced-app_web_1", "lost\n"), ("before-app_web_1", "net\n")]
+    {
+        host.restore(&format!("app_web_1 {version}")).ok();
+        assert_eq!(host.sh("docker exec app_web_1 busybox cat /word").ok(), word, "{version}");
+    }
     // Killed in the middle.
     host.sh("\"$moyai\" run restore app_web_1 bad & until docker inspect site:1 | grep -q '\"moyai.version\": \"bad\"'; do sleep 0.05; done; kill -9 $!; wait; true").ok();
     let err = host.sh("sleep 3; \"$moyai\" run backup app_web_1 --tag v2").err;
