@@ -7,6 +7,16 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 /// Runs each file that it is told of, and says its status.
 const LOOP: &str = r#"while read -r file; do bash "$file" >"$file.out" 2>"$file.err" </dev/null; echo $?; done"#;
+
+/// The generations of Docker that the tests run on: the name in `$MOYAI_TEST_HOST`, the Debian
+/// release in `target/hosts` that has it (none: this machine), and settings of its daemon.
+pub const GENERATIONS: [(&str, &str, &str); 4] = [
+    ("docker-20", "", "{}"),
+    ("docker-26", "trixie", "{}"),
+    ("docker-28", "forky", "{}"),
+    ("docker-28-containerd", "forky", r#"{"features": {"containerd-snapshotter": true}}"#),
+];
+
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 pub struct Host {
@@ -23,9 +33,8 @@ impl Host {
         for name in ["scripts", "clis"] {
             std::fs::create_dir(folder.path().join(name)).unwrap();
         }
-        let mut shell = Command::new(env!("CARGO_BIN_EXE_moyai"))
-            .args(["private-host", "bash", "-c", LOOP])
-            .env_clear()
+        let mut shell = Command::new(env!("CARGO_BIN_EXE_moyai"));
+        let mut shell = generation(shell.args(["private-host", "bash", "-c", LOOP]).env_clear())
             .env("PATH", PATH)
             .env("HOME", folder.path())
             .env("MOYAI_SCRIPTS", folder.path().join("scripts"))
@@ -109,6 +118,20 @@ impl Host {
         }
         self.sh("rm /usr/local/sbin/docker").ok();
     }
+}
+
+/// Makes a private host one of the generation in `$MOYAI_TEST_HOST`, the machine's own without it.
+pub fn generation(command: &mut Command) -> &mut Command {
+    let asked = std::env::var("MOYAI_TEST_HOST").unwrap_or_else(|_| GENERATIONS[0].0.into());
+    let known = GENERATIONS.map(|(name, ..)| name);
+    let found = GENERATIONS.into_iter().find(|(name, ..)| *name == asked);
+    let (_, release, daemon) = found.unwrap_or_else(|| panic!("MOYAI_TEST_HOST={asked} is not one of {known:?}"));
+    if release.is_empty() {
+        return command;
+    }
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/hosts").join(release);
+    assert!(root.is_dir(), "there is no {}\nhelp: tests/roots {release}", root.display());
+    command.env("MOYAI_PRIVATE_ROOT", root).env("MOYAI_PRIVATE_DAEMON", daemon)
 }
 
 impl Drop for Host {
