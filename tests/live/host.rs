@@ -68,10 +68,10 @@ impl Host {
         Gave { out: read(self.path("line.out")), err: read(self.path("line.err")), code }
     }
 
-    /// Waits until a condition of bash holds.
+    /// Waits until a condition of bash holds, ten times as long as it takes on a quiet machine at most.
     #[track_caller]
     pub fn until(&mut self, seconds: u32, condition: &str) {
-        let line = format!("for i in {{1..{seconds}0}}; do {condition} && exit 0; sleep 0.1; done; exit 1");
+        let line = format!("for i in {{1..{seconds}00}}; do {condition} && exit 0; sleep 0.1; done; exit 1");
         let code = self.sh(&line).code;
         let logs = "tail -n +1 *.log mail.* /etc/hosts 2>/dev/null; docker ps --all";
         assert_eq!(code, 0, "{condition}:\n{}", self.sh(logs).out);

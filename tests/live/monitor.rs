@@ -173,7 +173,8 @@ fn the_name_the_certificate_and_the_way_to_nginx_are_told_from_what_is_behind_it
          while True:\n    q, a = s.recvfrom(512)\n    s.sendto(q[:2] + b'\\x81\\x83' + q[4:], a)\n",
     )
     .unwrap();
-    host.sh("echo nameserver 127.0.0.1 >resolv; mount --bind resolv /etc/resolv.conf; /usr/bin/python3 nobody.py >/dev/null 2>&1 & sleep 0.5").ok();
+    host.sh("echo nameserver 127.0.0.1 >resolv; mount --bind resolv /etc/resolv.conf; /usr/bin/python3 nobody.py >/dev/null 2>&1 &").ok();
+    host.until(60, "grep -q ':0035 ' /proc/net/udp");
     host.sh("cp /etc/hosts hosts.before; sed '/shop.test/d' hosts.before >/etc/hosts").ok();
     broken(&mut host, "shop sick dns: the name was not found");
     // The name leads to somebody else, who answers.
