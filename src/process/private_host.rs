@@ -29,7 +29,6 @@
 mod mounts;
 
 use crate::run::{Error, Result};
-use rustix::mount::{MountFlags, mount};
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
@@ -477,11 +476,6 @@ fn as_role<'a>(command: &'a mut Command, folder: &Path, role: &str) -> &'a mut C
 /// The path of an open file, which finds it where its own path has been covered.
 fn opened(file: &File) -> String {
     format!("/proc/self/fd/{}", file.as_raw_fd())
-}
-
-fn tmpfs(folder: &Path, options: &std::ffi::CStr) -> Result<()> {
-    let mounted = mount("tmpfs", folder, "tmpfs", MountFlags::NOSUID | MountFlags::NODEV, options);
-    mounted.tried(|| format!("mount a private `{}`", folder.display()))
 }
 
 /// Makes a folder that all can read, whatever the umask: the first folder of a layer gives its own

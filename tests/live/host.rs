@@ -17,6 +17,17 @@ pub const GENERATIONS: [(&str, &str, &str); 4] = [
     ("docker-28-containerd", "forky", r#"{"features": {"containerd-snapshotter": true}}"#),
 ];
 
+/// For every line: waits until nginx runs with its workers and no old ones, has ended, or has done a reload.
+const WAITS: &str = r#"
+workers() { pgrep -P "$(cat /run/nginx.pid)" -f '^nginx: worker process( is shutting down)?$'; }
+wait_for() { for _ in {1..1200}; do "$@" && return; sleep 0.05; done; echo "waited in vain: $*" >&2; return 1; }
+is_settled() { workers >/dev/null 2>&1 && ! pgrep -f '^nginx: worker process is shutting' >/dev/null; }
+started() { wait_for is_settled; }
+is_stopped() { ! pgrep -x nginx >/dev/null; }
+stopped() { wait_for is_stopped; }
+is_replaced() { is_settled && [ -z "$(comm -12 <(sort <<<"$1") <(workers | sort))" ]; }
+reloaded() { local old; old=$(workers); nginx -s reload && wait_for is_replaced "$old"; }
+"#;
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 pub struct Host {
@@ -60,7 +71,7 @@ impl Host {
     /// Runs lines of bash.
     pub fn sh(&mut self, text: &str) -> Gave {
         let file = self.path("line");
-        std::fs::write(&file, text).unwrap();
+        std::fs::write(&file, format!("{WAITS}{text}")).unwrap();
         writeln!(self.input.as_mut().unwrap(), "{}", file.display()).unwrap();
         let mut code = String::new();
         self.output.read_line(&mut code).unwrap();
@@ -105,15 +116,18 @@ impl Host {
         .ok();
     }
 
-    /// Does the same with every docker client of this machine.
+    /// Whether it has the containerd image store, which has each layer packed and unpacked.
+    pub fn keeps_layers_twice(&mut self) -> bool {
+        self.sh("docker info -f '{{.DriverStatus}}'").ok().contains("io.containerd.snapshotter")
+    }
+
+    /// Does the same with every docker client of the host.
     pub fn with_each_client(&mut self, test: impl Fn(&mut Self)) {
-        let clients = ["/usr/bin/docker", "/usr/local/bin/docker"].map(PathBuf::from);
-        let clients = clients.into_iter().filter_map(|path| path.canonicalize().ok());
-        let clients: std::collections::BTreeSet<PathBuf> = clients.collect();
+        let clients = self.sh("realpath -qe /usr/bin/docker /usr/local/bin/docker | sort -u").out;
         assert!(!clients.is_empty(), "no docker client is installed");
-        for client in clients {
+        for client in clients.lines() {
             // On top of the private host's own; the machine's does not see it.
-            self.sh(&format!("ln -sf {} /usr/local/sbin/docker", client.display())).ok();
+            self.sh(&format!("ln -sf {client} /usr/local/sbin/docker")).ok();
             test(self);
         }
         self.sh("rm /usr/local/sbin/docker").ok();

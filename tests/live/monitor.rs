@@ -116,12 +116,12 @@ fn a_broken_container_is_told_from_a_broken_application_and_a_broken_nginx() {
     container(&mut host, "blog", "");
     let found = looks(&mut host);
     assert!(found[1].starts_with("shop sick nginx: ") && found[1].ends_with("; shop itself answers well"), "{found:?}");
-    host.sh("\"$moyai\" run hosts-sync; sed -i 's/proxy_pass/deny all; proxy_pass/' /etc/nginx/sites-enabled/shop.test; nginx -s reload; sleep 0.3").ok();
+    host.sh("\"$moyai\" run hosts-sync; sed -i 's/proxy_pass/deny all; proxy_pass/' /etc/nginx/sites-enabled/shop.test; reloaded").ok();
     broken(
         &mut host,
         "shop sick nginx: status 403, it says \"403 Forbidden 403 Forbidden nginx\"; shop itself answers well",
     );
-    host.sh("nginx -s stop; sleep 0.3").ok();
+    host.sh("nginx -s stop; stopped").ok();
     let found = looks(&mut host);
     assert_eq!(found[1], "shop sick nginx: connection refused; nginx does not run");
     host.sh("echo 'nonsense;' >/etc/nginx/conf.d/bad.conf").ok();

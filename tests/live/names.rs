@@ -130,7 +130,7 @@ warning: upstream idle waits for the container ghost (/etc/nginx/conf.d/idle.con
     // At once: for an address that does not answer it would wait a minute, and give 504.
     assert_eq!(host.answer("shop"), "502");
     // nginx starts by itself too, as at a boot.
-    host.sh("nginx -s stop; sleep 0.2; nginx").ok();
+    host.sh("nginx -s stop; stopped; nginx").ok();
     assert_eq!(host.answer("web"), "200");
 
     // Cron hears of it once.
@@ -332,7 +332,7 @@ fn the_doctor_follows_the_chain_from_container_to_site() {
     );
     host.sh("touch /etc/hosts").ok();
     doctor(&mut host, &[("warn", "nginx", "it has not read `/etc/hosts` since")]);
-    host.sh("nginx -s stop; sleep 0.3").ok();
+    host.sh("nginx -s stop; stopped").ok();
     doctor(&mut host, &[("warn", "nginx", "it does not run")]);
 }
 

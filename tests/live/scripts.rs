@@ -54,7 +54,7 @@ impl Host {
     }
 }
 
-const WORKERS: &str = "sleep 0.2; pgrep -P $(cat /run/nginx.pid)";
+const WORKERS: &str = "started; workers";
 const KILL_ENGINE: &str = "kill $(cat /run/docker.pid); while [ -e /run/docker.pid ]; do sleep 0.02; done";
 const QUICK: &str = "--stop-signal KILL";
 
@@ -70,7 +70,7 @@ fn a_dry_run_of_any_script_changes_nothing_and_its_lines_do_the_work() {
     );
     host.script("--at 2026-11-23 backup web").ok();
     host.sh("rm -r \"$MOYAI_STATE\" /opt/told").ok();
-    for nginx in ["", "nginx; sleep 0.2"] {
+    for nginx in ["", "nginx; started"] {
         host.sh(nginx).ok();
         let before = host.snapshot();
         for script in [
@@ -203,7 +203,7 @@ fn names_follow_the_containers_and_nginx_follows_the_names() {
     assert_eq!(host.sh("cat /etc/hosts").ok(), original);
 
     // A host without nginx gets its names all the same.
-    host.sh("nginx -s stop; sleep 0.2; rm /usr/sbin/nginx; docker start web").ok();
+    host.sh("nginx -s stop; stopped; rm /usr/sbin/nginx; docker start web").ok();
     assert_eq!(host.script("hosts-sync").ok(), "+ 172.17.0.2 web\n");
 }
 

@@ -4,7 +4,7 @@
 //! Every layer is kept in memory, so that it works on any disk, needs no tidying, and many hosts
 //! can share what is below it.
 
-use super::{Host, Try, make_dir, opened, tmpfs, write};
+use super::{Host, Try, make_dir, opened, write};
 use crate::run::Result;
 use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, mount_bind_recursive, unmount};
 use std::ffi::CString;
@@ -153,6 +153,11 @@ fn layer(lower: &Path, name: &str, target: &Path) -> Result<()> {
     let options = options.tried(|| "name a layer".into())?;
     let mounted = mount("private", target, "overlay", MountFlags::empty(), options.as_c_str());
     mounted.tried(|| format!("lay a private layer over `{lower}`"))
+}
+
+fn tmpfs(folder: &Path, options: &std::ffi::CStr) -> Result<()> {
+    let mounted = mount("tmpfs", folder, "tmpfs", MountFlags::NOSUID | MountFlags::NODEV, options);
+    mounted.tried(|| format!("mount a private `{}`", folder.display()))
 }
 
 /// Makes a mounted directory this process's `/`, and lets go of the one before.
