@@ -327,7 +327,9 @@ fn an_image_of_too_many_layers_is_flattened_and_keeps_its_configuration() {
     host.sh("docker rm -f web; docker run -d --name web mine:committed; docker exec -u 0 web /bin/busybox touch /more")
         .ok();
     assert_eq!(host.look("docker image inspect -f '{{len .RootFS.Layers}}' mine:committed"), "125");
-    assert!(host.sh("docker commit web mine:more").err.contains("max depth exceeded"));
+    // The containerd image store has no such limit.
+    let deeper = host.sh("docker commit web mine:more");
+    assert!(host.keeps_layers_twice() || deeper.err.contains("max depth exceeded"), "{}", deeper.err);
     host.script("backup --tag v2").ok();
     host.sh("docker run --rm --entrypoint /bin/busybox own/web:v2 ls /more /written").ok();
     host.sh("docker rm -f web; docker run -d --name web -e 'A=1\n2' mine:committed").ok();
