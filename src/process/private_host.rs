@@ -352,11 +352,11 @@ impl<'a> Host<'a> {
         let start = Instant::now();
         while !answers() {
             let ended = engine.try_wait().tried(|| "wait for `dockerd`".into())?.is_some();
-            if ended || start.elapsed() > Duration::from_secs(20) {
+            if ended || start.elapsed() > Duration::from_secs(120) {
                 let log = fs::read(&log).unwrap_or_default();
                 let log = String::from_utf8_lossy(&log);
                 let lines: Vec<_> = log.lines().collect();
-                let what = if ended { "ended while it started" } else { "does not answer after 20 seconds" };
+                let what = if ended { "ended while it started" } else { "does not answer after 120 seconds" };
                 let last = lines[lines.len().saturating_sub(5)..].join("\n  ");
                 return Err(Error::new(format!("the private host's `dockerd` {what}; its last words:\n  {last}")));
             }
