@@ -50,11 +50,11 @@ fn a_container_that_is_being_restored_is_not_backed_up_and_the_others_are() {
     let waited = host.sh("\"$moyai\" run --wait backup blog >/dev/null & sleep 0.5; kill -9 $(cat pid); wait $!");
     assert_eq!(waited.code, 0, "{waited:?}");
     // The other way round: what is being committed is not restored.
-    host.sh("rm held; echo 'defer(|| cmd(`touch ended`).run()); lock(`container/blog`); cmd(`touch held`).run(); docker::pause(`blog`); sleep(2); docker::unpause(`blog`);' >scripts/holds.rhai
+    host.sh("rm held; mkfifo unpause; echo 'defer(|| cmd(`touch ended`).run()); lock(`container/blog`); cmd(`touch held`).run(); docker::pause(`blog`); cmd(`cat unpause`).run(); docker::unpause(`blog`);' >scripts/holds.rhai
              \"$moyai\" run holds >/dev/null 2>&1 & until [ -e held ]; do sleep 0.05; done")
         .ok();
     assert!(host.sh("\"$moyai\" run restore blog").failed(75).contains("`container/blog`"));
-    host.sh("\"$moyai\" run --wait restore blog && [ -e ended ]").ok();
+    host.sh("\"$moyai\" run --wait restore blog & sleep 0.5; echo >unpause; wait $! && [ -e ended ]").ok();
 }
 
 #[test]
