@@ -90,7 +90,7 @@ impl Host {
 
     /// Starts a container of busybox.
     pub fn run(&mut self, name: &str, options: &str) {
-        self.sh(&format!("docker run --detach --name {name} {options} base:1 /bin/busybox sleep 900")).ok();
+        self.sh(&format!("docker run --detach --name {name} {options} base:1 /bin/busybox sleep 86400")).ok();
     }
 
     /// Runs a script's text with moyai, with these options.

@@ -282,6 +282,10 @@ fn a_restore_that_is_killed_at_any_moment_is_undone_by_the_next_run_and_no_conta
     let mut host = Host::new();
     host.run("web", &format!("{QUICK} --restart unless-stopped -v data:/data -p 127.0.0.1:8080:80"));
     host.sh("\"$moyai\" run backup web").ok();
+    let begun = std::time::Instant::now();
+    host.sh("\"$moyai\" run restore web").ok();
+    let lasts = begun.elapsed().as_millis() as u64;
+    host.sh("docker ps --all --quiet --filter name=old- | xargs docker rm").ok();
     let mut repaired = 0;
     for time in 1..=50 {
         let before = host.has("web", WHICH);
@@ -289,9 +293,9 @@ fn a_restore_that_is_killed_at_any_moment_is_undone_by_the_next_run_and_no_conta
         random ^= random >> 12;
         random ^= random << 25;
         random ^= random >> 27;
-        // Most of the steps are in the first second; then it watches for three.
+        // Most of the steps are in the first part; then it watches for three seconds.
         let kind = random.wrapping_mul(0x2545_f491_4f6c_dd1d);
-        let moment = if kind & 1 << 40 == 0 { (kind >> 41) % 1200 } else { (kind >> 41) % 4500 };
+        let moment = if kind & 1 << 40 == 0 { (kind >> 41) % (lasts / 3) } else { (kind >> 41) % lasts };
         let volumes = if kind & 1 << 39 == 0 { "--volumes" } else { "" };
         let moment = format!("{}.{:03}", moment / 1000, moment % 1000);
         host.sh(&format!("\"$moyai\" run restore web {volumes} & sleep {moment}; kill -KILL $!; wait")).ok();
