@@ -25,13 +25,16 @@ pub struct Grant {
     pub devices: bool,
     /// It lists other processes, which Landlock hides.
     pub processes: bool,
+    /// It changes the owner of directories that it makes, as `nginx -t` does.
+    pub owners: bool,
     /// Files and directories that it opens for writing although it only reads: locks and logs.
     pub paths: &'static [&'static str],
 }
 
 impl Grant {
     /// Network connections and nothing more: what a command marked `.reads()` gets.
-    pub const NET: Self = Self { net: true, powers: false, devices: false, processes: false, paths: &[] };
+    pub const NET: Self =
+        Self { net: true, powers: false, devices: false, processes: false, owners: false, paths: &[] };
 
     /// What both leave open.
     #[must_use]
@@ -41,6 +44,7 @@ impl Grant {
             powers: self.powers || other.powers,
             devices: self.devices || other.devices,
             processes: self.processes || other.processes,
+            owners: self.owners || other.owners,
             paths: if self.paths.is_empty() { other.paths } else { self.paths },
         }
     }
@@ -82,7 +86,18 @@ impl Reason {
 
     /// What `name` does with this option.
     fn option(name: &str, option: &str) -> Self {
-        Self::unknown(format!("`{name} {option}` writes a file, starts a program or changes something"))
+        let word = option.trim_start_matches('-');
+        let has = |parts: &[&str]| parts.iter().any(|part| word.contains(part));
+        let does = if has(&["program", "command", "rsh", "exec", "diff", "pager", "ok", "pre"]) {
+            "starts a program"
+        } else if ["o", "O", "of"].contains(&word)
+            || has(&["out", "file", "fprint", "fls", "trace", "jar", "dump", "log"])
+        {
+            "writes a file"
+        } else {
+            "can change something"
+        };
+        Self::unknown(format!("`{name} {option}` {does}"))
     }
 
     fn odd(name: &str, odd: &Odd) -> Self {
