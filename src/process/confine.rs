@@ -161,8 +161,8 @@ fn compile() -> Result<BpfProgram, seccompiler::BackendError> {
     when(libc::SYS_openat, 2, Op::MaskedEq(mask), emptied)?;
     #[cfg(target_arch = "x86_64")]
     when(libc::SYS_open, 1, Op::MaskedEq(mask), emptied)?;
-    // Attributes of chattr(1) and extended ones of xfs, and typing into a terminal.
-    for request in [0x4008_6602, 0x4004_6602, 0x401c_5820, libc::TIOCSTI as u64] {
+    // FS_IOC_SETFLAGS and FS_IOC_FSSETXATTR, which chattr(1) uses, and TIOCSTI, which types into a terminal.
+    for request in [0x4008_6602, 0x4004_6602, 0x401c_5820, 0x5412] {
         when(libc::SYS_ioctl, 1, Op::Eq, request)?;
     }
     // Clearing the kernel's log and its console level, syslog(2): 4 to 8 and no other.

@@ -78,11 +78,9 @@ pub fn git(name: &str, words: &[&str]) -> Verdict {
     let reads = match *verb {
         verb if READING.contains(&verb) => return written(verb, &shown, rest).map_or(Ok(Grant::default()), Err),
         "branch" | "tag" => lists(verb, rest),
-        "remote" => match rest {
-            [] | ["-v" | "--verbose"] => true,
-            ["show" | "get-url", ..] | ["-v", "show", ..] => true,
-            _ => false,
-        },
+        "remote" => {
+            matches!(rest, [] | ["-v" | "--verbose"] | ["show" | "get-url", ..] | ["-v", "show", ..])
+        }
         "config" => config(rest),
         "reflog" => matches!(rest.first(), None | Some(&("show" | "list" | "exists"))),
         "stash" => matches!(rest.first(), Some(&("list" | "show"))) && written(verb, &shown, rest).is_none(),

@@ -6,6 +6,7 @@
 
 mod docker;
 mod git;
+mod modes;
 mod options;
 mod programs;
 mod text;

@@ -1,7 +1,7 @@
 //! The table of programs.
 
 use super::Rule::{self, Any, By, Changes, Daemon, Most, Spec, Verbs};
-use super::{Grant, docker, git, text, verbs, wrappers};
+use super::{Grant, docker, git, modes, text, verbs, wrappers};
 
 /// What is known, by names that are separated by spaces. A program that is missing is refused.
 pub const TABLE: &[(&str, Rule)] = &[
@@ -170,7 +170,7 @@ pub const TABLE: &[(&str, Rule)] = &[
         "crontab kill nginx logrotate rsync visudo sshd haproxy apachectl apache2ctl postqueue ssh ssh-keygen ssh-add \
       python3 python perl node php ruby bash gzip bzip2 xz zstd lz4 unzip cpio mdadm sfdisk fdisk swapon nc rpm dpkg \
       dpkg-deb wget",
-        By(verbs::modes),
+        By(modes::modes),
     ),
     ("pigz", Spec("-cdtlkqv123456789 -p: --stdout --decompress --test --list ! -f")),
     ("openssl", By(verbs::openssl)),
