@@ -291,7 +291,7 @@ fn a_dry_run_cannot_signal_listen_or_set_the_host() {
 }
 
 #[test]
-fn a_program_that_reads_files_cannot_connect_and_one_for_the_network_can() {
+fn a_network_client_can_connect_under_a_dry_run() {
     let world = World::new();
     let url = Web::start().url("");
     let text = format!("print($(`curl -s -o /dev/null -w '%{{http_code}}' {url}`));");
