@@ -257,6 +257,7 @@ pub struct Run {
     noted: AtomicBool,
     said: Mutex<Tail>,
     log_at_once: bool,
+    scratch: Mutex<Option<tempfile::TempDir>>,
 }
 
 impl Run {
@@ -287,6 +288,7 @@ impl Run {
             noted: AtomicBool::new(false),
             said: Mutex::new(Tail::new(SAID)),
             log_at_once,
+            scratch: Mutex::default(),
         }))
     }
 
@@ -519,6 +521,28 @@ impl Run {
         }
         self.acted();
         self.options.dry_run
+    }
+
+    /// The directory that the programs of a dry run can write to: their `$TMPDIR`. `None` in a real run.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn scratch(&self) -> Result<Option<PathBuf>> {
+        if !self.options.dry_run {
+            return Ok(None);
+        }
+        let mut scratch = lock(&self.scratch);
+        if scratch.is_none() {
+            let made = tempfile::Builder::new().prefix("moyai-dry-run-").tempdir();
+            let failed = |error| Error::new(format!("make a temporary directory for the dry run: {}", cause(&error)));
+            *scratch = Some(made.map_err(failed)?);
+        }
+        Ok(scratch.as_ref().map(|folder| folder.path().to_owned()))
+    }
+
+    /// Removes what the programs of a dry run left in their temporary directory.
+    pub fn tidy(&self) {
+        drop(lock(&self.scratch).take());
     }
 
     /// Counts an act that did not pass [`Run::planned`].

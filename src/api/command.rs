@@ -472,7 +472,16 @@ mod command {
         command.with(|plan| plan.daemon = true)
     }
 
-    /// Says that a `sh(...)` only reads, so that it runs under `--dry-run` too.
+    /// Says that a command only reads, so that it runs under `--dry-run` too. moyai knows most
+    /// programs that read; the mark is for your own, and for `sh(...)`.
+    ///
+    /// The kernel holds the script to it. Under `--dry-run` the command can write nowhere but to
+    /// `/dev/null`, its terminal and `$TMPDIR`, a directory that is removed at the end. It cannot
+    /// listen on TCP ports, signal other processes or change the host. It can connect to other hosts
+    /// and to a daemon's socket, so mark nothing that asks for a change there; `docker rm` and other
+    /// known requests are refused even with the mark.
+    ///
+    /// Errors under `--dry-run`: when it tries to write and fails.
     ///
     /// ```rhai
     /// let users = sh(`cut -d: -f1 /etc/passwd | wc -l`).reads().read();

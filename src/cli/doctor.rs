@@ -38,7 +38,7 @@ use Found::{Fail, Ok as Fine, Warn};
 type Look = fn(&Arc<Run>) -> Found;
 
 /// The looks, in the order in which they are told.
-const LOOKS: [(&str, Look); 12] = [
+const LOOKS: [(&str, Look); 13] = [
     ("docker", docker),
     ("nginx", proxy),
     ("df", disk),
@@ -51,6 +51,7 @@ const LOOKS: [(&str, Look); 12] = [
     ("PATH", path),
     ("schedule", schedule::look),
     ("syslog", syslog),
+    ("dry run", dry_run),
 ];
 
 /// A program that is asked about itself must not hang.
@@ -232,6 +233,17 @@ fn hosts_file(_: &Arc<Run>) -> Found {
 fn path(_: &Arc<Run>) -> Found {
     let path = std::env::var("PATH").unwrap_or_default();
     Fine(format!("{path} (then the system's own; under cron mostly only /usr/bin:/bin)"))
+}
+
+/// Whether this kernel can keep the programs of a dry run from changing anything.
+fn dry_run(_: &Arc<Run>) -> Found {
+    match process::kernel() {
+        Ok(sentence) => Fine(sentence),
+        Err(why) => Warn(
+            Error::new(format!("{why}: under -n the table of read-only commands alone decides"))
+                .help("boot a kernel from 5.13 on with `lsm=landlock,...` (see /sys/kernel/security/lsm)"),
+        ),
+    }
 }
 
 fn syslog(run: &Arc<Run>) -> Found {

@@ -199,6 +199,7 @@ pub fn print_error(error: &Error) {
 /// A failure shows the progress lines that were held back, and the error; where nobody looks at a
 /// terminal it goes to syslog too.
 pub fn finish(run: &Run, name: &str, code: i32, error: Option<&Error>) -> i32 {
+    run.tidy();
     let broken = error.is_some_and(|error| error.status == Some(128 + 13) && nobody_reads());
     if code == 0 || broken {
         return 0;

@@ -2,7 +2,7 @@
 
 use super::literal::{self, Kind, Parts};
 use super::walk::{Holds, Walk, chain};
-use crate::process::{Verb, verb};
+use crate::process::{Level, reads};
 use rhai::{CustomExpr, Expr, FnCallExpr, Position};
 
 /// What runs or reads a command; behind the first of them the value is no command any more.
@@ -97,7 +97,7 @@ impl Walk<'_> {
         self.expr(input);
     }
 
-    /// What is read must not act: a dry run does read.
+    /// What is read must not change anything: a dry run reads.
     fn must_read(&mut self, root: &Expr) {
         match root {
             Expr::Custom(custom, _) => {
@@ -115,9 +115,11 @@ impl Walk<'_> {
         // What bash does cannot be told; a literal that is refused is reported by itself.
         let stages = if kind == Kind::Shell { Vec::new() } else { parts.check(kind).unwrap_or_default() };
         for words in Parts::known_words(&stages) {
-            if let Verb::Acts(what) = verb(&words) {
-                let message = format!("`{what}` acts, and stands where a command is read");
-                self.report(at, message, "this acts: use `.run()`");
+            if let Err(reason) = reads(&words)
+                && reason.level > Level::Unknown
+            {
+                let message = format!("{}, so it cannot be where output is read", reason.why);
+                self.report(at, message, "use `.run()`; if it changes nothing, mark it: `.reads()`");
             }
         }
     }

@@ -3,20 +3,22 @@
 //! A [`Plan`] is a value that says everything about one command; [`start`] is the one place where
 //! a process begins, so that dry run, trace and masking hold for every command there is.
 
+mod confine;
 mod end;
 mod plan;
 pub mod private_host;
+mod reads;
 mod resolve;
 mod running;
 mod taping;
-mod verbs;
 
 pub use crate::run::cause;
+pub use confine::kernel;
 pub use end::{MARKER, leave_orphans, started};
 pub use plan::{Input, Output, Plan, Stage, quote};
+pub use reads::{Grant, Level, Reason, Verdict, reads};
 pub use resolve::{not_found, resolve};
 pub use running::Running;
-pub use verbs::{Verb, verb};
 
 use crate::run::{Error, Result, Run, exit};
 use serde_json::json;
@@ -125,6 +127,10 @@ pub fn attempt(run: &Run, plan: &Plan) -> Result<Outcome> {
     let mut left = tries;
     loop {
         let outcome = start(run, plan)?.wait(run)?;
+        if plan.reads && !outcome.planned && outcome.code() != 0 && walled(run, plan, &outcome).is_some() {
+            // A "no" that only the walls gave would send the dry run another way than the real run.
+            judge(run, &Plan { accept: vec![0], ..plan.clone() }, &outcome)?;
+        }
         if left == 0 || outcome.planned || judge(run, plan, &outcome).is_ok() {
             return Ok(outcome);
         }
@@ -167,11 +173,26 @@ pub fn judge(run: &Run, plan: &Plan, outcome: &Outcome) -> Result<()> {
             error = error.help("`grep` found no line; if that is fine: `.accept([0, 1])`");
         }
         error.status = Some(status.code());
+        if let Some(help) = walled(run, plan, outcome) {
+            error = error.help(help);
+        }
         error
     };
     error.err = run.mask(&outcome.err_text());
     error.place.clone_from(&plan.place);
     Err(error)
+}
+
+/// The next step for a command that ran into the walls of a dry run, as far as its words tell.
+fn walled(run: &Run, plan: &Plan, outcome: &Outcome) -> Option<String> {
+    let said = if plan.both { outcome.text() } else { outcome.err_text() }.to_lowercase();
+    // EACCES from Landlock and seccomp; EPERM for signals and capabilities; EROFS is not ours.
+    let denied =
+        ["permission denied", "operation not permitted", "eacces", "eperm"].iter().any(|word| said.contains(word));
+    (run.options.dry_run && !plan.acts && outcome.timed_out.is_none() && denied).then(|| {
+        let mark = if plan.reads { " in place of `.reads()`" } else { "" };
+        format!("under -n it can write nowhere: if this is not a read-only command, use `.run()`{mark}")
+    })
 }
 
 /// Starts a command: the one place where a process begins.
@@ -208,7 +229,9 @@ pub fn start(run: &Run, plan: &Plan) -> Result<Running> {
         let answer = tape.answer(&asked, &run.mask(&plan.words()), run.options.dry_run, otherwise);
         answer.map(|answer| Running::answered(plan, taping::outcome(&answer)))
     } else {
-        running::spawn(own.as_ref().unwrap_or(plan), taping.is_some() || run.bar.is_drawn())
+        let plan = own.as_ref().unwrap_or(plan);
+        run.scratch()
+            .and_then(|scratch| running::spawn(plan, taping.is_some() || run.bar.is_drawn(), scratch.as_deref()))
     };
     match (started, taping) {
         (Ok(running), taping) => Ok(running.taped(taping)),
@@ -223,7 +246,7 @@ pub fn start(run: &Run, plan: &Plan) -> Result<Running> {
 /// to it, and under a dry run it makes its own plan instead of being one line of ours. Not so when
 /// its output goes elsewhere: into a file, or into another program that acts.
 fn own_script(run: &Run, plan: &Plan) -> Option<Plan> {
-    let own = |stage: &Stage| matches!(stage.argv.as_slice(), [program, run, ..] if program == "moyai" && run == "run");
+    let own = Stage::is_own_run;
     if !plan.stages.iter().any(own) {
         return None;
     }

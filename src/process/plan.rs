@@ -1,6 +1,6 @@
 //! A command as a value: its stages, what goes in, where it goes out, how it is printed.
 
-use super::verbs::{Verb, verb};
+use super::reads::{Grant, Level, Reason, is_risky, reads};
 use crate::run::{Error, Place, Result, Run, exit};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -154,37 +154,78 @@ impl Plan {
         self.stages.iter().map(first).collect::<Vec<_>>().join(" | ")
     }
 
-    /// Refuses what a reading position must not hold: a program that acts.
+    /// Refuses what a reading position must not hold: a program that changes something, and under a
+    /// dry run also one that is not known to be read-only.
     ///
     /// # Errors
-    /// When a stage's verb acts, or, under a dry run, when a line of bash is not marked `.reads()`.
+    /// When a stage's words say that it changes something; under a dry run when they do not say that
+    /// it only reads, unless it is marked `.reads()`.
     pub(super) fn must_read(&self, run: &Run) -> Result<()> {
-        if self.acts || self.reads {
+        if self.acts {
             return Ok(());
         }
-        if self.shell {
-            return if run.options.dry_run && run.plays().is_none() {
-                Err(Error::new(format!(
-                    "the dry run cannot tell whether this only reads: `{}`",
-                    run.mask(&self.line())
-                ))
-                .help("mark it: `sh(...).reads()`, or make it an act: `.run()`"))
-            } else {
-                Ok(())
-            };
+        let dry = run.options.dry_run && run.plays().is_none();
+        let refused =
+            |what: String| Error::new(format!("the dry run did not start `{}`: {what}", run.mask(&self.line())));
+        if self.shell && !self.reads && dry {
+            let what = "it cannot tell whether this line of bash only reads".to_owned();
+            return Err(refused(what).help("mark it: `sh(...).reads()`, or make it a change: `.run()`"));
         }
-        for stage in &self.stages {
-            if let Verb::Acts(what) = verb(&stage.argv) {
-                return Err(Error::new(format!("`{what}` acts, and stands where a command is read"))
-                    .help("this acts: use `.run()`")
+        for stage in self.stages.iter().filter(|_| !self.shell) {
+            let Err(reason) = stage.verdict() else { continue };
+            if self.reads {
+                if dry && reason.level == Level::Daemon {
+                    let what = format!("{}, and a mark cannot change that", reason.why);
+                    return Err(refused(what).help("use `.run()` in place of `.reads()`"));
+                }
+            } else if reason.level > Level::Unknown {
+                return Err(Error::new(format!("{}, so it cannot be where output is read", reason.why))
+                    .help("use `.run()`; if it changes nothing, mark it: `.reads()`")
                     .exit(exit::USAGE));
+            } else if dry {
+                return Err(refused(reason.why)
+                    .help("mark it: `.reads()` if it changes nothing, or make it a change: `.run()`"));
             }
         }
         Ok(())
     }
+
+    /// What the walls of a dry run leave open for a stage.
+    pub(super) fn grant(&self, stage: &Stage) -> Grant {
+        let known = if self.shell { Grant::default() } else { stage.verdict().unwrap_or_default() };
+        if self.reads { known.and(Grant::NET) } else { known }
+    }
 }
 
 impl Stage {
+    /// What is known about this program with these words and variables.
+    fn verdict(&self) -> std::result::Result<Grant, Reason> {
+        let grant = reads(&self.argv)?;
+        match self.env.iter().find(|(name, _)| is_risky(name)) {
+            Some((name, _)) => Err(Reason {
+                why: format!("the variable `{name}` can make `{}` start another program", self.argv[0]),
+                level: Level::Unknown,
+            }),
+            // Under a wrapper it would not get our `--dry-run`.
+            None if self.wraps_run() => Err(Reason {
+                why: "`moyai run` within another program is not known to be read-only".into(),
+                level: Level::Unknown,
+            }),
+            None => Ok(grant),
+        }
+    }
+
+    /// Whether `moyai run` is among the words of another program.
+    fn wraps_run(&self) -> bool {
+        let run = |pair: &[String]| pair[0].rsplit('/').next() == Some("moyai") && pair[1] == "run";
+        !self.is_own_run() && self.argv.windows(2).any(run)
+    }
+
+    /// Whether this is `moyai run`, which makes a dry run of its own.
+    pub(super) fn is_own_run(&self) -> bool {
+        matches!(self.argv.as_slice(), [program, verb, ..] if program == "moyai" && verb == "run")
+    }
+
     pub(super) fn line(&self) -> String {
         let mut line = String::new();
         for (name, value) in &self.env {

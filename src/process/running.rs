@@ -2,7 +2,7 @@
 
 use super::plan::{Input, Output, Plan};
 use super::taping::Taping;
-use super::{CAPTURE, Outcome, READ_TIMEOUT, Status, TAIL, end, resolve};
+use super::{CAPTURE, Outcome, READ_TIMEOUT, Status, TAIL, confine, end, resolve};
 use crate::run::{Cause, Error, Result, Run, Tail, cause, pipe, wait_for};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::fs::File;
@@ -10,7 +10,7 @@ use std::io::{Seek, Write};
 use std::ops::ControlFlow;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// For a question, where the environment says nothing else. Docker's client is written in Go, whose
@@ -24,8 +24,9 @@ const SHORT_LIFE: [(&str, &str); 2] = [("GOGC", "400"), ("GOMAXPROCS", "1")];
 const LINGER: Duration = Duration::from_millis(200);
 
 /// Starts every stage, each in a session of its own, joined by pipes. For a record, and beside a
-/// bar, the output comes to us also where it would go through.
-pub(super) fn spawn(plan: &Plan, ours: bool) -> Result<Running> {
+/// bar, the output comes to us also where it would go through. Under a dry run `scratch` is the one
+/// directory that the programs can write to.
+pub(super) fn spawn(plan: &Plan, ours: bool, scratch: Option<&Path>) -> Result<Running> {
     end::adopt_orphans();
     let programs = plan.stages.iter().map(resolve).collect::<Result<Vec<_>>>()?;
     let mut running = Running::answered(plan, None);
@@ -81,6 +82,11 @@ pub(super) fn spawn(plan: &Plan, ours: bool) -> Result<Running> {
                 expression = expression.env(name, value);
             }
         }
+        // `moyai run` confines what it starts, and needs its locks.
+        let walls = scratch.filter(|_| !stage.is_own_run());
+        if let Some(scratch) = walls {
+            expression = expression.env("TMPDIR", scratch);
+        }
         for (name, value) in &stage.env {
             expression = expression.env(name, value);
         }
@@ -99,8 +105,11 @@ pub(super) fn spawn(plan: &Plan, ours: bool) -> Result<Running> {
             }
             if alone { own_session(command) } else { Ok(()) }
         });
-        let handle =
-            expression.start().map_err(|error| Error::new(format!("start `{}`: {}", stage.argv[0], cause(&error))))?;
+        let started = match walls {
+            Some(scratch) => confine::start(&expression, &plan.grant(stage), scratch),
+            None => expression.start(),
+        };
+        let handle = started.map_err(|error| Error::new(format!("start `{}`: {}", stage.argv[0], cause(&error))))?;
         let pid = handle.pids().first().and_then(|pid| Pid::from_raw(*pid as i32));
         let watch = pid.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
         running.stages.push(Started { handle, pid, watch, marker, status: None });

@@ -190,9 +190,12 @@ fn a_command_is_written_in_backticks_and_says_what_is_wrong_where() {
 }
 
 #[test]
-fn what_acts_may_not_stand_where_a_command_is_read() {
+fn a_command_that_changes_something_is_a_mistake_where_output_is_read() {
     let acts = |at: &str, what: &str| {
-        format!("{at} `{what}` acts, and stands where a command is read / this acts: use `.run()`")
+        format!(
+            "{at} `{what}` changes something, so it cannot be where output is read / \
+             use `.run()`; if it changes nothing, mark it: `.reads()`"
+        )
     };
     has("$(`docker rm web`);", &[&acts("1:3", "docker rm")]);
     has("$(`docker ps -q`); cmd(`docker rm web`).run(); cmd(`systemctl restart x`).try_run();", &[]);

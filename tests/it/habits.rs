@@ -31,7 +31,7 @@ chmod 644 lib.sh
 "#;
 
 /// A folder with the files, and a `moyai` on the PATH.
-fn world(url: &str) -> (World, impl Fn(&World, &str, &str) -> Gave + use<>) {
+pub fn world(url: &str) -> (World, impl Fn(&World, &str, &str) -> Gave + use<>) {
     let world = World::new();
     std::fs::create_dir(world.path("bin")).unwrap();
     std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_moyai"), world.path("bin/moyai")).unwrap();

@@ -316,7 +316,7 @@ fn a_run_for_other_engines_tells_every_program_which() {
     let world = World::new();
     world.script(
         "test",
-        "print(args); print($(`sh -c 'echo \"$DOCKER_CONTEXT $DOCKER_HOST\"'`)); cmd(`touch made`).run();",
+        "print(args); print(cmd(`sh -c 'echo \"$DOCKER_CONTEXT $DOCKER_HOST\"'`).reads().read()); cmd(`touch made`).run();",
     );
     let run = |words: &[&str]| {
         let mut command = world.command([&["run"], words].concat());

@@ -7,6 +7,7 @@ mod cli;
 mod common;
 mod daemon;
 mod docker;
+mod dry;
 mod file;
 mod habits;
 mod history;

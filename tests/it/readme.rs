@@ -173,6 +173,20 @@ fn the_habits_of_bash_are_the_ones_that_are_tested() {
     assert_eq!(block.text, shell(&world(), "moyai api bash").ok());
 }
 
+#[test]
+fn the_dry_run_refuses_and_stops_what_is_shown() {
+    let block = of("text").into_iter().find(|block| block.title == "a dry run").unwrap();
+    let world = world();
+    for part in block.text.split("$ ").skip(1) {
+        let (line, text) = part.split_once('\n').unwrap();
+        match line.strip_prefix("cat ") {
+            Some(name) => std::fs::write(world.path(name), text).unwrap(),
+            None => assert_eq!(shell(&world, line).err, text, "{line}"),
+        }
+    }
+    assert!(!world.path("found").exists());
+}
+
 /// crontab(5) of a system: variables, or five fields (or @reboot), a user, a command.
 #[test]
 fn cron_takes_every_line_and_finds_the_program() {

@@ -276,7 +276,7 @@ fn a_secret_file_that_others_can_read_is_refused() {
 }
 
 #[test]
-fn a_dry_run_starts_no_act_and_refuses_an_act_in_a_reading_position() {
+fn a_dry_run_starts_no_changing_command_and_refuses_one_where_output_is_read() {
     let world = World::new();
     let script = "let x = $(`echo read`); cmd(`touch made`).run(); cmd(`touch made2`).start().wait(); cmd(`echo x`).to_file(\"made3\");\n\
                   cmd(`echo y`).append_to(\"made 4\"); print(x); let t = cmd(`rmdir made5`).try_run(); print(t.ok);";
@@ -290,9 +290,12 @@ fn a_dry_run_starts_no_act_and_refuses_an_act_in_a_reading_position() {
             .starts_with("made"))
     );
     let err = world.run("let words = [\"rm\", \"x\"]; cmd(`${words}`).ok();").failed(1);
-    assert!(err.contains("`rm` acts, and stands where a command is read") && err.contains("use `.run()`"), "{err}");
+    assert!(
+        err.contains("`rm` changes something, so it cannot be where output is read") && err.contains("use `.run()`"),
+        "{err}"
+    );
     let err = world.run_with(&["-n"], "let x = sh(`echo a`).read();").failed(1);
-    assert!(err.contains("cannot tell whether this only reads") && err.contains(".reads()"), "{err}");
+    assert!(err.contains("cannot tell whether this line of bash only reads") && err.contains(".reads()"), "{err}");
     assert_eq!(world.run_with(&["-n"], "print(sh(`echo a; echo b`).reads().read());").ok(), "# a\n# b\n");
 }
 

@@ -6,6 +6,7 @@ mod common;
 mod cron;
 mod daemon;
 mod docker;
+mod dry;
 mod history;
 mod host;
 mod monitor;

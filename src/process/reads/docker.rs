@@ -1,0 +1,255 @@
+//! `docker`, `docker compose` and `podman`: judged by verb, for the daemon does what they ask.
+
+use super::{Grant, Reason, Spec, Verdict, parse};
+
+/// The options before the verb.
+const GLOBAL: &str = "+-Dv -c: -H: -l: --config= --context= --debug --host= --log-level= --tls --tlscacert= --tlscert= \
+                      --tlskey= --tlsverify --version --help";
+/// The options of `docker compose` before its verb.
+const COMPOSE: &str = "+-hv -f: -p: --file= --project-name= --env-file= --profile= --project-directory= --ansi= --help \
+                       --progress= --parallel= --compatibility --all-resources --verbose --version --no-ansi";
+
+/// The verbs that read. A group with its verb has a space between.
+const READING: &[&str] = &[
+    "builder du",
+    "buildx du",
+    "buildx history inspect",
+    "buildx history logs",
+    "buildx history ls",
+    "buildx imagetools inspect",
+    "buildx inspect",
+    "buildx ls",
+    "buildx version",
+    "checkpoint ls",
+    "compose config",
+    "compose convert",
+    "compose events",
+    "compose images",
+    "compose logs",
+    "compose ls",
+    "compose port",
+    "compose ps",
+    "compose stats",
+    "compose top",
+    "compose version",
+    "compose volumes",
+    "config inspect",
+    "config ls",
+    "container cp",
+    "container diff",
+    "container export",
+    "container inspect",
+    "container list",
+    "container logs",
+    "container ls",
+    "container port",
+    "container ps",
+    "container stats",
+    "container top",
+    "container wait",
+    "context export",
+    "context inspect",
+    "context list",
+    "context ls",
+    "context show",
+    "cp",
+    "diff",
+    "events",
+    "export",
+    "help",
+    "history",
+    "image history",
+    "image inspect",
+    "image list",
+    "image ls",
+    "image save",
+    "images",
+    "info",
+    "inspect",
+    "logs",
+    "manifest inspect",
+    "network inspect",
+    "network list",
+    "network ls",
+    "node inspect",
+    "node ls",
+    "node ps",
+    "plugin inspect",
+    "plugin list",
+    "plugin ls",
+    "port",
+    "ps",
+    "save",
+    "search",
+    "secret inspect",
+    "secret ls",
+    "service inspect",
+    "service logs",
+    "service ls",
+    "service ps",
+    "stack config",
+    "stack ls",
+    "stack ps",
+    "stack services",
+    "stats",
+    "system df",
+    "system events",
+    "system info",
+    "top",
+    "trust inspect",
+    "version",
+    "volume inspect",
+    "volume list",
+    "volume ls",
+    "wait",
+];
+
+/// Verbs that change something, in whichever group. `exec` and `run` are not among them: what they
+/// start may only read, and the script can say so.
+const CHANGING: &[&str] = &[
+    "attach",
+    "bake",
+    "build",
+    "commit",
+    "connect",
+    "create",
+    "deploy",
+    "disable",
+    "disconnect",
+    "down",
+    "enable",
+    "import",
+    "init",
+    "install",
+    "join",
+    "kill",
+    "leave",
+    "load",
+    "login",
+    "logout",
+    "pause",
+    "promote",
+    "demote",
+    "prune",
+    "publish",
+    "pull",
+    "push",
+    "remove",
+    "rename",
+    "restart",
+    "rm",
+    "rmi",
+    "rollback",
+    "scale",
+    "set",
+    "start",
+    "stop",
+    "tag",
+    "unpause",
+    "up",
+    "update",
+    "upgrade",
+    "use",
+    "watch",
+    "sign",
+    "revoke",
+    "annotate",
+];
+
+/// Groups whose name is followed by a verb.
+const GROUPS: &[&str] = &[
+    "builder",
+    "buildx",
+    "checkpoint",
+    "compose",
+    "config",
+    "container",
+    "context",
+    "image",
+    "manifest",
+    "network",
+    "node",
+    "plugin",
+    "secret",
+    "service",
+    "stack",
+    "swarm",
+    "system",
+    "trust",
+    "volume",
+];
+
+/// `docker` and its groups.
+pub fn docker(name: &str, words: &[&str]) -> Verdict {
+    let parsed = parse(name, GLOBAL, words)?;
+    verb(name, &parsed.operands)
+}
+
+/// `docker-compose`, as a program of its own.
+pub fn compose(name: &str, words: &[&str]) -> Verdict {
+    let parsed = parse(name, COMPOSE, words)?;
+    judge(name, "compose", &parsed.operands)
+}
+
+fn verb(name: &str, words: &[&str]) -> Verdict {
+    match words {
+        // `docker --version`, or the help.
+        [] => Ok(Grant::default()),
+        ["compose", rest @ ..] => {
+            let parsed = parse(&format!("{name} compose"), COMPOSE, rest)?;
+            judge(name, "compose", &parsed.operands)
+        }
+        [group, rest @ ..] if GROUPS.contains(group) => {
+            let rest = match Spec::new("+-D -h --help --builder= --debug").parse(rest) {
+                Ok(parsed) => parsed.operands,
+                Err(odd) => return Err(Reason::odd(&format!("{name} {group}"), &odd)),
+            };
+            if let ([sub @ ("history" | "imagetools"), rest @ ..], "buildx") = (rest.as_slice(), *group) {
+                return judge(name, &format!("buildx {sub}"), rest);
+            }
+            judge(name, group, &rest)
+        }
+        words => judge(name, "", words),
+    }
+}
+
+/// A verb within its group, with the words after it.
+fn judge(name: &str, group: &str, words: &[&str]) -> Verdict {
+    let Some((verb, rest)) = words.split_first() else { return Ok(Grant::default()) };
+    let complete = format!("{group} {verb}").trim().to_owned();
+    let shown = if group.is_empty() || name.ends_with("-compose") {
+        format!("{name} {verb}")
+    } else {
+        format!("{name} {complete}")
+    };
+    let options = || rest.iter().take_while(|word| **word != "--");
+    if options().any(|word| ["--help", "-h"].contains(word)) && !["exec", "run"].contains(verb) && rest.len() == 1 {
+        return Ok(Grant::default());
+    }
+    if READING.contains(&complete.as_str()) {
+        return written(&complete, &shown, rest).map_or(Ok(Grant::default()), Err);
+    }
+    Err(if CHANGING.contains(verb) { Reason::daemon(&shown) } else { Reason::changes(&shown) })
+}
+
+/// What a reading verb writes with these words.
+fn written(verb: &str, shown: &str, words: &[&str]) -> Option<Reason> {
+    let given = |long: &str, short: Option<char>| {
+        words.iter().take_while(|word| **word != "--").any(|word| {
+            let name = word.split('=').next().unwrap_or_default();
+            let clustered = word.strip_prefix('-').filter(|rest| !rest.starts_with('-'));
+            name == long || short.is_some_and(|short| clustered.is_some_and(|rest| rest.contains(short)))
+        })
+    };
+    let reason = |option: &str| Some(Reason { level: super::Level::Changes, ..Reason::option(shown, option) });
+    match verb {
+        "export" | "container export" | "save" | "image save" if given("--output", Some('o')) => reason("--output"),
+        "compose config" | "compose convert" if given("--output", Some('o')) => reason("--output"),
+        "compose config" | "compose convert" if given("--lock-image-digests", None) => None,
+        "buildx inspect" if given("--bootstrap", None) => Some(Reason::daemon(&format!("{shown} --bootstrap"))),
+        // The archive goes to standard output: `docker cp web:/etc -`.
+        "cp" | "container cp" if words.last() != Some(&"-") => Some(Reason::daemon(shown)),
+        "context export" if words.last() != Some(&"-") => Some(Reason::changes(shown)),
+        _ => None,
+    }
+}
