@@ -1,7 +1,7 @@
 //! What belongs to no namespace: messages, arguments, the environment, ends.
 
 use super::{Context, Fallible};
-use crate::run::{Error, Result, Run};
+use crate::run::{Error, Result, Run, text};
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Engine, FnPtr, Map, exported_module};
 use std::os::unix::fs::MetadataExt;
@@ -60,7 +60,7 @@ mod basics {
     /// log("committing the containers");
     /// ```
     pub fn log(call: NativeCallContext, text: Dynamic) {
-        Context::of(&call).run.log(&text.to_string());
+        Context::of(&call).run.log(&text::indented(&text.to_string()));
     }
 
     /// A warning, always shown, on standard error.
@@ -71,7 +71,7 @@ mod basics {
     /// warn("the disk is nearly full");
     /// ```
     pub fn warn(call: NativeCallContext, text: Dynamic) {
-        Context::of(&call).run.note(&format!("warning: {text}"));
+        Context::of(&call).run.note(&format!("warning: {}", text::indented(&text.to_string())));
     }
 
     /// Ends the script as failed, with a sentence.

@@ -72,7 +72,7 @@ impl Systemd {
                 let blank = if number > 0 { "\n" } else { "" };
                 run.print(&format!("{blank}# {}\n{}", self.dir.join(name).display(), text.trim_end()));
             }
-            return Ok(0);
+            return run.cancel.check().map(|()| 0);
         }
         let ours = self.ours()?;
         if ours.is_empty() {

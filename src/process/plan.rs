@@ -1,7 +1,7 @@
 //! A command as a value: its stages, what goes in, where it goes out, how it is printed.
 
 use super::verbs::{Verb, verb};
-use crate::run::{Error, Place, Result, Run, exit};
+use crate::run::{Error, Place, Result, Run, exit, text};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -207,6 +207,25 @@ pub fn quote(word: &str) -> String {
     if !word.is_empty() && word.chars().all(plain) {
         return word.to_owned();
     }
+    if word.contains(|char: char| text::is_hidden(char) && char != '\n' && char != '\t') {
+        return ansi_c(word);
+    }
     // A NUL cannot be an argument at all; it is refused where words are made.
     shlex::try_quote(word).map_or_else(|_| format!("'{}'", word.replace('\'', r"'\''")), |quoted| quoted.into_owned())
+}
+
+/// A word with characters that no reader sees, in bash's `$'...'`: the plan shows them, and the shell
+/// makes the same bytes of it.
+fn ansi_c(word: &str) -> String {
+    let mut quoted = "$'".to_owned();
+    for char in word.chars() {
+        match char {
+            '\'' | '\\' => quoted.extend(['\\', char]),
+            char if text::is_hidden(char) => {
+                quoted.extend(char.encode_utf8(&mut [0; 4]).bytes().map(|byte| format!("\\{byte:03o}")));
+            }
+            char => quoted.push(char),
+        }
+    }
+    quoted + "'"
 }

@@ -185,11 +185,9 @@ impl Running {
         let mut through = self.passes().then(|| Passage::new(&self.plan));
         let mut outcome = self.watch(run, &mut |bytes| {
             if let Some(through) = &mut through {
-                // A program that nobody hears any more is ended by SIGPIPE, as without us between.
-                return match run.bar.above(|| through.pass(run, bytes, &mut std::io::stdout())) {
-                    Ok(()) => ControlFlow::Continue(()),
-                    Err(_) => ControlFlow::Break(()),
-                };
+                // A standard output that is lost ends the run, and with it this program.
+                let text = through.pass(run, bytes);
+                return if run.put(text.as_bytes()) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) };
             }
             out.extend_from_slice(bytes);
             if out.len() > CAPTURE { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
@@ -199,8 +197,11 @@ impl Running {
                 .help("write it to a file with `.to_file(path)`, or go through it with `.lines()`"));
         }
         if let Some(through) = &mut through {
-            // As above; it has ended by now.
-            let _ = through.end(run, &mut std::io::stdout());
+            run.put(through.end(run).as_bytes());
+        }
+        // The program was ended by SIGPIPE, which is no fault of its own.
+        if let Some(cause @ Cause::Closed(_)) = run.cancel.cause() {
+            return Err(self.placed(cause.error()));
         }
         outcome.out = out;
         Ok(outcome)
@@ -220,12 +221,13 @@ impl Running {
         let mut through = self.passes().then(|| Passage::new(&self.plan));
         let outcome = self.watch_both(run, sink, &mut |bytes| {
             if let Some(through) = &mut through {
-                // Standard error that is gone loses these words, not the command.
-                let _ = run.bar.above(|| through.pass(run, bytes, &mut std::io::stderr()));
+                let text = through.pass(run, bytes);
+                to_stderr(run, &text);
             }
         });
         if let Some(through) = &mut through {
-            let _ = through.end(run, &mut std::io::stderr());
+            let text = through.end(run);
+            to_stderr(run, &text);
         }
         outcome
     }
@@ -453,7 +455,8 @@ impl Passage {
         Self { label: plan.label.clone(), rest: Vec::new() }
     }
 
-    fn pass(&mut self, run: &Run, bytes: &[u8], to: &mut dyn Write) -> std::io::Result<()> {
+    /// What can go on of what has come.
+    fn pass(&mut self, run: &Run, bytes: &[u8]) -> String {
         self.rest.extend_from_slice(bytes);
         let whole = match self.label {
             Some(_) => self.rest.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1),
@@ -469,18 +472,24 @@ impl Passage {
             text = text.split_inclusive('\n').map(|line| format!("{label}: {line}")).collect();
         }
         run.keep(&text);
-        // In one write, so that lines stay whole beside others'.
-        to.write_all(text.as_bytes())
+        text
     }
 
-    fn end(&mut self, run: &Run, to: &mut dyn Write) -> std::io::Result<()> {
+    /// What is left at the end.
+    fn end(&mut self, run: &Run) -> String {
         let rest = std::mem::take(&mut self.rest);
         if rest.is_empty() {
-            return Ok(());
+            return String::new();
         }
         let end = if self.label.is_some() { "\n" } else { "" };
-        self.pass(run, &[&rest, end.as_bytes()].concat(), to)?;
+        let text = self.pass(run, &[&rest, end.as_bytes()].concat());
         // Half a character, which nothing completes.
-        to.write_all(String::from_utf8_lossy(&std::mem::take(&mut self.rest)).as_bytes())
+        text + String::from_utf8_lossy(&std::mem::take(&mut self.rest)).as_ref()
     }
+}
+
+/// Writes a program's words to standard error in one write, so that lines stay complete between those
+/// of others. A standard error that is gone loses these words, not the command.
+fn to_stderr(run: &Run, text: &str) {
+    let _ = run.bar.above(|| std::io::stderr().lock().write_all(text.as_bytes()));
 }
