@@ -55,6 +55,8 @@ pub struct Error {
     pub help: Option<String>,
     /// The last 64 KiB that a failed program wrote to standard error.
     pub err: String,
+    /// How many bytes it wrote before these.
+    pub err_before: u64,
     /// The status of the program that failed.
     pub status: Option<i32>,
     /// What moyai exits with when nobody catches the error.
@@ -623,20 +625,28 @@ pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub struct Tail {
     bytes: Vec<u8>,
     limit: usize,
+    dropped: u64,
 }
 
 impl Tail {
     /// As many bytes as this.
     pub fn new(limit: usize) -> Self {
-        Self { bytes: Vec::new(), limit }
+        Self { bytes: Vec::new(), limit, dropped: 0 }
     }
 
     /// What the stream goes on with.
     pub fn push(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
         if self.bytes.len() > 2 * self.limit {
-            self.bytes.drain(..self.bytes.len() - self.limit);
+            let before = self.bytes.len() - self.limit;
+            self.bytes.drain(..before);
+            self.dropped += before as u64;
         }
+    }
+
+    /// How many bytes came before the ones that are kept.
+    pub fn before(&self) -> u64 {
+        self.dropped + self.bytes.len().saturating_sub(self.limit) as u64
     }
 
     /// The end of what was pushed.

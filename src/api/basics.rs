@@ -60,7 +60,7 @@ mod basics {
     /// log("committing the containers");
     /// ```
     pub fn log(call: NativeCallContext, text: Dynamic) {
-        Context::of(&call).run.log(&text::indented(&text.to_string()));
+        Context::of(&call).run.log(&text::outside(&text.to_string()));
     }
 
     /// A warning, always shown, on standard error.
@@ -71,7 +71,37 @@ mod basics {
     /// warn("the disk is nearly full");
     /// ```
     pub fn warn(call: NativeCallContext, text: Dynamic) {
-        Context::of(&call).run.note(&format!("warning: {}", text::indented(&text.to_string())));
+        Context::of(&call).run.note(&format!("warning: {}", text::outside(&text.to_string())));
+    }
+
+    /// The text with every hidden character as an escape: control characters such as ESC, bidirectional
+    /// controls, and format characters without a shape. Tabs and newlines stay. moyai does this to all
+    /// that it prints itself; use it for text that leaves by another way.
+    ///
+    /// - `from`: any text.
+    ///
+    /// Returns a string. The escapes are those of JSON: JSON stays the same JSON.
+    ///
+    /// ```rhai
+    /// print(visible("a\x1b[2Jb"));                   // a\u001b[2Jb
+    /// ```
+    pub fn visible(from: &str) -> String {
+        text::visible(from).into_owned()
+    }
+
+    /// Text from a container, a site or an image as a message shows it: hidden characters as escapes,
+    /// two spaces before later lines, at most 4 KiB. The rest is counted: `... and 60 MB more`.
+    ///
+    /// - `from`: any text.
+    ///
+    /// Returns a string.
+    ///
+    /// ```rhai
+    /// let said = cmd(`uname -a`).keep(4096).output();
+    /// if !said.ok { die(`it says: ${outside(said.out)}`); }
+    /// ```
+    pub fn outside(from: &str) -> String {
+        text::outside(from.trim())
     }
 
     /// Ends the script as failed, with a sentence.

@@ -40,7 +40,7 @@ pub fn render(error: &Error, colour: bool) -> String {
     let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
     let behind = |mut part: String, help: &Option<String>| {
         if !error.err.trim().is_empty() {
-            part = format!("{part}\n  {}", said(&error.err));
+            part = format!("{part}\n  {}", said(error));
         }
         if let Some(help) = help {
             let help = text::outside(help);
@@ -63,11 +63,11 @@ pub fn render(error: &Error, colour: bool) -> String {
 }
 
 /// The end of what a program said on standard error: why it failed is mostly in its last lines.
-fn said(err: &str) -> String {
-    let err = err.trim_end();
+fn said(error: &Error) -> String {
+    let err = error.err.trim_end();
     let start = err.ceil_char_boundary(err.len().saturating_sub(text::OUTSIDE));
-    let before = if start > 0 { format!("({start} bytes before this are left out)\n") } else { String::new() };
-    text::indented(&text::visible(&format!("{before}{}", &err[start..]))).into_owned()
+    let before = text::left_out(error.err_before + start as u64);
+    text::indented(&text::visible(&(before + &err[start..]))).into_owned()
 }
 
 /// Adds the source line to an error of a script that has its place.

@@ -66,6 +66,8 @@ pub struct Plan {
     pub daemon: bool,
     /// The output of an act is kept instead of going through.
     pub quiet: bool,
+    /// Maximum number of bytes of the output to keep; the rest is read and counted.
+    pub keep: Option<usize>,
     /// Changes something: printed, not started, under `--dry-run`.
     pub acts: bool,
     /// The script's author says that a `sh` only reads.
@@ -106,6 +108,7 @@ impl Plan {
             interactive: false,
             daemon: false,
             quiet: false,
+            keep: None,
             acts: false,
             reads: false,
             question: false,

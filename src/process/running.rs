@@ -4,6 +4,7 @@ use super::plan::{Input, Output, Plan};
 use super::taping::Taping;
 use super::{CAPTURE, Outcome, READ_TIMEOUT, Status, TAIL, end, resolve};
 use crate::run::{Cause, Error, Result, Run, Tail, cause, pipe, wait_for};
+use ring::digest::{Context, SHA256};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::fs::File;
 use std::io::{Seek, Write};
@@ -182,12 +183,20 @@ impl Running {
     /// When the run is cancelled meanwhile, or when the command prints more than 64 MiB.
     pub fn wait(mut self, run: &Run) -> Result<Outcome> {
         let mut out = Vec::new();
+        let mut kept = self.plan.keep.map(|limit| (limit, 0_u64, Context::new(&SHA256)));
         let mut through = self.passes().then(|| Passage::new(&self.plan));
         let mut outcome = self.watch(run, &mut |bytes| {
             if let Some(through) = &mut through {
                 // A standard output that is lost ends the run, and with it this program.
                 let text = through.pass(run, bytes);
                 return if run.put(text.as_bytes()) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) };
+            }
+            if let Some((limit, more, digest)) = &mut kept {
+                digest.update(bytes);
+                let (first, rest) = bytes.split_at(bytes.len().min(*limit - out.len()));
+                out.extend_from_slice(first);
+                *more += rest.len() as u64;
+                return ControlFlow::Continue(());
             }
             out.extend_from_slice(bytes);
             if out.len() > CAPTURE { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
@@ -204,6 +213,11 @@ impl Running {
             return Err(self.placed(cause.error()));
         }
         outcome.out = out;
+        if let Some((_, more, digest)) = kept {
+            let digest = digest.finish();
+            outcome.more = more;
+            outcome.digest = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        }
         Ok(outcome)
     }
 
@@ -346,6 +360,7 @@ impl Running {
         self.settled = true;
         let outcome = Outcome {
             err: tail.bytes().to_vec(),
+            err_before: tail.before(),
             statuses: self.stages.iter().filter_map(|stage| stage.status).collect(),
             seconds: self.begun.elapsed().as_secs_f64(),
             timed_out,

@@ -64,6 +64,11 @@ pub fn cut(text: &str, limit: usize, beyond: u64) -> Cow<'_, str> {
     }
 }
 
+/// A line that says how much of a text came before what is shown; nothing for nothing.
+pub fn left_out(before: u64) -> String {
+    if before == 0 { String::new() } else { format!("({} before this are left out)\n", size(before)) }
+}
+
 /// Text from outside for a message: visible, indented, at most 4 KiB of it.
 pub fn outside(text: &str) -> String {
     indented(&visible(&cut(text, OUTSIDE, 0))).into_owned()
