@@ -49,6 +49,15 @@ fn read_secret(run: &Run, name: &str) -> Result<String> {
     Ok(text.trim_end_matches(['\n', '\r']).to_owned())
 }
 
+/// A variable of the environment. The daemon hands a burst of events over in a file, since no variable
+/// takes so much.
+fn variable(name: &str) -> Result<Option<String>> {
+    let kept = (name == "MOYAI_EVENTS").then(|| std::env::var("MOYAI_EVENTS_FILE").ok()).flatten();
+    let Some(path) = kept else { return Ok(std::env::var(name).ok()) };
+    let text = std::fs::read_to_string(&path);
+    text.map(Some).map_err(|error| Error::new(format!("read the events `{path}`: {}", crate::process::cause(&error))))
+}
+
 /// The functions without a namespace.
 #[export_module]
 mod basics {
@@ -287,11 +296,11 @@ mod basics {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn env(name: &str) -> Fallible<String> {
-        std::env::var(name).map_err(|_| {
+        let missing = || {
             Error::new(format!("read the variable `{name}`: it is not set"))
                 .help(format!("give a default: `env(\"{name}\", \"\")`"))
-                .into()
-        })
+        };
+        Ok(variable(name)?.ok_or_else(missing)?)
     }
 
     /// A variable of the environment, or a default: bash's `${NAME:-default}`.
@@ -304,9 +313,9 @@ mod basics {
     /// ```rhai
     /// let editor = env("EDITOR", "vi");
     /// ```
-    #[rhai_fn(name = "env")]
-    pub fn env_or(name: &str, default: Dynamic) -> Dynamic {
-        std::env::var(name).ok().filter(|value| !value.is_empty()).map_or(default, Into::into)
+    #[rhai_fn(name = "env", return_raw)]
+    pub fn env_or(name: &str, default: Dynamic) -> Fallible<Dynamic> {
+        Ok(variable(name)?.filter(|value| !value.is_empty()).map_or(default, Into::into))
     }
 
     /// A secret: from `$MOYAI_SECRET_NAME`, systemd's `$CREDENTIALS_DIRECTORY`, or the file

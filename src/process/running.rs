@@ -91,6 +91,7 @@ pub(super) fn spawn(plan: &Plan, ours: bool) -> Result<Running> {
         let marker = end::marker();
         expression = expression.env(end::MARKER, &marker);
         let (name, alone, question) = (stage.argv[0].clone(), !plan.interactive, plan.question);
+        let daemon = plan.daemon;
         expression = expression.before_spawn(move |command| {
             // Programs put it in front of their messages: the name as the script has it.
             command.arg0(&name);
@@ -98,12 +99,16 @@ pub(super) fn spawn(plan: &Plan, ours: bool) -> Result<Running> {
                 command.process_group(0);
                 return Ok(());
             }
-            if alone { own_session(command) } else { Ok(()) }
+            if alone { own_session(command, !daemon) } else { Ok(()) }
         });
         let handle =
             expression.start().map_err(|error| Error::new(format!("start `{}`: {}", stage.argv[0], cause(&error))))?;
         let pid = handle.pids().first().and_then(|pid| Pid::from_raw(*pid as i32));
+        pid.into_iter().for_each(end::begin);
         let watch = pid.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
+        if index == 0 && last > 0 {
+            running.since = pid.and_then(end::started);
+        }
         running.stages.push(Started { handle, pid, watch, marker, status: None });
     }
     Ok(running)
@@ -112,12 +117,18 @@ pub(super) fn spawn(plan: &Plan, ours: bool) -> Result<Running> {
 /// A session of its own: with a mere process group, a `sudo` or `ssh` that asks on the terminal
 /// is stopped by SIGTTIN and hangs for ever. The price is a fork(2), which copies the tables of our
 /// memory and then each page that we write, where posix_spawn(3) borrows it: a millisecond or two.
+/// With `reaps`, what the program starts stays its descendant; see [`end`].
 #[allow(unsafe_code)]
-fn own_session(command: &mut std::process::Command) -> std::io::Result<()> {
-    // SAFETY: between fork and exec only async-signal-safe calls are allowed; setsid(2) is one,
-    // and nothing is allocated.
+fn own_session(command: &mut std::process::Command, reaps: bool) -> std::io::Result<()> {
+    // SAFETY: between fork and exec only async-signal-safe calls are allowed; setsid(2) and prctl(2)
+    // are system calls without more, and nothing is allocated.
     unsafe {
-        command.pre_exec(|| rustix::process::setsid().map(|_| ()).map_err(Into::into));
+        command.pre_exec(move || {
+            if reaps {
+                end::adopt_own_orphans();
+            }
+            rustix::process::setsid().map(|_| ()).map_err(Into::into)
+        });
     }
     Ok(())
 }
@@ -154,6 +165,8 @@ pub struct Running {
     /// How it ended, where nothing was started.
     answer: Option<Outcome>,
     taping: Option<Taping>,
+    /// When the first stage of a pipe began: it may have ended, and left something, before the others.
+    since: Option<u64>,
     settled: bool,
 }
 
@@ -168,6 +181,7 @@ impl Running {
             begun: Instant::now(),
             answer: answer.into(),
             taping: None,
+            since: None,
             settled: true,
         }
     }
@@ -412,6 +426,9 @@ impl Running {
                     }),
                     Err(_) => Some(Status::Signal(9)),
                 };
+                if stage.status.is_some() {
+                    stage.pid.into_iter().for_each(end::forget);
+                }
             }
         }
     }
@@ -439,7 +456,7 @@ impl Running {
                 }
             }
         } else {
-            end::end(&pids, if self.plan.daemon { &[] } else { &markers });
+            end::end(&pids, if self.plan.daemon { &[] } else { &markers }, self.since);
         }
         let until = Instant::now() + end::GRACE;
         while !self.ended() && Instant::now() < until {
