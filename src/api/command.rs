@@ -212,8 +212,9 @@ mod command {
         Ok(result(&command.plan, &outcome))
     }
 
-    /// Does it: runs a command that changes something, its output going through.
-    /// Under `--dry-run` it is only printed.
+    /// Does it: runs a command that changes something, its output going through as it is. What
+    /// `print` shows has escapes for control characters, the program's own output has none.
+    /// Under `--dry-run` the command is only printed.
     ///
     /// Returns `#{out, err, code, ok}`; `out` is empty because it went through.
     ///

@@ -340,6 +340,7 @@ fn exchange(
             return read_answer(answer, &options, page);
         };
         if left == 0 {
+            page.redirects.clear();
             return Err(fault(ureq::Error::TooManyRedirects, &options));
         }
         left -= 1;
