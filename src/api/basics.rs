@@ -69,7 +69,7 @@ mod basics {
     /// log("committing the containers");
     /// ```
     pub fn log(call: NativeCallContext, text: Dynamic) {
-        Context::of(&call).run.log(&text::outside(&text.to_string()));
+        Context::of(&call).run.log(&text::message(&text.to_string()));
     }
 
     /// A warning, always shown, on standard error.
@@ -80,7 +80,7 @@ mod basics {
     /// warn("the disk is nearly full");
     /// ```
     pub fn warn(call: NativeCallContext, text: Dynamic) {
-        Context::of(&call).run.note(&format!("warning: {}", text::outside(&text.to_string())));
+        Context::of(&call).run.note(&format!("warning: {}", text::message(&text.to_string())));
     }
 
     /// The text with every hidden character as an escape: control characters such as ESC, bidirectional

@@ -52,7 +52,7 @@ pub fn targets(run: &Run) -> Result<Vec<String>> {
 /// Tells all of them at once, from this host; gives what went wrong.
 pub fn tell(run: &Run, targets: &[String], text: &str) -> Vec<String> {
     let host = rustix::system::uname();
-    let text = run.mask(&format!("{}: {}", host.nodename().to_string_lossy(), text::outside(text)));
+    let text = run.mask(&format!("{}: {}", host.nodename().to_string_lossy(), text::message(text)));
     let one = |target| {
         let error = tell_one(run, target, &text).err()?;
         Some(format!("the alarm did not reach `{}`: {error}", shown(target)))

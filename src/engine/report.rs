@@ -24,7 +24,7 @@ impl Report {
         // Escapes are longer than what they show.
         let shown = |end: usize| text::visible(&self.text[..end]).len();
         let (line, start, end, message) =
-            (text::visible(&self.text), shown(start), shown(end), text::outside(&self.message));
+            (text::visible(&self.text), shown(start), shown(end), text::message(&self.message));
         // Words of the command line are in no file.
         let path = Some(self.place.path.as_str()).filter(|path| !path.is_empty());
         let snippet = Snippet::source(line.as_ref())
@@ -43,14 +43,14 @@ pub fn render(error: &Error, colour: bool) -> String {
             part = format!("{part}\n  {}", said(error));
         }
         if let Some(help) = help {
-            let help = text::outside(help);
+            let help = text::message(help);
             let help = renderer.render(&[Group::with_title(Level::HELP.secondary_title(help.as_str()))]);
             part = format!("{part}\n{help}");
         }
         part
     };
     if error.reports.is_empty() {
-        let message = text::outside(&error.message);
+        let message = text::message(&error.message);
         let title = Level::ERROR.primary_title(message.as_str());
         let mut part = renderer.render(&[Group::with_title(title)]);
         if let Some(place) = error.place.as_ref().filter(|place| !place.path.is_empty()) {

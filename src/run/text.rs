@@ -74,6 +74,12 @@ pub fn outside(text: &str) -> String {
     indented(&visible(&cut(text, OUTSIDE, 0))).into_owned()
 }
 
+/// A complete message: visible, indented, and bounded. The bound is wider than that of [`outside`], so
+/// that the count in a piece which was cut already stays.
+pub fn message(text: &str) -> String {
+    indented(&visible(&cut(text, 8 * OUTSIDE, 0))).into_owned()
+}
+
 /// A number of bytes for a person, in powers of 1000.
 fn size(bytes: u64) -> String {
     match bytes {
