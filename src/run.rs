@@ -2,7 +2,9 @@
 
 pub mod bar;
 mod cancel;
+pub mod out;
 pub mod tape;
+pub mod text;
 
 use crate::store::state;
 use bar::Bar;
@@ -37,6 +39,8 @@ pub mod exit {
     pub const TIMED_OUT: i32 = 124;
     /// A program that was not found, as a shell.
     pub const NOT_FOUND: i32 = 127;
+    /// Nobody reads standard output any more: 128 + SIGPIPE, as a shell.
+    pub const CLOSED: i32 = 141;
 }
 
 /// An error: one sentence, a next step, and what the program said.
@@ -51,6 +55,8 @@ pub struct Error {
     pub help: Option<String>,
     /// The last 64 KiB that a failed program wrote to standard error.
     pub err: String,
+    /// How many bytes it wrote before these.
+    pub err_before: u64,
     /// The status of the program that failed.
     pub status: Option<i32>,
     /// What moyai exits with when nobody catches the error.
@@ -255,6 +261,8 @@ pub struct Run {
     locks: Locks,
     acts: AtomicUsize,
     noted: AtomicBool,
+    lost: out::Lost,
+    cleaning: AtomicBool,
     said: Mutex<Tail>,
     log_at_once: bool,
     scratch: Mutex<Option<tempfile::TempDir>>,
@@ -286,6 +294,8 @@ impl Run {
             locks: Locks::default(),
             acts: AtomicUsize::new(0),
             noted: AtomicBool::new(false),
+            lost: out::Lost::default(),
+            cleaning: AtomicBool::new(false),
             said: Mutex::new(Tail::new(SAID)),
             log_at_once,
             scratch: Mutex::default(),
@@ -464,19 +474,52 @@ impl Run {
         longest_first.iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), "<secret>"))
     }
 
-    /// Prints a line to standard output. A closed standard output ends the run quietly.
+    /// Prints a line to standard output, hidden characters as escapes. A standard output that is
+    /// closed or full ends the run.
     pub fn print(&self, text: &str) {
-        let line = format!("{}\n", self.mask(text));
+        let line = format!("{}\n", text::visible(&self.mask(text)));
         self.keep(&line);
-        if let Err(error) = self.bar.above(|| std::io::stdout().lock().write_all(line.as_bytes()))
-            && error.kind() == std::io::ErrorKind::BrokenPipe
-        {
-            self.cancel.close();
-        }
+        self.put(line.as_bytes());
     }
 
-    /// Prints whole lines to standard error, in one write so that they stay whole beside others'.
+    /// Writes to standard output as it is: the output of a program that goes through. Returns false
+    /// when the output is lost and the program should end.
+    pub fn put(&self, bytes: &[u8]) -> bool {
+        if self.lost.number().is_none()
+            && let Err(error) = self.bar.above(|| out::write(bytes))
+            && let Some(number) = self.lost.keep(&error)
+            && !self.cleaning.load(Ordering::SeqCst)
+        {
+            self.cancel.close(number);
+        }
+        // Clean-up goes on: it is no matter of who reads what it says.
+        self.lost.number().is_none() || self.cleaning.load(Ordering::SeqCst)
+    }
+
+    /// Why standard output is lost, if it is.
+    pub fn lost_output(&self) -> Option<Error> {
+        self.lost.number().map(out::error)
+    }
+
+    /// Whether standard output is lost: cheap enough to ask before every step of a script.
+    pub fn is_unheard(&self) -> bool {
+        self.lost.number().is_some()
+    }
+
+    /// Lets clean-up run for this long, whatever has ended the run.
+    pub fn clean_up(&self, limit: Duration) {
+        self.cleaning.store(true, Ordering::SeqCst);
+        self.cancel.clear(Some(limit));
+    }
+
+    /// Prints complete lines to standard error, hidden characters as escapes.
     pub fn note(&self, text: &str) {
+        self.note_styled(&text::visible(text));
+    }
+
+    /// Prints complete lines to standard error as they are: a report with moyai's own colours, whose
+    /// parts have passed the filter. In one write, so that lines stay complete between those of others.
+    pub fn note_styled(&self, text: &str) {
         let lines = format!("{}\n", self.mask(text));
         self.keep(&lines);
         // Nothing is left to tell when standard error is gone.
@@ -606,20 +649,28 @@ pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub struct Tail {
     bytes: Vec<u8>,
     limit: usize,
+    dropped: u64,
 }
 
 impl Tail {
     /// As many bytes as this.
     pub fn new(limit: usize) -> Self {
-        Self { bytes: Vec::new(), limit }
+        Self { bytes: Vec::new(), limit, dropped: 0 }
     }
 
     /// What the stream goes on with.
     pub fn push(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
         if self.bytes.len() > 2 * self.limit {
-            self.bytes.drain(..self.bytes.len() - self.limit);
+            let before = self.bytes.len() - self.limit;
+            self.bytes.drain(..before);
+            self.dropped += before as u64;
         }
+    }
+
+    /// How many bytes came before the ones that are kept.
+    pub fn before(&self) -> u64 {
+        self.dropped + self.bytes.len().saturating_sub(self.limit) as u64
     }
 
     /// The end of what was pushed.

@@ -1,7 +1,7 @@
 //! What belongs to no namespace: messages, arguments, the environment, ends.
 
 use super::{Context, Fallible};
-use crate::run::{Error, Result, Run};
+use crate::run::{Error, Result, Run, text};
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Engine, FnPtr, Map, exported_module};
 use std::os::unix::fs::MetadataExt;
@@ -49,6 +49,15 @@ fn read_secret(run: &Run, name: &str) -> Result<String> {
     Ok(text.trim_end_matches(['\n', '\r']).to_owned())
 }
 
+/// A variable of the environment. The daemon hands a burst of events over in a file, since no variable
+/// takes so much.
+fn variable(name: &str) -> Result<Option<String>> {
+    let kept = (name == "MOYAI_EVENTS").then(|| std::env::var("MOYAI_EVENTS_FILE").ok()).flatten();
+    let Some(path) = kept else { return Ok(std::env::var(name).ok()) };
+    let text = std::fs::read_to_string(&path);
+    text.map(Some).map_err(|error| Error::new(format!("read the events `{path}`: {}", crate::process::cause(&error))))
+}
+
 /// The functions without a namespace.
 #[export_module]
 mod basics {
@@ -60,7 +69,7 @@ mod basics {
     /// log("committing the containers");
     /// ```
     pub fn log(call: NativeCallContext, text: Dynamic) {
-        Context::of(&call).run.log(&text.to_string());
+        Context::of(&call).run.log(&text::message(&text.to_string()));
     }
 
     /// A warning, always shown, on standard error.
@@ -71,7 +80,37 @@ mod basics {
     /// warn("the disk is nearly full");
     /// ```
     pub fn warn(call: NativeCallContext, text: Dynamic) {
-        Context::of(&call).run.note(&format!("warning: {text}"));
+        Context::of(&call).run.note(&format!("warning: {}", text::message(&text.to_string())));
+    }
+
+    /// The text with every hidden character as an escape: control characters such as ESC, bidirectional
+    /// controls, and format characters without a shape. Tabs and newlines stay. moyai does this to all
+    /// that it prints itself; use it for text that leaves by another way.
+    ///
+    /// - `from`: any text.
+    ///
+    /// Returns a string. The escapes are those of JSON: JSON stays the same JSON.
+    ///
+    /// ```rhai
+    /// print(visible("a\x1b[2Jb"));                   // a\u001b[2Jb
+    /// ```
+    pub fn visible(from: &str) -> String {
+        text::visible(from).into_owned()
+    }
+
+    /// Text from a container, a site or an image as a message shows it: hidden characters as escapes,
+    /// two spaces before later lines, at most 4 KiB. The rest is counted: `... and 60 MB more`.
+    ///
+    /// - `from`: any text.
+    ///
+    /// Returns a string.
+    ///
+    /// ```rhai
+    /// let said = cmd(`uname -a`).keep(4096).output();
+    /// if !said.ok { die(`it says: ${outside(said.out)}`); }
+    /// ```
+    pub fn outside(from: &str) -> String {
+        text::outside(from.trim())
     }
 
     /// Ends the script as failed, with a sentence.
@@ -257,11 +296,11 @@ mod basics {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn env(name: &str) -> Fallible<String> {
-        std::env::var(name).map_err(|_| {
+        let missing = || {
             Error::new(format!("read the variable `{name}`: it is not set"))
                 .help(format!("give a default: `env(\"{name}\", \"\")`"))
-                .into()
-        })
+        };
+        Ok(variable(name)?.ok_or_else(missing)?)
     }
 
     /// A variable of the environment, or a default: bash's `${NAME:-default}`.
@@ -274,9 +313,9 @@ mod basics {
     /// ```rhai
     /// let editor = env("EDITOR", "vi");
     /// ```
-    #[rhai_fn(name = "env")]
-    pub fn env_or(name: &str, default: Dynamic) -> Dynamic {
-        std::env::var(name).ok().filter(|value| !value.is_empty()).map_or(default, Into::into)
+    #[rhai_fn(name = "env", return_raw)]
+    pub fn env_or(name: &str, default: Dynamic) -> Fallible<Dynamic> {
+        Ok(variable(name)?.filter(|value| !value.is_empty()).map_or(default, Into::into))
     }
 
     /// A secret: from `$MOYAI_SECRET_NAME`, systemd's `$CREDENTIALS_DIRECTORY`, or the file

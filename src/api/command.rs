@@ -82,12 +82,16 @@ impl Started {
 /// `#{out, err, code, ok}`.
 pub(super) fn result(plan: &Plan, outcome: &Outcome) -> Map {
     let code = outcome.code();
-    map([
+    let mut result = map([
         ("out", outcome.text().trim_end_matches('\n').to_owned().into()),
         ("err", outcome.err_text().into()),
         ("code", i64::from(code).into()),
         ("ok", (outcome.planned || plan.accept.contains(&code)).into()),
-    ])
+    ]);
+    if plan.keep.is_some() {
+        result.insert("digest".into(), outcome.digest.clone().into());
+    }
+    result
 }
 
 fn unread(run: &Run, command: &Command, error: &Error) -> Error {
@@ -208,8 +212,9 @@ mod command {
         Ok(result(&command.plan, &outcome))
     }
 
-    /// Does it: runs a command that changes something, its output going through.
-    /// Under `--dry-run` it is only printed.
+    /// Does it: runs a command that changes something, its output going through as it is. What
+    /// `print` shows has escapes for control characters, the program's own output has none.
+    /// Under `--dry-run` the command is only printed.
     ///
     /// Returns `#{out, err, code, ok}`; `out` is empty because it went through.
     ///
@@ -450,6 +455,27 @@ mod command {
     #[rhai_fn(pure)]
     pub fn quiet(command: &mut Command) -> Command {
         command.with(|plan| plan.quiet = true)
+    }
+
+    /// Keeps only the beginning of the output, for a program that may print any amount: a command in a
+    /// container. The rest is read and counted: the text ends with `... and 60 MB more`.
+    ///
+    /// - `bytes`: a number from 1.
+    ///
+    /// What `.output()` and `.try_run()` return has a `digest` too: the SHA-256 of the complete output.
+    ///
+    /// Errors: for another number.
+    ///
+    /// ```rhai
+    /// print(cmd(`seq 1000000`).keep(20).read());
+    /// ```
+    #[rhai_fn(return_raw, pure)]
+    pub fn keep(command: &mut Command, bytes: i64) -> Fallible<Command> {
+        let limit = usize::try_from(bytes).ok().filter(|bytes| (1..=process::CAPTURE).contains(bytes));
+        let limit = limit.ok_or_else(|| {
+            Error::new(format!("keep `{bytes}` bytes: not a number of bytes")).help("write `.keep(4096)`")
+        })?;
+        Ok(command.with(|plan| plan.keep = Some(limit)))
     }
 
     /// Gives the command moyai's own terminal, for a shell or an editor: no capture, no time-out.

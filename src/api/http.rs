@@ -8,6 +8,7 @@ pub use decode::{decode, fold};
 pub use oauth::nonce;
 
 use super::{Context, Fallible, duration, map, optional};
+use crate::host::address::{Refused, Seen, Way, is_private, is_same_origin};
 use crate::process::{cause, quote};
 use crate::run::{Error, Result, Run};
 use rhai::plugin::*;
@@ -23,7 +24,7 @@ use ureq::config::IpFamily;
 use ureq::http::{Response, Uri, header};
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{ConnectProxyConnector, Connector, NextTimeout, TcpConnector};
-use ureq::{Agent, Body, ResponseExt};
+use ureq::{Agent, Body};
 use url::Url;
 
 /// Adds the namespace.
@@ -32,8 +33,18 @@ pub fn register(engine: &mut Engine) {
 }
 
 /// What the requests of a script share.
-#[derive(Clone, Debug, Default)]
-pub struct Client(Arc<Authorities>);
+#[derive(Clone, Debug)]
+pub struct Client {
+    authorities: Arc<Authorities>,
+    /// What a redirect from outside must not reach.
+    private: fn(IpAddr) -> bool,
+}
+
+impl Default for Client {
+    fn default() -> Self {
+        Self { authorities: Arc::default(), private: is_private }
+    }
+}
 
 /// The options of one request.
 #[derive(Clone, Debug)]
@@ -48,11 +59,12 @@ struct Options {
     connect: Option<Duration>,
     body: Option<String>,
     reads: bool,
+    private: bool,
     workers: usize,
 }
 
 /// What `http::get` takes, and what else `get_all` does.
-const OPTIONS: [&str; 13] = [
+const OPTIONS: [&str; 14] = [
     "address",
     "basic",
     "bearer",
@@ -62,6 +74,7 @@ const OPTIONS: [&str; 13] = [
     "ip",
     "limit",
     "method",
+    "private",
     "reads",
     "redirects",
     "timeout",
@@ -85,6 +98,7 @@ impl Options {
             connect: None,
             body: None,
             reads: false,
+            private: false,
             workers: super::pool::WORKERS,
         }
     }
@@ -106,6 +120,7 @@ impl Options {
                         _ => return Err(bad("4 or 6")),
                     }
                 }
+                "private" => self.private = value.as_bool().map_err(|_| bad("true or false"))?,
                 "reads" => self.reads = value.as_bool().map_err(|_| bad("true or false"))?,
                 "basic" => {
                     let account = text().filter(|text| text.contains(':')).ok_or_else(|| bad("`user:password`"))?;
@@ -309,41 +324,109 @@ fn exchange(
         // It cannot fail: an http address has a host.
         let _ = url.set_username("").and_then(|()| url.set_password(None));
     }
+    let mut way = Way::new(options.private, client.private);
+    let mut body = options.body.as_deref();
+    let mut left = options.redirects;
+    loop {
+        let left_time = options.timeout.saturating_sub(begun.elapsed());
+        if left_time.is_zero() {
+            return Err(fault(ureq::Error::Timeout(ureq::Timeout::Global), &options));
+        }
+        let tls =
+            Tls { authorities: client.authorities.clone(), deadline: begun + options.timeout, expiry: expiry.clone() };
+        let names = Names { fixed: resolver.clone(), others: DefaultResolver::default() };
+        let (answer, seen) = send(&url, &options, body, left_time, tls, names, &way)?;
+        let Some(to) = redirection(&answer, &url).filter(|_| options.redirects > 0) else {
+            return read_answer(answer, &options, page);
+        };
+        if left == 0 {
+            page.redirects.clear();
+            return Err(fault(ureq::Error::TooManyRedirects, &options));
+        }
+        left -= 1;
+        // RFC 9110, 15.4: 307 and 308 send the same once more, the others ask for what is there.
+        let same = matches!(answer.status().as_u16(), 307 | 308);
+        if same && !matches!(options.method.as_str(), "GET" | "HEAD" | "OPTIONS" | "DELETE" | "TRACE") {
+            return Err(fault(ureq::Error::RedirectFailed, &options));
+        }
+        if !same && options.method != "HEAD" {
+            options.method = "GET".into();
+        }
+        body = None;
+        way.pass(&url, &seen);
+        page.redirects.push(to.to_string());
+        if !matches!(to.scheme(), "http" | "https") {
+            return Err(Fault { kind: "answer", text: format!("it redirects to `{}:`", to.scheme()) });
+        }
+        if way.refuses(&to) {
+            return Err(refused(to.host_str().unwrap_or_default()));
+        }
+        // What was meant for one server is no matter of another one, also not on the way back.
+        if !is_same_origin(&url, &to) {
+            options.headers.clear();
+        }
+        url = to;
+    }
+}
+
+/// Where an answer sends the request on to, if it does.
+fn redirection(answer: &Response<Body>, url: &Url) -> Option<Url> {
+    let status = answer.status().as_u16();
+    let place = answer.headers().get("location").filter(|_| matches!(status, 301 | 302 | 303 | 307 | 308))?;
+    let mut to = url.join(&String::from_utf8_lossy(place.as_bytes())).ok()?;
+    to.set_fragment(None);
+    // An account in it would be the site's choice. It cannot fail where there is a host.
+    let _ = to.set_username("").and_then(|()| to.set_password(None));
+    Some(to)
+}
+
+/// What a public site that redirects to a private address gives.
+fn refused(address: &str) -> Fault {
+    let text = format!("it redirects to the private address {address}, which only a site with `private: true` may");
+    Fault { kind: "answer", text }
+}
+
+/// Sends one request, and follows no redirect.
+fn send(
+    url: &Url,
+    options: &Options,
+    body: Option<&str>,
+    time: Duration,
+    tls: Tls,
+    names: Names,
+    way: &Way,
+) -> std::result::Result<(Response<Body>, Arc<Seen>), Fault> {
     let mut config = Agent::config_builder()
-        .timeout_global(Some(options.timeout.saturating_sub(begun.elapsed())))
+        .timeout_global(Some(time))
         .timeout_connect(options.connect)
         .ip_family(options.family)
         .accept_encoding(PACKED)
-        .save_redirect_history(true)
         .http_status_as_error(false)
-        .max_redirects(options.redirects)
+        .max_redirects(0)
         .max_idle_connections(0)
         .max_response_header_size(32 * 1024)
         .input_buffer_size(64 * 1024)
         .output_buffer_size(32 * 1024)
         .allow_non_standard_methods(true)
         .user_agent(concat!("moyai/", env!("CARGO_PKG_VERSION")));
-    if resolver.is_some() {
+    if names.fixed.is_some() {
         // A named address is asked itself: the proxy is for what is outside.
         config = config.proxy(None);
     }
-    let tls = Tls { authorities: client.0.clone(), deadline: begun + options.timeout, expiry: expiry.clone() };
+    let chosen = names.fixed.as_ref().is_some_and(|fixed| Some(fixed.host.as_str()) == url.host_str());
+    let (guard, seen) = way.guard(url, names, chosen);
     let connector = ().chain(ConnectProxyConnector::default()).chain(TcpConnector::default()).chain(tls);
-    let agent = match resolver {
-        Some(fixed) => Agent::with_parts(config.build(), connector, fixed),
-        None => Agent::with_parts(config.build(), connector, DefaultResolver::default()),
-    };
+    let agent = Agent::with_parts(config.build(), connector, guard);
     let mut builder = ureq::http::Request::builder().method(options.method.as_str()).uri(url.as_str());
     for (name, value) in &options.headers {
         let value = header::HeaderValue::from_str(value).map_err(|_| format!("the header `{name}` is not valid"))?;
         builder = builder.header(name, value);
     }
-    let failed = |error| fault(error, &options);
-    let answer = match &options.body {
-        Some(body) => builder.body(body.as_str()).map_err(ureq::Error::Http).and_then(|request| agent.run(request)),
+    let answer = match body {
+        Some(body) => builder.body(body).map_err(ureq::Error::Http).and_then(|request| agent.run(request)),
         None => builder.body(()).map_err(ureq::Error::Http).and_then(|request| agent.run(request)),
     };
-    read_answer(answer.map_err(failed)?, &options, page)
+    Ok((answer.map_err(|error| fault(error, options))?, seen))
 }
 
 /// What a server may pack a page with (RFC 9110, 8.4.1; RFC 7932).
@@ -351,7 +434,6 @@ const PACKED: &str = "gzip, deflate, br";
 
 fn read_answer(answer: Response<Body>, options: &Options, page: &mut Page) -> std::result::Result<(), Fault> {
     page.status = answer.status().as_u16();
-    page.redirects = answer.get_redirect_history().unwrap_or_default().iter().skip(1).map(Uri::to_string).collect();
     for (name, value) in answer.headers() {
         let value = String::from_utf8_lossy(value.as_bytes());
         let all = page.headers.entry(name.as_str().to_owned()).or_default();
@@ -390,6 +472,11 @@ fn inflate(packed: &[u8], limit: u64) -> std::io::Result<Vec<u8>> {
 
 /// Where a failed request failed, and what it says.
 fn fault(error: ureq::Error, options: &Options) -> Fault {
+    if let ureq::Error::Io(error) = &error
+        && let Some(Refused(address)) = error.get_ref().and_then(|inner| inner.downcast_ref())
+    {
+        return refused(&address.to_string());
+    }
     let kind = kind(&error);
     let text = sentence(error, options);
     // What getaddrinfo(3) says has a kind only by its words.
@@ -494,12 +581,18 @@ fn tls_sentence(error: &rustls::Error) -> String {
 }
 
 /// Looks one host up to a given address, as `curl --connect-to`; a redirect elsewhere goes elsewhere.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Fixed {
     host: String,
     port: Option<u16>,
     ip: IpAddr,
     to_port: Option<u16>,
+}
+
+/// Looks names up: one host as the script says, the others as the host does.
+#[derive(Debug)]
+struct Names {
+    fixed: Option<Fixed>,
     others: DefaultResolver,
 }
 
@@ -511,26 +604,26 @@ impl Fixed {
             format!("the option `address` is an IP address such as `127.0.0.1` or `127.0.0.1:8080`, not `{address}`")
         })?;
         let host = url.host_str().unwrap_or_default().to_owned();
-        Ok(Self { host, port: url.port_or_known_default(), ip, to_port, others: DefaultResolver::default() })
+        Ok(Self { host, port: url.port_or_known_default(), ip, to_port })
     }
 }
 
-impl Resolver for Fixed {
+impl Resolver for Names {
     fn resolve(
         &self,
         uri: &Uri,
         config: &ureq::config::Config,
         timeout: NextTimeout,
     ) -> std::result::Result<ResolvedSocketAddrs, ureq::Error> {
-        if uri.host() != Some(&self.host) {
+        let Some(fixed) = self.fixed.as_ref().filter(|fixed| uri.host() == Some(&fixed.host)) else {
             return self.others.resolve(uri, config, timeout);
-        }
+        };
         let default = if uri.scheme_str() == Some("https") { 443 } else { 80 };
         let port = uri.port_u16().unwrap_or(default);
         // A redirect to https on the same host has its own port there too.
-        let port = self.to_port.filter(|_| Some(port) == self.port).unwrap_or(port);
+        let port = fixed.to_port.filter(|_| Some(port) == fixed.port).unwrap_or(port);
         let mut addresses = self.empty();
-        addresses.push(SocketAddr::new(self.ip, port));
+        addresses.push(SocketAddr::new(fixed.ip, port));
         Ok(addresses)
     }
 }
@@ -646,18 +739,38 @@ fn body(what: &str, page: &Map) -> Result<String> {
     body.ok_or_else(|| Error::new(format!("`{what}`: that is no page")))
 }
 
-/// In how many seconds a server wants to be asked again, if it says so.
+/// The longest time that a server may ask to be left alone. A wrong or hostile answer must not
+/// silence a target for longer.
+const PAUSE: i64 = 3600;
+
+/// In how many seconds a server wants to be asked again, if it says so: 1 to [`PAUSE`].
+///
+/// `Retry-After` has digits or a date and nothing else (RFC 9110, 10.2.3). JSON and `X-Rate-Limit-Reset`
+/// may have a fraction. Any other form counts as none.
 fn pause(header: impl Fn(&str) -> Option<String>, body: &str, now: i64) -> Option<i64> {
-    let date = |text: &str| Some(chrono::DateTime::parse_from_rfc2822(text).ok()?.timestamp() - now);
-    let seconds = |text: &str| text.trim().parse::<f64>().ok().map(|seconds| seconds.ceil() as i64);
+    let digits = |text: &str| {
+        let text = text.trim();
+        let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        // More digits than a number has are a long time, too.
+        plain.then(|| text.parse::<i64>().unwrap_or(i64::MAX))
+    };
+    let date = |text: &str| Some(http_date(text.trim())?.timestamp().saturating_sub(now));
     let json = || {
         let body: serde_json::Value = serde_json::from_str(body).ok()?;
-        let after = body.get("retry_after").or_else(|| body.get("parameters")?.get("retry_after"))?;
-        seconds(&after.to_string())
+        let after = body.get("retry_after").or_else(|| body.get("parameters")?.get("retry_after"))?.as_f64()?;
+        // A conversion of a float ends at the bounds of the integer.
+        (after >= 0.0).then(|| after.ceil() as i64)
     };
-    let after = header("retry-after").and_then(|text| seconds(&text).or_else(|| date(&text))).or_else(json);
-    let reset = || Some(seconds(&header("x-rate-limit-reset")?)? - now);
-    Some(after.or_else(reset)?.max(1))
+    let after = header("retry-after").and_then(|text| digits(&text).or_else(|| date(&text))).or_else(json);
+    let reset = || Some(digits(header("x-rate-limit-reset")?.split('.').next()?)?.saturating_sub(now));
+    Some(after.or_else(reset)?.clamp(1, PAUSE))
+}
+
+/// A date in one of the three forms of RFC 9110, 5.6.7.
+fn http_date(text: &str) -> Option<chrono::DateTime<chrono::Utc>> {
+    let forms = ["%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"];
+    let parsed = forms.iter().find_map(|form| chrono::NaiveDateTime::parse_from_str(text, form).ok());
+    parsed.map(|time| time.and_utc())
 }
 
 /// Posts text to an address, for moyai itself.
@@ -696,7 +809,13 @@ pub fn tell(run: &Arc<Run>, url: &str, text: &str, limit: Duration) -> Result<()
 /// Options: `timeout` for all of it (`"10s"`), `connect` for the connection, `headers` (a map),
 /// `basic` (`"user:password"`), `bearer` (a token), `method`, `body`, `redirects` (5), `limit` of the
 /// unpacked body in bytes (4 MiB), `address` to ask instead of the one that the name has
-/// (`"172.17.0.2"`, `"127.0.0.1:8080"`, as `curl --resolve`), `ip` (4 or 6), `workers` at once (32).
+/// (`"172.17.0.2"`, `"127.0.0.1:8080"`, as `curl --resolve`), `ip` (4 or 6), `workers` at once (32),
+/// `private` (true allows what follows).
+///
+/// A redirect to another scheme, host or port carries none of the headers, and no account. A site on
+/// the Internet that redirects to this host or to a private network gives an error: with
+/// `private: true` it may. A site that is itself on a private address may redirect anywhere.
+///
 /// A method that acts is sent by `post`; with `reads: true` you say that here it changes nothing.
 #[export_module]
 mod http {
@@ -818,7 +937,7 @@ mod http {
     ///
     /// - `page`: what `post` returns.
     ///
-    /// Returns whole seconds from now, at least 1, or `()` when it does not say.
+    /// Returns complete seconds from now, from 1 to 3600, or `()` when it does not say so in one of these forms.
     ///
     /// Errors: when `page` is none.
     ///
@@ -945,7 +1064,28 @@ mod tests {
             ("retry-after", "0", "", Some(1)),
             ("retry-after", "Wed, 18 Nov 2026 11:10:20 GMT", "", Some(220)),
             ("retry-after", "Wed, 18 Nov 2020 11:07:00 GMT", "", Some(1)),
+            ("retry-after", "Wednesday, 18-Nov-26 11:10:20 GMT", "", Some(220)),
+            ("retry-after", "Wed Nov 18 11:10:20 2026", "", Some(220)),
             ("retry-after", "soon", "", None),
+            // Nobody is silenced for longer than an hour, and other forms do not count.
+            ("retry-after", "9223372036854775807", "", Some(3600)),
+            ("retry-after", "99999999999999999999999999", "", Some(3600)),
+            ("retry-after", "Fri, 31 Dec 9999 23:59:59 GMT", "", Some(3600)),
+            ("retry-after", "1e18", "", None),
+            ("retry-after", "-5", "", None),
+            ("retry-after", "+5", "", None),
+            ("retry-after", "0x10", "", None),
+            ("retry-after", "inf", "", None),
+            ("retry-after", "NaN", "", None),
+            ("retry-after", "1.5", "", None),
+            ("retry-after", "5, 7", "", None),
+            ("retry-after", "\u{ff15}", "", None),
+            ("x-rate-limit-reset", "9223372036854775807", "", Some(3600)),
+            ("x-rate-limit-reset", "1e18", "", None),
+            ("x", "", r#"{"retry_after": 1e18}"#, Some(3600)),
+            ("x", "", r#"{"retry_after": 1e308}"#, Some(3600)),
+            ("x", "", r#"{"retry_after": -3}"#, None),
+            ("x", "", r#"{"retry_after": "1e18"}"#, None),
             ("x-rate-limit-reset", "1795000900", "", Some(900)),
             ("x", "", r#"{"message": "", "retry_after": 64.57, "global": false}"#, Some(65)),
             ("x", "", r#"{"ok": false, "error_code": 429, "parameters": {"retry_after": 7}}"#, Some(7)),
@@ -953,6 +1093,106 @@ mod tests {
         ] {
             let headers = |name: &str| (name == header).then(|| value.to_owned());
             assert_eq!(pause(headers, body, now), expected, "{header} {value} {body}");
+        }
+    }
+
+    /// A server that redirects from `/to/ADDRESS`, and else says which headers it got.
+    fn server(address: &str) -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
+        use std::io::Write;
+        let listener = std::net::TcpListener::bind((address, 0)).unwrap();
+        let (at, asked) = (listener.local_addr().unwrap(), Arc::new(Mutex::new(Vec::new())));
+        let seen = asked.clone();
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                let mut bytes = [0; 4096];
+                let read = stream.read(&mut bytes).unwrap_or(0);
+                let request = String::from_utf8_lossy(&bytes[..read]).into_owned();
+                let path = request.split(' ').nth(1).unwrap_or_default().to_owned();
+                crate::run::lock(&seen).push(request);
+                let head = path.strip_prefix("/to/").map_or_else(
+                    || "200 OK\r\n".to_owned(),
+                    |to| format!("302 Found\r\nLocation: {}\r\n", to.replace("%23", "#")),
+                );
+                let _ = write!(stream, "HTTP/1.1 {head}Content-Length: 0\r\nConnection: close\r\n\r\n");
+            }
+        });
+        (at, asked)
+    }
+
+    /// In these tests 127.0.0.1 is the Internet, and all else in 127/8 is private.
+    fn from_outside(url: &str, change: impl FnOnce(&mut Options)) -> Page {
+        let private = |address: IpAddr| address != IpAddr::from([127, 0, 0, 1]);
+        let mut options = Options::new("GET");
+        change(&mut options);
+        fetch(&Client { private, ..Client::default() }, &Request { url: url.to_owned(), options })
+    }
+
+    #[test]
+    fn a_public_site_does_not_send_a_request_on_to_a_private_address() {
+        let ((public, _), (private, asked)) = (server("127.0.0.1"), server("127.0.0.2"));
+        let port = private.port();
+        let number = u32::from(std::net::Ipv4Addr::new(127, 0, 0, 2));
+        for to in [
+            format!("http://{private}/"),
+            format!("http://{number}:{port}/"),
+            format!("http://{number:#x}:{port}/"),
+            format!("//127.2:{port}/"),
+            format!("http://[::ffff:127.0.0.2]:{port}/"),
+            // Its address is seen only when it has been looked up.
+            format!("http://localhost.:{port}/"),
+            // One after the other.
+            format!("http://{public}/to/http://{private}/"),
+        ] {
+            let page = from_outside(&format!("http://{public}/to/{to}"), |_| {});
+            let error = page.error.unwrap_or_default();
+            assert!(error.contains("redirects to the private address"), "{to}: {error}");
+            assert_eq!((page.status, page.fault.as_deref()), (0, Some("answer")), "{to}");
+        }
+        assert_eq!(crate::run::lock(&asked).len(), 0, "it was never asked");
+        let url = format!("http://{public}/to/http://{private}/");
+        let page = from_outside(&url, |options| options.private = true);
+        assert_eq!((page.status, page.error), (200, None));
+        // What is private itself may redirect to its neighbours.
+        let page = from_outside(&format!("http://{private}/to/http://{private}/"), |_| {});
+        assert_eq!((page.status, page.error, page.redirects.len()), (200, None, 1));
+        // The way back from outside is closed.
+        let page = from_outside(&format!("http://{private}/to/http://{public}/to/http://{private}/"), |_| {});
+        assert!(page.error.unwrap_or_default().contains("private address"));
+        // A server that the script has chosen by its address is one.
+        let to = format!("http://site.test:{}/to/http://{private}/", public.port());
+        let page = from_outside(&to, |options| options.address = Some(private.to_string()));
+        assert_eq!((page.status, page.error), (200, None));
+    }
+
+    #[test]
+    fn a_secret_stays_within_its_origin() {
+        let ((first, own), (second, other)) = (server("127.0.0.1"), server("127.0.0.1"));
+        let with_secrets = |options: &mut Options| {
+            options.headers.extend(
+                [("X-Token", "hunter2"), ("Authorization", "Bearer hunter2"), ("Cookie", "hunter2")]
+                    .map(|(name, value)| (name.to_owned(), value.to_owned())),
+            );
+        };
+        let had = |asked: &Mutex<Vec<String>>| std::mem::take(&mut *crate::run::lock(asked)).join("\n");
+        let page = from_outside(&format!("http://{first}/to//there"), with_secrets);
+        assert_eq!((page.status, had(&own).matches("hunter2").count()), (200, 6), "within one origin they follow");
+        for url in [
+            format!("http://{first}/to/http://{second}/"),
+            format!("http://user:hunter2@{first}/to/http://{second}/"),
+            format!("http://{first}/to/http://user:hunter2@{second}/"),
+            // And back again.
+            format!("http://{first}/to/http://{second}/to/http://{first}/"),
+        ] {
+            let page = from_outside(&url, with_secrets);
+            assert_eq!((page.status, page.error), (200, None), "{url}");
+            let other = had(&other);
+            assert!(!other.contains("hunter2") && !other.to_lowercase().contains("authorization"), "{url}: {other}");
+            let own = had(&own);
+            assert_eq!(
+                own.matches("x-token: hunter2").count() + own.matches("X-Token: hunter2").count(),
+                1,
+                "{url}: {own}"
+            );
         }
     }
 

@@ -938,8 +938,8 @@ mod text {
     }
 
     /// A text as a piece of HTML that shows just this text: between tags, and between the quotes of an
-    /// attribute. What is data, a name or a reason, can then be no tag. Characters that no page may have
-    /// (HTML 13.2.3.5) are shown as U+FFFD.
+    /// attribute. Data, such as a name or a reason, cannot become a tag. Hidden characters are shown as
+    /// escapes, as by `visible`; other characters that no page may have (HTML 13.2.3.5) as U+FFFD.
     ///
     /// - `text`: any text.
     ///
@@ -949,6 +949,7 @@ mod text {
     /// print(`<td>${html("Q&A <b>")}</td>`);        // <td>Q&amp;A &lt;b&gt;</td>
     /// ```
     pub fn html(text: &str) -> String {
+        let text = crate::run::text::visible(text);
         let mut out = String::with_capacity(text.len());
         for char in text.chars() {
             match char {
@@ -959,7 +960,7 @@ mod text {
                 '\'' => out.push_str("&#39;"),
                 '\n' | '\t' => out.push(char),
                 '\u{fdd0}'..='\u{fdef}' => out.push('\u{fffd}'),
-                _ if char.is_control() || u32::from(char) & 0xfffe == 0xfffe => out.push('\u{fffd}'),
+                _ if u32::from(char) & 0xfffe == 0xfffe => out.push('\u{fffd}'),
                 _ => out.push(char),
             }
         }

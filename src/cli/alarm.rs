@@ -4,7 +4,7 @@
 use crate::api::http;
 use crate::engine::rules;
 use crate::process::{self, MARKER, Plan};
-use crate::run::{Error, Options, Result, Run, exit};
+use crate::run::{Error, Options, Result, Run, exit, text};
 use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,7 +52,7 @@ pub fn targets(run: &Run) -> Result<Vec<String>> {
 /// Tells all of them at once, from this host; gives what went wrong.
 pub fn tell(run: &Run, targets: &[String], text: &str) -> Vec<String> {
     let host = rustix::system::uname();
-    let text = run.mask(&format!("{}: {text}", host.nodename().to_string_lossy()));
+    let text = run.mask(&format!("{}: {}", host.nodename().to_string_lossy(), text::message(text)));
     let one = |target| {
         let error = tell_one(run, target, &text).err()?;
         Some(format!("the alarm did not reach `{}`: {error}", shown(target)))

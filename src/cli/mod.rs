@@ -20,12 +20,11 @@ mod systemd;
 mod test;
 
 use crate::engine::load;
-use crate::run::{Error, Options, Result, Run, exit};
+use crate::run::{Error, Options, Result, Run, exit, out};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-use rustix::event::{PollFd, PollFlags, poll};
 use std::ffi::OsString;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -120,9 +119,10 @@ fn others(words: Vec<OsString>) -> i32 {
     let command = match parsed {
         Ok(cli) => cli.command,
         Err(error) if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            // Nobody reads it any more: that is no failure.
-            let _ = error.print();
-            return error.exit_code();
+            let text = error.render();
+            let text = if std::io::stdout().is_terminal() { text.ansi().to_string() } else { text.to_string() };
+            let printed = if error.use_stderr() { error.print() } else { out::write(text.as_bytes()) };
+            return printed.map_or_else(|failed| ended(lost(&failed)), |()| error.exit_code());
         }
         Err(error) => {
             let error = misused(&error);
@@ -146,15 +146,23 @@ fn others(words: Vec<OsString>) -> i32 {
         Command::Api(this) => with(&Common { scripts: None }, |run| this.main(run)),
         Command::Completions(this) => with(&Common { scripts: None }, |run| this.main(run)),
     };
-    result.unwrap_or_else(|error| {
-        if error.exit != 0 {
-            print_error(&error);
-        }
-        error.exit
-    })
+    result.unwrap_or_else(ended)
 }
 
-/// Makes the run of a subcommand. A closed standard output (`| head`) ends it quietly.
+/// The exit code of a command that failed. A pipe that nobody reads any more (`| head`) needs no words.
+fn ended(error: Error) -> i32 {
+    if !matches!(error.exit, 0 | exit::CLOSED) {
+        print_error(&error);
+    }
+    error.exit
+}
+
+/// The error of a standard output that cannot be written.
+fn lost(error: &std::io::Error) -> Error {
+    out::error(error.raw_os_error().unwrap_or_default())
+}
+
+/// Makes the run of a subcommand. It ends when standard output is closed or full.
 fn with(common: &Common, work: impl FnOnce(&Arc<Run>) -> Result<i32>) -> Result<i32> {
     let mut options = Options::default();
     options.scripts = common.scripts.clone().or(options.scripts);
@@ -191,7 +199,9 @@ fn misused(error: &clap::Error) -> Error {
 
 /// Prints an error: the one place that does.
 pub fn print_error(error: &Error) {
-    eprintln!("{}", crate::engine::report::render(error, std::io::stderr().is_terminal()));
+    let text = crate::engine::report::render(error, std::io::stderr().is_terminal());
+    // Nothing is left to tell when standard error is gone.
+    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 /// Tells how a script ended, and gives the exit code.
@@ -200,15 +210,14 @@ pub fn print_error(error: &Error) {
 /// terminal it goes to syslog too.
 pub fn finish(run: &Run, name: &str, code: i32, error: Option<&Error>) -> i32 {
     run.tidy();
-    let broken = error.is_some_and(|error| error.status == Some(128 + 13) && nobody_reads());
-    if code == 0 || broken {
+    if code == 0 {
         return 0;
     }
     for line in run.held() {
         run.note(&line);
     }
     if let Some(error) = error {
-        run.note(&crate::engine::report::render(error, std::io::stderr().is_terminal()));
+        run.note_styled(&crate::engine::report::render(error, std::io::stderr().is_terminal()));
     }
     // Under another moyai it is for that one to judge whether this is a failure.
     if !std::io::stderr().is_terminal() && std::env::var_os(crate::process::MARKER).is_none() {
@@ -250,13 +259,6 @@ fn print_fitting(run: &Run, line: &str) {
         0 => run.print(line.trim_end()),
         wide => run.print(line.trim_end().chars().take(wide).collect::<String>().trim_end()),
     }
-}
-
-/// Whether standard output is a pipe whose other end is closed.
-fn nobody_reads() -> bool {
-    let out = std::io::stdout();
-    let mut polled = [PollFd::new(&out, PollFlags::empty())];
-    poll(&mut polled, Some(&rustix::event::Timespec::default())).is_ok() && polled[0].revents().contains(PollFlags::ERR)
 }
 
 /// The folder that scripts are put into: `--scripts`, `$MOYAI_SCRIPTS`, or this user's.

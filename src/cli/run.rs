@@ -242,8 +242,14 @@ pub fn main(words: &[OsString]) -> i32 {
     if let Some(words) = ended.private_host.take() {
         ended = engine::Ended::failed(private_host(&run, &words));
     }
+    if let Some(error) = run.lost_output().filter(|_| ended.exit == 0) {
+        ended = engine::Ended::failed(error);
+    }
     let error = ended.error.as_ref();
-    let Some((name, args)) = begun else { return finish(&run, "run", ended.exit, error) };
+    let Some((name, args)) = begun else {
+        // The help in a pipe that nobody reads any more needs no words.
+        return if ended.exit == exit::CLOSED { ended.exit } else { finish(&run, "run", ended.exit, error) };
+    };
     let code = finish(&run, &name, ended.exit, error);
     // The runs for several engines have each its own line.
     if !run.dry() && !several {

@@ -1,5 +1,6 @@
 //! The system's log: where a failure goes that no terminal shows.
 
+use crate::run::text;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 
@@ -10,7 +11,7 @@ const LIMIT: usize = 1024;
 
 /// Sends one line. A host without a log loses nothing but the line: standard error has it too.
 pub fn send(socket: &Path, name: &str, message: &str) {
-    let mut packet = format!("<{PRIORITY}>moyai[{name}]: {}", message.replace(char::is_control, " "));
+    let mut packet = format!("<{PRIORITY}>moyai[{name}]: {}", text::visible(&message.replace(['\n', '\t'], " ")));
     packet.truncate(packet.floor_char_boundary(LIMIT));
     if let Ok(sender) = UnixDatagram::unbound() {
         // A log that is stuck must not keep the exit code from cron.

@@ -37,17 +37,44 @@ const FOLDER: &str = "/etc/systemd/system";
 /// The first line of every unit of ours. A file without it is somebody else's.
 const MARK: &str = "# Made by `moyai systemd` from rules.rhai; changes of yours: systemctl edit";
 
-/// What the scripts may do, and why no more is taken from them.
+/// What is taken from the scripts, and why no more is.
 const HARDENING: &str = "\
 # moyai speaks to Docker's socket, writes /etc/hosts and signals nginx: it has to be root. What no
-# script of a Docker host needs is taken away. Not set: ProtectSystem= and ReadOnlyPaths= (the hosts
-# file is replaced in /etc), ProtectHome= (docker's contexts, ssh's keys), PrivateTmp=, PrivateDevices=
-# and all else that gives the unit mounts of its own (what a script mounts is to be seen by Docker),
-# NoNewPrivileges= (`sudo -u` in a script), MemoryDenyWriteExecute= (python, node).
-CapabilityBoundingSet=~CAP_MAC_ADMIN CAP_MAC_OVERRIDE CAP_SYS_BOOT CAP_SYS_MODULE CAP_SYS_RAWIO CAP_SYS_TIME CAP_SYSLOG
+# script of a Docker host needs is taken away. `systemd-analyze security` shows the sum. Left out:
+#   ProtectSystem=, ReadOnlyPaths=    the hosts file is replaced in /etc, and a script may call apt
+#   ProtectHome=                      docker's contexts and ssh's keys are there
+#   PrivateTmp=                       files in /tmp are handed to Docker, which has another /tmp then
+#   PrivateDevices=                   smartctl, FUSE and LUKS need devices
+#   PrivateNetwork=, IPAddressDeny=   sites, registries and backup servers are anywhere
+#   ProtectProc=, ProcSubset=         moyai finds nginx, and what a command left behind, in /proc
+#   NoNewPrivileges=                  `sudo -u` in a script, and sendmail
+#   MemoryDenyWriteExecute=           node, python and java write code at run time
+#   RestrictNamespaces= but for user  unshare, and `moyai private-host`
+#   CAP_SYS_ADMIN, CAP_SYS_PTRACE     mount in a script; /proc/PID/exe of nginx
+#   CAP_NET_ADMIN, CAP_NET_RAW        ip, iptables, ping
+#   @mount, @privileged, @resources   mount, chown, nice
+# A mount of a script is seen by what moyai runs, and not by Docker: for that, write a .mount unit.
+CapabilityBoundingSet=~CAP_AUDIT_CONTROL CAP_AUDIT_READ CAP_AUDIT_WRITE CAP_BLOCK_SUSPEND CAP_BPF CAP_IPC_LOCK \
+CAP_LEASE CAP_MAC_ADMIN CAP_MAC_OVERRIDE CAP_PERFMON CAP_SYS_BOOT CAP_SYS_MODULE CAP_SYS_PACCT CAP_SYS_RAWIO \
+CAP_SYS_TIME CAP_SYS_TTY_CONFIG CAP_SYSLOG CAP_WAKE_ALARM
+ProtectKernelTunables=yes
+ProtectKernelModules=yes
+ProtectKernelLogs=yes
+ProtectControlGroups=yes
+ProtectClock=yes
+# ProtectClock= allows the clock's device alone, and so forbids the others: they are allowed again.
+DeviceAllow=block-* rwm
+DeviceAllow=char-* rwm
+ProtectHostname=yes
 LockPersonality=yes
 RestrictRealtime=yes
+RestrictSUIDSGID=yes
+RestrictNamespaces=~user
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
 SystemCallArchitectures=native
+SystemCallFilter=~@clock @cpu-emulation @module @obsolete @raw-io @reboot @swap
+SystemCallErrorNumber=EPERM
+UMask=0077
 # moyai ends what its scripts leave behind. An nginx that has no unit, and that a script had to
 # start, is to stay.
 KillMode=process
@@ -72,7 +99,7 @@ impl Systemd {
                 let blank = if number > 0 { "\n" } else { "" };
                 run.print(&format!("{blank}# {}\n{}", self.dir.join(name).display(), text.trim_end()));
             }
-            return Ok(0);
+            return run.cancel.check().map(|()| 0);
         }
         let ours = self.ours()?;
         if ours.is_empty() {

@@ -18,7 +18,7 @@ pub mod words;
 
 use crate::api::basics::{self, End};
 use crate::api::{self, Context};
-use crate::run::{Error, Result, Run, exit};
+use crate::run::{Cause, Error, Place, Result, Run, exit, text};
 use check::Options;
 use load::Source;
 use program::{Program, Resolver};
@@ -60,13 +60,14 @@ pub fn build(context: &Context) -> Engine {
     let run = context.run.clone();
     engine.on_debug(move |text, source, position| {
         let line = position.line().unwrap_or(0);
-        run.note(&format!("{}:{line}: {text}", source.unwrap_or_default()));
+        run.note(&format!("{}:{line}: {}", source.unwrap_or_default(), text::indented(text)));
     });
     let run = context.run.clone();
     // A look at the clock costs more than most operations: every 64th is often enough.
     let ending = context.clone();
     engine.on_progress(move |count| {
-        let over = ending.ends() || (count % 64 == 0 && run.cancel.cause().is_some());
+        let asked = count % 64 == 0 || run.is_unheard();
+        let over = ending.ends() || (asked && run.cancel.cause().is_some());
         over.then_some(Dynamic::UNIT)
     });
     #[allow(deprecated)]
@@ -192,6 +193,15 @@ fn read(run: &Run, engine: &Engine, source: &Source) -> Result<(Program, Options
     Ok((program, options))
 }
 
+/// A script that was stopped in the middle: says where, since what follows was not done.
+fn stopped(error: Error, place: &Place) -> Error {
+    let line = place.line;
+    Error {
+        message: format!("{}: the script stopped at line {line}, and what follows was not done", error.message),
+        ..error
+    }
+}
+
 fn run_here(run: &Arc<Run>, context: Context, mut engine: Engine, source: &Source, words: &[String]) -> Result<Ended> {
     let (program, options) = read(run, &engine, source)?;
     let program = Arc::new(program);
@@ -203,6 +213,7 @@ fn run_here(run: &Arc<Run>, context: Context, mut engine: Engine, source: &Sourc
     let explain = |error: Box<EvalAltResult>| {
         let (inner, place) = report::innermost(&program, &error);
         let mut ours = match (inner, run.cancel.cause()) {
+            (_, Some(cause @ Cause::Closed(_))) => stopped(cause.error(), &place),
             (EvalAltResult::ErrorTerminated(..), Some(cause)) => cause.error(),
             // A signal that a `catch` has put into other words still is what ended the script.
             (_, Some(cause)) => return report::of_script(&engine, &program, &error).exit(cause.error().exit),
@@ -215,11 +226,11 @@ fn run_here(run: &Arc<Run>, context: Context, mut engine: Engine, source: &Sourc
     let mut end = context.take_end();
     let mut error = match (&end, result) {
         (Some(_), _) => None,
-        (None, Ok(())) => run.cancel.cause().map(crate::run::Cause::error),
+        (None, Ok(())) => run.cancel.cause().map(Cause::error),
         (None, Err(error)) => Some(explain(error)),
     };
     if context.has_deferred() {
-        run.cancel.clear(Some(DEFERRED));
+        run.clean_up(DEFERRED);
         let deferred = context.run_deferred(&engine);
         match (context.take_end(), deferred) {
             (Some(last), _) => end = end.or(Some(last)),
@@ -227,6 +238,10 @@ fn run_here(run: &Arc<Run>, context: Context, mut engine: Engine, source: &Sourc
             (None, Err(deferred)) => run.note(&format!("warning: what was deferred failed: {}", explain(deferred))),
             (None, Ok(())) => {}
         }
+    }
+    // The last lines may be the ones that nobody got.
+    if error.is_none() && end.as_ref().is_none_or(|end| matches!(end, End::Exit(0))) {
+        error = run.lost_output();
     }
     // What stopped a replay counts, whatever a `catch` has made of it.
     let well = error.is_none() && end.is_none();

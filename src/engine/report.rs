@@ -5,7 +5,7 @@ use super::load::Source;
 use super::names;
 use super::program::Program;
 use crate::api::Context;
-use crate::run::{Error, Place, Report};
+use crate::run::{Error, Place, Report, text};
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use rhai::{Dynamic, Engine, EvalAltResult, LexError, Map, ParseError, ParseErrorType, Position};
 
@@ -21,13 +21,17 @@ impl Report {
         let byte = |column: usize| self.text.char_indices().nth(column).map_or(self.text.len(), |(byte, _)| byte);
         let start = byte(self.place.column.saturating_sub(1));
         let end = byte(self.place.column.saturating_sub(1) + self.length.max(1)).max(start);
+        // Escapes are longer than what they show.
+        let shown = |end: usize| text::visible(&self.text[..end]).len();
+        let (line, start, end, message) =
+            (text::visible(&self.text), shown(start), shown(end), text::message(&self.message));
         // Words of the command line are in no file.
         let path = Some(self.place.path.as_str()).filter(|path| !path.is_empty());
-        let snippet = Snippet::source(self.text.as_str())
+        let snippet = Snippet::source(line.as_ref())
             .line_start(self.place.line)
             .path(path)
             .annotation(AnnotationKind::Primary.span(start..end));
-        renderer.render(&[Level::ERROR.primary_title(self.message.as_str()).element(snippet)])
+        renderer.render(&[Level::ERROR.primary_title(message.as_str()).element(snippet)])
     }
 }
 
@@ -36,16 +40,18 @@ pub fn render(error: &Error, colour: bool) -> String {
     let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
     let behind = |mut part: String, help: &Option<String>| {
         if !error.err.trim().is_empty() {
-            part = format!("{part}\n{}", error.err.trim_end());
+            part = format!("{part}\n  {}", said(error));
         }
         if let Some(help) = help {
+            let help = text::message(help);
             let help = renderer.render(&[Group::with_title(Level::HELP.secondary_title(help.as_str()))]);
             part = format!("{part}\n{help}");
         }
         part
     };
     if error.reports.is_empty() {
-        let title = Level::ERROR.primary_title(error.message.as_str());
+        let message = text::message(&error.message);
+        let title = Level::ERROR.primary_title(message.as_str());
         let mut part = renderer.render(&[Group::with_title(title)]);
         if let Some(place) = error.place.as_ref().filter(|place| !place.path.is_empty()) {
             part = format!("{part}\n --> {}", if place.line == 0 { place.path.clone() } else { place.to_string() });
@@ -54,6 +60,14 @@ pub fn render(error: &Error, colour: bool) -> String {
     }
     let parts = error.reports.iter().map(|report| behind(report.render(&renderer), &report.help));
     parts.collect::<Vec<_>>().join("\n\n")
+}
+
+/// The end of what a program said on standard error: why it failed is mostly in its last lines.
+fn said(error: &Error) -> String {
+    let err = error.err.trim_end();
+    let start = err.ceil_char_boundary(err.len().saturating_sub(text::OUTSIDE));
+    let before = text::left_out(error.err_before + start as u64);
+    text::indented(&text::visible(&(before + &err[start..]))).into_owned()
 }
 
 /// Adds the source line to an error of a script that has its place.

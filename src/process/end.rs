@@ -1,13 +1,15 @@
 //! Ending a command with all that it started.
 //!
-//! Each stage leads a session of its own, so its session id finds what stayed; what called
-//! `setsid` itself is found by its ancestors, or, once its parent is gone, by a marker in its
-//! environment. (Orphans come to moyai, the subreaper: they cannot hide behind pid 1.)
+//! Each stage leads a session of its own and is the subreaper of all that it starts (prctl(2)): what
+//! called `setsid`, lost its parent and emptied its environment is still a descendant of the stage.
+//! What outlives its stage comes to moyai, the next subreaper. There it is known because it was seen
+//! before, by a marker in its environment, or because no other command can have left it.
 
+use crate::run::lock;
 use rustix::process::{Pid, Signal, getpid, kill_process, set_child_subreaper};
-use std::collections::{HashMap, HashSet};
-use std::sync::Once;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, Once};
 use std::time::{Duration, Instant};
 
 /// Between TERM and KILL.
@@ -38,12 +40,36 @@ pub(super) fn adopt_orphans() {
     });
 }
 
-/// Ends the sessions of `leaders` and whatever carries one of `markers`.
-pub(super) fn end(leaders: &[Pid], markers: &[&str]) {
+/// The stages of all commands that this process has started and not yet collected.
+static STAGES: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
+
+/// A stage was started.
+pub(super) fn begin(stage: Pid) {
+    lock(&STAGES).insert(stage.as_raw_nonzero().get());
+}
+
+/// A stage has ended, and its number is free for another process.
+pub(super) fn forget(stage: Pid) {
+    lock(&STAGES).remove(&stage.as_raw_nonzero().get());
+}
+
+/// In the child, before it becomes the program: orphans of what that starts come to it.
+pub(super) fn adopt_own_orphans() {
+    // Without it (a sandbox) they come to moyai, where the marker finds them.
+    let _ = set_child_subreaper(Some(getpid()));
+}
+
+/// The processes that were seen to belong to a command: pid, and when it began.
+type Known = HashMap<i32, u64>;
+
+/// Ends the sessions of `leaders` and whatever carries one of `markers`; without markers (a
+/// `.daemon()`) only the leaders' own sessions. `since` is when the first stage began; see [`started`].
+pub(super) fn end(leaders: &[Pid], markers: &[&str], since: Option<u64>) {
     let begun = Instant::now();
     let mut signal = Signal::TERM;
+    let mut known = Known::new();
     loop {
-        let victims = victims(leaders, markers);
+        let victims = victims(leaders, markers, since, &mut known);
         if victims.is_empty() {
             return;
         }
@@ -66,31 +92,56 @@ pub(super) fn end(leaders: &[Pid], markers: &[&str]) {
 }
 
 /// The living processes that belong to the command.
-fn victims(leaders: &[Pid], markers: &[&str]) -> Vec<Pid> {
+fn victims(leaders: &[Pid], markers: &[&str], since: Option<u64>, known: &mut Known) -> Vec<Pid> {
     let own = getpid().as_raw_nonzero().get();
     let leaders: HashSet<i32> = leaders.iter().map(|pid| pid.as_raw_nonzero().get()).collect();
     let processes = processes();
-    let parents: HashMap<i32, i32> = processes.iter().map(|process| (process.pid, process.parent)).collect();
+    let all: HashMap<i32, &Process> = processes.iter().map(|process| (process.pid, process)).collect();
+    let is_root = |pid: i32| {
+        leaders.contains(&pid)
+            || known.get(&pid).is_some_and(|began| all.get(&pid).is_some_and(|process| process.began == *began))
+    };
     let descends = |pid: i32| {
         let mut at = pid;
         // A chain is as long as the process tree is deep; the bound is against a pid reused meanwhile.
         for _ in 0..64 {
-            if leaders.contains(&at) {
+            if is_root(at) {
                 return true;
             }
-            match parents.get(&at) {
-                Some(parent) if *parent > 1 => at = *parent,
+            match all.get(&at) {
+                Some(process) if process.parent > 1 => at = process.parent,
                 _ => return false,
             }
         }
         false
     };
+    // A stage of a pipe may have ended long before the others, and left an orphan without a marker.
+    // As long as no other command runs, nobody else can have.
+    let stages = lock(&STAGES).clone();
+    let alone = !markers.is_empty() && stages.iter().all(|stage| leaders.contains(stage));
+    let left = |process: &Process| {
+        let young = since.is_some_and(|since| process.began >= since);
+        alone && young && process.parent == own && !stages.contains(&process.pid) && !is_marked(process.pid)
+    };
     let belongs = |process: &Process| {
         process.pid != own
             && !process.zombie
-            && (leaders.contains(&process.session) || descends(process.pid) || marked(process.pid, markers))
+            && (leaders.contains(&process.session)
+                || descends(process.pid)
+                || marked(process.pid, markers)
+                || left(process))
     };
-    processes.iter().filter(|process| belongs(process)).filter_map(|process| Pid::from_raw(process.pid)).collect()
+    let found: Vec<&Process> = processes.iter().filter(|process| belongs(process)).collect();
+    let seen: Known = found.iter().map(|process| (process.pid, process.began)).collect();
+    let victims = found.iter().filter_map(|process| Pid::from_raw(process.pid)).collect();
+    known.extend(seen);
+    victims
+}
+
+/// Whether some command has left its marker there.
+fn is_marked(pid: i32) -> bool {
+    let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    environment.split(|byte| *byte == 0).any(|entry| entry.starts_with(MARKER.as_bytes()))
 }
 
 fn marked(pid: i32, markers: &[&str]) -> bool {
@@ -116,6 +167,8 @@ struct Process {
     pid: i32,
     parent: i32,
     session: i32,
+    /// In ticks since the host did.
+    began: u64,
     zombie: bool,
 }
 
@@ -130,7 +183,8 @@ fn processes() -> Vec<Process> {
         let zombie = matches!(fields.next()?, "Z" | "X");
         let parent = fields.next()?.parse().ok()?;
         let session = fields.nth(1)?.parse().ok()?;
-        Some(Process { pid, parent, session, zombie })
+        let began = fields.nth(15)?.parse().ok()?;
+        Some(Process { pid, parent, session, began, zombie })
     };
     entries.filter_map(|entry| stat(entry.file_name().to_str()?.parse().ok()?)).collect()
 }

@@ -20,7 +20,7 @@ pub use reads::{Grant, Level, Reason, Verdict, reads};
 pub use resolve::{not_found, resolve};
 pub use running::Running;
 
-use crate::run::{Error, Result, Run, exit};
+use crate::run::{Error, Result, Run, exit, text};
 use serde_json::json;
 use std::io::IsTerminal;
 use std::time::Duration;
@@ -59,6 +59,12 @@ pub struct Outcome {
     pub out: Vec<u8>,
     /// The end of standard error.
     pub err: Vec<u8>,
+    /// Bytes of standard error that came before that.
+    pub err_before: u64,
+    /// Bytes of standard output that were read and not kept; see [`Plan::keep`].
+    pub more: u64,
+    /// The SHA-256 of all of standard output, where only a part was kept.
+    pub digest: String,
     /// Each stage's status.
     pub statuses: Vec<Status>,
     /// How long it took.
@@ -70,14 +76,15 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Standard output as text, what is not UTF-8 kept readable.
+    /// Standard output as text, what is not UTF-8 kept readable. Says how much was not kept.
     pub fn text(&self) -> String {
-        String::from_utf8_lossy(&self.out).into_owned()
+        let text = String::from_utf8_lossy(&self.out);
+        text::cut(&text, text.len(), self.more).into_owned()
     }
 
-    /// The end of standard error as text.
+    /// The end of standard error as text. Says how much came before it.
     pub fn err_text(&self) -> String {
-        String::from_utf8_lossy(&self.err).into_owned()
+        text::left_out(self.err_before) + String::from_utf8_lossy(&self.err).as_ref()
     }
 
     /// The stage that decides: bash's pipefail, but an inner stage that was ended by SIGPIPE
@@ -178,7 +185,8 @@ pub fn judge(run: &Run, plan: &Plan, outcome: &Outcome) -> Result<()> {
         }
         error
     };
-    error.err = run.mask(&outcome.err_text());
+    error.err = run.mask(&String::from_utf8_lossy(&outcome.err));
+    error.err_before = outcome.err_before;
     error.place.clone_from(&plan.place);
     Err(error)
 }

@@ -1,7 +1,7 @@
 //! A command as a value: its stages, what goes in, where it goes out, how it is printed.
 
 use super::reads::{Grant, Level, Reason, is_risky, reads};
-use crate::run::{Error, Place, Result, Run, exit};
+use crate::run::{Error, Place, Result, Run, exit, text};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -66,6 +66,8 @@ pub struct Plan {
     pub daemon: bool,
     /// The output of an act is kept instead of going through.
     pub quiet: bool,
+    /// Maximum number of bytes of the output to keep; the rest is read and counted.
+    pub keep: Option<usize>,
     /// Changes something: printed, not started, under `--dry-run`.
     pub acts: bool,
     /// The script's author says that a `sh` only reads.
@@ -106,6 +108,7 @@ impl Plan {
             interactive: false,
             daemon: false,
             quiet: false,
+            keep: None,
             acts: false,
             reads: false,
             question: false,
@@ -248,6 +251,25 @@ pub fn quote(word: &str) -> String {
     if !word.is_empty() && word.chars().all(plain) {
         return word.to_owned();
     }
+    if word.contains(|char: char| text::is_hidden(char) && char != '\n' && char != '\t') {
+        return ansi_c(word);
+    }
     // A NUL cannot be an argument at all; it is refused where words are made.
     shlex::try_quote(word).map_or_else(|_| format!("'{}'", word.replace('\'', r"'\''")), |quoted| quoted.into_owned())
+}
+
+/// A word with characters that no reader sees, in bash's `$'...'`: the plan shows them, and the shell
+/// makes the same bytes of it.
+fn ansi_c(word: &str) -> String {
+    let mut quoted = "$'".to_owned();
+    for char in word.chars() {
+        match char {
+            '\'' | '\\' => quoted.extend(['\\', char]),
+            char if text::is_hidden(char) => {
+                quoted.extend(char.encode_utf8(&mut [0; 4]).bytes().map(|byte| format!("\\{byte:03o}")));
+            }
+            char => quoted.push(char),
+        }
+    }
+    quoted + "'"
 }

@@ -4,6 +4,7 @@ use super::plan::{Input, Output, Plan};
 use super::taping::Taping;
 use super::{CAPTURE, Outcome, READ_TIMEOUT, Status, TAIL, confine, end, resolve};
 use crate::run::{Cause, Error, Result, Run, Tail, cause, pipe, wait_for};
+use ring::digest::{Context, SHA256};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::fs::File;
 use std::io::{Seek, Write};
@@ -96,6 +97,7 @@ pub(super) fn spawn(plan: &Plan, ours: bool, scratch: Option<&Path>) -> Result<R
         let marker = end::marker();
         expression = expression.env(end::MARKER, &marker);
         let (name, alone, question) = (stage.argv[0].clone(), !plan.interactive, plan.question);
+        let daemon = plan.daemon;
         expression = expression.before_spawn(move |command| {
             // Programs put it in front of their messages: the name as the script has it.
             command.arg0(&name);
@@ -103,7 +105,7 @@ pub(super) fn spawn(plan: &Plan, ours: bool, scratch: Option<&Path>) -> Result<R
                 command.process_group(0);
                 return Ok(());
             }
-            if alone { own_session(command) } else { Ok(()) }
+            if alone { own_session(command, !daemon) } else { Ok(()) }
         });
         let started = match walls {
             Some(scratch) => confine::start(&expression, &plan.grant(stage), scratch),
@@ -111,7 +113,11 @@ pub(super) fn spawn(plan: &Plan, ours: bool, scratch: Option<&Path>) -> Result<R
         };
         let handle = started.map_err(|error| Error::new(format!("start `{}`: {}", stage.argv[0], cause(&error))))?;
         let pid = handle.pids().first().and_then(|pid| Pid::from_raw(*pid as i32));
+        pid.into_iter().for_each(end::begin);
         let watch = pid.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
+        if index == 0 && last > 0 {
+            running.since = pid.and_then(end::started);
+        }
         running.stages.push(Started { handle, pid, watch, marker, status: None });
     }
     Ok(running)
@@ -120,12 +126,18 @@ pub(super) fn spawn(plan: &Plan, ours: bool, scratch: Option<&Path>) -> Result<R
 /// A session of its own: with a mere process group, a `sudo` or `ssh` that asks on the terminal
 /// is stopped by SIGTTIN and hangs for ever. The price is a fork(2), which copies the tables of our
 /// memory and then each page that we write, where posix_spawn(3) borrows it: a millisecond or two.
+/// With `reaps`, what the program starts stays its descendant; see [`end`].
 #[allow(unsafe_code)]
-fn own_session(command: &mut std::process::Command) -> std::io::Result<()> {
-    // SAFETY: between fork and exec only async-signal-safe calls are allowed; setsid(2) is one,
-    // and nothing is allocated.
+fn own_session(command: &mut std::process::Command, reaps: bool) -> std::io::Result<()> {
+    // SAFETY: between fork and exec only async-signal-safe calls are allowed; setsid(2) and prctl(2)
+    // are system calls without more, and nothing is allocated.
     unsafe {
-        command.pre_exec(|| rustix::process::setsid().map(|_| ()).map_err(Into::into));
+        command.pre_exec(move || {
+            if reaps {
+                end::adopt_own_orphans();
+            }
+            rustix::process::setsid().map(|_| ()).map_err(Into::into)
+        });
     }
     Ok(())
 }
@@ -162,6 +174,8 @@ pub struct Running {
     /// How it ended, where nothing was started.
     answer: Option<Outcome>,
     taping: Option<Taping>,
+    /// When the first stage of a pipe began: it may have ended, and left something, before the others.
+    since: Option<u64>,
     settled: bool,
 }
 
@@ -176,6 +190,7 @@ impl Running {
             begun: Instant::now(),
             answer: answer.into(),
             taping: None,
+            since: None,
             settled: true,
         }
     }
@@ -191,14 +206,20 @@ impl Running {
     /// When the run is cancelled meanwhile, or when the command prints more than 64 MiB.
     pub fn wait(mut self, run: &Run) -> Result<Outcome> {
         let mut out = Vec::new();
+        let mut kept = self.plan.keep.map(|limit| (limit, 0_u64, Context::new(&SHA256)));
         let mut through = self.passes().then(|| Passage::new(&self.plan));
         let mut outcome = self.watch(run, &mut |bytes| {
             if let Some(through) = &mut through {
-                // A program that nobody hears any more is ended by SIGPIPE, as without us between.
-                return match run.bar.above(|| through.pass(run, bytes, &mut std::io::stdout())) {
-                    Ok(()) => ControlFlow::Continue(()),
-                    Err(_) => ControlFlow::Break(()),
-                };
+                // A standard output that is lost ends the run, and with it this program.
+                let text = through.pass(run, bytes);
+                return if run.put(text.as_bytes()) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) };
+            }
+            if let Some((limit, more, digest)) = &mut kept {
+                digest.update(bytes);
+                let (first, rest) = bytes.split_at(bytes.len().min(*limit - out.len()));
+                out.extend_from_slice(first);
+                *more += rest.len() as u64;
+                return ControlFlow::Continue(());
             }
             out.extend_from_slice(bytes);
             if out.len() > CAPTURE { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
@@ -208,10 +229,18 @@ impl Running {
                 .help("write it to a file with `.to_file(path)`, or go through it with `.lines()`"));
         }
         if let Some(through) = &mut through {
-            // As above; it has ended by now.
-            let _ = through.end(run, &mut std::io::stdout());
+            run.put(through.end(run).as_bytes());
+        }
+        // The program was ended by SIGPIPE, which is no fault of its own.
+        if let Some(cause @ Cause::Closed(_)) = run.cancel.cause() {
+            return Err(self.placed(cause.error()));
         }
         outcome.out = out;
+        if let Some((_, more, digest)) = kept {
+            let digest = digest.finish();
+            outcome.more = more;
+            outcome.digest = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        }
         Ok(outcome)
     }
 
@@ -229,12 +258,13 @@ impl Running {
         let mut through = self.passes().then(|| Passage::new(&self.plan));
         let outcome = self.watch_both(run, sink, &mut |bytes| {
             if let Some(through) = &mut through {
-                // Standard error that is gone loses these words, not the command.
-                let _ = run.bar.above(|| through.pass(run, bytes, &mut std::io::stderr()));
+                let text = through.pass(run, bytes);
+                to_stderr(run, &text);
             }
         });
         if let Some(through) = &mut through {
-            let _ = through.end(run, &mut std::io::stderr());
+            let text = through.end(run);
+            to_stderr(run, &text);
         }
         outcome
     }
@@ -353,6 +383,7 @@ impl Running {
         self.settled = true;
         let outcome = Outcome {
             err: tail.bytes().to_vec(),
+            err_before: tail.before(),
             statuses: self.stages.iter().filter_map(|stage| stage.status).collect(),
             seconds: self.begun.elapsed().as_secs_f64(),
             timed_out,
@@ -404,6 +435,9 @@ impl Running {
                     }),
                     Err(_) => Some(Status::Signal(9)),
                 };
+                if stage.status.is_some() {
+                    stage.pid.into_iter().for_each(end::forget);
+                }
             }
         }
     }
@@ -431,7 +465,7 @@ impl Running {
                 }
             }
         } else {
-            end::end(&pids, if self.plan.daemon { &[] } else { &markers });
+            end::end(&pids, if self.plan.daemon { &[] } else { &markers }, self.since);
         }
         let until = Instant::now() + end::GRACE;
         while !self.ended() && Instant::now() < until {
@@ -462,7 +496,8 @@ impl Passage {
         Self { label: plan.label.clone(), rest: Vec::new() }
     }
 
-    fn pass(&mut self, run: &Run, bytes: &[u8], to: &mut dyn Write) -> std::io::Result<()> {
+    /// What can go on of what has come.
+    fn pass(&mut self, run: &Run, bytes: &[u8]) -> String {
         self.rest.extend_from_slice(bytes);
         let whole = match self.label {
             Some(_) => self.rest.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1),
@@ -478,18 +513,24 @@ impl Passage {
             text = text.split_inclusive('\n').map(|line| format!("{label}: {line}")).collect();
         }
         run.keep(&text);
-        // In one write, so that lines stay whole beside others'.
-        to.write_all(text.as_bytes())
+        text
     }
 
-    fn end(&mut self, run: &Run, to: &mut dyn Write) -> std::io::Result<()> {
+    /// What is left at the end.
+    fn end(&mut self, run: &Run) -> String {
         let rest = std::mem::take(&mut self.rest);
         if rest.is_empty() {
-            return Ok(());
+            return String::new();
         }
         let end = if self.label.is_some() { "\n" } else { "" };
-        self.pass(run, &[&rest, end.as_bytes()].concat(), to)?;
+        let text = self.pass(run, &[&rest, end.as_bytes()].concat());
         // Half a character, which nothing completes.
-        to.write_all(String::from_utf8_lossy(&std::mem::take(&mut self.rest)).as_bytes())
+        text + String::from_utf8_lossy(&std::mem::take(&mut self.rest)).as_ref()
     }
+}
+
+/// Writes a program's words to standard error in one write, so that lines stay complete between those
+/// of others. A standard error that is gone loses these words, not the command.
+fn to_stderr(run: &Run, text: &str) {
+    let _ = run.bar.above(|| std::io::stderr().lock().write_all(text.as_bytes()));
 }

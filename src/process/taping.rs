@@ -99,8 +99,8 @@ pub(super) fn outcome(answer: &Value) -> Outcome {
             Some(Value::Array(codes)) => codes.iter().map(status).collect(),
             Some(code) => vec![status(code)],
         },
-        seconds: 0.0,
         planned: answer.get("planned").is_some(),
         timed_out: answer.get("timed_out").and_then(Value::as_f64).map(Duration::from_secs_f64),
+        ..Outcome::default()
     }
 }

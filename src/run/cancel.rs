@@ -1,11 +1,11 @@
 //! Why a run ends early, as one thing to wait on.
 
-use super::{Error, Result, exit, lock};
+use super::{Error, Result, exit, lock, out};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io::Write;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,8 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub struct Cancel {
     signal: Arc<AtomicUsize>,
-    closed: AtomicBool,
+    /// The number of the error that standard output has failed with, or 0.
+    closed: AtomicI32,
     wake: UnixStream,
     waker: UnixStream,
     deadline: Mutex<Option<Instant>>,
@@ -29,8 +30,8 @@ pub enum Cause {
     Signal(i32),
     /// The time limit of the run.
     TimeOut,
-    /// Nobody reads standard output any more.
-    Closed,
+    /// Standard output cannot be written any more; the number of the error.
+    Closed(i32),
 }
 
 impl Cause {
@@ -48,7 +49,7 @@ impl Cause {
             Self::TimeOut => Error::new("the run took longer than its time limit")
                 .help("give it more with `--timeout`")
                 .exit(exit::TIMED_OUT),
-            Self::Closed => Error::new("standard output was closed").exit(0),
+            Self::Closed(number) => out::error(number),
         }
     }
 }
@@ -60,18 +61,18 @@ impl Cancel {
         wake.set_nonblocking(true).map_err(socket)?;
         Ok(Self {
             signal: Arc::default(),
-            closed: AtomicBool::new(false),
+            closed: AtomicI32::new(0),
             wake,
             waker,
             deadline: Mutex::new(timeout.map(|limit| Instant::now() + limit)),
         })
     }
 
-    /// From now on INT, TERM and HUP end this run in good order.
+    /// From now on INT, TERM, QUIT and HUP end this run in good order.
     pub fn listen(&self) -> Result<()> {
-        use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+        use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
         let failed = |error: std::io::Error| Error::new(format!("listen for signals: {error}"));
-        for signal in [SIGINT, SIGTERM, SIGHUP] {
+        for signal in [SIGINT, SIGTERM, SIGQUIT, SIGHUP] {
             // The number first: whoever is woken must find it.
             signal_hook::flag::register_usize(signal, self.signal.clone(), signal as usize).map_err(failed)?;
             signal_hook::low_level::pipe::register(signal, self.waker.try_clone().map_err(failed)?).map_err(failed)?;
@@ -85,8 +86,8 @@ impl Cancel {
         self.wake();
     }
 
-    pub(super) fn close(&self) {
-        self.closed.store(true, Ordering::SeqCst);
+    pub(super) fn close(&self, number: i32) {
+        self.closed.store(number, Ordering::SeqCst);
         self.wake();
     }
 
@@ -98,7 +99,7 @@ impl Cancel {
     /// Why the run should end now, if it should.
     pub fn cause(&self) -> Option<Cause> {
         match self.signal.load(Ordering::SeqCst) {
-            0 if self.closed.load(Ordering::SeqCst) => Some(Cause::Closed),
+            0 if self.closed.load(Ordering::SeqCst) != 0 => Some(Cause::Closed(self.closed.load(Ordering::SeqCst))),
             0 if self.deadline().is_some_and(|deadline| Instant::now() >= deadline) => Some(Cause::TimeOut),
             0 => None,
             signal => Some(Cause::Signal(signal as i32)),
@@ -118,7 +119,7 @@ impl Cancel {
     /// Forgets what has happened and sets a new limit, so that clean-up can run.
     pub fn clear(&self, limit: Option<Duration>) {
         self.signal.store(0, Ordering::SeqCst);
-        self.closed.store(false, Ordering::SeqCst);
+        self.closed.store(0, Ordering::SeqCst);
         *lock(&self.deadline) = limit.map(|limit| Instant::now() + limit);
         let mut bytes = [0; 64];
         while matches!(std::io::Read::read(&mut (&self.wake), &mut bytes), Ok(read) if read > 0) {}

@@ -115,7 +115,7 @@ impl Tape {
     /// When the file cannot be written.
     pub fn write(&self, line: &Value) -> Result<()> {
         let Some((path, file)) = &self.written else { return Ok(()) };
-        let text = format!("{line}\n");
+        let text = format!("{}\n", super::text::visible(&line.to_string()));
         lock(file).write_all(text.as_bytes()).map_err(|error| failed("record to", path, &error))
     }
 

@@ -4,7 +4,7 @@
 //! come between (open(2)), so that any number of runs write at once without a lock. Only who turns
 //! the file over holds one. A line that a full disk or a power cut has torn is passed over.
 
-use crate::run::{Error, Result, Run, cause};
+use crate::run::{Error, Result, Run, cause, text};
 use chrono::{DateTime, Local, SecondsFormat};
 use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
@@ -75,7 +75,8 @@ fn line(run: &Run, end: &End<'_>) -> String {
     if end.exit != 0 {
         line["output"] = run.said().into();
     }
-    format!("{line}\n")
+    // serde_json escapes only what JSON must not hold.
+    format!("{}\n", text::visible(&line.to_string()))
 }
 
 fn put(run: &Run, path: &Path, line: &str) -> io::Result<()> {

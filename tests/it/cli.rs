@@ -144,26 +144,101 @@ fn a_script_can_be_a_program_of_its_own() {
     assert_eq!(gave(&command.output().unwrap()).ok(), "hello you\n");
 }
 
+// ---- Standard output that is lost ----
+
+/// What a moyai gives whose standard output is a pipe without a reader, full, or not there at all.
+fn unheard(world: &World, words: &[&str], how: &str) -> Gave {
+    let mut command = world.command(words);
+    command.stderr(Stdio::piped());
+    let output = match how {
+        "pipe" => {
+            let (read, write) = std::io::pipe().unwrap();
+            drop(read);
+            command.stdout(write).output()
+        }
+        "full" => command.stdout(std::fs::File::create("/dev/full").unwrap()).output(),
+        _ => {
+            let mut shell = std::process::Command::new("sh");
+            shell.args(["-c", "exec \"$@\" >&-", "sh"]).arg(command.get_program()).args(command.get_args()).env_clear();
+            shell.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+            shell.current_dir(world.path(".")).stdin(Stdio::null()).output()
+        }
+    };
+    gave(&output.unwrap())
+}
+
 #[test]
-fn a_closed_standard_output_ends_everything_quietly() {
+fn a_standard_output_that_is_lost_is_never_a_success() {
     let world = World::new();
     world.script("print", "for i in 0..1000000 { print(i); }");
     world.script("yes", "cmd(`yes`).run();");
-    for words in [
-        &["run", "print"][..],
-        &["run", "yes"],
-        &["list"],
+    world.script("last", "print(`the last line`);");
+    world.script("part", "cmd(`printf 'no newline'`).run();");
+    world.script("caught", "try { print(1); } catch {} try { print(2); } catch {}");
+    world.script("left", "defer(|| print(`only this`));");
+    world.script("exit", "print(1); exit(0);");
+    world.script("rules", "every(`0 3 * * *`, `last`);");
+    let runs = ["print", "yes", "last", "part", "caught", "left", "exit"].map(|name| vec!["run", name]);
+    let others = [
+        &["list"][..],
+        &["crontab"],
         &["api"],
+        &["next", "0 3 * * *"],
+        &["systemd"],
+        &["doctor"],
+        &["check"],
         &["run", "--help"],
+        &["run", "--version"],
+        &["run", "last", "--help"],
         &["--help"],
+        &["--version"],
+        &["list", "--help"],
         &["completions", "bash"],
-    ] {
-        let (read, write) = std::io::pipe().unwrap();
-        drop(read);
-        let output = world.command(words).stdout(write).stderr(Stdio::piped()).output().unwrap();
-        let gave = gave(&output);
-        assert_eq!((gave.code, gave.err.as_str()), (0, ""), "{words:?}");
+    ];
+    for words in runs.iter().map(Vec::as_slice).chain(others) {
+        for (how, code) in [("pipe", 141), ("full", 1), ("closed", 1)] {
+            let gave = unheard(&world, words, how);
+            assert_eq!(gave.code, code, "{words:?} {how}: {}", gave.err);
+            let (said, run) = (gave.err.as_str(), runs.iter().any(|run| run == words));
+            match how {
+                // As `ls | head -0`: without a word, unless a script has not done its work.
+                "pipe" if !run => assert_eq!(said, "", "{words:?}"),
+                "full" => {
+                    assert!(said.contains("write to standard output: no space left on device"), "{words:?} {said}")
+                }
+                _ => assert!(said.contains("standard output is closed"), "{words:?} {how}: {said}"),
+            }
+        }
     }
+}
+
+#[test]
+fn a_script_whose_output_is_lost_says_where_it_stopped_does_no_more_and_cleans_up() {
+    let world = World::new();
+    let script = "defer(|| { print(`tidy`); file::write(`tidied`, ``); });\nprint(`one`);\nfile::write(`done`, ``);\n";
+    world.script("test", script);
+    for how in ["pipe", "full", "closed"] {
+        let gave = unheard(&world, &["run", "test"], how);
+        assert!(
+            gave.err.contains("the script stopped at line ") && gave.err.contains("what follows was not done"),
+            "{}",
+            gave.err
+        );
+        assert!(gave.err.contains("test.rhai:"), "{}", gave.err);
+        assert!(!world.path("done").exists(), "{how}");
+        std::fs::remove_file(world.path("tidied")).unwrap();
+    }
+}
+
+#[test]
+fn nobody_who_reads_standard_error_is_no_panic() {
+    let world = World::new();
+    let (read, write) = std::io::pipe().unwrap();
+    drop(read);
+    let output = world.command(["run", "nowhere"]).stderr(write.try_clone().unwrap()).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let output = world.command(["nowhere"]).stderr(write).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
 }
 
 #[test]

@@ -227,6 +227,56 @@ fn a_limit_is_waited_for_as_long_as_the_service_says() {
 }
 
 #[test]
+fn no_answer_silences_a_target_for_longer_than_an_hour_or_keeps_a_report_from_the_others() {
+    for wait in ["9223372036854775807", "99999999999999999999", "1e18", "inf", "Fri, 31 Dec 9999 23:59:59 GMT"] {
+        let services = Services::start();
+        services.tell(&["slack+HOST", "mastodon+HOST"]);
+        let err = services.send(&format!("first [wait {wait}]")).failed(1);
+        assert!(
+            err.contains("slack+") && err.contains("mastodon+") && err.contains("status 429"),
+            "{wait}: both are asked: {err}"
+        );
+        let later =
+            |seconds: i64| (chrono::Local::now() + chrono::TimeDelta::seconds(seconds)).format("%F %T").to_string();
+        let err = services.again(&later(3700)).failed(1);
+        assert!(err.contains("slack+") && err.contains("mastodon+"), "{wait}: both are asked again: {err}");
+    }
+}
+
+#[test]
+fn a_report_that_cannot_be_delivered_is_given_up_loudly_also_when_no_try_is_due() {
+    let services = Services::start();
+    services.tell(&["slack+HOST"]);
+    services.send("lost for ever [wait 99999999999999999999]").failed(1);
+    let later = |seconds: i64| (chrono::Local::now() + chrono::TimeDelta::seconds(seconds)).format("%F %T").to_string();
+    // The clock stood still for the service: its last try was a moment ago.
+    services.again(&later(172_000)).failed(1);
+    let err = services.again(&later(172_900)).failed(1);
+    assert!(err.contains("given up after two days: lost for ever"), "{err}");
+    assert_eq!(services.again(&later(173_000)).ok(), "", "once is enough");
+}
+
+#[test]
+fn what_a_report_has_from_outside_acts_on_no_terminal() {
+    let world = World::new();
+    world.program("bin/tw", "#!/bin/sh\nprintf %s \"$1\" >told\n");
+    world.script("config", "const TELL = [\"tw\"];");
+    let script = "import \"lib/notify\" as notify; notify::send(\"a\\x1b[2J\\u202egpj\\u009bb\"); warn(\"c\\x1b]0;x\\x07\\nerror: d\"); print(#{ e: \"\\u009b\\x1b\" }.to_json()); die(\"f\\rg\");";
+    let gave = world.run_with_bin(&[], script);
+    assert_eq!(read(world.path("told")), "a\\u001b[2J\\u202egpj\\u009bb");
+    assert_eq!(gave.out, "{\"e\":\"\\u009b\\u001b\"}\n");
+    assert!(
+        gave.err.contains("warning: c\\u001b]0;x\\u0007\n  error: d\n") && gave.err.contains("f\\rg"),
+        "{}",
+        gave.err
+    );
+    let history = read(world.path("state/history.jsonl"));
+    for text in [gave.err, history] {
+        assert!(!text.contains(['\u{1b}', '\r', '\u{9b}', '\u{202e}']), "{text:?}");
+    }
+}
+
+#[test]
 fn a_wrong_or_missing_secret_is_one_sentence_and_keeps_no_other_from_it() {
     let services = Services::start();
     services.tell(&["x+HOST#nobody", "mastodon+HOST#phone", "fax+HOST", "ntfy+HOST/pier#phone"]);

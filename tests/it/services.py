@@ -64,6 +64,10 @@ class Service(http.server.BaseHTTPRequestHandler):
         if "[busy]" in self.text and (self.path, self.text) not in once:
             once.add((self.path, self.text))
             return self.answer(503, "Service Unavailable")
+        # An answer that would silence a target for ever.
+        for wait in ("9223372036854775807", "99999999999999999999", "1e18", "inf", "Fri, 31 Dec 9999 23:59:59 GMT"):
+            if f"[wait {wait}]" in self.text:
+                return self.answer(429, "later", [("Retry-After", wait)])
         path, _, query = self.path.partition("?")
         if path == "/2/tweets":
             return self.x()

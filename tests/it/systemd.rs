@@ -203,6 +203,27 @@ fn systemd_takes_every_unit() {
 
 #[test]
 #[ignore = "needs systemd-analyze: tests/run"]
+fn no_unit_is_more_exposed_than_6() {
+    for words in [&["--install"][..], &["--install", "--timers"]] {
+        let world = world();
+        world.install(words);
+        for name in world.units().iter().filter(|name| name.ends_with(".service")) {
+            let mut analyze = Command::new("systemd-analyze");
+            analyze
+                .args(["security", "--offline=yes", "--no-pager", "--threshold=60"])
+                .arg(world.path("units").join(name));
+            let said = gave(&analyze.output().unwrap());
+            assert_eq!(said.code, 0, "{name}: {}{}", said.out, said.err);
+            assert!(said.out.contains("Overall exposure level"), "{}", said.out);
+            for line in ["ProtectKernelTunables=yes", "ProtectClock=yes", "ProtectHostname=yes", "UMask=0077"] {
+                assert!(world.unit(name).lines().any(|other| other == line), "{name}: {line}");
+            }
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs systemd-analyze: tests/run"]
 fn a_timer_comes_when_cron_would() {
     let world = World::new();
     for line in [

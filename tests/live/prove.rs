@@ -117,6 +117,11 @@ fn a_backup_that_does_not_do_its_work_is_told_and_stays() {
     for (options, change, why) in [
         ("", "rm /www/index.html", "status 404"),
         ("", "echo others >/www/index.html", "\"the words\" is not on the page, it says \"others\" after 3 s"),
+        (
+            "--label 'moyai.proof=/bin/busybox yes | /bin/busybox head -c 60000000; printf \"\\033[2J\"; exit 3'",
+            "true",
+            "and 59 MB more",
+        ),
         ("--label 'moyai.proof=cat /none'", "true", "\"cat /none\" ended with status 1: cat: can't open '/none'"),
         ("--label 'moyai.proof=cat /proc/sys/kernel/hostname'", "true", "\"cat /proc/sys/kernel/hostname\" prints "),
         (&*format!("{healthy} 'echo oh; exit 1'"), "true", "it is unhealthy: oh"),
@@ -131,6 +136,7 @@ fn a_backup_that_does_not_do_its_work_is_told_and_stays() {
         host.sh(&format!("docker exec web sh -c 'rm() {{ /bin/busybox rm $1; }}; {change}'")).ok();
         let err = host.script("backup web --tag v1 --prove").failed(1);
         assert!(err.contains("base:v1 of web is not proven: ") && err.contains(why), "{why}: {err}");
+        assert!(err.len() < 40_000 && !err.contains('\u{1b}'), "{} bytes", err.len());
         assert!(err.contains("1 of 1 backups are not proven, or not elsewhere: web"), "{err}");
         assert!(proofs(&mut host).starts_with("web:v1 false "), "{}", proofs(&mut host));
         assert!(host.script("backups").ok().contains("FAILED 20"));

@@ -254,6 +254,27 @@ fn a_signal_half_way_takes_the_site_back() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
+fn a_removal_that_was_killed_before_the_reload_is_finished_by_the_next_run() {
+    for next in ["site remove one.jp", "hosts-sync"] {
+        let mut host = host(&[("blog", 80)]);
+        site(&mut host, "add one.jp --to blog").ok();
+        // An nginx that kills moyai as soon as the site's file is gone.
+        let killer =
+            "#!/bin/sh\n[ -e /etc/nginx/sites-available/one.jp ] && exec /usr/sbin/nginx \"$@\"\nkill -9 $PPID\n";
+        std::fs::create_dir(host.path("bin")).unwrap();
+        std::fs::write(host.path("bin/nginx"), killer).unwrap();
+        host.sh("chmod +x bin/nginx; PATH=\"$PWD/bin:$PATH\" \"$moyai\" run site remove one.jp; exit $?").failed(137);
+        let serves = "curl -s -H 'Host: one.jp' http://127.0.0.1/ | grep -q 'Host: one.jp'";
+        host.sh(&format!("[ ! -e /etc/nginx/sites-available/one.jp ] && {serves}")).ok();
+        host.sh(&format!("\"$moyai\" run {next}")).ok();
+        host.until(10, &format!("! {serves}"));
+        // It is owed no longer.
+        assert_eq!(host.sh("\"$moyai\" run -n hosts-sync").ok(), "", "{next}");
+    }
+}
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
 fn the_plan_pasted_into_a_shell_does_what_the_run_does() {
     let look = "cat /etc/hosts; cd /etc/nginx; head -n 99 sites-available/*; ls -l sites-enabled | cut -d' ' -f1,9-; curl -s -H 'Host: one.jp' http://127.0.0.1/";
     for (before, words) in [

@@ -1,7 +1,7 @@
 //! What a write is in a plan: lines for a shell.
 
 use crate::process::quote;
-use crate::run::{Result, Run};
+use crate::run::{Result, Run, text};
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -66,7 +66,7 @@ pub(super) fn pour(arrow: &str, path: &Path, bytes: &[u8]) -> String {
 
 /// The bytes as text, if a terminal takes it as it is.
 fn plain(bytes: &[u8]) -> Option<&str> {
-    let odd = |char: char| char.is_control() && char != '\n' && char != '\t';
+    let odd = |char: char| text::is_hidden(char) && char != '\n' && char != '\t';
     std::str::from_utf8(bytes).ok().filter(|text| !text.contains(odd))
 }
 

@@ -28,7 +28,7 @@ pub(super) enum Source {
     Text(ImmutableString),
     List(Arc<[ImmutableString]>),
     File(PathBuf),
-    Command(Arc<Run>, Plan),
+    Command(Arc<Run>, Box<Plan>),
 }
 
 #[derive(Clone, Debug)]
@@ -228,7 +228,7 @@ impl Lines {
 
     /// The lines that a command prints; it is run at each use.
     pub fn of_command(run: Arc<Run>, plan: Plan) -> Self {
-        Self::of(Source::Command(run, plan))
+        Self::of(Source::Command(run, plan.into()))
     }
 
     pub(super) fn then(mut self, step: Step) -> Self {

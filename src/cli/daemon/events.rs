@@ -5,13 +5,45 @@ use crate::process::{self, Plan};
 use crate::run::{Result, Run};
 use chrono::Utc;
 use serde_json::Value;
+use std::io::Write;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
+use tempfile::NamedTempFile;
 
 /// Between two tries to reach an engine that is away: at first, and at most.
 const PAUSE: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(60)];
+
+/// Linux takes no variable that is longer than 128 KiB (`MAX_ARG_STRLEN` of execve(2)).
+const LONGEST: usize = 64 * 1024;
+/// How the names of files with a burst of events begin.
+const BURST: &str = "events-";
+
+/// What a script gets of the events that it runs for: the variable, and the file that is behind it for
+/// a burst. The file is gone with the value.
+pub fn handed(run: &Run, events: String) -> ((String, String), Option<NamedTempFile>) {
+    if events.len() > LONGEST {
+        let file = tempfile::Builder::new().prefix(BURST).tempfile_in(&run.options.places.locks);
+        let written = file.and_then(|mut file| file.write_all(events.as_bytes()).map(|()| file));
+        if let Ok(file) = written {
+            return (("MOYAI_EVENTS_FILE".into(), file.path().display().to_string()), Some(file));
+        }
+    }
+    // Where no file can be written, the first events are better than no run.
+    let end = events.floor_char_boundary(LONGEST);
+    let end = if end < events.len() { events[..end].rfind('\n').unwrap_or(end) } else { end };
+    (("MOYAI_EVENTS".into(), events[..end].to_owned()), None)
+}
+
+/// Removes what a daemon that was killed has left.
+pub fn tidy(run: &Run) {
+    let entries = std::fs::read_dir(&run.options.places.locks).into_iter().flatten().flatten();
+    for entry in entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(BURST)) {
+        // What cannot be removed is left: it is in nobody's way.
+        let _ = std::fs::remove_file(entry.path());
+    }
+}
 
 /// A thread that listens; it ends when its run is ended.
 #[derive(Debug)]
@@ -92,6 +124,30 @@ fn listen(run: &Run, actions: &[&'static str], to: &Sender<Message>) -> Result<(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_burst_of_events_comes_in_a_file_that_goes_with_the_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut options = crate::run::Options::default();
+        options.places.locks = folder.path().to_owned();
+        let run = Run::new(options).unwrap();
+        let few = handed(&run, "container start blog".into());
+        assert_eq!(few.0, ("MOYAI_EVENTS".to_owned(), "container start blog".to_owned()));
+        let burst = vec![format!("container start {}", "x".repeat(250)); 1000].join("\n");
+        let ((name, path), file) = handed(&run, burst.clone());
+        assert_eq!(name, "MOYAI_EVENTS_FILE");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), burst);
+        drop(file);
+        assert!(!std::path::Path::new(&path).exists());
+        std::fs::write(folder.path().join("events-old"), "").unwrap();
+        tidy(&run);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+        // Without a folder for it the run has a part, in complete lines.
+        drop(folder);
+        let ((name, part), _) = handed(&run, burst.clone());
+        assert!(name == "MOYAI_EVENTS" && part.len() <= LONGEST && part.lines().all(|line| burst.contains(line)));
+        assert!(part.lines().all(|line| line.len() == 266));
+    }
 
     #[test]
     fn an_engine_that_stays_away_is_asked_ever_less_often() {

@@ -28,7 +28,7 @@ use rustix::time::{
     Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
 };
 use serde_json::Value;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -89,13 +89,14 @@ struct Service {
 }
 
 impl Daemon {
-    /// Runs the rules until TERM or INT; HUP reads them anew.
+    /// Runs the rules until TERM, QUIT or INT; HUP reads them anew.
     pub fn main(&self) -> Result<i32> {
         let mut options = Options::default();
         options.scripts = self.common.scripts.clone().or(options.scripts);
         let run = Run::new(options)?;
         process::leave_orphans();
         let _alone = lock::hold(&run, "daemon")?;
+        events::tidy(&run);
         let mut service = Service::new(run.clone())?;
         let rules = engine::rules::rules(&run);
         service.take(rules.inspect_err(|error| service.tell_of_no_rules(error))?);
@@ -113,7 +114,7 @@ impl Service {
         let timer = timerfd_create(TimerfdClockId::Realtime, TimerfdFlags::CLOEXEC);
         let timer = Arc::new(timer.map_err(|error| failed("make a timer", &error.into()))?);
         let mut signals =
-            Signals::new([SIGHUP, SIGINT, SIGTERM]).map_err(|error| failed("listen for signals", &error))?;
+            Signals::new([SIGHUP, SIGINT, SIGQUIT, SIGTERM]).map_err(|error| failed("listen for signals", &error))?;
         let to = sender.clone();
         let thread = |name: &str| std::thread::Builder::new().name(name.into()).stack_size(STACK);
         let listening =
@@ -357,8 +358,8 @@ impl Service {
         words.push(task.rule.script.clone());
         words.extend(task.rule.args.iter().cloned());
         let mut plan = Plan::act(words);
-        let events = std::mem::take(&mut task.events).join("\n");
-        plan.stages[0].env.push(("MOYAI_EVENTS".into(), events));
+        let (variable, burst) = events::handed(&self.run, std::mem::take(&mut task.events).join("\n"));
+        plan.stages[0].env.push(variable);
         if task.failed > 0 {
             plan.stages[0].env.push((RUNG.into(), "1".into()));
         }
@@ -380,6 +381,7 @@ impl Service {
         let thread = std::thread::Builder::new().name("job".into()).stack_size(STACK);
         let watching = thread.spawn(move || {
             let result = watch(&run, running, voice, &name);
+            drop(burst);
             // A daemon that has ended has ended this run too.
             let _ = to.send(Message::Ended(number, result));
         });

@@ -1,5 +1,6 @@
 //! What a service tells systemd, and the journal. Without systemd it tells nobody.
 
+use crate::run::text;
 use rustix::fs::fstat;
 use std::io::Write;
 use std::os::linux::net::SocketAddrExt;
@@ -52,7 +53,7 @@ impl Voice {
     /// Says something; each line gets its priority, as sd-daemon(3) has it.
     pub fn say(self, priority: u8, text: &str) {
         let prefix = if self.journal { format!("<{priority}>") } else { String::new() };
-        let lines: String = text.lines().map(|line| format!("{prefix}{line}\n")).collect();
+        let lines: String = text::visible(text).lines().map(|line| format!("{prefix}{line}\n")).collect();
         // Nobody is left to tell when standard error is gone.
         let _ = std::io::stderr().lock().write_all(lines.as_bytes());
     }

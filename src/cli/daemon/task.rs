@@ -19,7 +19,7 @@ const AGAIN: [[Duration; 2]; 2] =
     [[Duration::from_secs(60), Duration::from_secs(3600)], [Duration::from_secs(1), Duration::from_secs(300)]];
 
 /// A script hears of so many events at most.
-const TOLD: usize = 500;
+const TOLD: usize = 10_000;
 
 /// A rule at work.
 #[derive(Debug)]

@@ -1,0 +1,65 @@
+//! Standard output: closed, full or fine.
+
+use super::{Error, cause};
+use crate::run::exit;
+use rustix::io::Errno;
+use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+
+/// Whether there was no standard output when the program began (`>&-`). Rust opens `/dev/null` in
+/// its place before `main`, where every write succeeds.
+static MISSING: AtomicBool = AtomicBool::new(false);
+
+extern "C" fn look() {
+    // SAFETY: F_GETFD only asks for the flags of a number; that is allowed for one that is not open.
+    #[allow(unsafe_code)]
+    let flags = unsafe { libc::fcntl(1, libc::F_GETFD) };
+    MISSING.store(flags < 0, Ordering::Relaxed);
+}
+
+/// The C library calls what is in this section before `main`, and so before Rust's start.
+#[used]
+#[allow(unsafe_code)]
+// SAFETY: the section holds pointers to functions without arguments; this one allocates nothing.
+#[unsafe(link_section = ".init_array")]
+static LOOK: extern "C" fn() = look;
+
+/// Writes all of it to standard output, now.
+///
+/// # Errors
+/// Those of write(2), and EBADF when the program was started without a standard output.
+pub fn write(bytes: &[u8]) -> io::Result<()> {
+    if MISSING.load(Ordering::Relaxed) {
+        return Err(Errno::BADF.into());
+    }
+    let mut out = io::stdout().lock();
+    out.write_all(bytes)?;
+    out.flush()
+}
+
+/// The error of a write that failed with this number.
+pub fn error(number: i32) -> Error {
+    match Errno::from_raw_os_error(number) {
+        // As a shell says it of a program that SIGPIPE ends.
+        Errno::PIPE => Error::new("standard output is closed").exit(exit::CLOSED),
+        Errno::BADF => Error::new("standard output is closed"),
+        errno => Error::new(format!("write to standard output: {}", cause(&errno.into()))),
+    }
+}
+
+/// The first failure of standard output in a run.
+#[derive(Debug, Default)]
+pub struct Lost(AtomicI32);
+
+impl Lost {
+    /// Keeps a failure; gives its number if it is the first.
+    pub fn keep(&self, error: &io::Error) -> Option<i32> {
+        let number = error.raw_os_error().unwrap_or(Errno::IO.raw_os_error());
+        self.0.compare_exchange(0, number, Ordering::SeqCst, Ordering::SeqCst).is_ok().then_some(number)
+    }
+
+    /// The number of the first failure.
+    pub fn number(&self) -> Option<i32> {
+        Some(self.0.load(Ordering::Relaxed)).filter(|number| *number != 0)
+    }
+}

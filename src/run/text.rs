@@ -1,0 +1,134 @@
+//! Text on its way to a person: the one filter of every sink.
+//!
+//! Containers, sites, images and other users write a part of what moyai shows. Nothing in that may
+//! act on a terminal, reorder a line, or hide: what no reader sees is shown as an escape. The escapes
+//! are those of JSON, so that JSON that passes through stays the same JSON.
+
+use std::borrow::Cow;
+use std::fmt::Write;
+
+/// Maximum length, in bytes, of a piece of text from outside in a message.
+pub const OUTSIDE: usize = 4096;
+
+/// Whether a reader does not see this character, or a terminal obeys it.
+///
+/// These are the control characters (C0, DEL, C1), the line separators of Unicode, the bidirectional
+/// controls (UAX 9), and what else has the category Cf or is a filler without a shape (UAX 44,
+/// `Default_Ignorable_Code_Point`). Variation selectors stay: emoji and Japanese names need them.
+pub fn is_hidden(char: char) -> bool {
+    matches!(char,
+        '\0'..='\x1f' | '\x7f'..='\u{9f}' | '\u{ad}' | '\u{34f}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}'
+        | '\u{890}'..='\u{891}' | '\u{8e2}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180e}'
+        | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}'
+        | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{110bd}' | '\u{110cd}' | '\u{13430}'..='\u{1343f}'
+        | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e00ff}' | '\u{e01f0}'..='\u{e0fff}')
+}
+
+/// The text with every hidden character as an escape of JSON. Tab and newline stay.
+pub fn visible(text: &str) -> Cow<'_, str> {
+    let odd = |char: char| is_hidden(char) && char != '\n' && char != '\t';
+    if !text.contains(odd) {
+        return text.into();
+    }
+    let mut shown = String::with_capacity(text.len() + 16);
+    for char in text.chars() {
+        match char {
+            '\r' => shown.push_str("\\r"),
+            char if odd(char) => {
+                for unit in char.encode_utf16(&mut [0; 2]) {
+                    // Writing to a string does not fail.
+                    let _ = write!(shown, "\\u{unit:04x}");
+                }
+            }
+            char => shown.push(char),
+        }
+    }
+    shown.into()
+}
+
+/// The text with two spaces before each line but the first, so that no line of it is taken for one of
+/// moyai's own.
+pub fn indented(text: &str) -> Cow<'_, str> {
+    let text = text.trim_end_matches('\n');
+    if text.contains('\n') { text.replace('\n', "\n  ").into() } else { text.into() }
+}
+
+/// At most `limit` bytes of a text, and how much more there is.
+///
+/// `beyond` counts bytes of the text that were not kept at all.
+pub fn cut(text: &str, limit: usize, beyond: u64) -> Cow<'_, str> {
+    let end = text.floor_char_boundary(limit);
+    match (text.len() - end) as u64 + beyond {
+        0 => text.into(),
+        more => format!("{}... and {} more", &text[..end], size(more)).into(),
+    }
+}
+
+/// A line that says how much of a text came before what is shown; nothing for nothing.
+pub fn left_out(before: u64) -> String {
+    if before == 0 { String::new() } else { format!("({} before this are left out)\n", size(before)) }
+}
+
+/// Text from outside for a message: visible, indented, at most 4 KiB of it.
+pub fn outside(text: &str) -> String {
+    indented(&visible(&cut(text, OUTSIDE, 0))).into_owned()
+}
+
+/// A complete message: visible, indented, and bounded. The bound is wider than that of [`outside`], so
+/// that the count in a piece which was cut already stays.
+pub fn message(text: &str) -> String {
+    indented(&visible(&cut(text, 8 * OUTSIDE, 0))).into_owned()
+}
+
+/// A number of bytes for a person, in powers of 1000.
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..10_000 => format!("{bytes} bytes"),
+        10_000..1_000_000 => format!("{} kB", bytes / 1000),
+        _ => format!("{} MB", bytes / 1_000_000),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn what_acts_on_a_terminal_or_hides_is_shown_as_an_escape() {
+        for (text, shown) in [
+            ("\x1b[2J\x1b]0;x\x07", "\\u001b[2J\\u001b]0;x\\u0007"),
+            ("fine\rbad \x08\x7f", "fine\\rbad \\u0008\\u007f"),
+            ("\u{9b}2J \u{85}", "\\u009b2J \\u0085"),
+            ("\u{202e}gpj.exe\u{2066}\u{200f}\u{61c}", "\\u202egpj.exe\\u2066\\u200f\\u061c"),
+            ("a\u{200b}b\u{2060}\u{feff}\u{ad}\u{3164}", "a\\u200bb\\u2060\\ufeff\\u00ad\\u3164"),
+            ("\u{e0041}\u{2028}", "\\udb40\\udc41\\u2028"),
+            ("a\tb\nなんとか.jp 舫い ☀\u{fe0f} 😀", "a\tb\nなんとか.jp 舫い ☀\u{fe0f} 😀"),
+        ] {
+            assert_eq!(visible(text), shown, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_later_line_is_not_taken_for_one_of_moyais_own() {
+        assert_eq!(outside("no\nerror: all is lost\n"), "no\n  error: all is lost");
+    }
+
+    #[test]
+    fn a_long_text_is_cut_and_the_rest_is_counted() {
+        assert_eq!(cut(&"x".repeat(60_000_000), OUTSIDE, 0).len(), OUTSIDE + "... and 59 MB more".len());
+        assert_eq!(cut("ああ", 4, 0), "あ... and 3 bytes more");
+        assert_eq!(cut("ab", 4, 60_000_000), "ab... and 60 MB more");
+        assert_eq!(cut("ab", 4, 0), "ab");
+    }
+
+    proptest! {
+        #[test]
+        fn json_that_passes_the_filter_is_the_same_json(text in any::<String>()) {
+            let json = serde_json::to_string(&text).unwrap();
+            let shown = visible(&json).into_owned();
+            prop_assert!(!shown.contains(is_hidden));
+            prop_assert_eq!(serde_json::from_str::<String>(&shown).unwrap(), text);
+        }
+    }
+}
