@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::net::{IpAddr, SocketAddr};
+use std::os::fd::AsFd;
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant};
 use tls::{Authorities, Tls};
@@ -44,6 +45,7 @@ struct Options {
     redirects: u32,
     limit: u64,
     address: Option<String>,
+    inside: Option<u32>,
     family: IpFamily,
     connect: Option<Duration>,
     body: Option<String>,
@@ -52,13 +54,14 @@ struct Options {
 }
 
 /// What `http::get` takes, and what else `get_all` does.
-const OPTIONS: [&str; 13] = [
+const OPTIONS: [&str; 14] = [
     "address",
     "basic",
     "bearer",
     "body",
     "connect",
     "headers",
+    "inside",
     "ip",
     "limit",
     "method",
@@ -81,6 +84,7 @@ impl Options {
             redirects: 5,
             limit: 4 * 1024 * 1024,
             address: None,
+            inside: None,
             family: IpFamily::Any,
             connect: None,
             body: None,
@@ -126,6 +130,9 @@ impl Options {
                     self.workers = number().filter(|number| *number > 0).ok_or_else(|| bad("a number from 1"))? as usize
                 }
                 "address" => self.address = Some(text().ok_or_else(|| bad("an address"))?),
+                "inside" => {
+                    self.inside = Some(number().filter(|pid| *pid > 0).ok_or_else(|| bad("the id of a process"))?)
+                }
                 "method" => self.method = text().ok_or_else(|| bad("a word"))?.to_ascii_uppercase(),
                 "headers" => {
                     let headers = value.read_lock::<Map>().ok_or_else(|| bad("a map"))?;
@@ -293,6 +300,33 @@ fn whereto(request: &Request) -> std::result::Result<(Url, Option<Fixed>), Strin
 }
 
 fn exchange(
+    client: &Client,
+    request: &Request,
+    begun: Instant,
+    expiry: &Arc<Mutex<Option<i64>>>,
+    page: &mut Page,
+) -> std::result::Result<(), Fault> {
+    let Some(pid) = request.options.inside else { return answered(client, request, begun, expiry, page) };
+    // A thread of its own: setns(2) moves the calling thread only, and this one never comes back.
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(move || {
+            enter(pid)?;
+            answered(client, request, begun, expiry, page)
+        });
+        thread.join().unwrap_or_else(|_| Err(format!("the request in the network of process {pid} panicked").into()))
+    })
+}
+
+/// Moves this thread into the network namespace of a process.
+fn enter(pid: u32) -> std::result::Result<(), String> {
+    let path = format!("/proc/{pid}/ns/net");
+    let failed = |error: &dyn std::fmt::Display| format!("enter the network of process {pid}: {path}: {error}");
+    let space = std::fs::File::open(&path).map_err(|error| failed(&error))?;
+    let kind = rustix::thread::LinkNameSpaceType::Network;
+    rustix::thread::move_into_link_name_space(space.as_fd(), Some(kind)).map_err(|error| failed(&error))
+}
+
+fn answered(
     client: &Client,
     request: &Request,
     begun: Instant,
@@ -696,7 +730,8 @@ pub fn tell(run: &Arc<Run>, url: &str, text: &str, limit: Duration) -> Result<()
 /// Options: `timeout` for all of it (`"10s"`), `connect` for the connection, `headers` (a map),
 /// `basic` (`"user:password"`), `bearer` (a token), `method`, `body`, `redirects` (5), `limit` of the
 /// unpacked body in bytes (4 MiB), `address` to ask instead of the one that the name has
-/// (`"172.17.0.2"`, `"127.0.0.1:8080"`, as `curl --resolve`), `ip` (4 or 6), `workers` at once (32).
+/// (`"172.17.0.2"`, `"127.0.0.1:8080"`, as `curl --resolve`), `inside` with the id of a process to
+/// connect from that process's network namespace (needs root), `ip` (4 or 6), `workers` at once (32).
 /// A method that acts is sent by `post`; with `reads: true` you say that here it changes nothing.
 #[export_module]
 mod http {
