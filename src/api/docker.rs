@@ -4,6 +4,7 @@
 //! many containers there are. Read are the fields that engines from 1.9 to 29 have in common.
 
 pub mod engine;
+mod labels;
 mod list;
 mod memory;
 mod picked;
@@ -221,11 +222,15 @@ impl Commit {
     }
 }
 
+/// Returns whether a character cannot be in the name of a LABEL instruction.
+fn odd_in_label(char: char) -> bool {
+    char.is_whitespace() || char.is_control() || "\"'\\$=".contains(char)
+}
+
 /// A LABEL instruction as the engine's Dockerfile parser reads it: between double quotes the
 /// backslash keeps itself, the quote and the dollar from their meaning, and a line ends all.
 fn label(name: &str, value: &str) -> Result<String> {
-    let special = |char: char| char.is_whitespace() || char.is_control() || "\"'\\$=".contains(char);
-    if name.is_empty() || name.contains(special) {
+    if name.is_empty() || name.contains(odd_in_label) {
         return Err(Error::new(format!("commit: `{name}` cannot be the name of a label")));
     }
     if value.contains(['\n', '\r', '\0']) {
@@ -263,7 +268,9 @@ fn commit(run: &Run, name: &str, reference: &str, options: &Map) -> Result<Map> 
     if !options.pause {
         words.push(no_pause(run)?);
     }
-    words.extend(options.changes.iter().flat_map(|change| ["--change", change]));
+    // A label cannot be removed, only emptied. Those that the caller asked for come last, and so count.
+    let identities = labels::identities(container).map(|name| label(name, "")).collect::<Result<Vec<_>>>()?;
+    words.extend(identities.iter().chain(&options.changes).flat_map(|change| ["--change", change]));
     words.extend([name, reference]);
     let outcome = match call(run, &Plan::act(words)) {
         Err(error) => {
@@ -342,7 +349,9 @@ mod docker {
     /// is up; `oom` says that the kernel took something of it for want of memory. `health` is `""` without a health check. A mount's `source` is the volume's name, or
     /// the folder on the host. Addresses are `""` where there is none; a container that shares
     /// another's network has the other's, or, while that is down, one network `container:OTHER` of
-    /// the driver `container`.
+    /// the driver `container`. A label of compose or Swarm (`com.docker.compose.*`, `com.docker.swarm.*`,
+    /// `com.docker.stack.*`) is left out when it is empty or comes from the image: it then says
+    /// nothing about this container.
     ///
     /// Errors: when the engine cannot be reached; an unreadable list is never an empty one.
     ///
@@ -668,7 +677,20 @@ mod docker {
         Ok(super::commit(&Context::of(&call).run, name, reference, &Map::new())?)
     }
 
-    /// Makes an image of a container, with labels, or without pausing it.
+    /// Returns whether a label makes another program count a container as its own, such as
+    /// `com.docker.compose.project` or `traefik.enable`. A backup image has it empty.
+    ///
+    /// - `name`: the label's name.
+    ///
+    /// ```rhai
+    /// assert(docker::is_identity("com.docker.compose.project"));
+    /// ```
+    pub fn is_identity(name: &str) -> bool {
+        labels::is_identity(name)
+    }
+
+    /// Makes an image of a container, with labels, or without pausing it. It empties the
+    /// labels by which other programs count the container as theirs, such as `com.docker.compose.*`.
     ///
     /// - `name`, `reference`: as in the shorter form.
     /// - `options`: `labels`, a map of names and values of one line; `pause`, true unless said.

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::net::{IpAddr, SocketAddr};
+use std::os::fd::AsFd;
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant};
 use tls::{Authorities, Tls};
@@ -55,6 +56,7 @@ struct Options {
     redirects: u32,
     limit: u64,
     address: Option<String>,
+    inside: Option<u32>,
     family: IpFamily,
     connect: Option<Duration>,
     body: Option<String>,
@@ -64,13 +66,14 @@ struct Options {
 }
 
 /// What `http::get` takes, and what else `get_all` does.
-const OPTIONS: [&str; 14] = [
+const OPTIONS: [&str; 15] = [
     "address",
     "basic",
     "bearer",
     "body",
     "connect",
     "headers",
+    "inside",
     "ip",
     "limit",
     "method",
@@ -94,6 +97,7 @@ impl Options {
             redirects: 5,
             limit: 4 * 1024 * 1024,
             address: None,
+            inside: None,
             family: IpFamily::Any,
             connect: None,
             body: None,
@@ -141,6 +145,9 @@ impl Options {
                     self.workers = number().filter(|number| *number > 0).ok_or_else(|| bad("a number from 1"))? as usize
                 }
                 "address" => self.address = Some(text().ok_or_else(|| bad("an address"))?),
+                "inside" => {
+                    self.inside = Some(number().filter(|pid| *pid > 0).ok_or_else(|| bad("the id of a process"))?)
+                }
                 "method" => self.method = text().ok_or_else(|| bad("a word"))?.to_ascii_uppercase(),
                 "headers" => {
                     let headers = value.read_lock::<Map>().ok_or_else(|| bad("a map"))?;
@@ -308,6 +315,33 @@ fn whereto(request: &Request) -> std::result::Result<(Url, Option<Fixed>), Strin
 }
 
 fn exchange(
+    client: &Client,
+    request: &Request,
+    begun: Instant,
+    expiry: &Arc<Mutex<Option<i64>>>,
+    page: &mut Page,
+) -> std::result::Result<(), Fault> {
+    let Some(pid) = request.options.inside else { return answered(client, request, begun, expiry, page) };
+    // A thread of its own: setns(2) moves the calling thread only, and this one never comes back.
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(move || {
+            enter(pid)?;
+            answered(client, request, begun, expiry, page)
+        });
+        thread.join().unwrap_or_else(|_| Err(format!("the request in the network of process {pid} panicked").into()))
+    })
+}
+
+/// Moves this thread into the network namespace of a process.
+fn enter(pid: u32) -> std::result::Result<(), String> {
+    let path = format!("/proc/{pid}/ns/net");
+    let failed = |error: &dyn std::fmt::Display| format!("enter the network of process {pid}: {path}: {error}");
+    let space = std::fs::File::open(&path).map_err(|error| failed(&error))?;
+    let kind = rustix::thread::LinkNameSpaceType::Network;
+    rustix::thread::move_into_link_name_space(space.as_fd(), Some(kind)).map_err(|error| failed(&error))
+}
+
+fn answered(
     client: &Client,
     request: &Request,
     begun: Instant,

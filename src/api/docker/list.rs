@@ -1,6 +1,6 @@
 //! What the engine says of containers and images, as maps.
 
-use super::{ask, at, inspect, json, picked, text};
+use super::{ask, at, inspect, json, labels as identity, picked, text};
 use crate::api::{map, optional};
 use crate::run::{Error, Result, Run};
 use chrono::DateTime;
@@ -159,16 +159,32 @@ pub fn containers(run: &Run, all: bool) -> Result<Array> {
             drivers.learn(&network);
         }
     }
+    // Only the image tells an inherited label from the container's own.
+    let asked: BTreeSet<&str> = containers.values().filter_map(identity::image_to_ask).collect();
+    let asked: Vec<&str> = asked.into_iter().collect();
+    let images = if asked.is_empty() { Vec::new() } else { inspect(run, &["image", "inspect"], &asked)? };
+    let images: HashMap<&str, &Value> = images.iter().map(|image| (text(image, "/Id"), image)).collect();
     // A container that vanished between the two calls is in the rows only.
     let found = rows.iter().filter_map(|row| Some((row, containers.get(text(row, "/ID"))?)));
     let found = found.filter(|(_, full)| (all || is_up(full)) && at(full, PROOF).is_none());
-    Ok(found.map(|(row, full)| container(text(row, "/Status"), full, &containers, &drivers).into()).collect())
+    Ok(found.map(|(row, full)| container(text(row, "/Status"), full, &containers, &drivers, &images).into()).collect())
 }
 
 /// A container for a script.
-fn container(status: &str, full: &Value, others: &HashMap<String, Value>, drivers: &Drivers) -> Map {
+fn container(
+    status: &str,
+    full: &Value,
+    others: &HashMap<String, Value>,
+    drivers: &Drivers,
+    images: &HashMap<&str, &Value>,
+) -> Map {
     let image = text(full, "/Config/Image");
     let image_id = text(full, "/Image");
+    let mut own = labels(full);
+    own.retain(|name, value| {
+        let value = value.clone().into_string().unwrap_or_default();
+        !identity::is_project(name) || identity::is_own(name, &value, images.get(image_id).copied())
+    });
     let (repository, tag) = repository(image, image_id);
     let health = Some(text(full, "/State/Health/Status")).filter(|health| *health != "none").unwrap_or_default();
     let mounts = full.get("Mounts").and_then(Value::as_array).into_iter().flatten().map(|mount| {
@@ -211,7 +227,7 @@ fn container(status: &str, full: &Value, others: &HashMap<String, Value>, driver
         ("state", text(full, "/State/Status").into()),
         ("status", status.into()),
         ("health", health.into()),
-        ("labels", labels(full).into()),
+        ("labels", own.into()),
         ("created", seconds(text(full, "/Created"))),
         ("started", seconds(text(full, "/State/StartedAt"))),
         ("exit_code", optional(exit_code.filter(|_| !up))),

@@ -4,7 +4,7 @@
 //! image says is taken off, and what is left was asked for. The flags and their fields are those of
 //! docker/cli, cli/command/container/opts.go; what the engine adds is in moby, daemon/create.go.
 
-use super::{ask, at, checked, inspect_fields, json, list_at, near, text};
+use super::{ask, at, checked, inspect_fields, json, labels, list_at, near, text};
 use crate::api::map;
 use crate::run::{Error, Result, Run};
 use rhai::{Array, Map};
@@ -410,7 +410,10 @@ impl Recipe {
         }
         for (name, value) in config["Labels"].as_object().into_iter().flatten() {
             let has = |config: &Value| config["Labels"].get(name) == Some(value);
-            if !has(&around.own) && !has(&around.image) && !BACKUP_LABELS.contains(&&**name) {
+            // A backup has it emptied. What only the image said of compose or Swarm was never believed.
+            let emptied =
+                around.image["Labels"].get(name).is_some_and(|value| value == "") && !labels::is_project(name);
+            if (!has(&around.own) || emptied) && !has(&around.image) && !BACKUP_LABELS.contains(&&**name) {
                 self.option("--label", format!("{name}={}", shown(value)));
             }
         }
@@ -564,6 +567,8 @@ impl Recipe {
         ] {
             for (field, value) in mount[group].as_object().into_iter().flatten().filter(|(_, value)| !is_empty(value)) {
                 match (known.iter().find(|(name, _)| name == field), &**field) {
+                    // Compose 2 sets it. The directory exists: the old container has it mounted.
+                    (None, "CreateMountpoint") => {}
                     (Some((_, key)), _) => fields.push(format!("{key}={}", shown(value))),
                     (None, "Labels") => {
                         let labels = value.as_object().into_iter().flatten();

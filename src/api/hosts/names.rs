@@ -55,7 +55,11 @@ impl Container {
             further.extend(aliases.into_iter().filter(|alias| !alias.contains('.')));
         }
         let labels = map.get("labels").map(as_map).transpose()?.unwrap_or_default();
-        let label = |name: &str| labels.get(&*format!("com.docker.compose.{name}")).map(ToString::to_string);
+        // An empty one is what a backup image has of them.
+        let label = |name: &str| {
+            let value = labels.get(&*format!("com.docker.compose.{name}")).map(ToString::to_string);
+            value.filter(|value| !value.is_empty())
+        };
         // `docker compose run` makes one that stands for no service.
         if let Some(service) = label("service")
             && !label("oneoff").is_some_and(|oneoff| oneoff.eq_ignore_ascii_case("true"))
@@ -606,6 +610,10 @@ mod tests {
         assert_eq!(read(&text(labels, network)), "web web.blog");
         assert_eq!(read(&text(&format!(r#"{labels}, "com.docker.compose.oneoff": "True""#), "")), "");
         assert_eq!(read(&text("", network)), "web");
+        let empty = r#""com.docker.compose.project": "", "com.docker.compose.service": """#;
+        assert_eq!(read(&text(empty, "")), "");
+        let without = r#""com.docker.compose.project": "", "com.docker.compose.service": "web""#;
+        assert_eq!(read(&text(without, "")), "web");
         assert_eq!(read(r#"#{name: "blog", state: "running", networks: []}"#), "");
     }
 }
