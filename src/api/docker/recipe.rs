@@ -567,8 +567,6 @@ impl Recipe {
         ] {
             for (field, value) in mount[group].as_object().into_iter().flatten().filter(|(_, value)| !is_empty(value)) {
                 match (known.iter().find(|(name, _)| name == field), &**field) {
-                    // Compose 2 sets it. The directory exists: the old container has it mounted.
-                    (None, "CreateMountpoint") => {}
                     (Some((_, key)), _) => fields.push(format!("{key}={}", shown(value))),
                     (None, "Labels") => {
                         let labels = value.as_object().into_iter().flatten();
