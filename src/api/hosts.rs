@@ -8,6 +8,7 @@ use super::{Context, Fallible, docker, file, map};
 use crate::process::{self, Plan};
 use crate::run::{Error, Result, Run, exit};
 use crate::store::{lock, replace};
+pub use names::Needed;
 use names::{Container, Line, Scene};
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Engine, Map, exported_module};
@@ -196,7 +197,7 @@ fn newline(before: &[u8], behind: &[u8]) -> &'static [u8] {
 #[derive(Debug, Default)]
 pub struct Wishes {
     /// Names that nginx needs.
-    pub needed: Vec<String>,
+    pub needed: Vec<Needed>,
     /// Whether the lines of the script of 2014 go into the block.
     pub adopt: bool,
 }
@@ -210,13 +211,15 @@ impl Wishes {
             };
             match name.as_str() {
                 "sites" => {
-                    let upstream = |site: &Dynamic| {
-                        let name = site.read_lock::<Map>().and_then(|site| site.get("upstream").cloned());
-                        name.and_then(|name| name.into_string().ok())
-                            .ok_or_else(|| wrong("what `nginx::sites()` gives"))
+                    let needed = |site: &Dynamic| {
+                        let site = site.read_lock::<Map>()?;
+                        let is = |flag: &str| site.get(flag).is_some_and(|value| value.as_bool() == Ok(true));
+                        let name = site.get("upstream").cloned()?.into_string().ok()?;
+                        Some(Needed { name, listens: is("listens"), missing: is("missing") })
                     };
                     let sites = value.read_lock::<Array>().ok_or_else(|| wrong("an array"))?;
-                    wishes.needed = sites.iter().map(upstream).collect::<Result<_>>()?;
+                    let needed = |site| needed(site).ok_or_else(|| wrong("what `nginx::sites()` or `names()` gives"));
+                    wishes.needed = sites.iter().map(needed).collect::<Result<_>>()?;
                 }
                 "adopt" => wishes.adopt = value.as_bool().map_err(|_| wrong("true or false"))?,
                 _ => {
@@ -319,11 +322,18 @@ pub struct Look {
 ///
 /// # Errors
 /// When it cannot be read, or has only a part of the block's marks.
-pub fn look(run: &Run, containers: &Array, needed: Vec<String>) -> Result<Look> {
+pub fn look(run: &Run, containers: &Array, needed: Vec<Needed>) -> Result<Look> {
     let containers = containers.iter().map(Container::from_map).collect::<Result<Vec<_>>>()?;
     let bytes = file::read_bytes(Path::new(HOSTS))?;
     let change = propose(run, &containers, &bytes, HOSTS, &Wishes { needed, adopt: false })?.1;
     Ok(Look { change, old: adopt(&bytes, HOSTS, &containers)?.1 })
+}
+
+/// Returns the names of this host's hosts file that are held for nginx.
+pub fn held() -> Vec<String> {
+    let bytes = std::fs::read(HOSTS).unwrap_or_default();
+    let is_held = |entry: &Entry| [names::PLACEHOLDER, names::LISTENER].contains(&entry.address.to_string().as_str());
+    entries(&bytes).filter(is_held).flat_map(|entry| entry.names).collect()
 }
 
 /// Whether a path leads to this host's own hosts file.
@@ -450,14 +460,15 @@ mod hosts {
     /// Like `hosts::update`, with what a host's nginx needs besides.
     ///
     /// - `containers`, `path`: as in the shorter forms.
-    /// - `options`: `sites`, what `nginx::sites()` gives: a name in them that nobody has, and that
-    ///   nothing else on this host resolves, gets `255.255.255.255`, so that nginx starts and
-    ///   answers for this site with 502. A name with a dot is left to its name server, unless it
-    ///   is a container's or was in the block before. `adopt`: true moves the loose
-    ///   `172.17.x.x NAME` lines of the script of 2014 into the block, those whose NAME is a
+    /// - `options`: `sites`, what `nginx::names()` or `nginx::sites()` gives. A name in them that nobody
+    ///   has, and that nothing else on this host resolves, gets `255.255.255.255`, so that nginx starts
+    ///   and answers for this site with 502; with `listens: true` it gets `127.255.255.254`, where nginx
+    ///   can listen. A name with a dot is left to its name server, unless it is a container's, or was in
+    ///   the block before, or has `missing: true`: nginx says that nobody knows it. `adopt`: true moves
+    ///   the loose `172.17.x.x NAME` lines of the script of 2014 into the block, those whose NAME is a
     ///   container.
     ///
-    /// Returns what `hosts::update` returns; `waiting` holds the names that got `255.255.255.255`.
+    /// Returns what `hosts::update` returns; `waiting` has the names that are held like this.
     ///
     /// Errors: as `hosts::update`.
     ///

@@ -1,12 +1,12 @@
 //! `nginx`: the nginx of this host: test, reload with proof, and what its configuration proxies to.
 
-pub mod config;
-
 use super::{Context, Fallible, docker, map, optional};
+use crate::host::nginx::config::{self, Config, Directive};
+use crate::host::nginx::sites::{self, Listen, Server, Site};
+use crate::host::nginx::{names, route, write};
 use crate::process::{self, Plan, Stage, cause};
 use crate::run::{Error, Result, Run};
 use crate::store::lock;
-use config::Directive;
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Engine, Map, exported_module};
 use rustix::time::{ClockId, clock_gettime};
@@ -135,7 +135,8 @@ struct Tested {
     ok: bool,
     message: String,
     place: Option<(String, i64)>,
-    missing: Option<String>,
+    /// A name that nobody knows, and whether nginx would listen at its address.
+    missing: Option<(String, bool)>,
 }
 
 /// The text behind a level, without the time, the name and the process in front of it.
@@ -159,8 +160,7 @@ impl Tested {
         }
         let place = message.rsplit_once(" in ").and_then(|(_, place)| place.rsplit_once(':'));
         let place = place.and_then(|(file, line)| Some((file.to_owned(), line.parse().ok()?)));
-        let missing = message.split_once("host not found in upstream \"").and_then(|(_, rest)| rest.split_once('"'));
-        let missing = missing.and_then(|(name, _)| config::host(name));
+        let missing = names::missing(&message).filter(|_| !ok);
         Self { ok, place: place.filter(|_| !ok), missing, message }
     }
 
@@ -211,7 +211,7 @@ fn reload(context: &Context) -> Result<()> {
     if !tested.ok {
         let error = Error::new(format!("{what} nginx: {}", tested.message));
         return Err(match (tested.missing, tested.place) {
-            (Some(name), _) => error.help(format!(
+            (Some((name, _)), _) => error.help(format!(
                 "nothing of that name is known to this host: is the container `{name}` running, and in the hosts file?"
             )),
             (None, Some((file, line))) => {
@@ -278,13 +278,14 @@ pub fn is_running(context: &Context) -> Result<bool> {
     Ok(layout.master(&config::read(&layout.conf).unwrap_or_default()).is_some())
 }
 
-/// The names that nginx needs, each behind the server that needs it; none on a host without nginx.
+/// The names that nginx resolves when it starts, with those of `held` that its configuration still has; none
+/// on a host without nginx.
 ///
 /// # Errors
 /// When its configuration cannot be read.
-pub fn needed(context: &Context) -> Result<Vec<(String, String)>> {
+pub fn needed(context: &Context, held: &[String]) -> Result<Vec<names::Name>> {
     let Some(layout) = Layout::of(context)? else { return Ok(Vec::new()) };
-    Ok(config::list(&config::read(&layout.conf)?).into_iter().map(|site| (site.server, site.upstream)).collect())
+    Ok(names::needed(&Config::read(&layout.conf)?, held))
 }
 
 /// Whether nginx has still to read a file.
@@ -310,18 +311,91 @@ pub fn is_older(context: &Context, path: &str) -> Result<bool> {
     Ok(started <= i128::from(changed.ctime()) * 1_000_000_000 + i128::from(changed.ctime_nsec()))
 }
 
+fn number(value: usize) -> Dynamic {
+    i64::try_from(value).unwrap_or_default().into()
+}
+
+fn array<T>(all: impl IntoIterator<Item = T>, to: impl Fn(T) -> Dynamic) -> Dynamic {
+    all.into_iter().map(to).collect::<Array>().into()
+}
+
+fn listen(way: &Listen) -> Dynamic {
+    map([("address", way.address.clone().into()), ("tls", way.tls.into()), ("default", way.default.into())]).into()
+}
+
 /// A site as scripts have it.
-fn row(site: &config::Site) -> Dynamic {
-    let way = |listen: &config::Listen| -> Dynamic {
-        map([("address", listen.address.clone().into()), ("tls", listen.tls.into())]).into()
-    };
+fn row(site: &Site) -> Dynamic {
     Dynamic::from(map([
         ("server", site.server.clone().into()),
         ("upstream", site.upstream.clone().into()),
         ("port", optional(site.port.map(i64::from))),
         ("file", site.file.as_ref().into()),
-        ("line", i64::try_from(site.line).unwrap_or_default().into()),
-        ("listen", site.listen.iter().map(way).collect::<Array>().into()),
+        ("line", number(site.line)),
+        ("listen", array(&site.listen, listen)),
+    ]))
+}
+
+/// The upstreams that an address of a server leads to.
+fn upstreams(sites: &[Site]) -> Dynamic {
+    array(sites, |site| {
+        Dynamic::from(map([
+            ("upstream", site.upstream.clone().into()),
+            ("port", optional(site.port.map(i64::from))),
+            ("file", site.file.as_ref().into()),
+            ("line", number(site.line)),
+        ]))
+    })
+}
+
+/// A server as scripts have it.
+fn server(all: &sites::Map<'_>, server: &Server<'_>) -> Dynamic {
+    let mut locations: Vec<(Option<&Directive>, Vec<Site>)> = Vec::new();
+    for (pass, location) in sites::passes(server.block) {
+        let found = all.sites(server, pass, pass.value().unwrap_or_default());
+        let same = |(other, _): &(Option<&Directive>, _)| match (other, location) {
+            (Some(one), Some(other)) => std::ptr::eq(*one, other),
+            (one, other) => one.is_none() && other.is_none(),
+        };
+        match locations.iter_mut().find(|one| same(one)) {
+            Some((_, sites)) => sites.extend(found),
+            None => locations.push((location, found)),
+        }
+    }
+    let location = |(location, sites): (Option<&Directive>, Vec<Site>)| {
+        let (modifier, path) = location.and_then(route::pattern).unwrap_or(("", ""));
+        let (modifier, path): (Dynamic, Dynamic) = (modifier.into(), path.into());
+        Dynamic::from(map([("modifier", modifier), ("path", path), ("upstreams", upstreams(&sites))]))
+    };
+    let way = server.listen.first().filter(|_| server.http);
+    let paths = way.map_or_else(Vec::new, |way| {
+        let scheme = if way.tls { "https" } else { "http" };
+        let ask = |path: String| {
+            let mut url = url::Url::parse(&format!("{scheme}://{}/", way.address)).ok()?;
+            url.set_path(&path);
+            let named = server.names.iter().find(|name| {
+                name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(&byte))
+                    && !name.is_empty()
+                    && !name.starts_with('.')
+            });
+            if let Some(name) = named {
+                url.set_host(Some(name)).ok()?;
+            }
+            let route::End::Pass(pass, address) = route::ask(server, &url) else { return None };
+            let sites = all.sites(server, pass, &address);
+            let path = url.path().to_owned();
+            (!sites.is_empty()).then(|| Dynamic::from(map([("path", path.into()), ("upstreams", upstreams(&sites))])))
+        };
+        route::paths(server.block).into_iter().filter_map(ask).collect()
+    });
+    Dynamic::from(map([
+        ("names", array(&server.names, |name| (*name).into())),
+        ("listen", array(&server.listen, listen)),
+        ("tls", server.listen.iter().any(|way| way.tls).into()),
+        ("http", server.http.into()),
+        ("file", server.block.file.as_ref().into()),
+        ("line", number(server.block.line)),
+        ("locations", array(locations, location)),
+        ("paths", paths.into()),
     ]))
 }
 
@@ -330,9 +404,10 @@ fn row(site: &config::Site) -> Dynamic {
 mod nginx {
     /// Tests the configuration: `nginx -t`.
     ///
-    /// Returns `#{ok, message, file, line, missing}`: `message` is nginx's own words, or its
-    /// warnings; `file` and `line` say where, `missing` is the name of a site that is not known to
-    /// this host; the three are `()` where they do not apply.
+    /// Returns `#{ok, message, file, line, missing, listens}`: `message` is nginx's own words, or its
+    /// warnings; `file` and `line` say where; `missing` is the first name, in whatever directive, that
+    /// this host does not know; the three are `()` where they do not apply. `listens` is true where
+    /// nginx would listen at that name's address.
     ///
     /// Errors: when nginx is not installed, and when only root could test it; never for a
     /// configuration that is wrong.
@@ -344,12 +419,14 @@ mod nginx {
     pub fn test(call: NativeCallContext) -> Fallible<Map> {
         let tested = Tested::run(&Context::of(&call).run)?;
         let (file, line) = tested.place.unzip();
+        let (missing, listens) = tested.missing.unzip();
         Ok(map([
             ("ok", tested.ok.into()),
             ("message", tested.message.into()),
             ("file", optional(file)),
             ("line", optional(line)),
-            ("missing", optional(tested.missing)),
+            ("missing", optional(missing)),
+            ("listens", listens.unwrap_or(false).into()),
         ]))
     }
 
@@ -417,15 +494,16 @@ mod nginx {
         Ok(context.run.told(&format!("nginx::older_than {path}"), Some(false), || is_older(&context, path))?)
     }
 
-    /// The names that nginx passes requests on to, read from its configuration; it need not be one
-    /// that nginx accepts.
+    /// The names that nginx passes requests to, read from its configuration. It need not be a
+    /// configuration that nginx accepts.
     ///
-    /// Returns an array of `#{server, upstream, port, file, line, listen}`: the `server_name`s with blanks
-    /// between, or `upstream NAME` for a block that no server uses; the name in a `proxy_pass` (or
-    /// another `..._pass`) without its port, each name of an `upstream` block for itself; the port where
-    /// that is asked in plain http, else `()`; where it stands; `listen` holds `#{address, tls}` for each
-    /// way to ask the server from this host over http, such as `"127.0.0.1:80"`. Sockets and names from
-    /// variables are left out.
+    /// Returns an array of `#{server, upstream, port, file, line, listen}`. `server` has the
+    /// `server_name`s with spaces between, or `upstream NAME` for a block that no server uses.
+    /// `upstream` is the name in a `proxy_pass` (or another `..._pass`) without its port; each name of an
+    /// `upstream` block has a row of its own. `port` is where nginx asks it in plain http, else `()`.
+    /// `file` and `line` say where the name is. `listen` has `#{address, tls, default}` for each way to ask
+    /// the server from this host over http, such as `"127.0.0.1:80"`. Sockets and names from variables
+    /// are left out.
     ///
     /// Errors: when nginx is not installed, or when its configuration cannot be read.
     ///
@@ -436,20 +514,89 @@ mod nginx {
     pub fn sites(call: NativeCallContext) -> Fallible<Array> {
         let context = Context::of(&call);
         let real = || {
-            let list = config::list(&config::read(&Layout::need(&context)?.conf)?);
-            Ok(list.iter().map(row).collect::<Array>())
+            let config = Config::read(&Layout::need(&context)?.conf)?;
+            Ok(sites::Map::of(&config).all().iter().map(row).collect::<Array>())
         };
         Ok(context.run.told("nginx::sites", None, real)?)
     }
 
-    /// Which of the sites nginx would choose for addresses, by the name, the port and the path in them.
+    /// Every name that nginx resolves when it starts: those of `sites`, and those in `listen`,
+    /// `resolver`, `access_log syslog:`, `set_real_ip_from`, `auth_http` and so on. One that nobody knows
+    /// keeps nginx, and so every site, down.
+    ///
+    /// - `held`: names that were held for nginx before. One that the configuration still has in any
+    ///   directive is in the result too.
+    ///
+    /// Returns an array of `#{upstream, server, listens, missing, file, line}` for `hosts::update`:
+    /// `upstream` is the name and `server` what needs it; `listens` is true where nginx would listen at
+    /// its address; `missing` is true for a name that only `held` brought.
+    ///
+    /// Errors: as `sites`.
+    ///
+    /// ```rhai
+    /// for name in nginx::names([]) { print(`${name.server} needs ${name.upstream}`); }
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn names(call: NativeCallContext, held: Array) -> Fallible<Array> {
+        let context = Context::of(&call);
+        let asked = format!("nginx::names {}", super::super::to_json(&held.clone().into())?);
+        let real = || {
+            Layout::need(&context)?;
+            let held: Vec<String> = held.iter().map(ToString::to_string).collect();
+            let row = |one: &names::Name| {
+                Dynamic::from(map([
+                    ("upstream", one.name.clone().into()),
+                    ("server", one.needed_by.clone().into()),
+                    ("listens", one.listens.into()),
+                    ("missing", one.missing.into()),
+                    ("file", one.file.as_ref().into()),
+                    ("line", number(one.line)),
+                ]))
+            };
+            let rows: Array = needed(&context, &held)?.iter().map(row).collect();
+            Ok(rows)
+        };
+        Ok(context.run.told(&asked, None, real)?)
+    }
+
+    /// The servers of the configuration, those without an upstream too.
+    ///
+    /// Returns an array of `#{names, listen, tls, http, file, line, locations, paths}` in the order of the
+    /// configuration. `names` has the `server_name`s as they are written; `listen` is that of `sites`;
+    /// `tls` is whether any of these speaks TLS; `http` is false for a server of the stream block.
+    /// `locations` has `#{modifier, path, upstreams}` for each location that passes requests to a name,
+    /// such as `#{modifier: "~", path: "\\.php$"}`. `paths` has `#{path, upstreams}` for each path that a
+    /// client can ask, `/` and the locations without a regular expression, if nginx passes it to a name
+    /// in the end. `upstreams` is an array of `#{upstream, port, file, line}`.
+    ///
+    /// Errors: as `sites`.
+    ///
+    /// ```rhai
+    /// for server in nginx::servers() { print(`${server.names} at ${server.file}:${server.line}`); }
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn servers(call: NativeCallContext) -> Fallible<Array> {
+        let context = Context::of(&call);
+        let real = || {
+            let config = Config::read(&Layout::need(&context)?.conf)?;
+            let all = sites::Map::of(&config);
+            Ok(all.servers.iter().map(|one| server(&all, one)).collect::<Array>())
+        };
+        Ok(context.run.told("nginx::servers", None, real)?)
+    }
+
+    /// The sites that nginx would choose for addresses, by their names, ports and paths.
+    ///
+    /// The location is chosen as nginx does it, through `try_files`, `error_page`, `rewrite` and
+    /// redirects to a server of this host. Files are taken to be absent, so that the application
+    /// behind them answers; a condition on something that only a request has does not hold.
     ///
     /// - `urls`: an array of addresses.
     ///
-    /// Returns an array of arrays as `sites` gives them, one for each address in its order: more than one
-    /// row where an `upstream` block has several servers, none where no server has the name; `listen` has
-    /// only the ways that such an address takes. (What only a regular expression or the default server
-    /// would take is left out.)
+    /// Returns an array of arrays as `sites` gives them, one for each address in its order. There is more
+    /// than one row where an `upstream` block has several servers, and none where no server has the name:
+    /// what only the default server would take is left out. `listen` has only the ways that such an
+    /// address takes.
     ///
     /// Errors: as `sites`.
     ///
@@ -461,10 +608,11 @@ mod nginx {
         let context = Context::of(&call);
         let asked = format!("nginx::sites_of {}", super::super::to_json(&urls.clone().into())?);
         let real = || {
-            let list = config::list(&config::read(&Layout::need(&context)?.conf)?);
+            let config = Config::read(&Layout::need(&context)?.conf)?;
+            let all = sites::Map::of(&config);
             let of = |url: Dynamic| {
                 let url = url::Url::parse(&url.to_string()).ok();
-                let rows = url.map_or_else(Vec::new, |url| config::serving(&list, &url));
+                let rows = url.map_or_else(Vec::new, |url| route::serving(&all, &url));
                 Dynamic::from(rows.iter().map(row).collect::<Array>())
             };
             Ok(urls.into_iter().map(of).collect::<Array>())
@@ -493,7 +641,7 @@ mod nginx {
         let real = || {
             let layout = Layout::need(&context)?;
             let folder = layout.conf.parent().unwrap_or(Path::new("/"));
-            let (file, link) = config::place(&config::read(&layout.conf)?, folder, name)?;
+            let (file, link) = write::place(&Config::read(&layout.conf)?, folder, name)?;
             let text = |path: PathBuf| path.to_string_lossy().into_owned();
             Ok(map([("file", text(file).into()), ("link", optional(link.map(text)))]).into())
         };
@@ -514,7 +662,7 @@ mod nginx {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn server_name(text: &str) -> Fallible<String> {
-        Ok(config::server_name(text)?)
+        Ok(write::server_name(text)?)
     }
 
     /// A value as one word of the configuration, in quotes: whatever is in it, it adds no directive.
@@ -531,6 +679,6 @@ mod nginx {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn quote(text: &str) -> Fallible<String> {
-        Ok(config::quote(text)?)
+        Ok(write::quote(text)?)
     }
 }

@@ -315,7 +315,7 @@ fn the_doctor_follows_the_chain_from_container_to_site() {
             ("warn", "names", "lost: it shares the network of this host"),
             ("warn", "block", "`/etc/hosts` is not up to date: + 172.17.0.2 web"),
             ("warn", "old lines", "172.17.0.9 shop"),
-            ("ok", "sites", "nginx passes requests on to 2 names"),
+            ("ok", "sites", "nginx needs 2 names"),
             ("warn", "restart", "only `boot` starts these after a reboot: web"),
         ],
     );

@@ -11,6 +11,20 @@ use std::net::IpAddr;
 /// one that is only unused makes it wait.)
 pub const PLACEHOLDER: &str = "255.255.255.255";
 
+/// What a name gets at whose address nginx would listen: one of the loopback can always be bound.
+pub const LISTENER: &str = "127.255.255.254";
+
+/// A name that nginx needs.
+#[derive(Clone, Debug, Default)]
+pub struct Needed {
+    /// The name.
+    pub name: String,
+    /// Whether nginx would listen at its address.
+    pub listens: bool,
+    /// Whether nginx says that nobody knows it.
+    pub missing: bool,
+}
+
 /// What the hosts file needs to know of a container.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Container {
@@ -232,21 +246,34 @@ impl<'a> Scene<'a> {
     /// these names. `resolves` says whether anything but the file knows a name.
     pub fn hold(
         self,
-        needed: &'a [String],
+        needed: &[Needed],
         lines: &mut Vec<Line>,
         resolves: &mut dyn FnMut(&str) -> Result<bool>,
     ) -> Result<Vec<String>> {
         let mut waiting: Vec<String> = Vec::new();
-        for name in needed {
+        for Needed { name, missing, .. } in needed {
             let same = |other: &String| other.eq_ignore_ascii_case(name);
-            let has = lines.iter().any(|line| line.names.iter().any(same));
-            let theirs = self.theirs.iter().any(|entry| entry.names.iter().any(same));
+            // `shop.` is the same name, but the C library compares the letters.
+            let plain = name.trim_end_matches('.');
+            let line = lines.iter_mut().find(|line| line.names.iter().any(|other| other.eq_ignore_ascii_case(plain)));
+            if let Some(line) = line.filter(|_| plain != name) {
+                if !line.names.iter().any(same) {
+                    line.names.push(name.clone());
+                }
+                continue;
+            }
+            // On a host without IPv6 nginx does not know a name that has only such an address.
+            let counts = |address: IpAddr| address.is_ipv4() || !missing;
+            let has = |line: &Line| line.names.iter().any(same) && line.address.parse().map_or(true, counts);
+            let theirs = self.theirs.iter().any(|entry| entry.names.iter().any(same) && counts(entry.address));
             let old =
                 self.old.iter().any(|pair| pair.split_once(' ').is_some_and(|(_, had)| had.eq_ignore_ascii_case(name)));
             // A public name whose server gives no answer just now is not ours to hold.
-            let ours = !name.contains('.') || old || self.containers.iter().any(|one| one.is_called(name));
-            if !has && !theirs && ours && harm(name, self.host).is_none() && !resolves(name)? {
-                lines.push(Line { address: PLACEHOLDER.to_owned(), names: vec![name.clone()] });
+            let ours = !name.contains('.') || old || *missing || self.containers.iter().any(|one| one.is_called(name));
+            if !lines.iter().any(has) && !theirs && ours && harm(name, self.host).is_none() && !resolves(name)? {
+                let listens = needed.iter().any(|one| one.listens && same(&one.name));
+                let address = if listens { LISTENER } else { PLACEHOLDER };
+                lines.push(Line { address: address.to_owned(), names: vec![name.clone()] });
                 waiting.push(name.clone());
             }
         }
@@ -383,11 +410,21 @@ mod tests {
     /// The names of which a placeholder is held, where only `known` is known besides.
     fn held(containers: &[Container], file: &str, old: &[&str], needed: &[&str], known: &str) -> Vec<String> {
         let theirs: Vec<Entry> = super::super::entries(file.as_bytes()).collect();
-        let [old, needed] = [old, needed].map(|list| list.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>());
+        let old: Vec<String> = old.iter().map(|text| (*text).to_owned()).collect();
+        // `!` is for a name that nginx does not find, `:` for one where it would listen.
+        let needed = needed.iter().map(|text| Needed {
+            name: text.trim_end_matches(['!', ':']).to_owned(),
+            missing: text.ends_with('!'),
+            listens: text.ends_with(':'),
+        });
+        let needed: Vec<Needed> = needed.collect();
         let scene = Scene { containers, theirs: &theirs, old: &old, host: "pier", dry: false };
         let mut lines = scene.lines().0;
         let waiting = scene.hold(&needed, &mut lines, &mut |name| Ok(name == known)).unwrap();
-        let held = lines.iter().filter(|line| line.address == PLACEHOLDER).flat_map(|line| line.names.clone());
+        let held = lines
+            .iter()
+            .filter(|line| [PLACEHOLDER, LISTENER].contains(&line.address.as_str()))
+            .flat_map(|line| line.names.clone());
         assert_eq!(held.collect::<BTreeSet<_>>(), waiting.iter().cloned().collect());
         waiting
     }
