@@ -403,8 +403,9 @@ mod hosts {
     /// is not in the block stays as it is, byte for byte; names that are no longer running go.
     ///
     /// A container has its own name, its aliases without a dot, and in a compose project `SERVICE`
-    /// and `SERVICE.PROJECT`; all but its own only where they are clear: exactly one running
-    /// container has it, and none has it as its own name.
+    /// and `SERVICE.PROJECT`. It gets its other names only where they are clear: one running container
+    /// has it, or only the replicas of one compose service, and none has it as its own name. Replicas
+    /// get a line each, and programs use the addresses of all of them.
     ///
     /// - `containers`: what `docker::ps_all()` gives; with `docker::ps()`, the names of stopped
     ///   containers are not known to be theirs. An empty array takes all names away.
@@ -622,6 +623,7 @@ mod tests {
                 name,
                 state: "running".to_owned(),
                 networks: vec![Network { network: "net".to_owned(), driver, address, address6 }],
+                service: None,
             },
         );
         proptest::collection::vec(one, 0..8)

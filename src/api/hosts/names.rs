@@ -20,9 +20,11 @@ pub struct Container {
     pub state: String,
     /// The networks it is in.
     pub networks: Vec<Network>,
-    /// What it is called besides: its aliases in networks, its compose service alone and before
-    /// the project's name.
+    /// Its other names: its aliases in networks, its compose service alone and before the
+    /// project's name.
     pub further: BTreeSet<String>,
+    /// Its compose project and service: the replicas of one service share their other names.
+    pub service: Option<(String, String)>,
 }
 
 /// A container in a network.
@@ -56,16 +58,19 @@ impl Container {
         }
         let labels = map.get("labels").map(as_map).transpose()?.unwrap_or_default();
         let label = |name: &str| labels.get(&*format!("com.docker.compose.{name}")).map(ToString::to_string);
-        // `docker compose run` makes one that stands for no service.
-        if let Some(service) = label("service")
-            && !label("oneoff").is_some_and(|oneoff| oneoff.eq_ignore_ascii_case("true"))
-        {
-            further.extend(label("project").map(|project| format!("{service}.{project}")));
+        // The container of `docker compose run` serves nobody.
+        let serves = !label("oneoff").is_some_and(|oneoff| oneoff.eq_ignore_ascii_case("true"));
+        let mut replica_of = None;
+        if let Some(service) = label("service").filter(|_| serves) {
+            if let Some(project) = label("project") {
+                further.insert(format!("{service}.{project}"));
+                replica_of = Some((project, service.clone()));
+            }
             further.insert(service);
         }
         further.retain(|other| !other.eq_ignore_ascii_case(&name));
         let networks = networks.iter().map(Network::from_map).collect::<Result<_>>()?;
-        Ok(Self { name, state: text(&map, "state")?, networks, further })
+        Ok(Self { name, state: text(&map, "state")?, networks, further, service: replica_of })
     }
 
     /// Whether it has its addresses: a paused one keeps them.
@@ -169,9 +174,10 @@ pub struct Scene<'a> {
 impl<'a> Scene<'a> {
     /// The lines of the block, and the names of running containers that get none.
     ///
-    /// A container's own name goes before: of two that differ only in case, the one that is in the
-    /// file already stays. A further name is given where it is clear: exactly one running container
-    /// has it, and no container, not even one that is stopped, has it as its own.
+    /// A container's own name comes first: of two that differ only in case, the one that is in the
+    /// file already stays. Another name is given where it is clear: one running container has it, or
+    /// only replicas of one compose service, and no container, not even a stopped one, has it as its
+    /// own. The replicas get a line each: the C library and nginx use every address of a name.
     pub fn lines(self) -> (Vec<Line>, Vec<Skipped>) {
         let known = |name: &str| self.old.iter().any(|pair| pair.split_once(' ').is_some_and(|(_, had)| had == name));
         let mut alive: Vec<&Container> = self.containers.iter().filter(|one| one.alive()).collect();
@@ -212,16 +218,25 @@ impl<'a> Scene<'a> {
                 Err(format!("an alias of {}: {what}", who()))
             } else if own {
                 Err(format!("an alias of {}, and the name of a container: only that gets it", who()))
-            } else if having.len() > 1 {
+            } else if !replicas(having.iter().map(|index| lines[*index].0)) {
                 Err(format!("an alias of {}: none gets it", who()))
             } else {
-                // What keeps the container from a line is told with its name.
-                lines[having[0]].1.as_ref().map_or(Ok(false), |line| self.free(name, &line.address))
+                Ok(())
             };
-            match (reason, &mut lines[having[0]].1) {
-                (Ok(true), Ok(line)) => line.names.push(name.to_owned()),
-                (Ok(_), _) => {}
-                (Err(reason), _) => skipped.push(Skipped::new(name, reason)),
+            // The reason why a container has no line is reported with its own name.
+            let given = reason.and_then(|()| {
+                let addressed = having.iter().filter_map(|index| Some((*index, lines[*index].1.as_ref().ok()?)));
+                addressed
+                    .map(|(index, line)| Ok((index, self.free(name, &line.address)?)))
+                    .collect::<std::result::Result<Vec<_>, String>>()
+            });
+            match given {
+                Ok(given) => {
+                    for (index, _) in given.into_iter().filter(|(_, free)| *free) {
+                        lines[index].1.iter_mut().for_each(|line| line.names.push(name.to_owned()));
+                    }
+                }
+                Err(reason) => skipped.push(Skipped::new(name, reason)),
             }
         }
         let lines = lines.into_iter().filter_map(|(_, line)| line.ok()).filter(|line| !line.names.is_empty());
@@ -265,17 +280,24 @@ impl<'a> Scene<'a> {
     }
 }
 
+/// Whether these are one container, or replicas of one service.
+fn replicas<'a>(mut containers: impl Iterator<Item = &'a Container>) -> bool {
+    let first = containers.next();
+    containers.all(|other| other.service.is_some() && first.is_some_and(|first| first.service == other.service))
+}
+
 fn sorted(mut lines: Vec<Line>) -> Vec<Line> {
     lines.sort_by(|one, other| one.names.cmp(&other.names));
     lines
 }
 
-/// Why a name must not stand in a hosts file.
+/// Why a name must not be in a hosts file.
 fn harm(name: &str, host: &str) -> Option<&'static str> {
     // `^[a-zA-Z0-9][a-zA-Z0-9_.-]+$` in moby/moby:daemon/names/names.go; a newline would be a line.
+    // Only an alias or a service may have one letter.
     let bytes = name.as_bytes();
     let part = |byte: &u8| byte.is_ascii_alphanumeric() || b"_.-".contains(byte);
-    if bytes.len() < 2 || bytes.len() > 253 || !bytes[0].is_ascii_alphanumeric() || !bytes.iter().all(part) {
+    if bytes.is_empty() || bytes.len() > 253 || !bytes[0].is_ascii_alphanumeric() || !bytes.iter().all(part) {
         return Some("it is not a name that Docker gives");
     }
     let lower = name.trim_end_matches('.').to_ascii_lowercase();
@@ -359,7 +381,7 @@ mod tests {
     }
 
     fn container(name: &str, networks: Vec<Network>) -> Container {
-        Container { name: name.to_owned(), state: "running".to_owned(), networks, further: BTreeSet::new() }
+        Container { name: name.to_owned(), state: "running".to_owned(), networks, ..Container::default() }
     }
 
     fn simple(name: &str, last: u8) -> Container {
@@ -416,7 +438,8 @@ mod tests {
             "10.",
             "99999999999",
             "",
-            "x",
+            "7",
+            "-",
             "-ab",
             "_ab",
             "a b",
@@ -431,7 +454,7 @@ mod tests {
             assert_eq!((lines.len(), skipped.len()), (0, 1), "{name:?}: {lines:?}");
         }
         for name in
-            ["blog", "my_App", "x-", "a-.b", "1a", "10.blog", "0xg1", "beef", "a.b.c", "localhosts", "pier2", "example"]
+            ["blog", "x", "my_App", "x-", "a-.b", "1a", "10.blog", "0xg1", "beef", "a.b.c", "localhosts", "pier2", "example"]
         {
             let (lines, skipped) = chosen(&[simple(name, 2)], "", &[]);
             assert_eq!(lines, [format!("172.17.0.2 {name}")], "{skipped:?}");
@@ -538,6 +561,45 @@ mod tests {
                 "web: an alias of shop-db-1, and the name of a container: only that gets it",
             ]
         );
+    }
+
+    #[test]
+    fn replicas_of_one_service_share_its_names_and_nobody_else_does() {
+        let replica = |name: &str, last, project: &str, service: &str, names: &[&str]| Container {
+            service: Some((project.to_owned(), service.to_owned())),
+            ..called(simple(name, last), names)
+        };
+        let mut gone = replica("shop-web-3", 9, "shop", "web", &["web", "w"]);
+        gone.state = "exited".to_owned();
+        let web = ["web", "w", "web.shop", "api", "mine", "taken"];
+        let containers = [
+            replica("shop-web-2", 3, "shop", "web", &web),
+            replica("shop-web-1", 2, "shop", "web", &web),
+            gone,
+            replica("shop-api-1", 4, "shop", "api", &["api"]),
+            simple("mine", 5),
+        ];
+        let (lines, skipped) = chosen(&containers, "10.0.0.1 taken\n", &[]);
+        assert_eq!(
+            lines,
+            [
+                "172.17.0.5 mine",
+                "172.17.0.4 shop-api-1",
+                "172.17.0.2 shop-web-1 w web web.shop",
+                "172.17.0.3 shop-web-2 w web web.shop",
+            ]
+        );
+        assert_eq!(
+            skipped,
+            [
+                "api: an alias of shop-api-1 and shop-web-1 and shop-web-2: none gets it",
+                "mine: an alias of shop-web-1 and shop-web-2, and the name of a container: only that gets it",
+                "taken: line 1, `10.0.0.1 taken`, gives it another address: delete it, or rename the container",
+            ]
+        );
+        // The same service name in two projects is not one service.
+        let two = [replica("a-web-1", 2, "a", "web", &["web"]), replica("b-web-1", 3, "b", "web", &["web"])];
+        assert_eq!(chosen(&two, "", &[]).0, ["172.17.0.2 a-web-1", "172.17.0.3 b-web-1"]);
     }
 
     #[test]
