@@ -1,6 +1,8 @@
 //! Which containers get which line: names that would hurt are passed over, with a reason.
 
 use super::Entry;
+use crate::host::resolver::Answer;
+use crate::host::routes::Routes;
 use crate::run::{Error, Result};
 use rhai::{Dynamic, Map};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -169,6 +171,8 @@ pub struct Scene<'a> {
     pub host: &'a str,
     /// Under a dry run a container that would have been started has a placeholder for an address.
     pub dry: bool,
+    /// The routes of this host, where the names are for this host.
+    pub routes: Option<&'a Routes>,
 }
 
 impl<'a> Scene<'a> {
@@ -185,7 +189,7 @@ impl<'a> Scene<'a> {
         let mut taken: HashMap<String, (&str, String)> = HashMap::new();
         let (mut lines, mut skipped) = (Vec::new(), Vec::new());
         for container in &alive {
-            let (name, address) = (container.name.as_str(), address(container, self.dry));
+            let (name, address) = (container.name.as_str(), address(container, self.dry, self.routes));
             let harmless = harm(name, self.host).map_or(Ok(()), |what| Err(format!("{what}: rename the container")));
             let own = harmless.and_then(|()| {
                 let (lower, address) = (name.to_lowercase(), address.clone()?);
@@ -243,30 +247,44 @@ impl<'a> Scene<'a> {
         (sorted(lines.collect()), skipped)
     }
 
-    /// Adds a line with the placeholder for each name that is needed and that nobody has; gives
-    /// these names. `resolves` says whether anything but the file knows a name.
-    pub fn hold(
-        self,
-        needed: &'a [String],
-        lines: &mut Vec<Line>,
-        resolves: &mut dyn FnMut(&str) -> Result<bool>,
-    ) -> Result<Vec<String>> {
-        let mut waiting: Vec<String> = Vec::new();
+    /// Returns the names that are needed, that no line gives an address, and that moyai may hold. A
+    /// public name is not among them: its name server may only be away.
+    pub fn unnamed(self, needed: &'a [String], lines: &[Line]) -> Vec<String> {
+        let mut unnamed: Vec<String> = Vec::new();
         for name in needed {
             let same = |other: &String| other.eq_ignore_ascii_case(name);
             let has = lines.iter().any(|line| line.names.iter().any(same));
             let theirs = self.theirs.iter().any(|entry| entry.names.iter().any(same));
-            let old =
-                self.old.iter().any(|pair| pair.split_once(' ').is_some_and(|(_, had)| had.eq_ignore_ascii_case(name)));
-            // A public name whose server gives no answer just now is not ours to hold.
-            let ours = !name.contains('.') || old || self.containers.iter().any(|one| one.is_called(name));
-            if !has && !theirs && ours && harm(name, self.host).is_none() && !resolves(name)? {
-                lines.push(Line { address: PLACEHOLDER.to_owned(), names: vec![name.clone()] });
-                waiting.push(name.clone());
+            let ours = !name.contains('.') || self.is_ours(name);
+            if !has && !theirs && ours && harm(name, self.host).is_none() && !unnamed.iter().any(same) {
+                unnamed.push(name.clone());
             }
         }
+        unnamed
+    }
+
+    /// Adds a line with the placeholder for each unnamed name that has no address elsewhere, and
+    /// returns these names.
+    ///
+    /// A name without an answer is held too, or nginx could not start while a name server is down. But
+    /// one that had an address elsewhere before is not: its server comes back, and nginx still has
+    /// its address until then.
+    pub fn hold(self, unnamed: &[String], answer: impl Fn(&str) -> Answer, lines: &mut Vec<Line>) -> Vec<String> {
+        let held = |name: &&String| match answer(name) {
+            Answer::NotFound | Answer::Silent => true,
+            Answer::Known | Answer::KnownBefore => false,
+            Answer::Unasked => self.is_ours(name),
+        };
+        let waiting: Vec<String> = unnamed.iter().filter(held).cloned().collect();
+        lines.extend(waiting.iter().map(|name| Line { address: PLACEHOLDER.to_owned(), names: vec![name.clone()] }));
         *lines = sorted(std::mem::take(lines));
-        Ok(waiting)
+        waiting
+    }
+
+    /// Whether a name is a container's, or was in the block before.
+    fn is_ours(self, name: &str) -> bool {
+        let was = |pair: &String| pair.split_once(' ').is_some_and(|(_, had)| had.eq_ignore_ascii_case(name));
+        self.old.iter().any(was) || self.containers.iter().any(|one| one.is_called(name))
     }
 
     /// Whether a name is free; if not, a line outside of the block says the same already.
@@ -326,19 +344,28 @@ fn harm(name: &str, host: &str) -> Option<&'static str> {
 }
 
 /// The address at which this host reaches a container: the first in a network of the kind
-/// `bridge`, of IPv4 if there is one.
-fn address(container: &Container, dry: bool) -> std::result::Result<String, String> {
+/// `bridge` that it has a route to, of IPv4 if there is one.
+fn address(container: &Container, dry: bool, routes: Option<&Routes>) -> std::result::Result<String, String> {
     let bridges = || container.networks.iter().filter(|network| network.driver == "bridge");
-    let texts = bridges().map(|network| &network.address).chain(bridges().map(|network| &network.address6));
-    let mut bad = None;
-    for text in texts.filter(|text| !text.is_empty()) {
+    let four = bridges().map(|network| (network, &network.address));
+    let texts = four.chain(bridges().map(|network| (network, &network.address6)));
+    let (mut bad, mut away) = (None, None);
+    for (network, text) in texts.filter(|(_, text)| !text.is_empty()) {
         match text.parse() {
-            Ok(address) if usable(address) => return Ok(address.to_string()),
+            Ok(address) if usable(address) && routes.is_none_or(|routes| routes.reach(address)) => {
+                return Ok(address.to_string());
+            }
+            Ok(address) if usable(address) => {
+                let name = &network.network;
+                away.get_or_insert_with(|| {
+                    format!("this host cannot reach it: no route leads into its network `{name}`")
+                });
+            }
             Err(_) if dry && text.starts_with('<') => return Ok(text.clone()),
             _ => bad = Some(format!("`{}` is not the address of a container", text.escape_debug())),
         }
     }
-    Err(bad.unwrap_or_else(|| match container.networks.first() {
+    Err(bad.or(away).unwrap_or_else(|| match container.networks.first() {
         None => "it has no network of its own".to_owned(),
         Some(_) if bridges().next().is_some() => "it has no address".to_owned(),
         Some(network) if network.driver == "host" => "it shares the network of this host".to_owned(),
@@ -391,7 +418,8 @@ mod tests {
     fn chosen(containers: &[Container], file: &str, old: &[&str]) -> (Vec<String>, Vec<String>) {
         let theirs: Vec<Entry> = super::super::entries(file.as_bytes()).collect();
         let old: Vec<String> = old.iter().map(|line| (*line).to_owned()).collect();
-        let scene = Scene { containers, theirs: &theirs, old: &old, host: "Pier.example.org", dry: false };
+        let scene =
+            Scene { containers, theirs: &theirs, old: &old, host: "Pier.example.org", dry: false, routes: None };
         let (lines, skipped) = scene.lines();
         let lines = lines.iter().map(Line::to_string).collect();
         (lines, skipped.into_iter().map(|skipped| format!("{}: {}", skipped.name, skipped.reason)).collect())
@@ -402,13 +430,24 @@ mod tests {
         container
     }
 
-    /// The names of which a placeholder is held, where only `known` is known besides.
-    fn held(containers: &[Container], file: &str, old: &[&str], needed: &[&str], known: &str) -> Vec<String> {
+    /// Returns the names that are held, with these answers; other names are not found.
+    fn held(
+        containers: &[Container],
+        file: &str,
+        old: &[&str],
+        needed: &[&str],
+        answers: &[(&str, Answer)],
+    ) -> Vec<String> {
         let theirs: Vec<Entry> = super::super::entries(file.as_bytes()).collect();
         let [old, needed] = [old, needed].map(|list| list.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>());
-        let scene = Scene { containers, theirs: &theirs, old: &old, host: "pier", dry: false };
+        let scene = Scene { containers, theirs: &theirs, old: &old, host: "pier", dry: false, routes: None };
         let mut lines = scene.lines().0;
-        let waiting = scene.hold(&needed, &mut lines, &mut |name| Ok(name == known)).unwrap();
+        let unnamed = scene.unnamed(&needed, &lines);
+        let answer = |name: &str| {
+            let found = answers.iter().find(|(other, _)| *other == name);
+            found.map_or(Answer::NotFound, |(_, answer)| *answer)
+        };
+        let waiting = scene.hold(&unnamed, answer, &mut lines);
         let held = lines.iter().filter(|line| line.address == PLACEHOLDER).flat_map(|line| line.names.clone());
         assert_eq!(held.collect::<BTreeSet<_>>(), waiting.iter().cloned().collect());
         waiting
@@ -453,9 +492,21 @@ mod tests {
             let (lines, skipped) = chosen(&[simple(name, 2)], "", &[]);
             assert_eq!((lines.len(), skipped.len()), (0, 1), "{name:?}: {lines:?}");
         }
-        for name in
-            ["blog", "x", "my_App", "x-", "a-.b", "1a", "10.blog", "0xg1", "beef", "a.b.c", "localhosts", "pier2", "example"]
-        {
+        for name in [
+            "blog",
+            "x",
+            "my_App",
+            "x-",
+            "a-.b",
+            "1a",
+            "10.blog",
+            "0xg1",
+            "beef",
+            "a.b.c",
+            "localhosts",
+            "pier2",
+            "example",
+        ] {
             let (lines, skipped) = chosen(&[simple(name, 2)], "", &[]);
             assert_eq!(lines, [format!("172.17.0.2 {name}")], "{skipped:?}");
         }
@@ -493,8 +544,29 @@ mod tests {
             assert_eq!([lines, skipped].concat(), [expected]);
         }
         let planned = container("blog", vec![on("bridge", "<address of blog>", "")]);
-        let scene = Scene { containers: &[planned], theirs: &[], old: &[], host: "pier", dry: true };
+        let scene = Scene { containers: &[planned], theirs: &[], old: &[], host: "pier", dry: true, routes: None };
         assert_eq!(scene.lines().0[0].to_string(), "<address of blog> blog");
+    }
+
+    #[test]
+    fn a_network_that_the_host_is_not_in_comes_last() {
+        // 172.18.0.0/16 and fd00:1::/64.
+        let network = format!("{:08X}", u32::from_ne_bytes([172, 18, 0, 0]));
+        let mask = format!("{:08X}", u32::from_ne_bytes([255, 255, 0, 0]));
+        let four = format!("Iface Destination\nbr-1 {network} 00000000 0001 0 0 0 {mask} 0 0 0\n");
+        let six = "fd000001000000000000000000000000 40 0 00 0 00000100 00000001 00000000 00000001 br-1\n";
+        let routes = Routes::parse(&four, six);
+        for (networks, expected) in [
+            (vec![on("bridge", "172.17.0.2", ""), on("bridge", "172.18.0.2", "")], Ok("172.18.0.2")),
+            (vec![on("bridge", "172.17.0.2", "fd00:1::2")], Ok("fd00:1::2")),
+            (
+                vec![on("bridge", "172.17.0.2", "")],
+                Err("this host cannot reach it: no route leads into its network `bridge0`"),
+            ),
+        ] {
+            let found = address(&container("blog", networks), false, Some(&routes));
+            assert_eq!(found.as_deref().map_err(String::as_str), expected);
+        }
     }
 
     #[test]
@@ -649,9 +721,15 @@ mod tests {
             "pier",
             "a b",
         ];
-        let held = held(&containers, "10.0.0.1 admin\n", &["172.17.0.7 was.jp"], &needed, "mail");
-        // A public name is not held: its name server may only be away.
-        assert_eq!(held, ["shop", "far", "gone.jp", "was.jp"]);
+        let file = "10.0.0.1 admin\n";
+        let held_with = |answers: &[(&str, Answer)]| held(&containers, file, &["172.17.0.7 was.jp"], &needed, answers);
+        assert_eq!(held_with(&[("mail", Answer::Known)]), ["shop", "far", "gone.jp", "was.jp"]);
+        // Silence holds what nobody ever knew, and nothing that had an address elsewhere.
+        let silent = [("mail", Answer::KnownBefore), ("shop", Answer::Silent), ("far", Answer::KnownBefore)];
+        assert_eq!(held_with(&silent), ["shop", "gone.jp", "was.jp"]);
+        // Without getent(1) only what is a container's is held.
+        let unasked = needed.map(|name| (name, Answer::Unasked));
+        assert_eq!(held_with(&unasked), ["far", "gone.jp", "was.jp"]);
     }
 
     #[test]
