@@ -1,3 +1,6 @@
-//! What a Docker host is made of, as plain Rust: structs in, structs out, no Rhai.
+//! The Docker host as plain Rust, without Rhai: what scripts call is a thin wrapper of this.
 
 pub mod nginx;
+pub mod nginxd;
+pub mod resolver;
+pub mod routes;

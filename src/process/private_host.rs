@@ -7,6 +7,12 @@
 //! `/run`, `/proc` and the network are new. That makes the default paths free, and so scripts, the
 //! plain `docker` and cron's bare environment work in it without a word of configuration.
 //!
+//! With `MOYAI_PRIVATE_ROOT=DIR` the host is another system: one layer over the root directory DIR,
+//! which has Docker and what else the command needs, and which stays as it is. Home directories,
+//! the temporary directory and all others that no system brings are the machine's there too.
+//! `MOYAI_PRIVATE_DAEMON='{"features": {"containerd-snapshotter": true}}'` adds settings of the
+//! daemon.
+//!
 //! Four processes take part, all of them this program, told apart by a role:
 //!
 //! - the *guard* has the pid that the caller sees. It passes signals on and ends with the status
@@ -20,12 +26,13 @@
 //! The guard is not `unshare --fork --kill-child` because that blocks SIGTERM instead of passing
 //! it on, and keeps the pid that a caller would send it to.
 
+mod mounts;
+
 use crate::run::{Error, Result};
-use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, unmount};
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
-use std::ffi::{CString, OsStr, OsString};
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, Permissions};
 use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
@@ -46,15 +53,19 @@ const PREFIX: &str = "moyai-host-";
 /// The file in the folder that says that the command has started.
 const READY: &str = "ready";
 
-/// What the folders that a host's programs own are. The home folders and the temporary folder stay
-/// the machine's: the command brings its program there and takes its results from there.
-const LAYERED: [&str; 6] = ["/dev", "/etc", "/opt", "/srv", "/usr", "/var"];
+/// The variable that names the root directory of another system, for a host to be that.
+const ROOT: &str = "MOYAI_PRIVATE_ROOT";
+
+/// The variable with settings of the daemon in JSON, laid over the host's `daemon.json`.
+const DAEMON: &str = "MOYAI_PRIVATE_DAEMON";
 
 /// The folders of system programs, which an ordinary user's and cron's `PATH` lack.
 const SYSTEM: [&str; 3] = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
 
 /// What would lead the command, or a client in it, to something outside.
-const OUTSIDE: [&str; 9] = [
+const OUTSIDE: [&str; 11] = [
+    DAEMON,
+    ROOT,
     "DBUS_SESSION_BUS_ADDRESS",
     "DOCKER_API_VERSION",
     "DOCKER_CERT_PATH",
@@ -99,8 +110,12 @@ pub fn missing() -> Vec<(&'static str, &'static str)> {
 /// The programs that are missing: all, or those without which there is no host.
 fn lacking(needed_only: bool) -> impl Iterator<Item = (&'static str, &'static str)> {
     let path = path();
+    // The programs of another root directory are its own matter; `unshare` runs before it is entered.
+    let other = root().is_some();
     let here = PROGRAMS.into_iter().filter(move |(program, _, needed)| {
-        (*needed || !needed_only) && which::which_in(program, Some(&path), "/").is_err()
+        (*needed || !needed_only)
+            && (!other || *program == "unshare")
+            && which::which_in(program, Some(&path), "/").is_err()
     });
     here.map(|(program, package, _)| (program, package))
 }
@@ -181,7 +196,7 @@ pub fn init(folder: &Path, words: &[OsString]) -> Result<i32> {
             Err(enter(&words[1..]))
         }
         Some("guard") => guard(folder, number(words.get(1)), &words[2..]),
-        Some("init") => Host { folder }.run(number(words.get(1)), &words[2..]),
+        Some("init") => Host::at(folder)?.run(number(words.get(1)), &words[2..]),
         Some("tidy") => {
             // Without a process of that number the guard has already ended.
             if let Some(guard) =
@@ -293,9 +308,21 @@ fn remove_group(group: &Path) {
 /// The host as its pid 1 sees it.
 struct Host<'a> {
     folder: &'a Path,
+    /// The root directory of another system. Nothing is written to it.
+    root: Option<PathBuf>,
+    settings: serde_json::Value,
 }
 
-impl Host<'_> {
+impl<'a> Host<'a> {
+    /// Reads from the environment what the host is to be.
+    fn at(folder: &'a Path) -> Result<Self> {
+        let root =
+            root().map(|root| root.canonicalize().tried(|| format!("find the root directory `{}`", root.display())));
+        let given = std::env::var(DAEMON).unwrap_or_else(|_| "{}".into());
+        let settings = serde_json::from_str(&given).tried(|| format!("read {DAEMON} as JSON"))?;
+        Ok(Self { folder, root: root.transpose()?, settings })
+    }
+
     /// Sets the host up, runs the command, and gives its status.
     fn run(&self, guard: Option<Pid>, command: &[OsString]) -> Result<i32> {
         let tied = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
@@ -325,11 +352,11 @@ impl Host<'_> {
         let start = Instant::now();
         while !answers() {
             let ended = engine.try_wait().tried(|| "wait for `dockerd`".into())?.is_some();
-            if ended || start.elapsed() > Duration::from_secs(20) {
+            if ended || start.elapsed() > Duration::from_secs(120) {
                 let log = fs::read(&log).unwrap_or_default();
                 let log = String::from_utf8_lossy(&log);
                 let lines: Vec<_> = log.lines().collect();
-                let what = if ended { "ended while it started" } else { "does not answer after 20 seconds" };
+                let what = if ended { "ended while it started" } else { "does not answer after 120 seconds" };
                 let last = lines[lines.len().saturating_sub(5)..].join("\n  ");
                 return Err(Error::new(format!("the private host's `dockerd` {what}; its last words:\n  {last}")));
             }
@@ -368,74 +395,6 @@ impl Host<'_> {
         }
     }
 
-    /// Lays a private layer over what belongs to the machine. The layers are kept in memory, so
-    /// that they work on any disk and need no tidying.
-    fn mounts(&self) -> Result<()> {
-        let this = File::open(self.folder).tried(|| format!("open `{}`", self.folder.display()))?;
-        let terminals = File::open("/dev/pts");
-        let machine: Vec<_> =
-            ["hosts", "resolv.conf"].map(|name| (name, fs::read(Path::new("/etc").join(name)))).into();
-        let layers = self.folder.join("layers");
-        make_dir(&layers)?;
-        tmpfs(&layers, c"mode=755")?;
-        // The kernel takes the folders of a layer relative to the working folder, which spares
-        // quoting the commas and colons of an unusual temporary folder.
-        std::env::set_current_dir(&layers).tried(|| format!("go to `{}`", layers.display()))?;
-        for folder in LAYERED.into_iter().filter(|folder| Path::new(folder).is_dir()) {
-            let (upper, work) = (&folder[1..], format!("{}.work", &folder[1..]));
-            make_dir(Path::new(upper))?;
-            make_dir(Path::new(&work))?;
-            let options = CString::new(format!("lowerdir={folder},upperdir={upper},workdir={work}"))
-                .tried(|| "name a layer".into())?;
-            mount("private", folder, "overlay", MountFlags::empty(), options.as_c_str())
-                .tried(|| format!("lay a private layer over `{folder}`"))?;
-            self.show(&this, folder)?;
-        }
-        // What is mounted there is kept by the layers, and of no use to anyone else. Its path may
-        // have been covered by now.
-        let hidden = unmount(".", UnmountFlags::DETACH).map_err(std::io::Error::from);
-        let hidden = hidden.and_then(|()| std::env::set_current_dir("/")).and_then(|()| fs::remove_dir(&layers));
-        hidden.tried(|| format!("hide `{}`", layers.display()))?;
-
-        if let Ok(terminals) = terminals {
-            mount_bind(opened(&terminals), "/dev/pts").tried(|| "show the terminals".into())?;
-        }
-        for (folder, options) in [("/dev/shm", c"mode=1777"), ("/run", c"mode=755"), ("/run/lock", c"mode=1777")] {
-            make_dir(Path::new(folder))?;
-            tmpfs(Path::new(folder), options)?;
-        }
-        self.show(&this, "/run")?;
-        mount("proc", "/proc", "proc", MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC, None)
-            .tried(|| "mount `/proc`".into())?;
-        // The client's settings name contexts and registries outside.
-        if let Some(settings) =
-            std::env::home_dir().map(|home| home.join(".docker")).filter(|settings| settings.is_dir())
-        {
-            tmpfs(&settings, c"mode=700")?;
-        }
-        // The engine's data are the exception: its own layers do not work upon a layer.
-        let (data, usual) = (self.folder.join("docker"), Path::new("/var/lib/docker"));
-        make_dir(&data)?;
-        make_dir(usual)?;
-        mount_bind(&data, usual).tried(|| format!("mount `{}`", usual.display()))?;
-        // Files of the machine that may be mounts, or links into its /run.
-        for (name, content) in machine {
-            if let Ok(content) = content {
-                write(&Path::new("/etc").join(name), &content)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Keeps the folder of the host in sight where `above`, which has just been covered, has it.
-    fn show(&self, this: &File, above: &str) -> Result<()> {
-        if !self.folder.starts_with(above) {
-            return Ok(());
-        }
-        let shown = fs::create_dir_all(self.folder).and_then(|()| Ok(mount_bind(opened(this), self.folder)?));
-        shown.tried(|| format!("mount `{}`", self.folder.display()))
-    }
-
     /// Writes what makes the host one of its own.
     fn files(&self) -> Result<()> {
         let etc = Path::new("/etc");
@@ -446,9 +405,14 @@ impl Host<'_> {
         // groups of all containers removable at one stroke; systemd, which may own them, is not here.
         let name = self.folder.file_name().unwrap_or_default().to_string_lossy();
         make_dir(&etc.join("docker"))?;
-        let settings =
-            format!("{{\"cgroup-parent\": \"/{name}\", \"exec-opts\": [\"native.cgroupdriver=cgroupfs\"]}}\n");
-        write(&etc.join("docker/daemon.json"), settings.as_bytes())?;
+        let mut settings = serde_json::json!({
+            "cgroup-parent": format!("/{name}"),
+            "exec-opts": ["native.cgroupdriver=cgroupfs"],
+        });
+        for (key, value) in self.settings.as_object().into_iter().flatten() {
+            settings[key] = value.clone();
+        }
+        write(&etc.join("docker/daemon.json"), format!("{settings}\n").as_bytes())?;
         // The default site answers for every name that no site has, and would hide a missing one.
         // The socket of the machine's syslog would take what is said here.
         for file in ["/etc/nginx/sites-enabled/default", "/dev/log"] {
@@ -469,6 +433,11 @@ fn answers() -> bool {
         Ok(answer.starts_with(b"HTTP/1.0 200"))
     };
     ask().unwrap_or(false)
+}
+
+/// The root directory that the host is to be, if not layers over this machine's own.
+fn root() -> Option<PathBuf> {
+    std::env::var_os(ROOT).filter(|root| !root.is_empty()).map(PathBuf::from)
 }
 
 /// `PATH` with the folders of system programs.
@@ -507,11 +476,6 @@ fn as_role<'a>(command: &'a mut Command, folder: &Path, role: &str) -> &'a mut C
 /// The path of an open file, which finds it where its own path has been covered.
 fn opened(file: &File) -> String {
     format!("/proc/self/fd/{}", file.as_raw_fd())
-}
-
-fn tmpfs(folder: &Path, options: &std::ffi::CStr) -> Result<()> {
-    let mounted = mount("tmpfs", folder, "tmpfs", MountFlags::NOSUID | MountFlags::NODEV, options);
-    mounted.tried(|| format!("mount a private `{}`", folder.display()))
 }
 
 /// Makes a folder that all can read, whatever the umask: the first folder of a layer gives its own

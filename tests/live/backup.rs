@@ -222,9 +222,11 @@ fn what_the_disk_cannot_take_is_refused_with_figures_before_anything_is_done() {
     host.policy("const STAYS_FREE = 900_000_000_000_000;");
     host.run("web", "-v data:/data --label 'moyai.backup.before=touch /hooked'");
     host.sh("docker exec web /bin/busybox dd if=/dev/urandom of=/big bs=1M count=3; docker exec web /bin/busybox dd if=/dev/urandom of=/data/big bs=1M count=2").ok();
+    let size = if host.keeps_layers_twice() { "8 MB" } else { "5 MB" };
     let err = host.script("backup").failed(1);
     assert!(
-        err.contains("it takes 5 MB, 900000 GB are to stay free, and /var/lib/docker has ") && err.contains(" GB"),
+        err.contains(&format!("it takes {size}, 900000 GB are to stay free, and /var/lib/docker has "))
+            && err.contains(" GB"),
         "{err}"
     );
     assert_eq!(host.sh("docker exec web /bin/busybox test -e /hooked").code, 1);
@@ -244,7 +246,7 @@ fn what_the_disk_cannot_take_is_refused_with_figures_before_anything_is_done() {
 #[ignore = "needs a private host: tests/run"]
 fn hooks_run_around_the_commit_and_one_that_fails_or_hangs_stops_only_its_own() {
     let mut host = Host::new();
-    host.policy("const HOOK_TAKES = \"1s\";");
+    host.policy("const HOOK_TAKES = \"15s\";");
     host.run("good", "-v data:/data --label 'moyai.backup.before=echo \"$HOSTNAME it'\\''s\" >/data/dump' --label 'moyai.backup.after=mv /data/dump /data/done'");
     host.run(
         "fails",
@@ -262,7 +264,7 @@ fn hooks_run_around_the_commit_and_one_that_fails_or_hangs_stops_only_its_own() 
     let err = host.script("--at 2026-12-08 backup --tag v1").failed(1);
     for line in [
         "fails: not backed up: \"echo no space >&2; exit 3\" ended with status 3: no space\n",
-        "hangs: not backed up: \"sleep 600; sleep 601\" took longer than 1s\n",
+        "hangs: not backed up: \"sleep 600; sleep 601\" took longer than 15s\n",
         "late: backed up, but \"exit 4\" ended with status 4",
         "odd: not backed up: config::how says \"sleep\", and not pause, stop or run\n",
         "error: 5 of 9 backups failed: odd, late, calm, hangs, fails\n",
@@ -325,7 +327,9 @@ fn an_image_of_too_many_layers_is_flattened_and_keeps_its_configuration() {
     host.sh("docker rm -f web; docker run -d --name web mine:committed; docker exec -u 0 web /bin/busybox touch /more")
         .ok();
     assert_eq!(host.look("docker image inspect -f '{{len .RootFS.Layers}}' mine:committed"), "125");
-    assert!(host.sh("docker commit web mine:more").err.contains("max depth exceeded"));
+    // The containerd image store has no such limit.
+    let deeper = host.sh("docker commit web mine:more");
+    assert!(host.keeps_layers_twice() || deeper.err.contains("max depth exceeded"), "{}", deeper.err);
     host.script("backup --tag v2").ok();
     host.sh("docker run --rm --entrypoint /bin/busybox own/web:v2 ls /more /written").ok();
     host.sh("docker rm -f web; docker run -d --name web -e 'A=1\n2' mine:committed").ok();
@@ -429,7 +433,9 @@ fn a_disk_that_fills_up_leaves_the_backups_from_before() {
     // The plain way: refused with figures.
     host.policy(&format!("{policy} const STAYS_FREE = 1_000_000;"));
     let err = host.script("backup").failed(1);
-    assert!(err.contains("it takes 12 MB, 1 MB are to stay free, and /var/lib/docker has "), "{err}");
+    let size = if host.keeps_layers_twice() { "25 MB" } else { "12 MB" };
+    let figures = format!("it takes {size}, 1 MB are to stay free, and /var/lib/docker has ");
+    assert!(err.contains(&figures), "{err}");
     host.sh("umount -l /var/lib/docker").ok();
 }
 

@@ -1,5 +1,6 @@
 """Makes an image of many layers: deepen.py BASE.tar DEEP.tar LAYERS."""
 
+import gzip
 import hashlib
 import io
 import json
@@ -12,6 +13,8 @@ with tarfile.open(base) as archive:
 manifest = json.loads(files["manifest.json"])[0]
 config = json.loads(files[manifest["Config"]])
 layers = [files[name] for name in manifest["Layers"]]
+# The containerd image store saves them compressed.
+layers = [gzip.decompress(layer) if layer[:2] == b"\x1f\x8b" else layer for layer in layers]
 while len(layers) < count:
     layer = io.BytesIO()
     with tarfile.open(fileobj=layer, mode="w") as archive:

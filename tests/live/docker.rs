@@ -73,9 +73,10 @@ fn acts_act_and_fail_in_dockers_own_words() {
             assert_eq!(host.sh(state).ok().trim(), want, "{act}");
         }
         let err = host.moyai("docker::rm(\"web\");").failed(1);
-        assert!(err.contains("error: `docker rm web`: You cannot remove a running container"), "{err}");
+        assert!(err.contains("error: `docker rm web`: "), "{err}");
+        assert!(err.contains("cannot remove") && err.contains("running"), "{err}");
         let err = host.moyai("docker::rmi(\"base:1\");").failed(1);
-        assert!(err.contains("error: `docker rmi base:1`: conflict: unable to remove repository reference"), "{err}");
+        assert!(err.contains("error: `docker rmi base:1`: conflict: unable to "), "{err}");
         for act in ["start", "stop", "restart", "pause", "unpause", "rm", "inspect"] {
             let err = host.moyai(&format!("docker::{act}(\"wbe\");")).failed(1);
             assert!(super::says(&err, "No such container: wbe", "help: did you mean `web`?"), "{err}");
@@ -141,7 +142,10 @@ fn an_interrupted_commit_does_not_leave_its_container_paused() {
          kill -INT $pid; wait $pid; code=$?
          docker inspect -f '{{.State.Paused}}' web; exit $code");
     assert_eq!((gave.out.as_str(), gave.code), ("false\n", 130), "{}", gave.err);
-    assert!(gave.err.contains("waiting for the engine to finish the commit of `web`"), "{}", gave.err);
+    // With the containerd image store the daemon itself ends a commit whose client has gone.
+    if !host.keeps_layers_twice() {
+        assert!(gave.err.contains("waiting for the engine to finish the commit of `web`"), "{}", gave.err);
+    }
 }
 
 #[test]

@@ -66,7 +66,8 @@ fn of_two_engines_and_one_that_is_away_each_does_its_part() {
     // own would change the first one's.
     host.sh(
         "export HOME=$PWD; docker context create here --docker host=; docker context create away --docker host=unix:///nowhere.sock
-         dockerd --host tcp://127.0.0.1:2376 --tls=false --data-root \"$PWD/second\" --exec-root /run/second --pidfile /run/second.pid \
+         jq 'del(.features)' /etc/docker/daemon.json >second.json
+         dockerd --config-file \"$PWD/second.json\" --host tcp://127.0.0.1:2376 --tls=false --data-root \"$PWD/second\" --exec-root /run/second --pidfile /run/second.pid \
              --bridge none --iptables=false --storage-driver vfs >second.log 2>&1 &
          until docker -H tcp://127.0.0.1:2376 version >/dev/null 2>&1; do sleep 0.1; kill -0 $! || exit; done
          docker save base:1 | docker -H tcp://127.0.0.1:2376 load

@@ -7,6 +7,27 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 /// Runs each file that it is told of, and says its status.
 const LOOP: &str = r#"while read -r file; do bash "$file" >"$file.out" 2>"$file.err" </dev/null; echo $?; done"#;
+
+/// The generations of Docker that the tests run on: the name in `$MOYAI_TEST_HOST`, the Debian
+/// release in `target/hosts` that has it (none: this machine), and settings of its daemon.
+pub const GENERATIONS: [(&str, &str, &str); 4] = [
+    ("docker-20", "", "{}"),
+    ("docker-26", "trixie", "{}"),
+    ("docker-28", "forky", "{}"),
+    ("docker-28-containerd", "forky", r#"{"features": {"containerd-snapshotter": true}}"#),
+];
+
+/// For every line: waits until nginx runs with its workers and no old ones, has ended, or has done a reload.
+const WAITS: &str = r#"
+workers() { pgrep -P "$(cat /run/nginx.pid)" -f '^nginx: worker process( is shutting down)?$'; }
+wait_for() { for _ in {1..1200}; do "$@" && return; sleep 0.05; done; echo "waited in vain: $*" >&2; return 1; }
+is_settled() { workers >/dev/null 2>&1 && ! pgrep -f '^nginx: worker process is shutting' >/dev/null; }
+started() { wait_for is_settled; }
+is_stopped() { ! pgrep -x nginx >/dev/null; }
+stopped() { wait_for is_stopped; }
+is_replaced() { is_settled && [ -z "$(comm -12 <(sort <<<"$1") <(workers | sort))" ]; }
+reloaded() { local old; old=$(workers); nginx -s reload && wait_for is_replaced "$old"; }
+"#;
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 pub struct Host {
@@ -23,9 +44,8 @@ impl Host {
         for name in ["scripts", "clis"] {
             std::fs::create_dir(folder.path().join(name)).unwrap();
         }
-        let mut shell = Command::new(env!("CARGO_BIN_EXE_moyai"))
-            .args(["private-host", "bash", "-c", LOOP])
-            .env_clear()
+        let mut shell = Command::new(env!("CARGO_BIN_EXE_moyai"));
+        let mut shell = generation(shell.args(["private-host", "bash", "-c", LOOP]).env_clear())
             .env("PATH", PATH)
             .env("HOME", folder.path())
             .env("MOYAI_SCRIPTS", folder.path().join("scripts"))
@@ -51,7 +71,7 @@ impl Host {
     /// Runs lines of bash.
     pub fn sh(&mut self, text: &str) -> Gave {
         let file = self.path("line");
-        std::fs::write(&file, text).unwrap();
+        std::fs::write(&file, format!("{WAITS}{text}")).unwrap();
         writeln!(self.input.as_mut().unwrap(), "{}", file.display()).unwrap();
         let mut code = String::new();
         self.output.read_line(&mut code).unwrap();
@@ -59,10 +79,10 @@ impl Host {
         Gave { out: read(self.path("line.out")), err: read(self.path("line.err")), code }
     }
 
-    /// Waits until a condition of bash holds.
+    /// Waits until a condition of bash holds, ten times as long as it takes on a quiet machine at most.
     #[track_caller]
     pub fn until(&mut self, seconds: u32, condition: &str) {
-        let line = format!("for i in {{1..{seconds}0}}; do {condition} && exit 0; sleep 0.1; done; exit 1");
+        let line = format!("for i in {{1..{seconds}00}}; do {condition} && exit 0; sleep 0.1; done; exit 1");
         let code = self.sh(&line).code;
         let logs = "tail -n +1 *.log mail.* /etc/hosts 2>/dev/null; docker ps --all";
         assert_eq!(code, 0, "{condition}:\n{}", self.sh(logs).out);
@@ -96,19 +116,36 @@ impl Host {
         .ok();
     }
 
-    /// Does the same with every docker client of this machine.
+    /// Whether it has the containerd image store, which has each layer packed and unpacked.
+    pub fn keeps_layers_twice(&mut self) -> bool {
+        self.sh("docker info -f '{{.DriverStatus}}'").ok().contains("io.containerd.snapshotter")
+    }
+
+    /// Does the same with every docker client of the host.
     pub fn with_each_client(&mut self, test: impl Fn(&mut Self)) {
-        let clients = ["/usr/bin/docker", "/usr/local/bin/docker"].map(PathBuf::from);
-        let clients = clients.into_iter().filter_map(|path| path.canonicalize().ok());
-        let clients: std::collections::BTreeSet<PathBuf> = clients.collect();
+        let clients = self.sh("realpath -qe /usr/bin/docker /usr/local/bin/docker | sort -u").out;
         assert!(!clients.is_empty(), "no docker client is installed");
-        for client in clients {
+        for client in clients.lines() {
             // On top of the private host's own; the machine's does not see it.
-            self.sh(&format!("ln -sf {} /usr/local/sbin/docker", client.display())).ok();
+            self.sh(&format!("ln -sf {client} /usr/local/sbin/docker")).ok();
             test(self);
         }
         self.sh("rm /usr/local/sbin/docker").ok();
     }
+}
+
+/// Makes a private host one of the generation in `$MOYAI_TEST_HOST`, the machine's own without it.
+pub fn generation(command: &mut Command) -> &mut Command {
+    let asked = std::env::var("MOYAI_TEST_HOST").unwrap_or_else(|_| GENERATIONS[0].0.into());
+    let known = GENERATIONS.map(|(name, ..)| name);
+    let found = GENERATIONS.into_iter().find(|(name, ..)| *name == asked);
+    let (_, release, daemon) = found.unwrap_or_else(|| panic!("MOYAI_TEST_HOST={asked} is not one of {known:?}"));
+    if release.is_empty() {
+        return command;
+    }
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/hosts").join(release);
+    assert!(root.is_dir(), "there is no {}\nhelp: tests/roots {release}", root.display());
+    command.env("MOYAI_PRIVATE_ROOT", root).env("MOYAI_PRIVATE_DAEMON", daemon)
 }
 
 impl Drop for Host {

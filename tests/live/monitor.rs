@@ -116,12 +116,12 @@ fn a_broken_container_is_told_from_a_broken_application_and_a_broken_nginx() {
     container(&mut host, "blog", "");
     let found = looks(&mut host);
     assert!(found[1].starts_with("shop sick nginx: ") && found[1].ends_with("; shop itself answers well"), "{found:?}");
-    host.sh("\"$moyai\" run hosts-sync; sed -i 's/proxy_pass/deny all; proxy_pass/' /etc/nginx/sites-enabled/shop.test; nginx -s reload; sleep 0.3").ok();
+    host.sh("\"$moyai\" run hosts-sync; sed -i 's/proxy_pass/deny all; proxy_pass/' /etc/nginx/sites-enabled/shop.test; reloaded").ok();
     broken(
         &mut host,
         "shop sick nginx: status 403, it says \"403 Forbidden 403 Forbidden nginx\"; shop itself answers well",
     );
-    host.sh("nginx -s stop; sleep 0.3").ok();
+    host.sh("nginx -s stop; stopped").ok();
     let found = looks(&mut host);
     assert_eq!(found[1], "shop sick nginx: connection refused; nginx does not run");
     host.sh("echo 'nonsense;' >/etc/nginx/conf.d/bad.conf").ok();
@@ -173,7 +173,8 @@ fn the_name_the_certificate_and_the_way_to_nginx_are_told_from_what_is_behind_it
          while True:\n    q, a = s.recvfrom(512)\n    s.sendto(q[:2] + b'\\x81\\x83' + q[4:], a)\n",
     )
     .unwrap();
-    host.sh("echo nameserver 127.0.0.1 >resolv; mount --bind resolv /etc/resolv.conf; /usr/bin/python3 nobody.py >/dev/null 2>&1 & sleep 0.5").ok();
+    host.sh("echo nameserver 127.0.0.1 >resolv; mount --bind resolv /etc/resolv.conf; /usr/bin/python3 nobody.py >/dev/null 2>&1 &").ok();
+    host.until(60, "grep -q ':0035 ' /proc/net/udp");
     host.sh("cp /etc/hosts hosts.before; sed '/shop.test/d' hosts.before >/etc/hosts").ok();
     broken(&mut host, "shop sick dns: the name was not found");
     // The name leads to somebody else, who answers.

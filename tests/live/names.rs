@@ -1,7 +1,6 @@
 //! Names, from containers of every kind to nginx, and what can go wrong on the way.
 
 use crate::host::Host;
-use std::time::{Duration, Instant};
 
 const QUICK: &str = "--stop-signal KILL";
 
@@ -18,13 +17,12 @@ impl Host {
             .ok();
     }
 
-    /// The status with which nginx answers for a site, and how long it took.
-    fn answer(&mut self, name: &str) -> (String, Duration) {
-        let begun = Instant::now();
-        let code = self.sh(&format!(
-            "curl -s -o /dev/null -w '%{{http_code}}' --max-time 5 -H 'Host: {name}.test' http://127.0.0.1:8088/busybox"
-        ));
-        (code.out, begun.elapsed())
+    /// The status with which nginx answers for a site.
+    fn answer(&mut self, name: &str) -> String {
+        self.sh(&format!(
+            "curl -s -o /dev/null -w '%{{http_code}}' --max-time 30 -H 'Host: {name}.test' http://127.0.0.1:8088/busybox"
+        ))
+        .out
     }
 
     /// What an upgrade or a reboot does to the engine.
@@ -128,12 +126,12 @@ fn one_dead_container_does_not_stop_nginx() {
 warning: upstream idle waits for the container ghost (/etc/nginx/conf.d/idle.conf:1)\n";
     assert_eq!(gave.err, told);
     assert_eq!(gave.ok(), "+ 255.255.255.255 ghost\n+ 255.255.255.255 shop\n+ 172.17.0.2 web\n");
-    assert_eq!(host.answer("web").0, "200");
-    let (code, time) = host.answer("shop");
-    assert!(code == "502" && time < Duration::from_secs(1), "{code} {time:?}");
+    assert_eq!(host.answer("web"), "200");
+    // At once: for an address that does not answer it would wait a minute, and give 504.
+    assert_eq!(host.answer("shop"), "502");
     // nginx starts by itself too, as at a boot.
-    host.sh("nginx -s stop; sleep 0.2; nginx").ok();
-    assert_eq!(host.answer("web").0, "200");
+    host.sh("nginx -s stop; stopped; nginx").ok();
+    assert_eq!(host.answer("web"), "200");
 
     // Cron hears of it once.
     let gave = host.script("hosts-sync");
@@ -145,7 +143,7 @@ warning: upstream idle waits for the container ghost (/etc/nginx/conf.d/idle.con
     let out = gave.ok();
     assert!(out.contains("- 255.255.255.255 shop\n") && out.contains("+ 255.255.255.255 web\n"), "{out}");
     assert!(out.contains("over: shop.test waits for the container shop"), "{out}");
-    assert_eq!((host.answer("web").0, host.answer("shop").0), ("502".into(), "200".into()));
+    assert_eq!((host.answer("web"), host.answer("shop")), ("502".into(), "200".into()));
     // One that is not needed any more goes.
     host.sh("rm /etc/nginx/conf.d/idle.conf /etc/nginx/conf.d/web.conf").ok();
     assert!(host.script("hosts-sync").ok().contains("- 255.255.255.255 ghost\n"));
@@ -334,7 +332,7 @@ fn the_doctor_follows_the_chain_from_container_to_site() {
     );
     host.sh("touch /etc/hosts").ok();
     doctor(&mut host, &[("warn", "nginx", "it has not read `/etc/hosts` since")]);
-    host.sh("nginx -s stop; sleep 0.3").ok();
+    host.sh("nginx -s stop; stopped").ok();
     doctor(&mut host, &[("warn", "nginx", "it does not run")]);
 }
 

@@ -10,7 +10,7 @@ fn site(host: &mut Host, name: &str) {
     host.sh(&format!("cat >/etc/nginx/conf.d/{name}.conf <<'E'\n{text}\nE")).ok();
 }
 
-const WORKERS: &str = "sleep 0.1; pgrep -P $(cat /run/nginx.pid) -f '^nginx: worker process$'";
+const WORKERS: &str = "started; pgrep -P $(cat /run/nginx.pid) -f '^nginx: worker process$'";
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
@@ -49,7 +49,7 @@ fn a_reload_starts_nginx_then_replaces_its_workers_and_the_names_with_them() {
 fn a_worker_that_died_and_came_back_knows_nothing_new() {
     let mut host = Host::new();
     host.sh(
-        "sed -i 's/worker_processes .*/worker_processes 2;/' /etc/nginx/nginx.conf; nginx; sleep 0.1; touch /etc/hosts",
+        "sed -i 's/worker_processes .*/worker_processes 2;/' /etc/nginx/nginx.conf; nginx; started; touch /etc/hosts",
     )
     .ok();
     host.sh(&format!("sleep 0.05; kill -9 $({{ {WORKERS}; }} | head -1); sleep 0.2")).ok();
@@ -90,7 +90,7 @@ fn a_missing_name_is_told_and_the_running_nginx_stays_as_it_is() {
 #[ignore = "needs a private host: tests/run"]
 fn a_refused_reload_names_the_line_and_is_still_due_until_it_is_done() {
     let mut host = Host::new();
-    host.sh("nginx; sleep 0.1; touch /etc/hosts").ok();
+    host.sh("nginx; started; touch /etc/hosts").ok();
     let before = host.sh(WORKERS).ok();
     let due = "if nginx::older_than(\"/etc/hosts\") { nginx::reload(); }";
     host.sh("printf 'server {\n listen 80;\n bogus on;\n}\n' >/etc/nginx/conf.d/x.conf").ok();
@@ -120,7 +120,7 @@ fn a_port_that_is_taken_is_nginxs_own_sentence() {
 #[ignore = "needs a private host: tests/run"]
 fn a_reload_that_nginx_accepts_and_does_not_do_is_no_success() {
     let mut host = Host::new();
-    host.sh("echo 'server { listen 80; }' >/etc/nginx/conf.d/a.conf; nginx; sleep 0.1").ok();
+    host.sh("echo 'server { listen 80; }' >/etc/nginx/conf.d/a.conf; nginx; started").ok();
     // The test passes, but the running master cannot have the port.
     host.sh("busybox httpd -p 81; echo 'server { listen 81; }' >/etc/nginx/conf.d/b.conf").ok();
     let err = host.moyai("nginx::reload();").failed(1);
@@ -151,7 +151,7 @@ fn where_systemd_manages_nginx_it_starts_it() {
     host.moyai("nginx::reload();").ok();
     assert_eq!(host.sh("tail -1 /run/calls").ok(), "start nginx\n");
     // While the host starts: to wait for a start that waits for our own unit would never end.
-    host.sh("nginx -s stop; sed -i 's/echo Job=/&7/' /usr/local/sbin/systemctl; sleep 0.2").ok();
+    host.sh("nginx -s stop; sed -i 's/echo Job=/&7/' /usr/local/sbin/systemctl; stopped").ok();
     host.moyai("nginx::reload();").ok();
     assert_eq!(host.sh("tail -1 /run/calls").ok(), "show --property=LoadState,Job,After nginx.service\n");
     host.sh("sed -i 's/echo Job=7/echo Job=/' /usr/local/sbin/systemctl; echo LoadState=not-found >/run/state; sed -i 's/LoadState=loaded/LoadState=not-found/' /usr/local/sbin/systemctl; sleep 0.2").ok();

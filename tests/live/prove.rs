@@ -325,18 +325,26 @@ fn a_year_of_two_containers_of_one_image_has_each_day_its_tags_and_nothing_else(
         count += 1;
     }
     assert_eq!((count, want.len()), (365, 2 * (7 + 12)));
-    // On the disk is a layer for each tag, and what the engine writes of each image.
-    let grown = (used(&mut host) - before) as f64 / want.len() as f64;
-    assert!((409_600.0..490_000.0).contains(&grown), "{grown} bytes an image");
+    // On the disk is a layer for each tag, and what the daemon writes for each image. The containerd
+    // image store has each layer twice, packed and unpacked, and removes what is unused a little later.
+    let layers = if host.keeps_layers_twice() { 2.0 } else { 1.0 };
+    let mut grown = 0.0;
+    for _ in 0..60 {
+        grown = (used(&mut host) - before) as f64 / want.len() as f64 / layers;
+        if grown < 490_000.0 {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_secs(2));
+    }
+    println!("{grown} bytes a layer");
+    assert!((409_600.0..490_000.0).contains(&grown), "{grown} bytes a layer");
 }
 
-/// Bytes in the folder of the engine's images.
+/// Bytes in the directories of the daemon's images, of either image store.
 fn used(host: &mut Host) -> u64 {
-    host.sh("du -s -B 1 /var/lib/docker/overlay2 /var/lib/docker/image | awk '{ sum += $1 } END { print sum }'")
-        .ok()
-        .trim()
-        .parse()
-        .unwrap()
+    let places = "overlay2 image containerd/daemon/io.containerd.content.v1.content containerd/daemon/io.containerd.snapshotter.v1.overlayfs";
+    let du = format!("cd /var/lib/docker; du -s -B 1 {places} 2>/dev/null | awk '{{ sum += $1 }} END {{ print sum }}'");
+    host.sh(&du).ok().trim().parse().unwrap()
 }
 
 /// A registry on port 5000 of the private host, with this more in its configuration.

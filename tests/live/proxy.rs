@@ -11,12 +11,15 @@ fn healthy(host: &mut Host) -> String {
     host.sh("curl -s -o /dev/null -w '%{http_code}' --max-time 5 -H 'Host: healthy.test' http://127.0.0.1:8099/").out
 }
 
-const HEALTHY: &str = "server { listen 8099; server_name healthy.test; location / { return 200 ok; } }";
+/// It needs a container, or moyai would not start nginx.
+const HEALTHY: &str = "server { listen 8099; server_name healthy.test; location / { return 200 ok; }
+location /blog { proxy_pass http://blog; } }";
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
 fn a_name_in_any_directive_that_resolves_it_keeps_no_other_site_down() {
     let mut host = Host::new();
+    host.run("blog", "--stop-signal KILL");
     host.sh("openssl req -x509 -newkey rsa:2048 -nodes -keyout /etc/k -out /etc/c -days 2 -subj /CN=x").ok();
     for text in [
         "access_log syslog:server=ghost:514,nohostname;",
@@ -59,6 +62,7 @@ fn a_name_in_any_directive_that_resolves_it_keeps_no_other_site_down() {
 #[ignore = "needs a private host: tests/run"]
 fn a_directive_that_nobody_has_thought_of_costs_one_test() {
     let mut host = Host::new();
+    host.run("blog", "--stop-signal KILL");
     conf(&mut host, "healthy", HEALTHY);
     // To moyai this is a directive without an address; this nginx resolves the names in it.
     conf(&mut host, "new", "server { listen 8081; set $frobnicate \"ghost:1 spirit\"; }");
@@ -73,14 +77,14 @@ exec /usr/sbin/nginx "$@""#;
     ))
     .ok();
     let out = host.script("hosts-sync").ok();
-    assert_eq!(out, "+ 255.255.255.255 ghost\n+ 255.255.255.255 spirit\n");
+    assert_eq!(out, "+ 172.17.0.2 blog\n+ 255.255.255.255 ghost\n+ 255.255.255.255 spirit\n");
     assert_eq!(healthy(&mut host), "200");
     let again = host.script("hosts-sync").ok();
     assert!(!again.contains("+ ") && !again.contains("- "), "they stay: {again}");
     // The container comes, and has its own address.
     host.run("ghost", "--stop-signal KILL");
     let out = host.script("hosts-sync").ok();
-    assert!(out.contains("+ 172.17.0.2 ghost\n") && !out.contains("255 spirit"), "{out}");
+    assert!(out.contains("+ 172.17.0.3 ghost\n") && !out.contains("255 spirit"), "{out}");
     host.sh("rm /etc/nginx/conf.d/new.conf; echo ghost >/etc/needs").ok();
     assert!(host.script("hosts-sync").ok().contains("- 255.255.255.255 spirit\n"));
     // Another mistake is nginx's own sentence, and holds nothing.

@@ -26,7 +26,7 @@ fn what_ran_on_a_host_is_played_back_where_there_is_no_docker() {
     let mut host = Host::new();
     host.run("web", "--stop-signal KILL --memory 64m -v data:/data");
     host.run("gone", "--stop-signal KILL");
-    host.sh("docker stop gone; nginx; sleep 0.2").ok();
+    host.sh("docker stop gone; nginx; started").ok();
     host.site("shop");
     let mine = read("/etc/hosts");
     for words in [

@@ -47,7 +47,7 @@ fn page(host: &mut Host, options: &str) -> String {
 
 /// nginx's files with all that identifies them, and its workers.
 fn nginx(host: &mut Host) -> String {
-    host.sh("find /etc/nginx ! -type d -printf '%p %y %i %m %T@ %l\n' | sort; find /etc/nginx -type f -exec sha256sum {} + | sort; sleep 0.2; pgrep -f '^nginx: worker' || echo down")
+    host.sh("find /etc/nginx ! -type d -printf '%p %y %i %m %T@ %l\n' | sort; find /etc/nginx -type f -exec sha256sum {} + | sort; is_stopped || started; pgrep -f '^nginx: worker' || echo down")
         .ok()
 }
 
@@ -97,7 +97,7 @@ fn one_command_puts_a_container_behind_nginx_with_the_headers_of_2014_and_of_tod
     assert_eq!(site(&mut host, "add なんとか.jp '*.example.jp' --to blog:8080").ok(), "");
     assert_eq!(nginx(&mut host), before);
     // One that somebody disabled is enabled again.
-    host.sh("rm /etc/nginx/sites-enabled/xn--u8jxcf8n.jp; nginx -s reload; sleep 0.2").ok();
+    host.sh("rm /etc/nginx/sites-enabled/xn--u8jxcf8n.jp; reloaded").ok();
     site(&mut host, "add なんとか.jp '*.example.jp' --to blog:8080").ok();
     assert!(page(&mut host, "http://www.example.jp/").contains("Host: www.example.jp"));
     let before = nginx(&mut host);
@@ -209,7 +209,7 @@ fn what_nginx_does_not_take_is_taken_back_to_the_byte() {
 #[ignore = "needs a private host: tests/run"]
 fn a_fault_in_another_site_is_told_with_its_place() {
     let mut host = host(&[("blog", 80)]);
-    for running in ["", "nginx; sleep 0.2"] {
+    for running in ["", "nginx; started"] {
         host.sh(&format!("rm -f /etc/nginx/conf.d/*; {running}")).ok();
         host.sh("printf 'server {\n  listen 81;\n  bogus on;\n}\n' >/etc/nginx/conf.d/old.conf").ok();
         let before = nginx(&mut host);
@@ -242,10 +242,11 @@ fn a_signal_half_way_takes_the_site_back() {
     let mut host = host(&[("blog", 80)]);
     let before = nginx(&mut host);
     // Another run holds the hosts file: `add` has written the site and waits.
-    std::fs::write(host.path("scripts/holds.rhai"), "lock(\"hosts\"); sleep(\"20s\");").unwrap();
-    let gave = host.sh(r#""$moyai" run holds & holds=$!; sleep 0.3
+    std::fs::write(host.path("scripts/holds.rhai"), "lock(\"hosts\"); cmd(`touch held`).run(); sleep(\"600s\");")
+        .unwrap();
+    let gave = host.sh(r#""$moyai" run holds & holds=$!; wait_for [ -e held ]
         "$moyai" run site add one.jp --to blog & add=$!
-        for _ in $(seq 100); do [ -e /etc/nginx/sites-enabled/one.jp ] && break; sleep 0.05; done
+        wait_for [ -e /etc/nginx/sites-enabled/one.jp ]
         ls /etc/nginx/sites-enabled; sleep 0.2; kill -INT $add; wait $add; echo $?; kill $holds; wait"#);
     assert_eq!(gave.out, "one.jp\n130\n", "{}", gave.err);
     assert_eq!(nginx(&mut host), before);
@@ -304,7 +305,7 @@ fn the_layout_is_read_from_the_includes() {
 #[ignore = "needs a private host: tests/run"]
 fn what_somebody_else_wrote_is_neither_replaced_unasked_nor_removed() {
     let mut host = host(&[("blog", 80)]);
-    host.sh("echo 'server { listen 80; server_name one.jp; return 204; }' >/etc/nginx/sites-available/one.jp; nginx; sleep 0.2").ok();
+    host.sh("echo 'server { listen 80; server_name one.jp; return 204; }' >/etc/nginx/sites-available/one.jp; nginx; started").ok();
     let before = nginx(&mut host);
     assert!(site(&mut host, "add one.jp --to blog").failed(1).contains("is there and says something else"));
     assert!(site(&mut host, "remove one.jp").failed(1).contains("is not by \"site add\": remove it yourself"));
@@ -322,7 +323,7 @@ fn list_and_check_say_which_site_is_wrong_and_why() {
     }
     let file = |name: &str| format!("/etc/nginx/sites-enabled/{name}");
     let line = host.sh("grep -n proxy_pass /etc/nginx/sites-enabled/shop.jp | cut -d: -f1").ok().trim().to_owned();
-    host.sh("docker stop shop; printf '127.0.0.9 elsewhere\n255.255.255.255 later\n' >>/etc/hosts; echo 'server { listen 8081; location / { proxy_pass http://elsewhere:1/; } }' >/etc/nginx/conf.d/x.conf; nginx -s reload; sleep 0.2").ok();
+    host.sh("docker stop shop; printf '127.0.0.9 elsewhere\n255.255.255.255 later\n' >>/etc/hosts; echo 'server { listen 8081; location / { proxy_pass http://elsewhere:1/; } }' >/etc/nginx/conf.d/x.conf; reloaded").ok();
     // The address that keeps nginx up for a name that nobody has.
     site(&mut host, "add later.jp --to later").ok();
     assert_eq!(
@@ -359,7 +360,7 @@ fn list_and_check_say_which_site_is_wrong_and_why() {
     host.sh("sleep 0.05; touch /etc/nginx/sites-available/blog.jp").ok();
     let unread = format!("http://blog.jp/ is wrong: nginx has not read {} as it is now\n", file("blog.jp"));
     assert_eq!(site(&mut host, "check").out, unread);
-    host.sh("nginx -s stop; sleep 0.2").ok();
+    host.sh("nginx -s stop; stopped").ok();
     assert_eq!(site(&mut host, "check").code, 1);
 }
 
@@ -390,7 +391,7 @@ fn the_guest_trusts_the_gateways_of_its_bridges_and_nobody_else() {
         format!("{text}set_real_ip_from 127.0.0.1;\nserver {{ listen 82; return 200 $remote_addr; }}"),
     )
     .unwrap();
-    host.sh("cp real.conf /etc/nginx/conf.d/; nginx; sleep 0.2").ok();
+    host.sh("cp real.conf /etc/nginx/conf.d/; nginx; started").ok();
     assert_eq!(host.sh("curl -s -H 'X-Real-IP: 192.0.2.7' http://127.0.0.1:82/").ok(), "192.0.2.7");
     host.sh("docker stop web; docker run -d --name alone --network host base:1 /bin/busybox sleep 9").ok();
     assert!(site(&mut host, "guest web").failed(1).contains("web does not run"));
@@ -417,7 +418,7 @@ fn with_apache_one_line_of_hosts_sync_is_another() {
     let text = std::fs::read_to_string(&path).unwrap();
     assert_eq!(text.matches("nginx::reload();").count(), 1);
     std::fs::write(&path, text.replace("nginx::reload();", "cmd(`apachectl -k graceful`).daemon().run();")).unwrap();
-    host.sh("rm -f /etc/apache2/sites-enabled/*; a2enmod -q proxy_http; mkdir -p /var/log/apache2
+    host.sh("rm -f /usr/sbin/nginx /etc/apache2/sites-enabled/*; a2enmod -q proxy_http; mkdir -p /var/log/apache2
              printf '<VirtualHost *:80>\nServerName one.jp\nProxyPass / http://blog/\nProxyPreserveHost On\n</VirtualHost>\n' >/etc/apache2/sites-enabled/one.conf").ok();
     let ask = "curl -s --retry 5 --retry-all-errors --retry-delay 1 --fail -H 'Host: one.jp' http://127.0.0.1/";
     // It is down, and started.

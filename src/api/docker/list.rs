@@ -193,12 +193,9 @@ fn container(status: &str, full: &Value, others: &HashMap<String, Value>, driver
         }
         _ => networks(other.unwrap_or(full))
             .map(|(name, settings)| {
-                let aliases = settings.get("Aliases").and_then(Value::as_array).filter(|_| shared.is_none());
-                let aliases = aliases.into_iter().flatten().filter_map(Value::as_str);
-                // Engines before 25 add the short id.
-                let aliases = aliases.filter(|alias| Some(*alias) != text(full, "/Id").get(..12));
+                let aliases = if shared.is_none() { aliases(full, settings) } else { Vec::new() };
                 let driver = drivers.of(name, text(settings, "/NetworkID")).unwrap_or_default();
-                network(name, driver, settings, aliases.map(Into::into).collect())
+                network(name, driver, settings, aliases.into_iter().map(Into::into).collect())
             })
             .collect(),
     };
@@ -222,6 +219,22 @@ fn container(status: &str, full: &Value, others: &HashMap<String, Value>, driver
         ("mounts", mounts.collect::<Array>().into()),
         ("networks", networks.into()),
     ])
+}
+
+/// Returns the names by which a network's other containers reach this one, without its own.
+///
+/// Docker before 25 lists them all in `Aliases`, with the short id. Since then the host name is only
+/// in `DNSNames`, with the container's name and the short id.
+fn aliases<'a>(full: &'a Value, settings: &'a Value) -> Vec<&'a str> {
+    let list = |key| settings.get(key).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+    let own = text(full, "/Name").trim_start_matches('/');
+    let mut found = Vec::new();
+    for alias in list("Aliases").chain(list("DNSNames").filter(|name| *name != own)) {
+        if Some(alias) != text(full, "/Id").get(..12) && !found.contains(&alias) {
+            found.push(alias);
+        }
+    }
+    found
 }
 
 /// A network of a container for a script.
