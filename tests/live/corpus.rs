@@ -8,14 +8,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Packages whose tests have configurations: text with everything that can be in one.
-const PACKAGES: [&str; 7] = [
+const PACKAGES: [&str; 5] = [
     "nginx",
     "libnginx-mod-http-lua",
     "libnginx-mod-http-echo",
     "libnginx-mod-http-headers-more-filter",
-    "libnginx-mod-http-memc",
     "libnginx-mod-http-set-misc",
-    "libnginx-mod-http-srcache-filter",
 ];
 
 /// Downloads and unpacks the sources, with lists of our own: the machine's apt stays as it is.

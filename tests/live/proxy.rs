@@ -38,7 +38,8 @@ fn a_name_in_any_directive_that_resolves_it_keeps_no_other_site_down() {
         "server { listen 8081 ssl; ssl_certificate /etc/c; ssl_certificate_key /etc/k; ssl_verify_client on;
          ssl_client_certificate /etc/c; ssl_ocsp on; ssl_ocsp_responder http://ghost/; }",
     ] {
-        host.sh("nginx -s stop; rm -f /etc/nginx/conf.d/*; sleep 0.2");
+        host.sh("nginx -s stop; rm -f /etc/nginx/conf.d/*");
+        host.until(20, "! pgrep -x nginx");
         conf(&mut host, "healthy", HEALTHY);
         conf(&mut host, "site", text);
         assert!(host.sh("nginx -t").failed(1).contains("host not found in"), "{text}");
@@ -89,7 +90,7 @@ exec /usr/sbin/nginx "$@""#;
     assert!(host.script("hosts-sync").ok().contains("- 255.255.255.255 spirit\n"));
     // Another mistake is nginx's own sentence, and holds nothing.
     conf(&mut host, "bad", "bogus on;");
-    host.sh("touch /etc/hosts").ok();
+    host.sh("docker stop blog").ok();
     assert!(host.script("hosts-sync").failed(1).contains("unknown directive \"bogus\""));
 }
 
