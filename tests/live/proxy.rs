@@ -38,12 +38,13 @@ fn a_name_in_any_directive_that_resolves_it_keeps_no_other_site_down() {
         "server { listen 8081 ssl; ssl_certificate /etc/c; ssl_certificate_key /etc/k; ssl_verify_client on;
          ssl_client_certificate /etc/c; ssl_ocsp on; ssl_ocsp_responder http://ghost/; }",
     ] {
-        host.sh("nginx -s stop; rm -f /etc/nginx/conf.d/*");
-        host.until(20, "! pgrep -x nginx");
+        host.sh("rm -f /etc/nginx/conf.d/*").ok();
         conf(&mut host, "healthy", HEALTHY);
         conf(&mut host, "site", text);
         assert!(host.sh("nginx -t").failed(1).contains("host not found in"), "{text}");
         host.script("hosts-sync").ok();
+        // It runs, and would start again after a reboot.
+        host.sh("nginx -t").ok();
         assert_eq!(healthy(&mut host), "200", "{text}");
         let hosts = host.sh("cat /etc/hosts").ok();
         let held = if text.contains("listen ghost") { "127.255.255.254 ghost" } else { "255.255.255.255 ghost" };
