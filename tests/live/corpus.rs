@@ -57,7 +57,7 @@ fn files(folder: &Path, ends: &str, all: &mut Vec<PathBuf>) {
 /// The configurations in a file of Test::Nginx: `--- main_config`, `--- http_config`, `--- config`. One that
 /// Perl computes is left out, and so is one that nginx must refuse.
 fn blocks(path: &Path) -> Vec<String> {
-    let text = read(path.to_owned());
+    let text = read(path);
     let text = text.split_once("__DATA__").map_or("", |(_, text)| text);
     let block = |block: &str| {
         let mut parts = [String::new(), String::new(), String::new()];

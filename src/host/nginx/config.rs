@@ -105,7 +105,7 @@ impl Reader<'_> {
         let mut words: Vec<String> = Vec::new();
         let mut begun = 0;
         let mut tokens = Tokens::new(text);
-        while let Some((token, line)) = tokens.next() {
+        while let Some((token, line)) = tokens.token() {
             if words.is_empty() {
                 begun = line;
             }

@@ -70,7 +70,7 @@ impl<'a> Tokens<'a> {
     }
 
     /// The next token and its line.
-    pub fn next(&mut self) -> Option<(Token, usize)> {
+    pub fn token(&mut self) -> Option<(Token, usize)> {
         loop {
             match self.peek()? {
                 byte if is_space(byte) => self.pass(1),
@@ -181,7 +181,7 @@ mod tests {
     fn words(text: &str) -> String {
         let mut tokens = Tokens::new(text);
         let mut all = Vec::new();
-        while let Some((token, _)) = tokens.next() {
+        while let Some((token, _)) = tokens.token() {
             all.push(match token {
                 Token::Word(word) => format!("<{word}>"),
                 Token::Open => "{".into(),
@@ -232,14 +232,14 @@ mod tests {
             let text = format!("{lua}}} after;");
             let mut tokens = Tokens::new(&text);
             tokens.skip_lua();
-            assert_eq!(tokens.next().map(|(token, _)| token), Some(Token::Word("after".into())), "{lua}");
+            assert_eq!(tokens.token().map(|(token, _)| token), Some(Token::Word("after".into())), "{lua}");
             assert_eq!(tokens.problem, None, "{lua}");
             assert_eq!(tokens.line, 1 + lua.matches('\n').count(), "{lua}");
         }
         for lua in ["[[ }", "x = {", "--[=[ ]] }"] {
             let mut tokens = Tokens::new(lua);
             tokens.skip_lua();
-            assert!(tokens.problem.is_some() && tokens.next().is_none(), "{lua}");
+            assert!(tokens.problem.is_some() && tokens.token().is_none(), "{lua}");
         }
     }
 }
