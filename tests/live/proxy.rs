@@ -31,7 +31,7 @@ fn a_name_in_any_directive_that_resolves_it_keeps_no_other_site_down() {
         "server { listen 8081; location / { proxy_pass http://ghost.; } }",
         "server { listen 8081; location / { proxy_pass http://ghost.internal:81; } }",
         "server { listen 8081; location / { proxy_pass HTTPS://ghost/; } }",
-        "server { listen 8081; location / { memcached_pass ghost:1; } location /a { uwsgi_pass uwsgi://ghost; } }",
+        "server { listen 8081; set $memcached_key x; location / { memcached_pass ghost:1; } location /a { uwsgi_pass uwsgi://ghost; } }",
         "server { listen 8081; location / { scgi_pass ghost:1; } location /a { grpc_pass grpcs://ghost; } }",
         "upstream Pool { server ghost:81 backup; server 127.0.0.1:1; }
          server { listen 8081; location / { proxy_pass http://pOOL; } }",
