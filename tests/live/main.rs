@@ -12,6 +12,7 @@ mod monitor;
 mod names;
 mod nginx;
 mod prove;
+mod proxy;
 mod replay;
 mod restore;
 mod scripts;
