@@ -158,7 +158,7 @@ fn where_systemd_manages_nginx_it_starts_it() {
     host.sh("sed -i 's/echo Job=7/echo Job=/; s/LoadState=loaded/LoadState=masked/' /usr/local/sbin/systemctl").ok();
     assert_eq!(
         host.moyai_with("-n", "print(nginx::stopped()); nginx::reload();").ok(),
-        "nginx is down and stays down: its unit is masked; `systemctl unmask nginx` allows it\n"
+        "# nginx is down and stays down: its unit is masked; `systemctl unmask nginx` allows it\n"
     );
     host.moyai("nginx::reload();").ok();
     assert_eq!(host.sh("pgrep nginx").code, 1);
