@@ -15,6 +15,7 @@ mod nginx;
 mod prove;
 mod proxy;
 mod replay;
+mod requests;
 mod restore;
 mod scripts;
 mod sites;

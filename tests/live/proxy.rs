@@ -1,241 +1,241 @@
-//! What moyai reads in nginx's configuration, against what a real nginx does with it.
+//! nginx and the names it uses, on hosts as people have them.
 
+use crate::common::read;
 use crate::host::Host;
 
-fn conf(host: &mut Host, name: &str, text: &str) {
-    host.sh(&format!("cat >/etc/nginx/conf.d/{name}.conf <<'E'\n{text}\nE")).ok();
-}
+const QUICK: &str = "--stop-signal KILL";
 
-/// A healthy site that must stay up: its status.
-fn healthy(host: &mut Host) -> String {
-    host.sh("curl -s -o /dev/null -w '%{http_code}' --max-time 5 -H 'Host: healthy.test' http://127.0.0.1:8099/").out
-}
-
-/// It needs a container, or moyai would not start nginx.
-const HEALTHY: &str = "server { listen 8099; server_name healthy.test; location / { return 200 ok; }
-location /blog { proxy_pass http://blog; } }";
-
-#[test]
-#[ignore = "needs a private host: tests/run"]
-fn a_name_in_any_directive_that_resolves_it_keeps_no_other_site_down() {
-    let mut host = Host::new();
-    host.run("blog", "--stop-signal KILL");
-    host.sh("openssl req -x509 -newkey rsa:2048 -nodes -keyout /etc/k -out /etc/c -days 2 -subj /CN=x").ok();
-    for text in [
-        "access_log syslog:server=ghost:514,nohostname;",
-        "server { listen 8081; error_log syslog:server=ghost info; }",
-        "set_real_ip_from ghost;",
-        "resolver ghost valid=3s;",
-        "server { listen ghost:8081; }",
-        "server { listen 8081; location / { proxy_pass http://ghost?x; } }",
-        "server { listen 8081; location / { proxy_pass http://ghost.; } }",
-        "server { listen 8081; location / { proxy_pass http://ghost.internal:81; } }",
-        "server { listen 8081; location / { proxy_pass HTTPS://ghost/; } }",
-        "server { listen 8081; set $memcached_key x; location / { memcached_pass ghost:1; } location /a { uwsgi_pass uwsgi://ghost; } }",
-        "server { listen 8081; location / { scgi_pass ghost:1; } location /a { grpc_pass grpcs://ghost; } }",
-        "upstream Pool { server ghost:81 backup; server 127.0.0.1:1; }
-         server { listen 8081; location / { proxy_pass http://pOOL; } }",
-        "server { listen 8081 ssl; ssl_certificate /etc/c; ssl_certificate_key /etc/k; ssl_verify_client on;
-         ssl_client_certificate /etc/c; ssl_ocsp on; ssl_ocsp_responder http://ghost/; }",
-    ] {
-        // As after a crash or a power cut; one that an admin stopped is not started.
-        host.sh("rm -f /etc/nginx/conf.d/*; [ ! -s /run/nginx.pid ] || kill -9 $(pgrep -x nginx)").ok();
-        host.until(20, "! pgrep -x nginx");
-        conf(&mut host, "healthy", HEALTHY);
-        conf(&mut host, "site", text);
-        assert!(host.sh("nginx -t").failed(1).contains("host not found in"), "{text}");
-        host.script("hosts-sync").ok();
-        // It runs, and would start again after a reboot.
-        host.sh("nginx -t").ok();
-        assert_eq!(healthy(&mut host), "200", "{text}");
-        let hosts = host.sh("cat /etc/hosts").ok();
-        let held = if text.contains("listen ghost") { "127.255.255.254 ghost" } else { "255.255.255.255 ghost" };
-        assert!(hosts.contains(held), "{text}: {hosts}");
-        // It stays as it is.
-        let again = host.script("hosts-sync");
-        assert_eq!(again.code, 0, "{text}: {}", again.err);
-        assert!(!again.out.contains("+ ") && !again.out.contains("- "), "{text}: {}", again.out);
-        assert_eq!(host.sh("cat /etc/hosts").ok(), hosts, "{text}");
-        host.sh("rm /etc/nginx/conf.d/site.conf").ok();
-        let gone = host.script("hosts-sync").ok();
-        assert!(gone.contains("ghost") && !host.sh("cat /etc/hosts").ok().contains("ghost"), "{text}: {gone}");
+impl Host {
+    /// A container that answers on port 8080 with one short page.
+    fn page(&mut self, name: &str, options: &str) {
+        self.sh(&format!(
+            "docker run --detach {QUICK} --name {name} {options} base:1 /bin/sh -c 'echo it works >/index.html; exec /bin/busybox httpd -f -p 8080 -h /'"
+        ))
+        .ok();
+        self.until(30, &format!("curl -s -o /dev/null --max-time 2 http://$(docker inspect -f '{{{{range .NetworkSettings.Networks}}}}{{{{.IPAddress}}}}{{{{end}}}}' {name}):8080/"));
     }
-}
 
-#[test]
-#[ignore = "needs a private host: tests/run"]
-fn a_directive_that_nobody_has_thought_of_costs_one_test() {
-    let mut host = Host::new();
-    host.run("blog", "--stop-signal KILL");
-    conf(&mut host, "healthy", HEALTHY);
-    // To moyai this is a directive without an address; this nginx resolves the names in it.
-    conf(&mut host, "new", "server { listen 8081; set $frobnicate \"ghost:1 spirit\"; }");
-    let wrapper = r#"#!/bin/sh
-[ "$1" = -V ] || for name in $(cat /etc/needs); do
-    grep -q " $name\$" /etc/hosts && continue
-    echo "nginx: [emerg] host not found in frobnicate \"$name:1\" in /etc/nginx/conf.d/new.conf:1" >&2; exit 1
-done
-exec /usr/sbin/nginx "$@""#;
-    host.sh(&format!(
-        "echo ghost spirit >/etc/needs; cat >/usr/local/sbin/nginx <<'E'\n{wrapper}\nE\nchmod +x /usr/local/sbin/nginx"
-    ))
-    .ok();
-    let out = host.script("hosts-sync").ok();
-    assert_eq!(out, "+ 172.17.0.2 blog\n+ 255.255.255.255 ghost\n+ 255.255.255.255 spirit\n");
-    assert_eq!(healthy(&mut host), "200");
-    let again = host.script("hosts-sync").ok();
-    assert!(!again.contains("+ ") && !again.contains("- "), "they stay: {again}");
-    // The container comes, and has its own address.
-    host.run("ghost", "--stop-signal KILL");
-    let out = host.script("hosts-sync").ok();
-    assert!(out.contains("+ 172.17.0.3 ghost\n") && !out.contains("255 spirit"), "{out}");
-    host.sh("rm /etc/nginx/conf.d/new.conf; echo ghost >/etc/needs").ok();
-    assert!(host.script("hosts-sync").ok().contains("- 255.255.255.255 spirit\n"));
-    // Another mistake is nginx's own sentence, and holds nothing.
-    conf(&mut host, "bad", "bogus on;");
-    host.sh("docker stop blog").ok();
-    assert!(host.script("hosts-sync").failed(1).contains("unknown directive \"bogus\""));
-}
-
-/// Each name is a server of this nginx that answers with its name.
-#[test]
-#[ignore = "needs a private host: tests/run"]
-fn a_request_goes_where_moyai_says() {
-    let mut host = Host::new();
-    let names = ["app", "png", "exact", "fixed", "deep", "inner", "pool"];
-    let mut servers = String::new();
-    for (index, name) in names.iter().enumerate() {
-        let address = format!("127.0.1.{}", index + 1);
-        host.sh(&format!("echo {address} {name} >>/etc/hosts")).ok();
-        servers += &format!("server {{ listen {address}:80; location / {{ return 200 {name}; }} }}\n");
-    }
-    conf(&mut host, "servers", &servers);
-    for (server, paths) in [
-        (
-            "root /srv; try_files $uri/index.html $uri @app; location @app { proxy_pass http://app; }
-             location ^~ /assets/ { gzip_static off; }",
-            "/users/1 /assets/a",
-        ),
-        (
-            "location / { try_files $uri @app; } location @app { proxy_pass http://app; }
-             location ^~ /stream { proxy_pass http://fixed; } location = /sw.js { try_files $uri =404; }",
-            "/ /stream/x /sw.js /about",
-        ),
-        (
-            r"location / { proxy_pass http://app; } location ~ \.png$ { proxy_pass http://png; }
-              location ^~ /fixed/ { proxy_pass http://fixed; } location = /a.png { proxy_pass http://exact; }
-              location /deep/ { proxy_pass http://deep; location ~ x$ { proxy_pass http://inner; } }",
-            "/ /b.png /fixed/b.png /a.png /deep/ /deep /deep/x /deep/a.png /DEEP/ /%64eep/ /deep/../b.png",
-        ),
-        ("error_page 418 = @app; location / { return 418; } location @app { proxy_pass http://app; }", "/ /x"),
-        (
-            "location / { rewrite ^/old/(.*)$ /new/$1 last; rewrite ^/self/(.*)$ /$1 break; proxy_pass http://app; }
-             location /new/ { proxy_pass http://png; }",
-            "/ /old/a /self/a /new/b",
-        ),
-        (
-            "location / { if (!-f $request_filename) { proxy_pass http://app; break; } }
-             location /b { if ($request_method = POST) { return 405; } proxy_pass http://png; }",
-            "/x /b",
-        ),
-        (
-            r"location / { error_page 404 = /index.php; root /nowhere; } location ~ \.php$ { proxy_pass http://app; }",
-            "/x /index.php",
-        ),
-        ("location = / { rewrite ^ /app/ last; } location /app/ { internal; proxy_pass http://app; }", "/ /app/"),
-        (
-            r"location / { try_files /none /index.php?$args; } location ~ ^/index\.php(/|$) { proxy_pass http://app; }",
-            "/ /x /index.php/y",
-        ),
-        (
-            "rewrite ^/site/(.*)$ /$1; location /a { proxy_pass http://app; } location / { proxy_pass http://Pool; }",
-            "/site/a /site/b",
-        ),
-        ("location / { return 302 /app/; } location /app/ { proxy_pass http://app; }", "/"),
-    ] {
-        let text = format!(
-            "upstream pOOL {{ server pool; }} server {{ listen 8081; server_name site.test; port_in_redirect on; {server} }}"
+    /// Waits until nginx answers for a site with a status.
+    #[track_caller]
+    fn answers(&mut self, name: &str, status: &str) {
+        let ask = format!(
+            "curl -s -o /dev/null -w '%{{http_code}}' --max-time 5 -H 'Host: {name}.test' http://127.0.0.1:8088/index.html"
         );
-        conf(&mut host, "site", &text);
-        host.sh("nginx -t && { nginx -s reload 2>/dev/null || nginx; }; sleep 0.4").ok();
-        for path in paths.split(' ') {
-            let url = format!("http://site.test:8081{path}");
-            let real = host.sh(&format!("curl -sL --resolve site.test:8081:127.0.0.1 '{url}'")).out;
-            let real = if names.contains(&real.as_str()) { real } else { String::new() };
-            let script = format!("print(nginx::sites_of([\"{url}\"])[0].map(|s| s.upstream).join(\" \"));");
-            assert_eq!(host.moyai(&script).ok().trim_end(), real, "{path}: {server}");
-        }
+        self.until(30, &format!("[ \"$({ask})\" = {status} ]"));
+    }
+
+    /// Gives a container another address, and its old one to somebody else.
+    fn moves(&mut self, name: &str, taker: &str) {
+        self.sh(&format!("docker stop {name}")).ok();
+        self.run(taker, QUICK);
+        self.sh(&format!("docker start {name}")).ok();
     }
 }
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn every_proxied_path_is_asked_and_every_upstream_that_waits_is_reported() {
+fn a_rollout_of_a_scaled_service_loses_no_request() {
     let mut host = Host::new();
-    host.sh("docker run --detach --stop-signal KILL --name blog base:1 /bin/busybox httpd -f -p 80 -h /bin").ok();
-    conf(
-        &mut host,
-        "site",
-        r"server { listen 80 default_server; return 444; }
-server { listen 80; server_name blog.jp; location / { proxy_pass http://blog; }
-location /api/ { proxy_pass http://api:81/; }
-location ~ \.php$ { fastcgi_pass php:9000; }
-location /secret { auth_basic x; auth_basic_user_file /etc/none; proxy_pass http://blog; } }",
-    );
-    host.script("hosts-sync").ok();
-    let gave = host.script("site check");
-    let place = "/etc/nginx/conf.d/site.conf";
-    assert_eq!(
-        gave.out,
-        format!(
-            "http://blog.jp/api/ is wrong: no container api runs ({place}:3)\n\
-             blog.jp waits: no container php runs ({place}:4)\n"
-        )
-    );
-    gave.failed(1);
-    host.sh("sed -i '/api/d; /php/d' /etc/nginx/conf.d/site.conf").ok();
-    host.script("hosts-sync").ok();
-    host.sh("nginx -s reload; sleep 0.4").ok();
-    assert_eq!(host.script("site check").ok(), "");
+    host.sh("docker network create shop_default").ok();
+    for number in [1, 2] {
+        host.page(
+            &format!("shop-web-{number}"),
+            "--network shop_default --network-alias web --network-alias w --label com.docker.compose.project=shop --label com.docker.compose.service=web",
+        );
+    }
+    host.site("web");
+    host.site("w");
+    let shipped = include_str!("../../scripts/rules.rhai");
+    let rules: String =
+        shipped.lines().filter(|line| line.contains("\"hosts-sync\"")).map(|line| format!("{line}\n")).collect();
+    assert_eq!(rules.lines().count(), 2);
+    crate::daemon::daemon(&mut host, &rules);
+    host.answers("web", "200");
+    host.answers("w", "200");
+    std::fs::write(host.path("scripts/fresh.rhai"), "if nginx::outdated([]) { exit(1); }").unwrap();
+    let load = "while [ ! -e end ]; do curl -s -o /dev/null -w '%{http_code} %{exitcode}\\n' --max-time 30 -H 'Host: web.test' http://127.0.0.1:8088/index.html; done";
+    host.sh(&format!("for n in 1 2 3; do ({load}) >load.$n 2>&1 & done")).ok();
+    for turn in 0..20 {
+        host.sh(&format!("docker restart --time 0 shop-web-{}", turn % 2 + 1)).ok();
+        host.until(
+            60,
+            "[ $(sed -n '/^# BEGIN moyai/,/^# END moyai/p' /etc/hosts | grep -cw web.shop) = 2 ] && \"$moyai\" run fresh",
+        );
+    }
+    host.sh("touch end; kill $(cat daemon.pid)").ok();
+    host.until(60, "! pgrep -x curl >/dev/null");
+    let all: Vec<String> = (1..4)
+        .flat_map(|n| read(host.path(&format!("load.{n}"))).lines().map(str::to_owned).collect::<Vec<_>>())
+        .collect();
+    let lost: Vec<&String> = all.iter().filter(|line| !line.starts_with("200")).collect();
+    assert!(all.len() > 100 && lost.is_empty(), "{} of {}: {lost:?}", lost.len(), all.len());
 }
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn the_sites_are_one_array_of_json() {
+fn a_name_moves_to_the_network_that_its_container_is_in_now() {
     let mut host = Host::new();
-    host.run("blog", "--stop-signal KILL");
-    conf(
-        &mut host,
-        "site",
-        r"server {
-listen 8443 ssl;
-listen [::]:80;
-server_name blog.jp *.blog.jp;
-location / { proxy_pass http://blog:8080; }
-location ~ \.php$ { fastcgi_pass php:9000; } }
-server { listen 80 default_server; return 444; }",
-    );
-    // nginx does not take it without a certificate, but the names are written.
-    host.script("hosts-sync").failed(1);
-    let text = host.script("site list --json").ok();
-    let servers: serde_json::Value = serde_json::from_str(&text).unwrap();
-    let file = "/etc/nginx/conf.d/site.conf";
-    assert_eq!(
-        servers[0],
-        serde_json::json!({
-            "names": ["blog.jp", "*.blog.jp"],
-            "listen": [{"address": "127.0.0.1:8443", "tls": true, "default": false},
-                       {"address": "[::1]:80", "tls": false, "default": false}],
-            "tls": true, "http": true, "file": file, "line": 1,
-            "locations": [
-                {"modifier": "", "path": "/", "upstreams": [{"name": "blog", "port": 8080, "file": file, "line": 5,
-                    "container": "blog", "address": "172.17.0.2", "state": "running"}]},
-                {"modifier": "~", "path": "\\.php$", "upstreams": [{"name": "php", "port": null, "file": file, "line": 6,
-                    "container": null, "address": null, "state": "waiting"}]},
-            ]
-        }),
-        "{text}"
-    );
-    assert_eq!(servers[1]["locations"], serde_json::json!([]));
-    assert_eq!(servers[1]["listen"][0]["default"], true);
+    host.run("web", QUICK);
+    let shipped = include_str!("../../scripts/rules.rhai");
+    let rules: String =
+        shipped.lines().filter(|line| line.contains("\"hosts-sync\"")).map(|line| format!("{line}\n")).collect();
+    crate::daemon::daemon(&mut host, &rules);
+    host.until(30, "grep -q '^172.17.0.2 web$' /etc/hosts");
+    host.sh("docker network create --subnet 10.77.0.0/24 back && docker network connect back web && docker network disconnect bridge web").ok();
+    host.until(30, "grep -q '^10.77.0.2 web$' /etc/hosts");
+    host.sh("docker network connect bridge web && docker network disconnect back web").ok();
+    host.until(30, "grep -q '^172.17.0.2 web$' /etc/hosts");
+    host.sh("kill $(cat daemon.pid)").ok();
+}
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn a_network_that_the_host_cannot_reach_gives_no_address_where_another_does() {
+    let mut host = Host::new();
+    // As `inhibit_ipv4` leaves it, on a Docker that does not know that option.
+    host.sh("docker network create -o com.docker.network.bridge.name=hidden0 a-hidden && ip addr flush dev hidden0")
+        .ok();
+    let isolated =
+        "docker network create --internal -o com.docker.network.bridge.gateway_mode_ipv4=isolated a-isolated";
+    let has_isolated = host.sh("docker version --format '{{.Server.Version}}'").ok().starts_with("28");
+    if has_isolated {
+        host.sh(isolated).ok();
+    }
+    host.sh("docker network create --internal a-internal").ok();
+    let networks: Vec<&str> = ["a-hidden", "a-isolated"].into_iter().take(1 + usize::from(has_isolated)).collect();
+    for network in &networks {
+        host.run(&format!("both-{network}"), &format!("{QUICK} --network {network}"));
+        host.sh(&format!("docker network connect bridge both-{network}")).ok();
+        host.run(&format!("only-{network}"), &format!("{QUICK} --network {network}"));
+    }
+    // An internal network has an address of the host's.
+    host.page("inside", "--network a-internal");
+    let gave = host.script("hosts-sync");
+    for network in networks {
+        let line = format!("only-{network}: this host cannot reach it: no route leads into its network `{network}`\n");
+        assert!(gave.err.contains(&line), "{}", gave.err);
+        assert!(
+            gave.out.lines().any(|line| line.starts_with("+ 172.17.0.") && line.ends_with(&format!(" both-{network}"))),
+            "{}",
+            gave.out
+        );
+    }
+    assert!(gave.ok().lines().any(|line| line.ends_with(" inside")));
+}
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn containers_that_no_site_needs_reload_nothing() {
+    let mut host = Host::new();
+    host.page("web", "");
+    host.run("job", QUICK);
+    host.site("web");
+    host.script("hosts-sync").ok();
+    let before = host.sh("started; workers").ok();
+    for _ in 0..5 {
+        host.sh("docker stop job").ok();
+        assert_eq!(host.script("hosts-sync").ok(), "- 172.17.0.3 job\n");
+        assert_eq!(host.script("-n hosts-sync").ok(), "");
+        host.sh("docker start job").ok();
+        assert!(!host.script("-n hosts-sync").ok().contains("nginx"));
+        assert_eq!(host.script("hosts-sync").ok(), "+ 172.17.0.3 job\n");
+    }
+    assert_eq!(host.sh("workers").ok(), before);
+    host.moves("web", "taker");
+    assert!(host.script("-n hosts-sync").ok().contains("nginx -t && nginx -s reload\n"));
+    host.script("hosts-sync").ok();
+    host.answers("web", "200");
+    assert_ne!(host.sh("started; workers").ok(), before);
+}
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn an_nginx_that_does_not_detach_is_left_running() {
+    for line in ["daemon off;", "master_process off;"] {
+        let mut host = Host::new();
+        host.page("web", "");
+        host.site("web");
+        host.sh(&format!("echo '{line}' >>/etc/nginx/nginx.conf")).ok();
+        assert_eq!(host.sh("timeout 100 \"$moyai\" run hosts-sync | cat").ok(), "+ 172.17.0.2 web\n");
+        host.answers("web", "200");
+        assert_eq!(host.script("hosts-sync").ok(), "", "{line}");
+        host.moves("web", "taker");
+        host.sh("timeout 100 \"$moyai\" run hosts-sync").ok();
+        host.answers("web", "200");
+        host.sh("nginx -s stop; stopped").ok();
+    }
+}
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn an_nginx_that_somebody_stopped_stays_down_and_one_that_died_does_not() {
+    let mut host = Host::new();
+    // No site needs a container: nginx is not ours to start.
+    host.page("web", "");
+    host.script("hosts-sync").ok();
+    host.sh("stopped").ok();
+    host.site("web");
+    host.script("hosts-sync").ok();
+    host.answers("web", "200");
+
+    host.sh("nginx -s stop; stopped").ok();
+    host.run("other", QUICK);
+    let gave = host.script("hosts-sync");
+    assert_eq!(gave.err, "warning: nginx is down and stays down: it was stopped; `nginx` starts it\n");
+    assert_eq!(gave.ok(), "+ 172.17.0.3 other\n");
+    // Once; and a test of the configuration leaves an empty pid file.
+    host.sh("nginx -t").ok();
+    let gave = host.script("hosts-sync");
+    assert_eq!((gave.out.as_str(), gave.err.as_str(), gave.code), ("", "", 0));
+    assert_eq!(host.moyai("nginx::reload();").ok(), "");
+    host.sh("stopped; nginx; started").ok();
+    assert!(host.script("hosts-sync").ok().starts_with("over: nginx is down"));
+
+    host.sh("kill -9 $(cat /run/nginx.pid) $(workers); stopped; touch /etc/hosts").ok();
+    host.script("hosts-sync").ok();
+    host.answers("web", "200");
+}
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn an_old_worker_that_never_ends_is_no_failed_reload() {
+    let mut host = Host::new();
+    host.page("web", "");
+    host.site("web");
+    host.script("hosts-sync").ok();
+    host.sh("started; workers >old; kill -STOP $(head -1 old)").ok();
+    host.moves("web", "taker");
+    assert!(host.script("hosts-sync").ok().contains("+ 172.17.0.3 web\n"));
+    host.answers("web", "200");
+    let now = host.sh("workers").ok();
+    // It is done, and not due again.
+    assert_eq!(host.script("hosts-sync").ok(), "");
+    assert_eq!(host.moyai("print(nginx::older_than(\"/etc/hosts\"));").ok(), "false\n");
+    assert_eq!(host.sh("workers").ok(), now);
+    host.sh("kill -CONT $(head -1 old)").ok();
+}
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn a_silent_name_server_costs_one_limit_after_the_living_names_are_written() {
+    let mut host = Host::new();
+    host.page("web", "");
+    host.site("web");
+    for number in 1..=20 {
+        host.site(&format!("ghost{number}"));
+    }
+    host.sh("echo nameserver 127.0.0.1 >/etc/resolv.conf; iptables -I INPUT -i lo -p udp --dport 53 -j DROP
+             real=$(command -v getent)
+             printf '#!/bin/sh\\ngrep -q \" web$\" /etc/hosts || echo late >>/run/asked\\necho begin >>/run/asked\\nexec %s \"$@\"\\n' $real >/usr/local/sbin/getent
+             chmod +x /usr/local/sbin/getent")
+        .ok();
+    host.script("hosts-sync").ok();
+    let asked = host.sh("cat /run/asked").ok();
+    assert_eq!((asked.matches("begin").count(), asked.matches("late").count()), (20, 0), "{asked}");
+    host.answers("web", "200");
+    host.answers("ghost7", "502");
+    // It is not asked again at once.
+    host.sh("rm /run/asked; docker stop web").ok();
+    host.script("hosts-sync").ok();
+    assert_eq!(host.sh("grep -c begin /run/asked").ok(), "1\n", "only about web");
 }
