@@ -228,6 +228,10 @@ fn read(path: &Path, real: &Path, root: &Path) -> Result<Source> {
     if rustix::process::geteuid().is_root() {
         trusted(path, real, std::env::var("SUDO_UID").ok().and_then(|uid| uid.parse().ok()))?;
     }
+    // A FIFO or a device would hang the run, or never end.
+    if !real.metadata().map_err(|error| unreadable(path, &error))?.is_file() {
+        return Err(Error::usage(format!("read the script `{}`: it is not a regular file", path.display())));
+    }
     let text = std::fs::read(real).map_err(|error| unreadable(path, &error))?;
     let text = String::from_utf8(text).map_err(|error| {
         Error::usage(format!(
