@@ -71,6 +71,13 @@ impl Cancel {
     pub fn listen(&self) -> Result<()> {
         use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
         let failed = |error: std::io::Error| Error::new(format!("listen for signals: {error}"));
+        // A second INT or TERM ends the process at once, also while a system call hangs or what was
+        // deferred runs. The condition is registered first: handlers run in that order.
+        let armed = Arc::new(AtomicBool::new(false));
+        for signal in [SIGINT, SIGTERM] {
+            signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, armed.clone()).map_err(failed)?;
+            signal_hook::flag::register(signal, armed.clone()).map_err(failed)?;
+        }
         for signal in [SIGINT, SIGTERM, SIGHUP] {
             // The number first: whoever is woken must find it.
             signal_hook::flag::register_usize(signal, self.signal.clone(), signal as usize).map_err(failed)?;
