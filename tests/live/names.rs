@@ -391,8 +391,8 @@ fn a_listing_that_fails_or_is_cut_off_anywhere_leaves_the_hosts_file() {
     let lengths = host.sh("wc -c </run/told.ps; wc -c </run/told.inspect").ok();
     let lengths: Vec<usize> = lengths.lines().map(|line| line.trim().parse().unwrap()).collect();
     for (verb, length) in [("ps", lengths[0]), ("inspect", lengths[1])] {
-        // A whole line of `docker ps` less would be a true answer; its end says nothing of the count.
-        let cuts: Vec<String> = (1..8).map(|part| format!("| head -c {}", length * part / 8 + 1)).collect();
+        // No cut is at the end of the first of two lines: one line of `docker ps` would be a true answer.
+        let cuts: Vec<String> = (1..9).map(|part| format!("| head -c {}", length * part / 9 + 1)).collect();
         for cut in
             cuts.iter().map(String::as_str).chain(["; exit 1", ">/dev/null; echo gone >&2; exit 1", "; kill -9 $$"])
         {
