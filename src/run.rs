@@ -492,7 +492,7 @@ impl Run {
         {
             self.cancel.close(number);
         }
-        // Clean-up goes on: it is no matter of who reads what it says.
+        // Clean-up goes on whether or not anybody reads its output.
         self.lost.number().is_none() || self.cleaning.load(Ordering::SeqCst)
     }
 

@@ -395,7 +395,7 @@ fn answered(
         if way.refuses(&to) {
             return Err(refused(to.host_str().unwrap_or_default()));
         }
-        // What was meant for one server is no matter of another one, also not on the way back.
+        // Headers for one server are not sent to another, even if that one redirects back.
         if !is_same_origin(&url, &to) {
             options.headers.clear();
         }

@@ -231,7 +231,7 @@ impl Running {
         if let Some(through) = &mut through {
             run.put(through.end(run).as_bytes());
         }
-        // The program was ended by SIGPIPE, which is no fault of its own.
+        // SIGPIPE ended the program, which is not an error of the program.
         if let Some(cause @ Cause::Closed(_)) = run.cancel.cause() {
             return Err(self.placed(cause.error()));
         }

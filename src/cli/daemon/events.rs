@@ -142,7 +142,7 @@ mod tests {
         std::fs::write(folder.path().join("events-old"), "").unwrap();
         tidy(&run);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
-        // Without a folder for it the run has a part, in complete lines.
+        // Without a directory for the file, the run gets the first complete lines.
         drop(folder);
         let ((name, part), _) = handed(&run, burst.clone());
         assert!(name == "MOYAI_EVENTS" && part.len() <= LONGEST && part.lines().all(|line| burst.contains(line)));

@@ -408,7 +408,7 @@ pub const TABLE: &[(&str, Rule)] = &[
     ("halt init logger poweroff reboot sendmail shutdown systemd-run systemd-tmpfiles telinit wall at batch", Daemon),
 ];
 
-/// What the programs that read need besides reading files.
+/// What a read-only program needs, apart from reading files.
 pub fn grant(name: &str) -> Grant {
     let none = Grant::default();
     match name {

@@ -104,7 +104,7 @@ fn address(chars: &mut Chars<'_>) -> Option<()> {
                 chars.next();
                 let delimiter = if open == '\\' { chars.next()? } else { open };
                 if !part(chars, delimiter) {
-                    // What follows cannot be told: an odd character stands for it.
+                    // The rest is unknown: an unusual character takes its place.
                     *chars = "\u{1}".chars().peekable();
                     return Some(());
                 }
