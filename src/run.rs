@@ -6,7 +6,6 @@ pub mod out;
 pub mod tape;
 pub mod text;
 
-use crate::store::state;
 use bar::Bar;
 pub use cancel::{Cancel, Cause, wait_for};
 use chrono::{DateTime, Duration as Span, Local};
@@ -248,8 +247,6 @@ pub struct Run {
     pub options: Options,
     /// Tells everything that waits to stop.
     pub cancel: Cancel,
-    /// The state of scripts, once something has asked for it.
-    pub state: state::Shared,
     /// What is recorded and played back.
     pub tape: Option<Arc<Tape>>,
     /// How far work in parallel has come.
@@ -284,7 +281,6 @@ impl Run {
         Ok(Arc::new(Self {
             options,
             cancel,
-            state: state::Shared::default(),
             tape,
             bar: Bar::default(),
             started: Instant::now(),

@@ -74,6 +74,7 @@ impl Pool {
         stack: usize,
         work: impl Fn(T) -> R + Send + Sync + 'static,
     ) -> Result<Vec<R>> {
+        let _order = run.tape.as_ref().map(|tape| tape.in_parallel());
         let count = items.len();
         let mut results: Vec<Option<R>> = std::iter::repeat_with(|| None).take(count).collect();
         let shared = Arc::new((Mutex::new(items.into_iter().enumerate().collect::<VecDeque<_>>()), work));

@@ -2,7 +2,7 @@
 
 use super::{Context, Fallible};
 use crate::run::{Error, Result, Run};
-use crate::store::state::State;
+use crate::store::state as store;
 use rhai::plugin::*;
 use rhai::{Dynamic, Engine, FnPtr, exported_module};
 
@@ -14,9 +14,10 @@ pub fn register(engine: &mut Engine) {
 /// Values that outlive a run.
 #[export_module]
 mod state {
-    /// The folder of what outlives a run; it need not be there yet.
+    /// The directory of what outlives a run. It is made when something is kept.
     ///
-    /// Returns a path: `/var/lib/moyai` for root, unless `$MOYAI_STATE` names another.
+    /// Returns a path: `/var/lib/moyai` for root, unless `$MOYAI_STATE` names another one. The values
+    /// of `state::set` are in `state/NAME.json` below it.
     ///
     /// Errors: when the path is not UTF-8.
     ///
@@ -26,10 +27,10 @@ mod state {
     #[rhai_fn(return_raw)]
     pub fn folder(call: NativeCallContext) -> Fallible<String> {
         let run = &Context::of(&call).run;
-        let folder = &run.options.places.state;
-        let text = folder.to_str().map(str::to_owned);
-        let odd = || Error::new(format!("the state's folder `{}` is not UTF-8", folder.display()));
-        // A replay may have another one; its commands must be the same.
+        let place = &run.options.places.state;
+        let text = place.to_str().map(str::to_owned);
+        let odd = || Error::new(format!("the state's directory `{}` is not UTF-8", place.display()));
+        // A replay may have a different one; its commands must be the same.
         Ok(run.told("state::folder", text.clone(), || text.ok_or_else(odd))?)
     }
 
@@ -49,7 +50,7 @@ mod state {
     pub fn get(call: NativeCallContext, name: &str, default: Dynamic) -> Fallible<Dynamic> {
         let run = &Context::of(&call).run;
         run.reading();
-        Ok(kept(run, name, || State::open(run)?.get(name))?.unwrap_or(default))
+        Ok(kept(run, name, || store::get(run, name))?.unwrap_or(default))
     }
 
     /// Keeps a value under a name. An act.
@@ -57,7 +58,7 @@ mod state {
     /// - `name`: any string.
     /// - `value`: text, a number, true, false, `()`, or arrays and maps of these.
     ///
-    /// Errors: when the value cannot be kept; the old one is still there.
+    /// Errors: when the value cannot be kept; the old one remains.
     ///
     /// ```rhai
     /// state::set("example.seen", 1);
@@ -66,20 +67,20 @@ mod state {
     pub fn set(call: NativeCallContext, name: &str, value: Dynamic) -> Fallible<()> {
         let run = &Context::of(&call).run;
         let text = json(name, &value)?;
-        Ok(run.act(|| line(name, &text), (), || State::open(run)?.set(name, &text))?)
+        Ok(run.act(|| line(name, &text), (), || store::set(run, name, &text))?)
     }
 
-    /// Reads a value, lets a closure make a new one of it, and keeps that. No other run writes the
-    /// state meanwhile, so that of many that count at once none is lost. An act.
+    /// Reads a value, calls a closure with it, and keeps what the closure returns. No other run
+    /// writes the state in between, so that runs that count at the same time all count. An act.
     ///
     /// - `name`: any string.
     /// - `default`: what the closure is given when nothing was kept yet.
-    /// - `change`: a closure of the value; it returns the new one. Keep it short: others wait.
+    /// - `change`: a closure of the value; it returns the new one. Keep it short: other runs wait.
     ///
     /// Returns the new value.
     ///
-    /// Errors: what the closure throws, when it writes the state itself, and when the value cannot be
-    /// kept; the old one is still there.
+    /// Errors: what the closure throws, when it sets the state itself, and when the value cannot be
+    /// kept; the old one remains.
     ///
     /// ```rhai
     /// let runs = state::update("example.runs", 0, |runs| runs + 1);
@@ -97,9 +98,9 @@ mod state {
             Ok(text)
         };
         if run.options.dry_run || run.plays().is_some() {
-            new(&|| State::open(run)?.get(name))?;
+            new(&|| store::get(run, name))?;
         } else {
-            State::update(run, name, |old| new(&|| Ok(old.clone())))?;
+            store::update(run, name, |old| new(&|| Ok(old.clone())))?;
         }
         Ok(value)
     }

@@ -1,205 +1,263 @@
-//! What scripts remember from run to run: one SQLite file of names and JSON values, opened only
-//! when it is used.
+//! What scripts remember from run to run: one JSON file per name, replaced as a unit.
+//!
+//! A writer holds a flock(2) on the file `lock` beside them; readers need none, since rename(2) shows
+//! them the old value or the new one.
 
-use crate::run::{Error, Result, Run, lock};
-use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, TransactionBehavior};
+use crate::run::{Error, Result, Run, cause};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use rustix::fs::{FlockOperation, flock};
+use std::cell::Cell;
+use std::fmt::Write as _;
+use std::fs::{DirBuilder, File};
+use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-const TABLE: &str = "CREATE TABLE IF NOT EXISTS state (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;";
-/// How long another run may hold the file.
+/// How long [`set`] waits for another run to finish its change.
 const WAIT: Duration = Duration::from_secs(10);
-/// Between two tries to update while others do.
+/// Between two tries to take the lock.
 const LOOK: Duration = Duration::from_millis(2);
+/// Characters that are the same in a name and in its file's name: `a/b` is kept in `a%2Fb.json`.
+const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
+/// A longer file name ends in a checksum of the name. Linux allows 255 bytes.
+const LONGEST: usize = 200;
 
-fn unopened(path: &Path, cause: String) -> Error {
-    Error::new(format!("open the state `{}`: {cause}", path.display()))
-        .help("`$MOYAI_STATE` names another folder; a file that is broken can be moved away")
+thread_local! {
+    /// Whether this thread is between the read and the write of [`update`].
+    static UPDATING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Makes the file, which SQLite would make with the umask's mode.
-fn make(path: &Path) -> Result<()> {
-    let folder = path.parent().unwrap_or(path);
-    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
-    let made = made.and_then(|()| std::fs::File::options().create(true).append(true).mode(0o600).open(path));
-    made.map(|_| ()).map_err(|error| unopened(path, crate::process::cause(&error)))
+/// The directory of the files.
+fn directory(run: &Run) -> PathBuf {
+    run.options.places.state.join("state")
 }
 
-/// What a run has opened: once is enough, and costs as much as all that is then read.
-pub type Shared = Mutex<Option<State>>;
-
-/// The open file.
-#[derive(Clone, Debug)]
-pub struct State {
-    connection: Arc<Mutex<Connection>>,
-}
-
-impl From<Connection> for State {
-    fn from(connection: Connection) -> Self {
-        Self { connection: Arc::new(Mutex::new(connection)) }
-    }
-}
-
-impl State {
-    /// The run's state, made when it is not there; a dry run makes nothing. Nobody else may read it.
-    ///
-    /// # Errors
-    /// When the folder or file cannot be made, or is no SQLite file.
-    pub fn open(run: &Run) -> Result<Self> {
-        let mut shared = lock(&run.state);
-        match &*shared {
-            Some(state) => Ok(state.clone()),
-            None => Ok(shared.insert(Self::of(run)?).clone()),
+/// The file of a name.
+fn file(run: &Run, name: &str) -> PathBuf {
+    let mut file = utf8_percent_encode(name, KEPT).to_string();
+    if file.len() > LONGEST {
+        file.truncate(LONGEST / 2);
+        for byte in ring::digest::digest(&ring::digest::SHA256, name.as_bytes()).as_ref() {
+            let _ = write!(file, "{byte:02x}");
         }
     }
+    directory(run).join(file + ".json")
+}
 
-    fn of(run: &Run) -> Result<Self> {
-        let path = run.options.places.state.join("state.db");
-        if run.options.dry_run && !path.exists() {
-            let open = || Connection::open_in_memory().and_then(|empty| empty.execute_batch(TABLE).map(|()| empty));
-            let connection = open().map_err(|error| unopened(&path, error.to_string()))?;
-            return Ok(connection.into());
+fn failed(what: &str, name: &str, path: &Path, why: &str) -> Error {
+    Error::new(format!("{what} the state `{name}` in `{}`: {why}", path.display()))
+}
+
+/// The JSON text that is kept under a name. A name that was never set, like a missing file, has none.
+///
+/// # Errors
+/// When the file cannot be read, or holds something other than JSON.
+pub fn get(run: &Run, name: &str) -> Result<Option<String>> {
+    let path = file(run, name);
+    let odd = |why: &str| {
+        failed("read", name, &path, why)
+            .help(format!("move the file away to begin anew: `mv {0} {0}.old`", path.display()))
+    };
+    match read(&path) {
+        Ok(text) if serde_json::from_str::<serde::de::IgnoredAny>(&text).is_ok() => Ok(Some(text)),
+        Ok(_) => Err(odd("it is not JSON")),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) if error.kind() == ErrorKind::InvalidData => Err(odd(&cause(&error))),
+        Err(error) => Err(failed("read", name, &path, &cause(&error))),
+    }
+}
+
+/// Reads a regular file. A FIFO or a device that stands in its place is not waited for.
+fn read(path: &Path) -> std::io::Result<String> {
+    let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOFOLLOW;
+    let file = File::options().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(std::io::Error::new(ErrorKind::InvalidData, "it is not a regular file"));
+    }
+    let mut text = String::new();
+    (&file).read_to_string(&mut text).map(|_| text)
+}
+
+/// Like [`get`] for a caller that must go on: a file that is not JSON is renamed, and its new path
+/// returned.
+///
+/// # Errors
+/// When the file can neither be read nor renamed.
+pub fn get_or_set_aside(run: &Run, name: &str) -> Result<(Option<String>, Option<PathBuf>)> {
+    let path = file(run, name);
+    let error = match get(run, name) {
+        Ok(text) => return Ok((text, None)),
+        Err(error) if error.help.is_none() => return Err(error),
+        Err(error) => error,
+    };
+    let aside = path.with_extension(format!("json.broken-{}", run.now().format("%Y%m%d-%H%M%S")));
+    match std::fs::rename(&path, &aside) {
+        Ok(()) => Ok((None, Some(aside))),
+        Err(cause) => Err(Error::new(format!("{}, and it cannot be renamed: {cause}", error.message))),
+    }
+}
+
+/// Keeps JSON text under a name. Nobody else can read it.
+///
+/// # Errors
+/// When another run changes the state for 10 seconds, or the file cannot be written; the old value
+/// remains.
+pub fn set(run: &Run, name: &str, value: &str) -> Result<()> {
+    let _held = hold(run, name, Some(WAIT))?;
+    write(run, name, value)
+}
+
+/// Calls `change` with what is kept under a name, and keeps what it returns. Nothing else is written
+/// to the state in between, by other runs or other threads. `change` may read the state.
+///
+/// # Errors
+/// When `change` fails or sets the state itself, the run is cancelled while another one writes, or
+/// the file cannot be written; the old value remains.
+pub fn update<E: From<Error>>(
+    run: &Run,
+    name: &str,
+    change: impl FnOnce(Option<String>) -> std::result::Result<String, E>,
+) -> std::result::Result<(), E> {
+    struct Updating;
+    impl Drop for Updating {
+        fn drop(&mut self) {
+            UPDATING.set(false);
         }
-        make(&path)?;
-        Self::connect(&path, WAIT).map_err(|error| unopened(&path, error.to_string()))
     }
+    let _held = hold(run, name, None)?;
+    let new = {
+        UPDATING.set(true);
+        let _updating = Updating;
+        change(get(run, name)?)?
+    };
+    Ok(write(run, name, &new)?)
+}
 
-    /// Like [`State::open`], for who must go on: waits only a moment for others, and moves a file
-    /// that is broken out of the way; its new name comes with the state.
-    ///
-    /// # Errors
-    /// When the file is locked, or cannot be made or moved.
-    pub fn open_or_set_aside(run: &Run) -> Result<(Self, Option<PathBuf>)> {
-        const MOMENT: Duration = Duration::from_millis(500);
-        let path = run.options.places.state.join("state.db");
-        make(&path)?;
-        let broken = |error: &rusqlite::Error| {
-            matches!(error.sqlite_error_code(), Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt))
-        };
-        let error = match Self::connect(&path, MOMENT) {
-            Ok(state) => return Ok((state, None)),
-            Err(error) if broken(&error) => error,
-            Err(error) => return Err(unopened(&path, error.to_string())),
-        };
-        let aside = path.with_file_name(format!("state.db.broken-{}", run.now().format("%Y%m%d-%H%M%S")));
-        let moved = |from: &Path, to: &Path| std::fs::rename(from, to);
-        moved(&path, &aside).map_err(|cause| unopened(&path, format!("{error}, and it cannot be moved: {cause}")))?;
-        for ending in ["-wal", "-shm"] {
-            let beside = |path: &Path| PathBuf::from(format!("{}{ending}", path.display()));
-            // Mostly there is none.
-            let _ = moved(&beside(&path), &beside(&aside));
-        }
-        make(&path)?;
-        let state = Self::connect(&path, MOMENT).map_err(|error| unopened(&path, error.to_string()))?;
-        Ok((state, Some(aside)))
+/// Waits for the lock of all writers; the caller has it until it drops the file.
+fn hold(run: &Run, name: &str, limit: Option<Duration>) -> Result<File> {
+    if UPDATING.get() {
+        return Err(Error::new(format!("set the state `{name}`: `state::update` is changing the state"))
+            .help("set it after `state::update`, or let its closure return the value"));
     }
-
-    fn connect(path: &Path, wait: Duration) -> rusqlite::Result<Self> {
-        let connection = Connection::open(path)?;
-        connection.busy_timeout(wait)?;
-        // SQLite's defaults stay: with a journal, not WAL, whose files come and go with each look,
-        // one that changes nothing writes nothing; and each change is on the disk when it is done.
-        connection.execute_batch(TABLE)?;
-        Ok(connection.into())
-    }
-
-    /// The JSON text kept under a name.
-    ///
-    /// # Errors
-    /// When SQLite fails.
-    pub fn get(&self, name: &str) -> Result<Option<String>> {
-        get(&lock(&self.connection), name)
-    }
-
-    /// Gives what is kept under a name to `change`, and keeps what comes back. From the first look
-    /// to the end nobody else writes, also no other thread of this run. `change` may read the state.
-    ///
-    /// # Errors
-    /// When `change` or SQLite fails, or the run is cancelled while others write; the old value is
-    /// still there.
-    pub fn update<E: From<Error>>(
-        run: &Run,
-        name: &str,
-        change: impl FnOnce(Option<String>) -> std::result::Result<String, E>,
-    ) -> std::result::Result<(), E> {
-        let failed = |error: rusqlite::Error| Error::new(format!("update the state `{name}`: {error}"));
-        let own = Self::of(run)?;
-        // Nobody else has it.
-        let connection = lock(&own.connection);
-        // SQLite's own wait knows no signal, and gives up while many others have their turn.
-        connection.busy_timeout(Duration::ZERO).map_err(failed)?;
-        let transaction = loop {
-            match Transaction::new_unchecked(&connection, TransactionBehavior::Immediate) {
-                Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => run.cancel.sleep(LOOK)?,
-                other => break other.map_err(failed)?,
+    let directory = directory(run);
+    let path = directory.join("lock");
+    let unopened = |error: std::io::Error| failed("set", name, &path, &cause(&error));
+    DirBuilder::new().recursive(true).mode(0o700).create(&directory).map_err(unopened)?;
+    let lock = File::options().create(true).append(true).mode(0o600).open(&path).map_err(unopened)?;
+    let begun = Instant::now();
+    loop {
+        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(lock),
+            Err(rustix::io::Errno::WOULDBLOCK) if limit.is_some_and(|limit| begun.elapsed() > limit) => {
+                let why = format!("another run has held it for {} s", WAIT.as_secs());
+                return Err(failed("set", name, &path, &why));
             }
-        };
-        // The others' readers let the commit wait for a moment.
-        connection.busy_timeout(WAIT).map_err(failed)?;
-        // Without a commit it is rolled back when it is dropped.
-        let new = change(get(&transaction, name)?)?;
-        set(&transaction, name, &new)?;
-        Ok(transaction.commit().map_err(failed)?)
-    }
-
-    /// Keeps JSON text under a name.
-    ///
-    /// # Errors
-    /// When SQLite fails; the old value is still there.
-    pub fn set(&self, name: &str, value: &str) -> Result<()> {
-        set(&lock(&self.connection), name, value)
+            Err(rustix::io::Errno::WOULDBLOCK) => run.cancel.sleep(LOOK)?,
+            Err(error) => return Err(unopened(error.into())),
+        }
     }
 }
 
-fn get(connection: &Connection, name: &str) -> Result<Option<String>> {
-    let value = connection.query_row("SELECT value FROM state WHERE name = ?", [name], |row| row.get(0));
-    value.optional().map_err(|error| Error::new(format!("read the state `{name}`: {error}")))
-}
-
-fn set(connection: &Connection, name: &str, value: &str) -> Result<()> {
-    let sql = "INSERT INTO state VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
-    let written = connection.execute(sql, [name, value]);
-    written.map(|_| ()).map_err(|error| Error::new(format!("keep the state `{name}`: {error}")))
+/// Replaces the file of a name. The caller holds the lock, so that one name for the new file is enough.
+fn write(run: &Run, name: &str, value: &str) -> Result<()> {
+    let path = file(run, name);
+    let new = directory(run).join("new");
+    let replace = || {
+        // What a killed run left there; mostly there is none.
+        let _ = std::fs::remove_file(&new);
+        let mut file = File::options().create_new(true).write(true).mode(0o600).open(&new)?;
+        file.write_all(value.as_bytes())?;
+        file.sync_all()?;
+        std::fs::rename(&new, &path)?;
+        File::open(directory(run))?.sync_all()
+    };
+    replace().map_err(|error| failed("set", name, &path, &cause(&error)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::run::Options;
+    use std::sync::Arc;
 
-    #[test]
-    fn a_value_is_there_in_the_next_run_and_nobody_else_can_read_it() {
-        use std::os::unix::fs::PermissionsExt;
-        let folder = tempfile::tempdir().unwrap();
+    fn run(state: &Path) -> Arc<Run> {
         let mut options = Options::default();
-        options.places.state = folder.path().join("state");
-        let run = Run::new(options).unwrap();
-        State::open(&run).unwrap().set("a", "1").unwrap();
-        State::open(&run).unwrap().set("a", "2").unwrap();
-        assert_eq!(State::open(&run).unwrap().get("a").unwrap().as_deref(), Some("2"));
-        assert_eq!(State::open(&run).unwrap().get("b").unwrap(), None);
-        for entry in std::fs::read_dir(folder.path().join("state")).unwrap() {
-            let mode = entry.unwrap().metadata().unwrap().permissions().mode();
-            assert_eq!(mode & 0o077, 0);
-        }
+        options.places.state = state.to_owned();
+        Run::new(options).unwrap()
     }
 
     #[test]
-    fn a_file_that_is_no_database_is_an_error_and_stays_as_it_is_or_is_set_aside() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut options = Options::default();
-        options.places.state = folder.path().to_owned();
-        std::fs::write(folder.path().join("state.db"), "not a database, but somebody's text").unwrap();
-        let error = State::open(&Run::new(options).unwrap()).unwrap_err();
-        assert!(error.message.contains("not a database"), "{error}");
-        let text = |name: &std::path::Path| std::fs::read_to_string(name).unwrap();
-        assert_eq!(text(&folder.path().join("state.db")), "not a database, but somebody's text");
-        let mut options = Options::default();
-        options.places.state = folder.path().to_owned();
-        let (state, aside) = State::open_or_set_aside(&Run::new(options).unwrap()).unwrap();
-        state.set("a", "1").unwrap();
-        assert_eq!(text(&aside.unwrap()), "not a database, but somebody's text");
+    fn a_value_outlives_its_run_and_nobody_else_can_read_it() {
+        use std::os::unix::fs::PermissionsExt;
+        let place = tempfile::tempdir().unwrap();
+        let state = place.path().join("state");
+        set(&run(&state), "a", "1").unwrap();
+        set(&run(&state), "a", "2").unwrap();
+        assert_eq!(get(&run(&state), "a").unwrap().as_deref(), Some("2"));
+        assert_eq!(get(&run(&state), "b").unwrap(), None);
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&state.join("state")), 0o700);
+        let files: Vec<_> = std::fs::read_dir(state.join("state")).unwrap().map(|file| file.unwrap().path()).collect();
+        assert_eq!(files.len(), 2, "{files:?}");
+        assert!(files.iter().all(|file| mode(file) == 0o600));
+    }
+
+    #[test]
+    fn every_text_is_a_name_of_its_own() {
+        let place = tempfile::tempdir().unwrap();
+        let run = run(place.path());
+        let long = "あ".repeat(300);
+        let names = ["", ".", "..", "/", "../a", "a/b", "a%2Fb", "A", "a", "lock", "new", &long, &format!("{long}x")];
+        for name in names {
+            set(&run, name, &format!("{name:?}")).unwrap();
+        }
+        for name in names {
+            assert_eq!(get(&run, name).unwrap(), Some(format!("{name:?}")));
+        }
+        assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 1, "nothing is written elsewhere");
+    }
+
+    #[test]
+    fn a_broken_file_is_an_error_and_remains_or_is_set_aside() {
+        let place = tempfile::tempdir().unwrap();
+        let run = run(place.path());
+        set(&run, "a", "1").unwrap();
+        let path = file(&run, "a");
+        std::fs::write(&path, "{ half").unwrap();
+        let error = get(&run, "a").unwrap_err();
+        assert!(error.message.ends_with("it is not JSON") && error.help.is_some(), "{error}");
+        let (text, aside) = get_or_set_aside(&run, "a").unwrap();
+        assert_eq!(text, None);
+        assert_eq!(std::fs::read_to_string(aside.unwrap()).unwrap(), "{ half");
+        set(&run, "a", "2").unwrap();
+        assert_eq!(get_or_set_aside(&run, "a").unwrap(), (Some("2".to_owned()), None));
+    }
+
+    #[test]
+    fn neither_a_fifo_nor_a_link_is_read() {
+        let place = tempfile::tempdir().unwrap();
+        let run = run(place.path());
+        set(&run, "a", "1").unwrap();
+        let (path, other) = (file(&run, "a"), file(&run, "b"));
+        std::os::unix::fs::symlink(&path, &other).unwrap();
+        get(&run, "b").unwrap_err();
+        std::fs::remove_file(&path).unwrap();
+        rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        assert!(get(&run, "a").unwrap_err().message.contains("not a regular file"));
+    }
+
+    #[test]
+    fn a_change_within_a_change_is_refused_and_the_old_value_remains() {
+        let place = tempfile::tempdir().unwrap();
+        let run = run(place.path());
+        set(&run, "a", "1").unwrap();
+        let change = |_| set(&run, "b", "2").map(|()| "3".to_owned());
+        let error = update::<Error>(&run, "a", change).unwrap_err();
+        assert!(error.message.contains("`state::update` is changing the state"), "{error}");
+        assert_eq!(get(&run, "a").unwrap().as_deref(), Some("1"));
+        assert_eq!(get(&run, "b").unwrap(), None);
+        update::<Error>(&run, "a", |old| Ok(old.unwrap() + "0")).unwrap();
+        assert_eq!(get(&run, "a").unwrap().as_deref(), Some("10"));
     }
 }

@@ -125,8 +125,19 @@ fn answer(stream: &mut impl Stream, seen: &Mutex<Vec<String>>, port: u16) -> std
             std::thread::sleep(Duration::from_millis(50));
             ok(stream, "", b"late")
         }
+        // Answers when as many as the workers of a run are asking at the same time.
+        "/meet" => {
+            let asked = || seen.lock().unwrap().iter().filter(|request| request.starts_with("GET /meet ")).count();
+            for _ in 0..6000 {
+                if asked() >= 32 {
+                    return ok(stream, "", b"together");
+                }
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            send(stream, "500 Oops", "", b"alone")
+        }
         "/hang" => {
-            std::thread::sleep(Duration::from_secs(60));
+            std::thread::sleep(Duration::from_secs(600));
             Ok(())
         }
         "/drip" => {

@@ -162,7 +162,7 @@ fn a_service_that_is_busy_for_a_moment_is_asked_again_in_the_same_run() {
             "{text}: {}",
             gave.err
         );
-        let _ = std::fs::remove_file(services.world.path("state/state.db"));
+        let _ = std::fs::remove_dir_all(services.world.path("state/state"));
     }
 }
 

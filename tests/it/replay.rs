@@ -54,11 +54,11 @@ fn a_replay_changes_nothing() {
     let world = World::new();
     let script = "file::write(`made`, `x`); cmd(`touch touched`).run(); state::set(`seen`, 1);";
     world.run_with(&["--record", "tape"], script).ok();
-    for name in ["made", "touched", "state/state.db"] {
+    for name in ["made", "touched", "state/state/seen.json"] {
         std::fs::remove_file(world.path(name)).unwrap();
     }
     assert_eq!(world.run_with(&["--replay", "tape"], script).ok(), "");
-    for name in ["made", "touched", "state/state.db"] {
+    for name in ["made", "touched", "state/state/seen.json"] {
         assert!(!world.path(name).exists(), "{name}");
     }
     // Its plan has the acts; what they answered is not asked.
@@ -111,14 +111,15 @@ fn what_is_no_command_is_played_back_as_it_was_told() {
         assert!(recorded.contains(part), "{part}\n{recorded}");
     }
     let asked = web.asked.lock().unwrap().len();
-    for name in ["text", "bytes", "hosts", "state/state.db"] {
+    for name in ["text", "bytes", "hosts"] {
         std::fs::remove_file(world.path(name)).unwrap();
     }
+    std::fs::remove_dir_all(world.path("state/state")).unwrap();
     let replayed = run("--replay");
     assert_eq!(replayed.err, "");
     assert_eq!(replayed.ok(), recorded);
     assert_eq!(web.asked.lock().unwrap().len(), asked, "nothing is asked again");
-    assert!(!world.path("state/state.db").exists());
+    assert!(!world.path("state/state").exists());
 }
 
 #[test]

@@ -15,8 +15,11 @@ fn alive(mark: &str) -> bool {
     })
 }
 
+/// Far longer than anything here takes on a busy machine, and shorter than what has to be ended.
+const LONG: Duration = Duration::from_secs(300);
+
 fn gone(mark: &str) -> bool {
-    let until = Instant::now() + Duration::from_secs(8);
+    let until = Instant::now() + LONG;
     while Instant::now() < until {
         if !alive(mark) {
             return true;
@@ -52,23 +55,22 @@ fn a_time_out_ends_grandchildren_also_those_that_left_the_session() {
     for (how, sleep) in [
         ("sh -c 'sleep N & sleep N'", unique()),
         ("setsid --wait sleep N", unique()),
-        ("sh -c 'setsid sleep N & sleep 30'", unique()),
-        ("sh -c '(setsid sleep N &) ; sleep 30'", unique()),
+        ("sh -c 'setsid sleep N & sleep 1000'", unique()),
+        ("sh -c '(setsid sleep N &) ; sleep 1000'", unique()),
         ("sh -c 'trap \"\" TERM; sleep N'", unique()),
         ("sleep N | cat", unique()),
         // Without a session, a parent or an environment that it could be known by.
-        ("sh -c 'env -i setsid sleep N & sleep 30'", unique()),
-        ("sh -c '(env -i setsid sleep N &) ; sleep 30'", unique()),
-        ("sh -c '(env -i setsid sh -c \"trap : TERM; (sleep N; sleep N)\" &) ; sleep 30'", unique()),
-        ("sh -c '(env -i setsid sleep N &)' | sleep 30", unique()),
+        ("sh -c 'env -i setsid sleep N & sleep 1000'", unique()),
+        ("sh -c '(env -i setsid sleep N &) ; sleep 1000'", unique()),
+        ("sh -c '(env -i setsid sh -c \"trap : TERM; (sleep N; sleep N)\" &) ; sleep 1000'", unique()),
+        ("sh -c '(env -i setsid sleep N &)' | sleep 1000", unique()),
     ] {
         let begun = Instant::now();
         let script = format!("let x = cmd(`{}`).timeout(\"300ms\").read();", how.replace('N', &sleep));
         let err = world.run(&script).failed(124);
         assert!(err.contains("took longer than 0.3 s and was ended"), "{err}");
         assert!(!alive(&sleep), "{how} left its sleep");
-        let limit = if how.contains("trap") { 9 } else { 2 };
-        assert!(begun.elapsed() < Duration::from_secs(limit), "{how}: {:?}", begun.elapsed());
+        assert!(begun.elapsed() < LONG, "{how}: {:?}", begun.elapsed());
     }
 }
 
@@ -78,7 +80,7 @@ fn a_time_out_leaves_alone_what_a_daemon_and_an_earlier_command_have_started() {
     let script = format!(
         "cmd(`sh -c 'env -i setsid sleep {kept} >/dev/null 2>&1 &'`).run(); sleep(\"50ms\");
          cmd(`sh -c 'env -i setsid sleep {daemon} >/dev/null 2>&1 &'`).daemon().run(); sleep(\"50ms\");
-         cmd(`sh -c '(env -i setsid sleep {gone_too} &); sleep 30'`).timeout(\"300ms\").run();"
+         cmd(`sh -c '(env -i setsid sleep {gone_too} &); sleep 1000'`).timeout(\"300ms\").run();"
     );
     world.run(&script).failed(124);
     assert!(!alive(&gone_too));
@@ -123,7 +125,7 @@ fn a_background_grandchild_that_holds_the_pipe_does_not_hold_the_script() {
     let begun = Instant::now();
     let out = World::new().run(&format!("print($(`sh -c 'sleep {sleep} & echo hi'`));")).ok();
     assert_eq!(out, "hi\n");
-    assert!(begun.elapsed() < Duration::from_secs(3));
+    assert!(begun.elapsed() < LONG);
     // As under bash it goes on; the test puts it away.
     std::process::Command::new("pkill").args(["-f", &format!("^sleep {sleep}$")]).status().unwrap();
     assert!(gone(&sleep));
@@ -135,8 +137,8 @@ fn signals_end_the_children_run_what_was_deferred_and_give_128_plus_n() {
         for body in [
             "$(`sleep N`);",
             "cmd(`sh -c 'setsid sleep N & wait'`).run();",
-            "cmd(`sh -c '(env -i setsid sleep N &); sleep 60'`).run();",
-            "let job = cmd(`sleep N`).start(); sleep(60);",
+            "cmd(`sh -c '(env -i setsid sleep N &); sleep 1000'`).run();",
+            "let job = cmd(`sleep N`).start(); sleep(1000);",
             "loop { }",
         ] {
             let (world, sleep) = (World::new(), unique());
@@ -160,7 +162,7 @@ fn signals_end_the_children_run_what_was_deferred_and_give_128_plus_n() {
             assert_eq!(rest, "deferred\n", "{name} {body}: {}", gave.err);
             assert_eq!(gave.code, 128 + number, "{name} {body}: {}", gave.err);
             assert!(!alive(&sleep), "{name} {body} left its child");
-            assert!(begun.elapsed() < Duration::from_secs(4), "{name} {body}");
+            assert!(begun.elapsed() < LONG, "{name} {body}");
         }
     }
 }
@@ -253,10 +255,8 @@ fn output_that_is_not_utf_8_is_kept_readable() {
 
 #[test]
 fn more_output_than_a_script_can_hold_is_an_error_that_ends_the_command() {
-    let begun = Instant::now();
     let err = World::new().run("let x = $(`yes`);").failed(1);
     assert!(err.contains("`yes` printed more than 64 MiB") && err.contains(".to_file(path)"), "{err}");
-    assert!(begun.elapsed() < Duration::from_secs(20));
 }
 
 #[test]
@@ -435,7 +435,7 @@ fn on_a_pty(world: &World, typed: &str) -> String {
             seen.lock().unwrap().push_str(&String::from_utf8_lossy(&buffer[..count]));
         }
     });
-    let until = Instant::now() + Duration::from_secs(15);
+    let until = Instant::now() + LONG;
     let mut said = false;
     while child.try_wait().unwrap().is_none() {
         if !said && screen.lock().unwrap().contains("ready\r\n") {

@@ -3,7 +3,7 @@
 use crate::common::read;
 use crate::host::Host;
 use moyai::run::{Options, Run};
-use moyai::store::state::State;
+use moyai::store::state;
 
 const RULES: &str = r#"
 on("container start,die,rename", "hosts-sync");
@@ -180,7 +180,7 @@ fn a_host_that_was_off_over_the_first_has_its_months_backup_and_the_week_after_i
         boot.trim(),
         time(days).format("%FT12:30:00%:z")
     );
-    State::open(&Run::new(options).unwrap()).unwrap().set("moyai daemon", &kept).unwrap();
+    state::set(&Run::new(options).unwrap(), "moyai daemon", &kept).unwrap();
     daemon(
         &mut host,
         "every(\"30 12 * * *\", \"backup\");\non(\"container start\", \"seen\", [], #{ catch_up: false });",

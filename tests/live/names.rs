@@ -195,7 +195,7 @@ fn after_an_engine_start_runs_what_ran_before_in_its_old_order() {
     host.run("before", QUICK);
     host.sh("docker stop before").ok();
     host.script("hosts-sync").ok();
-    let kept = "stat -c '%i %y' \"$MOYAI_STATE\"/state.db*; ls \"$MOYAI_STATE\"";
+    let kept = "stat -c '%n %i %y' \"$MOYAI_STATE\"/state/*; ls \"$MOYAI_STATE\"";
     let state = host.sh(kept).ok();
     host.script("hosts-sync").ok();
     assert_eq!(host.sh(kept).ok(), state, "written though nothing changed");

@@ -8,7 +8,7 @@
 use super::{ask, engine, json, text};
 use crate::process::quote;
 use crate::run::{Error, Result, Run};
-use crate::store::state::State;
+use crate::store::state;
 use chrono::Utc;
 use rhai::{Array, Dynamic, Map};
 use serde_json::Value;
@@ -43,8 +43,8 @@ impl Seen {
     }
 }
 
-fn recall(state: &State) -> Result<Option<(String, Marks)>> {
-    let Some(kept) = state.get(KEY)? else { return Ok(None) };
+fn recall(run: &Run) -> Result<Option<(String, Marks)>> {
+    let Some(kept) = state::get(run, KEY)? else { return Ok(None) };
     let mut kept = json("ps --all", kept.as_bytes()).unwrap_or_default();
     let marks = kept.get_mut("containers").and_then(Value::as_object_mut).map(std::mem::take);
     Ok(marks.map(|marks| (text(&kept, "/life").to_owned(), marks)))
@@ -67,8 +67,7 @@ fn look(run: &Run, mut seen: Vec<Seen>) -> Result<()> {
     // The newest comes first; of two that started in the same second the older started first.
     seen.reverse();
     seen.sort_by_key(|one| one.started);
-    let state = State::open(run)?;
-    let before = recall(&state)?;
+    let before = recall(run)?;
     let empty = Marks::new();
     let (same_life, old) = before.as_ref().map_or((false, &empty), |(other, marks)| (*other == life, marks));
 
@@ -99,7 +98,7 @@ fn look(run: &Run, mut seen: Vec<Seen>) -> Result<()> {
     if run.planned(|| plan(&names)) {
         return Ok(());
     }
-    state.set(KEY, &serde_json::json!({ "life": life, "containers": marks }).to_string())
+    state::set(run, KEY, &serde_json::json!({ "life": life, "containers": marks }).to_string())
 }
 
 fn due(marks: &Marks) -> impl Iterator<Item = &String> {
@@ -109,7 +108,7 @@ fn due(marks: &Marks) -> impl Iterator<Item = &String> {
 /// The names of what should run, in the order in which each was seen up first.
 pub fn remembered(run: &Run) -> Result<Option<Vec<String>>> {
     run.told("docker::remembered", Some(None), || {
-        let kept = if engine::life().is_some() { recall(&State::open(run)?)? } else { None };
+        let kept = if engine::life().is_some() { recall(run)? } else { None };
         Ok(kept.map(|(_, marks)| due(&marks).cloned().collect()))
     })
 }

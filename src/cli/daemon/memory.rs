@@ -3,7 +3,7 @@
 use super::systemd::{INFO, Voice, WARNING};
 use crate::process::started;
 use crate::run::{Result, Run};
-use crate::store::state::State;
+use crate::store::state;
 use chrono::{DateTime, Utc};
 use rustix::process::Pid;
 use serde_json::{Map, Value, json};
@@ -58,7 +58,7 @@ impl Memory {
             .map(|(key, kept)| (key.clone(), json!({ "last": kept.last.to_rfc3339(), "running": kept.running })))
             .collect();
         let text = json!({ "boot": self.boot, "alarms": self.alarms, "rules": rules }).to_string();
-        match open(run, voice).and_then(|state| state.set(NAME, &text)) {
+        match state::set(run, NAME, &text) {
             Ok(()) if self.failing => {
                 self.failing = false;
                 voice.say(INFO, "the memory of past runs can be kept again");
@@ -69,7 +69,11 @@ impl Memory {
     }
 
     fn read(&self, run: &Run, voice: Voice) -> Result<Option<String>> {
-        open(run, voice)?.get(NAME)
+        let (text, aside) = state::get_or_set_aside(run, NAME)?;
+        if let Some(aside) = aside {
+            voice.say(WARNING, &format!("the memory of past runs was broken, and is now `{}`", aside.display()));
+        }
+        Ok(text)
     }
 
     fn parse(&mut self, text: &str) {
@@ -90,12 +94,4 @@ impl Memory {
             voice.say(WARNING, &format!("{message}; the rules run, but a run that is missed now is not made up for"));
         }
     }
-}
-
-fn open(run: &Run, voice: Voice) -> Result<State> {
-    let (state, aside) = State::open_or_set_aside(run)?;
-    if let Some(aside) = aside {
-        voice.say(WARNING, &format!("the state was broken, and is now `{}`: a new one begins", aside.display()));
-    }
-    Ok(state)
 }
