@@ -2,11 +2,11 @@
 
 use super::{Fallible, map, optional};
 use crate::run::{Error, Result};
-use icu_normalizer::ComposingNormalizerBorrowed as ComposingNormalizer;
 use regex::Regex;
 use rhai::plugin::*;
 use rhai::{Array, Engine, Map, exported_module};
 use std::sync::LazyLock;
+use unicode_normalization::UnicodeNormalization;
 
 /// Adds the namespace.
 pub fn register(engine: &mut Engine) {
@@ -85,7 +85,7 @@ impl Rule {
         if !matches!(self, Self::X | Self::Mastodon) {
             return text.chars().map(|char| self.one(char)).sum();
         }
-        let text = &*ComposingNormalizer::new_nfc().normalize(text);
+        let text = &text.nfc().collect::<String>();
         let (mut length, mut last) = (0, 0);
         for found in LINKS.captures_iter(text) {
             let (whole, bare) = (found.get_match(), found.name("bare"));

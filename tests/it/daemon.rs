@@ -200,7 +200,7 @@ fn what_fails_again_and_again_rings_once_until_it_works() {
     // An engine that is there until the file `end` is.
     world.program(
         "bin/docker",
-        "#!/bin/sh\n[ $1 = events ] || exec echo 29\nuntil [ -e end ]; do sleep 0.05; done; rm end\n",
+        "#!/bin/sh\n[ $1 = events ] || exec echo 29\nuntil [ -e end ] || ! [ -e $0 ]; do sleep 0.05; done; rm -f end\n",
     );
     let mut daemon = Daemon::start(world.command(["daemon"]).env("PATH", world.search()));
     daemon.says("again in 1 s");

@@ -16,6 +16,7 @@ use ureq::Error;
 use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, Transport, TransportAdapter,
 };
+use x509_cert::der::Decode;
 
 /// Where distributions keep the authorities that they trust, as one file: Debian, Fedora, openSUSE,
 /// Alpine. `$SSL_CERT_FILE` names another one, as for OpenSSL.
@@ -147,8 +148,8 @@ impl ServerCertVerifier for Recorder {
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
         let end = |der: &CertificateDer<'_>| {
-            let (_, certificate) = x509_parser::parse_x509_certificate(der).ok()?;
-            Some(certificate.validity().not_after.timestamp())
+            let certificate = x509_cert::Certificate::from_der(der).ok()?;
+            i64::try_from(certificate.tbs_certificate().validity().not_after.to_unix_duration().as_secs()).ok()
         };
         let mut expiry = lock(&self.expiry);
         *expiry = std::iter::once(end_entity).chain(intermediates).filter_map(end).chain(*expiry).min();
