@@ -5,23 +5,23 @@
 mod names;
 
 use super::{Context, Fallible, docker, file, map};
-use crate::process::{self, Plan};
-use crate::run::{Error, Result, Run, exit};
+use crate::host::resolver::{self, Answer};
+use crate::host::routes::Routes;
+use crate::run::{Error, Result, Run};
 use crate::store::{lock, replace};
+pub use names::Needed;
 use names::{Container, Line, Scene};
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Engine, Map, exported_module};
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::ops::Range;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::time::Duration;
 
 /// Where the C library looks: hosts(5).
 pub const HOSTS: &str = "/etc/hosts";
-/// How long the name servers may take to say that they know a name.
-const ANSWER: Duration = Duration::from_secs(3);
 /// How the block's lines begin and end; the rest of the first is a word for the reader.
 const BEGIN: &str = "# BEGIN moyai";
 const END: &str = "# END moyai";
@@ -196,7 +196,7 @@ fn newline(before: &[u8], behind: &[u8]) -> &'static [u8] {
 #[derive(Debug, Default)]
 pub struct Wishes {
     /// Names that nginx needs.
-    pub needed: Vec<String>,
+    pub needed: Vec<Needed>,
     /// Whether the lines of the script of 2014 go into the block.
     pub adopt: bool,
 }
@@ -210,13 +210,15 @@ impl Wishes {
             };
             match name.as_str() {
                 "sites" => {
-                    let upstream = |site: &Dynamic| {
-                        let name = site.read_lock::<Map>().and_then(|site| site.get("upstream").cloned());
-                        name.and_then(|name| name.into_string().ok())
-                            .ok_or_else(|| wrong("what `nginx::sites()` gives"))
+                    let needed = |site: &Dynamic| {
+                        let site = site.read_lock::<Map>()?;
+                        let is = |flag: &str| site.get(flag).is_some_and(|value| value.as_bool() == Ok(true));
+                        let name = site.get("upstream").cloned()?.into_string().ok()?;
+                        Some(Needed { name, listens: is("listens"), missing: is("missing") })
                     };
                     let sites = value.read_lock::<Array>().ok_or_else(|| wrong("an array"))?;
-                    wishes.needed = sites.iter().map(upstream).collect::<Result<_>>()?;
+                    let needed = |site| needed(site).ok_or_else(|| wrong("what `nginx::sites()` or `names()` gives"));
+                    wishes.needed = sites.iter().map(needed).collect::<Result<_>>()?;
                 }
                 "adopt" => wishes.adopt = value.as_bool().map_err(|_| wrong("true or false"))?,
                 _ => {
@@ -255,14 +257,44 @@ fn adopt<'a>(bytes: &'a [u8], path: &str, containers: &[Container]) -> Result<(C
     Ok((Cow::Owned(kept), old.into_iter().map(|entry| format!("{} {}", entry.address, entry.names[0])).collect()))
 }
 
-/// The content that the file should have, and what that changes.
-fn propose(
-    run: &Run,
-    containers: &[Container],
-    bytes: &[u8],
-    path: &str,
-    wishes: &Wishes,
-) -> Result<(Vec<u8>, Change)> {
+/// The content that the file should have.
+#[derive(Debug)]
+struct Proposal {
+    new: Vec<u8>,
+    /// The block so far, and the new one, as `address name`.
+    old: Vec<String>,
+    pairs: Vec<String>,
+    /// The lines of the script of 2014 that go.
+    adopted: Vec<String>,
+    skipped: Vec<names::Skipped>,
+    waiting: Vec<String>,
+    /// Names whose answer is still needed.
+    open: Vec<String>,
+}
+
+/// The answers of other services about names, by name.
+type Answers = HashMap<String, Answer>;
+
+/// What an update is about.
+struct Task<'a> {
+    run: &'a Run,
+    containers: &'a [Container],
+    path: &'a str,
+    wishes: &'a Wishes,
+    /// Where the file is this host's own: other addresses mean nothing to it.
+    routes: Option<Routes>,
+}
+
+impl<'a> Task<'a> {
+    fn of(run: &'a Run, containers: &'a [Container], path: &'a str, wishes: &'a Wishes) -> Result<Self> {
+        let here = || run.told("the routes of this host", Some(None), || Ok(Routes::read()));
+        let routes = if is_this_hosts(path) { here()? } else { None };
+        Ok(Self { run, containers, path, wishes, routes })
+    }
+}
+
+fn propose(task: &Task<'_>, bytes: &[u8], answers: &Answers) -> Result<Proposal> {
+    let Task { run, containers, path, wishes, routes } = task;
     let (rest, adopted) =
         if wishes.adopt { adopt(bytes, path, containers)? } else { (Cow::Borrowed(bytes), Vec::new()) };
     let hosts = Hosts::of(&rest, path)?;
@@ -270,40 +302,50 @@ fn propose(
     let host = run.told("uname -n", Some(String::new()), || {
         Ok(rustix::system::uname().nodename().to_string_lossy().into_owned())
     })?;
-    let scene = Scene { containers, theirs: &theirs, old: &old, host: &host, dry: run.options.dry_run };
+    let (dry, routes) = (run.options.dry_run, routes.as_ref());
+    let scene = Scene { containers, theirs: &theirs, old: &old, host: &host, dry, routes };
     let (mut lines, skipped) = scene.lines();
-    let waiting = scene.hold(&wishes.needed, &mut lines, &mut |name| resolves(run, name, bytes))?;
-    let pairs: Vec<String> = lines.iter().flat_map(Line::pairs).collect();
+    let unnamed = scene.unnamed(&wishes.needed, &mut lines);
+    // Until the answer is there, a name that is held stays held.
+    let was_held = |name: &str| {
+        let held = [names::PLACEHOLDER, names::LISTENER].map(|address| format!("{address} {name}"));
+        old.iter().any(|pair| held.contains(pair))
+    };
+    let answer = |name: &str| match answers.get(name) {
+        Some(answer) => *answer,
+        None if was_held(name) => Answer::NotFound,
+        None => Answer::Known,
+    };
+    let waiting = scene.hold(&wishes.needed, &unnamed, answer, &mut lines);
+    let pairs = lines.iter().flat_map(Line::pairs).collect();
+    let open = unnamed.into_iter().filter(|name| !answers.contains_key(name)).collect();
+    Ok(Proposal { new: hosts.with(&lines), pairs, adopted, skipped, waiting, open, old })
+}
+
+/// Gets the answers that a proposal still needs.
+fn fill(run: &Run, bytes: &[u8], names: &[String], answers: &mut Answers) -> Result<()> {
+    if names.is_empty() {
+        return Ok(());
+    }
+    let entries: Vec<Entry> = entries(bytes).collect();
+    let listed = |name: &String| {
+        let has = |entry: &&Entry| entry.names.iter().any(|other| other.eq_ignore_ascii_case(name));
+        (name.clone(), entries.iter().filter(has).map(|entry| entry.address).collect())
+    };
+    let listed: HashMap<String, Vec<IpAddr>> = names.iter().map(listed).collect();
+    let nobody: Answers = names.iter().map(|name| (name.clone(), Answer::NotFound)).collect();
+    let asked = format!("hosts: who else knows {}", names.join(" "));
+    answers.extend(run.told(&asked, Some(nobody), || resolver::query(run, &listed))?);
+    Ok(())
+}
+
+/// What the new block changes.
+fn change(changed: bool, old: &[String], adopted: Vec<String>, last: Proposal) -> Change {
     let not_in = |list: &[String], other: &[String]| -> Vec<String> {
         list.iter().filter(|line| !other.contains(line)).cloned().collect()
     };
-    let removed = [adopted, not_in(&old, &pairs)].concat();
-    let new = hosts.with(&lines);
-    Ok((new.clone(), Change { changed: new != bytes, added: not_in(&pairs, &old), removed, skipped, waiting }))
-}
-
-/// Whether anything but the hosts file knows an address of a name: what nginx would ask next, by
-/// nsswitch.conf(5). A name server on this host may answer from the file too: an address that the
-/// file gives the name now does not count.
-fn resolves(run: &Run, name: &str, bytes: &[u8]) -> Result<bool> {
-    let ours = |entry: &Entry| entry.names.iter().any(|other| other.eq_ignore_ascii_case(name));
-    let ours: Vec<IpAddr> = entries(bytes).filter(ours).map(|entry| entry.address).collect();
-    let switch = run.told("file::read /etc/nsswitch.conf", Some(String::new()), || {
-        Ok(std::fs::read_to_string("/etc/nsswitch.conf").unwrap_or_default())
-    })?;
-    let line = switch.lines().find_map(|line| line.trim().strip_prefix("hosts:")).unwrap_or("dns");
-    let behind: Vec<&str> = line.split_whitespace().filter(|service| *service != "files").collect();
-    let words = ["getent", "-s", &format!("hosts:{}", behind.join(" ")), "ahosts", name];
-    match process::attempt(run, &Plan::read(words).timeout(ANSWER)) {
-        Ok(outcome) => Ok(outcome.text().lines().any(|line| {
-            let address = line.split_whitespace().next().and_then(|address| address.parse().ok());
-            address.is_some_and(|address| !ours.contains(&address))
-        })),
-        Err(error) if error.exit == exit::TIMED_OUT && run.cancel.cause().is_none() => Ok(false),
-        // Without getent(1) nothing is known, and so nothing is held.
-        Err(error) if error.exit == exit::NOT_FOUND => Ok(true),
-        Err(error) => Err(error),
-    }
+    let removed = [adopted, not_in(old, &last.pairs)].concat();
+    Change { changed, added: not_in(&last.pairs, old), removed, skipped: last.skipped, waiting: last.waiting }
 }
 
 /// What a look at this host's hosts file finds.
@@ -319,11 +361,24 @@ pub struct Look {
 ///
 /// # Errors
 /// When it cannot be read, or has only a part of the block's marks.
-pub fn look(run: &Run, containers: &Array, needed: Vec<String>) -> Result<Look> {
+pub fn look(run: &Run, containers: &Array, needed: Vec<Needed>) -> Result<Look> {
     let containers = containers.iter().map(Container::from_map).collect::<Result<Vec<_>>>()?;
     let bytes = file::read_bytes(Path::new(HOSTS))?;
-    let change = propose(run, &containers, &bytes, HOSTS, &Wishes { needed, adopt: false })?.1;
+    let wishes = Wishes { needed, adopt: false };
+    let mut answers = Answers::new();
+    let task = Task::of(run, &containers, HOSTS, &wishes)?;
+    let open = propose(&task, &bytes, &answers)?.open;
+    fill(run, &bytes, &open, &mut answers)?;
+    let found = propose(&task, &bytes, &answers)?;
+    let change = change(found.new != bytes, &found.old.clone(), Vec::new(), found);
     Ok(Look { change, old: adopt(&bytes, HOSTS, &containers)?.1 })
+}
+
+/// Returns the names of this host's hosts file that are held for nginx.
+pub fn held() -> Vec<String> {
+    let bytes = std::fs::read(HOSTS).unwrap_or_default();
+    let is_held = |entry: &Entry| [names::PLACEHOLDER, names::LISTENER].contains(&entry.address.to_string().as_str());
+    entries(&bytes).filter(is_held).flat_map(|entry| entry.names).collect()
 }
 
 /// Whether a path leads to this host's own hosts file.
@@ -348,25 +403,62 @@ fn update(run: &Run, containers: &[Container], path: &str, wishes: &Wishes) -> R
     if missing && path == HOSTS {
         return Err(file::absent(Path::new(path)).help("every host has one: begin it with `127.0.0.1 localhost`"));
     }
-    let bytes = found.unwrap_or_default();
-    let (new, mut change) = propose(run, containers, &bytes, path, wishes)?;
-    if !change.changed {
-        return Ok(change);
+    let before = found.unwrap_or_default();
+    let mut answers = Answers::new();
+    let task = Task::of(run, containers, path, wishes)?;
+    let first = propose(&task, &before, &answers)?;
+    let mut bytes = before.clone();
+    let mut missing = missing;
+    // A name server may take seconds. Until then the names of what runs are in the file already.
+    if !first.open.is_empty() && first.new != bytes && !run.options.dry_run {
+        bytes = write(run, path, missing, &bytes, first.new, &mut |now| Ok(propose(&task, now, &Answers::new())?.new))?;
+        missing = false;
     }
-    file::change(run, Path::new(path), (!missing).then_some(&bytes[..]), &new, || {
+    fill(run, &before, &first.open, &mut answers)?;
+    let last = propose(&task, &bytes, &answers)?;
+    if last.new != bytes {
+        bytes = write(run, path, missing, &bytes, last.new.clone(), &mut |now| Ok(propose(&task, now, &answers)?.new))?;
+    }
+    Ok(change(bytes != before, &first.old, first.adopted, last))
+}
+
+/// Writes a file of names; a file that somebody else changed meanwhile gets what `again` makes of it.
+/// Returns the new content.
+fn write(
+    run: &Run,
+    path: &str,
+    missing: bool,
+    old: &[u8],
+    new: Vec<u8>,
+    again: &mut dyn FnMut(&[u8]) -> Result<Vec<u8>>,
+) -> Result<Vec<u8>> {
+    let mut written = new.clone();
+    file::change(run, Path::new(path), (!missing).then_some(old), &new, || {
         if missing {
             return replace::write(Path::new(path), &new);
         }
         replace::update(Path::new(path), &mut |now| {
-            if now == bytes {
-                return Ok(new.clone());
+            if now != old {
+                written = again(now)?;
             }
-            let (new, now) = propose(run, containers, now, path, wishes)?;
-            change = now;
-            Ok(new)
+            Ok(written.clone())
         })
     })?;
-    Ok(change)
+    Ok(written)
+}
+
+/// Each name of this host's hosts file, in lower case, with its addresses; the names in moyai's block alone
+/// where that is asked for.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn named(ours: bool) -> Result<Vec<(String, IpAddr)>> {
+    let bytes = file::read_bytes(Path::new(HOSTS))?;
+    let lines = Hosts::of(&bytes, HOSTS).map(|hosts| hosts.lines).unwrap_or_default();
+    let entries = entries(&bytes).filter(|entry| !ours || lines.contains(&entry.line));
+    Ok(entries
+        .flat_map(|entry| entry.names.into_iter().map(move |name| (name.to_lowercase(), entry.address)))
+        .collect())
 }
 
 fn update_map(call: &NativeCallContext<'_>, containers: &Array, path: &str, options: &Map) -> Fallible<Map> {
@@ -403,8 +495,9 @@ mod hosts {
     /// is not in the block stays as it is, byte for byte; names that are no longer running go.
     ///
     /// A container has its own name, its aliases without a dot, and in a compose project `SERVICE`
-    /// and `SERVICE.PROJECT`; all but its own only where they are clear: exactly one running
-    /// container has it, and none has it as its own name.
+    /// and `SERVICE.PROJECT`. It gets its other names only where they are clear: one running container
+    /// has it, or only the replicas of one compose service, and none has it as its own name. Replicas
+    /// get a line each, and programs use the addresses of all of them.
     ///
     /// - `containers`: what `docker::ps_all()` gives; with `docker::ps()`, the names of stopped
     ///   containers are not known to be theirs. An empty array takes all names away.
@@ -450,14 +543,18 @@ mod hosts {
     /// Like `hosts::update`, with what a host's nginx needs besides.
     ///
     /// - `containers`, `path`: as in the shorter forms.
-    /// - `options`: `sites`, what `nginx::sites()` gives: a name in them that nobody has, and that
-    ///   nothing else on this host resolves, gets `255.255.255.255`, so that nginx starts and
-    ///   answers for this site with 502. A name with a dot is left to its name server, unless it
-    ///   is a container's or was in the block before. `adopt`: true moves the loose
+    /// - `options`: `sites`, what `nginx::names()` or `nginx::sites()` gives. A name in them that nobody
+    ///   has, and that no other service of nsswitch.conf(5) resolves, gets `255.255.255.255`, so that nginx
+    ///   starts and answers for this site with 502; with `listens: true` it gets `127.255.255.254`, where
+    ///   nginx can listen. A name with a dot is left to its name server, unless it is a container's, or was
+    ///   in the block before, or has `missing: true`: nginx says that nobody knows it. All names are queried
+    ///   at the same time, for at most 3 s; the lines of running containers are written first. A name
+    ///   without an answer is held, unless it had an address elsewhere in an earlier run, and queried again
+    ///   after 5 min. `adopt`: true moves the loose
     ///   `172.17.x.x NAME` lines of the script of 2014 into the block, those whose NAME is a
     ///   container.
     ///
-    /// Returns what `hosts::update` returns; `waiting` holds the names that got `255.255.255.255`.
+    /// Returns what `hosts::update` returns; `waiting` has the names that are held like this.
     ///
     /// Errors: as `hosts::update`.
     ///
@@ -622,6 +719,7 @@ mod tests {
                 name,
                 state: "running".to_owned(),
                 networks: vec![Network { network: "net".to_owned(), driver, address, address6 }],
+                service: None,
             },
         );
         proptest::collection::vec(one, 0..8)
@@ -630,7 +728,7 @@ mod tests {
     fn next(bytes: &[u8], containers: &[Container]) -> Vec<u8> {
         let hosts = Hosts::of(bytes, "f").unwrap();
         let (theirs, old) = (hosts.theirs(), hosts.ours());
-        hosts.with(&Scene { containers, theirs: &theirs, old: &old, host: "pier", dry: false }.lines().0)
+        hosts.with(&Scene { containers, theirs: &theirs, old: &old, host: "pier", dry: false, routes: None }.lines().0)
     }
 
     proptest! {
