@@ -113,7 +113,7 @@ fn docker(run: &Arc<Run>) -> Found {
 fn proxy(run: &Arc<Run>) -> Found {
     let context = Context::new(run.clone());
     match process::run(run, &Plan::read(["nginx", "-t"]).timeout(LIMIT)) {
-        Ok(_) => match (nginx::is_running(&context), nginx::is_outdated(&context, &[], false)) {
+        Ok(_) => match (nginx::is_running(&context), nginx::is_outdated(&context, &nginx::News::default(), false)) {
             (Ok(false), _) => {
                 Warn(Error::new("its configuration is valid, but it does not run").help("moyai run hosts-sync"))
             }

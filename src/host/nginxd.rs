@@ -11,6 +11,9 @@ use std::time::{Duration, Instant};
 
 /// How long a start or a reload may take until new workers run.
 pub const LIMIT: Duration = Duration::from_secs(10);
+/// How long the old workers may take to stop accepting connections once the new ones run. nginx
+/// tells them after 100 ms; one that is stuck never does.
+pub const GRACE: Duration = Duration::from_secs(2);
 /// How long `systemctl start` may take: systemd's own limit for a unit is 90 s.
 pub const UNIT_LIMIT: Duration = Duration::from_secs(100);
 /// Where it is kept what nginx has read.
@@ -48,16 +51,21 @@ pub fn running(pid_file: &Path, single: bool) -> Option<i32> {
     (numbers == 1 && (is_master(pid) || single && program == Some(true))).then_some(pid)
 }
 
+/// Returns the parent of a process that has not ended, and the process itself.
+fn stat(pid: i32) -> Option<(i32, Worker)> {
+    // proc_pid_stat(5): the name may hold brackets; after it come state, parent, ..., start.
+    let stat = String::from_utf8_lossy(&std::fs::read(format!("/proc/{pid}/stat")).ok()?).into_owned();
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+    if ["Z", "X"].contains(&fields.next()?) {
+        return None;
+    }
+    let parent = fields.next()?.parse().ok()?;
+    Some((parent, Worker { pid, start: fields.nth(17)?.parse().ok()? }))
+}
+
 /// Returns the workers of a master that are not shutting down and have their title already; a single
 /// process is its own worker.
 pub fn workers(master: i32) -> Vec<Worker> {
-    // proc_pid_stat(5): the name may hold brackets; after it come state, parent, ..., start.
-    let stat = |pid: i32| {
-        let stat = String::from_utf8_lossy(&std::fs::read(format!("/proc/{pid}/stat")).ok()?).into_owned();
-        let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(1);
-        let parent: i32 = fields.next()?.parse().ok()?;
-        Some((parent, Worker { pid, start: fields.nth(17)?.parse().ok()? }))
-    };
     if !is_master(master) {
         return stat(master).map(|(_, worker)| worker).into_iter().collect();
     }
@@ -105,6 +113,21 @@ pub fn start(run: &Run, up: &dyn Fn() -> bool) -> Result<()> {
     process::judge(run, &plan, &outcome)
 }
 
+/// Waits until these processes have ended.
+///
+/// # Errors
+/// When one is still there after [`LIMIT`], and when the run is cancelled.
+pub fn gone(run: &Run, workers: &[Worker]) -> Result<()> {
+    let begun = Instant::now();
+    while workers.iter().any(|worker| stat(worker.pid).is_some_and(|(_, now)| now == *worker)) {
+        if begun.elapsed() > LIMIT {
+            return Err(Error::new(format!("stop nginx: it still runs after {} s", LIMIT.as_secs())));
+        }
+        run.cancel.sleep(Duration::from_millis(10))?;
+    }
+    Ok(())
+}
+
 /// nginx's unit, where systemd runs.
 #[derive(Debug)]
 pub struct Unit {
@@ -112,6 +135,8 @@ pub struct Unit {
     pub queued: bool,
     /// Whether it is started only when the unit that runs us is done: waiting for it would never end.
     pub after_us: bool,
+    /// Whether it runs the nginx of this host.
+    pub active: bool,
     /// Why it is down on purpose.
     pub stopped: Option<&'static str>,
 }
@@ -146,11 +171,13 @@ impl Unit {
         let was_up = entered > 0 && entered >= left;
         let stopped = match (value("UnitFileState"), value("ActiveState")) {
             _ if value("LoadState") == "masked" => Some("its unit is masked; `systemctl unmask nginx` allows it"),
-            (_, "active" | "activating" | "reloading") => None,
+            (_, "active" | "activating" | "reloading" | "refreshing") => None,
             ("masked" | "masked-runtime", _) => Some("its unit is masked; `systemctl unmask nginx` allows it"),
             ("disabled", _) => Some("its unit is disabled; `systemctl enable --now nginx` starts it"),
-            // In this life of the host it was up, and ended well: certbot, or the admin.
-            (_, "inactive") if entered > 0 => Some("it was stopped; `systemctl start nginx` starts it"),
+            // In this life of the host it was up, and ended well or is about to: certbot, or the admin.
+            (_, "inactive" | "deactivating") if entered > 0 => {
+                Some("it was stopped; `systemctl start nginx` starts it")
+            }
             // A stop that took too long fails, and is a stop all the same.
             (_, "failed") if value("Result") == "timeout" && was_up => {
                 Some("it was stopped; `systemctl start nginx` starts it")
@@ -158,7 +185,12 @@ impl Unit {
             _ => None,
         };
         let (job, after) = (value("Job"), value("After"));
-        Some(Self { queued: !["", "0"].contains(&job), after_us: after.split_whitespace().any(us), stopped })
+        Some(Self {
+            queued: !["", "0"].contains(&job),
+            after_us: after.split_whitespace().any(us),
+            active: value("ActiveState") == "active",
+            stopped,
+        })
     }
 }
 
@@ -210,14 +242,6 @@ impl Read {
     }
 }
 
-/// This moment in clock ticks since the boot.
-pub fn now() -> u64 {
-    let time = clock_gettime(ClockId::Boottime);
-    let ticks = i128::from(rustix::param::clock_ticks_per_second().max(1));
-    let nanos = i128::from(time.tv_sec) * 1_000_000_000 + i128::from(time.tv_nsec);
-    u64::try_from(nanos * ticks / 1_000_000_000).unwrap_or(0)
-}
-
 /// Whether a process that began at this tick began before a time of a file, in nanoseconds since 1970.
 /// Ticks are rounded down, so that in doubt it did.
 pub fn began_before(start: u64, file: i128) -> bool {
@@ -264,6 +288,10 @@ mod tests {
             ("LoadState=loaded", ""),
             ("LoadState=not-found ActiveState=inactive", ""),
             ("LoadState=loaded ActiveState=inactive UnitFileState=enabled ActiveEnterTimestampMonotonic=5", "stopped"),
+            (
+                "LoadState=loaded ActiveState=deactivating UnitFileState=enabled ActiveEnterTimestampMonotonic=5",
+                "stopped",
+            ),
             ("LoadState=masked ActiveState=inactive UnitFileState=masked", "masked"),
             ("LoadState=masked ActiveState=failed", "masked"),
             ("LoadState=loaded ActiveState=inactive UnitFileState=masked-runtime", "masked"),

@@ -45,6 +45,8 @@ fn a_rollout_of_a_scaled_service_loses_no_request() {
     }
     host.site("web");
     host.site("w");
+    // Which worker has sent a request to which replica, and with what result.
+    host.sh(r"sed -i 's|^http {|&\nlog_format seen '\''$pid $upstream_addr $upstream_status'\''; access_log /run/seen seen;|' /etc/nginx/nginx.conf; sed -i '/access_log \/var/d' /etc/nginx/nginx.conf").ok();
     let shipped = include_str!("../../scripts/rules.rhai");
     let rules: String =
         shipped.lines().filter(|line| line.contains("\"hosts-sync\"")).map(|line| format!("{line}\n")).collect();
@@ -52,14 +54,17 @@ fn a_rollout_of_a_scaled_service_loses_no_request() {
     crate::daemon::daemon(&mut host, &rules);
     host.answers("web", "200");
     host.answers("w", "200");
-    std::fs::write(host.path("scripts/fresh.rhai"), "if nginx::outdated([]) { exit(1); }").unwrap();
     let load = "while [ ! -e end ]; do curl -s -o /dev/null -w '%{http_code} %{exitcode}\\n' --max-time 30 -H 'Host: web.test' http://127.0.0.1:8088/index.html; done";
     host.sh(&format!("for n in 1 2 3; do ({load}) >load.$n 2>&1 & done")).ok();
     for turn in 0..20 {
-        host.sh(&format!("docker restart --time 0 shop-web-{}", turn % 2 + 1)).ok();
+        let name = format!("shop-web-{}", turn % 2 + 1);
+        host.sh(&format!("docker restart --time 0 {name} && wc -l </run/seen >lines")).ok();
+        // A rollout goes on when the new one serves. Each worker finds that out for itself.
         host.until(
             60,
-            "[ $(sed -n '/^# BEGIN moyai/,/^# END moyai/p' /etc/hosts | grep -cw web.shop) = 2 ] && \"$moyai\" run fresh",
+            &format!(
+                r#"address=$(docker inspect -f '{{{{.NetworkSettings.Networks.shop_default.IPAddress}}}}' {name}):8080 && all=$(pgrep -f '^nginx: worker process$') && for pid in $all; do tail -n +$(cat lines) /run/seen | grep -q "^$pid .*$address 200$" || break; done && tail -n +$(cat lines) /run/seen | grep -q "^$pid .*$address 200$""#
+            ),
         );
     }
     host.sh("touch end; kill $(cat daemon.pid)").ok();

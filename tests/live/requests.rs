@@ -97,19 +97,38 @@ exec /usr/sbin/nginx "$@""#;
     assert!(host.script("hosts-sync").failed(1).contains("unknown directive \"bogus\""));
 }
 
-/// Each name is a server of this nginx that answers with its name.
-#[test]
-#[ignore = "needs a private host: tests/run"]
-fn a_request_goes_where_moyai_says() {
+const NAMES: [&str; 7] = ["app", "png", "exact", "fixed", "deep", "inner", "pool"];
+
+/// A host where each of these names is a server of its nginx that answers with its name.
+fn answering() -> Host {
     let mut host = Host::new();
-    let names = ["app", "png", "exact", "fixed", "deep", "inner", "pool"];
     let mut servers = String::new();
-    for (index, name) in names.iter().enumerate() {
+    for (index, name) in NAMES.iter().enumerate() {
         let address = format!("127.0.1.{}", index + 1);
         host.sh(&format!("echo {address} {name} >>/etc/hosts")).ok();
         servers += &format!("server {{ listen {address}:80; location / {{ return 200 {name}; }} }}\n");
     }
     conf(&mut host, "servers", &servers);
+    host.sh("nginx; started").ok();
+    host
+}
+
+/// Loads a configuration, and checks for each address that moyai finds the name that answers.
+fn compare(host: &mut Host, text: &str, urls: &[String]) {
+    conf(host, "site", text);
+    host.sh("nginx -t && reloaded").ok();
+    for url in urls {
+        let real = host.sh(&format!("curl -sL -g --connect-to ::127.0.0.1: '{url}'")).out;
+        let real = if NAMES.contains(&real.as_str()) { real } else { String::new() };
+        let script = format!("print(nginx::sites_of([\"{url}\"])[0].map(|s| s.upstream).join(\" \"));");
+        assert_eq!(host.moyai(&script).ok().trim_end(), real, "{url}: {text}");
+    }
+}
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn a_request_goes_where_moyai_says() {
+    let mut host = answering();
     for (server, paths) in [
         (
             "root /srv; try_files $uri/index.html $uri @app; location @app { proxy_pass http://app; }
@@ -125,7 +144,7 @@ fn a_request_goes_where_moyai_says() {
             r"location / { proxy_pass http://app; } location ~ \.png$ { proxy_pass http://png; }
               location ^~ /fixed/ { proxy_pass http://fixed; } location = /a.png { proxy_pass http://exact; }
               location /deep/ { proxy_pass http://deep; location ~ x$ { proxy_pass http://inner; } }",
-            "/ /b.png /fixed/b.png /a.png /deep/ /deep /deep/x /deep/a.png /DEEP/ /%64eep/ /deep/../b.png",
+            "/ /b.png /fixed/b.png /a.png /deep/ /deep /deep/x /deep/a.png /DEEP/ /%64eep/ /deep/../b.png //deep//x",
         ),
         ("error_page 418 = @app; location / { return 418; } location @app { proxy_pass http://app; }", "/ /x"),
         (
@@ -152,20 +171,129 @@ fn a_request_goes_where_moyai_says() {
             "/site/a /site/b",
         ),
         ("location / { return 302 /app/; } location /app/ { proxy_pass http://app; }", "/"),
+        // The first of two patterns, and those that a prefix with `^~` keeps out.
+        (
+            r"location ~ ^/a { proxy_pass http://app; } location ~* ^/A.*\.PNG$ { proxy_pass http://png; }
+              location ^~ /b/ { proxy_pass http://fixed; location ~ \.png$ { proxy_pass http://inner; } location = /b/x { proxy_pass http://exact; } }
+              location ~ ^/(?!c/|d)[a-z]+/$ { proxy_pass http://deep; }",
+            "/a.png /A.png /b/ /b/a.png /b/x /b /c/ /e/ /dd/",
+        ),
+        // A slash that nginx adds.
+        (
+            "location = /one/ { proxy_pass http://exact; } location /two/ { proxy_pass http://app; } location = /two { proxy_pass http://png; }
+             location ^~ /three/ { proxy_pass http://fixed; } location /four/ { root /srv; }",
+            "/one /one/ /two /two/ /three /four",
+        ),
+        // After `last` the server's rewrites do not come again; after a redirect inside they do.
+        (
+            "rewrite ^/old$ /new; location /new { proxy_pass http://png; } location /old { proxy_pass http://app; }
+             location /x { rewrite ^ /old last; } location /y { try_files /none /old; } location /z { error_page 404 = /old; return 404; }",
+            "/old /x /y /z",
+        ),
+        (
+            "location / { if ($uri ~ ^/a) { rewrite ^/a(.*)$ /b$1; } if ($uri ~ ^/bb) { return 302 /png; } proxy_pass http://app; }
+             location /b { proxy_pass http://inner; } location /png { proxy_pass http://png; }",
+            "/ab /ac /c",
+        ),
+        (
+            "location / { if ($arg_x = 1) { return 418; } error_page 418 = @png; proxy_pass http://app; } location @png { proxy_pass http://png; }",
+            "/ /?x=1 /?x=2&y=1",
+        ),
+        (
+            "error_page 404 = @app; location / { try_files $uri =404; } location /own { error_page 404 = @png; root /srv; }
+             location /plain/ { error_page 500 /x; root /srv; } location @app { proxy_pass http://app; } location @png { proxy_pass http://png; }",
+            "/x /own/x /plain/x",
+        ),
+        (
+            "location / { try_files /none @first; } location @first { rewrite ^/to/(.*)$ /png/$1 last; proxy_pass http://app; }
+             location /png/ { proxy_pass http://png; }",
+            "/ /to/x",
+        ),
+        (
+            "recursive_error_pages on; location / { error_page 404 = @one; return 404; } location @one { error_page 404 = @two; return 404; }
+             location @two { proxy_pass http://app; }",
+            "/",
+        ),
+        (
+            "location / { error_page 404 = @one; return 404; } location @one { error_page 404 = @two; return 404; } location @two { proxy_pass http://app; }",
+            "/",
+        ),
+        (
+            "set $where app; if ($uri ~ ^/p) { set $where png; } location / { proxy_pass http://$where; } location /set { set $where pool; break; set $where app; proxy_pass http://$where; }",
+            "/ /p /set",
+        ),
+        (
+            "location / { proxy_pass http://$by_path; } location /r { return 302 http://site.test:8081/$by_path; }",
+            "/ /png/x /exact /EXACT /r",
+        ),
+        (
+            "location / { limit_except GET { deny all; } proxy_pass http://app; } location /a { proxy_pass http://png; } location /ab { proxy_pass http://inner; }
+             location \"/a b/\" { proxy_pass http://exact; }",
+            "/ /a /aa /ab /abc /a%20b/",
+        ),
+        ("return 404; error_page 404 = @app; location @app { proxy_pass http://app; }", "/"),
+        ("if ($host != site.test) { return 404; } rewrite ^/(x)$ /$1/y last; location /x/ { proxy_pass http://app; }", "/x /y"),
+        ("location / { rewrite ^ /b; } location /b { rewrite ^ /a; } location /a { rewrite ^ /b; }", "/"),
+        ("location /dir/ { autoindex on; root /etc/nginx; } location / { root /srv; }", "/dir/ /x"),
+        (r"location ~ ^/(?<to>app|png)/ { proxy_pass http://$to; } location ~ ^/n/(\d+)$ { rewrite ^ /app/$1 last; }", "/png/ /n/7 /n/x"),
     ] {
-        let text = format!(
-            "upstream pOOL {{ server pool; }} server {{ listen 8081; server_name site.test; port_in_redirect on; {server} }}"
-        );
-        conf(&mut host, "site", &text);
-        host.sh("nginx -t && { nginx -s reload 2>/dev/null || nginx; }; sleep 0.4").ok();
-        for path in paths.split(' ') {
-            let url = format!("http://site.test:8081{path}");
-            let real = host.sh(&format!("curl -sL --resolve site.test:8081:127.0.0.1 '{url}'")).out;
-            let real = if names.contains(&real.as_str()) { real } else { String::new() };
-            let script = format!("print(nginx::sites_of([\"{url}\"])[0].map(|s| s.upstream).join(\" \"));");
-            assert_eq!(host.moyai(&script).ok().trim_end(), real, "{path}: {server}");
-        }
+        let map = r"map $uri $by_path { default app; ~^/png/ png; /exact exact; }";
+        let named: String = NAMES.iter().map(|name| format!("upstream {name} {{ server {name}; }}\n")).collect();
+        let named = if server.contains("http://$") { named } else { "upstream pOOL { server pool; }".into() };
+        let text = format!("{named} {map} server {{ listen 8081; server_name site.test; port_in_redirect on; {server} }}");
+        let urls: Vec<String> = paths.split(' ').map(|path| format!("http://site.test:8081{path}")).collect();
+        compare(&mut host, &text, &urls);
     }
+    // What the http block says counts in every server.
+    host.sh("touch /srv/index.php; sed -i 's/^http {/&\\nindex index.php; error_page 403 = @app; recursive_error_pages on;/' /etc/nginx/nginx.conf").ok();
+    let text = r"server { listen 8081; root /srv; location ~ \.php$ { proxy_pass http://app; } location /a/ { index x.html; }
+                 location /b/ { error_page 403 @png; return 403; } location /c/ { return 403; } location @app { proxy_pass http://inner; } location @png { proxy_pass http://png; } }";
+    let urls = ["/", "/a/", "/b/", "/c/", "/x"].map(|path| format!("http://127.0.0.1:8081{path}"));
+    compare(&mut host, text, &urls);
+}
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn a_name_belongs_to_the_server_that_nginx_chooses() {
+    let mut host = answering();
+    host.sh("printf '127.0.0.1 nobody.jp\n192.0.2.1 away.jp\n' >>/etc/hosts").ok();
+    let server = |listen: &str, names: &str, to: &str| {
+        let names = if names.is_empty() { String::new() } else { format!("server_name {names};") };
+        format!("server {{ {listen} {names} location / {{ proxy_pass http://{to}; }} }}\n")
+    };
+    let text = [
+        server("listen 8081;", "first.jp", "app"),
+        server("listen 8081 default_server; listen 8082;", "", "png"),
+        server("listen 8081;", r"~^www\d+\.example\.jp$", "exact"),
+        server("listen 8081;", "~^(?<sub>www|fixed)2?\\.", "fixed"),
+        server("listen 8081;", "*.example.jp", "deep"),
+        server("listen 8081;", "mail.* .sub.example.jp", "inner"),
+        server("listen 8081; listen 8082;", "Sub.Example.jp second.jp", "pool"),
+        server("listen 8083;", "\"\"", "inner"),
+        server("listen unix:/run/x.sock; listen [::1]:8084;", "sock.jp", "pool"),
+    ];
+    let urls = [
+        "first.jp:8081",
+        "FIRST.jp:8081",
+        "a.example.jp:8081",
+        "a.b.example.jp:8081",
+        "www1.example.jp:8081",
+        "www2.other.jp:8081",
+        "fixed.jp:8081",
+        "mail.other.jp:8081",
+        "mail.example.jp:8081",
+        "x.sub.example.jp:8081",
+        "sub.example.jp:8081",
+        "second.jp:8082",
+        "nobody.jp:8081",
+        "nobody.jp:8082",
+        "nobody.jp:8083",
+        "127.0.0.1:8081",
+        "localhost:8083",
+    ];
+    compare(&mut host, &text.concat(), &urls.map(|url| format!("http://{url}/")));
+    // The default server of this host does not answer for a name that leads elsewhere.
+    assert_eq!(host.moyai("print(nginx::sites_of([\"http://away.jp:8081/\"])[0].len());").ok(), "0\n");
 }
 
 #[test]

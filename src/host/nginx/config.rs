@@ -51,6 +51,8 @@ pub struct Config {
     /// What nginx would refuse about its words and files, each with its place. Directives that
     /// nginx does not know are not judged.
     pub problems: Vec<String>,
+    /// Every file that was read.
+    pub files: Vec<PathBuf>,
 }
 
 impl Config {
@@ -62,16 +64,17 @@ impl Config {
         let failed = |error| Error::new(format!("read nginx's configuration `{}`: {}", conf.display(), cause(&error)));
         let text = std::fs::read(conf).map_err(failed)?;
         let prefix = conf.parent().unwrap_or(Path::new("/"));
-        let mut reader = Reader { prefix, files: vec![conf.to_owned()], problems: Vec::new() };
+        let mut reader = Reader { prefix, files: vec![conf.to_owned()], problems: Vec::new(), read: vec![conf.into()] };
         let directives = reader.parse(&String::from_utf8_lossy(&text));
-        Ok(Self { directives, problems: reader.problems })
+        Ok(Self { directives, problems: reader.problems, files: reader.read })
     }
 
     /// Reads a text; includes are relative to `/`.
     pub fn parse(text: &str) -> Self {
-        let mut reader = Reader { prefix: Path::new("/"), files: vec!["/f".into()], problems: Vec::new() };
+        let mut reader =
+            Reader { prefix: Path::new("/"), files: vec!["/f".into()], problems: Vec::new(), read: Vec::new() };
         let directives = reader.parse(text);
-        Self { directives, problems: reader.problems }
+        Self { directives, problems: reader.problems, files: reader.read }
     }
 
     /// The blocks of this name outside of every other block, such as `http`.
@@ -94,7 +97,12 @@ struct Reader<'a> {
     /// The files that are being read, each included by the one before it.
     files: Vec<PathBuf>,
     problems: Vec<String>,
+    /// Every file that was read.
+    read: Vec<PathBuf>,
 }
+
+/// Files that include one another make more and more of them; nginx has too many open files then.
+const MAX_FILES: usize = 10_000;
 
 impl Reader<'_> {
     /// The directives of a text.
@@ -180,8 +188,13 @@ impl Reader<'_> {
                 ));
                 continue;
             }
+            if self.read.len() >= MAX_FILES {
+                self.problems.push(format!("more than {MAX_FILES} files in {}:{}", include.file, include.line));
+                break;
+            }
             match std::fs::read(&path) {
                 Ok(text) => {
+                    self.read.push(path.clone());
                     self.files.push(path);
                     all.extend(self.parse(&String::from_utf8_lossy(&text)));
                     self.files.pop();

@@ -97,7 +97,9 @@ fn addresses(directive: &Directive, rtmp: bool) -> Vec<&str> {
             // A network or an IPv6 address; a name has no port here.
             directive.value().filter(|word| !word.contains(['/', ':'])).into_iter().collect()
         }
-        "auth_http" | "ssl_ocsp_responder" | "ssl_stapling_responder" | "zone_sync_server" => first(),
+        "auth_http" | "ssl_ocsp_responder" | "ssl_stapling_responder" | "zone_sync_server" | "js_fetch_proxy" => {
+            first()
+        }
         "push" | "pull" if rtmp => first(),
         name if rtmp && name.starts_with("on_") => first(),
         _ => Vec::new(),
@@ -112,6 +114,8 @@ fn has_name(word: &str) -> bool {
 /// Returns the directive that has a name in one of its parameters, as a word of its own.
 fn mention<'a>(block: &'a [Directive], name: &str) -> Option<&'a Directive> {
     let inside = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(byte));
+    // What these name is their own.
+    let own = ["server_name", "upstream", "include", "location"];
     let has = |word: &String| {
         let word = word.to_ascii_lowercase();
         word.match_indices(&name.to_ascii_lowercase()).any(|(at, found)| {
@@ -120,7 +124,8 @@ fn mention<'a>(block: &'a [Directive], name: &str) -> Option<&'a Directive> {
         })
     };
     block.iter().find_map(|directive| {
-        if directive.values().iter().any(has) { Some(directive) } else { mention(&directive.block, name) }
+        let counts = !own.iter().any(|name| directive.is(name));
+        if counts && directive.values().iter().any(has) { Some(directive) } else { mention(&directive.block, name) }
     })
 }
 
@@ -168,6 +173,8 @@ mod tests {
                 "ocsp ocsp2 NAME",
             ),
             ("events { debug_connection me; }", "me"),
+            ("stream { server { listen 1; pass next:5; } }", "next"),
+            ("http { server { location / { upload_pass @app; proxy_pass http://later/$uri; } } }", ""),
             (
                 "http { server { location / { proxy_pass http://shop?x; } location /a { proxy_pass HTTP://shop.; } } }",
                 "shop shop.",

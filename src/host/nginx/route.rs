@@ -5,11 +5,11 @@
 //! application answers; where only an error would be left, the location's own handler answers. A
 //! condition on something that is not known before a request comes does not hold.
 
+use super::choose::{choose, ways_to};
 use super::config::Directive;
-use super::sites::{Listen, Map, Server, Site, is_pass, starts_with};
-use percent_encoding::percent_decode_str;
-use regex::{Regex, RegexBuilder};
-use std::collections::HashMap;
+use super::regex::Pattern;
+use super::rewrite::{Flow, Request};
+use super::sites::{Listen, Map, Server, Site, is_pass};
 use url::Url;
 
 /// nginx gives up after ten internal redirects of a request (`uri_changes`).
@@ -26,14 +26,14 @@ pub enum End<'a> {
     Own(Option<u16>),
 }
 
-/// Returns the sites that nginx would choose for an address, with the ways to ask it. None if the
-/// name belongs to no server: what only the default server would take may well be another host's.
-pub fn serving(map: &Map<'_>, url: &Url) -> Vec<Site> {
+/// Returns the sites that nginx would choose for an address, with the ways to ask it. `is_here` says whether
+/// a name without a server of its own leads to this host, where the default server answers for it.
+pub fn serving(map: &Map<'_>, url: &Url, is_here: &dyn Fn(&Url) -> bool) -> Vec<Site> {
     let (mut url, mut ways) = (url.clone(), None);
     for _ in 0..HOPS {
-        let Some(server) = server(map, &url) else { return Vec::new() };
+        let Some(server) = choose(map, &url, is_here) else { return Vec::new() };
         // Later hops are the client's: it still asks the first server.
-        let ways = ways.get_or_insert_with(|| ways_to(server, &url));
+        let ways: &Vec<Listen> = ways.get_or_insert_with(|| ways_to(server, &url));
         match ask(server, &url) {
             End::Pass(pass, address) => {
                 let sites = map.sites(server, pass, &address).into_iter();
@@ -49,141 +49,75 @@ pub fn serving(map: &Map<'_>, url: &Url) -> Vec<Site> {
     Vec::new()
 }
 
-/// The ways of a server that an address takes.
-fn ways_to(server: &Server<'_>, url: &Url) -> Vec<Listen> {
-    let port = url.port_or_known_default().unwrap_or_default();
-    let here = |way: &&Listen| way.tls == (url.scheme() == "https") && way.address.ends_with(&format!(":{port}"));
-    server.listen.iter().filter(here).cloned().collect()
-}
-
-/// The server that nginx chooses by the name and the port of an address.
-/// (nginx.org, "Server names".)
-fn server<'m, 'a>(map: &'m Map<'a>, url: &Url) -> Option<&'m Server<'a>> {
-    let host = url.host_str()?;
-    let fit = |server: &Server<'_>| server.names.iter().filter_map(|name| closeness(name, host)).max();
-    let near = map.servers.iter().filter(|server| !ways_to(server, url).is_empty());
-    let near: Vec<_> = near.filter_map(|server| Some((fit(server)?, server))).collect();
-    // Of equal ones the first.
-    near.into_iter().rev().max_by_key(|(fit, _)| *fit).map(|(_, server)| server)
-}
-
-/// How well a `server_name` fits a host: an exact one before `*.example.jp`, that before `www.*`, each the
-/// longer the better, and those before a regular expression.
-fn closeness(name: &str, host: &str) -> Option<(u8, usize)> {
-    if let Some(pattern) = name.strip_prefix('~') {
-        return regex(pattern, true)?.is_match(host).then_some((0, 0));
-    }
-    let name = name.to_ascii_lowercase();
-    let (head, tail) = (name.strip_suffix(".*"), name.strip_prefix('*').or(name.strip_prefix('.').map(|_| &name[..])));
-    if name == host || name.strip_prefix('.') == Some(host) {
-        return Some((3, 0));
-    }
-    match (tail, head) {
-        (Some(tail), _) if host.len() > tail.len() && host.ends_with(tail) => Some((2, tail.len())),
-        (_, Some(head)) if host.strip_prefix(head).is_some_and(|rest| rest.starts_with('.')) => Some((1, head.len())),
-        _ => None,
-    }
-}
-
-/// A pattern of PCRE, if ours means the same. One with a look-around has none, and never matches.
-fn regex(pattern: &str, no_case: bool) -> Option<Regex> {
-    RegexBuilder::new(pattern).case_insensitive(no_case).build().ok()
-}
-
 /// Returns what answers a GET of an address at a server.
 pub fn ask<'a>(server: &Server<'a>, url: &Url) -> End<'a> {
-    let path = percent_decode_str(url.path()).decode_utf8_lossy().into_owned();
-    let mut values: HashMap<String, String> = HashMap::new();
-    let host = url.host_str().unwrap_or_default();
-    for (name, value) in [
-        ("host", host),
-        ("http_host", host),
-        ("server_name", server.names.first().copied().unwrap_or_default()),
-        ("scheme", url.scheme()),
-        ("https", if url.scheme() == "https" { "on" } else { "" }),
-        ("request_method", "GET"),
-        ("request_uri", &url[url::Position::BeforePath..url::Position::AfterQuery]),
-        ("remote_addr", "127.0.0.1"),
-        ("http_user_agent", "moyai"),
-    ] {
-        values.insert(name.to_owned(), value.to_owned());
-    }
-    let port = url.port_or_known_default().unwrap_or_default();
-    values.insert("server_port".to_owned(), port.to_string());
-    let args = url.query().unwrap_or_default().to_owned();
-    let mut request = Request { server: server.block, uri: path, args, values, hops: 0, inner: false, failed: false };
-    request.answer()
+    Request::of(server, url).answer()
 }
 
-struct Request<'a> {
-    server: &'a Directive,
-    /// Decoded, without arguments.
-    uri: String,
-    args: String,
-    values: HashMap<String, String>,
-    hops: usize,
-    /// Whether it was redirected inside of nginx.
-    inner: bool,
-    /// Whether an `error_page` was used, which happens once.
-    failed: bool,
-}
-
-/// How a block's rewrites end.
-enum Flow<'a> {
-    /// Nothing more, or `break`.
-    On,
-    /// The path was changed: search the location anew.
-    Again,
-    End(End<'a>),
+/// Why a request is not answered yet.
+enum Again {
+    /// `rewrite` changed the path: nginx searches the location anew.
+    Location,
+    /// `error_page`, `try_files` or `index` leads to another path: the server's rewrites come again too.
+    Redirect,
 }
 
 impl<'a> Request<'a> {
     fn answer(&mut self) -> End<'a> {
-        while self.hops < HOPS {
-            self.hops += 1;
-            let mut ifs = None;
-            if let Flow::End(end) = self.rewrite(&self.server.block, &mut ifs) {
-                return self.unless_an_error_page(end, &[self.server]).unwrap_or_else(|end| end);
-            }
-            let mut chain = vec![self.server];
-            if let Some(slash) = self.find(&mut chain) {
-                return End::Redirect(slash);
-            }
-            match self.enter(chain) {
-                Ok(end) => return end,
-                Err(()) => self.inner = true,
-            }
+        let mut of_server = true;
+        for _ in 0..HOPS {
+            let ended = if of_server { self.in_server() } else { Ok(None) };
+            let again = match ended {
+                Ok(Some(end)) => return end,
+                Err(again) => again,
+                Ok(None) => {
+                    let mut chain = vec![self.http, self.server];
+                    let slash = self.find(&mut chain);
+                    match slash.map_or_else(|| self.enter(chain), |slash| Ok(End::Redirect(slash))) {
+                        Ok(end) => return end,
+                        Err(again) => again,
+                    }
+                }
+            };
+            self.is_inner = true;
+            of_server = matches!(again, Again::Redirect);
         }
         End::Own(None)
     }
 
-    /// Answers in the last location of a chain from the server down; an error when the path was
-    /// changed.
-    fn enter(&mut self, chain: Vec<&'a Directive>) -> Result<End<'a>, ()> {
+    /// The rewrites of the server.
+    fn in_server(&mut self) -> Result<Option<End<'a>>, Again> {
+        match self.run(&self.server.block, &mut None) {
+            Flow::End(end) => self.or_error_page(end, &[self.http, self.server]).map(Some),
+            Flow::On | Flow::Stop => Ok(None),
+        }
+    }
+
+    /// Answers in the last location of a chain, which begins with the http block and the server.
+    fn enter(&mut self, mut chain: Vec<&'a Directive>) -> Result<End<'a>, Again> {
         let location = chain[chain.len() - 1];
-        if location.block.iter().any(|line| line.is("internal")) && !self.inner {
+        if location.block.iter().any(|line| line.is("internal")) && !self.is_inner {
             return self.or_error_page(End::Own(Some(404)), &chain);
         }
-        let mut ifs = None;
+        let mut block = None;
+        self.is_changed = false;
         if !std::ptr::eq(location, self.server) {
-            match self.rewrite(&location.block, &mut ifs) {
-                Flow::Again => return Err(()),
+            let flow = self.run(&location.block, &mut block);
+            chain.extend(block);
+            match flow {
                 Flow::End(end) => return self.or_error_page(end, &chain),
-                Flow::On => {}
+                _ if self.is_changed => return Err(Again::Location),
+                Flow::On | Flow::Stop => {}
             }
         }
         // A block of `if` has no `try_files`, and the location's handler if it has none itself.
-        let handler = ifs.and_then(|block| handler(block)).or_else(|| handler(location));
-        if ifs.is_none()
-            && let Some(last) =
-                location.block.iter().find(|line| line.is("try_files")).and_then(|line| line.words.last())
-        {
-            if last.starts_with('=') {
-                if handler.is_none() {
-                    return if self.index(&chain) { Err(()) } else { Ok(End::Own(None)) };
-                }
-            } else {
-                return self.go(last, &chain[0..1]);
+        let handler = block.and_then(handler).or_else(|| handler(location));
+        let files = location.block.iter().find(|line| line.is("try_files")).filter(|_| block.is_none());
+        if let Some(last) = files.and_then(|line| line.words.last()) {
+            match last.strip_prefix('=') {
+                Some(status) if handler.is_none() => return self.absent(status.parse().unwrap_or(404), &chain),
+                Some(_) => {}
+                None => return self.go(last),
             }
         }
         match handler {
@@ -193,8 +127,29 @@ impl<'a> Request<'a> {
                 Ok(End::Pass(pass, address))
             }
             Some(_) => Ok(End::Own(None)),
-            None => self.file(&chain),
+            None => self.absent(404, &chain),
         }
+    }
+
+    /// A file that is not there: an index that an application answers, a list of files, or an `error_page`.
+    fn absent(&mut self, status: u16, chain: &[&'a Directive]) -> Result<End<'a>, Again> {
+        if self.index(chain) {
+            return Err(Again::Redirect);
+        }
+        let lists = ["autoindex", "fancyindex", "dav_methods"];
+        let is_on = |name: &&str| inherited(chain, name).is_some_and(|line| line.value() != Some("off"));
+        if self.uri.ends_with('/') && lists.iter().any(is_on) {
+            return Ok(End::Own(None));
+        }
+        // A page for people, such as `/404.html`, is a file that is there.
+        let is_file = |line: &Directive| {
+            let plain = !line.values().iter().any(|word| word.starts_with(['=', '@']));
+            plain && line.words.last().is_some_and(|to| to.ends_with(".html") || to.ends_with(".htm"))
+        };
+        if error_page(status, chain).is_some_and(is_file) {
+            return Ok(End::Own(None));
+        }
+        self.or_error_page(End::Own(Some(status)), chain)
     }
 
     /// Goes to an index of a directory that an application answers. Returns whether there is one.
@@ -204,9 +159,10 @@ impl<'a> Request<'a> {
         for name in index.iter().filter(|_| directory) {
             let Some(name) = self.expand(name) else { continue };
             let uri = if name.starts_with('/') { name } else { format!("{}{name}", self.uri) };
-            let mut inside = vec![self.server];
+            let mut inside = vec![self.http, self.server];
             let old = std::mem::replace(&mut self.uri, uri);
-            if self.find(&mut inside).is_none() && inside.last().and_then(|location| handler(location)).is_some() {
+            let found = self.find(&mut inside).is_none() && inside.last().and_then(|last| handler(last)).is_some();
+            if found && !self.uri.ends_with('/') {
                 return true;
             }
             self.uri = old;
@@ -214,72 +170,33 @@ impl<'a> Request<'a> {
         false
     }
 
-    /// A file that is not there: an index that an application answers, or `error_page 404`.
-    fn file(&mut self, chain: &[&'a Directive]) -> Result<End<'a>, ()> {
-        if self.index(chain) {
-            return Err(());
-        }
-        // A page for people, such as `/404.html`, is a file that is there.
-        let page = self.error_page(404, chain);
-        let is_file = |line: &Directive| {
-            let plain = !line.values().iter().any(|word| word.starts_with(['=', '@']));
-            plain && line.words.last().is_some_and(|to| to.ends_with(".html") || to.ends_with(".htm"))
-        };
-        if page.is_some_and(is_file) { Ok(End::Own(None)) } else { self.or_error_page(End::Own(Some(404)), chain) }
-    }
-
-    /// The `error_page` for a status, of the innermost level that has any.
-    fn error_page(&self, status: u16, chain: &[&'a Directive]) -> Option<&'a Directive> {
-        let level = chain.iter().rev().find(|level| level.block.iter().any(|line| line.is("error_page")))?;
-        let has = |line: &&Directive| line.values().iter().any(|word| *word == status.to_string());
-        level.block.iter().filter(|line| line.is("error_page")).find(has)
-    }
-
     /// Goes to where an `error_page` leads for a status of nginx's own.
-    fn or_error_page(&mut self, end: End<'a>, chain: &[&'a Directive]) -> Result<End<'a>, ()> {
+    fn or_error_page(&mut self, end: End<'a>, chain: &[&'a Directive]) -> Result<End<'a>, Again> {
         let End::Own(Some(status)) = end else { return Ok(end) };
-        let page = self.error_page(status, chain).and_then(|line| line.words.last());
-        match page {
-            Some(to) if !self.failed => {
-                self.failed = true;
-                self.go(to, &chain[0..1])
-            }
-            _ => Ok(end),
-        }
-    }
-
-    fn unless_an_error_page(&mut self, end: End<'a>, chain: &[&'a Directive]) -> Result<End<'a>, End<'a>> {
-        match self.or_error_page(end, chain) {
-            Ok(end) => Ok(end),
-            Err(()) => {
-                self.inner = true;
-                Ok(self.answer())
-            }
-        }
+        let page = error_page(status, chain).and_then(|line| line.words.last()).filter(|_| !self.is_failed);
+        let Some(to) = page else { return Ok(end) };
+        let again = inherited(chain, "recursive_error_pages").is_some_and(|line| line.value() == Some("on"));
+        self.is_failed = !again;
+        self.go(to)
     }
 
     /// Goes on at a named location, at a path, or outside.
-    fn go(&mut self, to: &str, server: &[&'a Directive]) -> Result<End<'a>, ()> {
-        self.inner = true;
+    fn go(&mut self, to: &str) -> Result<End<'a>, Again> {
+        self.is_inner = true;
         if to.starts_with('@') {
             let named = self.server.block.iter().find(|line| line.is("location") && line.value() == Some(to));
             self.hops += 1;
             return match named {
-                Some(named) if self.hops < HOPS => self.enter([server, &[named]].concat()),
+                Some(named) if self.hops < HOPS => self.enter(vec![self.http, self.server, named]),
                 _ => Ok(End::Own(Some(500))),
             };
         }
         let Some(to) = self.expand(to) else { return Ok(End::Own(None)) };
-        if is_address(&to) {
+        if super::rewrite::is_address(&to) {
             return Ok(End::Redirect(to));
         }
         self.set_uri(&to);
-        Err(())
-    }
-
-    fn set_uri(&mut self, to: &str) {
-        let (uri, args) = to.split_once('?').unwrap_or((to, ""));
-        (self.uri, self.args) = (uri.to_owned(), args.to_owned());
+        Err(Again::Redirect)
     }
 
     /// Adds the locations for the path to a chain, outermost first: `ngx_http_core_find_location`.
@@ -293,29 +210,24 @@ impl<'a> Request<'a> {
     /// Returns whether the search is over.
     fn find_in(&mut self, chain: &mut Vec<&'a Directive>, slash: &mut Option<String>) -> bool {
         let parent = chain[chain.len() - 1];
-        let here: Vec<(&str, &str, &'a Directive)> = parent
-            .block
-            .iter()
-            .filter(|line| line.is("location"))
-            .filter_map(|line| {
-                let (modifier, pattern) = pattern(line)?;
-                Some((modifier, pattern, line))
-            })
-            .collect();
-        if let Some((.., exact)) = here.iter().find(|(modifier, path, _)| *modifier == "=" && *path == self.uri) {
+        let locations = parent.block.iter().filter(|line| line.is("location"));
+        let here: Vec<(&str, &str, &'a Directive)> =
+            locations.filter_map(|line| pattern(line).map(|(modifier, path)| (modifier, path, line))).collect();
+        let plain = || here.iter().filter(|(modifier, ..)| matches!(*modifier, "" | "^~" | "="));
+        if let Some((.., exact)) = plain().find(|(modifier, path, _)| *modifier == "=" && *path == self.uri) {
             chain.push(exact);
             return true;
         }
-        let prefixes = || here.iter().filter(|(modifier, ..)| matches!(*modifier, "" | "^~"));
         let with_slash = format!("{}/", self.uri);
-        if prefixes().any(|(_, path, line)| *path == with_slash && handler(line).is_some_and(is_pass))
-            && !prefixes().any(|(_, path, _)| *path == self.uri)
+        let hands_over = |line: &Directive| handler(line).is_some_and(is_pass);
+        if plain().any(|(_, path, line)| *path == with_slash && hands_over(line))
+            && !plain().any(|(_, path, _)| *path == self.uri)
         {
             *slash = Some(with_slash);
             return true;
         }
-        let longest =
-            prefixes().filter(|(_, path, _)| self.uri.starts_with(path)).max_by_key(|(_, path, _)| path.len());
+        let prefixes = plain().filter(|(modifier, path, _)| *modifier != "=" && self.uri.starts_with(path));
+        let longest = prefixes.max_by_key(|(_, path, _)| path.len());
         let mut regexes = true;
         if let Some((modifier, _, location)) = longest {
             chain.push(location);
@@ -325,7 +237,7 @@ impl<'a> Request<'a> {
             }
         }
         for (modifier, pattern, location) in here.iter().filter(|(modifier, ..)| regexes && modifier.starts_with('~')) {
-            let Some(regex) = regex(pattern, *modifier == "~*") else { continue };
+            let Some(regex) = Pattern::new(pattern, *modifier == "~*") else { continue };
             if !self.captures(&regex, &self.uri.clone()) {
                 continue;
             }
@@ -338,158 +250,18 @@ impl<'a> Request<'a> {
         }
         false
     }
-
-    /// Runs the rewrite directives of a block. `ifs` is the last block of an `if` whose condition held.
-    fn rewrite(&mut self, block: &'a [Directive], ifs: &mut Option<&'a Directive>) -> Flow<'a> {
-        let mut changed = false;
-        for line in block {
-            let values = line.values();
-            match (line.words.first().map_or("", String::as_str), values) {
-                ("set", [name, value]) => {
-                    let value = self.expand(value);
-                    let name = name.trim_start_matches('$').to_owned();
-                    match value {
-                        Some(value) => drop(self.values.insert(name, value)),
-                        None => drop(self.values.remove(&name)),
-                    }
-                }
-                ("break", _) => return Flow::On,
-                ("return", [code]) if is_address(code) => return Flow::End(self.redirect(code)),
-                ("return", [code, rest @ ..]) => {
-                    let code: Option<u16> = code.parse().ok();
-                    return Flow::End(match (code, rest.first()) {
-                        (Some(301 | 302 | 303 | 307 | 308), Some(to)) => self.redirect(to),
-                        (_, Some(_)) => End::Own(None),
-                        (code, None) => End::Own(code),
-                    });
-                }
-                ("rewrite", [pattern, to, flag @ ..]) => {
-                    let Some(regex) = regex(pattern, false) else { continue };
-                    if !self.captures(&regex, &self.uri.clone()) {
-                        continue;
-                    }
-                    let flag = flag.first().map_or("", String::as_str);
-                    if is_address(to) || ["redirect", "permanent"].contains(&flag) {
-                        return Flow::End(self.redirect(to));
-                    }
-                    let uri = self.expand(to).unwrap_or_default();
-                    self.set_uri(&uri);
-                    match flag {
-                        "last" => return Flow::Again,
-                        "break" => return Flow::On,
-                        _ => changed = true,
-                    }
-                }
-                ("if", condition) if self.holds(condition) => {
-                    *ifs = Some(line);
-                    let inner = self.rewrite(&line.block, ifs);
-                    let breaks = line.block.iter().any(|line| {
-                        line.is("break") || line.is("rewrite") && line.words.last().is_some_and(|word| word == "break")
-                    });
-                    match inner {
-                        Flow::On if breaks => return Flow::On,
-                        Flow::On => {}
-                        other => return other,
-                    }
-                }
-                _ => {}
-            }
-        }
-        if changed { Flow::Again } else { Flow::On }
-    }
-
-    fn redirect(&self, to: &str) -> End<'a> {
-        self.expand(to).map_or(End::Own(None), End::Redirect)
-    }
-
-    /// Whether the condition of an `if` holds.
-    fn holds(&mut self, condition: &[String]) -> bool {
-        let text = condition.join(" ");
-        let text = text.strip_prefix('(').and_then(|text| text.strip_suffix(')')).unwrap_or(&text).trim().to_owned();
-        let mut words = text.splitn(3, ' ').filter(|word| !word.is_empty());
-        let (first, operator, value) = (words.next().unwrap_or_default(), words.next(), words.next());
-        let Some(operator) = operator else {
-            return self.expand(first).is_some_and(|value| !value.is_empty() && value != "0");
-        };
-        // Files are taken to be absent.
-        if first.starts_with("!-") {
-            return true;
-        }
-        if first.starts_with('-') {
-            return false;
-        }
-        let Some(left) = self.expand(first) else { return false };
-        let value = value.unwrap_or_default();
-        match operator {
-            "=" => self.expand(value).is_some_and(|value| value == left),
-            "!=" => self.expand(value).is_some_and(|value| value != left),
-            "~" | "~*" => regex(value, operator == "~*").is_some_and(|regex| self.captures(&regex, &left)),
-            "!~" | "!~*" => regex(value, operator == "!~*").is_some_and(|regex| !regex.is_match(&left)),
-            _ => false,
-        }
-    }
-
-    /// Matches, and keeps what the brackets caught: `$1`, `$name`.
-    fn captures(&mut self, regex: &Regex, text: &str) -> bool {
-        let Some(found) = regex.captures(text) else { return false };
-        for (index, name) in regex.capture_names().enumerate() {
-            let value = found.get(index).map_or("", |group| group.as_str()).to_owned();
-            if let Some(name) = name {
-                self.values.insert(name.to_owned(), value.clone());
-            }
-            self.values.insert(index.to_string(), value);
-        }
-        true
-    }
-
-    /// A text with the values of its variables; none if one is not known before a request comes.
-    fn expand(&self, text: &str) -> Option<String> {
-        let mut whole = String::new();
-        let mut rest = text;
-        while let Some((before, after)) = rest.split_once('$') {
-            whole.push_str(before);
-            let is_part = |char: char| char.is_ascii_alphanumeric() || char == '_';
-            let (name, behind) = match after.strip_prefix('{').and_then(|after| after.split_once('}')) {
-                Some(both) => both,
-                None if after.starts_with(|char: char| char.is_ascii_digit()) => after.split_at(1),
-                None => after.split_at(after.find(|char| !is_part(char)).unwrap_or(after.len())),
-            };
-            if name.is_empty() {
-                whole.push('$');
-            } else {
-                whole.push_str(&self.value(name)?);
-            }
-            rest = behind;
-        }
-        whole.push_str(rest);
-        Some(whole)
-    }
-
-    fn value(&self, name: &str) -> Option<String> {
-        match name {
-            "uri" | "document_uri" => Some(self.uri.clone()),
-            "args" | "query_string" => Some(self.args.clone()),
-            "is_args" => Some(if self.args.is_empty() { "" } else { "?" }.to_owned()),
-            _ => match self.values.get(name) {
-                Some(value) => Some(value.clone()),
-                // A plain request has no other headers, cookies and arguments; a digit that caught nothing is empty.
-                None => ["http_", "cookie_", "arg_"]
-                    .iter()
-                    .any(|start| name.starts_with(start))
-                    .then(String::new)
-                    .or_else(|| name.parse::<u8>().is_ok().then(String::new)),
-            },
-        }
-    }
 }
 
-fn is_address(text: &str) -> bool {
-    starts_with(text, "http://") || starts_with(text, "https://") || text.starts_with("$scheme")
+/// The `error_page` for a status, of the innermost level that has any.
+fn error_page<'a>(status: u16, chain: &[&'a Directive]) -> Option<&'a Directive> {
+    let level = chain.iter().rev().find(|level| level.block.iter().any(|line| line.is("error_page")))?;
+    let has = |line: &&Directive| line.values().iter().any(|word| *word == status.to_string());
+    level.block.iter().filter(|line| line.is("error_page")).find(has)
 }
 
 /// What makes the content of a location: the last `..._pass`, or a module of nginx's own.
 fn handler(location: &Directive) -> Option<&Directive> {
-    let own = ["stub_status", "empty_gif", "perl", "js_content", "echo", "mp4", "flv", "dav_methods", "fancyindex"];
+    let own = ["stub_status", "empty_gif", "perl", "js_content", "echo", "mp4", "flv", "api", "hls"];
     let is = |line: &&Directive| {
         let name = line.words.first().map_or("", String::as_str);
         is_pass(line) || own.contains(&name) || name.starts_with("content_by_lua")
@@ -497,7 +269,7 @@ fn handler(location: &Directive) -> Option<&Directive> {
     location.block.iter().rfind(is)
 }
 
-/// The innermost directive of a name in a chain from the server down.
+/// The innermost directive of a name in a chain from the http block down.
 fn inherited<'a>(chain: &[&'a Directive], name: &str) -> Option<&'a Directive> {
     chain.iter().rev().find_map(|level| level.block.iter().rfind(|line| line.is(name)))
 }
@@ -575,11 +347,11 @@ mod tests {
             ("http://elsewhere.jp/", ""),
         ] {
             let port = |site: &Site| site.port.map_or_else(|| "-".to_owned(), |port| port.to_string());
-            let found = serving(&map, &Url::parse(url).unwrap());
+            let found = serving(&map, &Url::parse(url).unwrap(), &|_| false);
             let found: Vec<String> = found.iter().map(|site| format!("{}:{}", site.upstream, port(site))).collect();
             assert_eq!(found.join(" "), expected, "{url}");
         }
-        let ways = serving(&map, &Url::parse("https://shop.example.jp/").unwrap())[0].listen.clone();
+        let ways = serving(&map, &Url::parse("https://shop.example.jp/").unwrap(), &|_| false)[0].listen.clone();
         assert_eq!(ways, [Listen { address: "127.0.0.1:443".into(), tls: true, default: false }]);
     }
 
@@ -593,7 +365,7 @@ mod tests {
         assert_eq!(config.problems, [""; 0], "{server}");
         let map = Map::of(&config);
         for (path, name) in expected {
-            let found = serving(&map, &Url::parse(&format!("http://a.jp{path}")).unwrap());
+            let found = serving(&map, &Url::parse(&format!("http://a.jp{path}")).unwrap(), &|_| false);
             assert!(found.iter().all(|site| site.listen[0].address == "127.0.0.1:80"));
             assert_eq!(
                 found.iter().map(|site| site.upstream.as_str()).collect::<Vec<_>>().join(" "),

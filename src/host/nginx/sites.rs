@@ -14,7 +14,9 @@ pub fn host(address: &str) -> Option<String> {
         Some((name, _)) => name,
         None => rest.split(':').next().unwrap_or_default(),
     };
-    (!name.is_empty() && !name.eq_ignore_ascii_case("unix") && !name.contains('$')).then(|| name.to_owned())
+    // `upload_pass @name` is a location.
+    let is_other = name.is_empty() || name.starts_with('@') || name.eq_ignore_ascii_case("unix") || name.contains('$');
+    (!is_other).then(|| name.to_owned())
 }
 
 /// The port in an address as `proxy_pass` and `server` have it; 80 where there is none.
@@ -99,6 +101,8 @@ pub struct Server<'a> {
     pub listen: Vec<Listen>,
     /// Its block.
     pub block: &'a Directive,
+    /// The block that has it.
+    pub outer: &'a Directive,
     /// Whether it is in the http block, not in that of streams.
     pub http: bool,
 }
@@ -116,22 +120,24 @@ pub struct Map<'a> {
 impl<'a> Map<'a> {
     /// Finds them.
     pub fn of(config: &'a Config) -> Self {
-        let blocks = |name, http| config.blocks(name).flat_map(|part| &part.block).map(move |part| (part, http));
-        let parts: Vec<(&Directive, bool)> = blocks("http", true).chain(blocks("stream", false)).collect();
+        let blocks = |name, http| {
+            config.blocks(name).flat_map(move |outer| outer.block.iter().map(move |part| (part, outer, http)))
+        };
+        let parts: Vec<(&Directive, &Directive, bool)> = blocks("http", true).chain(blocks("stream", false)).collect();
         let mut upstreams: HashMap<_, (&str, Vec<_>)> = HashMap::new();
-        for (block, http) in parts.iter().filter(|(part, _)| part.is("upstream")) {
+        for (block, _, http) in parts.iter().filter(|(part, ..)| part.is("upstream")) {
             let Some(name) = block.value() else { continue };
             // Third parties have `drizzle_server` and the like.
             let lines =
                 block.block.iter().filter(|line| line.words[0] == "server" || line.words[0].ends_with("_server"));
             upstreams.entry((*http, name.to_ascii_lowercase())).or_insert((name, Vec::new())).1.extend(lines);
         }
-        let server = |(block, http): (&'a Directive, bool)| {
+        let server = |(block, outer, http): (&'a Directive, &'a Directive, bool)| {
             let names = block.block.iter().filter(|line| line.is("server_name"));
             let names = names.flat_map(Directive::values).map(String::as_str).collect();
-            Server { names, listen: if http { Listen::all(block) } else { Vec::new() }, block, http }
+            Server { names, listen: if http { Listen::all(block) } else { Vec::new() }, block, outer, http }
         };
-        let mut servers: Vec<_> = parts.into_iter().filter(|(part, _)| part.is("server")).map(server).collect();
+        let mut servers: Vec<_> = parts.into_iter().filter(|(part, ..)| part.is("server")).map(server).collect();
         // TLS belongs to the socket: with one server's `ssl`, all that listen there speak it.
         let tls: HashSet<String> = servers
             .iter()
@@ -166,7 +172,8 @@ impl<'a> Map<'a> {
                 let site = |line: &&Directive| site(line, line.value()?, is_resolved_later(line));
                 lines.iter().filter_map(site).collect()
             }
-            None => site(pass, address, false).into_iter().collect(),
+            // An address with a variable is looked up when a request comes.
+            None => site(pass, address, pass.value().is_some_and(|value| value.contains('$'))).into_iter().collect(),
         }
     }
 
@@ -211,9 +218,9 @@ fn is_resolved_later(line: &Directive) -> bool {
     line.values().iter().any(|word| word == "resolve")
 }
 
-/// Returns whether a directive hands requests over: `proxy_pass`, `fastcgi_pass` ...
+/// Returns whether a directive hands requests over: `proxy_pass`, `fastcgi_pass` ..., `pass` of a stream.
 pub fn is_pass(directive: &Directive) -> bool {
-    directive.words.first().is_some_and(|word| word.ends_with("_pass"))
+    directive.words.first().is_some_and(|word| word.ends_with("_pass") || word == "pass")
 }
 
 /// The directives of a server that hand requests over, each with its innermost location.
