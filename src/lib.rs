@@ -7,7 +7,7 @@
 //! | [`cli`] | one file a subcommand: parses, calls the engine, maps an error to an exit code | everything |
 //! | [`engine`] | Rhai: finds, checks and runs scripts; the command literal; error reports | `api` and below |
 //! | [`api`] | what a script can call: one file a namespace, the doc comments are the user's documentation | `host` and below |
-//! | [`host`] | docker, nginx, hosts, http as plain Rust, without Rhai | the four below |
+//! | [`host`] | docker, nginx, hosts, http and routes as plain Rust, without Rhai | the four below |
 //! | [`process`] | programs: resolve, run, pipe, time out, trace, plan; the one place where a process starts | `run` |
 //! | [`schedule`] | crontab lines, rules, zones, moments and durations | `run`, `process::quote` |
 //! | [`store`] | files that outlive a run: replacement that is whole or not at all, locks on things | `run` |

@@ -396,6 +396,14 @@ impl Run {
         }
     }
 
+    /// Does work on a thread of its own whose questions are a part of an answer: a record has none of them.
+    pub fn within<T>(&self, work: impl FnOnce() -> T) -> T {
+        match &self.tape {
+            Some(tape) => tape.within(work),
+            None => work(),
+        }
+    }
+
     fn ask<T>(
         &self,
         asked: impl FnOnce() -> String,

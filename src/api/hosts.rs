@@ -2,26 +2,25 @@
 //!
 //! Every byte outside of the block stays as it is: the file is handled as bytes, never as text.
 
+mod containers;
 mod names;
+mod update;
 
-use super::{Context, Fallible, docker, file, map};
-use crate::process::{self, Plan};
-use crate::run::{Error, Result, Run, exit};
-use crate::store::{lock, replace};
-use names::{Container, Line, Scene};
+use super::{Context, Fallible, file, map};
+use crate::run::{Error, Result};
+use containers::Container;
+use names::Line;
+pub use names::Needed;
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Engine, Map, exported_module};
-use std::borrow::Cow;
 use std::net::IpAddr;
 use std::ops::Range;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::time::Duration;
+pub use update::{Look, look};
+use update::{Wishes, update};
 
 /// Where the C library looks: hosts(5).
 pub const HOSTS: &str = "/etc/hosts";
-/// How long the name servers may take to say that they know a name.
-const ANSWER: Duration = Duration::from_secs(3);
 /// How the block's lines begin and end; the rest of the first is a word for the reader.
 const BEGIN: &str = "# BEGIN moyai";
 const END: &str = "# END moyai";
@@ -192,181 +191,25 @@ fn newline(before: &[u8], behind: &[u8]) -> &'static [u8] {
     if carriage * 2 > all { b"\r\n" } else { b"\n" }
 }
 
-/// What a script asks of an update besides.
-#[derive(Debug, Default)]
-pub struct Wishes {
-    /// Names that nginx needs.
-    pub needed: Vec<String>,
-    /// Whether the lines of the script of 2014 go into the block.
-    pub adopt: bool,
+/// Returns the names of this host's hosts file that are held for nginx.
+pub fn held() -> Vec<String> {
+    let bytes = std::fs::read(HOSTS).unwrap_or_default();
+    let is_held = |entry: &Entry| [names::PLACEHOLDER, names::LISTENER].contains(&entry.address.to_string().as_str());
+    entries(&bytes).filter(is_held).flat_map(|entry| entry.names).collect()
 }
 
-impl Wishes {
-    fn read(options: &Map) -> Result<Self> {
-        let mut wishes = Self::default();
-        for (name, value) in options {
-            let wrong = |wanted: &str| {
-                Error::new(format!("update the hosts file: `{name}` is {wanted}, not `{}`", value.type_name()))
-            };
-            match name.as_str() {
-                "sites" => {
-                    let upstream = |site: &Dynamic| {
-                        let name = site.read_lock::<Map>().and_then(|site| site.get("upstream").cloned());
-                        name.and_then(|name| name.into_string().ok())
-                            .ok_or_else(|| wrong("what `nginx::sites()` gives"))
-                    };
-                    let sites = value.read_lock::<Array>().ok_or_else(|| wrong("an array"))?;
-                    wishes.needed = sites.iter().map(upstream).collect::<Result<_>>()?;
-                }
-                "adopt" => wishes.adopt = value.as_bool().map_err(|_| wrong("true or false"))?,
-                _ => {
-                    let error = Error::new(format!("update the hosts file: there is no option `{name}`"));
-                    return Err(error.help("there are `sites` and `adopt`"));
-                }
-            }
-        }
-        Ok(wishes)
-    }
-}
-
-/// What an update did, or would have done.
-#[derive(Debug, PartialEq)]
-pub struct Change {
-    /// Whether the file's bytes changed.
-    pub changed: bool,
-    /// New lines, as `address name`.
-    pub added: Vec<String>,
-    /// Lines that are gone.
-    pub removed: Vec<String>,
-    /// Names without a line.
-    pub skipped: Vec<names::Skipped>,
-    /// Names with the placeholder.
-    pub waiting: Vec<String>,
-}
-
-/// The file without the lines of the script of 2014 that name a container, and these lines.
-fn adopt<'a>(bytes: &'a [u8], path: &str, containers: &[Container]) -> Result<(Cow<'a, [u8]>, Vec<String>)> {
-    let is_one = |name: &str| containers.iter().any(|one| one.name.eq_ignore_ascii_case(name));
-    let old = |entry: &Entry| entry.is_of_2014() && is_one(&entry.names[0]);
-    let old: Vec<Entry> = Hosts::of(bytes, path)?.theirs().into_iter().filter(old).collect();
-    let lines = bytes.split_inclusive(|byte| *byte == b'\n').enumerate();
-    let kept = lines.filter(|(index, _)| !old.iter().any(|entry| entry.line == index + 1));
-    let kept = kept.flat_map(|(_, line)| line).copied().collect();
-    Ok((Cow::Owned(kept), old.into_iter().map(|entry| format!("{} {}", entry.address, entry.names[0])).collect()))
-}
-
-/// The content that the file should have, and what that changes.
-fn propose(
-    run: &Run,
-    containers: &[Container],
-    bytes: &[u8],
-    path: &str,
-    wishes: &Wishes,
-) -> Result<(Vec<u8>, Change)> {
-    let (rest, adopted) =
-        if wishes.adopt { adopt(bytes, path, containers)? } else { (Cow::Borrowed(bytes), Vec::new()) };
-    let hosts = Hosts::of(&rest, path)?;
-    let (theirs, old) = (hosts.theirs(), hosts.ours());
-    let host = run.told("uname -n", Some(String::new()), || {
-        Ok(rustix::system::uname().nodename().to_string_lossy().into_owned())
-    })?;
-    let scene = Scene { containers, theirs: &theirs, old: &old, host: &host, dry: run.options.dry_run };
-    let (mut lines, skipped) = scene.lines();
-    let waiting = scene.hold(&wishes.needed, &mut lines, &mut |name| resolves(run, name, bytes))?;
-    let pairs: Vec<String> = lines.iter().flat_map(Line::pairs).collect();
-    let not_in = |list: &[String], other: &[String]| -> Vec<String> {
-        list.iter().filter(|line| !other.contains(line)).cloned().collect()
-    };
-    let removed = [adopted, not_in(&old, &pairs)].concat();
-    let new = hosts.with(&lines);
-    Ok((new.clone(), Change { changed: new != bytes, added: not_in(&pairs, &old), removed, skipped, waiting }))
-}
-
-/// Whether anything but the hosts file knows an address of a name: what nginx would ask next, by
-/// nsswitch.conf(5). A name server on this host may answer from the file too: an address that the
-/// file gives the name now does not count.
-fn resolves(run: &Run, name: &str, bytes: &[u8]) -> Result<bool> {
-    let ours = |entry: &Entry| entry.names.iter().any(|other| other.eq_ignore_ascii_case(name));
-    let ours: Vec<IpAddr> = entries(bytes).filter(ours).map(|entry| entry.address).collect();
-    let switch = run.told("file::read /etc/nsswitch.conf", Some(String::new()), || {
-        Ok(std::fs::read_to_string("/etc/nsswitch.conf").unwrap_or_default())
-    })?;
-    let line = switch.lines().find_map(|line| line.trim().strip_prefix("hosts:")).unwrap_or("dns");
-    let behind: Vec<&str> = line.split_whitespace().filter(|service| *service != "files").collect();
-    let words = ["getent", "-s", &format!("hosts:{}", behind.join(" ")), "ahosts", name];
-    match process::attempt(run, &Plan::read(words).timeout(ANSWER)) {
-        Ok(outcome) => Ok(outcome.text().lines().any(|line| {
-            let address = line.split_whitespace().next().and_then(|address| address.parse().ok());
-            address.is_some_and(|address| !ours.contains(&address))
-        })),
-        Err(error) if error.exit == exit::TIMED_OUT && run.cancel.cause().is_none() => Ok(false),
-        // Without getent(1) nothing is known, and so nothing is held.
-        Err(error) if error.exit == exit::NOT_FOUND => Ok(true),
-        Err(error) => Err(error),
-    }
-}
-
-/// What a look at this host's hosts file finds.
-#[derive(Debug)]
-pub struct Look {
-    /// What an update would change.
-    pub change: Change,
-    /// The lines of the script of 2014 that name a container.
-    pub old: Vec<String>,
-}
-
-/// Looks at this host's hosts file.
+/// Each name of this host's hosts file, in lower case, with its addresses; the names in moyai's block alone
+/// where that is asked for.
 ///
 /// # Errors
-/// When it cannot be read, or has only a part of the block's marks.
-pub fn look(run: &Run, containers: &Array, needed: Vec<String>) -> Result<Look> {
-    let containers = containers.iter().map(Container::from_map).collect::<Result<Vec<_>>>()?;
+/// When the file cannot be read.
+pub fn named(ours: bool) -> Result<Vec<(String, IpAddr)>> {
     let bytes = file::read_bytes(Path::new(HOSTS))?;
-    let change = propose(run, &containers, &bytes, HOSTS, &Wishes { needed, adopt: false })?.1;
-    Ok(Look { change, old: adopt(&bytes, HOSTS, &containers)?.1 })
-}
-
-/// Whether a path leads to this host's own hosts file.
-fn is_this_hosts(path: &str) -> bool {
-    let id = |path: &str| std::fs::metadata(path).ok().map(|file| (file.dev(), file.ino()));
-    path == HOSTS || id(path).is_some_and(|file| id(HOSTS) == Some(file))
-}
-
-fn update(run: &Run, containers: &[Container], path: &str, wishes: &Wishes) -> Result<Change> {
-    if is_this_hosts(path)
-        && let Some(engine) = run.told("docker: an engine elsewhere", Some(None), || docker::engine::elsewhere(run))?
-    {
-        let what = "its containers' addresses mean nothing on this host";
-        return Err(Error::new(format!("update `{path}`: the engine is `{engine}`, and {what}; nothing was changed"))
-            .help("run it where the engine is; `docker context ls` and $DOCKER_HOST say why it is this one"));
-    }
-    // The later run has the newer truth: it waits its turn and then does its work.
-    let _guard = lock::wait(run, "hosts")?;
-    run.reading();
-    let found = file::told(run, Path::new(path))?;
-    let missing = found.is_none();
-    if missing && path == HOSTS {
-        return Err(file::absent(Path::new(path)).help("every host has one: begin it with `127.0.0.1 localhost`"));
-    }
-    let bytes = found.unwrap_or_default();
-    let (new, mut change) = propose(run, containers, &bytes, path, wishes)?;
-    if !change.changed {
-        return Ok(change);
-    }
-    file::change(run, Path::new(path), (!missing).then_some(&bytes[..]), &new, || {
-        if missing {
-            return replace::write(Path::new(path), &new);
-        }
-        replace::update(Path::new(path), &mut |now| {
-            if now == bytes {
-                return Ok(new.clone());
-            }
-            let (new, now) = propose(run, containers, now, path, wishes)?;
-            change = now;
-            Ok(new)
-        })
-    })?;
-    Ok(change)
+    let lines = Hosts::of(&bytes, HOSTS).map(|hosts| hosts.lines).unwrap_or_default();
+    let entries = entries(&bytes).filter(|entry| !ours || lines.contains(&entry.line));
+    Ok(entries
+        .flat_map(|entry| entry.names.into_iter().map(move |name| (name.to_lowercase(), entry.address)))
+        .collect())
 }
 
 fn update_map(call: &NativeCallContext<'_>, containers: &Array, path: &str, options: &Map) -> Fallible<Map> {
@@ -403,8 +246,9 @@ mod hosts {
     /// is not in the block stays as it is, byte for byte; names that are no longer running go.
     ///
     /// A container has its own name, its aliases without a dot, and in a compose project `SERVICE`
-    /// and `SERVICE.PROJECT`; all but its own only where they are clear: exactly one running
-    /// container has it, and none has it as its own name.
+    /// and `SERVICE.PROJECT`. It gets its other names only where they are clear: one running container
+    /// has it, or only the replicas of one compose service, and none has it as its own name. Replicas
+    /// get a line each, and programs use the addresses of all of them.
     ///
     /// - `containers`: what `docker::ps_all()` gives; with `docker::ps()`, the names of stopped
     ///   containers are not known to be theirs. An empty array takes all names away.
@@ -450,14 +294,18 @@ mod hosts {
     /// Like `hosts::update`, with what a host's nginx needs besides.
     ///
     /// - `containers`, `path`: as in the shorter forms.
-    /// - `options`: `sites`, what `nginx::sites()` gives: a name in them that nobody has, and that
-    ///   nothing else on this host resolves, gets `255.255.255.255`, so that nginx starts and
-    ///   answers for this site with 502. A name with a dot is left to its name server, unless it
-    ///   is a container's or was in the block before. `adopt`: true moves the loose
+    /// - `options`: `sites`, what `nginx::names()` or `nginx::sites()` gives. A name in them that nobody
+    ///   has, and that no other service of nsswitch.conf(5) resolves, gets `255.255.255.255`, so that nginx
+    ///   starts and answers for this site with 502; with `listens: true` it gets `127.255.255.254`, where
+    ///   nginx can listen. A name with a dot is left to its name server, unless it is a container's, or was
+    ///   in the block before, or has `missing: true`: nginx says that nobody knows it. All names are queried
+    ///   at the same time, for at most 3 s; the lines of running containers are written first. A name
+    ///   without an answer is held, unless it had an address elsewhere in an earlier run, and queried again
+    ///   after 5 min. `adopt`: true moves the loose
     ///   `172.17.x.x NAME` lines of the script of 2014 into the block, those whose NAME is a
     ///   container.
     ///
-    /// Returns what `hosts::update` returns; `waiting` holds the names that got `255.255.255.255`.
+    /// Returns what `hosts::update` returns; `waiting` has the names that are held like this.
     ///
     /// Errors: as `hosts::update`.
     ///
@@ -502,7 +350,8 @@ mod hosts {
 
 #[cfg(test)]
 mod tests {
-    use super::names::Network;
+    use super::containers::Network;
+    use super::names::Scene;
     use super::*;
     use proptest::prelude::*;
 
@@ -622,6 +471,7 @@ mod tests {
                 name,
                 state: "running".to_owned(),
                 networks: vec![Network { network: "net".to_owned(), driver, address, address6 }],
+                service: None,
             },
         );
         proptest::collection::vec(one, 0..8)
@@ -630,7 +480,7 @@ mod tests {
     fn next(bytes: &[u8], containers: &[Container]) -> Vec<u8> {
         let hosts = Hosts::of(bytes, "f").unwrap();
         let (theirs, old) = (hosts.theirs(), hosts.ours());
-        hosts.with(&Scene { containers, theirs: &theirs, old: &old, host: "pier", dry: false }.lines().0)
+        hosts.with(&Scene { containers, theirs: &theirs, old: &old, host: "pier", dry: false, routes: None }.lines().0)
     }
 
     proptest! {

@@ -113,12 +113,12 @@ fn docker(run: &Arc<Run>) -> Found {
 fn proxy(run: &Arc<Run>) -> Found {
     let context = Context::new(run.clone());
     match process::run(run, &Plan::read(["nginx", "-t"]).timeout(LIMIT)) {
-        Ok(_) => match (nginx::is_running(&context), nginx::is_older(&context, hosts::HOSTS)) {
+        Ok(_) => match (nginx::is_running(&context), nginx::is_outdated(&context, &nginx::News::default(), false)) {
             (Ok(false), _) => {
                 Warn(Error::new("its configuration is valid, but it does not run").help("moyai run hosts-sync"))
             }
             (Ok(true), Ok(true)) => {
-                let error = Error::new(format!("it has not read `{}` since that was changed", hosts::HOSTS));
+                let error = Error::new(format!("it has not read the present names in `{}`", hosts::HOSTS));
                 Warn(error.help("moyai run hosts-sync"))
             }
             (Ok(true), Ok(false)) => Fine("its configuration is valid, and it runs with the present names".into()),

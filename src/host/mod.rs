@@ -1,3 +1,7 @@
-//! What the namespaces of a script are made of, as plain Rust: nothing here knows Rhai.
+//! The Docker host as plain Rust, without Rhai: what scripts call is a thin wrapper of this.
 
 pub mod address;
+pub mod nginx;
+pub mod nginxd;
+pub mod resolver;
+pub mod routes;

@@ -163,6 +163,11 @@ impl Event {
         self.actions.iter().copied().map(health)
     }
 
+    /// Whether it waits for events of networks.
+    pub fn is_of_networks(&self) -> bool {
+        self.kind == "network"
+    }
+
     /// Only what has a name that suits one of the patterns; several filters must all suit.
     ///
     /// # Errors

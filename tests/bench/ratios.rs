@@ -49,6 +49,8 @@ const IMAGE: &str = "mkdir -p image/bin && cp \"$(command -v busybox)\" image/bi
 /// The line of it that starts what was stopped. Here everything runs already, and `hosts-sync`
 /// starts nothing: an aside shows the rest without it, only what both do.
 const ARTICLE_START: &str = "docker start $(docker ps -a -q)\n";
+/// Sites whose containers are gone.
+const DEAD: usize = 20;
 /// Many containers, with nginx and the host's own hosts file.
 const MANY: usize = 200;
 
@@ -207,6 +209,37 @@ fn many(table: &mut Table, folder: &Path) {
     let many: Duration = (0..15).map(|_| run(&mut moyai())).min().expect("it ran");
     table.row(&format!("  / one of {CONTAINERS} containers"), many.as_secs_f64() / few.as_secs_f64(), 10.0, "");
     table.row("  peak memory", peak(moyai()), 25.0, " MiB");
+    dead(table, folder);
+}
+
+/// A sync with sites whose containers are gone, while the name server never answers.
+fn dead(table: &mut Table, folder: &Path) {
+    let moyai = || moyai(folder, &["run", "hosts-sync"]);
+    let conf = "/etc/nginx/conf.d/dead.conf";
+    let sites: String = (0..DEAD)
+        .map(|number| format!("server {{ listen 8099; location / {{ proxy_pass http://dead{number}/; }} }}\n"))
+        .collect();
+    bash(
+        folder,
+        "cp /etc/resolv.conf /etc/resolv.kept; echo nameserver 127.0.0.1 >/etc/resolv.conf
+         iptables -I INPUT -i lo -p udp --dport 53 -j DROP",
+    );
+    fs::write(conf, &sites).expect("write sites");
+    table.aside("    the first with a silent name server, seconds", run(&mut moyai()).as_secs_f64());
+    let with = || {
+        fs::write(conf, &sites).expect("write sites");
+        // The first writes the names and reloads nginx.
+        run(&mut moyai());
+        run(&mut moyai())
+    };
+    let without = || {
+        fs::write(conf, "").expect("empty the sites");
+        run(&mut moyai());
+        run(&mut moyai())
+    };
+    table.row(&format!("  with {DEAD} dead names / without"), ratio(15, with, without), 1.5, "");
+    fs::remove_file(conf).expect("remove the sites");
+    bash(folder, "iptables -D INPUT -i lo -p udp --dport 53 -j DROP; cat /etc/resolv.kept >/etc/resolv.conf");
 }
 
 /// The same calls of docker, without moyai.

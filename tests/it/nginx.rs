@@ -205,7 +205,7 @@ fn a_site_tells_where_it_can_be_asked() {
 
 /// What a configuration is made of: the names of its directives, without their parameters. Rules
 /// of access may be any number.
-fn skeleton(directives: &[moyai::api::nginx::config::Directive]) -> String {
+fn skeleton(directives: &[moyai::host::nginx::config::Directive]) -> String {
     let mut names: Vec<String> = Vec::new();
     for directive in directives {
         let name = directive.words[0].clone();
@@ -298,7 +298,7 @@ fn no_value_of_any_option_adds_a_directive() {
         };
         values.push(fine.to_owned());
         let texts = texts(&world, option, &values);
-        let read = |path: &std::path::PathBuf| skeleton(&moyai::api::nginx::config::read(path).unwrap());
+        let read = |path: &std::path::PathBuf| skeleton(&moyai::host::nginx::config::read(path).unwrap());
         let want = texts.last().unwrap().as_ref().map(read).expect("the good value is refused");
         assert!(
             want.starts_with("map{default{} ~*^websocket${}} server{listen{}")

@@ -109,6 +109,7 @@ fn needs(line: &str) -> Needs {
         | "moyai run -n site add example.jp --to blog"
         | "moyai run site add example.jp www.example.jp --to blog:8080"
         | "moyai run site list"
+        | "moyai run site list --json"
         | "moyai run site check"
         | "moyai doctor" => Needs::Engine,
         "cargo run --release -- run demo"

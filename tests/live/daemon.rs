@@ -12,7 +12,8 @@ on("network connect,disconnect", "net", [], #{ filter: #{ network: "front" }, ca
 on("container pause", "gone", [], #{ catch_up: false, retry: 0 });
 "#;
 
-fn daemon(host: &mut Host, rules: &str) {
+/// Starts the daemon with these rules.
+pub fn daemon(host: &mut Host, rules: &str) {
     let folder = host.path("").display().to_string();
     let seen = format!("file::append(\"{folder}seen\", env(\"MOYAI_EVENTS\", \"\") + \"\\n\");");
     for (name, text) in
@@ -83,6 +84,7 @@ fn an_engine_that_was_away_is_found_again_and_what_happened_meanwhile_is_seen() 
 #[ignore = "needs a private host: tests/run"]
 fn a_reload_that_fails_is_tried_again_until_nginx_can_read_its_files() {
     let mut host = Host::new();
+    host.site("blog");
     host.sh("echo 'nonsense;' >/etc/nginx/conf.d/broken.conf").ok();
     daemon(&mut host, RULES);
     host.run("blog", "");

@@ -3,6 +3,7 @@
 mod backup;
 #[path = "../common/mod.rs"]
 mod common;
+mod corpus;
 mod cron;
 mod daemon;
 mod docker;
@@ -13,7 +14,9 @@ mod monitor;
 mod names;
 mod nginx;
 mod prove;
+mod proxy;
 mod replay;
+mod requests;
 mod restore;
 mod scripts;
 mod sites;

@@ -119,10 +119,19 @@ fn installed_units_bring_containers_names_and_nginx_up_in_this_order_after_a_pow
     host.is("nginx", "failed");
     host.sh("rm /etc/nginx/conf.d/broken.conf; timeout 60 ./inside systemctl start moyai-boot").ok();
     host.until(30, "./inside systemctl is-active --quiet nginx");
-    // And so does the daemon, which hears what happens.
+    // One that was stopped stays down, whatever happens to containers.
     host.sh("./inside systemctl stop nginx; ./inside docker run --detach --name shop base:1 /bin/busybox sleep 900")
         .ok();
-    host.until(30, "grep -q ' shop$' /etc/hosts && ./inside systemctl is-active --quiet nginx");
+    host.until(30, "grep -q ' shop$' /etc/hosts");
+    host.sh("./inside docker restart --time 0 blog; ./inside moyai run hosts-sync").ok();
+    host.is("nginx", "inactive");
+    // Masked too, even after a failure.
+    host.sh(
+        "./inside systemctl mask --runtime nginx; ./inside docker stop --time 0 blog; ./inside moyai run hosts-sync",
+    )
+    .ok();
+    host.is("nginx", "inactive");
+    host.sh("./inside systemctl unmask --runtime nginx; ./inside systemctl start nginx").ok();
 
     // Timers instead, and then nothing.
     assert!(host.sh("./inside moyai systemd --install --timers").err.contains("no timer hears of events"));

@@ -1,9 +1,10 @@
 //! Which containers get which line: names that would hurt are passed over, with a reason.
 
 use super::Entry;
-use crate::run::{Error, Result};
-use rhai::{Dynamic, Map};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use super::containers::{Container, address};
+use crate::host::resolver::Answer;
+use crate::host::routes::Routes;
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
 /// What a name gets that is needed and that nobody has: nothing can be sent there, so that nginx
@@ -11,106 +12,18 @@ use std::net::IpAddr;
 /// one that is only unused makes it wait.)
 pub const PLACEHOLDER: &str = "255.255.255.255";
 
-/// What the hosts file needs to know of a container.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Container {
-    /// Its name, without a slash.
+/// What a name gets at whose address nginx would listen: one of the loopback can always be bound.
+pub const LISTENER: &str = "127.255.255.254";
+
+/// A name that nginx needs.
+#[derive(Clone, Debug, Default)]
+pub struct Needed {
+    /// The name.
     pub name: String,
-    /// As Docker says it: `running`, `paused`, `exited` and so on.
-    pub state: String,
-    /// The networks it is in.
-    pub networks: Vec<Network>,
-    /// What it is called besides: its aliases in networks, its compose service alone and before
-    /// the project's name.
-    pub further: BTreeSet<String>,
-}
-
-/// A container in a network.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Network {
-    /// The network's name.
-    pub network: String,
-    /// `bridge`, `host`, `null`, `macvlan` and so on.
-    pub driver: String,
-    /// The IPv4 address, or nothing.
-    pub address: String,
-    /// The IPv6 address, or nothing.
-    pub address6: String,
-}
-
-impl Container {
-    /// From one of the maps of `docker::ps_all()`.
-    ///
-    /// # Errors
-    /// When a field is missing or is something else.
-    pub fn from_map(value: &Dynamic) -> Result<Self> {
-        let map = as_map(value)?;
-        let networks = field(&map, "networks")?.into_typed_array::<Dynamic>().map_err(|_| odd("networks"))?;
-        let name = text(&map, "name")?;
-        let mut further = BTreeSet::new();
-        for network in &networks {
-            let Some(aliases) = as_map(network)?.get("aliases").cloned() else { continue };
-            let aliases = aliases.into_typed_array::<String>().map_err(|_| odd("aliases"))?;
-            // One with a dot is mostly a public name, which its neighbours are to find inside.
-            further.extend(aliases.into_iter().filter(|alias| !alias.contains('.')));
-        }
-        let labels = map.get("labels").map(as_map).transpose()?.unwrap_or_default();
-        // An empty one is what a backup image has of them.
-        let label = |name: &str| {
-            let value = labels.get(&*format!("com.docker.compose.{name}")).map(ToString::to_string);
-            value.filter(|value| !value.is_empty())
-        };
-        // `docker compose run` makes one that stands for no service.
-        if let Some(service) = label("service")
-            && !label("oneoff").is_some_and(|oneoff| oneoff.eq_ignore_ascii_case("true"))
-        {
-            further.extend(label("project").map(|project| format!("{service}.{project}")));
-            further.insert(service);
-        }
-        further.retain(|other| !other.eq_ignore_ascii_case(&name));
-        let networks = networks.iter().map(Network::from_map).collect::<Result<_>>()?;
-        Ok(Self { name, state: text(&map, "state")?, networks, further })
-    }
-
-    /// Whether it has its addresses: a paused one keeps them.
-    fn alive(&self) -> bool {
-        matches!(self.state.as_str(), "running" | "paused")
-    }
-
-    fn is_called(&self, name: &str) -> bool {
-        self.name.eq_ignore_ascii_case(name) || self.further.iter().any(|other| other.eq_ignore_ascii_case(name))
-    }
-}
-
-impl Network {
-    fn from_map(value: &Dynamic) -> Result<Self> {
-        let map = as_map(value)?;
-        Ok(Self {
-            network: text(&map, "network")?,
-            driver: text(&map, "driver")?,
-            address: text(&map, "address")?,
-            address6: text(&map, "address6")?,
-        })
-    }
-}
-
-fn odd(field: &str) -> Error {
-    Error::new(format!("update the hosts file: a container's `{field}` is missing or is not what it should be"))
-        .help("give `hosts::update` what `docker::ps_all()` gives")
-}
-
-fn as_map(value: &Dynamic) -> Result<Map> {
-    value.clone().try_cast::<Map>().ok_or_else(|| odd("map"))
-}
-
-fn field(map: &Map, name: &str) -> Result<Dynamic> {
-    map.get(name).cloned().ok_or_else(|| odd(name))
-}
-
-/// A string; `()` is an empty one.
-fn text(map: &Map, name: &str) -> Result<String> {
-    let value = field(map, name)?;
-    if value.is_unit() { Ok(String::new()) } else { value.into_string().map_err(|_| odd(name)) }
+    /// Whether nginx would listen at its address.
+    pub listens: bool,
+    /// Whether nginx says that nobody knows it.
+    pub missing: bool,
 }
 
 /// A name without a line.
@@ -168,14 +81,17 @@ pub struct Scene<'a> {
     pub host: &'a str,
     /// Under a dry run a container that would have been started has a placeholder for an address.
     pub dry: bool,
+    /// The routes of this host, where the names are for this host.
+    pub routes: Option<&'a Routes>,
 }
 
 impl<'a> Scene<'a> {
     /// The lines of the block, and the names of running containers that get none.
     ///
-    /// A container's own name goes before: of two that differ only in case, the one that is in the
-    /// file already stays. A further name is given where it is clear: exactly one running container
-    /// has it, and no container, not even one that is stopped, has it as its own.
+    /// A container's own name comes first: of two that differ only in case, the one that is in the
+    /// file already stays. Another name is given where it is clear: one running container has it, or
+    /// only replicas of one compose service, and no container, not even a stopped one, has it as its
+    /// own. The replicas get a line each: the C library and nginx use every address of a name.
     pub fn lines(self) -> (Vec<Line>, Vec<Skipped>) {
         let known = |name: &str| self.old.iter().any(|pair| pair.split_once(' ').is_some_and(|(_, had)| had == name));
         let mut alive: Vec<&Container> = self.containers.iter().filter(|one| one.alive()).collect();
@@ -183,7 +99,7 @@ impl<'a> Scene<'a> {
         let mut taken: HashMap<String, (&str, String)> = HashMap::new();
         let (mut lines, mut skipped) = (Vec::new(), Vec::new());
         for container in &alive {
-            let (name, address) = (container.name.as_str(), address(container, self.dry));
+            let (name, address) = (container.name.as_str(), address(container, self.dry, self.routes));
             let harmless = harm(name, self.host).map_or(Ok(()), |what| Err(format!("{what}: rename the container")));
             let own = harmless.and_then(|()| {
                 let (lower, address) = (name.to_lowercase(), address.clone()?);
@@ -216,46 +132,90 @@ impl<'a> Scene<'a> {
                 Err(format!("an alias of {}: {what}", who()))
             } else if own {
                 Err(format!("an alias of {}, and the name of a container: only that gets it", who()))
-            } else if having.len() > 1 {
+            } else if !replicas(having.iter().map(|index| lines[*index].0)) {
                 Err(format!("an alias of {}: none gets it", who()))
             } else {
-                // What keeps the container from a line is told with its name.
-                lines[having[0]].1.as_ref().map_or(Ok(false), |line| self.free(name, &line.address))
+                Ok(())
             };
-            match (reason, &mut lines[having[0]].1) {
-                (Ok(true), Ok(line)) => line.names.push(name.to_owned()),
-                (Ok(_), _) => {}
-                (Err(reason), _) => skipped.push(Skipped::new(name, reason)),
+            // The reason why a container has no line is reported with its own name.
+            let given = reason.and_then(|()| {
+                let addressed = having.iter().filter_map(|index| Some((*index, lines[*index].1.as_ref().ok()?)));
+                addressed
+                    .map(|(index, line)| Ok((index, self.free(name, &line.address)?)))
+                    .collect::<std::result::Result<Vec<_>, String>>()
+            });
+            match given {
+                Ok(given) => {
+                    for (index, _) in given.into_iter().filter(|(_, free)| *free) {
+                        lines[index].1.iter_mut().for_each(|line| line.names.push(name.to_owned()));
+                    }
+                }
+                Err(reason) => skipped.push(Skipped::new(name, reason)),
             }
         }
         let lines = lines.into_iter().filter_map(|(_, line)| line.ok()).filter(|line| !line.names.is_empty());
         (sorted(lines.collect()), skipped)
     }
 
-    /// Adds a line with the placeholder for each name that is needed and that nobody has; gives
-    /// these names. `resolves` says whether anything but the file knows a name.
-    pub fn hold(
-        self,
-        needed: &'a [String],
-        lines: &mut Vec<Line>,
-        resolves: &mut dyn FnMut(&str) -> Result<bool>,
-    ) -> Result<Vec<String>> {
-        let mut waiting: Vec<String> = Vec::new();
-        for name in needed {
+    /// Returns the names that are needed, that no line gives an address, and that moyai may hold. A
+    /// public name is not among them, unless nginx says that nobody knows it: its name server may only
+    /// be away. `shop.` gets the address of `shop`: to the C library these are two names.
+    pub fn unnamed(self, needed: &[Needed], lines: &mut [Line]) -> Vec<String> {
+        let mut unnamed: Vec<String> = Vec::new();
+        for Needed { name, missing, .. } in needed {
             let same = |other: &String| other.eq_ignore_ascii_case(name);
-            let has = lines.iter().any(|line| line.names.iter().any(same));
-            let theirs = self.theirs.iter().any(|entry| entry.names.iter().any(same));
-            let old =
-                self.old.iter().any(|pair| pair.split_once(' ').is_some_and(|(_, had)| had.eq_ignore_ascii_case(name)));
-            // A public name whose server gives no answer just now is not ours to hold.
-            let ours = !name.contains('.') || old || self.containers.iter().any(|one| one.is_called(name));
-            if !has && !theirs && ours && harm(name, self.host).is_none() && !resolves(name)? {
-                lines.push(Line { address: PLACEHOLDER.to_owned(), names: vec![name.clone()] });
-                waiting.push(name.clone());
+            let plain = name.trim_end_matches('.');
+            let line = lines.iter_mut().find(|line| line.names.iter().any(|other| other.eq_ignore_ascii_case(plain)));
+            if let Some(line) = line.filter(|line| plain != name && !line.names.iter().any(same)) {
+                line.names.push(name.clone());
+            }
+            // On a host without IPv6 nginx does not find a name that has only such an address.
+            let counts = |address: IpAddr| address.is_ipv4() || !missing;
+            let has = |line: &Line| line.names.iter().any(same) && line.address.parse().map_or(true, counts);
+            let theirs = self.theirs.iter().any(|entry| entry.names.iter().any(same) && counts(entry.address));
+            let ours = !plain.contains('.') || *missing || self.is_ours(name);
+            let has = lines.iter().any(has);
+            if !has && !theirs && ours && can_be_held(name, self.host) && !unnamed.iter().any(same) {
+                unnamed.push(name.clone());
             }
         }
+        unnamed
+    }
+
+    /// Adds a line with the placeholder for each unnamed name that has no address elsewhere, and
+    /// returns these names.
+    ///
+    /// A name without an answer is held too, or nginx could not start while a name server is down. But
+    /// one that had an address elsewhere before is not: its server comes back, and nginx still has
+    /// its address until then.
+    pub fn hold(
+        self,
+        needed: &[Needed],
+        unnamed: &[String],
+        answer: impl Fn(&str) -> Answer,
+        lines: &mut Vec<Line>,
+    ) -> Vec<String> {
+        let is = |name: &str, flag: fn(&Needed) -> bool| {
+            needed.iter().any(|one| flag(one) && one.name.eq_ignore_ascii_case(name))
+        };
+        let held = |name: &&String| match answer(name) {
+            Answer::NotFound | Answer::Silent => true,
+            Answer::Known | Answer::KnownBefore => false,
+            Answer::Unasked => self.is_ours(name) || is(name, |one| one.missing),
+        };
+        let waiting: Vec<String> = unnamed.iter().filter(held).cloned().collect();
+        lines.extend(waiting.iter().map(|name| {
+            let address = if is(name, |one| one.listens) { LISTENER } else { PLACEHOLDER };
+            Line { address: address.to_owned(), names: vec![name.clone()] }
+        }));
         *lines = sorted(std::mem::take(lines));
-        Ok(waiting)
+        waiting
+    }
+
+    /// Whether a name is a container's, or was in the block before.
+    fn is_ours(self, name: &str) -> bool {
+        let was = |pair: &String| pair.split_once(' ').is_some_and(|(_, had)| had.eq_ignore_ascii_case(name));
+        self.old.iter().any(was) || self.containers.iter().any(|one| one.is_called(name))
     }
 
     /// Whether a name is free; if not, a line outside of the block says the same already.
@@ -269,19 +229,37 @@ impl<'a> Scene<'a> {
     }
 }
 
+/// Whether these are one container, or replicas of one service.
+fn replicas<'a>(mut containers: impl Iterator<Item = &'a Container>) -> bool {
+    let first = containers.next();
+    containers.all(|other| other.service.is_some() && first.is_some_and(|first| first.service == other.service))
+}
+
 fn sorted(mut lines: Vec<Line>) -> Vec<Line> {
     lines.sort_by(|one, other| one.names.cmp(&other.names));
     lines
 }
 
-/// Why a name must not stand in a hosts file.
+/// Why a name must not be in a hosts file.
 fn harm(name: &str, host: &str) -> Option<&'static str> {
     // `^[a-zA-Z0-9][a-zA-Z0-9_.-]+$` in moby/moby:daemon/names/names.go; a newline would be a line.
+    // Only an alias or a service may have one letter.
     let bytes = name.as_bytes();
     let part = |byte: &u8| byte.is_ascii_alphanumeric() || b"_.-".contains(byte);
-    if bytes.len() < 2 || bytes.len() > 253 || !bytes[0].is_ascii_alphanumeric() || !bytes.iter().all(part) {
+    if bytes.is_empty() || bytes.len() > 253 || !bytes[0].is_ascii_alphanumeric() || !bytes.iter().all(part) {
         return Some("it is not a name that Docker gives");
     }
+    reserved(name, host)
+}
+
+/// Returns whether a name in nginx's configuration can be one of the hosts file: a word there, and no address.
+fn can_be_held(name: &str, host: &str) -> bool {
+    let part = |char: char| !char.is_whitespace() && !char.is_control() && !"#:/%[]".contains(char);
+    !name.is_empty() && name.len() <= 253 && name.chars().all(part) && reserved(name, host).is_none()
+}
+
+/// Why a name means something else than a container.
+fn reserved(name: &str, host: &str) -> Option<&'static str> {
     let lower = name.trim_end_matches('.').to_ascii_lowercase();
     // The names that distributions give to ::1 and the multicast groups, and RFC 6761, section 6.3.
     let family = ["localhost4", "localhost6", "localdomain", "ip6-loopback", "ip6-localnet", "ip6-mcastprefix"];
@@ -307,40 +285,6 @@ fn harm(name: &str, host: &str) -> Option<&'static str> {
     lower.split('.').all(number).then_some("programs read it as a number, not as a name")
 }
 
-/// The address at which this host reaches a container: the first in a network of the kind
-/// `bridge`, of IPv4 if there is one.
-fn address(container: &Container, dry: bool) -> std::result::Result<String, String> {
-    let bridges = || container.networks.iter().filter(|network| network.driver == "bridge");
-    let texts = bridges().map(|network| &network.address).chain(bridges().map(|network| &network.address6));
-    let mut bad = None;
-    for text in texts.filter(|text| !text.is_empty()) {
-        match text.parse() {
-            Ok(address) if usable(address) => return Ok(address.to_string()),
-            Err(_) if dry && text.starts_with('<') => return Ok(text.clone()),
-            _ => bad = Some(format!("`{}` is not the address of a container", text.escape_debug())),
-        }
-    }
-    Err(bad.unwrap_or_else(|| match container.networks.first() {
-        None => "it has no network of its own".to_owned(),
-        Some(_) if bridges().next().is_some() => "it has no address".to_owned(),
-        Some(network) if network.driver == "host" => "it shares the network of this host".to_owned(),
-        Some(network) if network.driver == "null" => "it has no network".to_owned(),
-        Some(network) if network.driver == "container" => {
-            let other = network.network.strip_prefix("container:").unwrap_or_default();
-            format!("it shares the network of `{other}`, which does not run")
-        }
-        Some(network) => {
-            format!("this host cannot reach it: its network `{}` is of the kind `{}`", network.network, network.driver)
-        }
-    }))
-}
-
-/// Whether a container can have this address. (`fe80::` needs an interface, which hosts(5) cannot say.)
-fn usable(address: IpAddr) -> bool {
-    let local = matches!(address, IpAddr::V6(six) if six.is_unicast_link_local());
-    !(local || address.is_unspecified() || address.is_loopback() || address.is_multicast())
-}
-
 /// A line outside of the block gives the name another address: programs would use both by turns.
 fn elsewhere(entry: &Entry) -> String {
     let (line, text) = (entry.line, &entry.text);
@@ -355,7 +299,9 @@ fn elsewhere(entry: &Entry) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::containers::Network;
     use super::*;
+    use std::collections::BTreeSet;
 
     fn on(driver: &str, address: &str, address6: &str) -> Network {
         let [driver, address, address6] = [driver, address, address6].map(str::to_owned);
@@ -363,7 +309,7 @@ mod tests {
     }
 
     fn container(name: &str, networks: Vec<Network>) -> Container {
-        Container { name: name.to_owned(), state: "running".to_owned(), networks, further: BTreeSet::new() }
+        Container { name: name.to_owned(), state: "running".to_owned(), networks, ..Container::default() }
     }
 
     fn simple(name: &str, last: u8) -> Container {
@@ -373,7 +319,8 @@ mod tests {
     fn chosen(containers: &[Container], file: &str, old: &[&str]) -> (Vec<String>, Vec<String>) {
         let theirs: Vec<Entry> = super::super::entries(file.as_bytes()).collect();
         let old: Vec<String> = old.iter().map(|line| (*line).to_owned()).collect();
-        let scene = Scene { containers, theirs: &theirs, old: &old, host: "Pier.example.org", dry: false };
+        let scene =
+            Scene { containers, theirs: &theirs, old: &old, host: "Pier.example.org", dry: false, routes: None };
         let (lines, skipped) = scene.lines();
         let lines = lines.iter().map(Line::to_string).collect();
         (lines, skipped.into_iter().map(|skipped| format!("{}: {}", skipped.name, skipped.reason)).collect())
@@ -384,14 +331,33 @@ mod tests {
         container
     }
 
-    /// The names of which a placeholder is held, where only `known` is known besides.
-    fn held(containers: &[Container], file: &str, old: &[&str], needed: &[&str], known: &str) -> Vec<String> {
+    /// Returns the names that are held, with these answers; other names are not found.
+    fn held(
+        containers: &[Container],
+        file: &str,
+        old: &[&str],
+        needed: &[&str],
+        answers: &[(&str, Answer)],
+    ) -> Vec<String> {
         let theirs: Vec<Entry> = super::super::entries(file.as_bytes()).collect();
-        let [old, needed] = [old, needed].map(|list| list.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>());
-        let scene = Scene { containers, theirs: &theirs, old: &old, host: "pier", dry: false };
+        let old: Vec<String> = old.iter().map(|text| (*text).to_owned()).collect();
+        // `!` is for a name that nginx does not find, `:` for one where it would listen.
+        let needed = needed.iter().map(|text| Needed {
+            name: text.trim_end_matches(['!', ':']).to_owned(),
+            missing: text.ends_with('!'),
+            listens: text.ends_with(':'),
+        });
+        let needed: Vec<Needed> = needed.collect();
+        let scene = Scene { containers, theirs: &theirs, old: &old, host: "pier", dry: false, routes: None };
         let mut lines = scene.lines().0;
-        let waiting = scene.hold(&needed, &mut lines, &mut |name| Ok(name == known)).unwrap();
-        let held = lines.iter().filter(|line| line.address == PLACEHOLDER).flat_map(|line| line.names.clone());
+        let unnamed = scene.unnamed(&needed, &mut lines);
+        let answer = |name: &str| {
+            let found = answers.iter().find(|(other, _)| *other == name);
+            found.map_or(Answer::NotFound, |(_, answer)| *answer)
+        };
+        let waiting = scene.hold(&needed, &unnamed, answer, &mut lines);
+        let held = lines.iter().filter(|line| [PLACEHOLDER, LISTENER].contains(&line.address.as_str()));
+        let held = held.flat_map(|line| line.names.clone());
         assert_eq!(held.collect::<BTreeSet<_>>(), waiting.iter().cloned().collect());
         waiting
     }
@@ -420,7 +386,8 @@ mod tests {
             "10.",
             "99999999999",
             "",
-            "x",
+            "7",
+            "-",
             "-ab",
             "_ab",
             "a b",
@@ -434,9 +401,21 @@ mod tests {
             let (lines, skipped) = chosen(&[simple(name, 2)], "", &[]);
             assert_eq!((lines.len(), skipped.len()), (0, 1), "{name:?}: {lines:?}");
         }
-        for name in
-            ["blog", "my_App", "x-", "a-.b", "1a", "10.blog", "0xg1", "beef", "a.b.c", "localhosts", "pier2", "example"]
-        {
+        for name in [
+            "blog",
+            "x",
+            "my_App",
+            "x-",
+            "a-.b",
+            "1a",
+            "10.blog",
+            "0xg1",
+            "beef",
+            "a.b.c",
+            "localhosts",
+            "pier2",
+            "example",
+        ] {
             let (lines, skipped) = chosen(&[simple(name, 2)], "", &[]);
             assert_eq!(lines, [format!("172.17.0.2 {name}")], "{skipped:?}");
         }
@@ -474,8 +453,29 @@ mod tests {
             assert_eq!([lines, skipped].concat(), [expected]);
         }
         let planned = container("blog", vec![on("bridge", "<address of blog>", "")]);
-        let scene = Scene { containers: &[planned], theirs: &[], old: &[], host: "pier", dry: true };
+        let scene = Scene { containers: &[planned], theirs: &[], old: &[], host: "pier", dry: true, routes: None };
         assert_eq!(scene.lines().0[0].to_string(), "<address of blog> blog");
+    }
+
+    #[test]
+    fn a_network_that_the_host_is_not_in_comes_last() {
+        // 172.18.0.0/16 and fd00:1::/64.
+        let network = format!("{:08X}", u32::from_ne_bytes([172, 18, 0, 0]));
+        let mask = format!("{:08X}", u32::from_ne_bytes([255, 255, 0, 0]));
+        let four = format!("Iface Destination\nbr-1 {network} 00000000 0001 0 0 0 {mask} 0 0 0\n");
+        let six = "fd000001000000000000000000000000 40 0 00 0 00000100 00000001 00000000 00000001 br-1\n";
+        let routes = Routes::parse(&four, six);
+        for (networks, expected) in [
+            (vec![on("bridge", "172.17.0.2", ""), on("bridge", "172.18.0.2", "")], Ok("172.18.0.2")),
+            (vec![on("bridge", "172.17.0.2", "fd00:1::2")], Ok("fd00:1::2")),
+            (
+                vec![on("bridge", "172.17.0.2", "")],
+                Err("this host cannot reach it: no route leads into its network `bridge0`"),
+            ),
+        ] {
+            let found = address(&container("blog", networks), false, Some(&routes));
+            assert_eq!(found.as_deref().map_err(String::as_str), expected);
+        }
     }
 
     #[test]
@@ -545,6 +545,45 @@ mod tests {
     }
 
     #[test]
+    fn replicas_of_one_service_share_its_names_and_nobody_else_does() {
+        let replica = |name: &str, last, project: &str, service: &str, names: &[&str]| Container {
+            service: Some((project.to_owned(), service.to_owned())),
+            ..called(simple(name, last), names)
+        };
+        let mut gone = replica("shop-web-3", 9, "shop", "web", &["web", "w"]);
+        gone.state = "exited".to_owned();
+        let web = ["web", "w", "web.shop", "api", "mine", "taken"];
+        let containers = [
+            replica("shop-web-2", 3, "shop", "web", &web),
+            replica("shop-web-1", 2, "shop", "web", &web),
+            gone,
+            replica("shop-api-1", 4, "shop", "api", &["api"]),
+            simple("mine", 5),
+        ];
+        let (lines, skipped) = chosen(&containers, "10.0.0.1 taken\n", &[]);
+        assert_eq!(
+            lines,
+            [
+                "172.17.0.5 mine",
+                "172.17.0.4 shop-api-1",
+                "172.17.0.2 shop-web-1 w web web.shop",
+                "172.17.0.3 shop-web-2 w web web.shop",
+            ]
+        );
+        assert_eq!(
+            skipped,
+            [
+                "api: an alias of shop-api-1 and shop-web-1 and shop-web-2: none gets it",
+                "mine: an alias of shop-web-1 and shop-web-2, and the name of a container: only that gets it",
+                "taken: line 1, `10.0.0.1 taken`, gives it another address: delete it, or rename the container",
+            ]
+        );
+        // The same service name in two projects is not one service.
+        let two = [replica("a-web-1", 2, "a", "web", &["web"]), replica("b-web-1", 3, "b", "web", &["web"])];
+        assert_eq!(chosen(&two, "", &[]).0, ["172.17.0.2 a-web-1", "172.17.0.3 b-web-1"]);
+    }
+
+    #[test]
     fn hostile_aliases_are_shown_short_and_never_written() {
         let long = "a".repeat(10_000);
         let bad = called(
@@ -591,15 +630,21 @@ mod tests {
             "pier",
             "a b",
         ];
-        let held = held(&containers, "10.0.0.1 admin\n", &["172.17.0.7 was.jp"], &needed, "mail");
-        // A public name is not held: its name server may only be away.
-        assert_eq!(held, ["shop", "far", "gone.jp", "was.jp"]);
+        let file = "10.0.0.1 admin\n";
+        let held_with = |answers: &[(&str, Answer)]| held(&containers, file, &["172.17.0.7 was.jp"], &needed, answers);
+        assert_eq!(held_with(&[("mail", Answer::Known)]), ["shop", "far", "gone.jp", "was.jp"]);
+        // Silence holds what nobody ever knew, and nothing that had an address elsewhere.
+        let silent = [("mail", Answer::KnownBefore), ("shop", Answer::Silent), ("far", Answer::KnownBefore)];
+        assert_eq!(held_with(&silent), ["shop", "gone.jp", "was.jp"]);
+        // Without getent(1) only what is a container's is held.
+        let unasked = needed.map(|name| (name, Answer::Unasked));
+        assert_eq!(held_with(&unasked), ["far", "gone.jp", "was.jp"]);
     }
 
     #[test]
     fn the_names_of_compose_are_read_from_labels_and_aliases() {
         let read = |text: &str| {
-            let map: Map = rhai::Engine::new().eval(text).unwrap();
+            let map: rhai::Map = rhai::Engine::new().eval(text).unwrap();
             Container::from_map(&map.into()).unwrap().further.into_iter().collect::<Vec<_>>().join(" ")
         };
         let labels = r#""com.docker.compose.project": "blog", "com.docker.compose.service": "web""#;

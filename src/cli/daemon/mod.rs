@@ -344,8 +344,28 @@ impl Service {
         now
     }
 
+    /// One run of a command sees to all that has happened: what other rules with the same command have
+    /// gathered goes to this one.
+    fn join_events(&mut self, index: usize) {
+        let is_event = |task: &Task| matches!(task.rule.when, When::Event(_));
+        let command = self.tasks[index].rule.command();
+        if !is_event(&self.tasks[index]) {
+            return;
+        }
+        let mut events = Vec::new();
+        for (other, task) in self.tasks.iter_mut().enumerate() {
+            // One that failed is tried again by its own rule, which says when it works.
+            if other != index && is_event(task) && task.failed == 0 && task.rule.command() == command {
+                task.pending = None;
+                events.append(&mut task.events);
+            }
+        }
+        self.tasks[index].events.extend(events);
+    }
+
     /// Starts a run, in a process of its own.
     fn start(&mut self, index: usize, due: Option<Due>) {
+        self.join_events(index);
         let (task, voice) = (&mut self.tasks[index], self.voice);
         let (command, number) = (task.rule.command(), task.number);
         let mut words = vec!["moyai".to_owned(), "run".into()];

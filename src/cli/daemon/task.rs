@@ -117,7 +117,10 @@ impl Task {
             self.events.push(event);
         }
         let [quiet, longest] = GATHER;
-        let calm = self.ended.is_none_or(|ended| ended + quiet <= now);
+        // A container that starts or ends makes events of its networks too: they wait for its own.
+        let network =
+            matches!(&self.rule.when, When::Event(event) if event.is_of_networks()) && !self.events.is_empty();
+        let calm = self.ended.is_none_or(|ended| ended + quiet <= now) && !network;
         self.pending = Some(match self.pending {
             // One that was to begin at once does.
             Some(pending) if pending.begin <= now => pending,

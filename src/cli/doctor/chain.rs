@@ -2,6 +2,7 @@
 
 use super::{Fine, Found, LIMIT, Warn};
 use crate::api::{Context, docker, hosts, nginx};
+use crate::host::nginx::names::Name;
 use crate::process::{self, Plan};
 use crate::run::{Error, Result, Run};
 use rhai::{Array, Map};
@@ -24,9 +25,9 @@ pub fn looks(run: &Arc<Run>) -> Vec<(&'static str, Found)> {
 }
 
 fn names(run: &Arc<Run>, containers: &Array) -> Result<Vec<(&'static str, Found)>> {
-    let sites = nginx::needed(&Context::new(run.clone()))?;
-    let hosts::Look { change, old } =
-        hosts::look(run, containers, sites.iter().map(|(_, name)| name.clone()).collect())?;
+    let sites = nginx::needed(&Context::new(run.clone()), &hosts::held())?;
+    let needed = |one: &Name| hosts::Needed { name: one.name.clone(), listens: one.listens, missing: one.missing };
+    let hosts::Look { change, old } = hosts::look(run, containers, sites.iter().map(needed).collect())?;
     let names = match change.skipped.iter().map(|one| format!("{}: {}", one.name, one.reason)).collect::<Vec<_>>() {
         wrong if wrong.is_empty() => {
             Fine(format!("each of {} running containers can have its own", up(containers).count()))
@@ -47,11 +48,12 @@ fn names(run: &Arc<Run>, containers: &Array) -> Result<Vec<(&'static str, Found)
         let error = Error::new(format!("left by the script of 2014, they compete with the block: {}", old.join(", ")));
         Warn(error.help("moyai run hosts-sync --adopt"))
     };
-    let waits = |(server, name): &(String, String)| {
-        change.waiting.contains(name).then(|| format!("{server} waits for the container `{name}`"))
+    let waits = |one: &Name| {
+        let Name { name, needed_by, .. } = one;
+        change.waiting.contains(name).then(|| format!("{needed_by} waits for the container `{name}`"))
     };
     let needed = match sites.iter().filter_map(waits).collect::<Vec<_>>() {
-        waiting if waiting.is_empty() => Fine(format!("nginx passes requests on to {} names", sites.len())),
+        waiting if waiting.is_empty() => Fine(format!("nginx needs {} names", sites.len())),
         waiting => {
             let error = Error::new(format!("{}: until then it answers with 502", waiting.join(", ")));
             Warn(error.help(format!("docker start {}", change.waiting.join(" "))))

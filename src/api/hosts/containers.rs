@@ -1,0 +1,161 @@
+//! What the hosts file needs to know of containers: their names, and the addresses at which this host reaches them.
+
+use crate::host::routes::Routes;
+use crate::run::{Error, Result};
+use rhai::{Dynamic, Map};
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+/// What the hosts file needs to know of a container.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Container {
+    /// Its name, without a slash.
+    pub name: String,
+    /// As Docker says it: `running`, `paused`, `exited` and so on.
+    pub state: String,
+    /// The networks it is in.
+    pub networks: Vec<Network>,
+    /// Its other names: its aliases in networks, its compose service alone and before the
+    /// project's name.
+    pub further: BTreeSet<String>,
+    /// Its compose project and service: the replicas of one service share their other names.
+    pub service: Option<(String, String)>,
+}
+
+/// A container in a network.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Network {
+    /// The network's name.
+    pub network: String,
+    /// `bridge`, `host`, `null`, `macvlan` and so on.
+    pub driver: String,
+    /// The IPv4 address, or nothing.
+    pub address: String,
+    /// The IPv6 address, or nothing.
+    pub address6: String,
+}
+
+impl Container {
+    /// From one of the maps of `docker::ps_all()`.
+    ///
+    /// # Errors
+    /// When a field is missing or is something else.
+    pub fn from_map(value: &Dynamic) -> Result<Self> {
+        let map = as_map(value)?;
+        let networks = field(&map, "networks")?.into_typed_array::<Dynamic>().map_err(|_| odd("networks"))?;
+        let name = text(&map, "name")?;
+        let mut further = BTreeSet::new();
+        for network in &networks {
+            let Some(aliases) = as_map(network)?.get("aliases").cloned() else { continue };
+            let aliases = aliases.into_typed_array::<String>().map_err(|_| odd("aliases"))?;
+            // One with a dot is mostly a public name, which its neighbours are to find inside.
+            further.extend(aliases.into_iter().filter(|alias| !alias.contains('.')));
+        }
+        let labels = map.get("labels").map(as_map).transpose()?.unwrap_or_default();
+        // An empty one is what a backup image has of them.
+        let label = |name: &str| {
+            let value = labels.get(&*format!("com.docker.compose.{name}")).map(ToString::to_string);
+            value.filter(|value| !value.is_empty())
+        };
+        // The container of `docker compose run` serves nobody.
+        let serves = !label("oneoff").is_some_and(|oneoff| oneoff.eq_ignore_ascii_case("true"));
+        let mut replica_of = None;
+        if let Some(service) = label("service").filter(|_| serves) {
+            if let Some(project) = label("project") {
+                further.insert(format!("{service}.{project}"));
+                replica_of = Some((project, service.clone()));
+            }
+            further.insert(service);
+        }
+        further.retain(|other| !other.eq_ignore_ascii_case(&name));
+        let networks = networks.iter().map(Network::from_map).collect::<Result<_>>()?;
+        Ok(Self { name, state: text(&map, "state")?, networks, further, service: replica_of })
+    }
+
+    /// Whether it has its addresses: a paused one keeps them.
+    pub fn alive(&self) -> bool {
+        matches!(self.state.as_str(), "running" | "paused")
+    }
+
+    /// Whether it has a name, which has no case.
+    pub fn is_called(&self, name: &str) -> bool {
+        self.name.eq_ignore_ascii_case(name) || self.further.iter().any(|other| other.eq_ignore_ascii_case(name))
+    }
+}
+
+impl Network {
+    fn from_map(value: &Dynamic) -> Result<Self> {
+        let map = as_map(value)?;
+        Ok(Self {
+            network: text(&map, "network")?,
+            driver: text(&map, "driver")?,
+            address: text(&map, "address")?,
+            address6: text(&map, "address6")?,
+        })
+    }
+}
+
+fn odd(field: &str) -> Error {
+    Error::new(format!("update the hosts file: a container's `{field}` is missing or is not what it should be"))
+        .help("give `hosts::update` what `docker::ps_all()` gives")
+}
+
+fn as_map(value: &Dynamic) -> Result<Map> {
+    value.clone().try_cast::<Map>().ok_or_else(|| odd("map"))
+}
+
+fn field(map: &Map, name: &str) -> Result<Dynamic> {
+    map.get(name).cloned().ok_or_else(|| odd(name))
+}
+
+/// A string; `()` is an empty one.
+fn text(map: &Map, name: &str) -> Result<String> {
+    let value = field(map, name)?;
+    if value.is_unit() { Ok(String::new()) } else { value.into_string().map_err(|_| odd(name)) }
+}
+
+/// The address at which this host reaches a container: the first in a network of the kind
+/// `bridge` that it has a route to, of IPv4 if there is one.
+///
+/// # Errors
+/// Why it has none.
+pub fn address(container: &Container, dry: bool, routes: Option<&Routes>) -> std::result::Result<String, String> {
+    let bridges = || container.networks.iter().filter(|network| network.driver == "bridge");
+    let four = bridges().map(|network| (network, &network.address));
+    let texts = four.chain(bridges().map(|network| (network, &network.address6)));
+    let (mut bad, mut away) = (None, None);
+    for (network, text) in texts.filter(|(_, text)| !text.is_empty()) {
+        match text.parse() {
+            Ok(address) if usable(address) && routes.is_none_or(|routes| routes.reach(address)) => {
+                return Ok(address.to_string());
+            }
+            Ok(address) if usable(address) => {
+                let name = &network.network;
+                away.get_or_insert_with(|| {
+                    format!("this host cannot reach it: no route leads into its network `{name}`")
+                });
+            }
+            Err(_) if dry && text.starts_with('<') => return Ok(text.clone()),
+            _ => bad = Some(format!("`{}` is not the address of a container", text.escape_debug())),
+        }
+    }
+    Err(bad.or(away).unwrap_or_else(|| match container.networks.first() {
+        None => "it has no network of its own".to_owned(),
+        Some(_) if bridges().next().is_some() => "it has no address".to_owned(),
+        Some(network) if network.driver == "host" => "it shares the network of this host".to_owned(),
+        Some(network) if network.driver == "null" => "it has no network".to_owned(),
+        Some(network) if network.driver == "container" => {
+            let other = network.network.strip_prefix("container:").unwrap_or_default();
+            format!("it shares the network of `{other}`, which does not run")
+        }
+        Some(network) => {
+            format!("this host cannot reach it: its network `{}` is of the kind `{}`", network.network, network.driver)
+        }
+    }))
+}
+
+/// Whether a container can have this address. (`fe80::` needs an interface, which hosts(5) cannot say.)
+fn usable(address: IpAddr) -> bool {
+    let local = matches!(address, IpAddr::V6(six) if six.is_unicast_link_local());
+    !(local || address.is_unspecified() || address.is_loopback() || address.is_multicast())
+}

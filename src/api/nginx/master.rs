@@ -1,0 +1,398 @@
+//! The nginx process as scripts change it: test, reload, start, and whether that is due.
+
+use super::super::{Context, docker, hosts};
+use crate::host::nginx::config::{self, Config, Directive};
+use crate::host::nginx::{names, sites};
+use crate::host::nginxd::{self, Names, Read, Unit, Worker, workers};
+use crate::process::{self, Plan, Stage, cause};
+use crate::run::{Error, Result, Run};
+use crate::store::lock;
+use std::collections::HashSet;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// Where this nginx was built to find its files.
+#[derive(Debug, PartialEq)]
+pub struct Layout {
+    /// The main file of the configuration.
+    pub(super) conf: PathBuf,
+    prefix: PathBuf,
+    pid: PathBuf,
+}
+
+impl Layout {
+    /// What `nginx -V` says, asked once a script; none on a host without nginx.
+    pub(super) fn of(context: &Context) -> Result<Option<&Self>> {
+        if context.nginx.get().is_none() {
+            // Two workers may both ask: they get the same answer.
+            let _ = context.nginx.set(Self::ask(&context.run)?);
+        }
+        Ok(context.nginx.get().and_then(Option::as_ref))
+    }
+
+    fn ask(run: &Run) -> Result<Option<Self>> {
+        if !is_installed() {
+            return Ok(None);
+        }
+        Ok(Some(Self::parse(&process::run(run, &Plan::read(["nginx", "-V"]))?.err_text())))
+    }
+
+    /// The same, where nothing can be done without nginx.
+    pub(super) fn need(context: &Context) -> Result<&Self> {
+        let missing =
+            || Error::new("read nginx's configuration: nginx is not installed").help("on Debian: `apt install nginx`");
+        Self::of(context)?.ok_or_else(missing)
+    }
+
+    /// Reads the configure arguments; without them stand the defaults of nginx's `auto/options`.
+    fn parse(text: &str) -> Self {
+        let line = text.lines().find_map(|line| line.strip_prefix("configure arguments:")).unwrap_or_default();
+        let words = shlex::split(line).unwrap_or_default();
+        let value = |name: &str| words.iter().rev().find_map(|word| word.strip_prefix(name)?.strip_prefix('='));
+        let prefix = PathBuf::from(value("--prefix").unwrap_or("/usr/local/nginx"));
+        Self {
+            conf: prefix.join(value("--conf-path").unwrap_or("conf/nginx.conf")),
+            pid: prefix.join(value("--pid-path").unwrap_or("logs/nginx.pid")),
+            prefix,
+        }
+    }
+
+    /// The value of a directive of the main context.
+    fn value<'a>(config: &'a [Directive], name: &str) -> Option<&'a str> {
+        let set = config.iter().rfind(|directive| directive.is(name));
+        set.and_then(|directive| directive.words.get(1)).map(String::as_str)
+    }
+
+    fn pid_file(&self, config: &[Directive]) -> PathBuf {
+        Self::value(config, "pid").map_or_else(|| self.pid.clone(), |path| self.prefix.join(path))
+    }
+
+    /// The process that `nginx -s` would signal.
+    pub(super) fn master(&self, config: &[Directive]) -> Option<i32> {
+        nginxd::running(&self.pid_file(config), Self::is_single(config))
+    }
+
+    /// Whether nginx runs as one process, without workers.
+    fn is_single(config: &[Directive]) -> bool {
+        Self::value(config, "master_process") == Some("off")
+    }
+}
+
+/// Waits until a new generation of workers runs, and until the old ones take no more requests or
+/// [`nginxd::GRACE`] is over; returns all workers and the start of the new ones.
+fn new_workers(
+    run: &Run,
+    layout: &Layout,
+    config: &[Directive],
+    before: &[Worker],
+) -> Result<Option<(Vec<Worker>, u64)>> {
+    // `auto` is one for each processor.
+    let wanted = Layout::value(config, "worker_processes").and_then(|number| number.parse().ok());
+    let wanted = wanted.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+    let begun = Instant::now();
+    let mut new_since = None;
+    loop {
+        let now = layout.master(config).map(workers).unwrap_or_default();
+        let replaced = nginxd::is_new_generation(before, &now, wanted);
+        let since = if replaced { new_since.get_or_insert_with(Instant::now).elapsed() } else { Duration::ZERO };
+        if replaced && (since > nginxd::GRACE || !now.iter().any(|worker| before.contains(worker))) {
+            let new = now.iter().filter(|worker| !before.contains(worker));
+            let start = new.map(|worker| worker.start).min().unwrap_or_default();
+            return Ok(Some((now, start)));
+        }
+        if !replaced && begun.elapsed() > nginxd::LIMIT {
+            return Ok(None);
+        }
+        run.cancel.sleep(Duration::from_millis(10))?;
+    }
+}
+
+pub(super) fn is_installed() -> bool {
+    process::resolve(&Stage { argv: vec!["nginx".into()], ..Stage::default() }).is_ok()
+}
+
+/// What `nginx -t` says.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Tested {
+    pub(super) ok: bool,
+    pub(super) message: String,
+    pub(super) place: Option<(String, i64)>,
+    /// A name that nobody knows, and whether nginx would listen at its address.
+    pub(super) missing: Option<(String, bool)>,
+}
+
+/// The text behind a level, without the time, the name and the process in front of it.
+pub fn said<'a>(line: &'a str, level: &str) -> Option<&'a str> {
+    let text = line.split_once(level)?.1.trim_start();
+    let number = |word: &str| word.chars().all(|char| char.is_ascii_digit() || char == '#');
+    Some(text.split_once(": ").filter(|(front, _)| number(front)).map_or(text, |(_, text)| text))
+}
+
+impl Tested {
+    fn parse(ok: bool, text: &str) -> Self {
+        let level = if ok { "[warn]" } else { "[emerg]" };
+        let mut lines: Vec<&str> = text.lines().filter_map(|line| said(line, level)).collect();
+        if !ok {
+            // What follows the first is its consequence.
+            lines.truncate(1);
+        }
+        let mut message = lines.join("; ");
+        if !ok && message.is_empty() {
+            message = text.trim().to_owned();
+        }
+        let place = message.rsplit_once(" in ").and_then(|(_, place)| place.rsplit_once(':'));
+        let place = place.and_then(|(file, line)| Some((file.to_owned(), line.parse().ok()?)));
+        let missing = names::missing(&message).filter(|_| !ok);
+        Self { ok, place: place.filter(|_| !ok), missing, message }
+    }
+
+    pub(super) fn run(run: &Run) -> Result<Self> {
+        let outcome = process::attempt(run, &Plan::read(["nginx", "-t"]))?;
+        let tested = Self::parse(outcome.code() == 0, &outcome.err_text());
+        let denied = tested.message.contains("(13: Permission denied)");
+        if !tested.ok && denied && !rustix::process::geteuid().is_root() {
+            let error = Error::new(format!("test nginx's configuration: {}", tested.message));
+            return Err(error.help("only root can test it"));
+        }
+        Ok(tested)
+    }
+}
+
+/// Lets nginx read its configuration and the names in it, or starts it.
+pub(super) fn reload(context: &Context) -> Result<()> {
+    let run = &context.run;
+    docker::engine::only_here(run, "reload nginx: it is")?;
+    let Some(layout) = Layout::of(context)? else {
+        run.log("nginx is not installed: nothing to reload");
+        return Ok(());
+    };
+    // The later run has the newer truth, and waits its turn.
+    let _held = if run.options.dry_run { lock::hold(run, "nginx")? } else { lock::wait(run, "nginx")? };
+    let config = config::read(&layout.conf).unwrap_or_default();
+    let master = layout.master(&config);
+    // A single process that gets a HUP serves no connection after it: it has to be started anew.
+    let restart = master.is_some() && Layout::is_single(&config);
+    let unit = if master.is_none() || restart { Unit::query(run)? } else { None };
+    // While the host starts, a start of nginx may wait for the very unit that runs us.
+    if unit.as_ref().is_some_and(|unit| unit.queued) {
+        run.log("systemd is about to start nginx, which reads everything then");
+        return Ok(());
+    }
+    if let Some(why) = stopped(run, layout, &config, unit.as_ref())? {
+        run.log(&format!("nginx is down and stays down: {why}"));
+        return Ok(());
+    }
+    let after_us = unit.as_ref().is_some_and(|unit| unit.after_us);
+    let mut plan = match master {
+        Some(_) if restart && unit.as_ref().is_some_and(|unit| unit.active) => {
+            Plan::act(["systemctl", "restart", "nginx"])
+        }
+        Some(_) if restart => Plan::act(["nginx", "-s", "stop"]),
+        // A HUP would be taken for a success whatever the configuration; `-s` reads it first.
+        Some(_) => Plan::act(["nginx", "-s", "reload"]),
+        None if after_us => Plan::act(["systemctl", "start", "--no-block", "nginx"]),
+        None if unit.is_some() => Plan::act(["systemctl", "start", "nginx"]),
+        None => Plan::act(["nginx"]),
+    };
+    plan.daemon = true;
+    plan.timeout = Some(nginxd::UNIT_LIMIT);
+    let stops = plan.line().ends_with(" stop");
+    if run.planned(|| format!("nginx -t && {}{}", plan.line(), if stops { " && nginx" } else { "" })) {
+        return Ok(());
+    }
+    let what = if master.is_some() { "reload" } else { "start" };
+    let tested = Tested::run(run)?;
+    if !tested.ok {
+        let error = Error::new(format!("{what} nginx: {}", tested.message));
+        return Err(match (tested.missing, tested.place) {
+            (Some((name, _)), _) => error.help(format!(
+                "nothing of that name is known to this host: is the container `{name}` running, and in the hosts file?"
+            )),
+            (None, Some((file, line))) => {
+                error.help(format!("look at line {line} of `{file}`; nginx goes on as it was"))
+            }
+            (None, None) => error,
+        });
+    }
+    let before = master.map(workers).unwrap_or_default();
+    // What it reads now: a change after this is seen as one.
+    let names = used(&config)?;
+    let is_up = || layout.master(&config).is_some_and(|master| !workers(master).is_empty());
+    let act = || process::attempt(run, &plan).and_then(|outcome| process::judge(run, &plan, &outcome));
+    let done = if stops {
+        act().and_then(|()| nginxd::gone(run, &before)).and_then(|()| nginxd::start(run, &is_up))
+    } else if master.is_none() && unit.is_none() {
+        nginxd::start(run, &is_up)
+    } else {
+        act()
+    };
+    done.map_err(|error| match error.err.lines().find_map(|line| said(line, "[emerg]")) {
+        Some(words) => Error { message: format!("{what} nginx: {words}"), err: String::new(), ..error },
+        None => error,
+    })?;
+    if after_us {
+        run.log("systemd starts nginx when the unit that runs this is done");
+        return Ok(());
+    }
+    if let Some((workers, start)) = new_workers(run, layout, &config, &before)? {
+        return Read::keep(run, workers, start, names);
+    }
+    let log = Layout::value(&config, "error_log");
+    let log =
+        log.map_or_else(|| "its error log".to_owned(), |path| format!("`{}`", layout.prefix.join(path).display()));
+    let error = Error::new(format!("{what} nginx: no new workers after {} s", nginxd::LIMIT.as_secs()));
+    Err(error.help(format!("{log} says why; the old workers go on")))
+}
+
+/// Why nginx is down on purpose; nothing while it runs, and where it failed or was never up since the boot.
+pub(super) fn stopped(run: &Run, layout: &Layout, config: &[Directive], unit: Option<&Unit>) -> Result<Option<String>> {
+    if layout.master(config).is_some() {
+        return Ok(None);
+    }
+    if let Some(unit) = unit {
+        return Ok(unit.stopped.map(Into::into));
+    }
+    // nginx takes its pid file away when it is stopped, and `nginx -t` leaves an empty one. A number
+    // in it is of an nginx that was killed.
+    let died = std::fs::read_to_string(layout.pid_file(config)).is_ok_and(|text| !text.trim().is_empty());
+    let seen = !died && Read::last(run)?.is_some();
+    Ok(seen.then(|| "it was stopped; `nginx` starts it".to_owned()))
+}
+
+/// The words of the configuration that may be the names of hosts, in lower case.
+fn words(directives: &[Directive], found: &mut HashSet<String>) {
+    for directive in directives {
+        // What these name is their own.
+        let own = ["server_name", "upstream", "include", "location"].iter().any(|name| directive.is(name));
+        if !own {
+            let name = |char: char| char.is_ascii_alphanumeric() || "_.-".contains(char);
+            let parts = directive.words.iter().skip(1).flat_map(|word| word.split(|char| !name(char)));
+            let parts = parts.map(|part| part.trim_end_matches('.').to_lowercase());
+            found.extend(parts.filter(|part| !part.is_empty()));
+        }
+        words(&directive.block, found);
+    }
+}
+
+/// The names in the configuration that the hosts file has, with their addresses. Whatever directive
+/// resolves a name, its change is seen.
+fn used(config: &[Directive]) -> Result<Names> {
+    let mut found = HashSet::new();
+    words(config, &mut found);
+    let mut names = Names::new();
+    for (name, address) in hosts::named(false)?.into_iter().filter(|(name, _)| found.contains(name)) {
+        names.entry(name).or_default().insert(address.to_string());
+    }
+    Ok(names)
+}
+
+/// What may have changed for nginx besides the hosts file.
+#[derive(Debug, Default)]
+pub struct News {
+    /// Lines that a dry run would have changed, as `address name`.
+    pub lines: Vec<String>,
+    /// The addresses of running containers, with the second in which each started.
+    pub starts: Vec<(String, i64)>,
+}
+
+/// Whether nginx has to read the hosts file again, or has to be started, for a name that it uses.
+/// `keep` remembers what nginx has read.
+///
+/// # Errors
+/// When the hosts file or the state cannot be read.
+pub fn is_outdated(context: &Context, news: &News, keep: bool) -> Result<bool> {
+    let run = &context.run;
+    let Some(layout) = Layout::of(context)? else { return Ok(!news.lines.is_empty()) };
+    let config = Config::read(&layout.conf).unwrap_or_default();
+    if run.options.dry_run {
+        let mut found = HashSet::new();
+        words(&config.directives, &mut found);
+        let changed = |line: &String| line.split_whitespace().skip(1).any(|name| found.contains(&name.to_lowercase()));
+        if news.lines.iter().any(changed) {
+            return Ok(true);
+        }
+    }
+    let names = used(&config.directives)?;
+    let ours: HashSet<String> = hosts::named(true)?.into_iter().map(|(name, _)| name).collect();
+    let needs = names.keys().any(|name| ours.contains(name));
+    let misses_a_name = || Ok::<_, Error>(Tested::run(run)?.missing.is_some());
+    let Some(master) = layout.master(&config.directives) else {
+        // One that needs no container is not ours to start, unless it failed for want of a name.
+        let stopped = stopped(run, layout, &config.directives, Unit::query(run)?.as_ref())?;
+        return Ok(stopped.is_none() && (needs || misses_a_name()?));
+    };
+    let workers = workers(master);
+    let read = Read::last(run)?.filter(|read| read.is_about(&workers));
+    let start = read.as_ref().map(|read| read.start).or_else(|| workers.iter().map(|worker| worker.start).min());
+    // While its workers begin, it has just read everything; but who knows when.
+    let Some(start) = start else { return Ok(true) };
+    if came_back(&names, &news.starts, start) {
+        return Ok(true);
+    }
+    if is_newer_than(hosts::HOSTS, start)? {
+        let unread = |read: Read| read.names != names;
+        if read.map_or(needs || !sites::Map::of(&config).all().is_empty(), unread) {
+            return Ok(true);
+        }
+    } else if keep {
+        Read::keep(run, workers, start, names)?;
+    }
+    // A name with a dot is its name server's, and only nginx says that nobody knows it: after a change of its
+    // configuration it would not start again.
+    let changed = config.files.iter().any(|file| is_newer_than(&file.to_string_lossy(), start).unwrap_or(true));
+    Ok(changed && misses_a_name()?)
+}
+
+/// Whether a replica is back at an address that nginx has given up. nginx sends a server of several nothing
+/// for 10 s after an error (`fail_timeout`); a reload forgets that. The second of a start is rounded down.
+fn came_back(names: &Names, starts: &[(String, i64)], read: u64) -> bool {
+    let now = chrono::Utc::now().timestamp();
+    starts.iter().any(|(address, start)| {
+        let shared = names.values().any(|all| all.len() > 1 && all.contains(address));
+        shared && *start <= now && nginxd::began_before(read, (i128::from(*start) + 1) * 1_000_000_000)
+    })
+}
+
+/// Whether a file was changed after a process began that has read it.
+fn is_newer_than(path: &str, start: u64) -> Result<bool> {
+    let file = std::fs::metadata(path).map_err(|error| Error::new(format!("look at `{path}`: {}", cause(&error))))?;
+    // The time of the last change of any kind: a file that is moved into place keeps the time at
+    // which it was written.
+    Ok(nginxd::began_before(start, i128::from(file.ctime()) * 1_000_000_000 + i128::from(file.ctime_nsec())))
+}
+
+/// Whether nginx runs; false on a host without it.
+///
+/// # Errors
+/// When nginx does not tell where it keeps its files.
+pub fn is_running(context: &Context) -> Result<bool> {
+    let Some(layout) = Layout::of(context)? else { return Ok(false) };
+    Ok(layout.master(&config::read(&layout.conf).unwrap_or_default()).is_some())
+}
+
+/// The names that nginx resolves when it starts, with those of `held` that its configuration still has; none
+/// on a host without nginx.
+///
+/// # Errors
+/// When its configuration cannot be read.
+pub fn needed(context: &Context, held: &[String]) -> Result<Vec<names::Name>> {
+    let Some(layout) = Layout::of(context)? else { return Ok(Vec::new()) };
+    Ok(names::needed(&Config::read(&layout.conf)?, held))
+}
+
+/// Whether nginx has still to read a file.
+///
+/// # Errors
+/// When there is no such file.
+pub fn is_older(context: &Context, path: &str) -> Result<bool> {
+    let Some(layout) = Layout::of(context)? else { return Ok(false) };
+    // A file that is not there is an error, whether nginx runs or not.
+    is_newer_than(path, 0)?;
+    let Some(master) = layout.master(&config::read(&layout.conf).unwrap_or_default()) else { return Ok(true) };
+    let workers = workers(master);
+    let read = Read::last(&context.run)?.filter(|read| read.is_about(&workers));
+    // The oldest: a worker that died is replaced by one that knows no more than the others.
+    let start = read.map(|read| read.start).or_else(|| workers.iter().map(|worker| worker.start).min());
+    start.map_or(Ok(true), |start| is_newer_than(path, start))
+}

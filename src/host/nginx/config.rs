@@ -1,0 +1,241 @@
+//! nginx's configuration as a tree, with the files that it includes.
+
+use super::glob;
+use super::lex::{Token, Tokens};
+use crate::process::cause;
+use crate::run::{Error, Result};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+/// One directive with its block.
+#[derive(Debug)]
+pub struct Directive {
+    /// Its name, then its parameters, without their quotes.
+    pub words: Vec<String>,
+    /// The file that has it.
+    pub file: Rc<str>,
+    /// Its first line there, from 1.
+    pub line: usize,
+    /// Its block; empty for a directive that ends with a semicolon.
+    pub block: Vec<Directive>,
+}
+
+impl Directive {
+    /// Returns whether it has this name.
+    pub fn is(&self, name: &str) -> bool {
+        self.words.first().is_some_and(|word| word == name)
+    }
+
+    /// Its first parameter.
+    pub fn value(&self) -> Option<&str> {
+        self.words.get(1).map(String::as_str)
+    }
+
+    /// Its parameters.
+    pub fn values(&self) -> &[String] {
+        self.words.get(1..).unwrap_or_default()
+    }
+
+    /// Returns whether its block has text of its own instead of directives: a table, not settings.
+    pub fn is_table(&self) -> bool {
+        let tables = ["map", "geo", "geoip2", "types", "split_clients", "charset_map"];
+        self.words.first().is_some_and(|name| tables.contains(&name.as_str()))
+    }
+}
+
+/// A configuration as far as it can be understood.
+#[derive(Debug, Default)]
+pub struct Config {
+    /// The directives outside of every block.
+    pub directives: Vec<Directive>,
+    /// What nginx would refuse about its words and files, each with its place. Directives that
+    /// nginx does not know are not judged.
+    pub problems: Vec<String>,
+    /// Every file that was read.
+    pub files: Vec<PathBuf>,
+}
+
+impl Config {
+    /// Reads a configuration and everything that it includes.
+    ///
+    /// # Errors
+    /// When the main file cannot be read.
+    pub fn read(conf: &Path) -> Result<Self> {
+        let failed = |error| Error::new(format!("read nginx's configuration `{}`: {}", conf.display(), cause(&error)));
+        let text = std::fs::read(conf).map_err(failed)?;
+        let prefix = conf.parent().unwrap_or(Path::new("/"));
+        let mut reader = Reader { prefix, files: vec![conf.to_owned()], problems: Vec::new(), read: vec![conf.into()] };
+        let directives = reader.parse(&String::from_utf8_lossy(&text));
+        Ok(Self { directives, problems: reader.problems, files: reader.read })
+    }
+
+    /// Reads a text; includes are relative to `/`.
+    pub fn parse(text: &str) -> Self {
+        let mut reader =
+            Reader { prefix: Path::new("/"), files: vec!["/f".into()], problems: Vec::new(), read: Vec::new() };
+        let directives = reader.parse(text);
+        Self { directives, problems: reader.problems, files: reader.read }
+    }
+
+    /// The blocks of this name outside of every other block, such as `http`.
+    pub fn blocks<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a Directive> {
+        self.directives.iter().filter(move |part| part.is(name))
+    }
+}
+
+/// As [`Config::read`], without what nginx would refuse.
+///
+/// # Errors
+/// As [`Config::read`].
+pub fn read(conf: &Path) -> Result<Vec<Directive>> {
+    Ok(Config::read(conf)?.directives)
+}
+
+struct Reader<'a> {
+    /// The main file's directory, to which every include is relative (`ngx_conf_full_name`).
+    prefix: &'a Path,
+    /// The files that are being read, each included by the one before it.
+    files: Vec<PathBuf>,
+    problems: Vec<String>,
+    /// Every file that was read.
+    read: Vec<PathBuf>,
+}
+
+/// Files that include one another make more and more of them; nginx has too many open files then.
+const MAX_FILES: usize = 10_000;
+
+impl Reader<'_> {
+    /// The directives of a text.
+    fn parse(&mut self, text: &str) -> Vec<Directive> {
+        let file: Rc<str> = self.files.last().map(|file| file.to_string_lossy()).unwrap_or_default().into();
+        let mut open: Vec<Directive> = Vec::new();
+        let mut top = Vec::new();
+        let mut words: Vec<String> = Vec::new();
+        let mut begun = 0;
+        let mut tokens = Tokens::new(text);
+        while let Some((token, line)) = tokens.token() {
+            if words.is_empty() {
+                begun = line;
+            }
+            let directive = |words: &mut Vec<String>| Directive {
+                words: std::mem::take(words),
+                file: file.clone(),
+                line: begun,
+                block: Vec::new(),
+            };
+            let closed = match token {
+                Token::Word(word) => {
+                    words.push(word);
+                    continue;
+                }
+                Token::Open if words.first().is_some_and(|word| word.ends_with("_by_lua_block")) => {
+                    tokens.skip_lua();
+                    vec![directive(&mut words)]
+                }
+                Token::Open => {
+                    if words.is_empty() {
+                        tokens.refuse("unexpected `{`");
+                    }
+                    open.push(directive(&mut words));
+                    continue;
+                }
+                Token::End if words.is_empty() => {
+                    tokens.refuse("unexpected `;`");
+                    continue;
+                }
+                Token::End => {
+                    let directive = directive(&mut words);
+                    let path = directive.value().filter(|_| directive.is("include")).map(str::to_owned);
+                    let content = path.map(|path| self.include(&path, &directive));
+                    [directive].into_iter().chain(content.into_iter().flatten()).collect()
+                }
+                Token::Close => {
+                    if !words.is_empty() || open.is_empty() {
+                        tokens.refuse("unexpected `}`");
+                    }
+                    words.clear();
+                    open.pop().into_iter().collect()
+                }
+            };
+            open.last_mut().map_or(&mut top, |parent| &mut parent.block).extend(closed);
+        }
+        if !words.is_empty() || !open.is_empty() {
+            tokens.refuse("unexpected end of file");
+        }
+        self.problems.extend(tokens.problem.map(|(what, line)| format!("{what} in {file}:{line}")));
+        while let Some(last) = open.pop() {
+            open.last_mut().map_or(&mut top, |parent| &mut parent.block).push(last);
+        }
+        top
+    }
+
+    /// The directives that an include brings, in the order of glob(3). A file that includes itself is
+    /// read once; nginx would give up at some depth.
+    fn include(&mut self, path: &str, include: &Directive) -> Vec<Directive> {
+        let pattern = self.prefix.join(path);
+        let paths = match pattern.to_string_lossy() {
+            text if glob::is_pattern(&text) => glob::expand(&text),
+            _ => vec![pattern],
+        };
+        let mut all = Vec::new();
+        for path in paths {
+            if self.files.contains(&path) {
+                self.problems.push(format!(
+                    "`{}` includes itself in {}:{}",
+                    path.display(),
+                    include.file,
+                    include.line
+                ));
+                continue;
+            }
+            if self.read.len() >= MAX_FILES {
+                self.problems.push(format!("more than {MAX_FILES} files in {}:{}", include.file, include.line));
+                break;
+            }
+            match std::fs::read(&path) {
+                Ok(text) => {
+                    self.read.push(path.clone());
+                    self.files.push(path);
+                    all.extend(self.parse(&String::from_utf8_lossy(&text)));
+                    self.files.pop();
+                }
+                Err(error) => {
+                    let (path, cause) = (path.display(), cause(&error));
+                    self.problems.push(format!("read `{path}`: {cause} in {}:{}", include.file, include.line));
+                }
+            }
+        }
+        all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_follows_a_block_of_lua_is_seen() {
+        let text = "http { init_by_lua_block { x = [[ } { ' ]] --[[ ]] } server { set_by_lua_block $x { return '}' } y; } } z;";
+        let config = Config::parse(text);
+        assert_eq!(config.problems, [""; 0]);
+        assert!(config.directives[1].is("z"));
+        let server = &config.directives[0].block[1];
+        assert!(server.is("server") && server.block[0].words == ["set_by_lua_block", "$x"] && server.block[1].is("y"));
+    }
+
+    #[test]
+    fn each_mistake_has_its_place() {
+        for (text, problem) in [
+            ("a;\n;", "unexpected `;` in /f:2"),
+            ("a {\n", "unexpected end of file in /f:2"),
+            ("a", "unexpected end of file in /f:1"),
+            ("}", "unexpected `}` in /f:1"),
+            ("{ }", "unexpected `{` in /f:1"),
+            ("a { b }", "unexpected `}` in /f:1"),
+            ("include /nowhere/x;", "read `/nowhere/x`: no such file or directory in /f:1"),
+        ] {
+            assert_eq!(Config::parse(text).problems.first().map(String::as_str), Some(problem), "{text}");
+        }
+        assert_eq!(Config::parse("include /nowhere/*; include /nowhere/[a]x;").problems, [""; 0]);
+    }
+}

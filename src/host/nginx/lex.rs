@@ -1,0 +1,245 @@
+//! Words of a configuration, by the rules of nginx's `ngx_conf_read_token`.
+
+use regex::Regex;
+use std::sync::LazyLock;
+
+/// A part of a configuration.
+#[derive(Debug, PartialEq)]
+pub enum Token {
+    /// A name or a parameter, without its quotes.
+    Word(String),
+    /// `{`
+    Open,
+    /// `}`
+    Close,
+    /// `;`
+    End,
+}
+
+/// The tokens of a text.
+pub struct Tokens<'a> {
+    text: &'a str,
+    at: usize,
+    /// The current line, from 1.
+    pub line: usize,
+    /// The first thing that nginx would refuse, and its line.
+    pub problem: Option<(String, usize)>,
+}
+
+/// What the lexer of lua-nginx-module finds in Lua code, the first of these at each place
+/// (its `util/gen-lexer-c`). A string ends on its line, or it is not a string.
+static LUA: LazyLock<Regex> = LazyLock::new(|| {
+    let parts = [
+        r"\{",
+        r"\}",
+        r"(?<open>(?:--)?\[(?<level>=*)\[)",
+        r"\]=*\]",
+        r"--[^\n]*",
+        r#""(?:\\[^\n]|[^"\n\\])*""#,
+        r"'(?:\\[^\n]|[^'\n\\])*'",
+    ];
+    Regex::new(&parts.join("|")).expect("a regular expression of ours")
+});
+
+fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
+}
+
+impl<'a> Tokens<'a> {
+    /// Begins at the first line.
+    pub fn new(text: &'a str) -> Self {
+        Self { text, at: 0, line: 1, problem: None }
+    }
+
+    /// Notes what nginx would refuse at the current line.
+    pub fn refuse(&mut self, what: impl Into<String>) {
+        if self.problem.is_none() {
+            self.problem = Some((what.into(), self.line));
+        }
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    /// Goes on by some bytes, and counts their lines.
+    fn pass(&mut self, bytes: usize) {
+        let end = (self.at + bytes).min(self.text.len());
+        self.line += self.text.as_bytes()[self.at..end].iter().filter(|byte| **byte == b'\n').count();
+        self.at = end;
+    }
+
+    /// The next token and its line.
+    pub fn token(&mut self) -> Option<(Token, usize)> {
+        loop {
+            match self.peek()? {
+                byte if is_space(byte) => self.pass(1),
+                b'#' => {
+                    let rest = &self.text[self.at..];
+                    self.pass(rest.find('\n').map_or(rest.len(), |end| end + 1));
+                }
+                _ => break,
+            }
+        }
+        let line = self.line;
+        let token = match self.peek()? {
+            b'{' => Token::Open,
+            b'}' => Token::Close,
+            b';' => Token::End,
+            quote @ (b'"' | b'\'') => {
+                self.pass(1);
+                return Some((Token::Word(self.word(Some(quote))), line));
+            }
+            _ => return Some((Token::Word(self.word(None)), line)),
+        };
+        self.pass(1);
+        Some((token, line))
+    }
+
+    /// The rest of a word, to its closing quote or to what ends a bare one.
+    fn word(&mut self, quote: Option<u8>) -> String {
+        let start = self.at;
+        let mut variable = false;
+        while let Some(byte) = self.peek() {
+            // `${` belongs to the word.
+            if byte == b'{' && variable {
+                self.pass(1);
+                continue;
+            }
+            variable = byte == b'$';
+            if byte == b'\\' {
+                self.pass(2);
+            } else if quote == Some(byte) {
+                let word = unescaped(&self.text[start..self.at]);
+                self.pass(1);
+                if self.peek().is_some_and(|next| !is_space(next) && !matches!(next, b';' | b'{' | b')')) {
+                    self.refuse("a space is missing after a quoted word");
+                }
+                return word;
+            } else if quote.is_none() && (is_space(byte) || byte == b';' || byte == b'{') {
+                return unescaped(&self.text[start..self.at]);
+            } else {
+                self.pass(1);
+            }
+        }
+        self.refuse("unexpected end of file");
+        unescaped(&self.text[start..])
+    }
+
+    /// Passes over a block of Lua, in whose strings, comments and long brackets braces mean nothing.
+    pub fn skip_lua(&mut self) {
+        let mut depth = 1;
+        while depth > 0 {
+            let rest = &self.text[self.at..];
+            let Some(found) = LUA.captures(rest) else {
+                self.refuse("unexpected end of file in Lua code");
+                return self.pass(rest.len());
+            };
+            match &found[0] {
+                "{" => depth += 1,
+                "}" => depth -= 1,
+                _ => {}
+            }
+            let end = found.get(0).map_or(rest.len(), |all| all.end());
+            let close = found.name("level").map(|level| format!("]{}]", level.as_str()));
+            match close.map(|close| rest[end..].find(&close).map(|at| end + at + close.len())) {
+                None => self.pass(end),
+                Some(Some(end)) => self.pass(end),
+                Some(None) => {
+                    self.refuse("the closing long bracket is missing in Lua code");
+                    return self.pass(rest.len());
+                }
+            }
+        }
+    }
+}
+
+/// A word without its backslashes.
+fn unescaped(raw: &str) -> String {
+    let mut word = String::with_capacity(raw.len());
+    let mut chars = raw.chars();
+    while let Some(char) = chars.next() {
+        if char != '\\' {
+            word.push(char);
+            continue;
+        }
+        match chars.next() {
+            Some('t') => word.push('\t'),
+            Some('r') => word.push('\r'),
+            Some('n') => word.push('\n'),
+            Some(char @ ('"' | '\'' | '\\')) => word.push(char),
+            other => word.extend(['\\'].into_iter().chain(other)),
+        }
+    }
+    word
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &str) -> String {
+        let mut tokens = Tokens::new(text);
+        let mut all = Vec::new();
+        while let Some((token, _)) = tokens.token() {
+            all.push(match token {
+                Token::Word(word) => format!("<{word}>"),
+                Token::Open => "{".into(),
+                Token::Close => "}".into(),
+                Token::End => ";".into(),
+            });
+        }
+        all.join("") + tokens.problem.as_ref().map_or("", |(what, _)| what)
+    }
+
+    #[test]
+    fn words_are_those_of_nginx() {
+        for (text, expected) in [
+            (r#"a "b c" 'd"' e\;f g"h;"#, r#"<a><b c><d"><e\;f><g"h>;"#),
+            ("a ${x}y $z {", "<a><${x}y><$z>{"),
+            ("a $x{b;", "<a><$x>{<b>;"),
+            ("a x${{y;", "<a><x${{y>;"),
+            (r"a \${x;", r"<a><\$>{<x>;"),
+            ("a}b ;}", "<a}b>;}"),
+            ("a#b # c;\n;", "<a#b>;"),
+            ("if ($x = \"a\") {", "<if><($x><=><a><)>{"),
+            (r#"a "b\n\t\x\\";"#, "<a><b\n\t\\x\\>;"),
+            ("a \"b\"c;", "<a><b><c>;a space is missing after a quoted word"),
+            ("a\u{c}b;", "<a\u{c}b>;"),
+            ("a 'b", "<a><b>unexpected end of file"),
+            ("é \\é;", "<é><\\é>;"),
+        ] {
+            assert_eq!(words(text), expected, "{text}");
+        }
+    }
+
+    /// Each of these is followed by `} after`: what comes next is seen.
+    #[test]
+    fn lua_ends_where_its_own_module_ends_it() {
+        for lua in [
+            "x = {1, {2}}",
+            "s = '}' t = \"{\\\"}\" u = '\\'}'",
+            "-- } it's\n",
+            "--[[ } ' \" \n { ]] x",
+            "--[==[ } ]] ]=] { ]==] x",
+            "s = [[ } ' ]] t = [=[ ]] } ]=]",
+            "a[b[1]] = c[d] -- [[ }\n",
+            "--[ [ }\n",
+            "don't = 1",
+            "s = 'open\n",
+            "x = y--[[ } ]]z",
+        ] {
+            let text = format!("{lua}}} after;");
+            let mut tokens = Tokens::new(&text);
+            tokens.skip_lua();
+            assert_eq!(tokens.token().map(|(token, _)| token), Some(Token::Word("after".into())), "{lua}");
+            assert_eq!(tokens.problem, None, "{lua}");
+            assert_eq!(tokens.line, 1 + lua.matches('\n').count(), "{lua}");
+        }
+        for lua in ["[[ }", "x = {", "--[=[ ]] }"] {
+            let mut tokens = Tokens::new(lua);
+            tokens.skip_lua();
+            assert!(tokens.problem.is_some() && tokens.token().is_none(), "{lua}");
+        }
+    }
+}

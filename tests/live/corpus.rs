@@ -1,0 +1,136 @@
+//! The reader of nginx configurations against those in Debian's source packages and against nginx itself.
+
+use crate::common::read;
+use crate::host::Host;
+use moyai::host::nginx::config::Config;
+use moyai::host::nginx::names;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Packages whose tests have configurations: text with everything that can be in one.
+const PACKAGES: [&str; 5] = [
+    "nginx",
+    "libnginx-mod-http-lua",
+    "libnginx-mod-http-echo",
+    "libnginx-mod-http-headers-more-filter",
+    "libnginx-mod-http-set-misc",
+];
+
+/// Downloads and unpacks the sources, with lists of our own: the machine's apt stays as it is.
+fn sources() -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("corpus");
+    let done = folder.join("done");
+    if done.exists() {
+        return folder;
+    }
+    let script = format!(
+        r#"set -e; mkdir -p lists/partial archives/partial src; . /etc/os-release
+        echo "deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian $VERSION_CODENAME main" >sources.list
+        o="-qq -o Dir::Etc::sourcelist=$PWD/sources.list -o Dir::Etc::sourceparts=- -o Dir::State::Lists=$PWD/lists -o Dir::Cache=$PWD"
+        o="$o -o APT::Sandbox::User=root"
+        apt-get $o update; cd src; apt-get $o source --download-only {}
+        for f in *.orig*.tar.*; do case $f in *.asc) ;; *) tar -xf "$f" ;; esac; done"#,
+        PACKAGES.join(" ")
+    );
+    std::fs::create_dir_all(&folder).unwrap();
+    let out = Command::new("bash").args(["-c", &script]).current_dir(&folder).output().unwrap();
+    assert!(
+        out.status.success(),
+        "the sources of nginx cannot be had from deb.debian.org, so its configurations are not tested: {}",
+        String::from_utf8_lossy(&out.stderr)
+    );
+    std::fs::write(done, "").unwrap();
+    folder
+}
+
+fn files(folder: &Path, ends: &str, all: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap().flatten() {
+        let path = entry.path();
+        if entry.file_type().unwrap().is_dir() {
+            files(&path, ends, all);
+        } else if path.to_string_lossy().ends_with(ends) {
+            all.push(path);
+        }
+    }
+}
+
+/// The configurations in a file of Test::Nginx: `--- main_config`, `--- http_config`, `--- config`. One that
+/// Perl computes is left out, and so is one that nginx must refuse.
+fn blocks(path: &Path) -> Vec<String> {
+    let text = read(path);
+    let text = text.split_once("__DATA__").map_or("", |(_, text)| text);
+    let block = |block: &str| {
+        let mut parts = [String::new(), String::new(), String::new()];
+        for section in block.split("\n--- ").skip(1) {
+            let (name, content) = section.split_once('\n').unwrap_or((section, ""));
+            let content = content.split("\n=== ").next().unwrap_or_default();
+            match name.trim() {
+                "main_config" => parts[0] = content.into(),
+                "http_config" => parts[1] = content.into(),
+                "config" => parts[2] = content.into(),
+                name if name.starts_with("must_die") || name.contains("config eval") => return None,
+                _ => {}
+            }
+        }
+        let [main, http, server] = parts;
+        (!server.is_empty())
+            .then(|| format!("{main}\nevents {{}}\nhttp {{\n{http}\nserver {{\n{server}\nset $moyai_end 1;\n}}\n}}\n"))
+    };
+    text.split("\n=== ").filter_map(block).collect()
+}
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn the_reader_takes_what_nginx_takes_and_knows_the_names_that_nginx_does_not_find() {
+    let folder = sources();
+    let mut tests = Vec::new();
+    files(&folder, ".t", &mut tests);
+    tests.sort();
+    let texts: Vec<String> = tests.iter().flat_map(|path| blocks(path)).collect();
+    let lua = texts.iter().filter(|text| text.contains("_by_lua_block")).count();
+    assert!(texts.len() > 1000 && lua > 300, "{} configurations, {lua} with Lua", texts.len());
+    let mut wrong = Vec::new();
+    for text in &texts {
+        let config = Config::parse(text);
+        let server = config.directives.iter().rfind(|part| part.is("http")).and_then(|http| http.block.last());
+        let end = server.and_then(|server| server.block.last()).is_some_and(|last| last.value() == Some("$moyai_end"));
+        let problems: Vec<_> = config.problems.iter().filter(|problem| !problem.starts_with("read `")).collect();
+        if !end || !problems.is_empty() {
+            wrong.push(format!("{problems:?}:\n{text}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {} are read wrongly, such as\n{}", wrong.len(), texts.len(), wrong[0]);
+
+    // nginx's own verdict, for what needs no module that is not installed; and the files of nginx itself.
+    let mut host = Host::new();
+    let mut own = Vec::new();
+    files(&folder, ".conf", &mut own);
+    // Without the lines of the modules under test, most are plain nginx.
+    let modules = ["echo", "more_", "set_", "lua_"];
+    let is_plain = |line: &&str| !modules.iter().any(|module| line.trim_start().starts_with(module));
+    let plain = texts
+        .iter()
+        .filter(|text| !text.contains("_by_lua"))
+        .map(|text| text.replace("$TEST_NGINX_", "1").lines().filter(is_plain).collect::<Vec<_>>().join("\n"));
+    let plain = plain.step_by(3);
+    let all: Vec<String> = plain.chain(own.into_iter().map(read)).collect();
+    for (index, text) in all.iter().enumerate() {
+        std::fs::write(host.path(&format!("corpus.{index}")), text).unwrap();
+    }
+    host.sh("cp /etc/nginx/mime.types /etc/nginx/fastcgi_params .; for f in corpus.*; do nginx -t -c \"$PWD/$f\" >\"$f.said\" 2>&1; echo $? >\"$f.code\"; done").ok();
+    let (mut taken, mut missing) = (0, 0);
+    for (index, text) in all.iter().enumerate() {
+        let path = host.path(&format!("corpus.{index}"));
+        let config = Config::read(&path).unwrap();
+        let said = read(host.path(&format!("corpus.{index}.said")));
+        if read(host.path(&format!("corpus.{index}.code"))).trim() == "0" {
+            taken += 1;
+            assert_eq!(config.problems, [""; 0], "nginx takes it:\n{text}");
+        } else if let Some((name, _)) = names::missing(&said) {
+            missing += 1;
+            let known = names::needed(&config, &[]);
+            assert!(known.iter().any(|one| one.name.eq_ignore_ascii_case(&name)), "{name}:\n{said}\n{text}");
+        }
+    }
+    assert!(taken > 20, "nginx takes {taken} of {}, and misses names in {missing}", all.len());
+}

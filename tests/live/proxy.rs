@@ -1,0 +1,246 @@
+//! nginx and the names it uses, on hosts as people have them.
+
+use crate::common::read;
+use crate::host::Host;
+
+const QUICK: &str = "--stop-signal KILL";
+
+impl Host {
+    /// A container that answers on port 8080 with one short page.
+    fn page(&mut self, name: &str, options: &str) {
+        self.sh(&format!(
+            "docker run --detach {QUICK} --name {name} {options} base:1 /bin/sh -c 'echo it works >/index.html; exec /bin/busybox httpd -f -p 8080 -h /'"
+        ))
+        .ok();
+        self.until(30, &format!("curl -s -o /dev/null --max-time 2 http://$(docker inspect -f '{{{{range .NetworkSettings.Networks}}}}{{{{.IPAddress}}}}{{{{end}}}}' {name}):8080/"));
+    }
+
+    /// Waits until nginx answers for a site with a status.
+    #[track_caller]
+    fn answers(&mut self, name: &str, status: &str) {
+        let ask = format!(
+            "curl -s -o /dev/null -w '%{{http_code}}' --max-time 5 -H 'Host: {name}.test' http://127.0.0.1:8088/index.html"
+        );
+        self.until(30, &format!("[ \"$({ask})\" = {status} ]"));
+    }
+
+    /// Gives a container another address, and its old one to somebody else.
+    fn moves(&mut self, name: &str, taker: &str) {
+        self.sh(&format!("docker stop {name}")).ok();
+        self.run(taker, QUICK);
+        self.sh(&format!("docker start {name}")).ok();
+    }
+}
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn a_rollout_of_a_scaled_service_loses_no_request() {
+    let mut host = Host::new();
+    host.sh("docker network create shop_default").ok();
+    for number in [1, 2] {
+        host.page(
+            &format!("shop-web-{number}"),
+            "--network shop_default --network-alias web --network-alias w --label com.docker.compose.project=shop --label com.docker.compose.service=web",
+        );
+    }
+    host.site("web");
+    host.site("w");
+    // Which worker has sent a request to which replica, and with what result.
+    host.sh(r"sed -i 's|^http {|&\nlog_format seen '\''$pid $upstream_addr $upstream_status'\''; access_log /run/seen seen;|' /etc/nginx/nginx.conf; sed -i '/access_log \/var/d' /etc/nginx/nginx.conf").ok();
+    let shipped = include_str!("../../scripts/rules.rhai");
+    let rules: String =
+        shipped.lines().filter(|line| line.contains("\"hosts-sync\"")).map(|line| format!("{line}\n")).collect();
+    assert_eq!(rules.lines().count(), 2);
+    crate::daemon::daemon(&mut host, &rules);
+    host.answers("web", "200");
+    host.answers("w", "200");
+    let load = "while [ ! -e end ]; do curl -s -o /dev/null -w '%{http_code} %{exitcode}\\n' --max-time 30 -H 'Host: web.test' http://127.0.0.1:8088/index.html; done";
+    host.sh(&format!("for n in 1 2 3; do ({load}) >load.$n 2>&1 & done")).ok();
+    for turn in 0..20 {
+        let name = format!("shop-web-{}", turn % 2 + 1);
+        host.sh(&format!("docker restart --time 0 {name} && wc -l </run/seen >lines")).ok();
+        // A rollout goes on when the new one serves. Each worker finds that out for itself.
+        host.until(
+            60,
+            &format!(
+                r#"address=$(docker inspect -f '{{{{.NetworkSettings.Networks.shop_default.IPAddress}}}}' {name}):8080 && all=$(pgrep -f '^nginx: worker process$') && for pid in $all; do tail -n +$(cat lines) /run/seen | grep -q "^$pid .*$address 200$" || break; done && tail -n +$(cat lines) /run/seen | grep -q "^$pid .*$address 200$""#
+            ),
+        );
+    }
+    host.sh("touch end; kill $(cat daemon.pid)").ok();
+    host.until(60, "! pgrep -x curl >/dev/null");
+    let all: Vec<String> = (1..4)
+        .flat_map(|n| read(host.path(&format!("load.{n}"))).lines().map(str::to_owned).collect::<Vec<_>>())
+        .collect();
+    let lost: Vec<&String> = all.iter().filter(|line| !line.starts_with("200")).collect();
+    assert!(all.len() > 100 && lost.is_empty(), "{} of {}: {lost:?}", lost.len(), all.len());
+}
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn a_name_moves_to_the_network_that_its_container_is_in_now() {
+    let mut host = Host::new();
+    host.run("web", QUICK);
+    let shipped = include_str!("../../scripts/rules.rhai");
+    let rules: String =
+        shipped.lines().filter(|line| line.contains("\"hosts-sync\"")).map(|line| format!("{line}\n")).collect();
+    crate::daemon::daemon(&mut host, &rules);
+    host.until(30, "grep -q '^172.17.0.2 web$' /etc/hosts");
+    host.sh("docker network create --subnet 10.77.0.0/24 back && docker network connect back web && docker network disconnect bridge web").ok();
+    host.until(30, "grep -q '^10.77.0.2 web$' /etc/hosts");
+    host.sh("docker network connect bridge web && docker network disconnect back web").ok();
+    host.until(30, "grep -q '^172.17.0.2 web$' /etc/hosts");
+    host.sh("kill $(cat daemon.pid)").ok();
+}
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn a_network_that_the_host_cannot_reach_gives_no_address_where_another_does() {
+    let mut host = Host::new();
+    // As `inhibit_ipv4` leaves it, on a Docker that does not know that option.
+    host.sh("docker network create -o com.docker.network.bridge.name=hidden0 a-hidden && ip addr flush dev hidden0")
+        .ok();
+    let isolated =
+        "docker network create --internal -o com.docker.network.bridge.gateway_mode_ipv4=isolated a-isolated";
+    let has_isolated = host.sh("docker version --format '{{.Server.Version}}'").ok().starts_with("28");
+    if has_isolated {
+        host.sh(isolated).ok();
+    }
+    host.sh("docker network create --internal a-internal").ok();
+    let networks: Vec<&str> = ["a-hidden", "a-isolated"].into_iter().take(1 + usize::from(has_isolated)).collect();
+    for network in &networks {
+        host.run(&format!("both-{network}"), &format!("{QUICK} --network {network}"));
+        host.sh(&format!("docker network connect bridge both-{network}")).ok();
+        host.run(&format!("only-{network}"), &format!("{QUICK} --network {network}"));
+    }
+    // An internal network has an address of the host's.
+    host.page("inside", "--network a-internal");
+    let gave = host.script("hosts-sync");
+    for network in networks {
+        let line = format!("only-{network}: this host cannot reach it: no route leads into its network `{network}`\n");
+        assert!(gave.err.contains(&line), "{}", gave.err);
+        assert!(
+            gave.out.lines().any(|line| line.starts_with("+ 172.17.0.") && line.ends_with(&format!(" both-{network}"))),
+            "{}",
+            gave.out
+        );
+    }
+    assert!(gave.ok().lines().any(|line| line.ends_with(" inside")));
+}
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn containers_that_no_site_needs_reload_nothing() {
+    let mut host = Host::new();
+    host.page("web", "");
+    host.run("job", QUICK);
+    host.site("web");
+    host.script("hosts-sync").ok();
+    let before = host.sh("started; workers").ok();
+    for _ in 0..5 {
+        host.sh("docker stop job").ok();
+        assert_eq!(host.script("hosts-sync").ok(), "- 172.17.0.3 job\n");
+        assert_eq!(host.script("-n hosts-sync").ok(), "");
+        host.sh("docker start job").ok();
+        assert!(!host.script("-n hosts-sync").ok().contains("nginx"));
+        assert_eq!(host.script("hosts-sync").ok(), "+ 172.17.0.3 job\n");
+    }
+    assert_eq!(host.sh("workers").ok(), before);
+    host.moves("web", "taker");
+    assert!(host.script("-n hosts-sync").ok().contains("nginx -t && nginx -s reload\n"));
+    host.script("hosts-sync").ok();
+    host.answers("web", "200");
+    assert_ne!(host.sh("started; workers").ok(), before);
+}
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn an_nginx_that_does_not_detach_is_left_running() {
+    for line in ["daemon off;", "master_process off;"] {
+        let mut host = Host::new();
+        host.page("web", "");
+        host.site("web");
+        host.sh(&format!("echo '{line}' >>/etc/nginx/nginx.conf")).ok();
+        assert_eq!(host.sh("timeout 100 \"$moyai\" run hosts-sync | cat").ok(), "+ 172.17.0.2 web\n");
+        host.answers("web", "200");
+        assert_eq!(host.script("hosts-sync").ok(), "", "{line}");
+        host.moves("web", "taker");
+        host.sh("timeout 100 \"$moyai\" run hosts-sync").ok();
+        host.answers("web", "200");
+        host.sh("nginx -s stop; stopped").ok();
+    }
+}
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn an_nginx_that_somebody_stopped_stays_down_and_one_that_died_does_not() {
+    let mut host = Host::new();
+    // No site needs a container: nginx is not ours to start.
+    host.page("web", "");
+    host.script("hosts-sync").ok();
+    host.sh("stopped").ok();
+    host.site("web");
+    host.script("hosts-sync").ok();
+    host.answers("web", "200");
+
+    host.sh("nginx -s stop; stopped").ok();
+    host.run("other", QUICK);
+    let gave = host.script("hosts-sync");
+    assert_eq!(gave.err, "warning: nginx is down and stays down: it was stopped; `nginx` starts it\n");
+    assert_eq!(gave.ok(), "+ 172.17.0.3 other\n");
+    // Once; and a test of the configuration leaves an empty pid file.
+    host.sh("nginx -t").ok();
+    let gave = host.script("hosts-sync");
+    assert_eq!((gave.out.as_str(), gave.err.as_str(), gave.code), ("", "", 0));
+    assert_eq!(host.moyai("nginx::reload();").ok(), "");
+    host.sh("stopped; nginx; started").ok();
+    assert!(host.script("hosts-sync").ok().starts_with("over: nginx is down"));
+
+    host.sh("kill -9 $(cat /run/nginx.pid) $(workers); stopped; touch /etc/hosts").ok();
+    host.script("hosts-sync").ok();
+    host.answers("web", "200");
+}
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn an_old_worker_that_never_ends_is_no_failed_reload() {
+    let mut host = Host::new();
+    host.page("web", "");
+    host.site("web");
+    host.script("hosts-sync").ok();
+    host.sh("started; workers >old; kill -STOP $(head -1 old)").ok();
+    host.moves("web", "taker");
+    assert!(host.script("hosts-sync").ok().contains("+ 172.17.0.3 web\n"));
+    host.answers("web", "200");
+    let now = host.sh("workers").ok();
+    // It is done, and not due again.
+    assert_eq!(host.script("hosts-sync").ok(), "");
+    assert_eq!(host.moyai("print(nginx::older_than(\"/etc/hosts\"));").ok(), "false\n");
+    assert_eq!(host.sh("workers").ok(), now);
+    host.sh("kill -CONT $(head -1 old)").ok();
+}
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn a_silent_name_server_costs_one_limit_after_the_living_names_are_written() {
+    let mut host = Host::new();
+    host.page("web", "");
+    host.site("web");
+    for number in 1..=20 {
+        host.site(&format!("ghost{number}"));
+    }
+    host.sh("echo nameserver 127.0.0.1 >/etc/resolv.conf; iptables -I INPUT -i lo -p udp --dport 53 -j DROP
+             real=$(command -v getent)
+             printf '#!/bin/sh\\ngrep -q \" web$\" /etc/hosts || echo late >>/run/asked\\necho begin >>/run/asked\\nexec %s \"$@\"\\n' $real >/usr/local/sbin/getent
+             chmod +x /usr/local/sbin/getent")
+        .ok();
+    host.script("hosts-sync").ok();
+    let asked = host.sh("cat /run/asked").ok();
+    assert_eq!((asked.matches("begin").count(), asked.matches("late").count()), (20, 0), "{asked}");
+    host.answers("web", "200");
+    host.answers("ghost7", "502");
+    // It is not asked again at once.
+    host.sh("rm /run/asked; docker stop web").ok();
+    host.script("hosts-sync").ok();
+    assert_eq!(host.sh("grep -c begin /run/asked").ok(), "1\n", "only about web");
+}
