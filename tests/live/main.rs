@@ -3,6 +3,7 @@
 mod backup;
 #[path = "../common/mod.rs"]
 mod common;
+mod compose;
 mod cron;
 mod daemon;
 mod docker;
