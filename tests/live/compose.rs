@@ -130,8 +130,9 @@ fn a_restore_replaces_one_container_of_a_compose_project_and_no_tag_but_its_own(
     for (container, tag) in &saved {
         let (was, options) = (ids(&mut host), made_of(&mut host, container));
         let out = host.restore(&format!("{container} {tag}")).ok();
-        let kept =
-            format!("{container} runs from site:{tag}; the old container is kept as the image site:replaced-{container}");
+        let kept = format!(
+            "{container} runs from site:{tag}; the old container is kept as the image site:replaced-{container}"
+        );
         assert!(out.contains(&kept), "{out}");
         let mut replaced = vec![container.clone()];
         replaced.extend((*container == db).then(|| side.clone()));
@@ -160,7 +161,10 @@ fn a_restore_replaces_one_container_of_a_compose_project_and_no_tag_but_its_own(
 
     // A project whose directory is gone is restored all the same.
     let out = host.sh(&format!("mv app gone; \"$moyai\" run restore {web} web")).ok();
-    assert!(out.contains(&format!("/app/base.yml is gone: \"docker compose\" cannot recreate {web} without it")), "{out}");
+    assert!(
+        out.contains(&format!("/app/base.yml is gone: \"docker compose\" cannot recreate {web} without it")),
+        "{out}"
+    );
     assert_eq!(host.says(&web), "one");
 }
 

@@ -10,6 +10,7 @@ mod docker;
 mod dry;
 mod history;
 mod host;
+mod isolation;
 mod monitor;
 mod names;
 mod nginx;

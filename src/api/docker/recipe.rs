@@ -687,9 +687,8 @@ impl Around {
 /// Docker compose 2.40 sets the field. What `--volume` cannot say is left to be refused.
 fn made_source(mount: &Value, source: Option<&str>) -> Option<String> {
     let options = mount["BindOptions"].as_object()?;
-    let known = |(name, value): (&String, &Value)| {
-        ["CreateMountpoint", "Propagation"].contains(&&**name) || is_empty(value)
-    };
+    let known =
+        |(name, value): (&String, &Value)| ["CreateMountpoint", "Propagation"].contains(&&**name) || is_empty(value);
     let (source, target) = (source.unwrap_or(text(mount, "/Source")), text(mount, "/Target"));
     if options.get("CreateMountpoint") != Some(&Value::Bool(true))
         || !options.iter().all(known)
@@ -864,7 +863,8 @@ mod tests {
     #[test]
     fn a_bind_mount_whose_source_docker_creates_becomes_a_volume_option() {
         let mount = |more: Value| {
-            let mut mount = json!({ "Type": "bind", "Source": "/a", "Target": "/b", "BindOptions": { "CreateMountpoint": true } });
+            let mut mount =
+                json!({ "Type": "bind", "Source": "/a", "Target": "/b", "BindOptions": { "CreateMountpoint": true } });
             merge(&mut mount, more);
             let around = Around { sources: [("/copied".to_owned(), "/a.new".to_owned())].into(), ..Around::default() };
             of(json!({ "HostConfig": { "Mounts": [mount] } }), around).mounts.join(" ")
