@@ -3,6 +3,7 @@
 mod backup;
 #[path = "../common/mod.rs"]
 mod common;
+mod compose;
 mod corpus;
 mod cron;
 mod daemon;
@@ -10,6 +11,7 @@ mod docker;
 mod dry;
 mod history;
 mod host;
+mod isolation;
 mod monitor;
 mod names;
 mod nginx;

@@ -328,7 +328,7 @@ fn a_restore_keeps_the_options_and_goes_back_when_it_is_ended() {
     };
     let before = look(&mut host);
     let gave = host.script("restore web v1").ok();
-    assert!(gave.contains("web runs from base:v1; the one from before is kept as web.old-"), "{gave}");
+    assert!(gave.contains("web runs from base:v1; the old container is kept as web.old-"), "{gave}");
     assert_eq!(look(&mut host), before);
     host.sh("docker exec web /bin/sh -c true").ok();
     assert_eq!(
@@ -348,7 +348,7 @@ fn a_restore_keeps_the_options_and_goes_back_when_it_is_ended() {
     let before = host.snapshot();
     let err = host.script("restore web Xyz").failed(1);
     assert!(err.contains("there is no backup \"Xyz\" of web; there is: v1 (20"), "{err}");
-    assert!(host.script("restore").failed(1).contains("restore what?"));
+    assert!(host.script("restore").failed(1).contains("usage: moyai run restore NAME"));
     assert!(host.script("restore wbe").failed(1).contains("of wbe; there is: none"));
     host.unchanged(&before, "");
 
@@ -359,7 +359,7 @@ fn a_restore_keeps_the_options_and_goes_back_when_it_is_ended() {
         let err = host
             .sh(&format!("\"$moyai\" run -v restore web v1 & for try in {{1..200}}; do docker ps -a | grep -q web.old- && break; done; kill -{signal} $!; wait $!"))
             .failed(if signal == "TERM" { 143 } else { 130 });
-        assert!(err.contains("web is the container from before"), "{err}");
+        assert!(err.contains("web: rolled back to the old container"), "{err}");
         assert_eq!(host.sh("docker inspect -f '{{.Id}}' web").ok(), id);
         assert_eq!(look(&mut host), before);
     }

@@ -7,8 +7,9 @@
 use super::{at, text};
 use serde_json::Value;
 
-/// Labels that docker compose and Swarm set on what they make. Only a container's own ones count.
-const PROJECTS: [&str; 3] = ["com.docker.compose.", "com.docker.swarm.", "com.docker.stack."];
+/// The beginnings of the labels that docker compose, and that Swarm, set on what they make. Only a
+/// container's own ones count.
+const PROJECTS: [&[&str]; 2] = [&["com.docker.compose."], &["com.docker.swarm.", "com.docker.stack."]];
 
 /// The beginnings of labels that other programs act on: managers of containers, proxies, and what
 /// updates, restarts or schedules them.
@@ -38,7 +39,11 @@ const MANAGERS: [&str; 21] = [
 
 /// Returns whether this label makes a container part of a compose project or a Swarm service.
 pub(super) fn is_project(name: &str) -> bool {
-    PROJECTS.iter().any(|start| name.starts_with(start))
+    PROJECTS.iter().any(|starts| is_of(name, starts))
+}
+
+fn is_of(name: &str, starts: &[&str]) -> bool {
+    starts.iter().any(|start| name.starts_with(start))
 }
 
 /// Returns whether this label makes another program count a container as its own.
@@ -55,13 +60,19 @@ pub(super) fn identities(container: &Value) -> impl Iterator<Item = &str> {
     names.filter(|name| is_identity(name) && !name.contains(super::odd_in_label))
 }
 
-/// Returns whether a container has a label of compose or Swarm of its own: not empty, and not inherited
-/// from its image.
-pub(super) fn is_own(name: &str, value: &str, image: Option<&Value>) -> bool {
+/// Returns whether a label of compose or Swarm was set when a container was made, and not inherited from
+/// its image. Both arguments are `Labels` of a Config.
+///
+/// Compose sets all of its labels at once, and at least the image's id or the hash differs from those of any
+/// image. So where the image has some of them too, from a `docker commit`, one that differs tells.
+pub(super) fn is_own(name: &str, container: &Value, image: Option<&Value>) -> bool {
     // The image is gone only while something removes it by force. Then nothing is believed.
     let Some(image) = image else { return false };
-    let labels = at(image, "/Config/Labels");
-    !value.is_empty() && labels.and_then(|labels| labels.get(name)).and_then(Value::as_str) != Some(value)
+    let is_set = |value: &Value| value.as_str().is_some_and(|value| !value.is_empty());
+    let Some(starts) = PROJECTS.iter().find(|starts| is_of(name, starts)) else { return false };
+    let group = container.as_object().into_iter().flatten().filter(|(name, _)| is_of(name, starts));
+    container.get(name).is_some_and(is_set)
+        && group.into_iter().any(|(name, value)| is_set(value) && image.get(name) != Some(value))
 }
 
 /// Returns the id of the image of a container that has such labels, `None` for one without.
@@ -90,10 +101,20 @@ mod tests {
 
     #[test]
     fn an_inherited_or_empty_label_of_compose_is_no_membership() {
-        let image = json!({ "Config": { "Labels": { "com.docker.compose.service": "web" } } });
-        let own = |value, image| is_own("com.docker.compose.service", value, image);
+        let image = json!({ "com.docker.compose.service": "web", "com.docker.compose.project": "shop" });
+        let own = |labels: Value, image: Option<&Value>| is_own("com.docker.compose.service", &labels, image);
         let plain = json!({});
-        assert!(own("db", Some(&image)) && own("web", Some(&plain)));
-        assert!(!own("web", Some(&image)) && !own("", Some(&plain)) && !own("web", None));
+        let service = |name: &str| json!({ "com.docker.compose.service": name });
+        assert!(own(service("db"), Some(&image)) && own(service("web"), Some(&plain)));
+        assert!(!own(service("web"), Some(&image)) && !own(service(""), Some(&plain)) && !own(service("web"), None));
+        // Compose made it from a commit of its own service: the hash differs.
+        let mut labels = image.clone();
+        assert!(!own(labels.clone(), Some(&image)));
+        labels["com.docker.compose.config-hash"] = json!("1");
+        assert!(own(labels.clone(), Some(&image)));
+        // Somebody emptied one label, or another program set one.
+        labels["com.docker.compose.config-hash"] = json!("");
+        labels["com.docker.swarm.task.id"] = json!("1");
+        assert!(!own(labels, Some(&image)));
     }
 }

@@ -181,10 +181,9 @@ fn container(
     let image = text(full, "/Config/Image");
     let image_id = text(full, "/Image");
     let mut own = labels(full);
-    own.retain(|name, value| {
-        let value = value.clone().into_string().unwrap_or_default();
-        !identity::is_project(name) || identity::is_own(name, &value, images.get(image_id).copied())
-    });
+    let all = at(full, "/Config/Labels").unwrap_or(&Value::Null);
+    let inherited = images.get(image_id).map(|image| at(image, "/Config/Labels").unwrap_or(&Value::Null));
+    own.retain(|name, _| !identity::is_project(name) || identity::is_own(name, all, inherited));
     let (repository, tag) = repository(image, image_id);
     let health = Some(text(full, "/State/Health/Status")).filter(|health| *health != "none").unwrap_or_default();
     let mounts = full.get("Mounts").and_then(Value::as_array).into_iter().flatten().map(|mount| {

@@ -410,10 +410,13 @@ impl Recipe {
         }
         for (name, value) in config["Labels"].as_object().into_iter().flatten() {
             let has = |config: &Value| config["Labels"].get(name) == Some(value);
-            // A backup has it emptied. What only the image said of compose or Swarm was never believed.
-            let emptied =
-                around.image["Labels"].get(name).is_some_and(|value| value == "") && !labels::is_project(name);
-            if (!has(&around.own) || emptied) && !has(&around.image) && !BACKUP_LABELS.contains(&&**name) {
+            // What only the image said of compose or Swarm was never believed. A backup has the others emptied.
+            let asked = if labels::is_project(name) {
+                is_empty(value) || labels::is_own(name, &config["Labels"], Some(&around.own["Labels"]))
+            } else {
+                !has(&around.own) || around.image["Labels"].get(name).is_some_and(|value| value == "")
+            };
+            if asked && !has(&around.image) && !BACKUP_LABELS.contains(&&**name) {
                 self.option("--label", format!("{name}={}", shown(value)));
             }
         }
@@ -508,8 +511,12 @@ impl Recipe {
             add(&mut self.mounts, "--volume", format!("{source}:{rest}"));
         }
         for mount in list_at(host, "/Mounts") {
-            told.push(text(mount, "/Target"));
-            self.mount(full, mount, around);
+            let target = text(mount, "/Target");
+            told.push(target);
+            match made_source(mount, around.sources.get(target).map(String::as_str)) {
+                Some(volume) => add(&mut self.mounts, "--volume", volume),
+                None => self.mount(full, mount, around),
+            }
         }
         for (target, options) in host["Tmpfs"].as_object().into_iter().flatten() {
             told.push(target);
@@ -673,6 +680,29 @@ impl Around {
     }
 }
 
+/// Returns the value of `--volume` for a bind mount whose missing source directory Docker creates, `None`
+/// for any other mount.
+///
+/// `--mount` has no key for that in Docker 28 (docker/cli, opts/mount.go), and `--volume` always does it.
+/// Docker compose 2.40 sets the field. What `--volume` cannot say is left to be refused.
+fn made_source(mount: &Value, source: Option<&str>) -> Option<String> {
+    let options = mount["BindOptions"].as_object()?;
+    let known =
+        |(name, value): (&String, &Value)| ["CreateMountpoint", "Propagation"].contains(&&**name) || is_empty(value);
+    let (source, target) = (source.unwrap_or(text(mount, "/Source")), text(mount, "/Target"));
+    if options.get("CreateMountpoint") != Some(&Value::Bool(true))
+        || !options.iter().all(known)
+        || !is_empty(&mount["Consistency"])
+        || [source, target].iter().any(|path| path.contains(':'))
+    {
+        return None;
+    }
+    let flags = [if mount["ReadOnly"] == true { "ro" } else { "" }, text(mount, "/BindOptions/Propagation")];
+    let flags: Vec<&str> = flags.into_iter().filter(|flag| !flag.is_empty()).collect();
+    let separator = if flags.is_empty() { "" } else { ":" };
+    Some(format!("{source}:{target}{separator}{}", flags.join(",")))
+}
+
 /// The addresses and names that were asked for in a network. What it got is not in IPAMConfig.
 fn addresses(end: &Value, id: &Value, alias: &str) -> Vec<String> {
     let mut words = Vec::new();
@@ -817,11 +847,39 @@ mod tests {
             ),
             (
                 json!({ "HostConfig": { "Mounts": [{ "Type": "bind", "Source": "/a", "Target": "/b",
+                    "BindOptions": { "CreateMountpoint": true, "NonRecursive": true } }] } }),
+                "HostConfig.Mounts: BindOptions.CreateMountpoint of /b",
+            ),
+            (
+                json!({ "HostConfig": { "Mounts": [{ "Type": "bind", "Source": "/a:c", "Target": "/b",
                     "BindOptions": { "CreateMountpoint": true } }] } }),
                 "HostConfig.Mounts: BindOptions.CreateMountpoint of /b",
             ),
         ] {
             assert_eq!(of(more.clone(), Around::default()).refused.join("; "), refused, "{more}");
+        }
+    }
+
+    #[test]
+    fn a_bind_mount_whose_source_docker_creates_becomes_a_volume_option() {
+        let mount = |more: Value| {
+            let mut mount =
+                json!({ "Type": "bind", "Source": "/a", "Target": "/b", "BindOptions": { "CreateMountpoint": true } });
+            merge(&mut mount, more);
+            let around = Around { sources: [("/copied".to_owned(), "/a.new".to_owned())].into(), ..Around::default() };
+            of(json!({ "HostConfig": { "Mounts": [mount] } }), around).mounts.join(" ")
+        };
+        for (more, words) in [
+            (json!({}), "--volume /a:/b"),
+            (json!({ "ReadOnly": true }), "--volume /a:/b:ro"),
+            (json!({ "Target": "/copied" }), "--volume /a.new:/copied"),
+            (
+                json!({ "ReadOnly": true, "BindOptions": { "Propagation": "rslave", "NonRecursive": false } }),
+                "--volume /a:/b:ro,rslave",
+            ),
+            (json!({ "BindOptions": { "CreateMountpoint": false } }), "--mount type=bind,source=/a,target=/b"),
+        ] {
+            assert_eq!(mount(more.clone()), words, "{more}");
         }
     }
 
