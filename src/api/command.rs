@@ -499,7 +499,8 @@ mod command {
     }
 
     /// Says that a command only reads, so that it runs under `--dry-run` too. moyai knows most
-    /// programs that read; the mark is for your own, and for `sh(...)`.
+    /// programs that read, also in a `sh(...)` that is a list or pipe of simple commands. The mark is for
+    /// your own programs, and for every other line of bash.
     ///
     /// The kernel holds the script to it. Under `--dry-run` the command can write nowhere but to
     /// `/dev/null`, its terminal and `$TMPDIR`, a directory that is removed at the end. It cannot
@@ -526,7 +527,6 @@ mod command {
     pub fn pipe(left: Command, right: Command) -> Command {
         left.with(|plan| {
             plan.stages.extend(right.plan.stages);
-            plan.shell |= right.plan.shell;
             plan.reads &= right.plan.reads;
             plan.both = right.plan.both;
             plan.accept = right.plan.accept;

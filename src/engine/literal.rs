@@ -148,9 +148,8 @@ fn evaluate(
     }
     let mut plan = if kind == Kind::Shell {
         let (argv, shown) = shell::build(&parts.segments, &values).map_err(|(message, help)| refuse(message, help))?;
-        let mut plan = Plan::of(vec![Stage { argv, shown: Some(shown), ..Stage::default() }]);
-        plan.shell = true;
-        plan
+        let bash = Some(shell::commands(&parts.segments, &values));
+        Plan::of(vec![Stage { argv, shown: Some(shown), bash, ..Stage::default() }])
     } else {
         let fill = |words: &Vec<Word>| {
             let argv = fill(words, &values).map_err(|(message, help)| refuse(message, help))?;

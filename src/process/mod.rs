@@ -16,7 +16,7 @@ pub use crate::run::cause;
 pub use confine::kernel;
 pub use end::{MARKER, leave_orphans, started};
 pub use plan::{Input, Output, Plan, Stage, quote};
-pub use reads::{Grant, Level, Reason, Verdict, reads};
+pub use reads::{Grant, Level, Reason, Verdict, is_risky, reads};
 pub use resolve::{not_found, resolve};
 pub use running::Running;
 

@@ -15,6 +15,8 @@ pub struct Stage {
     pub env: Vec<(String, String)>,
     /// The working folder.
     pub dir: Option<PathBuf>,
+    /// The commands of a line of bash, or why they are not known. `None` where it is not bash.
+    pub bash: Option<std::result::Result<Vec<Vec<String>>, String>>,
     /// How it is printed, where that is not the quoted `argv`.
     pub shown: Option<String>,
 }
@@ -75,8 +77,6 @@ pub struct Plan {
     /// One of moyai's own questions to docker's client, soon answered by an engine on this host: it
     /// asks nobody back, and so needs no session of its own.
     pub question: bool,
-    /// A line of bash: what it does cannot be told from its words.
-    pub shell: bool,
     /// Stands in front of each line that goes through.
     pub label: Option<String>,
     /// Where the script made it.
@@ -112,7 +112,6 @@ impl Plan {
             acts: false,
             reads: false,
             question: false,
-            shell: false,
             label: None,
             place: None,
         }
@@ -170,17 +169,17 @@ impl Plan {
         let dry = run.options.dry_run && run.plays().is_none();
         let refused =
             |what: String| Error::new(format!("the dry run did not start `{}`: {what}", run.mask(&self.line())));
-        if self.shell && !self.reads && dry {
-            let what = "it cannot tell whether this line of bash only reads".to_owned();
-            return Err(refused(what).help("mark it: `sh(...).reads()`, or make it a change: `.run()`"));
-        }
-        for stage in self.stages.iter().filter(|_| !self.shell) {
+        // What a line of bash does is judged before a dry run alone.
+        for stage in self.stages.iter().filter(|stage| dry || stage.bash.is_none()) {
             let Err(reason) = stage.verdict() else { continue };
             if self.reads {
                 if dry && reason.level == Level::Daemon {
                     let what = format!("{}, and a mark cannot change that", reason.why);
                     return Err(refused(what).help("use `.run()` in place of `.reads()`"));
                 }
+            } else if stage.bash.is_some() {
+                return Err(refused(reason.why)
+                    .help("mark it: `sh(...).reads()` if it changes nothing, or make it a change: `.run()`"));
             } else if reason.level > Level::Unknown {
                 return Err(Error::new(format!("{}, so it cannot be where output is read", reason.why))
                     .help("use `.run()`; if it changes nothing, mark it: `.reads()`")
@@ -195,7 +194,7 @@ impl Plan {
 
     /// What the walls of a dry run leave open for a stage.
     pub(super) fn grant(&self, stage: &Stage) -> Grant {
-        let known = if self.shell { Grant::default() } else { stage.verdict().unwrap_or_default() };
+        let known = stage.verdict().unwrap_or_default();
         if self.reads { known.and(Grant::NET) } else { known }
     }
 }
@@ -203,7 +202,22 @@ impl Plan {
 impl Stage {
     /// What is known about this program with these words and variables.
     fn verdict(&self) -> std::result::Result<Grant, Reason> {
-        let grant = reads(&self.argv)?;
+        let unknown = |why: &str| Reason { why: why.into(), level: Level::Unknown };
+        let grant = match &self.bash {
+            None => reads(&self.argv)?,
+            Some(Err(why)) => return Err(unknown(why)),
+            Some(Ok(commands)) => {
+                let mut all = Grant::default();
+                for command in commands {
+                    let run = |pair: &[String]| pair[0].rsplit('/').next() == Some("moyai") && pair[1] == "run";
+                    if command.windows(2).any(run) {
+                        return Err(unknown("`moyai run` within a line of bash is not known to be read-only"));
+                    }
+                    all = all.and(reads(command)?);
+                }
+                all
+            }
+        };
         match self.env.iter().find(|(name, _)| is_risky(name)) {
             Some((name, _)) => Err(Reason {
                 why: format!("the variable `{name}` can make `{}` start another program", self.argv[0]),

@@ -185,7 +185,9 @@ fn a_command_is_written_in_backticks_and_says_what_is_wrong_where() {
     has("print(`\\${x} \\${y}`); $(`ls > x`);", &[&shell(">", "1:29", file)]);
     has(
         "let x = 1;\nsh(`echo\n '${x}'`).run();",
-        &["3:2 a `${...}` stands between quotes / take the quotes off, the value needs none"],
+        &[
+            "3:3 a `${...}` is in single quotes, where bash takes it literally / take the quotes off, the value needs none",
+        ],
     );
 }
 

@@ -347,8 +347,26 @@ fn a_dry_run_starts_no_changing_command_and_refuses_one_where_output_is_read() {
         err.contains("`rm` changes something, so it cannot be where output is read") && err.contains("use `.run()`"),
         "{err}"
     );
-    let err = world.run_with(&["-n"], "let x = sh(`echo a`).read();").failed(1);
-    assert!(err.contains("cannot tell whether this line of bash only reads") && err.contains(".reads()"), "{err}");
+    let refused = |line: &str, why: &str| {
+        let err = world.run_with(&["-n"], &format!("let v = \"made\"; let x = sh(`{line}`).read();")).failed(1);
+        assert!(err.contains(why) && err.contains("mark it: `sh(...).reads()`"), "{line}: {err}");
+    };
+    refused("echo a > made", "`echo a` writes to a file");
+    refused("echo a | tee made", "`tee` changes something");
+    refused("echo $(touch made)", "`touch` changes something");
+    refused("sort -o ${v} /dev/null", "`sort -o` writes a file");
+    refused("sort *", "`sort --moyai-strange`");
+    refused("for f in a; do echo $f; done", "a line of bash with a compound command");
+    refused("x=touch; $x made", "bash computes the name of a command");
+    refused("PATH=.:$PATH ls", "the variable `PATH`");
+    refused("docker rm -f x | cat", "`docker rm` changes something");
+    refused("cat <(touch made)", "`touch` changes something");
+    refused("echo `touch made`".replace('`', "``").as_str(), "bash computes the name of a command");
+    assert!(!world.folder.path().join("made").exists());
+    assert_eq!(
+        world.run_with(&["-n"], "print(sh(`echo b a | tr ' ' '\\n' | sort && cd / && ls -d /e*c`).read());").ok(),
+        "# a\n# b\n# /etc\n"
+    );
     assert_eq!(world.run_with(&["-n"], "print(sh(`echo a; echo b`).reads().read());").ok(), "# a\n# b\n");
 }
 
