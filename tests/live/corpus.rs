@@ -16,31 +16,47 @@ const PACKAGES: [&str; 5] = [
     "libnginx-mod-http-set-misc",
 ];
 
-/// Downloads and unpacks the sources, with lists of our own: the machine's apt stays as it is.
-fn sources() -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("corpus");
-    let done = folder.join("done");
-    if done.exists() {
-        return folder;
-    }
+/// Downloads packages of a Debian release into a directory of our own, with lists of our own: the machine's apt
+/// stays as it is. `what` is what apt-get does, `unpack` unpacks what it has.
+fn download(name: &str, kind: &str, release: &str, what: &str, unpack: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    // The tests of several generations may want it at the same time.
     let script = format!(
-        r#"set -e; mkdir -p lists/partial archives/partial src; . /etc/os-release
-        echo "deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian $VERSION_CODENAME main" >sources.list
+        r#"set -e; exec 9>lock; flock 9; [ ! -e done ] || exit 0; mkdir -p lists/partial archives/partial src
+        echo "{kind} [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian {release} main" >sources.list
         o="-qq -o Dir::Etc::sourcelist=$PWD/sources.list -o Dir::Etc::sourceparts=- -o Dir::State::Lists=$PWD/lists -o Dir::Cache=$PWD"
-        o="$o -o APT::Sandbox::User=root"
-        apt-get $o update; cd src; apt-get $o source --download-only {}
-        for f in *.orig*.tar.*; do case $f in *.asc) ;; *) tar -xf "$f" ;; esac; done"#,
-        PACKAGES.join(" ")
+        o="$o -o Dir::State::status=/dev/null -o APT::Sandbox::User=root -o Acquire::Check-Valid-Until=false"
+        apt-get $o update; cd src; apt-get $o {what}; {unpack}; touch ../done"#
     );
     std::fs::create_dir_all(&folder).unwrap();
     let out = Command::new("bash").args(["-c", &script]).current_dir(&folder).output().unwrap();
     assert!(
         out.status.success(),
-        "the sources of nginx cannot be had from deb.debian.org, so its configurations are not tested: {}",
+        "packages of nginx cannot be had from deb.debian.org, so they are not tested: {}",
         String::from_utf8_lossy(&out.stderr)
     );
-    std::fs::write(done, "").unwrap();
     folder
+}
+
+/// The sources of nginx and of its modules.
+fn sources() -> PathBuf {
+    let release = Command::new("bash").args(["-c", ". /etc/os-release; echo -n $VERSION_CODENAME"]).output().unwrap();
+    let release = String::from_utf8(release.stdout).unwrap();
+    let what = format!("source --download-only {}", PACKAGES.join(" "));
+    let unpack = "for f in *.orig*.tar.*; do case $f in *.asc) ;; *) tar -xf \"$f\" ;; esac; done";
+    download("corpus", "deb-src", &release, &what, unpack)
+}
+
+/// Puts the modules for streams, mail and RTMP of a host's release into its directory `modules`.
+pub fn modules(host: &mut Host) {
+    let release = host.sh(". /etc/os-release; echo -n $VERSION_CODENAME").ok();
+    let what = "download libnginx-mod-stream libnginx-mod-mail libnginx-mod-rtmp";
+    let unpack = "for f in *.deb; do dpkg-deb -x \"$f\" .; done";
+    let folder = download(&format!("modules-{release}"), "deb", &release, what, unpack);
+    std::fs::create_dir(host.path("modules")).unwrap();
+    for entry in std::fs::read_dir(folder.join("src/usr/lib/nginx/modules")).unwrap().flatten() {
+        std::fs::copy(entry.path(), host.path("modules").join(entry.file_name())).unwrap();
+    }
 }
 
 fn files(folder: &Path, ends: &str, all: &mut Vec<PathBuf>) {

@@ -160,14 +160,19 @@ impl<'a> Scene<'a> {
     /// Returns the names that are needed, that no line gives an address, and that moyai may hold. A
     /// public name is not among them, unless nginx says that nobody knows it: its name server may only
     /// be away. `shop.` gets the address of `shop`: to the C library these are two names.
-    pub fn unnamed(self, needed: &[Needed], lines: &mut [Line]) -> Vec<String> {
+    pub fn unnamed(self, needed: &[Needed], lines: &mut Vec<Line>) -> Vec<String> {
         let mut unnamed: Vec<String> = Vec::new();
         for Needed { name, missing, .. } in needed {
             let same = |other: &String| other.eq_ignore_ascii_case(name);
             let plain = name.trim_end_matches('.');
-            let line = lines.iter_mut().find(|line| line.names.iter().any(|other| other.eq_ignore_ascii_case(plain)));
-            if let Some(line) = line.filter(|line| plain != name && !line.names.iter().any(same)) {
-                line.names.push(name.clone());
+            let is_plain = |names: &[String]| names.iter().any(|other| other.eq_ignore_ascii_case(plain));
+            let named = lines.iter().any(|line| line.names.iter().any(same))
+                || self.theirs.iter().any(|entry| entry.names.iter().any(same));
+            if plain != name && !named {
+                lines.iter_mut().filter(|line| is_plain(&line.names)).for_each(|line| line.names.push(name.clone()));
+                let theirs = self.theirs.iter().filter(|entry| is_plain(&entry.names));
+                let line = |entry: &Entry| Line { address: entry.address.to_string(), names: vec![name.clone()] };
+                lines.extend(theirs.map(line));
             }
             // On a host without IPv6 nginx does not find a name that has only such an address.
             let counts = |address: IpAddr| address.is_ipv4() || !missing;
@@ -639,6 +644,30 @@ mod tests {
         // Without getent(1) only what is a container's is held.
         let unasked = needed.map(|name| (name, Answer::Unasked));
         assert_eq!(held_with(&unasked), ["far", "gone.jp", "was.jp"]);
+    }
+
+    #[test]
+    fn whatever_nginx_may_be_given_as_a_name_is_held() {
+        let needed = ["_web", "-x", "なんとか", "a..b!", "x-", "a#b", "a b", "fd00::1", "10.1", "LOCALHOST", "a\tb"];
+        assert_eq!(held(&[], "", &[], &needed, &[]), ["_web", "-x", "なんとか", "a..b", "x-"]);
+    }
+
+    #[test]
+    fn a_name_with_a_dot_at_its_end_gets_every_address_of_the_name_without() {
+        let replica = |name: &str, last: u8| {
+            let mut one = called(simple(name, last), &["web"]);
+            one.service = Some(("shop".to_owned(), "web".to_owned()));
+            one
+        };
+        let containers = [replica("shop-web-1", 2), replica("shop-web-2", 3)];
+        let theirs: Vec<Entry> = super::super::entries(b"10.0.0.1 admin").collect();
+        let scene =
+            Scene { containers: &containers, theirs: &theirs, old: &[], host: "pier", dry: false, routes: None };
+        let mut lines = scene.lines().0;
+        let needed = ["web.", "WEB.", "admin."].map(|name| Needed { name: name.to_owned(), ..Needed::default() });
+        assert_eq!(scene.unnamed(&needed, &mut lines), [""; 0]);
+        let lines: Vec<String> = lines.iter().map(Line::to_string).collect();
+        assert_eq!(lines, ["172.17.0.2 shop-web-1 web web.", "172.17.0.3 shop-web-2 web web.", "10.0.0.1 admin."]);
     }
 
     #[test]

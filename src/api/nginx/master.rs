@@ -169,17 +169,18 @@ pub(super) fn reload(context: &Context) -> Result<()> {
     };
     // The later run has the newer truth, and waits its turn.
     let _held = if run.options.dry_run { lock::hold(run, "nginx")? } else { lock::wait(run, "nginx")? };
-    let config = config::read(&layout.conf).unwrap_or_default();
-    let master = layout.master(&config);
+    let read = Config::read(&layout.conf).unwrap_or_default();
+    let config = &read.directives;
+    let master = layout.master(config);
     // A single process that gets a HUP serves no connection after it: it has to be started anew.
-    let restart = master.is_some() && Layout::is_single(&config);
+    let restart = master.is_some() && Layout::is_single(config);
     let unit = if master.is_none() || restart { Unit::query(run)? } else { None };
     // While the host starts, a start of nginx may wait for the very unit that runs us.
     if unit.as_ref().is_some_and(|unit| unit.queued) {
         run.log("systemd is about to start nginx, which reads everything then");
         return Ok(());
     }
-    if let Some(why) = stopped(run, layout, &config, unit.as_ref())? {
+    if let Some(why) = stopped(run, layout, config, unit.as_ref())? {
         run.log(&format!("nginx is down and stays down: {why}"));
         return Ok(());
     }
@@ -217,8 +218,8 @@ pub(super) fn reload(context: &Context) -> Result<()> {
     }
     let before = master.map(workers).unwrap_or_default();
     // What it reads now: a change after this is seen as one.
-    let names = used(&config)?;
-    let is_up = || layout.master(&config).is_some_and(|master| !workers(master).is_empty());
+    let names = used(&read)?;
+    let is_up = || layout.master(config).is_some_and(|master| !workers(master).is_empty());
     let act = || process::attempt(run, &plan).and_then(|outcome| process::judge(run, &plan, &outcome));
     let done = if stops {
         act().and_then(|()| nginxd::gone(run, &before)).and_then(|()| nginxd::start(run, &is_up))
@@ -235,10 +236,10 @@ pub(super) fn reload(context: &Context) -> Result<()> {
         run.log("systemd starts nginx when the unit that runs this is done");
         return Ok(());
     }
-    if let Some((workers, start)) = new_workers(run, layout, &config, &before)? {
+    if let Some((workers, start)) = new_workers(run, layout, config, &before)? {
         return Read::keep(run, workers, start, names);
     }
-    let log = Layout::value(&config, "error_log");
+    let log = Layout::value(config, "error_log");
     let log =
         log.map_or_else(|| "its error log".to_owned(), |path| format!("`{}`", layout.prefix.join(path).display()));
     let error = Error::new(format!("{what} nginx: no new workers after {} s", nginxd::LIMIT.as_secs()));
@@ -260,26 +261,9 @@ pub(super) fn stopped(run: &Run, layout: &Layout, config: &[Directive], unit: Op
     Ok(seen.then(|| "it was stopped; `nginx` starts it".to_owned()))
 }
 
-/// The words of the configuration that may be the names of hosts, in lower case.
-fn words(directives: &[Directive], found: &mut HashSet<String>) {
-    for directive in directives {
-        // What these name is their own.
-        let own = ["server_name", "upstream", "include", "location"].iter().any(|name| directive.is(name));
-        if !own {
-            let name = |char: char| char.is_ascii_alphanumeric() || "_.-".contains(char);
-            let parts = directive.words.iter().skip(1).flat_map(|word| word.split(|char| !name(char)));
-            let parts = parts.map(|part| part.trim_end_matches('.').to_lowercase());
-            found.extend(parts.filter(|part| !part.is_empty()));
-        }
-        words(&directive.block, found);
-    }
-}
-
-/// The names in the configuration that the hosts file has, with their addresses. Whatever directive
-/// resolves a name, its change is seen.
-fn used(config: &[Directive]) -> Result<Names> {
-    let mut found = HashSet::new();
-    words(config, &mut found);
+/// The names in the configuration that the hosts file has, with their addresses.
+fn used(config: &Config) -> Result<Names> {
+    let found = names::used(config);
     let mut names = Names::new();
     for (name, address) in hosts::named(false)?.into_iter().filter(|(name, _)| found.contains(name)) {
         names.entry(name).or_default().insert(address.to_string());
@@ -306,14 +290,13 @@ pub fn is_outdated(context: &Context, news: &News, keep: bool) -> Result<bool> {
     let Some(layout) = Layout::of(context)? else { return Ok(!news.lines.is_empty()) };
     let config = Config::read(&layout.conf).unwrap_or_default();
     if run.options.dry_run {
-        let mut found = HashSet::new();
-        words(&config.directives, &mut found);
+        let found = names::used(&config);
         let changed = |line: &String| line.split_whitespace().skip(1).any(|name| found.contains(&name.to_lowercase()));
         if news.lines.iter().any(changed) {
             return Ok(true);
         }
     }
-    let names = used(&config.directives)?;
+    let names = used(&config)?;
     let ours: HashSet<String> = hosts::named(true)?.into_iter().map(|(name, _)| name).collect();
     let needs = names.keys().any(|name| ours.contains(name));
     let misses_a_name = || Ok::<_, Error>(Tested::run(run)?.missing.is_some());

@@ -1,7 +1,8 @@
 //! Every name that nginx resolves when it starts: one that nobody knows keeps all sites down.
 
 use super::config::{Config, Directive};
-use super::sites::{Map, host, starts_with};
+use super::sites::{Map, host, is_pass, starts_with};
+use std::collections::HashSet;
 use std::rc::Rc;
 
 /// A name that nginx resolves when it starts.
@@ -45,6 +46,71 @@ pub fn needed(config: &Config, held: &[String]) -> Vec<Name> {
     }
     names
 }
+
+/// Returns the names that nginx may have resolved, in lower case: those that are known, and each word that could
+/// be one in a directive that moyai does not know. A change of their addresses has to reach nginx.
+pub fn used(config: &Config) -> HashSet<String> {
+    let mut all: HashSet<String> = known(config).iter().map(|one| one.name.to_lowercase()).collect();
+    find_words(&config.directives, &mut all);
+    all
+}
+
+/// Directives with words that are never the names of hosts, or are looked up while nginx runs.
+const WORDS: [&str; 22] = [
+    "add_header",
+    "alias",
+    "auth_basic",
+    "charset",
+    "default_type",
+    "error_page",
+    "fastcgi_param",
+    "if",
+    "include",
+    "index",
+    "location",
+    "log_format",
+    "proxy_set_header",
+    "return",
+    "rewrite",
+    "root",
+    "server_name",
+    "set",
+    "try_files",
+    "upstream",
+    "user",
+    "uwsgi_param",
+];
+
+fn find_words(block: &[Directive], all: &mut HashSet<String>) {
+    for directive in block.iter().filter(|directive| !directive.is_table()) {
+        let name = directive.words.first().map_or("", String::as_str);
+        if !WORDS.contains(&name) && !RESOLVING.contains(&name) && !is_pass(directive) {
+            for word in directive.values() {
+                // `server=NAME:514`, `ldap://NAME/x`; a path is none.
+                let address = if word.contains("://") { word } else { word.rsplit('=').next().unwrap_or(word) };
+                let names = address.split(',').filter_map(host).map(|name| name.to_lowercase());
+                all.extend(names.filter(|name| !["on", "off"].contains(&name.as_str())));
+            }
+        }
+        find_words(&directive.block, all);
+    }
+}
+
+/// Directives outside of upstreams that are known to resolve names; see `addresses`.
+const RESOLVING: [&str; 12] = [
+    "access_log",
+    "auth_http",
+    "debug_connection",
+    "error_log",
+    "js_fetch_proxy",
+    "listen",
+    "resolver",
+    "set_real_ip_from",
+    "ssl_ocsp_responder",
+    "ssl_stapling_responder",
+    "zone_sync_server",
+    "server",
+];
 
 fn known(config: &Config) -> Vec<Name> {
     let sites = Map::of(config).all().into_iter().filter(|site| !site.resolved_later);
@@ -192,6 +258,19 @@ mod tests {
         ] {
             assert_eq!(found(text), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn only_words_that_can_be_names_of_hosts_make_a_reload_due() {
+        let config = Config::parse(
+            "http { log_format main x; access_log /var/log/app main; root /srv/blog; gzip on; index shop;
+                    new_directive to=Logs:514 ldap://Dir/x /srv/path a,b; statsd_server stats;
+                    map $x $y { default table; }
+                    server { server_name web; location /job { proxy_pass http://API:81/x; try_files $uri @y; } } }",
+        );
+        let mut all: Vec<String> = used(&config).into_iter().collect();
+        all.sort();
+        assert_eq!(all.join(" "), "a api b dir logs stats");
     }
 
     #[test]
