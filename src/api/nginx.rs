@@ -230,7 +230,7 @@ mod nginx {
     /// Says whether nginx has to be reloaded or started because of `/etc/hosts`: a name in its
     /// configuration has another address than when nginx read it last. Names that only other
     /// programs use do not count, so that a container that crashes again and again reloads nothing.
-    /// It is due too when the configuration was changed and nginx says that it has a name that nobody knows.
+    /// A reload is also due if the configuration was changed and `nginx -t` says that a name is missing.
     ///
     /// An nginx that is down is to be started if its configuration has a name of moyai's block or misses a
     /// name, and if it is not down on purpose: see `nginx::stopped`.

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 /// How long a start or a reload may take until new workers run.
 pub const LIMIT: Duration = Duration::from_secs(10);
 /// How long the old workers may take to stop accepting connections once the new ones run. nginx
-/// tells them after 100 ms; one that is stuck never does.
+/// signals them after 100 ms. One that is stuck never stops.
 pub const GRACE: Duration = Duration::from_secs(2);
 /// How long `systemctl start` may take: systemd's own limit for a unit is 90 s.
 pub const UNIT_LIMIT: Duration = Duration::from_secs(100);
@@ -142,7 +142,7 @@ pub struct Unit {
 }
 
 impl Unit {
-    /// Asks systemd; nothing where it does not run, or has no such unit.
+    /// Queries systemd. Returns nothing where it does not run or has no such unit.
     ///
     /// # Errors
     /// When systemd does not answer: nginx is not started past it.

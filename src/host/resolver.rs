@@ -31,7 +31,7 @@ pub enum Answer {
     Silent,
     /// Nobody answered in time, but in an earlier run it had an address.
     KnownBefore,
-    /// It cannot be asked: this host has no getent(1) that can do it.
+    /// Unknown: this host has no getent(1) that can query these services.
     Unasked,
 }
 

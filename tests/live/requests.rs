@@ -86,7 +86,7 @@ fn a_name_in_any_module_that_resolves_it_keeps_no_other_site_down() {
     let mail = |text: &str| format!("mail {{ server_name m; auth_http 127.0.0.1:1; {text} }}");
     let rtmp = |text: &str| format!("rtmp {{ server {{ listen 8081; {text} }} }}");
     let stream = |text: &str| format!("stream {{ {text} }}");
-    let mut texts = vec![
+    let texts = [
         "error_log syslog:server=ghost info;".to_owned(),
         stream("server { listen 8081; proxy_pass ghost:80; }"),
         stream(
@@ -109,12 +109,6 @@ fn a_name_in_any_module_that_resolves_it_keeps_no_other_site_down() {
         rtmp("application a { live on; on_publish http://ghost/x; }"),
         rtmp("on_connect http://ghost:81; application a { live on; }"),
     ];
-    // 1.25.5 and later.
-    if host.sh("nginx -v 2>&1").ok().contains("/1.22.") {
-        assert!(!std::env::var("MOYAI_TEST_HOST").is_ok_and(|host| host != "docker-20"));
-    } else {
-        texts.push(stream("server { listen 8081; pass ghost:80; }"));
-    }
     for text in &texts {
         std::fs::write(host.path("text"), text).unwrap();
         crash(&mut host, "cat plain.conf text >/etc/nginx/nginx.conf");

@@ -15,7 +15,7 @@ use std::net::IpAddr;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-/// What a script asks of an update besides.
+/// The options of an update.
 #[derive(Debug, Default)]
 pub struct Wishes {
     /// Names that nginx needs.
@@ -98,7 +98,7 @@ struct Proposal {
 /// The answers of other services about names, by name.
 type Answers = HashMap<String, Answer>;
 
-/// What an update is about.
+/// An update: its input.
 struct Task<'a> {
     run: &'a Run,
     containers: &'a [Container],
@@ -171,7 +171,7 @@ fn change(changed: bool, old: &[String], adopted: Vec<String>, last: Proposal) -
     Change { changed, added: not_in(&last.pairs, old), removed, skipped: last.skipped, waiting: last.waiting }
 }
 
-/// What a look at this host's hosts file finds.
+/// The state of this host's hosts file.
 #[derive(Debug)]
 pub struct Look {
     /// What an update would change.
@@ -180,7 +180,7 @@ pub struct Look {
     pub old: Vec<String>,
 }
 
-/// Looks at this host's hosts file.
+/// Finds what an update of this host's hosts file would change.
 ///
 /// # Errors
 /// When it cannot be read, or has only a part of the block's marks.
@@ -242,7 +242,7 @@ pub(super) fn update(run: &Run, containers: &[Container], path: &str, wishes: &W
     Ok(change(bytes != before, &first.old, first.adopted, last))
 }
 
-/// Writes a file of names; a file that somebody else changed meanwhile gets what `again` makes of it.
+/// Writes a file of names. If somebody else changed it meanwhile, `again` makes the new content.
 /// Returns the new content.
 fn write(
     run: &Run,

@@ -22,7 +22,7 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// What `nginx -V` says, asked once a script; none on a host without nginx.
+    /// What `nginx -V` says, read once per script. Returns nothing on a host without nginx.
     pub(super) fn of(context: &Context) -> Result<Option<&Self>> {
         if context.nginx.get().is_none() {
             // Two workers may both ask: they get the same answer.
@@ -45,7 +45,7 @@ impl Layout {
         Self::of(context)?.ok_or_else(missing)
     }
 
-    /// Reads the configure arguments; without them stand the defaults of nginx's `auto/options`.
+    /// Reads the configure arguments. The defaults are those of nginx's `auto/options`.
     fn parse(text: &str) -> Self {
         let line = text.lines().find_map(|line| line.strip_prefix("configure arguments:")).unwrap_or_default();
         let words = shlex::split(line).unwrap_or_default();
@@ -122,7 +122,7 @@ pub(super) struct Tested {
     pub(super) missing: Option<(String, bool)>,
 }
 
-/// The text behind a level, without the time, the name and the process in front of it.
+/// The text after a level, without the time, the name and the process before it.
 pub fn said<'a>(line: &'a str, level: &str) -> Option<&'a str> {
     let text = line.split_once(level)?.1.trim_start();
     let number = |word: &str| word.chars().all(|char| char.is_ascii_digit() || char == '#');
@@ -271,7 +271,7 @@ fn used(config: &Config) -> Result<Names> {
     Ok(names)
 }
 
-/// What may have changed for nginx besides the hosts file.
+/// Changes that nginx may have to read.
 #[derive(Debug, Default)]
 pub struct News {
     /// Lines that a dry run would have changed, as `address name`.

@@ -32,7 +32,7 @@ pub fn serving(map: &Map<'_>, url: &Url, is_here: &dyn Fn(&Url) -> bool) -> Vec<
     let (mut url, mut ways) = (url.clone(), None);
     for _ in 0..HOPS {
         let Some(server) = choose(map, &url, is_here) else { return Vec::new() };
-        // Later hops are the client's: it still asks the first server.
+        // The client follows a redirect, but its first request is to the first server.
         let ways: &Vec<Listen> = ways.get_or_insert_with(|| ways_to(server, &url));
         match ask(server, &url) {
             End::Pass(pass, address) => {

@@ -218,9 +218,10 @@ fn is_resolved_later(line: &Directive) -> bool {
     line.values().iter().any(|word| word == "resolve")
 }
 
-/// Returns whether a directive hands requests over: `proxy_pass`, `fastcgi_pass` ..., `pass` of a stream.
+/// Returns whether a directive hands requests over: `proxy_pass`, `fastcgi_pass` and so on. The `pass` of a stream
+/// takes addresses only: nginx refuses every name in it.
 pub fn is_pass(directive: &Directive) -> bool {
-    directive.words.first().is_some_and(|word| word.ends_with("_pass") || word == "pass")
+    directive.words.first().is_some_and(|word| word.ends_with("_pass"))
 }
 
 /// The directives of a server that hand requests over, each with its innermost location.
