@@ -102,6 +102,10 @@ fn explain(line: &str, error: Error) -> Error {
         let cause = words(ssh.map_or(&*error.err, |(_, said)| said)).join("; ");
         let help = if far { "see `docker context ls` and $DOCKER_HOST" } else { "systemctl start docker" };
         (format!("reach the Docker engine: {cause}"), help)
+    } else if says("client version") && (says("is too old") || says("is too new")) {
+        // moby, daemon/server/middleware/version.go. A client speaks the daemon's version unless it is fixed.
+        let help = "unset $DOCKER_API_VERSION, or install a docker client of the daemon's release";
+        (format!("speak with the Docker daemon: {}", words(&error.err).join("; ")), help)
     } else if says("unable to resolve docker endpoint: context ") {
         let name = error.err.split('"').nth(1).unwrap_or_default();
         (format!("there is no Docker context `{name}`"), "`docker context ls` shows them")

@@ -2,6 +2,7 @@
 
 mod chain;
 mod schedule;
+mod versions;
 
 use super::{Common, check, folder};
 use crate::api::{Context, df, hosts, nginx};
@@ -38,9 +39,10 @@ use Found::{Fail, Ok as Fine, Warn};
 type Look = fn(&Arc<Run>) -> Found;
 
 /// The looks, in the order in which they are told.
-const LOOKS: [(&str, Look); 13] = [
+const LOOKS: [(&str, Look); 14] = [
     ("docker", docker),
     ("nginx", proxy),
+    ("versions", versions::check),
     ("df", disk),
     ("bash", bash),
     ("scripts", scripts),
@@ -95,6 +97,10 @@ fn root() -> bool {
 }
 
 fn docker(run: &Arc<Run>) -> Found {
+    if let Some(version) = versions::podman(run) {
+        let error = Error::new(format!("`docker` is podman {version}: nothing is tested with it"));
+        return Warn(error.help("install Docker itself, on Debian: apt install docker.io"));
+    }
     let plan = Plan::read(["docker", "version", "--format", "{{.Client.Version}} {{.Server.Version}}"]).timeout(LIMIT);
     match process::run(run, &plan) {
         Ok(outcome) => match outcome.text().split_whitespace().collect::<Vec<_>>()[..] {

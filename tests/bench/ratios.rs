@@ -90,7 +90,7 @@ fn main() -> ExitCode {
     }
     let mut table = Table::default();
     let folder = tempfile::Builder::new().prefix("moyai-bench-").tempdir().expect("make a folder");
-    let parts: [(&str, Part); 9] = [
+    let parts: [(&str, Part); 10] = [
         ("start-up", start_up),
         ("hosts-sync", hosts_sync),
         ("many", many),
@@ -100,6 +100,7 @@ fn main() -> ExitCode {
         ("stream", stream),
         ("state", state),
         ("backup", backup),
+        ("verify", verify),
     ];
     let is_named = |name: &str| words.iter().any(|word| word == name);
     let all = !parts.iter().any(|(name, _)| is_named(name));
@@ -658,6 +659,37 @@ fn backup(table: &mut Table, folder: &Path) {
     };
     table.aside("  / its bare `docker commit` alone", ratio(3, ours, first));
     table.row("  peak memory", peak(moyai(folder, &["run", "backup", "--tag", "ours"])), 25.0, " MiB");
+}
+
+/// Verification of ten containers, two at a time, and the plain start of these ten, two at a time.
+fn verify(table: &mut Table, folder: &Path) {
+    let scripts = folder.join("verify-scripts");
+    fs::create_dir(&scripts).expect("make a folder");
+    fs::set_permissions(&scripts, fs::Permissions::from_mode(0o700)).expect("close the folder");
+    let policy = "fn backup_ref(c, when) { `own.${c.name}:${when}` }\nconst STAYS_FREE = 0;\nconst SITES = [];\nconst PROOF_STAYS = 0;\n";
+    fs::write(scripts.join("config.rhai"), policy).expect("write the configuration");
+    bash(folder, "docker ps --all --quiet | xargs --no-run-if-empty docker rm --force");
+    bash(
+        folder,
+        &format!(
+            "{IMAGE}
+             for i in {{1..{SAVED}}}; do docker run --detach --name saved$i base:1 /bin/busybox sleep 3600; done"
+        ),
+    );
+    let moyai = |words: &[&str]| run(moyai(folder, words).env("MOYAI_SCRIPTS", &scripts));
+    moyai(&["run", "backup", "--tag", "v"]);
+    let verified = || {
+        let plain = moyai(&["run", "backup", "--tag", "v"]);
+        let all = moyai(&["run", "backup", "--tag", "v", "--prove"]);
+        all.saturating_sub(plain)
+    };
+    let started = || {
+        let start = "docker run --detach --name again.N own.N:v /bin/busybox sleep 3600";
+        let time = bash(folder, &format!("seq --format saved%g {SAVED} | xargs -P 2 -I N {start}"));
+        bash(folder, "docker ps --all --quiet --filter name=^again | xargs docker rm --force");
+        time
+    };
+    table.aside("verification of 10 containers / their `docker run`", ratio(3, verified, started));
 }
 
 /// `moyai` with these words, its files all in this folder.

@@ -561,6 +561,42 @@ fn the_doctor_names_what_is_missing_and_what_to_do() {
 }
 
 #[test]
+fn the_doctor_says_which_versions_are_tested_and_that_docker_is_podman() {
+    let world = World::new();
+    fake(&world, "nginx", "[ \"$1\" != -v ] || echo 'nginx version: nginx/1.30.6' >&2");
+    let docker = |version: &str| {
+        let text = format!(
+            "case $* in --version) echo Docker version {version}, build 1;; 'compose version --short') echo v2.27.0;; version*.Client*) echo {version} {version};; version*) echo {version};; esac"
+        );
+        fake(&world, "docker", &text)
+    };
+    let doctor = |search: &str| gave(&world.command(["doctor"]).env("PATH", search).output().unwrap()).out;
+    let out = doctor(&docker("20.10.24+dfsg1"));
+    let line = "ok    versions    Docker 20.10.24 is tested, compose 2.27.0 is between versions that are tested (1.29.2, 2.26.1, 2.40.3), nginx 1.30.6 is tested";
+    assert!(out.contains(line), "{out}");
+    let out = doctor(&docker("19.03.15"));
+    assert!(
+        out.contains("warn  versions    Docker 19.03.15 is older than 20.10.24, the oldest that is tested"),
+        "{out}"
+    );
+    assert!(doctor(&docker("29.1.0")).contains("Docker 29.1.0 is newer than 28.5.2"), "newer");
+    // Debian's podman-docker 4.3.1: what it prints, and what `docker version` with a format does.
+    let search = fake(
+        &world,
+        "docker",
+        "echo 'Emulate Docker CLI using podman. Create /etc/containers/nodocker to quiet msg.' >&2
+         case $1 in --version) echo podman version 4.3.1;; *) echo 'Error: template: version:1:9: executing \"version\"' >&2; exit 125;; esac",
+    );
+    let out = doctor(&search);
+    assert!(out.contains("warn  docker      `docker` is podman 4.3.1: nothing is tested with it"), "{out}");
+    // A link to podman prints the name of the link.
+    world.program("bin/podman", "#!/bin/sh\necho docker version 4.3.1\n");
+    std::fs::remove_file(world.path("bin/docker")).unwrap();
+    std::os::unix::fs::symlink("podman", world.path("bin/docker")).unwrap();
+    assert!(doctor(&search).contains("`docker` is podman 4.3.1"), "a link");
+}
+
+#[test]
 fn the_api_is_told_by_namespace_by_function_and_by_word() {
     let world = World::new();
     let all = world.moyai(["api"]).ok();

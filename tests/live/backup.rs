@@ -1,6 +1,6 @@
 //! Backups: what they keep, when they are refused, and what is left when they end in the middle.
 
-use crate::host::Host;
+use crate::host::{Host, KILLER};
 
 /// A script that does one thing with a container's volumes.
 fn volumes(host: &mut Host, work: &str) -> crate::common::Gave {
@@ -342,26 +342,24 @@ fn an_image_of_too_many_layers_is_flattened_and_keeps_its_configuration() {
 /// Kills a run of `backup` at random moments; after the next one, of one container, all is well.
 const KILLS: &str = r#"
 RANDOM=$SEED
-begun=$(date +%s%N); "$moyai" run backup; lasts=$((($(date +%s%N) - begun) / 1000000))
+killed "" - backup >/dev/null 2>&1; calls=$(wc -l </run/calls)
 states() { docker ps --all --format '{{.Names}} {{.State}}' | sort | paste -sd,; }
 well="plain running,stop running,vol running"
 disturbed=0 repaired=0
-for round in $(seq 50); do
+for round in $(seq 40); do
     for name in plain stop vol; do docker exec $name /bin/sh -c "echo $round >/round; [ ! -d /data ] || echo $round >/data/round" || exit 1; done
-    "$moyai" run backup >>killed.log 2>&1 & pid=$!
-    at=$((RANDOM % (lasts + 1)))
-    sleep $(printf '%d.%03d' $((at / 1000)) $((at % 1000)))
-    kill -9 $pid; wait $pid 2>/dev/null
+    at=$((1 + RANDOM % calls)) how=$(moment)
+    killed $at $how backup >>killed.log 2>&1
     [ "$(states)" = "$well" ] || disturbed=$((disturbed + 1))
-    "$moyai" run backup plain >next.out 2>next.err || { echo "round $round, after $at ms"; cat next.err; exit 1; }
+    "$moyai" run backup plain >next.out 2>next.err || { echo "round $round, at call $at of $calls, $how"; cat next.err; exit 1; }
     ! grep -q 'ended in the middle; repaired: ' next.err || repaired=$((repaired + 1))
-    [ "$(states)" = "$well" ] || { echo "round $round, after $at ms: $(states)"; cat next.err; exit 1; }
-    for name in plain stop vol; do docker image inspect own/$name:v >/dev/null || { echo "round $round, after $at ms: $name"; exit 1; }; done
+    [ "$(states)" = "$well" ] || { echo "round $round, at call $at of $calls, $how: $(states)"; cat next.err; exit 1; }
+    for name in plain stop vol; do docker image inspect own/$name:v >/dev/null || { echo "round $round, at call $at of $calls, $how: $name"; exit 1; }; done
     # The copies are those of the image, and are what they were.
-    "$moyai" run check || { echo "round $round, after $at ms"; cat next.err; exit 1; }
-    [ "$(ls state/backups/vol/v | wc -l)" = 2 ] || { echo "round $round, after $at ms"; ls state/backups/vol/v; exit 1; }
+    "$moyai" run check || { echo "round $round, at call $at of $calls, $how"; cat next.err; exit 1; }
+    [ "$(ls state/backups/vol/v | wc -l)" = 2 ] || { echo "round $round, at call $at of $calls, $how"; ls state/backups/vol/v; exit 1; }
 done
-echo "a run lasts $lasts ms; $disturbed found not as they were, $repaired repaired"
+echo "$calls calls; $disturbed found not as they were, $repaired repaired"
 [ $repaired -ge 10 ] && [ $disturbed -ge 3 ]
 "#;
 
@@ -390,7 +388,7 @@ fn killed_at_any_moment_a_backup_leaves_nothing_that_the_next_does_not_repair() 
     let seed =
         std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(|| std::process::id() % 32768);
     println!("SEED={seed}");
-    let gave = host.sh(&format!("SEED={seed}\n{KILLS}"));
+    let gave = host.sh(&format!("SEED={seed}\n{KILLER}{KILLS}"));
     println!("{}", gave.out);
     assert_eq!(gave.code, 0, "SEED={seed}: {}{}", gave.out, gave.err);
 }

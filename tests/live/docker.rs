@@ -150,6 +150,24 @@ fn an_interrupted_commit_does_not_leave_its_container_paused() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
+fn a_client_and_a_daemon_of_other_versions_work_or_say_why_in_one_sentence() {
+    let mut host = Host::new();
+    host.run("web", "--stop-timeout 0");
+    // Each client that is installed, such as 28 with a daemon 20.10, speaks the daemon's version.
+    host.with_each_client(|host| {
+        assert_eq!(host.moyai("print(docker::ps().map(|c| c.name));").ok(), "[\"web\"]\n");
+        host.sh("\"$moyai\" run backup web --tag v1 && \"$moyai\" run restore web v1 && docker rm $(docker ps -aq --filter name=old-)").ok();
+        for (version, why) in [("1.99", "is too new. Maximum supported API version is "), ("1.1", "is too old. Minimum supported API version is ")] {
+            let gave = host.sh(&format!("DOCKER_API_VERSION={version} \"$moyai\" run backup web --tag v2"));
+            let err = gave.failed(1);
+            assert!(err.contains("speak with the Docker daemon: ") && err.contains(why), "{err}");
+            assert!(err.contains("help: unset $DOCKER_API_VERSION, or install a docker client of the daemon's release"), "{err}");
+        }
+    });
+}
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
 fn an_engine_that_is_down_or_closed_to_the_user_is_one_sentence() {
     let mut host = Host::new();
     let info = "let i = docker::info(); print(`${i.host} ${i.root} ${i.remote}`);";

@@ -28,6 +28,33 @@ stopped() { wait_for is_stopped; }
 is_replaced() { is_settled && [ -z "$(comm -12 <(sort <<<"$1") <(workers | sort))" ]; }
 reloaded() { local old; old=$(workers); nginx -s reload && wait_for is_replaced "$old"; }
 "#;
+
+/// For lines that kill moyai: `killed "" - WORDS...` runs it and leaves the number of its docker calls in
+/// /run/calls; `killed N HOW WORDS...` kills it at its call N, `before` that, `after` it, or so many seconds
+/// after its start. So the moments follow what the run does, and not how fast the machine is.
+pub const KILLER: &str = r#"
+cat >/usr/local/sbin/docker <<'E'
+#!/bin/bash
+echo >>/run/calls
+if read -r call how </run/kill && [ "$(wc -l </run/calls)" -ge "$call" ] && rm /run/kill; then
+    case $how in
+        before) kill -9 "$(cat /run/killed)"; exit 1 ;;
+        after) /usr/bin/docker "$@"; code=$?; kill -9 "$(cat /run/killed)"; exit $code ;;
+        *) (sleep "$how"; kill -9 "$(cat /run/killed)") >/dev/null 2>&1 & ;;
+    esac
+fi 2>/dev/null
+exec /usr/bin/docker "$@"
+E
+chmod 755 /usr/local/sbin/docker
+killed() {
+    rm -f /run/calls /run/kill; touch /run/calls; [ -z "$1" ] || echo "$1 $2" >/run/kill
+    bash -c 'echo $$ >/run/killed; exec "$moyai" run "$@"' bash "${@:3}"
+    local code=$?
+    rm -f /run/kill
+    return $code
+}
+moment() { case $((RANDOM % 4)) in 0) echo before ;; 1) echo after ;; *) printf '0.%03d\n' $((RANDOM % 300)) ;; esac; }
+"#;
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 pub struct Host {
