@@ -41,9 +41,18 @@ pub(super) fn is_project(name: &str) -> bool {
     PROJECTS.iter().any(|start| name.starts_with(start))
 }
 
-/// Returns whether this label makes another program count a container as its own.
+/// The labels that moyai itself gives to a backup's image.
+pub(super) const BACKUP: [&str; 3] = ["moyai.container", "moyai.time", "moyai.version"];
+
+/// Returns whether this label is believed only from the container itself and never from its image: those of
+/// compose and Swarm, and moyai's options, such as the commands in `moyai.backup.before`.
+pub(super) fn is_containers(name: &str) -> bool {
+    is_project(name) || (name.starts_with("moyai.") && !BACKUP.contains(&name))
+}
+
+/// Returns whether this label makes another program count a container as its own, or is an option of moyai.
 pub(super) fn is_identity(name: &str) -> bool {
-    is_project(name) || MANAGERS.iter().any(|start| name.starts_with(start))
+    is_containers(name) || MANAGERS.iter().any(|start| name.starts_with(start))
 }
 
 /// Returns the names of the labels of an inspected container that its backup must not have.
@@ -55,7 +64,7 @@ pub(super) fn identities(container: &Value) -> impl Iterator<Item = &str> {
     names.filter(|name| is_identity(name) && !name.contains(super::odd_in_label))
 }
 
-/// Returns whether a container has a label of compose or Swarm of its own: not empty, and not inherited
+/// Returns whether a container has such a label of its own: not empty, and not inherited
 /// from its image.
 pub(super) fn is_own(name: &str, value: &str, image: Option<&Value>) -> bool {
     // The image is gone only while something removes it by force. Then nothing is believed.
@@ -67,7 +76,7 @@ pub(super) fn is_own(name: &str, value: &str, image: Option<&Value>) -> bool {
 /// Returns the id of the image of a container that has such labels, `None` for one without.
 pub(super) fn image_to_ask(container: &Value) -> Option<&str> {
     let labels = at(container, "/Config/Labels").and_then(Value::as_object)?;
-    let has = labels.iter().any(|(name, value)| is_project(name) && value.as_str() != Some(""));
+    let has = labels.iter().any(|(name, value)| is_containers(name) && value.as_str() != Some(""));
     has.then(|| text(container, "/Image"))
 }
 
@@ -81,11 +90,14 @@ mod tests {
         let labels = json!({
             "com.docker.compose.project": "shop", "com.docker.stack.namespace": "x", "traefik.enable": "true",
             "com.docker.compose.oneoff": "", "com.docker.compose.a b": "x",
-            "moyai.backup.before": "sync", "org.opencontainers.image.title": "shop", "com.docker.composed": "x",
+            "moyai.backup.before": "sync", "moyai.container": "shop", "org.opencontainers.image.title": "shop", "com.docker.composed": "x",
         });
         let container = json!({ "Config": { "Labels": labels } });
         let found: Vec<&str> = identities(&container).collect();
-        assert_eq!(found, ["com.docker.compose.project", "com.docker.stack.namespace", "traefik.enable"]);
+        assert_eq!(
+            found,
+            ["com.docker.compose.project", "com.docker.stack.namespace", "traefik.enable", "moyai.backup.before"]
+        );
     }
 
     #[test]

@@ -166,7 +166,12 @@ pub fn containers(run: &Run, all: bool) -> Result<Array> {
     let images: HashMap<&str, &Value> = images.iter().map(|image| (text(image, "/Id"), image)).collect();
     // A container that vanished between the two calls is in the rows only.
     let found = rows.iter().filter_map(|row| Some((row, containers.get(text(row, "/ID"))?)));
-    let found = found.filter(|(_, full)| (all || is_up(full)) && at(full, PROOF).is_none());
+    // An image with this label hides none of its containers.
+    let copies = |full: &Value| {
+        let value = at(full, PROOF).and_then(Value::as_str);
+        value.is_some_and(|value| identity::is_own("moyai.proves", value, images.get(text(full, "/Image")).copied()))
+    };
+    let found = found.filter(|(_, full)| (all || is_up(full)) && !copies(full));
     Ok(found.map(|(row, full)| container(text(row, "/Status"), full, &containers, &drivers, &images).into()).collect())
 }
 
@@ -183,7 +188,7 @@ fn container(
     let mut own = labels(full);
     own.retain(|name, value| {
         let value = value.clone().into_string().unwrap_or_default();
-        !identity::is_project(name) || identity::is_own(name, &value, images.get(image_id).copied())
+        !identity::is_containers(name) || identity::is_own(name, &value, images.get(image_id).copied())
     });
     let (repository, tag) = repository(image, image_id);
     let health = Some(text(full, "/State/Health/Status")).filter(|health| *health != "none").unwrap_or_default();

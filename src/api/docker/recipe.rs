@@ -12,7 +12,6 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// What `backup` writes on its images, and what of it a container made from one has.
-const BACKUP_LABELS: [&str; 3] = ["moyai.container", "moyai.time", "moyai.version"];
 
 /// Everything that an inspect tells.
 const ALL: super::picked::Names = &[];
@@ -410,10 +409,10 @@ impl Recipe {
         }
         for (name, value) in config["Labels"].as_object().into_iter().flatten() {
             let has = |config: &Value| config["Labels"].get(name) == Some(value);
-            // A backup has it emptied. What only the image said of compose or Swarm was never believed.
+            // A backup has it emptied. What only the image said of compose, Swarm or moyai was never believed.
             let emptied =
-                around.image["Labels"].get(name).is_some_and(|value| value == "") && !labels::is_project(name);
-            if (!has(&around.own) || emptied) && !has(&around.image) && !BACKUP_LABELS.contains(&&**name) {
+                around.image["Labels"].get(name).is_some_and(|value| value == "") && !labels::is_containers(name);
+            if (!has(&around.own) || emptied) && !has(&around.image) && !labels::BACKUP.contains(&&**name) {
                 self.option("--label", format!("{name}={}", shown(value)));
             }
         }

@@ -64,8 +64,12 @@ impl Container {
         if let Some(service) = label("service")
             && !label("oneoff").is_some_and(|oneoff| oneoff.eq_ignore_ascii_case("true"))
         {
-            further.extend(label("project").map(|project| format!("{service}.{project}")));
-            further.insert(service);
+            // The labels may be the image maker's: a dot in one would name a host of the internet.
+            if !service.contains('.') {
+                let project = label("project").filter(|project| !project.contains('.'));
+                further.extend(project.map(|project| format!("{service}.{project}")));
+                further.insert(service);
+            }
         }
         further.retain(|other| !other.eq_ignore_ascii_case(&name));
         let networks = networks.iter().map(Network::from_map).collect::<Result<_>>()?;
@@ -614,6 +618,11 @@ mod tests {
         assert_eq!(read(&text(empty, "")), "");
         let without = r#""com.docker.compose.project": "", "com.docker.compose.service": "web""#;
         assert_eq!(read(&text(without, "")), "web");
+        // No label gives this host a name of the internet.
+        let dotted = r#""com.docker.compose.project": "blog", "com.docker.compose.service": "deb.debian.org""#;
+        assert_eq!(read(&text(dotted, "")), "");
+        let dotted = r#""com.docker.compose.project": "debian.org", "com.docker.compose.service": "deb""#;
+        assert_eq!(read(&text(dotted, "")), "deb");
         assert_eq!(read(r#"#{name: "blog", state: "running", networks: []}"#), "");
     }
 }
