@@ -231,7 +231,7 @@ fn any_nginx_configuration_can_be_read() {
         let world = World::new();
         let root = world.folder.path().display().to_string();
         world.program("bin/nginx", &format!("#!/bin/sh\necho 'nginx version: nginx/1.22.1\nconfigure arguments: --prefix={root} --conf-path={root}/nginx.conf --pid-path={root}/nginx.pid' >&2\n"));
-        world.script("test", "for call in [|| nginx::sites(), || nginx::sites_of([\"http://a.test/\"]), || nginx::place(\"blog\")] { try { call.call(); } catch (e) { log(`${e}`); } }");
+        world.script("test", "for read in [|| nginx::sites(), || nginx::sites_of([\"http://a.test/\"]), || nginx::place(\"blog\")] { try { read.call(); } catch (e) { log(`${e}`); } }");
         for _ in 0..15 {
             let bytes = random.mutated(&corpus, ODD);
             let path = world.file("nginx.conf", &bytes).display().to_string();
