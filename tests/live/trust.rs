@@ -101,18 +101,18 @@ fn a_copy_gets_no_directory_with_a_socket_and_no_data_of_a_container_that_does_n
 #[ignore = "needs a private host: tests/run"]
 fn a_bind_mount_is_not_restored_where_others_can_plant_a_link() {
     let mut host = Host::new();
-    host.sh("mkdir -p /home/user/site /data/site; chown 1000 /home/user; echo one >/home/user/site/word; echo one >/data/site/word; ln -s /data /srv-link").ok();
-    host.run("user", "--stop-signal KILL -v /home/user/site:/site --label moyai.backup.mounts=/site");
-    host.run("linked", "--stop-signal KILL -v /srv-link/site:/site --label moyai.backup.mounts=/site");
+    host.sh("mkdir -p /srv/user/site /srv/data/site; chown 1000 /srv/user; echo one >/srv/user/site/word; echo one >/srv/data/site/word; ln -s /srv/data /srv/link").ok();
+    host.run("user", "--stop-signal KILL -v /srv/user/site:/site --label moyai.backup.mounts=/site");
+    host.run("linked", "--stop-signal KILL -v /srv/link/site:/site --label moyai.backup.mounts=/site");
     std::fs::write(host.path("scripts/config.rhai"), "fn backup_ref(c, when) { `base.${c.name}:${when}` }").unwrap();
     host.script("backup --tag v1").ok();
     // The time of the restore is in the name of the directory that it makes.
-    host.sh("for i in {0..99}; do ln -s /etc \"/home/user/site.$(date -d \"+$i seconds\" +%Y%m%d-%H%M%S)\"; done").ok();
+    host.sh("for i in {0..99}; do ln -s /etc \"/srv/user/site.$(date -d \"+$i seconds\" +%Y%m%d-%H%M%S)\"; done").ok();
     let err = host.script("restore user --volumes").failed(1);
-    assert!(err.contains("`/home/user` belongs to user 1000") || err.contains("exists already"), "{err}");
+    assert!(err.contains("`/srv/user` belongs to user 1000") || err.contains("exists already"), "{err}");
     assert_eq!(host.sh("test -e /etc/word").code, 1);
     // Root's own link is as good as a directory.
-    host.sh("echo two >/data/site/word").ok();
+    host.sh("echo two >/srv/data/site/word").ok();
     host.script("restore linked --volumes").ok();
     assert_eq!(host.sh("docker exec linked /bin/busybox cat /site/word").ok(), "one\n");
 }

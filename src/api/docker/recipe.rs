@@ -11,8 +11,6 @@ use rhai::{Array, Map};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// What `backup` writes on its images, and what of it a container made from one has.
-
 /// Everything that an inspect tells.
 const ALL: super::picked::Names = &[];
 
