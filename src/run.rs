@@ -3,6 +3,7 @@
 pub mod bar;
 mod cancel;
 pub mod out;
+pub mod owned;
 pub mod tape;
 pub mod text;
 
@@ -184,6 +185,21 @@ impl Places {
         }
         places
     }
+
+    /// Checks as root that nobody else can change the directory that `$MOYAI_STATE` names. Scripts are
+    /// checked where they are read, with every directory above them.
+    fn check(&self) -> Result<()> {
+        let named = std::env::var_os("MOYAI_STATE").is_some_and(|value| !value.is_empty());
+        if !named || !rustix::process::geteuid().is_root() {
+            return Ok(());
+        }
+        let sudo = std::env::var("SUDO_UID").ok().and_then(|uid| uid.parse().ok());
+        let path = std::path::absolute(&self.state).unwrap_or_else(|_| self.state.clone());
+        owned::check(&path, sudo).map_err(|error| {
+            let help = error.help.unwrap_or_default();
+            Error::usage(format!("$MOYAI_STATE is `{}`: {}", path.display(), error.message)).help(help)
+        })
+    }
 }
 
 /// What the command line decided about one run.
@@ -268,6 +284,7 @@ pub struct Run {
 impl Run {
     /// A run that starts now.
     pub fn new(options: Options) -> Result<Arc<Self>> {
+        options.places.check()?;
         let (record, replay) = (options.record.as_deref(), options.replay.as_deref());
         let begun = options.at.unwrap_or_else(Local::now);
         let tape = match (record, replay) {

@@ -45,7 +45,8 @@ fn read_secret(run: &Run, name: &str) -> Result<String> {
         return Err(Error::new(format!("read the secret `{}`: others may read it too", path.display()))
             .help(format!("chmod 600 {}", crate::process::quote(&path.to_string_lossy()))));
     }
-    let text = std::fs::read_to_string(&path).map_err(failed)?;
+    let text = crate::run::owned::read(&path).map_err(failed)?;
+    let text = String::from_utf8(text).map_err(|_| failed(std::io::Error::other("it is not UTF-8")))?;
     Ok(text.trim_end_matches(['\n', '\r']).to_owned())
 }
 

@@ -8,7 +8,7 @@ pub use plan::{change, plan_text};
 use super::text::{Lines, lines_of};
 use super::{Context, Fallible};
 use crate::process::{cause, quote};
-use crate::run::{Error, Result, Run};
+use crate::run::{Error, Result, Run, owned};
 use crate::store::replace::{self, explain};
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Engine, exported_module};
@@ -48,7 +48,7 @@ pub fn put(run: &Run, path: &Path, content: &[u8]) -> Result<bool> {
 pub fn read_bytes(path: &Path) -> Result<Vec<u8>> {
     let failed = |error: io::Error| explain("read", path, &error);
     let mut bytes = Vec::new();
-    File::open(path).map_err(failed)?.take(LIMIT + 1).read_to_end(&mut bytes).map_err(failed)?;
+    owned::open(path).map_err(failed)?.take(LIMIT + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > LIMIT {
         return Err(Error::new(format!("read `{}`: it is larger than 64 MiB", path.display()))
             .help("go through it with `file::lines(path)`"));
@@ -341,6 +341,27 @@ mod file {
     #[rhai_fn(return_raw)]
     pub fn is_dir(call: NativeCallContext, path: &str) -> Fallible<bool> {
         tell(&call, path, Some(false), || Ok(look(path)?.is_some_and(|found| found.is_dir())))
+    }
+
+    /// Checks that nobody but root (and who called sudo) can change where a path leads: each directory and
+    /// link on the way belongs to root and no one else can write to it. A sticky directory such as `/tmp`
+    /// may be on the way. `sshd` checks its files by the same rule (`StrictModes`).
+    ///
+    /// - `path`: the path; what does not exist of it is not checked.
+    ///
+    /// Errors: names the part that others can change, with the command that repairs it.
+    ///
+    /// ```rhai
+    /// file::is_roots("/etc");
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn is_roots(call: NativeCallContext, path: &str) -> Fallible<()> {
+        let run = &Context::of(&call).run;
+        let check = || {
+            let path = std::path::absolute(path).map_err(|error| explain("check", Path::new(path), &error))?;
+            owned::check(&path, std::env::var("SUDO_UID").ok().and_then(|uid| uid.parse().ok()))
+        };
+        Ok(run.told(&format!("file::is_roots {path}"), Some(()), check)?)
     }
 
     /// Whether it is a regular file: bash's `[ -f path ]`.

@@ -228,7 +228,7 @@ fn read(path: &Path, real: &Path, root: &Path) -> Result<Source> {
     if rustix::process::geteuid().is_root() {
         trusted(path, real, std::env::var("SUDO_UID").ok().and_then(|uid| uid.parse().ok()))?;
     }
-    let text = std::fs::read(real).map_err(|error| unreadable(path, &error))?;
+    let text = crate::run::owned::read(real).map_err(|error| unreadable(path, &error))?;
     let text = String::from_utf8(text).map_err(|error| {
         Error::usage(format!(
             "read the script `{}`: byte {} is not UTF-8",

@@ -2,7 +2,7 @@
 
 use crate::process::{self, Plan};
 use crate::run::{Error, Result, Run};
-use crate::store::state::State;
+use crate::store::state;
 use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -219,7 +219,7 @@ impl Read {
     /// # Errors
     /// When the state cannot be read.
     pub fn last(run: &Run) -> Result<Option<Self>> {
-        let kept = State::open(run)?.get(KEY)?.and_then(|text| serde_json::from_str::<Self>(&text).ok());
+        let kept = state::get(run, KEY)?.and_then(|text| serde_json::from_str::<Self>(&text).ok());
         Ok(kept.filter(|kept| kept.boot == boot_id()))
     }
 
@@ -238,7 +238,7 @@ impl Read {
         if run.options.dry_run || Self::last(run)?.as_ref() == Some(&read) {
             return Ok(());
         }
-        State::open(run)?.set(KEY, &serde_json::to_string(&read).unwrap_or_default())
+        state::set(run, KEY, &serde_json::to_string(&read).unwrap_or_default())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::process::{self, Plan};
 use crate::run::{Result, Run, exit};
-use crate::store::state::State;
+use crate::store::state;
 use chrono::Utc;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
@@ -51,8 +51,7 @@ struct Kept {
 /// When the run is cancelled, or a program cannot be started.
 pub fn query(run: &Run, listed: &HashMap<String, Vec<IpAddr>>) -> Result<HashMap<String, Answer>> {
     let now = Utc::now().timestamp();
-    let state = State::open(run)?;
-    let kept = state.get(KEY)?.and_then(|text| serde_json::from_str(&text).ok());
+    let kept = state::get(run, KEY)?.and_then(|text| serde_json::from_str(&text).ok());
     let kept: BTreeMap<String, Kept> = kept.unwrap_or_default();
     let of = |name: &str| kept.get(name).copied().unwrap_or_default();
     let waits = |name: &str| of(name).silent.is_some_and(|silent| (silent..silent + PAUSE).contains(&now));
@@ -107,7 +106,7 @@ pub fn query(run: &Run, listed: &HashMap<String, Vec<IpAddr>>) -> Result<HashMap
     // Names that nobody needs any more are forgotten.
     let text = serde_json::to_string(&keep).unwrap_or_default();
     if keep != kept && !run.options.dry_run {
-        state.set(KEY, &text)?;
+        state::set(run, KEY, &text)?;
     }
     Ok(answers)
 }

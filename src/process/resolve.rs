@@ -22,6 +22,12 @@ fn package(program: &str) -> Option<&'static str> {
     })
 }
 
+/// A `PATH` without its empty and relative entries: they would look for programs in the working
+/// directory, where others may have put them.
+pub fn absolute(path: &str) -> String {
+    path.split(':').filter(|entry| entry.starts_with('/')).collect::<Vec<_>>().join(":")
+}
+
 /// Finds the program of a stage.
 ///
 /// # Errors
@@ -46,7 +52,10 @@ pub fn resolve(stage: &Stage) -> Result<PathBuf> {
     }
     let set = stage.env.iter().find(|(name, _)| name == "PATH").map(|(_, value)| value.clone());
     let path = set.or_else(|| std::env::var("PATH").ok()).unwrap_or_default();
-    let path = if path.is_empty() { SYSTEM.to_owned() } else { format!("{path}:{SYSTEM}") };
+    let path = match absolute(&path) {
+        path if path.is_empty() => SYSTEM.to_owned(),
+        path => format!("{path}:{SYSTEM}"),
+    };
     let from = stage.dir.clone().or_else(|| std::env::current_dir().ok()).unwrap_or_else(|| Path::new("/").into());
     which::which_in(name, Some(path), from).map_err(|_| not_found(name))
 }
@@ -58,5 +67,30 @@ pub fn not_found(name: &str) -> Error {
         Some(package) => error.help(format!("on Debian: `apt install {package}`")),
         None if name.contains('/') => error,
         None => error.help("it is neither on PATH nor in /usr/sbin, /sbin or /usr/local"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_in_the_working_directory_is_not_found_through_path() {
+        use std::os::unix::fs::PermissionsExt;
+        assert_eq!(absolute(".:/usr/bin::bin:/bin:"), "/usr/bin:/bin");
+        assert_eq!(absolute(":."), "");
+        let directory = tempfile::tempdir().unwrap();
+        let planted = directory.path().join("planted-program");
+        std::fs::write(&planted, "#!/bin/sh\n").unwrap();
+        std::fs::set_permissions(&planted, std::fs::Permissions::from_mode(0o755)).unwrap();
+        for path in [".", "", ":", "./", "/usr/bin:.", "/usr/bin:"] {
+            let stage = Stage {
+                argv: vec!["planted-program".to_owned()],
+                dir: Some(directory.path().to_owned()),
+                env: vec![("PATH".to_owned(), path.to_owned())],
+                ..Stage::default()
+            };
+            assert!(resolve(&stage).is_err(), "{path}");
+        }
     }
 }

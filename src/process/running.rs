@@ -205,6 +205,7 @@ impl Running {
     /// # Errors
     /// When the run is cancelled meanwhile, or when the command prints more than 64 MiB.
     pub fn wait(mut self, run: &Run) -> Result<Outcome> {
+        let _shared = self.plan.interactive.then(|| run.cancel.share_terminal());
         let mut out = Vec::new();
         let mut kept = self.plan.keep.map(|limit| (limit, 0_u64, Context::new(&SHA256)));
         let mut through = self.passes().then(|| Passage::new(&self.plan));

@@ -5,7 +5,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io::Write;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
-use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -16,6 +16,10 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub struct Cancel {
     signal: Arc<AtomicUsize>,
+    /// The next INT or TERM ends the process at once.
+    armed: Arc<AtomicBool>,
+    /// The handler that arms at an INT, while there is one.
+    arming: Mutex<Option<signal_hook::SigId>>,
     /// The number of the error that standard output has failed with, or 0.
     closed: AtomicI32,
     wake: UnixStream,
@@ -61,6 +65,8 @@ impl Cancel {
         wake.set_nonblocking(true).map_err(socket)?;
         Ok(Self {
             signal: Arc::default(),
+            armed: Arc::default(),
+            arming: Mutex::default(),
             closed: AtomicI32::new(0),
             wake,
             waker,
@@ -72,6 +78,14 @@ impl Cancel {
     pub fn listen(&self) -> Result<()> {
         use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
         let failed = |error: std::io::Error| Error::new(format!("listen for signals: {error}"));
+        // A second INT or TERM ends the process at once, also while a system call hangs or what was
+        // deferred runs. The condition is registered first: handlers run in that order.
+        for signal in [SIGINT, SIGTERM] {
+            signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, self.armed.clone())
+                .map_err(failed)?;
+        }
+        signal_hook::flag::register(SIGTERM, self.armed.clone()).map_err(failed)?;
+        *lock(&self.arming) = Some(signal_hook::flag::register(SIGINT, self.armed.clone()).map_err(failed)?);
         for signal in [SIGINT, SIGTERM, SIGQUIT, SIGHUP] {
             // The number first: whoever is woken must find it.
             signal_hook::flag::register_usize(signal, self.signal.clone(), signal as usize).map_err(failed)?;
@@ -116,6 +130,15 @@ impl Cancel {
         *lock(&self.deadline)
     }
 
+    /// While an interactive program has the terminal, its INTs are not counted.
+    pub fn share_terminal(&self) -> Shared<'_> {
+        let arming = lock(&self.arming).take();
+        if let Some(id) = arming {
+            signal_hook::low_level::unregister(id);
+        }
+        Shared(self, arming.is_some())
+    }
+
     /// Forgets what has happened and sets a new limit, so that clean-up can run.
     pub fn clear(&self, limit: Option<Duration>) {
         self.signal.store(0, Ordering::SeqCst);
@@ -141,6 +164,20 @@ impl Cancel {
                 return Ok(());
             }
             wait_for(&[self.fd()], Some(left));
+        }
+    }
+}
+
+/// The terminal belongs to a program until this is dropped; see [`Cancel::share_terminal`].
+pub struct Shared<'a>(&'a Cancel, bool);
+
+impl Drop for Shared<'_> {
+    fn drop(&mut self) {
+        if self.1 {
+            self.0.armed.store(false, Ordering::SeqCst);
+            // Without the handler a second INT is waited for as the first was.
+            let again = signal_hook::flag::register(signal_hook::consts::SIGINT, self.0.armed.clone());
+            *lock(&self.0.arming) = again.ok();
         }
     }
 }

@@ -132,6 +132,23 @@ fn a_background_grandchild_that_holds_the_pipe_does_not_hold_the_script() {
 }
 
 #[test]
+fn a_second_int_or_term_ends_the_run_at_once_even_while_what_was_deferred_hangs() {
+    for (name, number) in [("INT", 2), ("TERM", 15)] {
+        let world = World::new();
+        world.script("test", "defer(|| { print(\"deferred\"); sleep(60); });\nprint(\"ready\");\nsleep(60);\n");
+        let mut child = world.command(["run", "test"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        for wanted in ["ready\n", "deferred\n"] {
+            let mut line = String::new();
+            out.read_line(&mut line).unwrap();
+            assert_eq!(line, wanted, "{name}");
+            std::process::Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status().unwrap();
+        }
+        assert_eq!(gave(&child.wait_with_output().unwrap()).code, 128 + number, "{name}");
+    }
+}
+
+#[test]
 fn signals_end_the_children_run_what_was_deferred_and_give_128_plus_n() {
     for (name, number) in [("INT", 2), ("TERM", 15), ("HUP", 1), ("QUIT", 3)] {
         for body in [

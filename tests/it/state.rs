@@ -3,6 +3,26 @@
 use crate::common::{World, gave};
 
 #[test]
+fn root_keeps_no_state_where_others_can_change_it() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    use std::os::unix::fs::{PermissionsExt, chown};
+    let world = World::new();
+    world.script("test", "state::set(\"a\", 1); print(state::get(\"a\", 0));");
+    std::fs::create_dir(world.path("state")).unwrap();
+    std::fs::set_permissions(world.path("state"), std::fs::Permissions::from_mode(0o777)).unwrap();
+    let err = world.moyai(["run", "test"]).failed(2);
+    assert!(err.contains("$MOYAI_STATE is") && err.contains("help: chmod go-w "), "{err}");
+    std::fs::set_permissions(world.path("state"), std::fs::Permissions::from_mode(0o700)).unwrap();
+    chown(world.path("state"), Some(4321), None).unwrap();
+    let err = world.moyai(["run", "test"]).failed(2);
+    assert!(err.contains("belongs to user 4321"), "{err}");
+    let sudo = world.command(["run", "test"]).env("SUDO_UID", "4321").output().unwrap();
+    assert_eq!(crate::common::gave(&sudo).ok(), "1\n");
+}
+
+#[test]
 fn of_a_thousand_updates_from_twenty_processes_at_once_none_is_lost() {
     let world = World::new();
     world.script("count", "for i in 0..50 { state::update(\"count\", 0, |n| n + 1); }");

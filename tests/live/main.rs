@@ -24,6 +24,7 @@ mod scripts;
 mod sites;
 mod status;
 mod systemd;
+mod trust;
 
 /// Whether an error has this sentence and, behind the line of the script, this next step.
 fn says(err: &str, sentence: &str, help: &str) -> bool {

@@ -231,7 +231,7 @@ impl Host {
         let mode = if file == "start" { 755 } else { 644 };
         self.sh(&format!(
             "docker create --name broken site:good >/dev/null && echo '{content}' >file && chmod {mode} file && docker cp file broken:/{file} &&
-             docker commit --change \"LABEL moyai.time=$(date +%FT%T%:z)\" --change 'LABEL moyai.version={tag}' broken site:{tag} && docker rm broken"
+             docker commit --change \"LABEL moyai.time=$(date +%FT%T%:z)\" --change 'LABEL moyai.version={tag}' broken site:{tag} && docker rm broken && \"$moyai\" run backups --adopt web"
         ))
         .ok();
     }

@@ -46,9 +46,18 @@ fn is_of(name: &str, starts: &[&str]) -> bool {
     starts.iter().any(|start| name.starts_with(start))
 }
 
-/// Returns whether this label makes another program count a container as its own.
+/// The labels that moyai itself gives to a backup's image.
+pub(super) const BACKUP: [&str; 3] = ["moyai.container", "moyai.time", "moyai.version"];
+
+/// Returns whether this label is believed only from the container itself and never from its image: those of
+/// compose and Swarm, and moyai's options, such as the commands in `moyai.backup.before`.
+pub(super) fn is_containers(name: &str) -> bool {
+    is_project(name) || (name.starts_with("moyai.") && !BACKUP.contains(&name))
+}
+
+/// Returns whether this label makes another program count a container as its own, or is an option of moyai.
 pub(super) fn is_identity(name: &str) -> bool {
-    is_project(name) || MANAGERS.iter().any(|start| name.starts_with(start))
+    is_containers(name) || MANAGERS.iter().any(|start| name.starts_with(start))
 }
 
 /// Returns the names of the labels of an inspected container that its backup must not have.
@@ -60,8 +69,8 @@ pub(super) fn identities(container: &Value) -> impl Iterator<Item = &str> {
     names.filter(|name| is_identity(name) && !name.contains(super::odd_in_label))
 }
 
-/// Returns whether a label of compose or Swarm was set when a container was made, and not inherited from
-/// its image. Both arguments are `Labels` of a Config.
+/// Returns whether such a label was set when a container was made: it is not empty, and not inherited from
+/// its image. The last two arguments are `Labels` of a Config.
 ///
 /// Compose sets all of its labels at once, and at least the image's id or the hash differs from those of any
 /// image. So where the image has some of them too, from a `docker commit`, one that differs tells.
@@ -69,16 +78,21 @@ pub(super) fn is_own(name: &str, container: &Value, image: Option<&Value>) -> bo
     // The image is gone only while something removes it by force. Then nothing is believed.
     let Some(image) = image else { return false };
     let is_set = |value: &Value| value.as_str().is_some_and(|value| !value.is_empty());
-    let Some(starts) = PROJECTS.iter().find(|starts| is_of(name, starts)) else { return false };
-    let group = container.as_object().into_iter().flatten().filter(|(name, _)| is_of(name, starts));
-    container.get(name).is_some_and(is_set)
-        && group.into_iter().any(|(name, value)| is_set(value) && image.get(name) != Some(value))
+    let differs = |name: &str, value: &Value| is_set(value) && image.get(name) != Some(value);
+    let Some(value) = container.get(name).filter(|value| is_set(value)) else { return false };
+    match PROJECTS.iter().find(|starts| is_of(name, starts)) {
+        Some(starts) => {
+            let mut group = container.as_object().into_iter().flatten().filter(|(name, _)| is_of(name, starts));
+            group.any(|(name, value)| differs(name, value))
+        }
+        None => differs(name, value),
+    }
 }
 
 /// Returns the id of the image of a container that has such labels, `None` for one without.
 pub(super) fn image_to_ask(container: &Value) -> Option<&str> {
     let labels = at(container, "/Config/Labels").and_then(Value::as_object)?;
-    let has = labels.iter().any(|(name, value)| is_project(name) && value.as_str() != Some(""));
+    let has = labels.iter().any(|(name, value)| is_containers(name) && value.as_str() != Some(""));
     has.then(|| text(container, "/Image"))
 }
 
@@ -92,11 +106,14 @@ mod tests {
         let labels = json!({
             "com.docker.compose.project": "shop", "com.docker.stack.namespace": "x", "traefik.enable": "true",
             "com.docker.compose.oneoff": "", "com.docker.compose.a b": "x",
-            "moyai.backup.before": "sync", "org.opencontainers.image.title": "shop", "com.docker.composed": "x",
+            "moyai.backup.before": "sync", "moyai.container": "shop", "org.opencontainers.image.title": "shop", "com.docker.composed": "x",
         });
         let container = json!({ "Config": { "Labels": labels } });
         let found: Vec<&str> = identities(&container).collect();
-        assert_eq!(found, ["com.docker.compose.project", "com.docker.stack.namespace", "traefik.enable"]);
+        assert_eq!(
+            found,
+            ["com.docker.compose.project", "com.docker.stack.namespace", "traefik.enable", "moyai.backup.before"]
+        );
     }
 
     #[test]

@@ -10,7 +10,6 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// Where the label of a container stands that only proves a backup: no name, no start, no backup
 /// is its due, whatever script asks.
-const PROOF: &str = "/Config/Labels/moyai.proves";
 /// The networks that every engine has and that nobody else can make, and their drivers.
 const PREDEFINED: [(&str, &str); 3] = [("bridge", "bridge"), ("host", "host"), ("none", "null")];
 
@@ -166,8 +165,19 @@ pub fn containers(run: &Run, all: bool) -> Result<Array> {
     let images: HashMap<&str, &Value> = images.iter().map(|image| (text(image, "/Id"), image)).collect();
     // A container that vanished between the two calls is in the rows only.
     let found = rows.iter().filter_map(|row| Some((row, containers.get(text(row, "/ID"))?)));
-    let found = found.filter(|(_, full)| (all || is_up(full)) && at(full, PROOF).is_none());
+    // An image with this label hides none of its containers.
+    let copies = |full: &Value| {
+        let (all, inherited) = of_image(full, &images);
+        identity::is_own("moyai.proves", all, inherited)
+    };
+    let found = found.filter(|(_, full)| (all || is_up(full)) && !copies(full));
     Ok(found.map(|(row, full)| container(text(row, "/Status"), full, &containers, &drivers, &images).into()).collect())
+}
+
+/// The labels of a container and, unless it is gone, of its image.
+fn of_image<'a>(full: &'a Value, images: &HashMap<&str, &'a Value>) -> (&'a Value, Option<&'a Value>) {
+    let labels = |of: &'a Value| at(of, "/Config/Labels").unwrap_or(&Value::Null);
+    (labels(full), images.get(text(full, "/Image")).map(|image| labels(image)))
 }
 
 /// A container for a script.
@@ -181,9 +191,8 @@ fn container(
     let image = text(full, "/Config/Image");
     let image_id = text(full, "/Image");
     let mut own = labels(full);
-    let all = at(full, "/Config/Labels").unwrap_or(&Value::Null);
-    let inherited = images.get(image_id).map(|image| at(image, "/Config/Labels").unwrap_or(&Value::Null));
-    own.retain(|name, _| !identity::is_project(name) || identity::is_own(name, all, inherited));
+    let (all, inherited) = of_image(full, images);
+    own.retain(|name, _| !identity::is_containers(name) || identity::is_own(name, all, inherited));
     let (repository, tag) = repository(image, image_id);
     let health = Some(text(full, "/State/Health/Status")).filter(|health| *health != "none").unwrap_or_default();
     let mounts = full.get("Mounts").and_then(Value::as_array).into_iter().flatten().map(|mount| {

@@ -11,9 +11,6 @@ use rhai::{Array, Map};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// What `backup` writes on its images, and what of it a container made from one has.
-const BACKUP_LABELS: [&str; 3] = ["moyai.container", "moyai.time", "moyai.version"];
-
 /// Everything that an inspect tells.
 const ALL: super::picked::Names = &[];
 
@@ -410,13 +407,13 @@ impl Recipe {
         }
         for (name, value) in config["Labels"].as_object().into_iter().flatten() {
             let has = |config: &Value| config["Labels"].get(name) == Some(value);
-            // What only the image said of compose or Swarm was never believed. A backup has the others emptied.
-            let asked = if labels::is_project(name) {
+            // What only the image said of compose, Swarm or moyai was never believed. A backup has the others emptied.
+            let asked = if labels::is_containers(name) {
                 is_empty(value) || labels::is_own(name, &config["Labels"], Some(&around.own["Labels"]))
             } else {
                 !has(&around.own) || around.image["Labels"].get(name).is_some_and(|value| value == "")
             };
-            if asked && !has(&around.image) && !BACKUP_LABELS.contains(&&**name) {
+            if asked && !has(&around.image) && !labels::BACKUP.contains(&&**name) {
                 self.option("--label", format!("{name}={}", shown(value)));
             }
         }

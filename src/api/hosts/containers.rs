@@ -60,8 +60,9 @@ impl Container {
         // The container of `docker compose run` serves nobody.
         let serves = !label("oneoff").is_some_and(|oneoff| oneoff.eq_ignore_ascii_case("true"));
         let mut replica_of = None;
-        if let Some(service) = label("service").filter(|_| serves) {
-            if let Some(project) = label("project") {
+        // The labels may be the image maker's: a dot in one would name a host of the internet.
+        if let Some(service) = label("service").filter(|service| serves && !service.contains('.')) {
+            if let Some(project) = label("project").filter(|project| !project.contains('.')) {
                 further.insert(format!("{service}.{project}"));
                 replica_of = Some((project, service.clone()));
             }

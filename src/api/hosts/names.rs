@@ -688,6 +688,11 @@ mod tests {
         assert_eq!(read(&text(empty, "")), "");
         let without = r#""com.docker.compose.project": "", "com.docker.compose.service": "web""#;
         assert_eq!(read(&text(without, "")), "web");
+        // No label gives this host a name of the internet.
+        let dotted = r#""com.docker.compose.project": "blog", "com.docker.compose.service": "deb.debian.org""#;
+        assert_eq!(read(&text(dotted, "")), "");
+        let dotted = r#""com.docker.compose.project": "debian.org", "com.docker.compose.service": "deb""#;
+        assert_eq!(read(&text(dotted, "")), "deb");
         assert_eq!(read(r#"#{name: "blog", state: "running", networks: []}"#), "");
     }
 }
