@@ -8,8 +8,6 @@ use rhai::{Array, Dynamic, Map};
 use serde_json::Value;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-/// Where the label of a container stands that only proves a backup: no name, no start, no backup
-/// is its due, whatever script asks.
 /// The networks that every engine has and that nobody else can make, and their drivers.
 const PREDEFINED: [(&str, &str); 3] = [("bridge", "bridge"), ("host", "host"), ("none", "null")];
 
@@ -165,7 +163,8 @@ pub fn containers(run: &Run, all: bool) -> Result<Array> {
     let images: HashMap<&str, &Value> = images.iter().map(|image| (text(image, "/Id"), image)).collect();
     // A container that vanished between the two calls is in the rows only.
     let found = rows.iter().filter_map(|row| Some((row, containers.get(text(row, "/ID"))?)));
-    // An image with this label hides none of its containers.
+    // A container that only verifies a backup gets no name, no start and no backup, whatever script asks. An
+    // image with this label hides none of its containers.
     let copies = |full: &Value| {
         let (all, inherited) = of_image(full, &images);
         identity::is_own("moyai.proves", all, inherited)
