@@ -31,7 +31,7 @@ pub const PROGRAMS: &[&str] = &[
     "slogin", "socat", "tmux", "watch", "xargs", "xterm",
 ];
 /// Programs whose standard input is the text of a program, also with operands.
-pub const STDIN: &[&str] = &["at", "batch", "dc", "ed", "ex", "make", "mariadb", "mysql", "psql", "sqlite3"];
+pub const STDIN: &[&str] = &["at", "batch", "crontab", "dc", "ed", "ex", "make", "mariadb", "mysql", "psql", "sqlite3"];
 /// Commands whose words are never a command: a name such as `sh` among them is only text.
 pub const DATA: &[&str] = &[
     "[",

@@ -131,6 +131,7 @@ fn a_value_that_bash_or_a_command_evaluates_is_refused() {
         "echo @ | sudo bash -s",
         "echo @ | docker exec -i c sh",
         "printf %s @ | at now",
+        "echo @ | crontab -",
         "echo @ | psql shop",
         "cat @ | python3 -",
         "bash <<< @",
