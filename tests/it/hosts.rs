@@ -277,10 +277,10 @@ fn a_kill_at_any_moment_leaves_the_old_file_or_the_new() {
     );
     let (mut seen, mut round) = ([0; 3], 0);
     // On a busy machine more rounds, and later kills, until both files were seen.
-    while round < 50 || (round < 500 && seen[1..].contains(&0)) {
+    while round < 50 || (round < 1000 && seen[1..].contains(&0)) {
         let mut child = world.command(["run", "test"]).spawn().unwrap();
         // Spread over the start and the first few updates without a pattern.
-        let spread = 120_000 * (1 + round / 50);
+        let spread = 120_000 * (1 + round / 10);
         std::thread::sleep(Duration::from_micros(10_000 + round * 7_919 % spread));
         round += 1;
         child.kill().unwrap();
