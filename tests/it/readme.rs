@@ -237,6 +237,9 @@ fn every_command_that_needs_an_engine_gives_what_is_shown() {
             "moyai run restore blog yesterday" => {
                 "moyai run --at \"$(date -d yesterday +%F) 03:00\" backup blog; moyai run hosts-sync"
             }
+            "moyai run -n hosts-sync" => {
+                "echo 'server { location / { proxy_pass http://blog; } }' >/etc/nginx/conf.d/blog.conf"
+            }
             "moyai run -n backup" | "moyai run backup --prove" => "docker rm -f shop",
             "moyai run prove blog Mon" => "moyai run backup blog --tag Mon",
             "moyai run --replay night hosts-sync" => "moyai run --record night hosts-sync; docker rm -f blog shop",

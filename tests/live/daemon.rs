@@ -99,7 +99,8 @@ fn a_reload_that_fails_is_tried_again_until_nginx_can_read_its_files() {
 #[ignore = "needs a private host: tests/run"]
 fn on_a_full_disk_the_rules_run_and_it_is_said_once() {
     let mut host = Host::new();
-    host.sh("mkdir -p state && mount -t tmpfs -o size=16k tmpfs state && cat /dev/zero >state/full; true").ok();
+    host.sh("mkdir -p state && mount -t tmpfs -o size=16k,mode=700 tmpfs state && cat /dev/zero >state/full; true")
+        .ok();
     daemon(&mut host, "every(\"0 4 1 1 *\", \"gone\");\non(\"container start\", \"hosts-sync\");");
     host.run("blog", "");
     host.until(30, "grep -q ' blog$' /etc/hosts");

@@ -417,7 +417,7 @@ fn the_lines_of_the_configuration_bring_a_backup_elsewhere() {
             assert_eq!(host.sh("docker run --rm base:v1 cat /word").ok(), format!("{word}\n"), "{back}");
         }
     }
-    let open = host.sh("find /opt/nas/web /opt/restic \"$MOYAI_STATE\"/backups -perm /077").ok();
+    let open = host.sh("find /opt/nas/web /opt/restic -perm /077").ok();
     assert_eq!(open, "", "others can read these");
 }
 

@@ -69,7 +69,8 @@ fn a_dry_run_of_any_script_changes_nothing_and_its_lines_do_the_work() {
         "const SITES = #{ \"http://127.0.0.1:1/\": \"x\" }; const TELL = [\"/opt/tw\"]; const REPORT = \"always\";",
     );
     host.script("--at 2026-11-23 backup web").ok();
-    host.sh("rm -r \"$MOYAI_STATE\" /opt/told").ok();
+    // A new state, but for the record of the backups.
+    host.sh("cd \"$MOYAI_STATE\" && mv state/backup.made.json /opt && rm -r * /opt/told && mkdir state && mv /opt/backup.made.json state").ok();
     for nginx in ["", "nginx; started"] {
         host.sh(nginx).ok();
         let before = host.snapshot();
@@ -176,13 +177,14 @@ fn names_follow_the_containers_and_nginx_follows_the_names() {
     assert_eq!((gave.out.as_str(), gave.err.as_str(), gave.code), ("", "", 0));
     host.unchanged(&before, "");
 
-    // Someone broke the configuration: the names are facts all the same, and nginx runs on.
-    host.sh("docker stop shop; echo 'sever {' >/etc/nginx/conf.d/broken.conf").ok();
+    // Somebody broke the configuration: the names are written all the same, and nginx runs on.
+    host.sh("docker stop web shop; docker start shop; docker start web; echo 'sever {' >/etc/nginx/conf.d/broken.conf")
+        .ok();
     let gave = host.script("hosts-sync");
-    assert_eq!(gave.out, "- 172.17.0.3 shop\n");
+    assert_eq!(gave.out, "- 172.17.0.3 shop\n- 172.17.0.2 web\n+ 172.17.0.2 shop\n+ 172.17.0.3 web\n");
     let err = gave.failed(1);
     assert!(err.contains("reload nginx: unknown directive \"sever\" in /etc/nginx/conf.d/broken.conf:1"), "{err}");
-    assert!(!host.sh("cat /etc/hosts").ok().contains("shop"));
+    assert!(host.sh("cat /etc/hosts").ok().contains("172.17.0.3 web\n"));
     assert_eq!(host.sh(WORKERS).ok(), first);
     // Nothing changed since, but the reload is still owed.
     host.script("hosts-sync").failed(1);
@@ -190,6 +192,11 @@ fn names_follow_the_containers_and_nginx_follows_the_names() {
     assert_eq!(host.script("hosts-sync").ok(), "");
     let second = host.sh(WORKERS).ok();
     assert!(first.lines().all(|pid| !second.contains(pid)), "{first}{second}");
+
+    // A name that nginx does not use: no reload.
+    host.sh("docker stop shop").ok();
+    assert_eq!(host.script("hosts-sync").ok(), "- 172.17.0.2 shop\n");
+    assert_eq!(host.sh(WORKERS).ok(), second);
 
     // A half of the block is somebody's mistake, and not ours to mend.
     host.sh("cp -p /etc/hosts /opt/whole; sed -i '/^# END moyai/d' /etc/hosts; cp /etc/hosts /opt/half").ok();
@@ -199,7 +206,7 @@ fn names_follow_the_containers_and_nginx_follows_the_names() {
 
     // The last one goes: the file is as it was in the beginning.
     host.sh("docker stop web; rm /etc/nginx/conf.d/web.conf").ok();
-    assert_eq!(host.script("hosts-sync").ok(), "- 172.17.0.2 web\n");
+    assert_eq!(host.script("hosts-sync").ok(), "- 172.17.0.3 web\n");
     assert_eq!(host.sh("cat /etc/hosts").ok(), original);
 
     // A host without nginx gets its names all the same.
@@ -600,6 +607,7 @@ fn a_demo_that_is_killed_half_way_leaves_nothing() {
 fn without_an_engine_each_script_ends_in_one_sentence_and_changes_nothing() {
     let mut host = Host::new();
     host.run("web", QUICK);
+    host.sh("nginx; started").ok();
     host.script("hosts-sync").ok();
     host.script("backup web --tag v1").ok();
     let files = "sha256sum /etc/hosts; stat -c '%i %y' /etc/hosts; pgrep -x nginx";
