@@ -441,8 +441,7 @@ fn daemon(table: &mut Table, folder: &Path) {
     command.env("MOYAI_SCRIPTS", &scripts).env("PATH", &path).stdin(Stdio::null()).stderr(Stdio::null());
     let mut daemon = command.spawn().expect("start the daemon");
     let hosts = Path::new("/etc/hosts");
-    // The first look, with nginx.
-    bash(folder, "until pgrep nginx; do sleep 0.1; done");
+    bash(folder, "nginx; until pgrep nginx; do sleep 0.1; done");
     let inspect = || run(Command::new("docker").args(["network", "inspect", "bridge"]));
     let names = "from `docker start` to its name / docker network inspect";
     table.row(names, ratio(15, || until_named(hosts, "late"), inspect), 3.5, "");
