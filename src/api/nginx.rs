@@ -172,7 +172,7 @@ mod nginx {
     ///
     /// Returns true or false; false on a host without nginx.
     ///
-    /// Errors: when nginx does not tell where it keeps its files.
+    /// Errors: when nginx does not say where it keeps its files.
     ///
     /// ```rhai
     /// let alive = || if nginx::installed() && !nginx::running() { warn("nginx is down"); };
@@ -209,7 +209,7 @@ mod nginx {
     ///
     /// Returns a string, or `()` while nginx runs, may be started, or is not installed.
     ///
-    /// Errors: when nginx does not tell where it keeps its files, or systemd does not answer.
+    /// Errors: when nginx does not say where it keeps its files, or systemd does not answer.
     ///
     /// ```rhai
     /// let why = || { let why = nginx::stopped(); if why != () { warn(why); } };
@@ -292,7 +292,7 @@ mod nginx {
     /// Returns an array of `#{server, upstream, port, file, line, listen}`. `server` has the
     /// `server_name`s with spaces between, or `upstream NAME` for a block that no server uses.
     /// `upstream` is the name in a `proxy_pass` (or another `..._pass`) without its port; each name of an
-    /// `upstream` block has a row of its own. `port` is where nginx asks it in plain http, else `()`.
+    /// `upstream` block has an entry of its own. `port` is where nginx asks it in plain http, else `()`.
     /// `file` and `line` say where the name is. `listen` has `#{address, tls, default}` for each way to ask
     /// the server from this host over http, such as `"127.0.0.1:80"`. Sockets and names from variables
     /// are left out.
@@ -381,7 +381,7 @@ mod nginx {
     ///
     /// The location is chosen as nginx does it, through `try_files`, `error_page`, `rewrite` and
     /// redirects to a server of this host. Files are taken to be absent, so that the application
-    /// behind them answers; a condition on something that only a request has does not hold.
+    /// answers. A condition on something that only a request has is taken to be false.
     ///
     /// - `urls`: an array of addresses.
     ///

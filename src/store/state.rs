@@ -68,7 +68,7 @@ pub fn get(run: &Run, name: &str) -> Result<Option<String>> {
     }
 }
 
-/// Reads a regular file. A FIFO or a device that stands in its place is not waited for.
+/// Reads a regular file. A FIFO or a device in its place is refused and never waited for.
 fn read(path: &Path) -> std::io::Result<String> {
     let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOFOLLOW;
     let file = File::options().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;

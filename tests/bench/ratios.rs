@@ -609,12 +609,13 @@ fn state(table: &mut Table, folder: &Path) {
     table.aside("  seconds that they took", seconds);
 }
 
-/// Ten containers that have each written 20 MB since the last backup.
-fn backup(table: &mut Table, folder: &Path) {
-    let scripts = folder.join("backup-scripts");
-    fs::create_dir(&scripts).expect("make a folder");
-    fs::set_permissions(&scripts, fs::Permissions::from_mode(0o700)).expect("close the folder");
-    let policy = "fn backup_ref(c, when) { `own.${c.name}:${when}` }\nconst STAYS_FREE = 0;\n";
+/// Starts ten containers, `saved1` and so on, and nothing else; returns a directory of scripts with this
+/// configuration.
+fn ten(folder: &Path, directory: &str, config: &str) -> PathBuf {
+    let scripts = folder.join(directory);
+    fs::create_dir(&scripts).expect("make a directory");
+    fs::set_permissions(&scripts, fs::Permissions::from_mode(0o700)).expect("close the directory");
+    let policy = format!("fn backup_ref(c, when) {{ `own.${{c.name}}:${{when}}` }}\nconst STAYS_FREE = 0;\n{config}");
     fs::write(scripts.join("config.rhai"), policy).expect("write the configuration");
     bash(folder, "docker ps --all --quiet | xargs --no-run-if-empty docker rm --force");
     bash(
@@ -624,6 +625,12 @@ fn backup(table: &mut Table, folder: &Path) {
              for i in {{1..{SAVED}}}; do docker run --detach --name saved$i base:1 /bin/busybox sleep 3600; done"
         ),
     );
+    scripts
+}
+
+/// Ten containers that have each written 20 MB since the last backup.
+fn backup(table: &mut Table, folder: &Path) {
+    let scripts = ten(folder, "backup-scripts", "");
     let fresh = || {
         let write = "/bin/busybox dd if=/dev/urandom of=/file bs=1M count=20";
         bash(folder, &format!("for i in {{1..{SAVED}}}; do docker exec saved$i {write}; done; sync"));
@@ -662,19 +669,7 @@ fn backup(table: &mut Table, folder: &Path) {
 
 /// Verification of ten containers, two at a time, and the plain start of these ten, two at a time.
 fn verify(table: &mut Table, folder: &Path) {
-    let scripts = folder.join("verify-scripts");
-    fs::create_dir(&scripts).expect("make a folder");
-    fs::set_permissions(&scripts, fs::Permissions::from_mode(0o700)).expect("close the folder");
-    let policy = "fn backup_ref(c, when) { `own.${c.name}:${when}` }\nconst STAYS_FREE = 0;\nconst SITES = [];\nconst PROOF_STAYS = 0;\n";
-    fs::write(scripts.join("config.rhai"), policy).expect("write the configuration");
-    bash(folder, "docker ps --all --quiet | xargs --no-run-if-empty docker rm --force");
-    bash(
-        folder,
-        &format!(
-            "{IMAGE}
-             for i in {{1..{SAVED}}}; do docker run --detach --name saved$i base:1 /bin/busybox sleep 3600; done"
-        ),
-    );
+    let scripts = ten(folder, "verify-scripts", "const SITES = [];\nconst PROOF_STAYS = 0;\n");
     let moyai = |words: &[&str]| run(moyai(folder, words).env("MOYAI_SCRIPTS", &scripts));
     moyai(&["run", "backup", "--tag", "v"]);
     let verified = || {

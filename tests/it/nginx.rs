@@ -184,7 +184,7 @@ fn a_site_belongs_where_the_configuration_looks() {
     }
     for name in ["", ".hidden", "../x", "a/b"] {
         let err = world.run_with_bin(&[], &format!("nginx::place(\"{name}\");")).failed(1);
-        assert!(err.contains("that is no file's name"), "{err}");
+        assert!(err.contains("that is not a valid file name"), "{err}");
     }
 }
 

@@ -387,7 +387,7 @@ fn what_stands_in_the_way_of_a_restore_leaves_everything_as_it_was() {
     }
     host.sh("\"$moyai\" run --at 2026-11-23 backup web").ok();
     let err = host.sh("\"$moyai\" run --at '2026-11-30 09:00' restore web Mon").failed(1);
-    assert!(err.contains("base:Mon is 7 days old; with --force it is restored all the same"), "{err}");
+    assert!(err.contains("base:Mon is 7 days old; --force restores it anyway"), "{err}");
     host.sh("docker tag base:Mon base:Tue").ok();
     let err = host.sh("\"$moyai\" run --at 2026-11-25 restore web Tue").failed(1);
     assert!(err.contains("base:Tue is of Mon 2026-11-23; with --force"), "{err}");

@@ -73,7 +73,7 @@ pub(super) fn identities(container: &Value) -> impl Iterator<Item = &str> {
 /// its image. The last two arguments are `Labels` of a Config.
 ///
 /// Compose sets all of its labels at once, and at least the image's id or the hash differs from those of any
-/// image. So where the image has some of them too, from a `docker commit`, one that differs tells.
+/// image. An image can have some of them too, from a `docker commit`: one value that differs is enough.
 pub(super) fn is_own(name: &str, container: &Value, image: Option<&Value>) -> bool {
     // The image is gone only while something removes it by force. Then nothing is believed.
     let Some(image) = image else { return false };

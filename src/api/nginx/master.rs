@@ -348,7 +348,7 @@ fn is_newer_than(path: &str, start: u64) -> Result<bool> {
 /// Whether nginx runs; false on a host without it.
 ///
 /// # Errors
-/// When nginx does not tell where it keeps its files.
+/// When nginx does not say where it keeps its files.
 pub fn is_running(context: &Context) -> Result<bool> {
     let Some(layout) = Layout::of(context)? else { return Ok(false) };
     Ok(layout.master(&config::read(&layout.conf).unwrap_or_default()).is_some())

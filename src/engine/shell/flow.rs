@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Stands for the positional parameters.
+/// The name under which the positional parameters are followed.
 pub const POSITIONAL: &str = "$@";
 
 /// What a line assigns to which variable, and what it evaluates.

@@ -49,7 +49,7 @@ pub fn commands(segments: &[Segment<'_>], values: &[Value]) -> Result<Vec<Vec<St
     walk.text(&joined(segments, &walk.prefix))
         .map_err(|error| format!("moyai cannot read this line of bash: {error}"))?;
     if let Some(what) = walk.compound {
-        return Err(format!("moyai cannot tell whether a line of bash with {what} only reads"));
+        return Err(format!("moyai does not know whether a line of bash with {what} only reads"));
     }
     let mut commands = Vec::new();
     for simple in &walk.commands {

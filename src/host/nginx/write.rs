@@ -5,15 +5,15 @@ use super::glob;
 use crate::run::{Error, Result};
 use std::path::{Path, PathBuf};
 
-/// Where the file of a new site belongs, and the link to it where the layout has one: `folder` is
-/// the main file's, to which includes are relative.
+/// Returns where the file of a new site belongs, and the link to it if the layout has one. `folder` is
+/// the directory of the main file: patterns of `include` are relative to it.
 ///
 /// # Errors
 /// When no include of the http block would read a file of that name.
 pub fn place(config: &Config, folder: &Path, name: &str) -> Result<(PathBuf, Option<PathBuf>)> {
     if name.is_empty() || name.starts_with('.') || name.contains(['/', '\0']) {
         return Err(Error::new(format!(
-            "find the place of the site `{}`: that is no file's name",
+            "find the place of the site `{}`: that is not a valid file name",
             name.escape_debug()
         )));
     }
@@ -38,7 +38,10 @@ pub fn place(config: &Config, folder: &Path, name: &str) -> Result<(PathBuf, Opt
     };
     spots.iter().find_map(available).or_else(|| spots.first().map(|file| (file.clone(), None))).ok_or_else(|| {
         Error::new(format!("find the place of the site `{name}`: no include in nginx's http block would read its file"))
-            .help(format!("write `include {}/conf.d/*.conf;` into the block, and make that folder", folder.display()))
+            .help(format!(
+                "write `include {}/conf.d/*.conf;` into the block, and make that directory",
+                folder.display()
+            ))
     })
 }
 
