@@ -21,7 +21,8 @@ pub const GENERATIONS: [(&str, &str, &str); 4] = [
 const WAITS: &str = r#"
 workers() { pgrep -P "$(cat /run/nginx.pid)" -f '^nginx: worker process( is shutting down)?$'; }
 wait_for() { for _ in {1..1200}; do "$@" && return; sleep 0.05; done; echo "waited in vain: $*" >&2; return 1; }
-is_settled() { workers >/dev/null 2>&1 && ! pgrep -f '^nginx: worker process is shutting' >/dev/null; }
+wanted() { local n; n=$(sed -n 's/^worker_processes *\(.*\);.*/\1/p' /etc/nginx/nginx.conf); [ "$n" = auto ] && nproc || echo "${n:-1}"; }
+is_settled() { [ "$(workers 2>/dev/null | wc -l)" -ge "$(wanted)" ] && ! pgrep -f '^nginx: worker process is shutting' >/dev/null; }
 started() { wait_for is_settled; }
 is_stopped() { ! pgrep -x nginx >/dev/null; }
 stopped() { wait_for is_stopped; }

@@ -52,7 +52,7 @@ fn a_worker_that_died_and_came_back_knows_nothing_new() {
         "sed -i 's/worker_processes .*/worker_processes 2;/' /etc/nginx/nginx.conf; nginx; started; touch /etc/hosts",
     )
     .ok();
-    host.sh(&format!("sleep 0.05; kill -9 $({{ {WORKERS}; }} | head -1); sleep 0.2")).ok();
+    host.sh(&format!("died=$({{ {WORKERS}; }} | head -1); kill -9 $died; has_ended() {{ [ ! -e /proc/$died ]; }}; wait_for has_ended; started")).ok();
     assert_eq!(host.moyai("print(nginx::older_than(\"/etc/hosts\"));").ok(), "true\n");
 }
 

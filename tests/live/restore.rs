@@ -390,7 +390,7 @@ fn what_stands_in_the_way_of_a_restore_leaves_everything_as_it_was() {
     assert!(err.contains("base:Mon is 7 days old; --force restores it anyway"), "{err}");
     host.sh("docker tag base:Mon base:Tue").ok();
     let err = host.sh("\"$moyai\" run --at 2026-11-25 restore web Tue").failed(1);
-    assert!(err.contains("base:Tue is of Mon 2026-11-23; with --force"), "{err}");
+    assert!(err.contains("base:Tue is of Mon 2026-11-23; --force restores it anyway"), "{err}");
     assert_eq!(host.names(), ["other", "web"]);
     host.sh("\"$moyai\" run --at 2026-11-25 restore web Tue --force; docker ps -a --filter name=web.old --quiet | xargs docker rm").ok();
 
@@ -497,8 +497,12 @@ fn work_in_a_container_has_a_way_back() {
         err.contains("web is not well: ") && err.contains("the way back is: moyai run restore web before-web"),
         "{err}"
     );
-    // On a terminal it asks.
-    let asked = host.sh("\"$moyai\" run restore web before-web; (sleep 3; echo 'busybox rm /start; exit'; sleep 5; echo y; sleep 12) | timeout 60 script -qec '\"$moyai\" run maintain web' /dev/null");
+    // On a terminal it asks. Each line is typed when what it answers is there.
+    host.sh("\"$moyai\" run restore web before-web").ok();
+    let asked = host.sh("typed() { wait_for grep -q \"$1\" screen && echo \"$2\"; }
+         >screen
+         { typed '# ' 'busybox rm /start; exit'; typed 'y/N' y; wait_for grep -Eq 'web runs from|error' screen; } |
+             script -qefc '\"$moyai\" run maintain web' screen");
     assert!(asked.out.contains("back to how it was before (moyai run restore web before-web)? [y/N]"), "{asked:?}");
     assert!(asked.out.contains("web runs from site:before-web"), "{asked:?}");
     host.sh("docker exec web busybox test -e /start").ok();

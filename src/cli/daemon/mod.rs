@@ -481,7 +481,9 @@ impl Service {
             Ok(rules) => {
                 self.take(rules);
                 self.remember();
-                self.voice.say(INFO, &format!("the rules were read anew: {}", count(self.tasks.len())));
+                // A rule that has gone may still wait for its run to end.
+                let rules = self.tasks.iter().filter(|task| !task.gone).count();
+                self.voice.say(INFO, &format!("the rules were read anew: {}", count(rules)));
             }
             Err(error) => {
                 self.voice.say(ERROR, &engine::report::render(&error, false));
