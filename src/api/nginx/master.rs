@@ -79,8 +79,8 @@ impl Layout {
     }
 }
 
-/// Waits until a new generation of workers runs, and until the old ones take no more requests or
-/// [`nginxd::GRACE`] is over; returns all workers and the start of the new ones.
+/// Waits until a new generation of workers runs, and until all of it is there and the old ones take no more
+/// requests or [`nginxd::GRACE`] is over; returns all workers and the start of the new ones.
 fn new_workers(
     run: &Run,
     layout: &Layout,
@@ -96,9 +96,10 @@ fn new_workers(
         let now = layout.master(config).map(workers).unwrap_or_default();
         let replaced = nginxd::is_new_generation(before, &now, wanted);
         let since = if replaced { new_since.get_or_insert_with(Instant::now).elapsed() } else { Duration::ZERO };
-        if replaced && (since > nginxd::GRACE || !now.iter().any(|worker| before.contains(worker))) {
-            let new = now.iter().filter(|worker| !before.contains(worker));
-            let start = new.map(|worker| worker.start).min().unwrap_or_default();
+        let (old, new): (Vec<&Worker>, Vec<&Worker>) = now.iter().partition(|worker| before.contains(worker));
+        // One that is not seen yet would be taken for somebody else's reload later.
+        if replaced && (since > nginxd::GRACE || (old.is_empty() && new.len() >= wanted)) {
+            let start = new.iter().map(|worker| worker.start).min().unwrap_or_default();
             return Ok(Some((now, start)));
         }
         if !replaced && begun.elapsed() > nginxd::LIMIT {
