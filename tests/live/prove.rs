@@ -300,10 +300,15 @@ fn a_year_of_two_containers_of_one_image_has_each_day_its_tags_and_nothing_else(
         host.sh(&format!("docker run -d --name {name} --stop-signal KILL base:1 /bin/sh -c 'while :; do /bin/busybox dd if=/dev/urandom of=/file bs=400k count=1 conv=notrunc 2>/dev/null; /bin/busybox sleep 0.3; done'")).ok();
     }
     let before = used(&mut host);
-    let days = host.sh("seq 0 364 | sed 's/.*/2026-03-10 & days/' | date -f - '+%F %d %a %b' | while read -r day rest; do
+    // From 10 March. A day takes seconds, and Docker 20 shows them all: the others have two firsts of a month,
+    // and the year with MOYAI_TEST_YEAR=1.
+    let is_short = std::env::var_os("MOYAI_TEST_YEAR").is_none()
+        && std::env::var("MOYAI_TEST_HOST").is_ok_and(|name| name != "docker-20");
+    let (number, months) = if is_short { (60, 3) } else { (365, 12) };
+    let days = host.sh(&format!("seq 0 {} | sed 's/.*/2026-03-10 & days/' | date -f - '+%F %d %a %b' | while read -r day rest; do
         \"$moyai\" run --at \"$day 03:00\" backup >/dev/null || exit 1
-        echo \"$day $rest $(docker images --all --no-trunc --format '{{.Repository}}:{{.Tag}}={{.ID}}' | grep -v ^base:1= | tr '\\n' ' ')\"
-    done");
+        echo \"$day $rest $(docker images --all --no-trunc --format '{{{{.Repository}}}}:{{{{.Tag}}}}={{{{.ID}}}}' | grep -v ^base:1= | tr '\\n' ' ')\"
+    done", number - 1));
     assert_eq!(days.code, 0, "{}", days.err);
     let mut want: BTreeMap<String, String> = BTreeMap::new();
     let mut count = 0;
@@ -329,7 +334,7 @@ fn a_year_of_two_containers_of_one_image_has_each_day_its_tags_and_nothing_else(
         assert_eq!(images, want, "{date}");
         count += 1;
     }
-    assert_eq!((count, want.len()), (365, 2 * (7 + 12)));
+    assert_eq!((count, want.len()), (number, 2 * (7 + months)));
     // On the disk is a layer for each tag, and what the daemon writes for each image. The containerd
     // image store has each layer twice, packed and unpacked, and removes what is unused a little later.
     let layers = if host.keeps_layers_twice() { 2.0 } else { 1.0 };
