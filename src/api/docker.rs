@@ -9,6 +9,7 @@ mod list;
 mod memory;
 mod picked;
 mod recipe;
+mod source;
 
 pub use list::containers;
 
