@@ -124,7 +124,7 @@ fn listed(source: &Source<'_>, all: bool) -> Result<Array> {
     let rows = source.rows(all)?;
     let ids: Vec<&str> = rows.iter().map(|row| &*row.id).collect();
     if ids.contains(&"") {
-        return Err(Error::new("read the list of containers: one is without an id"));
+        return Err(Error::new("read the output of `docker ps`: a container without an ID"));
     }
     if ids.is_empty() {
         return Ok(Array::new());
