@@ -444,12 +444,12 @@ fn daemon(table: &mut Table, folder: &Path) {
     bash(folder, "nginx; until pgrep nginx; do sleep 0.1; done");
     let inspect = || run(Command::new("docker").args(["network", "inspect", "bridge"]));
     let mut times = Vec::new();
-    let named = || {
+    let mut timed = || {
         let time = until_named(hosts, "late");
         times.push(time.as_secs_f64() * 1000.0);
         time
     };
-    table.row("from the event to the name / docker network inspect", ratio(20, named, inspect), 0.6, "");
+    table.row("from the event to the name / docker network inspect", ratio(20, &mut timed, inspect), 0.6, "");
     times.sort_by(f64::total_cmp);
     table.aside("    median in ms", times[times.len() / 2]);
 
