@@ -217,6 +217,8 @@ pub struct Options {
     pub at: Option<DateTime<Local>>,
     /// The limit of the whole run.
     pub timeout: Option<Duration>,
+    /// The daemon started this run for an event: `$MOYAI_EVENTS` has it.
+    pub event: bool,
     /// The engine that this run is about, when it is another than the host's own: a Docker context
     /// or an address, as `--context` has it. The environment names it, so that all programs see it.
     pub context: Option<String>,
@@ -239,6 +241,9 @@ impl Default for Options {
             wait: false,
             at: None,
             timeout: None,
+            event: ["MOYAI_EVENTS", "MOYAI_EVENTS_FILE"]
+                .iter()
+                .any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty())),
             context: std::env::var(CONTEXT).ok().filter(|name| !name.is_empty() && name != "default"),
             scripts: std::env::var_os("MOYAI_SCRIPTS").map(PathBuf::from),
             record: None,
@@ -319,6 +324,12 @@ impl Run {
     /// by a replay does not depend on it.
     pub fn dry(&self) -> bool {
         self.options.dry_run || self.plays().is_some()
+    }
+
+    /// Whether the Docker daemon may be queried at its socket and not through the `docker` client: in a run for
+    /// an event, where time counts. What is traced, planned, recorded or played back goes through the client.
+    pub fn is_direct(&self) -> bool {
+        self.options.event && !self.options.dry_run && !self.options.trace && self.tape.is_none()
     }
 
     /// The record that answers in the place of programs.

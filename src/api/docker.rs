@@ -1,7 +1,8 @@
 //! `docker`: containers and images, asked from and told to the docker command line.
 //!
-//! What is asked is matched by id, never by position, and costs two processes at most, however
-//! many containers there are. Read are the fields that engines from 1.9 to 29 have in common.
+//! Answers are matched by id, never by position. A list costs two processes at most, however many containers
+//! there are; in a run for an event it comes from the daemon's socket. moyai reads the fields that Docker from
+//! 1.9 to 29 has in common.
 
 pub mod engine;
 mod labels;
@@ -9,6 +10,7 @@ mod list;
 mod memory;
 mod picked;
 mod recipe;
+mod source;
 
 pub use list::containers;
 

@@ -1,6 +1,7 @@
 //! The Docker host as plain Rust, without Rhai: what scripts call is a thin wrapper of this.
 
 pub mod address;
+pub mod dockerd;
 pub mod nginx;
 pub mod nginxd;
 pub mod resolver;

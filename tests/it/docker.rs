@@ -2,7 +2,10 @@
 //!
 //! A shell script stands in for docker: it prints the files of its folder, and notes each call.
 
-use crate::common::{World, read};
+use crate::common::{Gave, World, gave, read};
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixListener;
+use std::sync::{Arc, Mutex};
 
 const FULL: &str = "599e1e79b3d97306fc59a8663307831f7e470cb20235a9b51e61bc506f46e0b3";
 const OTHER: &str = "e6aea1237837ff5b9459803e2ce5e047c469020143a3bd85a400db55da0b7e15";
@@ -146,6 +149,96 @@ fn an_engine_that_stops_between_the_two_calls_is_an_error_and_no_empty_list() {
         err.contains("reach the Docker engine: Cannot connect") && err.contains("help: systemctl start docker"),
         "{err}"
     );
+}
+
+/// A Docker daemon at the socket `sock` that gives these answers in turn, the last one again and again. Returns
+/// the paths that it was asked for.
+fn daemon(world: &World, answers: &[String]) -> Arc<Mutex<Vec<String>>> {
+    let _ = std::fs::remove_file(world.path("sock"));
+    let listener = UnixListener::bind(world.path("sock")).unwrap();
+    let (answers, paths) = (answers.to_vec(), Arc::<Mutex<Vec<String>>>::default());
+    let seen = paths.clone();
+    std::thread::spawn(move || {
+        for mut connection in listener.incoming().flatten() {
+            let mut line = String::new();
+            BufReader::new(&connection).read_line(&mut line).unwrap();
+            let mut seen = seen.lock().unwrap();
+            seen.push(line.split(' ').nth(1).unwrap_or_default().to_owned());
+            // A client that goes away early is its own affair.
+            let _ = connection.write_all(answers[seen.len().min(answers.len()) - 1].as_bytes());
+        }
+    });
+    paths
+}
+
+/// Runs this for an event, with the daemon at `sock`.
+fn for_event(world: &World, options: &[&str], text: &str) -> Gave {
+    world.script("test", text);
+    let mut command = world.command([&["run"], options, &["test"]].concat());
+    command.env("PATH", world.search()).env("MOYAI_EVENTS", "container start web");
+    gave(&command.env("DOCKER_HOST", format!("unix://{}", world.path("sock").display())).output().unwrap())
+}
+
+fn http(body: &str) -> String {
+    format!("HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n{body}")
+}
+
+const ADDRESSES: &str =
+    "for c in docker::ps() { print(`${c.name} ${c.status} ${c.networks.map(|n| `${n.driver} ${n.address}`)}`); }";
+
+#[test]
+fn a_run_for_an_event_asks_the_socket_and_what_is_planned_traced_or_recorded_goes_through_the_client() {
+    let world = docker();
+    let networks = network("back", "b860", "172.18.0.2");
+    world.file("ps", row(FULL, "back"));
+    world.file("inspect", format!("[{},{}]", full(FULL, "web", &networks), driver("back", "b860", "macvlan")));
+    let rows = format!(
+        r#"[{{"Id":"{FULL}","Status":"Up 2 seconds","NetworkSettings":{{"Networks":{{"back":{{}}}}}}}},
+            {{"Id":"{OTHER}","Status":"Up 1 second","NetworkSettings":{{"Networks":{{}}}}}}]"#
+    );
+    // One of them is gone before it can be inspected.
+    let gone = "HTTP/1.0 404 Not Found\r\n\r\n{}".to_owned();
+    let answers = [http(&rows), http(&full(FULL, "web", &networks)), gone, http(&driver("back", "b860", "macvlan"))];
+    let asked = daemon(&world, &answers);
+    assert_eq!(for_event(&world, &[], ADDRESSES).ok(), "web Up 2 seconds [\"macvlan 172.18.0.2\"]\n");
+    let [full, other] = [FULL, OTHER].map(|id| format!("/containers/{id}/json"));
+    assert_eq!(*asked.lock().unwrap(), ["/containers/json", &full, &other, "/networks/back"]);
+    assert!(!world.path("calls").exists());
+    for options in [&["-n"][..], &["-x"], &["--record", "tape"]] {
+        let asked = daemon(&world, &answers);
+        assert!(for_event(&world, options, ADDRESSES).ok().contains("web Up 2 seconds [\"macvlan 172.18.0.2\"]\n"));
+        assert!(asked.lock().unwrap().is_empty(), "{options:?}");
+    }
+    assert_eq!(calls(&world).last().unwrap(), &format!("inspect {FULL} back"));
+}
+
+#[test]
+fn what_is_wrong_at_the_socket_is_asked_of_the_client_and_no_list_is_short() {
+    let world = docker();
+    world.file("ps", row(FULL, "bridge"));
+    world.file("inspect", format!("[{}]", full(FULL, "web", &network("bridge", "38c8", "172.17.0.2"))));
+    let rows = format!(r#"[{{"Id":"{FULL}","Status":"","NetworkSettings":{{"Networks":{{"bridge":{{}}}}}}}}]"#);
+    let refused = "HTTP/1.0 500 Internal Server Error\r\n\r\n{\"message\":\"no\"}".to_owned();
+    let wrong = [
+        vec![String::new()],
+        vec!["\r\n\r\n[]".to_owned()],
+        vec!["SSH-2.0-x\r\n".to_owned()],
+        vec![refused.clone()],
+        vec!["HTTP/1.0 404 Not Found\r\n\r\n[]".to_owned()],
+        vec![http("{}")],
+        vec![http("[{}]")],
+        vec![http(&rows[..rows.len() / 2])],
+        vec![http(&rows), refused],
+        vec![http(&rows), http(r#"{"Id":"#)],
+    ];
+    for answers in wrong {
+        let asked = daemon(&world, &answers);
+        let gave = for_event(&world, &[], ADDRESSES);
+        assert_eq!(gave.ok(), "web Up 2 seconds [\"bridge 172.17.0.2\"]\n", "{answers:?}");
+        assert!(!asked.lock().unwrap().is_empty(), "{answers:?}");
+    }
+    std::fs::remove_file(world.path("sock")).unwrap();
+    assert_eq!(for_event(&world, &[], ADDRESSES).ok(), "web Up 2 seconds [\"bridge 172.17.0.2\"]\n");
 }
 
 #[test]

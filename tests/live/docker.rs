@@ -56,6 +56,39 @@ fn a_listing_costs_two_processes() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
+fn the_socket_gives_the_same_list_as_the_client() {
+    let mut host = Host::new();
+    // A network called like a container, one that only a container uses that never ran, and labels of an image.
+    host.sh("docker network create web && docker network create back && docker network create idle").ok();
+    host.sh("docker run --name made --label com.docker.compose.project=old base:1 /bin/busybox true
+             docker commit made made:1 && docker rm made")
+        .ok();
+    host.run("web", "-v data:/data --label com.docker.compose.project=shop --network back --network-alias shop");
+    host.sh("docker network connect --alias front web web").ok();
+    host.run("side", "--network container:web");
+    host.sh("docker run -d --name inherits made:1 /bin/busybox sleep 900").ok();
+    host.run("linked", "--link inherits:other --health-cmd false --health-interval 50ms --health-retries 1");
+    host.run("alone", "--network none --hostname lonely");
+    host.run("here", "--network host");
+    host.run("copy", "--label moyai.proves=x");
+    host.sh("docker create --name never --network idle base:1 /bin/busybox true && docker pause here").ok();
+    host.sh("docker run --name ended base:1 /bin/busybox false").failed(1);
+    host.sh("until docker ps | grep -q unhealthy; do sleep 0.05; done").ok();
+    // `Up 3 seconds` is another text a second later.
+    let text = "for c in docker::ps_all() { c.status = c.status.split(\" \")[0]; print(c.to_json()); }
+                print(docker::ps().map(|c| c.name));";
+    std::fs::write(host.path("scripts/list.rhai"), text).unwrap();
+    let client = host.script("list").ok();
+    assert_eq!(client.lines().count(), 9, "{client}");
+    // This client gives no answer: the list can only come from the socket.
+    host.sh("printf '#!/bin/sh\\nexit 1\\n' >/usr/local/sbin/docker && chmod 755 /usr/local/sbin/docker").ok();
+    let socket = host.sh("MOYAI_EVENTS='container start web' \"$moyai\" run list").ok();
+    assert_eq!(socket, client);
+    host.script("list").failed(1);
+}
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
 fn acts_act_and_fail_in_dockers_own_words() {
     let mut host = Host::new();
     host.with_each_client(|host| {

@@ -1,6 +1,7 @@
 //! What the engine says of containers and images, as maps.
 
-use super::{ask, at, inspect, json, labels as identity, picked, text};
+use super::source::Source;
+use super::{ask, at, engine, inspect, labels as identity, picked, text};
 use crate::api::{map, optional};
 use crate::run::{Error, Result, Run};
 use chrono::DateTime;
@@ -108,34 +109,31 @@ fn is_up(full: &Value) -> bool {
     matches!(text(full, "/State/Status"), "running" | "paused" | "restarting")
 }
 
-/// A row of `docker ps`: what an inspect does not tell, and what to inspect. With `{{json .}}` the
-/// client spends a fifth of its time on the rest.
-const ROW: &str = r#"{"ID":{{json .ID}},"Networks":{{json .Networks}},"Status":{{json .Status}}}"#;
-
 /// Every container, or those that are up, the newest first.
 pub fn containers(run: &Run, all: bool) -> Result<Array> {
-    let mut verb = vec!["ps", "--no-trunc", "--format", ROW];
-    if all {
-        verb.insert(1, "--all");
+    if let Some(socket) = engine::socket().filter(|_| run.is_direct()) {
+        match listed(&Source::Socket(&socket), all) {
+            Ok(list) => return Ok(list),
+            Err(error) => run.log(&format!("{error}; moyai runs `docker` instead")),
+        }
     }
-    let outcome = ask(run, verb, false)?;
-    let rows = outcome.out.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
-    let rows = rows.map(|line| json("ps", line)).collect::<Result<Vec<_>>>()?;
-    let ids: Vec<&str> = rows.iter().map(|row| text(row, "/ID")).collect();
+    listed(&Source::Client(run), all)
+}
+
+fn listed(source: &Source<'_>, all: bool) -> Result<Array> {
+    let rows = source.rows(all)?;
+    let ids: Vec<&str> = rows.iter().map(|row| &*row.id).collect();
     if ids.contains(&"") {
         return Err(Error::new("read the output of `docker ps`: a container without an ID"));
     }
     if ids.is_empty() {
         return Ok(Array::new());
     }
-    // An inspect without a type finds containers and networks alike, so that the networks' drivers
-    // cost no third process. But by a name it finds a container or an image before a network.
-    let names: BTreeSet<&str> = rows.iter().flat_map(|row| text(row, "/Networks").split(',')).collect();
+    let names: BTreeSet<&str> = rows.iter().flat_map(|row| row.networks.iter().map(String::as_str)).collect();
     let names = names.into_iter().filter(|name| !name.is_empty() && !PREDEFINED.iter().any(|(known, _)| known == name));
-    let things: Vec<&str> = ids.iter().copied().chain(names).collect();
     let mut drivers = Drivers::default();
     let mut containers = HashMap::new();
-    for found in inspect(run, &["inspect"], &things)? {
+    for found in source.containers_and_networks(&ids, &names.collect::<Vec<_>>())? {
         if found.get("Scope").is_some() {
             drivers.learn(&found);
         } else if found.get("State").is_some() {
@@ -152,17 +150,17 @@ pub fn containers(run: &Run, all: bool) -> Result<Array> {
         .collect();
     if !unknown.is_empty() {
         let unknown: Vec<&str> = unknown.into_iter().collect();
-        for network in inspect(run, &["network", "inspect"], &unknown)? {
+        for network in source.inspect("network", &unknown)? {
             drivers.learn(&network);
         }
     }
     // Only the image tells an inherited label from the container's own.
     let asked: BTreeSet<&str> = containers.values().filter_map(identity::image_to_ask).collect();
     let asked: Vec<&str> = asked.into_iter().collect();
-    let images = if asked.is_empty() { Vec::new() } else { inspect(run, &["image", "inspect"], &asked)? };
+    let images = if asked.is_empty() { Vec::new() } else { source.inspect("image", &asked)? };
     let images: HashMap<&str, &Value> = images.iter().map(|image| (text(image, "/Id"), image)).collect();
     // A container that vanished between the two calls is in the rows only.
-    let found = rows.iter().filter_map(|row| Some((row, containers.get(text(row, "/ID"))?)));
+    let found = rows.iter().filter_map(|row| Some((row, containers.get(&row.id)?)));
     // A container that only verifies a backup gets no name, no start and no backup, whatever script asks. An
     // image with this label hides none of its containers.
     let copies = |full: &Value| {
@@ -170,7 +168,7 @@ pub fn containers(run: &Run, all: bool) -> Result<Array> {
         identity::is_own("moyai.proves", all, inherited)
     };
     let found = found.filter(|(_, full)| (all || is_up(full)) && !copies(full));
-    Ok(found.map(|(row, full)| container(text(row, "/Status"), full, &containers, &drivers, &images).into()).collect())
+    Ok(found.map(|(row, full)| container(&row.status, full, &containers, &drivers, &images).into()).collect())
 }
 
 /// The labels of a container and, unless it is gone, of its image.

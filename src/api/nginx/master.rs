@@ -6,11 +6,17 @@ use crate::host::nginx::{names, sites};
 use crate::host::nginxd::{self, Names, Read, Unit, Worker, workers};
 use crate::process::{self, Plan, Stage, cause};
 use crate::run::{Error, Result, Run};
-use crate::store::lock;
+use crate::store::{lock, state};
+use serde_json::{Value, json};
 use std::collections::HashSet;
+use std::fs::File;
+use std::io::Read as _;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+
+/// Where it is kept what `nginx -V` said.
+const BUILT: &str = "nginx.built";
 
 /// Where this nginx was built to find its files.
 #[derive(Debug, PartialEq)]
@@ -22,7 +28,8 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// What `nginx -V` says, read once per script. Returns nothing on a host without nginx.
+    /// What `nginx -V` says, read once per script and once per release of nginx. Returns nothing on a host
+    /// without nginx.
     pub(super) fn of(context: &Context) -> Result<Option<&Self>> {
         if context.nginx.get().is_none() {
             // Two workers may both ask: they get the same answer.
@@ -32,10 +39,18 @@ impl Layout {
     }
 
     fn ask(run: &Run) -> Result<Option<Self>> {
-        if !is_installed() {
-            return Ok(None);
+        let Some(program) = program() else { return Ok(None) };
+        let mark = mark(&program);
+        // What cannot be read is only what nginx says in 3 ms.
+        let kept = mark.as_ref().and_then(|_| state::get(run, BUILT).ok()??.parse::<Value>().ok());
+        if let Some(kept) = kept.filter(|kept| kept["mark"].as_str() == mark.as_deref()) {
+            return Ok(Some(Self::parse(kept["built"].as_str().unwrap_or_default())));
         }
-        Ok(Some(Self::parse(&process::run(run, &Plan::read(["nginx", "-V"]))?.err_text())))
+        let text = process::run(run, &Plan::read(["nginx", "-V"]))?.err_text();
+        if let Some(mark) = mark.filter(|_| !run.dry()) {
+            let _ = state::set(run, BUILT, &json!({ "mark": mark, "built": text }).to_string());
+        }
+        Ok(Some(Self::parse(&text)))
     }
 
     /// The same, where nothing can be done without nginx.
@@ -110,7 +125,21 @@ fn new_workers(
 }
 
 pub(super) fn is_installed() -> bool {
-    process::resolve(&Stage { argv: vec!["nginx".into()], ..Stage::default() }).is_ok()
+    program().is_some()
+}
+
+fn program() -> Option<PathBuf> {
+    process::resolve(&Stage { argv: vec!["nginx".into()], ..Stage::default() }).ok()
+}
+
+/// Identifies a program's file as it is now. Returns nothing for a script, which may start any nginx.
+fn mark(program: &Path) -> Option<String> {
+    let mut start = [0; 4];
+    let mut file = File::open(program).ok()?;
+    file.read_exact(&mut start).ok()?;
+    let about = file.metadata().ok()?;
+    let numbers = [about.dev(), about.ino(), about.size()].map(|number| number.to_string()).join(" ");
+    (start == *b"\x7fELF").then(|| format!("{numbers} {}.{:09}", about.ctime(), about.ctime_nsec()))
 }
 
 /// What `nginx -t` says.
