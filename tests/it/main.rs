@@ -2,6 +2,7 @@
 
 mod api;
 mod check;
+mod checks;
 mod cli;
 #[path = "../common/mod.rs"]
 mod common;
@@ -21,6 +22,7 @@ mod nginx;
 mod notify;
 mod parallel;
 mod ping;
+mod ports;
 mod readme;
 mod replay;
 mod rules;
