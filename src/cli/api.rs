@@ -35,6 +35,9 @@ pub struct Habit {
     pub shell: bool,
     /// What the lines of bash are called with, and what ours are.
     pub words: (String, String),
+    /// Shell lines that change the files, the arguments or the environment: both sides run once more
+    /// after each of them.
+    pub edges: Vec<String>,
 }
 
 /// One function as scripts see it.
@@ -165,6 +168,7 @@ pub fn habits() -> Vec<Habit> {
         let Some(habit) = habits.last_mut() else { continue };
         match mark {
             "$" => habit.bash += &format!("{text}\n"),
+            "+" => habit.edges.push(text.to_owned()),
             ":" => {
                 let (theirs, ours) = text.split_once(" | ").unwrap_or((text, text));
                 habit.words = (theirs.to_owned(), ours.to_owned());
