@@ -63,7 +63,7 @@ fn nearly_every_typical_mistake_is_named_before_the_run_with_a_help() {
             _ => ("test", head),
         };
         let gave = check(name, text);
-        let named = words.split('|').any(|word| gave.err.contains(&word.replace('_', " ")));
+        let named = words.split('|').any(|word| gave.err.contains(word));
         let why = match gave.code {
             0 if gave.err.is_empty() => "not found",
             0 => "only a warning",
