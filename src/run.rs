@@ -80,6 +80,8 @@ pub struct Report {
     pub message: String,
     /// What to write instead.
     pub help: Option<String>,
+    /// Whether the script may run all the same.
+    pub warning: bool,
 }
 
 /// A place in a script.

@@ -6,6 +6,7 @@
 pub mod engine;
 mod labels;
 mod list;
+mod look;
 mod memory;
 mod picked;
 mod recipe;
@@ -23,7 +24,9 @@ use std::time::{Duration, Instant};
 
 /// Adds the namespace.
 pub fn register(engine: &mut Engine) {
-    engine.register_static_module("docker", exported_module!(docker).into());
+    let mut module = exported_module!(docker);
+    rhai::combine_with_exported_module!(&mut module, "look", look::look);
+    engine.register_static_module("docker", module.into());
 }
 
 /// How many ids one command line takes: 65 KiB of the 128 KiB that any Linux allows.

@@ -1,5 +1,6 @@
 //! `file`: files, folders and the names of both.
 
+mod more;
 mod plan;
 
 use plan::pour;
@@ -25,7 +26,9 @@ const LIMIT: u64 = 64 * 1024 * 1024;
 
 /// Adds the namespace and the bare `glob`.
 pub fn register(engine: &mut Engine) {
-    engine.register_static_module("file", exported_module!(file).into());
+    let mut module = exported_module!(file);
+    rhai::combine_with_exported_module!(&mut module, "more", more::more);
+    engine.register_static_module("file", module.into());
     engine.register_global_module(exported_module!(bare).into());
 }
 
@@ -76,21 +79,38 @@ fn append_bytes(path: &Path, bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// The paths that a pattern matches, sorted.
-fn matching(pattern: &str) -> Result<Vec<String>> {
-    // The parts are matched one by one below; this finds a bad pattern even where no folder is.
+/// A pattern that was checked.
+fn pattern_of(pattern: &str) -> Result<glob::Pattern> {
     glob::Pattern::new(pattern).map_err(|error| {
         let place = error.pos + 1;
         Error::new(format!("`{pattern}` is not a pattern: {} at character {place}", error.msg.to_lowercase()))
             .help("`*`, `?`, `[a-z]` and `**` are special; `[*]` is a plain star")
-    })?;
-    let base = if pattern.starts_with('/') { "/" } else { "" };
+    })
+}
+
+/// The paths in a directory that a pattern matches, sorted.
+fn matching_in(directory: &str, pattern: &str) -> Result<Vec<String>> {
+    if pattern.starts_with('/') || pattern.split('/').any(|part| part == "..") {
+        let error = Error::new(format!("look for `{pattern}` in `{directory}`: the pattern leads out of it"));
+        return Err(error.help("for a complete path: `glob(pattern)`"));
+    }
+    matching_below(Path::new(directory), pattern)
+}
+
+/// The paths that a pattern matches, sorted.
+fn matching(pattern: &str) -> Result<Vec<String>> {
+    matching_below(Path::new(if pattern.starts_with('/') { "/" } else { "" }), pattern)
+}
+
+fn matching_below(base: &Path, pattern: &str) -> Result<Vec<String>> {
+    // The parts are matched one by one below; this finds a bad pattern even where no directory is.
+    pattern_of(pattern)?;
     let mut parts: Vec<&str> = pattern.split('/').filter(|part| !part.is_empty()).collect();
     if parts.last() == Some(&"**") {
         parts.push("*");
     }
     let mut paths = Vec::new();
-    walk(Path::new(base), &parts, &mut paths)?;
+    walk(base, &parts, &mut paths)?;
     paths.retain(|path| !pattern.ends_with('/') || path.is_dir());
     let mut list = paths.into_iter().map(text).collect::<Result<Vec<String>>>()?;
     list.sort();
@@ -530,10 +550,12 @@ mod file {
         act(&call, &["mkdir", "-p", "--", path], "make the folder", path, || fs::create_dir_all(path))
     }
 
-    /// The paths that a pattern matches; also as a bare `glob(pattern)`.
+    /// The paths that a pattern matches; also as a bare `glob(pattern)`. A directory in a variable comes before
+    /// the pattern, `glob(dir, "*.log")`: in a value that is glued into the pattern `*`, `?` and `[` are patterns.
     ///
-    /// - `pattern`: `*` and `?` within a name, `[a-z]`, `**` for any folders. As in a shell, a name
-    ///   that begins with a dot must be asked for. `{a,b}` is not special.
+    /// - `pattern`: `*` and `?` within a name, `[a-z]`, `**` for any directories. As in a shell, also below
+    ///   `**`, a name that begins with a dot must be asked for, and links to directories are not followed:
+    ///   `file::find(dir, name)` finds hidden names too. `{a,b}` is not special.
     ///
     /// Returns the paths, sorted; an empty array when there are none.
     ///
@@ -722,6 +744,24 @@ mod bare {
     #[rhai_fn(return_raw)]
     pub fn glob(call: NativeCallContext, pattern: &str) -> Fallible<Array> {
         super::file::glob(call, pattern)
+    }
+
+    /// The paths in a directory that a pattern matches: `file::glob(dir, pattern)`.
+    ///
+    /// - `dir`: the directory; no character of its name is a pattern.
+    /// - `pattern`: as for `file::glob`.
+    ///
+    /// Returns the paths, each with the directory before it, sorted; an empty array when there are none.
+    ///
+    /// Errors: as `file::glob(dir, pattern)`.
+    ///
+    /// ```rhai
+    /// let dir = "/etc";
+    /// let sizes = glob(dir, "*.conf").map(|path| file::size(path));
+    /// ```
+    #[rhai_fn(name = "glob", return_raw)]
+    pub fn glob_in(call: NativeCallContext, dir: &str, pattern: &str) -> Fallible<Array> {
+        super::more::more::glob_in(call, dir, pattern)
     }
 }
 

@@ -21,6 +21,7 @@ pub mod rules;
 pub mod state;
 pub mod text;
 pub mod time;
+pub mod values;
 
 use crate::run::{Error, Place, Result, Run, lock};
 use pool::Pool;
@@ -241,6 +242,7 @@ pub fn register(engine: &mut Engine) {
     state::register(engine);
     text::register(engine);
     time::register(engine);
+    values::register(engine);
 }
 
 /// A map for a script, its fields in the order of the documentation.

@@ -2,6 +2,7 @@
 
 mod forms;
 mod lines;
+mod lists;
 
 pub use lines::Lines;
 
@@ -36,6 +37,7 @@ pub fn register(engine: &mut Engine) {
     module.set_iter_result(TypeId::of::<ImmutableString>(), |_| {
         Box::new(std::iter::once(Err(Error::new(ONE_TEXT).help(PARTS).into())))
     });
+    rhai::combine_with_exported_module!(&mut module, "lists", lists::lists);
     engine.register_global_module(module.into());
 }
 

@@ -4,6 +4,8 @@ mod calls;
 pub mod check;
 mod commands;
 mod compare;
+pub mod elsewhere;
+mod known;
 pub mod literal;
 pub mod load;
 pub mod names;
@@ -11,6 +13,7 @@ pub mod program;
 pub mod report;
 pub mod rules;
 pub mod shell;
+mod slips;
 mod traps;
 pub mod values;
 mod walk;
@@ -204,6 +207,10 @@ fn stopped(error: Error, place: &Place) -> Error {
 
 fn run_here(run: &Arc<Run>, context: Context, mut engine: Engine, source: &Source, words: &[String]) -> Result<Ended> {
     let (program, options) = read(run, &engine, source)?;
+    if !options.warnings.is_empty() {
+        let warnings = Error { reports: options.warnings.clone(), ..Error::default() };
+        run.log(&report::render(&warnings, false));
+    }
     let program = Arc::new(program);
     engine.set_module_resolver(Resolver(program.clone()));
     context.set_args(options.parse(&source.name, words)?);

@@ -50,6 +50,8 @@ pub fn split(segments: &[Segment<'_>]) -> Result<Vec<Vec<Word>>, Refusal> {
     let mut stages = Vec::new();
     let mut words: Vec<Word> = Vec::new();
     let mut word: Option<Word> = None;
+    // Where double quotes begin that hold the value before this segment.
+    let mut open = None;
     for (segment, part) in segments.iter().enumerate() {
         let text = match part {
             Segment::Hole(index) => {
@@ -62,6 +64,9 @@ pub fn split(segments: &[Segment<'_>]) -> Result<Vec<Vec<Word>>, Refusal> {
             Err(Refusal { segment, offset, message: message.to_owned(), help: help.to_owned() })
         };
         let mut chars = text.char_indices();
+        if let Some(begin) = open.take() {
+            open = quoted(segments, segment, begin, '"', &mut chars, word.get_or_insert_default())?;
+        }
         while let Some((offset, char)) = chars.next() {
             match char {
                 '\0' => return refuse(offset, "a NUL byte cannot be part of a command", "take it out"),
@@ -80,7 +85,10 @@ pub fn split(segments: &[Segment<'_>]) -> Result<Vec<Vec<Word>>, Refusal> {
                     }
                     stages.push(std::mem::take(&mut words));
                 }
-                '\'' | '"' => quoted(segments, segment, offset, char, &mut chars, word.get_or_insert_default())?,
+                '\'' | '"' => {
+                    let word = word.get_or_insert_default();
+                    open = quoted(segments, segment, (segment, offset), char, &mut chars, word)?;
+                }
                 '\\' => match chars.next() {
                     Some((_, escaped)) => word.get_or_insert_default().push(escaped),
                     None => {
@@ -143,34 +151,36 @@ fn shells(char: char, rest: &str, word: Option<&Word>, words: usize) -> Option<(
     Some((format!("{what} means something to a shell, and there is none here"), hint.to_owned()))
 }
 
-/// Reads up to the closing quote, which must be in the same segment unless holes stand between.
+/// Reads up to the closing quote, or to the value before which the text ends: between double quotes text
+/// and values are one argument, as in bash. Returns where quotes begin that are still open.
 fn quoted(
     segments: &[Segment<'_>],
     segment: usize,
-    open: usize,
+    begin: (usize, usize),
     quote: char,
     chars: &mut std::str::CharIndices<'_>,
     word: &mut Word,
-) -> Result<(), Refusal> {
-    let refuse =
-        |offset: usize, message: String, help: &str| Err(Refusal { segment, offset, message, help: help.to_owned() });
+) -> Result<Option<(usize, usize)>, Refusal> {
+    let refuse = |(segment, offset): (usize, usize), message: String, help: &str| {
+        Err(Refusal { segment, offset, message, help: help.to_owned() })
+    };
     // An empty pair of quotes is a word: an empty argument.
     word.push_str("");
     while let Some((offset, char)) = chars.next() {
+        let at = (segment, offset);
         match char {
-            char if char == quote => return Ok(()),
-            '\0' => return refuse(offset, "a NUL byte cannot be part of a command".into(), "take it out"),
+            char if char == quote => return Ok(None),
+            '\0' => return refuse(at, "a NUL byte cannot be part of a command".into(), "take it out"),
             '\\' if quote == '"' => match chars.next() {
                 Some((_, escaped @ ('"' | '\\' | '$' | '`'))) => word.push(escaped),
-                Some((_, other)) => {
+                other => {
                     word.push('\\');
-                    word.push(other);
+                    other.into_iter().for_each(|(_, other)| word.push(other));
                 }
-                None => break,
             },
             '$' if quote == '"' => {
                 return refuse(
-                    offset,
+                    at,
                     "`$` means something to a shell, and there is none here".into(),
                     "write `${name}` for a variable of the script; in single quotes it is taken literally",
                 );
@@ -179,13 +189,17 @@ fn quoted(
         }
     }
     if matches!(segments.get(segment + 1), Some(Segment::Hole(_))) {
+        if quote == '"' {
+            return Ok(Some(begin));
+        }
         return refuse(
-            open,
-            format!("a `${{...}}` stands between quotes (`{quote}`)"),
-            "take the quotes off, the value needs none",
+            begin,
+            "a `${...}` is between single quotes, where a shell fills nothing in".into(),
+            "for one argument with the value in it, end the quotes before it and begin them again after it: \
+             `'text '${x}' text'`",
         );
     }
-    refuse(open, format!("the quote `{quote}` is not closed"), "close it, or write `\\` before it")
+    refuse(begin, format!("the quote `{quote}` is not closed"), "close it, or write `\\` before it")
 }
 
 impl Word {
@@ -264,7 +278,9 @@ pub fn fill(words: &[Word], values: &[Value]) -> Result<Vec<String>, (String, St
                     Value::Many(_) => {
                         return Err((
                             "an array is glued to other text".into(),
-                            "put blanks around it; each element becomes an argument".into(),
+                            "put spaces around it, without quotes: each element becomes an argument; \
+                             `${list.join(\" \")}` is one text"
+                                .into(),
                         ));
                     }
                 },
@@ -338,9 +354,24 @@ mod tests {
     }
 
     #[test]
-    fn a_hole_between_quotes_is_refused() {
-        let refusal = split(&[Segment::Text("echo '"), Segment::Hole(0), Segment::Text("'")]).unwrap_err();
-        assert_eq!(refusal.help, "take the quotes off, the value needs none");
+    fn text_and_values_between_double_quotes_are_one_argument() {
+        let parts = |texts: &[&'static str]| {
+            let holes = (0..).map(Segment::Hole);
+            let mut segments: Vec<_> = texts.iter().map(|text| Segment::Text(text)).zip(holes).flat_map(<[_; 2]>::from).collect();
+            segments.pop();
+            split(&segments)
+        };
+        let values = [Value::Text("a 'b\" c".into()), Value::Number("7".into())];
+        let filled = |texts: &[&'static str]| fill(&parts(texts).unwrap()[0], &values).unwrap();
+        assert_eq!(filled(&["mailx -s \"Disk alert: ", " \\\"on\\\" ", "\" x"]), ["mailx", "-s", "Disk alert: a 'b\" c \"on\" 7", "x"]);
+        assert_eq!(filled(&["echo \"", "\" \"", "\""]), ["echo", "a 'b\" c", "7"]);
+        assert_eq!(filled(&["echo 'x '", "' y'\"z", "|\""]), ["echo", "x a 'b\" c yz7|"]);
+        assert!(fill(&parts(&["ls \"", "\""]).unwrap()[0], &[Value::Many(vec![])]).unwrap_err().1.contains("without quotes"));
+        assert!(fill(&parts(&["rm \"", "\""]).unwrap()[0], &[Value::Text("-rf".into())]).is_err());
+        for (texts, at) in [(["echo '", "'"], (0, 5)), (["echo \"", ""], (0, 5)), (["echo \"a ", " $b\""], (2, 1))] {
+            let refusal = parts(&texts).unwrap_err();
+            assert_eq!((refusal.segment, refusal.offset), at, "{texts:?}");
+        }
     }
 
     #[test]
