@@ -5,10 +5,9 @@ set -euo pipefail
 : "${RENEWED_LINEAGE:?}" "${RENEWED_DOMAINS:?}"
 target=haproxy/certs
 mkdir -p "$target"
-umask 077
 trap 'rm -f "$target"/*.new' EXIT
 for domain in $RENEWED_DOMAINS; do
-    cat "$RENEWED_LINEAGE/fullchain.pem" "$RENEWED_LINEAGE/privkey.pem" >"$target/$domain.pem.new"
+    (umask 077; cat "$RENEWED_LINEAGE"/{fullchain,privkey}.pem >"$target/$domain.pem.new")
     mv "$target/$domain.pem.new" "$target/$domain.pem"
     echo "installed $domain"
 done
