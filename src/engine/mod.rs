@@ -1,9 +1,11 @@
 //! Rhai: finds, checks and runs scripts.
 
+mod builtins;
 mod calls;
 pub mod check;
 mod commands;
 mod compare;
+mod empty;
 pub mod literal;
 pub mod load;
 pub mod names;

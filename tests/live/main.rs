@@ -15,6 +15,7 @@ mod isolation;
 mod monitor;
 mod names;
 mod nginx;
+mod plan;
 mod prove;
 mod proxy;
 mod replay;
