@@ -209,7 +209,7 @@ mod basics {
         Context::of(&call).defer(work, &call);
     }
 
-    /// Sleeps; a signal ends it.
+    /// Sleeps; a signal ends it. A dry run that has planned something adds the time to the plan and goes on.
     ///
     /// - `time`: `"2s"`, `"5m"`, `"250ms"`.
     ///
@@ -220,7 +220,7 @@ mod basics {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn sleep(call: NativeCallContext, time: &str) -> Fallible<()> {
-        Ok(Context::of(&call).run.sleep(crate::schedule::duration(time)?)?)
+        Ok(Context::of(&call).run.pause(crate::schedule::duration(time)?)?)
     }
 
     /// Sleeps for seconds; a signal ends it.

@@ -41,9 +41,16 @@ const COUNT: Duration = Duration::from_secs(30 * 60);
 
 /// Runs a docker command and judges it; a failure is told in docker's own words.
 fn call(run: &Run, plan: &Plan) -> Result<Outcome> {
-    let outcome = process::attempt(run, plan)?;
-    process::judge(run, plan, &outcome).map_err(|error| explain(&run.mask(&plan.line()), error))?;
+    let explained = |error| explain(&run.mask(&plan.line()), error);
+    let outcome = process::attempt(run, plan).map_err(|error| timed_out(run, plan, error))?;
+    process::judge(run, plan, &outcome).map_err(explained)?;
     Ok(outcome)
+}
+
+/// The error of a docker command that did not end in time, in the same words as all others.
+fn timed_out(run: &Run, plan: &Plan, error: Error) -> Error {
+    let ours = error.exit == exit::TIMED_OUT && run.cancel.cause().is_none();
+    if ours { explain(&run.mask(&plan.line()), error) } else { error }
 }
 
 /// Asks docker; a status of 1 may mean that some of many things are not there.
@@ -53,7 +60,7 @@ fn ask<S: AsRef<str>>(run: &Run, words: impl IntoIterator<Item = S>, some_may_la
     plan.question = engine::socket().is_some();
     plan.stages[0].argv.extend(words.into_iter().map(|word| word.as_ref().to_owned()));
     plan.timeout = plan.stages[0].argv.iter().any(|word| word == SIZE).then_some(COUNT);
-    let outcome = process::attempt(run, &plan)?;
+    let outcome = process::attempt(run, &plan).map_err(|error| timed_out(run, &plan, error))?;
     if some_may_lack && outcome.code() == 1 && only_missing(&outcome.err_text()) {
         return Ok(outcome);
     }

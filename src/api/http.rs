@@ -691,7 +691,12 @@ fn told(run: &Run, client: &Client, request: &Request) -> Result<Page> {
     };
     Ok(match answer {
         Answer::Body(body) => Page { url: request.url.clone(), status: 200, body, ..Page::default() },
-        Answer::Page(page) => Page { url: request.url.clone(), ..page },
+        Answer::Page(page) => {
+            if page.body.contains(char::REPLACEMENT_CHARACTER) {
+                run.replaced(|| format!("the page {}", request.url));
+            }
+            Page { url: request.url.clone(), ..page }
+        }
     })
 }
 
@@ -756,7 +761,7 @@ fn post(context: &Context, url: &str, body: &Dynamic, options: &Map) -> Result<M
     options.content_type(kind);
     let request = Request { url: url.to_owned(), options };
     if context.run.planned(|| request.line()) {
-        return Ok(Page { url: url.to_owned(), ..Page::default() }.map(&context.run));
+        return Ok(Page { url: url.to_owned(), status: 200, ..Page::default() }.map(&context.run));
     }
     send_one(context, request)
 }
@@ -1084,8 +1089,8 @@ mod http {
         Ok(oauth::header(&parameters, signature))
     }
 
-    /// Sends a body. An act: under `--dry-run` it is printed as a line for `curl`, and the page
-    /// that comes back has status 0.
+    /// Sends a body. This changes something: under `--dry-run` it is printed as a line for `curl`, and the
+    /// page that comes back is `ok`, with status 200 and an empty body. It has 10 s unless `timeout` says more.
     ///
     /// - `url`: an address.
     /// - `body`: text; a map or an array is sent as JSON.
@@ -1100,7 +1105,7 @@ mod http {
         Ok(super::post(&Context::of(&call), url, &body, &Map::new())?)
     }
 
-    /// Sends a body. An act.
+    /// Sends a body. This changes something; see the shorter form for the dry run and the time limit.
     ///
     /// - `url`: an address.
     /// - `body`: text; a map or an array is sent as JSON.

@@ -57,7 +57,7 @@ pub fn command() -> clap::Command {
         .after_help(
             "Options stand before or behind the script's name; behind `--` every word is an argument.\n\
              Exit codes: 0 done, 1 the script failed, 2 usage or the script does not check, 75 another run\n\
-             holds the lock, 124 a time-out, 127 a program was not found, 128+n ended by signal n.",
+             holds the lock, 124 a time-out, 126 a program cannot be started, 127 it was not found, 128+n ended by signal n.",
         )
         .arg(
             clap::Arg::new("script")

@@ -1,5 +1,6 @@
 //! The command literals of a script: what is wrong with them, and with what is done to them.
 
+use super::builtins;
 use super::literal::{self, Kind, Parts};
 use super::known::Known;
 use super::walk::{Walk, chain};
@@ -102,6 +103,12 @@ impl Walk<'_> {
                     self.report_at(line, column, refusal.message, refusal.help);
                 }
                 Ok(stages) => {
+                    for words in Parts::known_words(&stages) {
+                        if let Some(help) = builtins::instead(&words) {
+                            let message = format!("`{}` belongs to a shell, and there is none here", words[0]);
+                            self.report(at, message, help);
+                        }
+                    }
                     if kind == Kind::Read {
                         self.reads(kind, &parts, at);
                     }

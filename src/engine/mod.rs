@@ -1,10 +1,12 @@
 //! Rhai: finds, checks and runs scripts.
 
+mod builtins;
 mod calls;
 pub mod check;
 mod commands;
 mod compare;
 pub mod elsewhere;
+mod empty;
 mod known;
 pub mod literal;
 pub mod load;

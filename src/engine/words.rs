@@ -99,6 +99,14 @@ pub fn split(segments: &[Segment<'_>]) -> Result<Vec<Vec<Word>>, Refusal> {
                         );
                     }
                 },
+                '{' | '[' => {
+                    let rest = ahead(segments, segment, offset);
+                    let before = word.as_ref().map_or("", |word| word.text().unwrap_or_default());
+                    if let Some((message, help)) = expanded(before, &rest) {
+                        return refuse(offset, &message, &help);
+                    }
+                    word.get_or_insert_default().push(char);
+                }
                 _ => {
                     if let Some((message, help)) = shells(char, &text[offset..], word.as_ref(), words.len()) {
                         return refuse(offset, &message, &help);
@@ -149,6 +157,81 @@ fn shells(char: char, rest: &str, word: Option<&Word>, words: usize) -> Option<(
         _ => format!("`{char}`"),
     };
     Some((format!("{what} means something to a shell, and there is none here"), hint.to_owned()))
+}
+
+/// The rest of a word as a shell sees it: a quoted character and a value as U+0001.
+fn ahead(segments: &[Segment<'_>], segment: usize, offset: usize) -> String {
+    let (mut rest, mut quote) = (String::new(), None);
+    for (index, part) in segments.iter().enumerate().skip(segment) {
+        let Segment::Text(text) = part else {
+            rest.push('\u{1}');
+            continue;
+        };
+        let mut chars = text[if index == segment { offset } else { 0 }..].chars();
+        while let Some(char) = chars.next() {
+            match quote {
+                Some(open) if char == open => quote = None,
+                Some(_) => rest.push('\u{1}'),
+                None if char == '\'' || char == '"' => quote = Some(char),
+                None if char == '\\' => {
+                    chars.next();
+                    rest.push('\u{1}');
+                }
+                None if char.is_ascii_whitespace() || char == '|' => return rest,
+                None => rest.push(char),
+            }
+        }
+    }
+    rest
+}
+
+/// What a shell would make of braces and brackets: other words.
+fn expanded(before: &str, rest: &str) -> Option<(String, String)> {
+    let means = |what: &str| format!("`{what}` means something to a shell, and there is none here");
+    let hidden = rest.contains('\u{1}');
+    if rest.starts_with('[') {
+        // Not the program `[`, not an address of IPv6.
+        let inner = &rest[1..rest.find(']').filter(|end| *end > 1)?];
+        if inner.contains(':') && !inner.starts_with("[:") {
+            return None;
+        }
+        let pattern = if hidden { "x[1]*".to_owned() } else { format!("{before}{rest}") };
+        return Some((means("[...]"), format!("write `${{glob(\"{pattern}\")}}`; quote it if it is meant literally")));
+    }
+    let (mut depth, mut end, mut commas) = (0, None, vec![1]);
+    for (at, char) in rest.char_indices() {
+        match char {
+            '{' => depth += 1,
+            '}' if depth == 1 => {
+                end = Some(at);
+                break;
+            }
+            '}' => depth -= 1,
+            ',' if depth == 1 => commas.push(at + 1),
+            _ => {}
+        }
+    }
+    let end = end?;
+    let inner = &rest[1..end];
+    let range = inner.split_once("..").filter(|(from, to)| !from.is_empty() && !to.is_empty());
+    if commas.len() < 2 && range.is_none() {
+        return None;
+    }
+    let numbers = range.and_then(|(from, to)| Some((from.parse::<i32>().ok()?, to.parse::<i32>().ok()?)));
+    let parts: Vec<String> = match numbers {
+        Some((from, to)) if commas.len() < 2 && (0..9).contains(&(to - from)) => {
+            (from..=to).map(|number| number.to_string()).collect()
+        }
+        _ if commas.len() < 2 || depth > 1 || inner.contains('{') => Vec::new(),
+        _ => inner.split(',').map(str::to_owned).collect(),
+    };
+    let help = if hidden || parts.is_empty() {
+        "write each word, or an array: `${[\"a\", \"b\"].map(|part| \"dir/\" + part)}`; quote it if it is meant literally".into()
+    } else {
+        let words: Vec<String> = parts.iter().map(|part| format!("{before}{part}{}", &rest[end + 1..])).collect();
+        format!("write each word: `{}`; quote it if it is meant literally", words.join(" "))
+    };
+    Some((means("{...}"), help))
 }
 
 /// Reads up to the closing quote, or to the value before which the text ends: between double quotes text
@@ -316,7 +399,10 @@ mod tests {
         assert_eq!(one(r#"a 'b c' "d \"e" f\ g '' x"y"'z'"#), [["a", "b c", "d \"e", "f g", "", "xyz"]]);
         assert_eq!(one("docker ps --format '{{json .}}'"), [["docker", "ps", "--format", "{{json .}}"]]);
         assert_eq!(one("find . -exec ls {} \\;"), [["find", ".", "-exec", "ls", "{}", ";"]]);
-        assert_eq!(one("a{b,c} x=y :%@+[1] u#v w~"), [["a{b,c}", "x=y", ":%@+[1]", "u#v", "w~"]]);
+        assert_eq!(one("a'{b,c}' x=y :%@+ u#v w~"), [["a{b,c}", "x=y", ":%@+", "u#v", "w~"]]);
+        let plain = ["find", "x{}", "stash@{0}", "{{.Names}}", "http://[::1]:80/", "[", "]", "[]", "a\\[1]", "'[a]'"];
+        let made = ["find", "x{}", "stash@{0}", "{{.Names}}", "http://[::1]:80/", "[", "]", "[]", "a[1]", "[a]"];
+        assert_eq!(one(&plain.join(" ")), [made]);
     }
 
     #[test]
@@ -342,6 +428,12 @@ mod tests {
             ("ls ~", 3, "env(\"HOME\")"),
             ("ls # all", 3, "//"),
             ("FOO=1 prog", 3, ".env("),
+            ("mkdir -p br/{daily,weekly}", 12, "`br/daily br/weekly`"),
+            ("touch f{1..3}.log", 7, "`f1.log f2.log f3.log`"),
+            ("cp a{,.bak}", 4, "`a a.bak`"),
+            ("ls {a,{b,c}}", 3, "write each word"),
+            ("rm x[1]", 4, "glob(\"x[1]\")"),
+            ("rm [a-c]*.log", 3, "glob(\"[a-c]*.log\")"),
             ("echo 'x", 5, "close it"),
             ("| a", 0, "put one there"),
             ("a |", 0, "put one there"),

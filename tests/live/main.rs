@@ -15,6 +15,7 @@ mod isolation;
 mod monitor;
 mod names;
 mod nginx;
+mod plan;
 mod ports;
 mod prove;
 mod proxy;

@@ -82,7 +82,7 @@ fn logs(run: &std::sync::Arc<Run>, name: &str, options: &Map) -> Result<Lines> {
         }
     }
     argv.push(name.to_owned());
-    plan.both = true;
+    plan.stages[0].both = true;
     Ok(Lines::of_command(run.clone(), plan))
 }
 

@@ -1,6 +1,6 @@
 //! Owners, trees and searches.
 
-use super::{Context, Fallible, act, matching_in, metadata, tell, text};
+use super::{Context, Fallible, act, matching_in, tell, text};
 use crate::run::{Error, Result};
 use crate::store::replace::explain;
 use rhai::Array;
@@ -123,7 +123,7 @@ pub mod more {
     #[rhai_fn(name = "glob", return_raw)]
     pub fn glob_in(call: NativeCallContext, dir: &str, pattern: &str) -> Fallible<Array> {
         let asked = format!("{dir} {pattern}");
-        let found = tell(&call, &asked, Some(Vec::new()), || matching_in(dir, pattern))?;
+        let found = tell(&call, &asked, Some(Vec::new()), || matching_in(&Context::of(&call).run, dir, pattern))?;
         Ok(found.into_iter().map(Into::into).collect())
     }
 
@@ -200,7 +200,7 @@ pub mod more {
     #[rhai_fn(return_raw)]
     pub fn owner(call: NativeCallContext, path: &str) -> Fallible<String> {
         tell(&call, path, None, || {
-            let found = metadata(path)?;
+            let found = fs::metadata(path).map_err(|error| explain("look at", Path::new(path), &error))?;
             Ok(format!("{}:{}", name("/etc/passwd", found.uid()), name("/etc/group", found.gid())))
         })
     }

@@ -199,7 +199,7 @@ pub(super) fn reload(context: &Context) -> Result<()> {
     plan.daemon = true;
     plan.timeout = Some(nginxd::UNIT_LIMIT);
     let stops = plan.line().ends_with(" stop");
-    if run.planned(|| format!("nginx -t && {}{}", plan.line(), if stops { " && nginx" } else { "" })) {
+    if run.planned(|| format!("nginx -t\n{}{}", plan.line(), if stops { "\nnginx" } else { "" })) {
         return Ok(());
     }
     let what = if master.is_some() { "reload" } else { "start" };
