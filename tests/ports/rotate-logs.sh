@@ -22,7 +22,7 @@ for log in "$1"/*.log; do
             mv -- "$log.$i.gz" "$log.$((i + 1)).gz"
         fi
     done
-    gzip -c -- "$log" >"$log.1.gz"
+    gzip -c -- "$log" >"$log.1.gz" || { rm -f -- "$log.1.gz"; exit 1; }
     : >"$log"
     echo "rotated ${log##*/}"
 done
