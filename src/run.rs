@@ -123,6 +123,13 @@ impl Error {
         self
     }
 
+    /// Sets the status of the program that failed.
+    #[must_use]
+    pub fn status(mut self, code: i32) -> Self {
+        self.status = Some(code);
+        self
+    }
+
     /// Sets what moyai exits with.
     #[must_use]
     pub fn exit(mut self, code: i32) -> Self {
@@ -285,7 +292,7 @@ pub struct Run {
     said: Mutex<Tail>,
     log_at_once: bool,
     scratch: Mutex<Option<tempfile::TempDir>>,
-    plan: Mutex<plan::Plan>,
+    plan: Arc<Mutex<plan::Plan>>,
     overlay: Mutex<overlay::Overlay>,
     at: Mutex<Place>,
     replaced: Mutex<Option<String>>,
@@ -322,7 +329,7 @@ impl Run {
             said: Mutex::new(Tail::new(SAID)),
             log_at_once,
             scratch: Mutex::default(),
-            plan: Mutex::default(),
+            plan: Arc::default(),
             overlay: Mutex::default(),
             at: Mutex::default(),
             replaced: Mutex::default(),
@@ -355,6 +362,7 @@ impl Run {
         // Nobody else has it yet.
         if let Some(run) = Arc::get_mut(&mut run) {
             run.secrets.clone_from(&self.secrets);
+            run.plan.clone_from(&self.plan);
         }
         Ok(run)
     }

@@ -430,7 +430,7 @@ mod basics {
         error.err.clone()
     }
 
-    /// The status of the program that failed; -1 where no program did.
+    /// The status of the program that failed: 124 for a time-out, -1 where no program failed.
     ///
     /// ```rhai
     /// try { $(`sh -c 'exit 3'`) } catch (e) { print(e.code); }

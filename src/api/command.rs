@@ -133,11 +133,8 @@ impl Started {
 /// `#{out, err, code, ok}`.
 pub(super) fn result(plan: &Plan, outcome: &Outcome) -> Map {
     let code = outcome.code();
-    // What is captured of a planned command has a stand-in, so that a path of it is not an empty one.
-    let stands_in = outcome.planned && plan.output == Output::Capture && (plan.quiet || plan.job.is_some());
-    let out = if stands_in { format!("<output of {}>", plan.line()) } else { outcome.text() };
     let mut result = map([
-        ("out", out.trim_end_matches('\n').to_owned().into()),
+        ("out", outcome.text().trim_end_matches('\n').to_owned().into()),
         ("err", outcome.err_text().into()),
         ("code", i64::from(code).into()),
         ("ok", (outcome.planned || plan.accept.contains(&code)).into()),

@@ -250,6 +250,8 @@ struct Page {
     fault: Option<String>,
     expiry: Option<i64>,
     redirects: Vec<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    planned: bool,
 }
 
 /// What kept a page from coming: where it lies, in one word, and a sentence.
@@ -282,6 +284,7 @@ impl Page {
             ("error", optional(self.error)),
             ("fault", optional(self.fault)),
             ("redirects", redirects.into()),
+            ("planned", self.planned.into()),
             ("cert_days", optional(days)),
         ])
     }
@@ -761,7 +764,7 @@ fn post(context: &Context, url: &str, body: &Dynamic, options: &Map) -> Result<M
     options.content_type(kind);
     let request = Request { url: url.to_owned(), options };
     if context.run.planned(|| request.line()) {
-        return Ok(Page { url: url.to_owned(), status: 200, ..Page::default() }.map(&context.run));
+        return Ok(Page { url: url.to_owned(), status: 200, planned: true, ..Page::default() }.map(&context.run));
     }
     send_one(context, request)
 }
@@ -861,10 +864,11 @@ pub fn tell(run: &Arc<Run>, url: &str, text: &str, limit: Duration) -> Result<()
 }
 
 /// Pages of the web. A page is `#{url, ok, status, body, headers, seconds, error, fault, cert_days,
-/// redirects}`: `ok` is false for an error and from status 400; `body` is text, whatever its encoding
+/// redirects, planned}`: `ok` is false for an error and from status 400; `body` is text, whatever its encoding
 /// was; `headers` have names in lower case; `error` is a sentence, or `()`; `cert_days` are the days
 /// until the first of the server's certificates expires, also when it is refused, `()` without
-/// https; `redirects` are the addresses that it was sent on to, the last one is the page's.
+/// https; `redirects` are the addresses that it was sent on to, the last one is the page's; `planned` is
+/// true for a post that a dry run has only printed.
 /// `fault` says where an error lies: `"address"` (of the request, or another option), `"offline"`
 /// (this host has no network, or no name server answers), `"name"` (there is none in the DNS),
 /// `"refused"`, `"connect"`, `"tls"` (the certificate too), `"time-out"`, `"answer"` (what came is
@@ -1090,7 +1094,7 @@ mod http {
     }
 
     /// Sends a body. This changes something: under `--dry-run` it is printed as a line for `curl`, and the
-    /// page that comes back is `ok`, with status 200 and an empty body. It has 10 s unless `timeout` says more.
+    /// page that comes back is `ok` and `planned`, with status 200 and an empty body. It has 10 s unless `timeout` says more.
     ///
     /// - `url`: an address.
     /// - `body`: text; a map or an array is sent as JSON.

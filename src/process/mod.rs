@@ -191,6 +191,7 @@ pub fn judge(run: &Run, plan: &Plan, outcome: &Outcome) -> Result<()> {
         Error::new(format!("`{line}` took longer than {} s and was ended", limit.as_secs_f64()))
             .help("give it more with `.timeout(\"5m\")`")
             .exit(exit::TIMED_OUT)
+            .status(exit::TIMED_OUT)
     } else {
         let (index, status) = outcome.deciding(&plan.accept);
         if plan.accept.contains(&status.code()) {
@@ -260,7 +261,10 @@ pub fn start(run: &Run, plan: &Plan) -> Result<Running> {
         }
         let makes = plan.stages.iter().any(|stage| MAKERS.contains(&stage.argv[0].as_str()));
         run.plan_words(plan.arguments(), makes, &by);
-        return Ok(Running::answered(plan, Outcome { planned: true, ..Outcome::default() }));
+        // Not empty: a path that is made of it would be another one.
+        let is_used = plan.output == Output::Capture && (plan.quiet || plan.job.is_some());
+        let out = if is_used { format!("<output of {}>", plan.line()).into_bytes() } else { Vec::new() };
+        return Ok(Running::answered(plan, Outcome { out, planned: true, ..Outcome::default() }));
     }
     if !plan.acts {
         run.reading();

@@ -228,7 +228,7 @@ impl Plan {
 
     /// The programs with their arguments alone: what a test's answers begin like.
     pub(super) fn words(&self) -> String {
-        let words = |stage: &Stage| Stage { env: Vec::new(), dir: None, ..stage.clone() }.line();
+        let words = |stage: &Stage| Stage { env: Vec::new(), dir: None, both: false, ..stage.clone() }.line();
         self.stages.iter().map(words).collect::<Vec<_>>().join(" | ")
     }
 

@@ -173,7 +173,7 @@ impl Run {
         };
         let overlay = lock(&self.overlay);
         if !overlay.is_empty() {
-            let parent = normal(&directory.join("x")).parent().map(Path::to_owned).unwrap_or_default();
+            let parent = overlay.target(directory);
             for (path, change) in &overlay.changes {
                 if let (true, Some(name)) = (path.parent() == Some(&parent), path.file_name()) {
                     match change {

@@ -30,7 +30,8 @@ impl Run {
         if self.options.dry_run {
             let line = line();
             let mut plan = lock(&self.plan);
-            if !std::mem::replace(&mut plan.begun, true) {
+            // A remark alone is not a script.
+            if !line.starts_with('#') && !std::mem::replace(&mut plan.begun, true) {
                 self.print(HEADER);
             }
             let pause = std::mem::take(&mut plan.pause);

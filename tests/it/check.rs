@@ -917,7 +917,7 @@ const PINGS = #{ backup: "https://hc-ping.com/#blog" };
         ["config.rhai:1:7: TELL: it is of the kind array, not mailto:root"]
     );
     let acts = values("cmd(`touch there`).run();", &[]);
-    assert!(acts[1].contains("config.rhai` acts, and a configuration only says how things are"), "{acts:?}");
+    assert!(acts[2].contains("config.rhai` acts, and a configuration only says how things are"), "{acts:?}");
     // All at once, and the run goes on without: one bad site is one line there.
     assert_eq!(values("const SITES = [3];\nconst REPORT = 1;\nconst SICK_AFTER = ();", &[]).len(), 3);
 }

@@ -47,11 +47,12 @@ fn what_is_planned_and_pasted_is_what_a_real_run_does() {
 }
 
 #[test]
-fn a_read_behind_a_planned_write_says_that_it_shows_the_state_before() {
+fn a_read_after_a_planned_write_shows_the_new_content() {
     let world = World::new();
     world.file("note", "old\n");
     let out = world.run_with(&["-n"], "file::write(\"note\", \"new\\n\"); print(file::read(\"note\"));").ok();
-    assert!(out.contains("before the lines above were run\n# old\n"), "{out}");
+    assert!(out.ends_with("\nMOYAI\n# new\n# \n") && !out.contains("before the lines above"), "{out}");
+    assert_eq!(read(world.path("note")), "old\n");
 }
 
 #[test]

@@ -329,7 +329,7 @@ fn a_run_for_other_engines_tells_every_program_which() {
     std::fs::remove_file(world.path("made")).unwrap();
     assert_eq!(
         run(&["-n", "--context", "my prod", "test"]),
-        "export DOCKER_CONTEXT='my prod'\n# []\n# my prod \ntouch made\n"
+        "export DOCKER_CONTEXT='my prod'\n# []\n# my prod \nset -euo pipefail\ntouch made\n"
     );
     assert!(!world.path("made").exists());
     // Once is enough, for a script within it too.

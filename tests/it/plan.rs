@@ -7,8 +7,8 @@ use std::process::Command;
 
 /// Everything in a world but moyai's own files.
 fn state(world: &World) -> String {
-    let list = "find . -path ./scripts -prune -o -path ./state -prune -o -path ./bin -prune -o -printf '%p %y %m %U %l %n\\n' \
-                -type f -exec md5sum {} + | sort";
+    let list = "find . -path ./scripts -prune -o -path ./state -prune -o -path ./bin -prune -o -printf '%p %y %m %U %l\\n' \
+                -type f -printf '%n ' -exec md5sum {} \\; | sort";
     gave(&Command::new("bash").args(["-c", list]).current_dir(world.folder.path()).output().unwrap()).ok()
 }
 
@@ -174,7 +174,7 @@ fn a_dry_run_that_needs_what_is_only_planned_names_the_line() {
         ("cmd(`pg_dump db`).to_file(\"dump\");\nprint(file::read(\"dump\"));", 1, "read `dump`"),
         ("cmd(`pg_dump db`).to_file(\"dump\");\nprint($(`wc -c dump`));", 1, "wc -c dump"),
         (
-            "cmd(`pg_dump db`).to_file(\"dump\");\nif !cmd(`gunzip -t ./dump`).ok() { file::remove(\"dump\"); }",
+            "cmd(`pg_dump db`).to_file(\"dump\");\nif !cmd(`gunzip -t ./dump`).reads().ok() { file::remove(\"dump\"); }",
             1,
             "gunzip -t",
         ),

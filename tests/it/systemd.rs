@@ -133,7 +133,7 @@ fn a_dry_run_prints_lines_that_do_the_same_and_does_nothing() {
     let world = world();
     let plan = world.install(&["--install", "--dry-run"]).ok();
     assert_eq!(world.units(), [""; 0]);
-    let pasted = Command::new("sh").arg("-euc").arg(&plan).output().unwrap();
+    let pasted = Command::new("bash").arg("-c").arg(&plan).output().unwrap();
     gave(&pasted).ok();
     let pasted: Vec<String> = world.units().iter().map(|name| world.unit(name)).collect();
     world.install(&["--install"]).ok();
