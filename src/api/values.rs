@@ -293,6 +293,8 @@ mod values {
     ///
     /// Returns its path, or `()` when there is none.
     ///
+    /// Errors: for an empty name.
+    ///
     /// ```rhai
     /// if which("zstd") == () { warn("zstd is not installed"); }
     /// ```
@@ -338,7 +340,7 @@ mod values {
     /// Returns the answer.
     ///
     /// ```rhai
-    /// let name = ask("Which container?", "blog");
+    /// let name = || ask("Which container?", "blog");
     /// ```
     #[rhai_fn(name = "ask", return_raw)]
     pub fn ask_or(call: NativeCallContext, question: &str, default: &str) -> Fallible<String> {

@@ -59,6 +59,7 @@ pub fn build(context: &Context) -> Engine {
     let run = context.run.clone();
     // The plan of a dry run can be pasted as a whole: what the script says stands in comments.
     engine.on_print(move |text| match run.options.dry_run {
+        _ if text == api::text::NO_LINES => {}
         true => run.print(&format!("# {}", text.replace('\n', "\n# "))),
         false => run.print(text),
     });

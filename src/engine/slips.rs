@@ -28,6 +28,20 @@ const RANGES: &[(&str, i64, i64)] = &[("month", 1, 12), ("day", 1, 31), ("hour",
 const WEEKDAYS: &[&str] = &["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 const MONTHS: &[&str] = &["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
+/// Those that start nothing before something reads their lines.
+const LAZY: &[&str] = &["cut", "field", "grep", "grep_v", "head", "lines", "skip", "sub", "tail", "trimmed", "unique"];
+/// Those that give a value of the kind that they were given.
+const ALIKE: &[&str] = &[
+    "repeat", "replace", "reversed", "sorted", "sub", "sub_string", "to_lower", "to_upper", "trim", "trimmed", "unique",
+];
+
+/// A statement without its `;`.
+fn statement(text: &str) -> &str {
+    let line = text.lines().next().unwrap_or_default();
+    let end = line.match_indices(';').map(|(at, _)| at).find(|at| line[..*at].matches('"').count() % 2 == 0);
+    line[..end.unwrap_or(line.len())].trim_end_matches(['}', ' '])
+}
+
 fn is_pure(name: &str) -> bool {
     PURE.split_whitespace().any(|known| known == name)
 }
@@ -39,7 +53,7 @@ impl Walk<'_> {
 
     /// An expression as a statement: its value is lost.
     pub(super) fn lost(&mut self, expr: &Expr) {
-        if self.trying > 0 {
+        if self.trying > 0 || self.last {
             return;
         }
         match expr {
@@ -51,12 +65,11 @@ impl Walk<'_> {
                     return;
                 }
                 let help = match root {
-                    root if self.is_command(root) && links.iter().any(|(_, link)| matches!(link, Expr::MethodCall(call, _) if call.name == "lines")) => {
+                    root if self.is_command(root) && LAZY.contains(&name) => {
                         "nothing reads its lines, so the command never runs: put `.run()` after it".to_owned()
                     }
-                    Expr::Variable(variable, ..) => {
-                        let text = &self.source.text[self.source.before(start(expr)).len()..];
-                        let text = text.split([';', '\n', '}']).next().unwrap_or_default().trim();
+                    Expr::Variable(variable, ..) if links.len() == 1 && ALIKE.contains(&name) => {
+                        let text = statement(&self.source.text[self.source.before(start(expr)).len()..]);
                         format!("`{0}` stays as it is: write `{0} = {text};`", variable.1)
                     }
                     _ => "keep it: `let x = ...;`, or take the line out".to_owned(),
@@ -73,7 +86,7 @@ impl Walk<'_> {
 
     /// A call as a statement.
     pub(super) fn lost_call(&mut self, call: &FnCallExpr, at: Position) {
-        if self.trying > 0 {
+        if self.trying > 0 || self.last {
             return;
         }
         let name = call.name.as_str();
@@ -110,6 +123,10 @@ impl Walk<'_> {
             Some(_) => return,
             None if self.is_own(name) => return,
             None => {}
+        }
+        if let ("contains", [Expr::Array(list, _), field]) = (name, &call.args[..]) {
+            // `now().weekday in ["Sat", "Sun"]`
+            list.iter().for_each(|value| self.never("==", field, value));
         }
         let arg = |place: usize| call.args.get(place);
         let text = |place: usize| Some((arg(place)?.start_position(), self.constant_text(arg(place)?)?.to_owned()));
@@ -196,11 +213,15 @@ impl Walk<'_> {
             return;
         }
         let pattern = constant.as_deref().map_or_else(|| "...".to_owned(), |text| text.to_owned());
-        if let Some(char) = texts.iter().find_map(|text| text.chars().find(|char| "*?".contains(*char))) {
+        let patterns = if ["write", "append", "mkdir"].contains(&function) { "*" } else { "*?" };
+        if let Some(char) = texts.iter().find_map(|text| text.chars().find(|char| patterns.contains(*char))) {
             let help = match function {
                 "exists" | "is_file" | "is_dir" => format!("write `!glob(\"{pattern}\").is_empty()`"),
                 "to_file" | "append_to" | "dir" => "name one path".to_owned(),
                 "find" => "the directory comes first, the pattern after it".to_owned(),
+                name @ ("copy" | "rename" | "link" | "chown" | "append" | "write") => {
+                    format!("write `for path in glob(\"{pattern}\") {{ file::{name}(path, ...); }}`")
+                }
                 name => format!("write `for path in glob(\"{pattern}\") {{ file::{name}(path); }}`"),
             };
             self.report(at, format!("`{char}` means nothing to `{shown}`: it is part of a name"), help);

@@ -99,14 +99,14 @@ impl Walk<'_> {
                     (a.is_text() && b.is_number()) || (name.ends_with('=') && name.len() == 2 && a == Known::Truth && (b.is_text() || b.is_number()))
                 };
                 if left == Known::Truth && mixed(left, right) || right == Known::Truth && mixed(right, left) {
-                    let other = if left == Known::Truth { right } else { left };
-                    let message = format!("this compares true or false with {}", other.noun());
+                    let message = "this compares true or false with something else";
                     self.report(start(one), message, "write `if x { ... }` or `if !x { ... }`");
                 } else if [(left, right), (right, left)].iter().any(|(list, one)| {
                     matches!(list, Known::List | Known::Lines) && (one.is_number() || one.is_text())
                 }) {
                     let help = "`x.len()` is how many there are, `value in x` looks for one, `x.join(\" \")` is its text";
-                    self.report(start(one), "this compares a list with one value", help);
+                    let list = if [left, right].contains(&Known::Lines) { "lines" } else { "a list" };
+                    self.report(start(one), format!("this compares {list} with one value"), help);
                 } else if mixed(left, right) || mixed(right, left) {
                     self.report(start(one), super::compare::MESSAGE, super::compare::HELP);
                 }

@@ -68,6 +68,8 @@ pub struct Walk<'a> {
     pub(super) sight: Sight,
     /// How many `try` are around a statement: there a result may be asked for its error alone.
     pub(super) trying: usize,
+    /// Whether this is the last statement of a script, without a `;`.
+    pub(super) last: bool,
     assigned: BTreeSet<String>,
 }
 
@@ -159,9 +161,9 @@ impl<'a> Walk<'a> {
                 functions.entry(function.name).or_default().push(function.params.len());
             }
         }
-        let (sight, trying) = (Sight::default(), 0);
+        let (sight, trying, last) = (Sight::default(), 0, false);
         let assigned = program.files[file].ast.as_ref().map(assigned).unwrap_or_default();
-        Self { program, file, source, table, fields, functions, closures, options, reports, sight, trying, assigned }
+        Self { program, file, source, table, fields, functions, closures, options, reports, sight, trying, last, assigned }
     }
 
     /// Looks at everything.
@@ -177,9 +179,14 @@ impl<'a> Walk<'a> {
             }
             true
         });
-        for stmt in ast.statements() {
+        let statements = ast.statements();
+        for (index, stmt) in statements.iter().enumerate() {
+            // What a script ends with, without a `;`, is its value, as in `moyai run` of one expression.
+            let is_value = matches!(stmt, Stmt::Expr(_) | Stmt::FnCall(..));
+            self.last = is_value && index + 1 == statements.len() && !self.source.text.trim_end().ends_with(';');
             self.stmt(stmt, false);
         }
+        self.last = false;
         let imports = self.spaces_of(self.file);
         for function in ast.iter_functions().filter(|function| !function.name.starts_with(CLOSURE)) {
             self.sight = Sight {

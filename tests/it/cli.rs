@@ -614,7 +614,7 @@ fn the_api_is_told_by_namespace_by_function_and_by_word() {
     assert!(usage.contains("      let disk = df::usage(\"/\");"), "{usage}");
     assert!(world.moyai(["api", "trap"]).ok().starts_with("defer(work: function)\n"));
     // A program of bash is found by its name, also where no function speaks of it.
-    assert!(world.moyai(["api", "getopts"]).ok().contains("opt(\"file\", \"hosts\")"));
+    assert!(world.moyai(["api", "getopts"]).ok().contains("opt(\"f\", \"hosts\")"));
     assert!(world.moyai(["api", "bash"]).ok().contains("\n  sort -u names\n      print(file::lines("));
     assert!(world.moyai(["api", "xyzzy"]).failed(1).contains("`xyzzy`"));
 }

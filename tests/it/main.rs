@@ -30,10 +30,12 @@ mod replay;
 mod rules;
 mod runner;
 mod selftest;
+mod slips;
 mod state;
 mod status;
 mod systemd;
 mod text;
 mod time;
+mod values;
 #[path = "../common/web.rs"]
 mod web;

@@ -12,6 +12,7 @@ mod dry;
 mod history;
 mod host;
 mod isolation;
+mod look;
 mod monitor;
 mod names;
 mod nginx;
