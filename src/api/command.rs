@@ -288,9 +288,10 @@ mod command {
 
     /// Like `run`, but a bad status is not an error.
     ///
-    /// Returns `#{out, err, code, ok}`, with the output kept instead of going through.
+    /// Returns `#{out, err, code, ok}`, with the output kept instead of going through. `code` is 124 when the
+    /// command took longer than `.timeout`; without one there is no limit.
     ///
-    /// Errors: when a program cannot be started, and when it takes longer than `.timeout`.
+    /// Errors: when a program cannot be started.
     ///
     /// ```rhai
     /// let tried = cmd(`rmdir /nowhere`).try_run();
@@ -352,7 +353,9 @@ mod command {
     #[rhai_fn(pure)]
     pub fn stop(call: NativeCallContext, started: &mut Started) {
         if let Some(job) = started.plan.job {
-            Context::of(&call).run.end_of_job(job, &format!("kill \"$job{job}\" 2> /dev/null || :\nwait \"$job{job}\" || :"));
+            Context::of(&call)
+                .run
+                .end_of_job(job, &format!("kill \"$job{job}\" 2> /dev/null || :\nwait \"$job{job}\" || :"));
         }
         if let Some(mut running) = lock(&started.running).take() {
             running.end();
@@ -482,8 +485,8 @@ mod command {
     /// - `limit`: `"30s"`, `"5m"`, or seconds. Without it `$(...)`, `.read()`, `.json()` and `.json_lines()`
     ///   have 60 s, and all others no limit.
     ///
-    /// Errors: for anything but a duration. A command that takes longer is an error of whatever runs it,
-    /// of `.ok()`, `.code()` and `.try_run()` too.
+    /// Errors: for anything but a duration. A command that takes longer is an error of whatever runs it, of
+    /// `.ok()` and `.code()` too; only `.try_run()` returns its status, 124.
     ///
     /// ```rhai
     /// cmd(`sleep 0.1`).timeout("5s").run();

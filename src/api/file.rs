@@ -255,9 +255,10 @@ struct Stat {
     size: Option<u64>,
     mode: u32,
     modified: i64,
-    /// The line that would have made it.
-    by: String,
 }
+
+/// Stands for the size of a file that a planned command would make: scripts check for too few bytes.
+const PLANNED_SIZE: u64 = 1 << 30;
 
 fn stat(run: &Run, path: &str) -> Result<Stat> {
     let absent = || run.with_plan(explain("look at", Path::new(path), &rustix::io::Errno::NOENT.into()), [path]);
@@ -275,14 +276,13 @@ fn look(run: &Run, path: &str) -> Result<Option<Stat>> {
                 size: Some(found.len()),
                 mode: run.planned_mode(&real).unwrap_or_else(|| found.mode() & 0o7777),
                 modified: found.mtime(),
-                by: String::new(),
             },
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
             Err(error) => return Err(explain("look at", Path::new(path), &error)),
         },
         Found::File(file) => {
             let size = file.content.map(|content| content.len() as u64);
-            Stat { is_file: true, size, mode: file.mode, modified: now(), by: file.by, ..Stat::default() }
+            Stat { is_file: true, size, mode: file.mode, modified: now(), ..Stat::default() }
         }
         Found::Directory(mode) => Stat { is_directory: true, mode, modified: now(), ..Stat::default() },
         Found::Nothing => return Ok(None),
@@ -539,6 +539,21 @@ mod file {
         tell(&call, path, Some(false), || Ok(look(run, path)?.is_some_and(|found| found.is_directory)))
     }
 
+    /// Tests whether a dry run has only planned what is at this path: a program cannot read it yet.
+    ///
+    /// - `path`: the path.
+    ///
+    /// Returns true or false; false in a real run.
+    ///
+    /// ```rhai
+    /// let dump = file::temp_dir() + "/dump";
+    /// cmd(`date`).to_file(dump);
+    /// if !file::is_planned(dump) { print(file::size(dump)); }
+    /// ```
+    pub fn is_planned(call: NativeCallContext, path: &str) -> bool {
+        matches!(Context::of(&call).run.look(Path::new(path)), Found::File(_) | Found::Directory(_))
+    }
+
     /// Checks that nobody but root (and who called sudo) can change where a path leads: each directory and
     /// link on the way belongs to root and no one else can write to it. A sticky directory such as `/tmp`
     /// may be on the way. `sshd` checks its files by the same rule (`StrictModes`).
@@ -581,7 +596,8 @@ mod file {
     ///
     /// - `path`: a file.
     ///
-    /// Returns a number.
+    /// Returns a number. Under `--dry-run` the size of a file that a planned command would make is not
+    /// known: it is 1 GiB, so that a check of a size that is too small goes on. See `file::is_planned`.
     ///
     /// Errors: when it is not there, or is a folder.
     ///
@@ -596,8 +612,7 @@ mod file {
                 let error = Error::new(format!("look at the size of `{path}`: it is a folder"));
                 return Err(error.help("`du -sb` adds up what is in it"));
             }
-            let unknown = || unmade("look at the size of", Path::new(path), &found.by);
-            Ok(i64::try_from(found.size.ok_or_else(unknown)?).unwrap_or(i64::MAX))
+            Ok(i64::try_from(found.size.unwrap_or(PLANNED_SIZE)).unwrap_or(i64::MAX))
         })
     }
 
@@ -605,7 +620,8 @@ mod file {
     ///
     /// - `path`: a file of any size.
     ///
-    /// Returns 64 hexadecimal digits.
+    /// Returns 64 hexadecimal digits; under `--dry-run` `<sha256 of PATH>` for a file that a planned command
+    /// would make.
     ///
     /// Errors: when it cannot be read.
     ///
@@ -620,6 +636,7 @@ mod file {
             let hex = |sum: digest::Context| sum.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
             let mut file = match run.look(Path::new(path)) {
                 Found::Disk(real) => File::open(real).map_err(|error| run.with_plan(failed(error), [path]))?,
+                Found::File(file) if file.content.is_none() => return Ok(format!("<sha256 of {path}>")),
                 _ => {
                     let mut sum = digest::Context::new(&digest::SHA256);
                     sum.update(&read_seen(run, Path::new(path))?);

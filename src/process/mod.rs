@@ -149,8 +149,8 @@ pub fn run(run: &Run, plan: &Plan) -> Result<Outcome> {
 /// Runs a command to its end, with its retries; a bad status is not an error here.
 ///
 /// # Errors
-/// When a program is not found or cannot be started, when the command takes longer than its time-out,
-/// and when the run is cancelled meanwhile.
+/// When a program is not found or cannot be started, when the command takes longer than its time-out
+/// (unless it is [lenient](Plan::lenient)), and when the run is cancelled meanwhile.
 pub fn attempt(run: &Run, plan: &Plan) -> Result<Outcome> {
     // On a terminal a program has the terminal itself. Under cron it makes no difference to it, and
     // a run that fails keeps what was printed. What it leaves in the background is not to lose it.
@@ -170,7 +170,8 @@ pub fn attempt(run: &Run, plan: &Plan) -> Result<Outcome> {
         let judged = judge(run, plan, &outcome);
         if left == 0 || outcome.planned || judged.is_ok() {
             // A command that was ended before it could answer has not said "no".
-            return if outcome.timed_out.is_some() { judged.map(|()| outcome) } else { Ok(outcome) };
+            let is_kept = outcome.timed_out.is_none() || plan.lenient;
+            return if is_kept { Ok(outcome) } else { judged.map(|()| outcome) };
         }
         left -= 1;
         run.log(&format!("`{}` failed, again in {} s ({left} more)", plan.name(), pause.as_secs_f64()));
@@ -250,21 +251,21 @@ pub fn start(run: &Run, plan: &Plan) -> Result<Running> {
         error.place = error.place.or_else(|| plan.place.clone());
         error
     };
-    plan.must_read(run).and_then(|()| plan.must_name()).map_err(placed)?;
+    plan.must_read(run).and_then(|()| plan.must_name(run)).map_err(placed)?;
     let own = own_script(run, plan).filter(|_| run.plays().is_none());
     if own.is_some() && plan.acts {
         run.planned_elsewhere();
-    } else if plan.acts && run.planned(|| plan.script()) {
+    } else if plan.acts && run.planned(|| plan.needed(run).unwrap_or_else(|| plan.script())) {
         let by = plan.place.as_ref().map_or_else(|| run.at(), line_of);
         if let Output::File(path, _) = &plan.output {
             run.plan_file(path, None, plan.mode, by.clone());
         }
         let makes = plan.stages.iter().any(|stage| MAKERS.contains(&stage.argv[0].as_str()));
         run.plan_words(plan.arguments(), makes, &by);
-        // Not empty: a path that is made of it would be another one.
-        let is_used = plan.output == Output::Capture && (plan.quiet || plan.job.is_some());
-        let out = if is_used { format!("<output of {}>", plan.line()).into_bytes() } else { Vec::new() };
-        return Ok(Running::answered(plan, Outcome { out, planned: true, ..Outcome::default() }));
+        if plan.output == Output::Capture && (plan.quiet || plan.job.is_some()) {
+            run.plan_output();
+        }
+        return Ok(Running::answered(plan, Outcome { planned: true, ..Outcome::default() }));
     }
     if !plan.acts {
         run.reading();

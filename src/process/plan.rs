@@ -176,7 +176,9 @@ impl Plan {
         };
         let (mut before, mut after) = (String::new(), String::new());
         if let Output::File(path, append) = &self.output {
-            let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.clone());
+            // `mv` replaces a link, and moyai what it leads to.
+            let real = path.is_symlink().then(|| std::fs::canonicalize(path).ok()).flatten();
+            let real = real.unwrap_or_else(|| path.clone());
             let (found, name) = (real.metadata().ok(), real.to_string_lossy());
             let quoted = quote(&name);
             let mode = self.mode.map(|mode| format!("install -m {mode:04o} /dev/null"));
@@ -243,12 +245,19 @@ impl Plan {
         self.stages.iter().map(first).collect::<Vec<_>>().join(" | ")
     }
 
+    /// The remark in place of a planned command whose path needs the output of an earlier one.
+    pub(super) fn needed(&self, run: &Run) -> Option<String> {
+        let (written, _) = self.emptied.as_ref().filter(|_| run.has_planned_output())?;
+        let program = quote(self.stages.first()?.argv.first()?);
+        Some(format!("# {program}: the value in `{written}` is the output of a line above"))
+    }
+
     /// Refuses a change of a path that an empty value has made another one: `rm -rf ${dir}/`.
     ///
     /// # Errors
     /// When a value in a path is empty and the command changes something.
-    pub(super) fn must_name(&self) -> Result<()> {
-        match self.emptied.as_ref().filter(|_| self.acts) {
+    pub(super) fn must_name(&self, run: &Run) -> Result<()> {
+        match self.emptied.as_ref().filter(|_| self.acts && self.needed(run).is_none()) {
             None => Ok(()),
             Some((written, word)) => {
                 let what = format!("the value in `{written}` is empty, so that the path would be `{word}`");

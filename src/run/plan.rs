@@ -18,6 +18,8 @@ pub struct Plan {
     /// Temporary directories that no line has named yet.
     directories: Vec<PathBuf>,
     jobs: usize,
+    /// The script has got the output of a planned command, which is empty.
+    has_output: bool,
     /// The lines at the end, each with what it is for.
     last: Vec<(String, String)>,
 }
@@ -88,6 +90,16 @@ impl Run {
             plan.last.push((job.to_string(), format!("kill \"$job{job}\" 2> /dev/null || :")));
         }
         job
+    }
+
+    /// The script gets the output of a planned command.
+    pub fn plan_output(&self) {
+        lock(&self.plan).has_output = true;
+    }
+
+    /// Whether a value of the script may be empty because a command was only planned.
+    pub fn has_planned_output(&self) -> bool {
+        self.options.dry_run && lock(&self.plan).has_output
     }
 
     /// The script waits for a planned background job, or ends it.

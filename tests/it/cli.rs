@@ -323,12 +323,19 @@ fn the_dry_run_goes_on_into_a_script_that_a_script_runs() {
     let calls = ["moyai::run(`inner`, [`a b`, 3]);", "cmd(`moyai run inner 'a b' 3`).run();"];
     for call in calls {
         world.script("outer", call);
-        assert_eq!(world.moyai(["run", "-n", "outer"]).ok(), "# inner [\"a b\", \"3\"]\nset -euo pipefail\ntouch made\n", "{call}");
+        assert_eq!(
+            world.moyai(["run", "-n", "outer"]).ok(),
+            "# inner [\"a b\", \"3\"]\nset -euo pipefail\ntouch made\n",
+            "{call}"
+        );
         assert!(!world.path("made").exists(), "{call}");
     }
     world.script("outer", "cmd(`moyai run inner`).to_file(`report`); print($(`moyai run inner`));");
     let out = world.moyai(["run", "outer", "-n"]).ok();
-    assert!(out.starts_with("set -euo pipefail\nmoyai run inner > report.moyai-new\nmv -T -- report.moyai-new report\n"), "{out}");
+    assert!(
+        out.starts_with("set -euo pipefail\nmoyai run inner > report.moyai-new\nmv -T -- report.moyai-new report\n"),
+        "{out}"
+    );
     assert!(out.ends_with("# # inner []\n# set -euo pipefail\n# touch made\n"), "{out}");
     assert!(!world.path("made").exists() && !world.path("report").exists());
     for call in calls {

@@ -24,7 +24,6 @@ fn a_time_out_is_an_error_of_every_form_and_never_a_no() {
         "ok()",
         "code()",
         "output()",
-        "try_run()",
         "run()",
         "read()",
         "start().ok()",
@@ -34,9 +33,8 @@ fn a_time_out_is_an_error_of_every_form_and_never_a_no() {
     ] {
         let world = World::new();
         world.file("dump", "good");
-        let script = format!(
-            "let said = cmd(`sleep 30`).timeout(\"50ms\").{form}; file::remove(\"dump\"); print(said);"
-        );
+        let script =
+            format!("let said = cmd(`sleep 30`).timeout(\"50ms\").{form}; file::remove(\"dump\"); print(said);");
         let err = world.run(&script).failed(124);
         assert!(err.contains("took longer than 0.05 s"), "{form}: {err}");
         assert!(world.path("dump").exists(), "{form}");
@@ -45,6 +43,12 @@ fn a_time_out_is_an_error_of_every_form_and_never_a_no() {
         let caught = format!("try {{ cmd(`sleep 30`).timeout(\"50ms\").{form}; }} catch (e) {{ print(\"caught\"); }}");
         assert_eq!(world.run(&caught).ok(), "caught\n", "{form}");
     }
+}
+
+#[test]
+fn try_run_returns_the_status_of_a_time_out() {
+    let script = "let tried = cmd(`sh -c 'echo begun; sleep 30'`).timeout(\"300ms\").try_run(); print([tried.ok, tried.code, tried.out].to_json());";
+    assert_eq!(World::new().run(script).ok(), "[false,124,\"begun\"]\n");
 }
 
 #[test]

@@ -5,11 +5,12 @@ use crate::host::nginx::config::{self, Config, Directive};
 use crate::host::nginx::{names, sites};
 use crate::host::nginxd::{self, Names, Read, Unit, Worker, workers};
 use crate::process::{self, Plan, Stage, cause};
+use crate::run::overlay::Found;
 use crate::run::{Error, Result, Run};
 use crate::store::lock;
 use std::collections::HashSet;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// Where this nginx was built to find its files.
@@ -370,6 +371,10 @@ pub fn needed(context: &Context, held: &[String]) -> Result<Vec<names::Name>> {
 /// When there is no such file.
 pub fn is_older(context: &Context, path: &str) -> Result<bool> {
     let Some(layout) = Layout::of(context)? else { return Ok(false) };
+    if matches!(context.run.look(Path::new(path)), Found::File(_)) {
+        // Only planned: newer than what nginx has read.
+        return Ok(true);
+    }
     // A file that is not there is an error, whether nginx runs or not.
     is_newer_than(path, 0)?;
     let Some(master) = layout.master(&config::read(&layout.conf).unwrap_or_default()) else { return Ok(true) };
