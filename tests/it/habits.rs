@@ -90,7 +90,8 @@ fn difference(habit: &Habit, edge: &str, url: &str) -> Option<String> {
 fn every_habit_of_bash_has_a_line_that_prints_and_exits_alike() {
     let (habits, url) = (habits(), Web::start().url(""));
     assert!(habits.len() >= 260, "{}", habits.len());
-    let plain: Vec<&str> = habits.iter().filter(|habit| habit.edges.is_empty()).map(|habit| habit.bash.as_str()).collect();
+    let plain: Vec<&str> =
+        habits.iter().filter(|habit| habit.edges.is_empty()).map(|habit| habit.bash.as_str()).collect();
     assert!(plain.is_empty(), "without an edge: {}", plain.join(""));
     let (next, faults) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {

@@ -59,7 +59,8 @@ fn cases(port: &str) -> Vec<Case> {
     for line in text(port, "cases").lines() {
         if let Some(head) = line.strip_prefix("= ") {
             let (title, args) = head.split_once(": ").unwrap_or((head.trim_end_matches(':'), ""));
-            let (title, args) = match head.find("(no plan:").and_then(|at| head[at..].find(')').map(|end| at + end + 1)) {
+            let (title, args) = match head.find("(no plan:").and_then(|at| head[at..].find(')').map(|end| at + end + 1))
+            {
                 Some(end) => (&head[..end], head[end..].trim_start_matches(':').trim()),
                 None => (title, args),
             };
@@ -167,7 +168,8 @@ fn walk(base: &Path, at: &Path, seen: &mut HashMap<u64, String>, tree: &mut BTre
         }
         let first = (data.nlink() > 1).then(|| seen.entry(data.ino()).or_insert_with(|| name.clone()).clone());
         let same = first.filter(|first| *first != name).map_or(String::new(), |first| format!(" = {first}"));
-        let old = std::time::SystemTime::now().duration_since(data.modified().unwrap()).is_ok_and(|age| age.as_secs() > 3600);
+        let old =
+            std::time::SystemTime::now().duration_since(data.modified().unwrap()).is_ok_and(|age| age.as_secs() > 3600);
         let time = if old { format!(" {}", data.mtime()) } else { String::new() };
         let bytes = std::fs::read(&path).unwrap();
         let bytes = if bytes.starts_with(&[0x1f, 0x8b]) { unpacked(&path) } else { bytes };
