@@ -3,7 +3,9 @@
 pub mod bar;
 mod cancel;
 pub mod out;
+pub mod overlay;
 pub mod owned;
+mod plan;
 pub mod tape;
 pub mod text;
 
@@ -37,6 +39,8 @@ pub mod exit {
     pub const LOCKED: i32 = 75;
     /// A time-out that nobody caught, as `timeout(1)`.
     pub const TIMED_OUT: i32 = 124;
+    /// A program that exists and cannot be started, as a shell.
+    pub const NOT_EXECUTABLE: i32 = 126;
     /// A program that was not found, as a shell.
     pub const NOT_FOUND: i32 = 127;
     /// Nobody reads standard output any more: 128 + SIGPIPE, as a shell.
@@ -80,6 +84,8 @@ pub struct Report {
     pub message: String,
     /// What to write instead.
     pub help: Option<String>,
+    /// Whether the script may run all the same.
+    pub warning: bool,
 }
 
 /// A place in a script.
@@ -114,6 +120,13 @@ impl Error {
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
+        self
+    }
+
+    /// Sets the status of the program that failed.
+    #[must_use]
+    pub fn status(mut self, code: i32) -> Self {
+        self.status = Some(code);
         self
     }
 
@@ -284,6 +297,10 @@ pub struct Run {
     said: Mutex<Tail>,
     log_at_once: bool,
     scratch: Mutex<Option<tempfile::TempDir>>,
+    plan: Arc<Mutex<plan::Plan>>,
+    overlay: Mutex<overlay::Overlay>,
+    at: Mutex<Place>,
+    replaced: Mutex<Option<String>>,
 }
 
 impl Run {
@@ -317,6 +334,10 @@ impl Run {
             said: Mutex::new(Tail::new(SAID)),
             log_at_once,
             scratch: Mutex::default(),
+            plan: Arc::default(),
+            overlay: Mutex::default(),
+            at: Mutex::default(),
+            replaced: Mutex::default(),
         }))
     }
 
@@ -352,6 +373,7 @@ impl Run {
         // Nobody else has it yet.
         if let Some(run) = Arc::get_mut(&mut run) {
             run.secrets.clone_from(&self.secrets);
+            run.plan.clone_from(&self.plan);
         }
         Ok(run)
     }
@@ -367,7 +389,7 @@ impl Run {
     }
 
     fn clock(&self) -> DateTime<Local> {
-        Local::now() + self.offset
+        Local::now() + self.offset + self.skipped()
     }
 
     /// A question that is no command. It is asked for real, recorded, or answered by a record;
@@ -587,17 +609,6 @@ impl Run {
         &self.locks
     }
 
-    /// The gate of every act: under `--dry-run` prints the line that would do it and returns true.
-    ///
-    /// The line can be pasted into a shell; it may be several lines (a here-document).
-    pub fn planned(&self, line: impl FnOnce() -> String) -> bool {
-        if self.options.dry_run {
-            self.print(&line());
-        }
-        self.acted();
-        self.options.dry_run
-    }
-
     /// The directory that the programs of a dry run can write to: their `$TMPDIR`. `None` in a real run.
     ///
     /// # Errors
@@ -658,6 +669,34 @@ impl Run {
         words
     }
 
+    /// Keeps where a dry run is in its script, for what refers to it later.
+    pub fn is_at(&self, place: &Place) {
+        if self.options.dry_run {
+            lock(&self.at).clone_from(place);
+        }
+    }
+
+    /// The line of the script that a dry run is at.
+    pub fn at(&self) -> String {
+        line_of(&lock(&self.at))
+    }
+
+    /// Keeps that a text which the script got has marks in place of bytes that are not UTF-8.
+    pub fn replaced(&self, source: impl FnOnce() -> String) {
+        lock(&self.replaced).get_or_insert_with(source);
+    }
+
+    /// Refuses text with such marks where a file would get it: the bytes would be lost.
+    ///
+    /// # Errors
+    /// When the text has the mark, and one was put in place of other bytes in this run.
+    pub fn is_complete(&self, what: &str, text: &str) -> Result<()> {
+        match lock(&self.replaced).as_deref().filter(|_| text.contains(char::REPLACEMENT_CHARACTER)) {
+            None => Ok(()),
+            Some(source) => Err(lossy(what, source)),
+        }
+    }
+
     /// Whether a line of the plan has been printed.
     pub fn has_planned(&self) -> bool {
         self.options.dry_run && self.acts() > 0
@@ -666,9 +705,25 @@ impl Run {
     /// Says once, at the first read behind a planned act, that reads show the state before it.
     pub fn reading(&self) {
         if self.has_planned() && !self.noted.swap(true, Ordering::Relaxed) {
-            self.print("# what follows was read before the lines above were run");
+            self.print(&format!("# what follows was read before the lines above were run{}", self.unmade()));
         }
     }
+}
+
+/// A line of a script in a sentence.
+pub fn line_of(place: &Place) -> String {
+    match place.path.as_str() {
+        "" => format!("line {}", place.line),
+        path => format!("line {} of {path}", place.line),
+    }
+}
+
+/// The refusal of text that has lost bytes: what would be written, and where they were lost.
+pub fn lossy(what: &str, source: &str) -> Error {
+    Error::new(format!("{what}: {source} has bytes that are not UTF-8, and they would be lost")).help(
+        "change the file with a program: `cmd(`sed -i 's/old/new/' ${path}`).run()`, or convert it first: \
+         `cmd(`iconv -f LATIN1 -t UTF-8 ${path}`).to_file(path)`",
+    )
 }
 
 /// Locks a mutex whose holder may have panicked: the data are plain collections, whole at any time.

@@ -21,6 +21,49 @@ pub enum End {
     PrivateHost(Vec<String>),
 }
 
+/// What the default of an option makes of its value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OptionKind {
+    /// A whole number.
+    Whole,
+    /// A number with a fraction.
+    Fraction,
+    /// True or false.
+    Truth,
+}
+
+impl OptionKind {
+    /// The kind of a default.
+    pub fn of(default: &Dynamic) -> Option<Self> {
+        Some(match default {
+            default if default.is_int() => Self::Whole,
+            default if default.is_float() => Self::Fraction,
+            default if default.is_bool() => Self::Truth,
+            _ => return None,
+        })
+    }
+
+    /// The value of an option as its default has it.
+    ///
+    /// # Errors
+    /// When it is of another kind.
+    pub fn read(self, option: &str, value: &str) -> Result<Dynamic> {
+        let (read, wanted) = match self {
+            Self::Whole => (value.trim().parse::<i64>().ok().map(Dynamic::from), "a whole number"),
+            Self::Fraction => {
+                let number = value.trim().parse::<f64>().ok().filter(|number| number.is_finite());
+                (number.map(Dynamic::from), "a number")
+            }
+            Self::Truth => (value.parse::<bool>().ok().map(Dynamic::from), "`true` or `false`"),
+        };
+        let dashes = if option.chars().count() == 1 { "-" } else { "--" };
+        read.ok_or_else(|| {
+            Error::new(format!("`{dashes}{option}`: `{value}` is not {wanted}"))
+                .help(format!("its default is {wanted}, and so is its value"))
+        })
+    }
+}
+
 /// Reads a secret; see the script function of that name.
 fn read_secret(run: &Run, name: &str) -> Result<String> {
     if name.is_empty() || name.contains(['/', '\0']) || name.starts_with('.') {
@@ -166,7 +209,7 @@ mod basics {
         Context::of(&call).defer(work, &call);
     }
 
-    /// Sleeps; a signal ends it.
+    /// Sleeps; a signal ends it. A dry run that has planned something adds the time to the plan and goes on.
     ///
     /// - `time`: `"2s"`, `"5m"`, `"250ms"`.
     ///
@@ -177,7 +220,7 @@ mod basics {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn sleep(call: NativeCallContext, time: &str) -> Fallible<()> {
-        Ok(Context::of(&call).run.sleep(crate::schedule::duration(time)?)?)
+        Ok(Context::of(&call).run.pause(crate::schedule::duration(time)?)?)
     }
 
     /// Sleeps for seconds; a signal ends it.
@@ -257,14 +300,16 @@ mod basics {
         Ok(())
     }
 
-    /// Whether the script was called with a flag.
+    /// Returns whether the script was called with a flag.
     ///
-    /// - `name`: without the dashes; `flag("quick")` is `--quick`.
+    /// - `name`: without the dashes. `flag("quick")` is `--quick`; a name of one letter, `flag("q")`, is
+    ///   `-q`, which can be joined with others as for `getopts`: `-qf FILE`.
     ///
-    /// Returns true or false.
+    /// Returns true or false. `-n`, `-x`, `-v`, `-h` and `-V` are moyai's own: a flag of such a name is given
+    /// as `--n`. A script called with an option that it does not read ends with exit code 2.
     ///
     /// ```rhai
-    /// if flag("quick") { log("only the quick part"); }
+    /// if flag("quick") || flag("q") { log("only the quick part"); }
     /// ```
     pub fn flag(call: NativeCallContext, name: &str) -> bool {
         Context::of(&call).args().flags.contains(name)
@@ -272,16 +317,25 @@ mod basics {
 
     /// The value of an option that the script was called with.
     ///
-    /// - `name`: without the dashes; `opt("file", ...)` is `--file VALUE`.
+    /// - `name`: without the dashes. `opt("file", ...)` is `--file VALUE` or `--file=VALUE`; a name of one
+    ///   letter, `opt("f", ...)`, is `-f VALUE` or `-fVALUE`.
     /// - `default`: what it is when the option was not given.
     ///
-    /// Returns a string, or the default as it is.
+    /// Returns the default as it is, or the value that was given: a number where the default is a number,
+    /// true or false where the default is true or false, otherwise a string.
+    ///
+    /// Errors: when the value is not of the default's kind. Where the default is written in the script,
+    /// this is known before its first line runs, with exit code 2.
     ///
     /// ```rhai
     /// let path = opt("file", "/etc/hosts");
+    /// if opt("limit", 90) > 100 { die("--limit is in percent"); }
     /// ```
-    pub fn opt(call: NativeCallContext, name: &str, default: Dynamic) -> Dynamic {
-        Context::of(&call).args().options.get(name).map_or(default, |value| value.into())
+    #[rhai_fn(return_raw)]
+    pub fn opt(call: NativeCallContext, name: &str, default: Dynamic) -> Fallible<Dynamic> {
+        let context = Context::of(&call);
+        let Some(value) = context.args().options.get(name) else { return Ok(default) };
+        Ok(OptionKind::of(&default).map_or_else(|| Ok(value.into()), |kind| kind.read(name, value))?)
     }
 
     /// A variable of the environment.
@@ -376,7 +430,7 @@ mod basics {
         error.err.clone()
     }
 
-    /// The status of the program that failed; -1 where no program did.
+    /// The status of the program that failed: 124 for a time-out, -1 where no program failed.
     ///
     /// ```rhai
     /// try { $(`sh -c 'exit 3'`) } catch (e) { print(e.code); }

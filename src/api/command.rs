@@ -2,12 +2,16 @@
 
 use super::text::Lines;
 use super::{Context, Fallible, duration, from_json, map};
-use crate::process::{self, Input, Outcome, Output, Plan, Running};
-use crate::run::{Error, Result, Run, lock};
+use crate::process::{self, Input, Outcome, Output, Plan, Running, Unfinished};
+use crate::run::{Error, Result, Run, Tail, lock};
+use crate::store::replace;
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Engine, Map, exported_module};
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{Read, Seek};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// Adds the type and its methods.
 pub fn register(engine: &mut Engine) {
@@ -35,7 +39,11 @@ impl Command {
 
     /// Runs it as a read and gives its output without the newlines at the end.
     pub fn read_text(&self, run: &Run) -> Result<String> {
-        let mut text = process::run(run, &self.plan)?.text();
+        let outcome = process::run(run, &self.plan)?;
+        if std::str::from_utf8(&outcome.out).is_err() {
+            run.replaced(|| format!("the output of `{}`", run.mask(&self.plan.line())));
+        }
+        let mut text = outcome.text();
         text.truncate(text.trim_end_matches('\n').len());
         Ok(text)
     }
@@ -46,6 +54,11 @@ impl Command {
         Self { plan }
     }
 
+    /// As a read that may take as long as it takes: the test of an archive, a search, a log.
+    fn patient(&self) -> Plan {
+        Plan { timeout: self.plan.timeout.or(Some(Duration::MAX)), ..self.plan.clone() }
+    }
+
     fn acting(&self, output: Output) -> Plan {
         let mut plan = self.plan.clone();
         plan.acts = true;
@@ -54,6 +67,44 @@ impl Command {
         }
         plan
     }
+}
+
+impl Command {
+    /// Runs it with its output in a file that is replaced when the command has succeeded.
+    fn fill(&self, run: &Run, path: &str, mode: Option<u32>) -> Result<()> {
+        let path = Path::new(path);
+        let mut plan = self.acting(Output::File(path.into(), false));
+        plan.mode = mode;
+        if run.dry() || process::is_written_in_place(path) {
+            return process::run(run, &plan).map(|_| ());
+        }
+        let new = replace::Unfinished::begin(path, mode)?;
+        plan.unfinished = Some(Unfinished(Arc::new(new.file()?)));
+        match process::run(run, &plan) {
+            Ok(_) => new.complete(),
+            Err(mut error) => {
+                if error.err.is_empty() && plan.stages.iter().any(|stage| stage.both) {
+                    // What the command said is in the file that nobody will see.
+                    let (said, before) = new.file().map(end_of).unwrap_or_default();
+                    (error.err, error.err_before) = (run.mask(&said), before);
+                }
+                Err(error)
+            }
+        }
+    }
+}
+
+/// The end of a file, and how many bytes come before it.
+fn end_of(mut file: File) -> (String, u64) {
+    let mut tail = Tail::new(process::TAIL);
+    let mut part = vec![0; process::TAIL];
+    // What cannot be read is left out of the error.
+    if file.rewind().is_ok() {
+        while let Ok(count @ 1..) = file.read(&mut part) {
+            tail.push(&part[..count]);
+        }
+    }
+    (String::from_utf8_lossy(tail.bytes()).into_owned(), tail.before())
 }
 
 /// What `.start()` gives.
@@ -105,7 +156,8 @@ mod command {
     ///
     /// Returns a string.
     ///
-    /// Errors: when a program of the pipe fails, is not found or takes longer than 60 s.
+    /// Errors: when a program of the pipe fails, is not found or takes longer than 60 s, or than
+    /// `.timeout` says. Output that takes long is for `.lines()` or `.to_file(path)`, which have no limit.
     ///
     /// ```rhai
     /// let host = cmd(`uname -n`).read();
@@ -115,25 +167,26 @@ mod command {
         Ok(command.read_text(&Context::of(&call).run)?)
     }
 
-    /// The command's output line by line. It runs at each use; see `lines` for the filters.
+    /// The command's output line by line. It runs at each use; see `lines` for the filters. There is no
+    /// time limit unless `.timeout` sets one.
     ///
     /// Returns lines.
     ///
-    /// Errors, at the use: as `read`.
+    /// Errors, at the use: when a program of the pipe fails, is not found or takes longer than `.timeout`.
     ///
     /// ```rhai
     /// for name in cmd(`ls /etc`).lines().grep("^host") { print(name); }
     /// ```
     #[rhai_fn(pure)]
     pub fn lines(call: NativeCallContext, command: &mut Command) -> Lines {
-        Lines::of_command(Context::of(&call).run.clone(), command.plan.clone())
+        Lines::of_command(Context::of(&call).run.clone(), command.patient())
     }
 
     /// The command's output read as JSON.
     ///
     /// Returns the value: a map, an array, a string, a number, true, false or `()`.
     ///
-    /// Errors: as `read`, and when the output is not JSON, with line and column.
+    /// Errors: as `read` (60 s too), and when the output is not JSON, with line and column.
     ///
     /// ```rhai
     /// let version = cmd(`echo '{"major": 28}'`).json().major;
@@ -149,7 +202,7 @@ mod command {
     ///
     /// Returns an array with the value of each line that is not empty.
     ///
-    /// Errors: as `json`, naming the line.
+    /// Errors: as `json` (60 s too), naming the line.
     ///
     /// ```rhai
     /// let rows = cmd(`printf '{"n":1}\n{"n":2}\n'`).json_lines();
@@ -167,40 +220,42 @@ mod command {
         Ok(lines.map(value).collect::<Result<_>>()?)
     }
 
-    /// Whether the command succeeds: bash's `if prog; then`.
+    /// Tests whether the command succeeds: bash's `if prog; then`. There is no time limit unless `.timeout`
+    /// sets one.
     ///
     /// Returns true for status 0 (or one of `.accept`), false for any other.
     ///
-    /// Errors: when a program cannot be started; a typing error is not a "no".
+    /// Errors: when a program cannot be started, and when it takes longer than `.timeout`: a typing error
+    /// and a time-out are not a "no".
     ///
     /// ```rhai
     /// if cmd(`test -d /etc`).ok() { print("there"); }
     /// ```
     #[rhai_fn(return_raw, pure)]
     pub fn ok(call: NativeCallContext, command: &mut Command) -> Fallible<bool> {
-        let outcome = process::attempt(&Context::of(&call).run, &command.plan)?;
+        let outcome = process::attempt(&Context::of(&call).run, &command.patient())?;
         Ok(command.plan.accept.contains(&outcome.code()))
     }
 
-    /// The command's status, as bash's `$?` under pipefail.
+    /// The command's status, as bash's `$?` under pipefail. There is no time limit unless `.timeout` sets one.
     ///
-    /// Returns a number; 128+n when signal n ended it, 124 for a time-out.
+    /// Returns a number; 128+n when signal n ended it.
     ///
-    /// Errors: when a program cannot be started.
+    /// Errors: when a program cannot be started, and when it takes longer than `.timeout`.
     ///
     /// ```rhai
     /// let found = cmd(`grep -q root /etc/passwd`).code();
     /// ```
     #[rhai_fn(return_raw, pure)]
     pub fn code(call: NativeCallContext, command: &mut Command) -> Fallible<i64> {
-        Ok(process::attempt(&Context::of(&call).run, &command.plan)?.code().into())
+        Ok(process::attempt(&Context::of(&call).run, &command.patient())?.code().into())
     }
 
-    /// All that a reading command gives, whatever its status.
+    /// All that a reading command gives, whatever its status. There is no time limit unless `.timeout` sets one.
     ///
     /// Returns `#{out, err, code, ok}`.
     ///
-    /// Errors: when a program cannot be started.
+    /// Errors: when a program cannot be started, and when it takes longer than `.timeout`.
     ///
     /// ```rhai
     /// let ls = cmd(`ls /nowhere`).output();
@@ -208,17 +263,18 @@ mod command {
     /// ```
     #[rhai_fn(return_raw, pure)]
     pub fn output(call: NativeCallContext, command: &mut Command) -> Fallible<Map> {
-        let outcome = process::attempt(&Context::of(&call).run, &command.plan)?;
+        let outcome = process::attempt(&Context::of(&call).run, &command.patient())?;
         Ok(result(&command.plan, &outcome))
     }
 
     /// Does it: runs a command that changes something, its output going through as it is. What
     /// `print` shows has escapes for control characters, the program's own output has none.
-    /// Under `--dry-run` the command is only printed.
+    /// Under `--dry-run` the command is only printed. There is no time limit unless `.timeout` sets one.
     ///
     /// Returns `#{out, err, code, ok}`; `out` is empty because it went through.
     ///
-    /// Errors: when a program of the pipe fails or is not found.
+    /// Errors: when a program of the pipe fails, is not found or takes longer than `.timeout`, and when a
+    /// value in a path is empty: `rm -rf ${dir}/`.
     ///
     /// ```rhai
     /// cmd(`touch ${file::temp_dir()}/stamp`).run();
@@ -230,9 +286,10 @@ mod command {
         Ok(result(&plan, &outcome))
     }
 
-    /// Like `run`, but a bad status is no error.
+    /// Like `run`, but a bad status is not an error.
     ///
-    /// Returns `#{out, err, code, ok}`, with the output kept instead of going through.
+    /// Returns `#{out, err, code, ok}`, with the output kept instead of going through. `code` is 124 when the
+    /// command took longer than `.timeout`; without one there is no limit.
     ///
     /// Errors: when a program cannot be started.
     ///
@@ -242,13 +299,13 @@ mod command {
     /// ```
     #[rhai_fn(return_raw, pure)]
     pub fn try_run(call: NativeCallContext, command: &mut Command) -> Fallible<Map> {
-        let plan = command.acting(Output::Capture);
+        let plan = Plan { lenient: true, ..command.acting(Output::Capture) };
         let outcome = process::attempt(&Context::of(&call).run, &plan)?;
         Ok(result(&plan, &outcome))
     }
 
     /// Starts a command in the background: bash's `&`. It ends with the script unless it is
-    /// waited for, or was marked `.daemon()`.
+    /// waited for, or was marked `.daemon()`. There is no time limit unless `.timeout` sets one.
     ///
     /// Returns a value with `.wait()`, `.stop()` and `.ok()`.
     ///
@@ -260,8 +317,10 @@ mod command {
     /// ```
     #[rhai_fn(return_raw, pure)]
     pub fn start(call: NativeCallContext, command: &mut Command) -> Fallible<Started> {
-        let plan = command.acting(Output::Capture);
-        let running = process::start(&Context::of(&call).run, &plan)?;
+        let run = &Context::of(&call).run;
+        let mut plan = command.acting(Output::Capture);
+        plan.job = run.options.dry_run.then(|| run.next_job(plan.daemon));
+        let running = process::start(run, &plan)?;
         Ok(Started { plan, running: Arc::new(Mutex::new(Some(running))), ended: Arc::default() })
     }
 
@@ -269,7 +328,7 @@ mod command {
     ///
     /// Returns `#{out, err, code, ok}`.
     ///
-    /// Errors: when it fails.
+    /// Errors: when it fails, or takes longer than `.timeout`.
     ///
     /// ```rhai
     /// print(cmd(`echo done`).start().wait().out);
@@ -277,6 +336,9 @@ mod command {
     #[rhai_fn(return_raw, pure)]
     pub fn wait(call: NativeCallContext, started: &mut Started) -> Fallible<Map> {
         let run = &Context::of(&call).run;
+        if let Some(job) = started.plan.job {
+            run.end_of_job(job, &format!("wait \"$job{job}\""));
+        }
         let outcome = started.outcome(run)?;
         process::judge(run, &started.plan, &outcome)?;
         Ok(result(&started.plan, &outcome))
@@ -289,48 +351,80 @@ mod command {
     /// job.stop();
     /// ```
     #[rhai_fn(pure)]
-    pub fn stop(started: &mut Started) {
+    pub fn stop(call: NativeCallContext, started: &mut Started) {
+        if let Some(job) = started.plan.job {
+            Context::of(&call)
+                .run
+                .end_of_job(job, &format!("kill \"$job{job}\" 2> /dev/null || :\nwait \"$job{job}\" || :"));
+        }
         if let Some(mut running) = lock(&started.running).take() {
             running.end();
         }
     }
 
-    /// Waits for a started command and says whether it succeeded.
+    /// Waits for a started command and tests whether it succeeded.
     ///
     /// Returns true or false.
     ///
-    /// Errors: when the run is ended meanwhile.
+    /// Errors: when it takes longer than `.timeout`: a time-out is not a "no". Also when the run is ended
+    /// meanwhile.
     ///
     /// ```rhai
     /// if !cmd(`false`).start().ok() { print("no"); }
     /// ```
     #[rhai_fn(name = "ok", return_raw, pure)]
     pub fn started_ok(call: NativeCallContext, started: &mut Started) -> Fallible<bool> {
-        let outcome = started.outcome(&Context::of(&call).run)?;
+        let run = &Context::of(&call).run;
+        if let Some(job) = started.plan.job {
+            run.end_of_job(job, &format!("wait \"$job{job}\" || :"));
+        }
+        let outcome = started.outcome(run)?;
+        if outcome.timed_out.is_some() {
+            process::judge(run, &started.plan, &outcome)?;
+        }
         Ok(outcome.planned || started.plan.accept.contains(&outcome.code()))
     }
 
-    /// Runs the command, its output going into a file: bash's `>`. An act.
+    /// Runs the command and puts its output into a file: bash's `>`, but the file is replaced only when the
+    /// command succeeds. Until then the output is in a hidden file beside it. Owner, mode and attributes of
+    /// a file that exists stay, a symbolic link too. A device such as `/dev/null` is written to directly.
+    /// This changes something; it has no time limit unless `.timeout` sets one.
     ///
-    /// - `path`: the file; it is made or emptied.
+    /// - `path`: the file.
     ///
-    /// Errors: when the file cannot be written or the command fails.
+    /// Errors: when the file cannot be written or the command fails; the file is then as it was.
     ///
     /// ```rhai
     /// cmd(`date`).to_file(file::temp_dir() + "/date");
     /// ```
     #[rhai_fn(return_raw, pure)]
     pub fn to_file(call: NativeCallContext, command: &mut Command, path: &str) -> Fallible<()> {
-        let plan = command.acting(Output::File(PathBuf::from(path), false));
-        process::run(&Context::of(&call).run, &plan)?;
-        Ok(())
+        Ok(command.fill(&Context::of(&call).run, path, None)?)
     }
 
-    /// Runs the command, its output going to the end of a file: bash's `>>`. An act.
+    /// As `to_file`, for a file that not everybody may read: it has this mode from the start.
+    ///
+    /// - `path`: the file.
+    /// - `options`: `#{ mode: "0600" }`.
+    ///
+    /// Errors: as the shorter form, and for another option.
+    ///
+    /// ```rhai
+    /// cmd(`date`).to_file(file::temp_dir() + "/date", #{ mode: "0600" });
+    /// ```
+    #[rhai_fn(name = "to_file", return_raw, pure)]
+    pub fn to_file_with(call: NativeCallContext, command: &mut Command, path: &str, options: Map) -> Fallible<()> {
+        let mode = crate::api::file::mode_of(&format!("write `{path}`"), &options)?;
+        Ok(command.fill(&Context::of(&call).run, path, mode)?)
+    }
+
+    /// Runs the command and adds its output to the end of a file: bash's `>>`. This changes something; it has
+    /// no time limit unless `.timeout` sets one.
     ///
     /// - `path`: the file; it is made when it is not there.
     ///
-    /// Errors: when the file cannot be written or the command fails.
+    /// Errors: when the file cannot be written or the command fails. What the command printed before it
+    /// failed stays in the file, as a log needs it.
     ///
     /// ```rhai
     /// cmd(`date`).append_to(file::temp_dir() + "/dates");
@@ -388,9 +482,11 @@ mod command {
 
     /// Ends the command, with all that it started, when it takes too long.
     ///
-    /// - `limit`: `"30s"`, `"5m"`, or seconds. Reads have 60 s unless told, acts no limit.
+    /// - `limit`: `"30s"`, `"5m"`, or seconds. Without it `$(...)`, `.read()`, `.json()` and `.json_lines()`
+    ///   have 60 s, and all others no limit.
     ///
-    /// Errors: for what is no duration.
+    /// Errors: for anything but a duration. A command that takes longer is an error of whatever runs it, of
+    /// `.ok()` and `.code()` too; only `.try_run()` returns its status, 124.
     ///
     /// ```rhai
     /// cmd(`sleep 0.1`).timeout("5s").run();
@@ -437,14 +533,14 @@ mod command {
         Ok(command.with(|plan| plan.accept = codes))
     }
 
-    /// Lets standard error join standard output: bash's `2>&1`.
+    /// Lets standard error join standard output, for each program of the pipe: bash's `2>&1`.
     ///
     /// ```rhai
     /// print(sh(`echo a; echo b >&2`).reads().both().read());
     /// ```
     #[rhai_fn(pure)]
     pub fn both(command: &mut Command) -> Command {
-        command.with(|plan| plan.both = true)
+        command.with(|plan| plan.stages.iter_mut().for_each(|stage| stage.both = true))
     }
 
     /// Keeps the output of `.run()` instead of letting it through; an error still shows it.
@@ -528,7 +624,7 @@ mod command {
         left.with(|plan| {
             plan.stages.extend(right.plan.stages);
             plan.reads &= right.plan.reads;
-            plan.both = right.plan.both;
+            plan.emptied = plan.emptied.take().or(right.plan.emptied);
             plan.accept = right.plan.accept;
             plan.output = right.plan.output;
             plan.timeout = right.plan.timeout.or(plan.timeout);

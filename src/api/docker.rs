@@ -7,6 +7,7 @@
 pub mod engine;
 mod labels;
 mod list;
+mod look;
 mod memory;
 mod picked;
 mod recipe;
@@ -25,7 +26,9 @@ use std::time::{Duration, Instant};
 
 /// Adds the namespace.
 pub fn register(engine: &mut Engine) {
-    engine.register_static_module("docker", exported_module!(docker).into());
+    let mut module = exported_module!(docker);
+    rhai::combine_with_exported_module!(&mut module, "look", look::look);
+    engine.register_static_module("docker", module.into());
 }
 
 /// How many ids one command line takes: 65 KiB of the 128 KiB that any Linux allows.
@@ -40,9 +43,16 @@ const COUNT: Duration = Duration::from_secs(30 * 60);
 
 /// Runs a docker command and judges it; a failure is told in docker's own words.
 fn call(run: &Run, plan: &Plan) -> Result<Outcome> {
-    let outcome = process::attempt(run, plan)?;
-    process::judge(run, plan, &outcome).map_err(|error| explain(&run.mask(&plan.line()), error))?;
+    let explained = |error| explain(&run.mask(&plan.line()), error);
+    let outcome = process::attempt(run, plan).map_err(|error| timed_out(run, plan, error))?;
+    process::judge(run, plan, &outcome).map_err(explained)?;
     Ok(outcome)
+}
+
+/// The error of a docker command that did not end in time, in the same words as all others.
+fn timed_out(run: &Run, plan: &Plan, error: Error) -> Error {
+    let ours = error.exit == exit::TIMED_OUT && run.cancel.cause().is_none();
+    if ours { explain(&run.mask(&plan.line()), error) } else { error }
 }
 
 /// Asks docker; a status of 1 may mean that some of many things are not there.
@@ -52,7 +62,7 @@ fn ask<S: AsRef<str>>(run: &Run, words: impl IntoIterator<Item = S>, some_may_la
     plan.question = engine::socket().is_some();
     plan.stages[0].argv.extend(words.into_iter().map(|word| word.as_ref().to_owned()));
     plan.timeout = plan.stages[0].argv.iter().any(|word| word == SIZE).then_some(COUNT);
-    let outcome = process::attempt(run, &plan)?;
+    let outcome = process::attempt(run, &plan).map_err(|error| timed_out(run, &plan, error))?;
     if some_may_lack && outcome.code() == 1 && only_missing(&outcome.err_text()) {
         return Ok(outcome);
     }

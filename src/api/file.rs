@@ -1,5 +1,6 @@
 //! `file`: files, folders and the names of both.
 
+mod more;
 mod plan;
 
 use plan::pour;
@@ -8,16 +9,17 @@ pub use plan::{change, plan_text};
 use super::text::{Lines, lines_of};
 use super::{Context, Fallible};
 use crate::process::{cause, quote};
+use crate::run::overlay::Found;
 use crate::run::{Error, Result, Run, owned};
 use crate::store::replace::{self, explain};
 use rhai::plugin::*;
-use rhai::{Array, Dynamic, Engine, exported_module};
+use rhai::{Array, Dynamic, Engine, Map, exported_module};
 use ring::digest;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// How much of a file a script may read into its memory.
@@ -25,7 +27,9 @@ const LIMIT: u64 = 64 * 1024 * 1024;
 
 /// Adds the namespace and the bare `glob`.
 pub fn register(engine: &mut Engine) {
-    engine.register_static_module("file", exported_module!(file).into());
+    let mut module = exported_module!(file);
+    rhai::combine_with_exported_module!(&mut module, "more", more::more);
+    engine.register_static_module("file", module.into());
     engine.register_global_module(exported_module!(bare).into());
 }
 
@@ -35,10 +39,10 @@ pub fn register(engine: &mut Engine) {
 ///
 /// # Errors
 /// When it cannot be written; it is then as it was.
-pub fn put(run: &Run, path: &Path, content: &[u8]) -> Result<bool> {
+pub fn put(run: &Run, path: &Path, content: &[u8], mode: Option<u32>) -> Result<bool> {
     // What cannot be read is shown as if it were new. A record does not say what was there.
-    let old = if run.options.dry_run && run.plays().is_none() { fs::read(path).ok() } else { None };
-    change(run, path, old.as_deref(), content, || replace::write(path, content))
+    let old = if run.options.dry_run && run.plays().is_none() { read_seen(run, path).ok() } else { None };
+    change(run, path, old.as_deref(), content, mode, || replace::write_with_mode(path, content, mode))
 }
 
 /// A file's bytes, at most 64 MiB of them.
@@ -56,8 +60,27 @@ pub fn read_bytes(path: &Path) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn append_bytes(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().append(true).create(true).open(path)?;
+/// A file's bytes as they would be after the planned changes.
+fn read_seen(run: &Run, path: &Path) -> Result<Vec<u8>> {
+    match run.look(path) {
+        Found::Disk(real) => read_bytes(&real),
+        Found::File(file) => match file.content {
+            Some(content) => Ok(content.to_vec()),
+            None => Err(unmade("read", path, &file.by)),
+        },
+        Found::Directory(_) => Err(explain("read", path, &ErrorKind::IsADirectory.into())),
+        Found::Nothing => Err(absent(path)),
+    }
+}
+
+/// The error of what a program would have made: its content is not known.
+fn unmade(verb: &str, path: &Path, by: &str) -> Error {
+    Error::new(format!("{verb} `{}`: it would have been made by {by}", path.display()))
+        .help("a dry run does not run that line, and cannot know what would be in the file")
+}
+
+fn append_bytes(path: &Path, bytes: &[u8], mode: Option<u32>) -> io::Result<()> {
+    let mut file = OpenOptions::new().append(true).create(true).mode(mode.unwrap_or(0o666)).open(path)?;
     let before = file.metadata()?.len();
     let mut written = 0;
     while written < bytes.len() {
@@ -76,22 +99,57 @@ fn append_bytes(path: &Path, bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// The paths that a pattern matches, sorted.
-fn matching(pattern: &str) -> Result<Vec<String>> {
-    // The parts are matched one by one below; this finds a bad pattern even where no folder is.
+/// Adds text to a file's end.
+fn add(run: &Run, path: &Path, text: &str, mode: Option<u32>) -> Result<()> {
+    let old = if run.options.dry_run { read_seen(run, path) } else { Ok(Vec::new()) };
+    let line = || {
+        let new = mode.filter(|_| run.options.dry_run && old.is_err());
+        let install = |mode| format!("install -m {mode:04o} /dev/null {}\n", quote(&path.to_string_lossy()));
+        new.map_or_else(String::new, install) + pour(">>", path, text.as_bytes()).as_str()
+    };
+    let real = || append_bytes(path, text.as_bytes(), mode).map_err(|error| explain("append to", path, &error));
+    run.act(line, (), real)?;
+    if run.options.dry_run {
+        let unknown = matches!(run.look(path), Found::File(file) if file.content.is_none());
+        let content = (!unknown).then(|| [old.unwrap_or_default(), text.as_bytes().to_vec()].concat());
+        run.plan_file(path, content.as_deref(), mode, run.at());
+    }
+    Ok(())
+}
+
+/// A pattern that was checked.
+fn pattern_of(pattern: &str) -> Result<glob::Pattern> {
     glob::Pattern::new(pattern).map_err(|error| {
         let place = error.pos + 1;
         Error::new(format!("`{pattern}` is not a pattern: {} at character {place}", error.msg.to_lowercase()))
             .help("`*`, `?`, `[a-z]` and `**` are special; `[*]` is a plain star")
-    })?;
-    let base = if pattern.starts_with('/') { "/" } else { "" };
+    })
+}
+
+/// The paths in a directory that a pattern matches, sorted.
+fn matching_in(run: &Run, directory: &str, pattern: &str) -> Result<Vec<String>> {
+    if pattern.starts_with('/') || pattern.split('/').any(|part| part == "..") {
+        let error = Error::new(format!("look for `{pattern}` in `{directory}`: the pattern leads out of it"));
+        return Err(error.help("for a complete path: `glob(pattern)`"));
+    }
+    matching_below(run, Path::new(directory), pattern)
+}
+
+/// The paths that a pattern matches, sorted.
+fn matching(run: &Run, pattern: &str) -> Result<Vec<String>> {
+    matching_below(run, Path::new(if pattern.starts_with('/') { "/" } else { "" }), pattern)
+}
+
+fn matching_below(run: &Run, base: &Path, pattern: &str) -> Result<Vec<String>> {
+    // The parts are matched one by one below; this finds a bad pattern even where no directory is.
+    pattern_of(pattern)?;
     let mut parts: Vec<&str> = pattern.split('/').filter(|part| !part.is_empty()).collect();
     if parts.last() == Some(&"**") {
         parts.push("*");
     }
     let mut paths = Vec::new();
-    walk(Path::new(base), &parts, &mut paths)?;
-    paths.retain(|path| !pattern.ends_with('/') || path.is_dir());
+    walk(run, base, &parts, &mut paths)?;
+    paths.retain(|path| !pattern.ends_with('/') || is_directory(run, path));
     let mut list = paths.into_iter().map(text).collect::<Result<Vec<String>>>()?;
     list.sort();
     list.dedup();
@@ -100,41 +158,45 @@ fn matching(pattern: &str) -> Result<Vec<String>> {
 
 /// Adds what lies below `base` and matches the parts of a pattern. (`glob::glob_with` never finds
 /// a name with a dot in front, and panics at one that is not UTF-8.)
-fn walk(base: &Path, parts: &[&str], found: &mut Vec<PathBuf>) -> Result<()> {
+fn walk(run: &Run, base: &Path, parts: &[&str], found: &mut Vec<PathBuf>) -> Result<()> {
     let Some((part, rest)) = parts.split_first() else {
         found.push(base.to_owned());
         return Ok(());
     };
     if !part.contains(['*', '?', '[']) {
         let path = base.join(part);
-        return if path.symlink_metadata().is_ok() { walk(&path, rest, found) } else { Ok(()) };
+        let exists = match run.look(&path) {
+            // A link to nothing counts, as in a shell.
+            Found::Disk(real) => real.symlink_metadata().is_ok(),
+            Found::Nothing => run.link_at(&path).is_some(),
+            _ => true,
+        };
+        return if exists { walk(run, &path, rest, found) } else { Ok(()) };
     }
     let any_folders = *part == "**";
     if any_folders {
-        walk(base, rest, found)?;
+        walk(run, base, rest, found)?;
     }
     let pattern = glob::Pattern::new(part).map_err(|error| Error::new(format!("`{part}`: {}", error.msg)))?;
     let folder = if base == Path::new("") { Path::new(".") } else { base };
     let failed = |error: io::Error| explain("list", folder, &error);
-    let entries = match fs::read_dir(folder) {
+    let names = match run.list(folder) {
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(()),
-        entries => entries.map_err(failed)?,
+        names => names.map_err(failed)?,
     };
-    for entry in entries {
-        let entry = entry.map_err(failed)?;
-        let name = entry.file_name();
+    for name in names {
+        let path = base.join(&name);
         let name = name.to_string_lossy();
-        let path = base.join(entry.file_name());
         if any_folders {
             // Not through links: they may lead round in a ring.
-            if !name.starts_with('.') && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                walk(&path, parts, found)?;
+            if !name.starts_with('.') && run.is_directory_itself(&path) {
+                walk(run, &path, parts, found)?;
             }
         } else if pattern.matches(&name)
             && name.starts_with('.') <= part.starts_with('.')
-            && (rest.is_empty() || path.is_dir())
+            && (rest.is_empty() || is_directory(run, &path))
         {
-            walk(&path, rest, found)?;
+            walk(run, &path, rest, found)?;
         }
     }
     Ok(())
@@ -153,10 +215,15 @@ pub fn told(run: &Run, path: &Path) -> Result<Option<Vec<u8>>> {
         Bytes(Vec<u8>),
     }
     let read = || {
-        if path.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+        let is_absent = match run.look(path) {
+            Found::Disk(real) => real.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound),
+            Found::Nothing => true,
+            _ => false,
+        };
+        if is_absent {
             return Ok(None);
         }
-        let text = String::from_utf8(read_bytes(path)?);
+        let text = String::from_utf8(read_seen(run, path)?);
         Ok(Some(text.map_or_else(|error| Content::Bytes(error.into_bytes()), Content::Text)))
     };
     let told = run.told(&format!("file::read {}", path.display()), None, read)?;
@@ -179,16 +246,54 @@ fn text(path: PathBuf) -> Result<String> {
     })
 }
 
-fn metadata(path: &str) -> Result<fs::Metadata> {
-    fs::metadata(path).map_err(|error| explain("look at", Path::new(path), &error))
+/// What a script can ask about a file.
+#[derive(Debug, Default)]
+struct Stat {
+    is_directory: bool,
+    is_file: bool,
+    /// `None` where a program would have made the file.
+    size: Option<u64>,
+    mode: u32,
+    modified: i64,
 }
 
-/// The metadata, or none where nothing is.
-fn look(path: &str) -> Result<Option<fs::Metadata>> {
-    match fs::metadata(path) {
-        Ok(metadata) => Ok(Some(metadata)),
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
-        Err(error) => Err(explain("look at", Path::new(path), &error)),
+/// Stands for the size of a file that a planned command would make: scripts check for too few bytes.
+const PLANNED_SIZE: u64 = 1 << 30;
+
+fn stat(run: &Run, path: &str) -> Result<Stat> {
+    let absent = || run.with_plan(explain("look at", Path::new(path), &rustix::io::Errno::NOENT.into()), [path]);
+    look(run, path)?.ok_or_else(absent)
+}
+
+/// What is at a path after the planned changes; `None` where nothing is.
+fn look(run: &Run, path: &str) -> Result<Option<Stat>> {
+    let now = || run.now().timestamp();
+    Ok(Some(match run.look(Path::new(path)) {
+        Found::Disk(real) => match fs::metadata(&real) {
+            Ok(found) => Stat {
+                is_directory: found.is_dir(),
+                is_file: found.is_file(),
+                size: Some(found.len()),
+                mode: run.planned_mode(&real).unwrap_or_else(|| found.mode() & 0o7777),
+                modified: found.mtime(),
+            },
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
+            Err(error) => return Err(explain("look at", Path::new(path), &error)),
+        },
+        Found::File(file) => {
+            let size = file.content.map(|content| content.len() as u64);
+            Stat { is_file: true, size, mode: file.mode, modified: now(), ..Stat::default() }
+        }
+        Found::Directory(mode) => Stat { is_directory: true, mode, modified: now(), ..Stat::default() },
+        Found::Nothing => return Ok(None),
+    }))
+}
+
+fn is_directory(run: &Run, path: &Path) -> bool {
+    match run.look(path) {
+        Found::Disk(real) => real.is_dir(),
+        Found::Directory(_) => true,
+        _ => false,
     }
 }
 
@@ -215,13 +320,57 @@ fn tell<T: Serialize + DeserializeOwned>(
     Ok(Context::of(call).run.told(&format!("file::{} {path}", call.fn_name()), otherwise, real)?)
 }
 
-/// What is to be written: a text as it is, lines each with its end.
-fn content(call: &NativeCallContext<'_>, what: &str, value: Dynamic) -> Result<String> {
-    if value.is_string() {
-        return Ok(value.to_string());
+/// What is to be written: a text as it is, lines with the ends that they have in their source. The
+/// elements of an array end as the lines of the file do that is there.
+///
+/// # Errors
+/// When bytes were lost on the way because they are not UTF-8.
+fn content(call: &NativeCallContext<'_>, verb: &str, path: &Path, value: Dynamic) -> Result<String> {
+    let what = format!("{verb} `{}`", path.display());
+    let is_array = value.is_array();
+    let text = if value.is_string() { value.to_string() } else { lines_of(call, verb, value)?.written(&what)? };
+    Context::of(call).run.is_complete(&what, &text)?;
+    if is_array && ends_with_return(path) {
+        return Ok(text.split_inclusive('\n').map(with_return).collect());
     }
-    let lines = lines_of(call, what, value)?.collect()?;
-    Ok(lines.into_iter().map(|line| line + "\n").collect())
+    Ok(text)
+}
+
+/// Whether the first line of a file ends with `\r\n`.
+fn ends_with_return(path: &Path) -> bool {
+    let mut start = Vec::new();
+    let read = owned::open(path).and_then(|file| file.take(64 * 1024).read_to_end(&mut start));
+    read.is_ok() && start.split_inclusive(|byte| *byte == b'\n').next().is_some_and(|line| line.ends_with(b"\r\n"))
+}
+
+fn with_return(line: &str) -> String {
+    match line.strip_suffix('\n') {
+        Some(bare) if !bare.ends_with('\r') => format!("{bare}\r\n"),
+        _ => line.to_owned(),
+    }
+}
+
+/// The bits of a mode as chmod(1) takes it.
+fn bits_of(what: &str, mode: &str) -> Result<u32> {
+    let octal = (3..=4).contains(&mode.len()) && mode.bytes().all(|digit| (b'0'..=b'7').contains(&digit));
+    let bits = u32::from_str_radix(mode, 8).ok().filter(|_| octal);
+    bits.ok_or_else(|| Error::new(format!("{what}: `{mode}` is not a mode")).help("write octal digits: \"0644\""))
+}
+
+/// The mode in the options of what makes a file.
+///
+/// # Errors
+/// For another option, and for a value that is not a mode.
+pub fn mode_of(what: &str, options: &Map) -> Result<Option<u32>> {
+    let mut mode = None;
+    for (name, value) in options {
+        if name != "mode" {
+            return Err(Error::new(format!("{what}: there is no option `{name}`")).help("write `#{ mode: \"0600\" }`"));
+        }
+        let text = value.clone().into_string().unwrap_or_else(|_| value.to_string());
+        mode = Some(bits_of(what, &text)?);
+    }
+    Ok(mode)
 }
 
 /// Files. A relative path starts at the folder that the script was started in. What a script
@@ -242,8 +391,8 @@ mod file {
     #[rhai_fn(return_raw)]
     pub fn read(call: NativeCallContext, path: &str) -> Fallible<String> {
         let run = &Context::of(&call).run;
-        run.reading();
-        let bytes = told(run, Path::new(path))?.ok_or_else(|| absent(Path::new(path)))?;
+        let missing = || run.with_plan(absent(Path::new(path)), [path]);
+        let bytes = told(run, Path::new(path))?.ok_or_else(missing)?;
         Ok(String::from_utf8(bytes).map_err(|error| {
             let place = error.utf8_error().valid_up_to();
             Error::new(format!("read `{path}`: byte {} is not UTF-8", place + 1))
@@ -254,11 +403,14 @@ mod file {
     /// Replaces a file's content, or makes the file. Whoever reads it meanwhile sees the old
     /// content or the new, never a part; owner, mode and attributes stay, a symbolic link too.
     ///
-    /// - `path`: the file; its folder must be there.
-    /// - `text`: all of the new content; no newline is added to a string. Of lines and arrays each
-    ///   element is a line, and they may come from the same file: `sed -i`.
+    /// - `path`: the file; its directory must exist.
+    /// - `text`: all of the new content; no newline is added to a string. Lines may come from the same
+    ///   file: `sed -i`. They keep their line ends (`\r\n` too, and a last line without a newline). The
+    ///   elements of an array become lines that end as those of the old file do.
     ///
-    /// Errors: when it cannot be written; it is then as it was.
+    /// Errors: when it cannot be written, and when the text has lost bytes that are not UTF-8, as in a
+    /// file in Latin-1; the file is then as it was. Change such a file with a program:
+    /// ``cmd(`sed -i 's/old/new/' ${path}`).run()``.
     ///
     /// ```rhai
     /// let path = file::join(file::temp_dir(), "note");
@@ -267,25 +419,61 @@ mod file {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn write(call: NativeCallContext, path: &str, text: Dynamic) -> Fallible<()> {
-        put(&Context::of(&call).run, Path::new(path), content(&call, "write", text)?.as_bytes())?;
+        let path = Path::new(path);
+        put(&Context::of(&call).run, path, content(&call, "write", path, text)?.as_bytes(), None)?;
+        Ok(())
+    }
+
+    /// As `write`, for a file that not everybody may read: it has this mode from the start. A file that
+    /// exists gets it too.
+    ///
+    /// - `path`, `text`: as for the shorter form.
+    /// - `options`: `#{ mode: "0600" }`: three or four octal digits as a string.
+    ///
+    /// Errors: as the shorter form, and for another option.
+    ///
+    /// ```rhai
+    /// file::write(file::temp_dir() + "/key", "secret", #{ mode: "0600" });
+    /// ```
+    #[rhai_fn(name = "write", return_raw)]
+    pub fn write_with(call: NativeCallContext, path: &str, text: Dynamic, options: Map) -> Fallible<()> {
+        let mode = mode_of(&format!("write `{path}`"), &options)?;
+        let path = Path::new(path);
+        put(&Context::of(&call).run, path, content(&call, "write", path, text)?.as_bytes(), mode)?;
         Ok(())
     }
 
     /// Adds text to a file's end, making the file if it is not there: bash's `>>`.
     ///
-    /// - `path`: the file; its folder must be there.
+    /// - `path`: the file; its directory must exist.
     /// - `text`: what is added, as for `write`.
     ///
-    /// Errors: when it cannot be written; nothing is then added.
+    /// Errors: as `write`; nothing is then added.
     ///
     /// ```rhai
     /// file::append(file::temp_dir() + "/log", "started\n");
     /// ```
     #[rhai_fn(return_raw)]
     pub fn append(call: NativeCallContext, path: &str, text: Dynamic) -> Fallible<()> {
-        let (path, text) = (Path::new(path), content(&call, "append", text)?);
-        let real = || append_bytes(path, text.as_bytes()).map_err(|error| explain("append to", path, &error));
-        Ok(Context::of(&call).run.act(|| pour(">>", path, text.as_bytes()), (), real)?)
+        let path = Path::new(path);
+        Ok(add(&Context::of(&call).run, path, &content(&call, "append to", path, text)?, None)?)
+    }
+
+    /// As `append`; a new file has this mode from the start, one that exists keeps its own.
+    ///
+    /// - `path`, `text`: as for the shorter form.
+    /// - `options`: `#{ mode: "0600" }`.
+    ///
+    /// Errors: as the shorter form, and for another option.
+    ///
+    /// ```rhai
+    /// file::append(file::temp_dir() + "/log", "started\n", #{ mode: "0600" });
+    /// ```
+    #[rhai_fn(name = "append", return_raw)]
+    pub fn append_with(call: NativeCallContext, path: &str, text: Dynamic, options: Map) -> Fallible<()> {
+        let mode = mode_of(&format!("append to `{path}`"), &options)?;
+        let path = Path::new(path);
+        Ok(add(&Context::of(&call).run, path, &content(&call, "append to", path, text)?, mode)?)
     }
 
     /// A file's lines, read as they are used: a file of any size will do.
@@ -302,12 +490,19 @@ mod file {
     #[rhai_fn(return_raw)]
     pub fn lines(call: NativeCallContext, path: &str) -> Fallible<Lines> {
         let run = &Context::of(&call).run;
-        run.reading();
         if run.tape.is_none() {
-            return Ok(Lines::of_file(path.into()));
+            return Ok(match run.look(Path::new(path)) {
+                Found::Disk(real) if real.exists() || !run.options.dry_run => Lines::of_file(run.clone(), real),
+                Found::Disk(_) => return Err(run.with_plan(absent(Path::new(path)), [path]).into()),
+                _ => Lines::of_text(String::from_utf8_lossy(&read_seen(run, Path::new(path))?).into_owned()),
+            });
         }
         // A record has a file as a whole.
-        let bytes = told(run, Path::new(path))?.ok_or_else(|| absent(Path::new(path)))?;
+        let missing = || run.with_plan(absent(Path::new(path)), [path]);
+        let bytes = told(run, Path::new(path))?.ok_or_else(missing)?;
+        if std::str::from_utf8(&bytes).is_err() {
+            run.replaced(|| format!("`{path}`"));
+        }
         Ok(Lines::of_text(String::from_utf8_lossy(&bytes).into_owned()))
     }
 
@@ -324,7 +519,7 @@ mod file {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn exists(call: NativeCallContext, path: &str) -> Fallible<bool> {
-        tell(&call, path, Some(false), || Ok(look(path)?.is_some()))
+        tell(&call, path, Some(false), || Ok(look(&Context::of(&call).run, path)?.is_some()))
     }
 
     /// Whether it is a folder: bash's `[ -d path ]`.
@@ -340,7 +535,23 @@ mod file {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn is_dir(call: NativeCallContext, path: &str) -> Fallible<bool> {
-        tell(&call, path, Some(false), || Ok(look(path)?.is_some_and(|found| found.is_dir())))
+        let run = &Context::of(&call).run;
+        tell(&call, path, Some(false), || Ok(look(run, path)?.is_some_and(|found| found.is_directory)))
+    }
+
+    /// Tests whether a dry run has only planned what is at this path: a program cannot read it yet.
+    ///
+    /// - `path`: the path.
+    ///
+    /// Returns true or false; false in a real run.
+    ///
+    /// ```rhai
+    /// let dump = file::temp_dir() + "/dump";
+    /// cmd(`date`).to_file(dump);
+    /// if !file::is_planned(dump) { print(file::size(dump)); }
+    /// ```
+    pub fn is_planned(call: NativeCallContext, path: &str) -> bool {
+        matches!(Context::of(&call).run.look(Path::new(path)), Found::File(_) | Found::Directory(_))
     }
 
     /// Checks that nobody but root (and who called sudo) can change where a path leads: each directory and
@@ -377,14 +588,16 @@ mod file {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn is_file(call: NativeCallContext, path: &str) -> Fallible<bool> {
-        tell(&call, path, Some(false), || Ok(look(path)?.is_some_and(|found| found.is_file())))
+        let run = &Context::of(&call).run;
+        tell(&call, path, Some(false), || Ok(look(run, path)?.is_some_and(|found| found.is_file)))
     }
 
     /// A file's size in bytes.
     ///
     /// - `path`: a file.
     ///
-    /// Returns a number.
+    /// Returns a number. Under `--dry-run` the size of a file that a planned command would make is not
+    /// known: it is 1 GiB, so that a check of a size that is too small goes on. See `file::is_planned`.
     ///
     /// Errors: when it is not there, or is a folder.
     ///
@@ -394,12 +607,12 @@ mod file {
     #[rhai_fn(return_raw)]
     pub fn size(call: NativeCallContext, path: &str) -> Fallible<i64> {
         tell(&call, path, None, || {
-            let found = metadata(path)?;
-            if found.is_dir() {
+            let found = stat(&Context::of(&call).run, path)?;
+            if found.is_directory {
                 let error = Error::new(format!("look at the size of `{path}`: it is a folder"));
                 return Err(error.help("`du -sb` adds up what is in it"));
             }
-            Ok(i64::try_from(found.len()).unwrap_or(i64::MAX))
+            Ok(i64::try_from(found.size.unwrap_or(PLANNED_SIZE)).unwrap_or(i64::MAX))
         })
     }
 
@@ -407,7 +620,8 @@ mod file {
     ///
     /// - `path`: a file of any size.
     ///
-    /// Returns 64 hexadecimal digits.
+    /// Returns 64 hexadecimal digits; under `--dry-run` `<sha256 of PATH>` for a file that a planned command
+    /// would make.
     ///
     /// Errors: when it cannot be read.
     ///
@@ -419,13 +633,22 @@ mod file {
         let run = &Context::of(&call).run;
         tell(&call, path, None, || {
             let failed = |error: io::Error| explain("read", Path::new(path), &error);
-            let mut file = File::open(path).map_err(failed)?;
+            let hex = |sum: digest::Context| sum.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+            let mut file = match run.look(Path::new(path)) {
+                Found::Disk(real) => File::open(real).map_err(|error| run.with_plan(failed(error), [path]))?,
+                Found::File(file) if file.content.is_none() => return Ok(format!("<sha256 of {path}>")),
+                _ => {
+                    let mut sum = digest::Context::new(&digest::SHA256);
+                    sum.update(&read_seen(run, Path::new(path))?);
+                    return Ok(hex(sum));
+                }
+            };
             let mut sum = digest::Context::new(&digest::SHA256);
             let mut part = vec![0; 1 << 16];
             loop {
                 run.cancel.check()?;
                 match file.read(&mut part) {
-                    Ok(0) => return Ok(sum.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect()),
+                    Ok(0) => return Ok(hex(sum)),
                     Ok(count) => sum.update(&part[..count]),
                     Err(error) if error.kind() == ErrorKind::Interrupted => {}
                     Err(error) => return Err(failed(error)),
@@ -447,7 +670,7 @@ mod file {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn modified(call: NativeCallContext, path: &str) -> Fallible<i64> {
-        tell(&call, path, None, || Ok(metadata(path)?.mtime()))
+        tell(&call, path, None, || Ok(stat(&Context::of(&call).run, path)?.modified))
     }
 
     /// Gives a file or folder another name. What had that name is replaced, as with `mv -T`.
@@ -472,7 +695,10 @@ mod file {
             failed
         };
         let line = || format!("mv -T -- {} {}", quote(from), quote(to));
-        Ok(Context::of(&call).run.act(line, (), || fs::rename(from, to).map_err(failed))?)
+        let run = &Context::of(&call).run;
+        run.act(line, (), || fs::rename(from, to).map_err(failed))?;
+        run.plan_transfer(Path::new(from), Path::new(to), true);
+        Ok(())
     }
 
     /// Copies a file's content. The target appears, or is replaced, as a whole.
@@ -489,7 +715,10 @@ mod file {
     pub fn copy(call: NativeCallContext, from: &str, to: &str) -> Fallible<()> {
         let line = || format!("cp -T -- {} {}", quote(from), quote(to));
         let real = || replace::copy(Path::new(from), Path::new(to)).map(|_| ());
-        Ok(Context::of(&call).run.act(line, (), real)?)
+        let run = &Context::of(&call).run;
+        run.act(line, (), real)?;
+        run.plan_transfer(Path::new(from), Path::new(to), false);
+        Ok(())
     }
 
     /// Removes a file or an empty folder.
@@ -505,11 +734,14 @@ mod file {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn remove(call: NativeCallContext, path: &str) -> Fallible<()> {
-        let look = || Ok(fs::symlink_metadata(path).is_ok_and(|found| found.is_dir()));
-        let folder = Context::of(&call).run.told(&format!("file::is_dir {path}"), Some(false), look)?;
+        let run = &Context::of(&call).run;
+        let look = || Ok(run.is_directory_itself(Path::new(path)));
+        let folder = run.told(&format!("file::is_dir {path}"), Some(false), look)?;
         let (program, remove): (_, fn(&str) -> io::Result<()>) =
             if folder { ("rmdir", |path| fs::remove_dir(path)) } else { ("rm", |path| fs::remove_file(path)) };
-        act(&call, &[program, "--", path], "remove", path, || remove(path))
+        act(&call, &[program, "--", path], "remove", path, || remove(path))?;
+        run.plan_removal(Path::new(path));
+        Ok(())
     }
 
     /// Makes a folder, and those above it. One that is there is no error.
@@ -523,17 +755,22 @@ mod file {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn mkdir(call: NativeCallContext, path: &str) -> Fallible<()> {
-        let there = || Ok(look(path)?.is_some_and(|found| found.is_dir()));
-        if Context::of(&call).run.told(&format!("file::is_dir {path}"), Some(false), there)? {
+        let run = &Context::of(&call).run;
+        let there = || Ok(look(run, path)?.is_some_and(|found| found.is_directory));
+        if run.told(&format!("file::is_dir {path}"), Some(false), there)? {
             return Ok(());
         }
-        act(&call, &["mkdir", "-p", "--", path], "make the folder", path, || fs::create_dir_all(path))
+        act(&call, &["mkdir", "-p", "--", path], "make the folder", path, || fs::create_dir_all(path))?;
+        run.plan_directories(Path::new(path));
+        Ok(())
     }
 
-    /// The paths that a pattern matches; also as a bare `glob(pattern)`.
+    /// The paths that a pattern matches; also as a bare `glob(pattern)`. A directory in a variable comes before
+    /// the pattern, `glob(dir, "*.log")`: in a value that is glued into the pattern `*`, `?` and `[` are patterns.
     ///
-    /// - `pattern`: `*` and `?` within a name, `[a-z]`, `**` for any folders. As in a shell, a name
-    ///   that begins with a dot must be asked for. `{a,b}` is not special.
+    /// - `pattern`: `*` and `?` within a name, `[a-z]`, `**` for any directories. As in a shell, also below
+    ///   `**`, a name that begins with a dot must be asked for, and links to directories are not followed:
+    ///   `file::find(dir, name)` finds hidden names too. `{a,b}` is not special.
     ///
     /// Returns the paths, sorted; an empty array when there are none.
     ///
@@ -544,7 +781,7 @@ mod file {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn glob(call: NativeCallContext, pattern: &str) -> Fallible<Array> {
-        let found = tell(&call, pattern, Some(Vec::new()), || matching(pattern))?;
+        let found = tell(&call, pattern, Some(Vec::new()), || matching(&Context::of(&call).run, pattern))?;
         Ok(found.into_iter().map(Into::into).collect())
     }
 
@@ -564,6 +801,7 @@ mod file {
         let folder = folder.map_err(|error| explain("make a folder in", &std::env::temp_dir(), &error))?;
         let path = text(folder.path().to_owned())?;
         let context = Context::of(&call);
+        context.run.plan_directory(folder.path().to_owned());
         context.keep(folder);
         // A replay would make another one; its commands must be the same.
         Ok(context.run.told("file::temp_dir", Some(path.clone()), || Ok(path))?)
@@ -641,7 +879,12 @@ mod file {
     #[rhai_fn(return_raw)]
     pub fn real_path(call: NativeCallContext, path: &str) -> Fallible<String> {
         let failed = |error: io::Error| explain("find the real path of", Path::new(path), &error);
-        tell(&call, path, None, || text(fs::canonicalize(path).map_err(failed)?))
+        let run = &Context::of(&call).run;
+        tell(&call, path, None, || match run.look(Path::new(path)) {
+            Found::Disk(real) => text(fs::canonicalize(real).map_err(|error| run.with_plan(failed(error), [path]))?),
+            Found::Nothing => Err(absent(Path::new(path))),
+            _ => text(std::path::absolute(path).map_err(failed)?),
+        })
     }
 
     /// A file's or folder's mode.
@@ -657,7 +900,7 @@ mod file {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn mode(call: NativeCallContext, path: &str) -> Fallible<String> {
-        tell(&call, path, None, || Ok(format!("{:04o}", metadata(path)?.mode() & 0o7777)))
+        tell(&call, path, None, || Ok(format!("{:04o}", stat(&Context::of(&call).run, path)?.mode)))
     }
 
     /// Sets a file's or folder's mode.
@@ -669,18 +912,17 @@ mod file {
     ///
     /// ```rhai
     /// let path = file::temp_dir() + "/key";
-    /// file::write(path, "secret");
-    /// file::mode(path, "0600");
+    /// file::write(path, "shared");
+    /// file::mode(path, "0640");
     /// ```
     #[rhai_fn(name = "mode", return_raw)]
     pub fn set_mode(call: NativeCallContext, path: &str, mode: &str) -> Fallible<()> {
-        let octal = (3..=4).contains(&mode.len()) && mode.bytes().all(|digit| (b'0'..=b'7').contains(&digit));
-        let bits = u32::from_str_radix(mode, 8).ok().filter(|_| octal).ok_or_else(|| {
-            Error::new(format!("set the mode of `{path}`: `{mode}` is not a mode")).help("write octal digits: \"0644\"")
-        })?;
+        let bits = bits_of(&format!("set the mode of `{path}`"), mode)?;
         act(&call, &["chmod", "--", mode, path], "set the mode of", path, || {
             fs::set_permissions(path, Permissions::from_mode(bits))
-        })
+        })?;
+        Context::of(&call).run.plan_mode(Path::new(path), bits);
+        Ok(())
     }
 
     /// Makes a symbolic link. One that leads there already is no error.
@@ -695,13 +937,16 @@ mod file {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn link(call: NativeCallContext, target: &str, path: &str) -> Fallible<()> {
-        let there = || Ok(fs::read_link(path).is_ok_and(|old| old == Path::new(target)));
-        if Context::of(&call).run.told(&format!("file::link {path}"), Some(false), there)? {
+        let run = &Context::of(&call).run;
+        let there = || Ok(run.link_at(Path::new(path)).is_some_and(|old| old == Path::new(target)));
+        if run.told(&format!("file::link {path}"), Some(false), there)? {
             return Ok(());
         }
         act(&call, &["ln", "-sT", "--", target, path], "make the link", path, || {
             std::os::unix::fs::symlink(target, path)
-        })
+        })?;
+        run.plan_link(Path::new(target), Path::new(path));
+        Ok(())
     }
 }
 
@@ -722,6 +967,24 @@ mod bare {
     #[rhai_fn(return_raw)]
     pub fn glob(call: NativeCallContext, pattern: &str) -> Fallible<Array> {
         super::file::glob(call, pattern)
+    }
+
+    /// The paths in a directory that a pattern matches: `file::glob(dir, pattern)`.
+    ///
+    /// - `dir`: the directory; no character of its name is a pattern.
+    /// - `pattern`: as for `file::glob`.
+    ///
+    /// Returns the paths, each with the directory before it, sorted; an empty array when there are none.
+    ///
+    /// Errors: as `file::glob(dir, pattern)`.
+    ///
+    /// ```rhai
+    /// let dir = "/etc";
+    /// let sizes = glob(dir, "*.conf").map(|path| file::size(path));
+    /// ```
+    #[rhai_fn(name = "glob", return_raw)]
+    pub fn glob_in(call: NativeCallContext, dir: &str, pattern: &str) -> Fallible<Array> {
+        super::more::more::glob_in(call, dir, pattern)
     }
 }
 

@@ -250,6 +250,8 @@ struct Page {
     fault: Option<String>,
     expiry: Option<i64>,
     redirects: Vec<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    planned: bool,
 }
 
 /// What kept a page from coming: where it lies, in one word, and a sentence.
@@ -282,6 +284,7 @@ impl Page {
             ("error", optional(self.error)),
             ("fault", optional(self.fault)),
             ("redirects", redirects.into()),
+            ("planned", self.planned.into()),
             ("cert_days", optional(days)),
         ])
     }
@@ -691,7 +694,12 @@ fn told(run: &Run, client: &Client, request: &Request) -> Result<Page> {
     };
     Ok(match answer {
         Answer::Body(body) => Page { url: request.url.clone(), status: 200, body, ..Page::default() },
-        Answer::Page(page) => Page { url: request.url.clone(), ..page },
+        Answer::Page(page) => {
+            if page.body.contains(char::REPLACEMENT_CHARACTER) {
+                run.replaced(|| format!("the page {}", request.url));
+            }
+            Page { url: request.url.clone(), ..page }
+        }
     })
 }
 
@@ -756,9 +764,34 @@ fn post(context: &Context, url: &str, body: &Dynamic, options: &Map) -> Result<M
     options.content_type(kind);
     let request = Request { url: url.to_owned(), options };
     if context.run.planned(|| request.line()) {
-        return Ok(Page { url: url.to_owned(), ..Page::default() }.map(&context.run));
+        return Ok(Page { url: url.to_owned(), status: 200, planned: true, ..Page::default() }.map(&context.run));
     }
     send_one(context, request)
+}
+
+/// Sends fields in the form of the URL standard, `application/x-www-form-urlencoded`.
+fn post_form(context: &Context, url: &str, fields: &Map, options: &Map) -> Result<Map> {
+    let mut form = url::form_urlencoded::Serializer::new(String::new());
+    for (name, value) in fields {
+        let values = value.read_lock::<Array>().map_or_else(|| vec![value.clone()], |list| list.clone());
+        for value in values {
+            let plain = value.is_string() || value.is_int() || value.is_float() || value.is_bool();
+            if !plain {
+                let error = Error::new(format!("`http::post_form`: the field `{name}` is `{value}`"));
+                return Err(error.help("a field is text, a number, true or false, or an array of these"));
+            }
+            form.append_pair(name, &value.to_string());
+        }
+    }
+    let mut options = options.clone();
+    let kind = "application/x-www-form-urlencoded";
+    let headers = options.entry("headers".into()).or_insert_with(|| Map::new().into());
+    if let Some(mut headers) = headers.write_lock::<Map>()
+        && !headers.keys().any(|name| name.eq_ignore_ascii_case("content-type"))
+    {
+        headers.insert("Content-Type".into(), kind.into());
+    }
+    post(context, url, &form.finish().into(), &options)
 }
 
 /// What of a page nobody sees.
@@ -831,10 +864,11 @@ pub fn tell(run: &Arc<Run>, url: &str, text: &str, limit: Duration) -> Result<()
 }
 
 /// Pages of the web. A page is `#{url, ok, status, body, headers, seconds, error, fault, cert_days,
-/// redirects}`: `ok` is false for an error and from status 400; `body` is text, whatever its encoding
+/// redirects, planned}`: `ok` is false for an error and from status 400; `body` is text, whatever its encoding
 /// was; `headers` have names in lower case; `error` is a sentence, or `()`; `cert_days` are the days
 /// until the first of the server's certificates expires, also when it is refused, `()` without
-/// https; `redirects` are the addresses that it was sent on to, the last one is the page's.
+/// https; `redirects` are the addresses that it was sent on to, the last one is the page's; `planned` is
+/// true for a post that a dry run has only printed.
 /// `fault` says where an error lies: `"address"` (of the request, or another option), `"offline"`
 /// (this host has no network, or no name server answers), `"name"` (there is none in the DNS),
 /// `"refused"`, `"connect"`, `"tls"` (the certificate too), `"time-out"`, `"answer"` (what came is
@@ -871,11 +905,19 @@ mod http {
     /// Fetches a page.
     ///
     /// - `url`: an address.
-    /// - `opts`: options, as above.
+    /// - `opts`: a map of any of these:
+    /// - `timeout`: for all of it, `"10s"` by default; `connect`: for the connection alone.
+    /// - `headers`: a map; `basic`: `"user:password"`; `bearer`: a token.
+    /// - `method`: `"HEAD"` or `"OPTIONS"`; with `reads: true` any other that changes nothing; `body`: what is sent.
+    /// - `redirects`: how many are followed (5); `private`: true lets a public site redirect to a private address.
+    /// - `limit`: the most bytes of the unpacked body (4 MiB).
+    /// - `address`: asked instead of the one that the name has (`"127.0.0.1:8080"`); `ip`: 4 or 6; `inside`: the
+    ///   id of a process in whose network it is asked.
+    /// - `workers`: of `get_all`, how many are asked at once (32).
     ///
     /// Returns a page.
     ///
-    /// Errors: for an option that there is not, or one of the wrong kind.
+    /// Errors: for an option that does not exist, or one of the wrong kind.
     ///
     /// ```rhai
     /// let page = http::get("http://localhost/", #{ timeout: "2s", address: "127.0.0.1:8080" });
@@ -1051,8 +1093,8 @@ mod http {
         Ok(oauth::header(&parameters, signature))
     }
 
-    /// Sends a body. An act: under `--dry-run` it is printed as a line for `curl`, and the page
-    /// that comes back has status 0.
+    /// Sends a body. This changes something: under `--dry-run` it is printed as a line for `curl`, and the
+    /// page that comes back is `ok` and `planned`, with status 200 and an empty body. It has 10 s unless `timeout` says more.
     ///
     /// - `url`: an address.
     /// - `body`: text; a map or an array is sent as JSON.
@@ -1067,7 +1109,7 @@ mod http {
         Ok(super::post(&Context::of(&call), url, &body, &Map::new())?)
     }
 
-    /// Sends a body. An act.
+    /// Sends a body. This changes something; see the shorter form for the dry run and the time limit.
     ///
     /// - `url`: an address.
     /// - `body`: text; a map or an array is sent as JSON.
@@ -1083,6 +1125,43 @@ mod http {
     #[rhai_fn(name = "post", return_raw)]
     pub fn post_with(call: NativeCallContext, url: &str, body: Dynamic, opts: Map) -> Fallible<Map> {
         Ok(super::post(&Context::of(&call), url, &body, &opts)?)
+    }
+
+    /// Sends a form, as a browser does: `curl --data-urlencode`. An act: under `--dry-run` it is printed as a
+    /// line for `curl`.
+    ///
+    /// - `url`: an address.
+    /// - `fields`: a map; each value is text, a number, true or false, or an array for a name that comes
+    ///   several times.
+    ///
+    /// Returns a page. It never throws for a site: see `error`.
+    ///
+    /// Errors: for a value of another kind.
+    ///
+    /// ```rhai
+    /// let page = http::post_form("http://localhost/login", #{ user: "anna", word: "a & b" });
+    /// ```
+    #[rhai_fn(name = "post_form", return_raw)]
+    pub fn post_form_plain(call: NativeCallContext, url: &str, fields: Map) -> Fallible<Map> {
+        Ok(super::post_form(&Context::of(&call), url, &fields, &Map::new())?)
+    }
+
+    /// Sends a form with options. An act.
+    ///
+    /// - `url`: an address.
+    /// - `fields`: a map.
+    /// - `opts`: options, as for `http::get`.
+    ///
+    /// Returns a page.
+    ///
+    /// Errors: for a value of another kind, and for an option that does not exist or is of the wrong kind.
+    ///
+    /// ```rhai
+    /// let page = http::post_form("http://localhost/login", #{ user: "anna" }, #{ timeout: "2s" });
+    /// ```
+    #[rhai_fn(name = "post_form", return_raw)]
+    pub fn post_form_with(call: NativeCallContext, url: &str, fields: Map, opts: Map) -> Fallible<Map> {
+        Ok(super::post_form(&Context::of(&call), url, &fields, &opts)?)
     }
 }
 

@@ -21,6 +21,7 @@ pub mod rules;
 pub mod state;
 pub mod text;
 pub mod time;
+pub mod values;
 
 use crate::run::{Error, Place, Result, Run, lock};
 use pool::Pool;
@@ -105,11 +106,15 @@ impl Context {
     pub fn of(call: &NativeCallContext<'_>) -> Self {
         let context = call.tag().map_or_else(|| unreachable!("a call without a tag"), Self::from_tag);
         let at = call.call_position();
-        *lock(&context.calling) = Place {
+        let place = Place {
             path: call.call_source().unwrap_or_default().to_owned(),
             line: at.line().unwrap_or(0),
             column: at.position().unwrap_or(0),
         };
+        if place.line > 0 {
+            context.run.is_at(&place);
+        }
+        *lock(&context.calling) = place;
         context
     }
 
@@ -173,6 +178,7 @@ impl Context {
 
     /// Lets go of what was kept: the script has ended.
     pub fn let_go(&self) {
+        self.run.end_plan();
         let kept = std::mem::take(&mut *lock(&self.kept));
         drop(kept);
     }
@@ -241,6 +247,7 @@ pub fn register(engine: &mut Engine) {
     state::register(engine);
     text::register(engine);
     time::register(engine);
+    values::register(engine);
 }
 
 /// A map for a script, its fields in the order of the documentation.

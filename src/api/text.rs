@@ -2,6 +2,7 @@
 
 mod forms;
 mod lines;
+mod lists;
 
 pub use lines::Lines;
 
@@ -17,6 +18,9 @@ use std::any::TypeId;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::ops::ControlFlow::{Break, Continue};
 use std::sync::Mutex;
+
+/// What `print` is given for no lines at all: a noncharacter that no text has. It prints nothing, as `grep` does.
+pub const NO_LINES: &str = "\u{fdd0}no lines\u{fdd0}";
 
 /// What `for` says to a text.
 pub const ONE_TEXT: &str = "this is one text, and no list";
@@ -36,6 +40,7 @@ pub fn register(engine: &mut Engine) {
     module.set_iter_result(TypeId::of::<ImmutableString>(), |_| {
         Box::new(std::iter::once(Err(Error::new(ONE_TEXT).help(PARTS).into())))
     });
+    rhai::combine_with_exported_module!(&mut module, "lists", lists::lists);
     engine.register_global_module(module.into());
 }
 
@@ -787,7 +792,8 @@ mod text {
         }
     }
 
-    /// All lines as one text, as `print` shows them.
+    /// All lines as one text, as `print` shows them. Where there are none, `print` prints nothing, not an
+    /// empty line: cron mails no line that is not there.
     ///
     /// Errors: when the source fails.
     ///
@@ -801,7 +807,11 @@ mod text {
             // In `${...}` the interpreter drops the errors of `to_string`: it must not be silent.
             Context::of(&call).run.note(&format!("error: {error}"));
         }
-        Ok(lines?.join("\n"))
+        let lines = lines?;
+        if lines.is_empty() && call.fn_name() == "print" {
+            return Ok(NO_LINES.to_owned());
+        }
+        Ok(lines.join("\n"))
     }
 
     /// Whether a text matches a regular expression anywhere.

@@ -22,25 +22,86 @@ pub fn register(engine: &mut Engine) {
 pub struct Time(pub DateTime<Local>);
 
 impl Time {
-    /// The moment in the codes of strftime(3), with English names whatever the locale.
+    /// The moment in the codes of `date +FORMAT`, with English names whatever the locale.
     ///
     /// # Errors
-    /// For a code that there is not.
+    /// For a code that does not exist, and for a text without any.
     pub fn format(self, format: &str) -> Result<String> {
-        let items: Vec<Item<'_>> = StrftimeItems::new(format).collect();
-        let mut text = String::new();
+        let failed = |why: &str, help: String| Err(Error::new(format!("format a time as `{format}`: {why}")).help(help));
         if let Some(codes) = format.strip_prefix('+') {
-            let error = Error::new(format!("format a time as `{format}`: the `+` is of date(1)"));
-            return Err(error.help(format!("write `{codes}`")));
+            return failed("the `+` belongs to date(1)", format!("write `{codes}`"));
         }
-        let known = !items.contains(&Item::Error);
-        if known && write!(text, "{}", self.0.format_with_items(items.iter())).is_ok() {
+        if !format.contains('%') {
+            let help = dated(format).map_or_else(|| USUAL.to_owned(), |codes| format!("write `\"{codes}\"`"));
+            return failed("it has no code", help);
+        }
+        let format = self.as_date(format);
+        let items: Vec<Item<'_>> = StrftimeItems::new(&format).collect();
+        let mut text = String::new();
+        if !items.contains(&Item::Error) && write!(text, "{}", self.0.format_with_items(items.iter())).is_ok() {
             return Ok(text);
         }
-        Err(Error::new(format!("format a time as `{format}`: there is no such code")).help(
-            "the usual ones: `%F` 2026-11-24, `%T` 03:00:00, `%a` Tue, `%b` Nov, `%Y %m %d %H %M %S`, `%s`, `%z`, `%%`",
-        ))
+        failed("it has a code that does not exist", USUAL.to_owned())
     }
+
+    /// `%N` and `%Z` as in date(1): nanoseconds, and the abbreviation of the zone. (chrono has no `%N`, and
+    /// prints an offset for `%Z`.)
+    fn as_date(self, format: &str) -> String {
+        let mut out = String::new();
+        let mut rest = format;
+        while let Some((before, code)) = rest.split_once('%') {
+            out.push_str(before);
+            let digits = code.len() - code.trim_start_matches(|char: char| char.is_ascii_digit()).len();
+            let (count, letter) = code.split_at(digits);
+            rest = match letter.chars().next() {
+                Some('N') => {
+                    out.push_str(&format!("%{}f", if ["3", "6"].contains(&count) { count } else { "9" }));
+                    &letter[1..]
+                }
+                Some('Z') if count.is_empty() => {
+                    out.push_str(&crate::schedule::zone::abbreviation(self.0));
+                    &letter[1..]
+                }
+                Some('%') if count.is_empty() => {
+                    out.push_str("%%");
+                    &letter[1..]
+                }
+                _ => {
+                    out.push('%');
+                    code
+                }
+            };
+        }
+        out + rest
+    }
+}
+
+/// The codes that most formats are made of.
+const USUAL: &str =
+    "the usual codes: `%F` 2026-11-24, `%T` 03:00:00, `%a` Tue, `%b` Nov, `%Y %m %d %H %M %S`, `%s`, `%z`, `%Z`, `%N`, `%%`";
+
+/// What the letters of other date formats are for date(1).
+const LETTERS: &[(&str, &str)] = &[
+    ("YYYY", "%Y"),
+    ("yyyy", "%Y"),
+    ("YY", "%y"),
+    ("yy", "%y"),
+    ("MMM", "%b"),
+    ("MM", "%m"),
+    ("DD", "%d"),
+    ("dd", "%d"),
+    ("HH", "%H"),
+    ("hh", "%H"),
+    ("mm", "%M"),
+    ("SS", "%S"),
+    ("ss", "%S"),
+    ("EEE", "%a"),
+];
+
+/// A date format such as `YYYY-MM-DD` in the codes of date(1).
+pub fn dated(format: &str) -> Option<String> {
+    let codes = LETTERS.iter().fold(format.to_owned(), |text, (letters, code)| text.replace(letters, code));
+    (codes != format).then_some(codes)
 }
 
 /// The clock, and moments. Without an offset a time is this host's own.
@@ -61,7 +122,8 @@ mod time {
 
     /// Reads a time.
     ///
-    /// - `text`: `"2026-12-01"`, `"2026-12-01 03:00"`, RFC 3339, what `docker` prints, or seconds since 1970.
+    /// - `text`: `"2026-12-01"`, `"2026-12-01 03:00"`, RFC 3339, what `docker` prints, what `openssl x509 -enddate`
+    ///   prints (`Nov 28 12:00:00 2026 GMT`), or seconds since 1970.
     ///
     /// Returns a time.
     ///
@@ -81,11 +143,12 @@ mod time {
 
     /// The time as text, in the codes of `date +FORMAT`. Names are English whatever the locale.
     ///
-    /// - `codes`: such as `"%F %T"`.
+    /// - `codes`: such as `"%F %T"`. `%N` is nanoseconds (`%3N` milliseconds), `%Z` the zone's abbreviation.
     ///
     /// Returns a string.
     ///
-    /// Errors: for a code that there is not.
+    /// Errors: for a code that does not exist, and for a text without a code, such as `"YYYY-MM-DD"`. Where
+    /// the text is in the script, `moyai check` finds this.
     ///
     /// ```rhai
     /// print(now().format("%a %d %b %Y"));

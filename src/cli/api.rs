@@ -2,7 +2,7 @@
 
 use super::list::first_sentence;
 use crate::api::Context;
-use crate::engine;
+use crate::engine::{self, check, elsewhere};
 use crate::run::{Error, Result, Run};
 use include_dir::{Dir, include_dir};
 use rhai::FuncMetadata;
@@ -17,9 +17,10 @@ static HABITS: &str = include_str!("habits.txt");
 /// The words of `moyai api`.
 #[derive(clap::Args)]
 pub struct Api {
-    /// A namespace (`docker`), a function (`docker::commit`), a word to look for (`awk`), or `bash`
+    /// A namespace (`docker`), a function (`docker::commit`), a word to look for (`awk`, `rm -rf`), or `bash`
     /// for bash's habits with their lines in a script
-    word: Option<String>,
+    #[arg(value_name = "WORD", trailing_var_arg = true, allow_hyphen_values = true)]
+    words: Vec<String>,
 }
 
 /// A habit of bash, and the line that takes its place.
@@ -35,6 +36,9 @@ pub struct Habit {
     pub shell: bool,
     /// What the lines of bash are called with, and what ours are.
     pub words: (String, String),
+    /// Shell lines that change the files, the arguments or the environment: both sides run once more
+    /// after each of them.
+    pub edges: Vec<String>,
 }
 
 /// One function as scripts see it.
@@ -60,17 +64,19 @@ impl Api {
     /// One line a function; in full what is asked for by name.
     pub fn main(&self, run: &Arc<Run>) -> Result<i32> {
         let habits = habits();
-        if self.word.as_deref() == Some("bash") {
+        let word = self.words.join(" ");
+        if word == "bash" {
             run.print(&table(&habits.iter().collect::<Vec<_>>()));
             return Ok(0);
         }
         let all = functions(run);
         let width = rustix::termios::tcgetwinsize(std::io::stdout()).map_or(80, |size| usize::from(size.ws_col));
         let width = width.clamp(40, 120);
-        let Some(word) = &self.word else {
+        if self.words.is_empty() {
             brief(run, &all.iter().collect::<Vec<_>>(), width);
             return Ok(0);
-        };
+        }
+        let word = word.as_str();
         let low = word.trim_end_matches("()").to_lowercase();
         let of = |test: &dyn Fn(&Function) -> bool| all.iter().filter(|function| test(function)).collect::<Vec<_>>();
         let named = of(&|function| function.name.to_lowercase() == low || function.bare().to_lowercase() == low);
@@ -81,8 +87,26 @@ impl Api {
         // What has a name of its own here needs no translation.
         let known = |habit: &&Habit| group.is_empty() && named.is_empty() && habit.has(word);
         let known: Vec<&Habit> = habits.iter().filter(known).collect();
-        if !group.is_empty() {
+        let (topic, line) = (elsewhere::topic(&low), elsewhere::instead(&low));
+        let aliases = elsewhere::functions(&low);
+        let alias = of(&|function| {
+            aliases.iter().any(|name| function.name == *name || name.rsplit_once('.').is_some_and(|(_, method)| function.name.ends_with(&format!(".{method}"))))
+        });
+        if let (Some(topic), true) = (topic, group.is_empty()) {
+            run.print(topic);
+            if !named.is_empty() {
+                run.print("");
+                brief(run, &named, width);
+            }
+        } else if !group.is_empty() {
             brief(run, &group, width);
+        } else if named.is_empty() && !alias.is_empty() {
+            match alias.as_slice() {
+                [function] => run.print(&full(function, width)),
+                several => brief(run, several, width),
+            }
+        } else if named.is_empty() && line.is_some() && known.is_empty() {
+            run.print(&line.unwrap_or_default());
         } else if let [function] = found.as_slice() {
             run.print(&full(function, width));
         } else if !named.is_empty() {
@@ -91,11 +115,14 @@ impl Api {
         } else if !found.is_empty() {
             brief(run, &found, width);
         } else if known.is_empty() {
+            let near = check::nearest(&low, all.iter().map(|function| function.bare()));
+            let near = near.map_or_else(|| "`moyai api` shows all".to_owned(), |near| format!("did you mean `{near}`?"));
             return Err(Error::new(format!("nothing that a script can call is about `{word}`"))
-                .help("`moyai api` shows all; Rhai's own functions are in https://rhai.rs/book"));
+                .help(format!("{near}; Rhai's own functions are in https://rhai.rs/book")));
         }
         if !known.is_empty() {
-            run.print(&format!("{}{}", if found.is_empty() { "" } else { "\n" }, table(&known)));
+            let first = found.is_empty() && topic.is_none() && alias.is_empty();
+            run.print(&format!("{}{}", if first { "" } else { "\n" }, table(&known)));
         }
         Ok(0)
     }
@@ -165,6 +192,7 @@ pub fn habits() -> Vec<Habit> {
         let Some(habit) = habits.last_mut() else { continue };
         match mark {
             "$" => habit.bash += &format!("{text}\n"),
+            "+" => habit.edges.push(text.to_owned()),
             ":" => {
                 let (theirs, ours) = text.split_once(" | ").unwrap_or((text, text));
                 habit.words = (theirs.to_owned(), ours.to_owned());
@@ -248,8 +276,18 @@ fn function(namespace: &str, metadata: &FuncMetadata) -> Option<Function> {
 /// In which file, and how far down, a doc comment stands.
 fn origin(summary: &str) -> (String, usize) {
     let line = format!("/// {summary}\n");
-    let found = FILES.files().find_map(|file| Some((file.path().file_stem()?, file.contents_utf8()?.find(&line)?)));
-    found.map_or_else(|| (String::new(), 0), |(stem, at)| (stem.to_string_lossy().into_owned(), at))
+    // What is in a directory belongs to the file of that name: `docker/look.rs` to `docker`.
+    let of = |directory: &Dir<'_>| {
+        directory.files().find_map(|file| {
+            let first = file.path().components().next()?.as_os_str().to_string_lossy().into_owned();
+            Some((first.trim_end_matches(".rs").to_owned(), file.contents_utf8()?.find(&line)?))
+        })
+    };
+    let found = of(&FILES).or_else(|| {
+        // After those of the file itself.
+        FILES.dirs().find_map(of).map(|(stem, at)| (stem, at + (1 << 20)))
+    });
+    found.unwrap_or_default()
 }
 
 /// `name: &str` as name and word.

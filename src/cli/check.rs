@@ -3,7 +3,7 @@
 use super::{Common, print_error};
 use crate::engine::load::{self, Source};
 use crate::engine::{self, values};
-use crate::run::{Error, Result, Run, exit};
+use crate::run::{Error, Report, Result, Run, exit};
 use std::sync::Arc;
 
 /// The words of `moyai check`.
@@ -32,11 +32,18 @@ impl Check {
             self.names.iter().map(|name| load::find(run, name)).collect()
         };
         let count = sources.len();
-        let faults: Vec<Error> = sources
-            .into_iter()
-            .flat_map(|source| source.map_or_else(|error| vec![error], |source| faults(run, &source, true)))
-            .collect();
-        for fault in &faults {
+        let mut faults: Vec<Error> = Vec::new();
+        let mut warnings: Vec<Report> = Vec::new();
+        for source in sources {
+            let (wrong, doubtful) = source.map_or_else(|error| (vec![error], Vec::new()), |source| found(run, &source, true));
+            faults.extend(wrong);
+            warnings.extend(doubtful);
+        }
+        // A file that several scripts import has its warnings once.
+        let mut seen: Vec<Report> = Vec::new();
+        warnings.retain(|warning| !seen.contains(warning) && { seen.push(warning.clone()); true });
+        let warnings = (!warnings.is_empty()).then(|| Error { reports: warnings, ..Error::default() });
+        for fault in faults.iter().chain(&warnings) {
             if self.format == "short" {
                 short(run, fault);
             } else {
@@ -56,16 +63,24 @@ fn short(run: &Run, fault: &Error) {
         run.print(&fault.message);
     }
     for report in &fault.reports {
-        run.print(&format!("{}:{}:{}: {}", report.place.path, report.place.line, report.place.column, report.message));
+        let (place, kind) = (&report.place, if report.warning { "warning: " } else { "" });
+        run.print(&format!("{}:{}:{}: {kind}{}", place.path, place.line, place.column, report.message));
     }
 }
 
 /// What is wrong with a script and what it imports; of the configuration also with its values, and with
 /// the secrets that they name.
 pub fn faults(run: &Arc<Run>, source: &Source, secrets: bool) -> Vec<Error> {
-    let checked = engine::check(run, source).and_then(|_| match source.name == values::NAME {
-        true => values::look(run, source, secrets),
-        false => Ok(()),
+    found(run, source, secrets).0
+}
+
+/// As [`faults`], with the warnings of a script that may run.
+fn found(run: &Arc<Run>, source: &Source, secrets: bool) -> (Vec<Error>, Vec<Report>) {
+    let checked = engine::check(run, source).and_then(|options| {
+        if source.name == values::NAME {
+            values::look(run, source, secrets)?;
+        }
+        Ok(options.warnings)
     });
-    checked.err().into_iter().collect()
+    checked.map_or_else(|error| (vec![error], Vec::new()), |warnings| (Vec::new(), warnings))
 }

@@ -57,7 +57,7 @@ pub fn command() -> clap::Command {
         .after_help(
             "Options stand before or behind the script's name; behind `--` every word is an argument.\n\
              Exit codes: 0 done, 1 the script failed, 2 usage or the script does not check, 75 another run\n\
-             holds the lock, 124 a time-out, 127 a program was not found, 128+n ended by signal n.",
+             holds the lock, 124 a time-out, 126 a program cannot be started, 127 it was not found, 128+n ended by signal n.",
         )
         .arg(
             clap::Arg::new("script")
@@ -128,15 +128,20 @@ impl Asked {
             let letters =
                 word.strip_prefix('-').filter(|rest| rest.starts_with(|char: char| char.is_ascii_alphabetic()));
             if let Some(letters) = letters {
-                let known: Vec<&Own> =
-                    letters.chars().filter_map(|char| OWN.iter().find(|own| own.short == Some(char))).collect();
-                if known.len() == letters.chars().count() {
-                    known.into_iter().try_for_each(|own| asked.set(own, None))?;
+                let known: Vec<Option<&Own>> =
+                    letters.chars().map(|char| OWN.iter().find(|own| own.short == Some(char))).collect();
+                if known.iter().all(Option::is_some) {
+                    known.into_iter().flatten().try_for_each(|own| asked.set(own, None))?;
                     continue;
                 }
-                // `-nq` must not run for real with a strange argument.
-                if !known.is_empty() || asked.script.is_none() {
+                // `-nq` must not run for real with a strange argument. What begins with a letter of the script's
+                // is the script's: `-fn` may be its option `-f` with the value `n`.
+                if asked.script.is_none() {
                     return Err(unknown(&word));
+                } else if known[0].is_some() {
+                    let apart: Vec<String> = letters.chars().map(|letter| format!("-{letter}")).collect();
+                    return Err(Error::usage(format!("`{word}` joins moyai's own options with others"))
+                        .help(format!("write them apart: `{}`", apart.join(" "))));
                 }
             }
             match asked.script {
@@ -351,6 +356,12 @@ mod tests {
     }
 
     #[test]
+    fn letters_that_the_check_keeps_from_scripts_are_moyais_own() {
+        let own: String = OWN.iter().filter_map(|own| own.short).collect();
+        assert_eq!(own, engine::check::OWN_LETTERS);
+    }
+
+    #[test]
     fn own_options_are_taken_before_and_behind_the_name() {
         for words in ["-nx --timeout 5m backup blog", "backup blog -nx --timeout=5m", "-n backup -x blog --timeout 5m"]
         {
@@ -378,6 +389,7 @@ mod tests {
     fn what_is_not_moyais_goes_to_the_script_but_a_half_known_cluster_is_refused() {
         assert_eq!(asked("s --json -q -5 - --tag Mon").unwrap().words, ["--json", "-q", "-5", "-", "--tag", "Mon"]);
         assert!(asked("s -nq").unwrap_err().message.contains("`-nq`"));
+        assert_eq!(asked("s -fnx -qn").unwrap().words, ["-fnx", "-qn"]);
         assert!(asked("-q s").unwrap_err().message.contains("`-q`"));
         assert_eq!(asked("--dry-rnu s").unwrap_err().help.unwrap(), "did you mean `--dry-run`?");
         assert_eq!(asked("s --dry-run=yes").unwrap_err().message, "`--dry-run` takes no value");

@@ -254,7 +254,7 @@ SuccessExitStatus=75
         self.retire(run, &gone)?;
         let mut changed = Vec::new();
         for (name, text) in units {
-            if file::put(run, &self.dir.join(name), text.as_bytes())? {
+            if file::put(run, &self.dir.join(name), text.as_bytes(), None)? {
                 changed.push(name.as_str());
             }
         }

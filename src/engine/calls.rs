@@ -1,88 +1,15 @@
 //! The names of a script: variables, namespaces, functions, methods, options.
 
-use super::check::{RESERVED, nearest};
+use super::elsewhere::{self, instead};
+use super::check::{OWN_LETTERS, RESERVED, nearest};
+use super::known::Known;
 use super::walk::{OTHER, Walk};
+use crate::api::basics::OptionKind;
 use rhai::{AST, Expr, FnCallExpr, Namespace, Position, Stmt};
 use std::collections::BTreeSet;
 
 /// The functions whose text a person reads.
 const SHOWING: &[&str] = &["die", "log", "print", "warn"];
-
-/// What bash and other languages call it, and what is written here.
-const ELSEWHERE: &[(&str, &str)] = &[
-    ("awk", "x.field(2)"),
-    ("case", "switch x { \"a\" => ..., _ => ... }"),
-    ("cat", "file::read(path)"),
-    ("cd", "cmd(`...`).dir(path)"),
-    ("chmod", "file::mode(path, \"0644\")"),
-    ("cp", "file::copy(from, to)"),
-    ("curl", "http::get(url)"),
-    ("date", "now().format(\"%F\")"),
-    ("declare", "let name = value;"),
-    ("defer", "defer(|| ...);"),
-    ("each", "for x in list { ... }"),
-    ("echo", "print(\"...\");"),
-    ("elif", "else if x { ... }"),
-    ("exec", "cmd(`...`).run();"),
-    ("exit", "exit(1);"),
-    ("export", "let name = value;"),
-    ("foreach", "for x in list { ... }"),
-    ("function", "fn name(arguments) { ... }"),
-    ("hostname", "$(`hostname`)"),
-    ("input", "file::lines(\"/dev/stdin\")[0]"),
-    ("length", "x.len()`, of lines `x.count()"),
-    ("ln", "file::link(target, path)"),
-    ("local", "let name = value;"),
-    ("lower", "x.to_lower()"),
-    ("lowercase", "x.to_lower()"),
-    ("ls", "glob(\"*\")"),
-    ("mktemp", "file::temp_dir()"),
-    ("mv", "file::rename(from, to)"),
-    ("print", "print(\"...\");"),
-    ("printf", "print(\"...\");"),
-    ("println", "print(\"...\");"),
-    ("pwd", "$(`pwd`)"),
-    ("rand", "$(`shuf -i 1-6 -n 1`)"),
-    ("random", "$(`shuf -i 1-6 -n 1`)"),
-    ("readonly", "const NAME = value;"),
-    ("rm", "file::remove(path)"),
-    ("sed", "x.sub(\"pattern\", \"text\")"),
-    ("seq", "range(1, 4)"),
-    ("shift", "args.skip(1)"),
-    ("size", "x.len()`, of lines `x.count()"),
-    ("sleep", "sleep(\"1s\");"),
-    ("slice", "x.extract(from, count)"),
-    ("source", "import \"lib\" as lib;"),
-    ("strip", "x.trim()"),
-    ("substr", "x.sub_string(from, count)"),
-    ("substring", "x.sub_string(from, count)"),
-    ("sum", "x.reduce(|sum, n| sum + n, 0)"),
-    ("system", "cmd(`...`).run();"),
-    ("tac", "x.reversed()"),
-    ("test", "file::exists(path)"),
-    ("touch", "file::append(path, \"\")"),
-    ("tr", "x.replace(\"from\", \"to\")"),
-    ("trap", "defer(|| ...);"),
-    ("uniq", "x.unique()"),
-    ("unset", "name = ();"),
-    ("upper", "x.to_upper()"),
-    ("uppercase", "x.to_upper()"),
-    ("wc", "x.count()"),
-    ("wget", "http::get(url)"),
-    ("whoami", "$(`whoami`)"),
-    ("words", "x.split()"),
-];
-
-/// The hint for a word that is right elsewhere.
-pub(super) fn instead(word: &str) -> Option<String> {
-    match word {
-        "set" => Some("an error ends a script without it; `moyai run -x` shows each command".to_owned()),
-        _ => {
-            let (_, ours) = ELSEWHERE.iter().find(|(theirs, _)| *theirs == word)?;
-            Some(if ours.contains('`') { format!("write {ours}") } else { format!("write `{ours}`") })
-        }
-    }
-}
 
 /// Where a name before `::` leads.
 pub(super) enum Space {
@@ -188,9 +115,9 @@ impl Walk<'_> {
         if call.is_operator_call() {
             self.operator(call);
         }
-        for arg in &call.args {
+        for (place, arg) in call.args.iter().enumerate() {
             self.gives(arg);
-            self.expr(arg);
+            self.argument(call, place, arg);
             if SHOWING.contains(&name) && !self.functions.contains_key(name) {
                 self.shown(arg);
             }
@@ -198,7 +125,12 @@ impl Walk<'_> {
         if call.is_operator_call() || !name.starts_with(|char: char| char.is_alphabetic() || char == '_') {
             return;
         }
-        if !call.namespace.is_empty() {
+        let space = call.namespace.path.first().map(|space| space.name.as_str());
+        self.constants(space, call, Known::Nothing);
+        if name == "glob" && call.args.len() == 1 && [None, Some("file")].contains(&space) && !self.functions.contains_key(name) {
+            self.glued(&call.args[0]);
+        }
+        if space.is_some() {
             return self.qualified(call, at);
         }
         // A function of the script hides one of ours only with as many parameters.
@@ -216,7 +148,7 @@ impl Walk<'_> {
             self.wrong_count(name, at, &counts, count);
         } else if theirs.is_none() {
             match (name, &call.args[..]) {
-                ("flag" | "opt", [option, ..]) => self.option(name, option),
+                ("flag" | "opt", [option, rest @ ..]) => self.option(name, option, rest.first()),
                 ("Fn", [Expr::StringConstant(function, at)])
                     if !self.functions.contains_key(function.as_str()) && self.table.counts("", function).is_none() =>
                 {
@@ -233,6 +165,9 @@ impl Walk<'_> {
     fn guess(&self, name: &str) -> String {
         if let Some(instead) = instead(name) {
             return instead;
+        }
+        if let Some(alias) = elsewhere::functions(name).first() {
+            return meant(Some(alias));
         }
         let gives = |file: &Option<usize>| file.is_some_and(|file| self.program.functions(file).contains_key(name));
         let import = self.sight.spaces.iter().find(|(_, file)| gives(file)).map(|(space, _)| space.as_str());
@@ -271,14 +206,17 @@ impl Walk<'_> {
             Some(counts) if counts.contains(&count) => {}
             Some(counts) => self.wrong_count(&format!("{}::{name}", call.namespace), at, &counts, count),
             None => {
-                let near = meant(nearest(name, known).map(|near| format!("{}::{near}", call.namespace)));
-                self.report(at, format!("`{}` has no function `{name}`", call.namespace), near);
+                let space = format!("{}::", call.namespace);
+                let alias = elsewhere::functions(name).into_iter().find(|known| known.starts_with(&space)).map(str::to_owned);
+                let near = alias.or_else(|| nearest(name, known).map(|near| format!("{space}{near}")));
+                self.report(at, format!("`{}` has no function `{name}`", call.namespace), meant(near));
             }
         }
     }
 
-    pub(super) fn method(&mut self, call: &FnCallExpr, at: Position) {
-        call.args.iter().for_each(|arg| self.expr(arg));
+    pub(super) fn method(&mut self, call: &FnCallExpr, at: Position, receiver: Known) {
+        call.args.iter().enumerate().for_each(|(place, arg)| self.argument(call, place, arg));
+        self.constants(None, call, receiver);
         let (name, count) = (call.name.as_str(), call.args.len());
         if self.fields.contains(name) {
             return;
@@ -296,17 +234,29 @@ impl Walk<'_> {
         }
     }
 
-    fn option(&mut self, kind: &str, name: &Expr) {
+    fn option(&mut self, kind: &str, name: &Expr, default: Option<&Expr>) {
         let Expr::StringConstant(name, at) = name else {
-            let message = format!("the name in `{kind}(...)` must stand there as text");
+            let message = format!("the name in `{kind}(...)` has to be text in quotes");
             self.report(name.start_position(), message, "the options of a script are known before it runs");
             return;
         };
         if name.starts_with('-') || name.is_empty() || name.contains(['=', ' ']) {
             let help = format!("write `{kind}(\"name\")` for `--name`");
-            self.report(*at, format!("`{name}` is no name of an option"), help);
+            self.report(*at, format!("`{name}` is not a name of an option"), help);
         } else if RESERVED.contains(&name.as_str()) {
             self.report(*at, format!("`--{name}` is an option of moyai itself"), OTHER);
+        } else if name.chars().count() == 1 && OWN_LETTERS.contains(name.as_str()) {
+            let help = format!("choose another letter, or call the script with `--{name}`");
+            self.warn(*at, format!("`-{name}` is an option of moyai itself, so this one is only `--{name}`"), help);
+        }
+        let constant = match default {
+            Some(Expr::IntegerConstant(number, _)) => Some((*number).into()),
+            Some(Expr::FloatConstant(number, _)) => Some((**number).into()),
+            Some(Expr::BoolConstant(truth, _)) => Some((*truth).into()),
+            _ => None,
+        };
+        if let Some(kind) = constant.and_then(|default| OptionKind::of(&default)) {
+            self.options.kinds.insert(name.to_string(), kind);
         }
         let names = if kind == "flag" { &mut self.options.flags } else { &mut self.options.options };
         names.insert(name.to_string());

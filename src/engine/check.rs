@@ -4,9 +4,10 @@ use super::names::Table;
 use super::program::Program;
 use super::walk;
 use crate::api::Args;
-use crate::run::{Error, Report, Result};
+use crate::api::basics::OptionKind;
+use crate::run::{Error, Report, Result, exit};
 use rhai::Engine;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The flags and options that a script reads.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,12 +16,19 @@ pub struct Options {
     pub flags: BTreeSet<String>,
     /// Names in `opt("...", ...)`.
     pub options: BTreeSet<String>,
+    /// The kinds of the options whose default is a number, true or false.
+    pub kinds: BTreeMap<String, OptionKind>,
+    /// What is probably wrong, and is no reason to refuse the script.
+    pub warnings: Vec<Report>,
 }
 
-/// Moyai's own options are known before and behind the script's name, and so cannot be a script's.
+/// Moyai's own options are known before and after the script's name, and so cannot be a script's.
 pub const RESERVED: &[&str] = &[
     "at", "context", "dry-run", "help", "record", "replay", "scripts", "timeout", "trace", "verbose", "version", "wait",
 ];
+
+/// The letters of those that have one.
+pub const OWN_LETTERS: &str = "nxvhV";
 
 /// Checks a program; `reports` is what was found when it was read.
 ///
@@ -42,6 +50,7 @@ pub fn check(program: &Program, engine: &Engine, mut reports: Vec<Report>) -> Re
     let order = |report: &Report| program.files.iter().position(|file| file.source.shown == report.place.path);
     reports.sort_by_key(|report| (order(report), report.place.line, report.place.column));
     reports.dedup();
+    (options.warnings, reports) = reports.into_iter().partition(|report| report.warning);
     refuse(reports).map(|()| options)
 }
 
@@ -71,48 +80,94 @@ pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&
 }
 
 impl Options {
-    /// Sorts the words that a script was called with: `--name`, `--name VALUE`, `--name=VALUE`; the
-    /// last of several counts; words behind `--` and words with one dash are the script's arguments.
+    /// Sorts the words that a script was called with, as getopt_long(3) does: `--name`, `--name VALUE`,
+    /// `--name=VALUE`; for names of one letter also `-q`, `-f VALUE`, `-fVALUE`, and `-qf VALUE` for both.
+    /// The last of several counts. After `--` every word is an argument; so are `-` and negative numbers.
     ///
     /// # Errors
-    /// For an option that the script does not read, one without its value, a flag with one.
+    /// For an option that the script does not read, one without its value or with one of the wrong kind,
+    /// a flag with one.
     pub fn parse(&self, name: &str, words: &[String]) -> Result<Args> {
         let mut args = Args { name: name.to_owned(), ..Args::default() };
         let mut words = words.iter();
         while let Some(word) = words.next() {
-            let Some(option) = word.strip_prefix("--") else {
-                args.rest.push(word.clone());
-                continue;
-            };
-            if option.is_empty() {
+            if word == "--" {
                 args.rest.extend(words.by_ref().cloned());
                 break;
-            }
-            let (option, value) =
-                option.split_once('=').map_or((option, None), |(option, value)| (option, Some(value)));
-            if self.options.contains(option) && (value.is_some() || !self.flags.contains(option)) {
-                let value = value.map(str::to_owned).or_else(|| words.next().cloned());
-                let value = value.ok_or_else(|| {
-                    Error::usage(format!("`--{option}` needs a value")).help(format!("write `--{option}=VALUE`"))
-                })?;
-                args.options.insert(option.to_owned(), value);
-            } else if self.flags.contains(option) {
-                if value.is_some() {
-                    return Err(
-                        Error::usage(format!("`--{option}` takes no value")).help(format!("write `--{option}` alone"))
-                    );
+            } else if let Some(option) = word.strip_prefix("--") {
+                let (option, value) =
+                    option.split_once('=').map_or((option, None), |(option, value)| (option, Some(value)));
+                if self.options.contains(option) && (value.is_some() || !self.flags.contains(option)) {
+                    let value = value.map(str::to_owned).or_else(|| words.next().cloned());
+                    self.set(&mut args, "--", option, value)?;
+                } else if self.flags.contains(option) {
+                    if value.is_some() {
+                        return Err(Error::usage(format!("`--{option}` takes no value"))
+                            .help(format!("write `--{option}` alone")));
+                    }
+                    args.flags.insert(option.to_owned());
+                } else {
+                    return Err(self.unknown(name, &format!("--{option}")));
                 }
-                args.flags.insert(option.to_owned());
+            } else if word.starts_with('-') && !self.is_argument(word) {
+                let mut rest = &word[1..];
+                while let Some(letter) = rest.chars().next() {
+                    rest = &rest[letter.len_utf8()..];
+                    let option = letter.to_string();
+                    if OWN_LETTERS.contains(letter) {
+                        // The words that begin with one are taken before the script is read.
+                        return Err(Error::usage(format!("`{word}`: `-{letter}` is an option of moyai itself"))
+                            .help(format!("write it as a word of its own: `-{letter}`")));
+                    } else if self.options.contains(&option) && (!rest.is_empty() || !self.flags.contains(&option)) {
+                        let glued = (!rest.is_empty()).then(|| rest.to_owned());
+                        self.set(&mut args, "-", &option, glued.or_else(|| words.next().cloned()))?;
+                        break;
+                    } else if self.flags.contains(&option) {
+                        args.flags.insert(option);
+                    } else {
+                        return Err(self.unknown(name, &format!("-{letter}")));
+                    }
+                }
             } else {
-                let known = self.flags.iter().chain(&self.options).map(String::as_str);
-                let help = match nearest(option, known) {
-                    Some(near) => format!("did you mean `--{near}`?"),
-                    None => format!("`moyai run {name} --help` shows them; words of the script stand behind `--`"),
-                };
-                return Err(Error::usage(format!("`{name}` has no option `--{option}`")).help(help));
+                args.rest.push(word.clone());
             }
         }
         Ok(args)
+    }
+
+    /// Whether a word that begins with one dash is an argument: `-`, and a number unless its digit is an option.
+    fn is_argument(&self, word: &str) -> bool {
+        let first = word.chars().nth(1).map(String::from);
+        first.is_none_or(|first| {
+            word.parse::<f64>().is_ok() && !self.flags.contains(&first) && !self.options.contains(&first)
+        })
+    }
+
+    fn set(&self, args: &mut Args, dashes: &str, option: &str, value: Option<String>) -> Result<()> {
+        let value = value.ok_or_else(|| {
+            let glue = if dashes == "--" { "=" } else { " " };
+            Error::usage(format!("`{dashes}{option}` needs a value")).help(format!("write `{dashes}{option}{glue}VALUE`"))
+        })?;
+        if let Some(kind) = self.kinds.get(option) {
+            let _checked = kind.read(option, &value).map_err(|error| error.exit(exit::USAGE))?;
+        }
+        args.options.insert(option.to_owned(), value);
+        Ok(())
+    }
+
+    fn unknown(&self, name: &str, option: &str) -> Error {
+        let dashes = |known: &str| if known.chars().count() == 1 { "-" } else { "--" };
+        let known = self.flags.iter().chain(&self.options).map(String::as_str);
+        let bare = option.trim_start_matches('-');
+        let help = match nearest(bare, known.clone()) {
+            Some(near) => format!("did you mean `{}{near}`?", dashes(near)),
+            None => {
+                let all: Vec<String> = known.map(|known| format!("`{}{known}`", dashes(known))).collect();
+                let all = if all.is_empty() { "it has none".to_owned() } else { format!("it has {}", all.join(", ")) };
+                format!("{all}; put arguments that begin with `-` after `--`")
+            }
+        };
+        Error::usage(format!("`{name}` has no option `{option}`")).help(help)
     }
 }
 
@@ -122,17 +177,43 @@ mod tests {
 
     fn parse(words: &[&str]) -> Result<Args> {
         let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-        let options = Options { flags: set(&["quick"]), options: set(&["file"]) };
+        let kinds = [("count".to_owned(), OptionKind::Whole)].into();
+        let (flags, options) = (set(&["quick", "q", "v"]), set(&["file", "f", "count"]));
+        let options = Options { flags, options, kinds, ..Options::default() };
         options.parse("test", &words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>())
     }
 
     #[test]
     fn an_option_takes_its_value_in_both_ways_and_the_last_one_counts() {
-        let args = parse(&["a", "--file", "x", "--file=y=z", "--quick", "-v", "--", "--file"]).unwrap();
+        let args = parse(&["a", "--file", "x", "--file=y=z", "--quick", "-", "-5", "--", "--file", "-q"]).unwrap();
         assert_eq!(args.options["file"], "y=z");
-        assert!(args.flags.contains("quick"));
-        assert_eq!(args.rest, ["a", "-v", "--file"]);
+        assert!(args.flags.contains("quick") && !args.flags.contains("q"));
+        assert_eq!(args.rest, ["a", "-", "-5", "--file", "-q"]);
         assert_eq!(parse(&["--file", "--quick"]).unwrap().options["file"], "--quick");
+    }
+
+    #[test]
+    fn short_options_are_read_as_getopts_reads_them() {
+        for words in [&["-q", "-f", "x y"][..], &["-qf", "x y"], &["-qfx y"], &["-f", "x y", "-q"], &["-fx y", "-q"]] {
+            let args = parse(words).unwrap();
+            assert_eq!((args.options["f"].as_str(), args.flags.contains("q")), ("x y", true), "{words:?}");
+            assert!(args.rest.is_empty(), "{words:?}");
+        }
+        // The value may begin with a dash, and hold letters that are options too.
+        assert_eq!(parse(&["-f", "-q"]).unwrap().options["f"], "-q");
+        assert_eq!(parse(&["-fnq"]).unwrap().options["f"], "nq");
+        assert_eq!(parse(&["-f-"]).unwrap().options["f"], "-");
+        for words in [&["-z"][..], &["-qz"], &["-qn"], &["-nq"], &["-f"], &["-qf"], &["-é"], &["a", "-x1"]] {
+            assert_eq!(parse(words).unwrap_err().exit, 2, "{words:?}");
+        }
+        assert_eq!(parse(&["-z"]).unwrap_err().message, "`test` has no option `-z`");
+    }
+
+    #[test]
+    fn a_value_that_is_not_of_the_defaults_kind_is_refused_before_the_run() {
+        let error = parse(&["--count", "many"]).unwrap_err();
+        assert_eq!((error.exit, &*error.message), (2, "`--count`: `many` is not a whole number"));
+        assert_eq!(parse(&["--count", "-7"]).unwrap().options["count"], "-7");
     }
 
     #[test]

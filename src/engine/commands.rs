@@ -1,7 +1,9 @@
 //! The command literals of a script: what is wrong with them, and with what is done to them.
 
+use super::builtins;
 use super::literal::{self, Kind, Parts};
-use super::walk::{Holds, Walk, chain};
+use super::known::Known;
+use super::walk::{Walk, chain};
 use crate::process::{Level, reads};
 use rhai::{CustomExpr, Expr, FnCallExpr, Position};
 
@@ -13,6 +15,11 @@ const SHAPING: &[&str] =
 /// What does a command.
 const ACTING: &[&str] = &["run", "try_run", "start", "to_file", "append_to"];
 
+/// Whether this is a command in a container.
+pub(super) fn is_exec(call: &FnCallExpr) -> bool {
+    call.name == "exec" && matches!(call.namespace.path.as_slice(), [space] if space.name == "docker")
+}
+
 impl Walk<'_> {
     /// Whether this is surely a command that nobody has run.
     pub(super) fn is_command(&self, expr: &Expr) -> bool {
@@ -21,9 +28,9 @@ impl Walk<'_> {
             Expr::FnCall(call, _) if call.name == "|" && call.is_operator_call() => {
                 call.args.iter().all(|arg| self.is_command(arg))
             }
+            Expr::FnCall(call, _) => is_exec(call),
             Expr::Variable(name, _, _) if name.2.is_empty() => {
-                let known = self.sight.variables.iter().rev().find(|(known, _)| *known == name.1.as_str());
-                known.is_some_and(|(_, holds)| *holds == Holds::Command)
+                self.holds(&name.1).is_some_and(|holds| holds.known == Known::Command)
             }
             Expr::Dot(..) => chain(expr).is_some_and(|(root, links)| {
                 self.is_command(root)
@@ -42,7 +49,8 @@ impl Walk<'_> {
         for (place, (index, link)) in links.iter().enumerate() {
             match link {
                 Expr::MethodCall(call, at) if !index => {
-                    self.method(call, *at);
+                    let receiver = if place == 0 { self.known(root) } else { self.after(&links[..place]) };
+                    self.method(call, *at, receiver);
                     if place + 1 < links.len() {
                         self.gives_nothing(call, *at);
                     }
@@ -52,7 +60,11 @@ impl Walk<'_> {
                     // One that is said to read is taken at its word.
                     command &= SHAPING.contains(&call.name.as_str()) && call.name != "reads";
                 }
-                Expr::Property(..) if !index => command = false,
+                Expr::Property(property, at) if !index => {
+                    let receiver = if place == 0 { self.known(root) } else { self.after(&links[..place]) };
+                    self.uncalled(&property.2, *at, receiver);
+                    command = false;
+                }
                 link => {
                     self.expr(link);
                     command = false;
@@ -90,11 +102,21 @@ impl Walk<'_> {
                     let (line, column) = literal::place_of(self.source, &parts, &refusal);
                     self.report_at(line, column, refusal.message, refusal.help);
                 }
-                Ok(_) if kind == Kind::Read => self.reads(kind, &parts, at),
-                Ok(_) => {}
+                Ok(stages) => {
+                    for words in Parts::known_words(&stages) {
+                        if let Some(help) = builtins::instead(&words) {
+                            let message = format!("`{}` belongs to a shell, and there is none here", words[0]);
+                            self.report(at, message, help);
+                        }
+                    }
+                    if kind == Kind::Read {
+                        self.reads(kind, &parts, at);
+                    }
+                    self.dashes(&parts, &stages);
+                }
             },
         }
-        self.expr(input);
+        self.exact(input);
     }
 
     /// What is read must not change anything: a dry run reads.
@@ -104,6 +126,10 @@ impl Walk<'_> {
                 if let (Some(kind), Some(parts)) = (Kind::of(&custom.tokens[0]), literal::parts(&custom.inputs[0])) {
                     self.reads(kind, &parts, custom.inputs[0].start_position());
                 }
+            }
+            Expr::FnCall(call, at) if is_exec(call) => {
+                let message = "`docker::exec` may change something, so it cannot be where output is read";
+                self.report(*at, message, "use `.run()`; if it changes nothing, mark it: `.reads()`");
             }
             Expr::FnCall(call, _) => call.args.iter().for_each(|arg| self.must_read(arg)),
             Expr::Dot(..) => chain(root).into_iter().for_each(|(root, _)| self.must_read(root)),
@@ -119,7 +145,11 @@ impl Walk<'_> {
                 && reason.level > Level::Unknown
             {
                 let message = format!("{}, so it cannot be where output is read", reason.why);
-                self.report(at, message, "use `.run()`; if it changes nothing, mark it: `.reads()`");
+                let help = match kind {
+                    Kind::Read => "write cmd(`...`).run(); if it changes nothing, cmd(`...`).reads().read()",
+                    _ => "use `.run()`; if it changes nothing, mark it: `.reads()`",
+                };
+                self.report(at, message, help);
             }
         }
     }

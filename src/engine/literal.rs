@@ -3,6 +3,7 @@
 //! Rhai hands over the literal's expression unevaluated. The typed text makes the words; each
 //! `${...}` is evaluated on its own and put into its place.
 
+use super::empty;
 use super::load::Source;
 use super::shell;
 use super::words::{Refusal, Segment, Value, Word, fill, split};
@@ -163,6 +164,7 @@ fn evaluate(
         };
         Plan::of(stages.iter().map(fill).collect::<Result<Vec<_>, Error>>()?)
     };
+    plan.emptied = empty::shortened(&parts, &values);
     plan.place = Some(place);
     if kind == Kind::Read {
         let run = Context::from_tag(context.tag()).run.clone();

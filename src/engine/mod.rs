@@ -1,9 +1,13 @@
 //! Rhai: finds, checks and runs scripts.
 
+mod builtins;
 mod calls;
 pub mod check;
 mod commands;
 mod compare;
+pub mod elsewhere;
+mod empty;
+mod known;
 pub mod literal;
 pub mod load;
 pub mod names;
@@ -11,6 +15,7 @@ pub mod program;
 pub mod report;
 pub mod rules;
 pub mod shell;
+mod slips;
 mod traps;
 pub mod values;
 mod walk;
@@ -54,6 +59,7 @@ pub fn build(context: &Context) -> Engine {
     let run = context.run.clone();
     // The plan of a dry run can be pasted as a whole: what the script says stands in comments.
     engine.on_print(move |text| match run.options.dry_run {
+        _ if text == api::text::NO_LINES => {}
         true => run.print(&format!("# {}", text.replace('\n', "\n# "))),
         false => run.print(text),
     });
@@ -204,6 +210,10 @@ fn stopped(error: Error, place: &Place) -> Error {
 
 fn run_here(run: &Arc<Run>, context: Context, mut engine: Engine, source: &Source, words: &[String]) -> Result<Ended> {
     let (program, options) = read(run, &engine, source)?;
+    if !options.warnings.is_empty() {
+        let warnings = Error { reports: options.warnings.clone(), ..Error::default() };
+        run.log(&report::render(&warnings, false));
+    }
     let program = Arc::new(program);
     engine.set_module_resolver(Resolver(program.clone()));
     context.set_args(options.parse(&source.name, words)?);

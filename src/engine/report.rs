@@ -1,6 +1,6 @@
 //! Errors as a person reads them: file, line, the source line underlined, what to write instead.
 
-use super::calls::instead;
+use super::elsewhere::instead;
 use super::load::Source;
 use super::names;
 use super::program::Program;
@@ -14,7 +14,7 @@ impl Report {
     pub fn new(source: &Source, line: usize, column: usize, message: String, help: Option<String>) -> Self {
         let place = Place { path: source.shown.clone(), line, column };
         let text = source.line(line).to_owned();
-        Self { place, length: token(&text, column), text, message, help }
+        Self { place, length: token(&text, column), text, message, help, warning: false }
     }
 
     fn render(&self, renderer: &Renderer) -> String {
@@ -31,7 +31,8 @@ impl Report {
             .line_start(self.place.line)
             .path(path)
             .annotation(AnnotationKind::Primary.span(start..end));
-        renderer.render(&[Level::ERROR.primary_title(message.as_str()).element(snippet)])
+        let level = if self.warning { Level::WARNING } else { Level::ERROR };
+        renderer.render(&[level.primary_title(message.as_str()).element(snippet)])
     }
 }
 
@@ -137,7 +138,11 @@ pub fn syntax(source: &Source, error: &ParseError) -> Box<Report> {
         P::BadInput(L::UnexpectedInput(what)) if what == "*" && before.ends_with(" in ") => {
             (format!("`{what}` cannot stand here"), "write `for path in glob(\"*.log\") { ... }`".into())
         }
-        P::BadInput(L::UnexpectedInput(what)) => (format!("`{what}` cannot stand here"), String::new()),
+        P::BadInput(L::UnexpectedInput(what)) if what.chars().all(|char| !char.is_ascii() && char.is_alphanumeric()) => (
+            format!("`{what}` cannot be in a name: names have the letters a to z, digits and `_`"),
+            "in text, comments and the names of fields, `#{ \"...\": 1 }`, any letter can be".into(),
+        ),
+        P::BadInput(L::UnexpectedInput(what)) => (format!("`{what}` cannot be here"), String::new()),
         P::Reserved(word) if word == "#" => two("a comment begins with `//`", "write `// ...`"),
         P::Reserved(word) if ["null", "nil", "void"].contains(&word.as_str()) => {
             (format!("there is no `{word}`"), "write `()` for nothing".into())

@@ -1,6 +1,7 @@
 //! What somebody who comes from bash, or Rhai itself, gets wrong without an error: found before the
 //! script runs, where its text alone tells.
 
+use super::known::Known;
 use super::literal::Kind;
 use super::walk::{CHANGING, Walk, chain, start};
 use crate::api::text::{ONE_TEXT, PARTS};
@@ -27,20 +28,45 @@ impl Walk<'_> {
         let what = match expr {
             Expr::Custom(custom, _) if Kind::of(&custom.tokens[0]) == Some(Kind::Read) => "`$(...)` gives text",
             expr if self.is_command(expr) => "this is a command that was not run",
-            Expr::Dot(..) => match chain(expr).filter(|(root, _)| self.is_command(root)) {
-                Some((_, links)) => match links.last() {
+            Expr::Dot(..) if chain(expr).is_some_and(|(root, _)| self.is_command(root)) => {
+                match chain(expr).and_then(|(_, links)| links.last().copied()) {
                     Some((false, Expr::MethodCall(call, _))) => match call.name.as_str() {
                         "run" | "try_run" | "output" => "this gives `#{out, err, code, ok}`",
                         "read" => "`.read()` gives text",
+                        "code" => "`.code()` gives a number",
                         _ => return,
                     },
                     _ => return,
-                },
-                None => return,
-            },
-            _ => return,
+                }
+            }
+            other => return self.no_truth(other),
         };
         self.report(start(expr), format!("{what}, and not true or false"), ask);
+    }
+
+    /// A condition that is surely a number, text or a list.
+    fn no_truth(&mut self, expr: &Expr) {
+        let called = match expr {
+            Expr::FnCall(call, _) if call.namespace.is_empty() && !call.is_operator_call() => {
+                self.returns_no_truth(call).map(|known| (call.name.to_string(), known))
+            }
+            _ => None,
+        };
+        if let Some((name, known)) = called {
+            let message = format!("`{name}` returns {}, and a condition needs true or false", known.noun());
+            let help = if known.is_number() { "0 is not success here: write `return true;`" } else { "write `return true;` or `return false;`" };
+            return self.report(start(expr), message, help);
+        }
+        let known = self.known(expr);
+        let help = match known {
+            Known::Nothing | Known::Truth | Known::Command => return,
+            Known::Text | Known::Output => "write `x != \"\"` for `-n`, `x == \"\"` for `-z`, `x == \"yes\"` for a word",
+            Known::Whole | Known::Fraction => "write `n != 0` or `n > 0`",
+            Known::List | Known::Lines => "write `!x.is_empty()`",
+            Known::Map => "name a field of it that is true or false, such as `x.ok`",
+            Known::Time => "compare it: `t < now()`",
+        };
+        self.report(start(expr), format!("this is {}, and a condition needs true or false", known.noun()), help);
     }
 
     /// A closure takes along what it names from outside, but no name that a function has too: there the
@@ -55,12 +81,39 @@ impl Walk<'_> {
 
     /// An operator of a call: `!text`, text against a number.
     pub(super) fn operator(&mut self, call: &FnCallExpr) {
-        match (call.name.as_str(), &call.args[..]) {
+        let name = call.name.as_str();
+        match (name, &call.args[..]) {
             ("!", [value]) => self.truth(value),
-            ("==" | "!=" | "<" | "<=" | ">" | ">=", [one, other])
-                if (self.is_text(one) && is_number(other)) || (is_number(one) && self.is_text(other)) =>
-            {
-                self.report(start(one), super::compare::MESSAGE, super::compare::HELP);
+            ("==" | "!=" | "<" | "<=" | ">" | ">=", [one, other]) => {
+                let turned = match name {
+                    "<" => ">",
+                    "<=" => ">=",
+                    ">" => "<",
+                    ">=" => "<=",
+                    same => same,
+                };
+                self.never(name, one, other);
+                self.never(turned, other, one);
+                let (left, right) = (self.known(one), self.known(other));
+                let mixed = |a: Known, b: Known| {
+                    (a.is_text() && b.is_number()) || (name.ends_with('=') && name.len() == 2 && a == Known::Truth && (b.is_text() || b.is_number()))
+                };
+                if left == Known::Truth && mixed(left, right) || right == Known::Truth && mixed(right, left) {
+                    let message = "this compares true or false with something else";
+                    self.report(start(one), message, "write `if x { ... }` or `if !x { ... }`");
+                } else if [(left, right), (right, left)].iter().any(|(list, one)| {
+                    matches!(list, Known::List | Known::Lines) && (one.is_number() || one.is_text())
+                }) {
+                    let help = "`x.len()` is how many there are, `value in x` looks for one, `x.join(\" \")` is its text";
+                    let list = if [left, right].contains(&Known::Lines) { "lines" } else { "a list" };
+                    self.report(start(one), format!("this compares {list} with one value"), help);
+                } else if mixed(left, right) || mixed(right, left) {
+                    self.report(start(one), super::compare::MESSAGE, super::compare::HELP);
+                }
+            }
+            ("+" | "-" | "*" | "/" | "%", _) => {
+                self.joined(call);
+                self.percent(call);
             }
             _ => {}
         }
@@ -68,20 +121,7 @@ impl Walk<'_> {
 
     /// Whether this is surely text.
     fn is_text(&self, expr: &Expr) -> bool {
-        match expr {
-            Expr::StringConstant(..) | Expr::InterpolatedString(..) => true,
-            Expr::Custom(custom, _) => Kind::of(&custom.tokens[0]) == Some(Kind::Read),
-            // The words that a script was called with.
-            Expr::Index(parts, ..) => {
-                matches!(&parts.lhs, Expr::Variable(name, ..) if name.1 == "args" && name.2.is_empty())
-                    && self.sight.variables.iter().all(|(known, _)| known != "args")
-            }
-            Expr::Dot(..) => chain(expr).is_some_and(|(root, links)| {
-                self.is_command(root)
-                    && matches!(links.last(), Some((false, Expr::MethodCall(call, _))) if call.name == "read")
-            }),
-            _ => false,
-        }
+        self.known(expr).is_text()
     }
 
     /// An expression whose value is used: `let s = list.sort()` is nothing.
@@ -119,14 +159,20 @@ impl Walk<'_> {
             return;
         }
         if let Some((shown, name)) = dollars(text).find(|(_, name)| self.is_value(name)) {
-            let message = format!("`{shown}` stands as it is between quotes");
+            let message = format!("`{shown}` is not filled in between quotes");
             let help = format!("write `...${{{name}}}...` in backticks; `\\x24` is a dollar that is meant");
-            self.report(at, message, help);
+            // With other variables in it, it is a text for a program that has its own, such as nginx.
+            let of_name = |name: &str| name.starts_with(|char: char| char.is_alphabetic()) && !self.is_value(name);
+            if dollars(text).any(|(_, name)| of_name(name)) {
+                self.warn(at, message, help);
+            } else {
+                self.report(at, message, help);
+            }
         }
     }
 
     /// Whether a variable or a constant of that name can be read here.
-    fn is_value(&self, name: &str) -> bool {
+    pub(super) fn is_value(&self, name: &str) -> bool {
         self.sight.variables.iter().any(|(known, _)| known == name)
             || name == "args"
             || self.program.constants(self.file).contains(&name)
@@ -160,11 +206,8 @@ impl Walk<'_> {
             Some((shown.to_owned(), instead))
         });
         if let Some((shown, instead)) = found {
-            self.report(
-                at,
-                format!("`{shown}` stands as it is in a text"),
-                format!("write `${{{instead}}}` within backticks"),
-            );
+            // It may be a price, or a line for another program.
+            self.warn(at, format!("`{shown}` is not filled in"), format!("write `${{{instead}}}` within backticks"));
         }
     }
 
@@ -229,7 +272,7 @@ impl Walk<'_> {
 }
 
 /// The variables of a shell in a text, as they stand there and by name: `$name`, `${name}`, `$1`, `$@`.
-fn dollars(text: &str) -> impl Iterator<Item = (&str, &str)> {
+pub(super) fn dollars(text: &str) -> impl Iterator<Item = (&str, &str)> {
     text.match_indices('$').filter_map(|(place, _)| {
         let behind = &text[place + 1..];
         let inner = behind.strip_prefix('{').unwrap_or(behind);
@@ -243,16 +286,4 @@ fn dollars(text: &str) -> impl Iterator<Item = (&str, &str)> {
         let whole = end > 0 && (braces == 0 || inner[end..].starts_with('}'));
         whole.then(|| (&text[place..place + 1 + end + 2 * braces], &inner[..end]))
     })
-}
-
-/// Whether this is surely a number.
-fn is_number(expr: &Expr) -> bool {
-    match expr {
-        Expr::IntegerConstant(..) | Expr::FloatConstant(..) => true,
-        Expr::Dot(..) => chain(expr).is_some_and(|(_, links)| {
-            matches!(links.last(), Some((false, Expr::MethodCall(call, _)))
-                if ["count", "len", "to_float", "to_int"].contains(&call.name.as_str()))
-        }),
-        _ => false,
-    }
 }

@@ -2,6 +2,7 @@
 
 use super::calls::Space;
 use super::check::Options;
+use super::known::{Holds, Known, assigned};
 use super::load::Source;
 use super::names::Table;
 use super::program::{CLOSURE, Program};
@@ -40,14 +41,6 @@ fn taken(name: &str) -> String {
     format!("`{name}` begins a command and cannot be a name")
 }
 
-/// What is known of a variable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Holds {
-    Anything,
-    Command,
-    Constant,
-}
-
 /// The variables and namespaces in sight.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Sight {
@@ -73,10 +66,15 @@ pub struct Walk<'a> {
     pub(super) options: &'a mut Options,
     reports: &'a mut Vec<Report>,
     pub(super) sight: Sight,
+    /// How many `try` are around a statement: there a result may be asked for its error alone.
+    pub(super) trying: usize,
+    /// Whether this is the last statement of a script, without a `;`.
+    pub(super) last: bool,
+    assigned: BTreeSet<String>,
 }
 
 /// The statements of a function. The interpreter shows them only in its own walk.
-fn statements(def: &Shared<ScriptFuncDef>) -> Vec<Stmt> {
+pub(super) fn statements(def: &Shared<ScriptFuncDef>) -> Vec<Stmt> {
     let mut found = Vec::new();
     let mut only = Module::new();
     only.set_script_fn(def.clone());
@@ -163,7 +161,9 @@ impl<'a> Walk<'a> {
                 functions.entry(function.name).or_default().push(function.params.len());
             }
         }
-        Self { program, file, source, table, fields, functions, closures, options, reports, sight: Sight::default() }
+        let (sight, trying, last) = (Sight::default(), 0, false);
+        let assigned = program.files[file].ast.as_ref().map(assigned).unwrap_or_default();
+        Self { program, file, source, table, fields, functions, closures, options, reports, sight, trying, last, assigned }
     }
 
     /// Looks at everything.
@@ -179,9 +179,14 @@ impl<'a> Walk<'a> {
             }
             true
         });
-        for stmt in ast.statements() {
+        let statements = ast.statements();
+        for (index, stmt) in statements.iter().enumerate() {
+            // What a script ends with, without a `;`, is its value, as in `moyai run` of one expression.
+            let is_value = matches!(stmt, Stmt::Expr(_) | Stmt::FnCall(..));
+            self.last = is_value && index + 1 == statements.len() && !self.source.text.trim_end().ends_with(';');
             self.stmt(stmt, false);
         }
+        self.last = false;
         let imports = self.spaces_of(self.file);
         for function in ast.iter_functions().filter(|function| !function.name.starts_with(CLOSURE)) {
             self.sight = Sight {
@@ -225,6 +230,12 @@ impl<'a> Walk<'a> {
         self.reports.push(Report::new(self.source, line, column, message.into(), help));
     }
 
+    /// Reports what is probably wrong: the script may run all the same.
+    pub(super) fn warn(&mut self, at: Position, message: impl Into<String>, help: impl Into<String>) {
+        self.report(at, message, help);
+        self.reports.last_mut().into_iter().for_each(|report| report.warning = true);
+    }
+
     // Statements
 
     fn body(&mut self, ast: &AST, name: &str, count: usize) {
@@ -233,7 +244,7 @@ impl<'a> Walk<'a> {
         self.name(name, start);
         for param in &def.params {
             self.name(param, start);
-            self.sight.variables.push((param.to_string(), Holds::Anything));
+            self.sight.variables.push((param.to_string(), Holds::default()));
         }
         let statements = statements(def);
         if !name.starts_with(CLOSURE) {
@@ -302,9 +313,9 @@ impl<'a> Walk<'a> {
                 self.through(&flow.expr);
                 self.expr(&flow.expr);
                 let variables = self.sight.variables.len();
-                self.declare(item, Holds::Anything);
+                self.declare(item, Holds::default());
                 if let Some(count) = count {
-                    self.declare(count, Holds::Anything);
+                    self.declare(count, Holds { known: Known::Whole, ..Holds::default() });
                 }
                 self.block(&flow.body, false);
                 self.sight.variables.truncate(variables);
@@ -313,11 +324,14 @@ impl<'a> Walk<'a> {
                 let (name, value, _) = &**var;
                 self.gives(value);
                 self.expr(value);
-                let holds = match value {
-                    _ if flags.contains(ASTFlags::CONSTANT) => Holds::Constant,
-                    value if self.is_command(value) => Holds::Command,
-                    _ => Holds::Anything,
-                };
+                let constant = flags.contains(ASTFlags::CONSTANT);
+                let mut holds = Holds { constant, known: self.known(value), text: None };
+                if !constant && self.assigned.contains(name.as_str()) {
+                    // A command stays one: that it never runs is reported where it is used.
+                    holds.known = if holds.known == Known::Command { Known::Command } else { Known::Nothing };
+                } else if let Expr::StringConstant(text, _) = value {
+                    holds.text = Some(text.to_string());
+                }
                 self.declare(name, holds);
             }
             Stmt::Assignment(assignment) => {
@@ -331,13 +345,24 @@ impl<'a> Walk<'a> {
                 self.expr(&assignment.1.rhs);
                 self.assigned(&assignment.1.lhs);
             }
-            Stmt::FnCall(call, at) => self.call(call, *at),
+            Stmt::FnCall(call, at) => {
+                let wrong = self.reports.len();
+                self.call(call, *at);
+                if !used && self.reports.len() == wrong {
+                    match super::commands::is_exec(call) {
+                        true => self.report(*at, "this command is never run", "put `.run()` after it"),
+                        false => self.lost_call(call, *at),
+                    }
+                }
+            }
             Stmt::Block(block) => self.block(block, used),
             Stmt::TryCatch(flow, _) => {
+                self.trying += 1;
                 self.block(&flow.body, false);
+                self.trying -= 1;
                 let variables = self.sight.variables.len();
                 if let Expr::Variable(name, _, at) = &flow.expr {
-                    self.declare(&Ident { name: name.1.clone(), pos: *at }, Holds::Anything);
+                    self.declare(&Ident { name: name.1.clone(), pos: *at }, Holds::default());
                 }
                 self.block(&flow.branch, false);
                 self.sight.variables.truncate(variables);
@@ -346,7 +371,9 @@ impl<'a> Walk<'a> {
                 let wrong = self.reports.len();
                 self.expr(expr);
                 if !used && self.is_command(expr) && self.reports.len() == wrong {
-                    self.report(start(expr), "this command is never run", "put `.run()` behind it");
+                    self.report(start(expr), "this command is never run", "put `.run()` after it");
+                } else if !used && self.reports.len() == wrong {
+                    self.lost(expr);
                 }
             }
             Stmt::BreakLoop(Some(expr), _, _) | Stmt::Return(Some(expr), _, _) => self.expr(expr),
@@ -370,7 +397,7 @@ impl<'a> Walk<'a> {
         let Expr::Variable(name, _, at) = root else { return };
         let known = self.sight.variables.iter().rev().find(|(known, _)| *known == name.1.as_str());
         let constant = match known {
-            Some((_, holds)) => *holds == Holds::Constant,
+            Some((_, holds)) => holds.constant,
             None => self.program.constants(self.file).contains(&name.1.as_str()),
         };
         if constant && name.2.is_empty() {
@@ -386,9 +413,9 @@ impl<'a> Walk<'a> {
             Expr::Variable(variable, _, at) if variable.2.is_empty() => self.variable(&variable.1, *at),
             Expr::Variable(variable, _, at) => self.constant(&variable.2, &variable.1, *at),
             Expr::Array(list, _) => list.iter().for_each(|expr| self.expr(expr)),
-            // Its constant parts are in backticks, whatever character they begin with.
-            Expr::InterpolatedString(list, _) => {
-                list.iter().filter(|part| !matches!(part, Expr::StringConstant(..))).for_each(|part| self.expr(part));
+            Expr::InterpolatedString(..) => {
+                self.escapes(expr);
+                self.exact(expr);
             }
             Expr::Map(map, _) => map.0.iter().for_each(|(_, value)| self.expr(value)),
             Expr::And(list, _) | Expr::Or(list, _) => list.iter().for_each(|expr| {
@@ -401,10 +428,13 @@ impl<'a> Walk<'a> {
                 }
                 list.iter().for_each(|expr| self.expr(expr));
             }
-            Expr::StringConstant(_, at) => self.quoted(*at),
+            Expr::StringConstant(_, at) => {
+                self.escapes(expr);
+                self.quoted(*at);
+            }
             Expr::Stmt(block) => self.block(block, true),
             Expr::FnCall(call, at) => self.call(call, *at),
-            Expr::MethodCall(call, at) => self.method(call, *at),
+            Expr::MethodCall(call, at) => self.method(call, *at, Known::Nothing),
             Expr::Dot(..) | Expr::Index(..) => self.chain(expr),
             Expr::Custom(custom, _) => self.literal(custom),
             Expr::DynamicConstant(value, _) => {

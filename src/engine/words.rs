@@ -50,6 +50,8 @@ pub fn split(segments: &[Segment<'_>]) -> Result<Vec<Vec<Word>>, Refusal> {
     let mut stages = Vec::new();
     let mut words: Vec<Word> = Vec::new();
     let mut word: Option<Word> = None;
+    // Where double quotes begin that hold the value before this segment.
+    let mut open = None;
     for (segment, part) in segments.iter().enumerate() {
         let text = match part {
             Segment::Hole(index) => {
@@ -62,6 +64,9 @@ pub fn split(segments: &[Segment<'_>]) -> Result<Vec<Vec<Word>>, Refusal> {
             Err(Refusal { segment, offset, message: message.to_owned(), help: help.to_owned() })
         };
         let mut chars = text.char_indices();
+        if let Some(begin) = open.take() {
+            open = quoted(segments, segment, begin, '"', &mut chars, word.get_or_insert_default())?;
+        }
         while let Some((offset, char)) = chars.next() {
             match char {
                 '\0' => return refuse(offset, "a NUL byte cannot be part of a command", "take it out"),
@@ -80,7 +85,10 @@ pub fn split(segments: &[Segment<'_>]) -> Result<Vec<Vec<Word>>, Refusal> {
                     }
                     stages.push(std::mem::take(&mut words));
                 }
-                '\'' | '"' => quoted(segments, segment, offset, char, &mut chars, word.get_or_insert_default())?,
+                '\'' | '"' => {
+                    let word = word.get_or_insert_default();
+                    open = quoted(segments, segment, (segment, offset), char, &mut chars, word)?;
+                }
                 '\\' => match chars.next() {
                     Some((_, escaped)) => word.get_or_insert_default().push(escaped),
                     None => {
@@ -91,6 +99,14 @@ pub fn split(segments: &[Segment<'_>]) -> Result<Vec<Vec<Word>>, Refusal> {
                         );
                     }
                 },
+                '{' | '[' => {
+                    let rest = ahead(segments, segment, offset);
+                    let before = word.as_ref().map_or("", |word| word.text().unwrap_or_default());
+                    if let Some((message, help)) = expanded(before, &rest) {
+                        return refuse(offset, &message, &help);
+                    }
+                    word.get_or_insert_default().push(char);
+                }
                 _ => {
                     if let Some((message, help)) = shells(char, &text[offset..], word.as_ref(), words.len()) {
                         return refuse(offset, &message, &help);
@@ -143,34 +159,111 @@ fn shells(char: char, rest: &str, word: Option<&Word>, words: usize) -> Option<(
     Some((format!("{what} means something to a shell, and there is none here"), hint.to_owned()))
 }
 
-/// Reads up to the closing quote, which must be in the same segment unless holes stand between.
+/// The rest of a word as a shell sees it: a quoted character and a value as U+0001.
+fn ahead(segments: &[Segment<'_>], segment: usize, offset: usize) -> String {
+    let (mut rest, mut quote) = (String::new(), None);
+    for (index, part) in segments.iter().enumerate().skip(segment) {
+        let Segment::Text(text) = part else {
+            rest.push('\u{1}');
+            continue;
+        };
+        let mut chars = text[if index == segment { offset } else { 0 }..].chars();
+        while let Some(char) = chars.next() {
+            match quote {
+                Some(open) if char == open => quote = None,
+                Some(_) => rest.push('\u{1}'),
+                None if char == '\'' || char == '"' => quote = Some(char),
+                None if char == '\\' => {
+                    chars.next();
+                    rest.push('\u{1}');
+                }
+                None if char.is_ascii_whitespace() || char == '|' => return rest,
+                None => rest.push(char),
+            }
+        }
+    }
+    rest
+}
+
+/// What a shell would make of braces and brackets: other words.
+fn expanded(before: &str, rest: &str) -> Option<(String, String)> {
+    let means = |what: &str| format!("`{what}` means something to a shell, and there is none here");
+    let hidden = rest.contains('\u{1}');
+    if rest.starts_with('[') {
+        // Not the program `[`, not an address of IPv6.
+        let inner = &rest[1..rest.find(']').filter(|end| *end > 1)?];
+        if inner.contains(':') && !inner.starts_with("[:") {
+            return None;
+        }
+        let pattern = if hidden { "x[1]*".to_owned() } else { format!("{before}{rest}") };
+        return Some((means("[...]"), format!("write `${{glob(\"{pattern}\")}}`; quote it if it is meant literally")));
+    }
+    let (mut depth, mut end, mut commas) = (0, None, vec![1]);
+    for (at, char) in rest.char_indices() {
+        match char {
+            '{' => depth += 1,
+            '}' if depth == 1 => {
+                end = Some(at);
+                break;
+            }
+            '}' => depth -= 1,
+            ',' if depth == 1 => commas.push(at + 1),
+            _ => {}
+        }
+    }
+    let end = end?;
+    let inner = &rest[1..end];
+    let range = inner.split_once("..").filter(|(from, to)| !from.is_empty() && !to.is_empty());
+    if commas.len() < 2 && range.is_none() {
+        return None;
+    }
+    let numbers = range.and_then(|(from, to)| Some((from.parse::<i32>().ok()?, to.parse::<i32>().ok()?)));
+    let parts: Vec<String> = match numbers {
+        Some((from, to)) if commas.len() < 2 && (0..9).contains(&(to - from)) => {
+            (from..=to).map(|number| number.to_string()).collect()
+        }
+        _ if commas.len() < 2 || depth > 1 || inner.contains('{') => Vec::new(),
+        _ => inner.split(',').map(str::to_owned).collect(),
+    };
+    let help = if hidden || parts.is_empty() {
+        "write each word, or an array: `${[\"a\", \"b\"].map(|part| \"dir/\" + part)}`; quote it if it is meant literally".into()
+    } else {
+        let words: Vec<String> = parts.iter().map(|part| format!("{before}{part}{}", &rest[end + 1..])).collect();
+        format!("write each word: `{}`; quote it if it is meant literally", words.join(" "))
+    };
+    Some((means("{...}"), help))
+}
+
+/// Reads up to the closing quote, or to the value before which the text ends: between double quotes text
+/// and values are one argument, as in bash. Returns where quotes begin that are still open.
 fn quoted(
     segments: &[Segment<'_>],
     segment: usize,
-    open: usize,
+    begin: (usize, usize),
     quote: char,
     chars: &mut std::str::CharIndices<'_>,
     word: &mut Word,
-) -> Result<(), Refusal> {
-    let refuse =
-        |offset: usize, message: String, help: &str| Err(Refusal { segment, offset, message, help: help.to_owned() });
+) -> Result<Option<(usize, usize)>, Refusal> {
+    let refuse = |(segment, offset): (usize, usize), message: String, help: &str| {
+        Err(Refusal { segment, offset, message, help: help.to_owned() })
+    };
     // An empty pair of quotes is a word: an empty argument.
     word.push_str("");
     while let Some((offset, char)) = chars.next() {
+        let at = (segment, offset);
         match char {
-            char if char == quote => return Ok(()),
-            '\0' => return refuse(offset, "a NUL byte cannot be part of a command".into(), "take it out"),
+            char if char == quote => return Ok(None),
+            '\0' => return refuse(at, "a NUL byte cannot be part of a command".into(), "take it out"),
             '\\' if quote == '"' => match chars.next() {
                 Some((_, escaped @ ('"' | '\\' | '$' | '`'))) => word.push(escaped),
-                Some((_, other)) => {
+                other => {
                     word.push('\\');
-                    word.push(other);
+                    other.into_iter().for_each(|(_, other)| word.push(other));
                 }
-                None => break,
             },
             '$' if quote == '"' => {
                 return refuse(
-                    offset,
+                    at,
                     "`$` means something to a shell, and there is none here".into(),
                     "write `${name}` for a variable of the script; in single quotes it is taken literally",
                 );
@@ -179,13 +272,17 @@ fn quoted(
         }
     }
     if matches!(segments.get(segment + 1), Some(Segment::Hole(_))) {
+        if quote == '"' {
+            return Ok(Some(begin));
+        }
         return refuse(
-            open,
-            format!("a `${{...}}` stands between quotes (`{quote}`)"),
-            "take the quotes off, the value needs none",
+            begin,
+            "a `${...}` is between single quotes, where a shell fills nothing in".into(),
+            "for one argument with the value in it, end the quotes before it and begin them again after it: \
+             `'text '${x}' text'`",
         );
     }
-    refuse(open, format!("the quote `{quote}` is not closed"), "close it, or write `\\` before it")
+    refuse(begin, format!("the quote `{quote}` is not closed"), "close it, or write `\\` before it")
 }
 
 impl Word {
@@ -264,7 +361,9 @@ pub fn fill(words: &[Word], values: &[Value]) -> Result<Vec<String>, (String, St
                     Value::Many(_) => {
                         return Err((
                             "an array is glued to other text".into(),
-                            "put blanks around it; each element becomes an argument".into(),
+                            "put spaces around it, without quotes: each element becomes an argument; \
+                             `${list.join(\" \")}` is one text"
+                                .into(),
                         ));
                     }
                 },
@@ -300,7 +399,10 @@ mod tests {
         assert_eq!(one(r#"a 'b c' "d \"e" f\ g '' x"y"'z'"#), [["a", "b c", "d \"e", "f g", "", "xyz"]]);
         assert_eq!(one("docker ps --format '{{json .}}'"), [["docker", "ps", "--format", "{{json .}}"]]);
         assert_eq!(one("find . -exec ls {} \\;"), [["find", ".", "-exec", "ls", "{}", ";"]]);
-        assert_eq!(one("a{b,c} x=y :%@+[1] u#v w~"), [["a{b,c}", "x=y", ":%@+[1]", "u#v", "w~"]]);
+        assert_eq!(one("a'{b,c}' x=y :%@+ u#v w~"), [["a{b,c}", "x=y", ":%@+", "u#v", "w~"]]);
+        let plain = ["find", "x{}", "stash@{0}", "{{.Names}}", "http://[::1]:80/", "[", "]", "[]", "a\\[1]", "'[a]'"];
+        let made = ["find", "x{}", "stash@{0}", "{{.Names}}", "http://[::1]:80/", "[", "]", "[]", "a[1]", "[a]"];
+        assert_eq!(one(&plain.join(" ")), [made]);
     }
 
     #[test]
@@ -326,6 +428,12 @@ mod tests {
             ("ls ~", 3, "env(\"HOME\")"),
             ("ls # all", 3, "//"),
             ("FOO=1 prog", 3, ".env("),
+            ("mkdir -p br/{daily,weekly}", 12, "`br/daily br/weekly`"),
+            ("touch f{1..3}.log", 7, "`f1.log f2.log f3.log`"),
+            ("cp a{,.bak}", 4, "`a a.bak`"),
+            ("ls {a,{b,c}}", 3, "write each word"),
+            ("rm x[1]", 4, "glob(\"x[1]\")"),
+            ("rm [a-c]*.log", 3, "glob(\"[a-c]*.log\")"),
             ("echo 'x", 5, "close it"),
             ("| a", 0, "put one there"),
             ("a |", 0, "put one there"),
@@ -338,9 +446,24 @@ mod tests {
     }
 
     #[test]
-    fn a_hole_between_quotes_is_refused() {
-        let refusal = split(&[Segment::Text("echo '"), Segment::Hole(0), Segment::Text("'")]).unwrap_err();
-        assert_eq!(refusal.help, "take the quotes off, the value needs none");
+    fn text_and_values_between_double_quotes_are_one_argument() {
+        let parts = |texts: &[&'static str]| {
+            let holes = (0..).map(Segment::Hole);
+            let mut segments: Vec<_> = texts.iter().map(|text| Segment::Text(text)).zip(holes).flat_map(<[_; 2]>::from).collect();
+            segments.pop();
+            split(&segments)
+        };
+        let values = [Value::Text("a 'b\" c".into()), Value::Number("7".into())];
+        let filled = |texts: &[&'static str]| fill(&parts(texts).unwrap()[0], &values).unwrap();
+        assert_eq!(filled(&["mailx -s \"Disk alert: ", " \\\"on\\\" ", "\" x"]), ["mailx", "-s", "Disk alert: a 'b\" c \"on\" 7", "x"]);
+        assert_eq!(filled(&["echo \"", "\" \"", "\""]), ["echo", "a 'b\" c", "7"]);
+        assert_eq!(filled(&["echo 'x '", "' y'\"z", "|\""]), ["echo", "x a 'b\" c yz7|"]);
+        assert!(fill(&parts(&["ls \"", "\""]).unwrap()[0], &[Value::Many(vec![])]).unwrap_err().1.contains("without quotes"));
+        assert!(fill(&parts(&["rm \"", "\""]).unwrap()[0], &[Value::Text("-rf".into())]).is_err());
+        for (texts, at) in [(["echo '", "'"], (0, 5)), (["echo \"", ""], (0, 5)), (["echo \"a ", " $b\""], (2, 1))] {
+            let refusal = parts(&texts).unwrap_err();
+            assert_eq!((refusal.segment, refusal.offset), at, "{texts:?}");
+        }
     }
 
     #[test]

@@ -124,11 +124,9 @@ fn ask(run: &Run, services: &str, name: &str, listed: &[IpAddr], deadline: Insta
         let plan = Plan::read([&["getent"], words].concat()).timeout(left);
         let outcome = match process::attempt(run, &plan) {
             Err(error) if error.exit == exit::NOT_FOUND => return Ok(Some(Answer::Unasked)),
+            Err(error) if error.exit == exit::TIMED_OUT && run.cancel.cause().is_none() => return Ok(None),
             outcome => outcome?,
         };
-        if outcome.timed_out.is_some() {
-            return Ok(None);
-        }
         match outcome.code() {
             0 => {
                 let address = |line: &str| line.split_whitespace().next().and_then(|address| address.parse().ok());

@@ -15,14 +15,15 @@ mod taping;
 pub use crate::run::cause;
 pub use confine::kernel;
 pub use end::{MARKER, leave_orphans, started};
-pub use plan::{Input, Output, Plan, Stage, quote};
+pub use plan::{Input, Output, Plan, Stage, Unfinished, is_written_in_place, quote};
 pub use reads::{Grant, Level, Reason, Verdict, is_risky, reads};
 pub use resolve::{not_found, resolve};
 pub use running::Running;
 
-use crate::run::{Error, Result, Run, exit, text};
+use crate::run::{Error, Result, Run, exit, line_of, text};
 use serde_json::json;
 use std::io::IsTerminal;
+use std::path::Path;
 use std::time::Duration;
 use taping::Taping;
 
@@ -32,6 +33,31 @@ pub const TAIL: usize = 64 * 1024;
 pub const CAPTURE: usize = 64 * 1024 * 1024;
 /// The time-out of a read that names none.
 pub const READ_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Programs whose words are files that they make.
+const MAKERS: [&str; 21] = [
+    "cp",
+    "dd",
+    "git",
+    "gunzip",
+    "gzip",
+    "install",
+    "ln",
+    "mkdir",
+    "mv",
+    "openssl",
+    "rsync",
+    "split",
+    "ssh-keygen",
+    "tar",
+    "tee",
+    "touch",
+    "truncate",
+    "unzip",
+    "xz",
+    "zip",
+    "zstd",
+];
 
 /// How one stage ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,10 +146,11 @@ pub fn run(run: &Run, plan: &Plan) -> Result<Outcome> {
     Ok(outcome)
 }
 
-/// Runs a command to its end, with its retries; a bad status is no error here.
+/// Runs a command to its end, with its retries; a bad status is not an error here.
 ///
 /// # Errors
-/// When a program is not found or cannot be started, and when the run is cancelled meanwhile.
+/// When a program is not found or cannot be started, when the command takes longer than its time-out
+/// (unless it is [lenient](Plan::lenient)), and when the run is cancelled meanwhile.
 pub fn attempt(run: &Run, plan: &Plan) -> Result<Outcome> {
     // On a terminal a program has the terminal itself. Under cron it makes no difference to it, and
     // a run that fails keeps what was printed. What it leaves in the background is not to lose it.
@@ -134,12 +161,17 @@ pub fn attempt(run: &Run, plan: &Plan) -> Result<Outcome> {
     let mut left = tries;
     loop {
         let outcome = start(run, plan)?.wait(run)?;
-        if plan.reads && !outcome.planned && outcome.code() != 0 && walled(run, plan, &outcome).is_some() {
-            // A "no" that only the walls gave would send the dry run another way than the real run.
+        let fails = run.options.dry_run && !plan.acts && outcome.code() != 0;
+        let is_walled = fails && plan.reads && walled(run, plan, &outcome).is_some();
+        if is_walled || (fails && plan.arguments().any(|word| run.is_planned(Path::new(word), false).is_some())) {
+            // A "no" that only the dry run gave would send it another way than the real run.
             judge(run, &Plan { accept: vec![0], ..plan.clone() }, &outcome)?;
         }
-        if left == 0 || outcome.planned || judge(run, plan, &outcome).is_ok() {
-            return Ok(outcome);
+        let judged = judge(run, plan, &outcome);
+        if left == 0 || outcome.planned || judged.is_ok() {
+            // A command that was ended before it could answer has not said "no".
+            let is_kept = outcome.timed_out.is_none() || plan.lenient;
+            return if is_kept { Ok(outcome) } else { judged.map(|()| outcome) };
         }
         left -= 1;
         run.log(&format!("`{}` failed, again in {} s ({left} more)", plan.name(), pause.as_secs_f64()));
@@ -160,6 +192,7 @@ pub fn judge(run: &Run, plan: &Plan, outcome: &Outcome) -> Result<()> {
         Error::new(format!("`{line}` took longer than {} s and was ended", limit.as_secs_f64()))
             .help("give it more with `.timeout(\"5m\")`")
             .exit(exit::TIMED_OUT)
+            .status(exit::TIMED_OUT)
     } else {
         let (index, status) = outcome.deciding(&plan.accept);
         if plan.accept.contains(&status.code()) {
@@ -180,6 +213,9 @@ pub fn judge(run: &Run, plan: &Plan, outcome: &Outcome) -> Result<()> {
             error = error.help("`grep` found no line; if that is fine: `.accept([0, 1])`");
         }
         error.status = Some(status.code());
+        if !plan.acts {
+            error = run.with_plan(error, plan.arguments());
+        }
         if let Some(help) = walled(run, plan, outcome) {
             error = error.help(help);
         }
@@ -193,7 +229,8 @@ pub fn judge(run: &Run, plan: &Plan, outcome: &Outcome) -> Result<()> {
 
 /// The next step for a command that ran into the walls of a dry run, as far as its words tell.
 fn walled(run: &Run, plan: &Plan, outcome: &Outcome) -> Option<String> {
-    let said = if plan.both { outcome.text() } else { outcome.err_text() }.to_lowercase();
+    let said =
+        if plan.stages.iter().any(|stage| stage.both) { outcome.text() } else { outcome.err_text() }.to_lowercase();
     // EACCES from Landlock and seccomp; EPERM for signals and capabilities; EROFS is not ours.
     let denied =
         ["permission denied", "operation not permitted", "eacces", "eperm"].iter().any(|word| said.contains(word));
@@ -214,11 +251,20 @@ pub fn start(run: &Run, plan: &Plan) -> Result<Running> {
         error.place = error.place.or_else(|| plan.place.clone());
         error
     };
-    plan.must_read(run).map_err(placed)?;
+    plan.must_read(run).and_then(|()| plan.must_name(run)).map_err(placed)?;
     let own = own_script(run, plan).filter(|_| run.plays().is_none());
     if own.is_some() && plan.acts {
         run.planned_elsewhere();
-    } else if plan.acts && run.planned(|| plan.line()) {
+    } else if plan.acts && run.planned(|| plan.needed(run).unwrap_or_else(|| plan.script())) {
+        let by = plan.place.as_ref().map_or_else(|| run.at(), line_of);
+        if let Output::File(path, _) = &plan.output {
+            run.plan_file(path, None, plan.mode, by.clone());
+        }
+        let makes = plan.stages.iter().any(|stage| MAKERS.contains(&stage.argv[0].as_str()));
+        run.plan_words(plan.arguments(), makes, &by);
+        if plan.output == Output::Capture && (plan.quiet || plan.job.is_some()) {
+            run.plan_output();
+        }
         return Ok(Running::answered(plan, Outcome { planned: true, ..Outcome::default() }));
     }
     if !plan.acts {
@@ -245,7 +291,7 @@ pub fn start(run: &Run, plan: &Plan) -> Result<Running> {
         (Ok(running), taping) => Ok(running.taped(taping)),
         (Err(error), taping) => {
             taping.into_iter().for_each(|taping| taping.failed(run, &error));
-            Err(placed(error))
+            Err(placed(run.with_plan(error, plan.arguments())))
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use super::reads::{Grant, Level, Reason, is_risky, reads};
 use crate::run::{Error, Place, Result, Run, exit, text};
-use std::path::PathBuf;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +20,8 @@ pub struct Stage {
     pub bash: Option<std::result::Result<Vec<Vec<String>>, String>>,
     /// How it is printed, where that is not the quoted `argv`.
     pub shown: Option<String>,
+    /// Standard error joins standard output.
+    pub both: bool,
 }
 
 /// Where the first stage reads from.
@@ -45,6 +48,16 @@ pub enum Output {
     File(PathBuf, bool),
 }
 
+/// The open file that output goes to while it is not complete; see [`Output::File`].
+#[derive(Clone, Debug)]
+pub struct Unfinished(pub Arc<File>);
+
+impl PartialEq for Unfinished {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
 /// A command as a value. Immutable by convention: the builders of a script work on a copy.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
@@ -54,14 +67,22 @@ pub struct Plan {
     pub input: Input,
     /// Where the last stage writes.
     pub output: Output,
-    /// Standard error joins standard output.
-    pub both: bool,
+    /// Where the output goes until it is complete, in place of the file that [`Output::File`] names.
+    pub unfinished: Option<Unfinished>,
+    /// The mode of that file.
+    pub mode: Option<u32>,
     /// Ends the command; `None` is 60 s for a read, no limit for an act.
     pub timeout: Option<Duration>,
     /// How often a failed command is tried again, and the time between.
     pub retry: Option<(u32, Duration)>,
     /// The statuses that are no failure.
     pub accept: Vec<i32>,
+    /// No status is a failure.
+    pub lenient: bool,
+    /// The word of a path that an empty value has shortened, as the script writes it and as it is now.
+    pub emptied: Option<(String, String)>,
+    /// The number of the background job, where the script goes on at once.
+    pub job: Option<usize>,
     /// Keeps moyai's terminal and process group; no capture, no time-out.
     pub interactive: bool,
     /// What it leaves in the background is not ended by a time-out or a signal.
@@ -101,10 +122,14 @@ impl Plan {
             stages,
             input: Input::Null,
             output: Output::Capture,
-            both: false,
+            unfinished: None,
+            mode: None,
             timeout: None,
             retry: None,
             accept: vec![0],
+            lenient: false,
+            emptied: None,
+            job: None,
             interactive: false,
             daemon: false,
             quiet: false,
@@ -124,36 +149,122 @@ impl Plan {
         self
     }
 
-    /// The command as a line that can be pasted into a shell.
+    /// The command as one line of a shell, for messages, traces and records.
     pub fn line(&self) -> String {
-        let mut stages: Vec<String> = self.stages.iter().map(Stage::line).collect();
-        if self.both
-            && let Some(last) = stages.last_mut()
-        {
-            last.push_str(" 2>&1");
-        }
-        let mut line = stages.join(" | ");
-        if let Input::Text(text) = &self.input {
-            let text = String::from_utf8_lossy(text);
-            line = format!("printf %s {} | {line}", quote(&text));
-        }
+        let mut line = self.piped();
         if let Output::File(path, append) = &self.output {
-            let arrow = if *append { ">>" } else { ">" };
-            line = format!("{line} {arrow} {}", quote(&path.to_string_lossy()));
+            line = redirected(&line, if *append { ">>" } else { ">" }, &path.to_string_lossy());
         }
         line
     }
 
+    /// The pipe, with what its first program reads.
+    fn piped(&self) -> String {
+        let line = self.stages.iter().map(Stage::line).collect::<Vec<_>>().join(" | ");
+        match &self.input {
+            Input::Null => line,
+            Input::Text(text) => format!("printf %s {} | {line}", quote(&String::from_utf8_lossy(text))),
+        }
+    }
+
+    /// The command as lines of a shell that stops at the first error (`set -euo pipefail`): what a dry
+    /// run prints. They do what moyai does, with its time-out, its retries and the accepted statuses.
+    pub fn script(&self) -> String {
+        let mut command = match self.timeout.filter(|limit| *limit < FOREVER) {
+            Some(limit) if !self.interactive => self.timed(limit),
+            _ => self.piped(),
+        };
+        let (mut before, mut after) = (String::new(), String::new());
+        if let Output::File(path, append) = &self.output {
+            // `mv` replaces a link, and moyai what it leads to.
+            let real = path.is_symlink().then(|| std::fs::canonicalize(path).ok()).flatten();
+            let real = real.unwrap_or_else(|| path.clone());
+            let (found, name) = (real.metadata().ok(), real.to_string_lossy());
+            let quoted = quote(&name);
+            let mode = self.mode.map(|mode| format!("install -m {mode:04o} /dev/null"));
+            if *append {
+                let new = mode.filter(|_| found.is_none());
+                before = new.map_or_else(String::new, |install| format!("{install} {quoted}\n"));
+                command = redirected(&command, ">>", &name);
+            } else if is_written_in_place(&real) {
+                command = redirected(&command, ">", &name);
+            } else {
+                // Beside, and under its name once it is complete.
+                let beside = format!("{name}.moyai-new");
+                let keep = format!("cp -p --attributes-only -- {quoted}");
+                before = mode
+                    .or(found.map(|_| keep))
+                    .map_or_else(String::new, |line| format!("{line} {}\n", quote(&beside)));
+                command = redirected(&command, ">", &beside);
+                after = format!("\nmv -T -- {} {quoted}", quote(&beside));
+            }
+        }
+        let tries = self.retry.filter(|(tries, _)| *tries > 0);
+        if self.lenient && tries.is_none() {
+            command += " || :";
+        } else if self.accept != [0] {
+            let accepted = self.accept.iter().map(|code| format!("$? == {code}")).collect::<Vec<_>>().join(" || ");
+            command = format!("{command} || (( {accepted} ))");
+        }
+        if let Some((tries, pause)) = tries {
+            let left = (0..=tries).rev().map(|left| left.to_string()).collect::<Vec<_>>().join(" ");
+            // The test ends the plan after the last try, unless a failure is accepted.
+            let test = if self.lenient { "[ $left -eq 0 ] ||" } else { "[ $left -gt 0 ];" };
+            let pause = pause.as_secs_f64();
+            command = format!("for left in {left}; do if {command}; then break; fi; {test} sleep {pause}; done");
+        }
+        if let Some(job) = self.job {
+            after += &format!(" & job{job}=$!");
+        }
+        format!("{before}{command}{after}")
+    }
+
+    /// With the time-out of timeout(1), which kills after the same grace as moyai.
+    fn timed(&self, limit: Duration) -> String {
+        let timeout = format!("timeout -k {} {} ", super::end::GRACE.as_secs(), limit.as_secs_f64());
+        match &self.stages[..] {
+            [stage] if self.input == Input::Null => stage.line_with(&timeout),
+            _ => format!("{timeout}bash -euo pipefail -c {}", quote(&self.piped())),
+        }
+    }
+
     /// The programs with their arguments alone: what a test's answers begin like.
     pub(super) fn words(&self) -> String {
-        let words = |stage: &Stage| Stage { env: Vec::new(), dir: None, ..stage.clone() }.line();
+        let words = |stage: &Stage| Stage { env: Vec::new(), dir: None, both: false, ..stage.clone() }.line();
         self.stages.iter().map(words).collect::<Vec<_>>().join(" | ")
+    }
+
+    /// The words of all commands, those in a line of bash too, as far as they are known.
+    pub(super) fn arguments(&self) -> impl Iterator<Item = &str> {
+        self.stages.iter().flat_map(Stage::arguments)
     }
 
     /// The programs' names, for messages.
     pub(super) fn name(&self) -> String {
         let first = |stage: &Stage| stage.argv.first().cloned().unwrap_or_default();
         self.stages.iter().map(first).collect::<Vec<_>>().join(" | ")
+    }
+
+    /// The remark in place of a planned command whose path needs the output of an earlier one.
+    pub(super) fn needed(&self, run: &Run) -> Option<String> {
+        let (written, _) = self.emptied.as_ref().filter(|_| run.has_planned_output())?;
+        let program = quote(self.stages.first()?.argv.first()?);
+        Some(format!("# {program}: the value in `{written}` is the output of a line above"))
+    }
+
+    /// Refuses a change of a path that an empty value has made another one: `rm -rf ${dir}/`.
+    ///
+    /// # Errors
+    /// When a value in a path is empty and the command changes something.
+    pub(super) fn must_name(&self, run: &Run) -> Result<()> {
+        match self.emptied.as_ref().filter(|_| self.acts && self.needed(run).is_none()) {
+            None => Ok(()),
+            Some((written, word)) => {
+                let what = format!("the value in `{written}` is empty, so that the path would be `{word}`");
+                Err(Error::new(format!("the command was not started: {what}"))
+                    .help("check the value first: `if dir == \"\" { die(\"...\"); }`; `/` itself can be typed"))
+            }
+        }
     }
 
     /// Refuses what a reading position must not hold: a program that changes something, and under a
@@ -200,6 +311,16 @@ impl Plan {
 }
 
 impl Stage {
+    /// Its words after the program, and its directory.
+    fn arguments(&self) -> Vec<&str> {
+        let mut words: Vec<&str> = match &self.bash {
+            Some(Ok(commands)) => commands.iter().flatten().map(String::as_str).collect(),
+            _ => self.argv.iter().skip(1).map(String::as_str).collect(),
+        };
+        words.extend(self.dir.as_ref().and_then(|path| path.to_str()));
+        words
+    }
+
     /// What is known about this program with these words and variables.
     fn verdict(&self) -> std::result::Result<Grant, Reason> {
         let unknown = |why: &str| Reason { why: why.into(), level: Level::Unknown };
@@ -244,19 +365,50 @@ impl Stage {
     }
 
     pub(super) fn line(&self) -> String {
+        self.line_with("")
+    }
+
+    /// With a program before it that starts it.
+    fn line_with(&self, starter: &str) -> String {
         let mut line = String::new();
         for (name, value) in &self.env {
             line.push_str(&format!("{name}={} ", quote(value)));
         }
+        line.push_str(starter);
         match &self.shown {
             Some(shown) => line.push_str(shown),
             None => line.push_str(&self.argv.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" ")),
+        }
+        if self.both {
+            line.push_str(" 2>&1");
         }
         match &self.dir {
             Some(dir) => format!("(cd {} && {line})", quote(&dir.to_string_lossy())),
             None => line,
         }
     }
+}
+
+/// No time-out: no host is up for so long.
+const FOREVER: Duration = Duration::from_secs(100 * 365 * 86_400);
+
+/// A line with its output in a file. Standard error joins the output where that is already the file.
+fn redirected(line: &str, arrow: &str, path: &str) -> String {
+    let to = format!("{arrow} {}", quote(path));
+    match line.strip_suffix(" 2>&1") {
+        Some(line) => format!("{line} {to} 2>&1"),
+        None => format!("{line} {to}"),
+    }
+}
+
+/// Tests whether a file cannot be replaced by another: a device, a pipe, or what the kernel shows as a file.
+pub fn is_written_in_place(path: &Path) -> bool {
+    use rustix::fs::{PROC_SUPER_MAGIC, statfs};
+    // linux/include/uapi/linux/magic.h: sysfs, cgroup, cgroup2, debugfs, tracefs.
+    const OTHERS: [i128; 5] = [0x6265_6572, 0x0027_e0eb, 0x6367_7270, 0x6462_6720, 0x7472_6163];
+    let special = path.metadata().is_ok_and(|found| !found.is_file() && !found.is_dir());
+    let kind = statfs(path).map(|found| i128::from(found.f_type));
+    special || kind.is_ok_and(|kind| kind == i128::from(PROC_SUPER_MAGIC) || OTHERS.contains(&kind))
 }
 
 /// A word quoted for a shell, the same in every `sh`.

@@ -1,7 +1,10 @@
 //! Finding a program: `PATH` plus the folders that cron and an ordinary user's `PATH` lack.
 
-use super::{Stage, cause};
+use super::{Stage, cause, quote};
 use crate::run::{Error, Result, exit};
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Where system programs live; a bare cron `PATH` has only `/usr/bin:/bin`.
@@ -57,7 +60,71 @@ pub fn resolve(stage: &Stage) -> Result<PathBuf> {
         path => format!("{path}:{SYSTEM}"),
     };
     let from = stage.dir.clone().or_else(|| std::env::current_dir().ok()).unwrap_or_else(|| Path::new("/").into());
-    which::which_in(name, Some(path), from).map_err(|_| not_found(name))
+    match which::which_in(name, Some(&path), &from) {
+        Ok(found) => startable(name, found),
+        Err(_) => Err(unusable(name, &path, &from).unwrap_or_else(|| not_found(name))),
+    }
+}
+
+/// The program, unless the kernel will refuse it for a reason that a message can name.
+fn startable(name: &str, path: PathBuf) -> Result<PathBuf> {
+    // The first line of a script: at most 256 bytes of it count, execve(2).
+    let mut start = [0; 256];
+    let count = File::open(&path).and_then(|mut file| file.read(&mut start)).unwrap_or_default();
+    let Some(line) = start[..count].strip_prefix(b"#!") else { return Ok(path) };
+    let line = String::from_utf8_lossy(line.split(|byte| *byte == b'\n').next().unwrap_or_default()).into_owned();
+    let interpreter = line.split([' ', '\t']).find(|word| !word.is_empty()).unwrap_or_default();
+    let bare = interpreter.trim_end_matches('\r');
+    if Path::new(interpreter).exists() || bare.is_empty() {
+        return Ok(path);
+    }
+    let quoted = quote(&path.to_string_lossy());
+    Err(if bare != interpreter && Path::new(bare).exists() {
+        cannot_start(name, "its first line ends with CR LF, as on Windows").help(format!("sed -i 's/\\r$//' {quoted}"))
+    } else {
+        let what = format!("its first line names the interpreter `{bare}`, which does not exist");
+        cannot_start(name, &what).help(format!("install `{bare}`, or correct the first line of {quoted}"))
+    })
+}
+
+/// Why something of that name cannot be started: it exists, and is not an executable file.
+fn unusable(name: &str, path: &str, from: &Path) -> Option<Error> {
+    let found = if name.contains('/') {
+        from.join(name)
+    } else {
+        path.split(':').map(|directory| Path::new(directory).join(name)).find(|path| path.is_file())?
+    };
+    let metadata = match found.metadata() {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            let help = format!("`namei -l {}` shows which directory", quote(&found.to_string_lossy()));
+            return Some(cannot_start(name, "a directory on the way may not be searched").help(help));
+        }
+        Err(_) => return None,
+    };
+    let quoted = quote(&found.to_string_lossy());
+    Some(if metadata.is_dir() {
+        cannot_start(name, "it is a directory")
+    } else if !metadata.is_file() {
+        cannot_start(name, "it is not a regular file")
+    } else if metadata.mode() & 0o111 == 0 {
+        cannot_start(name, "the file is not executable").help(format!("chmod +x {quoted}"))
+    } else if is_mounted_noexec(&found) {
+        let help = format!("`findmnt -T {quoted}` shows the mount; start it by its interpreter, or move it");
+        cannot_start(name, "its file system is mounted with noexec").help(help)
+    } else {
+        cannot_start(name, "you may not execute the file").help(format!("ls -l {quoted}"))
+    })
+}
+
+fn is_mounted_noexec(path: &Path) -> bool {
+    use rustix::fs::{StatVfsMountFlags, statvfs};
+    statvfs(path).is_ok_and(|found| found.f_flag.contains(StatVfsMountFlags::NOEXEC))
+}
+
+/// The error for a program that exists and cannot be started: 126, as in a shell.
+pub fn cannot_start(name: &str, why: &str) -> Error {
+    Error::new(format!("program `{name}` cannot be started: {why}")).exit(exit::NOT_EXECUTABLE)
 }
 
 /// The error for a program that is nowhere, with its Debian package where that is known.
@@ -73,6 +140,44 @@ pub fn not_found(name: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_that_exists_and_cannot_be_started_is_126_and_says_why() {
+        use std::os::unix::fs::PermissionsExt;
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        let make = |name: &str, text: &str, mode: u32| {
+            std::fs::write(at(name), text).unwrap();
+            std::fs::set_permissions(at(name), std::fs::Permissions::from_mode(mode)).unwrap();
+        };
+        make("plain", "#!/bin/sh\n", 0o644);
+        make("no-interpreter", "#!/nowhere/python -u\n", 0o755);
+        make("windows", "#!/bin/sh\r\n", 0o755);
+        make("good", "#!/bin/sh\n", 0o755);
+        std::fs::create_dir(at("directory")).unwrap();
+        let said = |name: &str| {
+            let path = at(name).to_string_lossy().into_owned();
+            let by_path = resolve(&Stage { argv: vec![path], ..Stage::default() });
+            let env = vec![("PATH".to_owned(), directory.path().to_string_lossy().into_owned())];
+            let by_name = resolve(&Stage { argv: vec![name.to_owned()], env, ..Stage::default() });
+            [by_path, by_name]
+                .map(|found| found.map_or_else(|error| (error.exit, error.message), |_| (0, String::new())))
+        };
+        for (name, why) in [
+            ("plain", "the file is not executable"),
+            ("no-interpreter", "`/nowhere/python`, which does not exist"),
+            ("windows", "its first line ends with CR LF"),
+        ] {
+            for (exit, message) in said(name) {
+                assert!(exit == 126 && message.contains(why), "{name}: {exit} {message}");
+            }
+        }
+        let [by_path, by_name] = said("directory");
+        assert!(by_path.0 == 126 && by_path.1.contains("it is a directory"), "{by_path:?}");
+        assert_eq!(by_name.0, 127);
+        assert!(said("good").iter().all(|(exit, _)| *exit == 0));
+        assert_eq!(said("missing").map(|(exit, _)| exit), [127, 127]);
+    }
 
     #[test]
     fn a_program_in_the_working_directory_is_not_found_through_path() {

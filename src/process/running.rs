@@ -1,8 +1,9 @@
 //! A command that is running: started, watched, collected, ended.
 
-use super::plan::{Input, Output, Plan};
+use super::plan::{Input, Output, Plan, Unfinished};
+use super::resolve::{self, resolve};
 use super::taping::Taping;
-use super::{CAPTURE, Outcome, READ_TIMEOUT, Status, TAIL, confine, end, resolve};
+use super::{CAPTURE, Outcome, READ_TIMEOUT, Status, TAIL, confine, end};
 use crate::run::{Cause, Error, Result, Run, Tail, cause, pipe, wait_for};
 use ring::digest::{Context, SHA256};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
@@ -38,7 +39,7 @@ pub(super) fn spawn(plan: &Plan, ours: bool, scratch: Option<&Path>) -> Result<R
         options.open(path).map_err(|error| Error::new(format!("write to `{}`: {}", path.display(), cause(&error))))
     };
     let mut err_end = None;
-    if !plan.interactive && !plan.both {
+    if !plan.interactive && plan.stages.iter().any(|stage| !stage.both) {
         let (read, write) = pipe()?;
         running.err = Some(read);
         err_end = Some(write);
@@ -55,7 +56,7 @@ pub(super) fn spawn(plan: &Plan, ours: bool, scratch: Option<&Path>) -> Result<R
             None if plan.interactive && index == 0 => expression,
             None => expression.stdin_null(),
         };
-        if plan.both && !plan.interactive {
+        if stage.both && !plan.interactive {
             // In front of standard output: duct applies what is said last first.
             expression = expression.stderr_to_stdout();
         } else if let Some(end) = &err_end {
@@ -68,14 +69,17 @@ pub(super) fn spawn(plan: &Plan, ours: bool, scratch: Option<&Path>) -> Result<R
             expression = expression.stdout_file(write);
         } else {
             expression = match &plan.output {
+                Output::File(path, append) => expression.stdout_file(match &plan.unfinished {
+                    Some(Unfinished(file)) => begin_anew(file)?,
+                    None => open(path, *append)?,
+                }),
                 _ if plan.interactive => expression,
-                Output::Through if !plan.both && !ours => expression,
+                Output::Through if !stage.both && !ours => expression,
                 Output::Capture | Output::Through | Output::Kept => {
                     let (read, write) = pipe()?;
                     running.out = Some(read);
                     expression.stdout_file(write)
                 }
-                Output::File(path, append) => expression.stdout_file(open(path, *append)?),
             };
         }
         for (name, value) in SHORT_LIFE {
@@ -111,7 +115,8 @@ pub(super) fn spawn(plan: &Plan, ours: bool, scratch: Option<&Path>) -> Result<R
             Some(scratch) => confine::start(&expression, &plan.grant(stage), scratch),
             None => expression.start(),
         };
-        let handle = started.map_err(|error| Error::new(format!("start `{}`: {}", stage.argv[0], cause(&error))))?;
+        // What execve(2) refuses exists: resolve has found it.
+        let handle = started.map_err(|error| resolve::cannot_start(&stage.argv[0], &cause(&error)))?;
         let pid = handle.pids().first().and_then(|pid| Pid::from_raw(*pid as i32));
         pid.into_iter().for_each(end::begin);
         let watch = pid.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
@@ -140,6 +145,14 @@ fn own_session(command: &mut std::process::Command, reaps: bool) -> std::io::Res
         });
     }
     Ok(())
+}
+
+/// The file without what an earlier try has written to it.
+fn begin_anew(file: &File) -> Result<File> {
+    let failed = |error: std::io::Error| Error::new(format!("empty a file for a command: {}", cause(&error)));
+    let mut file = file.try_clone().map_err(failed)?;
+    file.set_len(0).and_then(|()| file.rewind()).map_err(failed)?;
+    Ok(file)
 }
 
 /// Text as a file without a name: no thread has to write it, and no reader can block us.
@@ -392,6 +405,15 @@ impl Running {
         };
         if self.plan.interactive {
             self.after_interactive(run, &outcome)?;
+        }
+        let succeeds =
+            outcome.timed_out.is_none() && self.plan.accept.contains(&outcome.deciding(&self.plan.accept).1.code());
+        if succeeds && !self.plan.acts && !self.plan.question && (run.options.verbose || run.options.trace) {
+            // An error shows it; what a successful read writes there is seen nowhere else.
+            let said = outcome.err_text();
+            if !said.trim().is_empty() {
+                run.note(said.trim_end());
+            }
         }
         if run.options.trace {
             run.note(&format!("= {} in {:.3} s  # {}", outcome.code(), outcome.seconds, self.plan.name()));

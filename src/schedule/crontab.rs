@@ -99,6 +99,7 @@ impl Fault {
             text: text.to_owned(),
             message: self.message.clone(),
             help: self.help.clone(),
+            warning: false,
         };
         Error { reports: vec![report], help: self.help, ..Error::usage(self.message) }
     }

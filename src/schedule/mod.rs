@@ -127,7 +127,7 @@ fn here(naive: NaiveDateTime) -> Option<DateTime<Local>> {
 }
 
 /// Reads a moment: `2026-12-01`, `2026-12-01 03:00`, with seconds, with an offset (RFC 3339), or
-/// as `docker` prints it. Without an offset it is this host's time.
+/// as `docker` or `openssl` prints it. Without an offset it is this host's time.
 ///
 /// # Errors
 /// For anything else.
@@ -146,7 +146,13 @@ pub fn moment(text: &str) -> Result<DateTime<Local>> {
         let day = || NaiveDate::parse_from_str(&plain, "%Y-%m-%d").ok()?.and_hms_opt(0, 0, 0);
         time("%Y-%m-%d %H:%M:%S%.f").or_else(|| time("%Y-%m-%d %H:%M")).or_else(day).and_then(here)
     };
-    offset().or_else(plain).ok_or_else(|| {
+    // OpenSSL prints the dates of certificates so, always in GMT: `notAfter=Nov 28 12:00:00 2026 GMT`.
+    let openssl = || {
+        let words = trimmed.strip_suffix(" GMT")?.split_whitespace().collect::<Vec<_>>().join(" ");
+        let time = NaiveDateTime::parse_from_str(&words, "%b %d %H:%M:%S%.f %Y").ok()?;
+        Some(time.and_utc().with_timezone(&Local))
+    };
+    offset().or_else(plain).or_else(openssl).ok_or_else(|| {
         Error::new(format!("`{text}` is not a time{}", unfit(trimmed, misfit(trimmed))))
             .help("write `2026-12-01`, `2026-12-01 03:00` or RFC 3339")
     })
@@ -261,6 +267,9 @@ mod tests {
         assert_eq!(epoch("2026-11-24T08:31:00+09:00"), 1_795_476_660);
         assert_eq!(epoch("2026-11-24 08:31:00+09:00"), 1_795_476_660);
         assert_eq!(epoch("2026-11-24 08:31:00 +0900 JST"), 1_795_476_660);
+        assert_eq!(epoch("Nov 23 23:31:00 2026 GMT"), 1_795_476_660);
+        assert_eq!(epoch("Jan  1 00:00:00 1970 GMT"), 0);
+        assert!(moment("Nov 31 23:31:00 2026 GMT").is_err() && moment("Nov 23 23:31:00 2026 JST").is_err());
         for text in ["", "tomorrow", "2026-13-01", "2026-02-30", "2026-12-01 25:00", "03:00", "2026-12-01 03:00 x", "1"]
         {
             assert!(moment(text).is_err(), "{text}");

@@ -87,6 +87,15 @@ impl Zone {
     }
 }
 
+/// The abbreviation of this host's zone at a moment, such as `JST`; the offset where the zone has none.
+pub fn abbreviation(time: DateTime<Local>) -> String {
+    let name = std::env::var("TZ").ok().filter(|name| !name.is_empty()).unwrap_or_else(|| "localtime".to_owned());
+    let zone = tz::TimeZone::from_posix_tz(&name).ok();
+    let kind = zone.as_ref().and_then(|zone| zone.find_local_time_type(time.timestamp()).ok());
+    let utc = || if time.offset().local_minus_utc() == 0 { "UTC".to_owned() } else { time.format("%z").to_string() };
+    kind.map(|kind| kind.time_zone_designation().to_owned()).filter(|name| !name.is_empty()).unwrap_or_else(utc)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

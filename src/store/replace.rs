@@ -33,14 +33,110 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// # Errors
 /// When any step fails; the file is then as it was.
 pub fn write(path: &Path, content: &[u8]) -> Result<bool> {
-    let target = Target::find(path).map_err(|error| explain("write", path, &error))?;
+    write_with_mode(path, content, None)
+}
+
+/// As [`write`], and the file has this mode from the moment that it can be seen.
+///
+/// # Errors
+/// As [`write`].
+pub fn write_with_mode(path: &Path, content: &[u8], mode: Option<u32>) -> Result<bool> {
+    let failed = |error: io::Error| explain("write", path, &error);
+    let target = Target::find(path).map_err(failed)?;
     if let Some((file, metadata)) = &target.old
+        && mode.is_none_or(|mode| metadata.mode() & 0o7777 == mode)
         && same(file, metadata, content).map_err(|error| explain("read", path, &error))?
     {
         return Ok(false);
     }
-    target.replace(None, &mut |file| file.write_all(content)).map_err(|error| explain("write", path, &error))?;
+    let mut new = Unfinished::of(target, Mode::of(mode)).map_err(failed)?;
+    new.new.as_file_mut().write_all(content).and_then(|()| new.finish()).map_err(failed)?;
     Ok(true)
+}
+
+/// A file that gets its name when it is complete. Dropped before, it leaves the old one as it was.
+#[derive(Debug)]
+pub struct Unfinished {
+    target: Target,
+    new: NamedTempFile,
+    mode: Mode,
+}
+
+/// The mode of a file that is made.
+#[derive(Clone, Copy, Debug)]
+enum Mode {
+    /// That of the old file; for a new one what the umask leaves of this.
+    Usual(u32),
+    /// This one, whatever the old file's was.
+    Exact(u32),
+}
+
+impl Mode {
+    fn of(mode: Option<u32>) -> Self {
+        mode.map_or(Self::Usual(0o666), Self::Exact)
+    }
+}
+
+impl Unfinished {
+    /// Begins a file beside the place that it is for, with the old one's mode or this one.
+    ///
+    /// # Errors
+    /// When the old file cannot be replaced, or its directory cannot be written.
+    pub fn begin(path: &Path, mode: Option<u32>) -> Result<Self> {
+        let target = Target::find(path).and_then(|target| Self::of(target, Mode::of(mode)));
+        target.map_err(|error| explain("write", path, &error))
+    }
+
+    fn of(target: Target, mode: Mode) -> io::Result<Self> {
+        if target.old.is_some() {
+            // A rename asks only for the right to write in the directory: a file that is read-only or
+            // immutable would be replaced by whoever has it.
+            accessat(CWD, &target.real, Access::WRITE_OK, AtFlags::EACCESS)?;
+        }
+        sweep(target.folder(), target.real.file_name().unwrap_or_default());
+        // A new file gets the mode that the umask leaves. Otherwise nobody else sees the new content
+        // before it has its owner and mode.
+        let first = match mode {
+            Mode::Usual(mode) if target.old.is_none() => mode,
+            _ => 0o600,
+        };
+        let new = target.beside("new", first)?;
+        Ok(Self { target, new, mode })
+    }
+
+    /// The file as it is now, to write to.
+    ///
+    /// # Errors
+    /// When the process has too many files open.
+    pub fn file(&self) -> Result<File> {
+        self.new.as_file().try_clone().map_err(|error| explain("write", &self.target.real, &error))
+    }
+
+    /// Gives the complete file its name.
+    ///
+    /// # Errors
+    /// When any step fails; the old file is then as it was.
+    pub fn complete(self) -> Result<()> {
+        let path = self.target.real.clone();
+        self.finish().map_err(|error| explain("write", &path, &error))
+    }
+
+    fn finish(self) -> io::Result<()> {
+        let (target, new) = self.made()?;
+        target.put(new)
+    }
+
+    /// Gives the file its owner, attributes and mode, and makes it safe on the disk.
+    fn made(self) -> io::Result<(Target, NamedTempFile)> {
+        if let Some((old, metadata)) = &self.target.old {
+            dress(self.new.as_file(), old, metadata)?;
+        }
+        if let Mode::Exact(mode) = self.mode {
+            fchmod(self.new.as_file(), rustix::fs::Mode::from_raw_mode(mode))?;
+        }
+        self.new.as_file().sync_all()?;
+        Ok((self.target, self.new))
+    }
 }
 
 /// Makes a file's new content out of the old. What another program writes meanwhile is not lost:
@@ -63,7 +159,7 @@ pub fn update(path: &Path, make: &mut dyn FnMut(&[u8]) -> Result<Vec<u8>>) -> Re
             return Ok(false);
         }
         let target = Target::find(path).map_err(|error| failed("write", error))?;
-        let Some(Refused { now, out }) = target.exchange(&new, &present).map_err(|error| failed("write", error))?
+        let Some(Refused { now, out }) = exchange(target, &new, &present).map_err(|error| failed("write", error))?
         else {
             return Ok(true);
         };
@@ -97,8 +193,9 @@ pub fn copy(from: &Path, to: &Path) -> Result<()> {
     if target.old.as_ref().is_some_and(|(_, old)| is(old, &metadata)) {
         return Err(Error::new(format!("copy `{}`: `{}` is the same file", from.display(), to.display())));
     }
-    let mut fill = |file: &mut File| io::copy(&mut source, file).map(|_| ());
-    target.replace(Some(metadata.mode() & 0o777), &mut fill).map_err(|error| explain("write", to, &error))
+    let failed = |error: io::Error| explain("write", to, &error);
+    let mut new = Unfinished::of(target, Mode::Usual(metadata.mode() & 0o777)).map_err(failed)?;
+    io::copy(&mut source, new.new.as_file_mut()).and_then(|_| new.finish()).map_err(failed)
 }
 
 /// An error about a file, with the next step where there is one.
@@ -132,6 +229,7 @@ struct Refused {
 }
 
 /// What a path leads to.
+#[derive(Debug)]
 struct Target {
     /// The path without symbolic links at its end.
     real: PathBuf,
@@ -177,30 +275,6 @@ impl Target {
         self.real.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."))
     }
 
-    fn replace(&self, mode: Option<u32>, fill: &mut dyn FnMut(&mut File) -> io::Result<()>) -> io::Result<()> {
-        self.put(self.made(mode, fill)?)
-    }
-
-    /// A complete new file, beside the place that it is for.
-    fn made(&self, mode: Option<u32>, fill: &mut dyn FnMut(&mut File) -> io::Result<()>) -> io::Result<NamedTempFile> {
-        if self.old.is_some() {
-            // A rename asks only for the right to write in the folder: a file that is read-only or
-            // immutable would be replaced by whoever has it.
-            accessat(CWD, &self.real, Access::WRITE_OK, AtFlags::EACCESS)?;
-        }
-        sweep(self.folder(), self.real.file_name().unwrap_or_default());
-        // A new file gets the mode that the umask leaves; with an old one nobody else sees the new
-        // content before it has the old one's owner and mode.
-        let first = if self.old.is_some() { 0o600 } else { mode.unwrap_or(0o666) };
-        let mut new = self.beside("new", first)?;
-        fill(new.as_file_mut())?;
-        if let Some((old, metadata)) = &self.old {
-            dress(new.as_file(), old, metadata)?;
-        }
-        new.as_file().sync_all()?;
-        Ok(new)
-    }
-
     fn put(&self, new: NamedTempFile) -> io::Result<()> {
         match new.persist(&self.real) {
             Ok(_) => {
@@ -214,29 +288,6 @@ impl Target {
             }
             Err(error) => Err(error.error),
         }
-    }
-
-    /// Lets the new content change places with the old, and back at once if that was not the old
-    /// content any more: between a last look and a plain rename there would be a moment for others
-    /// to write what nobody sees again.
-    fn exchange(&self, content: &[u8], old: &[u8]) -> io::Result<Option<Refused>> {
-        let new = self.made(None, &mut |file| file.write_all(content))?;
-        let swap = || renameat_with(CWD, new.path(), CWD, &self.real, RenameFlags::EXCHANGE);
-        let refused = |out| Ok(Some(Refused { now: std::fs::read(&self.real)?, out }));
-        // As late as can be: an edit that is displaced comes back, but nobody sees it meanwhile.
-        if std::fs::read(&self.real)? != old {
-            return refused(content.to_vec());
-        }
-        if swap().is_err() {
-            // A mount point, or a file system that cannot: the look just before is all there is.
-            return self.put(new).map(|()| None);
-        }
-        if std::fs::read(new.path())? == old && settled(new.path())? == old {
-            self.sync_folder();
-            return Ok(None);
-        }
-        swap()?;
-        refused(settled(new.path())?)
     }
 
     /// Where a folder cannot be synced, a power cut may bring the old file back, whole.
@@ -287,6 +338,31 @@ impl Target {
             }
         }
     }
+}
+
+/// Lets the new content change places with the old, and back at once if that was not the old
+/// content any more: between a last look and a plain rename there would be a moment for others
+/// to write what nobody sees again.
+fn exchange(target: Target, content: &[u8], old: &[u8]) -> io::Result<Option<Refused>> {
+    let mut unfinished = Unfinished::of(target, Mode::of(None))?;
+    unfinished.new.as_file_mut().write_all(content)?;
+    let (target, new) = unfinished.made()?;
+    let swap = || renameat_with(CWD, new.path(), CWD, &target.real, RenameFlags::EXCHANGE);
+    let refused = |out| Ok(Some(Refused { now: std::fs::read(&target.real)?, out }));
+    // As late as can be: an edit that is displaced comes back, but nobody sees it meanwhile.
+    if std::fs::read(&target.real)? != old {
+        return refused(content.to_vec());
+    }
+    if swap().is_err() {
+        // A mount point, or a file system that cannot: the look just before is all there is.
+        return target.put(new).map(|()| None);
+    }
+    if std::fs::read(new.path())? == old && settled(new.path())? == old {
+        target.sync_folder();
+        return Ok(None);
+    }
+    swap()?;
+    refused(settled(new.path())?)
 }
 
 /// The start of a temporary name; file names have at most 255 bytes.

@@ -63,3 +63,52 @@ fn every_example_checks_and_runs() {
     }
     assert!(failed.is_empty(), "{} examples fail\n\n{}", failed.len(), failed.join("\n"));
 }
+
+#[test]
+fn words_of_bash_and_other_languages_lead_to_the_functions_that_do_it() {
+    let world = World::new();
+    for (words, part) in [
+        (&["cmd"][..], "cmd(`nginx -s reload`).run();"),
+        (&["$"], "bash's $(...)"),
+        (&["sh"], "set -eu -o pipefail"),
+        (&["pretend"], "pretend::host("),
+        (&["chown"], "file::chown(path: string, owner: string)"),
+        (&["rm", "-rf"], "file::remove_all(path: string)"),
+        (&["rm -rf"], "file::remove_all(path: string)"),
+        (&["exec"], "docker::exec(name, words)"),
+        (&["docker exec"], "docker::exec"),
+        (&["prune"], "docker image prune"),
+        (&["compose"], "docker compose -f ${file} up -d"),
+        (&["urlencode"], "url_encode(text: string)"),
+        (&["which"], "which(name: string)"),
+        (&["set", "-o", "pipefail"], "There is nothing to set"),
+        (&["set -euo pipefail"], "There is nothing to set"),
+        (&["move"], "file::rename(from"),
+        (&["delete"], "file::remove(path)"),
+        (&["chmod"], "file::mode(path, mode)"),
+        (&["symlink"], "file::link(target, path)"),
+        (&["mtime"], "file::modified(path"),
+        (&["rename"], "file::rename(from"),
+        (&["unlink"], "file::remove(path)"),
+        (&["exists"], "file::exists(path"),
+        (&["basename"], "file::basename(path"),
+        (&["||"], "if !cmd(`a`).ok()"),
+        (&["sum"], ".sum()"),
+        (&["\\n"], "\"...\" has escapes"),
+        (&["mkdir", "-p"], "file::mkdir(path"),
+        (&["base64"], "base64_decode(text)"),
+        (&["awk"], "field("),
+    ] {
+        let out = world.moyai([&["api"], words].concat()).ok();
+        assert!(out.contains(part), "{words:?}\n{out}");
+    }
+    // Every option of a request, where somebody looks for it.
+    let out = world.moyai(["api", "http::get"]).ok();
+    for option in [
+        "address", "basic", "bearer", "body", "connect", "headers", "inside", "ip", "limit", "method", "private", "reads",
+        "redirects", "timeout", "workers",
+    ] {
+        assert!(out.contains(&format!("`{option}")), "{option}\n{out}");
+    }
+    assert!(world.moyai(["api", "no-such-thing"]).failed(1).contains("nothing that a script can call is about"));
+}

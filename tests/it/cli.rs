@@ -82,11 +82,11 @@ fn moyais_options_are_known_on_both_sides_of_the_name_and_end_at_the_double_dash
     let world = World::new();
     world.script("test", "print(args); cmd(`touch made`).run();");
     for words in [&["run", "-n", "test", "a"][..], &["run", "test", "a", "--dry-run"], &["run", "test", "-n", "a"]] {
-        assert_eq!(world.moyai(words).ok(), "# [\"a\"]\ntouch made\n");
+        assert_eq!(world.moyai(words).ok(), "# [\"a\"]\nset -euo pipefail\ntouch made\n");
         assert!(!world.path("made").exists());
     }
     let traced = world.moyai(["run", "test", "-nx", "--", "-n"]);
-    assert_eq!(traced.ok(), "# [\"-n\"]\ntouch made\n");
+    assert_eq!(traced.ok(), "# [\"-n\"]\nset -euo pipefail\ntouch made\n");
     assert_eq!(world.moyai(["run", "test", "--", "-n"]).ok(), "[\"-n\"]\n");
     assert!(world.path("made").exists());
 }
@@ -323,13 +323,20 @@ fn the_dry_run_goes_on_into_a_script_that_a_script_runs() {
     let calls = ["moyai::run(`inner`, [`a b`, 3]);", "cmd(`moyai run inner 'a b' 3`).run();"];
     for call in calls {
         world.script("outer", call);
-        assert_eq!(world.moyai(["run", "-n", "outer"]).ok(), "# inner [\"a b\", \"3\"]\ntouch made\n", "{call}");
+        assert_eq!(
+            world.moyai(["run", "-n", "outer"]).ok(),
+            "# inner [\"a b\", \"3\"]\nset -euo pipefail\ntouch made\n",
+            "{call}"
+        );
         assert!(!world.path("made").exists(), "{call}");
     }
     world.script("outer", "cmd(`moyai run inner`).to_file(`report`); print($(`moyai run inner`));");
     let out = world.moyai(["run", "outer", "-n"]).ok();
-    assert!(out.starts_with("moyai run inner > report\n"), "{out}");
-    assert!(out.ends_with("# # inner []\n# touch made\n"), "{out}");
+    assert!(
+        out.starts_with("set -euo pipefail\nmoyai run inner > report.moyai-new\nmv -T -- report.moyai-new report\n"),
+        "{out}"
+    );
+    assert!(out.ends_with("# # inner []\n# set -euo pipefail\n# touch made\n"), "{out}");
     assert!(!world.path("made").exists() && !world.path("report").exists());
     for call in calls {
         world.script("outer", call);
@@ -614,7 +621,7 @@ fn the_api_is_told_by_namespace_by_function_and_by_word() {
     assert!(usage.contains("      let disk = df::usage(\"/\");"), "{usage}");
     assert!(world.moyai(["api", "trap"]).ok().starts_with("defer(work: function)\n"));
     // A program of bash is found by its name, also where no function speaks of it.
-    assert!(world.moyai(["api", "getopts"]).ok().contains("opt(\"file\", \"hosts\")"));
+    assert!(world.moyai(["api", "getopts"]).ok().contains("opt(\"f\", \"hosts\")"));
     assert!(world.moyai(["api", "bash"]).ok().contains("\n  sort -u names\n      print(file::lines("));
     assert!(world.moyai(["api", "xyzzy"]).failed(1).contains("`xyzzy`"));
 }

@@ -47,11 +47,12 @@ fn what_is_planned_and_pasted_is_what_a_real_run_does() {
 }
 
 #[test]
-fn a_read_behind_a_planned_write_says_that_it_shows_the_state_before() {
+fn a_read_after_a_planned_write_shows_the_new_content() {
     let world = World::new();
     world.file("note", "old\n");
     let out = world.run_with(&["-n"], "file::write(\"note\", \"new\\n\"); print(file::read(\"note\"));").ok();
-    assert!(out.contains("before the lines above were run\n# old\n"), "{out}");
+    assert!(out.ends_with("\nMOYAI\n# new\n# \n") && !out.contains("before the lines above"), "{out}");
+    assert_eq!(read(world.path("note")), "old\n");
 }
 
 #[test]
@@ -96,7 +97,7 @@ fn a_refused_act_names_the_path_the_cause_and_the_next_step() {
         ("glob(\"[\")", &["`[` is not a pattern"]),
         ("file::read(\"a\\x00b\")", &["NUL"]),
     ] {
-        let error = world.run(&format!("{script};")).failed(1);
+        let error = world.run(&format!("print({script});")).failed(1);
         assert!(words.iter().all(|word| error.contains(word)), "{script}: {error}");
     }
     assert_eq!(std::fs::read(world.path("latin")).unwrap(), b"caf\xe9\n");
@@ -212,5 +213,77 @@ fn on_a_full_disk_a_write_an_append_and_a_copy_fail_and_the_old_file_is_whole() 
         assert_eq!(all.out, "old\n", "{act}");
         let error = all.failed(1);
         assert!(error.contains(&format!("{verb} `disk/f`: no space left")) && error.contains("make room"), "{error}");
+    }
+}
+
+#[test]
+fn a_directory_in_a_variable_is_data_for_glob_and_hidden_names_are_found_by_find() {
+    let world = World::new();
+    for name in ["x[1]/a.log", "x[1]/.b.log", "x[1]/c/d.log", "x[1]/c/.e/f.log", "x1/no.log", "-n/a b.log"] {
+        world.file(name, "");
+    }
+    std::os::unix::fs::symlink("..", world.path("x[1]/ring")).unwrap();
+    let out = world.run(
+        r#"print(glob("x[1]", "*.log")); print(file::glob("x[1]/", "**/*.log")); print(glob("-n", "*.log"));
+        print(file::find("x[1]", "*.log")); print(glob("none", "*")); print(glob("x[1]/*.log"));"#,
+    );
+    assert_eq!(
+        out.ok(),
+        r#"["x[1]/a.log"]
+["x[1]/a.log", "x[1]/c/d.log"]
+["-n/a b.log"]
+["x[1]/.b.log", "x[1]/a.log", "x[1]/c/.e/f.log", "x[1]/c/d.log"]
+[]
+["x1/no.log"]
+"#
+    );
+    for (text, message) in [
+        ("glob(\"x1\", \"../*\")", "leads out of it"),
+        ("glob(\"x1\", \"/etc/*\")", "leads out of it"),
+        ("file::find(\"none\", \"*\")", "list `none`"),
+        ("file::find(\"x1\", \"a/*\")", "for the name alone"),
+    ] {
+        assert!(world.run(&format!("print({text});")).failed(1).contains(message), "{text}");
+    }
+}
+
+#[test]
+fn a_tree_is_removed_and_an_owner_is_set_as_it_was_planned() {
+    let script = r#"file::remove_all("tree"); file::remove_all("link"); file::remove_all("not there");
+        file::chown("note", "1234:4321"); file::chown("note", ":4321");"#;
+    let begin = || {
+        let world = World::new();
+        world.file("tree/a/b", "");
+        world.file("kept/x", "");
+        world.file("note", "");
+        std::os::unix::fs::symlink("../kept", world.path("tree/out")).unwrap();
+        std::os::unix::fs::symlink("kept", world.path("link")).unwrap();
+        world
+    };
+    let is_root = rustix::process::geteuid().is_root();
+    assert!(is_root, "the owner of a file can only be set by root");
+    let (real, dry) = (begin(), begin());
+    real.run(script).ok();
+    let plan = dry.run_with(&["-n"], script).ok();
+    assert!(dry.path("tree/a/b").exists(), "{plan}");
+    let pasted = Command::new("bash").args(["-euc", &plan]).current_dir(dry.folder.path()).output().unwrap();
+    assert!(pasted.status.success(), "{plan}\n{pasted:?}");
+    for world in [&real, &dry] {
+        assert!(!world.path("tree").exists() && !world.path("link").is_symlink() && world.path("kept/x").exists());
+        let note = world.path("note").metadata().unwrap();
+        assert_eq!((note.uid(), note.gid()), (1234, 4321));
+    }
+    for (text, message) in [
+        ("file::remove_all(\"/\");", "directly below it"),
+        ("file::remove_all(\"/etc\");", "directly below it"),
+        ("file::remove_all(\"\");", "name the directory itself"),
+        ("file::remove_all(\".\");", "name the directory itself"),
+        ("file::remove_all(env(\"HOME\"));", "the working directory is in it"),
+        ("file::chown(\"note\", \"nobody-here\");", "there is no user `nobody-here`"),
+        ("file::chown(\"note\", \":\");", "is not an owner"),
+    ] {
+        for options in [&["-n"][..], &[]] {
+            assert!(real.run_with(options, text).failed(1).contains(message), "{text}");
+        }
     }
 }

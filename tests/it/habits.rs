@@ -58,39 +58,51 @@ pub fn world(url: &str) -> (World, impl Fn(&World, &str, &str) -> Gave + use<>) 
     (world, bash)
 }
 
-/// What is wrong with a row, if anything. A row may print the time, and its two runs may be in different seconds.
-fn fault(habit: &Habit, url: &str) -> Option<String> {
-    (0..5).try_fold(String::new(), |_, _| difference(habit, url))
+/// What differs between the two sides of a row, on the plain files and at each edge.
+fn differences(habit: &Habit, url: &str) -> Vec<String> {
+    let edges = std::iter::once("").chain(habit.edges.iter().map(String::as_str));
+    // A row may print the time, and its two runs may be in different seconds.
+    edges.filter_map(|edge| (0..5).try_fold(String::new(), |_, _| difference(habit, edge, url))).collect()
 }
 
-fn difference(habit: &Habit, url: &str) -> Option<String> {
+/// What an edge exits with that fails.
+const BAD_EDGE: i32 = 99;
+
+fn difference(habit: &Habit, edge: &str, url: &str) -> Option<String> {
     let (theirs, bash) = world(url);
     let (mine, _) = world(url);
-    let wanted = bash(&theirs, &habit.bash, &habit.words.0);
+    // In the same shell, so that an edge can also set arguments, the environment and stdin.
+    let after = |line: &str| {
+        if edge.is_empty() { line.to_owned() } else { format!("{{ {edge}\n}} || exit {BAD_EDGE}\n{line}") }
+    };
+    let wanted = bash(&theirs, &after(&habit.bash), &habit.words.0);
     let found = if habit.shell {
-        bash(&mine, &habit.ours, &habit.words.1)
+        bash(&mine, &after(&habit.ours), &habit.words.1)
     } else {
         mine.script("test", &habit.ours);
-        bash(&mine, "moyai run test \"$@\"", &habit.words.1)
+        bash(&mine, &after("moyai run test \"$@\""), &habit.words.1)
     };
-    let alike = (&wanted.out, wanted.code) == (&found.out, found.code);
-    (!alike).then(|| format!("{}{}bash: {wanted:?}\nmoyai: {found:?}\n", habit.bash, habit.ours))
+    let alike = (&wanted.out, wanted.code) == (&found.out, found.code) && wanted.code != BAD_EDGE;
+    (!alike).then(|| format!("{}{}edge: {edge}\nbash: {wanted:?}\nmoyai: {found:?}\n", habit.bash, habit.ours))
 }
 
 #[test]
 fn every_habit_of_bash_has_a_line_that_prints_and_exits_alike() {
     let (habits, url) = (habits(), Web::start().url(""));
-    assert!(habits.len() >= 80, "{}", habits.len());
+    assert!(habits.len() >= 260, "{}", habits.len());
+    let plain: Vec<&str> =
+        habits.iter().filter(|habit| habit.edges.is_empty()).map(|habit| habit.bash.as_str()).collect();
+    assert!(plain.is_empty(), "without an edge: {}", plain.join(""));
     let (next, faults) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
                 while let Some(habit) = habits.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    faults.lock().unwrap().extend(fault(habit, &url));
+                    faults.lock().unwrap().extend(differences(habit, &url));
                 }
             });
         }
     });
     let faults = faults.into_inner().unwrap();
-    assert!(faults.is_empty(), "{} of {} rows differ\n\n{}", faults.len(), habits.len(), faults.join("\n"));
+    assert!(faults.is_empty(), "{} runs of {} rows differ\n\n{}", faults.len(), habits.len(), faults.join("\n"));
 }

@@ -329,12 +329,15 @@ fn a_run_for_other_engines_tells_every_program_which() {
     std::fs::remove_file(world.path("made")).unwrap();
     assert_eq!(
         run(&["-n", "--context", "my prod", "test"]),
-        "export DOCKER_CONTEXT='my prod'\n# []\n# my prod \ntouch made\n"
+        "export DOCKER_CONTEXT='my prod'\n# []\n# my prod \nset -euo pipefail\ntouch made\n"
     );
     assert!(!world.path("made").exists());
     // Once is enough, for a script within it too.
     world.script("outer", "moyai::run(`test`, []);");
-    assert_eq!(run(&["-n", "--context", "prod", "outer"]), "export DOCKER_CONTEXT=prod\n# []\n# prod \ntouch made\n");
+    assert_eq!(
+        run(&["-n", "--context", "prod", "outer"]),
+        "export DOCKER_CONTEXT=prod\n# []\n# prod \nset -euo pipefail\ntouch made\n"
+    );
     assert_eq!(world.runs()[0].get("context"), None);
     assert_eq!(world.runs()[1]["context"], "ssh://me@pier");
     for wrong in ["", "a,,b", "-a"] {

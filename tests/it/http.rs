@@ -221,7 +221,7 @@ fn a_dry_run_reads_and_prints_each_post_as_a_line_that_does_it() {
     world.script("test", &script);
     let gave = gave(&world.command(["run", "-n", "test"]).env("MOYAI_SECRET_t", "hunter2").output().unwrap()).ok();
     assert_eq!(web.asked.lock().unwrap().len(), 1, "only the read");
-    let line = gave.strip_suffix("true 0\n").unwrap_or_else(|| panic!("{gave}"));
+    let line = gave.strip_suffix("# true 200\n").unwrap_or_else(|| panic!("{gave}"));
     assert!(!line.contains("hunter2"), "{line}");
     let pasted = std::process::Command::new("bash").args(["-c", line]).output().unwrap();
     assert!(pasted.status.success(), "{line}{pasted:?}");

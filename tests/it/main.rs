@@ -2,6 +2,7 @@
 
 mod api;
 mod check;
+mod checks;
 mod cli;
 #[path = "../common/mod.rs"]
 mod common;
@@ -13,6 +14,7 @@ mod habits;
 mod history;
 mod hosts;
 mod http;
+mod keep;
 mod literal;
 mod load;
 mod monitor;
@@ -21,15 +23,19 @@ mod nginx;
 mod notify;
 mod parallel;
 mod ping;
+mod plan;
+mod ports;
 mod readme;
 mod replay;
 mod rules;
 mod runner;
 mod selftest;
+mod slips;
 mod state;
 mod status;
 mod systemd;
 mod text;
 mod time;
+mod values;
 #[path = "../common/web.rs"]
 mod web;

@@ -66,7 +66,11 @@ fn under_a_dry_run_a_reload_is_a_line_and_nothing_is_tested() {
     let world = nginx("exit 1");
     let out = world.run_with_bin(&["-n"], "nginx::reload();").ok();
     // No master runs for this folder.
-    assert!(["nginx -t && nginx\n", "nginx -t && systemctl start nginx\n"].contains(&out.as_str()), "{out}");
+    assert!(
+        ["set -euo pipefail\nnginx -t\nnginx\n", "set -euo pipefail\nnginx -t\nsystemctl start nginx\n"]
+            .contains(&out.as_str()),
+        "{out}"
+    );
     assert!(!world.path("calls").exists());
 }
 

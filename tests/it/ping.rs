@@ -99,7 +99,9 @@ fn a_dry_run_shows_the_pings_without_their_secret_and_sends_none() {
     let lines: Vec<&str> = plan.lines().filter(|line| line.starts_with("curl ")).collect();
     assert!(lines.len() == 2 && lines[0].contains("/<secret>/start") && lines[1].contains("/<secret>/0"), "{plan}");
     assert!(
-        plan.starts_with(lines[0]) && plan.ends_with(&format!("{}\n", lines[1])) && told(&web).is_empty(),
+        plan.starts_with(&format!("set -euo pipefail\n{}", lines[0]))
+            && plan.ends_with(&format!("{}\n", lines[1]))
+            && told(&web).is_empty(),
         "{plan}"
     );
     run(&[]).ok();

@@ -169,9 +169,13 @@ fn every_excerpt_of_a_script_is_in_the_script() {
 }
 
 #[test]
-fn the_habits_of_bash_are_the_ones_that_are_tested() {
+fn the_shown_habits_of_bash_are_ones_that_are_tested() {
     let block = of("text").into_iter().find(|block| block.title == "moyai api bash").unwrap();
-    assert_eq!(block.text, shell(&world(), "moyai api bash").ok());
+    let all = shell(&world(), "moyai api bash").ok();
+    let mut lines = all.lines();
+    for line in block.text.lines() {
+        assert!(lines.any(|known| known == line), "not in `moyai api bash`, or not in its order: {line}");
+    }
 }
 
 #[test]

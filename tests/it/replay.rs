@@ -63,7 +63,7 @@ fn a_replay_changes_nothing() {
     }
     // Its plan has the acts; what they answered is not asked.
     let plan = world.run_with(&["-n", "--replay", "tape"], script).ok();
-    assert_eq!(plan, "printf %s x > made\ntouch touched\n# keep the state seen = 1\n");
+    assert_eq!(plan, "set -euo pipefail\nprintf %s x > made\ntouch touched\n# keep the state seen = 1\n");
 }
 
 const TOLD: &str = r#"

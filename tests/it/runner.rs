@@ -351,7 +351,11 @@ fn a_dry_run_starts_no_changing_command_and_refuses_one_where_output_is_read() {
     let script = "let x = $(`echo read`); cmd(`touch made`).run(); cmd(`touch made2`).start().wait(); cmd(`echo x`).to_file(\"made3\");\n\
                   cmd(`echo y`).append_to(\"made 4\"); print(x); let t = cmd(`rmdir made5`).try_run(); print(t.ok);";
     let out = world.run_with(&["-n"], script).ok();
-    assert_eq!(out, "touch made\ntouch made2\necho x > made3\necho y >> 'made 4'\n# read\nrmdir made5\n# true\n");
+    assert_eq!(
+        out,
+        "set -euo pipefail\ntouch made\ntouch made2 & job1=$!\nwait \"$job1\"\necho x > made3.moyai-new\n\
+         mv -T -- made3.moyai-new made3\necho y >> 'made 4'\n# read\nrmdir made5 || :\n# true\n"
+    );
     assert!(
         std::fs::read_dir(world.folder.path()).unwrap().all(|entry| !entry
             .unwrap()

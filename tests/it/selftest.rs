@@ -93,3 +93,41 @@ fn test_b() { assert(try_script("job", #{}).out.contains("of this host")); }
     world.script("job.test", tests);
     assert_eq!(world.moyai(["test", "job"]).ok(), "2 passed, 0 failed\n");
 }
+
+#[test]
+fn a_pretended_host_has_every_field_of_a_container_and_refuses_others() {
+    let world = World::new();
+    world.script(
+        "job",
+        "for c in docker::ps_all() { print(c.to_json()); } print(docker::ps().map(|c| c.name)); print(docker::sizes([\"web\"]));",
+    );
+    let tests = r#"import "lib/pretend" as pretend;
+fn test_fields() {
+    let web = #{
+        name: "web", id: "599e1e79b3d97306", image: "site:2", image_id: "sha256:abcd", state: "running", status: "Up 2 hours", health: "unhealthy",
+        labels: #{ a: "1" }, created: 1795000000, started: "2026-11-20T00:00:00Z", oom: true, size: 5,
+        mounts: [#{ kind: "volume", source: "data", target: "/data" }, #{ kind: "bind", source: "/srv", target: "/host" }],
+        networks: [#{ network: "back", driver: "overlay", address: "10.0.0.2", address6: "fd00::2", aliases: ["shop"] }],
+    };
+    let ran = try_script("job", #{ answers: pretend::host([web, #{ name: "ended", state: "exited", exit_code: 3, address: "172.17.0.9" }]) });
+    assert_eq!(ran.code, 0);
+    let c = parse_json(ran.out.lines()[0]);
+    assert_eq([c.name, c.id, c.image, c.image_id, c.repository, c.tag], ["web", "599e1e79b3d97306", "site:2", "sha256:abcd", "site", "2"]);
+    assert_eq([c.state, c.status, c.health, c.oom, c.labels.a], ["running", "Up 2 hours", "unhealthy", true, "1"]);
+    assert_eq([c.created, c.started, c.exit_code], [1795000000, time("2026-11-20T00:00:00Z").epoch, ()]);
+    assert_eq(c.mounts, web.mounts);
+    assert_eq(c.networks, web.networks);
+    let other = parse_json(ran.out.lines()[1]);
+    assert_eq([other.exit_code, other.health, other.networks[0].address, other.image], [3, "", "172.17.0.9", "base:1"]);
+    assert_eq(ran.out.lines()[2], `["web"]`);
+    assert_eq(ran.out.lines()[3], `#{"web": 5}`);
+}
+fn test_others() {
+    assert_throws(|| pretend::host([#{ name: "web", helth: "healthy" }]), "no field \"helth\"; it has address");
+    assert_throws(|| pretend::host([#{ image: "x" }]), "needs its `name`");
+}
+"#;
+    world.script("job.test", &tests.replace("assert_eq!(", "assert_eq("));
+    let gave = world.moyai(["test", "job"]);
+    assert_eq!((gave.code, gave.err.as_str()), (0, ""), "{}", gave.out);
+}

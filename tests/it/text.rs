@@ -63,12 +63,12 @@ fn a_bad_regular_expression_names_the_place_in_it() {
 #[test]
 fn nothing_changes_its_argument() {
     prints(
-        r#"let s = " a-b "; let t = s.trim(); let u = s.replace("-", "+"); let v = s.replace('-', '_'); s.sub("a", "z"); s.trimmed();
+        r#"let s = " a-b "; let t = s.trim(); let u = s.replace("-", "+"); let v = s.replace('-', '_'); let w = [s.sub("a", "z"), s.trimmed()];
            print(`${s}|${t}|${u}|${v}|${s.to_upper()}`)"#,
         " a-b |a-b| a+b | a_b | A-B",
     );
-    prints(r#"let l = ["a", "b", "c"]; l.tail(1); l.grep("a"); l.join(""); print(l)"#, r#"["a", "b", "c"]"#);
-    prints(r#"let l = "a\nb".lines(); l.grep("a"); print(l.len())"#, "2");
+    prints(r#"let l = ["a", "b", "c"]; let m = [l.tail(1), l.grep("a"), l.join("")]; print(l)"#, r#"["a", "b", "c"]"#);
+    prints(r#"let l = "a\nb".lines(); let m = l.grep("a"); print(l.len())"#, "2");
 }
 
 #[test]
@@ -203,7 +203,7 @@ fn what_is_sorted_has_an_order_and_stays_where_equal() {
     prints(r#"print("b 1\na 1\nc 0".sorted(|l| l.field(2).to_int()).join(","))"#, "c 0,b 1,a 1");
     prints(r#"print("b 1\na 1\nc 0".sorted(|l| [l.field(2).to_int(), l.field(1)]).join(","))"#, "c 0,a 1,b 1");
     prints(r#"print([3, 1, 3].unique()); print("b\na\nb".lines().unique().skip(1))"#, "[3, 1]\na");
-    prints(r#"let a = [2, 1]; a.sorted(); a.reversed(); a.skip(1); a.unique(); print(a)"#, "[2, 1]");
+    prints(r#"let a = [2, 1]; let b = [a.sorted(), a.reversed(), a.skip(1), a.unique()]; print(a)"#, "[2, 1]");
     fails(r#"[1, "a"].sorted()"#, "sort `a` and `1`: they have no order");
     fails(r#"["a", "1"].sorted(|l| l.to_int())"#, "`a` is not a whole number");
     prints(r#"print("b\na\nb".count_each().top(1)); print([].top(3))"#, "[#{\"count\": 2, \"line\": \"b\"}]\n[]");

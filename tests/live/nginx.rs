@@ -20,14 +20,14 @@ fn a_reload_starts_nginx_then_replaces_its_workers_and_the_names_with_them() {
     site(&mut host, "blog");
     let older = "print(nginx::older_than(\"/etc/hosts\"));";
     assert_eq!(host.moyai(older).ok(), "true\n", "nginx is down");
-    assert_eq!(host.moyai_with("-n", "nginx::reload();").ok(), "nginx -t && nginx\n");
+    assert_eq!(host.moyai_with("-n", "nginx::reload();").ok(), "set -euo pipefail\nnginx -t\nnginx\n");
     assert_eq!(host.sh("pgrep nginx").code, 1);
 
     host.moyai("nginx::reload();").ok();
     let first = host.sh(WORKERS).ok();
     assert!(!first.is_empty());
     assert_eq!(host.moyai(older).ok(), "false\n");
-    assert_eq!(host.moyai_with("-n", "nginx::reload();").ok(), "nginx -t && nginx -s reload\n");
+    assert_eq!(host.moyai_with("-n", "nginx::reload();").ok(), "set -euo pipefail\nnginx -t\nnginx -s reload\n");
 
     host.sh("sed -i s/127.0.0.2/127.0.0.3/ /etc/hosts").ok();
     assert_eq!(host.moyai(older).ok(), "true\n");
@@ -138,7 +138,7 @@ fn the_nginx_of_a_container_is_not_the_hosts() {
     host.sh("docker run -d --name inner -v /usr:/usr:ro -v /etc:/etc:ro -v /lib:/lib:ro -v /lib64:/lib64:ro -v /var:/var --tmpfs /run base:1 /usr/sbin/nginx -g 'daemon off;'
              for _ in $(seq 100); do pid=$(pgrep -f '^nginx: master') && break; sleep 0.02; done; echo $pid >/run/nginx.pid; test -n \"$pid\"")
         .ok();
-    assert_eq!(host.moyai_with("-n", "nginx::reload();").ok(), "nginx -t && nginx\n");
+    assert_eq!(host.moyai_with("-n", "nginx::reload();").ok(), "set -euo pipefail\nnginx -t\nnginx\n");
     assert_eq!(host.moyai("print(nginx::older_than(\"/etc/passwd\"));").ok(), "true\n");
 }
 
@@ -147,7 +147,7 @@ fn the_nginx_of_a_container_is_not_the_hosts() {
 fn where_systemd_manages_nginx_it_starts_it() {
     let mut host = Host::new();
     host.sh("mkdir -p /run/systemd/system; cat >/usr/local/sbin/systemctl <<'E'\n#!/bin/sh\necho \"$*\" >>/run/calls\n[ $1 = show ] && echo LoadState=loaded && echo Job= || nginx\nE\nchmod +x /usr/local/sbin/systemctl").ok();
-    assert_eq!(host.moyai_with("-n", "nginx::reload();").ok(), "nginx -t && systemctl start nginx\n");
+    assert_eq!(host.moyai_with("-n", "nginx::reload();").ok(), "set -euo pipefail\nnginx -t\nsystemctl start nginx\n");
     host.moyai("nginx::reload();").ok();
     assert_eq!(host.sh("tail -1 /run/calls").ok(), "start nginx\n");
     // While the host starts: to wait for a start that waits for our own unit would never end.
@@ -164,7 +164,7 @@ fn where_systemd_manages_nginx_it_starts_it() {
     assert_eq!(host.sh("pgrep nginx").code, 1);
     host.sh("rm -r \"$MOYAI_STATE\"; sed -i 's/LoadState=masked/LoadState=loaded/' /usr/local/sbin/systemctl").ok();
     host.sh("sed -i 's/echo Job=7/echo Job=/' /usr/local/sbin/systemctl; echo LoadState=not-found >/run/state; sed -i 's/LoadState=loaded/LoadState=not-found/' /usr/local/sbin/systemctl; sleep 0.2").ok();
-    assert_eq!(host.moyai_with("-n", "nginx::reload();").ok(), "nginx -t && nginx\n");
+    assert_eq!(host.moyai_with("-n", "nginx::reload();").ok(), "set -euo pipefail\nnginx -t\nnginx\n");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use crate::process::quote;
 use crate::run::{Result, Run, text};
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -16,10 +17,16 @@ pub fn change(
     path: &Path,
     old: Option<&[u8]>,
     new: &[u8],
+    mode: Option<u32>,
     real: impl FnOnce() -> Result<bool>,
 ) -> Result<bool> {
+    let has_mode = |mode: u32| path.metadata().is_ok_and(|found| found.permissions().mode() & 0o7777 == mode);
+    let quoted = || quote(&path.to_string_lossy());
     if run.options.dry_run && old == Some(new) {
-        return Ok(false);
+        return match mode.filter(|mode| !has_mode(*mode)) {
+            None => Ok(false),
+            Some(mode) => run.change(|| format!("chmod {mode:04o} -- {}", quoted()), real),
+        };
     }
     let line = || {
         let text = String::from_utf8_lossy(new);
@@ -27,9 +34,20 @@ pub fn change(
         // Masked here, because a secret in base64 is not found later.
         let new = if masked == text { new } else { masked.as_bytes() };
         // A record says what is written, not what that changes.
-        if run.options.dry_run { plan_text(path, old, new) } else { pour(">", path, new) }
+        if !run.options.dry_run {
+            return pour(">", path, new);
+        }
+        // Before the content: nobody else sees it.
+        let first = match mode {
+            Some(mode) if old.is_none() => format!("install -m {mode:04o} /dev/null {}\n", quoted()),
+            Some(mode) if !has_mode(mode) => format!("chmod {mode:04o} -- {}\n", quoted()),
+            _ => String::new(),
+        };
+        first + plan_text(path, old, new).as_str()
     };
-    run.change(line, real)
+    let changed = run.change(line, real)?;
+    run.plan_file(path, Some(new), mode, run.at());
+    Ok(changed)
 }
 
 /// Lines for a shell that give a file its new content: a patch where the old content is text too.

@@ -253,7 +253,7 @@ fn write(
     again: &mut dyn FnMut(&[u8]) -> Result<Vec<u8>>,
 ) -> Result<Vec<u8>> {
     let mut written = new.clone();
-    file::change(run, Path::new(path), (!missing).then_some(old), &new, || {
+    file::change(run, Path::new(path), (!missing).then_some(old), &new, None, || {
         if missing {
             return replace::write(Path::new(path), &new);
         }

@@ -5,6 +5,7 @@ use crate::host::nginx::config::{self, Config, Directive};
 use crate::host::nginx::{names, sites};
 use crate::host::nginxd::{self, Names, Read, Unit, Worker, workers};
 use crate::process::{self, Plan, Stage, cause};
+use crate::run::overlay::Found;
 use crate::run::{Error, Result, Run};
 use crate::store::{lock, state};
 use serde_json::{Value, json};
@@ -229,7 +230,7 @@ pub(super) fn reload(context: &Context) -> Result<()> {
     plan.daemon = true;
     plan.timeout = Some(nginxd::UNIT_LIMIT);
     let stops = plan.line().ends_with(" stop");
-    if run.planned(|| format!("nginx -t && {}{}", plan.line(), if stops { " && nginx" } else { "" })) {
+    if run.planned(|| format!("nginx -t\n{}{}", plan.line(), if stops { "\nnginx" } else { "" })) {
         return Ok(());
     }
     let what = if master.is_some() { "reload" } else { "start" };
@@ -400,6 +401,10 @@ pub fn needed(context: &Context, held: &[String]) -> Result<Vec<names::Name>> {
 /// When there is no such file.
 pub fn is_older(context: &Context, path: &str) -> Result<bool> {
     let Some(layout) = Layout::of(context)? else { return Ok(false) };
+    if matches!(context.run.look(Path::new(path)), Found::File(_)) {
+        // Only planned: newer than what nginx has read.
+        return Ok(true);
+    }
     // A file that is not there is an error, whether nginx runs or not.
     is_newer_than(path, 0)?;
     let Some(master) = layout.master(&config::read(&layout.conf).unwrap_or_default()) else { return Ok(true) };

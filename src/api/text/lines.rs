@@ -5,7 +5,7 @@
 
 use crate::api::map;
 use crate::process::{self, CAPTURE, Plan};
-use crate::run::{Error, Result, Run};
+use crate::run::{Error, Result, Run, lossy};
 use crate::store::replace::explain;
 use regex::Regex;
 use rhai::{Array, ImmutableString};
@@ -27,7 +27,7 @@ pub struct Lines {
 pub(super) enum Source {
     Text(ImmutableString),
     List(Arc<[ImmutableString]>),
-    File(PathBuf),
+    File(Arc<Run>, PathBuf),
     Command(Arc<Run>, Box<Plan>),
 }
 
@@ -38,11 +38,21 @@ pub(super) enum Step {
     Map(Change),
     /// How many may still pass.
     Head(usize),
-    Tail(usize, VecDeque<String>),
+    Tail(usize, VecDeque<Line>),
     /// How many are still left out.
     Skip(usize),
     /// The lines that were there already are left out.
     Unique(HashSet<String>),
+}
+
+/// One line on its way.
+#[derive(Clone, Debug)]
+pub(super) struct Line {
+    text: String,
+    /// How it ended: `\n`, `\r\n`, or nothing at the end of the source.
+    end: &'static str,
+    /// Its number in the source, where marks are in place of bytes that are not UTF-8.
+    replaced: Option<u64>,
 }
 
 /// What becomes of one line.
@@ -74,14 +84,15 @@ impl Change {
 }
 
 pub type Sink<'a> = &'a mut dyn FnMut(String) -> ControlFlow<()>;
+type LineSink<'a> = &'a mut dyn FnMut(Line) -> ControlFlow<()>;
 
 /// Takes one line through the steps; breaks off when no further line is wanted.
-fn feed(steps: &mut [Step], mut line: String, sink: Sink<'_>) -> ControlFlow<()> {
+fn feed(steps: &mut [Step], mut line: Line, sink: LineSink<'_>) -> ControlFlow<()> {
     let Some((step, rest)) = steps.split_first_mut() else { return sink(line) };
     match step {
-        Step::Grep(regex, inverted) if regex.is_match(&line) == *inverted => return Continue(()),
+        Step::Grep(regex, inverted) if regex.is_match(&line.text) == *inverted => return Continue(()),
         Step::Grep(..) => {}
-        Step::Map(change) => line = change.of(&line),
+        Step::Map(change) => line.text = change.of(&line.text),
         Step::Head(0) | Step::Tail(0, _) => return Break(()),
         Step::Head(left) => {
             *left -= 1;
@@ -101,7 +112,7 @@ fn feed(steps: &mut [Step], mut line: String, sink: Sink<'_>) -> ControlFlow<()>
             return Continue(());
         }
         Step::Unique(seen) => {
-            if !seen.insert(line.clone()) {
+            if !seen.insert(line.text.clone()) {
                 return Continue(());
             }
         }
@@ -110,7 +121,7 @@ fn feed(steps: &mut [Step], mut line: String, sink: Sink<'_>) -> ControlFlow<()>
 }
 
 /// The source has ended: what the steps have kept goes on.
-fn finish(steps: &mut [Step], sink: Sink<'_>) {
+fn finish(steps: &mut [Step], sink: LineSink<'_>) {
     for index in 0..steps.len() {
         let (front, rest) = steps.split_at_mut(index + 1);
         if let Step::Tail(_, kept) = &mut front[index] {
@@ -120,14 +131,21 @@ fn finish(steps: &mut [Step], sink: Sink<'_>) {
 }
 
 /// One line of bytes as text: without its end, what is not UTF-8 kept readable.
-fn line_of(mut bytes: Vec<u8>) -> String {
-    if bytes.last() == Some(&b'\n') {
-        bytes.pop();
+fn line_of(mut bytes: Vec<u8>, number: u64) -> Line {
+    let end = match bytes.as_slice() {
+        [.., b'\r', b'\n'] => "\r\n",
+        [.., b'\n'] => "\n",
+        [.., b'\r'] => "\r",
+        _ => "",
+    };
+    bytes.truncate(bytes.len() - end.len());
+    match String::from_utf8(bytes) {
+        Ok(text) => Line { text, end, replaced: None },
+        Err(error) => {
+            let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+            Line { text, end, replaced: Some(number) }
+        }
     }
-    if bytes.last() == Some(&b'\r') {
-        bytes.pop();
-    }
-    String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
 fn too_long(what: &str) -> Error {
@@ -138,12 +156,12 @@ fn too_long(what: &str) -> Error {
 enum Raw {
     Text(ImmutableString, usize),
     List(Arc<[ImmutableString]>, usize),
-    File(PathBuf, BufReader<File>),
+    File(Arc<Run>, PathBuf, BufReader<File>, u64),
     Done,
 }
 
 impl Raw {
-    fn next(&mut self) -> Result<Option<String>> {
+    fn next(&mut self) -> Result<Option<Line>> {
         match self {
             Self::Done => Ok(None),
             Self::Text(text, at) => {
@@ -153,20 +171,25 @@ impl Raw {
                 }
                 let length = rest.find('\n').map_or(rest.len(), |end| end + 1);
                 *at += length;
-                Ok(Some(line_of(rest[..length].into())))
+                Ok(Some(line_of(rest[..length].into(), 0)))
             }
             Self::List(list, at) => {
                 *at += 1;
-                Ok(list.get(*at - 1).map(ToString::to_string))
+                Ok(list.get(*at - 1).map(|text| Line { text: text.to_string(), end: "\n", replaced: None }))
             }
-            Self::File(path, reader) => {
+            Self::File(run, path, reader, number) => {
+                *number += 1;
                 let mut bytes = Vec::new();
                 let limited = reader.by_ref().take(CAPTURE as u64).read_until(b'\n', &mut bytes);
                 let read = limited.map_err(|error| explain("read", path, &error))?;
                 if read == CAPTURE {
                     return Err(too_long(&format!("`{}`", path.display())));
                 }
-                Ok((read > 0).then(|| line_of(bytes)))
+                let line = (read > 0).then(|| line_of(bytes, *number));
+                if line.as_ref().is_some_and(|line| line.replaced.is_some()) {
+                    run.replaced(|| format!("line {number} of `{}`", path.display()));
+                }
+                Ok(line)
             }
         }
     }
@@ -176,13 +199,19 @@ impl Raw {
 pub(super) struct Iter {
     raw: Raw,
     steps: Vec<Step>,
-    ready: VecDeque<String>,
+    ready: VecDeque<Line>,
 }
 
 impl Iterator for Iter {
     type Item = Result<String>;
 
     fn next(&mut self) -> Option<Result<String>> {
+        self.next_line().map(|line| Ok(line?.text))
+    }
+}
+
+impl Iter {
+    fn next_line(&mut self) -> Option<Result<Line>> {
         loop {
             if let Some(line) = self.ready.pop_front() {
                 return Some(Ok(line));
@@ -222,8 +251,8 @@ impl Lines {
     }
 
     /// The lines of a file, which is opened at each use.
-    pub fn of_file(path: PathBuf) -> Self {
-        Self::of(Source::File(path))
+    pub fn of_file(run: Arc<Run>, path: PathBuf) -> Self {
+        Self::of(Source::File(run, path))
     }
 
     /// The lines that a command prints; it is run at each use.
@@ -241,10 +270,15 @@ impl Lines {
     /// # Errors
     /// When the source fails; lines may have come before.
     pub fn each(&self, sink: Sink<'_>) -> Result<()> {
+        self.each_line(&mut |line| sink(line.text))
+    }
+
+    fn each_line(&self, sink: LineSink<'_>) -> Result<()> {
         if let Source::Command(run, plan) = &self.source {
             return self.each_of_command(run, plan, sink);
         }
-        for line in self.iter()? {
+        let mut lines = self.iter()?;
+        while let Some(line) = lines.next_line() {
             if sink(line?).is_break() {
                 break;
             }
@@ -252,15 +286,54 @@ impl Lines {
         Ok(())
     }
 
-    fn each_of_command(&self, run: &Run, plan: &Plan, sink: Sink<'_>) -> Result<()> {
+    /// The text of all lines as a file gets it, with the line ends of their source.
+    ///
+    /// # Errors
+    /// When the source fails, and when bytes of a line were replaced because they are not UTF-8.
+    pub fn written(&self, what: &str) -> Result<String> {
+        let (mut text, mut lost) = (String::new(), None);
+        self.each_line(&mut |line| {
+            if !text.is_empty() && !text.ends_with('\n') {
+                text.push('\n');
+            }
+            lost = line.replaced.filter(|_| line.text.contains(char::REPLACEMENT_CHARACTER));
+            text.push_str(&line.text);
+            text.push_str(line.end);
+            if lost.is_some() { Break(()) } else { Continue(()) }
+        })?;
+        match lost {
+            None => Ok(text),
+            Some(number) => Err(lossy(what, &format!("line {number} of {}", self.name()))),
+        }
+    }
+
+    /// What the lines are those of, for messages.
+    fn name(&self) -> String {
+        match &self.source {
+            Source::Text(_) | Source::List(_) => "the text".to_owned(),
+            Source::File(_, path) => format!("`{}`", path.display()),
+            Source::Command(run, plan) => format!("the output of `{}`", run.mask(&plan.line())),
+        }
+    }
+
+    fn each_of_command(&self, run: &Run, plan: &Plan, sink: LineSink<'_>) -> Result<()> {
         let mut steps = self.steps.clone();
         let (mut partial, mut enough, mut endless) = (Vec::new(), false, false);
+        let mut number = 0;
+        let mut made = |bytes: Vec<u8>| {
+            number += 1;
+            let line = line_of(bytes, number);
+            if line.replaced.is_some() {
+                run.replaced(|| format!("line {number} of the output of `{}`", run.mask(&plan.line())));
+            }
+            line
+        };
         let mut take = |bytes: &[u8]| {
             for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
                 partial.extend_from_slice(piece);
                 endless = partial.len() > CAPTURE;
                 if piece.ends_with(b"\n") {
-                    enough = feed(&mut steps, line_of(std::mem::take(&mut partial)), sink).is_break();
+                    enough = feed(&mut steps, made(std::mem::take(&mut partial)), sink).is_break();
                 }
                 if enough || endless {
                     return Break(());
@@ -286,7 +359,7 @@ impl Lines {
         }
         judged?;
         if !enough && !partial.is_empty() {
-            let _ = feed(&mut steps, line_of(partial), sink);
+            let _ = feed(&mut steps, made(partial), sink);
         }
         finish(&mut steps, sink);
         Ok(())
@@ -298,12 +371,17 @@ impl Lines {
         let raw = match &self.source {
             Source::Text(text) => Raw::Text(text.clone(), 0),
             Source::List(list) => Raw::List(list.clone(), 0),
-            Source::File(path) => {
+            Source::File(run, path) => {
                 let file = File::open(path).map_err(|error| explain("read", path, &error))?;
-                Raw::File(path.clone(), BufReader::new(file))
+                Raw::File(run.clone(), path.clone(), BufReader::new(file), 0)
             }
             Source::Command(..) => {
-                return Ok(Iter { raw: Raw::Done, steps: Vec::new(), ready: self.collect()?.into() });
+                let mut ready = VecDeque::new();
+                self.each_line(&mut |line| {
+                    ready.push_back(line);
+                    Continue(())
+                })?;
+                return Ok(Iter { raw: Raw::Done, steps: Vec::new(), ready });
             }
         };
         Ok(Iter { raw, steps: self.steps.clone(), ready: VecDeque::new() })

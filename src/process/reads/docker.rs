@@ -229,7 +229,14 @@ fn judge(name: &str, group: &str, words: &[&str]) -> Verdict {
     if READING.contains(&complete.as_str()) {
         return written(&complete, &shown, rest).map_or(Ok(Grant::default()), Err);
     }
-    Err(if CHANGING.contains(verb) { Reason::daemon(&shown) } else { Reason::changes(&shown) })
+    Err(match *verb {
+        verb if CHANGING.contains(&verb) => Reason::daemon(&shown),
+        "exec" | "run" => Reason {
+            why: format!("`{shown}` starts a program that may change something"),
+            level: super::Level::Changes,
+        },
+        _ => Reason::changes(&shown),
+    })
 }
 
 /// What a reading verb writes with these words.

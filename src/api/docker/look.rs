@@ -1,0 +1,291 @@
+//! Commands in containers, what they print and use, and volumes.
+
+use super::{Context, Fallible, ask, at, checked, inspect_fields, json, near, text};
+use crate::api::command::Command;
+use crate::api::text::Lines;
+use crate::api::values::parse_size;
+use crate::api::{map, optional};
+use crate::process::Plan;
+use crate::run::{Error, Result, Run};
+use crate::schedule;
+use rhai::plugin::*;
+use rhai::{Array, Dynamic, Map};
+use serde_json::Value;
+
+/// The names of the options in a map that a function does not have.
+fn known(what: &str, options: &Map, names: &[&str]) -> Result<()> {
+    match options.keys().find(|name| !names.contains(&name.as_str())) {
+        None => Ok(()),
+        Some(name) => {
+            Err(Error::new(format!("{what}: there is no option `{name}`")).help(format!("there are {}", names.join(", "))))
+        }
+    }
+}
+
+/// A command that docker starts in a container.
+fn exec(name: &str, words: Array, options: &Map) -> Result<Command> {
+    const WHAT: &str = "docker::exec";
+    known(WHAT, options, &["dir", "env", "user"])?;
+    let name = checked("exec", name)?;
+    if words.is_empty() {
+        return Err(Error::new(format!("{WHAT}: no program is named")).help("write `docker::exec(name, [\"date\", \"+%F\"])`"));
+    }
+    // Without `-i` what `.stdin(text)` gives never arrives; without a text it is empty.
+    let mut argv: Vec<String> = ["docker", "exec", "-i"].into_iter().map(str::to_owned).collect();
+    for (option, value) in options {
+        match option.as_str() {
+            "user" => argv.extend(["--user".to_owned(), value.to_string()]),
+            "dir" => argv.extend(["--workdir".to_owned(), value.to_string()]),
+            _ => {
+                let variables = value.read_lock::<Map>();
+                let variables = variables.ok_or_else(|| Error::new(format!("{WHAT}: `env` is a map")))?;
+                argv.extend(variables.iter().flat_map(|(name, value)| ["--env".to_owned(), format!("{name}={value}")]));
+            }
+        }
+    }
+    argv.push(name.to_owned());
+    for word in words {
+        if word.is_array() || word.is_map() || word.is_unit() {
+            return Err(Error::new(format!("{WHAT}: `{word}` cannot be an argument")).help("an argument is a string or a number"));
+        }
+        argv.push(word.to_string());
+    }
+    Ok(Command::new(Plan::of(vec![crate::process::Stage { argv, ..Default::default() }])))
+}
+
+/// What a container has printed.
+fn logs(run: &std::sync::Arc<Run>, name: &str, options: &Map) -> Result<Lines> {
+    const WHAT: &str = "docker::logs";
+    known(WHAT, options, &["since", "tail", "timestamps", "until"])?;
+    let name = checked("logs", name)?;
+    // `docker logs` prints its own errors among the container's lines: whether it is there is asked first.
+    ask(run, ["container", "inspect", "--format", "{{.Id}}", name], false).map_err(|error| near(run, name, error))?;
+    let mut plan = Plan::read(["docker", "logs"]);
+    let argv = &mut plan.stages[0].argv;
+    for (option, value) in options {
+        let wrong = |wanted: &str| Error::new(format!("{WHAT}: `{option}` is {wanted}, not `{value}`"));
+        match option.as_str() {
+            "tail" => argv.push(format!("--tail={}", value.as_int().ok().filter(|count| *count >= 0).ok_or_else(|| wrong("a number"))?)),
+            "timestamps" if value.as_bool().map_err(|_| wrong("true or false"))? => argv.push("--timestamps".to_owned()),
+            "timestamps" => {}
+            _ => {
+                let text = value.to_string();
+                let seconds = match schedule::moment(&text) {
+                    Ok(time) => time.timestamp(),
+                    Err(_) => {
+                        let span = crate::api::duration(value).map_err(|_| wrong("a duration before now or a time"))?;
+                        run.now().timestamp() - span.as_secs() as i64
+                    }
+                };
+                argv.push(format!("--{option}={seconds}"));
+            }
+        }
+    }
+    argv.push(name.to_owned());
+    plan.stages[0].both = true;
+    Ok(Lines::of_command(run.clone(), plan))
+}
+
+/// The two numbers of `1.2MiB / 7.6GiB`; `--` of a container that does not run is 0.
+fn pair(text: &str) -> (i64, i64) {
+    let size = |text: &str| parse_size(text).unwrap_or(0);
+    text.split_once('/').map_or((0, 0), |(one, other)| (size(one), size(other)))
+}
+
+fn stats(run: &Run, names: &[&str]) -> Result<Array> {
+    let words = ["stats", "--no-stream", "--format", "{{json .}}"].into_iter().chain(names.iter().copied());
+    let outcome = ask(run, words, false).map_err(|error| match names {
+        [name] => near(run, name, error),
+        _ => error,
+    })?;
+    let mut rows = Array::new();
+    for line in outcome.text().lines().filter(|line| line.starts_with('{')) {
+        let row = json("stats", line.as_bytes())?;
+        let percent = |field: &str| text(&row, field).trim_end_matches('%').parse::<f64>().unwrap_or(0.0);
+        let (memory, limit) = pair(text(&row, "/MemUsage"));
+        let (received, sent) = pair(text(&row, "/NetIO"));
+        let (read, written) = pair(text(&row, "/BlockIO"));
+        let fields = [
+            ("id", text(&row, "/ID").into()),
+            ("name", text(&row, "/Name").into()),
+            ("cpu", percent("/CPUPerc").into()),
+            ("memory", memory.into()),
+            ("memory_limit", limit.into()),
+            ("memory_percent", percent("/MemPerc").into()),
+            ("received", received.into()),
+            ("sent", sent.into()),
+            ("read", read.into()),
+            ("written", written.into()),
+            ("processes", text(&row, "/PIDs").parse::<i64>().unwrap_or(0).into()),
+        ];
+        rows.push(map(fields).into());
+    }
+    Ok(rows)
+}
+
+fn volumes(run: &Run) -> Result<Array> {
+    let names = |words: &[&str]| -> Result<Vec<String>> {
+        let list = ["volume", "ls", "--quiet"].iter().chain(words);
+        Ok(ask(run, list, false)?.text().lines().map(str::to_owned).collect())
+    };
+    let all = names(&[])?;
+    if all.is_empty() {
+        return Ok(Array::new());
+    }
+    let unused = names(&["--filter", "dangling=true"])?;
+    let all: Vec<&str> = all.iter().map(String::as_str).collect();
+    let row = |volume: &Value| {
+        let name = text(volume, "/Name");
+        let labels = at(volume, "/Labels").and_then(Value::as_object).into_iter().flatten();
+        let labels: Map = labels.map(|(name, value)| (name.into(), value.as_str().unwrap_or_default().into())).collect();
+        let created = schedule::moment(text(volume, "/CreatedAt")).ok().map(|time| time.timestamp());
+        map([
+            ("name", name.into()),
+            ("driver", text(volume, "/Driver").into()),
+            ("path", text(volume, "/Mountpoint").into()),
+            ("labels", labels.into()),
+            ("created", optional(created)),
+            ("used", (!unused.iter().any(|unused| unused == name)).into()),
+        ])
+        .into()
+    };
+    Ok(inspect_fields(run, &[], &["volume", "inspect"], &all)?.iter().map(row).collect())
+}
+
+/// Commands in containers, what they print and use, and volumes.
+#[export_module]
+pub mod look {
+    /// A command that runs in a container: `docker exec`.
+    ///
+    /// - `name`: the container's name or id.
+    /// - `words`: an array: the program and its arguments, each one as it is. For a line of the container's
+    ///   shell: `["sh", "-c", "..."]`.
+    ///
+    /// Returns a command: `.run()`, `.read()`, `.to_file(path)` and the others work on it. docker does not say
+    /// what the program does, so reading needs `.reads()`, and under `--dry-run` what acts is printed.
+    ///
+    /// Errors: for an empty array. The command fails when the container is not there or does not run.
+    ///
+    /// ```rhai
+    /// let dump = || docker::exec("db", ["pg_dump", "-U", "app"]).to_file("/var/backups/app.sql");
+    /// let version = || docker::exec("db", ["psql", "--version"]).reads().read();
+    /// ```
+    #[rhai_fn(name = "exec", return_raw)]
+    pub fn exec_plain(name: &str, words: Array) -> Fallible<Command> {
+        Ok(super::exec(name, words, &Map::new())?)
+    }
+
+    /// A command that runs in a container, with options.
+    ///
+    /// - `name`: the container's name or id.
+    /// - `words`: an array: the program and its arguments.
+    /// - `options`: `user`, `dir` (the working directory), `env` (a map).
+    ///
+    /// Returns a command.
+    ///
+    /// Errors: for an option that does not exist, and as the shorter form.
+    ///
+    /// ```rhai
+    /// let who = || docker::exec("web", ["id", "-un"], #{ user: "www-data" }).reads().read();
+    /// ```
+    #[rhai_fn(name = "exec", return_raw)]
+    pub fn exec_with(name: &str, words: Array, options: Map) -> Fallible<Command> {
+        Ok(super::exec(name, words, &options)?)
+    }
+
+    /// What a container has printed, on standard output and standard error: `docker logs`.
+    ///
+    /// - `name`: the container's name or id.
+    ///
+    /// Returns lines, for the filters and `for`.
+    ///
+    /// Errors: when there is no such container, with the name that was probably meant; when its logging driver
+    /// cannot be read.
+    ///
+    /// ```rhai
+    /// let bad = || docker::logs("blog").grep("ERROR").count();
+    /// ```
+    #[rhai_fn(name = "logs", return_raw)]
+    pub fn logs_plain(call: NativeCallContext, name: &str) -> Fallible<Lines> {
+        Ok(super::logs(&Context::of(&call).run, name, &Map::new())?)
+    }
+
+    /// What a container has printed, or a part of it.
+    ///
+    /// - `name`: the container's name or id.
+    /// - `options`: `since` and `until` (`"1h"` before now, or a time such as `"2026-12-01 03:00"`), `tail` (the
+    ///   last lines), `timestamps` (true for a time before each line).
+    ///
+    /// Returns lines.
+    ///
+    /// Errors: for an option that does not exist or is of the wrong kind, and as the shorter form.
+    ///
+    /// ```rhai
+    /// let recent = || docker::logs("blog", #{ since: "1h" }).tail(20);
+    /// ```
+    #[rhai_fn(name = "logs", return_raw)]
+    pub fn logs_with(call: NativeCallContext, name: &str, options: Map) -> Fallible<Lines> {
+        Ok(super::logs(&Context::of(&call).run, name, &options)?)
+    }
+
+    /// What the running containers use at this moment: `docker stats --no-stream`. It takes about two seconds.
+    ///
+    /// Returns an array of `#{id, name, cpu, memory, memory_limit, memory_percent, received, sent, read, written,
+    /// processes}`. `cpu` is in percent of one processor, sizes are in bytes, rounded as docker prints them.
+    ///
+    /// Errors: when the Docker daemon cannot be reached.
+    ///
+    /// ```rhai
+    /// let busy = || docker::stats().filter(|c| c.cpu > 80.0).map(|c| c.name);
+    /// ```
+    #[rhai_fn(name = "stats", return_raw)]
+    pub fn stats_all(call: NativeCallContext) -> Fallible<Array> {
+        Ok(super::stats(&Context::of(&call).run, &[])?)
+    }
+
+    /// What one container uses at this moment.
+    ///
+    /// - `name`: its name or id.
+    ///
+    /// Returns the map that `docker::stats()` has for it.
+    ///
+    /// Errors: when there is no such container, and when the Docker daemon cannot be reached.
+    ///
+    /// ```rhai
+    /// let used = || human(docker::stats("blog").memory);
+    /// ```
+    #[rhai_fn(name = "stats", return_raw)]
+    pub fn stats_of(call: NativeCallContext, name: &str) -> Fallible<Dynamic> {
+        let name = checked("stats", name)?;
+        let row = super::stats(&Context::of(&call).run, &[name])?.pop();
+        Ok(row.ok_or_else(|| Error::new(format!("docker stats printed nothing about `{name}`")))?)
+    }
+
+    /// The volumes: `docker volume ls`.
+    ///
+    /// Returns an array of `#{name, driver, path, labels, created, used}`: `path` is the directory on the host,
+    /// `created` in seconds since 1970 or `()`, `used` says whether a container has it, also one that is stopped.
+    ///
+    /// Errors: when the Docker daemon cannot be reached.
+    ///
+    /// ```rhai
+    /// let unused = || docker::volumes().filter(|v| !v.used).map(|v| v.name);
+    /// ```
+    #[rhai_fn(name = "volumes", return_raw)]
+    pub fn all_volumes(call: NativeCallContext) -> Fallible<Array> {
+        Ok(super::volumes(&Context::of(&call).run)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sizes_of_docker_stats_are_read_in_its_own_units() {
+        assert_eq!(pair("1.25MiB / 7.5GiB"), (1_310_720, 8_053_063_680));
+        assert_eq!(pair("12.3kB / 0B"), (12_300, 0));
+        assert_eq!(pair("-- / --"), (0, 0));
+        assert_eq!(pair("--"), (0, 0));
+    }
+}

@@ -1,0 +1,276 @@
+//! Owners, trees and searches.
+
+use super::{Context, Fallible, act, matching_in, tell, text};
+use crate::run::{Error, Result};
+use crate::store::replace::explain;
+use rhai::Array;
+use rhai::plugin::*;
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// The number of a user or group: a number itself, or a name in `/etc/passwd` or `/etc/group`.
+fn id(what: &str, list: &str, name: &str) -> Result<Option<u32>> {
+    if name.is_empty() {
+        return Ok(None);
+    }
+    if let Ok(number) = name.parse() {
+        return Ok(Some(number));
+    }
+    let known = fs::read_to_string(list).map_err(|error| explain("read", Path::new(list), &error))?;
+    let found = known.lines().map(|line| line.split(':').collect::<Vec<_>>()).find(|fields| fields[0] == name);
+    let number = found.and_then(|fields| fields.get(2)?.parse().ok());
+    number.map(Some).ok_or_else(|| {
+        Error::new(format!("there is no {what} `{name}` in {list}")).help("a number is taken too: \"1000:1000\"")
+    })
+}
+
+/// The name of a user or group, or its number where it has none.
+fn name(list: &str, number: u32) -> String {
+    let known = fs::read_to_string(list).unwrap_or_default();
+    let wanted = number.to_string();
+    let found = known.lines().map(|line| line.split(':').collect::<Vec<_>>()).find(|fields| fields.get(2) == Some(&&*wanted));
+    found.map_or(wanted.clone(), |fields| fields[0].to_owned())
+}
+
+/// Refuses trees whose removal nobody means: the root, a directory directly below it, the working directory or
+/// one above it, and a tree with another file system in it.
+fn removable(path: &str) -> Result<()> {
+    let refuse = |why: String| Err(Error::new(format!("remove all of `{path}`: {why}")));
+    let end = path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+    if path.is_empty() || [".", ".."].contains(&end) {
+        return refuse("name the directory itself".to_owned());
+    }
+    let found = match fs::symlink_metadata(path) {
+        Ok(found) => found,
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(()),
+        Err(error) => return Err(explain("remove all of", Path::new(path), &error)),
+    };
+    if !found.is_dir() {
+        return Ok(());
+    }
+    let real = fs::canonicalize(path).map_err(|error| explain("remove all of", Path::new(path), &error))?;
+    if real.components().count() <= 2 {
+        return refuse("it is the root directory, or directly below it".to_owned());
+    }
+    if std::env::current_dir().is_ok_and(|here| here.starts_with(&real)) {
+        return refuse("the working directory is in it".to_owned());
+    }
+    let parent = real.parent().and_then(|parent| fs::metadata(parent).ok()).map_or(found.dev(), |parent| parent.dev());
+    if let Some(mount) = mounted(&real, parent).map_err(|error| explain("remove all of", Path::new(path), &error))? {
+        let error = Error::new(format!("remove all of `{path}`: `{}` is another file system", mount.display()));
+        return Err(error.help(format!("umount {}", crate::process::quote(&mount.to_string_lossy()))));
+    }
+    Ok(())
+}
+
+/// The first directory of a tree that is on another device.
+fn mounted(tree: &Path, device: u64) -> io::Result<Option<PathBuf>> {
+    let found = fs::symlink_metadata(tree)?;
+    if !found.is_dir() {
+        return Ok(None);
+    }
+    if found.dev() != device {
+        return Ok(Some(tree.to_owned()));
+    }
+    for entry in fs::read_dir(tree)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir()
+            && let Some(mount) = mounted(&entry.path(), device)?
+        {
+            return Ok(Some(mount));
+        }
+    }
+    Ok(None)
+}
+
+/// The paths below a directory whose name matches.
+fn below(directory: &Path, pattern: &glob::Pattern, found: &mut Vec<PathBuf>) -> Result<()> {
+    let failed = |error: io::Error| explain("list", directory, &error);
+    for entry in fs::read_dir(directory).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let path = entry.path();
+        if pattern.matches(&entry.file_name().to_string_lossy()) {
+            found.push(path.clone());
+        }
+        // Not through links: they may lead round in a ring.
+        if entry.file_type().map_err(failed)?.is_dir() {
+            below(&path, pattern, found)?;
+        }
+    }
+    Ok(())
+}
+
+/// What files have besides their content.
+#[export_module]
+pub mod more {
+    /// The paths in a directory that a pattern matches. The directory is data: `*`, `?` and `[` in its name
+    /// mean themselves. Also as a bare `glob(dir, pattern)`.
+    ///
+    /// - `dir`: the directory.
+    /// - `pattern`: as for `file::glob(pattern)`, from that directory: `"*.log"`, `"**/*.log"`.
+    ///
+    /// Returns the paths, each with the directory before it, sorted; an empty array when there are none.
+    ///
+    /// Errors: for a bad pattern, for one that begins with `/` or leads up by `..`, and when a directory cannot
+    /// be read.
+    ///
+    /// ```rhai
+    /// let dir = "/etc";
+    /// for path in file::glob(dir, "*.conf") { log(path); }
+    /// ```
+    #[rhai_fn(name = "glob", return_raw)]
+    pub fn glob_in(call: NativeCallContext, dir: &str, pattern: &str) -> Fallible<Array> {
+        let asked = format!("{dir} {pattern}");
+        let found = tell(&call, &asked, Some(Vec::new()), || matching_in(&Context::of(&call).run, dir, pattern))?;
+        Ok(found.into_iter().map(Into::into).collect())
+    }
+
+    /// All paths below a directory whose name matches a pattern, at any depth: `find DIR -mindepth 1 -name
+    /// PATTERN | sort`. Unlike `glob` it finds hidden names too, files, directories and links alike; it does
+    /// not follow links.
+    ///
+    /// - `dir`: the directory.
+    /// - `pattern`: for the name alone: `*`, `?` and `[a-z]`; `"*"` for all.
+    ///
+    /// Returns the paths, sorted; an empty array when there are none.
+    ///
+    /// Errors: when the directory is not there, when it or one in it cannot be read, and for a bad pattern or
+    /// one with a `/`.
+    ///
+    /// ```rhai
+    /// for path in file::find("/etc/init.d", "*").filter(|path| file::is_file(path)) { log(path); }
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn find(call: NativeCallContext, dir: &str, pattern: &str) -> Fallible<Array> {
+        let look = || {
+            if pattern.contains('/') {
+                let error = Error::new(format!("find `{pattern}` in `{dir}`: the pattern is for the name alone"));
+                return Err(error.help("for a path: `glob(dir, \"*/conf.d/*.conf\")`"));
+            }
+            let glob = super::super::pattern_of(pattern)?;
+            let mut found = Vec::new();
+            below(Path::new(dir), &glob, &mut found)?;
+            let mut list = found.into_iter().map(text).collect::<Result<Vec<String>>>()?;
+            list.sort();
+            Ok(list)
+        };
+        let found = tell(&call, &format!("{dir} {pattern}"), Some(Vec::new()), look)?;
+        Ok(found.into_iter().map(Into::into).collect())
+    }
+
+    /// Removes a file, or a directory with all that is in it: `rm -rf`. What is not there is no error. An act.
+    ///
+    /// - `path`: a symbolic link is removed itself, never what it leads to.
+    ///
+    /// Errors: for `/`, a directory directly below it, the working directory, `.` and `..`, and when another
+    /// file system is mounted in the tree: then nothing is removed. When something cannot be removed; what was
+    /// removed before that is gone.
+    ///
+    /// ```rhai
+    /// let dir = file::temp_dir() + "/old";
+    /// file::mkdir(dir + "/a/b");
+    /// file::remove_all(dir);
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn remove_all(call: NativeCallContext, path: &str) -> Fallible<()> {
+        Context::of(&call).run.told(&format!("file::remove_all {path}"), Some(()), || removable(path))?;
+        act(&call, &["rm", "-rf", "--one-file-system", "--", path], "remove all of", path, || {
+            match fs::symlink_metadata(path) {
+                Ok(found) if found.is_dir() => fs::remove_dir_all(path),
+                Ok(_) => fs::remove_file(path.trim_end_matches('/')),
+                Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(()),
+                Err(error) => Err(error),
+            }
+        })
+    }
+
+    /// The owner and the group of a file or directory.
+    ///
+    /// - `path`: the path; a symbolic link is followed.
+    ///
+    /// Returns a string as `chown` takes it, such as `"root:adm"`; a number where there is no name.
+    ///
+    /// Errors: when it is not there.
+    ///
+    /// ```rhai
+    /// if file::owner("/etc/passwd") != "root:root" { warn("who owns /etc/passwd?"); }
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn owner(call: NativeCallContext, path: &str) -> Fallible<String> {
+        tell(&call, path, None, || {
+            let found = fs::metadata(path).map_err(|error| explain("look at", Path::new(path), &error))?;
+            Ok(format!("{}:{}", name("/etc/passwd", found.uid()), name("/etc/group", found.gid())))
+        })
+    }
+
+    /// Sets the owner of a file or directory. An act, done only when it has another owner.
+    ///
+    /// - `path`: the path; a symbolic link is followed. What is in a directory keeps its owner: for a tree
+    ///   call it for each path of `file::find(path, "*")`.
+    /// - `owner`: `"user"`, `"user:group"` or `":group"`, by name or number.
+    ///
+    /// Errors: for a user or group that is not in `/etc/passwd` or `/etc/group`, and when it cannot be set.
+    ///
+    /// ```rhai
+    /// let path = file::temp_dir() + "/note";
+    /// file::write(path, "x");
+    /// file::chown(path, file::owner(path));
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn chown(call: NativeCallContext, path: &str, owner: &str) -> Fallible<()> {
+        let (user, group) = owner.split_once(':').unwrap_or((owner, ""));
+        if user.is_empty() && group.is_empty() {
+            let error = Error::new(format!("set the owner of `{path}`: `{owner}` is not an owner"));
+            return Err(error.help("write \"user\", \"user:group\" or \":group\"").into());
+        }
+        let named = |error: Error| Error { message: format!("set the owner of `{path}`: {}", error.message), ..error };
+        let ids = || {
+            let ids = (id("user", "/etc/passwd", user)?, id("group", "/etc/group", group)?);
+            let found = fs::metadata(path).ok();
+            let same = found.is_some_and(|found| {
+                ids.0.is_none_or(|user| user == found.uid()) && ids.1.is_none_or(|group| group == found.gid())
+            });
+            Ok((ids.0, ids.1, same))
+        };
+        let asked = format!("file::chown {path} {owner}");
+        let (user, group, same) = Context::of(&call).run.told(&asked, Some((None, None, false)), ids).map_err(named)?;
+        if same {
+            return Ok(());
+        }
+        act(&call, &["chown", "--", owner, path], "set the owner of", path, || std::os::unix::fs::chown(path, user, group))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trees_that_nobody_means_are_not_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let inside = folder.path().join("a/b");
+        fs::create_dir_all(&inside).unwrap();
+        std::os::unix::fs::symlink("/", folder.path().join("link")).unwrap();
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        for path in ["", "/", "//", "/etc", "/usr/", ".", "..", "x/..", "/etc/.", &path("link/"), &path("link/etc")] {
+            assert!(removable(path).is_err(), "{path}");
+        }
+        let here = std::env::current_dir().unwrap();
+        assert!(removable(&here.display().to_string()).is_err() && removable(&here.parent().unwrap().display().to_string()).is_err());
+        for path in [path("a"), path("a/b/"), path("link"), path("not-there"), path("a/not-there/x")] {
+            removable(&path).unwrap();
+        }
+        assert_eq!(mounted(Path::new("/proc"), 0).unwrap(), Some("/proc".into()));
+    }
+
+    #[test]
+    fn owners_are_found_by_name_and_number() {
+        assert_eq!(id("user", "/etc/passwd", "root").unwrap(), Some(0));
+        assert_eq!(id("group", "/etc/group", "4242").unwrap(), Some(4242));
+        assert_eq!(id("group", "/etc/group", "").unwrap(), None);
+        assert!(id("user", "/etc/passwd", "no-such-user").unwrap_err().message.contains("`no-such-user`"));
+        assert_eq!((name("/etc/passwd", 0), name("/etc/passwd", 4_242_424)), ("root".into(), "4242424".into()));
+    }
+}

@@ -1,0 +1,418 @@
+//! Small tools for values: sizes, encodings, random values, programs, questions.
+
+use super::{Context, Fallible, optional};
+use crate::process::{self, Stage};
+use crate::run::{Error, Result, Run, exit};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use ring::rand::{SecureRandom, SystemRandom};
+use rhai::plugin::*;
+use rhai::{Dynamic, Engine, exported_module};
+use rustix::event::{PollFd, PollFlags, poll};
+use std::fs::OpenOptions;
+use std::io::{Read, Write};
+
+/// Adds the functions.
+pub fn register(engine: &mut Engine) {
+    engine.register_global_module(exported_module!(values).into());
+}
+
+/// The letters of sizes, each 1024 times the one before it.
+const UNITS: &str = "KMGTPE";
+/// What stays as it is in a part of an address (RFC 3986, 2.3).
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// A number of bytes as `numfmt --to=iec` prints it: rounded up, one digit after the point below 10.
+fn human_size(bytes: f64) -> String {
+    let mut size = bytes.abs();
+    let mut unit = 0;
+    while size >= 1024.0 && unit < UNITS.len() {
+        size /= 1024.0;
+        unit += 1;
+    }
+    if unit > 0 {
+        size = if size < 10.0 { (size * 10.0).ceil() / 10.0 } else { size.ceil() };
+        if size >= 1024.0 && unit < UNITS.len() {
+            size /= 1024.0;
+            unit += 1;
+        }
+    }
+    let sign = if bytes < 0.0 { "-" } else { "" };
+    let digits = usize::from(unit > 0 && size < 10.0);
+    format!("{sign}{size:.digits$}{}", if unit > 0 { &UNITS[unit - 1..unit] } else { "" })
+}
+
+/// Reads a size as people and programs write it: `1.5G`, `512 MiB`, `12.3kB`, `100`.
+///
+/// # Errors
+/// For anything else.
+pub(super) fn parse_size(text: &str) -> Result<i64> {
+    let trimmed = text.trim();
+    let digits = trimmed.find(|char: char| !char.is_ascii_digit() && char != '.').unwrap_or(trimmed.len());
+    let (number, unit) = (&trimmed[..digits], trimmed[digits..].trim());
+    let refuse = || {
+        Error::new(format!("`{text}` is not a size"))
+            .help("write a number and a unit: `512`, `1.5G` or `1.5GiB` (1024 each), `1.5GB` (1000 each)")
+    };
+    let number: f64 = number.parse().map_err(|_| refuse())?;
+    let low = unit.to_ascii_lowercase();
+    let (letter, base) = match low.as_str() {
+        "" | "b" | "byte" | "bytes" => ("", 1024.0_f64),
+        unit if unit.len() == 1 => (unit, 1024.0),
+        unit if unit.ends_with("ib") && unit.len() == 3 => (&unit[..1], 1024.0),
+        unit if unit.ends_with('b') && unit.len() == 2 => (&unit[..1], 1000.0),
+        _ => return Err(refuse()),
+    };
+    let power = if letter.is_empty() { Some(0) } else { UNITS.to_ascii_lowercase().find(letter).map(|place| place + 1) };
+    let bytes = (number * base.powi(power.ok_or_else(refuse)? as i32)).round();
+    if bytes >= i64::MAX as f64 { Err(refuse()) } else { Ok(bytes as i64) }
+}
+
+/// RFC 4648, section 4: spaces and newlines do not count, the `=` at the end may be missing.
+fn from_base64(text: &str) -> Option<Vec<u8>> {
+    let digits: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    let end = digits.iter().rposition(|byte| *byte != b'=').map_or(0, |last| last + 1);
+    let padding = digits.len() - end;
+    let value = |byte: &u8| match byte {
+        b'A'..=b'Z' => Some(byte - b'A'),
+        b'a'..=b'z' => Some(byte - b'a' + 26),
+        b'0'..=b'9' => Some(byte - b'0' + 52),
+        b'+' | b'-' => Some(62),
+        b'/' | b'_' => Some(63),
+        _ => None,
+    };
+    let values = digits[..end].iter().map(value).collect::<Option<Vec<u8>>>()?;
+    if values.len() % 4 == 1 || padding > 2 || (padding > 0 && (values.len() + padding) % 4 != 0) {
+        return None;
+    }
+    let mut bytes = Vec::new();
+    for group in values.chunks(4) {
+        let bits = (0..4).fold(0_u32, |bits, at| bits << 6 | u32::from(group.get(at).copied().unwrap_or(0)));
+        bytes.extend(&bits.to_be_bytes()[1..group.len()]);
+    }
+    Some(bytes)
+}
+
+/// A random number below a limit, each as likely as the others.
+fn below(limit: u64) -> Result<u64> {
+    // Numbers in the last, incomplete turn would make the small ones likelier.
+    let fair = u64::MAX - u64::MAX % limit;
+    loop {
+        let mut bytes = [0; 8];
+        let filled = SystemRandom::new().fill(&mut bytes);
+        filled.map_err(|_| Error::new("make a random number: the kernel gives none"))?;
+        let number = u64::from_le_bytes(bytes);
+        if number < fair {
+            return Ok(number % limit);
+        }
+    }
+}
+
+/// Asks on the terminal that the run was started from, whatever stdin is.
+///
+/// # Errors
+/// Without a terminal, and when the run is ended meanwhile.
+fn ask_here(run: &Run, question: &str) -> Result<Option<String>> {
+    let Ok(mut terminal) = OpenOptions::new().read(true).write(true).open("/dev/tty") else { return Ok(None) };
+    let failed = |error: std::io::Error| Error::new(format!("ask `{question}`: {}", process::cause(&error)));
+    write!(terminal, "{} ", crate::run::text::visible(question)).and_then(|()| terminal.flush()).map_err(failed)?;
+    let mut line = Vec::new();
+    loop {
+        run.cancel.check()?;
+        // Not for long: a signal has to end the wait.
+        let pause = rustix::time::Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
+        let mut fds = [PollFd::new(&terminal, PollFlags::IN)];
+        match poll(&mut fds, Some(&pause)) {
+            Ok(0) | Err(rustix::io::Errno::INTR) => continue,
+            Ok(_) => {}
+            Err(error) => return Err(failed(error.into())),
+        }
+        let mut part = [0; 1024];
+        let count = terminal.read(&mut part).map_err(failed)?;
+        line.extend_from_slice(&part[..count]);
+        if count == 0 && line.is_empty() {
+            return Err(Error::new(format!("ask `{question}`: the terminal gave no answer")));
+        }
+        if count == 0 || line.ends_with(b"\n") {
+            return Ok(Some(String::from_utf8_lossy(&line).trim_end_matches(['\n', '\r']).to_owned()));
+        }
+    }
+}
+
+/// Sizes, encodings, random values, programs and questions.
+#[export_module]
+mod values {
+    /// A number of bytes for people, as `ls -h`, `df -h` and `numfmt --to=iec` print it.
+    ///
+    /// - `bytes`: a number.
+    ///
+    /// Returns a string such as `"1.5G"`: units of 1024, rounded up.
+    ///
+    /// ```rhai
+    /// print(`${human(df::usage("/").free)} are free`);
+    /// print(human(1536));        // 1.5K
+    /// ```
+    pub fn human(bytes: i64) -> String {
+        human_size(bytes as f64)
+    }
+
+    /// A number of bytes with a fraction, such as a mean, for people.
+    ///
+    /// ```rhai
+    /// print(human(1024.0 * 10));        // 10K
+    /// ```
+    #[rhai_fn(name = "human")]
+    pub fn human_float(bytes: f64) -> String {
+        human_size(bytes)
+    }
+
+    /// A size as people and programs write it, in bytes.
+    ///
+    /// - `text`: a number with a unit: `"1.5G"`, `"512m"` and `"512 MiB"` count by 1024, as `docker run -m` and
+    ///   `du -h` do; `"12.3kB"` and `"1GB"` count by 1000, as `docker stats` does.
+    ///
+    /// Returns a whole number.
+    ///
+    /// Errors: for anything else.
+    ///
+    /// ```rhai
+    /// if df::usage("/").free < parse_size("2G") { warn("less than 2 GiB are free"); }
+    /// ```
+    #[rhai_fn(name = "parse_size", return_raw)]
+    pub fn size_of_text(text: &str) -> Fallible<i64> {
+        Ok(parse_size(text)?)
+    }
+
+    /// A text for a part of an address or a form: what means something there becomes `%XX`.
+    ///
+    /// - `text`: any text; not a complete address, whose `/` and `?` would be encoded too.
+    ///
+    /// Returns a string. A space is `%20`.
+    ///
+    /// ```rhai
+    /// print(`https://example.com/find?q=${url_encode("a & b")}`);        // ...q=a%20%26%20b
+    /// ```
+    pub fn url_encode(text: &str) -> String {
+        utf8_percent_encode(text, ENCODED).to_string()
+    }
+
+    /// The text that `url_encode` was given. A `+` stays: only forms use it for a space.
+    ///
+    /// - `text`: a part of an address.
+    ///
+    /// Returns a string.
+    ///
+    /// Errors: when it does not give UTF-8.
+    ///
+    /// ```rhai
+    /// print(url_decode("a%20b"));        // a b
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn url_decode(text: &str) -> Fallible<String> {
+        let decoded = percent_decode_str(text).decode_utf8();
+        Ok(decoded.map(Into::into).map_err(|_| Error::new(format!("decode `{text}`: it gives no UTF-8")))?)
+    }
+
+    /// A text in base64, on one line: `base64 -w 0`.
+    ///
+    /// - `text`: any text.
+    ///
+    /// Returns a string.
+    ///
+    /// ```rhai
+    /// print(base64_encode("user:password"));        // dXNlcjpwYXNzd29yZA==
+    /// ```
+    pub fn base64_encode(text: &str) -> String {
+        super::super::http::base64(text.as_bytes())
+    }
+
+    /// The text that base64 holds: `base64 -d`.
+    ///
+    /// - `text`: base64, also that of addresses (`-` and `_`); newlines in it do not count.
+    ///
+    /// Returns a string.
+    ///
+    /// Errors: when it is not base64, and when what it holds is not UTF-8.
+    ///
+    /// ```rhai
+    /// print(base64_decode("aGk="));        // hi
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn base64_decode(text: &str) -> Fallible<String> {
+        let bytes = from_base64(text).ok_or_else(|| Error::new("decode base64: the text is not base64"))?;
+        Ok(String::from_utf8(bytes).map_err(|_| {
+            Error::new("decode base64: it holds bytes that are not UTF-8")
+                .help("let a program write them: cmd(`base64 -d`).stdin(text).to_file(path)")
+        })?)
+    }
+
+    /// A random whole number, each as likely as the others: `shuf -i 1-6 -n 1`.
+    ///
+    /// - `from`, `to`: the least and the greatest.
+    ///
+    /// Returns a number.
+    ///
+    /// Errors: when `to` is less than `from`.
+    ///
+    /// ```rhai
+    /// sleep(random(0, 0));        // so that not every host asks at once: random(0, 300)
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn random(call: NativeCallContext, from: i64, to: i64) -> Fallible<i64> {
+        let count = to.checked_sub(from).and_then(|count| u64::try_from(count).ok()).and_then(|count| count.checked_add(1));
+        let count = count.ok_or_else(|| Error::new(format!("random: there is no number from {from} to {to}")))?;
+        let run = &Context::of(&call).run;
+        let picked = run.told(&format!("random {from} {to}"), Some(from), || Ok(from.wrapping_add(below(count)? as i64)))?;
+        Ok(picked)
+    }
+
+    /// Random letters and digits, such as a password or a token: `openssl rand`.
+    ///
+    /// - `length`: 1 to 1024 characters; each has 62 values, 22 are as good as 128 bits.
+    ///
+    /// Returns a string that nobody can guess.
+    ///
+    /// Errors: for another length.
+    ///
+    /// ```rhai
+    /// let password = random_text(24);
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn random_text(call: NativeCallContext, length: i64) -> Fallible<String> {
+        const LETTERS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+        if !(1..=1024).contains(&length) {
+            return Err(Error::new(format!("random_text: {length} characters")).help("ask for 1 to 1024").into());
+        }
+        let made = || (0..length).map(|_| Ok(char::from(LETTERS[below(62)? as usize]))).collect::<Result<String>>();
+        let otherwise = Some("x".repeat(length as usize));
+        Ok(Context::of(&call).run.told(&format!("random_text {length}"), otherwise, made)?)
+    }
+
+    /// Where a program is: `command -v`. Searched are `PATH` and the system's directories, as for `cmd(...)`.
+    ///
+    /// - `name`: the program.
+    ///
+    /// Returns its path, or `()` when there is none.
+    ///
+    /// Errors: for an empty name.
+    ///
+    /// ```rhai
+    /// if which("zstd") == () { warn("zstd is not installed"); }
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn which(call: NativeCallContext, name: &str) -> Fallible<Dynamic> {
+        let look = || {
+            let stage = Stage { argv: vec![name.to_owned()], ..Stage::default() };
+            match process::resolve(&stage) {
+                Ok(path) => Ok(Some(path.to_string_lossy().into_owned())),
+                Err(error) if error.exit == exit::NOT_FOUND => Ok(None),
+                Err(error) => Err(error),
+            }
+        };
+        Ok(optional(Context::of(&call).run.told(&format!("which {name}"), Some(None), look)?))
+    }
+
+    /// Asks the person at the terminal: `read -rp`. Asked under `--dry-run` too.
+    ///
+    /// - `question`: what is printed before the answer.
+    ///
+    /// Returns the answer without its newline, `""` for the Enter key alone.
+    ///
+    /// Errors: without a terminal, as under cron.
+    ///
+    /// ```rhai
+    /// let sure = || ask("Remove the volumes of blog? [y/N]") == "y";
+    /// ```
+    #[rhai_fn(name = "ask", return_raw)]
+    pub fn ask_person(call: NativeCallContext, question: &str) -> Fallible<String> {
+        let run = &Context::of(&call).run;
+        let answer = run.told(&format!("ask {question}"), None, || ask_here(run, question))?;
+        Ok(answer.ok_or_else(|| {
+            Error::new(format!("ask `{question}`: there is no terminal, and so nobody to answer"))
+                .help("give a default: `ask(question, \"no\")`, or an option: `flag(\"yes\")`")
+        })?)
+    }
+
+    /// Asks the person at the terminal. Without one, or for the Enter key alone, the answer is the default.
+    ///
+    /// - `question`: what is printed before the answer.
+    /// - `default`: the answer when nobody gives one.
+    ///
+    /// Returns the answer.
+    ///
+    /// ```rhai
+    /// let name = || ask("Which container?", "blog");
+    /// ```
+    #[rhai_fn(name = "ask", return_raw)]
+    pub fn ask_or(call: NativeCallContext, question: &str, default: &str) -> Fallible<String> {
+        let run = &Context::of(&call).run;
+        let asked = run.told(&format!("ask {question}"), Some(None), || ask_here(run, question))?;
+        Ok(asked.filter(|answer| !answer.is_empty()).unwrap_or_else(|| default.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    fn printed(program: &str, words: &[&str]) -> String {
+        let output = Command::new(program).args(words).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+    }
+
+    #[test]
+    fn sizes_are_printed_as_numfmt_prints_them() {
+        let mut numbers: Vec<i64> = vec![0, 1, 999, 1000, 1023, 1024, 1025, 10_188, 10_189, 10_240, 10_241, 1_048_575];
+        numbers.extend([1_048_576, 1_073_741_824, 1_610_612_736, 1 << 50, (1 << 60) + 1, i64::MAX, -1536]);
+        let words: Vec<String> = numbers.iter().map(ToString::to_string).collect();
+        let all: Vec<&str> = ["--to=iec", "--"].into_iter().chain(words.iter().map(String::as_str)).collect();
+        let wanted = printed("numfmt", &all);
+        let ours: Vec<String> = numbers.iter().map(|number| human_size(*number as f64)).collect();
+        assert_eq!(ours, wanted.lines().collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_size_is_read_in_the_units_of_1024_and_of_1000() {
+        for (text, bytes) in [
+            ("0", 0),
+            ("100", 100),
+            ("100B", 100),
+            ("1.5G", 1_610_612_736),
+            ("1.5 GiB", 1_610_612_736),
+            ("1.5GB", 1_500_000_000),
+            ("512m", 536_870_912),
+            ("12.3kB", 12_300),
+            (" 7.66GiB ", 8_224_862_372),
+            ("2T", 2_199_023_255_552),
+        ] {
+            assert_eq!(parse_size(text).unwrap(), bytes, "{text}");
+        }
+        for text in ["", "G", "-1G", "1.5X", "1GG", "1.2.3G", "1 2", "99999999E", "1Gb/s", "1e3"] {
+            assert!(parse_size(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn base64_goes_both_ways_as_base64_does() {
+        for text in ["", "f", "fo", "foo", "foobar", "a\nb\u{e9}", &"long line ".repeat(40)] {
+            let coded = super::super::http::base64(text.as_bytes());
+            assert_eq!(from_base64(&coded).unwrap(), text.as_bytes(), "{coded}");
+            assert_eq!(from_base64(coded.trim_end_matches('=')).unwrap(), text.as_bytes(), "{coded}");
+            let lines: String = coded.as_bytes().chunks(76).map(|line| format!("{}\n", String::from_utf8_lossy(line))).collect();
+            assert_eq!(from_base64(&lines).unwrap(), text.as_bytes());
+        }
+        assert_eq!(from_base64("_-8").unwrap(), [0xff, 0xef]);
+        for text in ["a", "aGk*", "aGk==", "====", "aG=k"] {
+            assert!(from_base64(text).is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn random_numbers_reach_both_ends_and_no_further() {
+        let mut seen: Vec<u64> = (0..400).map(|_| below(6).unwrap()).collect();
+        seen.sort_unstable();
+        seen.dedup();
+        assert_eq!(seen, [0, 1, 2, 3, 4, 5]);
+    }
+}

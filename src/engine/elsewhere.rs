@@ -1,0 +1,274 @@
+//! What bash and other languages call a thing, and what it is called here.
+
+/// Lines that take the place of a word.
+const LINES: &[(&str, &str)] = &[
+    ("awk", "x.field(2)"),
+    ("case", "switch x { \"a\" => ..., _ => ... }"),
+    ("cat", "file::read(path)"),
+    ("cd", "cmd(`...`).dir(path)"),
+    ("chgrp", "file::chown(path, \":group\")"),
+    ("chmod", "file::mode(path, \"0644\")"),
+    ("chown", "file::chown(path, \"user:group\")"),
+    ("cp", "file::copy(from, to)"),
+    ("curl", "http::get(url)"),
+    ("date", "now().format(\"%F\")"),
+    ("declare", "let name = value;"),
+    ("defer", "defer(|| ...);"),
+    ("each", "for x in list { ... }"),
+    ("echo", "print(\"...\");"),
+    ("elif", "else if x { ... }"),
+    ("exec", "cmd(`...`).run();"),
+    ("exit", "exit(1);"),
+    ("export", "let name = value;"),
+    ("foreach", "for x in list { ... }"),
+    ("function", "fn name(arguments) { ... }"),
+    ("getopts", "flag(\"q\")`, `opt(\"f\", \"default\")"),
+    ("hostname", "$(`hostname`)"),
+    ("input", "ask(\"...\")"),
+    ("length", "x.len()`, of lines `x.count()"),
+    ("ln", "file::link(target, path)"),
+    ("local", "let name = value;"),
+    ("lower", "x.to_lower()"),
+    ("lowercase", "x.to_lower()"),
+    ("ls", "glob(\"*\")"),
+    ("mktemp", "file::temp_dir()"),
+    ("mv", "file::rename(from, to)"),
+    ("print", "print(\"...\");"),
+    ("printf", "print(\"...\");"),
+    ("println", "print(\"...\");"),
+    ("pwd", "$(`pwd`)"),
+    ("rand", "random(1, 6)"),
+    ("read", "ask(\"...\")`, for the lines of stdin `file::lines(\"/dev/stdin\")"),
+    ("readonly", "const NAME = value;"),
+    ("rm", "file::remove(path)"),
+    ("rmdir", "file::remove(path)"),
+    ("sed", "x.sub(\"pattern\", \"text\")"),
+    ("seq", "range(1, 4)"),
+    ("shift", "args.skip(1)"),
+    ("size", "x.len()`, of lines `x.count()"),
+    ("sleep", "sleep(\"1s\");"),
+    ("slice", "x.extract(from, count)"),
+    ("source", "import \"lib\" as lib;"),
+    ("stat", "file::size(path)`, `file::modified(path)`, `file::mode(path)`, `file::owner(path)"),
+    ("strip", "x.trim()"),
+    ("substr", "x.sub_string(from, count)"),
+    ("substring", "x.sub_string(from, count)"),
+    ("system", "cmd(`...`).run();"),
+    ("tac", "x.reversed()"),
+    ("test", "file::exists(path)"),
+    ("touch", "file::append(path, \"\")"),
+    ("tr", "x.replace(\"from\", \"to\")"),
+    ("trap", "defer(|| ...);"),
+    ("uniq", "x.unique()"),
+    ("unset", "name = ();"),
+    ("upper", "x.to_upper()"),
+    ("uppercase", "x.to_upper()"),
+    ("wc", "x.count()"),
+    ("wget", "http::get(url)"),
+    ("whoami", "$(`whoami`)"),
+    ("words", "x.split()"),
+];
+
+/// Functions by the names that they have elsewhere.
+const NAMES: &[(&str, &str)] = &[
+    ("move mv ren", "file::rename"),
+    ("delete del unlink rm rmdir", "file::remove file::remove_all"),
+    ("rm -rf|rm -r|rm -fr|rmtree|removedirs|remove_dir|remove_dir_all|delete_all", "file::remove_all"),
+    ("chmod permissions umask set_mode", "file::mode"),
+    ("chown chgrp set_owner", "file::chown"),
+    ("symlink ln ln_s readlink hardlink", "file::link file::real_path"),
+    ("mtime ctime age last_modified", "file::modified"),
+    ("stat", "file::size file::modified file::mode file::owner"),
+    ("is_directory isdir dir_exists", "file::is_dir"),
+    ("isfile file_exists", "file::is_file file::exists"),
+    ("makedirs mkdir_p create_dir", "file::mkdir"),
+    ("mkdir -p", "file::mkdir"),
+    ("realpath absolute canonicalize", "file::real_path"),
+    ("cp copyfile copy_file", "file::copy"),
+    ("read_file slurp open cat", "file::read file::lines"),
+    ("write_file tee echo_to_file", "file::write file::append"),
+    ("append_file", "file::append"),
+    ("tmpdir tempfile mktemp tmp temp", "file::temp_dir"),
+    ("listdir ls readdir list_dir", "glob file::glob file::find"),
+    ("walk rglob os.walk", "file::find"),
+    ("checksum sha256sum hash digest", "file::sha256"),
+    ("urlencode quote encodeuricomponent encode_uri uri_escape percent_encode", "url_encode"),
+    ("urldecode unquote decodeuricomponent", "url_decode"),
+    ("base64 b64encode btoa", "base64_encode base64_decode"),
+    ("b64decode atob", "base64_decode"),
+    ("rand shuf randint $RANDOM", "random"),
+    ("password token pwgen uuid uuidgen", "random_text"),
+    ("human_size humanize filesize numfmt format_bytes bytes_to_human", "human parse_size"),
+    ("parse_bytes", "parse_size"),
+    ("whereis type command_v command_exists has_command", "which"),
+    ("prompt confirm input readline read", "ask"),
+    ("total reduce_sum", "array.sum"),
+    ("maximum largest", "array.max"),
+    ("minimum smallest", "array.min"),
+    ("strftime format_time format_date", "time.format"),
+    ("strptime parse_time parse_date mktime", "time"),
+    ("timestamp unix_time unixtime", "now"),
+    ("getenv environ", "env"),
+    ("argv getopt getopts optparse argparse", "flag opt"),
+    ("fetch wget curl request", "http::get http::post http::post_form"),
+    ("form urlencoded multipart", "http::post_form"),
+    ("upload put patch", "http::post"),
+    ("docker_exec", "docker::exec"),
+    ("log_lines container_logs", "docker::logs"),
+    ("ps containers container", "docker::ps docker::ps_all"),
+    ("volume", "docker::volumes"),
+    ("error fail abort throw", "die"),
+    ("atexit cleanup finally", "defer"),
+    ("mutex flock", "lock"),
+];
+
+/// Answers where no function is the answer.
+const TOPICS: &[(&str, &str)] = &[
+    (
+        "cmd|cmd()|cmd(...)|command|system|subprocess|popen|run a command|exec",
+        "cmd(`program arguments`) is a command as a value. Nothing runs until a method says so:
+  cmd(`nginx -s reload`).run();               changes something; only printed under --dry-run
+  let text = cmd(`id -un`).read();            its output; $(`id -un`) is short for this
+  for line in cmd(`df`).lines() { ... }       its lines
+  if cmd(`grep -q x f`).ok() { ... }          whether it succeeded
+  let n = cmd(`grep -q x f`).code();          its exit status
+Words are split at spaces; quotes and `|` mean what they mean in bash. ${value} is one argument, whatever
+is in it; an array is one argument per element; \"text ${value}\" is one argument with the value in it.
+`> < & ; * ? ~ $` are refused with the way to write them. `moyai api command` lists all methods.",
+    ),
+    (
+        "$|$()|$(...)|$(`...`)|backtick|backticks|command substitution|substitution",
+        "$(`program arguments`) is the output of a command without the newlines at its end: bash's $(...). It is
+short for cmd(`...`).read(), fails when the command fails, and takes what only reads, also under --dry-run.
+  let user = $(`id -un`);
+  let last = $(`sort names | tail -n 1`);",
+    ),
+    (
+        "sh|sh()|sh(...)|bash line|shell|subshell|<(...)",
+        "sh(`a line of bash`) is a command that bash runs with `set -eu -o pipefail`: for redirections, loops and
+`$(...)` of bash. ${value} is data there too: a word of a command, a file after `>`, an element of a `for`.
+  sh(`zcat access.log.*.gz | sort -u > ${out}`).run();
+A pasted line is a raw string, in which nothing is filled in: sh(#\"for f in \"${A[@]}\"; do echo $f; done\"#).run();
+The methods are those of cmd(...): .run() .read() .lines() .ok() .code() and the others.",
+    ),
+    (
+        "pretend|lib/pretend|fake|mock|mocks|pretend::host",
+        "lib/pretend is a Docker host for the tests of scripts (`moyai test`), in NAME.test.rhai:
+  import \"lib/pretend\" as pretend;
+  fn test_it() {
+      let host = pretend::host([#{ name: \"blog\", image: \"site:1\", health: \"unhealthy\" }]);
+      let ran = try_script(\"monitor\", #{ answers: host });
+  }
+The fields of a container: address, created, exit_code, health, id, image, image_id, labels, mounts, name,
+networks, oom, size, started, state, status. `moyai eject lib/pretend` gives you the file.",
+    ),
+    (
+        "set|set -e|set -u|set -x|set -o|set -o pipefail|pipefail|set -eu|set -euo|set -euo pipefail|errexit|nounset|xtrace",
+        "There is nothing to set: a script ends at the first error, an unknown variable is found before it runs, and a
+pipe fails when one of its programs fails. `moyai run -x` prints each command; `.ok()`, `.code()`, `.try_run()`
+and `try { ... } catch (e) { ... }` go on after a failure.",
+    ),
+    (
+        "prune|docker prune|docker system prune|image prune|clean up images",
+        "There is no function for it; write the command:
+  cmd(`docker image prune --force --filter until=240h`).run();
+or choose: for v in docker::volumes().filter(|v| !v.used) { cmd(`docker volume rm -- ${v.name}`).run(); }",
+    ),
+    (
+        "compose|docker compose|docker-compose",
+        "There is no function for it; write the command:
+  cmd(`docker compose -f ${file} up -d`).run();
+  let up = $(`docker compose -f ${file} ps --services --status running`);
+docker::ps() has the labels com.docker.compose.project and com.docker.compose.service of each container.",
+    ),
+    (
+        "pipe|\\||2>&1|2>|>|>>|<|<<|<<<|redirect|redirection|heredoc|here document|here-document|/dev/null",
+        "cmd(`a | b`) is a pipe. `> file` is .to_file(path), `>> file` .append_to(path), `< file` .stdin(file::read(path)),
+`<<< text` .stdin(text), `2>&1` .both(), `> /dev/null` .quiet(). Text of several lines is in backticks.",
+    ),
+    (
+        "&&|\\|\\||and|or|if|test|[|[[",
+        "Two statements are `a && b`: the second runs only if the first succeeds. `a || b` is
+  if !cmd(`a`).ok() { cmd(`b`).run(); }
+Tests: file::exists(p) file::is_file(p) file::is_dir(p), x == \"\" for -z, x != \"\" for -n, n > 3 for -gt, text.matches(re) for =~.",
+    ),
+    (
+        "&|nohup|background|disown|wait|jobs|bg",
+        "  let job = cmd(`program`).start();   in the background, until the script ends
+  job.wait();                         its result
+  cmd(`program`).daemon().run();      for a program that is to outlive the script",
+    ),
+    (
+        "glob pattern|wildcard|*|**|?|globstar|nullglob",
+        "for path in glob(\"logs/*.log\") { ... }; for a directory in a variable glob(dir, \"*.log\"). No match is an empty list.
+`moyai api glob` and `moyai api file::find` say more.",
+    ),
+    (
+        "escape|escapes|\\n|\\t|newline|tab",
+        "\"...\" has escapes: \\n \\t \\\" \\\\ \\x41 \\u00e9, and no values. `...` has values, ${x}, and several lines, and no escapes:
+bash and JavaScript disagree about `\\n` there, so `moyai check` refuses it. Write \"a\\tb\", or `a${\"\\t\"}b`, or the newline itself.
+Commands in backticks and regular expressions are exact: a backslash there is a backslash. #\"...\"# is exact too.",
+    ),
+];
+
+fn has(words: &str, word: &str) -> bool {
+    if words.contains('|') {
+        // `\|` is the pipe itself.
+        let words = words.replace("\\|", "\u{1}");
+        return words.split('|').any(|known| known.replace('\u{1}', "|") == word);
+    }
+    words.split(' ').any(|known| known.eq_ignore_ascii_case(word))
+}
+
+/// The hint for a word that is right elsewhere.
+pub fn instead(word: &str) -> Option<String> {
+    match word {
+        "set" => Some("an error ends a script without it; `moyai run -x` shows each command".to_owned()),
+        _ => {
+            let (_, ours) = LINES.iter().find(|(theirs, _)| *theirs == word)?;
+            Some(if ours.contains('`') && !ours.contains("`,") { format!("write {ours}") } else { format!("write `{ours}`") })
+        }
+    }
+}
+
+/// The functions that do what a word of another language does.
+pub fn functions(word: &str) -> Vec<&'static str> {
+    NAMES.iter().filter(|(words, _)| has(words, word)).flat_map(|(_, names)| names.split(' ')).collect()
+}
+
+/// The answer to a word that is about more than one function.
+pub fn topic(word: &str) -> Option<&'static str> {
+    TOPICS.iter().find(|(words, _)| has(words, word)).map(|(_, text)| *text)
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// Every name that a hint sends people to, for a test that has the functions.
+    pub fn targets() -> Vec<&'static str> {
+        NAMES.iter().flat_map(|(_, names)| names.split(' ')).collect()
+    }
+
+    #[test]
+    fn a_word_is_found_whatever_separates_the_words_of_its_row() {
+        assert_eq!(functions("move"), ["file::rename"]);
+        assert_eq!(functions("rm -rf"), ["file::remove_all"]);
+        assert_eq!(functions("rm"), ["file::remove", "file::remove_all"]);
+        assert!(topic("|").unwrap().contains("pipe") && topic("||").unwrap().contains("ok()"));
+        assert!(topic("set -o pipefail").is_some() && topic("sh").is_some() && topic("$").is_some() && topic("-rf").is_none());
+    }
+
+    #[test]
+    fn every_function_that_a_word_points_to_exists() {
+        let run = crate::run::Run::new(crate::run::Options::default()).unwrap();
+        let all = crate::cli::api::functions(&run);
+        for name in targets() {
+            let bare = name.rsplit(['.', ':']).next().unwrap_or_default();
+            let known = |function: &crate::cli::api::Function| {
+                function.name == name || (name.contains('.') && function.name.ends_with(&format!(".{bare}")))
+            };
+            assert!(all.iter().any(known), "{name}");
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! What the check knows of a value before the script runs.
+
+use super::literal::Kind;
+use super::walk::{Walk, chain};
+use rhai::{AST, ASTFlags, ASTNode, Expr, FnCallExpr, Module, Stmt};
+use std::collections::BTreeSet;
+
+/// The kind of a value.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Known {
+    #[default]
+    Nothing,
+    Text,
+    /// Text that a program printed.
+    Output,
+    Whole,
+    Fraction,
+    Truth,
+    Time,
+    List,
+    Lines,
+    Map,
+    Command,
+}
+
+/// What is known of a variable.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Holds {
+    pub(super) constant: bool,
+    pub(super) known: Known,
+    /// Its text, where the script has it as a constant and never changes it.
+    pub(super) text: Option<String>,
+}
+
+/// What the functions and methods of these names return. A test compares this with the functions themselves.
+pub(super) const RETURNS: &[(Known, &str)] = &[
+    (
+        Known::Text,
+        "basename dirname format html join outside repeat replace sub_string to_json to_lower to_string to_upper trim \
+         url_decode url_encode visible",
+    ),
+    (Known::Whole, "count index_of len modified size to_int"),
+    (Known::Fraction, "to_float"),
+    (
+        Known::Truth,
+        "contains ends_with exists flag is_dir is_empty is_file is_in matches ok starts_with",
+    ),
+    (Known::Time, "ago now plus time"),
+    (Known::List, "count_each fields filter find_all glob keys map reversed sorted split to_array to_chars top values"),
+    (Known::Lines, "grep grep_v lines"),
+];
+
+impl Known {
+    pub(super) fn is_text(self) -> bool {
+        matches!(self, Self::Text | Self::Output)
+    }
+
+    pub(super) fn is_number(self) -> bool {
+        matches!(self, Self::Whole | Self::Fraction)
+    }
+
+    /// As a sentence names it.
+    pub(super) fn noun(self) -> &'static str {
+        match self {
+            Self::Nothing => "a value",
+            Self::Text => "text",
+            Self::Output => "the text that a program printed",
+            Self::Whole | Self::Fraction => "a number",
+            Self::Truth => "true or false",
+            Self::Time => "a time",
+            Self::List => "a list",
+            Self::Lines => "lines",
+            Self::Map => "a map",
+            Self::Command => "a command that was not run",
+        }
+    }
+}
+
+/// The expression of `${...}`, which is a block of its own.
+pub(super) fn inner(expr: &Expr) -> &Expr {
+    match expr {
+        Expr::Stmt(block) => match block.statements() {
+            [Stmt::Expr(only)] => inner(only),
+            _ => expr,
+        },
+        other => other,
+    }
+}
+
+fn returned(name: &str) -> Known {
+    let has = |(_, names): &&(Known, &str)| names.split_whitespace().any(|known| known == name);
+    RETURNS.iter().find(has).map_or(Known::Nothing, |(known, _)| *known)
+}
+
+/// The variables of a file that are given a new value somewhere: what they begin with says nothing.
+pub(super) fn assigned(ast: &AST) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    ast.walk(&mut |path| {
+        if let Some(ASTNode::Stmt(Stmt::Assignment(assignment))) = path.last()
+            && let Expr::Variable(name, ..) = &assignment.1.lhs
+        {
+            names.insert(name.1.to_string());
+        }
+        true
+    });
+    names
+}
+
+impl Walk<'_> {
+    /// What is known of a value.
+    pub(super) fn known(&self, expr: &Expr) -> Known {
+        match inner(expr) {
+            expr if self.is_command(expr) => Known::Command,
+            Expr::StringConstant(..) | Expr::InterpolatedString(..) => Known::Text,
+            Expr::IntegerConstant(..) => Known::Whole,
+            Expr::FloatConstant(..) => Known::Fraction,
+            Expr::BoolConstant(..) | Expr::And(..) | Expr::Or(..) => Known::Truth,
+            Expr::Array(..) => Known::List,
+            Expr::Map(..) => Known::Map,
+            Expr::Custom(custom, _) if Kind::of(&custom.tokens[0]) == Some(Kind::Read) => Known::Output,
+            Expr::Variable(name, ..) if name.2.is_empty() && name.1 == "args" && self.holds("args").is_none() => Known::List,
+            Expr::Variable(name, ..) if name.2.is_empty() => self.holds(&name.1).map_or(Known::Nothing, |holds| holds.known),
+            Expr::FnCall(call, _) if call.is_operator_call() => self.sum(call),
+            Expr::FnCall(call, _) => self.result(call),
+            // The words that a script was called with.
+            Expr::Index(parts, ..) => match &parts.lhs {
+                // The rest of a chain is in `rhs`: `args[0].to_int()` is no text.
+                _ if matches!(parts.rhs, Expr::Dot(..) | Expr::Index(..)) => self.end(inner(expr)),
+                Expr::Variable(name, ..)
+                    if name.1 == "args" && name.2.is_empty() && self.holds("args").is_none() =>
+                {
+                    Known::Text
+                }
+                _ => self.end(inner(expr)),
+            },
+            Expr::Dot(..) => self.end(inner(expr)),
+            _ => Known::Nothing,
+        }
+    }
+
+    /// The variable of a name.
+    pub(super) fn holds(&self, name: &str) -> Option<&Holds> {
+        self.sight.variables.iter().rev().find(|(known, _)| known == name).map(|(_, holds)| holds)
+    }
+
+    /// The text of a constant, or of a variable that holds one.
+    pub(super) fn constant_text<'e>(&'e self, expr: &'e Expr) -> Option<&'e str> {
+        match inner(expr) {
+            Expr::StringConstant(text, _) => Some(text),
+            Expr::Variable(name, ..) if name.2.is_empty() => self.holds(&name.1)?.text.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// What an operator gives.
+    fn sum(&self, call: &FnCallExpr) -> Known {
+        let kinds: Vec<Known> = call.args.iter().map(|arg| self.known(arg)).collect();
+        match (call.name.as_str(), kinds.as_slice()) {
+            ("==" | "!=" | "<" | "<=" | ">" | ">=" | "!", _) => Known::Truth,
+            ("+", [one, other]) if one.is_text() || other.is_text() => Known::Text,
+            ("-", [Known::Time, Known::Time]) => Known::Whole,
+            ("+" | "-" | "*" | "/" | "%", [one, other]) if one.is_number() && other.is_number() => {
+                if [one, other].contains(&&Known::Fraction) { Known::Fraction } else { Known::Whole }
+            }
+            ("-" | "+", [one]) if one.is_number() => *one,
+            _ => Known::Nothing,
+        }
+    }
+
+    /// What a call gives.
+    fn result(&self, call: &FnCallExpr) -> Known {
+        let name = call.name.as_str();
+        if call.namespace.is_empty() {
+            match (name, &call.args[..]) {
+                _ if self.functions.contains_key(name) => {}
+                ("env" | "secret", [_]) => return Known::Text,
+                // A default that is a number makes a number of the option.
+                ("env" | "opt", [_, default]) if self.known(default).is_text() => return Known::Text,
+                ("opt", [_, default]) if self.known(default).is_number() => return self.known(default),
+                _ => {}
+            }
+            return if self.functions.contains_key(name) || self.fields.contains(name) { Known::Nothing } else { returned(name) };
+        }
+        match call.namespace.path.first().map(|space| space.name.as_str()) {
+            Some("file") if name == "read" || name == "mode" => Known::Text,
+            Some("file") => returned(name),
+            Some("http") if ["get", "post"].contains(&name) => Known::Map,
+            _ => Known::Nothing,
+        }
+    }
+
+    /// What the last link of a chain gives.
+    fn end(&self, expr: &Expr) -> Known {
+        let Some((root, links)) = chain(expr) else { return Known::Nothing };
+        match links.as_slice() {
+            [.., (false, Expr::MethodCall(call, _))] => {
+                let command = self.is_command(root);
+                match call.name.as_str() {
+                    "read" if command => Known::Output,
+                    "code" if command => Known::Whole,
+                    "run" | "try_run" | "output" if command => Known::Map,
+                    "lines" => Known::Lines,
+                    // Of lines it gives lines; of one text, a text.
+                    "field" | "cut" | "sub" | "trimmed" if links.len() == 1 && self.known(root).is_text() => self.known(root),
+                    _ => self.result(call),
+                }
+            }
+            [(false, Expr::Property(property, _))] if self.known(root) == Known::Time => match property.2.as_str() {
+                "weekday" | "month_name" => Known::Text,
+                _ => Known::Whole,
+            },
+            _ => Known::Nothing,
+        }
+    }
+
+    /// What a function of this file returns on some way that is surely neither true nor false.
+    pub(super) fn returns_no_truth(&self, call: &FnCallExpr) -> Option<Known> {
+        let ast = self.program.files[self.file].ast.as_ref()?;
+        let def = ast.shared_lib().get_script_fn(call.name.as_str(), call.args.len())?;
+        let mut found = None;
+        let mut look = |expr: &Expr| {
+            let known = match expr {
+                Expr::IntegerConstant(..) | Expr::FloatConstant(..) => Known::Whole,
+                Expr::StringConstant(..) | Expr::InterpolatedString(..) => Known::Text,
+                _ => return,
+            };
+            found.get_or_insert(known);
+        };
+        let statements = super::walk::statements(def);
+        if let Some(Stmt::Expr(last)) = statements.last() {
+            look(last);
+        }
+        AST::new(statements, Module::new()).walk(&mut |path| {
+            if let Some(ASTNode::Stmt(Stmt::Return(Some(expr), flags, _))) = path.last()
+                && !flags.contains(ASTFlags::BREAK)
+            {
+                look(expr);
+            }
+            true
+        });
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_functions_are_said_to_return_is_what_they_return() {
+        let run = crate::run::Run::new(crate::run::Options::default()).unwrap();
+        let all = crate::cli::api::functions(&run);
+        let mut seen = 0;
+        for (known, names) in RETURNS {
+            let wanted = match known {
+                Known::Text => "string",
+                Known::Whole | Known::Fraction => "number",
+                Known::Truth => "bool",
+                Known::Time => "time",
+                Known::List => "array",
+                _ => "lines",
+            };
+            for name in names.split_whitespace() {
+                // Fields and Rhai's own functions are not in the list.
+                let ours = all.iter().filter(|function| {
+                    function.arguments.is_some() && function.name.rsplit([':', '.']).next() == Some(name)
+                });
+                for function in ours {
+                    seen += 1;
+                    assert_eq!(function.gives, wanted, "{}", function.name);
+                }
+            }
+        }
+        assert!(seen >= 40, "{seen}");
+    }
+}

@@ -1,0 +1,459 @@
+//! Slips that a constant in the script gives away: patterns in paths, wrong formats and times, results that
+//! nobody uses, escapes in backticks.
+
+use super::known::{Known, inner};
+use super::literal::Parts;
+use super::walk::{Walk, chain, start};
+use super::words::{Piece, Word};
+use crate::api::time::{Time, dated};
+use crate::run::Error;
+use crate::schedule::crontab::Expression;
+use crate::schedule::zone::Zone;
+use crate::schedule::{duration, moment, shifted};
+use rhai::{Expr, FnCallExpr, Position};
+
+/// Functions and methods whose only use is what they return.
+const PURE: &str = "basename contains count count_each cut dirname ends_with exists extract field fields find find_all \
+                    first format glob grep grep_v head html index_of is_dir is_empty is_file join keys last len \
+                    lines matches max min outside repeat replace reversed skip sorted split starts_with sub \
+                    sub_string sum tail to_array to_chars to_json to_lower to_string to_upper top trim trimmed unique \
+                    url_decode url_encode values visible";
+
+/// The places of arguments that are regular expressions or JSON: there a backslash is meant.
+const EXACT: &[(&str, usize)] =
+    &[("find", 0), ("find_all", 0), ("grep", 0), ("grep_v", 0), ("matches", 0), ("parse_json", 0), ("regex", 0), ("sub", 0)];
+
+/// The fields of a time that are numbers, with their least and greatest value.
+const RANGES: &[(&str, i64, i64)] = &[("month", 1, 12), ("day", 1, 31), ("hour", 0, 23), ("minute", 0, 59), ("second", 0, 60)];
+const WEEKDAYS: &[&str] = &["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+const MONTHS: &[&str] = &["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/// Those that start nothing before something reads their lines.
+const LAZY: &[&str] = &["cut", "field", "grep", "grep_v", "head", "lines", "skip", "sub", "tail", "trimmed", "unique"];
+/// Those that give a value of the kind that they were given.
+const ALIKE: &[&str] = &[
+    "repeat", "replace", "reversed", "sorted", "sub", "sub_string", "to_lower", "to_upper", "trim", "trimmed", "unique",
+];
+
+/// A statement without its `;`.
+fn statement(text: &str) -> &str {
+    let line = text.lines().next().unwrap_or_default();
+    let end = line.match_indices(';').map(|(at, _)| at).find(|at| line[..*at].matches('"').count() % 2 == 0);
+    line[..end.unwrap_or(line.len())].trim_end_matches(['}', ' '])
+}
+
+fn is_pure(name: &str) -> bool {
+    PURE.split_whitespace().any(|known| known == name)
+}
+
+impl Walk<'_> {
+    fn is_own(&self, name: &str) -> bool {
+        self.functions.contains_key(name) || self.fields.contains(name)
+    }
+
+    /// An expression as a statement: its value is lost.
+    pub(super) fn lost(&mut self, expr: &Expr) {
+        if self.trying > 0 || self.last {
+            return;
+        }
+        match expr {
+            Expr::Dot(..) => {
+                let Some((root, links)) = chain(expr) else { return };
+                let Some((false, Expr::MethodCall(call, _))) = links.last() else { return };
+                let name = call.name.as_str();
+                if !is_pure(name) || self.is_own(name) {
+                    return;
+                }
+                let help = match root {
+                    root if self.is_command(root) && LAZY.contains(&name) => {
+                        "nothing reads its lines, so the command never runs: put `.run()` after it".to_owned()
+                    }
+                    Expr::Variable(variable, ..) if links.len() == 1 && ALIKE.contains(&name) => {
+                        let text = statement(&self.source.text[self.source.before(start(expr)).len()..]);
+                        format!("`{0}` stays as it is: write `{0} = {text};`", variable.1)
+                    }
+                    _ => "keep it: `let x = ...;`, or take the line out".to_owned(),
+                };
+                self.report(start(expr), format!("nothing uses the result of `.{name}(...)`"), help);
+            }
+            Expr::FnCall(call, at) => self.lost_call(call, *at),
+            Expr::Variable(name, _, at) if name.2.is_empty() && self.functions.contains_key(name.1.as_str()) && self.holds(&name.1).is_none() => {
+                self.report(*at, format!("`{}` is a function, and is not called here", name.1), format!("write `{}();`", name.1));
+            }
+            _ => {}
+        }
+    }
+
+    /// A call as a statement.
+    pub(super) fn lost_call(&mut self, call: &FnCallExpr, at: Position) {
+        if self.trying > 0 || self.last {
+            return;
+        }
+        let name = call.name.as_str();
+        if call.is_operator_call() {
+            let at = call.args.first().map_or(at, start);
+            match name {
+                "==" => self.report(at, "nothing uses this comparison", "`=` sets a variable: `x = 1;`"),
+                "!=" | "<" | "<=" | ">" | ">=" | "+" | "-" | "*" | "/" | "%" | "**" | "!" => {
+                    self.report(at, format!("nothing uses the result of `{name}`"), "keep it: `let x = ...;`");
+                }
+                _ => {}
+            }
+            return;
+        }
+        let space = call.namespace.path.first().map(|space| space.name.as_str());
+        let ours = space == Some("file") || (space.is_none() && !self.is_own(name) && ["glob", "now"].contains(&name));
+        if ours && (is_pure(name) || name == "now") {
+            let shown = space.map_or_else(|| name.to_owned(), |space| format!("{space}::{name}"));
+            self.report(at, format!("nothing uses the result of `{shown}(...)`"), "keep it: `let x = ...;`, or take the line out");
+        }
+    }
+
+    /// The arguments of a call or method: paths, formats, times.
+    pub(super) fn constants(&mut self, space: Option<&str>, call: &FnCallExpr, receiver: Known) {
+        let name = call.name.as_str();
+        match space {
+            Some("file") => {
+                let count = if ["rename", "copy", "link"].contains(&name) { 2 } else { 1 };
+                for arg in call.args.iter().take(count) {
+                    self.path(arg, name);
+                }
+                return;
+            }
+            Some(_) => return,
+            None if self.is_own(name) => return,
+            None => {}
+        }
+        if let ("contains", [Expr::Array(list, _), field]) = (name, &call.args[..]) {
+            // `now().weekday in ["Sat", "Sun"]`
+            list.iter().for_each(|value| self.never("==", field, value));
+        }
+        let arg = |place: usize| call.args.get(place);
+        let text = |place: usize| Some((arg(place)?.start_position(), self.constant_text(arg(place)?)?.to_owned()));
+        let now = chrono::Local::now();
+        let line = |text: &str| match moment(text) {
+            Ok(_) => Ok(()),
+            Err(_) => Expression::parse(text, &Zone::Host).map(|_| ()).map_err(|fault| fault.error(text)),
+        };
+        let wrong: Option<(Position, Error)> = match (name, call.args.len()) {
+            ("glob" | "to_file" | "append_to" | "dir", 1 | 2) => {
+                let path = &call.args[0];
+                self.path(path, name);
+                return;
+            }
+            ("format", 1) => {
+                let Some((at, codes)) = text(0) else { return };
+                return self.format(at, &codes, receiver);
+            }
+            ("sleep" | "timeout", 1) => text(0).and_then(|(at, text)| Some((at, duration(&text).err()?))),
+            ("retry", 2) => text(1).and_then(|(at, text)| Some((at, duration(&text).err()?))),
+            ("ago" | "plus", 1) => text(0).and_then(|(at, text)| Some((at, shifted(now, &text, true).err()?))),
+            ("time", 1) => text(0).and_then(|(at, text)| Some((at, moment(&text).err()?))),
+            ("is_in", 2) => text(0)
+                .and_then(|(at, text)| Some((at, line(&text).err()?)))
+                .or_else(|| text(1).and_then(|(at, text)| Some((at, duration(&text).err()?)))),
+            _ => None,
+        };
+        if let Some((at, error)) = wrong {
+            self.report(at, error.message, error.help.unwrap_or_default());
+        }
+    }
+
+    /// `text.trim` without brackets: no value but a map has fields of its own.
+    pub(super) fn uncalled(&mut self, name: &str, at: Position, receiver: Known) {
+        let field = self.fields.contains(name) || self.table.counts("", &format!("get${name}")).is_some();
+        let plain = receiver.is_text() || receiver.is_number() || matches!(receiver, Known::List | Known::Lines | Known::Time | Known::Command);
+        if plain && !field && self.table.counts("", name).is_some() {
+            self.report(at, format!("`.{name}` is a function, and is not called here"), format!("write `.{name}()`"));
+        }
+    }
+
+    /// A path: nothing expands it.
+    fn path(&mut self, path: &Expr, function: &str) {
+        let (constant, first) = match path {
+            Expr::InterpolatedString(parts, _) => (None, match parts.first() { Some(Expr::StringConstant(text, _)) => text.to_string(), _ => String::new() }),
+            Expr::FnCall(call, _) if call.is_operator_call() && call.name == "+" => match call.args.first() {
+                Some(Expr::StringConstant(text, _)) => (None, text.to_string()),
+                _ => return,
+            },
+            other => match self.constant_text(other) {
+                Some(text) => (Some(text.to_owned()), text.to_owned()),
+                None => return,
+            },
+        };
+        let at = path.start_position();
+        let glob = function == "glob";
+        let shown = match function {
+            "glob" => "glob(...)".to_owned(),
+            "to_file" | "append_to" | "dir" => format!(".{function}(...)"),
+            name => format!("file::{name}(...)"),
+        };
+        if let Some(rest) = first.strip_prefix('~').filter(|rest| rest.is_empty() || rest.contains('/') || constant.is_some()) {
+            let help = match rest {
+                rest if constant.is_some() && (rest.is_empty() || rest.starts_with('/')) => {
+                    format!("write `env(\"HOME\"){}`", if rest.is_empty() { String::new() } else { format!(" + \"{rest}\"") })
+                }
+                _ => "write `${env(\"HOME\")}/...` in backticks".to_owned(),
+            };
+            return self.report(at, format!("`~` means nothing to `{shown}`: it is a name"), help);
+        }
+        let texts: Vec<String> = match path {
+            Expr::InterpolatedString(parts, _) => {
+                parts.iter().filter_map(|part| if let Expr::StringConstant(text, _) = part { Some(text.to_string()) } else { None }).collect()
+            }
+            _ => vec![constant.clone().unwrap_or(first)],
+        };
+        if let Some((variable, name)) = texts.iter().flat_map(|text| super::traps::dollars(text)).find(|(_, name)| {
+            name.len() > 1 && name.chars().all(|char| char.is_ascii_uppercase() || char == '_') && !self.is_value(name)
+        }) {
+            let (message, help) = (format!("`{variable}` means nothing to `{shown}`: it is a name"), format!("write `${{env(\"{name}\")}}` in backticks"));
+            return self.report(at, message, help);
+        }
+        if glob || function == "join" {
+            return;
+        }
+        let pattern = constant.as_deref().map_or_else(|| "...".to_owned(), |text| text.to_owned());
+        let patterns = if ["write", "append", "mkdir"].contains(&function) { "*" } else { "*?" };
+        if let Some(char) = texts.iter().find_map(|text| text.chars().find(|char| patterns.contains(*char))) {
+            let help = match function {
+                "exists" | "is_file" | "is_dir" => format!("write `!glob(\"{pattern}\").is_empty()`"),
+                "to_file" | "append_to" | "dir" => "name one path".to_owned(),
+                "find" => "the directory comes first, the pattern after it".to_owned(),
+                name @ ("copy" | "rename" | "link" | "chown" | "append" | "write") => {
+                    format!("write `for path in glob(\"{pattern}\") {{ file::{name}(path, ...); }}`")
+                }
+                name => format!("write `for path in glob(\"{pattern}\") {{ file::{name}(path); }}`"),
+            };
+            self.report(at, format!("`{char}` means nothing to `{shown}`: it is part of a name"), help);
+        } else if let Some(text) = constant.filter(|text| text.split_once('{').is_some_and(|(_, rest)| rest.split_once('}').is_some_and(|(list, _)| list.contains(',')))) {
+            let (before, rest) = text.split_once('{').unwrap_or_default();
+            let (list, after) = rest.split_once('}').unwrap_or_default();
+            let names: Vec<String> = list.split(',').map(|part| format!("\"{part}\"")).collect();
+            let call = format!("`{before}${{x}}{after}`");
+            let help = format!("write `for x in [{}] {{ {}; }}` with the path {call} in it", names.join(", "), shown.replace("...", "path"));
+            self.report(at, format!("`{{{list}}}` means nothing to `{shown}`: it is part of a name"), help);
+        }
+    }
+
+    /// The codes of a time, or of values.
+    fn format(&mut self, at: Position, text: &str, receiver: Known) {
+        if receiver == Known::Time || (!text.contains('%') && dated(text).is_some()) {
+            if let Err(error) = Time(chrono::Local::now()).format(text) {
+                self.report(at, error.message, error.help.unwrap_or_default());
+            }
+        }
+    }
+
+    /// A field of a time that is compared with what it never is.
+    pub(super) fn never(&mut self, operator: &str, field: &Expr, value: &Expr) {
+        let Some((root, links)) = chain(field) else { return };
+        let Some((false, Expr::Property(property, _))) = links.last() else { return };
+        let name = property.2.as_str();
+        let known = if links.len() == 1 { self.known(root) } else { self.before_last(field) };
+        if known != Known::Time && (known != Known::Nothing || self.fields.contains(name)) {
+            return;
+        }
+        if let Some((_, least, most)) = RANGES.iter().find(|(field, ..)| *field == name)
+            && let Expr::IntegerConstant(value, at) = value
+        {
+            let never = match operator {
+                "==" | "!=" => value < least || value > most,
+                ">" => value >= most,
+                ">=" => value > most,
+                "<" => value <= least,
+                "<=" => value < least,
+                _ => false,
+            };
+            if never {
+                self.report(*at, format!("`{name}` is never {}{value}", if operator.len() == 2 && operator != ">=" && operator != "<=" { String::new() } else { format!("{operator} ") }), format!("it is {least} to {most}"));
+            }
+            return;
+        }
+        let names = match name {
+            "weekday" => WEEKDAYS,
+            "month_name" => MONTHS,
+            _ => return,
+        };
+        if let Expr::StringConstant(value, at) = value
+            && !names.contains(&value.as_str())
+        {
+            let near = names.iter().find(|known| value.to_lowercase().starts_with(&known.to_lowercase()));
+            let help = near.map_or_else(|| format!("it is one of {}", names.join(", ")), |near| format!("write `\"{near}\"`"));
+            self.report(*at, format!("`{name}` is never \"{value}\""), help);
+        }
+    }
+
+    /// What is known of the value before the last link of a chain: of `now().ago(...)` in `now().ago(...).hour`.
+    fn before_last(&self, expr: &Expr) -> Known {
+        chain(expr).map_or(Known::Nothing, |(_, links)| self.after(&links[..links.len() - 1]))
+    }
+
+    /// What is known of the value that these links give.
+    pub(super) fn after(&self, links: &[(bool, &Expr)]) -> Known {
+        match links.last() {
+            Some((false, Expr::MethodCall(call, _))) if ["ago", "plus"].contains(&call.name.as_str()) && !self.is_own(&call.name) => Known::Time,
+            _ => Known::Nothing,
+        }
+    }
+
+    /// A value that a program would take for an option, where the script has its text.
+    pub(super) fn dashes(&mut self, parts: &Parts<'_>, stages: &[Vec<Word>]) {
+        for words in stages {
+            for word in words {
+                if word.text() == Some("--") {
+                    break;
+                }
+                let begin = word.pieces.iter().find(|piece| !matches!(piece, Piece::Text(text) if text.is_empty()));
+                let Some(Piece::Hole(hole)) = begin else { continue };
+                let expr = parts.holes[*hole];
+                let Some(text) = self.constant_text(expr).filter(|text| text.starts_with('-')).map(str::to_owned) else { continue };
+                let help = "if it is meant as an option, write it as text or as an array, `${[value]}`; as data, after `--`";
+                self.report(start(expr), format!("the value `{text}` begins with `-` and would be taken for an option"), help);
+            }
+        }
+    }
+
+    /// The typed text of backticks that is no command, no regular expression and no JSON: bash and JavaScript
+    /// disagree about `\n` there, so neither reading is taken in silence. JSON and scripts have escapes of their own.
+    pub(super) fn escapes(&mut self, text: &Expr) {
+        let at = text.start_position();
+        if !self.source.text[self.source.before(at).len()..].starts_with('`') {
+            return;
+        }
+        let parts = match text {
+            Expr::InterpolatedString(parts, _) => &parts[..],
+            other => std::slice::from_ref(other),
+        };
+        let texts: Vec<&str> = parts.iter().filter_map(|part| if let Expr::StringConstant(text, _) = part { Some(text.as_str()) } else { None }).collect();
+        let (first, last) = (texts.first().map_or("", |text| text.trim_start()), texts.last().map_or("", |text| text.trim_end()));
+        let json = (first.starts_with('{') && last.ends_with('}')) || (first.starts_with('[') && last.ends_with(']'));
+        if json || first.starts_with("#!") {
+            return;
+        }
+        let Some(escape) = texts.iter().find_map(|text| escape(text)) else { return };
+        let quoted = if let ([text], false) = (texts.as_slice(), parts.len() > 1 || texts[0].contains('"') && !texts[0].contains("\\\"")) && !text.contains('\n') {
+            format!("`\"{}\"` in double quotes, or ", short(text))
+        } else {
+            String::new()
+        };
+        let help = match escape.as_str() {
+            "\\\"" | "\\'" => format!("write `{}` without the backslash", &escape[1..]),
+            _ => {
+                let written = if ["\\e", "\\033"].contains(&escape.as_str()) { "\\x1b" } else { &escape };
+                format!("write {quoted}`${{\"{written}\"}}` in the backticks; for a backslash that is meant `${{\"\\\\\"}}`")
+            }
+        };
+        let message = format!("`{escape}` in backticks is a backslash and `{}`, as in bash", &escape[1..]);
+        // Who has typed a newline in it knows how to.
+        if texts.iter().any(|text| text.contains('\n')) {
+            self.warn(at, message, help);
+        } else {
+            self.report(at, message, help);
+        }
+    }
+
+    /// An argument in which a backslash is meant.
+    pub(super) fn argument(&mut self, call: &FnCallExpr, place: usize, arg: &Expr) {
+        if EXACT.contains(&(call.name.as_str(), place)) {
+            self.exact(arg);
+        } else {
+            self.expr(arg);
+        }
+    }
+
+    /// A text that is taken as it is: only its values are looked at.
+    pub(super) fn exact(&mut self, text: &Expr) {
+        match text {
+            Expr::InterpolatedString(parts, _) => {
+                parts.iter().filter(|part| !matches!(part, Expr::StringConstant(..))).for_each(|part| self.expr(part));
+            }
+            Expr::StringConstant(_, at) => self.quoted(*at),
+            other => self.expr(other),
+        }
+    }
+
+    /// A value that is glued into a pattern of `glob`: brackets and stars in it would be patterns too.
+    pub(super) fn glued(&mut self, pattern: &Expr) {
+        let (root, rest) = match pattern {
+            Expr::InterpolatedString(parts, _) => {
+                let mut parts = parts.iter().filter(|part| !matches!(part, Expr::StringConstant(text, _) if text.is_empty()));
+                let Some(root) = parts.next() else { return };
+                (inner(root), parts.collect::<Vec<_>>())
+            }
+            Expr::FnCall(call, _) if call.is_operator_call() && call.name == "+" => match &call.args[..] {
+                [root, rest] => (root, vec![rest]),
+                _ => return,
+            },
+            _ => return,
+        };
+        let help = match (root, rest.as_slice()) {
+            (Expr::Variable(name, ..), [Expr::StringConstant(text, _)]) if name.2.is_empty() && text.starts_with('/') => {
+                format!("write `glob({}, \"{}\")`", name.1, text.trim_start_matches('/'))
+            }
+            (Expr::StringConstant(..), _) if rest.iter().all(|part| matches!(part, Expr::StringConstant(..))) => return,
+            _ => "give the directory apart from the pattern: `glob(dir, \"*.log\")`".to_owned(),
+        };
+        self.warn(pattern.start_position(), "a value in a pattern: `*`, `?` and `[` in it are taken for patterns too", help);
+    }
+
+    /// `used / total * 100` of whole numbers is 0 until it is 100.
+    pub(super) fn percent(&mut self, call: &FnCallExpr) {
+        let ("*", [one, other]) = (call.name.as_str(), &call.args[..]) else { return };
+        let hundred = |expr: &Expr| matches!(expr, Expr::IntegerConstant(100, _));
+        let quotient = |expr: &Expr| match expr {
+            Expr::FnCall(call, _) if call.is_operator_call() && call.name == "/" => Some(call.args.clone()),
+            _ => None,
+        };
+        let parts = if hundred(other) { quotient(one) } else { quotient(other).filter(|_| hundred(one)) };
+        let Some(parts) = parts else { return };
+        if parts.iter().any(|part| self.known(part) == Known::Fraction) {
+            return;
+        }
+        let at = call.args.first().map_or(Position::NONE, start);
+        self.warn(at, "the quotient of two whole numbers has no fraction: `7 / 8 * 100` is 0", "multiply first: `used * 100 / total`");
+    }
+
+    /// What is glued to text by `+`: `$(nproc) + 1` of 4 is 41.
+    pub(super) fn joined(&mut self, call: &FnCallExpr) {
+        let ([one, other], name) = (&call.args[..], call.name.as_str()) else { return };
+        let (left, right) = (self.known(one), self.known(other));
+        let mixed = (left.is_text() && right.is_number()) || (left.is_number() && right.is_text());
+        let output = left == Known::Output || right == Known::Output;
+        if mixed && ((name == "+" && output) || ["-", "*", "/", "%"].contains(&name)) {
+            let message = match name {
+                "+" => "this joins text and a number: `\"4\" + 1` is \"41\"".to_owned(),
+                _ => format!("there is no `{name}` of text and a number"),
+            };
+            self.report(start(one), message, "make a number of the text with `.to_int()`");
+        }
+    }
+
+}
+
+/// The first escape of a text that JavaScript would replace; two backslashes are a pair.
+fn escape(text: &str) -> Option<String> {
+    let mut rest = text;
+    while let Some(place) = rest.find('\\') {
+        let after = &rest[place + 1..];
+        let hex = |from: usize, count: usize| after.len() >= from + count && after.bytes().skip(from).take(count).all(|byte| byte.is_ascii_hexdigit());
+        let length = match after.chars().next() {
+            Some('n' | 't' | 'r' | '"' | '\'') => 1,
+            Some('e') if after[1..].starts_with('[') => 1,
+            Some('0') if after.starts_with("033") => 3,
+            Some('x') if hex(1, 2) => 3,
+            Some('u') if hex(1, 4) => 5,
+            _ => 0,
+        };
+        if length > 0 {
+            let found = &rest[place..place + 1 + length];
+            return Some(found.to_owned());
+        }
+        rest = after.char_indices().nth(1).map_or("", |(next, _)| &after[next..]);
+    }
+    None
+}
+
+/// A text that fits in a message.
+fn short(text: &str) -> String {
+    if text.chars().count() > 60 { "...".to_owned() } else { text.to_owned() }
+}

@@ -1,0 +1,121 @@
+//! The plan that a dry run prints: lines for a shell that leave the same state as the run.
+
+use super::{Result, Run, lock};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How a plan begins: pasted into a shell, it stops at the first error, as the script does.
+pub const HEADER: &str = "set -euo pipefail";
+
+/// What has been planned.
+#[derive(Debug, Default)]
+pub struct Plan {
+    begun: bool,
+    /// Sleep since the last line.
+    pause: Duration,
+    /// All sleep that was left out.
+    skipped: Duration,
+    /// Temporary directories that no line has named yet.
+    directories: Vec<PathBuf>,
+    jobs: usize,
+    /// The script has got the output of a planned command, which is empty.
+    has_output: bool,
+    /// The lines at the end, each with what it is for.
+    last: Vec<(String, String)>,
+}
+
+impl Run {
+    /// The gate of every act: under `--dry-run` prints the line that would do it and returns true.
+    ///
+    /// The line can be pasted into a shell; it may be several lines (a here-document).
+    pub fn planned(&self, line: impl FnOnce() -> String) -> bool {
+        if self.options.dry_run {
+            let line = line();
+            let mut plan = lock(&self.plan);
+            // A remark alone is not a script.
+            if !line.starts_with('#') && !std::mem::replace(&mut plan.begun, true) {
+                self.print(HEADER);
+            }
+            let pause = std::mem::take(&mut plan.pause);
+            if !pause.is_zero() {
+                self.print(&format!("sleep {}", pause.as_secs_f64()));
+            }
+            let named = |directory: &Path| line.contains(&*directory.to_string_lossy());
+            let (new, rest) = std::mem::take(&mut plan.directories).into_iter().partition(|path| named(path));
+            plan.directories = rest;
+            for path in Vec::<PathBuf>::from(new) {
+                let quoted = crate::process::quote(&path.to_string_lossy());
+                self.print(&format!("mkdir -m 0700 -- {quoted}"));
+                plan.last.push((String::new(), format!("rm -rf -- {quoted}")));
+            }
+            self.print(&line);
+        }
+        self.acted();
+        self.options.dry_run
+    }
+
+    /// Waits, or under a dry run adds the time to the plan and goes on: the clock of the script does too.
+    /// Before the first line of a plan it waits, since the script may wait for the host.
+    ///
+    /// # Errors
+    /// When the run is cancelled meanwhile.
+    pub fn pause(&self, time: Duration) -> Result<()> {
+        if !self.has_planned() || self.plays().is_some() {
+            return self.sleep(time);
+        }
+        let mut plan = lock(&self.plan);
+        plan.pause += time;
+        plan.skipped += time;
+        self.cancel.check()
+    }
+
+    /// How far a dry run is ahead of the clock.
+    pub(super) fn skipped(&self) -> Duration {
+        if self.options.dry_run { lock(&self.plan).skipped } else { Duration::ZERO }
+    }
+
+    /// A temporary directory of the script: the first line that names it gets one that makes it.
+    pub fn plan_directory(&self, path: PathBuf) {
+        if self.options.dry_run {
+            lock(&self.plan).directories.push(path);
+        }
+    }
+
+    /// The number of a planned background job, which ends with the script unless it is to stay.
+    pub fn next_job(&self, stays: bool) -> usize {
+        let mut plan = lock(&self.plan);
+        plan.jobs += 1;
+        let job = plan.jobs;
+        if !stays {
+            plan.last.push((job.to_string(), format!("kill \"$job{job}\" 2> /dev/null || :")));
+        }
+        job
+    }
+
+    /// The script gets the output of a planned command.
+    pub fn plan_output(&self) {
+        lock(&self.plan).has_output = true;
+    }
+
+    /// Whether a value of the script may be empty because a command was only planned.
+    pub fn has_planned_output(&self) -> bool {
+        self.options.dry_run && lock(&self.plan).has_output
+    }
+
+    /// The script waits for a planned background job, or ends it.
+    pub fn end_of_job(&self, job: usize, line: &str) {
+        let known = lock(&self.plan).last.iter().position(|(of, _)| *of == job.to_string());
+        if let Some(at) = known {
+            lock(&self.plan).last.remove(at);
+            self.planned(|| line.to_owned());
+        }
+    }
+
+    /// Ends the plan: what ends with the script.
+    pub fn end_plan(&self) {
+        let last = std::mem::take(&mut lock(&self.plan).last);
+        for (_, line) in last.iter().rev() {
+            self.print(line);
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! What `moyai check` finds: 100 scripts with a typical mistake each, of which it must name nearly all before
+//! the run, with a help; and scripts that are right in an unusual way, of which it must refuse none.
+//! `tests/checks/*.txt` says how they are written.
+
+use crate::common::{Gave, World};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+const WRONG: &str = include_str!("../checks/wrong.txt");
+const RIGHT: &str = include_str!("../checks/right.txt");
+
+/// How many of the wrong scripts must be found.
+const FOUND: usize = 90;
+
+/// The heads of a table and the scripts below them.
+fn scripts(text: &str) -> Vec<(String, String)> {
+    let mut scripts: Vec<(String, String)> = Vec::new();
+    for line in text.lines() {
+        if let Some(head) = line.strip_prefix("== ") {
+            scripts.push((head.to_owned(), String::new()));
+        } else if let Some((_, script)) = scripts.last_mut() {
+            script.push_str(line);
+            script.push('\n');
+        }
+    }
+    scripts
+}
+
+/// Checks a script as the file of this name.
+fn check(name: &str, text: &str) -> Gave {
+    let world = World::new();
+    world.script(name, text);
+    world.moyai(["check", name])
+}
+
+/// Calls `work` for each script, several at once; returns what it said, in the order of the scripts.
+fn each(scripts: &[(String, String)], work: impl Fn(&str, &str) -> Option<String> + Sync) -> Vec<String> {
+    let (next, said) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                loop {
+                    let at = next.fetch_add(1, Ordering::Relaxed);
+                    let Some((head, text)) = scripts.get(at) else { break };
+                    said.lock().unwrap().extend(work(head, text).map(|said| (at, said)));
+                }
+            });
+        }
+    });
+    let mut said = said.into_inner().unwrap();
+    said.sort();
+    said.into_iter().map(|(_, said)| said).collect()
+}
+
+#[test]
+fn nearly_every_typical_mistake_is_named_before_the_run_with_a_help() {
+    let scripts = scripts(WRONG);
+    assert_eq!(scripts.len(), 100);
+    let missed = each(&scripts, |head, text| {
+        let (name, words) = match head.split_once(' ') {
+            Some(("@rules", words)) => ("rules", words),
+            Some(("@config", words)) => ("config", words),
+            _ => ("test", head),
+        };
+        let gave = check(name, text);
+        let named = words.split('|').any(|word| gave.err.contains(word));
+        let why = match gave.code {
+            0 if gave.err.is_empty() => "not found",
+            0 => "only a warning",
+            _ if !gave.err.contains("help: ") => "no help",
+            _ if !named => "not named",
+            _ => return None,
+        };
+        Some(format!("{why}: {head}\n{text}{}", gave.err))
+    });
+    let found = scripts.len() - missed.len();
+    assert!(found >= FOUND, "{found} of {} found\n\n{}", scripts.len(), missed.join("\n"));
+}
+
+#[test]
+fn no_right_script_is_refused() {
+    let scripts = scripts(RIGHT);
+    assert!(scripts.len() >= 100, "{}", scripts.len());
+    let refused = each(&scripts, |head, text| {
+        let gave = check("test", text);
+        (gave.code != 0).then(|| format!("{head}\n{text}{}", gave.err))
+    });
+    assert!(refused.is_empty(), "{} of {} refused\n\n{}", refused.len(), scripts.len(), refused.join("\n"));
+}

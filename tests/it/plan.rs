@@ -1,0 +1,216 @@
+//! A plan that a dry run prints is a script that leaves the same state, and a dry run does not fail
+//! because nothing is done.
+
+use crate::common::{Gave, World, gave, read};
+use crate::web::Web;
+use std::process::Command;
+
+/// Everything in a world but moyai's own files, and what a plan that stopped has not renamed.
+fn state(world: &World) -> String {
+    let list = "find . -path ./scripts -prune -o -path ./state -prune -o -path ./bin -prune -o -name '*.moyai-new' -prune -o -printf '%p %y %m %U %l\\n' \
+                -type f -printf '%n ' -exec md5sum {} \\; | sort";
+    gave(&Command::new("bash").args(["-c", list]).current_dir(world.folder.path()).output().unwrap()).ok()
+}
+
+/// What bash makes of a plan.
+fn paste(world: &World, plan: &str) -> Gave {
+    gave(
+        &Command::new("bash")
+            .args(["-c", plan])
+            .current_dir(world.folder.path())
+            .env("PATH", world.search())
+            .output()
+            .unwrap(),
+    )
+}
+
+/// Runs a script in one world and pastes its plan in an equal one: both must be the same afterwards.
+fn is_what_runs(begin: &dyn Fn(&World), script: &str) -> String {
+    let (real, dry) = (World::new(), World::new());
+    [&real, &dry].into_iter().for_each(begin);
+    let before = state(&dry);
+    let plan = dry.run_with_bin(&["-n"], script);
+    assert_eq!(state(&dry), before, "the dry run changed something");
+    let (plan, ran) = (plan.ok(), real.run_with_bin(&[], script));
+    let pasted = paste(&dry, &plan);
+    assert_eq!(pasted.code == 0, ran.code == 0, "{plan}\n{pasted:?}\n{ran:?}");
+    assert_eq!(state(&dry), state(&real), "{plan}");
+    plan
+}
+
+#[test]
+fn a_pasted_plan_leaves_what_the_run_leaves() {
+    let begin = |world: &World| {
+        world.file("data/a", "b\na\n");
+        world.file("data/sub/c", "c\n");
+        world.file("old.txt", "old\n");
+        world.file("secret", "x");
+        std::os::unix::fs::symlink("old.txt", world.path("link")).unwrap();
+        std::fs::set_permissions(world.path("secret"), std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        world.program("bin/flaky", "#!/bin/sh\necho try >>tries\n[ \"$(wc -l <tries)\" -ge 3 ] && echo done\n");
+        world.program("bin/both", "#!/bin/sh\necho out; echo err >&2\n");
+        world.program("bin/three", "#!/bin/sh\nexit 3\n");
+    };
+    for script in [
+        "cmd(`sort data/a`).to_file(\"sorted\");",
+        "cmd(`sort data/a`).to_file(\"secret\");",
+        "cmd(`sort data/a`).to_file(\"link\");",
+        "cmd(`sort data/a`).to_file(\"new\", #{ mode: \"0640\" });",
+        "cmd(`sort data/a`).to_file(\"secret\", #{ mode: \"0644\" });",
+        "cmd(`sort data/a`).append_to(\"old.txt\"); cmd(`sort data/a`).append_to(\"new\");",
+        "cmd(`both`).both().to_file(\"log\");",
+        "cmd(`both | cat`).both().to_file(\"log\");",
+        "(cmd(`both`).both() | cmd(`sort`)).to_file(\"log\");",
+        "cmd(`both`).both().dir(\"data\").to_file(\"log\");",
+        "cmd(`both`).to_file(\"/dev/null\"); cmd(`touch x`).run();",
+        "cmd(`touch 'a b' \"it's\"`).dir(\"data\").run();",
+        "cmd(`cp -al data hard`).run(); cmd(`ln data/a name`).run();",
+        "cmd(`touch t`).timeout(\"20s\").run(); cmd(`printenv V`).env(\"V\", \"x y\").timeout(\"20s\").to_file(\"v\");",
+        "(cmd(`cat data/a`) | cmd(`sort`)).timeout(\"20s\").to_file(\"s\");",
+        "cmd(`flaky`).retry(4, 0).to_file(\"f\");",
+        "cmd(`three`).accept([0, 3]).run(); cmd(`touch x`).run();",
+        "cmd(`three`).try_run(); cmd(`touch x`).run();",
+        "cmd(`three`).run(); cmd(`touch x`).run();",
+        "cmd(`three`).accept([0, 1]).run(); cmd(`touch x`).run();",
+        "cmd(`three`).to_file(\"old.txt\");",
+        "cmd(`three`).to_file(\"new\");",
+        "cmd(`flaky`).retry(1, 0).run(); cmd(`touch x`).run();",
+        "cmd(`three`).retry(1, 0).try_run(); cmd(`touch x`).run();",
+        "let job = cmd(`sh -c 'echo x >job'`).start(); job.wait(); cmd(`cp job copy`).run();",
+        "let job = cmd(`three`).start(); if !job.ok() { log(\"no\"); } cmd(`touch x`).run();",
+        "let job = cmd(`three`).start(); job.wait(); cmd(`touch x`).run();",
+        "let job = cmd(`sleep 60`).start(); job.stop(); cmd(`touch x`).run();",
+        "cmd(`sleep 60`).start(); cmd(`touch x`).run();",
+        "cmd(`touch a1`).run(); sleep(\"10ms\"); cmd(`touch b1`).run();",
+        "let d = file::temp_dir(); cmd(`cp data/a ${d}/in`).run(); cmd(`sort ${d}/in`).to_file(\"out\");",
+        "cmd(`tr a-z A-Z`).stdin(\"it's\\n\").to_file(\"up\");",
+        "sh(`for f in data/*; do [ -f \"$f\" ] && cp \"$f\" . ; done; true`).run();",
+        "file::write(\"k\", \"x\", #{ mode: \"0600\" }); file::write(\"old.txt\", \"y\\n\", #{ mode: \"0600\" }); \
+         file::append(\"l\", \"z\", #{ mode: \"0640\" });",
+        "file::write(\"n\", \"1\\n2\\n\"); file::write(\"n\", file::lines(\"n\").sub(\"1\", \"one\")); file::append(\"n\", \"3\\n\");",
+        "file::mkdir(\"m/k\"); file::write(\"m/k/f\", \"x\"); file::rename(\"m\", \"moved\"); \
+         for path in glob(\"moved/k/*\") { file::copy(path, \"got\"); }",
+        "file::link(\"data/a\", \"l2\"); file::write(\"l2\", \"through\\n\"); file::remove(\"old.txt\");",
+    ] {
+        is_what_runs(&begin, script);
+    }
+}
+
+#[test]
+fn a_plan_begins_with_the_options_of_a_script_and_says_what_is_waited_for() {
+    let world = World::new();
+    let script = "sleep(0); cmd(`touch a`).run(); sleep(\"2s\"); sleep(1); \
+                  cmd(`rsync -a x y`).timeout(\"30s\").retry(2, \"5s\").run(); sleep(9);";
+    let plan = world.run_with(&["-n"], script).ok();
+    let lines = [
+        "set -euo pipefail",
+        "touch a",
+        "sleep 3",
+        "for left in 2 1 0; do if timeout -k 5 30 rsync -a x y; then break; fi; [ $left -gt 0 ]; sleep 5; done",
+    ];
+    assert_eq!(plan.lines().collect::<Vec<_>>(), lines);
+    assert_eq!(world.run_with(&["-n"], "print(1);").ok(), "# 1\n");
+    // The clock of the script goes on with the sleep that is left out.
+    let loops = "let n = 0; cmd(`touch a`).run(); let end = now().epoch + 3600; while now().epoch < end { sleep(\"10m\"); n += 1; } print(n);";
+    assert!(world.run_with(&["-n"], loops).ok().ends_with("# 6\n"));
+}
+
+#[test]
+fn a_planned_post_succeeds_as_the_real_one_would() {
+    let web = Web::start();
+    let script = "for method in [\"POST\", \"PUT\", \"DELETE\"] { let page = http::post(env(\"URL\"), \"x\", #{ method: method }); \
+                  if !page.ok || page.status != 200 || page.error != () { die(`${page}`); } } \
+                  if !cmd(`touch a`).run().ok || !cmd(`false`).try_run().ok { die(\"no\"); } \
+                  let made = cmd(`mktemp -d`).quiet().run().out; cmd(`cp x ${made}/y`).run();";
+    let world = World::new();
+    world.script("test", script);
+    let out = gave(&world.command(["run", "-n", "test"]).env("URL", web.url("/hook")).output().unwrap()).ok();
+    assert!(
+        out.contains("curl -fsS -X DELETE")
+            && out.contains("# cp: the value in `${made}/y` is the output of a line above"),
+        "{out}"
+    );
+}
+
+#[test]
+fn later_reads_of_a_dry_run_see_what_it_has_planned() {
+    let script = r#"
+        file::write("new", "a\nb\n");
+        file::write("old", file::lines("old").sub("x", "y"));
+        file::append("old", "z\n");
+        file::mkdir("d/e");
+        file::write("d/e/f.log", "1");
+        file::rename("tree", "moved");
+        file::remove("moved/two");
+        file::copy("old", "d/copy");
+        file::link("d", "way");
+        file::mode("kept", "0600");
+        print([file::read("new"), file::read("old"), file::lines("way/e/f.log").to_array()].to_json());
+        print([file::exists("tree"), file::exists("tree/one"), file::read("moved/one"), file::exists("moved/two")].to_json());
+        print([glob("*"), glob("d/**/*.log"), glob("moved/*"), glob("way/*")].to_json());
+        print([file::is_dir("way"), file::is_file("d/copy"), file::size("d/copy"), file::mode("kept"), file::mode("d/e")].to_json());
+        print([file::sha256("new"), file::sha256("kept")].to_json());
+    "#;
+    let worlds = [World::new(), World::new()];
+    for world in &worlds {
+        world.file("old", "x\n");
+        world.file("kept", "k");
+        world.file("tree/one", "1");
+        world.file("tree/two", "2");
+    }
+    let printed = |out: String| -> Vec<String> {
+        out.lines()
+            .filter(|line| line.trim_start_matches("# ").starts_with('['))
+            .map(|line| line.trim_start_matches("# ").to_owned())
+            .collect()
+    };
+    let real = printed(worlds[0].run(script).ok());
+    let dry = printed(worlds[1].run_with(&["-n"], script).ok());
+    assert_eq!(dry, real);
+    assert_eq!(real.len(), 5);
+    assert!(!worlds[1].path("new").exists());
+}
+
+#[test]
+fn a_dry_run_that_needs_what_is_only_planned_names_the_line() {
+    for (script, line, what) in [
+        ("cmd(`pg_dump db`).to_file(\"dump\");\nprint(file::read(\"dump\"));", 1, "read `dump`"),
+        ("cmd(`pg_dump db`).to_file(\"dump\");\nprint($(`wc -c dump`));", 1, "wc -c dump"),
+        (
+            "cmd(`pg_dump db`).to_file(\"dump\");\nif !cmd(`gunzip -t ./dump`).reads().ok() { file::remove(\"dump\"); }",
+            1,
+            "gunzip -t",
+        ),
+        ("\ncmd(`tar -xf a.tar -C out/x`).run();\nprint(file::read(\"out/x/list\"));", 2, "read `out/x/list`"),
+        ("cmd(`git clone https://h/r.git ./work/r`).run();\nprint($(`git -C ./work/r log`));", 1, "git -C"),
+        ("cmd(`mkdir -p ./made`).run();\nprint(cmd(`ls`).dir(\"./made\").read());", 1, "made"),
+    ] {
+        let world = World::new();
+        let err = world.run_with(&["-n"], script).failed(1);
+        let flat = err.replace('\n', " ");
+        assert!(err.contains(&format!("made by line {line}")) && flat.contains(what), "{script}\n{err}");
+    }
+    // A check of what a command makes does not end the dry run.
+    let world = World::new();
+    let script = "cmd(`pg_dump db`).to_file(\"dump\"); if !file::exists(\"dump\") || file::size(\"dump\") < 1000 { die(\"no dump\"); } \
+                  print([file::sha256(\"dump\"), file::is_planned(\"dump\"), file::is_planned(\"x\")].to_json()); cmd(`rm old`).run();";
+    let out = world.run_with(&["-n"], script).ok();
+    assert!(out.ends_with("# [\"<sha256 of dump>\",true,false]\nrm old\n"), "{out}");
+    // What is there, and what no line makes, is as ever.
+    let world = World::new();
+    world.file("there", "x\n");
+    let script = "cmd(`touch there`).run(); print($(`cat there`)); print(file::exists(\"none\")); print(cmd(`test -e none`).ok());";
+    assert!(world.run_with(&["-n"], script).ok().ends_with("# x\n# false\n# false\n"));
+    assert_eq!(read(world.path("there")), "x\n");
+}
+
+#[test]
+fn programs_of_a_dry_run_are_said_to_read_what_is_not_made_yet() {
+    let world = World::new();
+    world.file("f", "x\n");
+    let out = world.run_with(&["-n"], "file::write(\"made\", \"y\"); print($(`cat f`));").ok();
+    let path = world.folder.path().canonicalize().unwrap().join("made");
+    let note =
+        format!("# what follows was read before the lines above were run; not made yet: `{}`\n# x\n", path.display());
+    assert!(out.ends_with(&note), "{out}");
+}

@@ -1,0 +1,95 @@
+//! Sizes, encodings, random values, programs and questions, as scripts use them.
+
+use crate::common::{World, gave};
+use std::process::Command;
+
+#[test]
+fn sizes_and_encodings_go_both_ways() {
+    let world = World::new();
+    let out = world.run(
+        r#"print(human(0)); print(human(1536)); print(human(1023 * 1024 * 1024 * 1.0)); print(1610612736.human());
+        print(parse_size("1.5G")); print(parse_size("12.3kB"));
+        print(url_encode("a b&c/ü")); print(url_decode(url_encode("a b&c/ü+")));
+        print(base64_encode("ü\n")); print(base64_decode("w7wK").len());"#,
+    );
+    assert_eq!(
+        out.ok(),
+        "0\n1.5K\n1023M\n1.5G\n1610612736\n12300\na%20b%26c%2F%C3%BC\na b&c/ü+\nw7wK\n2\n"
+    );
+    for (text, message) in [
+        ("parse_size(\"5 apples\")", "`5 apples` is not a size"),
+        ("base64_decode(\"/w==\")", "not UTF-8"),
+        ("base64_decode(\"a\")", "not base64"),
+        ("url_decode(\"%ff\")", "no UTF-8"),
+    ] {
+        assert!(world.run(&format!("print({text});")).failed(1).contains(message), "{text}");
+    }
+}
+
+#[test]
+fn lists_have_a_greatest_a_least_a_sum_a_first_and_a_last() {
+    let world = World::new();
+    let out = world.run(
+        r#"print([3, 10, 9].max()); print([3, 10.5, -9].min()); print(["b", "a"].max()); print([].max() ?? "none");
+        print([1, 2].sum()); print([1, 0.5].sum()); print([].sum());
+        print(["x", "y"].first()); print("a\nb\n".lines().last()); print([].first() ?? "none"); print("".last() ?? "none");
+        print(cmd(`seq 3`).lines().map(|line| line.to_int()).max()); print(max(1, 2)); print(cmd(`yes`).lines().first());"#,
+    );
+    assert_eq!(out.ok(), "10\n-9\nb\nnone\n3\n1.5\n0\nx\nb\nnone\nnone\n3\n2\ny\n");
+    for (text, message) in [
+        ("\"9\\n10\".lines().max()", "as text 9 is greater than 10"),
+        ("[1, \"a\"].max()", "no order"),
+        ("[\"1\"].sum()", "`1` is not a number"),
+        ("[9223372036854775807, 1].sum()", "too large"),
+    ] {
+        assert!(world.run(&format!("print({text});")).failed(1).contains(message), "{text}");
+    }
+}
+
+#[test]
+fn random_values_differ_and_stay_in_their_range() {
+    let world = World::new();
+    let out = world.run(
+        r#"for i in 0..200 { let n = random(-1, 1); if n < -1 || n > 1 { die(n); } }
+        print(random(5, 5)); print(random_text(32).matches("^[A-Za-z0-9]{32}$")); print(random_text(32) != random_text(32));"#,
+    );
+    assert_eq!(out.ok(), "5\ntrue\ntrue\n");
+    assert!(world.run("random(2, 1);").failed(1).contains("no number from 2 to 1"));
+    assert!(world.run("random_text(0);").failed(1).contains("1 to 1024"));
+}
+
+#[test]
+fn which_finds_what_a_command_would_start() {
+    let world = World::new();
+    let tool = world.program("bin/tool", "#!/bin/sh\n");
+    world.file("bin/data", "");
+    let out = world.run_with_bin(&[], "print(which(\"tool\")); print(which(\"data\") ?? \"none\"); print(which(\"nope\") == ());");
+    assert_eq!(out.ok(), format!("{tool}\nnone\ntrue\n"));
+}
+
+#[test]
+fn a_question_is_asked_at_the_terminal_and_without_one_the_default_counts() {
+    let world = World::new();
+    world.script("test", "print(`<${ask(\"Sure? [y/N]\")}> <${ask(\"Name?\", \"blog\")}>`);");
+    let mut moyai = world.command(["run", "test"]);
+    // `script` gives the run a terminal, whose input is a pipe here.
+    let inner = format!("{} run test", env!("CARGO_BIN_EXE_moyai"));
+    let mut terminal = Command::new("bash");
+    terminal.args(["-c", "{ sleep 1; printf 'yes\\n'; sleep 1; printf '\\n'; sleep 1; } | script -qec \"$0\" /dev/null", &inner]);
+    for (name, value) in moyai.get_envs().filter_map(|(name, value)| Some((name, value?))) {
+        terminal.env(name, value);
+    }
+    let out = gave(&terminal.current_dir(world.folder.path()).output().unwrap()).ok();
+    assert!(out.contains("Sure? [y/N] ") && out.contains("<yes> <blog>"), "{out}");
+    // A session of its own has no terminal.
+    let mut none = Command::new("setsid");
+    none.args(["-w", env!("CARGO_BIN_EXE_moyai"), "run", "test"]);
+    for (name, value) in moyai.get_envs().filter_map(|(name, value)| Some((name, value?))) {
+        none.env(name, value);
+    }
+    let err = gave(&none.current_dir(world.folder.path()).output().unwrap()).failed(1);
+    assert!(err.contains("ask `Sure? [y/N]`: there is no terminal") && err.contains("give a default"), "{err}");
+    world.script("test", "print(ask(\"Name?\", \"blog\"));");
+    assert_eq!(gave(&none.output().unwrap()).ok(), "blog\n");
+    let _ = moyai.output();
+}
