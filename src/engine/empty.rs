@@ -2,7 +2,7 @@
 
 use super::literal::Parts;
 use super::words::{Segment, Value};
-use rhai::Expr;
+use rhai::{Expr, Stmt};
 
 /// The first word of which an empty value is a complete part of a path: as the script writes it, and as
 /// it is now. `/srv/${name}`, `${dir}/x` and `${dir}/*` are such words, `${name}.log` is not.
@@ -28,15 +28,27 @@ pub fn shortened(parts: &Parts<'_>, values: &[Value]) -> Option<(String, String)
         if !(begins && ends && is_path) {
             return None;
         }
-        let name = |hole: usize| match parts.holes.get(hole) {
-            Some(Expr::Variable(name, _, _)) => format!("${{{}}}", name.1),
-            _ => "${...}".to_owned(),
+        let name = |hole: usize| {
+            let name = parts.holes.get(hole).and_then(|expr| variable(expr)).unwrap_or("...");
+            format!("${{{name}}}")
         };
         let Segment::Hole(hole) = parts.segments[at] else { return None };
         let (first, last) = (tail(&parts.segments[..at], name), head(&parts.segments[at + 1..], name));
         let written = format!("{first}{}{last}", name(hole));
         Some((written, format!("{start}{end}")))
     })
+}
+
+/// The variable that a value comes from.
+fn variable(expr: &Expr) -> Option<&str> {
+    match expr {
+        Expr::Variable(name, _, _) => Some(&name.1),
+        Expr::Stmt(block) => match block.statements() {
+            [Stmt::Expr(inner)] => variable(inner),
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 fn filled(values: &[Value], hole: usize) -> String {

@@ -210,6 +210,13 @@ impl Run {
         }
     }
 
+    /// The path without a planned link at its end: a plan that patches a file names the file.
+    pub fn planned_target(&self, path: &Path) -> PathBuf {
+        let overlay = lock(&self.overlay);
+        let is_link = matches!(overlay.changes.get(&normal(path)), Some(Change::Link(_)));
+        if is_link { overlay.target(path) } else { path.to_owned() }
+    }
+
     /// The mode of what is on the disk, as a planned change leaves it.
     pub fn planned_mode(&self, path: &Path) -> Option<u32> {
         lock(&self.overlay).modes.get(&normal(path)).copied()

@@ -41,9 +41,10 @@ impl Run {
                 self.print(&format!("sleep {}", pause.as_secs_f64()));
             }
             let named = |directory: &Path| line.contains(&*directory.to_string_lossy());
-            let (new, rest) = std::mem::take(&mut plan.directories).into_iter().partition(|path| named(path));
+            let directories = std::mem::take(&mut plan.directories);
+            let (new, rest): (Vec<_>, Vec<_>) = directories.into_iter().partition(|path| named(path));
             plan.directories = rest;
-            for path in Vec::<PathBuf>::from(new) {
+            for path in new {
                 let quoted = crate::process::quote(&path.to_string_lossy());
                 self.print(&format!("mkdir -m 0700 -- {quoted}"));
                 plan.last.push((String::new(), format!("rm -rf -- {quoted}")));

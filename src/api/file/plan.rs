@@ -43,7 +43,7 @@ pub fn change(
             Some(mode) if !has_mode(mode) => format!("chmod {mode:04o} -- {}\n", quoted()),
             _ => String::new(),
         };
-        first + plan_text(path, old, new).as_str()
+        first + plan_text(&run.planned_target(path), old, new).as_str()
     };
     let changed = run.change(line, real)?;
     run.plan_file(path, Some(new), mode, run.at());
