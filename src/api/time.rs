@@ -27,7 +27,8 @@ impl Time {
     /// # Errors
     /// For a code that does not exist, and for a text without any.
     pub fn format(self, format: &str) -> Result<String> {
-        let failed = |why: &str, help: String| Err(Error::new(format!("format a time as `{format}`: {why}")).help(help));
+        let failed =
+            |why: &str, help: String| Err(Error::new(format!("format a time as `{format}`: {why}")).help(help));
         if let Some(codes) = format.strip_prefix('+') {
             return failed("the `+` belongs to date(1)", format!("write `{codes}`"));
         }
@@ -77,8 +78,7 @@ impl Time {
 }
 
 /// The codes that most formats are made of.
-const USUAL: &str =
-    "the usual codes: `%F` 2026-11-24, `%T` 03:00:00, `%a` Tue, `%b` Nov, `%Y %m %d %H %M %S`, `%s`, `%z`, `%Z`, `%N`, `%%`";
+const USUAL: &str = "the usual codes: `%F` 2026-11-24, `%T` 03:00:00, `%a` Tue, `%b` Nov, `%Y %m %d %H %M %S`, `%s`, `%z`, `%Z`, `%N`, `%%`";
 
 /// What the letters of other date formats are for date(1).
 const LETTERS: &[(&str, &str)] = &[

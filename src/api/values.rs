@@ -4,9 +4,9 @@ use super::{Context, Fallible, optional};
 use crate::process::{self, Stage};
 use crate::run::{Error, Result, Run, exit};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
-use ring::rand::{SecureRandom, SystemRandom};
 use rhai::plugin::*;
 use rhai::{Dynamic, Engine, exported_module};
+use ring::rand::{SecureRandom, SystemRandom};
 use rustix::event::{PollFd, PollFlags, poll};
 use std::fs::OpenOptions;
 use std::io::{Read, Write};
@@ -62,7 +62,8 @@ pub(super) fn parse_size(text: &str) -> Result<i64> {
         unit if unit.ends_with('b') && unit.len() == 2 => (&unit[..1], 1000.0),
         _ => return Err(refuse()),
     };
-    let power = if letter.is_empty() { Some(0) } else { UNITS.to_ascii_lowercase().find(letter).map(|place| place + 1) };
+    let power =
+        if letter.is_empty() { Some(0) } else { UNITS.to_ascii_lowercase().find(letter).map(|place| place + 1) };
     let bytes = (number * base.powi(power.ok_or_else(refuse)? as i32)).round();
     if bytes >= i64::MAX as f64 { Err(refuse()) } else { Ok(bytes as i64) }
 }
@@ -81,7 +82,7 @@ fn from_base64(text: &str) -> Option<Vec<u8>> {
         _ => None,
     };
     let values = digits[..end].iter().map(value).collect::<Option<Vec<u8>>>()?;
-    if values.len() % 4 == 1 || padding > 2 || (padding > 0 && (values.len() + padding) % 4 != 0) {
+    if values.len() % 4 == 1 || padding > 2 || (padding > 0 && !(values.len() + padding).is_multiple_of(4)) {
         return None;
     }
     let mut bytes = Vec::new();
@@ -258,10 +259,12 @@ mod values {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn random(call: NativeCallContext, from: i64, to: i64) -> Fallible<i64> {
-        let count = to.checked_sub(from).and_then(|count| u64::try_from(count).ok()).and_then(|count| count.checked_add(1));
+        let count =
+            to.checked_sub(from).and_then(|count| u64::try_from(count).ok()).and_then(|count| count.checked_add(1));
         let count = count.ok_or_else(|| Error::new(format!("random: there is no number from {from} to {to}")))?;
         let run = &Context::of(&call).run;
-        let picked = run.told(&format!("random {from} {to}"), Some(from), || Ok(from.wrapping_add(below(count)? as i64)))?;
+        let picked =
+            run.told(&format!("random {from} {to}"), Some(from), || Ok(from.wrapping_add(below(count)? as i64)))?;
         Ok(picked)
     }
 
@@ -399,7 +402,8 @@ mod tests {
             let coded = super::super::http::base64(text.as_bytes());
             assert_eq!(from_base64(&coded).unwrap(), text.as_bytes(), "{coded}");
             assert_eq!(from_base64(coded.trim_end_matches('=')).unwrap(), text.as_bytes(), "{coded}");
-            let lines: String = coded.as_bytes().chunks(76).map(|line| format!("{}\n", String::from_utf8_lossy(line))).collect();
+            let lines: String =
+                coded.as_bytes().chunks(76).map(|line| format!("{}\n", String::from_utf8_lossy(line))).collect();
             assert_eq!(from_base64(&lines).unwrap(), text.as_bytes());
         }
         assert_eq!(from_base64("_-8").unwrap(), [0xff, 0xef]);

@@ -90,7 +90,10 @@ impl Api {
         let (topic, line) = (elsewhere::topic(&low), elsewhere::instead(&low));
         let aliases = elsewhere::functions(&low);
         let alias = of(&|function| {
-            aliases.iter().any(|name| function.name == *name || name.rsplit_once('.').is_some_and(|(_, method)| function.name.ends_with(&format!(".{method}"))))
+            aliases.iter().any(|name| {
+                function.name == *name
+                    || name.rsplit_once('.').is_some_and(|(_, method)| function.name.ends_with(&format!(".{method}")))
+            })
         });
         if let (Some(topic), true) = (topic, group.is_empty()) {
             run.print(topic);
@@ -116,7 +119,8 @@ impl Api {
             brief(run, &found, width);
         } else if known.is_empty() {
             let near = check::nearest(&low, all.iter().map(|function| function.bare()));
-            let near = near.map_or_else(|| "`moyai api` shows all".to_owned(), |near| format!("did you mean `{near}`?"));
+            let near =
+                near.map_or_else(|| "`moyai api` shows all".to_owned(), |near| format!("did you mean `{near}`?"));
             return Err(Error::new(format!("nothing that a script can call is about `{word}`"))
                 .help(format!("{near}; Rhai's own functions are in https://rhai.rs/book")));
         }

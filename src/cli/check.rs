@@ -35,13 +35,19 @@ impl Check {
         let mut faults: Vec<Error> = Vec::new();
         let mut warnings: Vec<Report> = Vec::new();
         for source in sources {
-            let (wrong, doubtful) = source.map_or_else(|error| (vec![error], Vec::new()), |source| found(run, &source, true));
+            let (wrong, doubtful) =
+                source.map_or_else(|error| (vec![error], Vec::new()), |source| found(run, &source, true));
             faults.extend(wrong);
             warnings.extend(doubtful);
         }
         // A file that several scripts import has its warnings once.
         let mut seen: Vec<Report> = Vec::new();
-        warnings.retain(|warning| !seen.contains(warning) && { seen.push(warning.clone()); true });
+        warnings.retain(|warning| {
+            !seen.contains(warning) && {
+                seen.push(warning.clone());
+                true
+            }
+        });
         let warnings = (!warnings.is_empty()).then(|| Error { reports: warnings, ..Error::default() });
         for fault in faults.iter().chain(&warnings) {
             if self.format == "short" {

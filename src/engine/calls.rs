@@ -1,7 +1,7 @@
 //! The names of a script: variables, namespaces, functions, methods, options.
 
-use super::elsewhere::{self, instead};
 use super::check::{OWN_LETTERS, RESERVED, nearest};
+use super::elsewhere::{self, instead};
 use super::known::Known;
 use super::walk::{OTHER, Walk};
 use crate::api::basics::OptionKind;
@@ -127,7 +127,11 @@ impl Walk<'_> {
         }
         let space = call.namespace.path.first().map(|space| space.name.as_str());
         self.constants(space, call, Known::Nothing);
-        if name == "glob" && call.args.len() == 1 && [None, Some("file")].contains(&space) && !self.functions.contains_key(name) {
+        if name == "glob"
+            && call.args.len() == 1
+            && [None, Some("file")].contains(&space)
+            && !self.functions.contains_key(name)
+        {
             self.glued(&call.args[0]);
         }
         if space.is_some() {
@@ -207,7 +211,8 @@ impl Walk<'_> {
             Some(counts) => self.wrong_count(&format!("{}::{name}", call.namespace), at, &counts, count),
             None => {
                 let space = format!("{}::", call.namespace);
-                let alias = elsewhere::functions(name).into_iter().find(|known| known.starts_with(&space)).map(str::to_owned);
+                let alias =
+                    elsewhere::functions(name).into_iter().find(|known| known.starts_with(&space)).map(str::to_owned);
                 let near = alias.or_else(|| nearest(name, known).map(|near| format!("{space}{near}")));
                 self.report(at, format!("`{}` has no function `{name}`", call.namespace), meant(near));
             }

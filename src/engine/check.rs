@@ -146,7 +146,8 @@ impl Options {
     fn set(&self, args: &mut Args, dashes: &str, option: &str, value: Option<String>) -> Result<()> {
         let value = value.ok_or_else(|| {
             let glue = if dashes == "--" { "=" } else { " " };
-            Error::usage(format!("`{dashes}{option}` needs a value")).help(format!("write `{dashes}{option}{glue}VALUE`"))
+            Error::usage(format!("`{dashes}{option}` needs a value"))
+                .help(format!("write `{dashes}{option}{glue}VALUE`"))
         })?;
         if let Some(kind) = self.kinds.get(option) {
             let _checked = kind.read(option, &value).map_err(|error| error.exit(exit::USAGE))?;

@@ -1,8 +1,8 @@
 //! The command literals of a script: what is wrong with them, and with what is done to them.
 
 use super::builtins;
-use super::literal::{self, Kind, Parts};
 use super::known::Known;
+use super::literal::{self, Kind, Parts};
 use super::walk::{Walk, chain};
 use crate::process::{Level, reads};
 use rhai::{CustomExpr, Expr, FnCallExpr, Position};

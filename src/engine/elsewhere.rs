@@ -81,8 +81,7 @@ const NAMES: &[(&str, &str)] = &[
     ("stat", "file::size file::modified file::mode file::owner"),
     ("is_directory isdir dir_exists", "file::is_dir"),
     ("isfile file_exists", "file::is_file file::exists"),
-    ("makedirs mkdir_p create_dir", "file::mkdir"),
-    ("mkdir -p", "file::mkdir"),
+    ("mkdir -p|makedirs|mkdir_p|create_dir", "file::mkdir"),
     ("realpath absolute canonicalize", "file::real_path"),
     ("cp copyfile copy_file", "file::copy"),
     ("read_file slurp open cat", "file::read file::lines"),
@@ -226,7 +225,11 @@ pub fn instead(word: &str) -> Option<String> {
         "set" => Some("an error ends a script without it; `moyai run -x` shows each command".to_owned()),
         _ => {
             let (_, ours) = LINES.iter().find(|(theirs, _)| *theirs == word)?;
-            Some(if ours.contains('`') && !ours.contains("`,") { format!("write {ours}") } else { format!("write `{ours}`") })
+            Some(if ours.contains('`') && !ours.contains("`,") {
+                format!("write {ours}")
+            } else {
+                format!("write `{ours}`")
+            })
         }
     }
 }
@@ -256,7 +259,12 @@ pub(super) mod tests {
         assert_eq!(functions("rm -rf"), ["file::remove_all"]);
         assert_eq!(functions("rm"), ["file::remove", "file::remove_all"]);
         assert!(topic("|").unwrap().contains("pipe") && topic("||").unwrap().contains("ok()"));
-        assert!(topic("set -o pipefail").is_some() && topic("sh").is_some() && topic("$").is_some() && topic("-rf").is_none());
+        assert!(
+            topic("set -o pipefail").is_some()
+                && topic("sh").is_some()
+                && topic("$").is_some()
+                && topic("-rf").is_none()
+        );
     }
 
     #[test]

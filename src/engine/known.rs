@@ -41,10 +41,7 @@ pub(super) const RETURNS: &[(Known, &str)] = &[
     ),
     (Known::Whole, "count index_of len modified size to_int"),
     (Known::Fraction, "to_float"),
-    (
-        Known::Truth,
-        "contains ends_with exists flag is_dir is_empty is_file is_in matches ok starts_with",
-    ),
+    (Known::Truth, "contains ends_with exists flag is_dir is_empty is_file is_in matches ok starts_with"),
     (Known::Time, "ago now plus time"),
     (Known::List, "count_each fields filter find_all glob keys map reversed sorted split to_array to_chars top values"),
     (Known::Lines, "grep grep_v lines"),
@@ -118,17 +115,19 @@ impl Walk<'_> {
             Expr::Array(..) => Known::List,
             Expr::Map(..) => Known::Map,
             Expr::Custom(custom, _) if Kind::of(&custom.tokens[0]) == Some(Kind::Read) => Known::Output,
-            Expr::Variable(name, ..) if name.2.is_empty() && name.1 == "args" && self.holds("args").is_none() => Known::List,
-            Expr::Variable(name, ..) if name.2.is_empty() => self.holds(&name.1).map_or(Known::Nothing, |holds| holds.known),
+            Expr::Variable(name, ..) if name.2.is_empty() && name.1 == "args" && self.holds("args").is_none() => {
+                Known::List
+            }
+            Expr::Variable(name, ..) if name.2.is_empty() => {
+                self.holds(&name.1).map_or(Known::Nothing, |holds| holds.known)
+            }
             Expr::FnCall(call, _) if call.is_operator_call() => self.sum(call),
             Expr::FnCall(call, _) => self.result(call),
             // The words that a script was called with.
             Expr::Index(parts, ..) => match &parts.lhs {
                 // The rest of a chain is in `rhs`: `args[0].to_int()` is no text.
                 _ if matches!(parts.rhs, Expr::Dot(..) | Expr::Index(..)) => self.end(inner(expr)),
-                Expr::Variable(name, ..)
-                    if name.1 == "args" && name.2.is_empty() && self.holds("args").is_none() =>
-                {
+                Expr::Variable(name, ..) if name.1 == "args" && name.2.is_empty() && self.holds("args").is_none() => {
                     Known::Text
                 }
                 _ => self.end(inner(expr)),
@@ -179,7 +178,11 @@ impl Walk<'_> {
                 ("opt", [_, default]) if self.known(default).is_number() => return self.known(default),
                 _ => {}
             }
-            return if self.functions.contains_key(name) || self.fields.contains(name) { Known::Nothing } else { returned(name) };
+            return if self.functions.contains_key(name) || self.fields.contains(name) {
+                Known::Nothing
+            } else {
+                returned(name)
+            };
         }
         match call.namespace.path.first().map(|space| space.name.as_str()) {
             Some("file") if name == "read" || name == "mode" => Known::Text,
@@ -201,7 +204,9 @@ impl Walk<'_> {
                     "run" | "try_run" | "output" if command => Known::Map,
                     "lines" => Known::Lines,
                     // Of lines it gives lines; of one text, a text.
-                    "field" | "cut" | "sub" | "trimmed" if links.len() == 1 && self.known(root).is_text() => self.known(root),
+                    "field" | "cut" | "sub" | "trimmed" if links.len() == 1 && self.known(root).is_text() => {
+                        self.known(root)
+                    }
                     _ => self.result(call),
                 }
             }

@@ -11,6 +11,7 @@ mod known;
 pub mod literal;
 pub mod load;
 pub mod names;
+mod paths;
 pub mod program;
 pub mod report;
 pub mod rules;

@@ -138,10 +138,14 @@ pub fn syntax(source: &Source, error: &ParseError) -> Box<Report> {
         P::BadInput(L::UnexpectedInput(what)) if what == "*" && before.ends_with(" in ") => {
             (format!("`{what}` cannot stand here"), "write `for path in glob(\"*.log\") { ... }`".into())
         }
-        P::BadInput(L::UnexpectedInput(what)) if what.chars().all(|char| !char.is_ascii() && char.is_alphanumeric()) => (
-            format!("`{what}` cannot be in a name: names have the letters a to z, digits and `_`"),
-            "in text, comments and the names of fields, `#{ \"...\": 1 }`, any letter can be".into(),
-        ),
+        P::BadInput(L::UnexpectedInput(what))
+            if what.chars().all(|char| !char.is_ascii() && char.is_alphanumeric()) =>
+        {
+            (
+                format!("`{what}` cannot be in a name: names have the letters a to z, digits and `_`"),
+                "in text, comments and the names of fields, `#{ \"...\": 1 }`, any letter can be".into(),
+            )
+        }
         P::BadInput(L::UnexpectedInput(what)) => (format!("`{what}` cannot be here"), String::new()),
         P::Reserved(word) if word == "#" => two("a comment begins with `//`", "write `// ...`"),
         P::Reserved(word) if ["null", "nil", "void"].contains(&word.as_str()) => {

@@ -1,7 +1,7 @@
 //! Slips that a constant in the script gives away: patterns in paths, wrong formats and times, results that
 //! nobody uses, escapes in backticks.
 
-use super::known::{Known, inner};
+use super::known::Known;
 use super::literal::Parts;
 use super::walk::{Walk, chain, start};
 use super::words::{Piece, Word};
@@ -20,11 +20,20 @@ const PURE: &str = "basename contains count count_each cut dirname ends_with exi
                     url_decode url_encode values visible";
 
 /// The places of arguments that are regular expressions or JSON: there a backslash is meant.
-const EXACT: &[(&str, usize)] =
-    &[("find", 0), ("find_all", 0), ("grep", 0), ("grep_v", 0), ("matches", 0), ("parse_json", 0), ("regex", 0), ("sub", 0)];
+const EXACT: &[(&str, usize)] = &[
+    ("find", 0),
+    ("find_all", 0),
+    ("grep", 0),
+    ("grep_v", 0),
+    ("matches", 0),
+    ("parse_json", 0),
+    ("regex", 0),
+    ("sub", 0),
+];
 
 /// The fields of a time that are numbers, with their least and greatest value.
-const RANGES: &[(&str, i64, i64)] = &[("month", 1, 12), ("day", 1, 31), ("hour", 0, 23), ("minute", 0, 59), ("second", 0, 60)];
+const RANGES: &[(&str, i64, i64)] =
+    &[("month", 1, 12), ("day", 1, 31), ("hour", 0, 23), ("minute", 0, 59), ("second", 0, 60)];
 const WEEKDAYS: &[&str] = &["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 const MONTHS: &[&str] = &["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
@@ -32,13 +41,23 @@ const MONTHS: &[&str] = &["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug"
 const LAZY: &[&str] = &["cut", "field", "grep", "grep_v", "head", "lines", "skip", "sub", "tail", "trimmed", "unique"];
 /// Those that give a value of the kind that they were given.
 const ALIKE: &[&str] = &[
-    "repeat", "replace", "reversed", "sorted", "sub", "sub_string", "to_lower", "to_upper", "trim", "trimmed", "unique",
+    "repeat",
+    "replace",
+    "reversed",
+    "sorted",
+    "sub",
+    "sub_string",
+    "to_lower",
+    "to_upper",
+    "trim",
+    "trimmed",
+    "unique",
 ];
 
 /// A statement without its `;`.
 fn statement(text: &str) -> &str {
     let line = text.lines().next().unwrap_or_default();
-    let end = line.match_indices(';').map(|(at, _)| at).find(|at| line[..*at].matches('"').count() % 2 == 0);
+    let end = line.match_indices(';').map(|(at, _)| at).find(|at| line[..*at].matches('"').count().is_multiple_of(2));
     line[..end.unwrap_or(line.len())].trim_end_matches(['}', ' '])
 }
 
@@ -77,8 +96,16 @@ impl Walk<'_> {
                 self.report(start(expr), format!("nothing uses the result of `.{name}(...)`"), help);
             }
             Expr::FnCall(call, at) => self.lost_call(call, *at),
-            Expr::Variable(name, _, at) if name.2.is_empty() && self.functions.contains_key(name.1.as_str()) && self.holds(&name.1).is_none() => {
-                self.report(*at, format!("`{}` is a function, and is not called here", name.1), format!("write `{}();`", name.1));
+            Expr::Variable(name, _, at)
+                if name.2.is_empty()
+                    && self.functions.contains_key(name.1.as_str())
+                    && self.holds(&name.1).is_none() =>
+            {
+                self.report(
+                    *at,
+                    format!("`{}` is a function, and is not called here", name.1),
+                    format!("write `{}();`", name.1),
+                );
             }
             _ => {}
         }
@@ -105,7 +132,11 @@ impl Walk<'_> {
         let ours = space == Some("file") || (space.is_none() && !self.is_own(name) && ["glob", "now"].contains(&name));
         if ours && (is_pure(name) || name == "now") {
             let shown = space.map_or_else(|| name.to_owned(), |space| format!("{space}::{name}"));
-            self.report(at, format!("nothing uses the result of `{shown}(...)`"), "keep it: `let x = ...;`, or take the line out");
+            self.report(
+                at,
+                format!("nothing uses the result of `{shown}(...)`"),
+                "keep it: `let x = ...;`, or take the line out",
+            );
         }
     }
 
@@ -162,85 +193,19 @@ impl Walk<'_> {
     /// `text.trim` without brackets: no value but a map has fields of its own.
     pub(super) fn uncalled(&mut self, name: &str, at: Position, receiver: Known) {
         let field = self.fields.contains(name) || self.table.counts("", &format!("get${name}")).is_some();
-        let plain = receiver.is_text() || receiver.is_number() || matches!(receiver, Known::List | Known::Lines | Known::Time | Known::Command);
+        let plain = receiver.is_text()
+            || receiver.is_number()
+            || matches!(receiver, Known::List | Known::Lines | Known::Time | Known::Command);
         if plain && !field && self.table.counts("", name).is_some() {
             self.report(at, format!("`.{name}` is a function, and is not called here"), format!("write `.{name}()`"));
         }
     }
 
-    /// A path: nothing expands it.
-    fn path(&mut self, path: &Expr, function: &str) {
-        let (constant, first) = match path {
-            Expr::InterpolatedString(parts, _) => (None, match parts.first() { Some(Expr::StringConstant(text, _)) => text.to_string(), _ => String::new() }),
-            Expr::FnCall(call, _) if call.is_operator_call() && call.name == "+" => match call.args.first() {
-                Some(Expr::StringConstant(text, _)) => (None, text.to_string()),
-                _ => return,
-            },
-            other => match self.constant_text(other) {
-                Some(text) => (Some(text.to_owned()), text.to_owned()),
-                None => return,
-            },
-        };
-        let at = path.start_position();
-        let glob = function == "glob";
-        let shown = match function {
-            "glob" => "glob(...)".to_owned(),
-            "to_file" | "append_to" | "dir" => format!(".{function}(...)"),
-            name => format!("file::{name}(...)"),
-        };
-        if let Some(rest) = first.strip_prefix('~').filter(|rest| rest.is_empty() || rest.contains('/') || constant.is_some()) {
-            let help = match rest {
-                rest if constant.is_some() && (rest.is_empty() || rest.starts_with('/')) => {
-                    format!("write `env(\"HOME\"){}`", if rest.is_empty() { String::new() } else { format!(" + \"{rest}\"") })
-                }
-                _ => "write `${env(\"HOME\")}/...` in backticks".to_owned(),
-            };
-            return self.report(at, format!("`~` means nothing to `{shown}`: it is a name"), help);
-        }
-        let texts: Vec<String> = match path {
-            Expr::InterpolatedString(parts, _) => {
-                parts.iter().filter_map(|part| if let Expr::StringConstant(text, _) = part { Some(text.to_string()) } else { None }).collect()
-            }
-            _ => vec![constant.clone().unwrap_or(first)],
-        };
-        if let Some((variable, name)) = texts.iter().flat_map(|text| super::traps::dollars(text)).find(|(_, name)| {
-            name.len() > 1 && name.chars().all(|char| char.is_ascii_uppercase() || char == '_') && !self.is_value(name)
-        }) {
-            let (message, help) = (format!("`{variable}` means nothing to `{shown}`: it is a name"), format!("write `${{env(\"{name}\")}}` in backticks"));
-            return self.report(at, message, help);
-        }
-        if glob || function == "join" {
-            return;
-        }
-        let pattern = constant.as_deref().map_or_else(|| "...".to_owned(), |text| text.to_owned());
-        let patterns = if ["write", "append", "mkdir"].contains(&function) { "*" } else { "*?" };
-        if let Some(char) = texts.iter().find_map(|text| text.chars().find(|char| patterns.contains(*char))) {
-            let help = match function {
-                "exists" | "is_file" | "is_dir" => format!("write `!glob(\"{pattern}\").is_empty()`"),
-                "to_file" | "append_to" | "dir" => "name one path".to_owned(),
-                "find" => "the directory comes first, the pattern after it".to_owned(),
-                name @ ("copy" | "rename" | "link" | "chown" | "append" | "write") => {
-                    format!("write `for path in glob(\"{pattern}\") {{ file::{name}(path, ...); }}`")
-                }
-                name => format!("write `for path in glob(\"{pattern}\") {{ file::{name}(path); }}`"),
-            };
-            self.report(at, format!("`{char}` means nothing to `{shown}`: it is part of a name"), help);
-        } else if let Some(text) = constant.filter(|text| text.split_once('{').is_some_and(|(_, rest)| rest.split_once('}').is_some_and(|(list, _)| list.contains(',')))) {
-            let (before, rest) = text.split_once('{').unwrap_or_default();
-            let (list, after) = rest.split_once('}').unwrap_or_default();
-            let names: Vec<String> = list.split(',').map(|part| format!("\"{part}\"")).collect();
-            let call = format!("`{before}${{x}}{after}`");
-            let help = format!("write `for x in [{}] {{ {}; }}` with the path {call} in it", names.join(", "), shown.replace("...", "path"));
-            self.report(at, format!("`{{{list}}}` means nothing to `{shown}`: it is part of a name"), help);
-        }
-    }
-
     /// The codes of a time, or of values.
     fn format(&mut self, at: Position, text: &str, receiver: Known) {
-        if receiver == Known::Time || (!text.contains('%') && dated(text).is_some()) {
-            if let Err(error) = Time(chrono::Local::now()).format(text) {
-                self.report(at, error.message, error.help.unwrap_or_default());
-            }
+        let meant = receiver == Known::Time || (!text.contains('%') && dated(text).is_some());
+        if let (true, Err(error)) = (meant, Time(chrono::Local::now()).format(text)) {
+            self.report(at, error.message, error.help.unwrap_or_default());
         }
     }
 
@@ -265,7 +230,18 @@ impl Walk<'_> {
                 _ => false,
             };
             if never {
-                self.report(*at, format!("`{name}` is never {}{value}", if operator.len() == 2 && operator != ">=" && operator != "<=" { String::new() } else { format!("{operator} ") }), format!("it is {least} to {most}"));
+                self.report(
+                    *at,
+                    format!(
+                        "`{name}` is never {}{value}",
+                        if operator.len() == 2 && operator != ">=" && operator != "<=" {
+                            String::new()
+                        } else {
+                            format!("{operator} ")
+                        }
+                    ),
+                    format!("it is {least} to {most}"),
+                );
             }
             return;
         }
@@ -278,7 +254,8 @@ impl Walk<'_> {
             && !names.contains(&value.as_str())
         {
             let near = names.iter().find(|known| value.to_lowercase().starts_with(&known.to_lowercase()));
-            let help = near.map_or_else(|| format!("it is one of {}", names.join(", ")), |near| format!("write `\"{near}\"`"));
+            let help =
+                near.map_or_else(|| format!("it is one of {}", names.join(", ")), |near| format!("write `\"{near}\"`"));
             self.report(*at, format!("`{name}` is never \"{value}\""), help);
         }
     }
@@ -291,7 +268,11 @@ impl Walk<'_> {
     /// What is known of the value that these links give.
     pub(super) fn after(&self, links: &[(bool, &Expr)]) -> Known {
         match links.last() {
-            Some((false, Expr::MethodCall(call, _))) if ["ago", "plus"].contains(&call.name.as_str()) && !self.is_own(&call.name) => Known::Time,
+            Some((false, Expr::MethodCall(call, _)))
+                if ["ago", "plus"].contains(&call.name.as_str()) && !self.is_own(&call.name) =>
+            {
+                Known::Time
+            }
             _ => Known::Nothing,
         }
     }
@@ -306,9 +287,17 @@ impl Walk<'_> {
                 let begin = word.pieces.iter().find(|piece| !matches!(piece, Piece::Text(text) if text.is_empty()));
                 let Some(Piece::Hole(hole)) = begin else { continue };
                 let expr = parts.holes[*hole];
-                let Some(text) = self.constant_text(expr).filter(|text| text.starts_with('-')).map(str::to_owned) else { continue };
-                let help = "if it is meant as an option, write it as text or as an array, `${[value]}`; as data, after `--`";
-                self.report(start(expr), format!("the value `{text}` begins with `-` and would be taken for an option"), help);
+                let Some(text) = self.constant_text(expr).filter(|text| text.starts_with('-')).map(str::to_owned)
+                else {
+                    continue;
+                };
+                let help =
+                    "if it is meant as an option, write it as text or as an array, `${[value]}`; as data, after `--`";
+                self.report(
+                    start(expr),
+                    format!("the value `{text}` begins with `-` and would be taken for an option"),
+                    help,
+                );
             }
         }
     }
@@ -324,14 +313,21 @@ impl Walk<'_> {
             Expr::InterpolatedString(parts, _) => &parts[..],
             other => std::slice::from_ref(other),
         };
-        let texts: Vec<&str> = parts.iter().filter_map(|part| if let Expr::StringConstant(text, _) = part { Some(text.as_str()) } else { None }).collect();
-        let (first, last) = (texts.first().map_or("", |text| text.trim_start()), texts.last().map_or("", |text| text.trim_end()));
+        let texts: Vec<&str> = parts
+            .iter()
+            .filter_map(|part| if let Expr::StringConstant(text, _) = part { Some(text.as_str()) } else { None })
+            .collect();
+        let (first, last) =
+            (texts.first().map_or("", |text| text.trim_start()), texts.last().map_or("", |text| text.trim_end()));
         let json = (first.starts_with('{') && last.ends_with('}')) || (first.starts_with('[') && last.ends_with(']'));
         if json || first.starts_with("#!") {
             return;
         }
         let Some(escape) = texts.iter().find_map(|text| escape(text)) else { return };
-        let quoted = if let ([text], false) = (texts.as_slice(), parts.len() > 1 || texts[0].contains('"') && !texts[0].contains("\\\"")) && !text.contains('\n') {
+        let quoted = if let ([text], false) =
+            (texts.as_slice(), parts.len() > 1 || texts[0].contains('"') && !texts[0].contains("\\\""))
+            && !text.contains('\n')
+        {
             format!("`\"{}\"` in double quotes, or ", short(text))
         } else {
             String::new()
@@ -340,7 +336,9 @@ impl Walk<'_> {
             "\\\"" | "\\'" => format!("write `{}` without the backslash", &escape[1..]),
             _ => {
                 let written = if ["\\e", "\\033"].contains(&escape.as_str()) { "\\x1b" } else { &escape };
-                format!("write {quoted}`${{\"{written}\"}}` in the backticks; for a backslash that is meant `${{\"\\\\\"}}`")
+                format!(
+                    "write {quoted}`${{\"{written}\"}}` in the backticks; for a backslash that is meant `${{\"\\\\\"}}`"
+                )
             }
         };
         let message = format!("`{escape}` in backticks is a backslash and `{}`, as in bash", &escape[1..]);
@@ -372,30 +370,6 @@ impl Walk<'_> {
         }
     }
 
-    /// A value that is glued into a pattern of `glob`: brackets and stars in it would be patterns too.
-    pub(super) fn glued(&mut self, pattern: &Expr) {
-        let (root, rest) = match pattern {
-            Expr::InterpolatedString(parts, _) => {
-                let mut parts = parts.iter().filter(|part| !matches!(part, Expr::StringConstant(text, _) if text.is_empty()));
-                let Some(root) = parts.next() else { return };
-                (inner(root), parts.collect::<Vec<_>>())
-            }
-            Expr::FnCall(call, _) if call.is_operator_call() && call.name == "+" => match &call.args[..] {
-                [root, rest] => (root, vec![rest]),
-                _ => return,
-            },
-            _ => return,
-        };
-        let help = match (root, rest.as_slice()) {
-            (Expr::Variable(name, ..), [Expr::StringConstant(text, _)]) if name.2.is_empty() && text.starts_with('/') => {
-                format!("write `glob({}, \"{}\")`", name.1, text.trim_start_matches('/'))
-            }
-            (Expr::StringConstant(..), _) if rest.iter().all(|part| matches!(part, Expr::StringConstant(..))) => return,
-            _ => "give the directory apart from the pattern: `glob(dir, \"*.log\")`".to_owned(),
-        };
-        self.warn(pattern.start_position(), "a value in a pattern: `*`, `?` and `[` in it are taken for patterns too", help);
-    }
-
     /// `used / total * 100` of whole numbers is 0 until it is 100.
     pub(super) fn percent(&mut self, call: &FnCallExpr) {
         let ("*", [one, other]) = (call.name.as_str(), &call.args[..]) else { return };
@@ -410,7 +384,11 @@ impl Walk<'_> {
             return;
         }
         let at = call.args.first().map_or(Position::NONE, start);
-        self.warn(at, "the quotient of two whole numbers has no fraction: `7 / 8 * 100` is 0", "multiply first: `used * 100 / total`");
+        self.warn(
+            at,
+            "the quotient of two whole numbers has no fraction: `7 / 8 * 100` is 0",
+            "multiply first: `used * 100 / total`",
+        );
     }
 
     /// What is glued to text by `+`: `$(nproc) + 1` of 4 is 41.
@@ -427,7 +405,6 @@ impl Walk<'_> {
             self.report(start(one), message, "make a number of the text with `.to_int()`");
         }
     }
-
 }
 
 /// The first escape of a text that JavaScript would replace; two backslashes are a pair.
@@ -435,7 +412,9 @@ fn escape(text: &str) -> Option<String> {
     let mut rest = text;
     while let Some(place) = rest.find('\\') {
         let after = &rest[place + 1..];
-        let hex = |from: usize, count: usize| after.len() >= from + count && after.bytes().skip(from).take(count).all(|byte| byte.is_ascii_hexdigit());
+        let hex = |from: usize, count: usize| {
+            after.len() >= from + count && after.bytes().skip(from).take(count).all(|byte| byte.is_ascii_hexdigit())
+        };
         let length = match after.chars().next() {
             Some('n' | 't' | 'r' | '"' | '\'') => 1,
             Some('e') if after[1..].starts_with('[') => 1,

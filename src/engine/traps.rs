@@ -54,13 +54,19 @@ impl Walk<'_> {
         };
         if let Some((name, known)) = called {
             let message = format!("`{name}` returns {}, and a condition needs true or false", known.noun());
-            let help = if known.is_number() { "0 is not success here: write `return true;`" } else { "write `return true;` or `return false;`" };
+            let help = if known.is_number() {
+                "0 is not success here: write `return true;`"
+            } else {
+                "write `return true;` or `return false;`"
+            };
             return self.report(start(expr), message, help);
         }
         let known = self.known(expr);
         let help = match known {
             Known::Nothing | Known::Truth | Known::Command => return,
-            Known::Text | Known::Output => "write `x != \"\"` for `-n`, `x == \"\"` for `-z`, `x == \"yes\"` for a word",
+            Known::Text | Known::Output => {
+                "write `x != \"\"` for `-n`, `x == \"\"` for `-z`, `x == \"yes\"` for a word"
+            }
             Known::Whole | Known::Fraction => "write `n != 0` or `n > 0`",
             Known::List | Known::Lines => "write `!x.is_empty()`",
             Known::Map => "name a field of it that is true or false, such as `x.ok`",
@@ -96,15 +102,21 @@ impl Walk<'_> {
                 self.never(turned, other, one);
                 let (left, right) = (self.known(one), self.known(other));
                 let mixed = |a: Known, b: Known| {
-                    (a.is_text() && b.is_number()) || (name.ends_with('=') && name.len() == 2 && a == Known::Truth && (b.is_text() || b.is_number()))
+                    (a.is_text() && b.is_number())
+                        || (name.ends_with('=')
+                            && name.len() == 2
+                            && a == Known::Truth
+                            && (b.is_text() || b.is_number()))
                 };
                 if left == Known::Truth && mixed(left, right) || right == Known::Truth && mixed(right, left) {
                     let message = "this compares true or false with something else";
                     self.report(start(one), message, "write `if x { ... }` or `if !x { ... }`");
-                } else if [(left, right), (right, left)].iter().any(|(list, one)| {
-                    matches!(list, Known::List | Known::Lines) && (one.is_number() || one.is_text())
-                }) {
-                    let help = "`x.len()` is how many there are, `value in x` looks for one, `x.join(\" \")` is its text";
+                } else if [(left, right), (right, left)]
+                    .iter()
+                    .any(|(list, one)| matches!(list, Known::List | Known::Lines) && (one.is_number() || one.is_text()))
+                {
+                    let help =
+                        "`x.len()` is how many there are, `value in x` looks for one, `x.join(\" \")` is its text";
                     let list = if [left, right].contains(&Known::Lines) { "lines" } else { "a list" };
                     self.report(start(one), format!("this compares {list} with one value"), help);
                 } else if mixed(left, right) || mixed(right, left) {

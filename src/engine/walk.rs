@@ -163,7 +163,21 @@ impl<'a> Walk<'a> {
         }
         let (sight, trying, last) = (Sight::default(), 0, false);
         let assigned = program.files[file].ast.as_ref().map(assigned).unwrap_or_default();
-        Self { program, file, source, table, fields, functions, closures, options, reports, sight, trying, last, assigned }
+        Self {
+            program,
+            file,
+            source,
+            table,
+            fields,
+            functions,
+            closures,
+            options,
+            reports,
+            sight,
+            trying,
+            last,
+            assigned,
+        }
     }
 
     /// Looks at everything.

@@ -449,16 +449,25 @@ mod tests {
     fn text_and_values_between_double_quotes_are_one_argument() {
         let parts = |texts: &[&'static str]| {
             let holes = (0..).map(Segment::Hole);
-            let mut segments: Vec<_> = texts.iter().map(|text| Segment::Text(text)).zip(holes).flat_map(<[_; 2]>::from).collect();
+            let mut segments: Vec<_> =
+                texts.iter().map(|text| Segment::Text(text)).zip(holes).flat_map(<[_; 2]>::from).collect();
             segments.pop();
             split(&segments)
         };
         let values = [Value::Text("a 'b\" c".into()), Value::Number("7".into())];
         let filled = |texts: &[&'static str]| fill(&parts(texts).unwrap()[0], &values).unwrap();
-        assert_eq!(filled(&["mailx -s \"Disk alert: ", " \\\"on\\\" ", "\" x"]), ["mailx", "-s", "Disk alert: a 'b\" c \"on\" 7", "x"]);
+        assert_eq!(
+            filled(&["mailx -s \"Disk alert: ", " \\\"on\\\" ", "\" x"]),
+            ["mailx", "-s", "Disk alert: a 'b\" c \"on\" 7", "x"]
+        );
         assert_eq!(filled(&["echo \"", "\" \"", "\""]), ["echo", "a 'b\" c", "7"]);
         assert_eq!(filled(&["echo 'x '", "' y'\"z", "|\""]), ["echo", "x a 'b\" c yz7|"]);
-        assert!(fill(&parts(&["ls \"", "\""]).unwrap()[0], &[Value::Many(vec![])]).unwrap_err().1.contains("without quotes"));
+        assert!(
+            fill(&parts(&["ls \"", "\""]).unwrap()[0], &[Value::Many(vec![])])
+                .unwrap_err()
+                .1
+                .contains("without quotes")
+        );
         assert!(fill(&parts(&["rm \"", "\""]).unwrap()[0], &[Value::Text("-rf".into())]).is_err());
         for (texts, at) in [(["echo '", "'"], (0, 5)), (["echo \"", ""], (0, 5)), (["echo \"a ", " $b\""], (2, 1))] {
             let refusal = parts(&texts).unwrap_err();

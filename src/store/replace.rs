@@ -205,7 +205,14 @@ pub fn explain(verb: &str, path: &Path, error: &io::Error) -> Error {
         _ => ".".to_owned(),
     };
     let ours = Error::new(format!("{verb} `{}`: {}", path.display(), cause(error)));
+    let text = path.to_string_lossy();
     match error.kind() {
+        ErrorKind::NotFound if text == "~" || text.starts_with("~/") => {
+            ours.help("a path is taken as it is: write `env(\"HOME\")` for `~`")
+        }
+        ErrorKind::NotFound if text.contains(['*', '?']) => {
+            ours.help("a path is taken as it is: `for path in glob(pattern) { ... }` goes through those that match")
+        }
         ErrorKind::NotFound if !Path::new(&folder).exists() => {
             ours.help(format!("the folder is not there: `file::mkdir(\"{folder}\")` makes it"))
         }

@@ -105,8 +105,21 @@ fn words_of_bash_and_other_languages_lead_to_the_functions_that_do_it() {
     // Every option of a request, where somebody looks for it.
     let out = world.moyai(["api", "http::get"]).ok();
     for option in [
-        "address", "basic", "bearer", "body", "connect", "headers", "inside", "ip", "limit", "method", "private", "reads",
-        "redirects", "timeout", "workers",
+        "address",
+        "basic",
+        "bearer",
+        "body",
+        "connect",
+        "headers",
+        "inside",
+        "ip",
+        "limit",
+        "method",
+        "private",
+        "reads",
+        "redirects",
+        "timeout",
+        "workers",
     ] {
         assert!(out.contains(&format!("`{option}")), "{option}\n{out}");
     }

@@ -455,9 +455,14 @@ fn a_shells_variable_in_a_text_that_is_shown_is_not_filled_in() {
     ] {
         world.script("test", text);
         let gave = world.moyai(["check", "test"]);
-        let (message, help) = (format!("warning: `{what}` is not filled in\n"), format!("help: write `${{{instead}}}` within"));
+        let (message, help) =
+            (format!("warning: `{what}` is not filled in\n"), format!("help: write `${{{instead}}}` within"));
         assert_eq!(gave.code, 0, "{text}: {gave:?}");
-        assert!(gave.err.starts_with(&message) && gave.err.contains(&format!("test.rhai:{place}\n")), "{text}: {}", gave.err);
+        assert!(
+            gave.err.starts_with(&message) && gave.err.contains(&format!("test.rhai:{place}\n")),
+            "{text}: {}",
+            gave.err
+        );
         assert!(gave.err.contains(&help), "{text}: {}", gave.err);
     }
     has(
@@ -766,7 +771,7 @@ fn the_interpreters_own_errors_are_in_our_words() {
         ("let x = [\"x\"][0]; if x { }", "this is a string, and must be true or false", "compare it: `x != \"\"`"),
         ("let x = (); print(x.len());", "`len` does not take (nothing, `()`)", "a value is missing"),
         (
-            "let x = 1; x.starts_with(\"a\");",
+            "let x = 1; print(x.starts_with(\"a\"));",
             "`starts_with` does not take (a number, a string)",
             "it takes (a string, a ",
         ),

@@ -120,7 +120,7 @@ fn test_fields() {
     let other = parse_json(ran.out.lines()[1]);
     assert_eq([other.exit_code, other.health, other.networks[0].address, other.image], [3, "", "172.17.0.9", "base:1"]);
     assert_eq(ran.out.lines()[2], `["web"]`);
-    assert_eq(ran.out.lines()[3], `#{"web": 5}`);
+    assert_eq(ran.out.lines()[3], `#{"ended": 0, "web": 5}`);
 }
 fn test_others() {
     assert_throws(|| pretend::host([#{ name: "web", helth: "healthy" }]), "no field \"helth\"; it has address");

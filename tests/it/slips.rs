@@ -13,7 +13,13 @@ fn checked(world: &World, text: &str) -> (i32, String) {
 /// and what that one prints.
 const HINTS: &[(&str, &str, &str, &str, &str)] = &[
     ("print(`a\\tb`);", "`\\t` in backticks", "`\"a\\tb\"` in double quotes", "print(\"a\\tb\");", "a\tb\n"),
-    ("let n = 3; print(`${n}\\n-`);", "`\\n` in backticks", "`${\"\\n\"}`", "let n = 3; print(`${n}${\"\\n\"}-`);", "3\n-\n"),
+    (
+        "let n = 3; print(`${n}\\n-`);",
+        "`\\n` in backticks",
+        "`${\"\\n\"}`",
+        "let n = 3; print(`${n}${\"\\n\"}-`);",
+        "3\n-\n",
+    ),
     ("print(`a\\nb`);", "`\\n`", "`${\"\\\\\"}`", "print(`a${\"\\\\\"}nb`);", "a\\nb\n"),
     ("let n = 3; print(`\\\"${n}\\\"`);", "`\\\"`", "write `\"` without", "let n = 3; print(`\"${n}\"`);", "\"3\"\n"),
     ("print(`\\e[1m`);", "`\\e`", "`${\"\\x1b\"}`", "print(`${\"\\x1b\"}[1m`.len());", "4\n"),
@@ -59,7 +65,13 @@ const HINTS: &[(&str, &str, &str, &str, &str)] = &[
         "print(time(\"2026-12-01\").format(\"%Y/%m/%d\"));",
         "2026/12/01\n",
     ),
-    ("let t = \" a \"; t.trim(); print(t);", "`.trim(...)`", "`t = t.trim();`", "let t = \" a \"; t = t.trim(); print(t);", "a\n"),
+    (
+        "let t = \" a \"; t.trim(); print(t);",
+        "`.trim(...)`",
+        "`t = t.trim();`",
+        "let t = \" a \"; t = t.trim(); print(t);",
+        "a\n",
+    ),
     (
         "let n = $(`echo 5`); if n == 5 { print(n); }",
         "compares text with a number",
@@ -67,9 +79,27 @@ const HINTS: &[(&str, &str, &str, &str, &str)] = &[
         "let n = $(`echo 5`).to_int(); if n == 5 { print(n); }",
         "5\n",
     ),
-    ("let n = $(`echo 4`) + 1; print(n);", "joins text and a number", "`.to_int()`", "let n = $(`echo 4`).to_int() + 1; print(n);", "5\n"),
-    ("let s = \"x\"; if s { print(s); }", "this is text", "`x != \"\"`", "let s = \"x\"; if s != \"\" { print(s); }", "x\n"),
-    ("let n = args.len(); if !n { print(n); }", "this is a number", "`n != 0`", "let n = args.len(); if !(n != 0) { print(n); }", "0\n"),
+    (
+        "let n = $(`echo 4`) + 1; print(n);",
+        "joins text and a number",
+        "`.to_int()`",
+        "let n = $(`echo 4`).to_int() + 1; print(n);",
+        "5\n",
+    ),
+    (
+        "let s = \"x\"; if s { print(s); }",
+        "this is text",
+        "`x != \"\"`",
+        "let s = \"x\"; if s != \"\" { print(s); }",
+        "x\n",
+    ),
+    (
+        "let n = args.len(); if !n { print(n); }",
+        "this is a number",
+        "`n != 0`",
+        "let n = args.len(); if !(n != 0) { print(n); }",
+        "0\n",
+    ),
     (
         "fn up() { return 0; } if up() { print(1); }",
         "`up` returns a number",
@@ -84,16 +114,46 @@ const HINTS: &[(&str, &str, &str, &str, &str)] = &[
         "if !file::lines(\"note\").grep(\"one\").is_empty() { print(1); }",
         "1\n",
     ),
-    ("let o = \"-n\"; print($(`echo ${o}`));", "`-n` begins with `-`", "`${[value]}`", "let o = \"-n\"; print($(`echo ${[o]} x`));", "x\n"),
-    ("let o = \"-n\"; print($(`cat ${o}`));", "`-n` begins with `-`", "after `--`", "let o = \"-n\"; print($(`cat -- ${o}`));", "dash\n"),
+    (
+        "let o = \"-n\"; print($(`echo ${o}`));",
+        "`-n` begins with `-`",
+        "`${[value]}`",
+        "let o = \"-n\"; print($(`echo ${[o]} x`));",
+        "x\n",
+    ),
+    (
+        "let o = \"-n\"; print($(`cat ${o}`));",
+        "`-n` begins with `-`",
+        "after `--`",
+        "let o = \"-n\"; print($(`cat -- ${o}`));",
+        "dash\n",
+    ),
     ("if now().hour == 25 { print(1); }", "`hour` is never 25", "0 to 23", "if now().hour == 23 { } print(1);", "1\n"),
-    ("print(now().weekday == \"Sunday\");", "`weekday` is never", "`\"Sun\"`", "print(time(\"2026-11-29\").weekday == \"Sun\");", "true\n"),
+    (
+        "print(now().weekday == \"Sunday\");",
+        "`weekday` is never",
+        "`\"Sun\"`",
+        "print(time(\"2026-11-29\").weekday == \"Sun\");",
+        "true\n",
+    ),
     ("[2, 1].sorted();", "`.sorted(...)`", "`let x = ...;`", "let x = [2, 1].sorted(); print(x);", "[1, 2]\n"),
     ("let x = 1; x == 2; print(x);", "nothing uses this comparison", "`x = 1;`", "let x = 1; x = 2; print(x);", "2\n"),
     ("fn tidy() { print(1); } tidy;", "is not called here", "`tidy();`", "fn tidy() { print(1); } tidy();", "1\n"),
-    ("let t = \"a\"; print(t.to_upper);", "is not called here", "`.to_upper()`", "let t = \"a\"; print(t.to_upper());", "A\n"),
+    (
+        "let t = \"a\"; print(t.to_upper);",
+        "is not called here",
+        "`.to_upper()`",
+        "let t = \"a\"; print(t.to_upper());",
+        "A\n",
+    ),
     ("cmd(`echo hi`);", "never run", "`.run()`", "cmd(`echo hi`).run();", "hi\n"),
-    ("docker::exec(\"db\", [\"true\"]);", "never run", "`.run()`", "docker::exec(\"db\", [\"true\"]).run();", "exec -i db true\n"),
+    (
+        "docker::exec(\"db\", [\"true\"]);",
+        "never run",
+        "`.run()`",
+        "docker::exec(\"db\", [\"true\"]).run();",
+        "exec -i db true\n",
+    ),
     (
         "print(docker::exec(\"db\", [\"id\"]).read());",
         "`docker::exec` may change something",
@@ -116,9 +176,21 @@ const HINTS: &[(&str, &str, &str, &str, &str)] = &[
         "<Disk a b>",
     ),
     ("print(args == 0);", "compares a list", "`x.len()`", "print(args.len() == 0);", "true\n"),
-    ("if flag(\"q\") == \"true\" { }", "compares true or false", "`if x { ... }`", "if !flag(\"q\") { print(1); }", "1\n"),
+    (
+        "if flag(\"q\") == \"true\" { }",
+        "compares true or false",
+        "`if x { ... }`",
+        "if !flag(\"q\") { print(1); }",
+        "1\n",
+    ),
     ("file::delete(\"x\");", "no function `delete`", "`file::remove`", "file::remove(\"note\"); print(1);", "1\n"),
-    ("file::move(\"a\", \"b\");", "no function `move`", "`file::rename`", "file::rename(\"note\", \"b\"); print(1);", "1\n"),
+    (
+        "file::move(\"a\", \"b\");",
+        "no function `move`",
+        "`file::rename`",
+        "file::rename(\"note\", \"b\"); print(1);",
+        "1\n",
+    ),
 ];
 
 #[test]
@@ -206,7 +278,10 @@ fn what_may_be_meant_is_a_warning_and_the_script_runs() {
 #[test]
 fn short_options_reach_the_script_and_unknown_ones_end_it_with_2() {
     let world = World::new();
-    world.script("test", "print(`${flag(\"q\")} ${flag(\"a\")} ${opt(\"f\", \"none\")} ${opt(\"limit\", 90) + 1} ${args}`);");
+    world.script(
+        "test",
+        "print(`${flag(\"q\")} ${flag(\"a\")} ${opt(\"f\", \"none\")} ${opt(\"limit\", 90) + 1} ${args}`);",
+    );
     let run = |words: &[&str]| world.moyai([&["run", "test"], words].concat());
     for (words, printed) in [
         (&[][..], "false false none 91 []"),

@@ -12,10 +12,7 @@ fn sizes_and_encodings_go_both_ways() {
         print(url_encode("a b&c/ü")); print(url_decode(url_encode("a b&c/ü+")));
         print(base64_encode("ü\n")); print(base64_decode("w7wK").len());"#,
     );
-    assert_eq!(
-        out.ok(),
-        "0\n1.5K\n1023M\n1.5G\n1610612736\n12300\na%20b%26c%2F%C3%BC\na b&c/ü+\nw7wK\n2\n"
-    );
+    assert_eq!(out.ok(), "0\n1.5K\n1023M\n1.5G\n1610612736\n12300\na%20b%26c%2F%C3%BC\na b&c/ü+\nw7wK\n2\n");
     for (text, message) in [
         ("parse_size(\"5 apples\")", "`5 apples` is not a size"),
         ("base64_decode(\"/w==\")", "not UTF-8"),
@@ -63,7 +60,8 @@ fn which_finds_what_a_command_would_start() {
     let world = World::new();
     let tool = world.program("bin/tool", "#!/bin/sh\n");
     world.file("bin/data", "");
-    let out = world.run_with_bin(&[], "print(which(\"tool\")); print(which(\"data\") ?? \"none\"); print(which(\"nope\") == ());");
+    let out = world
+        .run_with_bin(&[], "print(which(\"tool\")); print(which(\"data\") ?? \"none\"); print(which(\"nope\") == ());");
     assert_eq!(out.ok(), format!("{tool}\nnone\ntrue\n"));
 }
 
@@ -75,7 +73,11 @@ fn a_question_is_asked_at_the_terminal_and_without_one_the_default_counts() {
     // `script` gives the run a terminal, whose input is a pipe here.
     let inner = format!("{} run test", env!("CARGO_BIN_EXE_moyai"));
     let mut terminal = Command::new("bash");
-    terminal.args(["-c", "{ sleep 1; printf 'yes\\n'; sleep 1; printf '\\n'; sleep 1; } | script -qec \"$0\" /dev/null", &inner]);
+    terminal.args([
+        "-c",
+        "{ sleep 1; printf 'yes\\n'; sleep 1; printf '\\n'; sleep 1; } | script -qec \"$0\" /dev/null",
+        &inner,
+    ]);
     for (name, value) in moyai.get_envs().filter_map(|(name, value)| Some((name, value?))) {
         terminal.env(name, value);
     }

@@ -18,7 +18,10 @@ fn a_command_in_a_container_runs_reads_and_is_planned() {
     assert_eq!(host.moyai(script).ok(), "a b $HOME\nEXTRA=x y\n/bin\nfrom outside\ntrue\n1\n");
     let plan = host.moyai_with("-n", "docker::exec(\"web\", [\"/bin/busybox\", \"rm\", \"/made\"]).run();").ok();
     assert_eq!(plan, "docker exec -i web /bin/busybox rm /made\n");
-    assert_eq!(host.moyai("print(docker::exec(\"web\", [\"/bin/busybox\", \"test\", \"-e\", \"/made\"]).reads().ok());").ok(), "true\n");
+    assert_eq!(
+        host.moyai("print(docker::exec(\"web\", [\"/bin/busybox\", \"test\", \"-e\", \"/made\"]).reads().ok());").ok(),
+        "true\n"
+    );
 }
 
 #[test]

@@ -17,7 +17,8 @@ fn known(what: &str, options: &Map, names: &[&str]) -> Result<()> {
     match options.keys().find(|name| !names.contains(&name.as_str())) {
         None => Ok(()),
         Some(name) => {
-            Err(Error::new(format!("{what}: there is no option `{name}`")).help(format!("there are {}", names.join(", "))))
+            Err(Error::new(format!("{what}: there is no option `{name}`"))
+                .help(format!("there are {}", names.join(", "))))
         }
     }
 }
@@ -28,7 +29,9 @@ fn exec(name: &str, words: Array, options: &Map) -> Result<Command> {
     known(WHAT, options, &["dir", "env", "user"])?;
     let name = checked("exec", name)?;
     if words.is_empty() {
-        return Err(Error::new(format!("{WHAT}: no program is named")).help("write `docker::exec(name, [\"date\", \"+%F\"])`"));
+        return Err(
+            Error::new(format!("{WHAT}: no program is named")).help("write `docker::exec(name, [\"date\", \"+%F\"])`")
+        );
     }
     // Without `-i` what `.stdin(text)` gives never arrives; without a text it is empty.
     let mut argv: Vec<String> = ["docker", "exec", "-i"].into_iter().map(str::to_owned).collect();
@@ -46,7 +49,8 @@ fn exec(name: &str, words: Array, options: &Map) -> Result<Command> {
     argv.push(name.to_owned());
     for word in words {
         if word.is_array() || word.is_map() || word.is_unit() {
-            return Err(Error::new(format!("{WHAT}: `{word}` cannot be an argument")).help("an argument is a string or a number"));
+            return Err(Error::new(format!("{WHAT}: `{word}` cannot be an argument"))
+                .help("an argument is a string or a number"));
         }
         argv.push(word.to_string());
     }
@@ -65,8 +69,13 @@ fn logs(run: &std::sync::Arc<Run>, name: &str, options: &Map) -> Result<Lines> {
     for (option, value) in options {
         let wrong = |wanted: &str| Error::new(format!("{WHAT}: `{option}` is {wanted}, not `{value}`"));
         match option.as_str() {
-            "tail" => argv.push(format!("--tail={}", value.as_int().ok().filter(|count| *count >= 0).ok_or_else(|| wrong("a number"))?)),
-            "timestamps" if value.as_bool().map_err(|_| wrong("true or false"))? => argv.push("--timestamps".to_owned()),
+            "tail" => argv.push(format!(
+                "--tail={}",
+                value.as_int().ok().filter(|count| *count >= 0).ok_or_else(|| wrong("a number"))?
+            )),
+            "timestamps" if value.as_bool().map_err(|_| wrong("true or false"))? => {
+                argv.push("--timestamps".to_owned())
+            }
             "timestamps" => {}
             _ => {
                 let text = value.to_string();
@@ -137,7 +146,8 @@ fn volumes(run: &Run) -> Result<Array> {
     let row = |volume: &Value| {
         let name = text(volume, "/Name");
         let labels = at(volume, "/Labels").and_then(Value::as_object).into_iter().flatten();
-        let labels: Map = labels.map(|(name, value)| (name.into(), value.as_str().unwrap_or_default().into())).collect();
+        let labels: Map =
+            labels.map(|(name, value)| (name.into(), value.as_str().unwrap_or_default().into())).collect();
         let created = schedule::moment(text(volume, "/CreatedAt")).ok().map(|time| time.timestamp());
         map([
             ("name", name.into()),

@@ -30,7 +30,8 @@ fn id(what: &str, list: &str, name: &str) -> Result<Option<u32>> {
 fn name(list: &str, number: u32) -> String {
     let known = fs::read_to_string(list).unwrap_or_default();
     let wanted = number.to_string();
-    let found = known.lines().map(|line| line.split(':').collect::<Vec<_>>()).find(|fields| fields.get(2) == Some(&&*wanted));
+    let found =
+        known.lines().map(|line| line.split(':').collect::<Vec<_>>()).find(|fields| fields.get(2) == Some(&&*wanted));
     found.map_or(wanted.clone(), |fields| fields[0].to_owned())
 }
 
@@ -176,14 +177,18 @@ pub mod more {
     #[rhai_fn(return_raw)]
     pub fn remove_all(call: NativeCallContext, path: &str) -> Fallible<()> {
         Context::of(&call).run.told(&format!("file::remove_all {path}"), Some(()), || removable(path))?;
-        act(&call, &["rm", "-rf", "--one-file-system", "--", path], "remove all of", path, || {
-            match fs::symlink_metadata(path) {
+        act(
+            &call,
+            &["rm", "-rf", "--one-file-system", "--", path],
+            "remove all of",
+            path,
+            || match fs::symlink_metadata(path) {
                 Ok(found) if found.is_dir() => fs::remove_dir_all(path),
                 Ok(_) => fs::remove_file(path.trim_end_matches('/')),
                 Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(()),
                 Err(error) => Err(error),
-            }
-        })
+            },
+        )
     }
 
     /// The owner and the group of a file or directory.
@@ -239,7 +244,9 @@ pub mod more {
         if same {
             return Ok(());
         }
-        act(&call, &["chown", "--", owner, path], "set the owner of", path, || std::os::unix::fs::chown(path, user, group))
+        act(&call, &["chown", "--", owner, path], "set the owner of", path, || {
+            std::os::unix::fs::chown(path, user, group)
+        })
     }
 }
 
@@ -258,7 +265,10 @@ mod tests {
             assert!(removable(path).is_err(), "{path}");
         }
         let here = std::env::current_dir().unwrap();
-        assert!(removable(&here.display().to_string()).is_err() && removable(&here.parent().unwrap().display().to_string()).is_err());
+        assert!(
+            removable(&here.display().to_string()).is_err()
+                && removable(&here.parent().unwrap().display().to_string()).is_err()
+        );
         for path in [path("a"), path("a/b/"), path("link"), path("not-there"), path("a/not-there/x")] {
             removable(&path).unwrap();
         }

@@ -93,7 +93,9 @@ pub mod lists {
         let list = source.into_array().unwrap_or_default();
         if let Some(odd) = list.iter().find(|value| !value.is_int() && !value.is_float()) {
             let error = Error::new(format!("sum: `{odd}` is not a number"));
-            return Err(error.help("make numbers of text: `.map(|x| x.to_int())`; take a field: `.map(|x| x.size)`").into());
+            return Err(error
+                .help("make numbers of text: `.map(|x| x.to_int())`; take a field: `.map(|x| x.size)`")
+                .into());
         }
         if list.iter().all(Dynamic::is_int) {
             let sum = list.iter().try_fold(0_i64, |sum, value| sum.checked_add(value.as_int().unwrap_or_default()));
