@@ -61,7 +61,7 @@ fn a_port_that_cleans_containers_removes_what_its_bash_script_removes() {
 #[test]
 #[ignore = "needs a private host: tests/run"]
 fn a_port_that_restarts_unhealthy_containers_restarts_the_same_ones_and_gives_up_at_the_limit() {
-    let setup = "for name in a b; do
+    let setup = "for name in one two; do
             docker run -d --name $name --stop-signal KILL --health-cmd '/bin/busybox false' --health-interval 1s --health-retries 1 base:1 /bin/busybox sleep 999
         done
         docker run -d --name well --stop-signal KILL base:1 /bin/busybox sleep 999
@@ -70,7 +70,7 @@ fn a_port_that_restarts_unhealthy_containers_restarts_the_same_ones_and_gives_up
             sleep 0.1
         done
         exit 1";
-    assert_eq!(same("restart-unhealthy", setup, "").out, "restarted a\nrestarted b\n");
+    assert_eq!(same("restart-unhealthy", setup, "").out, "restarted one\nrestarted two\n");
     assert_eq!(same("restart-unhealthy", setup, "1").code, 3);
 }
 
