@@ -294,7 +294,7 @@ mod values {
     ///
     /// - `name`: the program.
     ///
-    /// Returns its path, or `()` when there is none.
+    /// Returns its path, or `()` when there is none that can be started.
     ///
     /// Errors: for an empty name.
     ///
@@ -307,7 +307,7 @@ mod values {
             let stage = Stage { argv: vec![name.to_owned()], ..Stage::default() };
             match process::resolve(&stage) {
                 Ok(path) => Ok(Some(path.to_string_lossy().into_owned())),
-                Err(error) if error.exit == exit::NOT_FOUND => Ok(None),
+                Err(error) if matches!(error.exit, exit::NOT_FOUND | exit::NOT_EXECUTABLE) => Ok(None),
                 Err(error) => Err(error),
             }
         };

@@ -20,7 +20,7 @@ fn sick(web: &Web, path: &str, options: &str, error: &str) {
 #[test]
 fn a_page_has_exactly_the_fields_that_are_documented() {
     let web = Web::start();
-    let fields = r#"["body", "cert_days", "error", "fault", "headers", "ok", "redirects", "seconds", "status", "url"]"#;
+    let fields = r#"["body", "cert_days", "error", "fault", "headers", "ok", "planned", "redirects", "seconds", "status", "url"]"#;
     assert_eq!(of(&web, "/ok", "", "p.keys()"), fields);
     assert_eq!(
         of(

@@ -156,7 +156,7 @@ fn a_record_is_its_owners_alone_and_has_no_secret() {
     let tape = world.file("tape", "an older one");
     std::fs::set_permissions(&tape, PermissionsExt::from_mode(0o644)).unwrap();
     let script = "let t = secret(`token`); print($(`echo ${t}`)); try { $(`ls /${t}x`) } catch {}
-        cmd(`cat`).stdin(t).env(`T`, t).run(); file::write(`made`, t + `\\n`); print(file::read(`made`)); state::set(`t`, t);";
+        cmd(`cat`).stdin(t).env(`T`, t).run(); file::write(`made`, t + \"\\n\"); print(file::read(`made`)); state::set(`t`, t);";
     let recorded = world.run_with(&["--record", "tape"], script).ok();
     assert!(!read(&tape).contains("s3cr3t"), "{}", read(&tape));
     assert!(read(&tape).contains(r#""env":{"T":"<secret>"},"stdin":"<secret>""#), "{}", read(&tape));

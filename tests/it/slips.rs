@@ -325,7 +325,7 @@ fn a_value_in_double_quotes_is_one_argument_whatever_is_in_it() {
     let host = "web \"1\" $HOME `x` 'y'";
     assert_eq!(gave.ok(), format!("<-s><Disk alert: {host}><root><{host}root><xrootz>"));
     let plan = world.run_with_bin(&["-n"], r#"let host = "a b"; cmd(`argv "Disk ${host}"`).run();"#).ok();
-    assert_eq!(plan, "argv 'Disk a b'\n");
+    assert_eq!(plan, "set -euo pipefail\nargv 'Disk a b'\n");
 }
 
 #[test]
