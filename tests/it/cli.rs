@@ -685,7 +685,7 @@ fn an_ordinary_user_has_folders_of_the_own_and_reads_what_needs_root() {
     world.file("act.rhai", "cmd(`touch /etc/moyai-test`).run();");
     let script = world.path("act.rhai");
     let script = script.to_str().unwrap();
-    assert_eq!(user(&["run", "-n", script]).ok(), "touch /etc/moyai-test\n");
+    assert_eq!(user(&["run", "-n", script]).ok(), "set -euo pipefail\ntouch /etc/moyai-test\n");
     user(&["run", script]).failed(1);
     let gave = user(&["doctor"]);
     assert!(gave.out.contains("hosts-sync needs root"), "{gave:?}");

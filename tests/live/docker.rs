@@ -101,7 +101,10 @@ fn acts_act_and_fail_in_dockers_own_words() {
             ("start", "running"),
             ("restart", "running"),
         ] {
-            assert_eq!(host.moyai_with("-n", &format!("docker::{act}(\"web\");")).ok(), format!("docker {act} web\n"));
+            assert_eq!(
+                host.moyai_with("-n", &format!("docker::{act}(\"web\");")).ok(),
+                format!("set -euo pipefail\ndocker {act} web\n")
+            );
             host.moyai(&format!("docker::{act}(\"web\");")).ok();
             assert_eq!(host.sh(state).ok().trim(), want, "{act}");
         }

@@ -78,7 +78,7 @@ fn of_two_engines_and_one_that_is_away_each_does_its_part() {
     let script = "for c in docker::ps_all() { print(c.name); docker::start(c.name); }";
     assert_eq!(
         host.moyai_with(&format!("-n --context {there}"), "docker::rm(`shop`);").ok(),
-        format!("export DOCKER_HOST={there}\ndocker rm shop\n")
+        format!("export DOCKER_HOST={there}\nset -euo pipefail\ndocker rm shop\n")
     );
     let gave = host.moyai_with(&format!("--context here,away,{there}"), script);
     let mut lines: Vec<&str> = gave.out.lines().collect();

@@ -17,7 +17,7 @@ fn a_command_in_a_container_runs_reads_and_is_planned() {
         print(docker::exec("web", ["/bin/busybox", "false"]).reads().code());"#;
     assert_eq!(host.moyai(script).ok(), "a b $HOME\nEXTRA=x y\n/bin\nfrom outside\ntrue\n1\n");
     let plan = host.moyai_with("-n", "docker::exec(\"web\", [\"/bin/busybox\", \"rm\", \"/made\"]).run();").ok();
-    assert_eq!(plan, "docker exec -i web /bin/busybox rm /made\n");
+    assert_eq!(plan, "set -euo pipefail\ndocker exec -i web /bin/busybox rm /made\n");
     assert_eq!(
         host.moyai("print(docker::exec(\"web\", [\"/bin/busybox\", \"test\", \"-e\", \"/made\"]).reads().ok());").ok(),
         "true\n"
@@ -34,7 +34,7 @@ fn logs_stats_and_volumes_are_those_of_the_daemon() {
     let script = r#"
         print(docker::logs("said").to_array().sorted().join(","));
         print(docker::logs("said").grep("ERROR").count()); print(docker::logs("said", #{ tail: 1, since: "1h" }).count());
-        print(docker::logs("said", #{ until: "2020-01-01" }).count());
+        print(docker::logs("said", #{ "until": "2020-01-01" }).count());
         let all = docker::stats(); print(all.map(|c| c.name)); let web = docker::stats("web");
         print(web.memory > 0 && web.memory_limit > web.memory && web.cpu >= 0.0 && web.processes >= 1);
         for v in docker::volumes().sorted(|v| v.name) { print(`${v.name} ${v.driver} ${v.used} ${v.labels} ${file::is_dir(v.path)} ${now().epoch - v.created < 600}`); }"#;

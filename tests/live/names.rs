@@ -266,7 +266,8 @@ fn the_lines_of_2014_are_taken_over_and_every_other_byte_stays() {
     // The line with a comment is somebody's own, and still in the way.
     let patch = host.script("-n hosts-sync --adopt").ok();
     assert!(
-        patch.contains("-172.17.0.5 web\n-172.17.0.4 shop\n") && patch.starts_with("patch -u -- /etc/hosts"),
+        patch.contains("-172.17.0.5 web\n-172.17.0.4 shop\n")
+            && patch.starts_with("set -euo pipefail\npatch -u -- /etc/hosts"),
         "{patch}"
     );
     host.sh("cmp /etc/hosts /etc/before").ok();

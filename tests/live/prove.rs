@@ -390,7 +390,7 @@ fn the_lines_of_the_configuration_bring_a_backup_elsewhere() {
     let backup = "MOYAI_SECRET_restic=opensesame \"$moyai\" run";
     let plan = host.sh(&format!("{backup} -n backup --tag v1")).ok();
     assert!(
-        plan.contains("docker save base:v1 | gzip -1 >")
+        plan.contains("'docker save base:v1 | gzip -1' >")
             && plan.contains("docker push localhost:5000/web:v1")
             && !plan.contains("opensesame"),
         "{plan}"

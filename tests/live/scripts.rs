@@ -108,8 +108,9 @@ fn a_dry_run_of_any_script_changes_nothing_and_its_lines_do_the_work() {
     std::fs::write(host.path("plan"), plan).unwrap();
     host.sh("bash -e plan").ok();
     let pasted = host.sh("cat /etc/hosts").ok();
-    // A run keeps its lock's file, and remembers what runs.
+    // A run keeps its lock's file, and remembers what runs and where nginx has its files.
     host.script("hosts-sync --file /opt/hosts").ok();
+    host.script("site list").ok();
     let before = host.snapshot();
     assert_eq!(host.script("hosts-sync").ok(), "");
     host.unchanged(&before, "hosts-sync after its plan");

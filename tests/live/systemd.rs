@@ -89,7 +89,7 @@ fn installed_units_bring_containers_names_and_nginx_up_in_this_order_after_a_pow
     // Once more there is nothing to do.
     assert_eq!(
         host.sh("./inside moyai systemd --install -n").ok(),
-        "systemctl enable moyai-boot.service moyai.service\nsystemctl start moyai.service\n"
+        "set -euo pipefail\nsystemctl enable moyai-boot.service moyai.service\nsystemctl start moyai.service\n"
     );
     host.sh("./inside moyai systemd --install").ok();
     assert_eq!(host.show("moyai", "MainPID"), pid);
