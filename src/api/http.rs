@@ -65,8 +65,8 @@ struct Options {
     workers: usize,
 }
 
-/// What `http::get` takes, and what else `get_all` does.
-const OPTIONS: [&str; 15] = [
+/// The options of `http::get` and `http::get_all`.
+pub const OPTIONS: [&str; 15] = [
     "address",
     "basic",
     "bearer",

@@ -18,7 +18,7 @@ pub struct Options {
     pub options: BTreeSet<String>,
     /// The kinds of the options whose default is a number, true or false.
     pub kinds: BTreeMap<String, OptionKind>,
-    /// What is probably wrong, and is no reason to refuse the script.
+    /// Warnings: probably wrong, but the script may run.
     pub warnings: Vec<Report>,
 }
 

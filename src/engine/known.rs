@@ -125,7 +125,7 @@ impl Walk<'_> {
             Expr::FnCall(call, _) => self.result(call),
             // The words that a script was called with.
             Expr::Index(parts, ..) => match &parts.lhs {
-                // The rest of a chain is in `rhs`: `args[0].to_int()` is no text.
+                // The rest of a chain is in `rhs`: `args[0].to_int()` is not text.
                 _ if matches!(parts.rhs, Expr::Dot(..) | Expr::Index(..)) => self.end(inner(expr)),
                 Expr::Variable(name, ..) if name.1 == "args" && name.2.is_empty() && self.holds("args").is_none() => {
                     Known::Text

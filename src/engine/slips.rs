@@ -302,7 +302,7 @@ impl Walk<'_> {
         }
     }
 
-    /// The typed text of backticks that is no command, no regular expression and no JSON: bash and JavaScript
+    /// The text of backticks that is not a command, a regular expression or JSON: bash and JavaScript
     /// disagree about `\n` there, so neither reading is taken in silence. JSON and scripts have escapes of their own.
     pub(super) fn escapes(&mut self, text: &Expr) {
         let at = text.start_position();

@@ -104,23 +104,7 @@ fn words_of_bash_and_other_languages_lead_to_the_functions_that_do_it() {
     }
     // Every option of a request, where somebody looks for it.
     let out = world.moyai(["api", "http::get"]).ok();
-    for option in [
-        "address",
-        "basic",
-        "bearer",
-        "body",
-        "connect",
-        "headers",
-        "inside",
-        "ip",
-        "limit",
-        "method",
-        "private",
-        "reads",
-        "redirects",
-        "timeout",
-        "workers",
-    ] {
+    for option in moyai::api::http::OPTIONS {
         assert!(out.contains(&format!("`{option}")), "{option}\n{out}");
     }
     assert!(world.moyai(["api", "no-such-thing"]).failed(1).contains("nothing that a script can call is about"));

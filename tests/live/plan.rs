@@ -23,7 +23,7 @@ find /etc/nginx /opt/told /var/www -type f ! -name '*.html' 2>/dev/null | sort |
 pgrep -x nginx >/dev/null && echo nginx runs || echo no nginx
 "#;
 
-/// A host with two containers, a volume, a site and a program that is told.
+/// A host with two containers, a volume, a site and a program that gets notifications.
 fn host() -> Host {
     let mut host = Host::new();
     host.run("web", "--stop-signal KILL -v data:/data -e KEY=value");

@@ -1,5 +1,5 @@
 #!/bin/bash
-# A post-receive hook: checks out the branch that was pushed into its directory, and tells a log.
+# A post-receive hook: checks out the branch that was pushed into its directory, and writes a log.
 set -euo pipefail
 log=deploy.log
 while read -r old new ref; do

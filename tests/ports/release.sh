@@ -7,9 +7,9 @@ name=${name%.tar}
 release=releases/$name
 [ -e "$release" ] && { echo "$name is deployed already"; exit 1; }
 
-mkdir -p "$release" shared
+mkdir -p "$release" common
 tar -xf "$archive" -C "$release"
-ln -sfn ../../shared "$release/shared"
+ln -sfn ../../common "$release/common"
 old=$(readlink current || true)
 ln -sfn "$release" current.new
 mv -T current.new current

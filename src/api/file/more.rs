@@ -103,7 +103,7 @@ fn below(directory: &Path, pattern: &glob::Pattern, found: &mut Vec<PathBuf>) ->
     Ok(())
 }
 
-/// What files have besides their content.
+/// Owners, searches and removal of files.
 #[export_module]
 pub mod more {
     /// The paths in a directory that a pattern matches. The directory is data: `*`, `?` and `[` in its name
@@ -161,7 +161,7 @@ pub mod more {
         Ok(found.into_iter().map(Into::into).collect())
     }
 
-    /// Removes a file, or a directory with all that is in it: `rm -rf`. What is not there is no error. An act.
+    /// Removes a file, or a directory with all that is in it: `rm -rf`. A missing path is not an error. An act.
     ///
     /// - `path`: a symbolic link is removed itself, never what it leads to.
     ///
