@@ -11,6 +11,7 @@ use rhai::Position;
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
+use std::sync::OnceLock;
 
 /// The workflows that come with moyai.
 static EMBEDDED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/scripts");
@@ -31,7 +32,28 @@ pub struct Source {
     pub root: Option<PathBuf>,
     /// The whole text.
     pub text: String,
+    /// Where its lines begin.
+    pub starts: Starts,
 }
+
+/// The byte at which each line of a text begins, found when the first is asked for. A copy finds them anew: its text
+/// may be another one.
+#[derive(Debug, Default)]
+pub struct Starts(OnceLock<Vec<usize>>);
+
+impl Clone for Starts {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl PartialEq for Starts {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Starts {}
 
 /// A script that can be called by its name.
 #[derive(Clone, Debug)]
@@ -50,9 +72,24 @@ impl Source {
         if self.text.starts_with("#!") { self.text.find('\n').map_or("", |end| &self.text[end..]) } else { &self.text }
     }
 
+    /// Whether there is nothing but blanks and comments of one line.
+    pub fn is_blank(&self) -> bool {
+        self.code().lines().map(str::trim).all(|line| line.is_empty() || line.starts_with("//"))
+    }
+
     /// A line, from 1; empty where there is none.
     pub fn line(&self, number: usize) -> &str {
-        number.checked_sub(1).and_then(|index| self.text.lines().nth(index)).unwrap_or_default()
+        let end = self.start(number + 1);
+        let line = &self.text[self.start(number).min(end)..end];
+        line.strip_suffix('\n').map_or(line, |line| line.strip_suffix('\r').unwrap_or(line))
+    }
+
+    /// The byte at which a line begins, from 1; of the line after the last, and of all others, the end.
+    fn start(&self, number: usize) -> usize {
+        let starts = self.starts.0.get_or_init(|| {
+            std::iter::once(0).chain(self.text.match_indices('\n').map(|(newline, _)| newline + 1)).collect()
+        });
+        number.checked_sub(1).and_then(|index| starts.get(index).copied()).unwrap_or(self.text.len())
     }
 
     /// Line and column as a person counts them: rhai loses a column at each `\${` of a line.
@@ -66,7 +103,7 @@ impl Source {
     /// The text before a place.
     pub fn before(&self, at: Position) -> &str {
         let (line, column) = self.place(at);
-        let start: usize = self.text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
+        let start = self.start(line.max(1));
         let length = self.line(line).chars().take(column.saturating_sub(1)).map(char::len_utf8).sum::<usize>();
         &self.text[..start + length]
     }
@@ -243,6 +280,7 @@ fn read(path: &Path, real: &Path, root: &Path) -> Result<Source> {
         path: Some(real.to_owned()),
         root: Some(root.to_owned()),
         text,
+        starts: Starts::default(),
     })
 }
 

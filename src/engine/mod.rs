@@ -40,6 +40,13 @@ const STRING: usize = 64 * 1024 * 1024;
 /// An engine with all that a script can call, for scripts of one run.
 pub fn build(context: &Context) -> Engine {
     let mut engine = Engine::new();
+    api::register(&mut engine);
+    compare::register(&mut engine);
+    bare(engine, context)
+}
+
+/// Adds Rhai's limits and moyai's syntax to an engine.
+fn bare(mut engine: Engine, context: &Context) -> Engine {
     // The optimiser would fold constants away that the checks need to see, and panics on
     // `const M = #{}; M.a = 1`.
     engine.set_optimization_level(OptimizationLevel::None);
@@ -55,8 +62,6 @@ pub fn build(context: &Context) -> Engine {
     engine.disable_symbol("eval");
     engine.set_default_tag(Dynamic::from(context.clone()));
     literal::register(&mut engine);
-    api::register(&mut engine);
-    compare::register(&mut engine);
     let run = context.run.clone();
     // The plan of a dry run can be pasted as a whole: what the script says stands in comments.
     engine.on_print(move |text| match run.options.dry_run {
@@ -122,7 +127,8 @@ impl Ended {
 /// When the script does not check; a script that fails is no error here.
 pub fn run(run: &Arc<Run>, source: &Source, words: &[String]) -> Result<Ended> {
     let context = Context::new(run.clone());
-    let engine = build(&context);
+    // A script without a statement calls no function.
+    let engine = if source.is_blank() { bare(Engine::new_raw(), &context) } else { build(&context) };
     on_large_stack(|| run_here(run, context, engine, source, words))
 }
 

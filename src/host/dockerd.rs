@@ -12,7 +12,18 @@ const LIMIT: Duration = Duration::from_secs(2);
 /// How long an answer may be.
 const LONGEST: u64 = 64 * 1024 * 1024;
 
+/// How many questions are asked at once. The daemon answers them side by side.
+const AT_ONCE: usize = 16;
+
 /// Gets what is at a path of the API, such as `/containers/json?all=1`. Returns nothing if it is not there.
+///
+/// # Errors
+/// As [`get_all`].
+pub fn get(socket: &Path, path: &str) -> Result<Option<Vec<u8>>> {
+    Ok(get_all(socket, &[path.to_owned()])?.remove(0))
+}
+
+/// Gets what is at each path of the API, in their order. For what is not there, the answer is nothing.
 ///
 /// A path without a version is answered in the daemon's newest one
 /// (<https://docs.docker.com/reference/api/engine/>). After an answer in HTTP/1.0 the daemon closes the
@@ -21,26 +32,42 @@ const LONGEST: u64 = 64 * 1024 * 1024;
 ///
 /// # Errors
 /// When the daemon cannot be reached, is silent for 2 s, or answers with something else.
-pub fn get(socket: &Path, path: &str) -> Result<Option<Vec<u8>>> {
-    let failed = |why: String| Error::new(format!("query `{path}` at `{}`: {why}", socket.display()));
-    let answer = ask(socket, path).map_err(|error| failed(cause(&error)))?;
-    let end = answer.windows(4).position(|four| four == b"\r\n\r\n");
-    let end = end.ok_or_else(|| failed("the answer is not HTTP".to_owned()))?;
-    let line = String::from_utf8_lossy(&answer[..end]);
-    let line = line.lines().next().unwrap_or_default();
-    match line.split(' ').nth(1) {
-        Some("200") => Ok(Some(answer[end + 4..].to_vec())),
-        Some("404") => Ok(None),
-        _ => Err(failed(format!("the answer is `{}`", line.escape_debug()))),
+pub fn get_all(socket: &Path, paths: &[String]) -> Result<Vec<Option<Vec<u8>>>> {
+    let failed = |path: &str, why: &str| Error::new(format!("query `{path}` at `{}`: {why}", socket.display()));
+    let mut answers = Vec::with_capacity(paths.len());
+    for paths in paths.chunks(AT_ONCE) {
+        let asked = paths.iter().map(|path| ask(socket, path).map_err(|error| failed(path, &cause(&error))));
+        let asked = asked.collect::<Result<Vec<_>>>()?;
+        for (path, stream) in paths.iter().zip(asked) {
+            let answer = read(stream).map_err(|error| failed(path, &cause(&error)))?;
+            answers.push(body(answer).map_err(|why| failed(path, &why))?);
+        }
     }
+    Ok(answers)
 }
 
-fn ask(socket: &Path, path: &str) -> io::Result<Vec<u8>> {
+fn ask(socket: &Path, path: &str) -> io::Result<UnixStream> {
     let mut stream = UnixStream::connect(socket)?;
     stream.set_read_timeout(Some(LIMIT))?;
     stream.set_write_timeout(Some(LIMIT))?;
-    write!(stream, "GET {path} HTTP/1.0\r\nHost: docker\r\n\r\n")?;
-    let mut answer = Vec::new();
+    stream.write_all(format!("GET {path} HTTP/1.0\r\nHost: docker\r\n\r\n").as_bytes())?;
+    Ok(stream)
+}
+
+fn read(stream: UnixStream) -> io::Result<Vec<u8>> {
+    let mut answer = Vec::with_capacity(16 * 1024);
     stream.take(LONGEST).read_to_end(&mut answer)?;
     Ok(answer)
+}
+
+/// The body of an answer, if its status is 200; nothing if it is 404.
+fn body(mut answer: Vec<u8>) -> std::result::Result<Option<Vec<u8>>, String> {
+    let end = answer.windows(4).position(|four| four == b"\r\n\r\n").ok_or("the answer is not HTTP")?;
+    let head = String::from_utf8_lossy(&answer[..end]);
+    let line = head.lines().next().unwrap_or_default();
+    match line.split(' ').nth(1) {
+        Some("200") => Ok(Some(answer.split_off(end + 4))),
+        Some("404") => Ok(None),
+        _ => Err(format!("the answer is `{}`", line.escape_debug())),
+    }
 }

@@ -358,3 +358,40 @@ fn a_bad_value_is_one_sentence_and_nothing_is_written() {
         assert!(world.path("sites-available").read_dir().unwrap().next().is_none(), "{words}");
     }
 }
+
+#[test]
+fn a_binary_says_once_how_it_was_built_and_again_when_it_is_replaced() {
+    let world = World::new();
+    let directory = world.folder.path().display().to_string();
+    let build = |conf: &str| {
+        let source = format!(
+            r#"#include <stdio.h>
+               int main(void) {{
+                   FILE *log = fopen("{directory}/asked", "a");
+                   fputs("asked\n", log);
+                   fclose(log);
+                   fputs("configure arguments: --prefix={directory} --conf-path={directory}/{conf}\n", stderr);
+                   return 0;
+               }}"#
+        );
+        let source = world.file("nginx.c", source);
+        let made = world.path("nginx.made");
+        let cc = std::process::Command::new("cc").arg(source).arg("-o").arg(&made).status().unwrap();
+        assert!(cc.success());
+        // As a package replaces it: a new file, renamed over the old one.
+        std::fs::rename(made, world.path("bin/nginx")).unwrap();
+    };
+    let sites = || world.run_with_bin(&[], "print(nginx::servers().map(|server| server.names[0]).join(\" \"));").ok();
+    let asked = || crate::common::read(world.path("asked")).lines().count();
+    std::fs::create_dir(world.path("bin")).unwrap();
+    world.file("old.conf", "events {}\nhttp { server { listen 81; server_name old.jp; } }\n");
+    world.file("new.conf", "events {}\nhttp { server { listen 81; server_name new.jp; } }\n");
+
+    build("old.conf");
+    assert_eq!((sites().as_str(), sites().as_str(), asked()), ("old.jp\n", "old.jp\n", 1));
+    build("new.conf");
+    assert_eq!((sites().as_str(), sites().as_str(), asked()), ("new.jp\n", "new.jp\n", 2));
+    // What is remembered may be lost or spoilt at any time.
+    world.file("state/state/nginx.built.json", "spoilt");
+    assert_eq!((sites().as_str(), asked()), ("new.jp\n", 3));
+}

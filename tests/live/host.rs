@@ -65,6 +65,11 @@ pub struct Host {
     output: BufReader<ChildStdout>,
 }
 
+/// The program under test: `$MOYAI_TEST_PROGRAM`, or the one that was built with the tests.
+pub fn program() -> PathBuf {
+    std::env::var_os("MOYAI_TEST_PROGRAM").map_or_else(|| env!("CARGO_BIN_EXE_moyai").into(), PathBuf::from)
+}
+
 impl Host {
     /// A host with the image `base:1`, which is busybox.
     pub fn new() -> Self {
@@ -72,13 +77,13 @@ impl Host {
         for name in ["scripts", "clis"] {
             std::fs::create_dir(folder.path().join(name)).unwrap();
         }
-        let mut shell = Command::new(env!("CARGO_BIN_EXE_moyai"));
+        let mut shell = Command::new(program());
         let mut shell = generation(shell.args(["private-host", "bash", "-c", LOOP]).env_clear())
             .env("PATH", PATH)
             .env("HOME", folder.path())
             .env("MOYAI_SCRIPTS", folder.path().join("scripts"))
             .env("MOYAI_STATE", folder.path().join("state"))
-            .env("moyai", env!("CARGO_BIN_EXE_moyai"))
+            .env("moyai", program())
             .current_dir(folder.path())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -1,7 +1,7 @@
 //! The shipped scripts, on a real engine and behind a real nginx.
 
 use crate::common::{Gave, read};
-use crate::host::{Host, generation};
+use crate::host::{Host, generation, program};
 use rustix::process::{Pid, Signal};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -458,7 +458,7 @@ impl Demo {
         let folder = tempfile::Builder::new().prefix("moyai-demo-").tempdir().unwrap();
         std::fs::create_dir_all(folder.path().join("tmp")).unwrap();
         let mark = format!("MOYAI_TEST_MARK={}", folder.path().display());
-        let mut child = Command::new(env!("CARGO_BIN_EXE_moyai"));
+        let mut child = Command::new(program());
         let child = generation(child.args(["run", "demo"]).env_clear())
             .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
             .env("HOME", folder.path())

@@ -77,13 +77,10 @@ impl Source<'_> {
             Self::Client(run) => return inspect(run, &[kind, "inspect"], things),
             Self::Socket(socket) => socket,
         };
-        let mut found = Vec::new();
-        for thing in things {
-            let end = if kind == "network" { "" } else { "/json" };
-            let path = format!("/{kind}s/{}{end}", utf8_percent_encode(thing, NON_ALPHANUMERIC));
-            let Some(answer) = dockerd::get(socket, &path)? else { continue };
-            found.push(picked::picked(list::READ, &answer).map_err(|error| unread(kind, &error))?);
-        }
-        Ok(found)
+        let end = if kind == "network" { "" } else { "/json" };
+        let path = |thing| format!("/{kind}s/{}{end}", utf8_percent_encode(thing, NON_ALPHANUMERIC));
+        let paths: Vec<_> = things.iter().copied().map(path).collect();
+        let found = dockerd::get_all(socket, &paths)?.into_iter().flatten();
+        found.map(|answer| picked::picked(list::READ, &answer).map_err(|error| unread(kind, &error))).collect()
     }
 }
