@@ -35,7 +35,9 @@ pub const CAPTURE: usize = 64 * 1024 * 1024;
 pub const READ_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Programs whose words are files that they make.
-const MAKERS: [&str; 21] = [
+const MAKERS: [&str; 24] = [
+    "chmod",
+    "chown",
     "cp",
     "dd",
     "git",
@@ -46,6 +48,7 @@ const MAKERS: [&str; 21] = [
     "mkdir",
     "mv",
     "openssl",
+    "rm",
     "rsync",
     "split",
     "ssh-keygen",
@@ -57,6 +60,15 @@ const MAKERS: [&str; 21] = [
     "xz",
     "zip",
     "zstd",
+];
+
+/// Programs whose words are files that they read.
+#[rustfmt::skip]
+const READERS: [&str; 57] = [
+    "[", "awk", "b2sum", "base64", "bash", "bzcat", "bzip2", "cat", "cksum", "cmp", "comm", "cut", "diff", "du", "egrep", "fgrep",
+    "file", "find", "gawk", "getfacl", "getfattr", "grep", "gunzip", "gzip", "head", "jq", "ls", "lsattr", "md5sum", "mawk", "nl",
+    "od", "openssl", "paste", "python3", "readlink", "realpath", "rg", "sed", "sh", "sha1sum", "sha256sum", "sha512sum", "sort", "stat",
+    "tac", "tail", "tar", "test", "uniq", "unzip", "wc", "xxd", "xz", "zcat", "zgrep", "zstd",
 ];
 
 /// How one stage ended.
@@ -163,7 +175,7 @@ pub fn attempt(run: &Run, plan: &Plan) -> Result<Outcome> {
         let outcome = start(run, plan)?.wait(run)?;
         let fails = run.options.dry_run && !plan.acts && outcome.code() != 0;
         let is_walled = fails && plan.reads && walled(run, plan, &outcome).is_some();
-        if is_walled || (fails && plan.arguments().any(|word| run.is_planned(Path::new(word), false).is_some())) {
+        if is_walled || (fails && plan.paths().iter().any(|word| run.is_planned(Path::new(word), false).is_some())) {
             // A "no" that only the dry run gave would send it another way than the real run.
             judge(run, &Plan { accept: vec![0], ..plan.clone() }, &outcome)?;
         }
@@ -214,7 +226,7 @@ pub fn judge(run: &Run, plan: &Plan, outcome: &Outcome) -> Result<()> {
         }
         error.status = Some(status.code());
         if !plan.acts {
-            error = run.with_plan(error, plan.arguments());
+            error = run.with_plan(error, plan.paths());
         }
         if let Some(help) = walled(run, plan, outcome) {
             error = error.help(help);
@@ -255,7 +267,7 @@ pub fn start(run: &Run, plan: &Plan) -> Result<Running> {
     let own = own_script(run, plan).filter(|_| run.plays().is_none());
     if own.is_some() && plan.acts {
         run.planned_elsewhere();
-    } else if plan.acts && run.planned(|| plan.needed(run).unwrap_or_else(|| plan.script())) {
+    } else if plan.acts && run.planned(|| plan.needed(run).unwrap_or_else(|| plan.script(run))) {
         let by = plan.place.as_ref().map_or_else(|| run.at(), line_of);
         if let Output::File(path, _) = &plan.output {
             run.plan_file(path, None, plan.mode, by.clone());
@@ -291,7 +303,7 @@ pub fn start(run: &Run, plan: &Plan) -> Result<Running> {
         (Ok(running), taping) => Ok(running.taped(taping)),
         (Err(error), taping) => {
             taping.into_iter().for_each(|taping| taping.failed(run, &error));
-            Err(placed(run.with_plan(error, plan.arguments())))
+            Err(placed(run.with_plan(error, plan.paths())))
         }
     }
 }

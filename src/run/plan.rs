@@ -7,10 +7,15 @@ use std::time::Duration;
 /// How a plan begins: pasted into a shell, it stops at the first error, as the script does.
 pub const HEADER: &str = "set -euo pipefail";
 
+/// What the plan removes, however it ends: files that are not complete, and temporary directories.
+const TRAP: &str = "leftovers=(); trap 'rm -rf -- \"${leftovers[@]}\"' EXIT\n";
+
 /// What has been planned.
 #[derive(Debug, Default)]
 pub struct Plan {
     begun: bool,
+    /// The line that removes what is left over is in the plan.
+    traps: bool,
     /// Sleep since the last line.
     pause: Duration,
     /// All sleep that was left out.
@@ -24,7 +29,19 @@ pub struct Plan {
     last: Vec<(String, String)>,
 }
 
+impl Plan {
+    fn leftover(&mut self, path: &str) -> String {
+        let trap = if std::mem::replace(&mut self.traps, true) { "" } else { TRAP };
+        format!("{trap}leftovers+=({})\n", crate::process::quote(path))
+    }
+}
+
 impl Run {
+    /// Lines of a plan for a path that nothing is to be left of when the plan stops in the middle.
+    pub fn leftover(&self, path: &str) -> String {
+        lock(&self.plan).leftover(path)
+    }
+
     /// The gate of every act: under `--dry-run` prints the line that would do it and returns true.
     ///
     /// The line can be pasted into a shell; it may be several lines (a here-document).
@@ -45,8 +62,9 @@ impl Run {
             let (new, rest): (Vec<_>, Vec<_>) = directories.into_iter().partition(|path| named(path));
             plan.directories = rest;
             for path in new {
+                let leftover = plan.leftover(&path.to_string_lossy());
                 let quoted = crate::process::quote(&path.to_string_lossy());
-                self.print(&format!("mkdir -m 0700 -- {quoted}"));
+                self.print(&format!("mkdir -m 0700 -- {quoted}\n{}", leftover.trim_end()));
                 plan.last.push((String::new(), format!("rm -rf -- {quoted}")));
             }
             self.print(&line);

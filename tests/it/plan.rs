@@ -5,9 +5,9 @@ use crate::common::{Gave, World, gave, read};
 use crate::web::Web;
 use std::process::Command;
 
-/// Everything in a world but moyai's own files, and what a plan that stopped has not renamed.
+/// Everything in a world but moyai's own files.
 fn state(world: &World) -> String {
-    let list = "find . -path ./scripts -prune -o -path ./state -prune -o -path ./bin -prune -o -name '*.moyai-new' -prune -o -printf '%p %y %m %U %l\\n' \
+    let list = "find . -path ./scripts -prune -o -path ./state -prune -o -path ./bin -prune -o -printf '%p %y %m %U %l\\n' \
                 -type f -printf '%n ' -exec md5sum {} \\; | sort";
     gave(&Command::new("bash").args(["-c", list]).current_dir(world.folder.path()).output().unwrap()).ok()
 }
@@ -91,6 +91,14 @@ fn a_pasted_plan_leaves_what_the_run_leaves() {
         "file::mkdir(\"m/k\"); file::write(\"m/k/f\", \"x\"); file::rename(\"m\", \"moved\"); \
          for path in glob(\"moved/k/*\") { file::copy(path, \"got\"); }",
         "file::link(\"data/a\", \"l2\"); file::write(\"l2\", \"through\\n\"); file::remove(\"old.txt\");",
+        "file::write(\"link\", \"through\\n\"); file::write(\"link\", \"old\\nend\", #{ mode: \"0600\" });",
+        "file::link(\"nowhere\", \"l2\"); file::write(\"l2\", \"x\", #{ mode: \"0600\" }); cmd(`sort data/a`).to_file(\"l2\");",
+        "file::rename(\"old.txt\", \"old.1\"); cmd(`sort data/a`).to_file(\"old.txt\"); cmd(`sort data/a`).to_file(\"link\");",
+        "file::remove_all(\"data\"); file::mkdir(\"data\"); cmd(`echo x`).to_file(\"data/a\");",
+        "file::rename(\"secret\", \"s\"); file::link(\"s\", \"secret\"); cmd(`echo x`).to_file(\"secret\"); file::mode(\"secret\", \"0640\");",
+        "cmd(`mv old.txt older`).run(); cmd(`echo x`).to_file(\"old.txt\"); cmd(`rm secret`).run(); cmd(`echo x`).to_file(\"secret\");",
+        "cmd(`touch made`).run(); cmd(`chmod 600 made`).run(); cmd(`echo x`).to_file(\"made\");",
+        "cmd(`ln -s old.txt fresh`).run(); cmd(`echo x`).to_file(\"fresh\");",
     ] {
         is_what_runs(&begin, script);
     }
@@ -169,6 +177,79 @@ fn later_reads_of_a_dry_run_see_what_it_has_planned() {
     assert_eq!(dry, real);
     assert_eq!(real.len(), 5);
     assert!(!worlds[1].path("new").exists());
+}
+
+/// Every function that changes files, then every one that reads them: a dry run reads what the run reads.
+#[test]
+fn each_file_function_of_a_dry_run_sees_each_planned_change() {
+    let changes = [
+        "file::write(\"new\", \"a\\nb\\n\");",
+        "file::write(\"old\", \"longer than before\\n\");",
+        "file::write(\"key\", \"k\", #{ mode: \"0600\" }); file::write(\"old\", \"k\", #{ mode: \"0600\" });",
+        "file::write(\"link\", \"through\"); file::write(\"none\", \"to nothing\");",
+        "file::write(\"crlf\", [\"1\", \"2\"]); file::write(\"lf\", \"x\\r\\n\"); file::write(\"lf\", [\"1\"]);",
+        "file::append(\"old\", \"more\\n\"); file::append(\"new\", \"x\"); file::append(\"key\", \"x\", #{ mode: \"0640\" });",
+        "file::copy(\"old\", \"new\"); file::copy(\"secret\", \"old\"); file::copy(\"link\", \"key\");",
+        "file::mkdir(\"made/a/b\"); file::write(\"made/a/f.log\", \"1\"); file::write(\"made/.hidden.log\", \"2\");",
+        "file::rename(\"old\", \"new\");",
+        "file::rename(\"secret\", \"old\"); file::mode(\"old\", \"0640\");",
+        "file::mode(\"secret\", \"0644\"); file::rename(\"secret\", \"key\");",
+        "file::rename(\"tree\", \"made\"); file::write(\"made/sub/new.log\", \"n\"); file::remove(\"made/one.log\");",
+        "file::write(\"tree/sub/new.log\", \"n\"); file::mode(\"tree/sub\", \"0700\"); file::rename(\"tree\", \"made\");",
+        "file::rename(\"link\", \"new\"); file::rename(\"way\", \"made\"); file::rename(\"tree/up\", \"up\");",
+        "file::link(\"old\", \"new\"); file::link(\"tree\", \"made\"); file::link(\"nowhere\", \"key\");",
+        "file::link(\"tree\", \"made\"); file::write(\"made/sub/new.log\", \"n\"); file::remove(\"made/one.log\");",
+        "file::remove(\"way\"); file::link(\"empty\", \"way\"); file::write(\"way/one.log\", \"other\");",
+        "file::link(\"empty\", \"way.new\"); file::rename(\"way.new\", \"way\"); file::write(\"empty/one.log\", \"other\");",
+        "file::remove(\"old\"); file::remove(\"empty\"); file::remove(\"link\");",
+        "file::remove(\"tree/one.log\"); file::remove(\"tree/up\");",
+        "file::remove_all(\"tree\"); file::remove_all(\"link\"); file::remove_all(\"not there\");",
+        "file::remove_all(\"tree\"); file::mkdir(\"tree/sub\"); file::write(\"tree/sub/new.log\", \"x\");",
+        "file::remove_all(\"tree\"); file::link(\"empty\", \"tree\"); file::remove_all(\"tree\");",
+        "file::mode(\"old\", \"0600\"); file::mode(\"link\", \"0640\"); file::mode(\"tree\", \"0750\"); file::write(\"old\", \"x\");",
+        "file::chown(\"old\", \"1:1\"); file::chown(\"tree\", \":1\"); file::chown(\"secret\", \"1\"); file::rename(\"secret\", \"key\");",
+        "file::write(\"new\", \"x\"); file::chown(\"new\", \"1:1\"); file::write(\"new\", \"y\"); file::copy(\"new\", \"key\");",
+        "file::chown(\"link\", \"1:1\"); file::chown(\"link\", \"0\"); file::write(\"link\", \"x\"); file::copy(\"old\", \"secret\");",
+        "file::mkdir(\"tree\"); file::write(\"old\", \"x\\n\"); file::link(\"old\", \"link\"); file::chown(\"old\", file::owner(\"old\"));",
+    ];
+    let reads = r#"
+        let said = |f| { try { return f.call(); } catch (e) { return `${e}`.sub("/[^ `]*/moyai-test-[^/`]*", ""); } };
+        let recent = |p| file::modified(p) > time("2020-01-01").epoch;
+        for p in ["old", "new", "secret", "key", "link", "none", "lf", "crlf", "empty", "tree", "way", "up", "tree/sub", "way/sub", "made", "made/a",
+                  "made/sub", "tree/one.log", "made/one.log", "way/one.log", "tree/up", "made/up", "tree/sub/new.log", "made/sub/new.log"] {
+            let all = [|| file::exists(p), || file::is_dir(p), || file::is_file(p), || file::size(p), || file::read(p), || file::lines(p).to_array(),
+                || file::mode(p), || file::owner(p), || recent.call(p), || file::sha256(p), || file::real_path(p).sub(".*/moyai-test-[^/]*", ""),
+                || glob(p, "*"), || glob(p, "**/*.log"), || file::find(p, "*.log"), || file::find(p, "*")];
+            for (f, n) in all { print(`= ${p} ${n} ${said.call(f).to_json()}`); }
+        }
+        for f in [|| glob("*"), || glob("**/*.log"), || glob("*/one.*"), || glob("made/"), || file::find(".", "*.log").filter(|p| !p.contains("state/"))] {
+            print(`= ${f.call().filter(|p| !p.contains("scripts")).to_json()}`);
+        }
+    "#;
+    let begin = |world: &World| {
+        let setup = "printf 'x\n' >old; printf s >secret; chmod 600 secret; printf 'a\r\n' >crlf; echo a >lf; mkdir -p tree/sub empty
+            echo 1 >tree/one.log; echo 2 >tree/sub/two.log; ln -s old link; ln -s tree way; ln -s nothing none; ln -s ../old tree/up; mkdir state
+            find . -exec touch -h -d '2001-01-01' {} +";
+        assert!(Command::new("bash").args(["-ec", setup]).current_dir(world.folder.path()).status().unwrap().success());
+    };
+    let lines =
+        |text: String| text.lines().filter_map(|line| Some(line.split_once("= ")?.1.to_owned())).collect::<Vec<_>>();
+    let mut wrong = Vec::new();
+    for change in changes {
+        let (real, dry) = (World::new(), World::new());
+        [&real, &dry].into_iter().for_each(begin);
+        let script = format!("{change}\n{reads}");
+        let ran = lines(real.run(&script).ok());
+        let (before, planned) = (state(&dry), lines(dry.run_with(&["-n"], &script).ok()));
+        assert_eq!(state(&dry), before, "{change}: the dry run changed something");
+        assert_eq!(ran.len(), 24 * 15 + 5, "{change}");
+        let other: Vec<_> = ran.iter().zip(&planned).filter(|(ran, planned)| ran != planned).collect();
+        if !other.is_empty() || planned.len() != ran.len() {
+            wrong.push(format!("{change}: run, then dry run\n{other:#?}"));
+        }
+        is_what_runs(&begin, change);
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]
