@@ -89,7 +89,7 @@ pub struct Report {
 }
 
 /// A place in a script.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
     /// The script's path as messages show it.
     pub path: String,

@@ -15,7 +15,7 @@ mod taping;
 pub use crate::run::cause;
 pub use confine::kernel;
 pub use end::{MARKER, leave_orphans, started};
-pub use plan::{Input, Output, Plan, Stage, Unfinished, is_written_in_place, quote};
+pub use plan::{Input, Output, PLANNED, Plan, Stage, Unfinished, is_written_in_place, quote};
 pub use reads::{Grant, Level, Reason, Verdict, is_risky, reads};
 pub use resolve::{not_found, resolve};
 pub use running::Running;

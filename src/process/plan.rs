@@ -81,6 +81,8 @@ pub struct Plan {
     pub accept: Vec<i32>,
     /// No status is a failure.
     pub lenient: bool,
+    /// The script uses what the command gives. A plan cannot know that, and goes on for its success alone.
+    pub asked: bool,
     /// The word of a path that an empty value has shortened, as the script writes it and as it is now.
     pub emptied: Option<(String, String)>,
     /// The number of the background job, where the script goes on at once.
@@ -130,6 +132,7 @@ impl Plan {
             retry: None,
             accept: vec![0],
             lenient: false,
+            asked: false,
             emptied: None,
             job: None,
             interactive: false,
@@ -212,7 +215,8 @@ impl Plan {
             }
         }
         let tries = self.retry.filter(|(tries, _)| *tries > 0);
-        if self.lenient && tries.is_none() {
+        let lenient = self.lenient && !self.asked;
+        if lenient && tries.is_none() {
             command += " || :";
         } else if self.accept != [0] {
             let accepted = self.accept.iter().map(|code| format!("$? == {code}")).collect::<Vec<_>>().join(" || ");
@@ -221,14 +225,15 @@ impl Plan {
         if let Some((tries, pause)) = tries {
             let left = (0..=tries).rev().map(|left| left.to_string()).collect::<Vec<_>>().join(" ");
             // The test ends the plan after the last try, unless a failure is accepted.
-            let test = if self.lenient { "[ $left -eq 0 ] ||" } else { "[ $left -gt 0 ];" };
+            let test = if lenient { "[ $left -eq 0 ] ||" } else { "[ $left -gt 0 ];" };
             let pause = pause.as_secs_f64();
             command = format!("for left in {left}; do if {command}; then break; fi; {test} sleep {pause}; done");
         }
         if let Some(job) = self.job {
             after += &format!(" & job{job}=$!");
         }
-        format!("{before}{command}{after}")
+        let note = if self.asked { PLANNED } else { "" };
+        format!("{before}{note}{command}{after}")
     }
 
     /// With the time-out of timeout(1), which kills after the same grace as moyai.
@@ -416,6 +421,9 @@ impl Stage {
         }
     }
 }
+
+/// The remark before a command of which the script uses the result.
+pub const PLANNED: &str = "# the plan goes on as if this succeeded and printed nothing\n";
 
 /// No time-out: no host is up for so long.
 const FOREVER: Duration = Duration::from_secs(100 * 365 * 86_400);

@@ -50,7 +50,7 @@ impl Run {
             let line = line();
             let mut plan = lock(&self.plan);
             // A remark alone is not a script.
-            if !line.starts_with('#') && !std::mem::replace(&mut plan.begun, true) {
+            if !line.lines().all(|line| line.starts_with('#')) && !std::mem::replace(&mut plan.begun, true) {
                 self.print(HEADER);
             }
             let pause = std::mem::take(&mut plan.pause);

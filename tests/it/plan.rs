@@ -77,7 +77,9 @@ fn a_pasted_plan_leaves_what_the_run_leaves() {
         "cmd(`flaky`).retry(1, 0).run(); cmd(`touch x`).run();",
         "cmd(`three`).retry(1, 0).try_run(); cmd(`touch x`).run();",
         "let job = cmd(`sh -c 'echo x >job'`).start(); job.wait(); cmd(`cp job copy`).run();",
-        "let job = cmd(`three`).start(); if !job.ok() { log(\"no\"); } cmd(`touch x`).run();",
+        "let job = cmd(`three`).start(); job.ok(); cmd(`touch x`).run();",
+        "let job = cmd(`sh -c 'echo x >job'`).start(); if job.ok() { cmd(`touch x`).run(); }",
+        "if cmd(`touch y`).try_run().ok { cmd(`touch x`).run(); }",
         "let job = cmd(`three`).start(); job.wait(); cmd(`touch x`).run();",
         "let job = cmd(`sleep 60`).start(); job.stop(); cmd(`touch x`).run();",
         "cmd(`sleep 60`).start(); cmd(`touch x`).run();",
@@ -177,6 +179,32 @@ fn later_reads_of_a_dry_run_see_what_it_has_planned() {
     assert_eq!(dry, real);
     assert_eq!(real.len(), 5);
     assert!(!worlds[1].path("new").exists());
+}
+
+/// What follows from a result is not in the plan: it says so, and stops where the result is another one.
+#[test]
+fn a_plan_says_where_it_goes_on_as_if_a_command_had_succeeded() {
+    let remark = "# the plan goes on as if this succeeded and printed nothing";
+    for (script, command) in [
+        ("if !cmd(`three`).try_run().ok { cmd(`touch no`).run(); } cmd(`touch yes`).run();", "three"),
+        ("let tried = cmd(`three`).retry(1, 0).try_run(); if tried.ok { cmd(`touch yes`).run(); }", "for left"),
+        ("fn tried() { cmd(`three`).try_run() } if tried().ok { cmd(`touch yes`).run(); }", "three"),
+        ("let job = cmd(`three`).start(); if job.ok() { cmd(`touch yes`).run(); }", "wait"),
+        ("let out = cmd(`three`).quiet().run().out; if out == \"\" { cmd(`touch yes`).run(); }", "three"),
+    ] {
+        let world = World::new();
+        world.program("bin/three", "#!/bin/sh\nexit 3\n");
+        let plan = world.run_with_bin(&["-n"], script).ok();
+        let said = plan.split_once(remark).map(|(_, rest)| rest.trim_start().starts_with(command));
+        assert_eq!(said, Some(true), "{plan}");
+        assert_ne!(paste(&world, &plan).code, 0, "{plan}");
+        assert!(!world.path("yes").exists() && plan.ends_with("touch yes\n"), "{plan}");
+    }
+    // A result that nothing uses needs no remark.
+    let world = World::new();
+    let script = "cmd(`a`).try_run(); fn f() { cmd(`b`).try_run(); } f(); cmd(`c`).quiet().run(); let j = cmd(`d`).start(); j.wait();";
+    let plan = world.run_with(&["-n"], script).ok();
+    assert!(!plan.contains('#') && plan.contains("a || :\nb || :\nc\n"), "{plan}");
 }
 
 /// Every function that changes files, then every one that reads them: a dry run reads what the run reads.
