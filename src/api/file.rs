@@ -624,7 +624,7 @@ mod file {
     /// - `path`: a file.
     ///
     /// Returns a number. Under `--dry-run` the size of a file that a planned command would make is not
-    /// known: it is 1 GiB, so that a check of a size that is too small goes on. See `file::is_planned`.
+    /// known: it is 1 GiB or a little more, so that a check of a size that is too small goes on. See `file::is_planned`.
     ///
     /// Errors: when it is not there, or is a folder.
     ///
@@ -634,12 +634,19 @@ mod file {
     #[rhai_fn(return_raw)]
     pub fn size(call: NativeCallContext, path: &str) -> Fallible<i64> {
         tell(&call, path, None, || {
-            let found = stat(&Context::of(&call).run, path)?;
+            let run = &Context::of(&call).run;
+            let found = stat(run, path)?;
             if found.is_directory {
                 let error = Error::new(format!("look at the size of `{path}`: it is a folder"));
                 return Err(error.help("`du -sb` adds up what is in it"));
             }
-            Ok(i64::try_from(found.size.unwrap_or(PLANNED_SIZE)).unwrap_or(i64::MAX))
+            let size = found.size.unwrap_or_else(|| {
+                // Each has another one, so that a plan can name the file.
+                let size = PLANNED_SIZE + run.planned_values() as u64;
+                run.plan_value(&size.to_string(), format!("stat -L -c %s -- {}", quote(path)));
+                size
+            });
+            Ok(i64::try_from(size).unwrap_or(i64::MAX))
         })
     }
 
@@ -663,7 +670,11 @@ mod file {
             let hex = |sum: digest::Context| sum.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
             let mut file = match run.look(Path::new(path)) {
                 Found::Disk(real) => File::open(real).map_err(|error| run.with_plan(failed(error), [path]))?,
-                Found::File(file) if file.content.is_none() => return Ok(format!("<sha256 of {path}>")),
+                Found::File(file) if file.content.is_none() => {
+                    let sum = format!("<sha256 of {path}>");
+                    run.plan_value(&sum, format!("sha256sum < {} | cut -d ' ' -f 1", quote(path)));
+                    return Ok(sum);
+                }
                 _ => {
                     let mut sum = digest::Context::new(&digest::SHA256);
                     sum.update(&read_seen(run, Path::new(path))?);

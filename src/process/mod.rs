@@ -265,6 +265,13 @@ pub fn start(run: &Run, plan: &Plan) -> Result<Running> {
     };
     plan.must_read(run).and_then(|()| plan.must_name(run)).map_err(placed)?;
     let own = own_script(run, plan).filter(|_| run.plays().is_none());
+    // What it would plan now would not be what it does after the lines above: the plan runs it.
+    let late = own.as_ref().filter(|_| plan.acts && run.options.dry_run && run.has_begun()).map(|own| {
+        let mut late = own.clone();
+        late.stages.iter_mut().for_each(|stage| stage.argv.retain(|word| word != "--dry-run"));
+        late
+    });
+    let (plan, own) = late.as_ref().map_or((plan, own), |late| (late, None));
     if own.is_some() && plan.acts {
         run.planned_elsewhere();
     } else if plan.acts && run.planned(|| plan.needed(run).unwrap_or_else(|| plan.script(run))) {
@@ -318,7 +325,7 @@ fn own_script(run: &Run, plan: &Plan) -> Option<Plan> {
     }
     let mut passed = plan.clone();
     for stage in passed.stages.iter_mut().filter(|stage| own(stage)) {
-        stage.argv.splice(2..2, run.passed_on());
+        stage.argv.splice(2..2, run.passed_on(run.options.dry_run));
     }
     let whole = plan.stages.iter().all(own) && !matches!(plan.output, Output::File(..));
     (whole || !plan.acts || !run.options.dry_run).then_some(passed)

@@ -125,6 +125,34 @@ fn a_plan_begins_with_the_options_of_a_script_and_says_what_is_waited_for() {
     assert!(world.run_with(&["-n"], loops).ok().ends_with("# 6\n"));
 }
 
+/// A plan does not show a secret, and does nothing with the text that it shows in its place.
+#[test]
+fn a_plan_stops_where_a_secret_has_to_be_put_and_names_it() {
+    for (value, script, line) in [
+        ("it's $HOME", "cmd(`tee out`).stdin(secret(\"key\")).quiet().run();", "printf %s <secret> | tee out\n"),
+        ("hunter2", "cmd(`touch ${\"file-\" + secret(\"key\")}`).run();", "touch file-<secret>\n"),
+        ("a b", "file::write(\"out\", \"key=\" + secret(\"key\") + \"\\n\");", "key=<secret>\n"),
+    ] {
+        let world = World::new();
+        world.script("test", script);
+        let mut command = world.command(["run", "-n", "test"]);
+        let plan = gave(&command.env("MOYAI_SECRET_key", value).output().unwrap()).ok();
+        let note = "false # write the secret `key` for <secret> below, and remove this line\n";
+        assert!(plan.contains(note) && plan.contains(line) && !plan.contains(value), "{plan}");
+        assert_eq!(paste(&world, &plan).code, 1);
+        assert!(!world.path("out").exists(), "{plan}");
+        // The value, quoted for a shell where it is not the text of a file.
+        let filled =
+            if script.contains("write") { value.to_owned() } else { shlex::try_quote(value).unwrap().into_owned() };
+        let plan = plan.replace(note, "").replace("<secret>", &filled);
+        assert_eq!(paste(&world, &plan).code, 0, "{plan}");
+        let real = World::new();
+        real.script("test", script);
+        gave(&real.command(["run", "test"]).env("MOYAI_SECRET_key", value).output().unwrap()).ok();
+        assert_eq!(state(&world), state(&real), "{plan}");
+    }
+}
+
 #[test]
 fn a_planned_post_succeeds_as_the_real_one_would() {
     let web = Web::start();

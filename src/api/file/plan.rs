@@ -47,7 +47,8 @@ pub fn change(
             Some(mode) if !has_mode(mode) => format!("chmod {mode:04o} -- {}\n", quoted()),
             _ => String::new(),
         };
-        first + plan_text(&target, old, new).as_str()
+        let to = quoted();
+        first + run.with_values(new, &to).unwrap_or_else(|| plan_text(&target, old, new)).as_str()
     };
     let changed = run.change(line, real)?;
     run.plan_file(path, Some(new), mode, run.at());
