@@ -163,7 +163,7 @@ const HINTS: &[(&str, &str, &str, &str)] = &[
     ),
     (r#"fn f { print(1); } f();"#, "write `fn f() { ... }`", r#"fn f() { print(1); } f();"#, "1\n"),
     (r#"f() { print(1); }"#, "write `fn f() { ... }`", r#"fn f() { print(1); } f();"#, "1\n"),
-    ("seq 1\nprint(2);", "cmd(`seq ...`).run()", "cmd(`seq 1`).run();\nprint(2);", "1\n2\n"),
+    ("tty x\nprint(2);", "cmd(`tty ...`).run()", "cmd(`tty --version`).quiet().run();\nprint(2);", "2\n"),
     ("touch a\nprint(1);", "file::append(path, \"\")", "file::append(\"a\", \"\");\nprint(glob(\"?\"));", "[\"a\"]\n"),
     (
         r#"if [ -f note ]; then print(1); fi"#,

@@ -93,6 +93,17 @@ fn a_pasted_plan_leaves_what_the_run_leaves() {
         "file::mkdir(\"m/k\"); file::write(\"m/k/f\", \"x\"); file::rename(\"m\", \"moved\"); \
          for path in glob(\"moved/k/*\") { file::copy(path, \"got\"); }",
         "file::link(\"data/a\", \"l2\"); file::write(\"l2\", \"through\\n\"); file::remove(\"old.txt\");",
+        "cmd(`sh -c 'cat; echo \"$V\"; pwd | sed s,.*/,,'`).stdin(\"in\\n\").env(\"V\", \"x y\").dir(\"data\").timeout(\"20s\").to_file(\"o\");",
+        "cmd(`both`).both().append_to(\"old.txt\"); cmd(`both`).both().timeout(\"20s\").append_to(\"n\");",
+        "cmd(`flaky`).timeout(\"20s\").retry(4, 0).append_to(\"f\");",
+        "(cmd(`printenv V`).env(\"V\", \"1\") | cmd(`cat`).dir(\"data\")).to_file(\"o\");",
+        "cmd(`three`).stdin(\"x\").accept([0, 3]).to_file(\"o\");",
+        "cmd(`sh -c 'sleep 0.1; touch late'`).start().wait(); cmd(`cp late copied`).run();",
+        "cmd(`sleep 9`).timeout(\"100ms\").try_run(); cmd(`touch x`).run();",
+        "cmd(`sleep 9`).timeout(\"100ms\").run(); cmd(`touch x`).run();",
+        "let text = $(`cat data/a`); cmd(`tee got`).stdin(text).quiet().run();",
+        "let sum = (); cmd(`sort data/a`).to_file(\"o\"); \
+         file::write(\"sums\", [file::sha256(\"o\"), file::size(\"o\"), \"$x `y` \\\\\"].to_json());",
         "file::write(\"link\", \"through\\n\"); file::write(\"link\", \"old\\nend\", #{ mode: \"0600\" });",
         "file::link(\"nowhere\", \"l2\"); file::write(\"l2\", \"x\", #{ mode: \"0600\" }); cmd(`sort data/a`).to_file(\"l2\");",
         "file::rename(\"old.txt\", \"old.1\"); cmd(`sort data/a`).to_file(\"old.txt\"); cmd(`sort data/a`).to_file(\"link\");",
@@ -123,6 +134,20 @@ fn a_plan_begins_with_the_options_of_a_script_and_says_what_is_waited_for() {
     // The clock of the script goes on with the sleep that is left out.
     let loops = "let n = 0; cmd(`touch a`).run(); let end = now().epoch + 3600; while now().epoch < end { sleep(\"10m\"); n += 1; } print(n);";
     assert!(world.run_with(&["-n"], loops).ok().ends_with("# 6\n"));
+}
+
+#[test]
+fn a_plan_that_stops_removes_what_it_has_begun() {
+    let world = World::new();
+    let script = "let d = file::temp_dir(); cmd(`touch ${d}/x`).run(); cmd(`echo x`).to_file(\"kept\"); \
+                  cmd(`ls nowhere`).to_file(\"new\"); cmd(`touch no`).run();";
+    let plan = world.run_with(&["-n"], script).ok();
+    let directory = plan.lines().find_map(|line| line.strip_prefix("mkdir -m 0700 -- ")).unwrap().to_owned();
+    assert_ne!(paste(&world, &plan).code, 0);
+    let names: Vec<_> =
+        std::fs::read_dir(world.folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(read(world.path("kept")) == "x\n" && !std::path::Path::new(&directory).exists(), "{plan}");
+    assert!(!names.iter().any(|name| name.to_string_lossy().starts_with("new") || name == "no"), "{names:?}\n{plan}");
 }
 
 /// A plan does not show a secret, and does nothing with the text that it shows in its place.
