@@ -89,7 +89,7 @@ pub struct Report {
 }
 
 /// A place in a script.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
     /// The script's path as messages show it.
     pub path: String,
@@ -525,7 +525,7 @@ impl Run {
         let secrets = lock(&self.secrets);
         let mut longest_first: Vec<&String> = secrets.iter().collect();
         longest_first.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-        longest_first.iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), "<secret>"))
+        longest_first.iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), plan::HIDDEN))
     }
 
     /// Prints a line to standard output, hidden characters as escapes. A standard output that is
@@ -643,14 +643,15 @@ impl Run {
 
     /// Another moyai prints its own plan: what is read from now on is read before that too.
     pub fn planned_elsewhere(&self) {
+        lock(&self.plan).elsewhere = true;
         self.acts.fetch_add(usize::from(self.options.dry_run), Ordering::Relaxed);
     }
 
     /// The options that a script run from this one gets, as words behind `moyai run`.
-    pub fn passed_on(&self) -> Vec<String> {
+    pub fn passed_on(&self, dry_run: bool) -> Vec<String> {
         let options = &self.options;
         let flags = [
-            (options.dry_run, "--dry-run"),
+            (dry_run, "--dry-run"),
             (options.trace, "--trace"),
             // Its standard error is not the terminal that ours may be.
             (self.log_at_once, "--verbose"),

@@ -397,6 +397,7 @@ mod basics {
         // No record has a secret, and no test one of this host's.
         let value = if run.plays().is_some() { format!("secret-{name}") } else { told };
         run.hide(&value);
+        run.plan_secret(name);
         Ok(value)
     }
 

@@ -2,7 +2,7 @@
 
 use super::text::Lines;
 use super::{Context, Fallible, duration, from_json, map};
-use crate::process::{self, Input, Outcome, Output, Plan, Running, Unfinished};
+use crate::process::{self, Input, Outcome, Output, PLANNED, Plan, Running, Unfinished};
 use crate::run::{Error, Result, Run, Tail, lock};
 use crate::store::replace;
 use rhai::plugin::*;
@@ -281,7 +281,10 @@ mod command {
     /// ```
     #[rhai_fn(return_raw, pure)]
     pub fn run(call: NativeCallContext, command: &mut Command) -> Fallible<Map> {
+        let context = Context::of(&call);
         let plan = command.acting(Output::Through);
+        let asked = plan.output == Output::Capture && context.uses_result();
+        let plan = Plan { asked, ..plan };
         let outcome = process::run(&Context::of(&call).run, &plan)?;
         Ok(result(&plan, &outcome))
     }
@@ -299,8 +302,9 @@ mod command {
     /// ```
     #[rhai_fn(return_raw, pure)]
     pub fn try_run(call: NativeCallContext, command: &mut Command) -> Fallible<Map> {
-        let plan = Plan { lenient: true, ..command.acting(Output::Capture) };
-        let outcome = process::attempt(&Context::of(&call).run, &plan)?;
+        let context = Context::of(&call);
+        let plan = Plan { lenient: true, asked: context.uses_result(), ..command.acting(Output::Capture) };
+        let outcome = process::attempt(&context.run, &plan)?;
         Ok(result(&plan, &outcome))
     }
 
@@ -335,9 +339,11 @@ mod command {
     /// ```
     #[rhai_fn(return_raw, pure)]
     pub fn wait(call: NativeCallContext, started: &mut Started) -> Fallible<Map> {
-        let run = &Context::of(&call).run;
+        let context = Context::of(&call);
+        let run = &context.run;
         if let Some(job) = started.plan.job {
-            run.end_of_job(job, &format!("wait \"$job{job}\""));
+            let note = if context.uses_result() { PLANNED } else { "" };
+            run.end_of_job(job, &format!("{note}wait \"$job{job}\""));
         }
         let outcome = started.outcome(run)?;
         process::judge(run, &started.plan, &outcome)?;
@@ -374,9 +380,11 @@ mod command {
     /// ```
     #[rhai_fn(name = "ok", return_raw, pure)]
     pub fn started_ok(call: NativeCallContext, started: &mut Started) -> Fallible<bool> {
-        let run = &Context::of(&call).run;
+        let context = Context::of(&call);
+        let run = &context.run;
         if let Some(job) = started.plan.job {
-            run.end_of_job(job, &format!("wait \"$job{job}\" || :"));
+            let (note, end) = if context.uses_result() { (PLANNED, "") } else { ("", " || :") };
+            run.end_of_job(job, &format!("{note}wait \"$job{job}\"{end}"));
         }
         let outcome = started.outcome(run)?;
         if outcome.timed_out.is_some() {

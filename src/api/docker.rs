@@ -299,7 +299,9 @@ fn commit(run: &Run, name: &str, reference: &str, options: &Map) -> Result<Map> 
         Ok(outcome) => outcome,
     };
     let id = if outcome.planned {
-        format!("<image of {reference}>")
+        let id = format!("<image of {reference}>");
+        run.plan_value(&id, format!("docker image inspect -f '{{{{.Id}}}}' {}", process::quote(reference)));
+        id
     } else {
         let id = outcome.text().trim().to_owned();
         let after = inspect(run, &["image", "inspect"], &[&tagged])?;

@@ -50,9 +50,14 @@ pub fn put(run: &Run, path: &Path, content: &[u8], mode: Option<u32>) -> Result<
 /// # Errors
 /// When it cannot be read or is larger.
 pub fn read_bytes(path: &Path) -> Result<Vec<u8>> {
+    bytes_at(path, path)
+}
+
+/// The bytes of a file that is at `real` and that the script calls `path`.
+fn bytes_at(real: &Path, path: &Path) -> Result<Vec<u8>> {
     let failed = |error: io::Error| explain("read", path, &error);
     let mut bytes = Vec::new();
-    owned::open(path).map_err(failed)?.take(LIMIT + 1).read_to_end(&mut bytes).map_err(failed)?;
+    owned::open(real).map_err(failed)?.take(LIMIT + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > LIMIT {
         return Err(Error::new(format!("read `{}`: it is larger than 64 MiB", path.display()))
             .help("go through it with `file::lines(path)`"));
@@ -61,14 +66,17 @@ pub fn read_bytes(path: &Path) -> Result<Vec<u8>> {
 }
 
 /// A file's bytes as they would be after the planned changes.
-fn read_seen(run: &Run, path: &Path) -> Result<Vec<u8>> {
+///
+/// # Errors
+/// When it cannot be read, is too large, or is the output of a program that was not started.
+pub fn read_seen(run: &Run, path: &Path) -> Result<Vec<u8>> {
     match run.look(path) {
-        Found::Disk(real) => read_bytes(&real),
+        Found::Disk(real) => bytes_at(&real, path),
         Found::File(file) => match file.content {
             Some(content) => Ok(content.to_vec()),
             None => Err(unmade("read", path, &file.by)),
         },
-        Found::Directory(_) => Err(explain("read", path, &ErrorKind::IsADirectory.into())),
+        Found::Directory => Err(explain("read", path, &rustix::io::Errno::ISDIR.into())),
         Found::Nothing => Err(absent(path)),
     }
 }
@@ -254,6 +262,7 @@ struct Stat {
     /// `None` where a program would have made the file.
     size: Option<u64>,
     mode: u32,
+    owner: (u32, u32),
     modified: i64,
 }
 
@@ -267,24 +276,32 @@ fn stat(run: &Run, path: &str) -> Result<Stat> {
 
 /// What is at a path after the planned changes; `None` where nothing is.
 fn look(run: &Run, path: &str) -> Result<Option<Stat>> {
-    let now = || run.now().timestamp();
+    let planned = run.attributes(Path::new(path));
+    // What is planned as a file or directory has all of them.
+    let new = Stat {
+        mode: planned.mode.unwrap_or_default(),
+        owner: planned.owner.unwrap_or_default(),
+        modified: planned.modified.unwrap_or_default(),
+        ..Stat::default()
+    };
     Ok(Some(match run.look(Path::new(path)) {
         Found::Disk(real) => match fs::metadata(&real) {
             Ok(found) => Stat {
                 is_directory: found.is_dir(),
                 is_file: found.is_file(),
                 size: Some(found.len()),
-                mode: run.planned_mode(&real).unwrap_or_else(|| found.mode() & 0o7777),
-                modified: found.mtime(),
+                mode: planned.mode.unwrap_or_else(|| found.mode() & 0o7777),
+                owner: planned.owner.unwrap_or_else(|| (found.uid(), found.gid())),
+                modified: planned.modified.unwrap_or_else(|| found.mtime()),
             },
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
             Err(error) => return Err(explain("look at", Path::new(path), &error)),
         },
         Found::File(file) => {
             let size = file.content.map(|content| content.len() as u64);
-            Stat { is_file: true, size, mode: file.mode, modified: now(), ..Stat::default() }
+            Stat { is_file: true, size, ..new }
         }
-        Found::Directory(mode) => Stat { is_directory: true, mode, modified: now(), ..Stat::default() },
+        Found::Directory => Stat { is_directory: true, ..new },
         Found::Nothing => return Ok(None),
     }))
 }
@@ -292,7 +309,7 @@ fn look(run: &Run, path: &str) -> Result<Option<Stat>> {
 fn is_directory(run: &Run, path: &Path) -> bool {
     match run.look(path) {
         Found::Disk(real) => real.is_dir(),
-        Found::Directory(_) => true,
+        Found::Directory => true,
         _ => false,
     }
 }
@@ -330,17 +347,23 @@ fn content(call: &NativeCallContext<'_>, verb: &str, path: &Path, value: Dynamic
     let is_array = value.is_array();
     let text = if value.is_string() { value.to_string() } else { lines_of(call, verb, value)?.written(&what)? };
     Context::of(call).run.is_complete(&what, &text)?;
-    if is_array && ends_with_return(path) {
+    if is_array && ends_with_return(&Context::of(call).run, path) {
         return Ok(text.split_inclusive('\n').map(with_return).collect());
     }
     Ok(text)
 }
 
-/// Whether the first line of a file ends with `\r\n`.
-fn ends_with_return(path: &Path) -> bool {
-    let mut start = Vec::new();
-    let read = owned::open(path).and_then(|file| file.take(64 * 1024).read_to_end(&mut start));
-    read.is_ok() && start.split_inclusive(|byte| *byte == b'\n').next().is_some_and(|line| line.ends_with(b"\r\n"))
+/// Tests whether the first line of a file ends with `\r\n`.
+fn ends_with_return(run: &Run, path: &Path) -> bool {
+    let start = match run.look(path) {
+        Found::Disk(real) => {
+            let mut start = Vec::new();
+            let read = owned::open(&real).and_then(|file| file.take(64 * 1024).read_to_end(&mut start));
+            if read.is_ok() { start } else { Vec::new() }
+        }
+        _ => read_seen(run, path).unwrap_or_default(),
+    };
+    start.split_inclusive(|byte| *byte == b'\n').next().is_some_and(|line| line.ends_with(b"\r\n"))
 }
 
 fn with_return(line: &str) -> String {
@@ -491,11 +514,15 @@ mod file {
     pub fn lines(call: NativeCallContext, path: &str) -> Fallible<Lines> {
         let run = &Context::of(&call).run;
         if run.tape.is_none() {
-            return Ok(match run.look(Path::new(path)) {
-                Found::Disk(real) if real.exists() || !run.options.dry_run => Lines::of_file(run.clone(), real),
-                Found::Disk(_) => return Err(run.with_plan(absent(Path::new(path)), [path]).into()),
-                _ => Lines::of_text(String::from_utf8_lossy(&read_seen(run, Path::new(path))?).into_owned()),
-            });
+            match run.look(Path::new(path)) {
+                Found::Disk(real) if run.options.dry_run && !real.exists() => {
+                    return Err(run.with_plan(absent(Path::new(path)), [path]).into());
+                }
+                Found::Disk(_) => {}
+                // A file that is not known would be an error only where the lines are used.
+                _ => drop(read_seen(run, Path::new(path))?),
+            }
+            return Ok(Lines::of_file(run.clone(), path.into()));
         }
         // A record has a file as a whole.
         let missing = || run.with_plan(absent(Path::new(path)), [path]);
@@ -551,7 +578,7 @@ mod file {
     /// if !file::is_planned(dump) { print(file::size(dump)); }
     /// ```
     pub fn is_planned(call: NativeCallContext, path: &str) -> bool {
-        matches!(Context::of(&call).run.look(Path::new(path)), Found::File(_) | Found::Directory(_))
+        matches!(Context::of(&call).run.look(Path::new(path)), Found::File(_) | Found::Directory)
     }
 
     /// Checks that nobody but root (and who called sudo) can change where a path leads: each directory and
@@ -597,7 +624,7 @@ mod file {
     /// - `path`: a file.
     ///
     /// Returns a number. Under `--dry-run` the size of a file that a planned command would make is not
-    /// known: it is 1 GiB, so that a check of a size that is too small goes on. See `file::is_planned`.
+    /// known: it is 1 GiB or a little more, so that a check of a size that is too small goes on. See `file::is_planned`.
     ///
     /// Errors: when it is not there, or is a folder.
     ///
@@ -607,12 +634,19 @@ mod file {
     #[rhai_fn(return_raw)]
     pub fn size(call: NativeCallContext, path: &str) -> Fallible<i64> {
         tell(&call, path, None, || {
-            let found = stat(&Context::of(&call).run, path)?;
+            let run = &Context::of(&call).run;
+            let found = stat(run, path)?;
             if found.is_directory {
                 let error = Error::new(format!("look at the size of `{path}`: it is a folder"));
                 return Err(error.help("`du -sb` adds up what is in it"));
             }
-            Ok(i64::try_from(found.size.unwrap_or(PLANNED_SIZE)).unwrap_or(i64::MAX))
+            let size = found.size.unwrap_or_else(|| {
+                // Each has another one, so that a plan can name the file.
+                let size = PLANNED_SIZE + run.planned_values() as u64;
+                run.plan_value(&size.to_string(), format!("stat -L -c %s -- {}", quote(path)));
+                size
+            });
+            Ok(i64::try_from(size).unwrap_or(i64::MAX))
         })
     }
 
@@ -636,7 +670,11 @@ mod file {
             let hex = |sum: digest::Context| sum.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
             let mut file = match run.look(Path::new(path)) {
                 Found::Disk(real) => File::open(real).map_err(|error| run.with_plan(failed(error), [path]))?,
-                Found::File(file) if file.content.is_none() => return Ok(format!("<sha256 of {path}>")),
+                Found::File(file) if file.content.is_none() => {
+                    let sum = format!("<sha256 of {path}>");
+                    run.plan_value(&sum, format!("sha256sum < {} | cut -d ' ' -f 1", quote(path)));
+                    return Ok(sum);
+                }
                 _ => {
                     let mut sum = digest::Context::new(&digest::SHA256);
                     sum.update(&read_seen(run, Path::new(path))?);
@@ -697,7 +735,7 @@ mod file {
         let line = || format!("mv -T -- {} {}", quote(from), quote(to));
         let run = &Context::of(&call).run;
         run.act(line, (), || fs::rename(from, to).map_err(failed))?;
-        run.plan_transfer(Path::new(from), Path::new(to), true);
+        run.plan_move(Path::new(from), Path::new(to));
         Ok(())
     }
 
@@ -717,7 +755,7 @@ mod file {
         let real = || replace::copy(Path::new(from), Path::new(to)).map(|_| ());
         let run = &Context::of(&call).run;
         run.act(line, (), real)?;
-        run.plan_transfer(Path::new(from), Path::new(to), false);
+        run.plan_copy(Path::new(from), Path::new(to));
         Ok(())
     }
 
@@ -881,9 +919,13 @@ mod file {
         let failed = |error: io::Error| explain("find the real path of", Path::new(path), &error);
         let run = &Context::of(&call).run;
         tell(&call, path, None, || match run.look(Path::new(path)) {
-            Found::Disk(real) => text(fs::canonicalize(real).map_err(|error| run.with_plan(failed(error), [path]))?),
-            Found::Nothing => Err(absent(Path::new(path))),
-            _ => text(std::path::absolute(path).map_err(failed)?),
+            Found::Disk(real) if !run.options.dry_run => text(fs::canonicalize(real).map_err(failed)?),
+            Found::Disk(real) => {
+                fs::metadata(real).map_err(|error| run.with_plan(failed(error), [path]))?;
+                text(run.real_path(Path::new(path)))
+            }
+            Found::Nothing => Err(run.with_plan(failed(rustix::io::Errno::NOENT.into()), [path])),
+            _ => text(run.real_path(Path::new(path))),
         })
     }
 
@@ -1030,19 +1072,6 @@ mod tests {
                 assert_eq!(pasted(Some(old), new), new, "from {:?}", old.escape_ascii().to_string());
             }
         }
-    }
-
-    #[test]
-    fn a_patch_goes_to_the_file_behind_a_link() {
-        let folder = tempfile::tempdir().unwrap();
-        let (file, link) = (folder.path().join("file"), folder.path().join("link"));
-        fs::write(&file, "a\n").unwrap();
-        std::os::unix::fs::symlink("file", &link).unwrap();
-        let lines = plan_text(&link, Some(b"a\n"), b"b\n");
-        assert!(lines.starts_with("patch -u -- "), "{lines}");
-        assert!(Command::new("bash").args(["-euc", &lines]).output().unwrap().status.success());
-        assert_eq!(fs::read(&file).unwrap(), b"b\n");
-        assert!(link.is_symlink());
     }
 
     proptest! {

@@ -59,6 +59,7 @@ pub struct Inner {
     /// The run that the script belongs to.
     pub run: Arc<Run>,
     args: OnceLock<Args>,
+    ignored: OnceLock<BTreeSet<Place>>,
     /// Work in parallel.
     pub pool: Pool,
     /// The regular expressions that the script has used.
@@ -89,6 +90,7 @@ impl Context {
         Self(Arc::new(Inner {
             run,
             args: OnceLock::new(),
+            ignored: OnceLock::new(),
             pool: Pool,
             patterns: text::Patterns::default(),
             http: http::Client::default(),
@@ -140,6 +142,17 @@ impl Context {
     pub fn set_args(&self, args: Args) {
         // Only the first counts: a script is called once.
         let _ = self.args.set(args);
+    }
+
+    /// Keeps where the script calls methods and ignores the result.
+    pub fn set_ignored(&self, calls: BTreeSet<Place>) {
+        let _ = self.ignored.set(calls);
+    }
+
+    /// Tests whether the script may use the result of the method that is being called.
+    pub fn uses_result(&self) -> bool {
+        let calling = self.calling();
+        !self.ignored.get().is_some_and(|calls| calls.contains(&calling))
     }
 
     /// Ends the script on its own wish. The error that carries it up may get caught on the way, or

@@ -56,7 +56,10 @@ impl Time {
             let (count, letter) = code.split_at(digits);
             rest = match letter.chars().next() {
                 Some('N') => {
-                    out.push_str(&format!("%{}f", if ["3", "6"].contains(&count) { count } else { "9" }));
+                    // date(1) cuts the nine digits off, or adds zeros.
+                    let width = count.parse().ok().filter(|width| *width > 0).unwrap_or(9).min(99);
+                    let digits = format!("{:09}", self.0.nanosecond() % 1_000_000_000);
+                    out.push_str(&format!("{digits:0<width$}")[..width]);
                     &letter[1..]
                 }
                 Some('Z') if count.is_empty() => {

@@ -287,7 +287,7 @@ fn elsewhere(run: &Arc<Run>, contexts: &[String], script: &str, args: &[String])
             run.print(&format!("export {variable}={}", process::quote(context)));
         }
         let mut command = Command::new(program);
-        command.arg("run").args(run.passed_on()).args(behind).env(CONTEXT, context);
+        command.arg("run").args(run.passed_on(run.options.dry_run)).args(behind).env(CONTEXT, context);
         // Docker's own order: an address outweighs the name of a context, an empty one too.
         match context.as_str() {
             "default" => command.env_remove(DOCKER_CONTEXT),

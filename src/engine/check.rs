@@ -5,7 +5,7 @@ use super::program::Program;
 use super::walk;
 use crate::api::Args;
 use crate::api::basics::OptionKind;
-use crate::run::{Error, Report, Result, exit};
+use crate::run::{Error, Place, Report, Result, exit};
 use rhai::Engine;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,6 +18,8 @@ pub struct Options {
     pub options: BTreeSet<String>,
     /// The kinds of the options whose default is a number, true or false.
     pub kinds: BTreeMap<String, OptionKind>,
+    /// The calls of methods whose result nothing uses.
+    pub ignored: BTreeSet<Place>,
     /// Warnings: probably wrong, but the script may run.
     pub warnings: Vec<Report>,
 }

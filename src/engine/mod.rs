@@ -224,6 +224,7 @@ fn run_here(run: &Arc<Run>, context: Context, mut engine: Engine, source: &Sourc
     let program = Arc::new(program);
     engine.set_module_resolver(Resolver(program.clone()));
     context.set_args(options.parse(&source.name, words)?);
+    context.set_ignored(options.ignored);
     // The check has refused a script that could not be parsed.
     let ast = program.files[0].ast.clone().unwrap_or_default();
     let result = engine.run_ast_with_scope(&mut Scope::new(), &ast);

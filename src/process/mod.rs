@@ -15,7 +15,7 @@ mod taping;
 pub use crate::run::cause;
 pub use confine::kernel;
 pub use end::{MARKER, leave_orphans, started};
-pub use plan::{Input, Output, Plan, Stage, Unfinished, is_written_in_place, quote};
+pub use plan::{Input, Output, PLANNED, Plan, Stage, Unfinished, is_written_in_place, quote};
 pub use reads::{Grant, Level, Reason, Verdict, is_risky, reads};
 pub use resolve::{not_found, resolve};
 pub use running::Running;
@@ -35,7 +35,9 @@ pub const CAPTURE: usize = 64 * 1024 * 1024;
 pub const READ_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Programs whose words are files that they make.
-const MAKERS: [&str; 21] = [
+const MAKERS: [&str; 24] = [
+    "chmod",
+    "chown",
     "cp",
     "dd",
     "git",
@@ -46,6 +48,7 @@ const MAKERS: [&str; 21] = [
     "mkdir",
     "mv",
     "openssl",
+    "rm",
     "rsync",
     "split",
     "ssh-keygen",
@@ -57,6 +60,15 @@ const MAKERS: [&str; 21] = [
     "xz",
     "zip",
     "zstd",
+];
+
+/// Programs whose words are files that they read.
+#[rustfmt::skip]
+const READERS: [&str; 57] = [
+    "[", "awk", "b2sum", "base64", "bash", "bzcat", "bzip2", "cat", "cksum", "cmp", "comm", "cut", "diff", "du", "egrep", "fgrep",
+    "file", "find", "gawk", "getfacl", "getfattr", "grep", "gunzip", "gzip", "head", "jq", "ls", "lsattr", "md5sum", "mawk", "nl",
+    "od", "openssl", "paste", "python3", "readlink", "realpath", "rg", "sed", "sh", "sha1sum", "sha256sum", "sha512sum", "sort", "stat",
+    "tac", "tail", "tar", "test", "uniq", "unzip", "wc", "xxd", "xz", "zcat", "zgrep", "zstd",
 ];
 
 /// How one stage ended.
@@ -163,7 +175,7 @@ pub fn attempt(run: &Run, plan: &Plan) -> Result<Outcome> {
         let outcome = start(run, plan)?.wait(run)?;
         let fails = run.options.dry_run && !plan.acts && outcome.code() != 0;
         let is_walled = fails && plan.reads && walled(run, plan, &outcome).is_some();
-        if is_walled || (fails && plan.arguments().any(|word| run.is_planned(Path::new(word), false).is_some())) {
+        if is_walled || (fails && plan.paths().iter().any(|word| run.is_planned(Path::new(word), false).is_some())) {
             // A "no" that only the dry run gave would send it another way than the real run.
             judge(run, &Plan { accept: vec![0], ..plan.clone() }, &outcome)?;
         }
@@ -214,7 +226,7 @@ pub fn judge(run: &Run, plan: &Plan, outcome: &Outcome) -> Result<()> {
         }
         error.status = Some(status.code());
         if !plan.acts {
-            error = run.with_plan(error, plan.arguments());
+            error = run.with_plan(error, plan.paths());
         }
         if let Some(help) = walled(run, plan, outcome) {
             error = error.help(help);
@@ -253,9 +265,16 @@ pub fn start(run: &Run, plan: &Plan) -> Result<Running> {
     };
     plan.must_read(run).and_then(|()| plan.must_name(run)).map_err(placed)?;
     let own = own_script(run, plan).filter(|_| run.plays().is_none());
+    // What it would plan now would not be what it does after the lines above: the plan runs it.
+    let late = own.as_ref().filter(|_| plan.acts && run.options.dry_run && run.has_begun()).map(|own| {
+        let mut late = own.clone();
+        late.stages.iter_mut().for_each(|stage| stage.argv.retain(|word| word != "--dry-run"));
+        late
+    });
+    let (plan, own) = late.as_ref().map_or((plan, own), |late| (late, None));
     if own.is_some() && plan.acts {
         run.planned_elsewhere();
-    } else if plan.acts && run.planned(|| plan.needed(run).unwrap_or_else(|| plan.script())) {
+    } else if plan.acts && run.planned(|| plan.needed(run).unwrap_or_else(|| plan.script(run))) {
         let by = plan.place.as_ref().map_or_else(|| run.at(), line_of);
         if let Output::File(path, _) = &plan.output {
             run.plan_file(path, None, plan.mode, by.clone());
@@ -291,7 +310,7 @@ pub fn start(run: &Run, plan: &Plan) -> Result<Running> {
         (Ok(running), taping) => Ok(running.taped(taping)),
         (Err(error), taping) => {
             taping.into_iter().for_each(|taping| taping.failed(run, &error));
-            Err(placed(run.with_plan(error, plan.arguments())))
+            Err(placed(run.with_plan(error, plan.paths())))
         }
     }
 }
@@ -306,7 +325,7 @@ fn own_script(run: &Run, plan: &Plan) -> Option<Plan> {
     }
     let mut passed = plan.clone();
     for stage in passed.stages.iter_mut().filter(|stage| own(stage)) {
-        stage.argv.splice(2..2, run.passed_on());
+        stage.argv.splice(2..2, run.passed_on(run.options.dry_run));
     }
     let whole = plan.stages.iter().all(own) && !matches!(plan.output, Output::File(..));
     (whole || !plan.acts || !run.options.dry_run).then_some(passed)

@@ -1,6 +1,8 @@
 //! A command as a value: its stages, what goes in, where it goes out, how it is printed.
 
+use super::READERS;
 use super::reads::{Grant, Level, Reason, is_risky, reads};
+use crate::run::overlay::Found;
 use crate::run::{Error, Place, Result, Run, exit, text};
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -79,6 +81,8 @@ pub struct Plan {
     pub accept: Vec<i32>,
     /// No status is a failure.
     pub lenient: bool,
+    /// The script uses what the command gives. A plan cannot know that, and goes on for its success alone.
+    pub asked: bool,
     /// The word of a path that an empty value has shortened, as the script writes it and as it is now.
     pub emptied: Option<(String, String)>,
     /// The number of the background job, where the script goes on at once.
@@ -128,6 +132,7 @@ impl Plan {
             retry: None,
             accept: vec![0],
             lenient: false,
+            asked: false,
             emptied: None,
             job: None,
             interactive: false,
@@ -169,7 +174,7 @@ impl Plan {
 
     /// The command as lines of a shell that stops at the first error (`set -euo pipefail`): what a dry
     /// run prints. They do what moyai does, with its time-out, its retries and the accepted statuses.
-    pub fn script(&self) -> String {
+    pub fn script(&self, run: &Run) -> String {
         let mut command = match self.timeout.filter(|limit| *limit < FOREVER) {
             Some(limit) if !self.interactive => self.timed(limit),
             _ => self.piped(),
@@ -177,30 +182,41 @@ impl Plan {
         let (mut before, mut after) = (String::new(), String::new());
         if let Output::File(path, append) = &self.output {
             // `mv` replaces a link, and moyai what it leads to.
-            let real = path.is_symlink().then(|| std::fs::canonicalize(path).ok()).flatten();
-            let real = real.unwrap_or_else(|| path.clone());
-            let (found, name) = (real.metadata().ok(), real.to_string_lossy());
-            let quoted = quote(&name);
-            let mode = self.mode.map(|mode| format!("install -m {mode:04o} /dev/null"));
+            let real = run.planned_target(path);
+            let name = real.to_string_lossy();
+            let (quoted, exists) = (quote(&name), run.will_exist(&real));
             if *append {
-                let new = mode.filter(|_| found.is_none());
-                before = new.map_or_else(String::new, |install| format!("{install} {quoted}\n"));
+                let new = self.mode.filter(|_| exists == Some(false));
+                before = new.map_or_else(String::new, |mode| format!("install -m {mode:04o} /dev/null {quoted}\n"));
                 command = redirected(&command, ">>", &name);
-            } else if is_written_in_place(&real) {
+            } else if matches!(run.look(&real), Found::Disk(disk) if is_written_in_place(&disk)) {
                 command = redirected(&command, ">", &name);
             } else {
                 // Beside, and under its name once it is complete.
-                let beside = format!("{name}.moyai-new");
-                let keep = format!("cp -p --attributes-only -- {quoted}");
-                before = mode
-                    .or(found.map(|_| keep))
-                    .map_or_else(String::new, |line| format!("{line} {}\n", quote(&beside)));
-                command = redirected(&command, ">", &beside);
-                after = format!("\nmv -T -- {} {quoted}", quote(&beside));
+                let new = format!("{name}.moyai-new");
+                let beside = quote(&new);
+                before = run.leftover(&new);
+                let keep = format!("cp -p --attributes-only -- {quoted} {beside}\n");
+                before += &match exists {
+                    Some(true) => keep,
+                    Some(false) => String::new(),
+                    None => format!("[ ! -e {quoted} ] || {keep}"),
+                };
+                before += &match (self.mode, exists) {
+                    (None, _) => String::new(),
+                    (Some(mode), Some(false)) => format!("install -m {mode:04o} /dev/null {beside}\n"),
+                    (Some(mode), Some(true)) => format!("chmod {mode:04o} -- {beside}\n"),
+                    (Some(mode), None) => format!("touch -- {beside}\nchmod {mode:04o} -- {beside}\n"),
+                };
+                command = redirected(&command, ">", &new);
+                // A line above may make a link of it.
+                let to = if exists.is_some() { quoted } else { format!("\"$(realpath -m -- {quoted})\"") };
+                after = format!("\nmv -T -- {beside} {to}");
             }
         }
         let tries = self.retry.filter(|(tries, _)| *tries > 0);
-        if self.lenient && tries.is_none() {
+        let lenient = self.lenient && !self.asked;
+        if lenient && tries.is_none() {
             command += " || :";
         } else if self.accept != [0] {
             let accepted = self.accept.iter().map(|code| format!("$? == {code}")).collect::<Vec<_>>().join(" || ");
@@ -209,14 +225,15 @@ impl Plan {
         if let Some((tries, pause)) = tries {
             let left = (0..=tries).rev().map(|left| left.to_string()).collect::<Vec<_>>().join(" ");
             // The test ends the plan after the last try, unless a failure is accepted.
-            let test = if self.lenient { "[ $left -eq 0 ] ||" } else { "[ $left -gt 0 ];" };
+            let test = if lenient { "[ $left -eq 0 ] ||" } else { "[ $left -gt 0 ];" };
             let pause = pause.as_secs_f64();
             command = format!("for left in {left}; do if {command}; then break; fi; {test} sleep {pause}; done");
         }
         if let Some(job) = self.job {
             after += &format!(" & job{job}=$!");
         }
-        format!("{before}{command}{after}")
+        let note = if self.asked { PLANNED } else { "" };
+        format!("{before}{note}{command}{after}")
     }
 
     /// With the time-out of timeout(1), which kills after the same grace as moyai.
@@ -232,6 +249,22 @@ impl Plan {
     pub(super) fn words(&self) -> String {
         let words = |stage: &Stage| Stage { env: Vec::new(), dir: None, both: false, ..stage.clone() }.line();
         self.stages.iter().map(words).collect::<Vec<_>>().join(" | ")
+    }
+
+    /// The words that are paths: each with a `/`, and for a program that reads files the others too. The word of
+    /// another program may be the name of a service, a user or a container.
+    pub(super) fn paths(&self) -> Vec<&str> {
+        let mut paths = Vec::new();
+        for stage in &self.stages {
+            let own = std::slice::from_ref(&stage.argv);
+            let commands = stage.bash.as_ref().and_then(|known| known.as_deref().ok()).unwrap_or(own);
+            for (program, words) in commands.iter().filter_map(|words| words.split_first()) {
+                let reads = READERS.contains(&program.rsplit('/').next().unwrap_or_default());
+                paths.extend(words.iter().map(String::as_str).filter(|word| reads || word.contains('/')));
+            }
+            paths.extend(stage.dir.as_ref().and_then(|path| path.to_str()));
+        }
+        paths
     }
 
     /// The words of all commands, those in a line of bash too, as far as they are known.
@@ -388,6 +421,9 @@ impl Stage {
         }
     }
 }
+
+/// The remark before a command of which the script uses the result.
+pub const PLANNED: &str = "# the plan goes on as if this succeeded and printed nothing\n";
 
 /// No time-out: no host is up for so long.
 const FOREVER: Duration = Duration::from_secs(100 * 365 * 86_400);

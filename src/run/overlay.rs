@@ -1,9 +1,10 @@
 //! What a dry run has planned to change in the file system. Its later reads of files see these changes.
 
 use super::{Error, Run, lock};
+use rustix::io::Errno;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
-use std::io::{self, ErrorKind};
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
@@ -19,7 +20,7 @@ pub enum Found {
     /// A planned file.
     File(Planned),
     /// A planned directory.
-    Directory(u32),
+    Directory,
     /// Nothing.
     Nothing,
 }
@@ -29,121 +30,152 @@ pub enum Found {
 pub struct Planned {
     /// What it will hold; `None` for the output of a program.
     pub content: Option<Arc<[u8]>>,
-    /// Its mode.
-    pub mode: u32,
     /// Which line of the script makes it.
     pub by: String,
+}
+
+/// What is planned for a file or directory beside its content; `None` where that stays as it is on the disk.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Attributes {
+    /// The permission bits.
+    pub mode: Option<u32>,
+    /// The numbers of its user and group.
+    pub owner: Option<(u32, u32)>,
+    /// When it is changed, in seconds since 1970.
+    pub modified: Option<i64>,
 }
 
 /// One planned change.
 #[derive(Clone, Debug)]
 enum Change {
     File(Planned),
-    Directory(u32),
+    Directory,
     Link(PathBuf),
     /// What is at another path now: moved or copied.
     From(PathBuf),
     Gone,
 }
 
-/// All planned changes, by path, and the paths in planned commands.
+/// All planned changes, by path, and the paths in planned commands. A key has no links on it.
 #[derive(Debug, Default)]
 pub struct Overlay {
     changes: BTreeMap<PathBuf, Change>,
-    /// The mode of a file that exists.
-    modes: BTreeMap<PathBuf, u32>,
+    attributes: BTreeMap<PathBuf, Attributes>,
     /// Paths that a planned line names, with the line: what a program may be going to make.
     named: Vec<(PathBuf, String)>,
+    /// The script's clock at the change that is being planned.
+    now: i64,
 }
 
-/// The path without `.` and `..`, from the root. Links of its parents that exist are followed.
-fn normal(path: &Path) -> PathBuf {
-    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let mut done = PathBuf::from("/");
-    for part in path.components() {
-        match part {
-            Component::ParentDir => {
-                done.pop();
-            }
-            Component::Normal(name) => {
-                // A link in the middle; what follows is in its target.
-                if let Ok(real) = done.canonicalize() {
-                    done = real;
-                }
-                done.push(name);
-            }
-            _ => {}
-        }
-    }
-    done
+/// The parts of a path, the last first.
+fn parts(path: &Path) -> impl Iterator<Item = Component<'_>> {
+    path.components().rev().filter(|part| matches!(part, Component::Normal(_) | Component::ParentDir))
+}
+
+/// A path below a directory; [`Path::join`] with an empty one adds a `/`, which follows a link.
+fn joined(directory: &Path, rest: &Path) -> PathBuf {
+    if rest == Path::new("") { directory.to_owned() } else { directory.join(rest) }
+}
+
+/// The permission bits that a new file or directory gets of these.
+fn without_umask(mode: u32) -> u32 {
+    // umask(2) can only be read by setting it; proc(5) has it since Linux 4.7.
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("Umask:"));
+    mode & !mask.and_then(|mask| u32::from_str_radix(mask.trim(), 8).ok()).unwrap_or(0o022)
+}
+
+/// Who owns what this process makes.
+fn own() -> (u32, u32) {
+    (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw())
 }
 
 impl Overlay {
-    /// What a path leads to; a link at its end is followed.
-    fn find(&self, path: &Path) -> Found {
-        let mut path = normal(path);
-        for _ in 0..LINKS {
-            match self.step(&path, true) {
-                Ok(found) => return found,
-                Err(next) => path = normal(&next),
-            }
-        }
-        Found::Nothing
+    /// The planned change of a path or of the nearest directory above it, and the rest of the path after that.
+    fn change<'a>(&self, path: &'a Path) -> Option<(&Change, &'a Path)> {
+        let found = path.ancestors().find_map(|above| Some((self.changes.get(above)?, above)));
+        found.map(|(change, above)| (change, path.strip_prefix(above).unwrap_or(path)))
     }
 
-    /// What a path is, or where a link on it leads.
-    fn step(&self, path: &Path, follow: bool) -> Result<Found, PathBuf> {
-        for above in path.ancestors() {
-            let Some(change) = self.changes.get(above) else { continue };
-            let rest = path.strip_prefix(above).unwrap_or(path);
-            let is_itself = rest.as_os_str().is_empty();
-            return match change {
-                Change::Link(target) if !is_itself || follow => {
-                    Err(above.parent().unwrap_or(Path::new("/")).join(target).join(rest))
+    /// Where a link leads. There are no links before the path's last part.
+    fn link(&self, path: &Path) -> Option<PathBuf> {
+        match self.change(path) {
+            None => std::fs::read_link(path).ok(),
+            Some((Change::Link(target), rest)) if rest == Path::new("") => Some(target.clone()),
+            Some((Change::From(real), rest)) => std::fs::read_link(joined(real, rest)).ok(),
+            Some(_) => None,
+        }
+    }
+
+    /// The path from the root without links, `.` and `..`; a link at its end is followed if `follow` says so.
+    fn place(&self, path: &Path, follow: bool) -> PathBuf {
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let owned = |part: Component<'_>| PathBuf::from(part.as_os_str());
+        let (mut done, mut links) = (PathBuf::from("/"), 0);
+        let mut open: Vec<PathBuf> = parts(&path).map(owned).collect();
+        while let Some(part) = open.pop() {
+            if part == Path::new("..") {
+                done.pop();
+                continue;
+            }
+            let here = done.join(part);
+            let target = if open.is_empty() && !follow { None } else { self.link(&here) };
+            match target.filter(|_| links < LINKS) {
+                Some(target) => {
+                    links += 1;
+                    if target.is_absolute() {
+                        done = "/".into();
+                    }
+                    open.extend(parts(&target).map(owned));
                 }
-                Change::Link(_) => Ok(Found::Disk(path.to_owned())),
-                Change::From(real) => Ok(Found::Disk(if is_itself { real.clone() } else { real.join(rest) })),
-                Change::File(file) if is_itself => Ok(Found::File(file.clone())),
-                Change::Directory(mode) if is_itself => Ok(Found::Directory(*mode)),
-                _ => Ok(Found::Nothing),
-            };
+                None => done = here,
+            }
         }
-        // A link on the disk may lead to something that is planned.
-        if follow
-            && let Ok(target) = std::fs::read_link(path)
-            && self.changes.keys().any(|changed| !changed.starts_with(path))
-        {
-            return Err(path.parent().unwrap_or(Path::new("/")).join(target));
+        done
+    }
+
+    /// What is at a path that has no links on it.
+    fn at(&self, path: &Path) -> Found {
+        match self.change(path) {
+            None => Found::Disk(path.to_owned()),
+            Some((Change::From(real), rest)) => Found::Disk(joined(real, rest)),
+            Some((Change::File(file), rest)) if rest == Path::new("") => Found::File(file.clone()),
+            Some((Change::Directory, rest)) if rest == Path::new("") => Found::Directory,
+            Some(_) => Found::Nothing,
         }
-        Ok(Found::Disk(path.to_owned()))
+    }
+
+    /// The attributes of what is at a path that has no links on it: the planned ones, or those on the disk.
+    /// `None` where nothing is.
+    fn known(&self, path: &Path) -> Option<Attributes> {
+        let planned = self.attributes.get(path).copied().unwrap_or_default();
+        match self.at(path) {
+            Found::Nothing => None,
+            Found::Disk(real) => real.metadata().ok().map(|found| Attributes {
+                mode: planned.mode.or(Some(found.mode() & 0o7777)),
+                owner: planned.owner.or(Some((found.uid(), found.gid()))),
+                modified: planned.modified.or(Some(found.mtime())),
+            }),
+            Found::File(_) | Found::Directory => Some(planned),
+        }
+    }
+
+    fn forget(&mut self, path: &Path) {
+        self.changes.retain(|other, _| !other.starts_with(path));
+        self.attributes.retain(|other, _| !other.starts_with(path));
+        // A directory changes with the names in it.
+        if let Some(parent) = path.parent() {
+            self.attributes.entry(parent.to_owned()).or_default().modified = Some(self.now);
+        }
     }
 
     fn set(&mut self, path: &Path, change: Change) {
-        let path = normal(path);
-        self.changes.retain(|other, _| !other.starts_with(&path));
-        self.modes.retain(|other, _| !other.starts_with(&path));
-        self.changes.insert(path, change);
-    }
-
-    /// The file that a planned write changes: the target of a link.
-    fn target(&self, path: &Path) -> PathBuf {
-        let mut path = normal(path);
-        for _ in 0..LINKS {
-            let target = match self.changes.get(&path) {
-                Some(Change::Link(target)) => target.clone(),
-                Some(_) => break,
-                None => match std::fs::read_link(&path) {
-                    Ok(target) => target,
-                    Err(_) => break,
-                },
-            };
-            path = normal(&path.parent().unwrap_or(Path::new("/")).join(target));
-        }
-        path
+        self.forget(path);
+        self.changes.insert(path.to_owned(), change);
     }
 
     fn is_empty(&self) -> bool {
-        self.changes.is_empty() && self.modes.is_empty()
+        self.changes.is_empty() && self.attributes.is_empty()
     }
 }
 
@@ -154,7 +186,16 @@ impl Run {
             return Found::Disk(path.to_owned());
         }
         let overlay = lock(&self.overlay);
-        if overlay.is_empty() { Found::Disk(path.to_owned()) } else { overlay.find(path) }
+        if overlay.is_empty() { Found::Disk(path.to_owned()) } else { overlay.at(&overlay.place(path, true)) }
+    }
+
+    /// What is planned for the attributes of what a path leads to.
+    pub fn attributes(&self, path: &Path) -> Attributes {
+        let overlay = lock(&self.overlay);
+        if overlay.is_empty() {
+            return Attributes::default();
+        }
+        overlay.attributes.get(&overlay.place(path, true)).copied().unwrap_or_default()
     }
 
     /// The names in a directory after the planned changes.
@@ -167,13 +208,13 @@ impl Run {
         };
         let mut names = match self.look(directory) {
             Found::Disk(path) => on_disk(&path)?,
-            Found::Directory(_) => BTreeSet::new(),
-            Found::File(_) => return Err(ErrorKind::NotADirectory.into()),
-            Found::Nothing => return Err(ErrorKind::NotFound.into()),
+            Found::Directory => BTreeSet::new(),
+            Found::File(_) => return Err(Errno::NOTDIR.into()),
+            Found::Nothing => return Err(Errno::NOENT.into()),
         };
         let overlay = lock(&self.overlay);
         if !overlay.is_empty() {
-            let parent = overlay.target(directory);
+            let parent = overlay.place(directory, true);
             for (path, change) in &overlay.changes {
                 if let (true, Some(name)) = (path.parent() == Some(&parent), path.file_name()) {
                     match change {
@@ -193,9 +234,10 @@ impl Run {
         if overlay.is_empty() {
             return on_disk(path);
         }
-        match overlay.step(&normal(path), false) {
-            Ok(Found::Disk(path)) => on_disk(&path),
-            Ok(Found::Directory(_)) => true,
+        let place = overlay.place(path, false);
+        match overlay.at(&place) {
+            Found::Disk(real) => on_disk(&real),
+            Found::Directory => true,
             _ => false,
         }
     }
@@ -203,102 +245,131 @@ impl Run {
     /// Where a link leads: a planned one, or one on the disk.
     pub fn link_at(&self, path: &Path) -> Option<PathBuf> {
         let overlay = lock(&self.overlay);
-        match overlay.changes.get(&normal(path)) {
-            Some(Change::Link(target)) => Some(target.clone()),
-            Some(_) => None,
-            None => std::fs::read_link(path).ok(),
-        }
+        overlay.link(&overlay.place(path, false))
     }
 
-    /// The path without a planned link at its end: a plan that patches a file names the file.
+    /// The path of what a path leads to after the planned changes, without links.
+    pub fn real_path(&self, path: &Path) -> PathBuf {
+        lock(&self.overlay).place(path, true)
+    }
+
+    /// The path without a link at its end: a plan that replaces a file names the file.
     pub fn planned_target(&self, path: &Path) -> PathBuf {
         let overlay = lock(&self.overlay);
-        let is_link = matches!(overlay.changes.get(&normal(path)), Some(Change::Link(_)));
-        if is_link { overlay.target(path) } else { path.to_owned() }
-    }
-
-    /// The mode of what is on the disk, as a planned change leaves it.
-    pub fn planned_mode(&self, path: &Path) -> Option<u32> {
-        lock(&self.overlay).modes.get(&normal(path)).copied()
+        match overlay.link(&overlay.place(path, false)) {
+            Some(_) => overlay.place(path, true),
+            None => path.to_owned(),
+        }
     }
 
     fn plan_change(&self, change: impl FnOnce(&mut Overlay)) {
         if self.options.dry_run && self.plays().is_none() {
-            change(&mut lock(&self.overlay));
+            let now = self.now().timestamp();
+            let mut overlay = lock(&self.overlay);
+            overlay.now = now;
+            change(&mut overlay);
         }
     }
 
     /// Plans a file with this content; `None` for what a program will print.
     pub fn plan_file(&self, path: &Path, content: Option<&[u8]>, mode: Option<u32>, by: String) {
-        let old = match self.look(path) {
-            Found::Disk(real) => real.metadata().ok().map(|found| found.mode() & 0o7777),
-            Found::File(file) => Some(file.mode),
-            _ => None,
-        };
         self.plan_change(|overlay| {
-            let target = overlay.target(path);
-            let mode = mode.or_else(|| overlay.modes.get(&target).copied()).or(old).unwrap_or(0o644);
-            overlay.set(&target, Change::File(Planned { content: content.map(Into::into), mode, by }));
+            let place = overlay.place(path, true);
+            let old = overlay.known(&place).unwrap_or_default();
+            overlay.set(&place, Change::File(Planned { content: content.map(Into::into), by }));
+            let new = Attributes {
+                mode: Some(mode.or(old.mode).unwrap_or_else(|| without_umask(0o666))),
+                owner: Some(old.owner.unwrap_or_else(own)),
+                modified: Some(overlay.now),
+            };
+            overlay.attributes.insert(place, new);
         });
     }
 
     /// Plans a directory, with those above it.
     pub fn plan_directories(&self, path: &Path) {
-        let path = normal(path);
-        let is_new = |path: &&Path| {
-            !matches!(self.look(path), Found::Directory(_))
-                && !matches!(self.look(path), Found::Disk(real) if real.is_dir())
-        };
-        let new: Vec<PathBuf> = path.ancestors().take_while(is_new).map(Path::to_owned).collect();
-        self.plan_change(|overlay| new.iter().rev().for_each(|path| overlay.set(path, Change::Directory(0o755))));
+        self.plan_change(|overlay| {
+            let path = overlay.place(path, true);
+            let is_new = |path: &&Path| match overlay.at(path) {
+                Found::Disk(real) => !real.is_dir(),
+                Found::Directory => false,
+                _ => true,
+            };
+            let new: Vec<PathBuf> = path.ancestors().take_while(is_new).map(Path::to_owned).collect();
+            for path in new.into_iter().rev() {
+                overlay.set(&path, Change::Directory);
+                let (mode, owner) = (Some(without_umask(0o777)), Some(own()));
+                overlay.attributes.insert(path, Attributes { mode, owner, modified: Some(overlay.now) });
+            }
+        });
     }
 
     /// Plans that nothing is left of a path.
     pub fn plan_removal(&self, path: &Path) {
-        self.plan_change(|overlay| overlay.set(path, Change::Gone));
+        self.plan_change(|overlay| overlay.set(&overlay.place(path, false), Change::Gone));
     }
 
     /// Plans a symbolic link.
     pub fn plan_link(&self, target: &Path, path: &Path) {
-        self.plan_change(|overlay| overlay.set(path, Change::Link(target.to_owned())));
+        self.plan_change(|overlay| overlay.set(&overlay.place(path, false), Change::Link(target.to_owned())));
     }
 
     /// Plans a mode.
     pub fn plan_mode(&self, path: &Path, mode: u32) {
         self.plan_change(|overlay| {
-            let target = overlay.target(path);
-            match overlay.changes.get_mut(&target) {
-                Some(Change::File(file)) => file.mode = mode,
-                Some(Change::Directory(old)) => *old = mode,
-                _ => {
-                    overlay.modes.insert(target, mode);
-                }
-            }
+            let place = overlay.place(path, true);
+            overlay.attributes.entry(place).or_default().mode = Some(mode);
         });
     }
 
-    /// Plans that what is at one path is at another one too, or (`moves`) instead.
-    pub fn plan_transfer(&self, from: &Path, to: &Path, moves: bool) {
+    /// Plans an owner: the numbers of the user and the group, `None` for one that stays.
+    pub fn plan_owner(&self, path: &Path, user: Option<u32>, group: Option<u32>) {
         self.plan_change(|overlay| {
-            let (from, to) = (normal(from), if moves { normal(to) } else { overlay.target(to) });
-            let below: Vec<(PathBuf, Change)> = overlay
-                .changes
-                .iter()
-                .filter(|(path, _)| path.starts_with(&from))
-                .map(|(path, change)| (path.strip_prefix(&from).unwrap_or(path).to_owned(), change.clone()))
-                .collect();
-            let itself = match overlay.step(&from, false) {
-                Ok(Found::Disk(real)) if !overlay.changes.contains_key(&from) => Some(Change::From(real)),
-                _ => None,
+            let place = overlay.place(path, true);
+            let old = overlay.known(&place).and_then(|known| known.owner).unwrap_or_else(own);
+            let new = (user.unwrap_or(old.0), group.unwrap_or(old.1));
+            overlay.attributes.entry(place).or_default().owner = Some(new);
+        });
+    }
+
+    /// Plans that what is at one path is at another one instead.
+    pub fn plan_move(&self, from: &Path, to: &Path) {
+        self.plan_change(|overlay| {
+            let (from, to) = (overlay.place(from, false), overlay.place(to, false));
+            let place = |path: &Path| path.strip_prefix(&from).ok().map(|rest| joined(&to, rest));
+            let mut changes: Vec<(PathBuf, Change)> = Vec::new();
+            if !overlay.changes.contains_key(&from) {
+                let itself = match overlay.at(&from) {
+                    Found::Disk(real) => Change::From(real),
+                    _ => Change::Gone,
+                };
+                changes.push((to.clone(), itself));
+            }
+            let moved = |(path, change): (&PathBuf, &Change)| Some((place(path)?, change.clone()));
+            changes.extend(overlay.changes.iter().filter_map(moved));
+            let attributes: Vec<(PathBuf, Attributes)> =
+                overlay.attributes.iter().filter_map(|(path, known)| Some((place(path)?, *known))).collect();
+            overlay.set(&from, Change::Gone);
+            overlay.forget(&to);
+            overlay.changes.extend(changes);
+            overlay.attributes.extend(attributes);
+        });
+    }
+
+    /// Plans that a file has the content of another one.
+    pub fn plan_copy(&self, from: &Path, to: &Path) {
+        self.plan_change(|overlay| {
+            let (from, to) = (overlay.place(from, true), overlay.place(to, true));
+            let (source, old) = (overlay.known(&from).unwrap_or_default(), overlay.known(&to));
+            let change = match overlay.at(&from) {
+                Found::Disk(real) => Change::From(real),
+                Found::File(file) => Change::File(file),
+                Found::Directory | Found::Nothing => Change::Gone,
             };
-            overlay.set(&to, Change::Gone);
-            for (rest, change) in itself.map(|change| (PathBuf::new(), change)).into_iter().chain(below) {
-                let place = if rest.as_os_str().is_empty() { to.clone() } else { to.join(rest) };
-                overlay.changes.insert(place, change);
-            }
-            if moves {
-                overlay.set(&from, Change::Gone);
-            }
+            overlay.set(&to, change);
+            let mode = old.and_then(|old| old.mode).or(source.mode.map(|mode| without_umask(mode & 0o777)));
+            let owner = old.and_then(|old| old.owner).or(Some(own()));
+            overlay.attributes.insert(to, Attributes { mode, owner, modified: Some(overlay.now) });
         });
     }
 
@@ -310,10 +381,24 @@ impl Run {
                 let path = word.rsplit_once('=').map_or(word, |(_, path)| path);
                 let is_path = path.contains('/') && path.len() > 1 && !path.contains("://");
                 if is_path || (bare && !path.is_empty() && !path.starts_with('-')) {
-                    overlay.named.push((normal(Path::new(path)), by.to_owned()));
+                    let place = overlay.place(Path::new(path), true);
+                    overlay.named.push((place, by.to_owned()));
                 }
             }
         });
+    }
+
+    /// Whether something will be at a path when the lines of the plan so far were run; `None` where a line names
+    /// the path or a directory above it and it is not known what the program does with it.
+    pub fn will_exist(&self, path: &Path) -> Option<bool> {
+        let exists = match self.look(path) {
+            Found::Disk(real) => real.exists(),
+            Found::File(_) | Found::Directory => true,
+            Found::Nothing => false,
+        };
+        let overlay = lock(&self.overlay);
+        let place = overlay.place(path, true);
+        (!overlay.named.iter().any(|(named, _)| place.starts_with(named) && named.iter().count() > 2)).then_some(exists)
     }
 
     /// Which earlier line of the plan would have made a path that does not exist, as a sentence. With
@@ -322,11 +407,11 @@ impl Run {
         if !self.options.dry_run || path.as_os_str().is_empty() || path.exists() {
             return None;
         }
-        let (shown, path) = (path.display(), normal(path));
         let overlay = lock(&self.overlay);
+        let (shown, path) = (path.display(), overlay.place(path, true));
         let made = overlay.changes.iter().find_map(|(made, change)| match change {
             Change::File(file) if *made == path => Some(format!("`{shown}` would have been made by {}", file.by)),
-            Change::Directory(_) | Change::Link(_) | Change::From(_) if path.starts_with(made) => {
+            Change::Directory | Change::Link(_) | Change::From(_) if path.starts_with(made) => {
                 Some(format!("`{shown}` would have been made by an earlier line of the plan"))
             }
             _ => None,

@@ -7,10 +7,18 @@ use std::time::Duration;
 /// How a plan begins: pasted into a shell, it stops at the first error, as the script does.
 pub const HEADER: &str = "set -euo pipefail";
 
+/// What the plan removes, however it ends: files that are not complete, and temporary directories.
+const TRAP: &str = "leftovers+=(); trap 'rm -rf -- \"${leftovers[@]}\"' EXIT\n";
+
+/// What is printed in place of a secret.
+pub(super) const HIDDEN: &str = "<secret>";
+
 /// What has been planned.
 #[derive(Debug, Default)]
 pub struct Plan {
     begun: bool,
+    /// The line that removes what is left over is in the plan.
+    traps: bool,
     /// Sleep since the last line.
     pause: Duration,
     /// All sleep that was left out.
@@ -18,13 +26,83 @@ pub struct Plan {
     /// Temporary directories that no line has named yet.
     directories: Vec<PathBuf>,
     jobs: usize,
+    /// What the script has got in place of a value that only the lines of the plan make, and the command that
+    /// prints the value then.
+    values: Vec<(String, String)>,
+    /// The names of the secrets that the script has read.
+    secrets: Vec<String>,
+    /// Another moyai has printed a plan.
+    pub(super) elsewhere: bool,
     /// The script has got the output of a planned command, which is empty.
     has_output: bool,
     /// The lines at the end, each with what it is for.
     last: Vec<(String, String)>,
 }
 
+impl Plan {
+    fn leftover(&mut self, path: &str) -> String {
+        let trap = if std::mem::replace(&mut self.traps, true) { "" } else { TRAP };
+        format!("{trap}leftovers+=({})\n", crate::process::quote(path))
+    }
+}
+
 impl Run {
+    /// Lines of a plan for a path that nothing is to be left of when the plan stops in the middle.
+    pub fn leftover(&self, path: &str) -> String {
+        lock(&self.plan).leftover(path)
+    }
+
+    /// Keeps that the script has read a secret: a plan does not show its value.
+    pub fn plan_secret(&self, name: &str) {
+        let mut plan = lock(&self.plan);
+        if !plan.secrets.iter().any(|known| known == name) {
+            plan.secrets.push(name.to_owned());
+        }
+    }
+
+    /// Keeps what stands for a value that only the lines of the plan make, and the command that prints it.
+    pub fn plan_value(&self, text: &str, command: String) {
+        if self.options.dry_run {
+            let mut plan = lock(&self.plan);
+            if !plan.values.iter().any(|(known, _)| known == text) {
+                plan.values.push((text.to_owned(), command));
+            }
+        }
+    }
+
+    /// How many such values there are.
+    pub fn planned_values(&self) -> usize {
+        lock(&self.plan).values.len()
+    }
+
+    /// The line that writes a file whose text has such values in it; `None` without any.
+    pub fn with_values(&self, text: &[u8], to: &str) -> Option<String> {
+        let odd = |char: char| super::text::is_hidden(char) && char != '\n' && char != '\t';
+        let text = std::str::from_utf8(text).ok().filter(|text| !text.contains(odd))?;
+        let plan = lock(&self.plan);
+        let used: Vec<_> = plan.values.iter().filter(|(value, _)| text.contains(value.as_str())).collect();
+        if used.is_empty() {
+            return None;
+        }
+        let mut escaped = String::new();
+        for char in text.chars() {
+            if "\\$`\"".contains(char) {
+                escaped.push('\\');
+            }
+            escaped.push(char);
+        }
+        for (value, command) in used {
+            escaped = escaped.replace(value.as_str(), &format!("$({command})"));
+        }
+        Some(format!("printf %s \"{escaped}\" > {to}"))
+    }
+
+    /// Whether the plan has a line that changes something: what a script reads now is as before that.
+    pub fn has_begun(&self) -> bool {
+        let plan = lock(&self.plan);
+        plan.begun || plan.elsewhere
+    }
+
     /// The gate of every act: under `--dry-run` prints the line that would do it and returns true.
     ///
     /// The line can be pasted into a shell; it may be several lines (a here-document).
@@ -33,7 +111,7 @@ impl Run {
             let line = line();
             let mut plan = lock(&self.plan);
             // A remark alone is not a script.
-            if !line.starts_with('#') && !std::mem::replace(&mut plan.begun, true) {
+            if !line.lines().all(|line| line.starts_with('#')) && !std::mem::replace(&mut plan.begun, true) {
                 self.print(HEADER);
             }
             let pause = std::mem::take(&mut plan.pause);
@@ -45,9 +123,15 @@ impl Run {
             let (new, rest): (Vec<_>, Vec<_>) = directories.into_iter().partition(|path| named(path));
             plan.directories = rest;
             for path in new {
+                let leftover = plan.leftover(&path.to_string_lossy());
                 let quoted = crate::process::quote(&path.to_string_lossy());
-                self.print(&format!("mkdir -m 0700 -- {quoted}"));
+                self.print(&format!("mkdir -m 0700 -- {quoted}\n{}", leftover.trim_end()));
                 plan.last.push((String::new(), format!("rm -rf -- {quoted}")));
+            }
+            if !line.lines().all(|line| line.starts_with('#')) && self.mask(&line).contains(HIDDEN) {
+                // What `<secret>` would do, or overwrite, nobody knows.
+                let names = plan.secrets.join("` or `");
+                self.print(&format!("false # write the secret `{names}` for {HIDDEN} below, and remove this line"));
             }
             self.print(&line);
         }

@@ -114,6 +114,15 @@ fn answer(stream: &mut impl Stream, seen: &Mutex<Vec<String>>, port: u16) -> std
         }
     };
     match path.as_str() {
+        // What it was sent: the method, the kind and the body.
+        "/echo" => {
+            let (head, body) = request.split_once("\r\n\r\n").unwrap_or_default();
+            let kind = head
+                .lines()
+                .find_map(|line| line.to_ascii_lowercase().strip_prefix("content-type:").map(str::to_owned));
+            let method = head.split(' ').next().unwrap_or_default();
+            ok(stream, "", format!("{method}{}\n{body}", kind.unwrap_or_default()).as_bytes())
+        }
         "/ok" => ok(stream, "X-Two: a\r\nX-TWO: b\r\n", b"all is well"),
         "/404" => send(stream, "404 Not Found", "", b"nothing here"),
         "/500" => send(stream, "500 Oops", "", b"broken"),

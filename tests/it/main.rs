@@ -21,6 +21,7 @@ mod monitor;
 mod next;
 mod nginx;
 mod notify;
+mod obey;
 mod parallel;
 mod ping;
 mod plan;

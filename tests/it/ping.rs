@@ -99,8 +99,10 @@ fn a_dry_run_shows_the_pings_without_their_secret_and_sends_none() {
     let lines: Vec<&str> = plan.lines().filter(|line| line.starts_with("curl ")).collect();
     assert!(lines.len() == 2 && lines[0].contains("/<secret>/start") && lines[1].contains("/<secret>/0"), "{plan}");
     assert!(
-        plan.starts_with(&format!("set -euo pipefail\n{}", lines[0]))
-            && plan.ends_with(&format!("{}\n", lines[1]))
+        plan.starts_with(&format!(
+            "set -euo pipefail\nfalse # write the secret `check` for <secret> below, and remove this line\n{}",
+            lines[0]
+        )) && plan.ends_with(&format!("{}\n", lines[1]))
             && told(&web).is_empty(),
         "{plan}"
     );

@@ -4,7 +4,8 @@
 //!
 //! `NAME.cases` holds the sets of files: lines of bash that every case shares, then for each case
 //! `= TITLE: ARGUMENTS` (`= TITLE: OF BASH | OF MOYAI` where they differ) and its own lines of bash.
-//! `(no plan: REASON)` in a title says why the plan of this case does not leave the same files.
+//! `(plan: REASON)` in a title says why the plan of this case does not leave the same files. The dry run says so
+//! too: with a remark in the plan, or by stopping, or the plan stops when it is pasted.
 //! `fake NAME` writes a program from standard input; `../stdin` is the standard input of the script, and
 //! `../environment` has more variables, one on each line.
 
@@ -27,8 +28,8 @@ fake() { { echo '#!/bin/bash'; cat; } >"../bin/$1"; chmod 755 "../bin/$1"; }
 struct Case {
     port: String,
     title: String,
-    /// Why its plan is not compared, if it is not.
-    no_plan: bool,
+    /// Its plan leaves other files.
+    differs: bool,
     setup: String,
     /// The arguments of the bash script and of the port, quoted for a shell.
     args: (String, String),
@@ -59,8 +60,7 @@ fn cases(port: &str) -> Vec<Case> {
     for line in text(port, "cases").lines() {
         if let Some(head) = line.strip_prefix("= ") {
             let (title, args) = head.split_once(": ").unwrap_or((head.trim_end_matches(':'), ""));
-            let (title, args) = match head.find("(no plan:").and_then(|at| head[at..].find(')').map(|end| at + end + 1))
-            {
+            let (title, args) = match head.find("(plan:").and_then(|at| head[at..].find(')').map(|end| at + end + 1)) {
                 Some(end) => (&head[..end], head[end..].trim_start_matches(':').trim()),
                 None => (title, args),
             };
@@ -68,7 +68,7 @@ fn cases(port: &str) -> Vec<Case> {
             cases.push(Case {
                 port: port.to_owned(),
                 title: title.to_owned(),
-                no_plan: title.contains("(no plan:"),
+                differs: title.contains("(plan:"),
                 setup: shared.clone(),
                 args: (theirs.to_owned(), ours.to_owned()),
             });
@@ -224,17 +224,23 @@ fn difference(case: &Case, port: u16) -> Option<String> {
     if let Some(lines) = unlike(&dry.tree(), &before) {
         return Some(at(&format!("-n changed files\n{lines}")));
     }
-    if case.no_plan {
-        return None;
-    }
-    if wanted.code == 0 && plan.code != 0 {
+    let pasted = dry.bash(&plan.out);
+    // It has needed what an earlier line of the plan makes.
+    let stopped = plan.code != 0 && plan.err.contains("been made by");
+    if wanted.code == 0 && plan.code != 0 && !stopped {
         return Some(at(&format!("-n failed\n{plan:?}")));
     }
-    let pasted = dry.bash(&plan.out);
-    // A plan that stops leaves what its last command has begun to write, beside the file.
-    let mut left = dry.tree();
-    left.retain(|path, _| pasted.code == 0 || !path.ends_with(".moyai-new"));
-    unlike(&left, &ours.tree())
+    let other = unlike(&dry.tree(), &ours.tree());
+    if case.differs {
+        let is_said = stopped || pasted.code != 0 || plan.out.contains("# the plan goes on as if");
+        let wrong = match (&other, is_said) {
+            (None, _) => "its plan leaves the same files: the mark is wrong",
+            (_, false) => "nothing says that the plan leaves other files",
+            _ => return None,
+        };
+        return Some(at(&format!("{wrong}\n{}\n{pasted:?}", plan.out)));
+    }
+    other
         .map(|lines| at(&format!("the plan leaves other files (- run, + plan)\n{lines}\n{}\n{}", plan.out, pasted.err)))
 }
 

@@ -353,8 +353,9 @@ fn a_dry_run_starts_no_changing_command_and_refuses_one_where_output_is_read() {
     let out = world.run_with(&["-n"], script).ok();
     assert_eq!(
         out,
-        "set -euo pipefail\ntouch made\ntouch made2 & job1=$!\nwait \"$job1\"\necho x > made3.moyai-new\n\
-         mv -T -- made3.moyai-new made3\necho y >> 'made 4'\n# read\nrmdir made5 || :\n# true\n"
+        "set -euo pipefail\ntouch made\ntouch made2 & job1=$!\nwait \"$job1\"\n\
+         leftovers+=(); trap 'rm -rf -- \"${leftovers[@]}\"' EXIT\nleftovers+=(made3.moyai-new)\necho x > made3.moyai-new\n\
+         mv -T -- made3.moyai-new made3\necho y >> 'made 4'\n# read\n# the plan goes on as if this succeeded and printed nothing\nrmdir made5\n# true\n"
     );
     assert!(
         std::fs::read_dir(world.folder.path()).unwrap().all(|entry| !entry

@@ -1,7 +1,7 @@
 //! Owners, trees and searches.
 
-use super::{Context, Fallible, act, matching_in, tell, text};
-use crate::run::{Error, Result};
+use super::{Context, Fallible, Stat, act, look, matching_in, stat, tell, text};
+use crate::run::{Error, Result, Run};
 use crate::store::replace::explain;
 use rhai::Array;
 use rhai::plugin::*;
@@ -87,17 +87,18 @@ fn mounted(tree: &Path, device: u64) -> io::Result<Option<PathBuf>> {
 }
 
 /// The paths below a directory whose name matches.
-fn below(directory: &Path, pattern: &glob::Pattern, found: &mut Vec<PathBuf>) -> Result<()> {
-    let failed = |error: io::Error| explain("list", directory, &error);
-    for entry in fs::read_dir(directory).map_err(failed)? {
-        let entry = entry.map_err(failed)?;
-        let path = entry.path();
-        if pattern.matches(&entry.file_name().to_string_lossy()) {
+fn below(run: &Run, directory: &Path, pattern: &glob::Pattern, found: &mut Vec<PathBuf>) -> Result<()> {
+    let names = run
+        .list(directory)
+        .map_err(|error| run.with_plan(explain("list", directory, &error), [directory.to_string_lossy().as_ref()]))?;
+    for name in names {
+        let path = directory.join(&name);
+        if pattern.matches(&name.to_string_lossy()) {
             found.push(path.clone());
         }
         // Not through links: they may lead round in a ring.
-        if entry.file_type().map_err(failed)?.is_dir() {
-            below(&path, pattern, found)?;
+        if run.is_directory_itself(&path) {
+            below(run, &path, pattern, found)?;
         }
     }
     Ok(())
@@ -152,7 +153,7 @@ pub mod more {
             }
             let glob = super::super::pattern_of(pattern)?;
             let mut found = Vec::new();
-            below(Path::new(dir), &glob, &mut found)?;
+            below(&Context::of(&call).run, Path::new(dir), &glob, &mut found)?;
             let mut list = found.into_iter().map(text).collect::<Result<Vec<String>>>()?;
             list.sort();
             Ok(list)
@@ -176,7 +177,8 @@ pub mod more {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn remove_all(call: NativeCallContext, path: &str) -> Fallible<()> {
-        Context::of(&call).run.told(&format!("file::remove_all {path}"), Some(()), || removable(path))?;
+        let run = &Context::of(&call).run;
+        run.told(&format!("file::remove_all {path}"), Some(()), || removable(path))?;
         act(
             &call,
             &["rm", "-rf", "--one-file-system", "--", path],
@@ -188,7 +190,9 @@ pub mod more {
                 Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(()),
                 Err(error) => Err(error),
             },
-        )
+        )?;
+        run.plan_removal(Path::new(path));
+        Ok(())
     }
 
     /// The owner and the group of a file or directory.
@@ -205,8 +209,8 @@ pub mod more {
     #[rhai_fn(return_raw)]
     pub fn owner(call: NativeCallContext, path: &str) -> Fallible<String> {
         tell(&call, path, None, || {
-            let found = fs::metadata(path).map_err(|error| explain("look at", Path::new(path), &error))?;
-            Ok(format!("{}:{}", name("/etc/passwd", found.uid()), name("/etc/group", found.gid())))
+            let (user, group) = stat(&Context::of(&call).run, path)?.owner;
+            Ok(format!("{}:{}", name("/etc/passwd", user), name("/etc/group", group)))
         })
     }
 
@@ -231,22 +235,25 @@ pub mod more {
             return Err(error.help("write \"user\", \"user:group\" or \":group\"").into());
         }
         let named = |error: Error| Error { message: format!("set the owner of `{path}`: {}", error.message), ..error };
+        let run = &Context::of(&call).run;
         let ids = || {
             let ids = (id("user", "/etc/passwd", user)?, id("group", "/etc/group", group)?);
-            let found = fs::metadata(path).ok();
-            let same = found.is_some_and(|found| {
-                ids.0.is_none_or(|user| user == found.uid()) && ids.1.is_none_or(|group| group == found.gid())
+            let found = look(run, path).ok().flatten();
+            let same = found.is_some_and(|Stat { owner, .. }| {
+                ids.0.is_none_or(|user| user == owner.0) && ids.1.is_none_or(|group| group == owner.1)
             });
             Ok((ids.0, ids.1, same))
         };
         let asked = format!("file::chown {path} {owner}");
-        let (user, group, same) = Context::of(&call).run.told(&asked, Some((None, None, false)), ids).map_err(named)?;
+        let (user, group, same) = run.told(&asked, Some((None, None, false)), ids).map_err(named)?;
         if same {
             return Ok(());
         }
         act(&call, &["chown", "--", owner, path], "set the owner of", path, || {
             std::os::unix::fs::chown(path, user, group)
-        })
+        })?;
+        run.plan_owner(Path::new(path), user, group);
+        Ok(())
     }
 }
 

@@ -2,7 +2,6 @@
 
 use crate::process::quote;
 use crate::run::{Result, Run, text};
-use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
@@ -20,8 +19,13 @@ pub fn change(
     mode: Option<u32>,
     real: impl FnOnce() -> Result<bool>,
 ) -> Result<bool> {
-    let has_mode = |mode: u32| path.metadata().is_ok_and(|found| found.permissions().mode() & 0o7777 == mode);
-    let quoted = || quote(&path.to_string_lossy());
+    // install(1) and patch(1) replace a link, and moyai what it leads to.
+    let target = run.planned_target(path);
+    let has_mode = |mode: u32| {
+        let on_disk = || target.metadata().ok().map(|found| found.permissions().mode() & 0o7777);
+        run.attributes(&target).mode.or_else(on_disk) == Some(mode)
+    };
+    let quoted = || quote(&target.to_string_lossy());
     if run.options.dry_run && old == Some(new) {
         return match mode.filter(|mode| !has_mode(*mode)) {
             None => Ok(false),
@@ -43,7 +47,8 @@ pub fn change(
             Some(mode) if !has_mode(mode) => format!("chmod {mode:04o} -- {}\n", quoted()),
             _ => String::new(),
         };
-        first + plan_text(&run.planned_target(path), old, new).as_str()
+        let to = quoted();
+        first + run.with_values(new, &to).unwrap_or_else(|| plan_text(&target, old, new)).as_str()
     };
     let changed = run.change(line, real)?;
     run.plan_file(path, Some(new), mode, run.at());
@@ -52,9 +57,6 @@ pub fn change(
 
 /// Lines for a shell that give a file its new content: a patch where the old content is text too.
 pub fn plan_text(path: &Path, old: Option<&[u8]>, new: &[u8]) -> String {
-    // patch(1) does not follow symbolic links.
-    let real = if path.is_symlink() { fs::canonicalize(path).ok() } else { None };
-    let path = real.as_deref().unwrap_or(path);
     let Some(old) = old.filter(|old| !old.is_empty()) else { return pour(">", path, new) };
     match (plain(old), plain(new)) {
         (Some(old), Some(new)) => here(&format!("patch -u -- {}", quote(&path.to_string_lossy())), &unified(old, new)),

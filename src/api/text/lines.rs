@@ -3,8 +3,10 @@
 //! [`Lines`] is a recipe: a source and steps. Every use starts it anew and takes one line after
 //! the other through all steps, so that memory does not grow with the source.
 
+use crate::api::file::read_seen;
 use crate::api::map;
 use crate::process::{self, CAPTURE, Plan};
+use crate::run::overlay::Found;
 use crate::run::{Error, Result, Run, lossy};
 use crate::store::replace::explain;
 use regex::Regex;
@@ -371,10 +373,13 @@ impl Lines {
         let raw = match &self.source {
             Source::Text(text) => Raw::Text(text.clone(), 0),
             Source::List(list) => Raw::List(list.clone(), 0),
-            Source::File(run, path) => {
-                let file = File::open(path).map_err(|error| explain("read", path, &error))?;
-                Raw::File(run.clone(), path.clone(), BufReader::new(file), 0)
-            }
+            Source::File(run, path) => match run.look(path) {
+                Found::Disk(real) => {
+                    let file = File::open(real).map_err(|error| explain("read", path, &error))?;
+                    Raw::File(run.clone(), path.clone(), BufReader::new(file), 0)
+                }
+                _ => Raw::Text(String::from_utf8_lossy(&read_seen(run, path)?).as_ref().into(), 0),
+            },
             Source::Command(..) => {
                 let mut ready = VecDeque::new();
                 self.each_line(&mut |line| {
