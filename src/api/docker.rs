@@ -357,9 +357,9 @@ mod docker {
     /// the newest first. Those with a label `moyai.proves`, which `backup --prove` makes beside the
     /// others and removes again, are in no list.
     ///
-    /// Returns an array of `#{id, name, image, image_id, repository, tag, state, status, health,
-    /// labels, created, started, exit_code, oom, mounts: [#{kind, source, target}], networks:
-    /// [#{network, driver, address, address6, aliases}]}`. `image` is what the container was made from, as it
+    /// Returns an array of `#{id: text, name: text, image: text, image_id: text, repository: text, tag: text, state: text,
+    /// status: text, health: text, labels: map, created, started, exit_code, oom: bool, mounts: [#{kind: text, source:
+    /// text, target: text}], networks: [#{network: text, driver: text, address: text, address6: text, aliases: list}]}`. `image` is what the container was made from, as it
     /// was written; `repository` and `tag` are its parts, `""` for a bare image id. `created` and
     /// `started` (its last start) are in seconds since 1970, or `()`; `exit_code` is `()` while it
     /// is up; `oom` says that the kernel took something of it for want of memory. `health` is `""` without a health check. A mount's `source` is the volume's name, or
@@ -534,7 +534,7 @@ mod docker {
 
     /// The images, one entry for each name that an image has.
     ///
-    /// Returns an array of `#{id, repository, tag, created, size, layers, labels}`: `repository` and
+    /// Returns an array of `#{id: text, repository: text, tag: text, created, size: number, layers: number, labels: map}`: `repository` and
     /// `tag` are `""` for an image that has lost its name, `created` is in seconds since 1970, `size`
     /// in bytes, `layers` their number; of more than 125 most engines make no image.
     ///
@@ -550,7 +550,7 @@ mod docker {
 
     /// The engine.
     ///
-    /// Returns `#{version, root, host, containerd, remote}`: `root` is the folder of its data, `host`
+    /// Returns `#{version, root, host, containerd: bool, remote: bool}`: `root` is the folder of its data, `host`
     /// its address. `containerd` is true when it keeps images in containerd, each packed and unpacked,
     /// as those from 29 on do. `remote` is true when the addresses of its containers mean nothing on this host: it
     /// is on another machine, in the virtual machine of Docker Desktop, or rootless.

@@ -10,8 +10,8 @@ use rhai::{CustomExpr, Expr, FnCallExpr, Position};
 /// What runs or reads a command; behind the first of them the value is no command any more.
 const READING: &[&str] = &["read", "lines", "json", "json_lines", "ok", "code", "output"];
 /// What makes a command of a command.
-const SHAPING: &[&str] =
-    &["stdin", "env", "dir", "timeout", "retry", "accept", "both", "interactive", "daemon", "reads"];
+pub(super) const SHAPING: &[&str] =
+    &["stdin", "env", "dir", "timeout", "retry", "accept", "both", "interactive", "daemon", "quiet", "reads"];
 /// What does a command.
 const ACTING: &[&str] = &["run", "try_run", "start", "to_file", "append_to"];
 
@@ -47,10 +47,11 @@ impl Walk<'_> {
     pub(super) fn links(&mut self, root: &Expr, links: &[(bool, &Expr)]) {
         let mut command = self.is_command(root);
         for (place, (index, link)) in links.iter().enumerate() {
+            let shape = self.shape_after(root, &links[..place]);
             match link {
                 Expr::MethodCall(call, at) if !index => {
                     let receiver = if place == 0 { self.known(root) } else { self.after(&links[..place]) };
-                    self.method(call, *at, receiver);
+                    self.method(call, *at, receiver, shape.as_ref());
                     if place + 1 < links.len() {
                         self.gives_nothing(call, *at);
                     }
@@ -63,9 +64,13 @@ impl Walk<'_> {
                 Expr::Property(property, at) if !index => {
                     let receiver = if place == 0 { self.known(root) } else { self.after(&links[..place]) };
                     self.uncalled(&property.2, *at, receiver);
+                    self.lacks(shape.as_ref(), &property.2, *at);
                     command = false;
                 }
                 link => {
+                    if let Expr::StringConstant(name, at) = link {
+                        self.lacks(shape.as_ref(), name, *at);
+                    }
                     self.expr(link);
                     command = false;
                 }

@@ -1,8 +1,9 @@
 //! What the check knows of a value before the script runs.
 
 use super::literal::Kind;
+use super::shapes::Shape;
 use super::walk::{Walk, chain};
-use rhai::{AST, ASTFlags, ASTNode, Expr, FnCallExpr, Module, Stmt};
+use rhai::{AST, ASTFlags, ASTNode, Expr, FnCallExpr, FnPtr, Module, Stmt};
 use std::collections::BTreeSet;
 
 /// The kind of a value.
@@ -30,6 +31,8 @@ pub(super) struct Holds {
     pub(super) known: Known,
     /// Its text, where the script has it as a constant and never changes it.
     pub(super) text: Option<String>,
+    /// Its form, where it is certain.
+    pub(super) shape: Option<Shape>,
 }
 
 /// What the functions and methods of these names return. A test compares this with the functions themselves.
@@ -54,6 +57,11 @@ impl Known {
 
     pub(super) fn is_number(self) -> bool {
         matches!(self, Self::Whole | Self::Fraction)
+    }
+
+    /// What is known otherwise.
+    fn or(self, shape: impl FnOnce() -> Option<Shape>) -> Self {
+        if self == Self::Nothing { shape().map_or(self, |shape| shape.known()) } else { self }
     }
 
     /// As a sentence names it.
@@ -122,17 +130,19 @@ impl Walk<'_> {
                 self.holds(&name.1).map_or(Known::Nothing, |holds| holds.known)
             }
             Expr::FnCall(call, _) if call.is_operator_call() => self.sum(call),
-            Expr::FnCall(call, _) => self.result(call),
+            Expr::FnCall(call, _) => self.result(call).or(|| self.shape(expr)),
             // The words that a script was called with.
             Expr::Index(parts, ..) => match &parts.lhs {
                 // The rest of a chain is in `rhs`: `args[0].to_int()` is not text.
-                _ if matches!(parts.rhs, Expr::Dot(..) | Expr::Index(..)) => self.end(inner(expr)),
+                _ if matches!(parts.rhs, Expr::Dot(..) | Expr::Index(..)) => {
+                    self.end(inner(expr)).or(|| self.shape(expr))
+                }
                 Expr::Variable(name, ..) if name.1 == "args" && name.2.is_empty() && self.holds("args").is_none() => {
                     Known::Text
                 }
-                _ => self.end(inner(expr)),
+                _ => self.end(inner(expr)).or(|| self.shape(expr)),
             },
-            Expr::Dot(..) => self.end(inner(expr)),
+            Expr::Dot(..) => self.end(inner(expr)).or(|| self.shape(expr)),
             _ => Known::Nothing,
         }
     }
@@ -140,6 +150,35 @@ impl Walk<'_> {
     /// The variable of a name.
     pub(super) fn holds(&self, name: &str) -> Option<&Holds> {
         self.sight.variables.iter().rev().find(|(known, _)| known == name).map(|(_, holds)| holds)
+    }
+
+    /// What a variable of this name holds that gets a value of this form.
+    pub(super) fn holding(&self, name: &str, shape: Option<Shape>) -> Holds {
+        let shape = self.lasting(name, shape);
+        Holds { known: shape.as_ref().map_or(Known::Nothing, Shape::known), shape, ..Holds::default() }
+    }
+
+    /// What a closure knows of a variable that it takes along.
+    pub(super) fn outside(&self, name: &str) -> Option<Holds> {
+        let (_, holds) = self.sight.outside.iter().rev().find(|(known, _)| known == name)?;
+        Some(holds.clone())
+    }
+
+    /// A closure that takes variables along: they are its first parameters.
+    pub(super) fn curried(&mut self, call: &FnCallExpr) -> bool {
+        let Some((Expr::DynamicConstant(function, _), taken)) = call.args.split_first() else { return false };
+        let Some(name) = function.read_lock::<FnPtr>().map(|function| function.fn_name().to_owned()) else {
+            return false;
+        };
+        let names: Vec<String> = taken
+            .iter()
+            .filter_map(|expr| if let Expr::Variable(name, ..) = expr { Some(name.1.to_string()) } else { None })
+            .collect();
+        let handed = self.handed.take();
+        taken.iter().for_each(|expr| self.expr(expr));
+        self.handed = handed;
+        self.closure(&name, &names);
+        true
     }
 
     /// The text of a constant, or of a variable that holds one.

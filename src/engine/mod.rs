@@ -15,6 +15,7 @@ mod paths;
 pub mod program;
 pub mod report;
 pub mod rules;
+pub mod shapes;
 pub mod shell;
 mod slips;
 mod traps;

@@ -241,8 +241,8 @@ pub mod look {
 
     /// What the running containers use at this moment: `docker stats --no-stream`. It takes about two seconds.
     ///
-    /// Returns an array of `#{id, name, cpu, memory, memory_limit, memory_percent, received, sent, read, written,
-    /// processes}`. `cpu` is in percent of one processor, sizes are in bytes, rounded as docker prints them.
+    /// Returns an array of `#{id: text, name: text, cpu: number, memory: number, memory_limit: number, memory_percent:
+    /// number, received: number, sent: number, read: number, written: number, processes: number}`. `cpu` is in percent of one processor, sizes are in bytes, rounded as docker prints them.
     ///
     /// Errors: when the Docker daemon cannot be reached.
     ///
@@ -274,7 +274,7 @@ pub mod look {
 
     /// The volumes: `docker volume ls`.
     ///
-    /// Returns an array of `#{name, driver, path, labels, created, used}`: `path` is the directory on the host,
+    /// Returns an array of `#{name: text, driver: text, path: text, labels: map, created, used: bool}`: `path` is the directory on the host,
     /// `created` in seconds since 1970 or `()`, `used` says whether a container has it, also one that is stopped.
     ///
     /// Errors: when the Docker daemon cannot be reached.
