@@ -14,6 +14,7 @@ mod recipe;
 mod source;
 
 pub use list::containers;
+pub use look::{EXEC, LOGS};
 
 use super::{Context, Fallible, from_json, map, optional};
 use crate::process::{self, Outcome, Plan};
@@ -216,6 +217,17 @@ struct Commit {
     pause: bool,
 }
 
+/// The options of `docker::commit`.
+pub const COMMIT: [&str; 2] = ["labels", "pause"];
+
+/// Refuses options that `docker::commit` does not have, or that are of the wrong kind.
+///
+/// # Errors
+/// With the option, and what it has to be.
+pub fn refuse(_: &str, options: &Map) -> Result<()> {
+    Commit::read(options).map(drop)
+}
+
 impl Commit {
     fn read(options: &Map) -> Result<Self> {
         let mut commit = Self { changes: Vec::new(), pause: true };
@@ -230,7 +242,7 @@ impl Commit {
                 "pause" => commit.pause = value.as_bool().map_err(|_| wrong("true or false"))?,
                 _ => {
                     let error = Error::new(format!("commit: there is no option `{name}`"));
-                    return Err(error.help("there are `labels` and `pause`"));
+                    return Err(error.help(format!("there are {}", COMMIT.join(", "))));
                 }
             }
         }

@@ -16,7 +16,7 @@ use rhai::{Array, Dynamic, Engine, Map, exported_module};
 use std::net::IpAddr;
 use std::ops::Range;
 use std::path::Path;
-pub use update::{Look, look};
+pub use update::{Look, OPTIONS, look, refuse};
 use update::{Wishes, update};
 
 /// Where the C library looks: hosts(5).

@@ -83,6 +83,19 @@ pub const OPTIONS: [&str; 15] = [
     "timeout",
     "workers",
 ];
+/// Refuses options that `http::get` and the others do not have, or that are of the wrong kind.
+///
+/// # Errors
+/// With the option, and what it has to be.
+pub fn refuse(what: &str, options: &Map) -> Result<()> {
+    Options::new("GET").with(what, options).map(drop)
+}
+
+/// What is wrong with an address, in a sentence.
+pub fn refuse_address(url: &str) -> Option<String> {
+    whereto(&Request { url: url.to_owned(), options: Options::new("GET") }).err()
+}
+
 /// The kind of a body that is text.
 const PLAIN: &str = "text/plain; charset=utf-8";
 /// The methods that only read (RFC 9110, 9.2.1).

@@ -240,7 +240,7 @@ impl Walk<'_> {
                     let near = meant(nearest(function, known));
                     self.report(*at, format!("there is no function `{function}`"), near);
                 }
-                _ => {}
+                _ => self.arguments("", call, at, None),
             }
         }
     }
@@ -339,7 +339,11 @@ impl Walk<'_> {
             };
         let space = call.namespace.to_string();
         match counts {
-            Some(counts) if counts.contains(&count) => {}
+            Some(counts) if counts.contains(&count) => {
+                if self.table.has(&space) && matches!(self.space(&space), Space::Static(_)) {
+                    self.arguments(&space, call, at, None);
+                }
+            }
             Some(counts) => {
                 let forms = self.forms(name, Some(&space), false);
                 self.wrong_count(&format!("{space}::{name}"), at, &counts, count, forms);
@@ -367,7 +371,14 @@ impl Walk<'_> {
         if let Space::File(file) = self.space(space) { file } else { self.file }
     }
 
-    pub(super) fn method(&mut self, call: &FnCallExpr, at: Position, receiver: Known, shape: Option<&Shape>) {
+    pub(super) fn method(
+        &mut self,
+        call: &FnCallExpr,
+        at: Position,
+        receiver: Known,
+        shape: Option<&Shape>,
+        root: Option<&Expr>,
+    ) {
         for (place, arg) in call.args.iter().enumerate() {
             self.handed = self.handed(call, shape).filter(|_| is_closure(arg));
             self.argument(call, place, arg);
@@ -389,6 +400,8 @@ impl Walk<'_> {
         } else if !counts.contains(&count) {
             let forms = self.forms(name, None, true);
             self.wrong_count(name, at, &counts, count, forms);
+        } else if theirs.is_none() {
+            self.arguments("", call, at, Some((receiver, root)));
         }
     }
 

@@ -50,8 +50,9 @@ impl Walk<'_> {
             let shape = self.shape_after(root, &links[..place]);
             match link {
                 Expr::MethodCall(call, at) if !index => {
-                    let receiver = if place == 0 { self.known(root) } else { self.after(&links[..place]) };
-                    self.method(call, *at, receiver, shape.as_ref());
+                    let receiver = self.known_after(root, &links[..place]);
+                    let value = Some(root).filter(|_| place == 0);
+                    self.method(call, *at, receiver, shape.as_ref(), value);
                     if place + 1 < links.len() {
                         self.gives_nothing(call, *at);
                     }
@@ -62,7 +63,7 @@ impl Walk<'_> {
                     command &= SHAPING.contains(&call.name.as_str()) && call.name != "reads";
                 }
                 Expr::Property(property, at) if !index => {
-                    let receiver = if place == 0 { self.known(root) } else { self.after(&links[..place]) };
+                    let receiver = self.known_after(root, &links[..place]);
                     self.uncalled(&property.2, *at, receiver);
                     self.lacks(shape.as_ref(), &property.2, *at);
                     command = false;

@@ -131,18 +131,9 @@ impl Walk<'_> {
             }
             Expr::FnCall(call, _) if call.is_operator_call() => self.sum(call),
             Expr::FnCall(call, _) => self.result(call).or(|| self.shape(expr)),
-            // The words that a script was called with.
-            Expr::Index(parts, ..) => match &parts.lhs {
-                // The rest of a chain is in `rhs`: `args[0].to_int()` is not text.
-                _ if matches!(parts.rhs, Expr::Dot(..) | Expr::Index(..)) => {
-                    self.end(inner(expr)).or(|| self.shape(expr))
-                }
-                Expr::Variable(name, ..) if name.1 == "args" && name.2.is_empty() && self.holds("args").is_none() => {
-                    Known::Text
-                }
-                _ => self.end(inner(expr)).or(|| self.shape(expr)),
-            },
-            Expr::Dot(..) => self.end(inner(expr)).or(|| self.shape(expr)),
+            expr @ (Expr::Dot(..) | Expr::Index(..)) => {
+                chain(expr).map_or(Known::Nothing, |(root, links)| self.known_after(root, &links))
+            }
             _ => Known::Nothing,
         }
     }
@@ -231,30 +222,51 @@ impl Walk<'_> {
         }
     }
 
-    /// What the last link of a chain gives.
-    fn end(&self, expr: &Expr) -> Known {
-        let Some((root, links)) = chain(expr) else { return Known::Nothing };
-        match links.as_slice() {
+    /// What is known of the value that these links give.
+    pub(super) fn known_after(&self, root: &Expr, links: &[(bool, &Expr)]) -> Known {
+        if links.is_empty() {
+            return self.known(root);
+        }
+        self.end(root, links).or(|| self.shape_after(root, links))
+    }
+
+    /// What the last of these links gives.
+    fn end(&self, root: &Expr, links: &[(bool, &Expr)]) -> Known {
+        match links {
+            // The words that a script was called with; `args[1..]` is a list.
+            [(true, Expr::IntegerConstant(..) | Expr::Variable(..))] if self.is_args(root) => Known::Text,
             [.., (false, Expr::MethodCall(call, _))] => {
-                let command = self.is_command(root);
+                let command = links.len() == 1 && self.is_command(root)
+                    || links.len() > 1 && self.is_command(root) && self.shapes_command(&links[..links.len() - 1]);
+                let receiver = || self.known_after(root, &links[..links.len() - 1]);
                 match call.name.as_str() {
+                    name if self.functions.contains_key(name) || self.fields.contains(name) => Known::Nothing,
+                    _ if self.is_command(root) && self.shapes_command(links) => Known::Command,
+                    // Of a map it gives a map.
+                    "filter" if receiver() == Known::Map => Known::Map,
                     "read" if command => Known::Output,
                     "code" if command => Known::Whole,
                     "run" | "try_run" | "output" if command => Known::Map,
                     "lines" => Known::Lines,
                     // Of lines it gives lines; of one text, a text.
-                    "field" | "cut" | "sub" | "trimmed" if links.len() == 1 && self.known(root).is_text() => {
-                        self.known(root)
-                    }
-                    _ => self.result(call),
+                    "field" | "cut" | "sub" | "trimmed" if receiver().is_text() => receiver(),
+                    name => returned(name),
                 }
             }
-            [(false, Expr::Property(property, _))] if self.known(root) == Known::Time => match property.2.as_str() {
-                "weekday" | "month_name" => Known::Text,
-                _ => Known::Whole,
-            },
+            [.., (false, Expr::Property(property, _))]
+                if self.known_after(root, &links[..links.len() - 1]) == Known::Time =>
+            {
+                match property.2.as_str() {
+                    "weekday" | "month_name" => Known::Text,
+                    _ => Known::Whole,
+                }
+            }
             _ => Known::Nothing,
         }
+    }
+
+    fn is_args(&self, expr: &Expr) -> bool {
+        matches!(expr, Expr::Variable(name, ..) if name.1 == "args" && name.2.is_empty() && self.holds("args").is_none())
     }
 
     /// What a function of this file returns on some way that is surely neither true nor false.

@@ -1,5 +1,6 @@
 //! Rhai: finds, checks and runs scripts.
 
+mod arguments;
 mod builtins;
 mod calls;
 pub mod check;

@@ -1,6 +1,6 @@
 //! What exists by name: the functions of moyai and of the interpreter.
 
-use rhai::{Engine, Identifier};
+use rhai::{Engine, FnArgsVec, Identifier};
 use std::any::TypeId;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -30,8 +30,16 @@ fn documented(line: &str) -> &str {
 /// interpreter's own strings hold most names without a piece of memory for each.
 pub struct Table<'e> {
     engine: &'e Engine,
-    names: BTreeMap<Identifier, HashMap<Identifier, BTreeSet<usize>>>,
+    names: BTreeMap<Identifier, HashMap<Identifier, Entry>>,
     known: RefCell<HashMap<(String, String), Rc<[Form]>>>,
+}
+
+/// What is known of a name without a look at its documentation.
+#[derive(Debug, Default)]
+struct Entry {
+    counts: BTreeSet<usize>,
+    /// The types of the parameters of each form.
+    types: Vec<FnArgsVec<TypeId>>,
 }
 
 /// One form of a function: its parameters and its documentation.
@@ -45,8 +53,6 @@ pub struct Form {
     pub returns: String,
     /// The doc comment's text, on one line.
     pub docs: String,
-    /// Whether the receiver can be changed, as only a method's can.
-    pub method: bool,
 }
 
 impl<'e> Table<'e> {
@@ -56,14 +62,15 @@ impl<'e> Table<'e> {
         let entry = |info: rhai::FuncInfo<'_>| {
             // A method of a namespace's type can be called without the namespace.
             let everywhere = info.metadata.namespace == rhai::FnNamespace::Global;
-            Some((Identifier::from(&*info.namespace), info.metadata.name.clone(), info.metadata.num_params, everywhere))
+            let known = info.metadata;
+            Some((Identifier::from(&*info.namespace), known.name.clone(), known.param_types.clone(), everywhere))
         };
         let mut table = Self { engine, names: BTreeMap::new(), known: RefCell::default() };
-        for (namespace, name, count, everywhere) in engine.collect_fn_metadata(None, entry, true) {
+        for (namespace, name, types, everywhere) in engine.collect_fn_metadata(None, entry, true) {
             if everywhere && !namespace.is_empty() {
-                table.add("", name.clone(), [count]);
+                table.add("", name.clone(), [types.len()]).push(types.clone());
             }
-            table.add(&namespace, name, [count]);
+            table.add(&namespace, name, [types.len()]).push(types);
         }
         // The interpreter's own words, which are in none of its modules.
         let words =
@@ -77,17 +84,34 @@ impl<'e> Table<'e> {
         table
     }
 
-    fn add(&mut self, namespace: &str, name: Identifier, counts: impl IntoIterator<Item = usize>) {
-        let names = match self.names.get_mut(namespace) {
-            Some(names) => names,
-            None => self.names.entry(namespace.into()).or_default(),
-        };
-        names.entry(name).or_default().extend(counts);
+    fn add(
+        &mut self,
+        namespace: &str,
+        name: Identifier,
+        counts: impl IntoIterator<Item = usize>,
+    ) -> &mut Vec<FnArgsVec<TypeId>> {
+        // The name of a namespace fits in the identifier itself: no piece of memory for each function.
+        let names = self.names.entry(namespace.into()).or_default();
+        let entry = names.entry(name).or_default();
+        entry.counts.extend(counts);
+        &mut entry.types
     }
 
     /// The numbers of arguments that a function takes.
     pub fn counts(&self, namespace: &str, name: &str) -> Option<&BTreeSet<usize>> {
-        self.names.get(namespace)?.get(name)
+        self.names.get(namespace)?.get(name).map(|entry| &entry.counts)
+    }
+
+    /// The types of the parameters of each form of a function that takes so many.
+    pub fn types(&self, namespace: &str, name: &str, count: usize) -> Vec<&[TypeId]> {
+        let entry = self.names.get(namespace).and_then(|names| names.get(name));
+        let types = entry.into_iter().flat_map(|entry| &entry.types).map(|types| &**types);
+        types.filter(|types| types.len() == count).collect()
+    }
+
+    /// The engine that the names are from.
+    pub fn engine(&self) -> &'e Engine {
+        self.engine
     }
 
     /// Every form of a function, those with fewer parameters first. Few functions are asked for, so that it is
@@ -105,10 +129,13 @@ impl<'e> Table<'e> {
                 types: known.param_types.to_vec(),
                 returns: known.return_type.to_string(),
                 docs: known.comments.iter().flat_map(|text| text.lines()).map(documented).collect::<Vec<_>>().join(" "),
-                method: known.params_info.first().is_some_and(|info| info.contains("&mut ")),
             })
         };
-        let mut forms = self.engine.collect_fn_metadata(None, entry, true);
+        let mut forms = self.engine.collect_fn_metadata(None, entry, false);
+        if forms.is_empty() {
+            // Those of the interpreter are looked up one by one, which takes longer.
+            forms = self.engine.collect_fn_metadata(None, entry, true);
+        }
         forms.sort_by_key(|form| form.types.len());
         let forms: Rc<[Form]> = forms.into();
         self.known.borrow_mut().insert(key, forms.clone());

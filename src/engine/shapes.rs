@@ -160,13 +160,22 @@ impl Shape {
         fields.names.iter().find(|(known, _)| known == name).map(|(_, shape)| shape.clone())
     }
 
+    /// Whether it is a map with a field of this name.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.field(name).is_some()
+    }
+
+    /// Whether the script wrote the map.
+    pub(super) fn is_own(&self) -> bool {
+        matches!(self, Self::Map(fields) if fields.own)
+    }
+
     fn map(names: Vec<(String, Self)>, own: bool) -> Self {
         Self::Map(Rc::new(Fields { names, own }))
     }
 
     /// The names of a map's fields.
-    #[cfg(test)]
-    fn names(&self) -> Option<impl Iterator<Item = &str>> {
+    pub(super) fn names(&self) -> Option<impl Iterator<Item = &str>> {
         let Self::Map(fields) = self else { return None };
         Some(fields.names.iter().map(|(name, _)| name.as_str()))
     }
@@ -294,7 +303,7 @@ impl Walk<'_> {
         shape
     }
 
-    fn shapes_command(&self, links: &[(bool, &Expr)]) -> bool {
+    pub(super) fn shapes_command(&self, links: &[(bool, &Expr)]) -> bool {
         links.iter().all(|(index, link)| match link {
             Expr::MethodCall(call, _) => !index && super::commands::SHAPING.contains(&call.name.as_str()),
             _ => false,
@@ -332,8 +341,7 @@ impl Walk<'_> {
             return None;
         }
         let is_error = |name: &&str| {
-            let forms = self.table.forms("", &format!("get${name}"));
-            forms.iter().any(|form| form.types.first() == Some(&TypeId::of::<Error>()))
+            self.table.types("", &format!("get${name}"), 1).iter().any(|types| types[0] == TypeId::of::<Error>())
         };
         let ours: Vec<&str> = ["message", "help", "err", "code"].into_iter().filter(is_error).collect();
         let known = ours.into_iter().chain(THROWN.iter().copied()).chain(self.fields.iter().map(String::as_str));
@@ -368,24 +376,26 @@ impl Walk<'_> {
     }
 }
 
-/// The field that was probably meant, by its spelling, by its meaning, or within a field.
+/// The field that was probably meant, also one within a field.
 fn near(fields: &Fields, name: &str) -> Option<String> {
-    let names = || fields.names.iter().map(|(name, _)| name.as_str());
-    let meant = || elsewhere::fields(name).find(|meant| names().any(|known| known == *meant)).map(str::to_owned);
-    let within = || {
+    near_name(name, || fields.names.iter().map(|(name, _)| name.as_str())).or_else(|| {
         fields.names.iter().find_map(|(field, shape)| {
             let (path, inner) = match shape {
                 Shape::List(element) => (format!("{field}[0]"), &**element),
                 other => (field.clone(), other),
             };
             let Shape::Map(inner) = inner else { return None };
-            let found = near(inner, name).or_else(|| inner.names.iter().find(|(known, _)| known == name).map(|_| name.to_owned()))?;
-            Some(format!("{path}.{found}"))
+            let same = inner.names.iter().find(|(known, _)| known == name).map(|_| name.to_owned());
+            Some(format!("{path}.{}", same.or_else(|| near(inner, name))?))
         })
-    };
-    let spelled = || nearest(name, names()).map(str::to_owned);
-    let plural = || names().find(|known| **known == format!("{name}s") || format!("{known}s") == name).map(str::to_owned);
-    plural().or_else(spelled).or_else(meant).or_else(within)
+    })
+}
+
+/// The name that was probably meant: its plural or singular, by its spelling, by its meaning.
+pub(super) fn near_name<'n, I: Iterator<Item = &'n str>>(name: &str, names: impl Fn() -> I) -> Option<String> {
+    let plural = names().find(|known| *known == format!("{name}s") || format!("{known}s") == name);
+    let meant = || elsewhere::fields(name).find(|meant| names().any(|known| known == *meant));
+    plural.or_else(|| nearest(name, names())).or_else(meant).map(str::to_owned)
 }
 
 #[cfg(test)]

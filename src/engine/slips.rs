@@ -149,6 +149,9 @@ impl Walk<'_> {
                 for arg in call.args.iter().take(count) {
                     self.path(arg, name);
                 }
+                if let ("find" | "glob", Some(pattern)) = (name, call.args.get(1)) {
+                    self.pattern(pattern);
+                }
                 return;
             }
             Some(_) => return,
@@ -168,8 +171,11 @@ impl Walk<'_> {
         };
         let wrong: Option<(Position, Error)> = match (name, call.args.len()) {
             ("glob" | "to_file" | "append_to" | "dir", 1 | 2) => {
-                let path = &call.args[0];
-                self.path(path, name);
+                let directory = name == "glob" && call.args.len() == 2;
+                self.path(&call.args[0], if directory { "find" } else { name });
+                if directory {
+                    self.pattern(&call.args[1]);
+                }
                 return;
             }
             ("format", 1) => {

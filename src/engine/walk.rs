@@ -436,7 +436,7 @@ impl<'a> Walk<'a> {
             Expr::Stmt(block) => self.block(block, true),
             Expr::FnCall(call, _) if call.name == "curry" && self.curried(call) => {}
             Expr::FnCall(call, at) => self.call(call, *at),
-            Expr::MethodCall(call, at) => self.method(call, *at, Known::Nothing, None),
+            Expr::MethodCall(call, at) => self.method(call, *at, Known::Nothing, None, None),
             Expr::Dot(..) | Expr::Index(..) => self.chain(expr),
             Expr::Custom(custom, _) => self.literal(custom),
             Expr::DynamicConstant(value, _) => {

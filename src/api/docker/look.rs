@@ -12,6 +12,11 @@ use rhai::plugin::*;
 use rhai::{Array, Dynamic, Map};
 use serde_json::Value;
 
+/// The options of `docker::exec`.
+pub const EXEC: [&str; 3] = ["dir", "env", "user"];
+/// The options of `docker::logs`.
+pub const LOGS: [&str; 4] = ["since", "tail", "timestamps", "until"];
+
 /// The names of the options in a map that a function does not have.
 fn known(what: &str, options: &Map, names: &[&str]) -> Result<()> {
     match options.keys().find(|name| !names.contains(&name.as_str())) {
@@ -26,7 +31,7 @@ fn known(what: &str, options: &Map, names: &[&str]) -> Result<()> {
 /// A command that docker starts in a container.
 fn exec(name: &str, words: Array, options: &Map) -> Result<Command> {
     const WHAT: &str = "docker::exec";
-    known(WHAT, options, &["dir", "env", "user"])?;
+    known(WHAT, options, &EXEC)?;
     let name = checked("exec", name)?;
     if words.is_empty() {
         return Err(
@@ -60,7 +65,7 @@ fn exec(name: &str, words: Array, options: &Map) -> Result<Command> {
 /// What a container has printed.
 fn logs(run: &std::sync::Arc<Run>, name: &str, options: &Map) -> Result<Lines> {
     const WHAT: &str = "docker::logs";
-    known(WHAT, options, &["since", "tail", "timestamps", "until"])?;
+    known(WHAT, options, &LOGS)?;
     let name = checked("logs", name)?;
     // `docker logs` prints its own errors among the container's lines: whether it is there is asked first.
     ask(run, ["container", "inspect", "--format", "{{.Id}}", name], false).map_err(|error| near(run, name, error))?;
