@@ -291,6 +291,29 @@ const FIELDS: &[(&str, &str)] = &[
     ("timestamp unix unixtime", "epoch"),
 ];
 
+/// The constants and functions of `config.rhai` by names that people try.
+const HOOKS: &[(&str, &str)] = &[
+    ("urls url pages watch websites hosts domains monitor", "SITES"),
+    ("mail mailto email emails notify recipients recipient admin to send_to alert alerts report_to", "TELL"),
+    ("disk mounts mount filesystems paths", "DISKS"),
+    ("downtime windows maintenance_window silence", "MAINTENANCE"),
+    ("backup_dir backup_path backups_dir dir directory", "BACKUPS"),
+    ("retry retries try_again", "SEND_AGAIN"),
+    ("healthchecks healthcheck dead_man", "PINGS"),
+    ("cert cert_expiry certificate_days", "CERT_DAYS"),
+    ("remind_after reminder", "REMIND"),
+    ("failures fail_after threshold", "SICK_AFTER"),
+    ("backup to_backup should_backup do_backup is_backed_up wants_backup", "backs_up"),
+    ("start autostart should_start", "starts"),
+    ("ref image_name backup_name", "backup_ref"),
+    ("before_backup pre_backup pre", "before"),
+    ("after_backup post_backup post", "after"),
+    ("version rotation", "versions"),
+    ("volumes save should_save", "saves"),
+    ("offsite copy copy_to upload", "elsewhere"),
+    ("alarm is_full disk_full", "disk_alarm"),
+];
+
 /// Answers where no function is the answer.
 const TOPICS: &[(&str, &str)] = &[
     (
@@ -419,6 +442,11 @@ fn written(ours: &str) -> String {
 /// The namespace that a name from elsewhere stands for.
 pub fn space(word: &str) -> Option<&'static str> {
     SPACES.iter().find(|(words, _)| has(words, word)).map(|(_, space)| *space)
+}
+
+/// The constant or function of `config.rhai` that a name may mean.
+pub fn hook(word: &str) -> Option<&'static str> {
+    HOOKS.iter().find(|(words, _)| has(words, word)).map(|(_, hook)| *hook)
 }
 
 /// The fields and options that a name from elsewhere may mean.

@@ -8,6 +8,7 @@ mod commands;
 mod compare;
 pub mod elsewhere;
 mod empty;
+mod hooks;
 mod known;
 pub mod literal;
 pub mod load;

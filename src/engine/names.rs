@@ -170,6 +170,12 @@ impl<'e> Table<'e> {
         names.filter(|name| !name.contains('$') && name.starts_with(|char: char| char.is_alphabetic()))
     }
 
+    /// The fields of values of moyai's and the interpreter's kinds, as `get$name`.
+    pub fn getters(&self) -> impl Iterator<Item = &str> {
+        let names = self.names.get("").into_iter().flat_map(HashMap::keys).map(Identifier::as_str);
+        names.filter(|name| name.starts_with("get$"))
+    }
+
     /// The namespaces.
     pub fn namespaces(&self) -> impl Iterator<Item = &str> {
         self.names.keys().map(Identifier::as_str).filter(|name| !name.is_empty())

@@ -318,6 +318,9 @@ impl Walk<'_> {
             Expr::MethodCall(call, _) if !index => {
                 let name = call.name.as_str();
                 let ours = !self.functions.contains_key(name) && !self.fields.contains(name);
+                if ours && ["count_each", "top"].contains(&name) {
+                    return Shape::returned(self.table, "", name, call.args.len() + 1);
+                }
                 match shape? {
                     list @ Shape::List(_) if ours && SAME.contains(&name) => Some(list.clone()),
                     list @ Shape::List(_) if ours && ONE.contains(&name) => list.element(),
