@@ -64,7 +64,9 @@ impl Walk<'_> {
         } else {
             let known = self.sight.variables.iter().map(|(known, _)| known.as_str()).chain(["args"]);
             let known = known.chain(self.program.constants(self.file)).chain(self.functions.keys().copied());
-            instead(name).unwrap_or_else(|| meant(nearest(name, known)))
+            let near = instead(name).unwrap_or_else(|| meant(nearest(name, known)));
+            let declare = || format!("declare it first, `let {name} = ...;`; text is in quotes: `\"{name}\"`");
+            Some(near).filter(|near| !near.is_empty()).unwrap_or_else(declare)
         };
         self.report(at, format!("there is no variable `{name}`"), help);
     }
@@ -165,7 +167,8 @@ impl Walk<'_> {
                 Some((_, Some(file))) if self.program.is_whole(file) => Space::File(file),
                 Some(_) => Space::Broken,
                 None => {
-                    self.report(part.pos, format!("there is no namespace `{}`", part.name), "");
+                    let help = format!("a file of that name needs `import \"{0}\" as {0};` at the top", part.name);
+                    self.report(part.pos, format!("there is no namespace `{}`", part.name), help);
                     Space::Broken
                 }
             };
@@ -181,8 +184,19 @@ impl Walk<'_> {
             Space::Broken | Space::Unknown => return,
         };
         if !known.contains(&name) {
-            let near = nearest(name, known.into_iter()).map(|near| format!("{namespace}::{near}"));
-            self.report(at, format!("`{namespace}` has no constant `{name}`"), meant(near));
+            let space = namespace.to_string();
+            let called = || self.like(&space, name).filter(|_| self.table.has(&space));
+            let own = || self.program.functions(self.file_of(&space)).contains_key(name);
+            let help = match nearest(name, known.iter().copied()) {
+                Some(near) => format!("did you mean `{space}::{near}`?"),
+                None if own() => format!("it is a function: write `{space}::{name}(...)`"),
+                None => match called() {
+                    Some(function) => format!("write `{}`", self.written(&function)),
+                    None if known.is_empty() => format!("`{space}` has no constants"),
+                    None => format!("it has {}", known.join(", ")),
+                },
+            };
+            self.report(at, format!("`{space}` has no constant `{name}`"), help);
         }
     }
 
@@ -237,8 +251,9 @@ impl Walk<'_> {
                     if !self.functions.contains_key(function.as_str()) && self.table.counts("", function).is_none() =>
                 {
                     let known = self.functions.keys().copied().chain(self.table.names(""));
-                    let near = meant(nearest(function, known));
-                    self.report(*at, format!("there is no function `{function}`"), near);
+                    let near = nearest(function, known).map(|near| format!("did you mean `{near}`?"));
+                    let help = near.unwrap_or_else(|| format!("define it: `fn {function}(...) {{ ... }}`"));
+                    self.report(*at, format!("there is no function `{function}`"), help);
                 }
                 _ => self.arguments("", call, at, None),
             }
@@ -394,7 +409,9 @@ impl Walk<'_> {
         let with_this = theirs.into_iter().flatten().copied();
         let before = self.table.counts("", name).into_iter().flatten().chain(theirs.into_iter().flatten());
         let counts: BTreeSet<usize> = before.filter_map(|count| count.checked_sub(1)).chain(with_this).collect();
-        if counts.is_empty() {
+        if shape.is_some_and(|shape| shape.has(name)) && counts.is_empty() {
+            self.report(at, format!("`{name}` is a field, not a function"), format!("write `.{name}`"));
+        } else if counts.is_empty() {
             let near = self.guess(name, true);
             self.report(at, format!("there is no method `{name}`"), near);
         } else if !counts.contains(&count) {

@@ -2,6 +2,7 @@
 
 use super::builtins;
 use super::known::Known;
+use super::shapes::Shape;
 use super::literal::{self, Kind, Parts};
 use super::walk::{Walk, chain};
 use crate::process::{Level, reads};
@@ -64,8 +65,10 @@ impl Walk<'_> {
                 }
                 Expr::Property(property, at) if !index => {
                     let receiver = self.known_after(root, &links[..place]);
-                    self.uncalled(&property.2, *at, receiver);
-                    self.lacks(shape.as_ref(), &property.2, *at);
+                    match shape {
+                        Some(Shape::Map(_) | Shape::List(_)) => self.lacks(shape.as_ref(), &property.2, *at),
+                        _ => self.uncalled(&property.2, *at, receiver),
+                    }
                     command = false;
                 }
                 link => {

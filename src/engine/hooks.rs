@@ -92,8 +92,11 @@ fn is_used(run: &Run, config: &Source, name: &str) -> bool {
     let code = config.text.lines().filter(|line| !line.trim_start().starts_with("//"));
     let count: usize = code.map(|line| line.split(|char| !of_name(char)).filter(|word| *word == name).count()).sum();
     let reads = |source: &Source| {
-        let whole = format!("::{name}");
-        source.text.split(&whole).skip(1).any(|after| !after.starts_with(of_name))
+        let imports = source.text.split("import \"config\" as ").skip(1);
+        imports.filter_map(|after| after.split(|char| !of_name(char)).next()).any(|alias| {
+            let whole = format!("{alias}::{name}");
+            source.text.split(&whole).skip(1).any(|after| !after.starts_with(of_name))
+        })
     };
     count > 1 || load::list(run).into_iter().any(|listed| listed.source.is_ok_and(|source| reads(&source)))
 }

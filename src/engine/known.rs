@@ -93,7 +93,8 @@ pub(super) fn inner(expr: &Expr) -> &Expr {
 }
 
 fn returned(name: &str) -> Known {
-    let has = |(_, names): &&(Known, &str)| names.split_whitespace().any(|known| known == name);
+    // Most names are in none of the rows: that is seen without splitting them.
+    let has = |(_, names): &&(Known, &str)| names.contains(name) && names.split_whitespace().any(|known| known == name);
     RETURNS.iter().find(has).map_or(Known::Nothing, |(known, _)| *known)
 }
 
@@ -121,6 +122,11 @@ impl Walk<'_> {
             Expr::FloatConstant(..) => Known::Fraction,
             Expr::BoolConstant(..) | Expr::And(..) | Expr::Or(..) => Known::Truth,
             Expr::Array(..) => Known::List,
+            // `args.get(0) ?? ""`: the words that a script was called with are text.
+            Expr::Coalesce(list, _) => match &list[..] {
+                [first, last] if self.is_word(first) && self.known(last).is_text() => Known::Text,
+                _ => Known::Nothing,
+            },
             Expr::Map(..) => Known::Map,
             Expr::Custom(custom, _) if Kind::of(&custom.tokens[0]) == Some(Kind::Read) => Known::Output,
             Expr::Variable(name, ..) if name.2.is_empty() && name.1 == "args" && self.holds("args").is_none() => {
@@ -263,6 +269,14 @@ impl Walk<'_> {
             }
             _ => Known::Nothing,
         }
+    }
+
+    /// One of the words that a script was called with, or `()`.
+    fn is_word(&self, expr: &Expr) -> bool {
+        chain(expr).is_some_and(|(root, links)| {
+            let get = |link: &Expr| matches!(link, Expr::MethodCall(call, _) if call.name == "get" && call.args.len() == 1);
+            self.is_args(root) && matches!(links.as_slice(), [(false, link)] if get(link))
+        })
     }
 
     fn is_args(&self, expr: &Expr) -> bool {

@@ -40,6 +40,8 @@ struct Entry {
     counts: BTreeSet<usize>,
     /// The types of the parameters of each form.
     types: Vec<FnArgsVec<TypeId>>,
+    /// Whether a form returns a map, a list, or any value.
+    many: bool,
 }
 
 /// One form of a function: its parameters and its documentation.
@@ -49,8 +51,6 @@ pub struct Form {
     pub names: Vec<String>,
     /// Their types.
     pub types: Vec<TypeId>,
-    /// The type that it returns, as Rust writes it.
-    pub returns: String,
     /// The doc comment's text, on one line.
     pub docs: String,
 }
@@ -63,14 +63,17 @@ impl<'e> Table<'e> {
             // A method of a namespace's type can be called without the namespace.
             let everywhere = info.metadata.namespace == rhai::FnNamespace::Global;
             let known = info.metadata;
-            Some((Identifier::from(&*info.namespace), known.name.clone(), known.param_types.clone(), everywhere))
+            let many = ["Map", "Array", "Dynamic"].iter().any(|kind| known.return_type.contains(kind));
+            Some((info.namespace.clone(), known.name.clone(), known.param_types.clone(), many, everywhere))
         };
         let mut table = Self { engine, names: BTreeMap::new(), known: RefCell::default() };
-        for (namespace, name, types, everywhere) in engine.collect_fn_metadata(None, entry, true) {
-            if everywhere && !namespace.is_empty() {
-                table.add("", name.clone(), [types.len()]).push(types.clone());
+        for (namespace, name, types, many, everywhere) in engine.collect_fn_metadata(None, entry, true) {
+            let spaces = [Some(&*namespace), (everywhere && !namespace.is_empty()).then_some("")];
+            for space in spaces.into_iter().flatten() {
+                let entry = table.add(space, name.clone(), [types.len()]);
+                entry.types.push(types.clone());
+                entry.many |= many;
             }
-            table.add(&namespace, name, [types.len()]).push(types);
         }
         // The interpreter's own words, which are in none of its modules.
         let words =
@@ -89,17 +92,22 @@ impl<'e> Table<'e> {
         namespace: &str,
         name: Identifier,
         counts: impl IntoIterator<Item = usize>,
-    ) -> &mut Vec<FnArgsVec<TypeId>> {
+    ) -> &mut Entry {
         // The name of a namespace fits in the identifier itself: no piece of memory for each function.
         let names = self.names.entry(namespace.into()).or_default();
         let entry = names.entry(name).or_default();
         entry.counts.extend(counts);
-        &mut entry.types
+        entry
     }
 
     /// The numbers of arguments that a function takes.
     pub fn counts(&self, namespace: &str, name: &str) -> Option<&BTreeSet<usize>> {
         self.names.get(namespace)?.get(name).map(|entry| &entry.counts)
+    }
+
+    /// Whether a function may return a map or a list.
+    pub fn gives_many(&self, namespace: &str, name: &str) -> bool {
+        self.names.get(namespace).and_then(|names| names.get(name)).is_some_and(|entry| entry.many)
     }
 
     /// The types of the parameters of each form of a function that takes so many.
@@ -127,7 +135,6 @@ impl<'e> Table<'e> {
             (known.name == name && (info.namespace == namespace || everywhere)).then(|| Form {
                 names: known.params_info.iter().take(known.num_params).map(|info| parameter(info)).collect(),
                 types: known.param_types.to_vec(),
-                returns: known.return_type.to_string(),
                 docs: known.comments.iter().flat_map(|text| text.lines()).map(documented).collect::<Vec<_>>().join(" "),
             })
         };

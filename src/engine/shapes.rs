@@ -220,13 +220,13 @@ impl Shape {
 
     /// What a function returns, as its documentation says it.
     pub(super) fn returned(table: &Table<'_>, space: &str, name: &str, count: usize) -> Option<Self> {
+        if !table.gives_many(space, name) {
+            return None;
+        }
         let forms = table.forms(space, name);
         let form = forms.iter().find(|form| form.types.len() == count)?;
         // Of several with so many parameters only one can be told.
         if forms.iter().filter(|form| form.types.len() == count).count() > 1 {
-            return None;
-        }
-        if !["Map", "Array", "Dynamic"].iter().any(|kind| form.returns.contains(kind)) {
             return None;
         }
         let (_, text) = form.docs.split_once("Returns ")?;
@@ -353,7 +353,18 @@ impl Walk<'_> {
 
     /// A field that a value surely does not have.
     pub(super) fn lacks(&mut self, shape: Option<&Shape>, name: &str, at: Position) {
-        let Some(Shape::Map(fields)) = shape else { return };
+        let fields = match shape {
+            Some(Shape::Map(fields)) => fields,
+            Some(Shape::List(element)) => {
+                let getter = self.table.counts("", &format!("get${name}")).is_some();
+                if let (Shape::Map(_), false) = (&**element, getter || self.fields.contains(name)) {
+                    let help = "its elements have fields: `for x in list { x.name }`, `list.map(|x| x.name)`, `list[0].name`";
+                    self.report(at, format!("a list has no field `{name}`"), help.replace("name", name));
+                }
+                return;
+            }
+            _ => return,
+        };
         if fields.names.iter().any(|(known, _)| known == name) {
             return;
         }
