@@ -12,6 +12,7 @@ use crate::api::{file, http, options};
 use crate::run::Error;
 use rhai::{Array, Dynamic, Engine, EvalAltResult, Expr, FnCallExpr, FnPtr, ImmutableString, Map, Position, Scope};
 use std::any::TypeId;
+use std::collections::BTreeSet;
 
 /// What takes values of every kind, by a way of the interpreter's own.
 const ANY: &[&str] = &["call", "contains", "curry", "debug", "print", "to_debug", "to_string", "type_of"];
@@ -116,7 +117,7 @@ impl Walk<'_> {
     /// Everything about the arguments of a call whose number is right; of a method with the value before it.
     pub(super) fn arguments(&mut self, space: &str, call: &FnCallExpr, at: Position, receiver: Option<(Known, Option<&Expr>)>) {
         let function = if space.is_empty() { call.name.to_string() } else { format!("{space}::{}", call.name) };
-        if !self.kinds(space, call, at, receiver.map(|(known, _)| known)) {
+        if !self.kinds(space, call, at, receiver) {
             return;
         }
         if receiver.is_none() || call.name == "to_file" {
@@ -128,12 +129,18 @@ impl Walk<'_> {
     }
 
     /// Reports an argument that no form of the function takes.
-    fn kinds(&mut self, space: &str, call: &FnCallExpr, at: Position, receiver: Option<Known>) -> bool {
+    fn kinds(
+        &mut self,
+        space: &str,
+        call: &FnCallExpr,
+        at: Position,
+        receiver: Option<(Known, Option<&Expr>)>,
+    ) -> bool {
         let name = call.name.as_str();
         if ANY.contains(&name) {
             return true;
         }
-        let before = receiver.map(|known| (None, known));
+        let before = receiver.map(|(known, root)| (root, known));
         let args: Vec<(Option<&Expr>, Known)> =
             before.into_iter().chain(call.args.iter().map(|arg| (Some(arg), self.known(arg)))).collect();
         if args.iter().all(|(_, known)| *known == Known::Nothing) {
@@ -154,6 +161,13 @@ impl Walk<'_> {
                 continue;
             }
             let wanted = wanted(&forms, place);
+            if let (Some((known, _)), 0) = (receiver, place)
+                && let Some(counts) = self.counts_of(name, known)
+            {
+                let forms = self.forms(name, "", None, true);
+                self.wrong_count(name, at, &counts, call.args.len(), forms);
+                return false;
+            }
             let shown = match (space, receiver) {
                 ("", None) => format!("`{name}`"),
                 ("", Some(_)) => format!("`.{name}(...)`"),
@@ -164,16 +178,27 @@ impl Walk<'_> {
                 _ => format!("{shown} takes {wanted} here, not {}", known.noun()),
             };
             let line = elsewhere::called(&format!(".{name}"))
-                .filter(|_| receiver.is_some())
+                .filter(|_| receiver.is_some() && !(wanted == "a command" && arg.is_some_and(|arg| self.constant_text(arg).is_some())))
                 .or_else(|| elsewhere::called(name).filter(|_| receiver.is_none()));
             let help = line.unwrap_or_else(|| self.converted(*arg, *known, &wanted, || {
                 let calls = self.table.calls(space, name, receiver.is_some());
                 calls.first().map_or_else(|| format!("`moyai api {name}` shows how it is called"), |call| format!("write `{call}`"))
             }));
-            self.report(arg.map_or(at, start), message, help);
+            let at = if receiver.is_some() && place == 0 { at } else { arg.map_or(at, start) };
+            self.report(at, message, help);
             return false;
         }
         true
+    }
+
+    /// The numbers of arguments of the method of this name that a value of this kind has.
+    fn counts_of(&self, name: &str, known: Known) -> Option<BTreeSet<usize>> {
+        let counts = self.table.counts("", name)?.iter().filter(|count| {
+            let forms = self.table.types("", name, **count);
+            forms.iter().any(|types| types.first().is_some_and(|wanted| takes(*wanted, known)))
+        });
+        let counts: BTreeSet<usize> = counts.map(|count| count - 1).collect();
+        (!counts.is_empty()).then_some(counts)
     }
 
     /// How a value of another kind is made.
@@ -197,7 +222,15 @@ impl Walk<'_> {
             Known::Text | Known::Output if wanted.contains("number") => {
                 "make a number of the text with `.to_int()`".to_owned()
             }
-            Known::Text | Known::Output if wanted.contains("a list") => "write a list: `[\"...\"]`".to_owned(),
+            Known::Text | Known::Output if wanted.contains("a list") => {
+                let text = arg.and_then(|arg| self.constant_text(arg)).unwrap_or("...");
+                let words: Vec<String> = text.split_whitespace().map(|word| format!("\"{word}\"")).collect();
+                format!("write a list: `[{}]`", words.join(", "))
+            }
+            Known::Text | Known::Output if wanted == "a command" => {
+                let text = arg.and_then(|arg| self.constant_text(arg)).unwrap_or("...");
+                format!("a command is written cmd(`{text}`).run(), its output $(`{text}`)")
+            }
             Known::Whole | Known::Fraction if wanted.contains("text") => "make text of it: `${x}` in backticks".to_owned(),
             Known::Time if wanted.contains("text") => "make text of it: `t.format(\"%F %T\")`".to_owned(),
             _ => otherwise(),

@@ -15,7 +15,7 @@ const SHOWING: &[&str] = &["die", "log", "print", "warn"];
 /// Where a name before `::` leads.
 pub(super) enum Space {
     File(usize),
-    Static(String),
+    Static,
     /// `global`: the constants of the file itself.
     Own,
     /// The file could not be read, which was reported where it is imported.
@@ -77,7 +77,7 @@ impl Walk<'_> {
             Some((_, Some(file))) if self.program.is_whole(*file) => Space::File(*file),
             Some(_) => Space::Broken,
             None if name == "global" => Space::Own,
-            None if self.table.has(name) => Space::Static(name.to_owned()),
+            None if self.table.has(name) => Space::Static,
             None => Space::Unknown,
         }
     }
@@ -113,14 +113,17 @@ impl Walk<'_> {
 
     /// What takes the place of `console.log(...)`, `os.environ["HOME"]`, `os.path.exists(...)`.
     pub(super) fn foreign(&self, root: &str, links: &[(bool, &Expr)]) -> Option<String> {
-        let names: Vec<&str> = links
-            .iter()
-            .map_while(|(index, link)| match link {
-                Expr::MethodCall(call, _) if !index => Some(call.name.as_str()),
-                Expr::Property(property, _) if !index => Some(property.2.as_str()),
-                _ => None,
-            })
-            .collect();
+        let mut names: Vec<&str> = Vec::new();
+        for link in links {
+            match link {
+                (false, Expr::Property(property, _)) => names.push(&property.2),
+                (false, Expr::MethodCall(call, _)) => {
+                    names.push(&call.name);
+                    break;
+                }
+                _ => break,
+            }
+        }
         let whole = (1..=names.len()).rev().map(|count| format!("{root}.{}", names[..count].join(".")));
         let known = self.sight.variables.iter().any(|(known, _)| nearest(root, [known.as_str()].into_iter()).is_some());
         whole.into_iter().find_map(|whole| elsewhere::called(&whole)).or_else(|| {
@@ -180,7 +183,7 @@ impl Walk<'_> {
         let known: Vec<&str> = match self.resolve(namespace, name) {
             Space::File(file) => self.program.constants(file),
             Space::Own => self.program.constants(self.file),
-            Space::Static(_) => Vec::new(),
+            Space::Static => Vec::new(),
             Space::Broken | Space::Unknown => return,
         };
         if !known.contains(&name) {
@@ -242,7 +245,7 @@ impl Walk<'_> {
             let help = self.guess(name, false);
             self.report(at, format!("there is no function `{name}`"), help);
         } else if !counts.contains(&count) {
-            let forms = self.forms(name, None, false);
+            let forms = self.forms(name, "", Some(self.file), false);
             self.wrong_count(name, at, &counts, count, forms);
         } else if theirs.is_none() {
             match (name, &call.args[..]) {
@@ -276,44 +279,49 @@ impl Walk<'_> {
         if let Some(import) = import {
             return meant(Some(format!("{import}::{name}")));
         }
+        let alias = || aliases.iter().find(|alias| !alias.contains('.')).map(|alias| self.written(alias));
+        // `docker_stop`, `stop_container`.
+        let joined = || {
+            let (one, other) = name.split_once('_')?;
+            let space = |word: &str| if self.table.has(word) { Some(word.to_owned()) } else { elsewhere::space(word).map(str::to_owned) };
+            let of = |space: String, function: &str| self.like(&space, function).map(|found| self.written(&found));
+            space(one).and_then(|space| of(space, other)).or_else(|| space(other).and_then(|space| of(space, one)))
+        };
+        let home = || self.table.home(name).map(|home| self.written(&format!("{home}::{name}")));
+        if let Some(found) = Some(()).filter(|()| !method).and_then(|()| home().or_else(alias).or_else(joined)) {
+            return meant(Some(found));
+        }
         let known = self.functions.keys().copied().chain(self.table.names(""));
         if let Some(near) = nearest(name, known.chain(self.fields.iter().map(String::as_str))) {
             return meant(Some(near));
         }
-        if let Some(alias) = aliases.first().map(|alias| alias.replace("array.", ".")) {
-            return meant(Some(self.written(&alias)));
+        if let Some(alias) = alias() {
+            return meant(Some(alias));
         }
-        if let Some(home) = self.table.home(name) {
-            return meant(Some(self.written(&format!("{home}::{name}"))));
+        if let Some(home) = home() {
+            return meant(Some(home));
         }
         format!("`moyai api` lists all functions; define your own with `fn {name}(...) {{ ... }}`")
     }
 
-    /// The forms of a function, as its callers write it; those of the script come first.
-    fn forms(&self, name: &str, space: Option<&str>, method: bool) -> Vec<String> {
-        let file = match space.map(|space| self.space(space)) {
-            None | Some(Space::Own) => Some(self.file),
-            Some(Space::File(file)) => Some(file),
-            _ => None,
-        };
-        let shown = |space: Option<&str>| space.map_or_else(String::new, |space| format!("{space}::"));
+    /// The forms of a function, as its callers write it: those in a file, and ours.
+    pub(super) fn forms(&self, name: &str, space: &str, file: Option<usize>, method: bool) -> Vec<String> {
+        let shown = if space.is_empty() { String::new() } else { format!("{space}::") };
         let mut forms = Vec::new();
         for file in file.into_iter().flat_map(|file| self.program.layers(file)) {
             let own = self.program.files[file].ast.iter().flat_map(AST::iter_functions);
             for function in own.filter(|function| function.name == name) {
-                let call = format!("{}{name}({})", shown(space), function.params.join(", "));
+                let call = format!("{shown}{name}({})", function.params.join(", "));
                 forms.push(if method { format!("x.{call}") } else { call });
             }
         }
-        match space {
-            Some(space) if file.is_none() => forms.extend(self.table.calls(space, name, false)),
-            None => forms.extend(self.table.calls("", name, method)),
-            _ => {}
+        if space.is_empty() || file.is_none() {
+            forms.extend(self.table.calls(space, name, method));
         }
         forms
     }
 
-    fn wrong_count(
+    pub(super) fn wrong_count(
         &mut self,
         name: &str,
         at: Position,
@@ -341,40 +349,37 @@ impl Walk<'_> {
 
     fn qualified(&mut self, call: &FnCallExpr, at: Position) {
         let (name, count) = (call.name.as_str(), call.args.len());
-        let (counts, known): (Option<BTreeSet<usize>>, Box<dyn Iterator<Item = &str>>) =
-            match self.resolve(&call.namespace, name) {
-                Space::Static(space) => (self.table.counts(&space, name).cloned(), Box::new(self.table.names(&space))),
-                Space::Broken | Space::Unknown => return,
-                own => {
-                    let file = if let Space::File(file) = own { file } else { self.file };
-                    let functions = self.program.functions(file);
-                    let counts = functions.get(name).map(|counts| counts.iter().copied().collect());
-                    (counts, Box::new(functions.into_keys()))
-                }
-            };
+        let file = match self.resolve(&call.namespace, name) {
+            Space::Static => None,
+            Space::Broken | Space::Unknown => return,
+            Space::File(file) => Some(file),
+            Space::Own => Some(self.file),
+        };
         let space = call.namespace.to_string();
-        match counts {
-            Some(counts) if counts.contains(&count) => {
-                if self.table.has(&space) && matches!(self.space(&space), Space::Static(_)) {
-                    self.arguments(&space, call, at, None);
-                }
-            }
-            Some(counts) => {
-                let forms = self.forms(name, Some(&space), false);
+        let theirs = file.map(|file| self.program.functions(file)).unwrap_or_default();
+        let counts: Option<BTreeSet<usize>> = match file {
+            None => self.table.counts(&space, name).cloned(),
+            Some(_) => theirs.get(name).map(|counts| counts.iter().copied().collect()),
+        };
+        match (counts, file) {
+            (Some(counts), None) if counts.contains(&count) => self.arguments(&space, call, at, None),
+            (Some(counts), _) if counts.contains(&count) => {}
+            (Some(counts), file) => {
+                let forms = self.forms(name, &space, file, false);
                 self.wrong_count(&format!("{space}::{name}"), at, &counts, count, forms);
             }
-            None => {
-                let alias = self.table.has(&space).then(|| self.like(&space, name)).flatten();
-                let near = alias.or_else(|| nearest(name, known).map(|near| format!("{space}::{near}")));
-                let help = match near {
-                    Some(near) => meant(Some(self.written(&near))),
-                    None if self.table.has(&space) => self
-                        .elsewhere(&space, name)
-                        .unwrap_or_else(|| format!("`moyai api {space}` lists the functions of `{space}`")),
-                    None => match self.program.functions(self.file_of(&space)).keys().collect::<Vec<_>>().as_slice() {
-                        [] => format!("`{space}` has no functions"),
-                        all => format!("it has {}", all.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")),
-                    },
+            (None, None) => {
+                let near = self.like(&space, name).map(|near| format!("did you mean `{}`?", self.written(&near)));
+                let help = near.or_else(|| self.elsewhere(&space, name));
+                let help = help.unwrap_or_else(|| format!("`moyai api {space}` lists the functions of `{space}`"));
+                self.report(at, format!("`{space}` has no function `{name}`"), help);
+            }
+            (None, Some(_)) => {
+                let all: Vec<String> = theirs.keys().map(|known| format!("`{known}`")).collect();
+                let help = match nearest(name, theirs.keys().copied()) {
+                    Some(near) => format!("did you mean `{space}::{near}`?"),
+                    None if all.is_empty() => format!("`{space}` has no functions"),
+                    None => format!("it has {}", all.join(", ")),
                 };
                 self.report(at, format!("`{space}` has no function `{name}`"), help);
             }
@@ -415,7 +420,7 @@ impl Walk<'_> {
             let near = self.guess(name, true);
             self.report(at, format!("there is no method `{name}`"), near);
         } else if !counts.contains(&count) {
-            let forms = self.forms(name, None, true);
+            let forms = self.forms(name, "", Some(self.file), true);
             self.wrong_count(name, at, &counts, count, forms);
         } else if theirs.is_none() {
             self.arguments("", call, at, Some((receiver, root)));

@@ -48,7 +48,7 @@ const LINES: &[(&str, &str)] = &[
     ("shift", "args.skip(1)"),
     ("size", "x.len()`, of lines `x.count()"),
     ("sleep", "sleep(\"1s\");"),
-    ("slice", "x.extract(from, count)"),
+    ("slice", "x.sub_string(from, count)`, of a list `x.extract(from, count)"),
     ("source", "import \"lib\" as lib;"),
     ("stat", "file::size(path)`, `file::modified(path)`, `file::mode(path)`, `file::owner(path)"),
     ("strip", "x.trim()"),
@@ -102,12 +102,14 @@ const CALLS: &[(&str, &str)] = &[
     ("enumerate", "for (x, i) in list { ... }"),
     ("eprint eprintln", "warn(\"...\");"),
     ("endswith hassuffix", "x.ends_with(\"text\")"),
-    ("float double parsefloat", "\"1.5\".to_float()"),
+    ("explode", "x.split(\",\")"),
+    ("float double parsefloat tof", "\"1.5\".to_float()"),
     ("getattr getitem", "map[\"name\"]"),
     ("group groups", "x.find(\"a(.*)b\")"),
     ("haskey containskey hasownproperty", "\"name\" in map"),
+    ("implode", "x.join(\",\")"),
     ("includes has hasitem", "x.contains(y)"),
-    ("int integer parseint atoi toint number tonumber", "\"5\".to_int()"),
+    ("int integer parseint atoi toi toint number tonumber", "\"5\".to_int()"),
     ("isblank isnull isnil", "x.is_empty()"),
     ("isinstance typeof", "type_of(x)"),
     ("items entries", "for key in map.keys() { ... }"),
@@ -117,7 +119,7 @@ const CALLS: &[(&str, &str)] = &[
     ("os.environ os.environ.get os.getenv process.env", "env(\"NAME\")"),
     ("os.gethostname socket.gethostname os.hostname", "$(`hostname`)"),
     ("os.path.exists path.exists fs.existssync", "file::exists(path)"),
-    ("popen os.system os.popen subprocess.run subprocess.call subprocess.checkoutput subprocess.popen", "cmd(`...`).run();"),
+    ("popen shell run runcommand os.system os.popen subprocess.run subprocess.call subprocess.checkoutput subprocess.popen", "cmd(`...`).run();"),
     ("process.exit sys.exit os.exit quit", "exit(1);"),
     ("cwd getcwd os.getcwd process.cwd", "$(`pwd`)"),
     ("re.match re.search regex.match", "x.matches(\"pattern\")"),
@@ -125,12 +127,12 @@ const CALLS: &[(&str, &str)] = &[
     ("sprintf string.format", "[a, b].format(\"%s %5d\")"),
     ("splitlines eachline readlines", "x.lines()"),
     ("startswith hasprefix beginswith", "x.starts_with(\"text\")"),
-    ("str string tostring", "`${x}`"),
+    ("str string tostring tos", "`${x}`"),
     ("strlen", "x.len()"),
-    ("strtolower tolower tolowercase downcase", "x.to_lower()"),
-    ("strtoupper toupper touppercase upcase", "x.to_upper()"),
+    ("strtolower tolower tolowercase downcase lowercase lower lcase", "x.to_lower()"),
+    ("strtoupper toupper touppercase upcase uppercase upper ucase capitalize", "x.to_upper()"),
     ("sys.argv process.argv", "args[0]"),
-    ("time.sleep settimeout usleep", "sleep(\"1s\");"),
+    ("time.sleep settimeout usleep delay pause sleepms", "sleep(\"1s\");"),
     ("trimstart trimend trimleft trimright lstrip rstrip chomp chop", "x.trim()"),
     ("distinct", "x.unique()"),
     ("zfill rjust ljust center padstart padend", "x.format(\"%5s\")"),
@@ -222,7 +224,7 @@ const NAMES: &[(&str, &str)] = &[
     ("percent get free used disk df path", "df::usage"),
     ("list mounts", "df::all"),
     ("send", "http::post message::mail"),
-    ("error fail abort throw", "die"),
+    ("error fail abort throw raise panic", "die"),
     ("atexit cleanup finally", "defer"),
     ("mutex flock", "lock"),
 ];
@@ -295,29 +297,6 @@ const FIELDS: &[(&str, &str)] = &[
     ("seconds sec", "second"),
     ("day_of_week dow wday", "weekday"),
     ("timestamp unix unixtime", "epoch"),
-];
-
-/// The constants and functions of `config.rhai` by names that people try.
-const HOOKS: &[(&str, &str)] = &[
-    ("urls url pages watch websites hosts domains monitor", "SITES"),
-    ("mail mailto email emails notify recipients recipient admin to send_to alert alerts report_to", "TELL"),
-    ("disk mounts mount filesystems paths", "DISKS"),
-    ("downtime windows maintenance_window silence", "MAINTENANCE"),
-    ("backup_dir backup_path backups_dir dir directory", "BACKUPS"),
-    ("retry retries try_again", "SEND_AGAIN"),
-    ("healthchecks healthcheck dead_man", "PINGS"),
-    ("cert cert_expiry certificate_days", "CERT_DAYS"),
-    ("remind_after reminder", "REMIND"),
-    ("failures fail_after threshold", "SICK_AFTER"),
-    ("backup to_backup should_backup do_backup is_backed_up wants_backup", "backs_up"),
-    ("start autostart should_start", "starts"),
-    ("ref image_name backup_name", "backup_ref"),
-    ("before_backup pre_backup pre", "before"),
-    ("after_backup post_backup post", "after"),
-    ("version rotation", "versions"),
-    ("volumes save should_save", "saves"),
-    ("offsite copy copy_to upload", "elsewhere"),
-    ("alarm is_full disk_full", "disk_alarm"),
 ];
 
 /// Answers where no function is the answer.
@@ -409,7 +388,7 @@ Commands in backticks and regular expressions are exact: a backslash there is a 
     ),
 ];
 
-fn has(words: &str, word: &str) -> bool {
+pub(super) fn has(words: &str, word: &str) -> bool {
     if words.contains('|') {
         // `\|` is the pipe itself.
         let words = words.replace("\\|", "\u{1}");
@@ -428,7 +407,7 @@ pub fn instead(word: &str) -> Option<String> {
     match word {
         "set" => Some("an error ends a script without it; `moyai run -x` shows each command".to_owned()),
         _ => {
-            let (_, ours) = LINES.iter().find(|(theirs, _)| *theirs == word)?;
+            let (_, ours) = LINES.iter().find(|(theirs, _)| theirs.split(' ').any(|known| known == word))?;
             Some(written(ours))
         }
     }
@@ -448,11 +427,6 @@ fn written(ours: &str) -> String {
 /// The namespace that a name from elsewhere stands for.
 pub fn space(word: &str) -> Option<&'static str> {
     SPACES.iter().find(|(words, _)| has(words, word)).map(|(_, space)| *space)
-}
-
-/// The constant or function of `config.rhai` that a name may mean.
-pub fn hook(word: &str) -> Option<&'static str> {
-    HOOKS.iter().find(|(words, _)| has(words, word)).map(|(_, hook)| *hook)
 }
 
 /// The fields and options that a name from elsewhere may mean.

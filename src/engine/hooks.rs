@@ -2,11 +2,34 @@
 //! other parameters or another kind than those of the built-in file.
 
 use super::check::nearest;
-use super::elsewhere;
+use super::elsewhere::has;
 use super::load::{self, Source};
 use super::program::constants;
 use crate::run::{Report, Run};
 use rhai::{AST, ASTFlags, Expr, Stmt};
+
+/// The constants and functions of `config.rhai` by names that people try.
+const HOOKS: &[(&str, &str)] = &[
+    ("urls url pages watch websites hosts domains monitor", "SITES"),
+    ("mail mailto email emails notify recipients recipient admin to send_to alert alerts report_to", "TELL"),
+    ("disk mounts mount filesystems paths", "DISKS"),
+    ("downtime windows maintenance_window silence", "MAINTENANCE"),
+    ("backup_dir backup_path backups_dir dir directory", "BACKUPS"),
+    ("retry retries try_again", "SEND_AGAIN"),
+    ("healthchecks healthcheck dead_man", "PINGS"),
+    ("cert cert_expiry certificate_days", "CERT_DAYS"),
+    ("remind_after reminder", "REMIND"),
+    ("failures fail_after threshold", "SICK_AFTER"),
+    ("backup to_backup should_backup do_backup is_backed_up wants_backup", "backs_up"),
+    ("start autostart should_start", "starts"),
+    ("ref image_name backup_name", "backup_ref"),
+    ("before_backup pre_backup pre", "before"),
+    ("after_backup post_backup post", "after"),
+    ("version rotation", "versions"),
+    ("volumes save should_save", "saves"),
+    ("offsite copy copy_to upload", "elsewhere"),
+    ("alarm is_full disk_full", "disk_alarm"),
+];
 
 /// What is wrong with the names and kinds; `below` is the built-in file.
 pub fn faults(run: &Run, config: &Source, ast: &AST, below: &Source, built_in: &AST) -> Vec<Report> {
@@ -57,7 +80,7 @@ pub fn faults(run: &Run, config: &Source, ast: &AST, below: &Source, built_in: &
         }
         let all = built_in.iter_functions().map(|known| known.name).filter(|name| !is_defined(ast, name));
         let all: Vec<&str> = all.collect();
-        let near = elsewhere::hook(function.name).filter(|near| all.contains(near));
+        let near = hook(function.name).filter(|near| all.contains(near));
         let near = near.or_else(|| nearest(function.name, all.iter().copied()));
         if let Some(near) = near.filter(|_| !is_used(run, config, function.name)) {
             let message = format!("moyai calls no function `{}` of the configuration", function.name);
@@ -65,6 +88,11 @@ pub fn faults(run: &Run, config: &Source, ast: &AST, below: &Source, built_in: &
         }
     }
     reports
+}
+
+/// The constant or function of `config.rhai` that a name may mean.
+fn hook(word: &str) -> Option<&'static str> {
+    HOOKS.iter().find(|(words, _)| has(words, word)).map(|(_, hook)| *hook)
 }
 
 fn is_defined(ast: &AST, name: &str) -> bool {
@@ -83,7 +111,7 @@ fn meant<'n, I: Iterator<Item = &'n str>>(name: &str, names: &'n [String], missi
     let capital = name.to_uppercase();
     let same = names.iter().find(|known| **known == capital).map(String::as_str);
     same.or_else(|| nearest(&capital, missing()))
-        .or_else(|| elsewhere::hook(name).and_then(|meant| missing().find(|known| *known == meant)))
+        .or_else(|| hook(name).and_then(|meant| missing().find(|known| *known == meant)))
 }
 
 /// Whether the file itself or another script reads a name that is not moyai's.

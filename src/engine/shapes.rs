@@ -1,6 +1,7 @@
 //! The fields of values whose form is certain: results of moyai's functions, as their documentation has them,
 //! and map literals. A value of any other origin is never judged.
 
+use super::arguments::takes;
 use super::check::nearest;
 use super::elsewhere;
 use super::known::{Known, inner};
@@ -356,7 +357,8 @@ impl Walk<'_> {
         let fields = match shape {
             Some(Shape::Map(fields)) => fields,
             Some(Shape::List(element)) => {
-                let getter = self.table.counts("", &format!("get${name}")).is_some();
+                let getters = self.table.types("", &format!("get${name}"), 1);
+                let getter = getters.iter().any(|types| takes(types[0], Known::List));
                 if let (Shape::Map(_), false) = (&**element, getter || self.fields.contains(name)) {
                     let help = "its elements have fields: `for x in list { x.name }`, `list.map(|x| x.name)`, `list[0].name`";
                     self.report(at, format!("a list has no field `{name}`"), help.replace("name", name));

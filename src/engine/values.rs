@@ -31,11 +31,12 @@ pub fn look(run: &Arc<Run>, config: &Source, secrets: bool) -> Result<()> {
         check::check(&program, &engine, reports)?;
         let own = program.files.iter().find(|file| file.source.key() == config.key());
         let below = own.and_then(|file| file.below).map(|below| &program.files[below]);
-        if let (Some(own), Some(below)) = (own.and_then(|file| file.ast.as_ref()), below)
-            && let Some(built_in) = &below.ast
-        {
-            check::refuse(hooks::faults(&dry, config, own, &below.source, built_in))?;
+        let mut reports = match (own.and_then(|file| file.ast.as_ref()), below) {
+            (Some(own), Some(below)) => below.ast.as_ref().map(|built_in| (own, below, built_in)),
+            _ => None,
         }
+        .map(|(own, below, built_in)| hooks::faults(&dry, config, own, &below.source, built_in))
+        .unwrap_or_default();
         let program = Arc::new(program);
         engine.set_module_resolver(Resolver(program.clone()));
         let ast = program.files[0].ast.clone().unwrap_or_default();
@@ -50,7 +51,10 @@ pub fn look(run: &Arc<Run>, config: &Source, secrets: bool) -> Result<()> {
         }
         let own = program.files.iter().find(|file| file.source.key() == config.key());
         let ast = own.and_then(|file| file.ast.clone()).unwrap_or_default();
-        let mut reports: Vec<Report> = faults.iter().map(|fault| point(config, &ast, fault)).collect();
+        // One report is enough for a constant.
+        let known: Vec<usize> = reports.iter().map(|report| report.place.line).collect();
+        let faults = faults.iter().map(|fault| point(config, &ast, fault));
+        reports.extend(faults.filter(|report| !known.contains(&report.place.line)));
         reports.sort_by_key(|report| (report.place.line, report.place.column));
         Ok(reports)
     })?;

@@ -339,7 +339,9 @@ impl<'a> Walk<'a> {
                 self.expr(&assignment.1.lhs);
                 if let (Expr::Variable(..), Some(report)) = (&assignment.1.lhs, self.reports.get_mut(wrong)) {
                     let name = report.message.split('`').nth(1).unwrap_or_default();
-                    report.help.get_or_insert(format!("a new variable is declared: `let {name} = ...;`"));
+                    if report.help.as_ref().is_none_or(|help| help.starts_with("declare it first")) {
+                        report.help = Some(format!("a new variable is declared: `let {name} = ...;`"));
+                    }
                 }
                 self.gives(&assignment.1.rhs);
                 self.expr(&assignment.1.rhs);
