@@ -130,7 +130,7 @@ impl Started {
     }
 }
 
-/// `#{out, err, code, ok}`.
+/// `#{out: text, err: text, code: number, ok: bool}`.
 pub(super) fn result(plan: &Plan, outcome: &Outcome) -> Map {
     let code = outcome.code();
     let mut result = map([
@@ -253,7 +253,7 @@ mod command {
 
     /// All that a reading command gives, whatever its status. There is no time limit unless `.timeout` sets one.
     ///
-    /// Returns `#{out, err, code, ok}`.
+    /// Returns `#{out: text, err: text, code: number, ok: bool}`.
     ///
     /// Errors: when a program cannot be started, and when it takes longer than `.timeout`.
     ///
@@ -271,7 +271,7 @@ mod command {
     /// `print` shows has escapes for control characters, the program's own output has none.
     /// Under `--dry-run` the command is only printed. There is no time limit unless `.timeout` sets one.
     ///
-    /// Returns `#{out, err, code, ok}`; `out` is empty because it went through.
+    /// Returns `#{out: text, err: text, code: number, ok: bool}`; `out` is empty because it went through.
     ///
     /// Errors: when a program of the pipe fails, is not found or takes longer than `.timeout`, and when a
     /// value in a path is empty: `rm -rf ${dir}/`.
@@ -291,7 +291,7 @@ mod command {
 
     /// Like `run`, but a bad status is not an error.
     ///
-    /// Returns `#{out, err, code, ok}`, with the output kept instead of going through. `code` is 124 when the
+    /// Returns `#{out: text, err: text, code: number, ok: bool}`, with the output kept instead of going through. `code` is 124 when the
     /// command took longer than `.timeout`; without one there is no limit.
     ///
     /// Errors: when a program cannot be started.
@@ -330,7 +330,7 @@ mod command {
 
     /// Waits for a started command.
     ///
-    /// Returns `#{out, err, code, ok}`.
+    /// Returns `#{out: text, err: text, code: number, ok: bool}`.
     ///
     /// Errors: when it fails, or takes longer than `.timeout`.
     ///

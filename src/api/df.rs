@@ -113,8 +113,8 @@ mod df {
     ///
     /// - `path`: a file or folder that exists.
     ///
-    /// Returns `#{mount, source, type, size, used, free, percent, inodes_percent}`: sizes in
-    /// bytes, percent from 0 to 100, `inodes_percent` is `()` where there is no fixed number.
+    /// Returns `#{mount: text, source: text, type: text, size: number, used: number, free: number, percent: number,
+    /// inodes_percent}`: sizes in bytes, percent from 0 to 100, `inodes_percent` is `()` where there is no fixed number.
     ///
     /// Errors: when the path does not exist, in the words of `df`; when `df` hangs for ten seconds, as it
     /// does on a network share that is gone; in a run about another host's engine (`--context`).

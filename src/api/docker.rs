@@ -14,6 +14,7 @@ mod recipe;
 mod source;
 
 pub use list::containers;
+pub use look::{EXEC, LOGS};
 
 use super::{Context, Fallible, from_json, map, optional};
 use crate::process::{self, Outcome, Plan};
@@ -216,6 +217,17 @@ struct Commit {
     pause: bool,
 }
 
+/// The options of `docker::commit`.
+pub const COMMIT: [&str; 2] = ["labels", "pause"];
+
+/// Refuses options that `docker::commit` does not have, or that are of the wrong kind.
+///
+/// # Errors
+/// With the option, and what it has to be.
+pub fn refuse(_: &str, options: &Map) -> Result<()> {
+    Commit::read(options).map(drop)
+}
+
 impl Commit {
     fn read(options: &Map) -> Result<Self> {
         let mut commit = Self { changes: Vec::new(), pause: true };
@@ -230,7 +242,7 @@ impl Commit {
                 "pause" => commit.pause = value.as_bool().map_err(|_| wrong("true or false"))?,
                 _ => {
                     let error = Error::new(format!("commit: there is no option `{name}`"));
-                    return Err(error.help("there are `labels` and `pause`"));
+                    return Err(error.help(format!("there are {}", COMMIT.join(", "))));
                 }
             }
         }
@@ -359,9 +371,9 @@ mod docker {
     /// the newest first. Those with a label `moyai.proves`, which `backup --prove` makes beside the
     /// others and removes again, are in no list.
     ///
-    /// Returns an array of `#{id, name, image, image_id, repository, tag, state, status, health,
-    /// labels, created, started, exit_code, oom, mounts: [#{kind, source, target}], networks:
-    /// [#{network, driver, address, address6, aliases}]}`. `image` is what the container was made from, as it
+    /// Returns an array of `#{id: text, name: text, image: text, image_id: text, repository: text, tag: text, state: text,
+    /// status: text, health: text, labels: map, created, started, exit_code, oom: bool, mounts: [#{kind: text, source:
+    /// text, target: text}], networks: [#{network: text, driver: text, address: text, address6: text, aliases: list}]}`. `image` is what the container was made from, as it
     /// was written; `repository` and `tag` are its parts, `""` for a bare image id. `created` and
     /// `started` (its last start) are in seconds since 1970, or `()`; `exit_code` is `()` while it
     /// is up; `oom` says that the kernel took something of it for want of memory. `health` is `""` without a health check. A mount's `source` is the volume's name, or
@@ -536,7 +548,7 @@ mod docker {
 
     /// The images, one entry for each name that an image has.
     ///
-    /// Returns an array of `#{id, repository, tag, created, size, layers, labels}`: `repository` and
+    /// Returns an array of `#{id: text, repository: text, tag: text, created, size: number, layers: number, labels: map}`: `repository` and
     /// `tag` are `""` for an image that has lost its name, `created` is in seconds since 1970, `size`
     /// in bytes, `layers` their number; of more than 125 most engines make no image.
     ///
@@ -552,7 +564,7 @@ mod docker {
 
     /// The engine.
     ///
-    /// Returns `#{version, root, host, containerd, remote}`: `root` is the folder of its data, `host`
+    /// Returns `#{version, root, host, containerd: bool, remote: bool}`: `root` is the folder of its data, `host`
     /// its address. `containerd` is true when it keeps images in containerd, each packed and unpacked,
     /// as those from 29 on do. `remote` is true when the addresses of its containers mean nothing on this host: it
     /// is on another machine, in the virtual machine of Docker Desktop, or rootless.

@@ -126,7 +126,10 @@ fn add(run: &Run, path: &Path, text: &str, mode: Option<u32>) -> Result<()> {
 }
 
 /// A pattern that was checked.
-fn pattern_of(pattern: &str) -> Result<glob::Pattern> {
+///
+/// # Errors
+/// When it is none, with the place in it.
+pub fn pattern_of(pattern: &str) -> Result<glob::Pattern> {
     glob::Pattern::new(pattern).map_err(|error| {
         let place = error.pos + 1;
         Error::new(format!("`{pattern}` is not a pattern: {} at character {place}", error.msg.to_lowercase()))
@@ -374,7 +377,7 @@ fn with_return(line: &str) -> String {
 }
 
 /// The bits of a mode as chmod(1) takes it.
-fn bits_of(what: &str, mode: &str) -> Result<u32> {
+pub fn bits_of(what: &str, mode: &str) -> Result<u32> {
     let octal = (3..=4).contains(&mode.len()) && mode.bytes().all(|digit| (b'0'..=b'7').contains(&digit));
     let bits = u32::from_str_radix(mode, 8).ok().filter(|_| octal);
     bits.ok_or_else(|| Error::new(format!("{what}: `{mode}` is not a mode")).help("write octal digits: \"0644\""))

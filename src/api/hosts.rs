@@ -16,7 +16,7 @@ use rhai::{Array, Dynamic, Engine, Map, exported_module};
 use std::net::IpAddr;
 use std::ops::Range;
 use std::path::Path;
-pub use update::{Look, look};
+pub use update::{Look, OPTIONS, look, refuse};
 use update::{Wishes, update};
 
 /// Where the C library looks: hosts(5).
@@ -253,7 +253,7 @@ mod hosts {
     /// - `containers`: what `docker::ps_all()` gives; with `docker::ps()`, the names of stopped
     ///   containers are not known to be theirs. An empty array takes all names away.
     ///
-    /// Returns `#{changed, path, added, removed, skipped, waiting}`: `added` and `removed` hold lines
+    /// Returns `#{changed: bool, path: text, added: list, removed: list, skipped: list, waiting: list}`: `added` and `removed` hold lines
     /// such as `"172.17.0.2 blog"`, a new address is in both; `skipped` holds `#{name, reason}` for
     /// each name that is not clear, that no address goes with, or that would hurt: `localhost`, this
     /// host's own name, a number, a name that a line outside of the block gives another address;

@@ -83,6 +83,19 @@ pub const OPTIONS: [&str; 15] = [
     "timeout",
     "workers",
 ];
+/// Refuses options that `http::get` and the others do not have, or that are of the wrong kind.
+///
+/// # Errors
+/// With the option, and what it has to be.
+pub fn refuse(what: &str, options: &Map) -> Result<()> {
+    Options::new("GET").with(what, options).map(drop)
+}
+
+/// What is wrong with an address, in a sentence.
+pub fn refuse_address(url: &str) -> Option<String> {
+    whereto(&Request { url: url.to_owned(), options: Options::new("GET") }).err()
+}
+
 /// The kind of a body that is text.
 const PLAIN: &str = "text/plain; charset=utf-8";
 /// The methods that only read (RFC 9110, 9.2.1).
@@ -891,7 +904,11 @@ mod http {
     ///
     /// - `url`: an address with `http://` or `https://`; it may hold any letters, such as `http://なんとか.jp/`.
     ///
-    /// Returns a page. It never throws for a site: see `error`.
+    /// Returns `#{url, ok: bool, status: number, body: text, headers, seconds: number, error, fault, redirects, planned:
+    /// bool, cert_days}`, a page. `ok` is false for an error and from status 400; `headers` have names in lower case;
+    /// `error` is a sentence, or `()`, and `fault` says in one word where the error lies; `redirects` are the
+    /// addresses that it was sent on to; `cert_days` are the days until the certificate expires, `()` without https.
+    /// It never throws for a site: see `error`.
     ///
     /// ```rhai
     /// let page = http::get("http://localhost/");
@@ -915,7 +932,7 @@ mod http {
     ///   id of a process in whose network it is asked.
     /// - `workers`: of `get_all`, how many are asked at once (32).
     ///
-    /// Returns a page.
+    /// Returns a page, as `http::get` does.
     ///
     /// Errors: for an option that does not exist, or one of the wrong kind.
     ///
@@ -931,7 +948,7 @@ mod http {
     ///
     /// - `sites`: an array of addresses, or of maps with `url` and options of its own.
     ///
-    /// Returns an array of pages in the order of the sites.
+    /// Returns an array of pages, those of `http::get`, in the order of the sites.
     ///
     /// Errors: as `get`.
     ///
@@ -950,7 +967,7 @@ mod http {
     /// - `sites`: an array of addresses, or of maps with `url` and options of its own.
     /// - `opts`: options of all of them.
     ///
-    /// Returns an array of pages in the order of the sites.
+    /// Returns an array of pages, those of `http::get`, in the order of the sites.
     ///
     /// Errors: as `get`.
     ///
@@ -1099,7 +1116,7 @@ mod http {
     /// - `url`: an address.
     /// - `body`: text; a map or an array is sent as JSON.
     ///
-    /// Returns a page. It never throws for a site: see `error`.
+    /// Returns a page, as `http::get` does. It never throws for a site: see `error`.
     ///
     /// ```rhai
     /// let page = http::post("http://localhost/hook", #{ text: "the backup is done" });
@@ -1115,7 +1132,7 @@ mod http {
     /// - `body`: text; a map or an array is sent as JSON.
     /// - `opts`: options, as above; `method` may be `"PUT"`, `"PATCH"` or `"DELETE"`.
     ///
-    /// Returns a page.
+    /// Returns a page, as `http::get` does.
     ///
     /// Errors: for an option that there is not, or one of the wrong kind.
     ///
@@ -1134,7 +1151,7 @@ mod http {
     /// - `fields`: a map; each value is text, a number, true or false, or an array for a name that comes
     ///   several times.
     ///
-    /// Returns a page. It never throws for a site: see `error`.
+    /// Returns a page, as `http::get` does. It never throws for a site: see `error`.
     ///
     /// Errors: for a value of another kind.
     ///
@@ -1152,7 +1169,7 @@ mod http {
     /// - `fields`: a map.
     /// - `opts`: options, as for `http::get`.
     ///
-    /// Returns a page.
+    /// Returns a page, as `http::get` does.
     ///
     /// Errors: for a value of another kind, and for an option that does not exist or is of the wrong kind.
     ///

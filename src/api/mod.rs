@@ -15,6 +15,7 @@ pub mod http;
 pub mod message;
 pub mod moyai;
 pub mod nginx;
+pub mod options;
 pub mod parallel;
 pub mod pool;
 pub mod rules;

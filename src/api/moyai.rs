@@ -22,7 +22,7 @@ mod moyai {
     /// - `script`: its name or path.
     /// - `args`: an array of strings and numbers, the words that stand behind the name.
     ///
-    /// Returns `#{out, err, code, ok}`; `out` is empty because it went through.
+    /// Returns `#{out: text, err: text, code: number, ok: bool}`; `out` is empty because it went through.
     ///
     /// Errors: when there is no such script, when it does not check, when it fails.
     ///

@@ -128,7 +128,7 @@ fn server(all: &sites::Map<'_>, server: &Server<'_>) -> Dynamic {
 mod nginx {
     /// Tests the configuration: `nginx -t`.
     ///
-    /// Returns `#{ok, message, file, line, missing, listens}`: `message` is nginx's own words, or its
+    /// Returns `#{ok: bool, message, file, line, missing, listens}`: `message` is nginx's own words, or its
     /// warnings; `file` and `line` say where; `missing` is the first name, in whatever directive, that
     /// this host does not know; the three are `()` where they do not apply. `listens` is true where
     /// nginx would listen at that name's address.

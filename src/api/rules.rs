@@ -63,7 +63,7 @@ fn arguments(rule: &mut Rule, args: Array) -> Result<(), Fault> {
 }
 
 /// The names of a rule's options.
-const OPTIONS: [&str; 6] = ["catch_up", "filter", "jitter", "overlap", "retry", "timeout"];
+pub const OPTIONS: [&str; 6] = ["catch_up", "filter", "jitter", "overlap", "retry", "timeout"];
 
 fn options(rule: &mut Rule, options: Map) -> Result<(), Fault> {
     for (name, value) in options {

@@ -633,7 +633,7 @@ mod text {
     ///
     /// - `source`: a string, lines or an array.
     ///
-    /// Returns an array of `#{count, line}`, the most frequent first, then by line.
+    /// Returns an array of `#{count: number, line}`, the most frequent first, then by line.
     ///
     /// Errors: for another type, and when the source of the lines fails.
     ///
@@ -650,7 +650,7 @@ mod text {
     /// - `source`: a string, lines, an array, or what `count_each` gave.
     /// - `n`: how many.
     ///
-    /// Returns an array of `#{count, line}`, the most frequent first.
+    /// Returns an array of `#{count: number, line}`, the most frequent first.
     ///
     /// Errors: for a negative number.
     ///

@@ -87,7 +87,7 @@ impl Api {
         // What has a name of its own here needs no translation.
         let known = |habit: &&Habit| group.is_empty() && named.is_empty() && habit.has(word);
         let known: Vec<&Habit> = habits.iter().filter(known).collect();
-        let (topic, line) = (elsewhere::topic(&low), elsewhere::instead(&low));
+        let (topic, line) = (elsewhere::topic(&low), elsewhere::instead(&low).or_else(|| elsewhere::called(&low)));
         let aliases = elsewhere::functions(&low);
         let alias = of(&|function| {
             aliases.iter().any(|name| {

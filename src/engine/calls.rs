@@ -2,7 +2,8 @@
 
 use super::check::{OWN_LETTERS, RESERVED, nearest};
 use super::elsewhere::{self, instead};
-use super::known::Known;
+use super::known::{Known, inner};
+use super::shapes::Shape;
 use super::walk::{OTHER, Walk};
 use crate::api::basics::OptionKind;
 use rhai::{AST, Expr, FnCallExpr, Namespace, Position, Stmt};
@@ -14,7 +15,7 @@ const SHOWING: &[&str] = &["die", "log", "print", "warn"];
 /// Where a name before `::` leads.
 pub(super) enum Space {
     File(usize),
-    Static(String),
+    Static,
     /// `global`: the constants of the file itself.
     Own,
     /// The file could not be read, which was reported where it is imported.
@@ -25,6 +26,18 @@ pub(super) enum Space {
 /// The hint for a name that is nearly right.
 fn meant(near: Option<impl std::fmt::Display>) -> String {
     near.map_or_else(String::new, |near| format!("did you mean `{near}`?"))
+}
+
+/// Whether an argument is a closure, which may be in a block with what it takes along.
+fn is_closure(arg: &Expr) -> bool {
+    match inner(arg) {
+        Expr::DynamicConstant(value, _) => value.is::<rhai::FnPtr>(),
+        Expr::FnCall(call, _) => call.name == "curry",
+        Expr::Stmt(block) => {
+            matches!(block.statements().last(), Some(Stmt::Expr(last)) if is_closure(last))
+        }
+        _ => false,
+    }
 }
 
 impl Walk<'_> {
@@ -51,7 +64,9 @@ impl Walk<'_> {
         } else {
             let known = self.sight.variables.iter().map(|(known, _)| known.as_str()).chain(["args"]);
             let known = known.chain(self.program.constants(self.file)).chain(self.functions.keys().copied());
-            instead(name).unwrap_or_else(|| meant(nearest(name, known)))
+            let near = instead(name).unwrap_or_else(|| meant(nearest(name, known)));
+            let declare = || format!("declare it first, `let {name} = ...;`; text is in quotes: `\"{name}\"`");
+            Some(near).filter(|near| !near.is_empty()).unwrap_or_else(declare)
         };
         self.report(at, format!("there is no variable `{name}`"), help);
     }
@@ -62,20 +77,89 @@ impl Walk<'_> {
             Some((_, Some(file))) if self.program.is_whole(*file) => Space::File(*file),
             Some(_) => Space::Broken,
             None if name == "global" => Space::Own,
-            None if self.table.has(name) => Space::Static(name.to_owned()),
+            None if self.table.has(name) => Space::Static,
             None => Space::Unknown,
         }
     }
 
+    /// What takes the place of a function of a namespace or module that is not there: `fs::read`, `console.log`.
+    pub(super) fn elsewhere(&self, space: &str, name: &str) -> Option<String> {
+        let here = |found: &str| self.table.counts("", found).is_some() && !self.functions.contains_key(found);
+        elsewhere::called(&format!("{space}.{name}")).or_else(|| {
+            let ours = elsewhere::space(space);
+            let found = ours.and_then(|ours| self.like(ours, name));
+            let any = || elsewhere::functions(name).first().copied().map(str::to_owned);
+            let call = found.or_else(|| here(name).then(|| name.to_owned())).or_else(any);
+            match (call, ours) {
+                (Some(call), _) => Some(format!("did you mean `{}`?", self.written(&call))),
+                (None, Some(ours)) => Some(format!("`moyai api {ours}` lists the functions of `{ours}`")),
+                (None, None) => elsewhere::called(name).or_else(|| instead(name)),
+            }
+        })
+    }
+
+    /// `docker.ps()` as it is written here.
+    pub(super) fn spelled(&self, space: &str, link: &Expr) -> String {
+        let (member, args) = match link {
+            Expr::MethodCall(call, _) => (call.name.as_str(), "(...)"),
+            Expr::Property(property, _) => (property.2.as_str(), ""),
+            _ => ("...", ""),
+        };
+        match self.like(space, member) {
+            Some(other) if other != format!("{space}::{member}") => format!("write `{}`", self.written(&other)),
+            _ => format!("write `{space}::{member}{args}`"),
+        }
+    }
+
+    /// What takes the place of `console.log(...)`, `os.environ["HOME"]`, `os.path.exists(...)`.
+    pub(super) fn foreign(&self, root: &str, links: &[(bool, &Expr)]) -> Option<String> {
+        let mut names: Vec<&str> = Vec::new();
+        for link in links {
+            match link {
+                (false, Expr::Property(property, _)) => names.push(&property.2),
+                (false, Expr::MethodCall(call, _)) => {
+                    names.push(&call.name);
+                    break;
+                }
+                _ => break,
+            }
+        }
+        let whole = (1..=names.len()).rev().map(|count| format!("{root}.{}", names[..count].join(".")));
+        let known = self.sight.variables.iter().any(|(known, _)| nearest(root, [known.as_str()].into_iter()).is_some());
+        whole.into_iter().find_map(|whole| elsewhere::called(&whole)).or_else(|| {
+            let last = names.last().filter(|_| !known)?;
+            elsewhere::space(root).and_then(|_| self.elsewhere(root, last))
+        })
+    }
+
+    /// The function of one of our namespaces that does what a name from elsewhere does, or is nearly its name.
+    fn like(&self, space: &str, name: &str) -> Option<String> {
+        if self.table.counts(space, name).is_some() {
+            return Some(format!("{space}::{name}"));
+        }
+        let prefix = format!("{space}::");
+        let alias = elsewhere::functions(name).into_iter().find(|known| known.starts_with(&prefix));
+        let near = || nearest(name, self.table.names(space)).map(|near| format!("{prefix}{near}"));
+        alias.map(str::to_owned).or_else(near)
+    }
+
+    /// A function as a script calls it: `file::rename` with its parameters.
+    fn written(&self, name: &str) -> String {
+        let (space, bare) = name.rsplit_once("::").unwrap_or(("", name));
+        self.table.calls(space, bare, false).into_iter().next().unwrap_or_else(|| name.to_owned())
+    }
+
     /// Where the names before the last `::` lead; unknown ones are reported.
-    fn resolve(&mut self, namespace: &Namespace) -> Space {
+    fn resolve(&mut self, namespace: &Namespace, call: &str) -> Space {
         let mut path = namespace.path.iter();
         let Some(first) = path.next() else { return Space::Broken };
         let mut space = self.space(&first.name);
         if matches!(space, Space::Unknown) {
             let known = self.sight.spaces.iter().map(|(name, _)| name.as_str()).chain(self.table.namespaces());
             let help = match nearest(&first.name, known) {
-                None => format!("a file of that name needs `import \"{0}\" as {0};` at the top", first.name),
+                None => self.elsewhere(&first.name, call).unwrap_or_else(|| {
+                    format!("a file of that name needs `import \"{0}\" as {0};` at the top", first.name)
+                }),
                 near => meant(near),
             };
             self.report(first.pos, format!("there is no namespace `{}`", first.name), help);
@@ -86,7 +170,8 @@ impl Walk<'_> {
                 Some((_, Some(file))) if self.program.is_whole(file) => Space::File(file),
                 Some(_) => Space::Broken,
                 None => {
-                    self.report(part.pos, format!("there is no namespace `{}`", part.name), "");
+                    let help = format!("a file of that name needs `import \"{0}\" as {0};` at the top", part.name);
+                    self.report(part.pos, format!("there is no namespace `{}`", part.name), help);
                     Space::Broken
                 }
             };
@@ -95,15 +180,26 @@ impl Walk<'_> {
     }
 
     pub(super) fn constant(&mut self, namespace: &Namespace, name: &str, at: Position) {
-        let known: Vec<&str> = match self.resolve(namespace) {
+        let known: Vec<&str> = match self.resolve(namespace, name) {
             Space::File(file) => self.program.constants(file),
             Space::Own => self.program.constants(self.file),
-            Space::Static(_) => Vec::new(),
+            Space::Static => Vec::new(),
             Space::Broken | Space::Unknown => return,
         };
         if !known.contains(&name) {
-            let near = nearest(name, known.into_iter()).map(|near| format!("{namespace}::{near}"));
-            self.report(at, format!("`{namespace}` has no constant `{name}`"), meant(near));
+            let space = namespace.to_string();
+            let called = || self.like(&space, name).filter(|_| self.table.has(&space));
+            let own = || self.program.functions(self.file_of(&space)).contains_key(name);
+            let help = match nearest(name, known.iter().copied()) {
+                Some(near) => format!("did you mean `{space}::{near}`?"),
+                None if own() => format!("it is a function: write `{space}::{name}(...)`"),
+                None => match called() {
+                    Some(function) => format!("write `{}`", self.written(&function)),
+                    None if known.is_empty() => format!("`{space}` has no constants"),
+                    None => format!("it has {}", known.join(", ")),
+                },
+            };
+            self.report(at, format!("`{space}` has no constant `{name}`"), help);
         }
     }
 
@@ -146,10 +242,11 @@ impl Walk<'_> {
             let help = format!("a closure in a variable is called by `{name}.call({args})`");
             self.report(at, format!("`{name}` is a variable, not a function"), help);
         } else if counts.is_empty() {
-            let help = self.guess(name);
+            let help = self.guess(name, false);
             self.report(at, format!("there is no function `{name}`"), help);
         } else if !counts.contains(&count) {
-            self.wrong_count(name, at, &counts, count);
+            let forms = self.forms(name, "", Some(self.file), false);
+            self.wrong_count(name, at, &counts, count, forms);
         } else if theirs.is_none() {
             match (name, &call.args[..]) {
                 ("flag" | "opt", [option, rest @ ..]) => self.option(name, option, rest.first()),
@@ -157,32 +254,81 @@ impl Walk<'_> {
                     if !self.functions.contains_key(function.as_str()) && self.table.counts("", function).is_none() =>
                 {
                     let known = self.functions.keys().copied().chain(self.table.names(""));
-                    let near = meant(nearest(function, known));
-                    self.report(*at, format!("there is no function `{function}`"), near);
+                    let near = nearest(function, known).map(|near| format!("did you mean `{near}`?"));
+                    let help = near.unwrap_or_else(|| format!("define it: `fn {function}(...) {{ ... }}`"));
+                    self.report(*at, format!("there is no function `{function}`"), help);
                 }
-                _ => {}
+                _ => self.arguments("", call, at, None),
             }
         }
     }
 
-    /// What somebody may have meant by a function that is not there.
-    fn guess(&self, name: &str) -> String {
-        if let Some(instead) = instead(name) {
-            return instead;
+    /// What somebody may have meant by a function or method that is not there.
+    pub(super) fn guess(&self, name: &str, method: bool) -> String {
+        let dotted = method.then(|| elsewhere::called(&format!(".{name}"))).flatten();
+        if let Some(line) = dotted.or_else(|| elsewhere::called(name)).or_else(|| instead(name)) {
+            return line;
         }
-        if let Some(alias) = elsewhere::functions(name).first() {
-            return meant(Some(alias));
+        let aliases = elsewhere::functions(name);
+        let of_value = aliases.iter().find_map(|alias| alias.rsplit_once('.')).filter(|_| method);
+        if let Some((_, alias)) = of_value {
+            return meant(self.table.calls("", alias, true).first());
         }
         let gives = |file: &Option<usize>| file.is_some_and(|file| self.program.functions(file).contains_key(name));
         let import = self.sight.spaces.iter().find(|(_, file)| gives(file)).map(|(space, _)| space.as_str());
-        if let Some(home) = import.or_else(|| self.table.home(name)) {
-            return meant(Some(format!("{home}::{name}")));
+        if let Some(import) = import {
+            return meant(Some(format!("{import}::{name}")));
+        }
+        let alias = || aliases.iter().find(|alias| !alias.contains('.')).map(|alias| self.written(alias));
+        // `docker_stop`, `stop_container`.
+        let joined = || {
+            let (one, other) = name.split_once('_')?;
+            let space = |word: &str| if self.table.has(word) { Some(word.to_owned()) } else { elsewhere::space(word).map(str::to_owned) };
+            let of = |space: String, function: &str| self.like(&space, function).map(|found| self.written(&found));
+            space(one).and_then(|space| of(space, other)).or_else(|| space(other).and_then(|space| of(space, one)))
+        };
+        let home = || self.table.home(name).map(|home| self.written(&format!("{home}::{name}")));
+        if let Some(found) = Some(()).filter(|()| !method).and_then(|()| home().or_else(alias).or_else(joined)) {
+            return meant(Some(found));
         }
         let known = self.functions.keys().copied().chain(self.table.names(""));
-        meant(nearest(name, known.chain(self.fields.iter().map(String::as_str))))
+        if let Some(near) = nearest(name, known.chain(self.fields.iter().map(String::as_str))) {
+            return meant(Some(near));
+        }
+        if let Some(alias) = alias() {
+            return meant(Some(alias));
+        }
+        if let Some(home) = home() {
+            return meant(Some(home));
+        }
+        format!("`moyai api` lists all functions; define your own with `fn {name}(...) {{ ... }}`")
     }
 
-    fn wrong_count(&mut self, name: &str, at: Position, counts: &BTreeSet<usize>, found: usize) {
+    /// The forms of a function, as its callers write it: those in a file, and ours.
+    pub(super) fn forms(&self, name: &str, space: &str, file: Option<usize>, method: bool) -> Vec<String> {
+        let shown = if space.is_empty() { String::new() } else { format!("{space}::") };
+        let mut forms = Vec::new();
+        for file in file.into_iter().flat_map(|file| self.program.layers(file)) {
+            let own = self.program.files[file].ast.iter().flat_map(AST::iter_functions);
+            for function in own.filter(|function| function.name == name) {
+                let call = format!("{shown}{name}({})", function.params.join(", "));
+                forms.push(if method { format!("x.{call}") } else { call });
+            }
+        }
+        if space.is_empty() || file.is_none() {
+            forms.extend(self.table.calls(space, name, method));
+        }
+        forms
+    }
+
+    pub(super) fn wrong_count(
+        &mut self,
+        name: &str,
+        at: Position,
+        counts: &BTreeSet<usize>,
+        found: usize,
+        mut forms: Vec<String>,
+    ) {
         let list: Vec<String> = counts.iter().map(usize::to_string).collect();
         let wanted = match list.as_slice() {
             [only] if only == "0" => "no arguments".to_owned(),
@@ -190,37 +336,74 @@ impl Walk<'_> {
             [all @ .., last] => format!("{} or {last} arguments", all.join(", ")),
             [] => return,
         };
-        self.report(at, format!("`{name}` takes {wanted}, not {found}"), "");
+        // A few forms are an answer, all of a name with many are none.
+        forms.truncate(4);
+        let forms: Vec<String> = forms.iter().map(|form| format!("`{form}`")).collect();
+        let help = match forms.split_last() {
+            None => format!("`moyai api {name}` shows how it is called"),
+            Some((last, [])) => format!("write {last}"),
+            Some((last, rest)) => format!("write {} or {last}", rest.join(", ")),
+        };
+        self.report(at, format!("`{name}` takes {wanted}, not {found}"), help);
     }
 
     fn qualified(&mut self, call: &FnCallExpr, at: Position) {
         let (name, count) = (call.name.as_str(), call.args.len());
-        let (counts, known): (Option<BTreeSet<usize>>, Box<dyn Iterator<Item = &str>>) =
-            match self.resolve(&call.namespace) {
-                Space::Static(space) => (self.table.counts(&space, name).cloned(), Box::new(self.table.names(&space))),
-                Space::Broken | Space::Unknown => return,
-                own => {
-                    let file = if let Space::File(file) = own { file } else { self.file };
-                    let functions = self.program.functions(file);
-                    let counts = functions.get(name).map(|counts| counts.iter().copied().collect());
-                    (counts, Box::new(functions.into_keys()))
-                }
-            };
-        match counts {
-            Some(counts) if counts.contains(&count) => {}
-            Some(counts) => self.wrong_count(&format!("{}::{name}", call.namespace), at, &counts, count),
-            None => {
-                let space = format!("{}::", call.namespace);
-                let alias =
-                    elsewhere::functions(name).into_iter().find(|known| known.starts_with(&space)).map(str::to_owned);
-                let near = alias.or_else(|| nearest(name, known).map(|near| format!("{space}{near}")));
-                self.report(at, format!("`{}` has no function `{name}`", call.namespace), meant(near));
+        let file = match self.resolve(&call.namespace, name) {
+            Space::Static => None,
+            Space::Broken | Space::Unknown => return,
+            Space::File(file) => Some(file),
+            Space::Own => Some(self.file),
+        };
+        let space = call.namespace.to_string();
+        let theirs = file.map(|file| self.program.functions(file)).unwrap_or_default();
+        let counts: Option<BTreeSet<usize>> = match file {
+            None => self.table.counts(&space, name).cloned(),
+            Some(_) => theirs.get(name).map(|counts| counts.iter().copied().collect()),
+        };
+        match (counts, file) {
+            (Some(counts), None) if counts.contains(&count) => self.arguments(&space, call, at, None),
+            (Some(counts), _) if counts.contains(&count) => {}
+            (Some(counts), file) => {
+                let forms = self.forms(name, &space, file, false);
+                self.wrong_count(&format!("{space}::{name}"), at, &counts, count, forms);
+            }
+            (None, None) => {
+                let near = self.like(&space, name).map(|near| format!("did you mean `{}`?", self.written(&near)));
+                let help = near.or_else(|| self.elsewhere(&space, name));
+                let help = help.unwrap_or_else(|| format!("`moyai api {space}` lists the functions of `{space}`"));
+                self.report(at, format!("`{space}` has no function `{name}`"), help);
+            }
+            (None, Some(_)) => {
+                let all: Vec<String> = theirs.keys().map(|known| format!("`{known}`")).collect();
+                let help = match nearest(name, theirs.keys().copied()) {
+                    Some(near) => format!("did you mean `{space}::{near}`?"),
+                    None if all.is_empty() => format!("`{space}` has no functions"),
+                    None => format!("it has {}", all.join(", ")),
+                };
+                self.report(at, format!("`{space}` has no function `{name}`"), help);
             }
         }
     }
 
-    pub(super) fn method(&mut self, call: &FnCallExpr, at: Position, receiver: Known) {
-        call.args.iter().enumerate().for_each(|(place, arg)| self.argument(call, place, arg));
+    /// The file that a name before `::` stands for.
+    fn file_of(&self, space: &str) -> usize {
+        if let Space::File(file) = self.space(space) { file } else { self.file }
+    }
+
+    pub(super) fn method(
+        &mut self,
+        call: &FnCallExpr,
+        at: Position,
+        receiver: Known,
+        shape: Option<&Shape>,
+        root: Option<&Expr>,
+    ) {
+        for (place, arg) in call.args.iter().enumerate() {
+            self.handed = self.handed(call, shape).filter(|_| is_closure(arg));
+            self.argument(call, place, arg);
+            self.handed = None;
+        }
         self.constants(None, call, receiver);
         let (name, count) = (call.name.as_str(), call.args.len());
         if self.fields.contains(name) {
@@ -231,11 +414,16 @@ impl Walk<'_> {
         let with_this = theirs.into_iter().flatten().copied();
         let before = self.table.counts("", name).into_iter().flatten().chain(theirs.into_iter().flatten());
         let counts: BTreeSet<usize> = before.filter_map(|count| count.checked_sub(1)).chain(with_this).collect();
-        if counts.is_empty() {
-            let near = self.guess(name);
+        if shape.is_some_and(|shape| shape.has(name)) && counts.is_empty() {
+            self.report(at, format!("`{name}` is a field, not a function"), format!("write `.{name}`"));
+        } else if counts.is_empty() {
+            let near = self.guess(name, true);
             self.report(at, format!("there is no method `{name}`"), near);
         } else if !counts.contains(&count) {
-            self.wrong_count(name, at, &counts, count);
+            let forms = self.forms(name, "", Some(self.file), true);
+            self.wrong_count(name, at, &counts, count, forms);
+        } else if theirs.is_none() {
+            self.arguments("", call, at, Some((receiver, root)));
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::names::Table;
 use super::program::Program;
-use super::walk;
+use super::{shapes, walk};
 use crate::api::Args;
 use crate::api::basics::OptionKind;
 use crate::run::{Error, Place, Report, Result, exit};
@@ -44,9 +44,9 @@ pub fn check(program: &Program, engine: &Engine, mut reports: Vec<Report>) -> Re
     };
     if !program.files.iter().all(empty) {
         let table = Table::of(engine);
-        let fields = walk::fields(program);
+        let facts = shapes::facts(program);
         for file in 0..program.files.len() {
-            walk::Walk::new(program, file, &table, &fields, &mut options, &mut reports).run();
+            walk::Walk::new(program, file, &table, &facts, &mut options, &mut reports).run();
         }
     }
     let order = |report: &Report| program.files.iter().position(|file| file.source.shown == report.place.path);

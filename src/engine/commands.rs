@@ -2,6 +2,7 @@
 
 use super::builtins;
 use super::known::Known;
+use super::shapes::Shape;
 use super::literal::{self, Kind, Parts};
 use super::walk::{Walk, chain};
 use crate::process::{Level, reads};
@@ -10,8 +11,8 @@ use rhai::{CustomExpr, Expr, FnCallExpr, Position};
 /// What runs or reads a command; behind the first of them the value is no command any more.
 const READING: &[&str] = &["read", "lines", "json", "json_lines", "ok", "code", "output"];
 /// What makes a command of a command.
-const SHAPING: &[&str] =
-    &["stdin", "env", "dir", "timeout", "retry", "accept", "both", "interactive", "daemon", "reads"];
+pub(super) const SHAPING: &[&str] =
+    &["stdin", "env", "dir", "timeout", "retry", "accept", "both", "interactive", "daemon", "quiet", "reads"];
 /// What does a command.
 const ACTING: &[&str] = &["run", "try_run", "start", "to_file", "append_to"];
 
@@ -47,10 +48,12 @@ impl Walk<'_> {
     pub(super) fn links(&mut self, root: &Expr, links: &[(bool, &Expr)]) {
         let mut command = self.is_command(root);
         for (place, (index, link)) in links.iter().enumerate() {
+            let shape = self.shape_after(root, &links[..place]);
             match link {
                 Expr::MethodCall(call, at) if !index => {
-                    let receiver = if place == 0 { self.known(root) } else { self.after(&links[..place]) };
-                    self.method(call, *at, receiver);
+                    let receiver = self.known_after(root, &links[..place]);
+                    let value = Some(root).filter(|_| place == 0);
+                    self.method(call, *at, receiver, shape.as_ref(), value);
                     if place + 1 < links.len() {
                         self.gives_nothing(call, *at);
                     }
@@ -61,11 +64,17 @@ impl Walk<'_> {
                     command &= SHAPING.contains(&call.name.as_str()) && call.name != "reads";
                 }
                 Expr::Property(property, at) if !index => {
-                    let receiver = if place == 0 { self.known(root) } else { self.after(&links[..place]) };
-                    self.uncalled(&property.2, *at, receiver);
+                    let receiver = self.known_after(root, &links[..place]);
+                    match shape {
+                        Some(Shape::Map(_) | Shape::List(_)) => self.lacks(shape.as_ref(), &property.2, *at),
+                        _ => self.uncalled(&property.2, *at, receiver),
+                    }
                     command = false;
                 }
                 link => {
+                    if let Expr::StringConstant(name, at) = link {
+                        self.lacks(shape.as_ref(), name, *at);
+                    }
                     self.expr(link);
                     command = false;
                 }

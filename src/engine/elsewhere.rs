@@ -16,6 +16,7 @@ const LINES: &[(&str, &str)] = &[
     ("defer", "defer(|| ...);"),
     ("each", "for x in list { ... }"),
     ("echo", "print(\"...\");"),
+    ("ENV environ", "env(\"NAME\")"),
     ("elif", "else if x { ... }"),
     ("exec", "cmd(`...`).run();"),
     ("exit", "exit(1);"),
@@ -47,7 +48,7 @@ const LINES: &[(&str, &str)] = &[
     ("shift", "args.skip(1)"),
     ("size", "x.len()`, of lines `x.count()"),
     ("sleep", "sleep(\"1s\");"),
-    ("slice", "x.extract(from, count)"),
+    ("slice", "x.sub_string(from, count)`, of a list `x.extract(from, count)"),
     ("source", "import \"lib\" as lib;"),
     ("stat", "file::size(path)`, `file::modified(path)`, `file::mode(path)`, `file::owner(path)"),
     ("strip", "x.trim()"),
@@ -69,9 +70,78 @@ const LINES: &[(&str, &str)] = &[
     ("words", "x.split()"),
 ];
 
+/// Lines that take the place of a call, for words that are good names of variables and for names with a dot.
+/// Capitals and `_` do not count; a word that begins with a dot is a method.
+const CALLS: &[(&str, &str)] = &[
+    (".add .append .enqueue .pushback", "x.push(value)"),
+    (".any", "x.some(|y| ...)"),
+    (".collect .tolist", "x.to_array()"),
+    (".count .length .size", "x.len()`, of lines `x.count()"),
+    (".del .delete .discard", "map.remove(\"name\")"),
+    (".each .foreach .apply", "for y in x { ... }"),
+    (".json .tojson .parse", "parse_json(text)`, of a page `parse_json(page.body)"),
+    ("require include load dofile", "import \"lib\" as lib;"),
+    ("map filter reduce sorted reversed", "x.map(|y| ...)"),
+    ("open fopen", "file::read(path)`, `file::write(path, text)"),
+    ("sum max min", "list.sum()`, `list.max()`, `list.min()"),
+    (".every", "x.all(|y| ...)"),
+    (".exec .execute .call .start .spawn .wait", "x.run();"),
+    (".get .fetch .at", "x[0]`, of a map `x[\"name\"]"),
+    (".select .where", "x.filter(|y| ...)"),
+    (".stdout .out .result .text .output .capture", "x.read()"),
+    (".success .succeeded .failed .check", "x.ok()"),
+    (".status .exitcode .returncode", "x.code()"),
+    (".addseconds .adddays .add .after", "x.plus(\"1 day\")"),
+    (".subtract .minus .before", "x.ago(\"1 day\")"),
+    (".timestamp .unix .gettime", "x.epoch"),
+    ("alert console.log console.error console.info puts say stdout", "print(\"...\");"),
+    ("bool boolean", "x == \"yes\""),
+    ("chdir os.chdir", "cmd(`...`).dir(path)"),
+    ("date.today datetime.now datetime.today strftime today", "now().format(\"%F\")"),
+    ("dict map object", "#{ name: value }"),
+    ("enumerate", "for (x, i) in list { ... }"),
+    ("eprint eprintln", "warn(\"...\");"),
+    ("endswith hassuffix", "x.ends_with(\"text\")"),
+    ("explode", "x.split(\",\")"),
+    ("float double parsefloat tof", "\"1.5\".to_float()"),
+    ("getattr getitem", "map[\"name\"]"),
+    ("group groups", "x.find(\"a(.*)b\")"),
+    ("haskey containskey hasownproperty", "\"name\" in map"),
+    ("implode", "x.join(\",\")"),
+    ("includes has hasitem", "x.contains(y)"),
+    ("int integer parseint atoi toi toint number tonumber", "\"5\".to_int()"),
+    ("isblank isnull isnil", "x.is_empty()"),
+    ("isinstance typeof", "type_of(x)"),
+    ("items entries", "for key in map.keys() { ... }"),
+    ("json.dumps json.stringify json.encode tojson dumps stringify", "x.to_json()"),
+    ("json.loads json.parse json.load json.decode fromjson jq", "parse_json(text)"),
+    ("list array tuple vec", "[a, b]"),
+    ("os.environ os.environ.get os.getenv process.env", "env(\"NAME\")"),
+    ("os.gethostname socket.gethostname os.hostname", "$(`hostname`)"),
+    ("os.path.exists path.exists fs.existssync", "file::exists(path)"),
+    ("popen shell run runcommand os.system os.popen subprocess.run subprocess.call subprocess.checkoutput subprocess.popen", "cmd(`...`).run();"),
+    ("process.exit sys.exit os.exit quit", "exit(1);"),
+    ("cwd getcwd os.getcwd process.cwd", "$(`pwd`)"),
+    ("re.match re.search regex.match", "x.matches(\"pattern\")"),
+    ("re.sub regsub gsub replaceall", "x.sub(\"pattern\", \"text\")"),
+    ("sprintf string.format", "[a, b].format(\"%s %5d\")"),
+    ("splitlines eachline readlines", "x.lines()"),
+    ("startswith hasprefix beginswith", "x.starts_with(\"text\")"),
+    ("str string tostring tos", "`${x}`"),
+    ("strlen", "x.len()"),
+    ("strtolower tolower tolowercase downcase lowercase lower lcase", "x.to_lower()"),
+    ("strtoupper toupper touppercase upcase uppercase upper ucase capitalize", "x.to_upper()"),
+    ("sys.argv process.argv", "args[0]"),
+    ("time.sleep settimeout usleep delay pause sleepms", "sleep(\"1s\");"),
+    ("trimstart trimend trimleft trimright lstrip rstrip chomp chop", "x.trim()"),
+    ("distinct", "x.unique()"),
+    ("zfill rjust ljust center padstart padend", "x.format(\"%5s\")"),
+];
+
 /// Functions by the names that they have elsewhere.
 const NAMES: &[(&str, &str)] = &[
     ("move mv ren", "file::rename"),
+    ("list dir entries", "file::glob file::find"),
     ("delete del unlink rm rmdir", "file::remove file::remove_all"),
     ("rm -rf|rm -r|rm -fr|rmtree|removedirs|remove_dir|remove_dir_all|delete_all", "file::remove_all"),
     ("chmod permissions umask set_mode", "file::mode"),
@@ -80,17 +150,22 @@ const NAMES: &[(&str, &str)] = &[
     ("mtime ctime age last_modified", "file::modified"),
     ("stat", "file::size file::modified file::mode file::owner"),
     ("is_directory isdir dir_exists", "file::is_dir"),
-    ("isfile file_exists", "file::is_file file::exists"),
+    ("isfile regular", "file::is_file"),
+    ("exist file_exists is_there", "file::exists file::is_file"),
     ("mkdir -p|makedirs|mkdir_p|create_dir", "file::mkdir"),
     ("realpath absolute canonicalize", "file::real_path"),
     ("cp copyfile copy_file", "file::copy"),
-    ("read_file slurp open cat", "file::read file::lines"),
-    ("write_file tee echo_to_file", "file::write file::append"),
-    ("append_file", "file::append"),
+    ("read_file read_text slurp open cat get load contents content", "file::read file::lines"),
+    ("read_lines readlines", "file::lines"),
+    ("write_file write_text tee echo_to_file save put create touch", "file::write file::append"),
+    ("append_file add append_text", "file::append"),
     ("tmpdir tempfile mktemp tmp temp", "file::temp_dir"),
     ("listdir ls readdir list_dir", "glob file::glob file::find"),
     ("walk rglob os.walk", "file::find"),
     ("checksum sha256sum hash digest", "file::sha256"),
+    ("filename name base", "file::basename"),
+    ("parent folder directory", "file::dirname"),
+    ("length du bytes", "file::size"),
     ("urlencode quote encodeuricomponent encode_uri uri_escape percent_encode", "url_encode"),
     ("urldecode unquote decodeuricomponent", "url_decode"),
     ("base64 b64encode btoa", "base64_encode base64_decode"),
@@ -102,6 +177,11 @@ const NAMES: &[(&str, &str)] = &[
     ("whereis type command_v command_exists has_command", "which"),
     ("prompt confirm input readline read", "ask"),
     ("total reduce_sum", "array.sum"),
+    ("sort_by_key order", "array.sorted"),
+    ("reverse_list", "array.reversed"),
+    ("take limit", "array.head"),
+    ("collect list", "lines.to_array"),
+    ("drop", "array.skip"),
     ("maximum largest", "array.max"),
     ("minimum smallest", "array.min"),
     ("strftime format_time format_date", "time.format"),
@@ -109,16 +189,114 @@ const NAMES: &[(&str, &str)] = &[
     ("timestamp unix_time unixtime", "now"),
     ("getenv environ", "env"),
     ("argv getopt getopts optparse argparse", "flag opt"),
-    ("fetch wget curl request", "http::get http::post http::post_form"),
+    ("fetch wget curl request download head", "http::get http::post http::post_form"),
     ("form urlencoded multipart", "http::post_form"),
     ("upload put patch", "http::post"),
     ("docker_exec", "docker::exec"),
     ("log_lines container_logs", "docker::logs"),
-    ("ps containers container", "docker::ps docker::ps_all"),
+    ("ps containers container list all running", "docker::ps docker::ps_all"),
+    ("listall stopped", "docker::ps_all"),
     ("volume", "docker::volumes"),
-    ("error fail abort throw", "die"),
+    ("image image_list list_images", "docker::images"),
+    ("remove delete del destroy", "docker::rm"),
+    ("remove_image delete_image", "docker::rmi"),
+    ("kill down halt", "docker::stop"),
+    ("up run", "docker::start"),
+    ("reboot", "docker::restart"),
+    ("resume unfreeze", "docker::unpause"),
+    ("freeze suspend", "docker::pause"),
+    ("save snapshot backup", "docker::commit"),
+    ("get find show status describe", "docker::inspect docker::ps"),
+    ("top usage", "docker::stats"),
+    ("log", "docker::logs"),
+    ("execute", "docker::exec"),
+    ("version", "docker::info"),
+    ("size du", "docker::sizes"),
+    ("check validate valid configtest", "nginx::test"),
+    ("restart refresh start", "nginx::reload"),
+    ("is_running active is_active up", "nginx::running"),
+    ("list hosts vhosts upstreams", "nginx::sites nginx::servers"),
+    ("sync write save set add", "hosts::update"),
+    ("get list entries lines", "hosts::read"),
+    ("load read", "state::get"),
+    ("save write put store", "state::set"),
+    ("incr increment", "state::update"),
+    ("percent get free used disk df path", "df::usage"),
+    ("list mounts", "df::all"),
+    ("send", "http::post message::mail"),
+    ("error fail abort throw raise panic", "die"),
     ("atexit cleanup finally", "defer"),
     ("mutex flock", "lock"),
+];
+
+/// Namespaces by the names that they have elsewhere.
+const SPACES: &[(&str, &str)] = &[
+    ("fs os io path files shutil pathlib dir", "file"),
+    ("containers container podman image images", "docker"),
+    ("requests web url net fetch curl axios", "http"),
+    ("disk disks fs_usage usage", "df"),
+    ("host dns etc_hosts", "hosts"),
+    ("mail notify", "message"),
+    ("kv store storage cache", "state"),
+    ("web_server proxy", "nginx"),
+];
+
+/// The fields and options that do the work of a name from elsewhere.
+const FIELDS: &[(&str, &str)] = &[
+    ("ip ip_address ipaddr ipv4 addr host", "address"),
+    ("ipv6 ip6", "address6"),
+    ("msg text reason error description", "message"),
+    ("stderr error_output", "err"),
+    ("stdout output text", "out"),
+    ("hint suggestion", "help"),
+    ("status exit_status exit_code returncode retcode rc exit", "code"),
+    ("success succeeded", "ok"),
+    ("status_code statuscode http_code http_status code", "status"),
+    ("text content html data", "body"),
+    ("time elapsed duration latency", "seconds"),
+    ("percentage usage use pct used_percent", "percent"),
+    ("total capacity bytes", "size"),
+    ("available avail free_space", "free"),
+    ("mountpoint mount_point path", "mount"),
+    ("fstype filesystem", "type"),
+    ("device", "source"),
+    ("inodes", "inodes_percent"),
+    ("container_id uuid hash", "id"),
+    ("names container_name title", "name"),
+    ("running up is_running", "state"),
+    ("label", "labels"),
+    ("started_at start_time", "started"),
+    ("created_at creation date", "created"),
+    ("exitcode returncode", "exit_code"),
+    ("volumes binds", "mounts"),
+    ("net ports", "networks"),
+    ("healthy health_status", "health"),
+    ("image_name", "image"),
+    ("cpu_percent", "cpu"),
+    ("mem ram memory_usage", "memory"),
+    ("pids", "processes"),
+    ("destination dst path", "target"),
+    ("hostname domain", "names"),
+    ("permissions perm chmod umask", "mode"),
+    ("header", "headers"),
+    ("auth user userpwd credentials", "basic"),
+    ("token authorization", "bearer"),
+    ("data json payload", "body"),
+    ("follow follow_redirects max_redirects location redirect", "redirects"),
+    ("time_limit max_time max_timeout deadline", "timeout"),
+    ("max_size size", "limit"),
+    ("cwd workdir directory", "dir"),
+    ("environment vars", "env"),
+    ("username uid", "user"),
+    ("freeze paused", "pause"),
+    ("lines last count", "tail"),
+    ("from after", "since"),
+    ("to before", "until"),
+    ("hour hh hours", "hour"),
+    ("minutes min", "minute"),
+    ("seconds sec", "second"),
+    ("day_of_week dow wday", "weekday"),
+    ("timestamp unix unixtime", "epoch"),
 ];
 
 /// Answers where no function is the answer.
@@ -210,13 +388,18 @@ Commands in backticks and regular expressions are exact: a backslash there is a 
     ),
 ];
 
-fn has(words: &str, word: &str) -> bool {
+pub(super) fn has(words: &str, word: &str) -> bool {
     if words.contains('|') {
         // `\|` is the pipe itself.
         let words = words.replace("\\|", "\u{1}");
         return words.split('|').any(|known| known.replace('\u{1}', "|") == word);
     }
-    words.split(' ').any(|known| known.eq_ignore_ascii_case(word))
+    words.split(' ').any(|known| plain(known) == plain(word))
+}
+
+/// A name without capitals and `_`: `toUpperCase`, `to_upper_case`.
+fn plain(word: &str) -> String {
+    word.replace('_', "").to_lowercase()
 }
 
 /// The hint for a word that is right elsewhere.
@@ -224,14 +407,31 @@ pub fn instead(word: &str) -> Option<String> {
     match word {
         "set" => Some("an error ends a script without it; `moyai run -x` shows each command".to_owned()),
         _ => {
-            let (_, ours) = LINES.iter().find(|(theirs, _)| *theirs == word)?;
-            Some(if ours.contains('`') && !ours.contains("`,") {
-                format!("write {ours}")
-            } else {
-                format!("write `{ours}`")
-            })
+            let (_, ours) = LINES.iter().find(|(theirs, _)| theirs.split(' ').any(|known| known == word))?;
+            Some(written(ours))
         }
     }
+}
+
+/// The line that takes the place of a call, by the function's name: `int`, `console.log`, `toUpperCase`.
+pub fn called(word: &str) -> Option<String> {
+    let (_, ours) = CALLS.iter().find(|(words, _)| has(words, word))?;
+    Some(written(ours))
+}
+
+/// A line in a sentence: one that has backticks itself needs none around it.
+fn written(ours: &str) -> String {
+    if ours.contains('`') && !ours.contains("`,") { format!("write {ours}") } else { format!("write `{ours}`") }
+}
+
+/// The namespace that a name from elsewhere stands for.
+pub fn space(word: &str) -> Option<&'static str> {
+    SPACES.iter().find(|(words, _)| has(words, word)).map(|(_, space)| *space)
+}
+
+/// The fields and options that a name from elsewhere may mean.
+pub fn fields(word: &str) -> impl Iterator<Item = &'static str> {
+    FIELDS.iter().filter(move |(words, _)| has(words, word)).map(|(_, field)| *field)
 }
 
 /// The functions that do what a word of another language does.

@@ -1,8 +1,9 @@
 //! What the check knows of a value before the script runs.
 
 use super::literal::Kind;
+use super::shapes::Shape;
 use super::walk::{Walk, chain};
-use rhai::{AST, ASTFlags, ASTNode, Expr, FnCallExpr, Module, Stmt};
+use rhai::{AST, ASTFlags, ASTNode, Expr, FnCallExpr, FnPtr, Module, Stmt};
 use std::collections::BTreeSet;
 
 /// The kind of a value.
@@ -30,6 +31,8 @@ pub(super) struct Holds {
     pub(super) known: Known,
     /// Its text, where the script has it as a constant and never changes it.
     pub(super) text: Option<String>,
+    /// Its form, where it is certain.
+    pub(super) shape: Option<Shape>,
 }
 
 /// What the functions and methods of these names return. A test compares this with the functions themselves.
@@ -54,6 +57,11 @@ impl Known {
 
     pub(super) fn is_number(self) -> bool {
         matches!(self, Self::Whole | Self::Fraction)
+    }
+
+    /// What is known otherwise.
+    fn or(self, shape: impl FnOnce() -> Option<Shape>) -> Self {
+        if self == Self::Nothing { shape().map_or(self, |shape| shape.known()) } else { self }
     }
 
     /// As a sentence names it.
@@ -85,7 +93,8 @@ pub(super) fn inner(expr: &Expr) -> &Expr {
 }
 
 fn returned(name: &str) -> Known {
-    let has = |(_, names): &&(Known, &str)| names.split_whitespace().any(|known| known == name);
+    // Most names are in none of the rows: that is seen without splitting them.
+    let has = |(_, names): &&(Known, &str)| names.contains(name) && names.split_whitespace().any(|known| known == name);
     RETURNS.iter().find(has).map_or(Known::Nothing, |(known, _)| *known)
 }
 
@@ -113,6 +122,11 @@ impl Walk<'_> {
             Expr::FloatConstant(..) => Known::Fraction,
             Expr::BoolConstant(..) | Expr::And(..) | Expr::Or(..) => Known::Truth,
             Expr::Array(..) => Known::List,
+            // `args.get(0) ?? ""`: the words that a script was called with are text.
+            Expr::Coalesce(list, _) => match &list[..] {
+                [first, last] if self.is_word(first) && self.known(last).is_text() => Known::Text,
+                _ => Known::Nothing,
+            },
             Expr::Map(..) => Known::Map,
             Expr::Custom(custom, _) if Kind::of(&custom.tokens[0]) == Some(Kind::Read) => Known::Output,
             Expr::Variable(name, ..) if name.2.is_empty() && name.1 == "args" && self.holds("args").is_none() => {
@@ -122,17 +136,10 @@ impl Walk<'_> {
                 self.holds(&name.1).map_or(Known::Nothing, |holds| holds.known)
             }
             Expr::FnCall(call, _) if call.is_operator_call() => self.sum(call),
-            Expr::FnCall(call, _) => self.result(call),
-            // The words that a script was called with.
-            Expr::Index(parts, ..) => match &parts.lhs {
-                // The rest of a chain is in `rhs`: `args[0].to_int()` is not text.
-                _ if matches!(parts.rhs, Expr::Dot(..) | Expr::Index(..)) => self.end(inner(expr)),
-                Expr::Variable(name, ..) if name.1 == "args" && name.2.is_empty() && self.holds("args").is_none() => {
-                    Known::Text
-                }
-                _ => self.end(inner(expr)),
-            },
-            Expr::Dot(..) => self.end(inner(expr)),
+            Expr::FnCall(call, _) => self.result(call).or(|| self.shape(expr)),
+            expr @ (Expr::Dot(..) | Expr::Index(..)) => {
+                chain(expr).map_or(Known::Nothing, |(root, links)| self.known_after(root, &links))
+            }
             _ => Known::Nothing,
         }
     }
@@ -140,6 +147,35 @@ impl Walk<'_> {
     /// The variable of a name.
     pub(super) fn holds(&self, name: &str) -> Option<&Holds> {
         self.sight.variables.iter().rev().find(|(known, _)| known == name).map(|(_, holds)| holds)
+    }
+
+    /// What a variable of this name holds that gets a value of this form.
+    pub(super) fn holding(&self, name: &str, shape: Option<Shape>) -> Holds {
+        let shape = self.lasting(name, shape);
+        Holds { known: shape.as_ref().map_or(Known::Nothing, Shape::known), shape, ..Holds::default() }
+    }
+
+    /// What a closure knows of a variable that it takes along.
+    pub(super) fn outside(&self, name: &str) -> Option<Holds> {
+        let (_, holds) = self.sight.outside.iter().rev().find(|(known, _)| known == name)?;
+        Some(holds.clone())
+    }
+
+    /// A closure that takes variables along: they are its first parameters.
+    pub(super) fn curried(&mut self, call: &FnCallExpr) -> bool {
+        let Some((Expr::DynamicConstant(function, _), taken)) = call.args.split_first() else { return false };
+        let Some(name) = function.read_lock::<FnPtr>().map(|function| function.fn_name().to_owned()) else {
+            return false;
+        };
+        let names: Vec<String> = taken
+            .iter()
+            .filter_map(|expr| if let Expr::Variable(name, ..) = expr { Some(name.1.to_string()) } else { None })
+            .collect();
+        let handed = self.handed.take();
+        taken.iter().for_each(|expr| self.expr(expr));
+        self.handed = handed;
+        self.closure(&name, &names);
+        true
     }
 
     /// The text of a constant, or of a variable that holds one.
@@ -192,30 +228,59 @@ impl Walk<'_> {
         }
     }
 
-    /// What the last link of a chain gives.
-    fn end(&self, expr: &Expr) -> Known {
-        let Some((root, links)) = chain(expr) else { return Known::Nothing };
-        match links.as_slice() {
+    /// What is known of the value that these links give.
+    pub(super) fn known_after(&self, root: &Expr, links: &[(bool, &Expr)]) -> Known {
+        if links.is_empty() {
+            return self.known(root);
+        }
+        self.end(root, links).or(|| self.shape_after(root, links))
+    }
+
+    /// What the last of these links gives.
+    fn end(&self, root: &Expr, links: &[(bool, &Expr)]) -> Known {
+        match links {
+            // The words that a script was called with; `args[1..]` is a list.
+            [(true, Expr::IntegerConstant(..) | Expr::Variable(..))] if self.is_args(root) => Known::Text,
             [.., (false, Expr::MethodCall(call, _))] => {
-                let command = self.is_command(root);
+                let command = links.len() == 1 && self.is_command(root)
+                    || links.len() > 1 && self.is_command(root) && self.shapes_command(&links[..links.len() - 1]);
+                let receiver = || self.known_after(root, &links[..links.len() - 1]);
                 match call.name.as_str() {
+                    name if self.functions.contains_key(name) || self.fields.contains(name) => Known::Nothing,
+                    _ if self.is_command(root) && self.shapes_command(links) => Known::Command,
+                    // Of a map it gives a map.
+                    "filter" if receiver() == Known::Map => Known::Map,
                     "read" if command => Known::Output,
                     "code" if command => Known::Whole,
                     "run" | "try_run" | "output" if command => Known::Map,
                     "lines" => Known::Lines,
                     // Of lines it gives lines; of one text, a text.
-                    "field" | "cut" | "sub" | "trimmed" if links.len() == 1 && self.known(root).is_text() => {
-                        self.known(root)
-                    }
-                    _ => self.result(call),
+                    "field" | "cut" | "sub" | "trimmed" if receiver().is_text() => receiver(),
+                    name => returned(name),
                 }
             }
-            [(false, Expr::Property(property, _))] if self.known(root) == Known::Time => match property.2.as_str() {
-                "weekday" | "month_name" => Known::Text,
-                _ => Known::Whole,
-            },
+            [.., (false, Expr::Property(property, _))]
+                if self.known_after(root, &links[..links.len() - 1]) == Known::Time =>
+            {
+                match property.2.as_str() {
+                    "weekday" | "month_name" => Known::Text,
+                    _ => Known::Whole,
+                }
+            }
             _ => Known::Nothing,
         }
+    }
+
+    /// One of the words that a script was called with, or `()`.
+    fn is_word(&self, expr: &Expr) -> bool {
+        chain(expr).is_some_and(|(root, links)| {
+            let get = |link: &Expr| matches!(link, Expr::MethodCall(call, _) if call.name == "get" && call.args.len() == 1);
+            self.is_args(root) && matches!(links.as_slice(), [(false, link)] if get(link))
+        })
+    }
+
+    fn is_args(&self, expr: &Expr) -> bool {
+        matches!(expr, Expr::Variable(name, ..) if name.1 == "args" && name.2.is_empty() && self.holds("args").is_none())
     }
 
     /// What a function of this file returns on some way that is surely neither true nor false.

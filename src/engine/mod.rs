@@ -1,5 +1,6 @@
 //! Rhai: finds, checks and runs scripts.
 
+mod arguments;
 mod builtins;
 mod calls;
 pub mod check;
@@ -7,6 +8,7 @@ mod commands;
 mod compare;
 pub mod elsewhere;
 mod empty;
+mod hooks;
 mod known;
 pub mod literal;
 pub mod load;
@@ -15,6 +17,7 @@ mod paths;
 pub mod program;
 pub mod report;
 pub mod rules;
+pub mod shapes;
 pub mod shell;
 mod slips;
 mod traps;

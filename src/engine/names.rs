@@ -1,7 +1,10 @@
 //! What exists by name: the functions of moyai and of the interpreter.
 
-use rhai::{Engine, Identifier};
+use rhai::{Engine, FnArgsVec, Identifier};
+use std::any::TypeId;
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::rc::Rc;
 
 /// The parameters, as `name: type`, of every function of a name.
 pub fn parameters(engine: &Engine, name: &str) -> Vec<Vec<String>> {
@@ -13,26 +16,64 @@ pub fn parameters(engine: &Engine, name: &str) -> Vec<Vec<String>> {
     engine.collect_fn_metadata(None, of, true)
 }
 
+/// The name in `name: type`.
+fn parameter(info: &str) -> String {
+    info.split(':').next().unwrap_or_default().trim().to_owned()
+}
+
+/// A line of a doc comment without its slashes.
+fn documented(line: &str) -> &str {
+    line.trim_start().trim_start_matches("///").trim()
+}
+
 /// The numbers of arguments of every function, by namespace and name. It is made at each run: the
 /// interpreter's own strings hold most names without a piece of memory for each.
-#[derive(Debug, Default)]
-pub struct Table(BTreeMap<Identifier, HashMap<Identifier, BTreeSet<usize>>>);
+pub struct Table<'e> {
+    engine: &'e Engine,
+    names: BTreeMap<Identifier, HashMap<Identifier, Entry>>,
+    known: RefCell<HashMap<(String, String), Rc<[Form]>>>,
+}
 
-impl Table {
+/// What is known of a name without a look at its documentation.
+#[derive(Debug, Default)]
+struct Entry {
+    counts: BTreeSet<usize>,
+    /// The types of the parameters of each form.
+    types: Vec<FnArgsVec<TypeId>>,
+    /// Whether a form returns a map, a list, or any value.
+    many: bool,
+}
+
+/// One form of a function: its parameters and its documentation.
+#[derive(Debug, Clone)]
+pub struct Form {
+    /// The parameters' names; of a method the receiver is the first.
+    pub names: Vec<String>,
+    /// Their types.
+    pub types: Vec<TypeId>,
+    /// The doc comment's text, on one line.
+    pub docs: String,
+}
+
+impl<'e> Table<'e> {
     /// Asks the engine: as one look at its tables, this costs less than keeping a list of its own
     /// that could be wrong.
-    pub fn of(engine: &Engine) -> Self {
+    pub fn of(engine: &'e Engine) -> Self {
         let entry = |info: rhai::FuncInfo<'_>| {
             // A method of a namespace's type can be called without the namespace.
             let everywhere = info.metadata.namespace == rhai::FnNamespace::Global;
-            Some((Identifier::from(&*info.namespace), info.metadata.name.clone(), info.metadata.num_params, everywhere))
+            let known = info.metadata;
+            let many = ["Map", "Array", "Dynamic"].iter().any(|kind| known.return_type.contains(kind));
+            Some((info.namespace.clone(), known.name.clone(), known.param_types.clone(), many, everywhere))
         };
-        let mut table = Self::default();
-        for (namespace, name, count, everywhere) in engine.collect_fn_metadata(None, entry, true) {
-            if everywhere && !namespace.is_empty() {
-                table.add("", name.clone(), [count]);
+        let mut table = Self { engine, names: BTreeMap::new(), known: RefCell::default() };
+        for (namespace, name, types, many, everywhere) in engine.collect_fn_metadata(None, entry, true) {
+            let spaces = [Some(&*namespace), (everywhere && !namespace.is_empty()).then_some("")];
+            for space in spaces.into_iter().flatten() {
+                let entry = table.add(space, name.clone(), [types.len()]);
+                entry.types.push(types.clone());
+                entry.many |= many;
             }
-            table.add(&namespace, name, [count]);
         }
         // The interpreter's own words, which are in none of its modules.
         let words =
@@ -46,33 +87,105 @@ impl Table {
         table
     }
 
-    fn add(&mut self, namespace: &str, name: Identifier, counts: impl IntoIterator<Item = usize>) {
-        let names = match self.0.get_mut(namespace) {
-            Some(names) => names,
-            None => self.0.entry(namespace.into()).or_default(),
-        };
-        names.entry(name).or_default().extend(counts);
+    fn add(
+        &mut self,
+        namespace: &str,
+        name: Identifier,
+        counts: impl IntoIterator<Item = usize>,
+    ) -> &mut Entry {
+        // The name of a namespace fits in the identifier itself: no piece of memory for each function.
+        let names = self.names.entry(namespace.into()).or_default();
+        let entry = names.entry(name).or_default();
+        entry.counts.extend(counts);
+        entry
     }
 
     /// The numbers of arguments that a function takes.
     pub fn counts(&self, namespace: &str, name: &str) -> Option<&BTreeSet<usize>> {
-        self.0.get(namespace)?.get(name)
+        self.names.get(namespace)?.get(name).map(|entry| &entry.counts)
+    }
+
+    /// Whether a function may return a map or a list.
+    pub fn gives_many(&self, namespace: &str, name: &str) -> bool {
+        self.names.get(namespace).and_then(|names| names.get(name)).is_some_and(|entry| entry.many)
+    }
+
+    /// The types of the parameters of each form of a function that takes so many.
+    pub fn types(&self, namespace: &str, name: &str, count: usize) -> Vec<&[TypeId]> {
+        let entry = self.names.get(namespace).and_then(|names| names.get(name));
+        let types = entry.into_iter().flat_map(|entry| &entry.types).map(|types| &**types);
+        types.filter(|types| types.len() == count).collect()
+    }
+
+    /// The engine that the names are from.
+    pub fn engine(&self) -> &'e Engine {
+        self.engine
+    }
+
+    /// Every form of a function, those with fewer parameters first. Few functions are asked for, so that it is
+    /// read only then.
+    pub fn forms(&self, namespace: &str, name: &str) -> Rc<[Form]> {
+        let key = (namespace.to_owned(), name.to_owned());
+        if let Some(known) = self.known.borrow().get(&key) {
+            return known.clone();
+        }
+        let entry = |info: rhai::FuncInfo<'_>| {
+            let known = info.metadata;
+            let everywhere = namespace.is_empty() && known.namespace == rhai::FnNamespace::Global;
+            (known.name == name && (info.namespace == namespace || everywhere)).then(|| Form {
+                names: known.params_info.iter().take(known.num_params).map(|info| parameter(info)).collect(),
+                types: known.param_types.to_vec(),
+                docs: known.comments.iter().flat_map(|text| text.lines()).map(documented).collect::<Vec<_>>().join(" "),
+            })
+        };
+        let mut forms = self.engine.collect_fn_metadata(None, entry, false);
+        if forms.is_empty() {
+            // Those of the interpreter are looked up one by one, which takes longer.
+            forms = self.engine.collect_fn_metadata(None, entry, true);
+        }
+        forms.sort_by_key(|form| form.types.len());
+        let forms: Rc<[Form]> = forms.into();
+        self.known.borrow_mut().insert(key, forms.clone());
+        forms
+    }
+
+    /// The call of a function as a script writes it, in each of its forms: `file::write(path, text)`.
+    pub fn calls(&self, namespace: &str, name: &str, method: bool) -> Vec<String> {
+        let mut calls: Vec<String> = Vec::new();
+        for form in self.forms(namespace, name).iter().filter(|form| form.names.len() == form.types.len()) {
+            let space = if namespace.is_empty() { String::new() } else { format!("{namespace}::") };
+            let call = match form.names.split_first() {
+                Some((_, rest)) if method => format!(".{name}({})", rest.join(", ")),
+                None if method => continue,
+                _ => format!("{space}{name}({})", form.names.join(", ")),
+            };
+            if !calls.contains(&call) {
+                calls.push(call);
+            }
+        }
+        calls
     }
 
     /// Whether there is such a namespace.
     pub fn has(&self, namespace: &str) -> bool {
-        self.0.contains_key(namespace)
+        self.names.contains_key(namespace)
     }
 
     /// The names in a namespace that can be written in a script.
     pub fn names<'a>(&'a self, namespace: &str) -> impl Iterator<Item = &'a str> + use<'a> {
-        let names = self.0.get(namespace).into_iter().flat_map(HashMap::keys).map(Identifier::as_str);
+        let names = self.names.get(namespace).into_iter().flat_map(HashMap::keys).map(Identifier::as_str);
         names.filter(|name| !name.contains('$') && name.starts_with(|char: char| char.is_alphabetic()))
+    }
+
+    /// The fields of values of moyai's and the interpreter's kinds, as `get$name`.
+    pub fn getters(&self) -> impl Iterator<Item = &str> {
+        let names = self.names.get("").into_iter().flat_map(HashMap::keys).map(Identifier::as_str);
+        names.filter(|name| name.starts_with("get$"))
     }
 
     /// The namespaces.
     pub fn namespaces(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(Identifier::as_str).filter(|name| !name.is_empty())
+        self.names.keys().map(Identifier::as_str).filter(|name| !name.is_empty())
     }
 
     /// The namespace that has a function of that name.

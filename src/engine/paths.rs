@@ -4,6 +4,13 @@ use super::known::inner;
 use super::walk::Walk;
 use rhai::Expr;
 
+/// What is before, in and after the first braces of a text that have a list, as in bash: `x.{jpg,png}`.
+fn braces(text: &str) -> Option<(&str, &str, &str)> {
+    let (before, rest) = text.split_once('{')?;
+    let (list, after) = rest.split_once('}')?;
+    list.contains(',').then_some((before, list, after))
+}
+
 impl Walk<'_> {
     /// A path: nothing expands it.
     pub(super) fn path(&mut self, path: &Expr, function: &str) {
@@ -61,7 +68,10 @@ impl Walk<'_> {
             );
             return self.report(at, message, help);
         }
-        if glob || function == "join" {
+        if glob {
+            return self.pattern(path);
+        }
+        if function == "join" {
             return;
         }
         let pattern = constant.as_deref().map_or_else(|| "...".to_owned(), |text| text.to_owned());
@@ -77,12 +87,7 @@ impl Walk<'_> {
                 name => format!("write `for path in glob(\"{pattern}\") {{ file::{name}(path); }}`"),
             };
             self.report(at, format!("`{char}` means nothing to `{shown}`: it is part of a name"), help);
-        } else if let Some(text) = constant.filter(|text| {
-            text.split_once('{')
-                .is_some_and(|(_, rest)| rest.split_once('}').is_some_and(|(list, _)| list.contains(',')))
-        }) {
-            let (before, rest) = text.split_once('{').unwrap_or_default();
-            let (list, after) = rest.split_once('}').unwrap_or_default();
+        } else if let Some((before, list, after)) = constant.as_deref().and_then(braces) {
             let names: Vec<String> = list.split(',').map(|part| format!("\"{part}\"")).collect();
             let call = format!("`{before}${{x}}{after}`");
             let help = format!(
@@ -92,6 +97,31 @@ impl Walk<'_> {
             );
             self.report(at, format!("`{{{list}}}` means nothing to `{shown}`: it is part of a name"), help);
         }
+    }
+
+    /// A pattern of `glob`: braces mean nothing in it, and its brackets are closed.
+    pub(super) fn pattern(&mut self, pattern: &Expr) {
+        let Some(text) = self.constant_text(pattern).map(str::to_owned) else { return };
+        let at = pattern.start_position();
+        if let Some((before, list, after)) = braces(&text) {
+            let calls: Vec<String> =
+                list.split(',').map(|part| format!("glob(\"{before}{part}{after}\")")).collect();
+            let help = format!("write `{}`", calls.join(" + "));
+            return self.report(at, format!("`{{{list}}}` means nothing to `glob(...)`: it is part of a name"), help);
+        }
+        if let Err(error) = crate::api::file::pattern_of(&text) {
+            self.report(at, error.message, error.help.unwrap_or_default());
+        }
+    }
+
+    /// What `for` goes through is a text that looks like a pattern, or like several words.
+    pub(super) fn pieces(&self, list: &Expr) -> Option<String> {
+        let text = self.constant_text(list)?;
+        if text.contains(['*', '?']) && !text.contains(' ') {
+            return Some(format!("write `for path in glob(\"{text}\") {{ ... }}`"));
+        }
+        let words: Vec<String> = text.split_whitespace().map(|word| format!("\"{word}\"")).collect();
+        (words.len() > 1 && words.len() < 8).then(|| format!("write a list: `[{}]`", words.join(", ")))
     }
 
     /// A value that is glued into a pattern of `glob`: brackets and stars in it would be patterns too.

@@ -1,8 +1,10 @@
 //! Slips that a constant in the script gives away: patterns in paths, wrong formats and times, results that
 //! nobody uses, escapes in backticks.
 
+use super::arguments::takes;
 use super::known::Known;
 use super::literal::Parts;
+use super::shapes::near_name;
 use super::walk::{Walk, chain, start};
 use super::words::{Piece, Word};
 use crate::api::time::{Time, dated};
@@ -146,8 +148,13 @@ impl Walk<'_> {
         match space {
             Some("file") => {
                 let count = if ["rename", "copy", "link"].contains(&name) { 2 } else { 1 };
+                // Of two arguments the first is a directory, which is no pattern.
+                let shown = if name == "glob" && call.args.len() == 2 { "find" } else { name };
                 for arg in call.args.iter().take(count) {
-                    self.path(arg, name);
+                    self.path(arg, shown);
+                }
+                if let ("find" | "glob", Some(pattern)) = (name, call.args.get(1)) {
+                    self.pattern(pattern);
                 }
                 return;
             }
@@ -168,8 +175,11 @@ impl Walk<'_> {
         };
         let wrong: Option<(Position, Error)> = match (name, call.args.len()) {
             ("glob" | "to_file" | "append_to" | "dir", 1 | 2) => {
-                let path = &call.args[0];
-                self.path(path, name);
+                let directory = name == "glob" && call.args.len() == 2;
+                self.path(&call.args[0], if directory { "find" } else { name });
+                if directory {
+                    self.pattern(&call.args[1]);
+                }
                 return;
             }
             ("format", 1) => {
@@ -192,12 +202,23 @@ impl Walk<'_> {
 
     /// `text.trim` without brackets: no value but a map has fields of its own.
     pub(super) fn uncalled(&mut self, name: &str, at: Position, receiver: Known) {
-        let field = self.fields.contains(name) || self.table.counts("", &format!("get${name}")).is_some();
         let plain = receiver.is_text()
             || receiver.is_number()
             || matches!(receiver, Known::List | Known::Lines | Known::Time | Known::Command);
-        if plain && !field && self.table.counts("", name).is_some() {
+        let of_kind = |getter: &str| self.table.types("", getter, 1).iter().any(|types| takes(types[0], receiver));
+        if !plain || self.fields.contains(name) || of_kind(&format!("get${name}")) {
+            return;
+        }
+        let getters = || {
+            let names = self.table.getters().filter(|getter| receiver == Known::Time && of_kind(getter));
+            names.filter_map(|getter| getter.strip_prefix("get$"))
+        };
+        let near = near_name(name, getters).map(|near| format!("did you mean `.{near}`?"));
+        if near.is_none() && of_kind(name) {
             self.report(at, format!("`.{name}` is a function, and is not called here"), format!("write `.{name}()`"));
+        } else {
+            let help = near.unwrap_or_else(|| self.guess(name, true));
+            self.report(at, format!("{} has no field `{name}`", receiver.noun()), help);
         }
     }
 

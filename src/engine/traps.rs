@@ -236,7 +236,8 @@ impl Walk<'_> {
         if self.is_command(list) {
             self.report(start(list), "this is a command that was not run, and no list", "put `.lines()` behind it");
         } else if self.is_text(list) {
-            self.report(start(list), ONE_TEXT, PARTS);
+            let help = self.pieces(list).unwrap_or_else(|| PARTS.to_owned());
+            self.report(start(list), ONE_TEXT, help);
         }
     }
 

@@ -3,8 +3,8 @@
 
 use super::load::Source;
 use super::program::{Program, Resolver, constants};
-use super::{build, check, on_large_stack, report};
-use crate::api::Context;
+use super::{build, check, hooks, load, on_large_stack, report, shapes};
+use crate::api::{Context, http};
 use crate::run::{Error, Options, Report, Result, Run, exit};
 use rhai::{AST, Array, Dynamic, Map};
 use std::sync::Arc;
@@ -29,6 +29,14 @@ pub fn look(run: &Arc<Run>, config: &Source, secrets: bool) -> Result<()> {
         let mut engine = engine;
         let (program, reports) = Program::load(&dry, &engine, &asking, Some(config));
         check::check(&program, &engine, reports)?;
+        let own = program.files.iter().find(|file| file.source.key() == config.key());
+        let below = own.and_then(|file| file.below).map(|below| &program.files[below]);
+        let mut reports = match (own.and_then(|file| file.ast.as_ref()), below) {
+            (Some(own), Some(below)) => below.ast.as_ref().map(|built_in| (own, below, built_in)),
+            _ => None,
+        }
+        .map(|(own, below, built_in)| hooks::faults(&dry, config, own, &below.source, built_in))
+        .unwrap_or_default();
         let program = Arc::new(program);
         engine.set_module_resolver(Resolver(program.clone()));
         let ast = program.files[0].ast.clone().unwrap_or_default();
@@ -43,7 +51,10 @@ pub fn look(run: &Arc<Run>, config: &Source, secrets: bool) -> Result<()> {
         }
         let own = program.files.iter().find(|file| file.source.key() == config.key());
         let ast = own.and_then(|file| file.ast.clone()).unwrap_or_default();
-        let mut reports: Vec<Report> = faults.iter().map(|fault| point(config, &ast, fault)).collect();
+        // One report is enough for a constant.
+        let known: Vec<usize> = reports.iter().map(|report| report.place.line).collect();
+        let faults = faults.iter().map(|fault| point(config, &ast, fault));
+        reports.extend(faults.filter(|report| !known.contains(&report.place.line)));
         reports.sort_by_key(|report| (report.place.line, report.place.column));
         Ok(reports)
     })?;
@@ -63,5 +74,12 @@ fn point(config: &Source, ast: &AST, fault: &Dynamic) -> Report {
         Some((number + 1, before.chars().count() + 1))
     });
     let (line, column) = near.unwrap_or((line, column));
-    Report::new(config, line, column, format!("{name}: {fault}"), None)
+    let below = load::embedded(NAME).unwrap_or_default();
+    // Of an option of a site its name is said.
+    let option = fault.split_once("has no option `").and_then(|(_, rest)| rest.split('`').next());
+    let near = option.and_then(|option| shapes::near_name(option, || http::OPTIONS.iter().copied()));
+    let help = near.map(|near| format!("did you mean `{near}`?")).or_else(|| {
+        hooks::example(&below, &name).map(|line| format!("write it as in `{line}`"))
+    });
+    Report::new(config, line, column, format!("{name}: {fault}"), help)
 }

@@ -6,6 +6,7 @@ use super::known::{Holds, Known, assigned};
 use super::load::Source;
 use super::names::Table;
 use super::program::{CLOSURE, Program};
+use super::shapes::{Facts, Shape};
 use crate::run::{Place, Report};
 use rhai::{AST, ASTFlags, ASTNode, Expr, FnPtr, Ident, Module, Position, ScriptFuncDef, Shared, Stmt, StmtBlock};
 use std::collections::{BTreeMap, BTreeSet};
@@ -59,8 +60,9 @@ pub struct Walk<'a> {
     pub(super) program: &'a Program,
     pub(super) file: usize,
     pub(super) source: &'a Source,
-    pub(super) table: &'a Table,
+    pub(super) table: &'a Table<'a>,
     pub(super) fields: &'a BTreeSet<String>,
+    pub(super) facts: &'a Facts,
     pub(super) functions: BTreeMap<&'a str, Vec<usize>>,
     closures: BTreeMap<&'a str, usize>,
     pub(super) options: &'a mut Options,
@@ -71,6 +73,8 @@ pub struct Walk<'a> {
     /// Whether this is the last statement of a script, without a `;`.
     pub(super) last: bool,
     assigned: BTreeSet<String>,
+    /// What the closure in an argument gets after the variables that it takes along.
+    pub(super) handed: Option<Shape>,
 }
 
 /// The statements of a function. The interpreter shows them only in its own walk.
@@ -85,32 +89,6 @@ pub(super) fn statements(def: &Shared<ScriptFuncDef>) -> Vec<Stmt> {
         true
     });
     found
-}
-
-/// The names of all map fields of a program: any may hold a closure, and so be a method.
-pub fn fields(program: &Program) -> BTreeSet<String> {
-    let mut fields = BTreeSet::new();
-    for ast in program.files.iter().filter_map(|file| file.ast.as_ref()) {
-        ast.walk(&mut |path| {
-            match path.last() {
-                Some(ASTNode::Expr(Expr::Map(map, _))) => {
-                    fields.extend(map.0.iter().map(|(key, _)| key.name.to_string()));
-                }
-                Some(ASTNode::Stmt(Stmt::Assignment(assignment))) => {
-                    if let Some((_, links)) = chain(&assignment.1.lhs) {
-                        fields.extend(links.iter().filter_map(|(_, link)| match link {
-                            Expr::Property(property, _) => Some(property.2.to_string()),
-                            Expr::StringConstant(text, _) => Some(text.to_string()),
-                            _ => None,
-                        }));
-                    }
-                }
-                _ => {}
-            }
-            true
-        });
-    }
-    fields
 }
 
 /// The root of `root.a[b].c()` and what follows: whether it is an index, and the expression.
@@ -146,8 +124,8 @@ impl<'a> Walk<'a> {
     pub fn new(
         program: &'a Program,
         file: usize,
-        table: &'a Table,
-        fields: &'a BTreeSet<String>,
+        table: &'a Table<'a>,
+        facts: &'a Facts,
         options: &'a mut Options,
         reports: &'a mut Vec<Report>,
     ) -> Self {
@@ -168,7 +146,8 @@ impl<'a> Walk<'a> {
             file,
             source,
             table,
-            fields,
+            fields: &facts.fields,
+            facts,
             functions,
             closures,
             options,
@@ -177,6 +156,7 @@ impl<'a> Walk<'a> {
             trying,
             last,
             assigned,
+            handed: None,
         }
     }
 
@@ -209,7 +189,7 @@ impl<'a> Walk<'a> {
                 open: open.contains(function.name),
                 ..Sight::default()
             };
-            self.body(ast, function.name, function.params.len());
+            self.body(ast, function.name, function.params.len(), &[]);
         }
     }
 
@@ -252,13 +232,17 @@ impl<'a> Walk<'a> {
 
     // Statements
 
-    fn body(&mut self, ast: &AST, name: &str, count: usize) {
+    fn body(&mut self, ast: &AST, name: &str, count: usize, taken: &[String]) {
         let Some(def) = ast.shared_lib().get_script_fn(name, count) else { return };
         let (start, end) = (def.body.start_position(), def.body.end_position());
         self.name(name, start);
-        for param in &def.params {
+        let mut handed = self.handed.take().map(|shape| (taken.len(), shape));
+        for (place, param) in def.params.iter().enumerate() {
             self.name(param, start);
-            self.sight.variables.push((param.to_string(), Holds::default()));
+            let shape = handed.take_if(|(at, _)| *at == place).map(|(_, shape)| shape);
+            let outside = taken.get(place).and_then(|name| self.outside(name));
+            let holds = outside.unwrap_or_else(|| self.holding(param, shape));
+            self.sight.variables.push((param.to_string(), holds));
         }
         let statements = statements(def);
         if !name.starts_with(CLOSURE) {
@@ -327,7 +311,8 @@ impl<'a> Walk<'a> {
                 self.through(&flow.expr);
                 self.expr(&flow.expr);
                 let variables = self.sight.variables.len();
-                self.declare(item, Holds::default());
+                let holds = self.holding(&item.name, self.shape(&flow.expr).and_then(|list| list.element()));
+                self.declare(item, holds);
                 if let Some(count) = count {
                     self.declare(count, Holds { known: Known::Whole, ..Holds::default() });
                 }
@@ -339,7 +324,8 @@ impl<'a> Walk<'a> {
                 self.gives(value);
                 self.expr(value);
                 let constant = flags.contains(ASTFlags::CONSTANT);
-                let mut holds = Holds { constant, known: self.known(value), text: None };
+                let shape = self.lasting(&name.name, self.shape(value));
+                let mut holds = Holds { constant, known: self.known(value), shape, ..Holds::default() };
                 if !constant && self.assigned.contains(name.as_str()) {
                     // A command stays one: that it never runs is reported where it is used.
                     holds.known = if holds.known == Known::Command { Known::Command } else { Known::Nothing };
@@ -353,7 +339,9 @@ impl<'a> Walk<'a> {
                 self.expr(&assignment.1.lhs);
                 if let (Expr::Variable(..), Some(report)) = (&assignment.1.lhs, self.reports.get_mut(wrong)) {
                     let name = report.message.split('`').nth(1).unwrap_or_default();
-                    report.help.get_or_insert(format!("a new variable is declared: `let {name} = ...;`"));
+                    if report.help.as_ref().is_none_or(|help| help.starts_with("declare it first")) {
+                        report.help = Some(format!("a new variable is declared: `let {name} = ...;`"));
+                    }
                 }
                 self.gives(&assignment.1.rhs);
                 self.expr(&assignment.1.rhs);
@@ -376,7 +364,8 @@ impl<'a> Walk<'a> {
                 self.trying -= 1;
                 let variables = self.sight.variables.len();
                 if let Expr::Variable(name, _, at) = &flow.expr {
-                    self.declare(&Ident { name: name.1.clone(), pos: *at }, Holds::default());
+                    let holds = self.holding(&name.1, self.caught());
+                    self.declare(&Ident { name: name.1.clone(), pos: *at }, Holds { known: Known::Nothing, ..holds });
                 }
                 self.block(&flow.branch, false);
                 self.sight.variables.truncate(variables);
@@ -459,13 +448,14 @@ impl<'a> Walk<'a> {
                 self.quoted(*at);
             }
             Expr::Stmt(block) => self.block(block, true),
+            Expr::FnCall(call, _) if call.name == "curry" && self.curried(call) => {}
             Expr::FnCall(call, at) => self.call(call, *at),
-            Expr::MethodCall(call, at) => self.method(call, *at, Known::Nothing),
+            Expr::MethodCall(call, at) => self.method(call, *at, Known::Nothing, None, None),
             Expr::Dot(..) | Expr::Index(..) => self.chain(expr),
             Expr::Custom(custom, _) => self.literal(custom),
             Expr::DynamicConstant(value, _) => {
                 if let Some(function) = value.read_lock::<FnPtr>() {
-                    self.closure(function.fn_name());
+                    self.closure(function.fn_name(), &[]);
                 }
             }
             _ => {}
@@ -474,7 +464,7 @@ impl<'a> Walk<'a> {
 
     /// The body of a closure, which sees nothing but its parameters: what it takes from outside
     /// comes as parameters too.
-    fn closure(&mut self, name: &str) {
+    pub(super) fn closure(&mut self, name: &str, taken: &[String]) {
         let program = self.program;
         let (Some(count), Some(ast)) = (self.closures.get(name).copied(), &program.files[self.file].ast) else {
             return;
@@ -482,7 +472,7 @@ impl<'a> Walk<'a> {
         let further = self.sight.outside.clone();
         let around = std::mem::take(&mut self.sight.variables);
         self.sight.outside.extend_from_slice(&around);
-        self.body(ast, name, count);
+        self.body(ast, name, count, taken);
         self.sight.outside = further;
         self.sight.variables = around;
     }
@@ -495,12 +485,17 @@ impl<'a> Walk<'a> {
             && !matches!(self.space(&name.1), Space::Unknown)
         {
             // `docker.ps()`
-            let member = match links[0].1 {
-                Expr::MethodCall(call, _) => format!("{}(...)", call.name),
-                Expr::Property(property, _) => property.2.to_string(),
-                _ => "...".to_owned(),
-            };
-            self.report(*at, format!("`{}` is a namespace", name.1), format!("write `{}::{member}`", name.1));
+            let help = self.spelled(&name.1, links[0].1);
+            self.report(*at, format!("`{}` is a namespace", name.1), help);
+            return;
+        }
+        if let Expr::Variable(name, _, at) = root
+            && name.2.is_empty()
+            && !self.sees(&name.1)
+            && !self.sight.open
+            && let Some(help) = self.foreign(&name.1, &links)
+        {
+            self.report(*at, format!("there is no variable `{}`", name.1), help);
             return;
         }
         self.expr(root);

@@ -31,6 +31,7 @@ mod replay;
 mod rules;
 mod runner;
 mod selftest;
+mod shapes;
 mod slips;
 mod state;
 mod status;

@@ -12,6 +12,11 @@ use rhai::plugin::*;
 use rhai::{Array, Dynamic, Map};
 use serde_json::Value;
 
+/// The options of `docker::exec`.
+pub const EXEC: [&str; 3] = ["dir", "env", "user"];
+/// The options of `docker::logs`.
+pub const LOGS: [&str; 4] = ["since", "tail", "timestamps", "until"];
+
 /// The names of the options in a map that a function does not have.
 fn known(what: &str, options: &Map, names: &[&str]) -> Result<()> {
     match options.keys().find(|name| !names.contains(&name.as_str())) {
@@ -26,7 +31,7 @@ fn known(what: &str, options: &Map, names: &[&str]) -> Result<()> {
 /// A command that docker starts in a container.
 fn exec(name: &str, words: Array, options: &Map) -> Result<Command> {
     const WHAT: &str = "docker::exec";
-    known(WHAT, options, &["dir", "env", "user"])?;
+    known(WHAT, options, &EXEC)?;
     let name = checked("exec", name)?;
     if words.is_empty() {
         return Err(
@@ -60,7 +65,7 @@ fn exec(name: &str, words: Array, options: &Map) -> Result<Command> {
 /// What a container has printed.
 fn logs(run: &std::sync::Arc<Run>, name: &str, options: &Map) -> Result<Lines> {
     const WHAT: &str = "docker::logs";
-    known(WHAT, options, &["since", "tail", "timestamps", "until"])?;
+    known(WHAT, options, &LOGS)?;
     let name = checked("logs", name)?;
     // `docker logs` prints its own errors among the container's lines: whether it is there is asked first.
     ask(run, ["container", "inspect", "--format", "{{.Id}}", name], false).map_err(|error| near(run, name, error))?;
@@ -241,8 +246,8 @@ pub mod look {
 
     /// What the running containers use at this moment: `docker stats --no-stream`. It takes about two seconds.
     ///
-    /// Returns an array of `#{id, name, cpu, memory, memory_limit, memory_percent, received, sent, read, written,
-    /// processes}`. `cpu` is in percent of one processor, sizes are in bytes, rounded as docker prints them.
+    /// Returns an array of `#{id: text, name: text, cpu: number, memory: number, memory_limit: number, memory_percent:
+    /// number, received: number, sent: number, read: number, written: number, processes: number}`. `cpu` is in percent of one processor, sizes are in bytes, rounded as docker prints them.
     ///
     /// Errors: when the Docker daemon cannot be reached.
     ///
@@ -274,7 +279,7 @@ pub mod look {
 
     /// The volumes: `docker volume ls`.
     ///
-    /// Returns an array of `#{name, driver, path, labels, created, used}`: `path` is the directory on the host,
+    /// Returns an array of `#{name: text, driver: text, path: text, labels: map, created, used: bool}`: `path` is the directory on the host,
     /// `created` in seconds since 1970 or `()`, `used` says whether a container has it, also one that is stopped.
     ///
     /// Errors: when the Docker daemon cannot be reached.

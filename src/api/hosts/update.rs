@@ -24,6 +24,17 @@ pub struct Wishes {
     pub adopt: bool,
 }
 
+/// The options of `hosts::update`.
+pub const OPTIONS: [&str; 2] = ["sites", "adopt"];
+
+/// Refuses options that `hosts::update` does not have, or that are of the wrong kind.
+///
+/// # Errors
+/// With the option, and what it has to be.
+pub fn refuse(_: &str, options: &Map) -> Result<()> {
+    Wishes::read(options).map(drop)
+}
+
 impl Wishes {
     pub(super) fn read(options: &Map) -> Result<Self> {
         let mut wishes = Self::default();
@@ -46,7 +57,7 @@ impl Wishes {
                 "adopt" => wishes.adopt = value.as_bool().map_err(|_| wrong("true or false"))?,
                 _ => {
                     let error = Error::new(format!("update the hosts file: there is no option `{name}`"));
-                    return Err(error.help("there are `sites` and `adopt`"));
+                    return Err(error.help(format!("there are {}", OPTIONS.join(", "))));
                 }
             }
         }

@@ -1,0 +1,34 @@
+//! The options of functions, as maps: their names, and what a value of them may be, for the check of a script.
+
+use super::{docker, file, hosts, http, rules};
+use crate::run::Result;
+use rhai::Map;
+
+/// The options of one function.
+#[derive(Clone, Copy)]
+pub struct Options {
+    /// Their names.
+    pub names: &'static [&'static str],
+    /// Refuses a value of the wrong kind, in the words of the function.
+    pub refuse: fn(&str, &Map) -> Result<()>,
+}
+
+/// The options that a function takes, as its argument with this number. Methods have no namespace.
+pub fn of(function: &str, place: usize) -> Option<Options> {
+    let any: fn(&str, &Map) -> Result<()> = |_, _| Ok(());
+    let (names, refuse): (&[&str], _) = match (function, place) {
+        ("http::get" | "http::get_all", 1) | ("http::post" | "http::post_form", 2) => {
+            (&http::OPTIONS, http::refuse as fn(&str, &Map) -> Result<()>)
+        }
+        ("http::oauth1", 2) => (&["consumer_key", "consumer_secret", "token", "token_secret"], any),
+        ("docker::commit", 2) => (&docker::COMMIT, docker::refuse),
+        ("docker::exec", 2) => (&docker::EXEC, any),
+        ("docker::logs", 1) => (&docker::LOGS, any),
+        ("hosts::update", 2) => (&hosts::OPTIONS, hosts::refuse),
+        ("file::write" | "file::append", 2) | ("to_file", 1) => (&["mode"], |what, map| file::mode_of(what, map).map(drop)),
+        ("every" | "on", 3) => (&rules::OPTIONS, any),
+        ("try_script", 1) => (&["answers", "args", "at", "config"], any),
+        _ => return None,
+    };
+    Some(Options { names, refuse })
+}

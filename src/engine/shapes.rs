@@ -1,0 +1,457 @@
+//! The fields of values whose form is certain: results of moyai's functions, as their documentation has them,
+//! and map literals. A value of any other origin is never judged.
+
+use super::arguments::takes;
+use super::check::nearest;
+use super::elsewhere;
+use super::known::{Known, inner};
+use super::names::Table;
+use super::program::Program;
+use super::walk::{CHANGING, Walk, chain};
+use crate::run::Error;
+use rhai::{ASTNode, Expr, FnCallExpr, Position, Stmt};
+use std::any::TypeId;
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+/// The form of a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// A map with these fields.
+    Map(Rc<Fields>),
+    /// A list whose elements all have one form.
+    List(Rc<Self>),
+    /// A value without known fields.
+    Plain(Known),
+}
+
+/// The fields of a map.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Fields {
+    names: Vec<(String, Shape)>,
+    /// Whether the script wrote the map itself: then only what looks like a slip is judged.
+    own: bool,
+}
+
+/// What a program does with maps, looked at before its walk.
+#[derive(Debug, Default)]
+pub struct Facts {
+    /// The names of all fields that it writes: any may hold a closure, and so be a method.
+    pub fields: BTreeSet<String>,
+    /// The variables whose value may get other fields.
+    touched: BTreeSet<String>,
+    /// Its texts: a field named in one may be tested for.
+    texts: BTreeSet<String>,
+    /// Whether it throws values that could have any fields.
+    throws: bool,
+}
+
+/// Methods that can give a map or a list other fields or elements.
+const GROWING: &[&str] = &["fill_with", "mixin", "push", "append", "insert", "set", "pad", "splice", "extend"];
+/// Methods whose closures get an element of the list first.
+const EACH: &[&str] = &[
+    "all", "dedup", "drain", "filter", "find", "find_index", "find_map", "for_each", "index_of", "map", "par_each",
+    "par_map", "retain", "some", "sorted",
+];
+/// Methods that give a list of the same elements.
+const SAME: &[&str] = &["drain", "extract", "filter", "head", "reversed", "skip", "sorted", "tail", "unique"];
+/// Methods that give an element.
+const ONE: &[&str] = &["find", "first", "get", "last", "pop", "shift"];
+/// The fields of an error of the interpreter, see `EvalAltResult::dump_fields` of rhai.
+const THROWN: &[&str] = &[
+    "actual", "character", "elements", "error", "function", "index", "length", "line", "message", "module", "position",
+    "property", "requested", "source", "type", "value", "variable",
+];
+
+/// Looks at all files of a program.
+pub fn facts(program: &Program) -> Facts {
+    let mut facts = Facts::default();
+    let functions: BTreeSet<&str> = program
+        .files
+        .iter()
+        .filter_map(|file| file.ast.as_ref())
+        .flat_map(rhai::AST::iter_functions)
+        .map(|function| function.name)
+        .collect();
+    for ast in program.files.iter().filter_map(|file| file.ast.as_ref()) {
+        ast.walk(&mut |path| {
+            match path.last() {
+                Some(ASTNode::Expr(Expr::Map(map, _))) => {
+                    facts.fields.extend(map.0.iter().map(|(key, _)| key.name.to_string()));
+                }
+                Some(ASTNode::Expr(Expr::StringConstant(text, _))) if text.len() < 40 => {
+                    facts.texts.insert(text.to_string());
+                }
+                Some(ASTNode::Expr(expr @ (Expr::Dot(..) | Expr::Index(..)))) => facts.grows(expr, &functions),
+                Some(ASTNode::Stmt(Stmt::Expr(expr))) => facts.grows(expr, &functions),
+                Some(ASTNode::Stmt(Stmt::Assignment(assignment))) => facts.assigns(&assignment.1.lhs),
+                Some(ASTNode::Stmt(Stmt::Return(value, flags, _))) if flags.contains(rhai::ASTFlags::BREAK) => {
+                    // `throw` is a `return` with this flag.
+                    let known =
+                        |value: &Expr| matches!(value, Expr::StringConstant(..) | Expr::InterpolatedString(..) | Expr::Map(..));
+                    facts.throws |= !value.as_ref().is_none_or(|value| known(value));
+                }
+                _ => {}
+            }
+            true
+        });
+    }
+    facts
+}
+
+impl Facts {
+    fn assigns(&mut self, to: &Expr) {
+        let root = match chain(to) {
+            Some((root, links)) => {
+                self.fields.extend(links.iter().filter_map(|(_, link)| match link {
+                    Expr::Property(property, _) => Some(property.2.to_string()),
+                    Expr::StringConstant(text, _) => Some(text.to_string()),
+                    _ => None,
+                }));
+                root
+            }
+            None => to,
+        };
+        self.touch(root);
+    }
+
+    /// A chain in which a method may change its root.
+    fn grows(&mut self, expr: &Expr, functions: &BTreeSet<&str>) {
+        let Some((root, links)) = chain(expr) else { return };
+        let grows = links.iter().any(|(_, link)| match link {
+            Expr::MethodCall(call, _) => {
+                let name = call.name.as_str();
+                GROWING.contains(&name)
+                    || (CHANGING.contains(&name) && !["reverse", "sort", "sort_by", "sort_desc"].contains(&name))
+                    || functions.contains(name)
+            }
+            _ => false,
+        });
+        if grows {
+            self.touch(root);
+        }
+    }
+
+    fn touch(&mut self, root: &Expr) {
+        match root {
+            Expr::Variable(name, ..) => drop(self.touched.insert(name.1.to_string())),
+            Expr::ThisPtr(_) => drop(self.touched.insert("this".to_owned())),
+            _ => {}
+        }
+    }
+}
+
+impl Shape {
+    /// What is known of a value of this form.
+    pub(super) fn known(&self) -> Known {
+        match self {
+            Self::Map(_) => Known::Map,
+            Self::List(_) => Known::List,
+            Self::Plain(known) => *known,
+        }
+    }
+
+    /// An element of a list.
+    pub(super) fn element(&self) -> Option<Self> {
+        if let Self::List(element) = self { Some((**element).clone()) } else { None }
+    }
+
+    fn field(&self, name: &str) -> Option<Self> {
+        let Self::Map(fields) = self else { return None };
+        fields.names.iter().find(|(known, _)| known == name).map(|(_, shape)| shape.clone())
+    }
+
+    /// Whether it is a map with a field of this name.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.field(name).is_some()
+    }
+
+    /// Whether the script wrote the map.
+    pub(super) fn is_own(&self) -> bool {
+        matches!(self, Self::Map(fields) if fields.own)
+    }
+
+    fn map(names: Vec<(String, Self)>, own: bool) -> Self {
+        Self::Map(Rc::new(Fields { names, own }))
+    }
+
+    /// The names of a map's fields.
+    pub(super) fn names(&self) -> Option<impl Iterator<Item = &str>> {
+        let Self::Map(fields) = self else { return None };
+        Some(fields.names.iter().map(|(name, _)| name.as_str()))
+    }
+
+    /// Reads `#{name, size: number, mounts: [#{kind, source}]}` as the documentation writes it.
+    fn read(text: &str) -> Option<(Self, &str)> {
+        let text = text.trim_start();
+        if let Some(rest) = text.strip_prefix('[') {
+            let (element, rest) = Self::read(rest)?;
+            return Some((Self::List(Rc::new(element)), rest.trim_start().strip_prefix(']')?));
+        }
+        let Some(mut rest) = text.strip_prefix("#{") else {
+            let end = text.find(|char: char| !char.is_ascii_alphanumeric()).unwrap_or(text.len());
+            let known = match &text[..end] {
+                "text" => Known::Text,
+                "number" => Known::Whole,
+                "bool" => Known::Truth,
+                "list" => Known::List,
+                "map" => Known::Map,
+                _ => Known::Nothing,
+            };
+            return Some((Self::Plain(known), &text[end..]));
+        };
+        let mut names = Vec::new();
+        loop {
+            rest = rest.trim_start();
+            let end = rest.find(|char: char| !char.is_ascii_alphanumeric() && char != '_')?;
+            let (name, after) = rest.split_at(end);
+            rest = after.trim_start();
+            let mut shape = Self::Plain(Known::Nothing);
+            if let Some(kind) = rest.strip_prefix(':') {
+                (shape, rest) = Self::read(kind)?;
+                rest = rest.trim_start();
+            }
+            names.push((name.to_owned(), shape));
+            match rest.strip_prefix(',') {
+                Some(more) => rest = more,
+                None => return Some((Self::map(names, false), rest.strip_prefix('}')?)),
+            }
+        }
+    }
+
+    /// What a function returns, as its documentation says it.
+    pub(super) fn returned(table: &Table<'_>, space: &str, name: &str, count: usize) -> Option<Self> {
+        if !table.gives_many(space, name) {
+            return None;
+        }
+        let forms = table.forms(space, name);
+        let form = forms.iter().find(|form| form.types.len() == count)?;
+        // Of several with so many parameters only one can be told.
+        if forms.iter().filter(|form| form.types.len() == count).count() > 1 {
+            return None;
+        }
+        let (_, text) = form.docs.split_once("Returns ")?;
+        let text = text.split("Errors:").next().unwrap_or_default();
+        if text.starts_with("and errors as") {
+            return Self::returned(table, space, name, count.checked_sub(1)?);
+        }
+        let sentence = text.split(". ").next().unwrap_or_default();
+        let list = sentence.starts_with("an array of");
+        let wrap = |shape: Self| if list { Self::List(Rc::new(shape)) } else { shape };
+        if let Some(place) = text.find("#{").filter(|place| *place < 40) {
+            return Self::read(&text[place..]).map(|(shape, _)| wrap(shape));
+        }
+        // `Returns an array of the maps of `docker::ps`.`
+        let other = sentence.split('`').nth(1)?.trim_end_matches("()");
+        let (space, other) = other.split_once("::").unwrap_or((space, other));
+        let least = table.counts(space, other).and_then(|counts| counts.first().copied())?;
+        // Of its own shorter form, which says it itself.
+        if other == name && least >= count {
+            return None;
+        }
+        let found = Self::returned(table, space, other, least)?;
+        match (list, found) {
+            (true, Self::List(element)) if !sentence.starts_with("an array of arrays") => Some(Self::List(element)),
+            (true, found) => Some(Self::List(Rc::new(found))),
+            (false, Self::List(element)) if sentence.starts_with("the map") => Some((*element).clone()),
+            (false, found) => Some(found),
+        }
+    }
+}
+
+impl Walk<'_> {
+    /// The form of a value, where it is certain.
+    pub(super) fn shape(&self, expr: &Expr) -> Option<Shape> {
+        match inner(expr) {
+            Expr::Map(map, _) => {
+                let field = |(key, value): &(rhai::Ident, Expr)| {
+                    (key.name.to_string(), self.shape(value).unwrap_or(Shape::Plain(Known::Nothing)))
+                };
+                Some(Shape::map(map.0.iter().map(field).collect(), true))
+            }
+            Expr::Array(list, _) => {
+                let mut shapes = list.iter().map(|value| self.shape(value));
+                let first = shapes.next()??;
+                shapes.all(|shape| shape.as_ref() == Some(&first)).then(|| Shape::List(Rc::new(first)))
+            }
+            Expr::Variable(name, ..) if name.2.is_empty() => self.holds(&name.1)?.shape.clone(),
+            Expr::FnCall(call, _) if call.namespace.is_empty() => None,
+            Expr::FnCall(call, _) => {
+                let [space] = call.namespace.path.as_slice() else { return None };
+                let ours = self.table.has(&space.name) && !self.sight.spaces.iter().any(|(known, _)| *known == space.name.as_str());
+                ours.then(|| Shape::returned(self.table, &space.name, &call.name, call.args.len())).flatten()
+            }
+            expr @ (Expr::Dot(..) | Expr::Index(..)) => {
+                let (root, links) = chain(expr)?;
+                self.shape_after(root, &links)
+            }
+            _ => None,
+        }
+    }
+
+    /// The form of what these links give.
+    pub(super) fn shape_after(&self, root: &Expr, links: &[(bool, &Expr)]) -> Option<Shape> {
+        let mut shape = self.shape(root);
+        for (place, link) in links.iter().enumerate() {
+            shape = self.step(shape.as_ref(), *link).or_else(|| match link {
+                // `.run()` of a command, of which `.keep(...)` makes something with one more field.
+                (false, Expr::MethodCall(call, _)) if self.is_command(root) && self.shapes_command(&links[..place]) => {
+                    Shape::returned(self.table, "", &call.name, call.args.len() + 1)
+                }
+                _ => None,
+            });
+        }
+        shape
+    }
+
+    pub(super) fn shapes_command(&self, links: &[(bool, &Expr)]) -> bool {
+        links.iter().all(|(index, link)| match link {
+            Expr::MethodCall(call, _) => !index && super::commands::SHAPING.contains(&call.name.as_str()),
+            _ => false,
+        })
+    }
+
+    /// The form of what one link gives.
+    pub(super) fn step(&self, shape: Option<&Shape>, (index, link): (bool, &Expr)) -> Option<Shape> {
+        match link {
+            Expr::Property(property, _) if !index => shape?.field(&property.2),
+            Expr::StringConstant(text, _) if index => shape?.field(text),
+            Expr::MethodCall(call, _) if !index => {
+                let name = call.name.as_str();
+                let ours = !self.functions.contains_key(name) && !self.fields.contains(name);
+                if ours && ["count_each", "top"].contains(&name) {
+                    return Shape::returned(self.table, "", name, call.args.len() + 1);
+                }
+                match shape? {
+                    list @ Shape::List(_) if ours && SAME.contains(&name) => Some(list.clone()),
+                    list @ Shape::List(_) if ours && ONE.contains(&name) => list.element(),
+                    _ => None,
+                }
+            }
+            Expr::IntegerConstant(..) | Expr::Variable(..) if index => shape?.element(),
+            _ => None,
+        }
+    }
+
+    /// What a variable holds; nothing is known of one that the script gives another value or other fields.
+    pub(super) fn lasting(&self, name: &str, shape: Option<Shape>) -> Option<Shape> {
+        let changed = |name: &str| self.facts.touched.contains(name);
+        shape.filter(|_| !changed(name) && !changed("this"))
+    }
+
+    /// The form of a caught error.
+    pub(super) fn caught(&self) -> Option<Shape> {
+        if self.facts.throws {
+            return None;
+        }
+        let is_error = |name: &&str| {
+            self.table.types("", &format!("get${name}"), 1).iter().any(|types| types[0] == TypeId::of::<Error>())
+        };
+        let ours: Vec<&str> = ["message", "help", "err", "code"].into_iter().filter(is_error).collect();
+        let known = ours.into_iter().chain(THROWN.iter().copied()).chain(self.fields.iter().map(String::as_str));
+        Some(Shape::map(known.map(|name| (name.to_owned(), Shape::Plain(Known::Nothing))).collect(), false))
+    }
+
+    /// A field that a value surely does not have.
+    pub(super) fn lacks(&mut self, shape: Option<&Shape>, name: &str, at: Position) {
+        let fields = match shape {
+            Some(Shape::Map(fields)) => fields,
+            Some(Shape::List(element)) => {
+                let getters = self.table.types("", &format!("get${name}"), 1);
+                let getter = getters.iter().any(|types| takes(types[0], Known::List));
+                if let (Shape::Map(_), false) = (&**element, getter || self.fields.contains(name)) {
+                    let help = "its elements have fields: `for x in list { x.name }`, `list.map(|x| x.name)`, `list[0].name`";
+                    self.report(at, format!("a list has no field `{name}`"), help.replace("name", name));
+                }
+                return;
+            }
+            _ => return,
+        };
+        if fields.names.iter().any(|(known, _)| known == name) {
+            return;
+        }
+        let near = near(fields, name);
+        if fields.own && (self.facts.texts.contains(name) || near.is_none()) {
+            return;
+        }
+        let help = near.map_or_else(
+            || {
+                let names = fields.names.iter().map(|(name, _)| name.as_str()).take(20);
+                format!("it has {}", names.collect::<Vec<_>>().join(", "))
+            },
+            |near| format!("did you mean `.{near}`?"),
+        );
+        self.report(at, format!("this value has no field `{name}`"), help);
+    }
+
+    /// What a closure in the arguments of a method gets: an element of the list.
+    pub(super) fn handed(&self, call: &FnCallExpr, shape: Option<&Shape>) -> Option<Shape> {
+        let name = call.name.as_str();
+        let ours = !self.functions.contains_key(name) && !self.fields.contains(name);
+        shape.filter(|_| ours && EACH.contains(&name)).and_then(Shape::element)
+    }
+}
+
+/// The field that was probably meant, also one within a field.
+fn near(fields: &Fields, name: &str) -> Option<String> {
+    near_name(name, || fields.names.iter().map(|(name, _)| name.as_str())).or_else(|| {
+        fields.names.iter().find_map(|(field, shape)| {
+            let (path, inner) = match shape {
+                Shape::List(element) => (format!("{field}[0]"), &**element),
+                other => (field.clone(), other),
+            };
+            let Shape::Map(inner) = inner else { return None };
+            let same = inner.names.iter().find(|(known, _)| known == name).map(|_| name.to_owned());
+            Some(format!("{path}.{}", same.or_else(|| near(inner, name))?))
+        })
+    })
+}
+
+/// The name that was probably meant: its plural or singular, by its spelling, by its meaning.
+pub(super) fn near_name<'n, I: Iterator<Item = &'n str>>(name: &str, names: impl Fn() -> I) -> Option<String> {
+    let plural = names().find(|known| *known == format!("{name}s") || format!("{known}s") == name);
+    let meant = || elsewhere::fields(name).find(|meant| names().any(|known| known == *meant));
+    plural.or_else(|| nearest(name, names())).or_else(meant).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::Context;
+
+    fn shape(space: &str, name: &str, count: usize) -> Option<Shape> {
+        let run = crate::run::Run::new(crate::run::Options::default()).unwrap();
+        let engine = crate::engine::build(&Context::new(run));
+        Shape::returned(&Table::of(&engine), space, name, count)
+    }
+
+    fn fields(shape: &Shape) -> Vec<String> {
+        shape.names().unwrap().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn the_documentation_says_which_fields_a_result_has() {
+        let containers = shape("docker", "ps", 0).unwrap();
+        let container = containers.element().unwrap();
+        assert!(fields(&container).contains(&"name".to_owned()) && fields(&container).len() == 16);
+        let network = container.field("networks").unwrap().element().unwrap();
+        assert_eq!(fields(&network), ["network", "driver", "address", "address6", "aliases"]);
+        assert_eq!(shape("docker", "ps_all", 0), Some(containers));
+        assert_eq!(shape("df", "all", 0).unwrap().element(), shape("df", "usage", 1));
+        assert_eq!(shape("df", "usage", 1).unwrap().field("percent"), Some(Shape::Plain(Known::Whole)));
+        assert_eq!(shape("hosts", "update", 3), shape("hosts", "update", 1));
+        assert_eq!(shape("docker", "stats", 1), shape("docker", "stats", 0).unwrap().element());
+        assert_eq!(shape("docker", "commit", 3), shape("docker", "commit", 2));
+        let page = shape("http", "get", 1).unwrap();
+        for (name, count) in [("get", 2), ("post", 2), ("post", 3), ("post_form", 2), ("post_form", 3)] {
+            assert_eq!(shape("http", name, count).as_ref(), Some(&page), "{name}/{count}");
+        }
+        assert_eq!(shape("http", "get_all", 2).unwrap().element().unwrap(), page);
+        let row = shape("nginx", "sites", 0).unwrap();
+        assert_eq!(shape("nginx", "sites_of", 1).unwrap().element().unwrap(), row);
+        assert_eq!(fields(&shape("", "try_run", 1).unwrap()), ["out", "err", "code", "ok"]);
+        for (space, name, count) in [("docker", "inspect", 1), ("state", "get", 2), ("file", "read", 1), ("docker", "sizes", 1)] {
+            assert_eq!(shape(space, name, count), None, "{space}::{name}");
+        }
+    }
+}
