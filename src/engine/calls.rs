@@ -2,6 +2,7 @@
 
 use super::check::{OWN_LETTERS, RESERVED, nearest};
 use super::elsewhere::{self, instead};
+use super::foreign;
 use super::known::Known;
 use super::walk::{OTHER, Walk};
 use crate::api::basics::OptionKind;
@@ -51,7 +52,9 @@ impl Walk<'_> {
         } else {
             let known = self.sight.variables.iter().map(|(known, _)| known.as_str()).chain(["args"]);
             let known = known.chain(self.program.constants(self.file)).chain(self.functions.keys().copied());
-            instead(name).unwrap_or_else(|| meant(nearest(name, known)))
+            let near = nearest(name, known);
+            let theirs = foreign::name(name).filter(|_| near.is_none()).or_else(|| instead(name));
+            theirs.or_else(|| foreign::environment(name).filter(|_| near.is_none())).unwrap_or_else(|| meant(near))
         };
         self.report(at, format!("there is no variable `{name}`"), help);
     }
@@ -179,7 +182,8 @@ impl Walk<'_> {
             return meant(Some(format!("{home}::{name}")));
         }
         let known = self.functions.keys().copied().chain(self.table.names(""));
-        meant(nearest(name, known.chain(self.fields.iter().map(String::as_str))))
+        let near = nearest(name, known.chain(self.fields.iter().map(String::as_str)));
+        foreign::name(name).filter(|_| near.is_none()).unwrap_or_else(|| meant(near))
     }
 
     fn wrong_count(&mut self, name: &str, at: Position, counts: &BTreeSet<usize>, found: usize) {

@@ -94,8 +94,12 @@ impl Walk<'_> {
         let written = quote == Some('`') || (kind == Kind::Shell && quote == Some('#'));
         match literal::parts(input).filter(|_| written) {
             None => {
-                let help = format!("write {}; `${{...}}` within is a value", kind.name().replace("...", "`...`"));
-                self.report(at, format!("{} takes a command in backticks", kind.name()), help);
+                let help = self.in_backticks(kind, custom);
+                return self.report(
+                    super::walk::start(input),
+                    format!("{} takes a command in backticks", kind.name()),
+                    help,
+                );
             }
             Some(parts) => match parts.check(kind) {
                 Err(refusal) => {
@@ -117,6 +121,36 @@ impl Walk<'_> {
             },
         }
         self.exact(input);
+    }
+
+    /// The literal as it is to be written, where its text is plain.
+    fn in_backticks(&self, kind: Kind, custom: &CustomExpr) -> String {
+        let name = &custom.tokens[0];
+        let input = &custom.inputs[0];
+        let from = self.source.before(super::walk::start(input)).len();
+        let text = self.source.text[from..].lines().next().unwrap_or_default();
+        let inner = match input {
+            Expr::StringConstant(text, _) => Some(text.to_string()),
+            Expr::Variable(name, ..) if self.sees(&name.1) => None,
+            Expr::Variable(..) | Expr::FnCall(..) | Expr::Dot(..) => {
+                text.find(')').map(|end| text[..end].trim_matches(['"', '\'']).to_owned())
+            }
+            _ => None,
+        };
+        if kind == Kind::Read
+            && self.source.text[..from].trim_end().ends_with('(')
+            && matches!(input, Expr::FnCall(call, _) if call.is_operator_call() && ["+", "-", "*", "/", "%"].contains(&call.name.as_str()))
+            && self.source.text[..from].trim_end().ends_with("((")
+        {
+            return format!("a sum needs no `$((...))`: write `{}`", inner.unwrap_or_default().trim());
+        }
+        match inner.filter(|inner| !inner.contains(['`', '(', '"']) && inner.chars().count() <= 80) {
+            Some(inner) => {
+                let filled = super::foreign::filled(&inner).unwrap_or(inner);
+                format!("write {name}(`{filled}`); `${{...}}` within is a value")
+            }
+            None => format!("write {name}(`...`); `${{...}}` within is a value"),
+        }
     }
 
     /// What is read must not change anything: a dry run reads.

@@ -64,7 +64,7 @@ pub struct Walk<'a> {
     pub(super) functions: BTreeMap<&'a str, Vec<usize>>,
     closures: BTreeMap<&'a str, usize>,
     pub(super) options: &'a mut Options,
-    reports: &'a mut Vec<Report>,
+    pub(super) reports: &'a mut Vec<Report>,
     pub(super) sight: Sight,
     /// How many `try` are around a statement: there a result may be asked for its error alone.
     pub(super) trying: usize,
@@ -135,8 +135,10 @@ pub(super) fn chain(expr: &Expr) -> Option<(&Expr, Vec<(bool, &Expr)>)> {
 /// Where an expression begins, also one with an operator.
 pub(super) fn start(expr: &Expr) -> Position {
     match expr {
+        Expr::FnCall(call, at) if call.is_operator_call() && call.args.len() < 2 => *at,
         Expr::FnCall(call, _) if call.is_operator_call() => call.args.first().map_or(Position::NONE, start),
         Expr::Custom(_, at) => *at,
+        Expr::And(list, _) | Expr::Or(list, _) | Expr::Coalesce(list, _) => list.first().map_or(Position::NONE, start),
         other => other.start_position(),
     }
 }
@@ -305,8 +307,10 @@ impl<'a> Walk<'a> {
     fn stmt(&mut self, stmt: &Stmt, used: bool) {
         match stmt {
             Stmt::If(flow, _) => {
+                let wrong = self.reports.len();
                 self.truth(&flow.expr);
                 self.expr(&flow.expr);
+                self.shell_test(&flow.expr, wrong);
                 self.block(&flow.body, used);
                 self.block(&flow.branch, used);
             }
@@ -384,6 +388,7 @@ impl<'a> Walk<'a> {
             Stmt::Expr(expr) => {
                 let wrong = self.reports.len();
                 self.expr(expr);
+                self.shell_line(expr, wrong);
                 if !used && self.is_command(expr) && self.reports.len() == wrong {
                     self.report(start(expr), "this command is never run", "put `.run()` after it");
                 } else if !used && self.reports.len() == wrong {
@@ -491,7 +496,11 @@ impl<'a> Walk<'a> {
             self.report(*at, format!("`{}` is a namespace", name.1), format!("write `{}::{member}`", name.1));
             return;
         }
+        let wrong = self.reports.len();
         self.expr(root);
+        if self.reports.len() > wrong && matches!(root, Expr::Variable(..)) {
+            return self.of_nothing(root, &links, wrong);
+        }
         self.links(root, &links);
     }
 }
