@@ -54,7 +54,8 @@ impl Walk<'_> {
             let known = known.chain(self.program.constants(self.file)).chain(self.functions.keys().copied());
             let near = nearest(name, known);
             let theirs = foreign::name(name).filter(|_| near.is_none()).or_else(|| instead(name));
-            theirs.or_else(|| foreign::environment(name).filter(|_| near.is_none())).unwrap_or_else(|| meant(near))
+            let other = || self.elsewhere_declared(name).or_else(|| foreign::environment(name));
+            theirs.or_else(|| other().filter(|_| near.is_none())).unwrap_or_else(|| meant(near))
         };
         self.report(at, format!("there is no variable `{name}`"), help);
     }
@@ -118,6 +119,7 @@ impl Walk<'_> {
         if call.is_operator_call() {
             self.operator(call);
         }
+        self.contained(call);
         for (place, arg) in call.args.iter().enumerate() {
             self.gives(arg);
             self.argument(call, place, arg);
@@ -182,8 +184,7 @@ impl Walk<'_> {
             return meant(Some(format!("{home}::{name}")));
         }
         let known = self.functions.keys().copied().chain(self.table.names(""));
-        let near = nearest(name, known.chain(self.fields.iter().map(String::as_str)));
-        foreign::name(name).filter(|_| near.is_none()).unwrap_or_else(|| meant(near))
+        meant(nearest(name, known.chain(self.fields.iter().map(String::as_str))))
     }
 
     fn wrong_count(&mut self, name: &str, at: Position, counts: &BTreeSet<usize>, found: usize) {

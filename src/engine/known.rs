@@ -89,12 +89,14 @@ fn returned(name: &str) -> Known {
     RETURNS.iter().find(has).map_or(Known::Nothing, |(known, _)| *known)
 }
 
-/// The variables of a file that are given a new value somewhere: what they begin with says nothing.
+/// The variables of a file that are given a new value somewhere: what they begin with says nothing. `+=` and its like
+/// keep the kind.
 pub(super) fn assigned(ast: &AST) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     ast.walk(&mut |path| {
         if let Some(ASTNode::Stmt(Stmt::Assignment(assignment))) = path.last()
             && let Expr::Variable(name, ..) = &assignment.1.lhs
+            && !assignment.0.is_op_assignment()
         {
             names.insert(name.1.to_string());
         }
@@ -112,6 +114,7 @@ impl Walk<'_> {
             Expr::IntegerConstant(..) => Known::Whole,
             Expr::FloatConstant(..) => Known::Fraction,
             Expr::BoolConstant(..) | Expr::And(..) | Expr::Or(..) => Known::Truth,
+            Expr::Coalesce(list, _) => self.coalesced(list),
             Expr::Array(..) => Known::List,
             Expr::Map(..) => Known::Map,
             Expr::Custom(custom, _) if Kind::of(&custom.tokens[0]) == Some(Kind::Read) => Known::Output,
@@ -146,7 +149,9 @@ impl Walk<'_> {
     pub(super) fn constant_text<'e>(&'e self, expr: &'e Expr) -> Option<&'e str> {
         match inner(expr) {
             Expr::StringConstant(text, _) => Some(text),
-            Expr::Variable(name, ..) if name.2.is_empty() => self.holds(&name.1)?.text.as_deref(),
+            Expr::Variable(name, ..) if name.2.is_empty() => {
+                self.holds(&name.1)?.text.as_deref().filter(|_| !self.grows(&name.1))
+            }
             _ => None,
         }
     }

@@ -133,12 +133,28 @@ pub fn syntax(source: &Source, error: &ParseError) -> Box<Report> {
         P::MismatchedType(wanted, found) => {
             let wanted = wanted.replace("a boolean expression", "true or false");
             let found = found.trim_start_matches("not ");
-            let default = "a default is `env(name, default)`, `x ?? default`, or `if x == \"\" { ... }`";
-            let help = if found == "a string" && wanted == "true or false" { default } else { "" };
-            (format!("this is {found}, and must be {wanted}"), help.into())
+            let help = match (found, wanted.as_str()) {
+                _ if before.trim_end().ends_with("||") || before.trim_end().ends_with("&&") => again(before, &rest)
+                    .unwrap_or_else(|| {
+                        "a default is `env(name, default)`, `x ?? default`, or `if x == \"\" { ... }`".to_owned()
+                    }),
+                ("a number", _) if before.trim_start().starts_with("while") => {
+                    "write `loop { ... }` for a loop without an end, or a condition: `while n > 0`; `true` is not 1"
+                        .into()
+                }
+                ("a number", _) => "compare it: `n != 0`; true and false are not numbers".into(),
+                ("()", _) => "compare a value: `x != ()`".into(),
+                (_, "true or false") => "compare it: `x != \"\"`".into(),
+                _ => "`for` goes through a list, a range or lines: `for x in [1, 2]`, `for i in 0..3`".into(),
+            };
+            (format!("this is {found}, and must be {wanted}"), help)
         }
         P::UnexpectedEOF => two("the script ends in the middle of something", "look for a bracket that is not closed"),
         P::ExprTooDeep => two("this is nested too deeply", "take it apart: put a part into a variable or a function"),
+        P::VariableExpected if rest.starts_with(|char: char| char.is_ascii_alphabetic()) => {
+            let word: String = rest.chars().take_while(|char| char.is_alphanumeric() || *char == '_').collect();
+            (format!("`{word}` is a word of the language, and cannot be a name"), "choose another name".into())
+        }
         P::VariableExpected => two("the name of a variable is missing here", ""),
         P::PropertyExpected => {
             two("the name of a field is missing here", "a field with another name is written `[\"name\"]`")
@@ -210,6 +226,20 @@ fn own_sentence(error: &ParseError, rest: &str) -> bool {
         | P::LoopBreak => true,
         _ => false,
     }
+}
+
+/// `x == 1 || 2` as it was meant: both sides are comparisons.
+fn again(before: &str, rest: &str) -> Option<String> {
+    let before = before.trim_end();
+    let (left, sign) = before.split_at(before.len() - 2);
+    let last = left.rfind("&&").max(left.rfind("||")).map_or(0, |at| at + 2);
+    let last = left[last..].trim().trim_start_matches("if ").trim_start_matches("while ").trim_start_matches('(');
+    let compares = ["==", "!=", ">=", "<=", ">", "<"]
+        .iter()
+        .find_map(|compares| Some((last.split_once(compares)?.0, *compares)))?;
+    let value = rest.split([' ', ')', '{', ';']).next()?;
+    let name = compares.0.rsplit(' ').find(|word| !word.is_empty())?;
+    Some(format!("write `{} {sign} {name} {} {value}`", last.trim(), compares.1))
 }
 
 /// The variable that a statement sets without any declaration of it in the script.

@@ -70,7 +70,7 @@ pub struct Walk<'a> {
     pub(super) trying: usize,
     /// Whether this is the last statement of a script, without a `;`.
     pub(super) last: bool,
-    assigned: BTreeSet<String>,
+    pub(super) assigned: BTreeSet<String>,
 }
 
 /// The statements of a function. The interpreter shows them only in its own walk.
@@ -201,7 +201,11 @@ impl<'a> Walk<'a> {
             let is_value = matches!(stmt, Stmt::Expr(_) | Stmt::FnCall(..));
             self.last = is_value && index + 1 == statements.len() && !self.source.text.trim_end().ends_with(';');
             self.stmt(stmt, false);
+            if !self.last {
+                self.idle(stmt);
+            }
         }
+        self.never_run(statements);
         self.last = false;
         let imports = self.spaces_of(self.file);
         for function in ast.iter_functions().filter(|function| !function.name.starts_with(CLOSURE)) {
@@ -276,8 +280,17 @@ impl<'a> Walk<'a> {
         let (variables, spaces) = (self.sight.variables.len(), self.sight.spaces.len());
         let last = block.len().saturating_sub(1);
         for (index, stmt) in block.iter().enumerate() {
+            if index < last {
+                self.shadows(stmt, &block.statements()[index + 1..], variables);
+            } else {
+                self.shadows(stmt, &[], variables);
+            }
             self.stmt(stmt, used && index == last);
+            if index < last {
+                self.idle(stmt);
+            }
         }
+        self.never_run(block.statements());
         self.sight.variables.truncate(variables);
         self.sight.spaces.truncate(spaces);
     }
@@ -329,18 +342,21 @@ impl<'a> Walk<'a> {
             Stmt::For(parts, _) => {
                 let (item, count, flow) = &**parts;
                 self.through(&flow.expr);
+                self.one_value(&flow.expr);
                 self.expr(&flow.expr);
                 let variables = self.sight.variables.len();
                 self.declare(item, Holds::default());
                 if let Some(count) = count {
                     self.declare(count, Holds { known: Known::Whole, ..Holds::default() });
                 }
+                self.item(&item.name, &flow.expr);
                 self.block(&flow.body, false);
                 self.sight.variables.truncate(variables);
             }
             Stmt::Var(var, flags, _) => {
                 let (name, value, _) = &**var;
                 self.gives(value);
+                self.looks_like_command(value);
                 self.expr(value);
                 let constant = flags.contains(ASTFlags::CONSTANT);
                 let mut holds = Holds { constant, known: self.known(value), text: None };
@@ -360,7 +376,9 @@ impl<'a> Walk<'a> {
                     report.help.get_or_insert(format!("a new variable is declared: `let {name} = ...;`"));
                 }
                 self.gives(&assignment.1.rhs);
+                self.looks_like_command(&assignment.1.rhs);
                 self.expr(&assignment.1.rhs);
+                self.grown(&assignment.0, &assignment.1);
                 self.assigned(&assignment.1.lhs);
             }
             Stmt::FnCall(call, at) => {
@@ -387,6 +405,9 @@ impl<'a> Walk<'a> {
             }
             Stmt::Expr(expr) => {
                 let wrong = self.reports.len();
+                if self.either(expr) {
+                    return;
+                }
                 self.expr(expr);
                 self.shell_line(expr, wrong);
                 if !used && self.is_command(expr) && self.reports.len() == wrong {
@@ -501,6 +522,8 @@ impl<'a> Walk<'a> {
         if self.reports.len() > wrong && matches!(root, Expr::Variable(..)) {
             return self.of_nothing(root, &links, wrong);
         }
+        self.changed_constant(root, &links);
+        self.held(root, &links);
         self.links(root, &links);
     }
 }

@@ -208,6 +208,14 @@ pub(super) fn repeat(line: &Line<'_>) -> Option<Found> {
         return told(name.text, list.trim_start_matches('('));
     }
     let word = line.position(&["in", "of"])?;
+    if line.is(word + 1, &["#"]) && line.is(word + 2, &["{"]) {
+        let name = line.at(skip)?.text;
+        return line.found(
+            word + 1,
+            "`for` goes through a list, and this is a map",
+            format!("write `for {name} in map.keys() {{ ... }}`"),
+        );
+    }
     let mut end = header(line, word + 1);
     if line.is(1, &["("]) && !line.is(3, &[","]) {
         end = end.min(1 + close(&line.tokens[1..])?);
