@@ -35,7 +35,7 @@ const CALLING: &[&str] = &[
     "top",
 ];
 /// Programs whose line is often written in backticks for its output, as a shell has it.
-const PROGRAMS: &[&str] = &[
+pub(super) const PROGRAMS: &[&str] = &[
     "awk",
     "basename",
     "cat",
@@ -425,6 +425,12 @@ impl Walk<'_> {
     /// `` `date +%F` `` in backticks is a text, and in a shell a command.
     pub(super) fn looks_like_command(&mut self, value: &Expr) {
         let Expr::StringConstant(text, at) = value else { return };
+        if text.starts_with("$(")
+            && text.ends_with(')')
+            && let Some(inner) = super::traps::substituted(text)
+        {
+            return self.report(*at, format!("`$({inner})` is not filled in"), format!("write $(`{inner}`)"));
+        }
         if !self.source.text[self.source.before(*at).len()..].starts_with('`') || text.contains('\n') {
             return;
         }

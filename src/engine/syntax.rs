@@ -36,7 +36,9 @@ pub fn syntax(source: &Source, error: &ParseError) -> Box<Report> {
     }
     let (message, help) = match error.err_type() {
         P::BadInput(L::MalformedChar(text)) if ["cmd(", "sh(", "$("].iter().any(|begin| before.ends_with(begin)) => {
-            ("a command is between backticks".into(), format!("write `` `{text}` ``"))
+            let name =
+                ["cmd", "sh", "$"].into_iter().find(|name| before.ends_with(&format!("{name}("))).unwrap_or("cmd");
+            ("a command is between backticks".into(), format!("write {name}(`{text}`)"))
         }
         P::BadInput(L::MalformedChar(text)) if before.ends_with(['f', 'F']) => {
             ("a text has no `f` before it".into(), format!("write `` `{}` ``", text.replace('{', "${")))
@@ -100,6 +102,13 @@ pub fn syntax(source: &Source, error: &ParseError) -> Box<Report> {
         P::UnknownOperator(what) => (format!("there is no operator `{what}`"), String::new()),
         P::MissingToken(token, what) if token == "(" && begins(what) == Some("$") => {
             two("`$` begins a command", "a variable is written without it; `$(`command`)` gives a command's output")
+        }
+        P::MissingToken(token, what) if token == ")" && begins(what).is_some() && rest.starts_with(',') => {
+            two("one literal has all words of the command", "write cmd(`ls -l`); a pipe is cmd(`ls | sort`)")
+        }
+        P::MissingToken(token, what) if token == "(" && begins(what).is_some() && rest.starts_with('`') => {
+            let text = rest[1..].split('`').next().unwrap_or_default();
+            ("a command is in brackets".into(), format!("write {}(`{text}`)", begins(what).unwrap_or_default()))
         }
         P::MissingToken(token, what) if token == "(" && begins(what).is_some() => {
             let name = begins(what).unwrap_or_default();

@@ -112,6 +112,23 @@ impl Walk<'_> {
                             && a == Known::Truth
                             && (b.is_text() || b.is_number()))
                 };
+                if [left, right].contains(&Known::Command) {
+                    let (message, help) = match name {
+                        ">" | "<" if left.is_text() || right.is_text() => (
+                            "this compares a command that was not run",
+                            "for a file write `.to_file(path)` or `.stdin(text)` after the command",
+                        ),
+                        _ => (
+                            "this compares a command that was not run",
+                            "`.ok()` asks whether it succeeds, `.code()` gives its status, `.read()` what it prints",
+                        ),
+                    };
+                    return self.report(start(one), message, help);
+                }
+                if [left, right].contains(&Known::Map) && (left.is_number() || right.is_number()) {
+                    let help = "name a field of it: `.code` is the status of a command, `.ok` whether it succeeded";
+                    return self.report(start(one), "this compares a map with a number", help);
+                }
                 let order = !name.ends_with('=') || ["<=", ">="].contains(&name);
                 if order && (left == Known::Truth || right == Known::Truth) {
                     let message = "comparisons are not chained: this compares true or false";
@@ -237,6 +254,10 @@ impl Walk<'_> {
             };
             Some((shown.to_owned(), instead))
         });
+        if let Some(inner) = texts_of(parts).find_map(|text| substituted(text)) {
+            let message = format!("`$({inner})` is not filled in");
+            return self.report(at, message, format!("write `${{$(`{inner}`)}}` within backticks"));
+        }
         let braced = texts_of(parts).find_map(|text| braced(text).find(|name| self.is_value(name)));
         if let Some(name) = braced {
             let message = format!("`{{{name}}}` is not filled in");
@@ -316,6 +337,13 @@ impl Walk<'_> {
             }
         }
     }
+}
+
+/// The inside of `$(hostname)` in a text, where it is a well-known program.
+pub(super) fn substituted(text: &str) -> Option<&str> {
+    let inner = text[text.find("$(")? + 2..].split(')').next()?;
+    let program = inner.split_whitespace().next()?;
+    (super::flow::PROGRAMS.contains(&program) && !inner.contains(['`', '"'])).then_some(inner)
 }
 
 /// The typed texts of a text with values.

@@ -13,8 +13,8 @@ pub(super) use blocks::run_test;
 pub(super) use names::{environment, member, name};
 pub(super) use shell::run_line;
 
-pub use tokens::filled;
 use tokens::{Token, tokens};
+pub use tokens::{filled, filled_first};
 
 /// An explanation: the byte of the line that it is about, a message, and what to write.
 pub(super) type Found = (usize, String, String);

@@ -180,6 +180,17 @@ pub(super) fn text(written: &str) -> String {
     }
 }
 
+/// The variable or command of a shell that a text begins with, as a value in backticks.
+pub fn filled_first(text: &str) -> Option<String> {
+    let found = tokens(text);
+    if let Some((ours, _)) = variable(text, &found) {
+        return (ours != "a name of your own").then(|| format!("${{{ours}}}"));
+    }
+    let inner = text.strip_prefix("$(")?.split(')').next()?;
+    let plain = !inner.is_empty() && !inner.starts_with('(') && !inner.contains('`');
+    plain.then(|| format!("${{$(`{}`)}}", inner.trim()))
+}
+
 /// A text with the variables of a shell in it as values of ours; `None` where there are none.
 pub fn filled(text: &str) -> Option<String> {
     let (mut made, mut rest, mut any) = (String::new(), text, false);

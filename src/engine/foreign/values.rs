@@ -303,6 +303,9 @@ pub(super) fn literal(line: &Line<'_>) -> Option<Found> {
             && mark.is(&["f", "r", "b", "u", "F", "R", "$"])
         {
             let inner = text.text[1..].trim_end_matches(['"', '\'', '`']);
+            if mark.text == "$" && text.text.starts_with('`') {
+                return line.found(place - 1, "a command is in brackets", format!("write $({})", text.text));
+            }
             let help = match mark.text {
                 "f" | "F" | "$" => format!("write `` `{}` ``", inner.replace("${", "{").replace('{', "${")),
                 "r" | "R" => format!("write `#\"{inner}\"#`"),
@@ -310,6 +313,10 @@ pub(super) fn literal(line: &Line<'_>) -> Option<Found> {
             };
             return line.found(place - 1, format!("a text has no `{}` before it", mark.text), help);
         }
+    }
+    if let Some(number) = here.filter(|here| here.sort == Sort::Number && here.text.ends_with(char::is_alphabetic)) {
+        let help = format!("write `\"{}\"`", number.text);
+        return line.found(at, format!("`{}` is not a number: a duration or a size is text", number.text), help);
     }
     let before = at.checked_sub(1).and_then(|at| line.at(at));
     // "a"b"
