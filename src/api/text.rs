@@ -719,6 +719,36 @@ mod text {
         lines.iter()?.map(|line| change.call_within_context(&call, (line?,))).collect()
     }
 
+    /// One value of all lines: a closure adds each line to what it has.
+    ///
+    /// - `add`: a closure of two values, what it has and the next line.
+    /// - `first`: what it begins with.
+    ///
+    /// Returns what the closure gave last; `first` without any line.
+    ///
+    /// Errors: what the closure throws, and when the source fails.
+    ///
+    /// ```rhai
+    /// print("2\n3".lines().reduce(|sum, line| sum + line.to_int(), 0));        // 5
+    /// ```
+    #[rhai_fn(name = "reduce", return_raw, pure)]
+    pub fn reduce_lines(call: NativeCallContext, lines: &mut Lines, add: FnPtr, first: Dynamic) -> Fallible<Dynamic> {
+        lines.iter()?.try_fold(first, |sum, line| add.call_within_context(&call, (sum, line?)))
+    }
+
+    /// The words of a text: what is between spaces, tabs and newlines.
+    ///
+    /// Returns an array, empty for a text without words.
+    ///
+    /// ```rhai
+    /// for name in "web  db".split() { print(name); }
+    /// ```
+    // Rhai's own gives one empty word for an empty text.
+    #[rhai_fn(name = "split", pure)]
+    pub fn split_words(text: &mut ImmutableString) -> Array {
+        text.split_whitespace().map(|word| Dynamic::from(word.to_owned())).collect()
+    }
+
     /// How many lines there are: `wc -l`.
     ///
     /// Errors: when the source fails.

@@ -55,7 +55,8 @@ pub fn command() -> clap::Command {
         .disable_help_flag(true)
         .override_usage("moyai run [OPTIONS] <NAME|PATH> [ARGS]...")
         .after_help(
-            "Options stand before or behind the script's name; behind `--` every word is an argument.\n\
+            "Options come before or after the script's name; after `--` every word is an argument. A script that reads no\n\
+             option takes each word after its first argument as it is, but for the options above: NAME job bash -c 'x'.\n\
              Exit codes: 0 done, 1 the script failed, 2 usage or the script does not check, 75 another run\n\
              holds the lock, 124 a time-out, 126 a program cannot be started, 127 it was not found, 128+n ended by signal n.",
         )
@@ -138,10 +139,12 @@ impl Asked {
                 // is the script's: `-fn` may be its option `-f` with the value `n`.
                 if asked.script.is_none() {
                     return Err(unknown(&word));
-                } else if known[0].is_some() {
+                } else if known[0].is_some() && letters.chars().all(|char| char.is_ascii_alphanumeric()) {
                     let apart: Vec<String> = letters.chars().map(|letter| format!("-{letter}")).collect();
-                    return Err(Error::usage(format!("`{word}` joins moyai's own options with others"))
-                        .help(format!("write them apart: `{}`", apart.join(" "))));
+                    return Err(Error::usage(format!("`{word}` joins moyai's own options with others")).help(format!(
+                        "write them apart: `{}`; write `--` before the words of another program",
+                        apart.join(" ")
+                    )));
                 }
             }
             match asked.script {

@@ -34,7 +34,7 @@ pub fn instead(words: &[String]) -> Option<String> {
         "wait" | "jobs" | "fg" | "bg" | "disown" => "let job = cmd(`...`).start(); job.wait();".into(),
         "type" | "hash" | "command" => {
             let program = words.iter().skip(1).find(|word| !word.starts_with('-')).map_or("prog", String::as_str);
-            format!("sh(`type {program}`).ok() tests whether there is such a program")
+            format!("which(\"{program}\") gives its path, or `()` where there is none")
         }
         "exit" | "return" | "logout" => format!("exit({});", second.unwrap_or("0")),
         "break" | "continue" => format!("{name}; as a statement of the script"),
@@ -64,7 +64,7 @@ mod tests {
             ("exec nginx -g daemon", "cmd(`nginx -g daemon`).run();"),
             ("exit 3", "exit(3);"),
             ("ulimit -n 4096", "sh(`ulimit -n 4096; exec prog`)"),
-            ("command -v jq", "sh(`type jq`).ok()"),
+            ("command -v jq", "which(\"jq\")"),
         ] {
             assert!(of(line).is_some_and(|found| found.contains(help)), "{line}: {:?}", of(line));
         }

@@ -2,6 +2,7 @@
 
 use super::check::{OWN_LETTERS, RESERVED, nearest};
 use super::elsewhere::{self, instead};
+use super::foreign;
 use super::known::{Known, inner};
 use super::shapes::Shape;
 use super::walk::{OTHER, Walk};
@@ -64,9 +65,12 @@ impl Walk<'_> {
         } else {
             let known = self.sight.variables.iter().map(|(known, _)| known.as_str()).chain(["args"]);
             let known = known.chain(self.program.constants(self.file)).chain(self.functions.keys().copied());
-            let near = instead(name).unwrap_or_else(|| meant(nearest(name, known)));
+            let near = nearest(name, known);
+            let theirs = foreign::name(name).filter(|_| near.is_none()).or_else(|| instead(name));
+            let other = || self.elsewhere_declared(name).or_else(|| foreign::environment(name));
             let declare = || format!("declare it first, `let {name} = ...;`; text is in quotes: `\"{name}\"`");
-            Some(near).filter(|near| !near.is_empty()).unwrap_or_else(declare)
+            let found = theirs.or_else(|| other().filter(|_| near.is_none()));
+            found.or_else(|| near.map(|near| meant(Some(near)))).unwrap_or_else(declare)
         };
         self.report(at, format!("there is no variable `{name}`"), help);
     }
@@ -211,6 +215,7 @@ impl Walk<'_> {
         if call.is_operator_call() {
             self.operator(call);
         }
+        self.contained(call);
         for (place, arg) in call.args.iter().enumerate() {
             self.gives(arg);
             self.argument(call, place, arg);
@@ -283,7 +288,9 @@ impl Walk<'_> {
         // `docker_stop`, `stop_container`.
         let joined = || {
             let (one, other) = name.split_once('_')?;
-            let space = |word: &str| if self.table.has(word) { Some(word.to_owned()) } else { elsewhere::space(word).map(str::to_owned) };
+            let space = |word: &str| {
+                if self.table.has(word) { Some(word.to_owned()) } else { elsewhere::space(word).map(str::to_owned) }
+            };
             let of = |space: String, function: &str| self.like(&space, function).map(|found| self.written(&found));
             space(one).and_then(|space| of(space, other)).or_else(|| space(other).and_then(|space| of(space, one)))
         };

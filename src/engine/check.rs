@@ -85,6 +85,7 @@ impl Options {
     /// Sorts the words that a script was called with, as getopt_long(3) does: `--name`, `--name VALUE`,
     /// `--name=VALUE`; for names of one letter also `-q`, `-f VALUE`, `-fVALUE`, and `-qf VALUE` for both.
     /// The last of several counts. After `--` every word is an argument; so are `-` and negative numbers.
+    /// A script that reads no option takes the words after its first argument as they are: they may be a command.
     ///
     /// # Errors
     /// For an option that the script does not read, one without its value or with one of the wrong kind,
@@ -92,8 +93,11 @@ impl Options {
     pub fn parse(&self, name: &str, words: &[String]) -> Result<Args> {
         let mut args = Args { name: name.to_owned(), ..Args::default() };
         let mut words = words.iter();
+        let reads_none = self.flags.is_empty() && self.options.is_empty();
         while let Some(word) = words.next() {
-            if word == "--" {
+            if reads_none && !args.rest.is_empty() {
+                args.rest.push(word.clone());
+            } else if word == "--" {
                 args.rest.extend(words.by_ref().cloned());
                 break;
             } else if let Some(option) = word.strip_prefix("--") {
@@ -118,8 +122,11 @@ impl Options {
                     let option = letter.to_string();
                     if OWN_LETTERS.contains(letter) {
                         // The words that begin with one are taken before the script is read.
-                        return Err(Error::usage(format!("`{word}`: `-{letter}` is an option of moyai itself"))
-                            .help(format!("write it as a word of its own: `-{letter}`")));
+                        let error = Error::usage(format!("`{word}`: `-{letter}` is an option of moyai itself"));
+                        return Err(match word.contains(char::is_whitespace) {
+                            true => error.help(format!("write `-- '{word}'` if it is an argument of the script")),
+                            false => error.help(format!("write it as a word of its own: `-{letter}`")),
+                        });
                     } else if self.options.contains(&option) && (!rest.is_empty() || !self.flags.contains(&option)) {
                         let glued = (!rest.is_empty()).then(|| rest.to_owned());
                         self.set(&mut args, "-", &option, glued.or_else(|| words.next().cloned()))?;
@@ -210,6 +217,17 @@ mod tests {
             assert_eq!(parse(words).unwrap_err().exit, 2, "{words:?}");
         }
         assert_eq!(parse(&["-z"]).unwrap_err().message, "`test` has no option `-z`");
+    }
+
+    #[test]
+    fn a_script_without_options_takes_a_command_as_its_arguments() {
+        let words = ["nightly", "bash", "-c", "--x", "-", "--", "y"].map(str::to_owned);
+        assert_eq!(Options::default().parse("wrapper", &words).unwrap().rest, words);
+        let options = Options { flags: ["q".to_owned()].into(), ..Options::default() };
+        assert_eq!(options.parse("wrapper", &words).unwrap_err().message, "`wrapper` has no option `-c`");
+        assert!(Options::default().parse("wrapper", &["-c".to_owned()]).is_err());
+        let error = parse(&["-v $HOME"]).unwrap_err();
+        assert_eq!(error.help.unwrap(), "write `-- '-v $HOME'` if it is an argument of the script");
     }
 
     #[test]

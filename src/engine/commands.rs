@@ -2,9 +2,10 @@
 
 use super::builtins;
 use super::known::Known;
-use super::shapes::Shape;
 use super::literal::{self, Kind, Parts};
+use super::shapes::Shape;
 use super::walk::{Walk, chain};
+use super::words::{Piece, Segment, Word};
 use crate::process::{Level, reads};
 use rhai::{CustomExpr, Expr, FnCallExpr, Position};
 
@@ -19,6 +20,16 @@ const ACTING: &[&str] = &["run", "try_run", "start", "to_file", "append_to"];
 /// Whether this is a command in a container.
 pub(super) fn is_exec(call: &FnCallExpr) -> bool {
     call.name == "exec" && matches!(call.namespace.path.as_slice(), [space] if space.name == "docker")
+}
+
+/// A literal that begins with a word of a shell's grammar, `if` or `for`: the word, and what to write.
+fn statement_of_shell(parts: &Parts<'_>) -> Option<(String, String)> {
+    let Some(Segment::Text(text)) = parts.segments.first() else { return None };
+    let words: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
+    let first = words
+        .first()
+        .filter(|word| ["if", "for", "while", "until", "case", "{", "[[", "!"].contains(&word.as_str()))?;
+    Some((first.clone(), builtins::instead(&words)?))
 }
 
 impl Walk<'_> {
@@ -103,10 +114,24 @@ impl Walk<'_> {
         let written = quote == Some('`') || (kind == Kind::Shell && quote == Some('#'));
         match literal::parts(input).filter(|_| written) {
             None => {
-                let help = format!("write {}; `${{...}}` within is a value", kind.name().replace("...", "`...`"));
-                self.report(at, format!("{} takes a command in backticks", kind.name()), help);
+                let help = self.in_backticks(kind, custom);
+                return self.report(
+                    super::walk::start(input),
+                    format!("{} takes a command in backticks", kind.name()),
+                    help,
+                );
             }
             Some(parts) => match parts.check(kind) {
+                Err(refusal) if kind != Kind::Shell && statement_of_shell(&parts).is_some() => {
+                    let (word, help) = statement_of_shell(&parts).unwrap_or_default();
+                    let at_least = refusal.message.contains("means something to a shell");
+                    let message = if at_least {
+                        format!("`{word}` belongs to a shell, and there is none here")
+                    } else {
+                        refusal.message
+                    };
+                    self.report(at, message, help);
+                }
                 Err(refusal) => {
                     let (line, column) = literal::place_of(self.source, &parts, &refusal);
                     self.report_at(line, column, refusal.message, refusal.help);
@@ -122,10 +147,90 @@ impl Walk<'_> {
                         self.reads(kind, &parts, at);
                     }
                     self.dashes(&parts, &stages);
+                    self.holes(&parts, &stages);
+                    self.unfilled(&stages, at);
                 }
             },
         }
         self.exact(input);
+    }
+
+    /// Values that cannot be arguments, or not within a word.
+    fn holes(&mut self, parts: &Parts<'_>, stages: &[Vec<Word>]) {
+        for word in stages.iter().flatten() {
+            for piece in &word.pieces {
+                let Piece::Hole(hole) = piece else { continue };
+                let expr = parts.holes[*hole];
+                let (message, help) = match self.known(expr) {
+                    Known::List if word.pieces.len() > 1 => (
+                        "an array is glued to other text",
+                        "put spaces around it, without quotes: each element becomes an argument; \
+                         `${list.join(\" \")}` is one text",
+                    ),
+                    Known::Map => ("a map cannot be an argument of a command", "name one of its fields: `${c.name}`"),
+                    Known::Lines => ("lines cannot be an argument as they are", "write `${lines.to_array()}`"),
+                    Known::Command => {
+                        ("a command that was not run cannot be an argument", "write `${$(`...`)}` for what it prints")
+                    }
+                    Known::Time => ("a time cannot be an argument", "write `${t.format(\"%F\")}`"),
+                    _ => continue,
+                };
+                self.report(super::walk::start(super::known::inner(expr)), message, help);
+            }
+        }
+    }
+
+    /// `{name}` and `'$name'` of a variable of the script, which nothing fills in.
+    fn unfilled(&mut self, stages: &[Vec<Word>], at: Position) {
+        // These have braces and dollars of their own.
+        let other = ["awk", "gawk", "mawk", "jq", "yq", "perl", "sed", "xargs", "find", "php", "python3", "node"];
+        for words in stages {
+            if words.first().and_then(Word::text).is_none_or(|program| other.contains(&program)) {
+                continue;
+            }
+            for text in words.iter().filter_map(Word::text) {
+                let name = text.strip_prefix('$').or_else(|| text.strip_prefix('{')?.strip_suffix('}'));
+                if let Some(name) = name.filter(|name| self.is_value(name)) {
+                    let message = format!("`{text}` is not filled in");
+                    self.report(at, message, format!("write `${{{name}}}` without quotes"));
+                }
+            }
+        }
+    }
+
+    /// The literal as it is to be written, where its text is plain.
+    fn in_backticks(&self, kind: Kind, custom: &CustomExpr) -> String {
+        let name = &custom.tokens[0];
+        let input = &custom.inputs[0];
+        let from = self.source.before(super::walk::start(input)).len();
+        let text = self.source.text[from..].lines().next().unwrap_or_default();
+        let inner = match input {
+            Expr::StringConstant(text, _) => Some(text.to_string()),
+            Expr::Array(list, _) => list
+                .iter()
+                .map(|word| self.constant_text(word))
+                .collect::<Option<Vec<_>>>()
+                .map(|words| words.join(" ")),
+            Expr::Variable(name, ..) if self.sees(&name.1) => None,
+            Expr::Variable(..) | Expr::FnCall(..) | Expr::Dot(..) => {
+                text.find(')').map(|end| text[..end].trim_matches(['"', '\'']).to_owned())
+            }
+            _ => None,
+        };
+        if kind == Kind::Read
+            && self.source.text[..from].trim_end().ends_with('(')
+            && matches!(input, Expr::FnCall(call, _) if call.is_operator_call() && ["+", "-", "*", "/", "%"].contains(&call.name.as_str()))
+            && self.source.text[..from].trim_end().ends_with("((")
+        {
+            return format!("a sum needs no `$((...))`: write `{}`", inner.unwrap_or_default().trim());
+        }
+        match inner.filter(|inner| !inner.contains(['`', '(', '"']) && inner.chars().count() <= 80) {
+            Some(inner) => {
+                let filled = super::foreign::filled(&inner).unwrap_or(inner);
+                format!("write {name}(`{filled}`); `${{...}}` within is a value")
+            }
+            None => format!("write {name}(`...`); `${{...}}` within is a value"),
+        }
     }
 
     /// What is read must not change anything: a dry run reads.

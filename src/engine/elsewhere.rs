@@ -119,7 +119,10 @@ const CALLS: &[(&str, &str)] = &[
     ("os.environ os.environ.get os.getenv process.env", "env(\"NAME\")"),
     ("os.gethostname socket.gethostname os.hostname", "$(`hostname`)"),
     ("os.path.exists path.exists fs.existssync", "file::exists(path)"),
-    ("popen shell run runcommand os.system os.popen subprocess.run subprocess.call subprocess.checkoutput subprocess.popen", "cmd(`...`).run();"),
+    (
+        "popen shell run runcommand os.system os.popen subprocess.run subprocess.call subprocess.checkoutput subprocess.popen",
+        "cmd(`...`).run();",
+    ),
     ("process.exit sys.exit os.exit quit", "exit(1);"),
     ("cwd getcwd os.getcwd process.cwd", "$(`pwd`)"),
     ("re.match re.search regex.match", "x.matches(\"pattern\")"),

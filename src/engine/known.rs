@@ -98,12 +98,14 @@ fn returned(name: &str) -> Known {
     RETURNS.iter().find(has).map_or(Known::Nothing, |(known, _)| *known)
 }
 
-/// The variables of a file that are given a new value somewhere: what they begin with says nothing.
+/// The variables of a file that are given a new value somewhere: what they begin with says nothing. `+=` and its like
+/// keep the kind.
 pub(super) fn assigned(ast: &AST) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     ast.walk(&mut |path| {
         if let Some(ASTNode::Stmt(Stmt::Assignment(assignment))) = path.last()
             && let Expr::Variable(name, ..) = &assignment.1.lhs
+            && !assignment.0.is_op_assignment()
         {
             names.insert(name.1.to_string());
         }
@@ -121,12 +123,8 @@ impl Walk<'_> {
             Expr::IntegerConstant(..) => Known::Whole,
             Expr::FloatConstant(..) => Known::Fraction,
             Expr::BoolConstant(..) | Expr::And(..) | Expr::Or(..) => Known::Truth,
+            Expr::Coalesce(list, _) => self.coalesced(list),
             Expr::Array(..) => Known::List,
-            // `args.get(0) ?? ""`: the words that a script was called with are text.
-            Expr::Coalesce(list, _) => match &list[..] {
-                [first, last] if self.is_word(first) && self.known(last).is_text() => Known::Text,
-                _ => Known::Nothing,
-            },
             Expr::Map(..) => Known::Map,
             Expr::Custom(custom, _) if Kind::of(&custom.tokens[0]) == Some(Kind::Read) => Known::Output,
             Expr::Variable(name, ..) if name.2.is_empty() && name.1 == "args" && self.holds("args").is_none() => {
@@ -182,7 +180,9 @@ impl Walk<'_> {
     pub(super) fn constant_text<'e>(&'e self, expr: &'e Expr) -> Option<&'e str> {
         match inner(expr) {
             Expr::StringConstant(text, _) => Some(text),
-            Expr::Variable(name, ..) if name.2.is_empty() => self.holds(&name.1)?.text.as_deref(),
+            Expr::Variable(name, ..) if name.2.is_empty() => {
+                self.holds(&name.1)?.text.as_deref().filter(|_| !self.grows(&name.1))
+            }
             _ => None,
         }
     }
@@ -269,14 +269,6 @@ impl Walk<'_> {
             }
             _ => Known::Nothing,
         }
-    }
-
-    /// One of the words that a script was called with, or `()`.
-    fn is_word(&self, expr: &Expr) -> bool {
-        chain(expr).is_some_and(|(root, links)| {
-            let get = |link: &Expr| matches!(link, Expr::MethodCall(call, _) if call.name == "get" && call.args.len() == 1);
-            self.is_args(root) && matches!(links.as_slice(), [(false, link)] if get(link))
-        })
     }
 
     fn is_args(&self, expr: &Expr) -> bool {

@@ -8,6 +8,8 @@ mod commands;
 mod compare;
 pub mod elsewhere;
 mod empty;
+mod flow;
+mod foreign;
 mod hooks;
 mod known;
 pub mod literal;
@@ -20,6 +22,7 @@ pub mod rules;
 pub mod shapes;
 pub mod shell;
 mod slips;
+mod syntax;
 mod traps;
 pub mod values;
 mod walk;
@@ -31,7 +34,7 @@ use crate::run::{Cause, Error, Place, Result, Run, exit, text};
 use check::Options;
 use load::Source;
 use program::{Program, Resolver};
-use rhai::{Dynamic, Engine, EvalAltResult, OptimizationLevel, Scope};
+use rhai::{Dynamic, Engine, EvalAltResult, OptimizationLevel, Scope, Token};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -84,6 +87,17 @@ fn bare(mut engine: Engine, context: &Context) -> Engine {
         let asked = count % 64 == 0 || run.is_unheard();
         let over = ending.ends() || (asked && run.cancel.cause().is_some());
         over.then_some(Dynamic::UNIT)
+    });
+    // `until` is a word of the language only after `do { ... }`; elsewhere it is a name, as in `#{ until: "1h" }`.
+    let after_block = std::sync::atomic::AtomicBool::new(false);
+    #[allow(deprecated)]
+    engine.on_parse_token(move |token, _, _| {
+        use std::sync::atomic::Ordering::Relaxed;
+        let after = after_block.swap(matches!(token, Token::RightBrace), Relaxed);
+        match token {
+            Token::Until if !after => Token::Identifier(Box::new("until".into())),
+            token => token,
+        }
     });
     #[allow(deprecated)]
     engine.on_var(move |name, index, context| {

@@ -4,7 +4,7 @@
 //! a cycle is found by looking, and no file is read or parsed a second time.
 
 use super::load::{self, Source};
-use super::report;
+use super::syntax;
 use crate::api::Fallible;
 use crate::run::{Report, Result, Run, lock};
 use rhai::{
@@ -238,7 +238,7 @@ impl Loader<'_> {
 
 /// Parses a file.
 fn compile(engine: &Engine, source: &Source) -> std::result::Result<AST, Box<Report>> {
-    let mut ast = engine.compile(source.code()).map_err(|error| report::syntax(source, &error))?;
+    let mut ast = engine.compile(source.code()).map_err(|error| syntax::syntax(source, &error))?;
     // The interpreter takes a comment that is never closed for one that ends with the file, and never
     // runs what it has swallowed. Everywhere else one more `*/` is a mistake.
     if let Some(first) = source.text.find("/*")

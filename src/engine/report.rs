@@ -1,13 +1,12 @@
 //! Errors as a person reads them: file, line, the source line underlined, what to write instead.
 
-use super::elsewhere::instead;
 use super::load::Source;
 use super::names;
 use super::program::Program;
 use crate::api::Context;
 use crate::run::{Error, Place, Report, text};
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
-use rhai::{Dynamic, Engine, EvalAltResult, LexError, Map, ParseError, ParseErrorType, Position};
+use rhai::{Dynamic, Engine, EvalAltResult, Map, Position};
 
 impl Report {
     /// A report about the word at a place in a source.
@@ -95,203 +94,8 @@ fn token(text: &str, column: usize) -> usize {
     }
 }
 
-/// A syntax error, in the words of somebody who comes from bash.
-pub fn syntax(source: &Source, error: &ParseError) -> Box<Report> {
-    use LexError as L;
-    use ParseErrorType as P;
-    let (mut line, mut column) = source.place(error.position());
-    let here = source.line(line);
-    let rest: String = here.chars().skip(column.saturating_sub(1)).collect();
-    let two = |message: &str, help: &str| (message.to_owned(), help.to_owned());
-    let begins = |what: &str| ["$", "cmd", "sh"].into_iter().find(|name| what == format!("for '{name}' expression"));
-    let before = here.strip_suffix(rest.as_str()).unwrap_or_default();
-    let is_test = ["if [ ", "if [[ ", "while [ ", "while [[ "].into_iter().any(|test| here.contains(test));
-    let (message, help) = match error.err_type() {
-        P::MissingToken(..) | P::MismatchedType(..) if is_test => two(
-            "this is a test of a shell",
-            "write `if file::exists(path) { ... }`; `x == \"\"` for `-z`, `n > 3` for `-gt`, `&&` for `-a`",
-        ),
-        P::BadInput(L::MalformedChar(text)) => {
-            (format!("`'{text}'` is no text: single quotes hold one character"), format!("write `\"{text}\"`"))
-        }
-        P::BadInput(L::UnterminatedString) if rest.starts_with('`') => {
-            two("the backtick is not closed", "close it; a backtick within the text is written twice")
-        }
-        P::BadInput(L::UnterminatedString) => two(
-            "the text is not closed on this line",
-            "close it with `\"`; text of several lines stands between backticks",
-        ),
-        P::BadInput(L::MalformedEscapeSequence(text)) => {
-            (format!("`{text}` is no escape"), "write `\\\\` for a backslash; in backticks it stands for itself".into())
-        }
-        P::BadInput(L::MalformedNumber(text)) => (format!("`{text}` is no number"), String::new()),
-        P::BadInput(L::ImproperSymbol(symbol, _)) if symbol == "=" => {
-            two("`=` sets a variable and cannot stand here", "write `==` to compare")
-        }
-        P::BadInput(L::ImproperSymbol(symbol, _)) if symbol == "===" => two("there is no `===`", "write `==`"),
-        P::BadInput(L::ImproperSymbol(symbol, _)) if symbol == ":=" => {
-            two("there is no `:=`", "write `let name = ...` for a new variable, `name = ...` for an old one")
-        }
-        P::BadInput(L::UnexpectedInput(_)) if rest.starts_with("try") => {
-            two("`try` gives no value", "set the variable within: `let x = (); try { x = ...; } catch { ... }`")
-        }
-        P::BadInput(L::UnexpectedInput(what)) if what == "*" && before.ends_with(" in ") => {
-            (format!("`{what}` cannot stand here"), "write `for path in glob(\"*.log\") { ... }`".into())
-        }
-        P::BadInput(L::UnexpectedInput(what))
-            if what.chars().all(|char| !char.is_ascii() && char.is_alphanumeric()) =>
-        {
-            (
-                format!("`{what}` cannot be in a name: names have the letters a to z, digits and `_`"),
-                "in text, comments and the names of fields, `#{ \"...\": 1 }`, any letter can be".into(),
-            )
-        }
-        P::BadInput(L::UnexpectedInput(what)) => (format!("`{what}` cannot be here"), String::new()),
-        P::Reserved(word) if word == "#" => two("a comment begins with `//`", "write `// ...`"),
-        P::Reserved(word) if ["null", "nil", "void"].contains(&word.as_str()) => {
-            (format!("there is no `{word}`"), "write `()` for nothing".into())
-        }
-        P::Reserved(word) if !word.contains(char::is_alphanumeric) => (format!("there is no `{word}`"), String::new()),
-        P::Reserved(word) if before.ends_with('.') => {
-            (format!("`{word}` is a reserved word"), format!("write `[\"{word}\"]` for a field"))
-        }
-        P::Reserved(word) if statement(before).is_empty() && instead(word).is_some() => {
-            ("this is a line of a shell".into(), instead(word).unwrap_or_default())
-        }
-        P::Reserved(word) => (format!("`{word}` is a reserved word"), "choose another name".into()),
-        P::UnknownOperator(what) if what == "++" => two("there is no `++`", "write `+= 1`"),
-        P::UnknownOperator(what) if what == "--" => two("there is no `--`", "write `-= 1`"),
-        P::UnknownOperator(what) if what == "?" => {
-            two("there is no `? :`", "write `if a { b } else { c }`, which gives a value")
-        }
-        P::UnknownOperator(what) => (format!("there is no operator `{what}`"), String::new()),
-        P::MissingToken(token, what) if token == "(" && begins(what) == Some("$") => {
-            two("`$` begins a command", "a variable is written without it; `$(`command`)` gives a command's output")
-        }
-        P::MissingToken(token, what) if token == "(" && begins(what).is_some() => {
-            let name = begins(what).unwrap_or_default();
-            (
-                format!("`{name}` begins a command and cannot be a name"),
-                format!("write {name}(`...`), or choose another name"),
-            )
-        }
-        P::MissingToken(token, _)
-            if token != ";" && here.split([' ', ';']).any(|word| word == "then" || word == "do") =>
-        {
-            two(
-                "a block stands between `{` and `}`",
-                "write `if x { ... }`, `while x { ... }`, `for x in list { ... }`",
-            )
-        }
-        P::MissingToken(token, _) if token == ";" => {
-            let (message, help, place) = missing(source, line, before, &rest);
-            (line, column) = place.unwrap_or((line, column));
-            (message, help)
-        }
-        P::MissingToken(token, _) if token == "{" => {
-            let near = [before.split_whitespace().last(), rest.split_whitespace().next()];
-            let near = near.into_iter().flatten().find_map(|word| WORDS.iter().find(|(theirs, _)| *theirs == word));
-            ("a `{` should stand here".into(), near.map_or_else(String::new, |(_, ours)| format!("write `{ours}`")))
-        }
-        P::MissingToken(token, _) if token == ")" && before.contains("= (") => {
-            two("`)` is missing before this", "an array is written `[1, 2, 3]`")
-        }
-        P::MissingToken(token, what) if token == "," && rest.starts_with('=') && what.contains("parameters") => {
-            two("a parameter has no default", "write a second function: `fn f(a) { f(a, \"default\") }`")
-        }
-        P::MissingToken(token, _) if token == "]" && rest.starts_with(':') => two("`]` is missing before this", PART),
-        P::MissingToken(token, what) => (format!("`{token}` is missing {}", what.replace('\'', "`")), String::new()),
-        P::MismatchedType(wanted, found) => {
-            let wanted = wanted.replace("a boolean expression", "true or false");
-            let found = found.trim_start_matches("not ");
-            let default = "a default is `env(name, default)`, `x ?? default`, or `if x == \"\" { ... }`";
-            let help = if found == "a string" && wanted == "true or false" { default } else { "" };
-            (format!("this is {found}, and must be {wanted}"), help.into())
-        }
-        P::UnexpectedEOF => two("the script ends in the middle of something", "look for a bracket that is not closed"),
-        P::ExprTooDeep => two("this is nested too deeply", "take it apart: put a part into a variable or a function"),
-        P::VariableExpected => two("the name of a variable should stand here", ""),
-        P::PropertyExpected => {
-            two("the name of a field should stand here", "a field with another name is written `[\"name\"]`")
-        }
-        P::AssignmentToConstant(name) => {
-            (format!("`{name}` is a constant"), format!("declare it with `let`, or copy it: `let copy = {name};`"))
-        }
-        P::AssignmentToInvalidLHS(_) => two(
-            "a value cannot be put here",
-            "`name = value`, `list[0] = value` and `map.field = value` can; a command's variable is `.env(\"NAME\", value)`",
-        ),
-        P::FnMissingParams(name) => {
-            (format!("the parameters of `{name}` are missing"), format!("write `fn {name}() {{ ... }}`"))
-        }
-        P::WrongFnDefinition => two(
-            "a function cannot stand within a block",
-            "move it to the top level, or write a closure: `let f = |x| ...;`",
-        ),
-        P::FnDuplicatedDefinition(name, _) => (format!("the function `{name}` is there twice"), String::new()),
-        P::WrongDocComment => two("`///` documents a function and must stand right above one", "write `//`"),
-        P::LoopBreak => two("`break` and `continue` work only within a loop", ""),
-        _ if rest.starts_with("eval") => {
-            two("`eval` is off: no text becomes code while a script runs", "write a function, or a closure")
-        }
-        other => (lower(&other.to_string()).replace('\'', "`"), String::new()),
-    };
-    Box::new(Report::new(source, line, column, message, Some(help).filter(|help| !help.is_empty())))
-}
-
-/// What stands between `if` and its block in other languages.
-const WORDS: &[(&str, &str)] = &[
-    ("-eq", "=="),
-    ("-ge", ">="),
-    ("-gt", ">"),
-    ("-le", "<="),
-    ("-lt", "<"),
-    ("-ne", "!="),
-    ("and", "&&"),
-    ("not", "!"),
-    ("or", "||"),
-    ("read", "for line in file::lines(path) { ... }"),
-];
-
 /// For a range where one place is meant.
-const PART: &str = "a part of an array is `.extract(from, count)`, of a text `.sub_string(from, count)`";
-
-/// The statement that ends here, as far as it is on this line.
-fn statement(before: &str) -> &str {
-    before.rsplit([';', '{', '}']).next().unwrap_or_default().trim()
-}
-
-/// A missing `;`: message, help, and where the mistake is if not here. It stands where the
-/// statement before ended, unless this is a line of a shell.
-fn missing(source: &Source, line: usize, before: &str, rest: &str) -> (String, String, Option<(usize, usize)>) {
-    if before.trim().is_empty() {
-        let lines = source.text.lines().take(line.saturating_sub(1)).enumerate();
-        let code = |text: &str| text.split(" //").next().unwrap_or_default().trim_end().to_owned();
-        let last = lines.map(|(index, text)| (index + 1, code(text)));
-        let last = last.filter(|(_, code)| !code.is_empty() && !code.starts_with("//")).last();
-        let place = last.map(|(line, code)| (line, code.chars().count()));
-        return ("a `;` is missing behind this".into(), String::new(), place);
-    }
-    if before.contains("\\`") {
-        let message = "this stands behind the end of the text: `\\` is no escape in backticks";
-        return (message.into(), "write a backtick twice".into(), None);
-    }
-    let before = statement(before);
-    if rest.starts_with('{') && before.ends_with("()") {
-        return ("a function begins with `fn`".into(), format!("write `fn {before} {{ ... }}`"), None);
-    }
-    let (word, behind) = before.split_once(' ').unwrap_or((before, ""));
-    if let Some(help) = instead(word).filter(|_| !behind.starts_with('=')) {
-        return ("this is a line of a shell".into(), help, None);
-    }
-    let help = match before {
-        word if !word.is_empty() && word.chars().all(|char| char.is_alphanumeric() || char == '_') => {
-            format!("a program is run by cmd(`{word} ...`).run(); its output is $(`{word} ...`)")
-        }
-        _ => return ("a `;` is missing before this".into(), String::new(), None),
-    };
-    ("this is a line of a shell".into(), help, None)
-}
+pub(super) const PART: &str = "a part of an array is `.extract(from, count)`, of a text `.sub_string(from, count)`";
 
 /// The error at the bottom, with the file it is from and the last place that is known.
 pub fn innermost<'a>(program: &Program, mut error: &'a EvalAltResult) -> (&'a EvalAltResult, Place) {
@@ -459,7 +263,7 @@ fn runtime(engine: &Engine, error: &EvalAltResult) -> Error {
     }
 }
 
-fn lower(text: &str) -> String {
+pub(super) fn lower(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
 }

@@ -15,7 +15,7 @@ use crate::schedule::{duration, moment, shifted};
 use rhai::{Expr, FnCallExpr, Position};
 
 /// Functions and methods whose only use is what they return.
-const PURE: &str = "basename contains count count_each cut dirname ends_with exists extract field fields find find_all \
+const PURE: &str = "basename contains count count_each cut dirname ends_with exists extract field fields filter find find_all \
                     first format glob grep grep_v head html index_of is_dir is_empty is_file join keys last len \
                     lines matches max min outside repeat replace reversed skip sorted split starts_with sub \
                     sub_string sum tail to_array to_chars to_json to_lower to_string to_upper top trim trimmed unique \
@@ -39,16 +39,22 @@ const RANGES: &[(&str, i64, i64)] =
 const WEEKDAYS: &[&str] = &["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 const MONTHS: &[&str] = &["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
+/// Functions without a namespace whose only use is what they return.
+const BARE: &[&str] = &["glob", "now", "random", "random_text", "type_of"];
+
 /// Those that start nothing before something reads their lines.
 const LAZY: &[&str] = &["cut", "field", "grep", "grep_v", "head", "lines", "skip", "sub", "tail", "trimmed", "unique"];
 /// Those that give a value of the kind that they were given.
 const ALIKE: &[&str] = &[
+    "filter",
     "repeat",
     "replace",
     "reversed",
     "sorted",
     "sub",
     "sub_string",
+    "to_float",
+    "to_int",
     "to_lower",
     "to_upper",
     "trim",
@@ -57,7 +63,7 @@ const ALIKE: &[&str] = &[
 ];
 
 /// A statement without its `;`.
-fn statement(text: &str) -> &str {
+pub(super) fn statement(text: &str) -> &str {
     let line = text.lines().next().unwrap_or_default();
     let end = line.match_indices(';').map(|(at, _)| at).find(|at| line[..*at].matches('"').count().is_multiple_of(2));
     line[..end.unwrap_or(line.len())].trim_end_matches(['}', ' '])
@@ -82,7 +88,9 @@ impl Walk<'_> {
                 let Some((root, links)) = chain(expr) else { return };
                 let Some((false, Expr::MethodCall(call, _))) = links.last() else { return };
                 let name = call.name.as_str();
-                if !is_pure(name) || self.is_own(name) {
+                let converted =
+                    ["to_int", "to_float"].contains(&name) && matches!(root, Expr::Variable(..)) && links.len() == 1;
+                if !(is_pure(name) || converted) || self.is_own(name) {
                     return;
                 }
                 let help = match root {
@@ -131,8 +139,9 @@ impl Walk<'_> {
             return;
         }
         let space = call.namespace.path.first().map(|space| space.name.as_str());
-        let ours = space == Some("file") || (space.is_none() && !self.is_own(name) && ["glob", "now"].contains(&name));
-        if ours && (is_pure(name) || name == "now") {
+        let bare = space.is_none() && !self.is_own(name) && BARE.contains(&name);
+        // Others may be called for the error that they end with.
+        if bare || (space == Some("file") && is_pure(name)) {
             let shown = space.map_or_else(|| name.to_owned(), |space| format!("{space}::{name}"));
             self.report(
                 at,
@@ -423,7 +432,15 @@ impl Walk<'_> {
                 "+" => "this joins text and a number: `\"4\" + 1` is \"41\"".to_owned(),
                 _ => format!("there is no `{name}` of text and a number"),
             };
-            self.report(start(one), message, "make a number of the text with `.to_int()`");
+            let text = self.constant_text(one).filter(|text| text.parse::<f64>().is_err());
+            let help = match (name, text) {
+                ("*", Some(text)) => format!("write `{text:?}.repeat(n)` for a text several times"),
+                ("%", Some(text)) if text.contains('%') => {
+                    "write the values into a text in backticks: `` `${x}` ``".to_owned()
+                }
+                _ => "make a number of the text with `.to_int()`".to_owned(),
+            };
+            self.report(start(one), message, help);
         }
     }
 }

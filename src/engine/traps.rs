@@ -61,6 +61,10 @@ impl Walk<'_> {
             };
             return self.report(start(expr), message, help);
         }
+        if let Some(name) = self.gives_no_value(expr) {
+            let message = format!("`{name}` gives nothing, and this needs true or false");
+            return self.report(start(expr), message, "write `if x { ... }` for what is done only sometimes");
+        }
         let known = self.known(expr);
         let help = match known {
             Known::Nothing | Known::Truth | Known::Command => return,
@@ -100,7 +104,7 @@ impl Walk<'_> {
                 };
                 self.never(name, one, other);
                 self.never(turned, other, one);
-                let (left, right) = (self.known(one), self.known(other));
+                let (left, right) = (self.maybe(one), self.maybe(other));
                 let mixed = |a: Known, b: Known| {
                     (a.is_text() && b.is_number())
                         || (name.ends_with('=')
@@ -108,7 +112,28 @@ impl Walk<'_> {
                             && a == Known::Truth
                             && (b.is_text() || b.is_number()))
                 };
-                if left == Known::Truth && mixed(left, right) || right == Known::Truth && mixed(right, left) {
+                if [left, right].contains(&Known::Command) {
+                    let (message, help) = match name {
+                        ">" | "<" if left.is_text() || right.is_text() => (
+                            "this compares a command that was not run",
+                            "for a file write `.to_file(path)` or `.stdin(text)` after the command",
+                        ),
+                        _ => (
+                            "this compares a command that was not run",
+                            "`.ok()` asks whether it succeeds, `.code()` gives its status, `.read()` what it prints",
+                        ),
+                    };
+                    return self.report(start(one), message, help);
+                }
+                if [left, right].contains(&Known::Map) && (left.is_number() || right.is_number()) {
+                    let help = "name a field of it: `.code` is the status of a command, `.ok` whether it succeeded";
+                    return self.report(start(one), "this compares a map with a number", help);
+                }
+                let order = !name.ends_with('=') || ["<=", ">="].contains(&name);
+                if order && (left == Known::Truth || right == Known::Truth) {
+                    let message = "comparisons are not chained: this compares true or false";
+                    self.report(start(one), message, "write `1 < x && x < 10`");
+                } else if left == Known::Truth && mixed(left, right) || right == Known::Truth && mixed(right, left) {
                     let message = "this compares true or false with something else";
                     self.report(start(one), message, "write `if x { ... }` or `if !x { ... }`");
                 } else if [(left, right), (right, left)]
@@ -122,6 +147,14 @@ impl Walk<'_> {
                 } else if mixed(left, right) || mixed(right, left) {
                     self.report(start(one), super::compare::MESSAGE, super::compare::HELP);
                 }
+            }
+            ("&" | "|" | "^" | ".." | "..=", [one, other])
+                if self.known(one).is_text() && self.known(other).is_text() =>
+            {
+                self.report(start(one), format!("there is no `{name}` of texts"), "`+` joins texts: `\"a\" + \"b\"`");
+            }
+            ("/" | "%", [_, Expr::IntegerConstant(0, at)]) => {
+                self.report(*at, "a division by 0", "divide by another number");
             }
             ("+" | "-" | "*" | "/" | "%", _) => {
                 self.joined(call);
@@ -138,6 +171,10 @@ impl Walk<'_> {
 
     /// An expression whose value is used: `let s = list.sort()` is nothing.
     pub(super) fn gives(&mut self, expr: &Expr) {
+        if let Some(name) = self.gives_no_value(expr) {
+            let message = format!("`{name}` gives nothing, and its value is used here");
+            return self.report(start(expr), message, format!("write it as a statement of its own: `{name}(...);`"));
+        }
         let Some((_, links)) = chain(expr) else { return };
         if let Some((false, Expr::MethodCall(call, at))) = links.last() {
             self.gives_nothing(call, *at);
@@ -217,6 +254,25 @@ impl Walk<'_> {
             };
             Some((shown.to_owned(), instead))
         });
+        if let Some(inner) = texts_of(parts).find_map(|text| substituted(text)) {
+            let message = format!("`$({inner})` is not filled in");
+            return self.report(at, message, format!("write `${{$(`{inner}`)}}` within backticks"));
+        }
+        let braced = texts_of(parts).find_map(|text| braced(text).find(|name| self.is_value(name)));
+        if let Some(name) = braced {
+            let message = format!("`{{{name}}}` is not filled in");
+            return self.report(at, message, format!("write `${{{name}}}` within backticks"));
+        }
+        // In backticks, a variable of the script is surely meant, unless there are others in the same text.
+        let own = |name: &str| name.starts_with(|char: char| char.is_alphabetic()) && !self.is_value(name);
+        let only = quote == Some('`') && !texts_of(parts).any(|text| dollars(text).any(|(_, name)| own(name)));
+        if let Some((shown, instead)) = found.as_ref().filter(|(_, instead)| only && self.is_value(instead)) {
+            return self.report(
+                at,
+                format!("`{shown}` is not filled in"),
+                format!("write `${{{instead}}}` within backticks"),
+            );
+        }
         if let Some((shown, instead)) = found {
             // It may be a price, or a line for another program.
             self.warn(at, format!("`{shown}` is not filled in"), format!("write `${{{instead}}}` within backticks"));
@@ -282,6 +338,28 @@ impl Walk<'_> {
             }
         }
     }
+}
+
+/// The inside of `$(hostname)` in a text, where it is a well-known program.
+pub(super) fn substituted(text: &str) -> Option<&str> {
+    let inner = text[text.find("$(")? + 2..].split(')').next()?;
+    let program = inner.split_whitespace().next()?;
+    (super::flow::PROGRAMS.contains(&program) && !inner.contains(['`', '"'])).then_some(inner)
+}
+
+/// The typed texts of a text with values.
+fn texts_of(parts: &[Expr]) -> impl Iterator<Item = &str> {
+    parts.iter().filter_map(|part| if let Expr::StringConstant(text, _) = part { Some(text.as_str()) } else { None })
+}
+
+/// The names in `{name}` and `#{name}`, as Python and Ruby fill them in.
+fn braced(text: &str) -> impl Iterator<Item = &str> {
+    text.match_indices('{').filter_map(|(at, _)| {
+        let name = text[at + 1..].split('}').next()?;
+        let plain = name.starts_with(|char: char| char.is_alphabetic())
+            && name.chars().all(|char| char.is_alphanumeric() || char == '_');
+        (plain && !text[..at].ends_with('$') && text[at + 1..].contains('}')).then_some(name)
+    })
 }
 
 /// The variables of a shell in a text, as they stand there and by name: `$name`, `${name}`, `$1`, `$@`.

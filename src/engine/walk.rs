@@ -66,13 +66,13 @@ pub struct Walk<'a> {
     pub(super) functions: BTreeMap<&'a str, Vec<usize>>,
     closures: BTreeMap<&'a str, usize>,
     pub(super) options: &'a mut Options,
-    reports: &'a mut Vec<Report>,
+    pub(super) reports: &'a mut Vec<Report>,
     pub(super) sight: Sight,
     /// How many `try` are around a statement: there a result may be asked for its error alone.
     pub(super) trying: usize,
     /// Whether this is the last statement of a script, without a `;`.
     pub(super) last: bool,
-    assigned: BTreeSet<String>,
+    pub(super) assigned: BTreeSet<String>,
     /// What the closure in an argument gets after the variables that it takes along.
     pub(super) handed: Option<Shape>,
 }
@@ -113,8 +113,10 @@ pub(super) fn chain(expr: &Expr) -> Option<(&Expr, Vec<(bool, &Expr)>)> {
 /// Where an expression begins, also one with an operator.
 pub(super) fn start(expr: &Expr) -> Position {
     match expr {
+        Expr::FnCall(call, at) if call.is_operator_call() && call.args.len() < 2 => *at,
         Expr::FnCall(call, _) if call.is_operator_call() => call.args.first().map_or(Position::NONE, start),
         Expr::Custom(_, at) => *at,
+        Expr::And(list, _) | Expr::Or(list, _) | Expr::Coalesce(list, _) => list.first().map_or(Position::NONE, start),
         other => other.start_position(),
     }
 }
@@ -179,7 +181,11 @@ impl<'a> Walk<'a> {
             let is_value = matches!(stmt, Stmt::Expr(_) | Stmt::FnCall(..));
             self.last = is_value && index + 1 == statements.len() && !self.source.text.trim_end().ends_with(';');
             self.stmt(stmt, false);
+            if !self.last {
+                self.idle(stmt);
+            }
         }
+        self.never_run(statements);
         self.last = false;
         let imports = self.spaces_of(self.file);
         for function in ast.iter_functions().filter(|function| !function.name.starts_with(CLOSURE)) {
@@ -258,8 +264,17 @@ impl<'a> Walk<'a> {
         let (variables, spaces) = (self.sight.variables.len(), self.sight.spaces.len());
         let last = block.len().saturating_sub(1);
         for (index, stmt) in block.iter().enumerate() {
+            if index < last {
+                self.shadows(stmt, &block.statements()[index + 1..], variables);
+            } else {
+                self.shadows(stmt, &[], variables);
+            }
             self.stmt(stmt, used && index == last);
+            if index < last {
+                self.idle(stmt);
+            }
         }
+        self.never_run(block.statements());
         self.sight.variables.truncate(variables);
         self.sight.spaces.truncate(spaces);
     }
@@ -289,8 +304,10 @@ impl<'a> Walk<'a> {
     fn stmt(&mut self, stmt: &Stmt, used: bool) {
         match stmt {
             Stmt::If(flow, _) => {
+                let wrong = self.reports.len();
                 self.truth(&flow.expr);
                 self.expr(&flow.expr);
+                self.shell_test(&flow.expr, wrong);
                 self.block(&flow.body, used);
                 self.block(&flow.branch, used);
             }
@@ -309,6 +326,7 @@ impl<'a> Walk<'a> {
             Stmt::For(parts, _) => {
                 let (item, count, flow) = &**parts;
                 self.through(&flow.expr);
+                self.one_value(&flow.expr);
                 self.expr(&flow.expr);
                 let variables = self.sight.variables.len();
                 let holds = self.holding(&item.name, self.shape(&flow.expr).and_then(|list| list.element()));
@@ -316,12 +334,14 @@ impl<'a> Walk<'a> {
                 if let Some(count) = count {
                     self.declare(count, Holds { known: Known::Whole, ..Holds::default() });
                 }
+                self.item(&item.name, &flow.expr);
                 self.block(&flow.body, false);
                 self.sight.variables.truncate(variables);
             }
             Stmt::Var(var, flags, _) => {
                 let (name, value, _) = &**var;
                 self.gives(value);
+                self.looks_like_command(value);
                 self.expr(value);
                 let constant = flags.contains(ASTFlags::CONSTANT);
                 let shape = self.lasting(&name.name, self.shape(value));
@@ -344,7 +364,9 @@ impl<'a> Walk<'a> {
                     }
                 }
                 self.gives(&assignment.1.rhs);
+                self.looks_like_command(&assignment.1.rhs);
                 self.expr(&assignment.1.rhs);
+                self.grown(&assignment.0, &assignment.1);
                 self.assigned(&assignment.1.lhs);
             }
             Stmt::FnCall(call, at) => {
@@ -372,8 +394,12 @@ impl<'a> Walk<'a> {
             }
             Stmt::Expr(expr) => {
                 let wrong = self.reports.len();
+                if self.either(expr) {
+                    return;
+                }
                 self.expr(expr);
-                if !used {
+                self.shell_line(expr, wrong);
+                if !used && self.reports.len() == wrong {
                     self.ignored(expr);
                 }
                 if !used && self.is_command(expr) && self.reports.len() == wrong {
@@ -498,7 +524,13 @@ impl<'a> Walk<'a> {
             self.report(*at, format!("there is no variable `{}`", name.1), help);
             return;
         }
+        let wrong = self.reports.len();
         self.expr(root);
+        if self.reports.len() > wrong && matches!(root, Expr::Variable(..)) {
+            return self.of_nothing(root, &links, wrong);
+        }
+        self.changed_constant(root, &links);
+        self.held(root, &links);
         self.links(root, &links);
     }
 }

@@ -4,6 +4,8 @@
 //! is data: it is placed after the words were made and never parsed, so that no value can add a
 //! word, a pipe or an option.
 
+use super::foreign;
+
 /// A part of a literal.
 #[derive(Clone, Copy, Debug)]
 pub enum Segment<'a> {
@@ -134,21 +136,36 @@ pub fn split(segments: &[Segment<'_>]) -> Result<Vec<Vec<Word>>, Refusal> {
     Ok(stages)
 }
 
+const DOLLAR: &str = "`$` means something to a shell, and there is none here";
+
+/// What to write for a variable or a command of a shell.
+fn dollar(rest: &str) -> String {
+    foreign::filled_first(rest).map_or_else(
+        || "write `${name}` for a variable of the script, `${env(\"NAME\")}` for one of the environment".to_owned(),
+        |ours| format!("write `{ours}`"),
+    )
+}
+
 /// The characters that a shell would act on, with what to write instead.
 fn shells(char: char, rest: &str, word: Option<&Word>, words: usize) -> Option<(String, String)> {
     let begins = word.is_none();
     let hint = match char {
-        '>' => "write `.to_file(path)` or `.append_to(path)` behind the command; `.both()` for `2>&1`",
-        '<' => "write `.stdin(file::read(path))` behind the command",
+        '>' if rest[1..].trim_start().starts_with("/dev/null") => "write `.quiet()` after the command",
+        '&' if rest.starts_with("&>") && rest[2..].trim_start().starts_with("/dev/null") => {
+            "write `.quiet()` after the command"
+        }
+        '&' if rest.starts_with("&>") => "write `.both().to_file(path)` after the command",
+        '>' => "write `.to_file(path)` or `.append_to(path)` after the command; `.both()` for `2>&1`",
+        '<' => "write `.stdin(file::read(path))` after the command",
         '&' if rest.starts_with("&&") => "write two statements: the second runs only if the first succeeds",
-        '&' => "write `.start()` behind the command for the background; quote it if it is meant literally",
+        '&' => "write `.start()` after the command for the background; quote it if it is meant literally",
         ';' => "write two statements; `\\;` for the character itself",
         '(' | ')' => "quote it if it is meant literally; a subshell needs `sh(...)`",
         '*' | '?' => "write `${glob(\"*.log\")}`; quote it if it is meant literally",
-        '$' => "write `${name}` for a variable of the script, `${env(\"NAME\")}` for one of the environment",
+        '$' => return Some((DOLLAR.to_owned(), dollar(rest))),
         '~' if begins => "write `${env(\"HOME\")}`",
         '#' if begins => "a comment stands outside of the backticks, behind `//`; quote it if it is meant literally",
-        '=' if words == 0 && word.is_some_and(Word::is_name) => "write `.env(\"NAME\", value)` behind the command",
+        '=' if words == 0 && word.is_some_and(Word::is_name) => "write `.env(\"NAME\", value)` after the command",
         _ => return None,
     };
     let what = match char {
@@ -262,11 +279,8 @@ fn quoted(
                 }
             },
             '$' if quote == '"' => {
-                return refuse(
-                    at,
-                    "`$` means something to a shell, and there is none here".into(),
-                    "write `${name}` for a variable of the script; in single quotes it is taken literally",
-                );
+                let help = dollar(&format!("${}", chars.as_str()));
+                return refuse(at, DOLLAR.to_owned(), &format!("{help}; in single quotes it is taken literally"));
             }
             char => word.push(char),
         }

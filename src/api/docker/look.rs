@@ -228,9 +228,8 @@ pub mod look {
     /// What a container has printed, or a part of it.
     ///
     /// - `name`: the container's name or id.
-    /// - `options`: `since` and `"until"` (`"1h"` before now, or a time such as `"2026-12-01 03:00"`; the second
-    ///   in quotes, because it is a word of the language), `tail` (the last lines), `timestamps` (true for a time
-    ///   before each line).
+    /// - `options`: `since` and `until` (`"1h"` before now, or a time such as `"2026-12-01 03:00"`), `tail` (the last
+    ///   lines), `timestamps` (true for a time before each line).
     ///
     /// Returns lines.
     ///

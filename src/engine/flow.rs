@@ -1,0 +1,496 @@
+//! What a walk finds between statements: lines of a shell that are expressions too, members of objects that other
+//! languages have, and statements that never run.
+
+use super::foreign;
+use super::known::{Known, inner};
+use super::slips::statement;
+use super::walk::{CHANGING, Walk, chain, start};
+use crate::run::Report;
+use rhai::{AST, ASTFlags, ASTNode, BinaryExpr, Expr, FnCallExpr, Module, OpAssignment, Position, Stmt};
+
+/// Functions that give nothing, so that their value means nothing either.
+const NOTHING: &[&str] = &["print", "log", "warn", "sleep", "defer", "lock_in_turn"];
+/// More methods that change their value, and give something.
+const TAKING: &[&str] = &["drain", "pop", "remove", "retain", "shift", "splice"];
+/// Methods that call their closure at once.
+const CALLING: &[&str] = &[
+    "all",
+    "any",
+    "count_each",
+    "dedup",
+    "drain",
+    "filter",
+    "find",
+    "find_map",
+    "for_each",
+    "index_of",
+    "map",
+    "par_map",
+    "reduce",
+    "reduce_rev",
+    "retain",
+    "some",
+    "sort",
+    "sorted",
+    "top",
+];
+/// Programs whose line is often written in backticks for its output, as a shell has it.
+pub(super) const PROGRAMS: &[&str] = &[
+    "awk",
+    "basename",
+    "cat",
+    "curl",
+    "cut",
+    "date",
+    "df",
+    "dig",
+    "dirname",
+    "docker",
+    "du",
+    "find",
+    "free",
+    "git",
+    "grep",
+    "head",
+    "hostname",
+    "id",
+    "ip",
+    "ls",
+    "mktemp",
+    "nproc",
+    "pgrep",
+    "ps",
+    "pwd",
+    "sed",
+    "sort",
+    "ss",
+    "stat",
+    "systemctl",
+    "tail",
+    "tr",
+    "uname",
+    "uptime",
+    "wc",
+    "wget",
+    "which",
+    "whoami",
+];
+
+/// How a statement ends what follows it: as it is written, or nothing if it does not.
+fn ends(stmt: &Stmt, own: &dyn Fn(&str) -> bool) -> Option<(String, Position)> {
+    let call = |call: &FnCallExpr, at: Position| {
+        let name = call.name.as_str();
+        let ends = ["exit", "die"].contains(&name) && call.namespace.is_empty() && !own(name);
+        ends.then(|| (format!("{name}(...)"), at))
+    };
+    match stmt {
+        Stmt::Return(_, flags, at) => {
+            Some((if flags.contains(ASTFlags::BREAK) { "throw" } else { "return" }.to_owned(), *at))
+        }
+        Stmt::BreakLoop(_, flags, at) => {
+            Some((if flags.contains(ASTFlags::BREAK) { "break" } else { "continue" }.to_owned(), *at))
+        }
+        Stmt::FnCall(known, at) => call(known, *at),
+        Stmt::Expr(expr) => match &**expr {
+            Expr::FnCall(known, at) => call(known, *at),
+            _ => None,
+        },
+        Stmt::Block(block) => block.iter().find_map(|stmt| ends(stmt, own)),
+        Stmt::If(flow, at) => {
+            let both = flow.body.iter().any(|stmt| ends(stmt, own).is_some())
+                && flow.branch.iter().any(|stmt| ends(stmt, own).is_some());
+            both.then(|| ("if ... else ...".to_owned(), *at))
+        }
+        _ => None,
+    }
+}
+
+/// Whether statements name a variable.
+fn names(statements: &[Stmt], name: &str) -> bool {
+    let mut found = false;
+    AST::new(statements.to_vec(), Module::new()).walk(&mut |path| {
+        found |= match path.last() {
+            Some(ASTNode::Expr(Expr::Variable(variable, ..))) => variable.1 == name,
+            Some(ASTNode::Stmt(Stmt::Share(shared))) => shared.iter().any(|(ident, ..)| ident.name == name),
+            _ => false,
+        };
+        !found
+    });
+    found
+}
+
+impl Walk<'_> {
+    /// `rm -rf /tmp/x` is an expression too: where its first word is unknown, one report takes the place of all.
+    pub(super) fn shell_line(&mut self, expr: &Expr, wrong: usize) {
+        let at = start(expr);
+        let (line, column) = self.source.place(at);
+        let begins = |report: &Report| (report.place.line, report.place.column) == (line, column);
+        if !self.reports[wrong..].iter().any(begins) || matches!(expr, Expr::Variable(..)) {
+            return;
+        }
+        let text = self.source.line(line).to_owned();
+        let byte = text.char_indices().nth(column.saturating_sub(1)).map_or(0, |(byte, _)| byte);
+        if let Some((message, help)) = foreign::run_test(&text, byte) {
+            self.reports.truncate(wrong);
+            self.report(at, message, help);
+        } else if let Some(help) = foreign::run_line(&text, byte) {
+            self.reports.truncate(wrong);
+            self.report(at, "this is a line of a shell", help);
+        }
+    }
+
+    /// `if -d /tmp {` is a condition too: where something in it is unknown, it is a test of a shell.
+    pub(super) fn shell_test(&mut self, expr: &Expr, wrong: usize) {
+        if self.reports.len() == wrong {
+            return;
+        }
+        let (line, column) = self.source.place(start(expr));
+        let text = self.source.line(line).to_owned();
+        let byte = text.char_indices().nth(column.saturating_sub(1)).map_or(0, |(byte, _)| byte);
+        if let Some((message, help)) = foreign::run_test(&text, byte) {
+            self.reports.truncate(wrong);
+            self.report(start(expr), message, help);
+        }
+    }
+
+    /// The members of a variable that is not there: `console.log(...)`. Nothing else is wrong with them.
+    pub(super) fn of_nothing(&mut self, root: &Expr, links: &[(bool, &Expr)], wrong: usize) {
+        let member = |(_, link): &(bool, &'_ Expr)| match link {
+            Expr::MethodCall(call, _) => Some(call.name.to_string()),
+            Expr::Property(property, _) => Some(property.2.to_string()),
+            Expr::StringConstant(text, _) => Some(text.to_string()),
+            _ => None,
+        };
+        let members: Vec<String> = links.iter().filter_map(member).collect();
+        let members: Vec<&str> = members.iter().map(String::as_str).collect();
+        if let (Expr::Variable(name, ..), Some(report)) = (root, self.reports.get_mut(wrong))
+            && let Some(help) = foreign::member(&name.1, &members)
+        {
+            report.help = Some(help);
+        }
+        for (_, link) in links {
+            if let Expr::MethodCall(call, _) = link {
+                call.args.iter().for_each(|arg| self.expr(arg));
+            }
+        }
+    }
+
+    /// Statements after one that ends the script, the function or the loop.
+    pub(super) fn never_run(&mut self, statements: &[Stmt]) {
+        let own = |name: &str| self.functions.contains_key(name);
+        let found = statements.iter().enumerate().find_map(|(index, stmt)| Some((index, ends(stmt, &own)?)));
+        let Some((index, (what, at))) = found else { return };
+        let Some(next) = statements[index + 1..].iter().find(|stmt| !matches!(stmt, Stmt::Noop(_))) else { return };
+        let (line, _) = self.source.place(at);
+        let place = if let Stmt::Expr(expr) = next { start(expr) } else { next.position() };
+        let message = format!("this never runs: it is after the `{what}` of line {line}");
+        self.report(place, message, "take it out, or put what is before it into an `if x { ... }`");
+    }
+
+    /// A statement that only names a value.
+    pub(super) fn idle(&mut self, stmt: &Stmt) {
+        let Stmt::Expr(expr) = stmt else { return };
+        if self.trying > 0 || self.is_command(expr) {
+            return;
+        }
+        let (what, help) = match &**expr {
+            Expr::Variable(name, ..) if self.functions.contains_key(name.1.as_str()) => return,
+            Expr::Variable(name, ..) => (format!("`{}`", name.1), format!("write `print({});` to show it", name.1)),
+            Expr::StringConstant(..) | Expr::InterpolatedString(..) => {
+                ("this text".to_owned(), "write `print(...);` to show it, or `// ...` for a comment".to_owned())
+            }
+            Expr::IntegerConstant(..) | Expr::FloatConstant(..) | Expr::BoolConstant(..) => {
+                ("this value".to_owned(), "write `return x;` to give a value to the caller, or take it out".to_owned())
+            }
+            Expr::Array(..) | Expr::Map(..) => {
+                ("this value".to_owned(), "write `let x = ...;` to keep it, or take it out".to_owned())
+            }
+            Expr::Dot(..) | Expr::Index(..) => match chain(expr).and_then(|(_, links)| links.last().copied()) {
+                Some((false, Expr::Property(..)) | (true, _)) => {
+                    ("this value".to_owned(), "write `print(...);` to show it, or take it out".to_owned())
+                }
+                _ => return,
+            },
+            _ => return,
+        };
+        let at = start(expr);
+        let (line, _) = self.source.place(at);
+        if !self.reports.iter().any(|report| report.place.line == line && report.place.path == self.source.shown) {
+            self.report(at, format!("nothing uses {what}"), help);
+        }
+    }
+
+    /// A `let` in a block that takes the name of a variable outside of it, and is never read: `=` was meant.
+    pub(super) fn shadows(&mut self, stmt: &Stmt, rest: &[Stmt], outer: usize) {
+        let Stmt::Var(var, flags, at) = stmt else { return };
+        let name = var.0.name.as_str();
+        let known = self.sight.variables[..outer].iter().any(|(known, holds)| known == name && !holds.constant);
+        if !known || name.starts_with('_') || flags.contains(ASTFlags::CONSTANT) || names(rest, name) {
+            return;
+        }
+        let text = self.source.text[self.source.before(*at).len()..].to_owned();
+        let text = statement(&text).trim_start_matches("let ").trim().to_owned();
+        let message =
+            format!("this `let` makes a new `{name}` that ends with its block, and the one outside stays as it is");
+        self.report(*at, message, format!("write `{text};`"));
+    }
+
+    /// Where a variable that is not in sight is declared.
+    pub(super) fn elsewhere_declared(&self, name: &str) -> Option<String> {
+        let mut found = false;
+        self.program.files[self.file].ast.as_ref()?.walk(&mut |path| {
+            if let Some(ASTNode::Stmt(Stmt::Var(var, ..))) = path.last() {
+                found |= var.0.name == name;
+            }
+            true
+        });
+        if !found && self.table.counts("", name).is_some() && !name.contains('$') {
+            return Some(format!("it is a function: write `{name}()`, or for a value `x.{name}()`"));
+        }
+        found.then(|| format!("it ends with the block that declares it: write `let {name} = ();` before that block, and `{name} = ...;` in it"))
+    }
+
+    /// The kind of `a ?? b`: what is certain of both.
+    pub(super) fn coalesced(&self, list: &[Expr]) -> Known {
+        let Some((last, first)) = list.split_last() else { return Known::Nothing };
+        let known = self.known(last);
+        let same = |expr: &Expr| {
+            let here = self.maybe(expr);
+            here == known || (here.is_text() && known.is_text()) || (here.is_number() && known.is_number())
+        };
+        if first.iter().all(same) { known } else { Known::Nothing }
+    }
+
+    /// The kind of a value if it is there: an argument is text.
+    pub(super) fn maybe(&self, expr: &Expr) -> Known {
+        let args =
+            |root: &Expr| matches!(root, Expr::Variable(name, ..) if name.1 == "args") && self.holds("args").is_none();
+        match chain(inner(expr)) {
+            Some((root, links)) if args(root) => match links.as_slice() {
+                [(false, Expr::MethodCall(call, _))]
+                    if ["get", "first", "last", "pop", "shift"].contains(&call.name.as_str()) =>
+                {
+                    Known::Text
+                }
+                _ => self.known(expr),
+            },
+            _ => self.known(expr),
+        }
+    }
+
+    /// Whether a variable is changed by `+=` or its like.
+    pub(super) fn grows(&self, name: &str) -> bool {
+        let mut found = false;
+        for ast in self.program.files[self.file].ast.iter() {
+            ast.walk(&mut |path| {
+                if let Some(ASTNode::Stmt(Stmt::Assignment(assignment))) = path.last()
+                    && let Expr::Variable(variable, ..) = &assignment.1.lhs
+                {
+                    found |= variable.1 == name;
+                }
+                !found
+            });
+        }
+        found
+    }
+
+    /// `sum += line`, `text -= 1`: text and a number.
+    pub(super) fn grown(&mut self, operator: &OpAssignment, sides: &BinaryExpr) {
+        if !operator.is_op_assignment() {
+            return;
+        }
+        let (left, right) = (self.known(&sides.lhs), self.known(&sides.rhs));
+        let text = self.source.text[self.source.before(operator.position()).len()..].chars().next().unwrap_or('+');
+        let counts = matches!(&sides.lhs, Expr::Variable(name, ..)
+            if self.holds(&name.1).and_then(|holds| holds.text.as_deref()).is_some_and(|text| text.parse::<f64>().is_ok()));
+        let message = match (text, left, right) {
+            ('+', left, right) if left.is_number() && right.is_text() => "this adds text to a number".to_owned(),
+            ('+', left, right) if left.is_text() && right.is_number() && counts => {
+                "this joins text and a number: `\"4\" + 1` is \"41\"".to_owned()
+            }
+            ('-' | '*' | '/' | '%', left, right)
+                if (left.is_text() && right.is_number()) || (left.is_number() && right.is_text()) =>
+            {
+                format!("there is no `{text}=` of text and a number")
+            }
+            _ => return,
+        };
+        self.report(start(&sides.lhs), message, "make a number of the text with `.to_int()`");
+    }
+
+    /// What the variable of a `for` is: a line, a word or an argument is text, and of a range comes a number.
+    pub(super) fn item(&mut self, name: &str, list: &Expr) {
+        let list = inner(list);
+        let known = match self.known(list) {
+            Known::Lines => Known::Text,
+            _ => match list {
+                Expr::Variable(args, ..) if args.1 == "args" && self.holds("args").is_none() => Known::Text,
+                Expr::FnCall(call, _) if [".", "..", "..="].contains(&call.name.as_str()) => Known::Whole,
+                _ => match chain(list).and_then(|(root, links)| Some((root, links.len(), *links.last()?))) {
+                    Some((root, 1, (false, Expr::MethodCall(call, _))))
+                        if ["split", "to_chars"].contains(&call.name.as_str()) && self.known(root).is_text() =>
+                    {
+                        Known::Text
+                    }
+                    _ => return,
+                },
+            },
+        };
+        if self.assigned.contains(name) {
+            return;
+        }
+        let found = self.sight.variables.iter_mut().rev().find(|(known, _)| known == name);
+        if let Some((_, holds)) = found.filter(|(_, holds)| holds.known == Known::Nothing) {
+            holds.known = known;
+        }
+    }
+
+    /// `for i in 5`, `for k in map`.
+    pub(super) fn one_value(&mut self, list: &Expr) {
+        let known = self.known(list);
+        let help = match known {
+            Known::Whole | Known::Fraction => "write `for i in 0..n { ... }`",
+            Known::Map => "write `for key in map.keys() { ... }`, or `map.values()`",
+            Known::Truth => "write `while x { ... }` for a loop with a condition",
+            Known::Time => "write `for day in 0..7 { ... }` and `now().ago(...)`",
+            _ => return,
+        };
+        self.report(start(list), format!("`for` goes through a list, and this is {}", known.noun()), help);
+    }
+
+    /// `3 in ["1", "2"]`: never.
+    pub(super) fn contained(&mut self, call: &FnCallExpr) {
+        let ("contains", [Expr::Array(list, _), value]) = (call.name.as_str(), &call.args[..]) else { return };
+        let known = self.known(value);
+        let texts = !list.is_empty() && list.iter().all(|element| self.known(element).is_text());
+        let numbers = !list.is_empty() && list.iter().all(|element| self.known(element).is_number());
+        if (known.is_number() && texts) || (known.is_text() && numbers) {
+            self.report(start(value), super::compare::MESSAGE, super::compare::HELP);
+        }
+    }
+
+    /// A function that gives nothing, as a value.
+    pub(super) fn gives_no_value(&self, expr: &Expr) -> Option<String> {
+        match expr {
+            Expr::FnCall(call, _)
+                if call.namespace.is_empty()
+                    && NOTHING.contains(&call.name.as_str())
+                    && !self.functions.contains_key(call.name.as_str()) =>
+            {
+                Some(call.name.to_string())
+            }
+            _ => None,
+        }
+    }
+
+    /// `a && b;` and `a || b;` as a statement, where the operands are things that are done.
+    pub(super) fn either(&mut self, expr: &Expr) -> bool {
+        let (list, sign, at) = match expr {
+            Expr::And(list, at) => (list, "&&", *at),
+            Expr::Or(list, at) => (list, "||", *at),
+            _ => return false,
+        };
+        let [left, right] = &list[..] else { return false };
+        let done = |expr: &Expr| {
+            let ran = chain(expr).is_some_and(|(root, links)| {
+                self.is_command(root)
+                    && matches!(links.last(), Some((false, Expr::MethodCall(call, _))) if ["run", "try_run", "to_file", "append_to", "start"].contains(&call.name.as_str()))
+            });
+            ran || self.gives_no_value(expr).is_some()
+        };
+        let (first, second) = (done(left), done(right));
+        if !(first || second) {
+            return false;
+        }
+        let begin = self.source.before(start(expr)).len();
+        let middle = self.source.before(at).len();
+        let before = self.source.text.get(begin..middle).unwrap_or_default().trim().to_owned();
+        let after = statement(self.source.text[middle..].trim_start_matches(sign).trim_start()).to_owned();
+        let help = match (sign, first) {
+            ("&&", true) => {
+                format!("write two statements: `{before}; {after};`: the second runs only if the first succeeds")
+            }
+            (_, true) => {
+                let asked = before.replace(".try_run()", ".ok()").replace(".run()", ".ok()");
+                format!("write `if !{asked} {{ {after}; }}`")
+            }
+            ("&&", false) => format!("write `if {before} {{ {after}; }}`"),
+            _ => format!("write `if !({before}) {{ {after}; }}`"),
+        };
+        let message = format!("`{sign}` takes true or false, and these are things that are done");
+        self.report(start(expr), message, help);
+        true
+    }
+
+    /// `` `date +%F` `` in backticks is a text, and in a shell a command.
+    pub(super) fn looks_like_command(&mut self, value: &Expr) {
+        let Expr::StringConstant(text, at) = value else { return };
+        if text.starts_with("$(")
+            && text.ends_with(')')
+            && let Some(inner) = super::traps::substituted(text)
+        {
+            return self.report(*at, format!("`$({inner})` is not filled in"), format!("write $(`{inner}`)"));
+        }
+        if !self.source.text[self.source.before(*at).len()..].starts_with('`') || text.contains('\n') {
+            return;
+        }
+        let mut words = text.split_whitespace();
+        let first = words.next().unwrap_or_default();
+        let second = words.next();
+        let program = PROGRAMS.contains(&first)
+            && second.is_none_or(|word| {
+                word.starts_with(['-', '+', '/', '.']) || ["docker", "git", "systemctl", "ip"].contains(&first)
+            });
+        if program {
+            let message = "backticks alone are a text, and no command";
+            self.report(*at, message, format!("write $(`{text}`) for its output"));
+        }
+    }
+
+    /// A method that changes a constant.
+    pub(super) fn changed_constant(&mut self, root: &Expr, links: &[(bool, &Expr)]) {
+        let (Expr::Variable(name, _, at), Some((false, Expr::MethodCall(call, _)))) = (root, links.first()) else {
+            return;
+        };
+        let method = call.name.as_str();
+        if !(CHANGING.contains(&method) || TAKING.contains(&method)) || self.functions.contains_key(method) {
+            return;
+        }
+        let constant = self.holds(&name.1).is_some_and(|holds| {
+            holds.constant && (matches!(holds.known, Known::List | Known::Map) || holds.known.is_text())
+        });
+        if constant && name.2.is_empty() {
+            let help = format!("declare it with `let`, or copy it: `let copy = {};`", name.1);
+            self.report(*at, format!("`{}` is a constant, and `.{method}()` changes it", name.1), help);
+        }
+    }
+
+    /// `found.keys().map(|key| found[key])`: the interpreter holds `found` while it goes through the chain, and a
+    /// closure in it that takes `found` along would end the run.
+    pub(super) fn held(&mut self, root: &Expr, links: &[(bool, &Expr)]) {
+        let Expr::Variable(name, _, at) = root else { return };
+        let calls =
+            links.iter().filter_map(|(_, link)| if let Expr::MethodCall(call, _) = link { Some(call) } else { None });
+        let takes = |arg: &Expr| taken(arg).contains(&name.1.as_str());
+        let mut calls = calls.filter(|call| CALLING.contains(&call.name.as_str()));
+        let Some(call) = calls.find(|call| call.args.iter().any(takes)) else { return };
+        let name = &name.1;
+        let message = format!("the closure in `.{}(...)` uses `{name}`, which this chain begins with", call.name);
+        self.report(*at, message, format!("write `let copy = {name};` before it, and `copy` in the closure"));
+    }
+}
+
+/// The variables that a closure in an argument takes along.
+fn taken(arg: &Expr) -> Vec<&str> {
+    match arg {
+        Expr::FnCall(call, _) if call.name == "curry" => {
+            let name = |arg| if let &Expr::Variable(ref name, ..) = arg { Some(name.1.as_str()) } else { None };
+            call.args.iter().filter_map(name).collect()
+        }
+        Expr::Stmt(block) => match block.statements().last() {
+            Some(Stmt::Expr(last)) => taken(last),
+            _ => Vec::new(),
+        },
+        _ => Vec::new(),
+    }
+}

@@ -1,0 +1,364 @@
+//! The words and signs of one line, and the line with our words in place of those of other languages.
+
+/// What a token is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sort {
+    Word,
+    Number,
+    /// Text in quotes or backticks.
+    Text,
+    Sign,
+}
+
+/// One token of a line.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Token<'a> {
+    pub(super) text: &'a str,
+    /// The byte where it begins.
+    pub(super) at: usize,
+    pub(super) sort: Sort,
+}
+
+impl Token<'_> {
+    pub(super) fn end(&self) -> usize {
+        self.at + self.text.len()
+    }
+
+    pub(super) fn is(&self, texts: &[&str]) -> bool {
+        texts.contains(&self.text)
+    }
+
+    pub(super) fn is_word(&self) -> bool {
+        self.sort == Sort::Word
+    }
+}
+
+/// Signs of more than one character, the longest first.
+const SIGNS: &[&str] = &[
+    "...", "===", "!==", "..=", "<<<", "&&", "||", "==", "!=", "<=", ">=", "=>", "->", "=~", "++", "--", "<>", ":=",
+    "??", "?:", "::", "..", "+=", "-=", "*=", "/=", ";;", "^^", "**",
+];
+
+/// The tokens of a line, without its comment.
+pub(super) fn tokens(line: &str) -> Vec<Token<'_>> {
+    let mut found = Vec::new();
+    let mut at = 0;
+    while let Some(first) = line[at..].chars().next() {
+        let rest = &line[at..];
+        let of_name = |char: char| char.is_alphanumeric() || char == '_';
+        let run = |of: &dyn Fn(char) -> bool| rest.find(|char| !of(char)).unwrap_or(rest.len());
+        let (length, sort) = match first {
+            char if char.is_whitespace() => {
+                at += char.len_utf8();
+                continue;
+            }
+            '/' if rest.starts_with("//") && !line[..at].ends_with(':') => break,
+            '"' | '\'' | '`' => (closed(rest, first), Sort::Text),
+            char if char.is_ascii_digit() => (run(&|char| of_name(char)), Sort::Number),
+            char if of_name(char) => (run(&of_name), Sort::Word),
+            other => {
+                let sign = SIGNS.iter().find(|sign| rest.starts_with(**sign));
+                (sign.map_or(other.len_utf8(), |sign| sign.len()), Sort::Sign)
+            }
+        };
+        found.push(Token { text: &rest[..length], at, sort });
+        at += length;
+    }
+    found
+}
+
+/// The length of a text in quotes, up to the end of the line if nothing closes it.
+fn closed(text: &str, quote: char) -> usize {
+    let mut escaped = false;
+    for (at, char) in text.char_indices().skip(1) {
+        if char == quote && !escaped {
+            return at + char.len_utf8();
+        }
+        escaped = char == '\\' && !escaped && quote != '`';
+    }
+    text.len()
+}
+
+/// Words and signs with one that means the same here.
+const OURS: &[(&str, &str)] = &[
+    ("===", "=="),
+    ("!==", "!="),
+    ("<>", "!="),
+    ("and", "&&"),
+    ("or", "||"),
+    ("None", "()"),
+    ("null", "()"),
+    ("nil", "()"),
+    ("NULL", "()"),
+    ("undefined", "()"),
+    ("True", "true"),
+    ("TRUE", "true"),
+    ("False", "false"),
+    ("FALSE", "false"),
+    ("^^", "**"),
+];
+const COMPARING: &[(&str, &str)] =
+    &[("eq", "=="), ("ne", "!="), ("gt", ">"), ("ge", ">="), ("lt", "<"), ("le", "<="), ("a", "&&"), ("o", "||")];
+/// The tests of a shell for files and texts, with `@` for the operand.
+const TESTS: &[(&str, &str)] = &[
+    ("f", "file::is_file(@)"),
+    ("d", "file::is_dir(@)"),
+    ("e", "file::exists(@)"),
+    ("r", "file::exists(@)"),
+    ("w", "file::exists(@)"),
+    ("x", "file::exists(@)"),
+    ("s", "file::size(@) > 0"),
+    ("L", "file::exists(@)"),
+    ("z", "@ == \"\""),
+    ("n", "@ != \"\""),
+];
+
+/// The variable of a shell that begins at a `$`: as we write it, and how many tokens it takes.
+pub(super) fn variable(line: &str, tokens: &[Token<'_>]) -> Option<(String, usize)> {
+    let (sign, next) = (tokens.first()?, tokens.get(1)?);
+    if sign.text != "$" || next.at != sign.end() {
+        return None;
+    }
+    let whole = |name: &str| match name {
+        "@" | "*" => "args".to_owned(),
+        "#" => "args.len()".to_owned(),
+        "?" => "cmd(`...`).code()".to_owned(),
+        "0" => "a name of your own".to_owned(),
+        number if number.chars().all(|char| char.is_ascii_digit()) => {
+            format!("args[{}]", number.parse::<usize>().unwrap_or(1).saturating_sub(1))
+        }
+        name if name.len() > 1 && name.chars().all(|char| char.is_ascii_uppercase() || char == '_') => {
+            format!("env(\"{name}\")")
+        }
+        name => name.to_owned(),
+    };
+    if next.text != "{" {
+        let simple = next.is_word() || next.sort == Sort::Number || next.is(&["@", "*", "#", "?"]);
+        return simple.then(|| (whole(next.text), 2));
+    }
+    let close = tokens.iter().position(|token| token.text == "}")?;
+    let inside = &line[next.end()..tokens[close].at];
+    let count = close + 1;
+    if let Some(name) = inside.strip_prefix('#').filter(|name| !name.is_empty()) {
+        return Some((format!("{}.len()", whole(name)), count));
+    }
+    let end = inside.find(|char: char| !(char.is_alphanumeric() || char == '_')).unwrap_or(inside.len());
+    let (name, rest) = if end == 0 { (inside, "") } else { inside.split_at(end) };
+    let ours = whole(name);
+    let default = [":-", ":=", "-"].iter().find_map(|sign| rest.strip_prefix(sign));
+    let written = match (default, rest) {
+        (Some(default), _) => match ours.strip_suffix(')') {
+            Some(env) if env.starts_with("env(") => format!("{env}, \"{default}\")"),
+            _ if ours.starts_with("args[") => {
+                format!("args.get({}) ?? \"{default}\"", &ours[5..ours.len() - 1])
+            }
+            _ => format!("{ours} ?? \"{default}\""),
+        },
+        (None, "") => ours,
+        (None, rest) if rest.starts_with("[@]") || rest.starts_with("[*]") => ours,
+        (None, rest) if rest.starts_with('[') => format!("{ours}{rest}"),
+        (None, rest) if rest.starts_with(':') => {
+            format!("{ours}.sub_string({})", rest[1..].replace(':', ", "))
+        }
+        (None, _) => format!("{ours}.sub(\"pattern\", \"text\")"),
+    };
+    Some((written, count))
+}
+
+/// A text in quotes as we write it.
+pub(super) fn text(written: &str) -> String {
+    let quote = written.chars().next().unwrap_or('"');
+    let inner = written.strip_prefix(quote).unwrap_or(written);
+    let inner = inner.strip_suffix(quote).unwrap_or(inner);
+    match quote {
+        '\'' => format!("\"{}\"", inner.replace('\\', "\\\\").replace('"', "\\\"")),
+        '`' if inner.contains("${") => written.to_owned(),
+        _ => match filled(inner) {
+            Some(filled) => format!("`{filled}`"),
+            None => format!("{quote}{inner}{quote}"),
+        },
+    }
+}
+
+/// The variable or command of a shell that a text begins with, as a value in backticks.
+pub fn filled_first(text: &str) -> Option<String> {
+    let found = tokens(text);
+    if let Some((ours, _)) = variable(text, &found) {
+        return (ours != "a name of your own").then(|| format!("${{{ours}}}"));
+    }
+    let inner = text.strip_prefix("$(")?.split(')').next()?;
+    let plain = !inner.is_empty() && !inner.starts_with('(') && !inner.contains('`');
+    plain.then(|| format!("${{$(`{}`)}}", inner.trim()))
+}
+
+/// A text with the variables of a shell in it as values of ours; `None` where there are none.
+pub fn filled(text: &str) -> Option<String> {
+    let (mut made, mut rest, mut any) = (String::new(), text, false);
+    while let Some(at) = rest.find('$') {
+        made.push_str(&rest[..at]);
+        let tail = &rest[at..];
+        let found = tokens(tail);
+        match variable(tail, &found) {
+            Some((ours, count)) => {
+                made.push_str(&format!("${{{ours}}}"));
+                rest = &tail[found[count - 1].end()..];
+                any = true;
+            }
+            None => {
+                made.push('$');
+                rest = &tail[1..];
+            }
+        }
+    }
+    made.push_str(rest);
+    any.then_some(made)
+}
+
+/// An operand of a shell's test: a bare word is text.
+fn operand(line: &str, tokens: &[Token<'_>]) -> String {
+    let (Some(first), Some(last)) = (tokens.first(), tokens.last()) else { return "x".to_owned() };
+    if let Some((ours, count)) = variable(line, tokens)
+        && count == tokens.len()
+    {
+        return ours;
+    }
+    let bare = &line[first.at..last.end()];
+    match first.sort {
+        Sort::Text if tokens.len() == 1 => {
+            let inner = first.text.trim_matches('"');
+            let inside = self::tokens(inner);
+            match variable(inner, &inside) {
+                Some((ours, count)) if count == inside.len() => ours,
+                _ => text(first.text),
+            }
+        }
+        Sort::Number if tokens.len() == 1 => bare.to_owned(),
+        _ => filled(bare).map_or_else(|| format!("\"{bare}\""), |filled| format!("`{filled}`")),
+    }
+}
+
+/// A test of a shell, without its brackets, as an expression of ours.
+pub(super) fn test(line: &str, tokens: &[Token<'_>]) -> String {
+    if let Some(at) = tokens.iter().position(|token| token.is(&["&&", "||"])) {
+        return format!("{} {} {}", test(line, &tokens[..at]), tokens[at].text, test(line, &tokens[at + 1..]));
+    }
+    match tokens {
+        [not, rest @ ..] if not.text == "!" => {
+            let inner = test(line, rest);
+            if inner.contains(' ') { format!("!({inner})") } else { format!("!{inner}") }
+        }
+        [dash, letter, rest @ ..] if dash.text == "-" && letter.at == dash.end() && !rest.is_empty() => {
+            let known = TESTS.iter().find(|(name, _)| *name == letter.text);
+            known.map_or("file::exists(@)", |(_, form)| form).replace('@', &operand(line, rest))
+        }
+        _ => {
+            let binary = tokens.iter().enumerate().find_map(|(at, token)| match token.text {
+                "=" | "==" => Some((at, at + 1, "==")),
+                "!=" => Some((at, at + 1, "!=")),
+                "=~" => Some((at, at + 1, "=~")),
+                "<" | ">" => Some((at, at + 1, if token.text == "<" { "<" } else { ">" })),
+                "-" => {
+                    let next = tokens.get(at + 1).filter(|next| next.at == token.end())?;
+                    let known = COMPARING.iter().find(|(name, _)| *name == next.text)?;
+                    Some((at, at + 2, known.1))
+                }
+                _ => None,
+            });
+            match binary {
+                Some((left, right, "=~")) => {
+                    format!("{}.matches({})", operand(line, &tokens[..left]), operand(line, &tokens[right..]))
+                }
+                Some((left, right, sign)) => {
+                    format!("{} {sign} {}", operand(line, &tokens[..left]), operand(line, &tokens[right..]))
+                }
+                None => format!("{} != \"\"", operand(line, tokens)),
+            }
+        }
+    }
+}
+
+/// Tokens as we write them: with our operators, quotes and variables.
+pub(super) fn ours(line: &str, tokens: &[Token<'_>]) -> String {
+    let mut made = String::new();
+    let mut at = 0;
+    let mut end = tokens.first().map_or(0, |first| first.at);
+    while let Some(token) = tokens.get(at) {
+        made.push_str(&line[end..token.at]);
+        let rest = &tokens[at..];
+        let next = rest.get(1);
+        let glued = next.is_some_and(|next| next.at == token.end());
+        let spaced = at > 0 && tokens[at - 1].end() < token.at;
+        let (text, count) = if let Some(found) = variable(line, rest) {
+            found
+        } else if token.sort == Sort::Text {
+            (self::text(token.text), 1)
+        } else if token.text == "not" && next.is_some_and(|next| next.text == "in") {
+            // `a not in b` is `!(a in b)`.
+            made = format!("!({}", made.trim_start());
+            let tail = ours(line, &rest[1..]);
+            return format!("{made}{tail})");
+        } else if token.text == "not" {
+            end = token.end() + usize::from(!glued);
+            made.push('!');
+            at += 1;
+            continue;
+        } else if token.text == "is" {
+            let not = next.is_some_and(|next| next.text == "not");
+            (if not { "!=" } else { "==" }.to_owned(), 1 + usize::from(not))
+        } else if token.text == "-" && glued && spaced && at > 0 {
+            match COMPARING.iter().find(|(name, _)| next.is_some_and(|next| next.text == *name)) {
+                Some((_, sign)) => ((*sign).to_owned(), 2),
+                None => (token.text.to_owned(), 1),
+            }
+        } else if token.text == "=~" {
+            let tail = ours(line, &rest[1..]);
+            let tail = tail.trim().trim_matches('/');
+            let tail = if tail.starts_with('"') { tail.to_owned() } else { format!("\"{tail}\"") };
+            return format!("{}.matches({tail})", made.trim_end());
+        } else {
+            let known = OURS.iter().find(|(theirs, _)| *theirs == token.text);
+            (known.map_or(token.text, |(_, ours)| ours).to_owned(), 1)
+        };
+        made.push_str(&text);
+        end = rest[count - 1].end();
+        at += count;
+    }
+    made.trim().to_owned()
+}
+
+/// The place of the bracket that closes the first one of these tokens.
+pub(super) fn close(tokens: &[Token<'_>]) -> Option<usize> {
+    let mut depth = 0usize;
+    for (at, token) in tokens.iter().enumerate() {
+        match token.text {
+            "(" | "[" | "{" => depth += 1,
+            ")" | "]" | "}" => {
+                depth = depth.saturating_sub(1);
+                if depth == 0 {
+                    return Some(at);
+                }
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+/// The tokens between commas that are in no bracket.
+pub(super) fn pieces<'t, 'a>(tokens: &'t [Token<'a>]) -> Vec<&'t [Token<'a>]> {
+    let (mut depth, mut start, mut found) = (0i32, 0, Vec::new());
+    for (at, token) in tokens.iter().enumerate() {
+        match token.text {
+            "(" | "[" | "{" => depth += 1,
+            ")" | "]" | "}" => depth -= 1,
+            "," if depth == 0 => {
+                found.push(&tokens[start..at]);
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    found.push(&tokens[start..]);
+    found.retain(|piece| !piece.is_empty());
+    found
+}
