@@ -112,7 +112,9 @@ impl Walk<'_> {
                             && a == Known::Truth
                             && (b.is_text() || b.is_number()))
                 };
-                if [left, right].contains(&Known::Command) {
+                // Whether a variable holds a command yet: `c == ()`.
+                let with_nothing = matches!(inner(one), Expr::Unit(_)) || matches!(inner(other), Expr::Unit(_));
+                if [left, right].contains(&Known::Command) && !with_nothing {
                     let (message, help) = match name {
                         ">" | "<" if left.is_text() || right.is_text() => (
                             "this compares a command that was not run",

@@ -731,7 +731,7 @@ fn what_does_not_fit_is_told_with_what_does() {
         ("print(args[0]);", "`.get(0) ?? default` for one that may be missing"),
         ("let m = #{ a: 1 }; print(m.len);", "write `.len()`"),
         ("let a = [1]; a.append([2][0]);", "it takes (an array, an array)"),
-        ("\"a\".lines().filter([1][0]);", "it takes (lines, a function)"),
+        ("print(\"a\".lines().filter([1][0]));", "it takes (lines, a function)"),
     ] {
         let error = World::new().run(script).failed(1);
         assert!(error.ends_with(&format!("help: {help}\n")), "{error}");
