@@ -115,7 +115,13 @@ fn tried(engine: &Engine, function: &str, receiver: Option<Dynamic>, args: Vec<D
 
 impl Walk<'_> {
     /// Everything about the arguments of a call whose number is right; of a method with the value before it.
-    pub(super) fn arguments(&mut self, space: &str, call: &FnCallExpr, at: Position, receiver: Option<(Known, Option<&Expr>)>) {
+    pub(super) fn arguments(
+        &mut self,
+        space: &str,
+        call: &FnCallExpr,
+        at: Position,
+        receiver: Option<(Known, Option<&Expr>)>,
+    ) {
         let function = if space.is_empty() { call.name.to_string() } else { format!("{space}::{}", call.name) };
         if !self.kinds(space, call, at, receiver) {
             return;
@@ -125,7 +131,10 @@ impl Walk<'_> {
                 self.options_of(&function, place, arg);
             }
         }
-        self.literals(&function, call, receiver);
+        // Within `try` a failure may be what is asked for.
+        if self.trying == 0 {
+            self.literals(&function, call, receiver);
+        }
     }
 
     /// Reports an argument that no form of the function takes.
@@ -178,12 +187,20 @@ impl Walk<'_> {
                 _ => format!("{shown} takes {wanted} here, not {}", known.noun()),
             };
             let line = elsewhere::called(&format!(".{name}"))
-                .filter(|_| receiver.is_some() && !(wanted == "a command" && arg.is_some_and(|arg| self.constant_text(arg).is_some())))
+                .filter(|_| {
+                    receiver.is_some()
+                        && !(wanted == "a command" && arg.is_some_and(|arg| self.constant_text(arg).is_some()))
+                })
                 .or_else(|| elsewhere::called(name).filter(|_| receiver.is_none()));
-            let help = line.unwrap_or_else(|| self.converted(*arg, *known, &wanted, || {
-                let calls = self.table.calls(space, name, receiver.is_some());
-                calls.first().map_or_else(|| format!("`moyai api {name}` shows how it is called"), |call| format!("write `{call}`"))
-            }));
+            let help = line.unwrap_or_else(|| {
+                self.converted(*arg, *known, &wanted, || {
+                    let calls = self.table.calls(space, name, receiver.is_some());
+                    calls.first().map_or_else(
+                        || format!("`moyai api {name}` shows how it is called"),
+                        |call| format!("write `{call}`"),
+                    )
+                })
+            });
             let at = if receiver.is_some() && place == 0 { at } else { arg.map_or(at, start) };
             self.report(at, message, help);
             return false;
@@ -210,7 +227,8 @@ impl Walk<'_> {
         match known {
             Known::Map if wanted.contains("text") => {
                 let shape = arg.and_then(|arg| self.shape(arg));
-                let name = shape.and_then(|shape| ["name", "path", "id", "out"].into_iter().find(|name| shape.has(name)));
+                let name =
+                    shape.and_then(|shape| ["name", "path", "id", "out"].into_iter().find(|name| shape.has(name)));
                 format!("name a field of it: `{}`", named(name.unwrap_or("name")))
             }
             Known::List if wanted.contains("text") || wanted.contains("number") => {
@@ -231,7 +249,9 @@ impl Walk<'_> {
                 let text = arg.and_then(|arg| self.constant_text(arg)).unwrap_or("...");
                 format!("a command is written cmd(`{text}`).run(), its output $(`{text}`)")
             }
-            Known::Whole | Known::Fraction if wanted.contains("text") => "make text of it: `${x}` in backticks".to_owned(),
+            Known::Whole | Known::Fraction if wanted.contains("text") => {
+                "make text of it: `${x}` in backticks".to_owned()
+            }
             Known::Time if wanted.contains("text") => "make text of it: `t.format(\"%F %T\")`".to_owned(),
             _ => otherwise(),
         }
@@ -273,7 +293,9 @@ impl Walk<'_> {
             if !known(&key.name) {
                 let (message, help) = unknown(&key.name);
                 self.report(key.pos, message, help);
-            } else if let Some(constant) = value.get_literal_value(None).filter(|_| !more.contains(&key.name.as_str())) {
+            } else if let Some(constant) =
+                value.get_literal_value(None).filter(|_| self.trying == 0 && !more.contains(&key.name.as_str()))
+            {
                 let one = Map::from([(key.name.as_str().into(), constant)]);
                 if let Err(error) = (options.refuse)(function, &one) {
                     let help = error.help.unwrap_or_else(|| match value {
@@ -296,12 +318,6 @@ impl Walk<'_> {
         };
         let found: Option<(Position, Error)> = match function {
             "http::get" | "http::post" | "http::post_form" => text(0).and_then(|(at, url)| Some((at, address(&url)?))),
-            "http::get_all" => match call.args.first() {
-                Some(Expr::Array(sites, _)) => sites.iter().find_map(|site| {
-                    Some((start(site), address(self.constant_text(site)?)?))
-                }),
-                _ => None,
-            },
             "docker::commit" => text(1).and_then(|(at, reference)| Some((at, bad_reference(&reference)?))),
             "file::mode" => text(1).and_then(|(at, mode)| Some((at, file::bits_of("file::mode", &mode).err()?))),
             "exit" => match call.args.first() {
@@ -320,7 +336,12 @@ impl Walk<'_> {
     }
 
     /// Tries a function that only looks at its arguments.
-    fn trial(&self, function: &str, call: &FnCallExpr, receiver: Option<(Known, Option<&Expr>)>) -> Option<(Position, Error)> {
+    fn trial(
+        &self,
+        function: &str,
+        call: &FnCallExpr,
+        receiver: Option<(Known, Option<&Expr>)>,
+    ) -> Option<(Position, Error)> {
         let (_, way) = TRIED.iter().find(|(name, way)| *name == function && way.is_empty() == receiver.is_none())?;
         let constant = |arg: &Expr| match arg {
             Expr::Variable(..) => self.constant_text(arg).map(|text| text.to_owned().into()),

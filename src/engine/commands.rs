@@ -2,8 +2,8 @@
 
 use super::builtins;
 use super::known::Known;
-use super::shapes::Shape;
 use super::literal::{self, Kind, Parts};
+use super::shapes::Shape;
 use super::walk::{Walk, chain};
 use crate::process::{Level, reads};
 use rhai::{CustomExpr, Expr, FnCallExpr, Position};

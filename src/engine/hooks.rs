@@ -182,5 +182,8 @@ pub fn example(below: &Source, name: &str) -> Option<String> {
     let lines = || below.text.lines().map(|line| line.trim_start_matches(['/', ' ']));
     let shows = |line: &&str| line.starts_with(&begin) && line.contains(';');
     let full = |line: &&str| shows(line) && !line.contains("= [];") && !line.contains("= #{};");
-    lines().find(full).or_else(|| lines().find(shows)).map(|line| line.split(';').next().unwrap_or(line).to_owned() + ";")
+    lines()
+        .find(full)
+        .or_else(|| lines().find(shows))
+        .map(|line| line.split(';').next().unwrap_or(line).to_owned() + ";")
 }

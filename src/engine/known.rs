@@ -274,7 +274,8 @@ impl Walk<'_> {
     /// One of the words that a script was called with, or `()`.
     fn is_word(&self, expr: &Expr) -> bool {
         chain(expr).is_some_and(|(root, links)| {
-            let get = |link: &Expr| matches!(link, Expr::MethodCall(call, _) if call.name == "get" && call.args.len() == 1);
+            let get =
+                |link: &Expr| matches!(link, Expr::MethodCall(call, _) if call.name == "get" && call.args.len() == 1);
             self.is_args(root) && matches!(links.as_slice(), [(false, link)] if get(link))
         })
     }

@@ -87,12 +87,7 @@ impl<'e> Table<'e> {
         table
     }
 
-    fn add(
-        &mut self,
-        namespace: &str,
-        name: Identifier,
-        counts: impl IntoIterator<Item = usize>,
-    ) -> &mut Entry {
+    fn add(&mut self, namespace: &str, name: Identifier, counts: impl IntoIterator<Item = usize>) -> &mut Entry {
         // The name of a namespace fits in the identifier itself: no piece of memory for each function.
         let names = self.names.entry(namespace.into()).or_default();
         let entry = names.entry(name).or_default();

@@ -104,8 +104,7 @@ impl Walk<'_> {
         let Some(text) = self.constant_text(pattern).map(str::to_owned) else { return };
         let at = pattern.start_position();
         if let Some((before, list, after)) = braces(&text) {
-            let calls: Vec<String> =
-                list.split(',').map(|part| format!("glob(\"{before}{part}{after}\")")).collect();
+            let calls: Vec<String> = list.split(',').map(|part| format!("glob(\"{before}{part}{after}\")")).collect();
             let help = format!("write `{}`", calls.join(" + "));
             return self.report(at, format!("`{{{list}}}` means nothing to `glob(...)`: it is part of a name"), help);
         }

@@ -50,8 +50,21 @@ pub struct Facts {
 const GROWING: &[&str] = &["fill_with", "mixin", "push", "append", "insert", "set", "pad", "splice", "extend"];
 /// Methods whose closures get an element of the list first.
 const EACH: &[&str] = &[
-    "all", "dedup", "drain", "filter", "find", "find_index", "find_map", "for_each", "index_of", "map", "par_each",
-    "par_map", "retain", "some", "sorted",
+    "all",
+    "dedup",
+    "drain",
+    "filter",
+    "find",
+    "find_index",
+    "find_map",
+    "for_each",
+    "index_of",
+    "map",
+    "par_each",
+    "par_map",
+    "retain",
+    "some",
+    "sorted",
 ];
 /// Methods that give a list of the same elements.
 const SAME: &[&str] = &["drain", "extract", "filter", "head", "reversed", "skip", "sorted", "tail", "unique"];
@@ -59,8 +72,23 @@ const SAME: &[&str] = &["drain", "extract", "filter", "head", "reversed", "skip"
 const ONE: &[&str] = &["find", "first", "get", "last", "pop", "shift"];
 /// The fields of an error of the interpreter, see `EvalAltResult::dump_fields` of rhai.
 const THROWN: &[&str] = &[
-    "actual", "character", "elements", "error", "function", "index", "length", "line", "message", "module", "position",
-    "property", "requested", "source", "type", "value", "variable",
+    "actual",
+    "character",
+    "elements",
+    "error",
+    "function",
+    "index",
+    "length",
+    "line",
+    "message",
+    "module",
+    "position",
+    "property",
+    "requested",
+    "source",
+    "type",
+    "value",
+    "variable",
 ];
 
 /// Looks at all files of a program.
@@ -87,8 +115,9 @@ pub fn facts(program: &Program) -> Facts {
                 Some(ASTNode::Stmt(Stmt::Assignment(assignment))) => facts.assigns(&assignment.1.lhs),
                 Some(ASTNode::Stmt(Stmt::Return(value, flags, _))) if flags.contains(rhai::ASTFlags::BREAK) => {
                     // `throw` is a `return` with this flag.
-                    let known =
-                        |value: &Expr| matches!(value, Expr::StringConstant(..) | Expr::InterpolatedString(..) | Expr::Map(..));
+                    let known = |value: &Expr| {
+                        matches!(value, Expr::StringConstant(..) | Expr::InterpolatedString(..) | Expr::Map(..))
+                    };
                     facts.throws |= !value.as_ref().is_none_or(|value| known(value));
                 }
                 _ => {}
@@ -278,7 +307,8 @@ impl Walk<'_> {
             Expr::FnCall(call, _) if call.namespace.is_empty() => None,
             Expr::FnCall(call, _) => {
                 let [space] = call.namespace.path.as_slice() else { return None };
-                let ours = self.table.has(&space.name) && !self.sight.spaces.iter().any(|(known, _)| *known == space.name.as_str());
+                let ours = self.table.has(&space.name)
+                    && !self.sight.spaces.iter().any(|(known, _)| *known == space.name.as_str());
                 ours.then(|| Shape::returned(self.table, &space.name, &call.name, call.args.len())).flatten()
             }
             expr @ (Expr::Dot(..) | Expr::Index(..)) => {
@@ -360,7 +390,8 @@ impl Walk<'_> {
                 let getters = self.table.types("", &format!("get${name}"), 1);
                 let getter = getters.iter().any(|types| takes(types[0], Known::List));
                 if let (Shape::Map(_), false) = (&**element, getter || self.fields.contains(name)) {
-                    let help = "its elements have fields: `for x in list { x.name }`, `list.map(|x| x.name)`, `list[0].name`";
+                    let help =
+                        "its elements have fields: `for x in list { x.name }`, `list.map(|x| x.name)`, `list[0].name`";
                     self.report(at, format!("a list has no field `{name}`"), help.replace("name", name));
                 }
                 return;
@@ -371,7 +402,7 @@ impl Walk<'_> {
             return;
         }
         let near = near(fields, name);
-        if fields.own && (self.facts.texts.contains(name) || near.is_none()) {
+        if fields.own && (self.trying > 0 || self.facts.texts.contains(name) || near.is_none()) {
             return;
         }
         let help = near.map_or_else(
@@ -450,7 +481,9 @@ mod tests {
         let row = shape("nginx", "sites", 0).unwrap();
         assert_eq!(shape("nginx", "sites_of", 1).unwrap().element().unwrap(), row);
         assert_eq!(fields(&shape("", "try_run", 1).unwrap()), ["out", "err", "code", "ok"]);
-        for (space, name, count) in [("docker", "inspect", 1), ("state", "get", 2), ("file", "read", 1), ("docker", "sizes", 1)] {
+        for (space, name, count) in
+            [("docker", "inspect", 1), ("state", "get", 2), ("file", "read", 1), ("docker", "sizes", 1)]
+        {
             assert_eq!(shape(space, name, count), None, "{space}::{name}");
         }
     }

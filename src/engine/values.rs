@@ -78,8 +78,8 @@ fn point(config: &Source, ast: &AST, fault: &Dynamic) -> Report {
     // Of an option of a site its name is said.
     let option = fault.split_once("has no option `").and_then(|(_, rest)| rest.split('`').next());
     let near = option.and_then(|option| shapes::near_name(option, || http::OPTIONS.iter().copied()));
-    let help = near.map(|near| format!("did you mean `{near}`?")).or_else(|| {
-        hooks::example(&below, &name).map(|line| format!("write it as in `{line}`"))
-    });
+    let help = near
+        .map(|near| format!("did you mean `{near}`?"))
+        .or_else(|| hooks::example(&below, &name).map(|line| format!("write it as in `{line}`")));
     Report::new(config, line, column, format!("{name}: {fault}"), help)
 }

@@ -79,7 +79,9 @@ help: did you mean `print`?
 
 /// A variable that nothing declares, and that is like no other.
 fn undeclared(at: &str, name: &str) -> String {
-    format!("{at} there is no variable `{name}` / declare it first, `let {name} = ...;`; text is in quotes: `\"{name}\"`")
+    format!(
+        "{at} there is no variable `{name}` / declare it first, `let {name} = ...;`; text is in quotes: `\"{name}\"`"
+    )
 }
 
 #[test]
@@ -99,10 +101,7 @@ fn unknown_names_are_found_wherever_they_stand() {
     has("for i in [1] {}\nprint(i);", &[&undeclared("2:7", "i")]);
     has("try {} catch (e) {}\nprint(e);", &[&undeclared("2:7", "e")]);
     has("let f = |a| [1].map(|b| a + bb);", &[&undeclared("1:29", "bb")]);
-    has(
-        "switch 1 { 1 if oops => 2, _ => nope }",
-        &[&undeclared("1:17", "oops"), &undeclared("1:33", "nope")],
-    );
+    has("switch 1 { 1 if oops => 2, _ => nope }", &[&undeclared("1:17", "oops"), &undeclared("1:33", "nope")]);
     has("print(`${`${wrong}`}`);", &[&undeclared("1:13", "wrong")]);
     has("$(`ls ${wrong}`);", &[&undeclared("1:9", "wrong")]);
     has(
@@ -938,10 +937,7 @@ const PINGS = #{ backup: "https://hc-ping.com/#blog" };
         assert!(found.iter().any(|line| line.starts_with(expected)), "{config}\n{expected}\n{found:#?}");
         assert_eq!(found.len(), 1, "{found:#?}");
     }
-    assert_eq!(
-        values("const TELL = \"mailto:root\";", &[]),
-        ["config.rhai:1:7: TELL is an array, not text"]
-    );
+    assert_eq!(values("const TELL = \"mailto:root\";", &[]), ["config.rhai:1:7: TELL is an array, not text"]);
     let acts = values("cmd(`touch there`).run();", &[]);
     assert!(acts[2].contains("config.rhai` acts, and a configuration only says how things are"), "{acts:?}");
     // All at once, and the run goes on without: one bad site is one line there.
