@@ -14,7 +14,7 @@ mod recipe;
 mod source;
 
 pub use list::containers;
-pub use look::{EXEC, LOGS};
+pub use look::{EXEC, LOGS, refuse_of};
 
 use super::{Context, Fallible, from_json, map, optional};
 use crate::process::{self, Outcome, Plan};

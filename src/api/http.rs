@@ -926,7 +926,8 @@ mod http {
     /// - `timeout`: for all of it, `"10s"` by default; `connect`: for the connection alone.
     /// - `headers`: a map; `basic`: `"user:password"`; `bearer`: a token.
     /// - `method`: `"HEAD"` or `"OPTIONS"`; with `reads: true` any other that changes nothing; `body`: what is sent.
-    /// - `redirects`: how many are followed (5); `private`: true lets a public site redirect to a private address.
+    /// - `redirects`: how many are followed (5); `private` (written `"private"`, as it is a word of the language):
+    ///   true lets a public site redirect to a private address.
     /// - `limit`: the most bytes of the unpacked body (4 MiB).
     /// - `address`: asked instead of the one that the name has (`"127.0.0.1:8080"`); `ip`: 4 or 6; `inside`: the
     ///   id of a process in whose network it is asked.

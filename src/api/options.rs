@@ -22,8 +22,8 @@ pub fn of(function: &str, place: usize) -> Option<Options> {
         }
         ("http::oauth1", 2) => (&["consumer_key", "consumer_secret", "token", "token_secret"], any),
         ("docker::commit", 2) => (&docker::COMMIT, docker::refuse),
-        ("docker::exec", 2) => (&docker::EXEC, any),
-        ("docker::logs", 1) => (&docker::LOGS, any),
+        ("docker::exec", 2) => (&docker::EXEC, docker::refuse_of),
+        ("docker::logs", 1) => (&docker::LOGS, docker::refuse_of),
         ("hosts::update", 2) => (&hosts::OPTIONS, hosts::refuse),
         ("file::write" | "file::append", 2) | ("to_file", 1) => {
             (&["mode"], |what, map| file::mode_of(what, map).map(drop))

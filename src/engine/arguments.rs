@@ -131,7 +131,10 @@ impl Walk<'_> {
                 self.options_of(&function, place, arg);
             }
         }
-        self.literals(&function, call, receiver);
+        // Within `try` a failure may be what is asked for.
+        if self.trying == 0 {
+            self.literals(&function, call, receiver);
+        }
     }
 
     /// Reports an argument that no form of the function takes.
@@ -290,7 +293,8 @@ impl Walk<'_> {
             if !known(&key.name) {
                 let (message, help) = unknown(&key.name);
                 self.report(key.pos, message, help);
-            } else if let Some(constant) = value.get_literal_value(None).filter(|_| !more.contains(&key.name.as_str()))
+            } else if let Some(constant) =
+                value.get_literal_value(None).filter(|_| self.trying == 0 && !more.contains(&key.name.as_str()))
             {
                 let one = Map::from([(key.name.as_str().into(), constant)]);
                 if let Err(error) = (options.refuse)(function, &one) {

@@ -216,6 +216,8 @@ impl Walk<'_> {
             self.operator(call);
         }
         self.contained(call);
+        let expected = usize::from(name == "assert_throws");
+        self.trying += expected;
         for (place, arg) in call.args.iter().enumerate() {
             self.gives(arg);
             self.argument(call, place, arg);
@@ -223,6 +225,7 @@ impl Walk<'_> {
                 self.shown(arg);
             }
         }
+        self.trying -= expected;
         if call.is_operator_call() || !name.starts_with(|char: char| char.is_alphabetic() || char == '_') {
             return;
         }
@@ -247,7 +250,7 @@ impl Walk<'_> {
             let help = format!("a closure in a variable is called by `{name}.call({args})`");
             self.report(at, format!("`{name}` is a variable, not a function"), help);
         } else if counts.is_empty() {
-            let help = self.guess(name, false);
+            let help = self.guess(name, None);
             self.report(at, format!("there is no function `{name}`"), help);
         } else if !counts.contains(&count) {
             let forms = self.forms(name, "", Some(self.file), false);
@@ -269,8 +272,15 @@ impl Walk<'_> {
     }
 
     /// What somebody may have meant by a function or method that is not there.
-    pub(super) fn guess(&self, name: &str, method: bool) -> String {
-        let dotted = method.then(|| elsewhere::called(&format!(".{name}"))).flatten();
+    pub(super) fn guess(&self, name: &str, receiver: Option<Known>) -> String {
+        let method = receiver.is_some();
+        let kind = match receiver {
+            Some(Known::Command) => "command",
+            Some(Known::Time) => "time",
+            _ => "",
+        };
+        let dotted = [format!("{kind}.{name}"), format!(".{name}")];
+        let dotted = dotted.into_iter().find_map(|name| elsewhere::called(&name)).filter(|_| method);
         if let Some(line) = dotted.or_else(|| elsewhere::called(name)).or_else(|| instead(name)) {
             return line;
         }
@@ -424,7 +434,7 @@ impl Walk<'_> {
         if shape.is_some_and(|shape| shape.has(name)) && counts.is_empty() {
             self.report(at, format!("`{name}` is a field, not a function"), format!("write `.{name}`"));
         } else if counts.is_empty() {
-            let near = self.guess(name, true);
+            let near = self.guess(name, Some(receiver));
             self.report(at, format!("there is no method `{name}`"), near);
         } else if !counts.contains(&count) {
             let forms = self.forms(name, "", Some(self.file), true);

@@ -73,6 +73,17 @@ const LINES: &[(&str, &str)] = &[
 /// Lines that take the place of a call, for words that are good names of variables and for names with a dot.
 /// Capitals and `_` do not count; a word that begins with a dot is a method.
 const CALLS: &[(&str, &str)] = &[
+    ("command.input command.write command.send", "x.stdin(text)"),
+    ("command.cwd command.chdir command.workdir command.pushd", "x.dir(path)"),
+    ("command.save command.tee command.redirect command.outputto", "x.to_file(path)"),
+    ("command.environ command.environment command.setenv", "x.env(\"NAME\", value)"),
+    ("command.background command.async command.nohup", "x.start();"),
+    ("command.limit command.deadline", "x.timeout(\"30s\")"),
+    ("command.repeat command.tries command.retries", "x.retry(3, \"2s\")"),
+    ("time.add time.after time.adddays time.addhours", "x.plus(\"1 day\")"),
+    ("time.sub time.minus time.before time.subtract", "x.ago(\"1 day\")"),
+    ("time.toiso time.isoformat time.iso time.strftime time.tostr time.date", "x.format(\"%F\")"),
+    ("time.unix time.timestamp time.gettime time.seconds", "x.epoch"),
     (".add .append .enqueue .pushback", "x.push(value)"),
     (".any", "x.some(|y| ...)"),
     (".collect .tolist", "x.to_array()"),
@@ -91,9 +102,6 @@ const CALLS: &[(&str, &str)] = &[
     (".stdout .out .result .text .output .capture", "x.read()"),
     (".success .succeeded .failed .check", "x.ok()"),
     (".status .exitcode .returncode", "x.code()"),
-    (".addseconds .adddays .add .after", "x.plus(\"1 day\")"),
-    (".subtract .minus .before", "x.ago(\"1 day\")"),
-    (".timestamp .unix .gettime", "x.epoch"),
     ("alert console.log console.error console.info puts say stdout", "print(\"...\");"),
     ("bool boolean", "x == \"yes\""),
     ("chdir os.chdir", "cmd(`...`).dir(path)"),

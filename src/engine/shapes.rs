@@ -402,7 +402,7 @@ impl Walk<'_> {
             return;
         }
         let near = near(fields, name);
-        if fields.own && (self.facts.texts.contains(name) || near.is_none()) {
+        if fields.own && (self.trying > 0 || self.facts.texts.contains(name) || near.is_none()) {
             return;
         }
         let help = near.map_or_else(

@@ -226,7 +226,7 @@ impl Walk<'_> {
         if near.is_none() && of_kind(name) {
             self.report(at, format!("`.{name}` is a function, and is not called here"), format!("write `.{name}()`"));
         } else {
-            let help = near.unwrap_or_else(|| self.guess(name, true));
+            let help = near.unwrap_or_else(|| self.guess(name, Some(receiver)));
             self.report(at, format!("{} has no field `{name}`", receiver.noun()), help);
         }
     }

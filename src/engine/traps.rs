@@ -1,7 +1,7 @@
 //! What somebody who comes from bash, or Rhai itself, gets wrong without an error: found before the
 //! script runs, where its text alone tells.
 
-use super::known::Known;
+use super::known::{Known, inner};
 use super::literal::Kind;
 use super::walk::{CHANGING, Walk, chain, start};
 use crate::api::text::{ONE_TEXT, PARTS};

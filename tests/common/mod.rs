@@ -111,6 +111,13 @@ impl Gave {
         self.out
     }
 
+    /// It was refused by the check before the run, or failed in it; gives standard error.
+    #[track_caller]
+    pub fn refused(self) -> String {
+        assert!([1, 2].contains(&self.code), "{}{}", self.out, self.err);
+        self.err
+    }
+
     /// It failed with this code; gives standard error.
     #[track_caller]
     pub fn failed(self, code: i32) -> String {

@@ -454,9 +454,13 @@ fn a_commit_refuses_labels_that_docker_would_misread_and_options_that_do_not_exi
         (r#"#{ labels: #{ a: "1\n2" } }"#, "more than one line"),
         (r#"#{ labels: "a=1" }"#, "`labels` is a map, not `string`"),
         (r#"#{ pause: "no" }"#, "`pause` is true or false"),
-        (r#"#{ paused: false }"#, "there is no option `paused`"),
+        (r#"#{ paused: false }"#, "no option `paused`"),
     ] {
-        let err = world.run_with_bin(&[], &format!(r#"docker::commit("web", "x:1", {options})"#)).failed(1);
+        let err = world.run_with_bin(&[], &format!(r#"docker::commit("web", "x:1", {options})"#)).failed(2);
+        assert!(err.contains(words), "{err}");
+        // What the check does not see is refused by the run.
+        let script = format!(r#"fn how() {{ {options} }} docker::commit("web", "x:1", how())"#);
+        let err = world.run_with_bin(&[], &script).failed(1);
         assert!(err.contains(words), "{err}");
     }
 }

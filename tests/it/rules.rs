@@ -20,7 +20,7 @@ fn what_is_wrong_with_a_rule_is_shown_at_its_place() {
         (r#"every("0 0 * * *", "rules");"#, "1:21", "the rules cannot run themselves", "name a script"),
         (r#"every("0 0 * * *", "job", ["--tga=x"]);"#, "1:29", "`job` has no option `--tga`", "`--tag`"),
         (r#"every("0 0 * * *", "job", [[1]]);"#, "1:1", "`[1]` is no word for `job`", "a string or a number"),
-        (r#"every("0 0 * * *", "job", [], #{ jiter: "5m" });"#, "1:1", "no option `jiter`", "jitter"),
+        (r#"every("0 0 * * *", "job", [], #{ jiter: "5m" });"#, "1:34", "no option `jiter`", "jitter"),
         (r#"every("0 0 * * *", "job", [], #{ jitter: "x" });"#, "1:1", "`jitter`: `x` is not a duration", "`30s`"),
         (r#"every("0 0 * * *", "job", [], #{ timeout: () });"#, "1:1", "`timeout`: `` is not a duration", "`30s`"),
         (r#"every("0 0 * * *", "job", [], #{ retry: -1 });"#, "1:1", "`retry` cannot be `-1`", "how often"),

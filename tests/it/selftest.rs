@@ -26,7 +26,7 @@ fn test_d() {
     assert_eq(ran.acts[0], `docker stop web`);
     assert_eq(ran.acts.len(), 2);
 }
-fn test_e() { try_script(`job`, #{ answer: 1 }); }
+fn test_e() { let how = #{}; how.answer = 1; try_script(`job`, how); }
 fn test_f() { exit(0 + 3); }
 fn helper() { die(`not a test`); }
 ";

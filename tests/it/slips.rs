@@ -183,7 +183,13 @@ const HINTS: &[(&str, &str, &str, &str, &str)] = &[
         "if !flag(\"q\") { print(1); }",
         "1\n",
     ),
-    ("file::delete(\"x\");", "no function `delete`", "`file::remove(path)`", "file::remove(\"note\"); print(1);", "1\n"),
+    (
+        "file::delete(\"x\");",
+        "no function `delete`",
+        "`file::remove(path)`",
+        "file::remove(\"note\"); print(1);",
+        "1\n",
+    ),
     (
         "file::move(\"a\", \"b\");",
         "no function `move`",

@@ -19,7 +19,10 @@ fn sizes_and_encodings_go_both_ways() {
         ("base64_decode(\"a\")", "not base64"),
         ("url_decode(\"%ff\")", "no UTF-8"),
     ] {
-        assert!(world.run(&format!("print({text});")).failed(1).contains(message), "{text}");
+        assert!(
+            world.run(&format!("try {{ print({text}); }} catch (e) {{ throw e; }}")).failed(1).contains(message),
+            "{text}"
+        );
     }
 }
 

@@ -62,15 +62,22 @@ fn exec(name: &str, words: Array, options: &Map) -> Result<Command> {
     Ok(Command::new(Plan::of(vec![crate::process::Stage { argv, ..Default::default() }])))
 }
 
-/// What a container has printed.
-fn logs(run: &std::sync::Arc<Run>, name: &str, options: &Map) -> Result<Lines> {
+/// Refuses options that `docker::exec` or `docker::logs` does not have, or that are of the wrong kind.
+///
+/// # Errors
+/// With the option, and what it has to be.
+pub fn refuse_of(what: &str, options: &Map) -> Result<()> {
+    match what {
+        "docker::exec" => exec("name", vec!["true".into()], options).map(drop),
+        _ => log_words(options, 0).map(drop),
+    }
+}
+
+/// The options of `docker logs`; `now` is in seconds since 1970.
+fn log_words(options: &Map, now: i64) -> Result<Vec<String>> {
     const WHAT: &str = "docker::logs";
     known(WHAT, options, &LOGS)?;
-    let name = checked("logs", name)?;
-    // `docker logs` prints its own errors among the container's lines: whether it is there is asked first.
-    ask(run, ["container", "inspect", "--format", "{{.Id}}", name], false).map_err(|error| near(run, name, error))?;
-    let mut plan = Plan::read(["docker", "logs"]);
-    let argv = &mut plan.stages[0].argv;
+    let mut argv = Vec::new();
     for (option, value) in options {
         let wrong = |wanted: &str| Error::new(format!("{WHAT}: `{option}` is {wanted}, not `{value}`"));
         match option.as_str() {
@@ -88,13 +95,25 @@ fn logs(run: &std::sync::Arc<Run>, name: &str, options: &Map) -> Result<Lines> {
                     Ok(time) => time.timestamp(),
                     Err(_) => {
                         let span = crate::api::duration(value).map_err(|_| wrong("a duration before now or a time"))?;
-                        run.now().timestamp() - span.as_secs() as i64
+                        now - span.as_secs() as i64
                     }
                 };
                 argv.push(format!("--{option}={seconds}"));
             }
         }
     }
+    Ok(argv)
+}
+
+/// What a container has printed.
+fn logs(run: &std::sync::Arc<Run>, name: &str, options: &Map) -> Result<Lines> {
+    let words = log_words(options, run.now().timestamp())?;
+    let name = checked("logs", name)?;
+    // `docker logs` prints its own errors among the container's lines: whether it is there is asked first.
+    ask(run, ["container", "inspect", "--format", "{{.Id}}", name], false).map_err(|error| near(run, name, error))?;
+    let mut plan = Plan::read(["docker", "logs"]);
+    let argv = &mut plan.stages[0].argv;
+    argv.extend(words);
     argv.push(name.to_owned());
     plan.stages[0].both = true;
     Ok(Lines::of_command(run.clone(), plan))
