@@ -318,12 +318,6 @@ impl Walk<'_> {
         };
         let found: Option<(Position, Error)> = match function {
             "http::get" | "http::post" | "http::post_form" => text(0).and_then(|(at, url)| Some((at, address(&url)?))),
-            "http::get_all" => match call.args.first() {
-                Some(Expr::Array(sites, _)) => {
-                    sites.iter().find_map(|site| Some((start(site), address(self.constant_text(site)?)?)))
-                }
-                _ => None,
-            },
             "docker::commit" => text(1).and_then(|(at, reference)| Some((at, bad_reference(&reference)?))),
             "file::mode" => text(1).and_then(|(at, mode)| Some((at, file::bits_of("file::mode", &mode).err()?))),
             "exit" => match call.args.first() {
