@@ -8,7 +8,7 @@ use super::shapes::near_name;
 use super::walk::{Walk, chain, start};
 use super::words::{Piece, Word};
 use crate::api::time::{Time, dated};
-use crate::run::Error;
+use crate::run::{Error, Place};
 use crate::schedule::crontab::Expression;
 use crate::schedule::zone::Zone;
 use crate::schedule::{duration, moment, shifted};
@@ -76,6 +76,15 @@ fn is_pure(name: &str) -> bool {
 impl Walk<'_> {
     fn is_own(&self, name: &str) -> bool {
         self.functions.contains_key(name) || self.fields.contains(name)
+    }
+
+    /// Keeps where the last method of a statement is called.
+    pub(super) fn ignored(&mut self, expr: &Expr) {
+        let links = chain(expr).map(|(_, links)| links).unwrap_or_default();
+        if let Some((false, Expr::MethodCall(_, at))) = links.last() {
+            let (line, column) = (at.line().unwrap_or(0), at.position().unwrap_or(0));
+            self.options.ignored.insert(Place { path: self.source.shown.clone(), line, column });
+        }
     }
 
     /// An expression as a statement: its value is lost.

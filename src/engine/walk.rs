@@ -7,7 +7,7 @@ use super::load::Source;
 use super::names::Table;
 use super::program::{CLOSURE, Program};
 use super::shapes::{Facts, Shape};
-use crate::run::{Place, Report};
+use crate::run::Report;
 use rhai::{AST, ASTFlags, ASTNode, Expr, FnPtr, Ident, Module, Position, ScriptFuncDef, Shared, Stmt, StmtBlock};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -424,15 +424,6 @@ impl<'a> Walk<'a> {
     }
 
     /// Rhai lets a script add a field to a constant map.
-    /// Keeps where the last method of a statement is called.
-    fn ignored(&mut self, expr: &Expr) {
-        let links = chain(expr).map(|(_, links)| links).unwrap_or_default();
-        if let Some((false, Expr::MethodCall(_, at))) = links.last() {
-            let (line, column) = (at.line().unwrap_or(0), at.position().unwrap_or(0));
-            self.options.ignored.insert(Place { path: self.source.shown.clone(), line, column });
-        }
-    }
-
     fn assigned(&mut self, to: &Expr) {
         let root = chain(to).map_or(to, |(root, _)| root);
         let Expr::Variable(name, _, at) = root else { return };

@@ -223,6 +223,7 @@ fn a_dry_run_reads_and_prints_each_post_as_a_line_that_does_it() {
     assert_eq!(web.asked.lock().unwrap().len(), 1, "only the read");
     let line = gave.strip_suffix("# true 200\n").unwrap_or_else(|| panic!("{gave}"));
     assert!(!line.contains("hunter2"), "{line}");
+    let line = &line.replace("false # write the secret `t` for <secret> below, and remove this line\n", "");
     let pasted = std::process::Command::new("bash").args(["-c", line]).output().unwrap();
     assert!(pasted.status.success(), "{line}{pasted:?}");
     let asked = web.last();
