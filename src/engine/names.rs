@@ -31,7 +31,7 @@ fn documented(line: &str) -> &str {
 pub struct Table<'e> {
     engine: &'e Engine,
     names: BTreeMap<Identifier, HashMap<Identifier, Entry>>,
-    known: RefCell<HashMap<(String, String), Rc<[Form]>>>,
+    known: RefCell<HashMap<(String, String), Forms>>,
 }
 
 /// What is known of a name without a look at its documentation.
@@ -43,6 +43,9 @@ struct Entry {
     /// Whether a form returns a map, a list, or any value.
     many: bool,
 }
+
+/// Every form of a function.
+type Forms = Rc<[Form]>;
 
 /// One form of a function: its parameters and its documentation.
 #[derive(Debug, Clone)]
@@ -119,7 +122,7 @@ impl<'e> Table<'e> {
 
     /// Every form of a function, those with fewer parameters first. Few functions are asked for, so that it is
     /// read only then.
-    pub fn forms(&self, namespace: &str, name: &str) -> Rc<[Form]> {
+    pub fn forms(&self, namespace: &str, name: &str) -> Forms {
         let key = (namespace.to_owned(), name.to_owned());
         if let Some(known) = self.known.borrow().get(&key) {
             return known.clone();
@@ -139,7 +142,7 @@ impl<'e> Table<'e> {
             forms = self.engine.collect_fn_metadata(None, entry, true);
         }
         forms.sort_by_key(|form| form.types.len());
-        let forms: Rc<[Form]> = forms.into();
+        let forms: Forms = forms.into();
         self.known.borrow_mut().insert(key, forms.clone());
         forms
     }
