@@ -2,6 +2,7 @@
 
 mod builtins;
 mod calls;
+mod chains;
 pub mod check;
 mod commands;
 mod compare;
