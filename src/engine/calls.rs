@@ -2,7 +2,6 @@
 
 use super::check::{OWN_LETTERS, RESERVED, nearest};
 use super::elsewhere::{self, instead};
-use super::foreign;
 use super::known::Known;
 use super::walk::{OTHER, Walk};
 use crate::api::basics::OptionKind;
@@ -53,8 +52,8 @@ impl Walk<'_> {
             let known = self.sight.variables.iter().map(|(known, _)| known.as_str()).chain(["args"]);
             let known = known.chain(self.program.constants(self.file)).chain(self.functions.keys().copied());
             let near = nearest(name, known);
-            let theirs = foreign::name(name).filter(|_| near.is_none()).or_else(|| instead(name));
-            let other = || self.elsewhere_declared(name).or_else(|| foreign::environment(name));
+            let theirs = super::foreign::name(name).filter(|_| near.is_none()).or_else(|| instead(name));
+            let other = || self.elsewhere_declared(name).or_else(|| super::foreign::environment(name));
             theirs.or_else(|| other().filter(|_| near.is_none())).unwrap_or_else(|| meant(near))
         };
         self.report(at, format!("there is no variable `{name}`"), help);

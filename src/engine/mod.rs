@@ -1,5 +1,6 @@
 //! Rhai: finds, checks and runs scripts.
 
+mod brackets;
 mod builtins;
 mod calls;
 mod chains;

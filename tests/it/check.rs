@@ -288,7 +288,7 @@ fn syntax_errors_speak_to_somebody_who_comes_from_bash() {
     has("let default = 1;", &["1:5 `default` is a reserved word / choose another name"]);
     has("#{}.default;", &["1:5 `default` is a reserved word / write `[\"default\"]` for a field"]);
     has("let x = 1 // one\n\n// two\nlet y = 2;", &["1:9 a `;` is missing at the end of line 1 / write `let x = 1;`"]);
-    has("name=\"web\"\nprint(1);", &["1:10 a `;` is missing at the end of line 1 / write `let name =\"web\";`"]);
+    has("name=\"web\"\nprint(1);", &["1:10 a `;` is missing at the end of line 1 / write `let name = \"web\";`"]);
     has("let x = 5 6;", &["1:11 a `;` is missing before this / write `let x = 5;`"]);
     has("let m = #{ a: 1 } print(m);", &["1:19 a `;` is missing before this / put a `;` there"]);
     has("let x = 1; if x = 1 {}", &["1:17 `=` sets a variable, `==` compares / write `if x == 1 { ... }`"]);
