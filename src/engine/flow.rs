@@ -148,7 +148,8 @@ impl Walk<'_> {
             return;
         }
         let (what, help) = match &**expr {
-            Expr::Variable(name, ..) if self.functions.contains_key(name.1.as_str()) => return,
+            // `args;` says that a script takes arguments.
+            Expr::Variable(name, ..) if self.functions.contains_key(name.1.as_str()) || name.1 == "args" => return,
             Expr::Variable(name, ..) => (format!("`{}`", name.1), format!("write `print({});` to show it", name.1)),
             Expr::StringConstant(..) | Expr::InterpolatedString(..) => {
                 ("this text".to_owned(), "write `print(...);` to show it, or `// ...` for a comment".to_owned())

@@ -112,7 +112,8 @@ impl Walk<'_> {
                             && a == Known::Truth
                             && (b.is_text() || b.is_number()))
                 };
-                if [left, right].contains(&Known::Command) {
+                let single = |known: Known| known.is_text() || known.is_number() || known == Known::Truth;
+                if (left == Known::Command && single(right)) || (right == Known::Command && single(left)) {
                     let (message, help) = match name {
                         ">" | "<" if left.is_text() || right.is_text() => (
                             "this compares a command that was not run",

@@ -426,6 +426,42 @@ fn a_command_is_no_truth_value() {
 }
 
 #[test]
+fn a_value_that_cannot_be_an_argument_is_found_before_the_run() {
+    has(
+        "let m = #{ a: 1 }; cmd(`ls ${m}`).run();",
+        &["1:30 a map cannot be an argument of a command / name one of its fields: `${c.name}`"],
+    );
+    has(
+        "let l = file::lines(\"x\"); cmd(`ls ${l}`).run();",
+        &["1:36 lines cannot be an argument as they are / write `${lines.to_array()}`"],
+    );
+    has("let l = [1]; cmd(`ls ${l} a${l[0]} ${l.len()}`).run();", &[]);
+}
+
+#[test]
+fn a_closure_that_uses_what_its_chain_begins_with_is_found_before_the_run() {
+    let held = |at: &str, name: &str| {
+        format!(
+            "{at} the closure in `.map(...)` uses `{name}`, which this chain begins with / \
+             write `let copy = {name};` before it, and `copy` in the closure"
+        )
+    };
+    has("let found = #{ a: 1 };\nprint(found.keys().map(|key| found[key]));", &[&held("2:7", "found")]);
+    has("fn f(c) { c.list.map(|x| x + c.more) }", &[&held("1:11", "c")]);
+    has("let l = []; l.push(|| l.len()); let m = #{}; print([1].map(|x| m.len() + l.len()));", &[]);
+    let world = World::new();
+    let text = "let found = #{ a: 1 }; let copy = found; print(found.keys().map(|key| copy[key]));";
+    assert_eq!(world.run(text).ok(), "[1]\n");
+}
+
+#[test]
+fn until_is_a_name_but_after_a_block() {
+    let text = "let n = 0; do { n += 1; } until n > 2; let m = #{ since: \"1h\", until: n }; print(m.until);";
+    assert_eq!(World::new().run(text).ok(), "3\n");
+    has("until n { }", &["1:1 there is no `until` / write `while !(n) { ... }`"]);
+}
+
+#[test]
 fn text_is_never_compared_with_a_number() {
     let help = "make a number of the text with `.to_int()`, or text of the number with `.to_string()`";
     let wrong = |at: &str| format!("{at} this compares text with a number / {help}");
