@@ -120,8 +120,9 @@ impl Walk<'_> {
 fn taken(arg: &Expr) -> Vec<&str> {
     match arg {
         Expr::FnCall(call, _) if call.name == "curry" => {
-            let name = |arg| if let &Expr::Variable(ref name, ..) = arg { Some(name.1.as_str()) } else { None };
-            call.args.iter().filter_map(name).collect()
+            let names =
+                call.args.iter().map(|arg| if let Expr::Variable(name, ..) = arg { name.1.as_str() } else { "" });
+            names.collect()
         }
         Expr::Stmt(block) => match block.statements().last() {
             Some(Stmt::Expr(last)) => taken(last),

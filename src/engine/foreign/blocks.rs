@@ -339,7 +339,7 @@ pub(super) fn condition(line: &Line<'_>) -> Option<Found> {
             "if"
         }
         "until" => {
-            condition = if condition.starts_with('!') { condition[1..].to_owned() } else { format!("!({condition})") };
+            condition = condition.strip_prefix('!').map_or_else(|| format!("!({condition})"), str::to_owned);
             "while"
         }
         "else" => "else if",

@@ -51,7 +51,7 @@ impl<'a> Line<'a> {
                 "{" | "}" => (start, depth) = (index + 1, 0),
                 ";" if depth <= 0
                     && inner == 0
-                    && !all[start..index].first().is_some_and(|first| first.text == "for") =>
+                    && all[start..index].first().is_none_or(|first| first.text != "for") =>
                 {
                     start = index + 1;
                 }
