@@ -187,6 +187,13 @@ mod basics {
         Err(Context::of(&call).end(End::Exit(code.into())))
     }
 
+    // Rhai has an `exit` of any value, which would end the script with 0.
+    #[rhai_fn(name = "exit", return_raw)]
+    pub fn exit_other(code: Dynamic) -> Fallible<()> {
+        let error = Error::new(format!("exit with `{code}`: an exit code is a whole number, 0 to 255"));
+        Err(error.help("write `exit(1);` for a failure, `exit(text.to_int());` for a number in text").into())
+    }
+
     /// Ends the script with exit code 0.
     ///
     /// ```rhai

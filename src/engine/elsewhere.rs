@@ -357,6 +357,18 @@ pipe fails when one of its programs fails. `moyai run -x` prints each command; `
 and `try { ... } catch (e) { ... }` go on after a failure.",
     ),
     (
+        "args|$@|$#|$*|$1|argument|arguments|option|options|getopts|getopt",
+        "`args` is the list of the words after the script's name: args[0] is $1, args.len() is $#, args.get(0) ?? \"all\" is ${1:-all}.
+  for name in args { ... }            for name in \"$@\"
+  flag(\"quick\"), flag(\"q\")           true with --quick, with -q
+  opt(\"keep\", 7), opt(\"k\", 7)        the value of --keep VALUE or --keep=VALUE, of -k VALUE or -kVALUE
+A script that calls flag or opt may have its options before and after its arguments, and each other word that begins
+with `-` ends the run with exit code 2. After `--` every word is an argument. A script that calls neither takes the words
+after its first argument as they are, so that they can be a command: moyai run wrapper nightly bash -c 'x'. moyai's own
+options (-n, -x, -v, --at, --timeout and others, see `moyai run --help`) are taken before and after the name: put `--` before words
+that are not for moyai.",
+    ),
+    (
         "prune|docker prune|docker system prune|image prune|clean up images",
         "There is no function for it; write the command:
   cmd(`docker image prune --force --filter until=240h`).run();

@@ -4,36 +4,12 @@
 use super::foreign;
 use super::known::{Known, inner};
 use super::slips::statement;
-use super::walk::{CHANGING, Walk, chain, start};
+use super::walk::{Walk, chain, start};
 use crate::run::Report;
 use rhai::{AST, ASTFlags, ASTNode, BinaryExpr, Expr, FnCallExpr, Module, OpAssignment, Position, Stmt};
 
 /// Functions that give nothing, so that their value means nothing either.
 const NOTHING: &[&str] = &["print", "log", "warn", "sleep", "defer", "lock_in_turn"];
-/// More methods that change their value, and give something.
-const TAKING: &[&str] = &["drain", "pop", "remove", "retain", "shift", "splice"];
-/// Methods that call their closure at once.
-const CALLING: &[&str] = &[
-    "all",
-    "any",
-    "count_each",
-    "dedup",
-    "drain",
-    "filter",
-    "find",
-    "find_map",
-    "for_each",
-    "index_of",
-    "map",
-    "par_map",
-    "reduce",
-    "reduce_rev",
-    "retain",
-    "some",
-    "sort",
-    "sorted",
-    "top",
-];
 /// Programs whose line is often written in backticks for its output, as a shell has it.
 pub(super) const PROGRAMS: &[&str] = &[
     "awk",
@@ -153,28 +129,6 @@ impl Walk<'_> {
         }
     }
 
-    /// The members of a variable that is not there: `console.log(...)`. Nothing else is wrong with them.
-    pub(super) fn of_nothing(&mut self, root: &Expr, links: &[(bool, &Expr)], wrong: usize) {
-        let member = |(_, link): &(bool, &'_ Expr)| match link {
-            Expr::MethodCall(call, _) => Some(call.name.to_string()),
-            Expr::Property(property, _) => Some(property.2.to_string()),
-            Expr::StringConstant(text, _) => Some(text.to_string()),
-            _ => None,
-        };
-        let members: Vec<String> = links.iter().filter_map(member).collect();
-        let members: Vec<&str> = members.iter().map(String::as_str).collect();
-        if let (Expr::Variable(name, ..), Some(report)) = (root, self.reports.get_mut(wrong))
-            && let Some(help) = foreign::member(&name.1, &members)
-        {
-            report.help = Some(help);
-        }
-        for (_, link) in links {
-            if let Expr::MethodCall(call, _) = link {
-                call.args.iter().for_each(|arg| self.expr(arg));
-            }
-        }
-    }
-
     /// Statements after one that ends the script, the function or the loop.
     pub(super) fn never_run(&mut self, statements: &[Stmt]) {
         let own = |name: &str| self.functions.contains_key(name);
@@ -194,7 +148,8 @@ impl Walk<'_> {
             return;
         }
         let (what, help) = match &**expr {
-            Expr::Variable(name, ..) if self.functions.contains_key(name.1.as_str()) => return,
+            // `args;` says that a script takes arguments.
+            Expr::Variable(name, ..) if self.functions.contains_key(name.1.as_str()) || name.1 == "args" => return,
             Expr::Variable(name, ..) => (format!("`{}`", name.1), format!("write `print({});` to show it", name.1)),
             Expr::StringConstant(..) | Expr::InterpolatedString(..) => {
                 ("this text".to_owned(), "write `print(...);` to show it, or `// ...` for a comment".to_owned())
@@ -445,52 +400,5 @@ impl Walk<'_> {
             let message = "backticks alone are a text, and no command";
             self.report(*at, message, format!("write $(`{text}`) for its output"));
         }
-    }
-
-    /// A method that changes a constant.
-    pub(super) fn changed_constant(&mut self, root: &Expr, links: &[(bool, &Expr)]) {
-        let (Expr::Variable(name, _, at), Some((false, Expr::MethodCall(call, _)))) = (root, links.first()) else {
-            return;
-        };
-        let method = call.name.as_str();
-        if !(CHANGING.contains(&method) || TAKING.contains(&method)) || self.functions.contains_key(method) {
-            return;
-        }
-        let constant = self.holds(&name.1).is_some_and(|holds| {
-            holds.constant && (matches!(holds.known, Known::List | Known::Map) || holds.known.is_text())
-        });
-        if constant && name.2.is_empty() {
-            let help = format!("declare it with `let`, or copy it: `let copy = {};`", name.1);
-            self.report(*at, format!("`{}` is a constant, and `.{method}()` changes it", name.1), help);
-        }
-    }
-
-    /// `found.keys().map(|key| found[key])`: the interpreter holds `found` while it goes through the chain, and a
-    /// closure in it that takes `found` along would end the run.
-    pub(super) fn held(&mut self, root: &Expr, links: &[(bool, &Expr)]) {
-        let Expr::Variable(name, _, at) = root else { return };
-        let calls =
-            links.iter().filter_map(|(_, link)| if let Expr::MethodCall(call, _) = link { Some(call) } else { None });
-        let takes = |arg: &Expr| taken(arg).contains(&name.1.as_str());
-        let mut calls = calls.filter(|call| CALLING.contains(&call.name.as_str()));
-        let Some(call) = calls.find(|call| call.args.iter().any(takes)) else { return };
-        let name = &name.1;
-        let message = format!("the closure in `.{}(...)` uses `{name}`, which this chain begins with", call.name);
-        self.report(*at, message, format!("write `let copy = {name};` before it, and `copy` in the closure"));
-    }
-}
-
-/// The variables that a closure in an argument takes along.
-fn taken(arg: &Expr) -> Vec<&str> {
-    match arg {
-        Expr::FnCall(call, _) if call.name == "curry" => {
-            let name = |arg| if let &Expr::Variable(ref name, ..) = arg { Some(name.1.as_str()) } else { None };
-            call.args.iter().filter_map(name).collect()
-        }
-        Expr::Stmt(block) => match block.statements().last() {
-            Some(Stmt::Expr(last)) => taken(last),
-            _ => Vec::new(),
-        },
-        _ => Vec::new(),
     }
 }

@@ -1,8 +1,10 @@
 //! Rhai: finds, checks and runs scripts.
 
 mod arguments;
+mod brackets;
 mod builtins;
 mod calls;
+mod chains;
 pub mod check;
 mod commands;
 mod compare;

@@ -40,7 +40,7 @@ const WEEKDAYS: &[&str] = &["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 const MONTHS: &[&str] = &["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /// Functions without a namespace whose only use is what they return.
-const BARE: &[&str] = &["glob", "now", "random", "random_text", "type_of"];
+const BARE: &[&str] = &["glob", "now", "type_of"];
 
 /// Those that start nothing before something reads their lines.
 const LAZY: &[&str] = &["cut", "field", "grep", "grep_v", "head", "lines", "skip", "sub", "tail", "trimmed", "unique"];

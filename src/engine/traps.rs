@@ -1,7 +1,7 @@
 //! What somebody who comes from bash, or Rhai itself, gets wrong without an error: found before the
 //! script runs, where its text alone tells.
 
-use super::known::{Known, inner};
+use super::known::Known;
 use super::literal::Kind;
 use super::walk::{CHANGING, Walk, chain, start};
 use crate::api::text::{ONE_TEXT, PARTS};
@@ -112,9 +112,8 @@ impl Walk<'_> {
                             && a == Known::Truth
                             && (b.is_text() || b.is_number()))
                 };
-                // Whether a variable holds a command yet: `c == ()`.
-                let with_nothing = matches!(inner(one), Expr::Unit(_)) || matches!(inner(other), Expr::Unit(_));
-                if [left, right].contains(&Known::Command) && !with_nothing {
+                let single = |known: Known| known.is_text() || known.is_number() || known == Known::Truth;
+                if (left == Known::Command && single(right)) || (right == Known::Command && single(left)) {
                     let (message, help) = match name {
                         ">" | "<" if left.is_text() || right.is_text() => (
                             "this compares a command that was not run",

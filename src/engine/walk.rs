@@ -12,7 +12,7 @@ use rhai::{AST, ASTFlags, ASTNode, Expr, FnPtr, Ident, Module, Position, ScriptF
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The names that begin a command.
-const TAKEN: &[&str] = &["cmd", "sh"];
+pub(super) const TAKEN: &[&str] = &["cmd", "sh"];
 
 /// The methods of Rhai that change a value and give nothing.
 pub(super) const CHANGING: &[&str] = &[
@@ -38,7 +38,7 @@ pub(super) const CHANGING: &[&str] = &[
 /// The next step for a name that cannot be one.
 pub(super) const OTHER: &str = "choose another name";
 
-fn taken(name: &str) -> String {
+pub(super) fn taken(name: &str) -> String {
     format!("`{name}` begins a command and cannot be a name")
 }
 
@@ -286,21 +286,6 @@ impl<'a> Walk<'a> {
         self.sight.variables.push((ident.name.to_string(), holds));
     }
 
-    /// A name without a position of its own: it stands for the last time before the body.
-    fn name(&mut self, name: &str, body: Position) {
-        if !TAKEN.contains(&name) {
-            return;
-        }
-        let text = self.source.before(body);
-        let of_name = |char: char| char.is_alphanumeric() || char == '_';
-        let whole =
-            |start: &usize| !text[..*start].ends_with(of_name) && !text[start + name.len()..].starts_with(of_name);
-        let start = text.rmatch_indices(name).map(|(start, _)| start).find(whole).unwrap_or(text.len());
-        let line = text[..start].rsplit('\n').next().unwrap_or_default();
-        let place = (text[..start].matches('\n').count() + 1, line.chars().count() + 1);
-        self.report_at(place.0, place.1, taken(name), OTHER);
-    }
-
     fn stmt(&mut self, stmt: &Stmt, used: bool) {
         match stmt {
             Stmt::If(flow, _) => {
@@ -420,21 +405,6 @@ impl<'a> Walk<'a> {
             Stmt::Export(export, _) => self.variable(&export.0.name, export.0.pos),
             // `Share` names what the closure behind it takes, which is looked at there.
             _ => {}
-        }
-    }
-
-    /// Rhai lets a script add a field to a constant map.
-    fn assigned(&mut self, to: &Expr) {
-        let root = chain(to).map_or(to, |(root, _)| root);
-        let Expr::Variable(name, _, at) = root else { return };
-        let known = self.sight.variables.iter().rev().find(|(known, _)| *known == name.1.as_str());
-        let constant = match known {
-            Some((_, holds)) => holds.constant,
-            None => self.program.constants(self.file).contains(&name.1.as_str()),
-        };
-        if constant && name.2.is_empty() {
-            let help = format!("declare it with `let`, or copy it: `let copy = {};`", name.1);
-            self.report(*at, format!("`{}` is a constant", name.1), help);
         }
     }
 

@@ -138,14 +138,6 @@ pub fn split(segments: &[Segment<'_>]) -> Result<Vec<Vec<Word>>, Refusal> {
 
 const DOLLAR: &str = "`$` means something to a shell, and there is none here";
 
-/// What to write for a variable or a command of a shell.
-fn dollar(rest: &str) -> String {
-    foreign::filled_first(rest).map_or_else(
-        || "write `${name}` for a variable of the script, `${env(\"NAME\")}` for one of the environment".to_owned(),
-        |ours| format!("write `{ours}`"),
-    )
-}
-
 /// The characters that a shell would act on, with what to write instead.
 fn shells(char: char, rest: &str, word: Option<&Word>, words: usize) -> Option<(String, String)> {
     let begins = word.is_none();
@@ -162,7 +154,7 @@ fn shells(char: char, rest: &str, word: Option<&Word>, words: usize) -> Option<(
         ';' => "write two statements; `\\;` for the character itself",
         '(' | ')' => "quote it if it is meant literally; a subshell needs `sh(...)`",
         '*' | '?' => "write `${glob(\"*.log\")}`; quote it if it is meant literally",
-        '$' => return Some((DOLLAR.to_owned(), dollar(rest))),
+        '$' => return Some((DOLLAR.to_owned(), foreign::dollar(rest))),
         '~' if begins => "write `${env(\"HOME\")}`",
         '#' if begins => "a comment stands outside of the backticks, behind `//`; quote it if it is meant literally",
         '=' if words == 0 && word.is_some_and(Word::is_name) => "write `.env(\"NAME\", value)` after the command",
@@ -279,7 +271,7 @@ fn quoted(
                 }
             },
             '$' if quote == '"' => {
-                let help = dollar(&format!("${}", chars.as_str()));
+                let help = foreign::dollar(&format!("${}", chars.as_str()));
                 return refuse(at, DOLLAR.to_owned(), &format!("{help}; in single quotes it is taken literally"));
             }
             char => word.push(char),

@@ -293,7 +293,7 @@ fn syntax_errors_speak_to_somebody_who_comes_from_bash() {
     has("let default = 1;", &["1:5 `default` is a reserved word / choose another name"]);
     has("#{}.default;", &["1:5 `default` is a reserved word / write `[\"default\"]` for a field"]);
     has("let x = 1 // one\n\n// two\nlet y = 2;", &["1:9 a `;` is missing at the end of line 1 / write `let x = 1;`"]);
-    has("name=\"web\"\nprint(1);", &["1:10 a `;` is missing at the end of line 1 / write `let name =\"web\";`"]);
+    has("name=\"web\"\nprint(1);", &["1:10 a `;` is missing at the end of line 1 / write `let name = \"web\";`"]);
     has("let x = 5 6;", &["1:11 a `;` is missing before this / write `let x = 5;`"]);
     has("let m = #{ a: 1 } print(m);", &["1:19 a `;` is missing before this / put a `;` there"]);
     has("let x = 1; if x = 1 {}", &["1:17 `=` sets a variable, `==` compares / write `if x == 1 { ... }`"]);
@@ -428,6 +428,42 @@ fn a_command_is_no_truth_value() {
     has("if cmd(`ls`).timeout(\"1s\").read() {}", &[&other("1:4", "`.read()` gives text")]);
     has("let c = cmd(`ls`); if c {}", &[&other("1:23", "this is a command that was not run")]);
     has("cmd(`ls`).ok() || cmd(`ls`).run().ok; if cmd(`ls`).code() == 1 && $(`ls`) != \"\" {}", &[]);
+}
+
+#[test]
+fn a_value_that_cannot_be_an_argument_is_found_before_the_run() {
+    has(
+        "let m = #{ a: 1 }; cmd(`ls ${m}`).run();",
+        &["1:30 a map cannot be an argument of a command / name one of its fields: `${c.name}`"],
+    );
+    has(
+        "let l = file::lines(\"x\"); cmd(`ls ${l}`).run();",
+        &["1:36 lines cannot be an argument as they are / write `${lines.to_array()}`"],
+    );
+    has("let l = [1]; cmd(`ls ${l} a${l[0]} ${l.len()}`).run();", &[]);
+}
+
+#[test]
+fn a_closure_that_uses_what_its_chain_begins_with_is_found_before_the_run() {
+    let held = |at: &str, name: &str| {
+        format!(
+            "{at} the closure in `.map(...)` uses `{name}`, which this chain begins with / \
+             write `let copy = {name};` before it, and `copy` in the closure"
+        )
+    };
+    has("let found = #{ a: 1 };\nprint(found.keys().map(|key| found[key]));", &[&held("2:7", "found")]);
+    has("fn f(c) { c.list.map(|x| x + c.more) }", &[&held("1:11", "c")]);
+    has("let l = []; l.push(|| l.len()); let m = #{}; print([1].map(|x| m.len() + l.len()));", &[]);
+    let world = World::new();
+    let text = "let found = #{ a: 1 }; let copy = found; print(found.keys().map(|key| copy[key]));";
+    assert_eq!(world.run(text).ok(), "[1]\n");
+}
+
+#[test]
+fn until_is_a_name_but_after_a_block() {
+    let text = "let n = 0; do { n += 1; } until n > 2; let m = #{ since: \"1h\", until: n }; print(m.until);";
+    assert_eq!(World::new().run(text).ok(), "3\n");
+    has("until n { }", &["1:1 there is no `until` / write `while !(n) { ... }`"]);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 const WRONG: &str = include_str!("../checks/wrong.txt");
+const HABITS: &str = include_str!("../checks/habits.txt");
 const RIGHT: &str = include_str!("../checks/right.txt");
 
 /// How many of the wrong scripts must be found. The goal is 90; raise it with what the check learns, never lower it.
@@ -75,6 +76,19 @@ fn nearly_every_typical_mistake_is_named_before_the_run_with_a_help() {
     });
     let found = scripts.len() - missed.len();
     assert!(found >= FOUND, "{found} of {} found\n\n{}", scripts.len(), missed.join("\n"));
+}
+
+#[test]
+fn each_habit_of_another_language_is_answered_with_what_to_write() {
+    let scripts = scripts(HABITS);
+    assert!(scripts.len() >= 250, "{}", scripts.len());
+    let missed = each(&scripts, |head, text| {
+        let gave = check("test", text);
+        let named = gave.err.contains(head) || head.split('|').any(|word| gave.err.contains(word));
+        let found = gave.code == 2 && gave.err.contains("help: ") && named;
+        (!found).then(|| format!("{head}\n{text}{}", gave.err))
+    });
+    assert!(missed.is_empty(), "{} of {} missed\n\n{}", missed.len(), scripts.len(), missed.join("\n"));
 }
 
 #[test]

@@ -694,3 +694,17 @@ fn an_ordinary_user_has_folders_of_the_own_and_reads_what_needs_root() {
     let gave = user(&["doctor"]);
     assert!(gave.out.contains("hosts-sync needs root"), "{gave:?}");
 }
+
+#[test]
+fn a_script_without_options_takes_a_command_as_its_arguments() {
+    let world = World::new();
+    world.script("wrapper", "print(args);");
+    let run = |words: &[&str]| world.moyai([&["run", "wrapper"], words].concat());
+    assert_eq!(run(&["nightly", "bash", "-c", "x"]).ok(), "[\"nightly\", \"bash\", \"-c\", \"x\"]\n");
+    assert!(run(&["-x $HOME"]).failed(2).contains("help: write `-- '-x $HOME'` if it is an argument"));
+    assert!(run(&["-c"]).failed(2).contains("`wrapper` has no option `-c`"));
+    // A script that reads one has it wherever it is.
+    world.script("wrapper", "print(args); print(flag(\"quick\"));");
+    assert_eq!(run(&["nightly", "--quick", "-n"]).code, 0);
+    assert!(run(&["nightly", "bash", "-c", "x"]).failed(2).contains("`wrapper` has no option `-c`"));
+}

@@ -122,8 +122,18 @@ const HINTS: &[(&str, &str, &str, &str)] = &[
     (r#"cmd(`shift`).run();"#, "in `args`", r#"let words = args; print(words.len());"#, "0\n"),
     // Other languages.
     (r#"let x = 'abc'; print(x);"#, "write `\"abc\"`", r#"let x = "abc"; print(x);"#, "abc\n"),
-    (r#"let x = 1; if x = 1 { print(x); }"#, "write `if x == 1 { ... }`", r#"let x = 1; if x == 1 { print(x); }"#, "1\n"),
-    (r#"let x = 1; if x === 1 { print(x); }"#, "write `if x == 1 { ... }`", r#"let x = 1; if x == 1 { print(x); }"#, "1\n"),
+    (
+        r#"let x = 1; if x = 1 { print(x); }"#,
+        "write `if x == 1 { ... }`",
+        r#"let x = 1; if x == 1 { print(x); }"#,
+        "1\n",
+    ),
+    (
+        r#"let x = 1; if x === 1 { print(x); }"#,
+        "write `if x == 1 { ... }`",
+        r#"let x = 1; if x == 1 { print(x); }"#,
+        "1\n",
+    ),
     (r#"x := 1; print(x);"#, "let name = ...", r#"let x = 1; print(x);"#, "1\n"),
     ("# a remark\nprint(1);", "write `// a remark`", "// a remark\nprint(1);", "1\n"),
     (r#"let x = null; print(x == ());"#, "write `()` for nothing", r#"let x = (); print(x == ());"#, "true\n"),
@@ -134,7 +144,12 @@ const HINTS: &[(&str, &str, &str, &str)] = &[
         r#"let n = 1; print(if n > 0 { "a" } else { "b" });"#,
         "a\n",
     ),
-    (r#"let x = 1; if x == 1 then print(x); fi"#, "`if x == 1 { print(x); }`", r#"let x = 1; if x == 1 { print(x); }"#, "1\n"),
+    (
+        r#"let x = 1; if x == 1 then print(x); fi"#,
+        "`if x == 1 { print(x); }`",
+        r#"let x = 1; if x == 1 { print(x); }"#,
+        "1\n",
+    ),
     (
         r#"let x = 1; if x == 1 and x > 0 { print(x); }"#,
         "`if x == 1 && x > 0 { ... }`",
@@ -217,7 +232,12 @@ const HINTS: &[(&str, &str, &str, &str)] = &[
         "2\n",
     ),
     (r#"print(args[0]);"#, ".get(0) ?? default", r#"print(args.get(0) ?? "none");"#, "none\n"),
-    (r#"let n = args.len() + 3; for x in n { print(x); }"#, "for i in 0..n", r#"let n = args.len() + 2; for i in 0..n { print(i); }"#, "0\n1\n"),
+    (
+        r#"let n = args.len() + 3; for x in n { print(x); }"#,
+        "for i in 0..n",
+        r#"let n = args.len() + 2; for i in 0..n { print(i); }"#,
+        "0\n1\n",
+    ),
     (r#"print(env("NO_SUCH"));"#, "env(\"NO_SUCH\", \"\")", r#"print(env("NO_SUCH", ""));"#, "\n"),
     (r#"print(["1", "2"].sum());"#, ".map(|x| x.to_int())", r#"print(["1", "2"].map(|x| x.to_int()).sum());"#, "3\n"),
     (r#"print([2, "a"].sorted());"#, "give a key", r#"print([2, "a"].sorted(|x| `${x}`));"#, "[2, \"a\"]\n"),
@@ -273,7 +293,12 @@ const HINTS: &[(&str, &str, &str, &str)] = &[
     ),
     (r#"print(file::size("logs"));"#, "`du -sb`", r#"print($(`du -sb logs`).field(1).to_int() > 0);"#, "true\n"),
     (r#"print(file::read("latin"));"#, "`file::lines(path)`", r#"print(file::lines("latin").count());"#, "1\n"),
-    (r#"print(file::exist("note"));"#, "did you mean `file::exists(path)`?", r#"print(file::exists("note"));"#, "true\n"),
+    (
+        r#"print(file::exist("note"));"#,
+        "did you mean `file::exists(path)`?",
+        r#"print(file::exists("note"));"#,
+        "true\n",
+    ),
     (
         r#"let n = $(`grep -c two note`); print(n);"#,
         ".accept([0, 1])",

@@ -41,7 +41,7 @@ fn what_is_wrong_with_a_rule_is_shown_at_its_place() {
         ("every(\"0 0 * * *\");", "1:1", "`every` takes 2, 3 or 4 arguments, not 1", ""),
         ("every(\"0 0 * * *\", job);", "1:20", "there is no variable `job`", ""),
         ("die(\"no rules\");", "1:1", "no rules", ""),
-        ("every(", "1:7", "`)` is missing", ""),
+        ("every(", "1:6", "the `(` of line 1 is not closed", "write `every();`"),
     ] {
         let world = world(rule);
         let err = world.moyai(["check", "rules"]).failed(2);

@@ -275,3 +275,12 @@ fn a_file_that_is_none_or_goes_away_or_has_an_endless_line_is_named() {
         assert!(err.contains(message), "{script}\n{err}");
     }
 }
+
+#[test]
+fn an_empty_text_has_no_words_and_lines_have_one_value() {
+    let world = World::new();
+    world.file("empty", "");
+    let text = "for word in file::read(\"empty\").split() { print(word); } print(\" a \\t b\\n\".split());
+        print(file::lines(\"empty\").reduce(|sum, line| sum + 1, 7)); print(\"2\\n3\".lines().reduce(|a, b| a + b.to_int(), 0));";
+    assert_eq!(world.run(text).ok(), "[\"a\", \"b\"]\n7\n5\n");
+}

@@ -6,6 +6,7 @@
 mod blocks;
 mod names;
 mod shell;
+mod switch;
 mod tokens;
 mod values;
 
@@ -14,7 +15,7 @@ pub(super) use names::{environment, member, name};
 pub(super) use shell::run_line;
 
 use tokens::{Token, tokens};
-pub use tokens::{filled, filled_first};
+pub use tokens::{dollar, filled};
 
 /// An explanation: the byte of the line that it is about, a message, and what to write.
 pub(super) type Found = (usize, String, String);
@@ -50,7 +51,7 @@ impl<'a> Line<'a> {
                 "{" | "}" => (start, depth) = (index + 1, 0),
                 ";" if depth <= 0
                     && inner == 0
-                    && !all[start..index].first().is_some_and(|first| first.text == "for") =>
+                    && all[start..index].first().is_none_or(|first| first.text != "for") =>
                 {
                     start = index + 1;
                 }
@@ -136,8 +137,8 @@ pub(super) fn explain(text: &str, at: usize, quoted: bool) -> Option<Found> {
         blocks::condition,
         blocks::bracket,
         blocks::behind,
-        blocks::attempt,
-        blocks::cases,
+        switch::attempt,
+        switch::cases,
         values::declaration,
         values::word,
         values::dollar,

@@ -181,7 +181,7 @@ pub(super) fn text(written: &str) -> String {
 }
 
 /// The variable or command of a shell that a text begins with, as a value in backticks.
-pub fn filled_first(text: &str) -> Option<String> {
+fn filled_first(text: &str) -> Option<String> {
     let found = tokens(text);
     if let Some((ours, _)) = variable(text, &found) {
         return (ours != "a name of your own").then(|| format!("${{{ours}}}"));
@@ -189,6 +189,14 @@ pub fn filled_first(text: &str) -> Option<String> {
     let inner = text.strip_prefix("$(")?.split(')').next()?;
     let plain = !inner.is_empty() && !inner.starts_with('(') && !inner.contains('`');
     plain.then(|| format!("${{$(`{}`)}}", inner.trim()))
+}
+
+/// What to write for a variable or a command of a shell.
+pub fn dollar(rest: &str) -> String {
+    filled_first(rest).map_or_else(
+        || "write `${name}` for a variable of the script, `${env(\"NAME\")}` for one of the environment".to_owned(),
+        |ours| format!("write `{ours}`"),
+    )
 }
 
 /// A text with the variables of a shell in it as values of ours; `None` where there are none.
