@@ -429,7 +429,7 @@ mod tests {
             ("(a)", 0, "sh(...)"),
             ("ls *.log", 3, "glob"),
             ("ls a?", 4, "glob"),
-            ("echo $HOME", 5, "env(\"NAME\")"),
+            ("echo $HOME", 5, "env(\"HOME\")"),
             ("echo \"$x\"", 6, "single quotes"),
             ("ls ~", 3, "env(\"HOME\")"),
             ("ls # all", 3, "//"),

@@ -438,7 +438,7 @@ fn a_value_that_cannot_be_an_argument_is_found_before_the_run() {
     );
     has(
         "let l = file::lines(\"x\"); cmd(`ls ${l}`).run();",
-        &["1:36 lines cannot be an argument as they are / write `${lines.to_array()}`"],
+        &["1:37 lines cannot be an argument as they are / write `${lines.to_array()}`"],
     );
     has("let l = [1]; cmd(`ls ${l} a${l[0]} ${l.len()}`).run();", &[]);
 }

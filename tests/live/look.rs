@@ -34,7 +34,7 @@ fn logs_stats_and_volumes_are_those_of_the_daemon() {
     let script = r#"
         print(docker::logs("said").to_array().sorted().join(","));
         print(docker::logs("said").grep("ERROR").count()); print(docker::logs("said", #{ tail: 1, since: "1h" }).count());
-        print(docker::logs("said", #{ "until": "2020-01-01" }).count());
+        print(docker::logs("said", #{ until: "2020-01-01" }).count());
         let all = docker::stats(); print(all.map(|c| c.name)); let web = docker::stats("web");
         print(web.memory > 0 && web.memory_limit > web.memory && web.cpu >= 0.0 && web.processes >= 1);
         for v in docker::volumes().sorted(|v| v.name) { print(`${v.name} ${v.driver} ${v.used} ${v.labels} ${file::is_dir(v.path)} ${now().epoch - v.created < 600}`); }"#;
