@@ -9,6 +9,11 @@ use std::os::unix::fs::MetadataExt;
 /// Adds the functions.
 pub fn register(engine: &mut Engine) {
     engine.register_type_with_name::<Error>("error");
+    // Rhai has an `exit` of any value, which would end the script with 0.
+    engine.register_fn("exit", |code: Dynamic| -> Fallible<()> {
+        let error = Error::new(format!("exit with `{code}`: an exit code is a whole number, 0 to 255"));
+        Err(error.help("write `exit(1);` for a failure, `exit(text.to_int());` for a number in text").into())
+    });
     engine.register_global_module(exported_module!(basics).into());
 }
 
@@ -185,13 +190,6 @@ mod basics {
         let code =
             u8::try_from(code).map_err(|_| Error::new(format!("exit with `{code}`: an exit code is 0 to 255")))?;
         Err(Context::of(&call).end(End::Exit(code.into())))
-    }
-
-    // Rhai has an `exit` of any value, which would end the script with 0.
-    #[rhai_fn(name = "exit", return_raw)]
-    pub fn exit_other(code: Dynamic) -> Fallible<()> {
-        let error = Error::new(format!("exit with `{code}`: an exit code is a whole number, 0 to 255"));
-        Err(error.help("write `exit(1);` for a failure, `exit(text.to_int());` for a number in text").into())
     }
 
     /// Ends the script with exit code 0.

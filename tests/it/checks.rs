@@ -11,7 +11,7 @@ const HABITS: &str = include_str!("../checks/habits.txt");
 const RIGHT: &str = include_str!("../checks/right.txt");
 
 /// How many of the wrong scripts must be found. The goal is 90; raise it with what the check learns, never lower it.
-const FOUND: usize = 89;
+const FOUND: usize = 100;
 
 /// The heads of a table and the scripts below them.
 fn scripts(text: &str) -> Vec<(String, String)> {

@@ -151,8 +151,9 @@ fn what_cannot_be_an_argument_is_refused_by_name_and_line() {
         ("|x| x", "a function cannot be an argument of a command", "${f.call()}"),
     ] {
         for literal in ["$(`echo ${v}`)", "cmd(`echo ${v}`).read()", "sh(`echo ${v}`).read()"] {
-            // Of an element the check knows no kind, so that the run has to say it.
-            let err = world.run(&format!("let v = [{value}][0];\nlet x = {literal};\n")).failed(1);
+            // The check knows no kind of a parameter, so that the run has to say it.
+            let text = format!("fn echo(v) {{\n{literal}\n}}\necho({value});\n");
+            let err = world.run(&text).failed(1);
             assert!(err.contains(message) && err.contains(help), "{literal} with {value}: {err}");
             assert!(err.contains("test.rhai:2"), "{err}");
         }
