@@ -89,7 +89,7 @@ pub struct Report {
 }
 
 /// A place in a script.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, serde::Deserialize, serde::Serialize)]
 pub struct Place {
     /// The script's path as messages show it.
     pub path: String,

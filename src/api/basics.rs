@@ -27,7 +27,7 @@ pub enum End {
 }
 
 /// What the default of an option makes of its value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
 pub enum OptionKind {
     /// A whole number.
     Whole,

@@ -4,12 +4,12 @@ use super::{Context, Fallible, docker, map, optional};
 use crate::process::{self, Plan};
 use crate::run::{Error, Result, Run, exit};
 use rhai::plugin::*;
-use rhai::{Array, Engine, Map, exported_module};
+use rhai::{Array, Engine, Map, exported_manifest};
 use std::time::Duration;
 
 /// Adds the namespace.
 pub fn register(engine: &mut Engine) {
-    engine.register_static_module("df", exported_module!(df).into());
+    engine.register_static_module("df", super::namespace(&[exported_manifest!(df)]));
 }
 
 /// One file system as `df` prints it. Sizes are in bytes.
@@ -107,7 +107,7 @@ fn parse(text: &str) -> std::result::Result<Vec<Usage>, String> {
 }
 
 /// Disk usage, as df(1) measures it.
-#[export_module]
+#[export_module(manifest)]
 mod df {
     /// The file system that holds a path.
     ///

@@ -21,15 +21,14 @@ use crate::process::{self, Outcome, Plan};
 use crate::run::{Error, Options, Result, Run, exit};
 use crate::store::lock;
 use rhai::plugin::*;
-use rhai::{Array, Dynamic, Engine, Map, exported_module};
+use rhai::{Array, Dynamic, Engine, Map, exported_manifest};
 use serde_json::Value;
 use std::time::{Duration, Instant};
 
 /// Adds the namespace.
 pub fn register(engine: &mut Engine) {
-    let mut module = exported_module!(docker);
-    rhai::combine_with_exported_module!(&mut module, "look", look::look);
-    engine.register_static_module("docker", module.into());
+    let manifests = [exported_manifest!(docker), exported_manifest!(look::look)];
+    engine.register_static_module("docker", super::namespace(&manifests));
 }
 
 /// How many ids one command line takes: 65 KiB of the 128 KiB that any Linux allows.
@@ -365,7 +364,7 @@ fn settle(run: &Run, id: &str, name: &str) {
 }
 
 /// Containers and images.
-#[export_module]
+#[export_module(manifest)]
 mod docker {
     /// The containers that are up, as `docker ps` lists them: running, paused or restarting ones,
     /// the newest first. Those with a label `moyai.proves`, which `backup --prove` makes beside the

@@ -13,7 +13,7 @@ use crate::run::overlay::Found;
 use crate::run::{Error, Result, Run, owned};
 use crate::store::replace::{self, explain};
 use rhai::plugin::*;
-use rhai::{Array, Dynamic, Engine, Map, exported_module};
+use rhai::{Array, Dynamic, Engine, Map, exported_manifest, exported_module};
 use ring::digest;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -27,9 +27,8 @@ const LIMIT: u64 = 64 * 1024 * 1024;
 
 /// Adds the namespace and the bare `glob`.
 pub fn register(engine: &mut Engine) {
-    let mut module = exported_module!(file);
-    rhai::combine_with_exported_module!(&mut module, "more", more::more);
-    engine.register_static_module("file", module.into());
+    let manifests = [exported_manifest!(file), exported_manifest!(more::more)];
+    engine.register_static_module("file", super::namespace(&manifests));
     engine.register_global_module(exported_module!(bare).into());
 }
 
@@ -401,7 +400,7 @@ pub fn mode_of(what: &str, options: &Map) -> Result<Option<u32>> {
 
 /// Files. A relative path starts at the folder that the script was started in. What a script
 /// writes is there as a whole or not at all.
-#[export_module]
+#[export_module(manifest)]
 mod file {
     /// A file's text.
     ///

@@ -12,7 +12,7 @@ use containers::Container;
 use names::Line;
 pub use names::Needed;
 use rhai::plugin::*;
-use rhai::{Array, Dynamic, Engine, Map, exported_module};
+use rhai::{Array, Dynamic, Engine, Map, exported_manifest};
 use std::net::IpAddr;
 use std::ops::Range;
 use std::path::Path;
@@ -30,7 +30,7 @@ const ADDED: &str = " (the line above had no newline)";
 
 /// Adds the namespace.
 pub fn register(engine: &mut Engine) {
-    engine.register_static_module("hosts", exported_module!(hosts).into());
+    engine.register_static_module("hosts", super::namespace(&[exported_manifest!(hosts)]));
 }
 
 /// One line that gives an address names.
@@ -240,7 +240,7 @@ fn read_list(call: &NativeCallContext<'_>, path: &str) -> Fallible<Array> {
 }
 
 /// The hosts file, `/etc/hosts`: names that nginx and every other program on this host understand.
-#[export_module]
+#[export_module(manifest)]
 mod hosts {
     /// Gives each running container's names its address, in a marked block of `/etc/hosts`. What
     /// is not in the block stays as it is, byte for byte; names that are no longer running go.

@@ -12,7 +12,7 @@ use crate::host::address::{Refused, Seen, Way, is_private, is_same_origin};
 use crate::process::{cause, quote};
 use crate::run::{Error, Result, Run};
 use rhai::plugin::*;
-use rhai::{Array, Dynamic, Engine, Map, exported_module};
+use rhai::{Array, Dynamic, Engine, Map, exported_manifest};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -30,7 +30,7 @@ use url::Url;
 
 /// Adds the namespace.
 pub fn register(engine: &mut Engine) {
-    engine.register_static_module("http", exported_module!(http).into());
+    engine.register_static_module("http", super::namespace(&[exported_manifest!(http)]));
 }
 
 /// What the requests of a script share.
@@ -898,7 +898,7 @@ pub fn tell(run: &Arc<Run>, url: &str, text: &str, limit: Duration) -> Result<()
 /// `private: true` it may. A site that is itself on a private address may redirect anywhere.
 ///
 /// A method that acts is sent by `post`; with `reads: true` you say that here it changes nothing.
-#[export_module]
+#[export_module(manifest)]
 mod http {
     /// Fetches a page.
     ///

@@ -4,13 +4,13 @@ use super::{Fallible, map, optional};
 use crate::run::{Error, Result};
 use regex::Regex;
 use rhai::plugin::*;
-use rhai::{Array, Engine, Map, exported_module};
+use rhai::{Array, Engine, Map, exported_manifest};
 use std::sync::LazyLock;
 use unicode_normalization::UnicodeNormalization;
 
 /// Adds the namespace.
 pub fn register(engine: &mut Engine) {
-    engine.register_static_module("message", exported_module!(message).into());
+    engine.register_static_module("message", super::namespace(&[exported_manifest!(message)]));
 }
 
 /// How a service counts.
@@ -233,7 +233,7 @@ fn limit(number: i64) -> Result<usize> {
 /// configuration 3). It never counts less than the service does, but for emoji that are newer than that.
 /// Names of hosts without `https://` in front count as X counts them under two letters and the commonest
 /// others (`com`, `net`, `org`, `dev`, ...), under any other domain as what is the longer.
-#[export_module]
+#[export_module(manifest)]
 mod message {
     /// The length of a text.
     ///

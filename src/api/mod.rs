@@ -26,7 +26,8 @@ pub mod values;
 
 use crate::run::{Error, Place, Result, Run, lock};
 use pool::Pool;
-use rhai::{Dynamic, Engine, EvalAltResult, FnPtr, Map, NativeCallContext, Position};
+use rhai::plugin::ModuleManifest;
+use rhai::{Dynamic, Engine, EvalAltResult, FnPtr, Map, Module, NativeCallContext, Position, Shared};
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
@@ -262,6 +263,17 @@ pub fn register(engine: &mut Engine) {
     text::register(engine);
     time::register(engine);
     values::register(engine);
+}
+
+/// A namespace of functions. Each is looked up when it is called: to register them all would take a tenth of the
+/// start of a small script.
+fn namespace(manifests: &[&'static ModuleManifest]) -> Shared<Module> {
+    let mut module = Module::new();
+    for manifest in manifests {
+        module.combine_manifest(manifest);
+    }
+    module.build_index();
+    module.into()
 }
 
 /// A map for a script, its fields in the order of the documentation.

@@ -5,15 +5,15 @@ use super::{Context, Fallible, command, map};
 use crate::process::{self, Output, Plan};
 use crate::run::{Error, exit};
 use rhai::plugin::*;
-use rhai::{Array, Dynamic, Engine, Map, exported_module};
+use rhai::{Array, Dynamic, Engine, Map, exported_manifest};
 
 /// Adds the namespace.
 pub fn register(engine: &mut Engine) {
-    engine.register_static_module("moyai", exported_module!(moyai).into());
+    engine.register_static_module("moyai", super::namespace(&[exported_manifest!(moyai)]));
 }
 
 /// Other scripts.
-#[export_module]
+#[export_module(manifest)]
 mod moyai {
     /// Runs another script to its end, its output going through. It has the same dry run, clock,
     /// trace and scripts folder. Under `--dry-run` it prints its own plan; after other planned changes, which

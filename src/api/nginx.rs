@@ -10,12 +10,12 @@ use crate::host::nginxd::Unit;
 pub use master::{Layout, News, is_older, is_outdated, is_running, needed, said};
 use master::{Tested, is_installed};
 use rhai::plugin::*;
-use rhai::{Array, Dynamic, Engine, Map, exported_module};
+use rhai::{Array, Dynamic, Engine, Map, exported_manifest};
 use std::path::{Path, PathBuf};
 
 /// Adds the namespace.
 pub fn register(engine: &mut Engine) {
-    engine.register_static_module("nginx", exported_module!(nginx).into());
+    engine.register_static_module("nginx", super::namespace(&[exported_manifest!(nginx)]));
 }
 
 fn outdated(call: &NativeCallContext<'_>, lines: &Array, containers: &Array) -> Fallible<bool> {
@@ -124,7 +124,7 @@ fn server(all: &sites::Map<'_>, server: &Server<'_>) -> Dynamic {
 }
 
 /// The nginx of this host.
-#[export_module]
+#[export_module(manifest)]
 mod nginx {
     /// Tests the configuration: `nginx -t`.
     ///

@@ -4,15 +4,15 @@ use super::{Context, Fallible};
 use crate::run::{Error, Result, Run};
 use crate::store::state as store;
 use rhai::plugin::*;
-use rhai::{Dynamic, Engine, FnPtr, exported_module};
+use rhai::{Dynamic, Engine, FnPtr, exported_manifest};
 
 /// Adds the namespace.
 pub fn register(engine: &mut Engine) {
-    engine.register_static_module("state", exported_module!(state).into());
+    engine.register_static_module("state", super::namespace(&[exported_manifest!(state)]));
 }
 
 /// Values that outlive a run.
-#[export_module]
+#[export_module(manifest)]
 mod state {
     /// The directory of what outlives a run. It is made when something is kept.
     ///

@@ -7,10 +7,11 @@ use crate::api::Args;
 use crate::api::basics::OptionKind;
 use crate::run::{Error, Place, Report, Result, exit};
 use rhai::Engine;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The flags and options that a script reads.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Options {
     /// Names in `flag("...")`.
     pub flags: BTreeSet<String>,
@@ -20,6 +21,7 @@ pub struct Options {
     pub kinds: BTreeMap<String, OptionKind>,
     /// The calls of methods whose result nothing uses.
     pub ignored: BTreeSet<Place>,
+    #[serde(skip)]
     /// Warnings: probably wrong, but the script may run.
     pub warnings: Vec<Report>,
 }

@@ -227,6 +227,12 @@ pub fn own_text(run: &Run, name: &str) -> Option<String> {
     folders(run).find_map(|folder| std::fs::read_to_string(folder.join(format!("{name}.rhai"))).ok())
 }
 
+/// Whether a script was found by its name, and is not a file somewhere.
+pub fn has_name(run: &Run, source: &Source) -> bool {
+    let file = format!("{}.rhai", source.name);
+    source.path.is_none() || folders(run).any(|folder| folder.join(&file).display().to_string() == source.shown)
+}
+
 fn by_name(run: &Run, name: &str) -> Result<Option<Source>> {
     for folder in folders(run) {
         if let Some(found) = within(folder, folder, name)? {

@@ -6,6 +6,7 @@ mod builtins;
 mod calls;
 mod chains;
 pub mod check;
+mod checked;
 mod commands;
 mod compare;
 pub mod elsewhere;
@@ -235,7 +236,8 @@ fn stopped(error: Error, place: &Place) -> Error {
 }
 
 fn run_here(run: &Arc<Run>, context: Context, mut engine: Engine, source: &Source, words: &[String]) -> Result<Ended> {
-    let (program, options) = read(run, &engine, source)?;
+    let (program, reports) = Program::load(run, &engine, source, None);
+    let options = checked::check(run, source, &program, &engine, reports)?;
     if !options.warnings.is_empty() {
         let warnings = Error { reports: options.warnings.clone(), ..Error::default() };
         run.log(&report::render(&warnings, false));

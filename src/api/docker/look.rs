@@ -187,7 +187,7 @@ fn volumes(run: &Run) -> Result<Array> {
 }
 
 /// Commands in containers, what they print and use, and volumes.
-#[export_module]
+#[export_module(manifest)]
 pub mod look {
     /// A command that runs in a container: `docker exec`.
     ///

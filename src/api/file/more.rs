@@ -105,7 +105,7 @@ fn below(run: &Run, directory: &Path, pattern: &glob::Pattern, found: &mut Vec<P
 }
 
 /// Owners, searches and removal of files.
-#[export_module]
+#[export_module(manifest)]
 pub mod more {
     /// The paths in a directory that a pattern matches. The directory is data: `*`, `?` and `[` in its name
     /// mean themselves. Also as a bare `glob(dir, pattern)`.

@@ -1,0 +1,64 @@
+//! Remembers what the last check of a script has found: a run of a script that has not changed does not check it
+//! again, which is a third of a run of `hosts-sync`.
+
+use super::check::{self, Options};
+use super::load::{self, Source};
+use super::program::Program;
+use crate::run::{Report, Result, Run};
+use crate::store::state;
+use rhai::Engine;
+use ring::digest::{Context, SHA256};
+use serde::{Deserialize, Serialize};
+use std::fmt::Write;
+use std::os::unix::fs::MetadataExt;
+
+#[derive(Deserialize, Serialize)]
+struct Checked {
+    digest: String,
+    options: Options,
+}
+
+/// Checks a program as [`check::check`] does, unless it is a script with a name that was checked before without a
+/// fault or warning: by this program, with the same imports, each with the same text.
+///
+/// Dry runs and tests always check, and `moyai check` does.
+///
+/// # Errors
+/// All that is wrong, one report each.
+pub fn check(run: &Run, source: &Source, program: &Program, engine: &Engine, reports: Vec<Report>) -> Result<Options> {
+    let digest = if run.dry() || !reports.is_empty() || !load::has_name(run, source) { None } else { digest(program) };
+    let Some(digest) = digest else { return check::check(program, engine, reports) };
+    let name = format!("checked.{}", source.name);
+    // What cannot be read is only what a check says.
+    let known = state::get(run, &name).ok().flatten().and_then(|text| serde_json::from_str::<Checked>(&text).ok());
+    if let Some(known) = known.filter(|known| known.digest == digest) {
+        return Ok(known.options);
+    }
+    let options = check::check(program, engine, reports)?;
+    if options.warnings.is_empty() {
+        let checked = Checked { digest, options: options.clone() };
+        let _ = serde_json::to_string(&checked).map(|text| state::set(run, &name, &text));
+    }
+    Ok(options)
+}
+
+/// A checksum of this program's file, and of all files of a script with their imports.
+fn digest(program: &Program) -> Option<String> {
+    let exe = std::fs::metadata("/proc/self/exe").ok()?;
+    let mut context = Context::new(&SHA256);
+    let mut add = |text: &str| {
+        context.update(&text.len().to_le_bytes());
+        context.update(text.as_bytes());
+    };
+    add(&format!("{} {} {} {}.{}", exe.dev(), exe.ino(), exe.size(), exe.ctime(), exe.ctime_nsec()));
+    for file in &program.files {
+        add(&file.source.shown);
+        add(&file.source.text);
+        add(&format!("{:?} {:?}", file.imports, file.below));
+    }
+    let digest = context.finish();
+    Some(digest.as_ref().iter().fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    }))
+}
