@@ -1,6 +1,7 @@
 //! What somebody who comes from bash, or Rhai itself, gets wrong without an error: found before the
 //! script runs, where its text alone tells.
 
+use super::calls::Space;
 use super::known::Known;
 use super::literal::Kind;
 use super::walk::{CHANGING, Walk, chain, start};
@@ -208,7 +209,13 @@ impl Walk<'_> {
         if text.contains('`') {
             return;
         }
-        if let Some((shown, name)) = dollars(text).find(|(_, name)| self.is_value(name)) {
+        let plain = dollars(text).find(|(_, name)| self.is_value(name));
+        let plain = plain.map(|(shown, name)| (shown.to_owned(), name.to_owned()));
+        let found = plain.or_else(|| {
+            let inner = holes(text).find_map(|inner| self.of_script(inner))?;
+            Some((format!("${{{inner}}}"), inner))
+        });
+        if let Some((shown, name)) = found {
             let message = format!("`{shown}` is not filled in between quotes");
             let help = format!("write `...${{{name}}}...` in backticks; `\\x24` is a dollar that is meant");
             // With other variables in it, it is a text for a program that has its own, such as nginx.
@@ -219,6 +226,34 @@ impl Walk<'_> {
                 self.report(at, message, help);
             }
         }
+    }
+
+    /// The code of `${...}` where it names variables and functions of this script and nothing else: a shell, nginx
+    /// and templates write `${...}` too.
+    fn of_script(&self, inner: &str) -> Option<String> {
+        let code = inner.replace("\\\"", "\"");
+        let ast = self.table.engine().compile(&code).ok()?;
+        let [Stmt::Expr(_) | Stmt::FnCall(..)] = ast.statements() else { return None };
+        let (mut here, mut others) = (false, false);
+        ast.walk(&mut |path| {
+            let known = match path.last() {
+                Some(ASTNode::Expr(Expr::Variable(name, ..))) if name.2.is_empty() => self.is_value(&name.1),
+                Some(ASTNode::Expr(Expr::Custom(..))) => true,
+                Some(ASTNode::Expr(Expr::FnCall(call, _)) | ASTNode::Stmt(Stmt::FnCall(call, _)))
+                    if !call.is_operator_call() =>
+                {
+                    match call.namespace.path.first() {
+                        Some(space) => !matches!(self.space(&space.name), Space::Unknown),
+                        None => self.functions.contains_key(call.name.as_str()) || self.table.counts("", &call.name).is_some(),
+                    }
+                }
+                _ => return true,
+            };
+            here |= known;
+            others |= !known;
+            !others
+        });
+        (here && !others).then_some(code)
     }
 
     /// Whether a variable or a constant of that name can be read here.
@@ -360,6 +395,19 @@ fn braced(text: &str) -> impl Iterator<Item = &str> {
         let plain = name.starts_with(|char: char| char.is_alphabetic())
             && name.chars().all(|char| char.is_alphanumeric() || char == '_');
         (plain && !text[..at].ends_with('$') && text[at + 1..].contains('}')).then_some(name)
+    })
+}
+
+/// What is within each `${...}` of a text.
+fn holes(text: &str) -> impl Iterator<Item = &str> {
+    text.match_indices("${").filter(|(at, _)| !text[..*at].ends_with('\\')).filter_map(|(at, _)| {
+        let inner = &text[at + 2..];
+        let mut depth = 0;
+        let end = inner.find(|char| {
+            depth += i32::from(char == '{') - i32::from(char == '}');
+            depth < 0
+        })?;
+        Some(&inner[..end])
     })
 }
 
