@@ -3,7 +3,8 @@
 use super::check::{OWN_LETTERS, RESERVED, nearest};
 use super::elsewhere::{self, instead};
 use super::foreign;
-use super::known::{Known, inner};
+use super::known::Known;
+use super::nothing::{MAPPING, closure};
 use super::shapes::Shape;
 use super::walk::{OTHER, Walk};
 use crate::api::basics::OptionKind;
@@ -27,18 +28,6 @@ pub(super) enum Space {
 /// The hint for a name that is nearly right.
 fn meant(near: Option<impl std::fmt::Display>) -> String {
     near.map_or_else(String::new, |near| format!("did you mean `{near}`?"))
-}
-
-/// Whether an argument is a closure, which may be in a block with what it takes along.
-fn is_closure(arg: &Expr) -> bool {
-    match inner(arg) {
-        Expr::DynamicConstant(value, _) => value.is::<rhai::FnPtr>(),
-        Expr::FnCall(call, _) => call.name == "curry",
-        Expr::Stmt(block) => {
-            matches!(block.statements().last(), Some(Stmt::Expr(last)) if is_closure(last))
-        }
-        _ => false,
-    }
 }
 
 impl Walk<'_> {
@@ -219,7 +208,7 @@ impl Walk<'_> {
         let expected = usize::from(name == "assert_throws");
         self.trying += expected;
         for (place, arg) in call.args.iter().enumerate() {
-            self.gives(arg);
+            self.given(call.namespace.path.first().map_or("", |space| space.name.as_str()), call, place, arg);
             self.argument(call, place, arg);
             if SHOWING.contains(&name) && !self.functions.contains_key(name) {
                 self.shown(arg);
@@ -417,11 +406,15 @@ impl Walk<'_> {
         root: Option<&Expr>,
     ) {
         for (place, arg) in call.args.iter().enumerate() {
-            self.handed = self.handed(call, shape).filter(|_| is_closure(arg));
+            self.gives(arg);
+            self.handed = self.handed(call, shape).filter(|_| closure(arg).is_some());
             self.argument(call, place, arg);
             self.handed = None;
         }
         self.constants(None, call, receiver);
+        if MAPPING.contains(&call.name.as_str()) {
+            self.closure_gives(call);
+        }
         let (name, count) = (call.name.as_str(), call.args.len());
         if self.fields.contains(name) {
             return;

@@ -67,6 +67,9 @@ impl Walk<'_> {
                     self.method(call, *at, receiver, shape.as_ref(), value);
                     if place + 1 < links.len() {
                         self.gives_nothing(call, *at);
+                        if call.name == "map" {
+                            self.closure_gives(call);
+                        }
                     }
                     if command && READING.contains(&call.name.as_str()) {
                         self.must_read(root);

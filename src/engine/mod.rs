@@ -17,6 +17,7 @@ mod known;
 pub mod literal;
 pub mod load;
 pub mod names;
+mod nothing;
 mod paths;
 pub mod program;
 pub mod report;

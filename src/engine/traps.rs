@@ -8,20 +8,6 @@ use super::walk::{CHANGING, Walk, chain, start};
 use crate::api::text::{ONE_TEXT, PARTS};
 use rhai::{AST, ASTNode, Expr, FnCallExpr, Module, Position, Stmt};
 
-/// What takes the place of a method that changes a value and gives nothing.
-const GIVING: &[(&str, &str)] = &[
-    ("dedup", ".unique()"),
-    ("make_lower", ".to_lower()"),
-    ("make_upper", ".to_upper()"),
-    ("pad", ".format(\"%10s\")"),
-    ("reverse", ".reversed()"),
-    ("sort", ".sorted()"),
-    ("sort_by", ".sorted(|x| key)"),
-    ("sort_desc", ".sorted().reversed()"),
-    ("push", " + [element]"),
-    ("append", " + other"),
-];
-
 impl Walk<'_> {
     /// An expression where true or false is needed: `if $(...)`, `$(...) || true`, `!$(...)`.
     pub(super) fn truth(&mut self, expr: &Expr) {
@@ -169,30 +155,6 @@ impl Walk<'_> {
     /// Whether this is surely text.
     fn is_text(&self, expr: &Expr) -> bool {
         self.known(expr).is_text()
-    }
-
-    /// An expression whose value is used: `let s = list.sort()` is nothing.
-    pub(super) fn gives(&mut self, expr: &Expr) {
-        if let Some(name) = self.gives_no_value(expr) {
-            let message = format!("`{name}` gives nothing, and its value is used here");
-            return self.report(start(expr), message, format!("write it as a statement of its own: `{name}(...);`"));
-        }
-        let Some((_, links)) = chain(expr) else { return };
-        if let Some((false, Expr::MethodCall(call, at))) = links.last() {
-            self.gives_nothing(call, *at);
-        }
-    }
-
-    /// A method in front of another one, or whose value is used.
-    pub(super) fn gives_nothing(&mut self, call: &FnCallExpr, at: Position) {
-        let name = call.name.as_str();
-        if !CHANGING.contains(&name) || self.fields.contains(name) || self.functions.contains_key(name) {
-            return;
-        }
-        let instead = GIVING.iter().find(|(known, _)| *known == name);
-        let instead = instead.map_or_else(String::new, |(_, instead)| format!("; a new value is `x{instead}`"));
-        let message = format!("`{name}` changes the value itself and gives nothing");
-        self.report(at, message, format!("let it be a statement of its own{instead}"));
     }
 
     /// `"hello $name"`: in quotes nothing is filled in. Text with a backtick in it speaks of code.

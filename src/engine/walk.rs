@@ -5,10 +5,12 @@ use super::check::Options;
 use super::known::{Holds, Known, assigned};
 use super::load::Source;
 use super::names::Table;
+use super::nothing::Gives;
 use super::program::{CLOSURE, Program};
 use super::shapes::{Facts, Shape};
 use crate::run::Report;
 use rhai::{AST, ASTFlags, ASTNode, Expr, FnPtr, Ident, Module, Position, ScriptFuncDef, Shared, Stmt, StmtBlock};
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The names that begin a command.
@@ -64,7 +66,7 @@ pub struct Walk<'a> {
     pub(super) fields: &'a BTreeSet<String>,
     pub(super) facts: &'a Facts,
     pub(super) functions: BTreeMap<&'a str, Vec<usize>>,
-    closures: BTreeMap<&'a str, usize>,
+    pub(super) closures: BTreeMap<&'a str, usize>,
     pub(super) options: &'a mut Options,
     pub(super) reports: &'a mut Vec<Report>,
     pub(super) sight: Sight,
@@ -73,6 +75,8 @@ pub struct Walk<'a> {
     /// Whether this is the last statement of a script, without a `;`.
     pub(super) last: bool,
     pub(super) assigned: BTreeSet<String>,
+    /// What the functions of the file give, as far as it was asked.
+    pub(super) given: RefCell<BTreeMap<(String, usize), Gives>>,
     /// What the closure in an argument gets after the variables that it takes along.
     pub(super) handed: Option<Shape>,
 }
@@ -158,6 +162,7 @@ impl<'a> Walk<'a> {
             trying,
             last,
             assigned,
+            given: RefCell::default(),
             handed: None,
         }
     }
@@ -310,6 +315,7 @@ impl<'a> Walk<'a> {
             }
             Stmt::For(parts, _) => {
                 let (item, count, flow) = &**parts;
+                self.gives(&flow.expr);
                 self.through(&flow.expr);
                 self.one_value(&flow.expr);
                 self.expr(&flow.expr);
@@ -325,7 +331,7 @@ impl<'a> Walk<'a> {
             }
             Stmt::Var(var, flags, _) => {
                 let (name, value, _) = &**var;
-                self.gives(value);
+                self.kept(&name.name, value);
                 self.looks_like_command(value);
                 self.expr(value);
                 let constant = flags.contains(ASTFlags::CONSTANT);
@@ -348,7 +354,10 @@ impl<'a> Walk<'a> {
                         report.help = Some(format!("a new variable is declared: `let {name} = ...;`"));
                     }
                 }
-                self.gives(&assignment.1.rhs);
+                match &assignment.1.lhs {
+                    Expr::Variable(name, ..) => self.kept(&name.1, &assignment.1.rhs),
+                    _ => self.gives(&assignment.1.rhs),
+                }
                 self.looks_like_command(&assignment.1.rhs);
                 self.expr(&assignment.1.rhs);
                 self.grown(&assignment.0, &assignment.1);
