@@ -372,7 +372,8 @@ mod docker {
     /// others and removes again, are in no list.
     ///
     /// Returns an array of `#{id: text, name: text, image: text, image_id: text, repository: text, tag: text, state: text,
-    /// status: text, health: text, labels: map, created, started, exit_code, oom: bool, mounts: [#{kind: text, source:
+    /// status: text, health: text, labels: map, created: number or (),
+    /// started: number or (), exit_code: number or (), oom: bool, mounts: [#{kind: text, source:
     /// text, target: text}], networks: [#{network: text, driver: text, address: text, address6: text, aliases: list}]}`. `image` is what the container was made from, as it
     /// was written; `repository` and `tag` are its parts, `""` for a bare image id. `created` and
     /// `started` (its last start) are in seconds since 1970, or `()`; `exit_code` is `()` while it

@@ -202,7 +202,11 @@ impl Walk<'_> {
             self.pipe(call);
         }
         if call.is_operator_call() {
+            let wrong = self.reports.len();
             self.operator(call);
+            if self.reports.len() == wrong {
+                self.no_operator(call);
+            }
         }
         self.contained(call);
         let expected = usize::from(name == "assert_throws");

@@ -216,19 +216,7 @@ impl Walk<'_> {
 
     /// The kind of a value if it is there: an argument is text.
     pub(super) fn maybe(&self, expr: &Expr) -> Known {
-        let args =
-            |root: &Expr| matches!(root, Expr::Variable(name, ..) if name.1 == "args") && self.holds("args").is_none();
-        match chain(inner(expr)) {
-            Some((root, links)) if args(root) => match links.as_slice() {
-                [(false, Expr::MethodCall(call, _))]
-                    if ["get", "first", "last", "pop", "shift"].contains(&call.name.as_str()) =>
-                {
-                    Known::Text
-                }
-                _ => self.known(expr),
-            },
-            _ => self.known(expr),
-        }
+        self.maybe_after(inner(expr), &[])
     }
 
     /// Whether a variable is changed by `+=` or its like.

@@ -18,6 +18,7 @@ pub mod literal;
 pub mod load;
 pub mod names;
 mod nothing;
+mod operators;
 mod paths;
 pub mod program;
 pub mod report;

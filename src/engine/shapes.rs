@@ -23,6 +23,8 @@ pub(super) enum Shape {
     List(Rc<Self>),
     /// A value without known fields.
     Plain(Known),
+    /// Such a value, or `()`.
+    Maybe(Known),
 }
 
 /// The fields of a map.
@@ -177,6 +179,27 @@ impl Shape {
             Self::Map(_) => Known::Map,
             Self::List(_) => Known::List,
             Self::Plain(known) => *known,
+            Self::Maybe(_) => Known::Nothing,
+        }
+    }
+
+    /// A list of texts.
+    pub(super) fn texts() -> Self {
+        Self::List(Rc::new(Self::Plain(Known::Text)))
+    }
+
+    /// What is certain of both.
+    fn common(&self, other: &Self) -> Option<Self> {
+        match (self, other) {
+            (one, other) if one == other => Some(one.clone()),
+            (Self::Map(one), Self::Map(other)) if one.own && other.own && one.names.len() == other.names.len() => {
+                let both = one.names.iter().zip(&other.names).map(|((name, shape), (like, other))| {
+                    let shape = shape.common(other).unwrap_or(Self::Plain(Known::Nothing));
+                    (name == like).then(|| (name.clone(), shape))
+                });
+                Some(Self::map(both.collect::<Option<_>>()?, true))
+            }
+            _ => None,
         }
     }
 
@@ -227,6 +250,9 @@ impl Shape {
                 "map" => Known::Map,
                 _ => Known::Nothing,
             };
+            if let Some(rest) = text[end..].strip_prefix(" or ()") {
+                return Some((Self::Maybe(known), rest));
+            }
             return Some((Self::Plain(known), &text[end..]));
         };
         let mut names = Vec::new();
@@ -294,21 +320,28 @@ impl Walk<'_> {
         match inner(expr) {
             Expr::Map(map, _) => {
                 let field = |(key, value): &(rhai::Ident, Expr)| {
-                    (key.name.to_string(), self.shape(value).unwrap_or(Shape::Plain(Known::Nothing)))
+                    (key.name.to_string(), self.shape(value).unwrap_or_else(|| Shape::Plain(self.known(value))))
                 };
                 Some(Shape::map(map.0.iter().map(field).collect(), true))
             }
             Expr::Array(list, _) => {
                 let mut shapes = list.iter().map(|value| self.shape(value));
                 let first = shapes.next()??;
-                shapes.all(|shape| shape.as_ref() == Some(&first)).then(|| Shape::List(Rc::new(first)))
+                let element = shapes.try_fold(first, |known, shape| known.common(&shape?))?;
+                Some(Shape::List(Rc::new(element)))
             }
+            expr @ Expr::Variable(..) if self.is_args(expr) => Some(Shape::texts()),
             Expr::Variable(name, ..) if name.2.is_empty() => self.holds(&name.1)?.shape.clone(),
-            Expr::FnCall(call, _) if call.namespace.is_empty() => None,
+            Expr::FnCall(call, _) if call.namespace.is_empty() => {
+                (call.name == "glob" && !self.functions.contains_key("glob")).then(Shape::texts)
+            }
             Expr::FnCall(call, _) => {
                 let [space] = call.namespace.path.as_slice() else { return None };
                 let ours = self.table.has(&space.name)
                     && !self.sight.spaces.iter().any(|(known, _)| *known == space.name.as_str());
+                if ours && space.name == "file" && ["find", "glob"].contains(&call.name.as_str()) {
+                    return Some(Shape::texts());
+                }
                 ours.then(|| Shape::returned(self.table, &space.name, &call.name, call.args.len())).flatten()
             }
             expr @ (Expr::Dot(..) | Expr::Index(..)) => {
@@ -328,10 +361,30 @@ impl Walk<'_> {
                 (false, Expr::MethodCall(call, _)) if self.is_command(root) && self.shapes_command(&links[..place]) => {
                     Shape::returned(self.table, "", &call.name, call.args.len() + 1)
                 }
+                (false, Expr::MethodCall(call, _)) => {
+                    self.parts(call, || self.known_after(root, &links[..place]))
+                }
                 _ => None,
             });
         }
         shape
+    }
+
+    /// The form of what takes a text apart.
+    fn parts(&self, call: &FnCallExpr, receiver: impl Fn() -> Known) -> Option<Shape> {
+        let name = call.name.as_str();
+        if self.functions.contains_key(name) || self.fields.contains(name) {
+            return None;
+        }
+        match (name, &call.args[..]) {
+            ("split", []) => Some(Shape::texts()),
+            // Of a list, `split` takes a number.
+            ("split", [by, ..]) if self.known(by).is_text() => Some(Shape::texts()),
+            ("fields", _) if receiver().is_text() => Some(Shape::texts()),
+            ("keys", []) if receiver() == Known::Map => Some(Shape::texts()),
+            ("find", [by]) if self.known(by).is_text() && receiver().is_text() => Some(Shape::Maybe(Known::Text)),
+            _ => None,
+        }
     }
 
     pub(super) fn shapes_command(&self, links: &[(bool, &Expr)]) -> bool {
@@ -354,7 +407,15 @@ impl Walk<'_> {
                 }
                 match shape? {
                     list @ Shape::List(_) if ours && SAME.contains(&name) => Some(list.clone()),
-                    list @ Shape::List(_) if ours && ONE.contains(&name) => list.element(),
+                    // Of an empty list it is `()`.
+                    list @ Shape::List(_) if ours && ONE.contains(&name) => match list.element()? {
+                        Shape::Plain(known) => Some(Shape::Maybe(known)),
+                        element => Some(element),
+                    },
+                    map @ Shape::Map(_) if ours && name == "get" => match call.args.first()? {
+                        Expr::StringConstant(field, _) => map.field(field),
+                        _ => None,
+                    },
                     _ => None,
                 }
             }
