@@ -357,7 +357,10 @@ impl Walk<'_> {
                 let error = tried(self.table.engine(), function, Some(1.into()), args)?;
                 let at = call.args.first().map(start)?;
                 let dated = Time(chrono::Local::now()).format(codes).is_ok();
-                return Some((at, if dated { error.help(format!("write `time(x).format({codes:?})`")) } else { error }));
+                return Some((
+                    at,
+                    if dated { error.help(format!("write `time(x).format({codes:?})`")) } else { error },
+                ));
             }
             ("value", Some((_, expr))) => Some(expr?.get_literal_value(None)?),
             // Of a list, `find` takes a closure or a value.

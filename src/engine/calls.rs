@@ -409,14 +409,16 @@ impl Walk<'_> {
         shape: Option<&Shape>,
         root: Option<&Expr>,
     ) {
+        let wrong = self.reports.len();
         for (place, arg) in call.args.iter().enumerate() {
             self.gives(arg);
             self.handed = self.handed(call, shape).filter(|_| closure(arg).is_some());
+            self.taking(call, arg, receiver, shape);
             self.argument(call, place, arg);
-            self.handed = None;
+            (self.handed, self.judged) = (None, false);
         }
         self.constants(None, call, receiver);
-        if MAPPING.contains(&call.name.as_str()) {
+        if MAPPING.contains(&call.name.as_str()) && self.reports.len() == wrong {
             self.closure_gives(call);
         }
         let (name, count) = (call.name.as_str(), call.args.len());

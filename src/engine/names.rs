@@ -115,7 +115,8 @@ impl<'e> Table<'e> {
     /// Whether a function that takes so many arguments gives nothing.
     pub fn gives_nothing(&self, namespace: &str, name: &str, count: usize) -> bool {
         let entry = self.names.get(namespace).and_then(|names| names.get(name));
-        entry.is_some_and(|entry| entry.giving >> count & 1 == 0 && entry.types.iter().any(|types| types.len() == count))
+        entry
+            .is_some_and(|entry| entry.giving >> count & 1 == 0 && entry.types.iter().any(|types| types.len() == count))
     }
 
     /// The types of the parameters of each form of a function that takes so many.

@@ -1,16 +1,38 @@
 //! What gives nothing although its value is used: acts, functions and closures that end without a value.
 
 use super::known::inner;
-use super::walk::{CHANGING, Walk, chain, start, statements};
+use super::walk::{Walk, chain, start, statements};
 use rhai::{AST, ASTFlags, ASTNode, Expr, FnCallExpr, FnPtr, Module, Position, Stmt};
 use std::any::TypeId;
+
+/// The methods of Rhai that change a value and give nothing.
+pub(super) const CHANGING: &[&str] = &[
+    "append",
+    "chop",
+    "clear",
+    "crop",
+    "dedup",
+    "fill_with",
+    "insert",
+    "make_lower",
+    "make_upper",
+    "mixin",
+    "pad",
+    "push",
+    "reverse",
+    "sort",
+    "sort_by",
+    "sort_desc",
+    "truncate",
+];
 
 /// Functions that give nothing and share their name with one of the interpreter; of the others their types say it.
 const NOTHING: &[&str] = &["print", "debug", "log"];
 /// Functions that end the script, so that what they give never matters.
 const ENDING: &[&str] = &["die", "exit", "private_host"];
 /// Methods that are used for what their closure gives.
-pub(super) const MAPPING: &[&str] = &["all", "count_each", "filter", "find", "find_index", "find_map", "some", "sorted", "top"];
+pub(super) const MAPPING: &[&str] =
+    &["all", "count_each", "filter", "find", "find_index", "find_map", "some", "sorted", "top"];
 
 /// What takes the place of a method that changes a value and gives nothing.
 const GIVING: &[(&str, &str)] = &[
@@ -143,7 +165,8 @@ impl Walk<'_> {
         let name = call.name.as_str();
         let own = self.fields.contains(name) || self.functions.contains_key(name);
         // What `splice` gives is often kept, out of habit: it is harmless.
-        !own && name != "splice" && (CHANGING.contains(&name) || self.table.gives_nothing("", name, call.args.len() + 1))
+        !own && name != "splice"
+            && (CHANGING.contains(&name) || self.table.gives_nothing("", name, call.args.len() + 1))
     }
 
     /// A function that gives nothing, as a value: its name.
@@ -227,7 +250,11 @@ impl Walk<'_> {
         let Some(count) = self.closures.get(closure.as_str()).copied() else { return };
         if self.function_gives(&closure, count, 0) == Gives::Nothing {
             let message = format!("this closure gives nothing, and `.{name}(...)` uses what it gives");
-            self.report(at, message, "let it end with the value; for things that are done write `for x in list { ... }`");
+            self.report(
+                at,
+                message,
+                "let it end with the value; for things that are done write `for x in list { ... }`",
+            );
         }
     }
 

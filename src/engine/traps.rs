@@ -4,7 +4,8 @@
 use super::calls::Space;
 use super::known::Known;
 use super::literal::Kind;
-use super::walk::{CHANGING, Walk, chain, start};
+use super::nothing::CHANGING;
+use super::walk::{Walk, chain, start};
 use crate::api::text::{ONE_TEXT, PARTS};
 use rhai::{AST, ASTNode, Expr, FnCallExpr, Module, Position, Stmt};
 
@@ -206,7 +207,10 @@ impl Walk<'_> {
                 {
                     match call.namespace.path.first() {
                         Some(space) => !matches!(self.space(&space.name), Space::Unknown),
-                        None => self.functions.contains_key(call.name.as_str()) || self.table.counts("", &call.name).is_some(),
+                        None => {
+                            self.functions.contains_key(call.name.as_str())
+                                || self.table.counts("", &call.name).is_some()
+                        }
                     }
                 }
                 _ => return true,

@@ -16,27 +16,6 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The names that begin a command.
 pub(super) const TAKEN: &[&str] = &["cmd", "sh"];
 
-/// The methods of Rhai that change a value and give nothing.
-pub(super) const CHANGING: &[&str] = &[
-    "append",
-    "chop",
-    "clear",
-    "crop",
-    "dedup",
-    "fill_with",
-    "insert",
-    "make_lower",
-    "make_upper",
-    "mixin",
-    "pad",
-    "push",
-    "reverse",
-    "sort",
-    "sort_by",
-    "sort_desc",
-    "truncate",
-];
-
 /// The next step for a name that cannot be one.
 pub(super) const OTHER: &str = "choose another name";
 
@@ -79,6 +58,8 @@ pub struct Walk<'a> {
     pub(super) given: RefCell<BTreeMap<(String, usize), Gives>>,
     /// What the closure in an argument gets after the variables that it takes along.
     pub(super) handed: Option<Shape>,
+    /// Whether what the closure in an argument gives has to be true or false.
+    pub(super) judged: bool,
 }
 
 /// The statements of a function. The interpreter shows them only in its own walk.
@@ -164,6 +145,7 @@ impl<'a> Walk<'a> {
             assigned,
             given: RefCell::default(),
             handed: None,
+            judged: false,
         }
     }
 
@@ -244,6 +226,7 @@ impl<'a> Walk<'a> {
     // Statements
 
     fn body(&mut self, ast: &AST, name: &str, count: usize, taken: &[String]) {
+        let condition = std::mem::take(&mut self.judged);
         let Some(def) = ast.shared_lib().get_script_fn(name, count) else { return };
         let (start, end) = (def.body.start_position(), def.body.end_position());
         self.name(name, start);
@@ -262,10 +245,15 @@ impl<'a> Walk<'a> {
         let block = StmtBlock::new(statements, start, end);
         // With a `;` behind it, the last statement was not meant to be the value.
         let tail = !self.source.before(end).trim_end().ends_with(';');
-        self.block(&block, tail);
+        self.ending(&block, tail, condition);
     }
 
     fn block(&mut self, block: &StmtBlock, used: bool) {
+        self.ending(block, used, false);
+    }
+
+    /// A block, of which the last value may have to be true or false.
+    fn ending(&mut self, block: &StmtBlock, used: bool, condition: bool) {
         let (variables, spaces) = (self.sight.variables.len(), self.sight.spaces.len());
         let last = block.len().saturating_sub(1);
         for (index, stmt) in block.iter().enumerate() {
@@ -273,6 +261,9 @@ impl<'a> Walk<'a> {
                 self.shadows(stmt, &block.statements()[index + 1..], variables);
             } else {
                 self.shadows(stmt, &[], variables);
+            }
+            if condition && index == last {
+                self.condition(stmt);
             }
             self.stmt(stmt, used && index == last);
             if index < last {
