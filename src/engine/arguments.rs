@@ -351,6 +351,17 @@ impl Walk<'_> {
         let before = match (*way, receiver) {
             ("", _) => None,
             (_, None) => return None,
+            // What a number cannot do does not depend on the number.
+            ("value", Some((known, _))) if function == "format" && known.is_number() => {
+                let codes = self.constant_text(call.args.first()?)?;
+                let error = tried(self.table.engine(), function, Some(1.into()), args)?;
+                let at = call.args.first().map(start)?;
+                let dated = Time(chrono::Local::now()).format(codes).is_ok();
+                return Some((
+                    at,
+                    if dated { error.help(format!("write `time(x).format({codes:?})`")) } else { error },
+                ));
+            }
             ("value", Some((_, expr))) => Some(expr?.get_literal_value(None)?),
             // Of a list, `find` takes a closure or a value.
             ("text", Some((Known::List, _))) => return None,

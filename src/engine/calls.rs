@@ -3,7 +3,8 @@
 use super::check::{OWN_LETTERS, RESERVED, nearest};
 use super::elsewhere::{self, instead};
 use super::foreign;
-use super::known::{Known, inner};
+use super::known::Known;
+use super::nothing::{MAPPING, closure};
 use super::shapes::Shape;
 use super::walk::{OTHER, Walk};
 use crate::api::basics::OptionKind;
@@ -27,18 +28,6 @@ pub(super) enum Space {
 /// The hint for a name that is nearly right.
 fn meant(near: Option<impl std::fmt::Display>) -> String {
     near.map_or_else(String::new, |near| format!("did you mean `{near}`?"))
-}
-
-/// Whether an argument is a closure, which may be in a block with what it takes along.
-fn is_closure(arg: &Expr) -> bool {
-    match inner(arg) {
-        Expr::DynamicConstant(value, _) => value.is::<rhai::FnPtr>(),
-        Expr::FnCall(call, _) => call.name == "curry",
-        Expr::Stmt(block) => {
-            matches!(block.statements().last(), Some(Stmt::Expr(last)) if is_closure(last))
-        }
-        _ => false,
-    }
 }
 
 impl Walk<'_> {
@@ -213,13 +202,17 @@ impl Walk<'_> {
             self.pipe(call);
         }
         if call.is_operator_call() {
+            let wrong = self.reports.len();
             self.operator(call);
+            if self.reports.len() == wrong {
+                self.no_operator(call);
+            }
         }
         self.contained(call);
         let expected = usize::from(name == "assert_throws");
         self.trying += expected;
         for (place, arg) in call.args.iter().enumerate() {
-            self.gives(arg);
+            self.given(call.namespace.path.first().map_or("", |space| space.name.as_str()), call, place, arg);
             self.argument(call, place, arg);
             if SHOWING.contains(&name) && !self.functions.contains_key(name) {
                 self.shown(arg);
@@ -416,12 +409,18 @@ impl Walk<'_> {
         shape: Option<&Shape>,
         root: Option<&Expr>,
     ) {
+        let wrong = self.reports.len();
         for (place, arg) in call.args.iter().enumerate() {
-            self.handed = self.handed(call, shape).filter(|_| is_closure(arg));
+            self.gives(arg);
+            self.handed = self.handed(call, shape).filter(|_| closure(arg).is_some());
+            self.taking(call, arg, receiver, shape);
             self.argument(call, place, arg);
-            self.handed = None;
+            (self.handed, self.judged) = (None, false);
         }
         self.constants(None, call, receiver);
+        if MAPPING.contains(&call.name.as_str()) && self.reports.len() == wrong {
+            self.closure_gives(call);
+        }
         let (name, count) = (call.name.as_str(), call.args.len());
         if self.fields.contains(name) {
             return;

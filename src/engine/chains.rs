@@ -3,7 +3,8 @@
 
 use super::foreign;
 use super::known::Known;
-use super::walk::{CHANGING, OTHER, TAKEN, Walk, chain, taken as begins};
+use super::nothing::CHANGING;
+use super::walk::{OTHER, TAKEN, Walk, chain, taken as begins};
 use rhai::{Expr, Position, Stmt};
 
 /// More methods that change their value, and give something.

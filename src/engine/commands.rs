@@ -62,11 +62,14 @@ impl Walk<'_> {
             let shape = self.shape_after(root, &links[..place]);
             match link {
                 Expr::MethodCall(call, at) if !index => {
-                    let receiver = self.known_after(root, &links[..place]);
+                    let receiver = self.maybe_after(root, &links[..place]);
                     let value = Some(root).filter(|_| place == 0);
                     self.method(call, *at, receiver, shape.as_ref(), value);
                     if place + 1 < links.len() {
                         self.gives_nothing(call, *at);
+                        if call.name == "map" {
+                            self.closure_gives(call);
+                        }
                     }
                     if command && READING.contains(&call.name.as_str()) {
                         self.must_read(root);

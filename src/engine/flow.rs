@@ -8,8 +8,6 @@ use super::walk::{Walk, chain, start};
 use crate::run::Report;
 use rhai::{AST, ASTFlags, ASTNode, BinaryExpr, Expr, FnCallExpr, Module, OpAssignment, Position, Stmt};
 
-/// Functions that give nothing, so that their value means nothing either.
-const NOTHING: &[&str] = &["print", "log", "warn", "sleep", "defer", "lock_in_turn"];
 /// Programs whose line is often written in backticks for its output, as a shell has it.
 pub(super) const PROGRAMS: &[&str] = &[
     "awk",
@@ -218,19 +216,7 @@ impl Walk<'_> {
 
     /// The kind of a value if it is there: an argument is text.
     pub(super) fn maybe(&self, expr: &Expr) -> Known {
-        let args =
-            |root: &Expr| matches!(root, Expr::Variable(name, ..) if name.1 == "args") && self.holds("args").is_none();
-        match chain(inner(expr)) {
-            Some((root, links)) if args(root) => match links.as_slice() {
-                [(false, Expr::MethodCall(call, _))]
-                    if ["get", "first", "last", "pop", "shift"].contains(&call.name.as_str()) =>
-                {
-                    Known::Text
-                }
-                _ => self.known(expr),
-            },
-            _ => self.known(expr),
-        }
+        self.maybe_after(inner(expr), &[])
     }
 
     /// Whether a variable is changed by `+=` or its like.
@@ -321,20 +307,6 @@ impl Walk<'_> {
         let numbers = !list.is_empty() && list.iter().all(|element| self.known(element).is_number());
         if (known.is_number() && texts) || (known.is_text() && numbers) {
             self.report(start(value), super::compare::MESSAGE, super::compare::HELP);
-        }
-    }
-
-    /// A function that gives nothing, as a value.
-    pub(super) fn gives_no_value(&self, expr: &Expr) -> Option<String> {
-        match expr {
-            Expr::FnCall(call, _)
-                if call.namespace.is_empty()
-                    && NOTHING.contains(&call.name.as_str())
-                    && !self.functions.contains_key(call.name.as_str()) =>
-            {
-                Some(call.name.to_string())
-            }
-            _ => None,
         }
     }
 

@@ -211,7 +211,9 @@ impl Walk<'_> {
                 ("env" | "secret", [_]) => return Known::Text,
                 // A default that is a number makes a number of the option.
                 ("env" | "opt", [_, default]) if self.known(default).is_text() => return Known::Text,
-                ("opt", [_, default]) if self.known(default).is_number() => return self.known(default),
+                ("opt", [_, default]) if self.known(default).is_number() || self.known(default) == Known::Truth => {
+                    return self.known(default);
+                }
                 _ => {}
             }
             return if self.functions.contains_key(name) || self.fields.contains(name) {
@@ -236,6 +238,17 @@ impl Walk<'_> {
         self.end(root, links).or(|| self.shape_after(root, links))
     }
 
+    /// What is known of the value that these links give, if it is not `()`.
+    pub(super) fn maybe_after(&self, root: &Expr, links: &[(bool, &Expr)]) -> Known {
+        match self.known_after(root, links) {
+            Known::Nothing => match self.shape_after(root, links) {
+                Some(Shape::Maybe(known)) => known,
+                _ => Known::Nothing,
+            },
+            known => known,
+        }
+    }
+
     /// What the last of these links gives.
     fn end(&self, root: &Expr, links: &[(bool, &Expr)]) -> Known {
         match links {
@@ -256,6 +269,9 @@ impl Walk<'_> {
                     "lines" => Known::Lines,
                     // Of lines it gives lines; of one text, a text.
                     "field" | "cut" | "sub" | "trimmed" if receiver().is_text() => receiver(),
+                    "field" | "cut" | "sub" | "trimmed" | "head" | "tail" | "skip" if receiver() == Known::Lines => {
+                        Known::Lines
+                    }
                     name => returned(name),
                 }
             }
@@ -271,7 +287,7 @@ impl Walk<'_> {
         }
     }
 
-    fn is_args(&self, expr: &Expr) -> bool {
+    pub(super) fn is_args(&self, expr: &Expr) -> bool {
         matches!(expr, Expr::Variable(name, ..) if name.1 == "args" && name.2.is_empty() && self.holds("args").is_none())
     }
 

@@ -42,6 +42,8 @@ struct Entry {
     types: Vec<FnArgsVec<TypeId>>,
     /// Whether a form returns a map, a list, or any value.
     many: bool,
+    /// The numbers of arguments of the forms that return something, as bits.
+    giving: u64,
 }
 
 /// Every form of a function.
@@ -67,15 +69,17 @@ impl<'e> Table<'e> {
             let everywhere = info.metadata.namespace == rhai::FnNamespace::Global;
             let known = info.metadata;
             let many = ["Map", "Array", "Dynamic"].iter().any(|kind| known.return_type.contains(kind));
-            Some((info.namespace.clone(), known.name.clone(), known.param_types.clone(), many, everywhere))
+            let gives = known.return_type != "()" && !known.return_type.starts_with("Fallible<()");
+            Some((info.namespace.clone(), known.name.clone(), known.param_types.clone(), many, gives, everywhere))
         };
         let mut table = Self { engine, names: BTreeMap::new(), known: RefCell::default() };
-        for (namespace, name, types, many, everywhere) in engine.collect_fn_metadata(None, entry, true) {
+        for (namespace, name, types, many, gives, everywhere) in engine.collect_fn_metadata(None, entry, true) {
             let spaces = [Some(&*namespace), (everywhere && !namespace.is_empty()).then_some("")];
             for space in spaces.into_iter().flatten() {
                 let entry = table.add(space, name.clone(), [types.len()]);
                 entry.types.push(types.clone());
                 entry.many |= many;
+                entry.giving |= u64::from(gives) << types.len();
             }
         }
         // The interpreter's own words, which are in none of its modules.
@@ -106,6 +110,13 @@ impl<'e> Table<'e> {
     /// Whether a function may return a map or a list.
     pub fn gives_many(&self, namespace: &str, name: &str) -> bool {
         self.names.get(namespace).and_then(|names| names.get(name)).is_some_and(|entry| entry.many)
+    }
+
+    /// Whether a function that takes so many arguments gives nothing.
+    pub fn gives_nothing(&self, namespace: &str, name: &str, count: usize) -> bool {
+        let entry = self.names.get(namespace).and_then(|names| names.get(name));
+        entry
+            .is_some_and(|entry| entry.giving >> count & 1 == 0 && entry.types.iter().any(|types| types.len() == count))
     }
 
     /// The types of the parameters of each form of a function that takes so many.

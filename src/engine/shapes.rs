@@ -4,14 +4,13 @@
 use super::arguments::takes;
 use super::check::nearest;
 use super::elsewhere;
+pub use super::facts::{Facts, facts};
 use super::known::{Known, inner};
 use super::names::Table;
-use super::program::Program;
-use super::walk::{CHANGING, Walk, chain};
+use super::walk::{Walk, chain};
 use crate::run::Error;
-use rhai::{ASTNode, Expr, FnCallExpr, Position, Stmt};
+use rhai::{Expr, FnCallExpr, Position};
 use std::any::TypeId;
-use std::collections::BTreeSet;
 use std::rc::Rc;
 
 /// The form of a value.
@@ -23,6 +22,8 @@ pub(super) enum Shape {
     List(Rc<Self>),
     /// A value without known fields.
     Plain(Known),
+    /// Such a value, or `()`.
+    Maybe(Known),
 }
 
 /// The fields of a map.
@@ -33,21 +34,6 @@ pub(super) struct Fields {
     own: bool,
 }
 
-/// What a program does with maps, looked at before its walk.
-#[derive(Debug, Default)]
-pub struct Facts {
-    /// The names of all fields that it writes: any may hold a closure, and so be a method.
-    pub fields: BTreeSet<String>,
-    /// The variables whose value may get other fields.
-    touched: BTreeSet<String>,
-    /// Its texts: a field named in one may be tested for.
-    texts: BTreeSet<String>,
-    /// Whether it throws values that could have any fields.
-    throws: bool,
-}
-
-/// Methods that can give a map or a list other fields or elements.
-const GROWING: &[&str] = &["fill_with", "mixin", "push", "append", "insert", "set", "pad", "splice", "extend"];
 /// Methods whose closures get an element of the list first.
 const EACH: &[&str] = &[
     "all",
@@ -91,85 +77,6 @@ const THROWN: &[&str] = &[
     "variable",
 ];
 
-/// Looks at all files of a program.
-pub fn facts(program: &Program) -> Facts {
-    let mut facts = Facts::default();
-    let functions: BTreeSet<&str> = program
-        .files
-        .iter()
-        .filter_map(|file| file.ast.as_ref())
-        .flat_map(rhai::AST::iter_functions)
-        .map(|function| function.name)
-        .collect();
-    for ast in program.files.iter().filter_map(|file| file.ast.as_ref()) {
-        ast.walk(&mut |path| {
-            match path.last() {
-                Some(ASTNode::Expr(Expr::Map(map, _))) => {
-                    facts.fields.extend(map.0.iter().map(|(key, _)| key.name.to_string()));
-                }
-                Some(ASTNode::Expr(Expr::StringConstant(text, _))) if text.len() < 40 => {
-                    facts.texts.insert(text.to_string());
-                }
-                Some(ASTNode::Expr(expr @ (Expr::Dot(..) | Expr::Index(..)))) => facts.grows(expr, &functions),
-                Some(ASTNode::Stmt(Stmt::Expr(expr))) => facts.grows(expr, &functions),
-                Some(ASTNode::Stmt(Stmt::Assignment(assignment))) => facts.assigns(&assignment.1.lhs),
-                Some(ASTNode::Stmt(Stmt::Return(value, flags, _))) if flags.contains(rhai::ASTFlags::BREAK) => {
-                    // `throw` is a `return` with this flag.
-                    let known = |value: &Expr| {
-                        matches!(value, Expr::StringConstant(..) | Expr::InterpolatedString(..) | Expr::Map(..))
-                    };
-                    facts.throws |= !value.as_ref().is_none_or(|value| known(value));
-                }
-                _ => {}
-            }
-            true
-        });
-    }
-    facts
-}
-
-impl Facts {
-    fn assigns(&mut self, to: &Expr) {
-        let root = match chain(to) {
-            Some((root, links)) => {
-                self.fields.extend(links.iter().filter_map(|(_, link)| match link {
-                    Expr::Property(property, _) => Some(property.2.to_string()),
-                    Expr::StringConstant(text, _) => Some(text.to_string()),
-                    _ => None,
-                }));
-                root
-            }
-            None => to,
-        };
-        self.touch(root);
-    }
-
-    /// A chain in which a method may change its root.
-    fn grows(&mut self, expr: &Expr, functions: &BTreeSet<&str>) {
-        let Some((root, links)) = chain(expr) else { return };
-        let grows = links.iter().any(|(_, link)| match link {
-            Expr::MethodCall(call, _) => {
-                let name = call.name.as_str();
-                GROWING.contains(&name)
-                    || (CHANGING.contains(&name) && !["reverse", "sort", "sort_by", "sort_desc"].contains(&name))
-                    || functions.contains(name)
-            }
-            _ => false,
-        });
-        if grows {
-            self.touch(root);
-        }
-    }
-
-    fn touch(&mut self, root: &Expr) {
-        match root {
-            Expr::Variable(name, ..) => drop(self.touched.insert(name.1.to_string())),
-            Expr::ThisPtr(_) => drop(self.touched.insert("this".to_owned())),
-            _ => {}
-        }
-    }
-}
-
 impl Shape {
     /// What is known of a value of this form.
     pub(super) fn known(&self) -> Known {
@@ -177,6 +84,27 @@ impl Shape {
             Self::Map(_) => Known::Map,
             Self::List(_) => Known::List,
             Self::Plain(known) => *known,
+            Self::Maybe(_) => Known::Nothing,
+        }
+    }
+
+    /// A list of texts.
+    pub(super) fn texts() -> Self {
+        Self::List(Rc::new(Self::Plain(Known::Text)))
+    }
+
+    /// What is certain of both.
+    fn common(&self, other: &Self) -> Option<Self> {
+        match (self, other) {
+            (one, other) if one == other => Some(one.clone()),
+            (Self::Map(one), Self::Map(other)) if one.own && other.own && one.names.len() == other.names.len() => {
+                let both = one.names.iter().zip(&other.names).map(|((name, shape), (like, other))| {
+                    let shape = shape.common(other).unwrap_or(Self::Plain(Known::Nothing));
+                    (name == like).then(|| (name.clone(), shape))
+                });
+                Some(Self::map(both.collect::<Option<_>>()?, true))
+            }
+            _ => None,
         }
     }
 
@@ -227,6 +155,9 @@ impl Shape {
                 "map" => Known::Map,
                 _ => Known::Nothing,
             };
+            if let Some(rest) = text[end..].strip_prefix(" or ()") {
+                return Some((Self::Maybe(known), rest));
+            }
             return Some((Self::Plain(known), &text[end..]));
         };
         let mut names = Vec::new();
@@ -294,21 +225,29 @@ impl Walk<'_> {
         match inner(expr) {
             Expr::Map(map, _) => {
                 let field = |(key, value): &(rhai::Ident, Expr)| {
-                    (key.name.to_string(), self.shape(value).unwrap_or(Shape::Plain(Known::Nothing)))
+                    (key.name.to_string(), self.shape(value).unwrap_or_else(|| Shape::Plain(self.known(value))))
                 };
                 Some(Shape::map(map.0.iter().map(field).collect(), true))
             }
             Expr::Array(list, _) => {
-                let mut shapes = list.iter().map(|value| self.shape(value));
-                let first = shapes.next()??;
-                shapes.all(|shape| shape.as_ref() == Some(&first)).then(|| Shape::List(Rc::new(first)))
+                let mut shapes =
+                    list.iter().map(|value| self.shape(value).unwrap_or_else(|| Shape::Plain(self.known(value))));
+                let first = shapes.next()?;
+                let element = shapes.try_fold(first, |known, shape| known.common(&shape))?;
+                Some(Shape::List(Rc::new(element)))
             }
+            expr @ Expr::Variable(..) if self.is_args(expr) => Some(Shape::texts()),
             Expr::Variable(name, ..) if name.2.is_empty() => self.holds(&name.1)?.shape.clone(),
-            Expr::FnCall(call, _) if call.namespace.is_empty() => None,
+            Expr::FnCall(call, _) if call.namespace.is_empty() => {
+                (call.name == "glob" && !self.functions.contains_key("glob")).then(Shape::texts)
+            }
             Expr::FnCall(call, _) => {
                 let [space] = call.namespace.path.as_slice() else { return None };
                 let ours = self.table.has(&space.name)
                     && !self.sight.spaces.iter().any(|(known, _)| *known == space.name.as_str());
+                if ours && space.name == "file" && ["find", "glob"].contains(&call.name.as_str()) {
+                    return Some(Shape::texts());
+                }
                 ours.then(|| Shape::returned(self.table, &space.name, &call.name, call.args.len())).flatten()
             }
             expr @ (Expr::Dot(..) | Expr::Index(..)) => {
@@ -328,10 +267,28 @@ impl Walk<'_> {
                 (false, Expr::MethodCall(call, _)) if self.is_command(root) && self.shapes_command(&links[..place]) => {
                     Shape::returned(self.table, "", &call.name, call.args.len() + 1)
                 }
+                (false, Expr::MethodCall(call, _)) => self.parts(call, || self.known_after(root, &links[..place])),
                 _ => None,
             });
         }
         shape
+    }
+
+    /// The form of what takes a text apart.
+    fn parts(&self, call: &FnCallExpr, receiver: impl Fn() -> Known) -> Option<Shape> {
+        let name = call.name.as_str();
+        if self.functions.contains_key(name) || self.fields.contains(name) {
+            return None;
+        }
+        match (name, &call.args[..]) {
+            ("split", []) => Some(Shape::texts()),
+            // Of a list, `split` takes a number.
+            ("split", [by, ..]) if self.known(by).is_text() => Some(Shape::texts()),
+            ("fields", _) if receiver().is_text() => Some(Shape::texts()),
+            ("keys", []) if receiver() == Known::Map => Some(Shape::texts()),
+            ("find", [by]) if self.known(by).is_text() && receiver().is_text() => Some(Shape::Maybe(Known::Text)),
+            _ => None,
+        }
     }
 
     pub(super) fn shapes_command(&self, links: &[(bool, &Expr)]) -> bool {
@@ -354,7 +311,15 @@ impl Walk<'_> {
                 }
                 match shape? {
                     list @ Shape::List(_) if ours && SAME.contains(&name) => Some(list.clone()),
-                    list @ Shape::List(_) if ours && ONE.contains(&name) => list.element(),
+                    // Of an empty list it is `()`.
+                    list @ Shape::List(_) if ours && ONE.contains(&name) => match list.element()? {
+                        Shape::Plain(known) => Some(Shape::Maybe(known)),
+                        element => Some(element),
+                    },
+                    map @ Shape::Map(_) if ours && name == "get" => match call.args.first()? {
+                        Expr::StringConstant(field, _) => map.field(field),
+                        _ => None,
+                    },
                     _ => None,
                 }
             }

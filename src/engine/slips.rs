@@ -2,7 +2,7 @@
 //! nobody uses, escapes in backticks.
 
 use super::arguments::takes;
-use super::known::Known;
+use super::known::{Known, inner};
 use super::literal::Parts;
 use super::shapes::near_name;
 use super::walk::{Walk, chain, start};
@@ -402,7 +402,10 @@ impl Walk<'_> {
     pub(super) fn exact(&mut self, text: &Expr) {
         match text {
             Expr::InterpolatedString(parts, _) => {
-                parts.iter().filter(|part| !matches!(part, Expr::StringConstant(..))).for_each(|part| self.expr(part));
+                for part in parts.iter().filter(|part| !matches!(part, Expr::StringConstant(..))) {
+                    self.gives(inner(part));
+                    self.expr(part);
+                }
             }
             Expr::StringConstant(_, at) => self.quoted(*at),
             other => self.expr(other),

@@ -1,25 +1,13 @@
 //! What somebody who comes from bash, or Rhai itself, gets wrong without an error: found before the
 //! script runs, where its text alone tells.
 
+use super::calls::Space;
 use super::known::Known;
 use super::literal::Kind;
-use super::walk::{CHANGING, Walk, chain, start};
+use super::nothing::CHANGING;
+use super::walk::{Walk, chain, start};
 use crate::api::text::{ONE_TEXT, PARTS};
 use rhai::{AST, ASTNode, Expr, FnCallExpr, Module, Position, Stmt};
-
-/// What takes the place of a method that changes a value and gives nothing.
-const GIVING: &[(&str, &str)] = &[
-    ("dedup", ".unique()"),
-    ("make_lower", ".to_lower()"),
-    ("make_upper", ".to_upper()"),
-    ("pad", ".format(\"%10s\")"),
-    ("reverse", ".reversed()"),
-    ("sort", ".sorted()"),
-    ("sort_by", ".sorted(|x| key)"),
-    ("sort_desc", ".sorted().reversed()"),
-    ("push", " + [element]"),
-    ("append", " + other"),
-];
 
 impl Walk<'_> {
     /// An expression where true or false is needed: `if $(...)`, `$(...) || true`, `!$(...)`.
@@ -170,30 +158,6 @@ impl Walk<'_> {
         self.known(expr).is_text()
     }
 
-    /// An expression whose value is used: `let s = list.sort()` is nothing.
-    pub(super) fn gives(&mut self, expr: &Expr) {
-        if let Some(name) = self.gives_no_value(expr) {
-            let message = format!("`{name}` gives nothing, and its value is used here");
-            return self.report(start(expr), message, format!("write it as a statement of its own: `{name}(...);`"));
-        }
-        let Some((_, links)) = chain(expr) else { return };
-        if let Some((false, Expr::MethodCall(call, at))) = links.last() {
-            self.gives_nothing(call, *at);
-        }
-    }
-
-    /// A method in front of another one, or whose value is used.
-    pub(super) fn gives_nothing(&mut self, call: &FnCallExpr, at: Position) {
-        let name = call.name.as_str();
-        if !CHANGING.contains(&name) || self.fields.contains(name) || self.functions.contains_key(name) {
-            return;
-        }
-        let instead = GIVING.iter().find(|(known, _)| *known == name);
-        let instead = instead.map_or_else(String::new, |(_, instead)| format!("; a new value is `x{instead}`"));
-        let message = format!("`{name}` changes the value itself and gives nothing");
-        self.report(at, message, format!("let it be a statement of its own{instead}"));
-    }
-
     /// `"hello $name"`: in quotes nothing is filled in. Text with a backtick in it speaks of code.
     pub(super) fn quoted(&mut self, at: Position) {
         // As it is written: `\x24` is a dollar by intention.
@@ -208,7 +172,13 @@ impl Walk<'_> {
         if text.contains('`') {
             return;
         }
-        if let Some((shown, name)) = dollars(text).find(|(_, name)| self.is_value(name)) {
+        let plain = dollars(text).find(|(_, name)| self.is_value(name));
+        let plain = plain.map(|(shown, name)| (shown.to_owned(), name.to_owned()));
+        let found = plain.or_else(|| {
+            let inner = holes(text).find_map(|inner| self.of_script(inner))?;
+            Some((format!("${{{inner}}}"), inner))
+        });
+        if let Some((shown, name)) = found {
             let message = format!("`{shown}` is not filled in between quotes");
             let help = format!("write `...${{{name}}}...` in backticks; `\\x24` is a dollar that is meant");
             // With other variables in it, it is a text for a program that has its own, such as nginx.
@@ -219,6 +189,37 @@ impl Walk<'_> {
                 self.report(at, message, help);
             }
         }
+    }
+
+    /// The code of `${...}` where it names variables and functions of this script and nothing else: a shell, nginx
+    /// and templates write `${...}` too.
+    fn of_script(&self, inner: &str) -> Option<String> {
+        let code = inner.replace("\\\"", "\"");
+        let ast = self.table.engine().compile(&code).ok()?;
+        let [Stmt::Expr(_) | Stmt::FnCall(..)] = ast.statements() else { return None };
+        let (mut here, mut others) = (false, false);
+        ast.walk(&mut |path| {
+            let known = match path.last() {
+                Some(ASTNode::Expr(Expr::Variable(name, ..))) if name.2.is_empty() => self.is_value(&name.1),
+                Some(ASTNode::Expr(Expr::Custom(..))) => true,
+                Some(ASTNode::Expr(Expr::FnCall(call, _)) | ASTNode::Stmt(Stmt::FnCall(call, _)))
+                    if !call.is_operator_call() =>
+                {
+                    match call.namespace.path.first() {
+                        Some(space) => !matches!(self.space(&space.name), Space::Unknown),
+                        None => {
+                            self.functions.contains_key(call.name.as_str())
+                                || self.table.counts("", &call.name).is_some()
+                        }
+                    }
+                }
+                _ => return true,
+            };
+            here |= known;
+            others |= !known;
+            !others
+        });
+        (here && !others).then_some(code)
     }
 
     /// Whether a variable or a constant of that name can be read here.
@@ -360,6 +361,19 @@ fn braced(text: &str) -> impl Iterator<Item = &str> {
         let plain = name.starts_with(|char: char| char.is_alphabetic())
             && name.chars().all(|char| char.is_alphanumeric() || char == '_');
         (plain && !text[..at].ends_with('$') && text[at + 1..].contains('}')).then_some(name)
+    })
+}
+
+/// What is within each `${...}` of a text.
+fn holes(text: &str) -> impl Iterator<Item = &str> {
+    text.match_indices("${").filter(|(at, _)| !text[..*at].ends_with('\\')).filter_map(|(at, _)| {
+        let inner = &text[at + 2..];
+        let mut depth = 0;
+        let end = inner.find(|char| {
+            depth += i32::from(char == '{') - i32::from(char == '}');
+            depth < 0
+        })?;
+        Some(&inner[..end])
     })
 }
 

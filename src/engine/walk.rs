@@ -5,35 +5,16 @@ use super::check::Options;
 use super::known::{Holds, Known, assigned};
 use super::load::Source;
 use super::names::Table;
+use super::nothing::Gives;
 use super::program::{CLOSURE, Program};
 use super::shapes::{Facts, Shape};
 use crate::run::Report;
 use rhai::{AST, ASTFlags, ASTNode, Expr, FnPtr, Ident, Module, Position, ScriptFuncDef, Shared, Stmt, StmtBlock};
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The names that begin a command.
 pub(super) const TAKEN: &[&str] = &["cmd", "sh"];
-
-/// The methods of Rhai that change a value and give nothing.
-pub(super) const CHANGING: &[&str] = &[
-    "append",
-    "chop",
-    "clear",
-    "crop",
-    "dedup",
-    "fill_with",
-    "insert",
-    "make_lower",
-    "make_upper",
-    "mixin",
-    "pad",
-    "push",
-    "reverse",
-    "sort",
-    "sort_by",
-    "sort_desc",
-    "truncate",
-];
 
 /// The next step for a name that cannot be one.
 pub(super) const OTHER: &str = "choose another name";
@@ -64,7 +45,7 @@ pub struct Walk<'a> {
     pub(super) fields: &'a BTreeSet<String>,
     pub(super) facts: &'a Facts,
     pub(super) functions: BTreeMap<&'a str, Vec<usize>>,
-    closures: BTreeMap<&'a str, usize>,
+    pub(super) closures: BTreeMap<&'a str, usize>,
     pub(super) options: &'a mut Options,
     pub(super) reports: &'a mut Vec<Report>,
     pub(super) sight: Sight,
@@ -73,8 +54,12 @@ pub struct Walk<'a> {
     /// Whether this is the last statement of a script, without a `;`.
     pub(super) last: bool,
     pub(super) assigned: BTreeSet<String>,
+    /// What the functions of the file give, as far as it was asked.
+    pub(super) given: RefCell<BTreeMap<(String, usize), Gives>>,
     /// What the closure in an argument gets after the variables that it takes along.
     pub(super) handed: Option<Shape>,
+    /// Whether what the closure in an argument gives has to be true or false.
+    pub(super) judged: bool,
 }
 
 /// The statements of a function. The interpreter shows them only in its own walk.
@@ -158,7 +143,9 @@ impl<'a> Walk<'a> {
             trying,
             last,
             assigned,
+            given: RefCell::default(),
             handed: None,
+            judged: false,
         }
     }
 
@@ -239,6 +226,7 @@ impl<'a> Walk<'a> {
     // Statements
 
     fn body(&mut self, ast: &AST, name: &str, count: usize, taken: &[String]) {
+        let condition = std::mem::take(&mut self.judged);
         let Some(def) = ast.shared_lib().get_script_fn(name, count) else { return };
         let (start, end) = (def.body.start_position(), def.body.end_position());
         self.name(name, start);
@@ -257,10 +245,15 @@ impl<'a> Walk<'a> {
         let block = StmtBlock::new(statements, start, end);
         // With a `;` behind it, the last statement was not meant to be the value.
         let tail = !self.source.before(end).trim_end().ends_with(';');
-        self.block(&block, tail);
+        self.ending(&block, tail, condition);
     }
 
     fn block(&mut self, block: &StmtBlock, used: bool) {
+        self.ending(block, used, false);
+    }
+
+    /// A block, of which the last value may have to be true or false.
+    fn ending(&mut self, block: &StmtBlock, used: bool, condition: bool) {
         let (variables, spaces) = (self.sight.variables.len(), self.sight.spaces.len());
         let last = block.len().saturating_sub(1);
         for (index, stmt) in block.iter().enumerate() {
@@ -268,6 +261,9 @@ impl<'a> Walk<'a> {
                 self.shadows(stmt, &block.statements()[index + 1..], variables);
             } else {
                 self.shadows(stmt, &[], variables);
+            }
+            if condition && index == last {
+                self.condition(stmt);
             }
             self.stmt(stmt, used && index == last);
             if index < last {
@@ -310,6 +306,7 @@ impl<'a> Walk<'a> {
             }
             Stmt::For(parts, _) => {
                 let (item, count, flow) = &**parts;
+                self.gives(&flow.expr);
                 self.through(&flow.expr);
                 self.one_value(&flow.expr);
                 self.expr(&flow.expr);
@@ -325,7 +322,7 @@ impl<'a> Walk<'a> {
             }
             Stmt::Var(var, flags, _) => {
                 let (name, value, _) = &**var;
-                self.gives(value);
+                self.kept(&name.name, value);
                 self.looks_like_command(value);
                 self.expr(value);
                 let constant = flags.contains(ASTFlags::CONSTANT);
@@ -348,7 +345,10 @@ impl<'a> Walk<'a> {
                         report.help = Some(format!("a new variable is declared: `let {name} = ...;`"));
                     }
                 }
-                self.gives(&assignment.1.rhs);
+                match &assignment.1.lhs {
+                    Expr::Variable(name, ..) => self.kept(&name.1, &assignment.1.rhs),
+                    _ => self.gives(&assignment.1.rhs),
+                }
                 self.looks_like_command(&assignment.1.rhs);
                 self.expr(&assignment.1.rhs);
                 self.grown(&assignment.0, &assignment.1);

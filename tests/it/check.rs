@@ -1029,3 +1029,61 @@ fn a_configuration_can_be_installed_before_its_secrets_are_there() {
     assert!(read(world.path("scripts/config.rhai")).contains("slack"));
     assert!(world.moyai(["check", "config"]).failed(2).contains("read the secret `slack`: it is not there"));
 }
+
+/// The number of faults of a script, and the beginning of the first message.
+#[track_caller]
+fn begins(text: &str, message: &str) {
+    let found = faults(&World::new(), text);
+    assert!(found.len() == 1 && found[0].contains(message), "{text}\n{found:#?}");
+}
+
+#[test]
+fn an_expression_between_plain_quotes_is_not_filled_in() {
+    begins("let d = df::usage(\"/\"); warn(\"${d.percent}% full\");", "`${d.percent}` is not filled in between quotes");
+    begins(
+        "let n = [1]; print(\"all: ${n.join(\\\", \\\")}\");",
+        "`${n.join(\", \")}` is not filled in between quotes",
+    );
+    begins("let n = 1; print(\"next ${n + 1}\");", "`${n + 1}` is not filled in between quotes");
+    begins("print(\"at ${now().hour}\");", "`${now().hour}` is not filled in between quotes");
+}
+
+#[test]
+fn what_gives_nothing_is_found_where_its_value_is_used() {
+    begins("let done = file::write(\"/tmp/x\", \"a\");", "`file::write` gives nothing, and its value is used here");
+    begins("if file::remove(\"/tmp/x\") { print(1); }", "`file::remove` gives nothing, and this needs true or false");
+    begins(
+        "lock(\"x\", docker::restart(\"web\"));",
+        "`docker::restart` is called here at once, and `lock` takes a closure",
+    );
+    begins(
+        "fn add(a, b) { a = a + b; b } fn total(l) { for x in l { print(x); } } print(add(1, total([])));",
+        "`total` gives",
+    );
+    begins("print(docker::ps().map(|c| { print(c.name); }).len());", "this closure gives nothing");
+    begins(
+        "fn limit(n) { if n == 1 { return 90; } } if 5 > limit(2) { print(1); }",
+        "`limit` gives nothing on some ways",
+    );
+}
+
+#[test]
+fn operators_and_formats_that_a_kind_does_not_have_are_found() {
+    begins("print(now() - \"1 day\");", "1:7 there is no `-` of a time and text / write `x.ago(\"1 day\")`");
+    begins("print(now() - file::modified(\"/etc/hosts\"));", "there is no `-` of a time and a number");
+    begins("for c in docker::ps() { if c.created < now() { print(1); } }", "this compares a time with something else");
+    begins("let l = [1]; for i in 0..l { print(i); }", "there is no `..` of a number and a list");
+    begins("let m = 0o644; if m & 0o200 != 0 { print(1); }", "there is no `&` of a number and true or false");
+    begins("for c in docker::ps() { print(c.created.format(\"%F\")); }", "write `time(x).format(\"%F\")`");
+    begins("let p = \"a:1\".split(\":\")[-1]; if p > 1024 { print(p); }", "this compares text with a number");
+    begins("let n = args.get(0); if n > 5 { print(n); }", "this compares text with a number");
+    begins("let p = #{ a: 1 }; if p.get(\"a\") { print(1); }", "this is a number, and a condition needs");
+}
+
+#[test]
+fn closures_that_a_method_cannot_use_are_found() {
+    begins("print([3, 1].sorted(|a, b| a - b));", "`.sorted(...)` gives its closure one value, and this takes 2");
+    begins("print(docker::ps().filter(\"web\"));", "`.filter(...)` takes a closure here, not text");
+    begins("print(docker::ps().filter(|c| c.health));", "this is text, and a condition needs true or false");
+    begins("print(docker::ps().filter(|c| c.name = \"web\"));", "`=` sets a variable, and this needs true or false");
+}

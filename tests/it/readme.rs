@@ -114,7 +114,7 @@ fn needs(line: &str) -> Needs {
         | "moyai doctor" => Needs::Engine,
         "cargo run --release -- run demo"
         | "tests/run"
-        | "cargo install --path ."
+        | "cargo install --path . --profile dist"
         | "install ~/.cargo/bin/moyai /usr/local/bin/"
         | "moyai daemon"
         | "moyai systemd --install" => Needs::Machine,

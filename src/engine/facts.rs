@@ -1,0 +1,102 @@
+//! What a program does with its maps, looked at before its walk.
+
+use super::nothing::CHANGING;
+use super::program::Program;
+use super::walk::chain;
+use rhai::{ASTNode, Expr, Stmt};
+use std::collections::BTreeSet;
+
+/// What a program does with maps, looked at before its walk.
+#[derive(Debug, Default)]
+pub struct Facts {
+    /// The names of all fields that it writes: any may hold a closure, and so be a method.
+    pub fields: BTreeSet<String>,
+    /// The variables whose value may get other fields.
+    pub(super) touched: BTreeSet<String>,
+    /// Its texts: a field named in one may be tested for.
+    pub(super) texts: BTreeSet<String>,
+    /// Whether it throws values that could have any fields.
+    pub(super) throws: bool,
+}
+
+/// Methods that can give a map or a list other fields or elements.
+const GROWING: &[&str] = &["fill_with", "mixin", "push", "append", "insert", "set", "pad", "splice", "extend"];
+
+/// Looks at all files of a program.
+pub fn facts(program: &Program) -> Facts {
+    let mut facts = Facts::default();
+    let functions: BTreeSet<&str> = program
+        .files
+        .iter()
+        .filter_map(|file| file.ast.as_ref())
+        .flat_map(rhai::AST::iter_functions)
+        .map(|function| function.name)
+        .collect();
+    for ast in program.files.iter().filter_map(|file| file.ast.as_ref()) {
+        ast.walk(&mut |path| {
+            match path.last() {
+                Some(ASTNode::Expr(Expr::Map(map, _))) => {
+                    facts.fields.extend(map.0.iter().map(|(key, _)| key.name.to_string()));
+                }
+                Some(ASTNode::Expr(Expr::StringConstant(text, _))) if text.len() < 40 => {
+                    facts.texts.insert(text.to_string());
+                }
+                Some(ASTNode::Expr(expr @ (Expr::Dot(..) | Expr::Index(..)))) => facts.grows(expr, &functions),
+                Some(ASTNode::Stmt(Stmt::Expr(expr))) => facts.grows(expr, &functions),
+                Some(ASTNode::Stmt(Stmt::Assignment(assignment))) => facts.assigns(&assignment.1.lhs),
+                Some(ASTNode::Stmt(Stmt::Return(value, flags, _))) if flags.contains(rhai::ASTFlags::BREAK) => {
+                    // `throw` is a `return` with this flag.
+                    let known = |value: &Expr| {
+                        matches!(value, Expr::StringConstant(..) | Expr::InterpolatedString(..) | Expr::Map(..))
+                    };
+                    facts.throws |= !value.as_ref().is_none_or(|value| known(value));
+                }
+                _ => {}
+            }
+            true
+        });
+    }
+    facts
+}
+
+impl Facts {
+    fn assigns(&mut self, to: &Expr) {
+        let root = match chain(to) {
+            Some((root, links)) => {
+                self.fields.extend(links.iter().filter_map(|(_, link)| match link {
+                    Expr::Property(property, _) => Some(property.2.to_string()),
+                    Expr::StringConstant(text, _) => Some(text.to_string()),
+                    _ => None,
+                }));
+                root
+            }
+            None => to,
+        };
+        self.touch(root);
+    }
+
+    /// A chain in which a method may change its root.
+    fn grows(&mut self, expr: &Expr, functions: &BTreeSet<&str>) {
+        let Some((root, links)) = chain(expr) else { return };
+        let grows = links.iter().any(|(_, link)| match link {
+            Expr::MethodCall(call, _) => {
+                let name = call.name.as_str();
+                GROWING.contains(&name)
+                    || (CHANGING.contains(&name) && !["reverse", "sort", "sort_by", "sort_desc"].contains(&name))
+                    || functions.contains(name)
+            }
+            _ => false,
+        });
+        if grows {
+            self.touch(root);
+        }
+    }
+
+    fn touch(&mut self, root: &Expr) {
+        match root {
+            Expr::Variable(name, ..) => drop(self.touched.insert(name.1.to_string())),
+            Expr::ThisPtr(_) => drop(self.touched.insert("this".to_owned())),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! What gives nothing although its value is used: acts, functions and closures that end without a value.
+
+use super::known::inner;
+use super::walk::{Walk, chain, start, statements};
+use rhai::{AST, ASTFlags, ASTNode, Expr, FnCallExpr, FnPtr, Module, Position, Stmt};
+use std::any::TypeId;
+
+/// The methods of Rhai that change a value and give nothing.
+pub(super) const CHANGING: &[&str] = &[
+    "append",
+    "chop",
+    "clear",
+    "crop",
+    "dedup",
+    "fill_with",
+    "insert",
+    "make_lower",
+    "make_upper",
+    "mixin",
+    "pad",
+    "push",
+    "reverse",
+    "sort",
+    "sort_by",
+    "sort_desc",
+    "truncate",
+];
+
+/// Functions that give nothing and share their name with one of the interpreter; of the others their types say it.
+const NOTHING: &[&str] = &["print", "debug", "log"];
+/// Functions that end the script, so that what they give never matters.
+const ENDING: &[&str] = &["die", "exit", "private_host"];
+/// Methods that are used for what their closure gives.
+pub(super) const MAPPING: &[&str] =
+    &["all", "count_each", "filter", "find", "find_index", "find_map", "some", "sorted", "top"];
+
+/// What takes the place of a method that changes a value and gives nothing.
+const GIVING: &[(&str, &str)] = &[
+    ("dedup", ".unique()"),
+    ("make_lower", ".to_lower()"),
+    ("make_upper", ".to_upper()"),
+    ("pad", ".format(\"%10s\")"),
+    ("reverse", ".reversed()"),
+    ("sort", ".sorted()"),
+    ("sort_by", ".sorted(|x| key)"),
+    ("sort_desc", ".sorted().reversed()"),
+    ("push", " + [element]"),
+    ("append", " + other"),
+];
+
+/// What code gives on all of its ways.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Gives {
+    Value,
+    Nothing,
+    /// A value on some ways, nothing on others.
+    Either,
+    /// It never gets to its end.
+    Ends,
+}
+
+impl Gives {
+    fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (one, other) if one == other => one,
+            (Self::Ends, other) | (other, Self::Ends) => other,
+            _ => Self::Either,
+        }
+    }
+}
+
+impl Walk<'_> {
+    /// What a block gives: the value of its last statement, with or without a `;`.
+    fn block_gives(&self, block: &[Stmt], depth: usize) -> Gives {
+        let ends = |stmt: &Stmt| self.stmt_gives(stmt, depth) == Gives::Ends;
+        match block.split_last() {
+            Some((_, before)) if before.iter().any(ends) => Gives::Ends,
+            Some((last, _)) => self.stmt_gives(last, depth),
+            None => Gives::Nothing,
+        }
+    }
+
+    fn stmt_gives(&self, stmt: &Stmt, depth: usize) -> Gives {
+        let block = |block: &[Stmt]| self.block_gives(block, depth);
+        match stmt {
+            Stmt::Expr(expr) => self.expr_gives(expr, depth),
+            Stmt::FnCall(call, _) => self.call_gives(call, depth),
+            Stmt::Block(inner) => block(inner.statements()),
+            Stmt::If(flow, _) => block(flow.body.statements()).and(block(flow.branch.statements())),
+            Stmt::TryCatch(flow, _) => block(flow.body.statements()).and(block(flow.branch.statements())),
+            Stmt::Switch(..) => Gives::Value,
+            Stmt::While(..) | Stmt::Do(..) | Stmt::For(..) => {
+                let (mut value, mut leaves) = (false, false);
+                AST::new(vec![stmt.clone()], Module::new()).walk(&mut |path| {
+                    if let Some(ASTNode::Stmt(Stmt::BreakLoop(given, flags, _))) = path.last() {
+                        value |= given.is_some();
+                        leaves |= flags.contains(ASTFlags::BREAK);
+                    }
+                    true
+                });
+                match stmt {
+                    _ if value => Gives::Value,
+                    Stmt::While(flow, _) if matches!(flow.expr, Expr::Unit(_)) && !leaves => Gives::Ends,
+                    _ => Gives::Nothing,
+                }
+            }
+            Stmt::Return(_, flags, _) if flags.contains(ASTFlags::BREAK) => Gives::Ends,
+            // `return` is looked at in the function that it ends.
+            Stmt::Return(..) | Stmt::BreakLoop(..) => Gives::Ends,
+            _ => Gives::Nothing,
+        }
+    }
+
+    fn expr_gives(&self, expr: &Expr, depth: usize) -> Gives {
+        match expr {
+            Expr::Stmt(block) => self.block_gives(block.statements(), depth),
+            Expr::FnCall(call, _) => self.call_gives(call, depth),
+            Expr::Dot(..) => match chain(expr).and_then(|(_, links)| links.last().copied()) {
+                Some((false, Expr::MethodCall(call, _))) if self.method_gives_nothing(call) => Gives::Nothing,
+                _ => Gives::Value,
+            },
+            _ => Gives::Value,
+        }
+    }
+
+    fn call_gives(&self, call: &FnCallExpr, depth: usize) -> Gives {
+        let (name, count) = (call.name.as_str(), call.args.len());
+        let space = call.namespace.path.first().map_or("", |space| space.name.as_str());
+        let imported = self.sight.spaces.iter().any(|(known, _)| known == space);
+        match () {
+            () if call.is_operator_call() || imported => Gives::Value,
+            () if space.is_empty() && self.functions.contains_key(name) => self.function_gives(name, count, depth),
+            () if ENDING.contains(&name) => Gives::Ends,
+            () if space.is_empty() && NOTHING.contains(&name) => Gives::Nothing,
+            () if self.table.gives_nothing(space, name, count) => Gives::Nothing,
+            () => Gives::Value,
+        }
+    }
+
+    /// What a function of this file gives, a closure too.
+    fn function_gives(&self, name: &str, count: usize, depth: usize) -> Gives {
+        if let Some(known) = self.given.borrow().get(&(name.to_owned(), count)) {
+            return *known;
+        }
+        let ast = self.program.files[self.file].ast.as_ref();
+        let def = ast.and_then(|ast| ast.shared_lib().get_script_fn(name, count));
+        // Nothing is known of what functions that call each other give.
+        let Some(def) = def.filter(|_| depth < 4) else { return Gives::Value };
+        let statements = statements(def);
+        let mut gives = self.block_gives(&statements, depth + 1);
+        AST::new(statements, Module::new()).walk(&mut |path| {
+            if let Some(ASTNode::Stmt(Stmt::Return(value, flags, _))) = path.last()
+                && !flags.contains(ASTFlags::BREAK)
+            {
+                let returned = value.as_ref().map_or(Gives::Nothing, |value| self.expr_gives(value, depth + 1));
+                gives = gives.and(returned);
+            }
+            true
+        });
+        self.given.borrow_mut().insert((name.to_owned(), count), gives);
+        gives
+    }
+
+    fn method_gives_nothing(&self, call: &FnCallExpr) -> bool {
+        let name = call.name.as_str();
+        let own = self.fields.contains(name) || self.functions.contains_key(name);
+        // What `splice` gives is often kept, out of habit: it is harmless.
+        !own && name != "splice"
+            && (CHANGING.contains(&name) || self.table.gives_nothing("", name, call.args.len() + 1))
+    }
+
+    /// A function that gives nothing, as a value: its name.
+    pub(super) fn gives_no_value(&self, expr: &Expr) -> Option<String> {
+        let call = match expr {
+            Expr::FnCall(call, _) => call,
+            Expr::Stmt(block) => match block.statements() {
+                [Stmt::FnCall(call, _)] => call,
+                [Stmt::Expr(only)] => return self.gives_no_value(only),
+                _ => return None,
+            },
+            _ => return None,
+        };
+        let space = if call.namespace.is_empty() { String::new() } else { format!("{}::", call.namespace) };
+        (self.call_gives(call, 0) == Gives::Nothing).then(|| format!("{space}{}", call.name))
+    }
+
+    /// Whether a function of this file gives a value on some ways only.
+    pub(super) fn gives_sometimes(&self, expr: &Expr) -> Option<String> {
+        let Expr::FnCall(call, _) = inner(expr) else { return None };
+        (!call.is_operator_call() && self.call_gives(call, 0) == Gives::Either).then(|| call.name.to_string())
+    }
+
+    /// An expression whose value is used: `let s = list.sort()` is nothing.
+    pub(super) fn gives(&mut self, expr: &Expr) {
+        if let Some(name) = self.gives_no_value(expr) {
+            let message = format!("`{name}` gives nothing, and its value is used here");
+            let help = if self.functions.contains_key(name.as_str()) {
+                "let it end with the value, or with `return x;`".to_owned()
+            } else {
+                format!("write it as a statement of its own: `{name}(...);`")
+            };
+            return self.report(start(expr), message, help);
+        }
+        let Some((_, links)) = chain(expr) else { return };
+        if let Some((false, Expr::MethodCall(call, at))) = links.last() {
+            self.gives_nothing(call, *at);
+            if call.name == "map" {
+                self.closure_gives(call);
+            }
+        }
+    }
+
+    /// The value of a variable, which a script may compare with `()`.
+    pub(super) fn kept(&mut self, name: &str, value: &Expr) {
+        let own = matches!(value, Expr::FnCall(call, _) if self.functions.contains_key(call.name.as_str()));
+        if !own || !self.may_be_nothing(name) {
+            self.gives(value);
+        }
+    }
+
+    /// Whether the script asks if a variable is `()`.
+    fn may_be_nothing(&self, name: &str) -> bool {
+        let asked = |question: &str| self.source.text.contains(&question.replace('x', name));
+        ["x == (", "x != (", "x ?? ", "x ??= ", "type_of(x)"].into_iter().any(asked)
+    }
+
+    /// An argument: what a closure is wanted for is not called before.
+    pub(super) fn given(&mut self, space: &str, call: &FnCallExpr, place: usize, arg: &Expr) {
+        if call.name == "!" || (call.is_operator_call() && ["==", "!="].contains(&call.name.as_str())) {
+            return;
+        }
+        let Some(name) = self.gives_no_value(arg) else { return self.gives(arg) };
+        let types = self.table.types(space, &call.name, call.args.len());
+        if self.functions.contains_key(call.name.as_str())
+            || !types.iter().any(|types| types[place] == TypeId::of::<FnPtr>())
+        {
+            return self.gives(arg);
+        }
+        let message = format!("`{name}` is called here at once, and `{}` takes a closure", call.name);
+        self.report(start(arg), message, format!("write `|| {name}(...)`"));
+    }
+
+    /// A closure without a value in a method that uses it.
+    pub(super) fn closure_gives(&mut self, call: &FnCallExpr) {
+        let name = call.name.as_str();
+        if self.functions.contains_key(name) || self.fields.contains(name) {
+            return;
+        }
+        let Some((closure, at)) = call.args.first().and_then(closure) else { return };
+        let Some(count) = self.closures.get(closure.as_str()).copied() else { return };
+        if self.function_gives(&closure, count, 0) == Gives::Nothing {
+            let message = format!("this closure gives nothing, and `.{name}(...)` uses what it gives");
+            self.report(
+                at,
+                message,
+                "let it end with the value; for things that are done write `for x in list { ... }`",
+            );
+        }
+    }
+
+    /// A method in front of another one, or whose value is used.
+    pub(super) fn gives_nothing(&mut self, call: &FnCallExpr, at: Position) {
+        let name = call.name.as_str();
+        if !self.method_gives_nothing(call) {
+            return;
+        }
+        if !CHANGING.contains(&name) {
+            let message = format!("`.{name}(...)` gives nothing, and its value is used here");
+            return self.report(at, message, "let it be a statement of its own");
+        }
+        let instead = GIVING.iter().find(|(known, _)| *known == name);
+        let instead = instead.map_or_else(String::new, |(_, instead)| format!("; a new value is `x{instead}`"));
+        let message = format!("`{name}` changes the value itself and gives nothing");
+        self.report(at, message, format!("let it be a statement of its own{instead}"));
+    }
+}
+
+/// The name of the function that a closure is.
+pub(super) fn closure(arg: &Expr) -> Option<(String, Position)> {
+    match arg {
+        Expr::DynamicConstant(value, at) => Some((value.read_lock::<FnPtr>()?.fn_name().to_owned(), *at)),
+        Expr::FnCall(call, _) if call.name == "curry" => closure(call.args.first()?),
+        Expr::Stmt(block) => match block.statements().last()? {
+            Stmt::Expr(last) => closure(last),
+            Stmt::FnCall(call, _) if call.name == "curry" => closure(call.args.first()?),
+            _ => None,
+        },
+        _ => None,
+    }
+}
