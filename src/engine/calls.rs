@@ -319,8 +319,11 @@ impl Walk<'_> {
         let shown = if space.is_empty() { String::new() } else { format!("{space}::") };
         let mut forms = Vec::new();
         for file in file.into_iter().flat_map(|file| self.program.layers(file)) {
-            let own = self.program.files[file].ast.iter().flat_map(AST::iter_functions);
-            for function in own.filter(|function| function.name == name) {
+            let all = self.program.files[file].ast.iter().flat_map(AST::iter_functions);
+            let mut own: Vec<_> = all.filter(|function| function.name == name).collect();
+            // The interpreter has them in no order.
+            own.sort_by_key(|function| function.params.len());
+            for function in own {
                 let call = format!("{shown}{name}({})", function.params.join(", "));
                 forms.push(if method { format!("x.{call}") } else { call });
             }

@@ -69,7 +69,7 @@ impl Walk<'_> {
     pub(super) fn condition(&mut self, stmt: &Stmt) {
         match stmt {
             Stmt::Expr(expr) => self.truth(expr),
-            Stmt::FnCall(call, at) => self.truth(&Expr::FnCall(call.clone().into(), *at)),
+            Stmt::FnCall(call, at) => self.truth(&Expr::FnCall(call.clone(), *at)),
             Stmt::Assignment(assignment) if !assignment.0.is_op_assignment() => {
                 let at: Position = start(&assignment.1.lhs);
                 self.report(at, "`=` sets a variable, and this needs true or false", "write `==`");

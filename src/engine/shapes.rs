@@ -230,10 +230,9 @@ impl Walk<'_> {
                 Some(Shape::map(map.0.iter().map(field).collect(), true))
             }
             Expr::Array(list, _) => {
-                let mut shapes =
-                    list.iter().map(|value| self.shape(value).unwrap_or_else(|| Shape::Plain(self.known(value))));
-                let first = shapes.next()?;
-                let element = shapes.try_fold(first, |known, shape| known.common(&shape))?;
+                let mut shapes = list.iter().map(|value| self.shape(value));
+                let first = shapes.next()??;
+                let element = shapes.try_fold(first, |known, shape| known.common(&shape?))?;
                 Some(Shape::List(Rc::new(element)))
             }
             expr @ Expr::Variable(..) if self.is_args(expr) => Some(Shape::texts()),
