@@ -30,13 +30,13 @@ const HINTS: &[(&str, &str, &str, &str)] = &[
         "note\n",
     ),
     (
-        r#"for n in [1, 2, 3][0:2] { print(n); }"#,
+        r#"let list = [1, 2, 3]; for n in list[0:2] { print(n); }"#,
         ".extract(from, count)",
-        r#"for n in [1, 2, 3].extract(0, 2) { print(n); }"#,
+        r#"let list = [1, 2, 3]; for n in list.extract(0, 2) { print(n); }"#,
         "1\n2\n",
     ),
     (r#"print("a b".grep(/b/));"#, "write `\"b\"`", r#"print("a b".contains("b"));"#, "true\n"),
-    (r#"if 1 =! 2 { print(1); }"#, "write `!=`", r#"if 1 != 2 { print(1); }"#, "1\n"),
+    (r#"let a = 1; if a =! 2 { print(1); }"#, "write `!=`", r#"let a = 1; if a != 2 { print(1); }"#, "1\n"),
     (r#"for i in 1...2 { print(i); }"#, "`1..=2`", r#"for i in 1..=2 { print(i); }"#, "1\n2\n"),
     (
         r#"print(df::usage("/").free < "2K");"#,
