@@ -9,11 +9,6 @@ use std::os::unix::fs::MetadataExt;
 /// Adds the functions.
 pub fn register(engine: &mut Engine) {
     engine.register_type_with_name::<Error>("error");
-    // Rhai has an `exit` of any value, which would end the script with 0.
-    engine.register_fn("exit", |code: Dynamic| -> Fallible<()> {
-        let error = Error::new(format!("exit with `{code}`: an exit code is a whole number, 0 to 255"));
-        Err(error.help("write `exit(1);` for a failure, `exit(text.to_int());` for a number in text").into())
-    });
     engine.register_global_module(exported_module!(basics).into());
 }
 
@@ -180,16 +175,20 @@ mod basics {
     ///
     /// - `code`: 0 to 255.
     ///
-    /// Errors: for another number.
+    /// Errors: for another number, and for what is no number.
     ///
     /// ```rhai
     /// if flag("quick") { exit(0); }
     /// ```
+    // Rhai's own takes any value and ends the script with 0.
     #[rhai_fn(return_raw)]
-    pub fn exit(call: NativeCallContext, code: i64) -> Fallible<()> {
-        let code =
-            u8::try_from(code).map_err(|_| Error::new(format!("exit with `{code}`: an exit code is 0 to 255")))?;
-        Err(Context::of(&call).end(End::Exit(code.into())))
+    pub fn exit(call: NativeCallContext, code: Dynamic) -> Fallible<()> {
+        let whole = code.as_int().ok().and_then(|code| u8::try_from(code).ok());
+        let Some(whole) = whole else {
+            let error = Error::new(format!("exit with `{code}`: an exit code is a whole number, 0 to 255"));
+            return Err(error.help("write `exit(1);` for a failure").into());
+        };
+        Err(Context::of(&call).end(End::Exit(whole.into())))
     }
 
     /// Ends the script with exit code 0.

@@ -248,8 +248,6 @@ fn function(namespace: &str, metadata: &FuncMetadata) -> Option<Function> {
         // A field that can be set is shown once; `to_debug` is for `debug()` alone, and that values
         // of one kind compare, and of two do not, needs no line.
         Some(_) => return None,
-        // The one that refuses all but numbers.
-        None if plain == "exit" && comments.is_empty() => return None,
         None if ["to_debug", "==", "!=", "<", "<=", ">", ">=", "+="].contains(&plain) => return None,
         None if !plain.starts_with(|char: char| char.is_alphabetic()) => {
             let names: Vec<String> = arguments.into_iter().map(|(name, _)| name).collect();

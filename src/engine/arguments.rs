@@ -195,6 +195,13 @@ impl Walk<'_> {
             let help = line.unwrap_or_else(|| {
                 self.converted(*arg, *known, &wanted, || {
                     let calls = self.table.calls(space, name, receiver.is_some());
+                    if receiver.is_some() && place == 0 {
+                        return match wanted.as_str() {
+                            "" => format!("`moyai api {name}` shows what has it"),
+                            "a command" => format!("`.{name}(...)` belongs to the command: cmd(`...`).{name}(...)"),
+                            wanted => format!("`.{name}(...)` belongs to {wanted}"),
+                        };
+                    }
                     calls.first().map_or_else(
                         || format!("`moyai api {name}` shows how it is called"),
                         |call| format!("write `{call}`"),
@@ -209,7 +216,7 @@ impl Walk<'_> {
     }
 
     /// The numbers of arguments of the method of this name that a value of this kind has.
-    fn counts_of(&self, name: &str, known: Known) -> Option<BTreeSet<usize>> {
+    pub(super) fn counts_of(&self, name: &str, known: Known) -> Option<BTreeSet<usize>> {
         let counts = self.table.counts("", name)?.iter().filter(|count| {
             let forms = self.table.types("", name, **count);
             forms.iter().any(|types| types.first().is_some_and(|wanted| takes(*wanted, known)))
@@ -238,7 +245,15 @@ impl Walk<'_> {
             Known::Lines => "make a list of them: `.to_array()`".to_owned(),
             Known::Command => "`.read()` gives what it prints, `.lines()` its lines".to_owned(),
             Known::Text | Known::Output if wanted.contains("number") => {
-                "make a number of the text with `.to_int()`".to_owned()
+                let text = arg.and_then(|arg| self.constant_text(arg)).filter(|text| text.parse::<f64>().is_err());
+                let text = text.filter(|_| wanted == "a number");
+                text.map_or_else(
+                    || "make a number of the text with `.to_int()`".to_owned(),
+                    |text| match super::compare::help(Some(text)) {
+                        help if help.contains(" is not a number") => otherwise(),
+                        help => help,
+                    },
+                )
             }
             Known::Text | Known::Output if wanted.contains("a list") => {
                 let text = arg.and_then(|arg| self.constant_text(arg)).unwrap_or("...");
@@ -324,6 +339,10 @@ impl Walk<'_> {
                 Some(Expr::IntegerConstant(code, at)) if !(0..=255).contains(code) => {
                     let error = Error::new(format!("exit with `{code}`: an exit code is 0 to 255"));
                     Some((*at, error.help("write `exit(1);` for a failure")))
+                }
+                Some(code) if self.known(code).is_text() => {
+                    let error = Error::new("`exit` takes a number here, not text");
+                    Some((start(code), error.help("make a number of the text with `.to_int()`")))
                 }
                 _ => None,
             },

@@ -433,7 +433,8 @@ impl Walk<'_> {
         let with_this = theirs.into_iter().flatten().copied();
         let before = self.table.counts("", name).into_iter().flatten().chain(theirs.into_iter().flatten());
         let counts: BTreeSet<usize> = before.filter_map(|count| count.checked_sub(1)).chain(with_this).collect();
-        if shape.is_some_and(|shape| shape.has(name)) && counts.is_empty() {
+        let methods = self.counts_of(name, receiver);
+        if shape.is_some_and(|shape| shape.has(name)) && (counts.is_empty() || theirs.is_none() && methods.is_none()) {
             self.report(at, format!("`{name}` is a field, not a function"), format!("write `.{name}`"));
         } else if counts.is_empty() {
             let near = self.guess(name, Some(receiver));

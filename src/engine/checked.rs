@@ -1,5 +1,5 @@
-//! Remembers what the last check of a script has found: a run of a script that has not changed does not check it
-//! again, which is a third of a run of `hosts-sync`.
+//! Remembers what the last check of a script has found: a run for an event, where milliseconds count, does not check
+//! a script again that has not changed, which is a third of a run of `hosts-sync`.
 
 use super::check::{self, Options};
 use super::load::{self, Source};
@@ -18,15 +18,14 @@ struct Checked {
     options: Options,
 }
 
-/// Checks a program as [`check::check`] does, unless it is a script with a name that was checked before without a
-/// fault or warning: by this program, with the same imports, each with the same text.
-///
-/// Dry runs and tests always check, and `moyai check` does.
+/// Checks a program as [`check::check`] does, unless this is a run for an event, and the script has a name and was
+/// checked before without a fault or warning: by this program, with the same imports, each with the same text.
 ///
 /// # Errors
 /// All that is wrong, one report each.
 pub fn check(run: &Run, source: &Source, program: &Program, engine: &Engine, reports: Vec<Report>) -> Result<Options> {
-    let digest = if run.dry() || !reports.is_empty() || !load::has_name(run, source) { None } else { digest(program) };
+    let digest =
+        if run.is_direct() && reports.is_empty() && load::has_name(run, source) { digest(program) } else { None };
     let Some(digest) = digest else { return check::check(program, engine, reports) };
     let name = format!("checked.{}", source.name);
     // What cannot be read is only what a check says.

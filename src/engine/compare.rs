@@ -12,6 +12,28 @@ use std::any::TypeId;
 pub(super) const MESSAGE: &str = "this compares text with a number";
 pub(super) const HELP: &str = "make a number of the text with `.to_int()`, or text of the number with `.to_string()`";
 
+/// How text becomes a number: a literal that is no number is never converted.
+pub(super) fn help(text: Option<&str>) -> String {
+    let Some(text) = text.filter(|text| text.parse::<f64>().is_err()) else { return HELP.to_owned() };
+    let end = text.find(|char: char| !char.is_ascii_digit() && char != '.').unwrap_or(text.len());
+    let (digits, unit) = text.split_at(end);
+    let whole = digits.parse::<i64>().ok();
+    let seconds = ["s", "m", "h", "d", "w"].into_iter().zip([1, 60, 3600, 86400, 604_800]);
+    let seconds = seconds.into_iter().find(|(letter, _)| *letter == unit).map(|(_, seconds)| seconds);
+    match (unit.trim(), whole, seconds) {
+        ("%", Some(_), _) => format!("write the number alone: `{digits}`"),
+        (_, Some(count), Some(seconds)) => {
+            format!("write the number alone: `{count}`; {text} are `{}` seconds", count.saturating_mul(seconds))
+        }
+        _ if digits.parse::<f64>().is_ok() && unit.trim().starts_with(['K', 'k', 'M', 'G', 'T']) => {
+            format!("`parse_size({text:?})` gives the bytes as a number")
+        }
+        _ => {
+            format!("{text:?} is not a number, and no text can be one here: write a number, or compare text with text")
+        }
+    }
+}
+
 const EQUAL: &[&str] = &["==", "!="];
 const ORDER: &[&str] = &["==", "!=", "<", "<=", ">", ">="];
 

@@ -306,7 +306,9 @@ impl Walk<'_> {
         let texts = !list.is_empty() && list.iter().all(|element| self.known(element).is_text());
         let numbers = !list.is_empty() && list.iter().all(|element| self.known(element).is_number());
         if (known.is_number() && texts) || (known.is_text() && numbers) {
-            self.report(start(value), super::compare::MESSAGE, super::compare::HELP);
+            let text = self.constant_text(value);
+            let help = super::compare::help(text);
+            self.report(start(value), super::compare::MESSAGE, help);
         }
     }
 

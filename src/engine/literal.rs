@@ -88,7 +88,15 @@ impl Parts<'_> {
             shell::check(&self.segments)?;
             return Ok(Vec::new());
         }
-        split(&self.segments)
+        split(&self.segments).map_err(|mut refusal| {
+            // `$(...)` is read already: what is asked for comes before `.read()`.
+            let method = refusal.help.strip_prefix("write `.").filter(|help| help.contains("after the command"));
+            if let (Kind::Read, Some((method, _))) = (kind, method.and_then(|help| help.split_once('`'))) {
+                let acts = ["to_file", "append_to", "start"].iter().any(|act| method.contains(act));
+                refusal.help = format!("write cmd(`...`).{method}{}", if acts { "" } else { ".read()" });
+            }
+            refusal
+        })
     }
 
     /// The typed words of each stage, up to the first that holds a value.

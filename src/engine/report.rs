@@ -13,6 +13,7 @@ impl Report {
     pub fn new(source: &Source, line: usize, column: usize, message: String, help: Option<String>) -> Self {
         let place = Place { path: source.shown.clone(), line, column };
         let text = source.line(line).to_owned();
+        let help = help.filter(|help| !repeats(&text, column, help));
         Self { place, length: token(&text, column), text, message, help, warning: false }
     }
 
@@ -81,6 +82,22 @@ pub fn locate(program: &Program, mut error: Error) -> Error {
         error.reports.push(report);
     }
     error
+}
+
+/// Whether a help says to write what is there already.
+pub(super) fn repeats(text: &str, column: usize, help: &str) -> bool {
+    let asked = help.strip_prefix("write `").or_else(|| help.strip_prefix("did you mean `"));
+    let Some(asked) = asked.and_then(|asked| asked.trim_end_matches([';', '?']).strip_suffix('`')) else {
+        return false;
+    };
+    let squeezed = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if let Some(head) = asked.strip_suffix("{ ... }") {
+        return squeezed(text).contains(&format!("{} {{", squeezed(head)));
+    }
+    let skip = column.saturating_sub(1 + usize::from(asked.starts_with('.')));
+    let here: String = text.chars().skip(skip).collect();
+    here.strip_prefix(asked)
+        .is_some_and(|rest| !rest.starts_with(['.', '[', '(', '_']) && !rest.starts_with(char::is_alphanumeric))
 }
 
 /// How long the word at a column is: a name, a literal up to its quote, else one character.

@@ -134,7 +134,8 @@ impl Walk<'_> {
                     let list = if [left, right].contains(&Known::Lines) { "lines" } else { "a list" };
                     self.report(start(one), format!("this compares {list} with one value"), help);
                 } else if mixed(left, right) || mixed(right, left) {
-                    self.report(start(one), super::compare::MESSAGE, super::compare::HELP);
+                    let help = self.unequal(one, other);
+                    self.report(start(one), super::compare::MESSAGE, help);
                 }
             }
             ("&" | "|" | "^" | ".." | "..=", [one, other])
@@ -156,6 +157,23 @@ impl Walk<'_> {
     /// Whether this is surely text.
     fn is_text(&self, expr: &Expr) -> bool {
         self.known(expr).is_text()
+    }
+
+    /// What to write where text is compared with a number.
+    fn unequal(&self, one: &Expr, other: &Expr) -> String {
+        let (text, number) = if self.known(one).is_text() { (one, other) } else { (other, one) };
+        let written = &self.source.text[self.source.before(start(number)).len()..];
+        if let (Some(octal), Expr::IntegerConstant(..)) = (written.strip_prefix("0o"), number) {
+            let digits: String = octal.chars().take_while(char::is_ascii_digit).collect();
+            return format!("a file's mode is text of four digits: `\"{digits:0>4}\"`");
+        }
+        let weekday = chain(text).is_some_and(
+            |(_, links)| matches!(links.last(), Some((false, Expr::Property(property, _))) if property.2 == "weekday"),
+        );
+        if weekday {
+            return "it is the day's English name: `\"Monday\"`".to_owned();
+        }
+        super::compare::help(self.constant_text(text))
     }
 
     /// `"hello $name"`: in quotes nothing is filled in. Text with a backtick in it speaks of code.

@@ -147,6 +147,7 @@ fn shells(char: char, rest: &str, word: Option<&Word>, words: usize) -> Option<(
             "write `.quiet()` after the command"
         }
         '&' if rest.starts_with("&>") => "write `.both().to_file(path)` after the command",
+        '>' if rest.starts_with(">&1") => "write `.both()` after the command",
         '>' => "write `.to_file(path)` or `.append_to(path)` after the command; `.both()` for `2>&1`",
         '<' => "write `.stdin(file::read(path))` after the command",
         '&' if rest.starts_with("&&") => "write two statements: the second runs only if the first succeeds",

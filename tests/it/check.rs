@@ -185,7 +185,7 @@ fn a_command_is_written_in_backticks_and_says_what_is_wrong_where() {
         "let q = 1; cmd(#\"ls\"#).run();",
         &["1:16 cmd(...) takes a command in backticks / write cmd(`ls`); `${...}` within is a value"],
     );
-    let file = "write `.to_file(path)` or `.append_to(path)` after the command; `.both()` for `2>&1`";
+    let file = "write cmd(`...`).to_file(path)";
     let shell = |what: &str, at: &str, help: &str| {
         format!("{at} `{what}` means something to a shell, and there is none here / {help}")
     };

@@ -169,6 +169,7 @@ fn list(line: &Line<'_>, tokens: &[Token<'_>]) -> Option<String> {
     };
     match words.as_slice() {
         [only] if first.is_word() => Some((*only).to_owned()),
+        [only] if only.parse::<i64>().is_ok() => Some(format!("0..{only}")),
         _ => Some(format!("[{}]", words.iter().map(word).collect::<Vec<_>>().join(", "))),
     }
 }

@@ -6,6 +6,7 @@
 mod blocks;
 mod names;
 mod shell;
+mod signs;
 mod switch;
 mod tokens;
 mod values;
@@ -130,6 +131,7 @@ pub(super) fn explain(text: &str, at: usize, quoted: bool) -> Option<Found> {
     }
     let ways: &[fn(&Line<'_>) -> Option<Found>] = &[
         values::comment,
+        signs::sign,
         values::import,
         blocks::function,
         blocks::closure,
@@ -146,7 +148,11 @@ pub(super) fn explain(text: &str, at: usize, quoted: bool) -> Option<Found> {
         values::operator,
         shell::line,
     ];
-    ways.iter().find_map(|way| way(&line))
+    ways.iter().find_map(|way| {
+        let found = way(&line)?;
+        let column = text[..found.0.min(text.len())].chars().count() + 1;
+        (!super::report::repeats(text, column, &found.2)).then_some(found)
+    })
 }
 
 #[cfg(test)]
