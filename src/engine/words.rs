@@ -421,7 +421,7 @@ mod tests {
     fn what_a_shell_would_act_on_is_refused_where_it_stands() {
         for (text, offset, hint) in [
             ("ls > x", 3, ".to_file"),
-            ("ls 2>&1", 4, ".to_file"),
+            ("ls 2>&1", 4, ".both()"),
             ("cat < x", 4, ".stdin"),
             ("sleep 9 &", 8, ".start()"),
             ("a && b", 2, "two statements"),
