@@ -46,7 +46,7 @@ fn logs_stats_and_volumes_are_those_of_the_daemon() {
     for (text, message) in [
         ("print(docker::logs(\"sad\").count());", "did you mean `said`?"),
         ("print(docker::stats(\"wbe\"));", "did you mean `web`?"),
-        ("docker::logs(\"said\", #{ tali: 1 });", "no option `tali`"),
+        ("fn logs(how) { docker::logs(\"said\", how) } print(logs(#{ tali: 1 }));", "no option `tali`"),
     ] {
         let gave = host.moyai(text);
         assert!(gave.code == 1 && gave.err.contains(message), "{text}: {gave:?}");
