@@ -1,10 +1,10 @@
 //! The names of a script: variables, namespaces, functions, methods, options.
 
 use super::check::{OWN_LETTERS, RESERVED, nearest};
+use super::closures::{Closure, Method, Use};
 use super::elsewhere::{self, instead};
 use super::foreign;
 use super::known::Known;
-use super::nothing::{MAPPING, closure};
 use super::shapes::Shape;
 use super::walk::{OTHER, Walk};
 use crate::api::basics::OptionKind;
@@ -415,13 +415,13 @@ impl Walk<'_> {
         let wrong = self.reports.len();
         for (place, arg) in call.args.iter().enumerate() {
             self.gives(arg);
-            self.handed = self.handed(call, shape).filter(|_| closure(arg).is_some());
+            self.handed = self.handed(call, shape).filter(|_| Closure::of(arg).is_some());
             self.taking(call, arg, receiver, shape);
             self.argument(call, place, arg);
             (self.handed, self.judged) = (None, false);
         }
         self.constants(None, call, receiver);
-        if MAPPING.contains(&call.name.as_str()) && self.reports.len() == wrong {
+        if Method::of(&call.name).is_some_and(|method| method.used != Use::Returned) && self.reports.len() == wrong {
             self.closure_gives(call);
         }
         let (name, count) = (call.name.as_str(), call.args.len());

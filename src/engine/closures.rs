@@ -1,40 +1,108 @@
 //! What the closures in the arguments of a method take and give.
 
 use super::known::Known;
-use super::nothing::closure;
 use super::shapes::Shape;
 use super::walk::{Walk, start};
-use rhai::{Expr, FnCallExpr, Position, Stmt};
+use rhai::{Expr, FnCallExpr, FnPtr, Position, Stmt};
 
-/// Methods that take a closure and nothing else, with how many values they give it at most: an element, and its
-/// place.
-const TAKING: &[(&str, usize)] = &[
-    ("all", 2),
-    ("filter", 2),
-    ("find_map", 2),
-    ("for_each", 2),
-    ("map", 2),
-    ("par_each", 1),
-    ("par_map", 1),
-    ("reduce", 3),
-    ("some", 2),
-    ("sorted", 1),
+/// What a method does with what its closure gives.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Use {
+    /// Nothing, or it returns it.
+    Returned,
+    /// A value.
+    Value,
+    /// True or false.
+    Truth,
+}
+
+/// A method that calls a closure.
+pub(super) struct Method {
+    name: &'static str,
+    /// With how many values at most, an element and its place: where it takes a closure and nothing else.
+    most: Option<usize>,
+    /// Whether the first of them is an element of the list.
+    pub(super) element: bool,
+    pub(super) used: Use,
+}
+
+const fn method(name: &'static str, most: Option<usize>, element: bool, used: Use) -> Method {
+    Method { name, most, element, used }
+}
+
+const METHODS: &[Method] = &[
+    method("all", Some(2), true, Use::Truth),
+    method("any", None, false, Use::Returned),
+    method("count_each", None, false, Use::Value),
+    method("dedup", None, true, Use::Returned),
+    method("drain", None, true, Use::Truth),
+    method("filter", Some(2), true, Use::Truth),
+    method("find", None, true, Use::Truth),
+    method("find_index", None, true, Use::Truth),
+    method("find_map", Some(2), true, Use::Value),
+    method("for_each", Some(2), true, Use::Returned),
+    method("index_of", None, true, Use::Returned),
+    method("map", Some(2), true, Use::Returned),
+    method("par_each", Some(1), true, Use::Returned),
+    method("par_map", Some(1), true, Use::Returned),
+    method("reduce", Some(3), false, Use::Returned),
+    method("reduce_rev", None, false, Use::Returned),
+    method("retain", None, true, Use::Truth),
+    method("some", Some(2), true, Use::Truth),
+    method("sort", None, false, Use::Returned),
+    method("sorted", Some(1), true, Use::Value),
+    method("top", None, false, Use::Value),
 ];
-/// Those whose closure says yes or no.
-const ASKING: &[&str] = &["all", "drain", "filter", "find", "find_index", "retain", "some"];
+
+impl Method {
+    /// The method of this name that calls a closure.
+    pub(super) fn of(name: &str) -> Option<&'static Self> {
+        METHODS.iter().find(|method| method.name == name)
+    }
+}
+
+/// A closure in an argument.
+pub(super) struct Closure<'e> {
+    /// The name of the function that it is.
+    pub(super) function: String,
+    pub(super) at: Position,
+    /// The variables that it takes along: they are its first parameters.
+    pub(super) taken: Vec<&'e str>,
+}
+
+impl<'e> Closure<'e> {
+    /// Reads an argument; nothing if it is no closure.
+    pub(super) fn of(arg: &'e Expr) -> Option<Self> {
+        let curried = |call: &'e FnCallExpr| {
+            let (function, taken) = call.args.split_first().filter(|_| call.name == "curry")?;
+            let name = |arg: &'e Expr| if let Expr::Variable(name, ..) = arg { name.1.as_str() } else { "" };
+            Some(Self { taken: taken.iter().map(name).collect(), ..Self::of(function)? })
+        };
+        match arg {
+            Expr::DynamicConstant(value, at) => {
+                let function = value.read_lock::<FnPtr>()?.fn_name().to_owned();
+                Some(Self { function, at: *at, taken: Vec::new() })
+            }
+            Expr::FnCall(call, _) => curried(call),
+            Expr::Stmt(block) => match block.statements().last()? {
+                Stmt::Expr(last) => Self::of(last),
+                Stmt::FnCall(call, _) => curried(call),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}
 
 impl Walk<'_> {
     /// An argument of a method that takes a closure.
     pub(super) fn taking(&mut self, call: &FnCallExpr, arg: &Expr, receiver: Known, shape: Option<&Shape>) {
         let name = call.name.as_str();
-        if self.functions.contains_key(name) || self.fields.contains(name) {
-            return;
-        }
-        let most = TAKING.iter().find(|(known, _)| *known == name).map(|(_, most)| *most);
-        let Some((function, at)) = closure(arg) else {
+        let Some(method) = Method::of(name).filter(|_| !self.is_own(name)) else { return };
+        let Some(closure) = Closure::of(arg) else {
             let text = self.constant_text(arg).map(str::to_owned);
             if let (Some(text), Some(_), Known::List, [_]) =
-                (text, most.filter(|_| name != "sorted"), receiver, &call.args[..])
+                (text, method.most.filter(|_| name != "sorted"), receiver, &call.args[..])
                 && !self.functions.contains_key(text.as_str())
             {
                 let element = shape.and_then(Shape::element);
@@ -50,10 +118,10 @@ impl Walk<'_> {
             }
             return;
         };
-        self.judged = ASKING.contains(&name);
-        let Some(most) = most.filter(|_| call.args.len() == 1) else { return };
-        let taken = captured(arg);
-        if let Some(count) = self.closures.get(function.as_str()).map(|count| count.saturating_sub(taken))
+        self.judged = method.used == Use::Truth;
+        let Some(most) = method.most.filter(|_| call.args.len() == 1) else { return };
+        let takes = self.closures.get(closure.function.as_str());
+        if let Some(count) = takes.map(|count| count.saturating_sub(closure.taken.len()))
             && count > most
         {
             let help = match name {
@@ -61,7 +129,7 @@ impl Walk<'_> {
                 _ => format!("write `.{name}(|x| ...)`"),
             };
             let values = if most == 1 { "one value" } else { "an element and its place" };
-            self.report(at, format!("`.{name}(...)` gives its closure {values}, and this takes {count}"), help);
+            self.report(closure.at, format!("`.{name}(...)` gives its closure {values}, and this takes {count}"), help);
         }
     }
 
@@ -76,18 +144,5 @@ impl Walk<'_> {
             }
             _ => {}
         }
-    }
-}
-
-/// How many variables a closure takes along: they are its first parameters.
-fn captured(arg: &Expr) -> usize {
-    match arg {
-        Expr::FnCall(call, _) => call.args.len() - 1,
-        Expr::Stmt(block) => match block.statements().last() {
-            Some(Stmt::Expr(last)) => captured(last),
-            Some(Stmt::FnCall(call, _)) => call.args.len() - 1,
-            _ => 0,
-        },
-        _ => 0,
     }
 }

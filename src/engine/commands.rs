@@ -113,7 +113,7 @@ impl Walk<'_> {
         let input = &custom.inputs[0];
         let at = input.start_position();
         // The code does not tell quotes apart; the text does.
-        let quote = self.source.text[self.source.before(at).len()..].chars().next();
+        let quote = self.source.after(at).chars().next();
         let written = quote == Some('`') || (kind == Kind::Shell && quote == Some('#'));
         match literal::parts(input).filter(|_| written) {
             None => {

@@ -1,4 +1,4 @@
-//! What a program does with its maps, looked at before its walk.
+//! A first pass over a program, before the walk that checks it.
 
 use super::nothing::CHANGING;
 use super::program::Program;
@@ -6,7 +6,7 @@ use super::walk::chain;
 use rhai::{ASTNode, Expr, Stmt};
 use std::collections::BTreeSet;
 
-/// What a program does with maps, looked at before its walk.
+/// What a program does with its maps.
 #[derive(Debug, Default)]
 pub struct Facts {
     /// The names of all fields that it writes: any may hold a closure, and so be a method.

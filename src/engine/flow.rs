@@ -3,6 +3,7 @@
 
 use super::foreign;
 use super::known::{Known, inner};
+use super::nothing::ENDING;
 use super::slips::statement;
 use super::walk::{Walk, chain, start};
 use crate::run::Report;
@@ -54,7 +55,7 @@ pub(super) const PROGRAMS: &[&str] = &[
 fn ends(stmt: &Stmt, own: &dyn Fn(&str) -> bool) -> Option<(String, Position)> {
     let call = |call: &FnCallExpr, at: Position| {
         let name = call.name.as_str();
-        let ends = ["exit", "die"].contains(&name) && call.namespace.is_empty() && !own(name);
+        let ends = ENDING.contains(&name) && call.namespace.is_empty() && !own(name);
         ends.then(|| (format!("{name}(...)"), at))
     };
     match stmt {
@@ -181,7 +182,7 @@ impl Walk<'_> {
         if !known || name.starts_with('_') || flags.contains(ASTFlags::CONSTANT) || names(rest, name) {
             return;
         }
-        let text = self.source.text[self.source.before(*at).len()..].to_owned();
+        let text = self.source.after(*at).to_owned();
         let text = statement(&text).trim_start_matches("let ").trim().to_owned();
         let message =
             format!("this `let` makes a new `{name}` that ends with its block, and the one outside stays as it is");
@@ -241,7 +242,7 @@ impl Walk<'_> {
             return;
         }
         let (left, right) = (self.known(&sides.lhs), self.known(&sides.rhs));
-        let text = self.source.text[self.source.before(operator.position()).len()..].chars().next().unwrap_or('+');
+        let text = self.source.after(operator.position()).chars().next().unwrap_or('+');
         let counts = matches!(&sides.lhs, Expr::Variable(name, ..)
             if self.holds(&name.1).and_then(|holds| holds.text.as_deref()).is_some_and(|text| text.parse::<f64>().is_ok()));
         let message = match (text, left, right) {
@@ -265,7 +266,7 @@ impl Walk<'_> {
         let known = match self.known(list) {
             Known::Lines => Known::Text,
             _ => match list {
-                Expr::Variable(args, ..) if args.1 == "args" && self.holds("args").is_none() => Known::Text,
+                list if self.is_args(list) => Known::Text,
                 Expr::FnCall(call, _) if [".", "..", "..="].contains(&call.name.as_str()) => Known::Whole,
                 _ => match chain(list).and_then(|(root, links)| Some((root, links.len(), *links.last()?))) {
                     Some((root, 1, (false, Expr::MethodCall(call, _))))
@@ -360,7 +361,7 @@ impl Walk<'_> {
         {
             return self.report(*at, format!("`$({inner})` is not filled in"), format!("write $(`{inner}`)"));
         }
-        if !self.source.text[self.source.before(*at).len()..].starts_with('`') || text.contains('\n') {
+        if !self.source.after(*at).starts_with('`') || text.contains('\n') {
             return;
         }
         let mut words = text.split_whitespace();

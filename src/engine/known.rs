@@ -216,11 +216,7 @@ impl Walk<'_> {
                 }
                 _ => {}
             }
-            return if self.functions.contains_key(name) || self.fields.contains(name) {
-                Known::Nothing
-            } else {
-                returned(name)
-            };
+            return if self.is_own(name) { Known::Nothing } else { returned(name) };
         }
         match call.namespace.path.first().map(|space| space.name.as_str()) {
             Some("file") if name == "read" || name == "mode" => Known::Text,
@@ -259,7 +255,7 @@ impl Walk<'_> {
                     || links.len() > 1 && self.is_command(root) && self.shapes_command(&links[..links.len() - 1]);
                 let receiver = || self.known_after(root, &links[..links.len() - 1]);
                 match call.name.as_str() {
-                    name if self.functions.contains_key(name) || self.fields.contains(name) => Known::Nothing,
+                    name if self.is_own(name) => Known::Nothing,
                     _ if self.is_command(root) && self.shapes_command(links) => Known::Command,
                     // Of a map it gives a map.
                     "filter" if receiver() == Known::Map => Known::Map,

@@ -224,7 +224,7 @@ pub fn place_of(source: &Source, parts: &Parts<'_>, refusal: &Refusal) -> (usize
     let start = parts.positions.get(refusal.segment).copied().unwrap_or(Position::NONE);
     let (mut line, mut column) = source.place(start);
     let Some(Segment::Text(text)) = parts.segments.get(refusal.segment) else { return (line, column) };
-    let mut rest = source.text[source.before(start).len()..].chars().peekable();
+    let mut rest = source.after(start).chars().peekable();
     let mut step = |rest: &mut std::iter::Peekable<_>| {
         let char: Option<char> = rest.next();
         (line, column) = if char == Some('\n') { (line + 1, 1) } else { (line, column + 1) };

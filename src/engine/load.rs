@@ -108,6 +108,11 @@ impl Source {
         &self.text[..start + length]
     }
 
+    /// The text from a place on.
+    pub fn after(&self, at: Position) -> &str {
+        &self.text[self.before(at).len()..]
+    }
+
     /// One thing for one file, whatever name it was found by.
     pub fn key(&self) -> String {
         self.path.as_ref().map_or_else(|| self.shown.clone(), |path| path.to_string_lossy().into_owned())

@@ -152,7 +152,8 @@ impl<'e> Table<'e> {
             // Those of the interpreter are looked up one by one, which takes longer.
             forms = self.engine.collect_fn_metadata(None, entry, true);
         }
-        forms.sort_by_key(|form| form.types.len());
+        // The interpreter has them in no order.
+        forms.sort_by(|one, other| (one.types.len(), &one.names).cmp(&(other.types.len(), &other.names)));
         let forms: Forms = forms.into();
         self.known.borrow_mut().insert(key, forms.clone());
         forms

@@ -1,5 +1,6 @@
 //! What gives nothing although its value is used: acts, functions and closures that end without a value.
 
+use super::closures::Closure;
 use super::known::inner;
 use super::walk::{Walk, chain, start, statements};
 use rhai::{AST, ASTFlags, ASTNode, Expr, FnCallExpr, FnPtr, Module, Position, Stmt};
@@ -29,11 +30,7 @@ pub(super) const CHANGING: &[&str] = &[
 /// Functions that give nothing and share their name with one of the interpreter; of the others their types say it.
 const NOTHING: &[&str] = &["print", "debug", "log"];
 /// Functions that end the script, so that what they give never matters.
-const ENDING: &[&str] = &["die", "exit", "private_host"];
-/// Methods that are used for what their closure gives.
-pub(super) const MAPPING: &[&str] =
-    &["all", "count_each", "filter", "find", "find_index", "find_map", "some", "sorted", "top"];
-
+pub(super) const ENDING: &[&str] = &["die", "exit", "private_host"];
 /// What takes the place of a method that changes a value and gives nothing.
 const GIVING: &[(&str, &str)] = &[
     ("dedup", ".unique()"),
@@ -163,9 +160,9 @@ impl Walk<'_> {
 
     fn method_gives_nothing(&self, call: &FnCallExpr) -> bool {
         let name = call.name.as_str();
-        let own = self.fields.contains(name) || self.functions.contains_key(name);
         // What `splice` gives is often kept, out of habit: it is harmless.
-        !own && name != "splice"
+        !self.is_own(name)
+            && name != "splice"
             && (CHANGING.contains(&name) || self.table.gives_nothing("", name, call.args.len() + 1))
     }
 
@@ -243,15 +240,15 @@ impl Walk<'_> {
     /// A closure without a value in a method that uses it.
     pub(super) fn closure_gives(&mut self, call: &FnCallExpr) {
         let name = call.name.as_str();
-        if self.functions.contains_key(name) || self.fields.contains(name) {
+        if self.is_own(name) {
             return;
         }
-        let Some((closure, at)) = call.args.first().and_then(closure) else { return };
-        let Some(count) = self.closures.get(closure.as_str()).copied() else { return };
-        if self.function_gives(&closure, count, 0) == Gives::Nothing {
+        let Some(closure) = call.args.first().and_then(Closure::of) else { return };
+        let Some(count) = self.closures.get(closure.function.as_str()).copied() else { return };
+        if self.function_gives(&closure.function, count, 0) == Gives::Nothing {
             let message = format!("this closure gives nothing, and `.{name}(...)` uses what it gives");
             self.report(
-                at,
+                closure.at,
                 message,
                 "let it end with the value; for things that are done write `for x in list { ... }`",
             );
@@ -272,19 +269,5 @@ impl Walk<'_> {
         let instead = instead.map_or_else(String::new, |(_, instead)| format!("; a new value is `x{instead}`"));
         let message = format!("`{name}` changes the value itself and gives nothing");
         self.report(at, message, format!("let it be a statement of its own{instead}"));
-    }
-}
-
-/// The name of the function that a closure is.
-pub(super) fn closure(arg: &Expr) -> Option<(String, Position)> {
-    match arg {
-        Expr::DynamicConstant(value, at) => Some((value.read_lock::<FnPtr>()?.fn_name().to_owned(), *at)),
-        Expr::FnCall(call, _) if call.name == "curry" => closure(call.args.first()?),
-        Expr::Stmt(block) => match block.statements().last()? {
-            Stmt::Expr(last) => closure(last),
-            Stmt::FnCall(call, _) if call.name == "curry" => closure(call.args.first()?),
-            _ => None,
-        },
-        _ => None,
     }
 }

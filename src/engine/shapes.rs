@@ -3,6 +3,7 @@
 
 use super::arguments::takes;
 use super::check::nearest;
+use super::closures::Method;
 use super::elsewhere;
 pub use super::facts::{Facts, facts};
 use super::known::{Known, inner};
@@ -34,24 +35,6 @@ pub(super) struct Fields {
     own: bool,
 }
 
-/// Methods whose closures get an element of the list first.
-const EACH: &[&str] = &[
-    "all",
-    "dedup",
-    "drain",
-    "filter",
-    "find",
-    "find_index",
-    "find_map",
-    "for_each",
-    "index_of",
-    "map",
-    "par_each",
-    "par_map",
-    "retain",
-    "some",
-    "sorted",
-];
 /// Methods that give a list of the same elements.
 const SAME: &[&str] = &["drain", "extract", "filter", "head", "reversed", "skip", "sorted", "tail", "unique"];
 /// Methods that give an element.
@@ -276,7 +259,7 @@ impl Walk<'_> {
     /// The form of what takes a text apart.
     fn parts(&self, call: &FnCallExpr, receiver: impl Fn() -> Known) -> Option<Shape> {
         let name = call.name.as_str();
-        if self.functions.contains_key(name) || self.fields.contains(name) {
+        if self.is_own(name) {
             return None;
         }
         match (name, &call.args[..]) {
@@ -304,7 +287,7 @@ impl Walk<'_> {
             Expr::StringConstant(text, _) if index => shape?.field(text),
             Expr::MethodCall(call, _) if !index => {
                 let name = call.name.as_str();
-                let ours = !self.functions.contains_key(name) && !self.fields.contains(name);
+                let ours = !self.is_own(name);
                 if ours && ["count_each", "top"].contains(&name) {
                     return Shape::returned(self.table, "", name, call.args.len() + 1);
                 }
@@ -382,8 +365,8 @@ impl Walk<'_> {
     /// What a closure in the arguments of a method gets: an element of the list.
     pub(super) fn handed(&self, call: &FnCallExpr, shape: Option<&Shape>) -> Option<Shape> {
         let name = call.name.as_str();
-        let ours = !self.functions.contains_key(name) && !self.fields.contains(name);
-        shape.filter(|_| ours && EACH.contains(&name)).and_then(Shape::element)
+        let gets = Method::of(name).is_some_and(|method| method.element) && !self.is_own(name);
+        shape.filter(|_| gets).and_then(Shape::element)
     }
 }
 

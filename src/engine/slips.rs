@@ -74,7 +74,8 @@ fn is_pure(name: &str) -> bool {
 }
 
 impl Walk<'_> {
-    fn is_own(&self, name: &str) -> bool {
+    /// Whether a method of this name may be the script's: a function of its own, or a closure in a map.
+    pub(super) fn is_own(&self, name: &str) -> bool {
         self.functions.contains_key(name) || self.fields.contains(name)
     }
 
@@ -107,7 +108,7 @@ impl Walk<'_> {
                         "nothing reads its lines, so the command never runs: put `.run()` after it".to_owned()
                     }
                     Expr::Variable(variable, ..) if links.len() == 1 && ALIKE.contains(&name) => {
-                        let text = statement(&self.source.text[self.source.before(start(expr)).len()..]);
+                        let text = statement(self.source.after(start(expr)));
                         format!("`{0}` stays as it is: write `{0} = {text};`", variable.1)
                     }
                     _ => "keep it: `let x = ...;`, or take the line out".to_owned(),
@@ -345,7 +346,7 @@ impl Walk<'_> {
     /// disagree about `\n` there, so neither reading is taken in silence. JSON and scripts have escapes of their own.
     pub(super) fn escapes(&mut self, text: &Expr) {
         let at = text.start_position();
-        if !self.source.text[self.source.before(at).len()..].starts_with('`') {
+        if !self.source.after(at).starts_with('`') {
             return;
         }
         let parts = match text {

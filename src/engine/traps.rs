@@ -162,7 +162,7 @@ impl Walk<'_> {
     /// What to write where text is compared with a number.
     fn unequal(&self, one: &Expr, other: &Expr) -> String {
         let (text, number) = if self.known(one).is_text() { (one, other) } else { (other, one) };
-        let written = &self.source.text[self.source.before(start(number)).len()..];
+        let written = self.source.after(start(number));
         if let (Some(octal), Expr::IntegerConstant(..)) = (written.strip_prefix("0o"), number) {
             let digits: String = octal.chars().take_while(char::is_ascii_digit).collect();
             return format!("a file's mode is text of four digits: `\"{digits:0>4}\"`");
@@ -179,7 +179,7 @@ impl Walk<'_> {
     /// `"hello $name"`: in quotes nothing is filled in. Text with a backtick in it speaks of code.
     pub(super) fn quoted(&mut self, at: Position) {
         // As it is written: `\x24` is a dollar by intention.
-        let Some(text) = self.source.text[self.source.before(at).len()..].strip_prefix('"') else { return };
+        let Some(text) = self.source.after(at).strip_prefix('"') else { return };
         let mut escaped = false;
         let end = text.find(|char| {
             let ends = char == '"' && !escaped;
@@ -251,7 +251,7 @@ impl Walk<'_> {
     /// Elsewhere these can be a pattern's groups, or variables of nginx.
     pub(super) fn shown(&mut self, text: &Expr) {
         let at = text.start_position();
-        let quote = self.source.text[self.source.before(at).len()..].chars().next();
+        let quote = self.source.after(at).chars().next();
         let parts = match text {
             Expr::InterpolatedString(parts, _) => &parts[..],
             Expr::StringConstant(..) if matches!(quote, Some('"' | '`')) => std::slice::from_ref(text),

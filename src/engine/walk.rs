@@ -488,7 +488,7 @@ impl<'a> Walk<'a> {
         let wrong = self.reports.len();
         self.expr(root);
         if self.reports.len() > wrong && matches!(root, Expr::Variable(..)) {
-            return self.of_nothing(root, &links, wrong);
+            return self.of_nothing(&links);
         }
         self.changed_constant(root, &links);
         self.held(root, &links);

@@ -12,7 +12,7 @@ mod tokens;
 mod values;
 
 pub(super) use blocks::run_test;
-pub(super) use names::{environment, member, name};
+pub(super) use names::{environment, name};
 pub(super) use shell::run_line;
 
 use tokens::{Token, tokens};

@@ -1,4 +1,4 @@
-//! The names and the libraries of other languages, and what they are here.
+//! The names of other languages, and what they are here.
 
 /// What other languages name, and what it is here.
 const NAMES: &[(&str, &str)] = &[
@@ -26,49 +26,6 @@ const NAMES: &[(&str, &str)] = &[
     ("PIPESTATUS", "cmd(`...`).code()"),
 ];
 
-/// The members of other languages' libraries: names of objects, then names of members.
-const MEMBERS: &[(&str, &str)] = &[
-    ("environ getenv env", "env(\"NAME\")"),
-    ("argv", "args"),
-    ("log info debug println Println WriteLine Printf printf print out", "print(\"...\")"),
-    ("error warn warning Error", "warn(\"...\")"),
-    ("exit Exit abort", "exit(1)"),
-    ("system popen run call Popen check_output check_call execSync exec spawn Command", "cmd(`...`).run()"),
-    ("exists existsSync", "file::exists(path)"),
-    ("isfile", "file::is_file(path)"),
-    ("isdir", "file::is_dir(path)"),
-    ("join", "`${dir}/${name}`"),
-    ("basename", "basename(path)"),
-    ("dirname", "dirname(path)"),
-    ("listdir readdir readdirSync", "glob(\"*\")"),
-    ("remove unlink unlinkSync", "file::remove(path)"),
-    ("rmtree", "file::remove_all(path)"),
-    ("mkdir makedirs mkdirSync", "file::mkdir(path)"),
-    ("rename renameSync move", "file::rename(from, to)"),
-    ("copy copyfile copyFileSync", "file::copy(from, to)"),
-    ("readFile readFileSync ReadFile", "file::read(path)"),
-    ("writeFile writeFileSync WriteFile", "file::write(path, text)"),
-    ("sleep", "sleep(\"1s\")"),
-    ("now today time", "now()"),
-    ("strftime", "now().format(\"%F\")"),
-    ("get", "http::get(url)"),
-    ("post", "http::post(url, body)"),
-    ("loads parse", "parse_json(text)"),
-    ("dumps stringify", "value.to_json()"),
-    ("match search test", "text.matches(\"pattern\")"),
-    ("sub", "text.sub(\"pattern\", \"text\")"),
-    ("floor round ceil abs sqrt", "x.floor()`, `x.round()`, `x.abs()"),
-    ("max", "[a, b].max()"),
-    ("min", "[a, b].min()"),
-    ("random randint", "random(1, 6)"),
-    ("getcwd cwd", "$(`pwd`)"),
-    ("gethostname hostname", "$(`hostname`)"),
-    ("keys", "map.keys()"),
-    ("values", "map.values()"),
-];
-const OBJECTS: &str = "console os sys process subprocess System fmt Console logger logging fs path Math math JSON json \
-                       time datetime re requests shutil random socket axios Object Date Deno Bun platform glob pathlib";
-
 /// What a name of another language is called here.
 pub fn name(name: &str) -> Option<String> {
     let known = NAMES.iter().find(|(names, _)| names.split(' ').any(|known| known == name));
@@ -83,23 +40,4 @@ pub fn environment(name: &str) -> Option<String> {
             "write `env(\"{name}\")` for a variable of the environment; a constant is declared: `const {name} = ...;`"
         )
     })
-}
-
-/// What a member of another language's library is called here: `console.log`, `os.path.exists`.
-pub fn member(object: &str, members: &[&str]) -> Option<String> {
-    if !OBJECTS.split_whitespace().any(|known| known == object) {
-        return None;
-    }
-    let of = |member: &&str| MEMBERS.iter().find(|(names, _)| names.split(' ').any(|known| known == *member));
-    let known = members.iter().rev().find_map(of);
-    // `process.env.HOME`, `os.environ["HOME"]`
-    let named = match members {
-        [.., "env" | "environ", name] => Some(*name),
-        _ => None,
-    };
-    match (known, named) {
-        (_, Some(name)) => Some(format!("write `env(\"{name}\")`")),
-        (Some((_, ours)), None) => Some(format!("write `{ours}`")),
-        _ => Some("`moyai api` lists what there is; `moyai api WORD` looks for a word".to_owned()),
-    }
 }
