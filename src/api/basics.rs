@@ -175,7 +175,7 @@ mod basics {
     ///
     /// - `code`: 0 to 255.
     ///
-    /// Errors: for another number, and for what is no number.
+    /// Errors: for any other value.
     ///
     /// ```rhai
     /// if flag("quick") { exit(0); }

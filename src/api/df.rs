@@ -114,7 +114,7 @@ mod df {
     /// - `path`: a file or folder that exists.
     ///
     /// Returns `#{mount: text, source: text, type: text, size: number, used: number, free: number, percent: number,
-    /// inodes_percent}`: sizes in bytes, percent from 0 to 100, `inodes_percent` is `()` where there is no fixed number.
+    /// inodes_percent}`: sizes in bytes, percent from 0 to 100, `inodes_percent` is `()` if the file system has no fixed number of them.
     ///
     /// Errors: when the path does not exist, in the words of `df`; when `df` hangs for ten seconds, as it
     /// does on a network share that is gone; in a run about another host's engine (`--context`).

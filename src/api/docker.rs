@@ -564,7 +564,7 @@ mod docker {
 
     /// The engine.
     ///
-    /// Returns `#{version, root, host, containerd: bool, remote: bool}`: `root` is the folder of its data, `host`
+    /// Returns `#{version, root, host, containerd: bool, remote: bool}`: `root` is the directory of its data, `host`
     /// its address. `containerd` is true when it keeps images in containerd, each packed and unpacked,
     /// as those from 29 on do. `remote` is true when the addresses of its containers mean nothing on this host: it
     /// is on another machine, in the virtual machine of Docker Desktop, or rootless.

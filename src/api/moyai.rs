@@ -16,7 +16,7 @@ pub fn register(engine: &mut Engine) {
 #[export_module(manifest)]
 mod moyai {
     /// Runs another script to its end, its output going through. It has the same dry run, clock,
-    /// trace and scripts folder. Under `--dry-run` it prints its own plan; after other planned changes, which
+    /// trace and scripts directory. Under `--dry-run` it prints its own plan; after other planned changes, which
     /// would make that another one, the plan has the line `moyai run SCRIPT`.
     ///
     /// - `script`: its name or path.

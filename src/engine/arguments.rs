@@ -17,7 +17,7 @@ use std::collections::BTreeSet;
 /// What takes values of every kind, by a way of the interpreter's own.
 const ANY: &[&str] = &["call", "contains", "curry", "debug", "print", "to_debug", "to_string", "type_of"];
 
-/// Functions and methods that do nothing but look at their arguments: what they refuse is tried. After a method
+/// Functions and methods that only check their arguments. The check calls them with the script's constants. After a method
 /// is the value that it is tried with.
 const TRIED: &[(&str, &str)] = &[
     ("base64_decode", ""),
@@ -350,7 +350,7 @@ impl Walk<'_> {
         }
     }
 
-    /// Tries a function that only looks at its arguments.
+    /// Calls a function that only checks its arguments.
     fn trial(
         &self,
         function: &str,

@@ -399,7 +399,7 @@ impl Walk<'_> {
         }
     }
 
-    /// The file that a name before `::` stands for.
+    /// The file that a name before `::` refers to.
     fn file_of(&self, space: &str) -> usize {
         if let Space::File(file) = self.space(space) { file } else { self.file }
     }

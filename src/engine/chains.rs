@@ -53,7 +53,7 @@ impl Walk<'_> {
         }
     }
 
-    /// A name without a position of its own: it stands for the last time before the body.
+    /// A name without a position of its own: its last occurrence before the body is the place.
     pub(super) fn name(&mut self, name: &str, body: Position) {
         if !TAKEN.contains(&name) {
             return;

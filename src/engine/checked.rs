@@ -19,7 +19,7 @@ struct Checked {
 }
 
 /// Checks a program as [`check::check`] does, unless this is a run for an event, and the script has a name and was
-/// checked before without a fault or warning: by this program, with the same imports, each with the same text.
+/// checked before without an error or warning: by this program, with the same imports, each with the same text.
 ///
 /// # Errors
 /// All that is wrong, one report each.

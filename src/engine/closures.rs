@@ -71,7 +71,7 @@ pub(super) struct Closure<'e> {
 }
 
 impl<'e> Closure<'e> {
-    /// Reads an argument; nothing if it is no closure.
+    /// Reads an argument. Returns nothing if it is not a closure.
     pub(super) fn of(arg: &'e Expr) -> Option<Self> {
         let curried = |call: &'e FnCallExpr| {
             let (function, taken) = call.args.split_first().filter(|_| call.name == "curry")?;

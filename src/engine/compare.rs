@@ -12,7 +12,7 @@ use std::any::TypeId;
 pub(super) const MESSAGE: &str = "this compares text with a number";
 pub(super) const HELP: &str = "make a number of the text with `.to_int()`, or text of the number with `.to_string()`";
 
-/// How text becomes a number: a literal that is no number is never converted.
+/// How text becomes a number. A literal that is not a number is never converted.
 pub(super) fn help(text: Option<&str>) -> String {
     let Some(text) = text.filter(|text| text.parse::<f64>().is_err()) else { return HELP.to_owned() };
     let end = text.find(|char: char| !char.is_ascii_digit() && char != '.').unwrap_or(text.len());

@@ -457,7 +457,7 @@ fn written(ours: &str) -> String {
     if ours.contains('`') && !ours.contains("`,") { format!("write {ours}") } else { format!("write `{ours}`") }
 }
 
-/// The namespace that a name from elsewhere stands for.
+/// The namespace that corresponds to a name of another language.
 pub fn space(word: &str) -> Option<&'static str> {
     SPACES.iter().find(|(words, _)| has(words, word)).map(|(_, space)| *space)
 }

@@ -4,6 +4,7 @@
 use super::foreign;
 use super::known::{Known, inner};
 use super::nothing::ENDING;
+use super::shapes::Shape;
 use super::slips::statement;
 use super::walk::{Walk, chain, start};
 use crate::run::Report;
@@ -220,22 +221,6 @@ impl Walk<'_> {
         self.maybe_after(inner(expr), &[])
     }
 
-    /// Whether a variable is changed by `+=` or its like.
-    pub(super) fn grows(&self, name: &str) -> bool {
-        let mut found = false;
-        for ast in self.program.files[self.file].ast.iter() {
-            ast.walk(&mut |path| {
-                if let Some(ASTNode::Stmt(Stmt::Assignment(assignment))) = path.last()
-                    && let Expr::Variable(variable, ..) = &assignment.1.lhs
-                {
-                    found |= variable.1 == name;
-                }
-                !found
-            });
-        }
-        found
-    }
-
     /// `sum += line`, `text -= 1`: text and a number.
     pub(super) fn grown(&mut self, operator: &OpAssignment, sides: &BinaryExpr) {
         if !operator.is_op_assignment() {
@@ -260,25 +245,16 @@ impl Walk<'_> {
         self.report(start(&sides.lhs), message, "make a number of the text with `.to_int()`");
     }
 
-    /// What the variable of a `for` is: a line, a word or an argument is text, and of a range comes a number.
+    /// What the variable of a `for` is: a line is text, and a range has whole numbers.
     pub(super) fn item(&mut self, name: &str, list: &Expr) {
         let list = inner(list);
-        let known = match self.known(list) {
-            Known::Lines => Known::Text,
-            _ => match list {
-                list if self.is_args(list) => Known::Text,
-                Expr::FnCall(call, _) if [".", "..", "..="].contains(&call.name.as_str()) => Known::Whole,
-                _ => match chain(list).and_then(|(root, links)| Some((root, links.len(), *links.last()?))) {
-                    Some((root, 1, (false, Expr::MethodCall(call, _))))
-                        if ["split", "to_chars"].contains(&call.name.as_str()) && self.known(root).is_text() =>
-                    {
-                        Known::Text
-                    }
-                    _ => return,
-                },
-            },
+        let known = match (list, self.shape(list).and_then(|list| list.element())) {
+            _ if self.known(list) == Known::Lines => Known::Text,
+            (Expr::FnCall(call, _), _) if ["..", "..="].contains(&call.name.as_str()) => Known::Whole,
+            (_, Some(Shape::Plain(known))) => known,
+            _ => return,
         };
-        if self.assigned.contains(name) {
+        if self.is_replaced(name) {
             return;
         }
         let found = self.sight.variables.iter_mut().rev().find(|(known, _)| known == name);

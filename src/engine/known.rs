@@ -4,7 +4,7 @@ use super::literal::Kind;
 use super::shapes::Shape;
 use super::walk::{Walk, chain};
 use rhai::{AST, ASTFlags, ASTNode, Expr, FnCallExpr, FnPtr, Module, Stmt};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 /// The kind of a value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -98,16 +98,15 @@ fn returned(name: &str) -> Known {
     RETURNS.iter().find(has).map_or(Known::Nothing, |(known, _)| *known)
 }
 
-/// The variables of a file that are given a new value somewhere: what they begin with says nothing. `+=` and its like
-/// keep the kind.
-pub(super) fn assigned(ast: &AST) -> BTreeSet<String> {
-    let mut names = BTreeSet::new();
+/// The variables of a file that change somewhere, and whether any is given a new value: then what it begins with says
+/// nothing. `+=` and its like keep the kind.
+pub(super) fn assigned(ast: &AST) -> BTreeMap<String, bool> {
+    let mut names = BTreeMap::new();
     ast.walk(&mut |path| {
         if let Some(ASTNode::Stmt(Stmt::Assignment(assignment))) = path.last()
             && let Expr::Variable(name, ..) = &assignment.1.lhs
-            && !assignment.0.is_op_assignment()
         {
-            names.insert(name.1.to_string());
+            *names.entry(name.1.to_string()).or_default() |= !assignment.0.is_op_assignment();
         }
         true
     });
@@ -147,6 +146,11 @@ impl Walk<'_> {
         self.sight.variables.iter().rev().find(|(known, _)| known == name).map(|(_, holds)| holds)
     }
 
+    /// Whether a variable of this file is given a new value somewhere.
+    pub(super) fn is_replaced(&self, name: &str) -> bool {
+        self.assigned.get(name).is_some_and(|replaced| *replaced)
+    }
+
     /// What a variable of this name holds that gets a value of this form.
     pub(super) fn holding(&self, name: &str, shape: Option<Shape>) -> Holds {
         let shape = self.lasting(name, shape);
@@ -181,7 +185,7 @@ impl Walk<'_> {
         match inner(expr) {
             Expr::StringConstant(text, _) => Some(text),
             Expr::Variable(name, ..) if name.2.is_empty() => {
-                self.holds(&name.1)?.text.as_deref().filter(|_| !self.grows(&name.1))
+                self.holds(&name.1)?.text.as_deref().filter(|_| !self.assigned.contains_key(name.1.as_str()))
             }
             _ => None,
         }

@@ -34,7 +34,7 @@ pub struct Table<'e> {
     known: RefCell<HashMap<(String, String), Forms>>,
 }
 
-/// What is known of a name without a look at its documentation.
+/// What is known of a name without reading its documentation.
 #[derive(Debug, Default)]
 struct Entry {
     counts: BTreeSet<usize>,

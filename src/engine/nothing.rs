@@ -1,4 +1,4 @@
-//! What gives nothing although its value is used: acts, functions and closures that end without a value.
+//! Functions and closures that return no value, where the script uses one.
 
 use super::closures::Closure;
 use super::known::inner;
@@ -102,7 +102,7 @@ impl Walk<'_> {
                 }
             }
             Stmt::Return(_, flags, _) if flags.contains(ASTFlags::BREAK) => Gives::Ends,
-            // `return` is looked at in the function that it ends.
+            // `function_gives` handles `return`.
             Stmt::Return(..) | Stmt::BreakLoop(..) => Gives::Ends,
             _ => Gives::Nothing,
         }
@@ -215,7 +215,7 @@ impl Walk<'_> {
         }
     }
 
-    /// Whether the script asks if a variable is `()`.
+    /// Whether the script compares a variable with `()`.
     fn may_be_nothing(&self, name: &str) -> bool {
         let asked = |question: &str| self.source.text.contains(&question.replace('x', name));
         ["x == (", "x != (", "x ?? ", "x ??= ", "type_of(x)"].into_iter().any(asked)

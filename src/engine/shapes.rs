@@ -169,7 +169,7 @@ impl Shape {
         }
         let forms = table.forms(space, name);
         let form = forms.iter().find(|form| form.types.len() == count)?;
-        // Of several with so many parameters only one can be told.
+        // Several forms with so many parameters may return different things.
         if forms.iter().filter(|form| form.types.len() == count).count() > 1 {
             return None;
         }
@@ -266,6 +266,7 @@ impl Walk<'_> {
             ("split", []) => Some(Shape::texts()),
             // Of a list, `split` takes a number.
             ("split", [by, ..]) if self.known(by).is_text() => Some(Shape::texts()),
+            ("to_chars", []) if receiver().is_text() => Some(Shape::texts()),
             ("fields", _) if receiver().is_text() => Some(Shape::texts()),
             ("keys", []) if receiver() == Known::Map => Some(Shape::texts()),
             ("find", [by]) if self.known(by).is_text() && receiver().is_text() => Some(Shape::Maybe(Known::Text)),

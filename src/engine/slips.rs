@@ -167,7 +167,7 @@ impl Walk<'_> {
         match space {
             Some("file") => {
                 let count = if ["rename", "copy", "link"].contains(&name) { 2 } else { 1 };
-                // Of two arguments the first is a directory, which is no pattern.
+                // The first of two arguments is a directory and not a pattern.
                 let shown = if name == "glob" && call.args.len() == 2 { "find" } else { name };
                 for arg in call.args.iter().take(count) {
                     self.path(arg, shown);

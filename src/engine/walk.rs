@@ -53,7 +53,7 @@ pub struct Walk<'a> {
     pub(super) trying: usize,
     /// Whether this is the last statement of a script, without a `;`.
     pub(super) last: bool,
-    pub(super) assigned: BTreeSet<String>,
+    pub(super) assigned: BTreeMap<String, bool>,
     /// What the functions of the file give, as far as it was asked.
     pub(super) given: RefCell<BTreeMap<(String, usize), Gives>>,
     /// What the closure in an argument gets after the variables that it takes along.
@@ -328,7 +328,7 @@ impl<'a> Walk<'a> {
                 let constant = flags.contains(ASTFlags::CONSTANT);
                 let shape = self.lasting(&name.name, self.shape(value));
                 let mut holds = Holds { constant, known: self.known(value), shape, ..Holds::default() };
-                if !constant && self.assigned.contains(name.as_str()) {
+                if !constant && self.is_replaced(&name.name) {
                     // A command stays one: that it never runs is reported where it is used.
                     holds.known = if holds.known == Known::Command { Known::Command } else { Known::Nothing };
                 } else if let Expr::StringConstant(text, _) = value {

@@ -60,7 +60,7 @@ impl Run {
         }
     }
 
-    /// Keeps what stands for a value that only the lines of the plan make, and the command that prints it.
+    /// Keeps a placeholder for a value that only the plan's lines make, and the command that prints it.
     pub fn plan_value(&self, text: &str, command: String) {
         if self.options.dry_run {
             let mut plan = lock(&self.plan);
@@ -129,7 +129,7 @@ impl Run {
                 plan.last.push((String::new(), format!("rm -rf -- {quoted}")));
             }
             if !line.lines().all(|line| line.starts_with('#')) && self.mask(&line).contains(HIDDEN) {
-                // What `<secret>` would do, or overwrite, nobody knows.
+                // A command with `<secret>` in it could do or overwrite anything.
                 let names = plan.secrets.join("` or `");
                 self.print(&format!("false # write the secret `{names}` for {HIDDEN} below, and remove this line"));
             }

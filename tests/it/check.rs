@@ -1030,7 +1030,7 @@ fn a_configuration_can_be_installed_before_its_secrets_are_there() {
     assert!(world.moyai(["check", "config"]).failed(2).contains("read the secret `slack`: it is not there"));
 }
 
-/// The number of faults of a script, and the beginning of the first message.
+/// The number of errors in a script, and the beginning of the first message.
 #[track_caller]
 fn begins(text: &str, message: &str) {
     let found = faults(&World::new(), text);

@@ -162,7 +162,7 @@ pub mod more {
         Ok(found.into_iter().map(Into::into).collect())
     }
 
-    /// Removes a file, or a directory with all that is in it: `rm -rf`. A missing path is not an error. An act.
+    /// Removes a file, or a directory with everything in it: `rm -rf`. A missing path is not an error.
     ///
     /// - `path`: a symbolic link is removed itself, never what it leads to.
     ///

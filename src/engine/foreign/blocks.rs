@@ -77,17 +77,17 @@ pub(super) fn closure(line: &Line<'_>) -> Option<Found> {
         });
         line.ours(from, end.map_or(line.tokens.len(), |end| from + end))
     };
-    let told = |at: usize, params: &str, body: String| {
+    let answer = |at: usize, params: &str, body: String| {
         let help = format!("write `|{params}| {}`", if body.is_empty() { "...".to_owned() } else { body });
         line.found(at, "a closure has its parameters between `|` and `|`", help)
     };
     if let Some(at) = near(&["lambda"]) {
         let colon = at + line.tokens[at..].iter().position(|token| token.text == ":")?;
-        return told(at, &parameters(&line.tokens[at + 1..colon]), body(colon + 1));
+        return answer(at, &parameters(&line.tokens[at + 1..colon]), body(colon + 1));
     }
     if let Some(at) = near(&["function", "fn", "func"]).filter(|at| *at > 0 && line.is(at + 1, &["("])) {
         let end = at + 1 + close(&line.tokens[at + 1..])?;
-        return told(at, &parameters(&line.tokens[at + 2..end]), body(end + 1));
+        return answer(at, &parameters(&line.tokens[at + 2..end]), body(end + 1));
     }
     let arrow = line.fault;
     if !line.is(arrow, &["=>", "->"]) || line.tokens.iter().any(|token| token.text == "switch") {
@@ -96,10 +96,10 @@ pub(super) fn closure(line: &Line<'_>) -> Option<Found> {
     let before = line.at(arrow.checked_sub(1)?)?;
     if before.text == ")" {
         let open = (0..arrow).rev().find(|at| line.is(*at, &["("]))?;
-        return told(open, &parameters(&line.tokens[open + 1..arrow - 1]), body(arrow + 1));
+        return answer(open, &parameters(&line.tokens[open + 1..arrow - 1]), body(arrow + 1));
     }
     let inside = line.tokens[..arrow].iter().any(|token| token.text == "(") || line.is(arrow.checked_sub(2)?, &["="]);
-    (before.is_word() && inside).then(|| told(arrow - 1, before.text, body(arrow + 1)))?
+    (before.is_word() && inside).then(|| answer(arrow - 1, before.text, body(arrow + 1)))?
 }
 
 /// The end of a header: where its block begins in this or another language.
@@ -181,7 +181,7 @@ pub(super) fn repeat(line: &Line<'_>) -> Option<Found> {
         return None;
     }
     const FORM: &str = "`for` has the form `for x in list { ... }`";
-    let told =
+    let answer =
         |variables: &str, list: &str| line.found(0, FORM, format!("write `for {variables} in {list} {{ ... }}`"));
     let skip = 1 + line.tokens[1..].iter().take_while(|token| token.is(&["("])).count();
     let skip = skip + usize::from(line.is(skip, &["let", "var", "const", "int", "each", "my"]));
@@ -200,13 +200,13 @@ pub(super) fn repeat(line: &Line<'_>) -> Option<Found> {
             "<=" | "to" => format!("{start}..={limit}"),
             _ => format!("{start}..{limit}"),
         };
-        return told(name, &list);
+        return answer(name, &list);
     }
     // foreach ($list as $x)
     if let Some(at) = line.position(&["as"]) {
         let list = line.ours(1, at);
         let name = line.tokens[at..].iter().rev().find(|token| token.is_word())?;
-        return told(name.text, list.trim_start_matches('('));
+        return answer(name.text, list.trim_start_matches('('));
     }
     let word = line.position(&["in", "of"])?;
     if line.is(word + 1, &["#"]) && line.is(word + 2, &["{"]) {
@@ -248,7 +248,7 @@ pub(super) fn repeat(line: &Line<'_>) -> Option<Found> {
             _ => list,
         };
     }
-    told(&variables, &list)
+    answer(&variables, &list)
 }
 
 /// A condition without its brackets, and whether it was a test of a shell.
@@ -404,7 +404,7 @@ pub(super) fn bracket(line: &Line<'_>) -> Option<Found> {
 }
 
 /// `print("x") if x == 1;`, `let y = "a" if x else "b";`, `list.each do |x|`.
-pub(super) fn behind(line: &Line<'_>) -> Option<Found> {
+pub(super) fn after(line: &Line<'_>) -> Option<Found> {
     let at = line.fault;
     let word = line.at(at).filter(|word| at > 0 && word.is(&["if", "unless", "for", "while", "do"]))?;
     if word.text == "do" {

@@ -138,7 +138,7 @@ pub(super) fn explain(text: &str, at: usize, quoted: bool) -> Option<Found> {
         blocks::repeat,
         blocks::condition,
         blocks::bracket,
-        blocks::behind,
+        blocks::after,
         switch::attempt,
         switch::cases,
         values::declaration,

@@ -179,14 +179,14 @@ pub(super) fn word(line: &Line<'_>) -> Option<Found> {
     let first = line.at(0)?;
     let end = line.statement().len();
     let tail = line.ours(1, end);
-    let told = |at: usize, help: String| {
+    let answer = |at: usize, help: String| {
         let what = line.at(at).map_or("", |token| token.text);
         line.found(at, format!("there is no `{what}`"), help)
     };
     match first.text {
         "raise" | "panic" => {
             let text = line.tokens.iter().find(|token| token.sort == Sort::Text).map_or("\"...\"", |token| token.text);
-            return told(
+            return answer(
                 0,
                 format!(
                     "write `throw {};`, or `die({});` to end the script",
@@ -196,7 +196,7 @@ pub(super) fn word(line: &Line<'_>) -> Option<Found> {
             );
         }
         "class" | "struct" | "interface" | "enum" | "type" if line.at(1).is_some_and(|next| next.is_word()) => {
-            return told(
+            return answer(
                 0,
                 "write a map: `let thing = #{ name: \"web\", port: 80 };`, and functions for what it does".into(),
             );
@@ -210,21 +210,21 @@ pub(super) fn word(line: &Line<'_>) -> Option<Found> {
                 }
                 None => format!("write `{tail} = ();`"),
             };
-            return told(0, help);
+            return answer(0, help);
         }
-        "assert" if !line.is(1, &["::"]) => return told(0, format!("write `if !({tail}) {{ die(\"...\"); }}`")),
+        "assert" if !line.is(1, &["::"]) => return answer(0, format!("write `if !({tail}) {{ die(\"...\"); }}`")),
         "with" => {
-            return told(
+            return answer(
                 0,
                 "a file needs no opening: `file::read(path)`, `for line in file::lines(path) { ... }`".into(),
             );
         }
-        "yield" => return told(0, "collect the values in a list: `list.push(value);`".into()),
-        "goto" => return told(0, "write a loop, or a function that is called".into()),
+        "yield" => return answer(0, "collect the values in a list: `list.push(value);`".into()),
+        "goto" => return answer(0, "write a loop, or a function that is called".into()),
         "pass" | "end" | "endif" | "fi" | "done" | "esac" => {
-            return told(0, "take it out: a block ends with `}`, and may be empty".into());
+            return answer(0, "take it out: a block ends with `}`, and may be empty".into());
         }
-        "await" => return told(0, format!("take it out, nothing has to be waited for: `{tail};`")),
+        "await" => return answer(0, format!("take it out, nothing has to be waited for: `{tail};`")),
         _ => {}
     }
     // A reserved word as a name has a sentence of its own.
@@ -237,18 +237,18 @@ pub(super) fn word(line: &Line<'_>) -> Option<Found> {
         "new" if line.is(here + 1, &["Error", "Exception"]) => {
             let text =
                 line.tokens[here..].iter().find(|token| token.sort == Sort::Text).map_or("\"...\"", |token| token.text);
-            told(here, format!("write `throw {text};`"))
+            answer(here, format!("write `throw {text};`"))
         }
-        "new" if line.is(here + 1, &["Date"]) => told(here, "write `now()`, or `time(\"2026-12-01\")`".into()),
-        "new" if line.is(here + 1, &["Array", "List", "Set"]) => told(here, "write `[]`".into()),
-        "new" => told(here, "write a map: `#{ name: \"web\" }`".into()),
-        "await" => told(here, format!("take it out: `{}`", line.ours(here + 1, end))),
-        "typeof" => told(here, format!("write `type_of({})`", line.at(here + 1).map_or("x", |token| token.text))),
+        "new" if line.is(here + 1, &["Date"]) => answer(here, "write `now()`, or `time(\"2026-12-01\")`".into()),
+        "new" if line.is(here + 1, &["Array", "List", "Set"]) => answer(here, "write `[]`".into()),
+        "new" => answer(here, "write a map: `#{ name: \"web\" }`".into()),
+        "await" => answer(here, format!("take it out: `{}`", line.ours(here + 1, end))),
+        "typeof" => answer(here, format!("write `type_of({})`", line.at(here + 1).map_or("x", |token| token.text))),
         "instanceof" => {
-            told(here, format!("write `type_of({}) == \"array\"`", line.ours(here.saturating_sub(1), here)))
+            answer(here, format!("write `type_of({}) == \"array\"`", line.ours(here.saturating_sub(1), here)))
         }
         "len" | "sizeof" if !line.is(here + 1, &["("]) => {
-            told(here, format!("write `{}.len()`", line.at(here + 1).map_or("x", |token| token.text)))
+            answer(here, format!("write `{}.len()`", line.at(here + 1).map_or("x", |token| token.text)))
         }
         _ => None,
     }
@@ -424,20 +424,20 @@ pub(super) fn operator(line: &Line<'_>) -> Option<Found> {
     let token = line.at(near)?;
     let assigned = line.tokens[..end].iter().position(|token| token.text == "=").map_or(0, |at| at + 1);
     let statement = line.ours(0, end);
-    let told = |help: String| line.found(near, format!("there is no `{}`", token.text), help);
+    let answer = |help: String| line.found(near, format!("there is no `{}`", token.text), help);
     match token.text {
         "++" | "--" => {
             let sign = &token.text[..1];
             let (before, after) = (near.checked_sub(1).and_then(|at| line.at(at)), line.at(near + 1));
             let name = before.filter(|name| name.is_word()).or(after.filter(|name| name.is_word()));
             let name = name.map_or("x", |name| name.text);
-            told(format!("write `{name} {sign}= 1;`"))
+            answer(format!("write `{name} {sign}= 1;`"))
         }
         "or" if assigned > 0 && line.at(near + 1).is_some_and(|next| next.sort == Sort::Text) => {
             let head = line.ours(0, near);
-            told(format!("write `{head} ?? {};`", line.ours(near + 1, end)))
+            answer(format!("write `{head} ?? {};`", line.ours(near + 1, end)))
         }
-        "?:" => told(format!("write `{} ?? {};`", line.ours(0, near), line.ours(near + 1, end))),
+        "?:" => answer(format!("write `{} ?? {};`", line.ours(0, near), line.ours(near + 1, end))),
         "?" => {
             let colon = line.tokens[near..end].iter().position(|token| token.text == ":").map(|colon| near + colon)?;
             let open = line.tokens[..near].iter().rposition(|token| token.is(&["(", "return"])).map_or(0, |at| at + 1);
@@ -452,6 +452,6 @@ pub(super) fn operator(line: &Line<'_>) -> Option<Found> {
             );
             line.found(near, "there is no `? :`", format!("write `{choice}`, which gives a value"))
         }
-        _ => told(format!("write `{statement};`")),
+        _ => answer(format!("write `{statement};`")),
     }
 }
