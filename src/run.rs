@@ -285,7 +285,7 @@ pub struct Run {
     pub tape: Option<Arc<Tape>>,
     /// How far work in parallel has come.
     pub bar: Bar,
-    started: Instant,
+    started: Mutex<Instant>,
     offset: Span,
     secrets: Arc<Mutex<BTreeSet<String>>>,
     held: Mutex<Vec<String>>,
@@ -322,7 +322,7 @@ impl Run {
             cancel,
             tape,
             bar: Bar::default(),
-            started: Instant::now(),
+            started: Mutex::new(Instant::now()),
             offset,
             secrets: Arc::default(),
             held: Mutex::default(),
@@ -505,7 +505,13 @@ impl Run {
 
     /// Since the run began.
     pub fn elapsed(&self) -> Duration {
-        self.started.elapsed()
+        lock(&self.started).elapsed()
+    }
+
+    /// The run begins now, with all of its time before it: until now it has waited.
+    pub fn begin(&self) {
+        *lock(&self.started) = Instant::now();
+        self.cancel.clear(self.options.timeout);
     }
 
     /// Hides a value in everything that is printed from now on.

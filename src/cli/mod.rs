@@ -86,7 +86,8 @@ pub fn main() -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().collect();
     // The tree of all subcommands costs more time than an empty script takes: `run` goes without.
     let code = match words.get(1) {
-        Some(first) if first == "run" => run::main(&words[2..]),
+        Some(first) if first == "run" => run::main(&words[2..], None),
+        Some(first) if first == daemon::STANDBY => run::main(&words[2..], daemon::Events::of_standby()),
         // Before there is a second thread; see `private_host::init`.
         Some(first) if first == "private-host" || first == "private-host-init" => private_host(&words[1..]),
         _ => others(words),

@@ -3,6 +3,7 @@
 //! Its words are parsed here and not by clap: moyai's own options stand before and after the
 //! script's name, what else there is belongs to the script, and start-up time counts.
 
+use super::daemon::Events;
 use super::{alarm, finish, list, ping, texts};
 use crate::api::pool::{self, Pool};
 use crate::engine::{self, load};
@@ -202,8 +203,8 @@ fn unknown(word: &str) -> Error {
     }
 }
 
-/// Runs the script that the words name.
-pub fn main(words: &[OsString]) -> i32 {
+/// Runs the script that the words name. With `events`, gets everything ready and waits for these before its first line.
+pub fn main(words: &[OsString], mut events: Option<Events>) -> i32 {
     let asked = texts(words).and_then(Asked::parse);
     let options = asked.as_ref().map_or_else(|_| Options::default(), |asked| asked.options.clone());
     let run = match Run::new(options) {
@@ -242,10 +243,25 @@ pub fn main(words: &[OsString]) -> i32 {
         if !asked.contexts.is_empty() {
             return elsewhere(&run, &asked.contexts, script, args);
         }
-        let _alone = list::is_alone(&source.text).then(|| lock::hold(&run, &format!("script/{name}"))).transpose()?;
-        ping::send(&run, name, "start");
-        engine::run(&run, &source, args)
+        let mut alone = None;
+        engine::run_when(&run, &source, args, |program| {
+            if let Some(events) = events.take() {
+                events.wait()?;
+                if !program.is_current(&run, script) {
+                    return Err(run_anew(words));
+                }
+                run.begin();
+            }
+            alone = list::is_alone(&source.text).then(|| lock::hold(&run, &format!("script/{name}"))).transpose()?;
+            ping::send(&run, name, "start");
+            Ok(())
+        })
     })();
+    // What is wrong with the script is reported when an event comes; it may have been corrected by then.
+    let result = match events {
+        Some(events) => events.wait().and_then(|()| Err(run_anew(words))),
+        None => result,
+    };
     let mut ended = result.unwrap_or_else(engine::Ended::failed);
     if let Some(words) = ended.private_host.take() {
         ended = engine::Ended::failed(private_host(&run, &words));
@@ -274,6 +290,12 @@ pub fn main(words: &[OsString]) -> i32 {
         ping::send(&run, &name, &code.to_string());
     }
     code
+}
+
+/// Becomes the run of these words from its beginning. Returns only on an error.
+fn run_anew(words: &[OsString]) -> Error {
+    let error = std::env::current_exe().map(|program| Command::new(program).arg("run").args(words).exec());
+    Error::new(format!("start the run again: {}", process::cause(&error.unwrap_or_else(|error| error))))
 }
 
 /// Runs a script for other engines. For one this process becomes the run, and the environment tells

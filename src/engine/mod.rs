@@ -150,10 +150,23 @@ impl Ended {
 /// # Errors
 /// When the script does not check; a script that fails is no error here.
 pub fn run(run: &Arc<Run>, source: &Source, words: &[String]) -> Result<Ended> {
+    run_when(run, source, words, |_| Ok(()))
+}
+
+/// Like [`run`], and calls `ready` with the program between the check and the script's first line.
+///
+/// # Errors
+/// When the script does not check, and what `ready` returns; a script that fails is no error here.
+pub fn run_when(
+    run: &Arc<Run>,
+    source: &Source,
+    words: &[String],
+    ready: impl FnOnce(&Program) -> Result<()> + Send,
+) -> Result<Ended> {
     let context = Context::new(run.clone());
     // A script without a statement calls no function.
     let engine = if source.is_blank() { bare(Engine::new_raw(), &context) } else { build(&context) };
-    on_large_stack(|| run_here(run, context, engine, source, words))
+    on_large_stack(|| run_here(run, context, engine, source, words, ready))
 }
 
 /// Checks a script and all that it imports, without running any of it. Of the rules it is also
@@ -239,9 +252,17 @@ fn stopped(error: Error, place: &Place) -> Error {
     }
 }
 
-fn run_here(run: &Arc<Run>, context: Context, mut engine: Engine, source: &Source, words: &[String]) -> Result<Ended> {
+fn run_here(
+    run: &Arc<Run>,
+    context: Context,
+    mut engine: Engine,
+    source: &Source,
+    words: &[String],
+    ready: impl FnOnce(&Program) -> Result<()>,
+) -> Result<Ended> {
     let (program, reports) = Program::load(run, &engine, source, None);
     let options = checked::check(run, source, &program, &engine, reports)?;
+    ready(&program)?;
     if !options.warnings.is_empty() {
         let warnings = Error { reports: options.warnings.clone(), ..Error::default() };
         run.log(&report::render(&warnings, false));

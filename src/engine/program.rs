@@ -48,6 +48,15 @@ impl Program {
         (loader.program, loader.reports)
     }
 
+    /// Whether the names of the script and of all imports still lead to files with the same text.
+    pub fn is_current(&self, run: &Run, script: &str) -> bool {
+        let same = |file: usize, found: Result<Source>| found.is_ok_and(|found| found == self.files[file].source);
+        let imported = |file: &File| {
+            file.imports.iter().all(|(name, import)| same(*import, load::import(run, &file.source, name)))
+        };
+        same(0, load::find(run, script)) && self.files.iter().all(imported)
+    }
+
     /// The functions that a file gives to others, by their names, with the numbers of their parameters.
     pub fn functions(&self, file: usize) -> BTreeMap<&str, Vec<usize>> {
         let mut functions: BTreeMap<&str, Vec<usize>> = BTreeMap::new();

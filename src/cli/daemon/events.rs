@@ -17,17 +17,18 @@ const PAUSE: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(60
 
 /// Linux takes no variable that is longer than 128 KiB (`MAX_ARG_STRLEN` of execve(2)).
 const LONGEST: usize = 64 * 1024;
-/// How the names of files with a burst of events begin.
-const BURST: &str = "events-";
+/// The variable that names the file with the events, where they are not in a variable themselves.
+pub const FILE: &str = "MOYAI_EVENTS_FILE";
+/// How the names of these files begin.
+const PREFIX: &str = "events-";
 
 /// What a script gets of the events that it runs for: the variable, and the file that is behind it for
 /// a burst. The file is gone with the value.
 pub fn handed(run: &Run, events: String) -> ((String, String), Option<NamedTempFile>) {
     if events.len() > LONGEST {
-        let file = tempfile::Builder::new().prefix(BURST).tempfile_in(&run.options.places.locks);
-        let written = file.and_then(|mut file| file.write_all(events.as_bytes()).map(|()| file));
+        let written = file(run).and_then(|mut file| file.write_all(events.as_bytes()).map(|()| file));
         if let Ok(file) = written {
-            return (("MOYAI_EVENTS_FILE".into(), file.path().display().to_string()), Some(file));
+            return ((FILE.into(), file.path().display().to_string()), Some(file));
         }
     }
     // Where no file can be written, the first events are better than no run.
@@ -36,10 +37,15 @@ pub fn handed(run: &Run, events: String) -> ((String, String), Option<NamedTempF
     (("MOYAI_EVENTS".into(), events[..end].to_owned()), None)
 }
 
+/// A new file for events, empty.
+pub fn file(run: &Run) -> std::io::Result<NamedTempFile> {
+    tempfile::Builder::new().prefix(PREFIX).tempfile_in(&run.options.places.locks)
+}
+
 /// Removes what a daemon that was killed has left.
 pub fn tidy(run: &Run) {
     let entries = std::fs::read_dir(&run.options.places.locks).into_iter().flatten().flatten();
-    for entry in entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(BURST)) {
+    for entry in entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX)) {
         // What cannot be removed is left: it is in nobody's way.
         let _ = std::fs::remove_file(entry.path());
     }

@@ -7,6 +7,7 @@
 mod alarm;
 mod events;
 mod memory;
+mod standby;
 mod systemd;
 mod task;
 #[cfg(test)]
@@ -17,7 +18,7 @@ use crate::engine;
 use crate::process::{self, Plan, Running};
 use crate::run::{Error, Options, Result, Run, cause, wait_for};
 use crate::schedule::course::{Course, Due};
-use crate::schedule::rules::{Event, Rules, When};
+use crate::schedule::rules::{Event, Rule, Rules, When};
 use crate::store::lock;
 use alarm::Away;
 use chrono::{DateTime, Local, TimeDelta, Utc};
@@ -30,7 +31,9 @@ use rustix::time::{
 use serde_json::Value;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::iterator::Signals;
-use std::collections::BTreeSet;
+use standby::Standby;
+pub use standby::{Events, STANDBY};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
@@ -79,6 +82,8 @@ struct Service {
     memory: Memory,
     timer: Arc<OwnedFd>,
     listener: Option<Listener>,
+    /// The processes that are ready for the next event, by their words.
+    ready: BTreeMap<Vec<String>, Standby>,
     /// The engine is away.
     lost: Option<Away>,
     messages: Receiver<Message>,
@@ -132,6 +137,7 @@ impl Service {
             memory,
             timer,
             listener: None,
+            ready: BTreeMap::new(),
             lost: None,
             messages,
             sender,
@@ -368,26 +374,33 @@ impl Service {
         self.join_events(index);
         let (task, voice) = (&mut self.tasks[index], self.voice);
         let (command, number) = (task.rule.command(), task.number);
-        let mut words = vec!["moyai".to_owned(), "run".into()];
-        if let Some(due) = due.filter(|due| Utc::now() - due.at > TimeDelta::minutes(1)) {
-            // By its own calendar: what was due on the 1st is still the month's.
-            words.push(format!("--at={}", due.at.with_timezone(&Local).to_rfc3339()));
-            voice.say(INFO, &format!("`{command}` runs now, with the clock of {}, when it was due", shown(due.at)));
-        }
-        words.extend(task.rule.timeout.map(|limit| format!("--timeout={}s", limit.as_secs_f64())));
-        words.push(task.rule.script.clone());
-        words.extend(task.rule.args.iter().cloned());
-        let mut plan = Plan::act(words);
-        let (variable, burst) = events::handed(&self.run, std::mem::take(&mut task.events).join("\n"));
-        plan.stages[0].env.push(variable);
-        if task.failed > 0 {
-            plan.stages[0].env.push((RUNG.into(), "1".into()));
-        }
-        let started = quiet(&self.run).and_then(|run| {
-            let running = process::start(&run, &plan)?;
-            Ok((run, running))
-        });
-        let (run, running) = match started {
+        let text = std::mem::take(&mut task.events).join("\n");
+        // Only a run that starts anew knows that the one before has failed.
+        let ready = self.ready.remove(&words(STANDBY, &task.rule)).filter(|_| task.failed == 0);
+        let started = ready.and_then(|ready| ready.begin(&text)).map_or_else(
+            || {
+                let mut words = words("run", &task.rule);
+                if let Some(due) = due.filter(|due| Utc::now() - due.at > TimeDelta::minutes(1)) {
+                    // By its own calendar: what was due on the 1st is still the month's.
+                    words.insert(2, format!("--at={}", due.at.with_timezone(&Local).to_rfc3339()));
+                    voice.say(
+                        INFO,
+                        &format!("`{command}` runs now, with the clock of {}, when it was due", shown(due.at)),
+                    );
+                }
+                let mut plan = Plan::act(words);
+                let (variable, burst) = events::handed(&self.run, text);
+                plan.stages[0].env.push(variable);
+                if task.failed > 0 {
+                    plan.stages[0].env.push((RUNG.into(), "1".into()));
+                }
+                let run = quiet(&self.run)?;
+                let running = process::start(&run, &plan)?;
+                Ok((run, running, burst))
+            },
+            |(run, running, events)| Ok((run, running, Some(events))),
+        );
+        let (run, running, burst) = match started {
             Ok(started) => started,
             Err(error) => {
                 task.running = Some(Job { due, run: None });
@@ -449,7 +462,8 @@ impl Service {
                 voice.say(INFO, &format!("`{command}` works again"));
             }
             task.failed = 0;
-            return self.settle(index);
+            self.settle(index);
+            return self.get_ready();
         };
         task.failed += 1;
         let first = task.failed == 1;
@@ -460,6 +474,21 @@ impl Service {
             self.tell(&format!("`moyai run {command}` failed: {why}"));
         }
         self.settle(index);
+    }
+
+    /// Gets a run ready for the next event of each rule, and ends those that no rule needs.
+    fn get_ready(&mut self) {
+        let wanted = self.tasks.iter().filter(|task| matches!(task.rule.when, When::Event(_)) && !task.gone);
+        let wanted: BTreeMap<_, _> = wanted.map(|task| (words(STANDBY, &task.rule), &task.rule)).collect();
+        self.ready.retain(|words, _| wanted.contains_key(words));
+        if self.stopping.is_none() {
+            for (words, rule) in wanted {
+                if !self.ready.contains_key(&words) {
+                    // Without it the next run starts when its event comes.
+                    self.ready.extend(Standby::start(&self.run, rule).ok().map(|standby| (words, standby)));
+                }
+            }
+        }
     }
 
     /// Forgets a run that has ended, and a rule that has waited for it.
@@ -480,6 +509,7 @@ impl Service {
         match engine::rules::rules(&self.run) {
             Ok(rules) => {
                 self.take(rules);
+                self.get_ready();
                 self.remember();
                 // A rule that has gone may still wait for its run to end.
                 let rules = self.tasks.iter().filter(|task| !task.gone).count();
@@ -500,6 +530,7 @@ impl Service {
         let limit = if self.stopping.is_some() { Duration::ZERO } else { LAST };
         self.stopping = Some(Instant::now() + limit);
         self.listener = None;
+        self.ready.clear();
         let names: Vec<String> =
             self.tasks.iter().filter(|task| task.running.is_some()).map(|task| task.rule.command()).collect();
         if !names.is_empty() {
@@ -531,6 +562,13 @@ fn tick(mut wait: impl FnMut() -> rustix::io::Result<usize>, to: &Sender<Message
             _ => return,
         }
     }
+}
+
+/// The words that run a rule's script, or get its run ready.
+fn words(subcommand: &str, rule: &Rule) -> Vec<String> {
+    let timeout = rule.timeout.map(|limit| format!("--timeout={}s", limit.as_secs_f64()));
+    let words = ["moyai", subcommand].map(str::to_owned).into_iter().chain(timeout);
+    words.chain([rule.script.clone()]).chain(rule.args.iter().cloned()).collect()
 }
 
 /// A run for a process of its own: no signal to the daemon ends it.
