@@ -22,7 +22,7 @@ pub fn daemon(host: &mut Host, rules: &str) {
         std::fs::write(host.path(&format!("scripts/{name}.rhai")), text).unwrap();
     }
     host.sh("\"$moyai\" daemon >daemon.log 2>&1 & echo $! >daemon.pid").ok();
-    host.until(30, "grep -q ' rules' daemon.log");
+    host.until(30, "grep -q ' rule' daemon.log");
 }
 
 #[test]
@@ -56,6 +56,44 @@ fn names_follow_containers_and_scripts_hear_only_what_they_wait_for() {
     assert!(told.lines().count() == 1 && told.contains("`moyai run gone` failed: there is no script `gone`"), "{told}");
     let said = read(host.path("daemon.log"));
     assert!(said.contains("there is no script `gone`"), "{said}");
+}
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn a_run_that_is_ready_before_its_event_gets_the_events_and_the_newest_script() {
+    let mut host = Host::new();
+    daemon(&mut host, "on(\"container start\", \"seen\", [], #{ catch_up: false, retry: 0 });");
+    let is_ready = "pgrep -f '[m]oyai standby seen' >ready";
+    host.run("one", "");
+    host.until(30, &format!("grep -qx 'container start one' seen && {is_ready}"));
+    host.sh("date +%s >before").ok();
+    host.run("two", "");
+    host.until(30, &format!("grep -qx 'container start two' seen && {is_ready}"));
+    // It has begun when its event came, and not when its process was started.
+    host.sh("test \"$(date -d \"$(\"$moyai\" history seen --json | jq -r '.[0].start')\" +%s)\" -ge \"$(cat before)\"")
+        .ok();
+    // What the script imports, and what hides it, counts too.
+    host.sh("sed -i '1i print(\"changed\");' scripts/seen.rhai").ok();
+    host.run("three", "");
+    host.until(
+        30,
+        &format!("grep -qx 'container start three' seen && grep -q 'seen: changed' daemon.log && {is_ready}"),
+    );
+    // A script that does not check says so when its event comes, and works again once it is corrected.
+    host.sh("mv scripts/seen.rhai kept.rhai && echo 'oops(' >scripts/seen.rhai").ok();
+    host.run("four", "");
+    host.until(30, "grep -q '`seen` failed: it ended with exit code 2' daemon.log");
+    host.sh("mv kept.rhai scripts/seen.rhai").ok();
+    host.run("five", "");
+    host.until(30, &format!("grep -qx 'container start five' seen && {is_ready}"));
+    // One that was ended is not missed.
+    host.sh("kill -9 $(cat ready)").ok();
+    host.run("six", "");
+    host.until(30, &format!("grep -qx 'container start six' seen && {is_ready}"));
+    // It ends with its daemon, however that ends.
+    host.sh("kill -9 $(cat daemon.pid)").ok();
+    host.until(30, "! pgrep -f '[m]oyai standby' >ready");
+    assert_eq!(read(host.path("seen")).matches("container start four").count(), 0);
 }
 
 #[test]
