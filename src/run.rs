@@ -230,7 +230,7 @@ pub struct Options {
     pub at: Option<DateTime<Local>>,
     /// The limit of the whole run.
     pub timeout: Option<Duration>,
-    /// The daemon started this run for an event: `$MOYAI_EVENTS` has it.
+    /// The daemon started this run for an event.
     pub event: bool,
     /// The engine that this run is about, when it is another than the host's own: a Docker context
     /// or an address, as `--context` has it. The environment names it, so that all programs see it.

@@ -93,8 +93,8 @@ fn read_secret(run: &Run, name: &str) -> Result<String> {
     Ok(text.trim_end_matches(['\n', '\r']).to_owned())
 }
 
-/// A variable of the environment. The daemon hands a burst of events over in a file, since no variable
-/// takes so much.
+/// A variable of the environment. The daemon hands events over in a file: a burst is too long for a variable, and a run
+/// that is ready before its events has its variables already.
 fn variable(name: &str) -> Result<Option<String>> {
     let kept = (name == "MOYAI_EVENTS").then(|| std::env::var("MOYAI_EVENTS_FILE").ok()).flatten();
     let Some(path) = kept else { return Ok(std::env::var(name).ok()) };

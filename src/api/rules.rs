@@ -171,8 +171,8 @@ mod rules {
 
     /// A rule: which event runs a script, at once; what happens meanwhile is gathered, and one more
     /// run has the newest truth. The script finds the events with `env("MOYAI_EVENTS", "")`, one a
-    /// line, as `container start blog`. (A burst is too long for a variable: a program finds it in the
-    /// file that `$MOYAI_EVENTS_FILE` names, which is gone after the run.) Run as a script, the rules are printed.
+    /// line, as `container start blog`; a program finds them in the file that `$MOYAI_EVENTS_FILE` names, which
+    /// is removed after the run. Run as a script, the rules are printed.
     ///
     /// - `event`: `boot`, once after each start of the host; `container` with `create`, `destroy`,
     ///   `die`, `health_status`, `healthy`, `kill`, `oom`, `pause`, `rename`, `restart`, `start`,

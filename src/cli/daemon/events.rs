@@ -22,10 +22,10 @@ pub const FILE: &str = "MOYAI_EVENTS_FILE";
 /// How the names of these files begin.
 const PREFIX: &str = "events-";
 
-/// What a script gets of the events that it runs for: the variable, and the file that is behind it for
-/// a burst. The file is gone with the value.
+/// What a script gets of the events that it runs for: a variable, and the file that it names. The file is removed with
+/// the value.
 pub fn handed(run: &Run, events: String) -> ((String, String), Option<NamedTempFile>) {
-    if events.len() > LONGEST {
+    if !events.is_empty() {
         let written = file(run).and_then(|mut file| file.write_all(events.as_bytes()).map(|()| file));
         if let Ok(file) = written {
             return ((FILE.into(), file.path().display().to_string()), Some(file));
@@ -132,13 +132,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_burst_of_events_comes_in_a_file_that_goes_with_the_run() {
+    fn events_come_in_a_file_that_is_removed_with_the_run() {
         let folder = tempfile::tempdir().unwrap();
         let mut options = crate::run::Options::default();
         options.places.locks = folder.path().to_owned();
         let run = Run::new(options).unwrap();
-        let few = handed(&run, "container start blog".into());
-        assert_eq!(few.0, ("MOYAI_EVENTS".to_owned(), "container start blog".to_owned()));
+        let none = handed(&run, String::new());
+        assert_eq!(none.0, ("MOYAI_EVENTS".to_owned(), String::new()));
         let burst = vec![format!("container start {}", "x".repeat(250)); 1000].join("\n");
         let ((name, path), file) = handed(&run, burst.clone());
         assert_eq!(name, "MOYAI_EVENTS_FILE");
