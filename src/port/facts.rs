@@ -1,0 +1,502 @@
+//! What a script does with its variables, functions and options: found before the first line is translated.
+
+use super::text::Kind;
+use super::walk::{self, Given, How, Visitor, fixed, id};
+use brush_parser::ast;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+/// A place: the blocks and entries that lead to it, from the top.
+type Path = Vec<(usize, usize)>;
+
+#[derive(Clone, Debug)]
+struct Event {
+    path: Path,
+    /// None for a read.
+    given: Option<Given>,
+    /// The function that it is in.
+    function: Option<usize>,
+    /// Its place in the script.
+    order: usize,
+}
+
+/// A function of the script.
+#[derive(Clone, Debug, Default)]
+pub struct Function {
+    /// Its name.
+    pub name: String,
+    /// Names of its parameters, where every call gives them by position.
+    pub params: Vec<String>,
+    /// It uses `$@`, `$#` or `shift`: its one parameter is the array of all arguments.
+    pub variadic: bool,
+    /// Its status decides something.
+    pub condition: bool,
+    /// It is called as a statement.
+    pub statement: bool,
+    /// Its output is read with `$( )`.
+    pub captured: bool,
+    /// It is used in a pipe or in the background.
+    pub piped: bool,
+    /// It reads or sets variables of the script, so it is a closure.
+    pub closure: bool,
+    /// The functions that it calls.
+    pub calls: BTreeSet<String>,
+    /// It has several definitions.
+    pub repeated: bool,
+}
+
+/// Everything that is known about a script.
+#[derive(Default)]
+pub struct Facts {
+    events: HashMap<(Option<usize>, String), Vec<Event>>,
+    /// The functions by name.
+    pub functions: BTreeMap<String, Function>,
+    order: Vec<String>,
+    locals: HashSet<(usize, String)>,
+    /// The kinds of variables.
+    kinds: HashMap<(Option<usize>, String), Kind>,
+    /// Variables that are declared before an entry, with the value that they begin with.
+    pub declared_before: HashMap<usize, Vec<(String, Start)>>,
+    /// Entries whose assignment declares a variable.
+    pub first: HashSet<(usize, String)>,
+    /// Variables that are given once, at the top, and that functions read.
+    pub constants: HashSet<String>,
+    /// `set -e`, `set -u`, `set -o pipefail`.
+    pub strict: [bool; 3],
+    /// `shift` or `set --` at the top.
+    pub shifts: bool,
+    /// `shopt -s nullglob`.
+    pub nullglob: bool,
+    /// `cd` is used anywhere but in `( )`.
+    pub changes_directory: bool,
+    /// Standard input is read by more than one command.
+    pub reads_input: usize,
+    /// Files that are sourced.
+    pub sources: bool,
+    /// The names of all variables that are assigned anywhere.
+    pub assigned: HashSet<String>,
+    /// Variables that several words are kept in.
+    lists_of_words: HashSet<(Option<usize>, String)>,
+    /// The names that are given to a variable literally.
+    literals: HashMap<(Option<usize>, String), BTreeSet<String>>,
+    // While walking.
+    path: Path,
+    function: Option<usize>,
+    saved: Vec<(Path, Option<usize>)>,
+    owned: Vec<String>,
+    loops: HashMap<(Option<usize>, String), Vec<Event>>,
+    count: usize,
+    escapes: HashSet<(Option<usize>, String)>,
+}
+
+/// How a variable begins that is declared before its first value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// As bash has it: empty, or what the environment has.
+    Environment,
+    /// Empty text, or an empty array or map.
+    Empty,
+    /// What it is given first.
+    Literal(String),
+}
+
+impl Facts {
+    /// Collects the facts of a program.
+    pub fn of(program: &ast::Program) -> Self {
+        let mut facts = Self::default();
+        for list in &program.complete_commands {
+            // Every complete command is a list of its own; the top has one path.
+            for entry in &list.0 {
+                facts.enter(0, id(entry));
+                walk::and_or(&mut facts, &entry.0, if matches!(entry.1, ast::SeparatorOperator::Async) { How::Pipe } else { How::Statement });
+                facts.leave();
+            }
+        }
+        facts.settle();
+        facts
+    }
+
+    /// The scope of a name in a function: its own, or that of the script.
+    pub fn scope(&self, function: Option<usize>, name: &str) -> Option<usize> {
+        function.filter(|number| self.locals.contains(&(*number, name.to_owned())))
+    }
+
+    /// The number of a function.
+    pub fn number(&self, name: &str) -> Option<usize> {
+        self.order.iter().position(|known| known == name)
+    }
+
+    /// The kind of a variable.
+    pub fn kind(&self, function: Option<usize>, name: &str) -> Option<Kind> {
+        let scope = self.scope(function, name);
+        self.kinds.get(&(scope, name.to_owned())).copied()
+    }
+
+    /// Tests whether a variable may hold several words.
+    pub fn holds_words(&self, function: Option<usize>, name: &str) -> bool {
+        self.lists_of_words.contains(&(self.scope(function, name), name.to_owned()))
+    }
+
+    /// Tests whether a loop's variable is used outside of loops.
+    pub fn escapes(&self, function: Option<usize>, name: &str) -> bool {
+        self.escapes.contains(&(self.scope(function, name), name.to_owned()))
+    }
+
+    /// Tests whether the script gives a variable a value.
+    pub fn is_assigned(&self, name: &str) -> bool {
+        self.assigned.contains(name)
+    }
+
+    /// Tests whether a variable is used outside of an entry.
+    pub fn is_used_outside(&self, name: &str, item: usize) -> bool {
+        self.events.iter().any(|((_, known), events)| {
+            known == name && events.iter().any(|event| event.path.iter().all(|(_, place)| *place != item))
+        })
+    }
+
+    fn settle(&mut self) {
+        // A loop's variable that is used outside of its loops is one of the script's.
+        for (key, events) in std::mem::take(&mut self.loops) {
+            if let Some(known) = self.events.get_mut(&key) {
+                known.extend(events);
+                known.sort_by_key(|event| event.order);
+                self.escapes.insert(key);
+            }
+        }
+        // What only one function uses is its own.
+        let globals: Vec<String> = self.events.keys().filter(|(scope, _)| scope.is_none()).map(|(_, name)| name.clone()).collect();
+        for name in globals {
+            let functions: BTreeSet<Option<usize>> = self.events[&(None, name.clone())].iter().map(|event| event.function).collect();
+            let writes = self.events[&(None, name.clone())].iter().any(|event| event.given.is_some());
+            if let [Some(only)] = functions.iter().copied().collect::<Vec<_>>()[..]
+                && writes
+                && !name.chars().all(|char| char.is_ascii_uppercase() || char == '_')
+            {
+                let mut events = self.events.remove(&(None, name.clone())).unwrap_or_default();
+                for event in &mut events {
+                    event.path.remove(0);
+                }
+                self.locals.insert((only, name.clone()));
+                self.events.entry((Some(only), name)).or_default().extend(events);
+            }
+        }
+        self.constants();
+        self.closures();
+        self.settle_kinds();
+        self.declare();
+    }
+
+    fn constants(&mut self) {
+        let found: Vec<String> = self
+            .events
+            .iter()
+            .filter(|((scope, _), events)| {
+                let writes: Vec<&Event> = events.iter().filter(|event| event.given.is_some()).collect();
+                let read_by_function = events.iter().any(|event| event.function.is_some());
+                scope.is_none()
+                    && read_by_function
+                    && matches!(writes.as_slice(), [one] if one.function.is_none() && one.path.len() == 1 && !matches!(one.given, Some(Given::Map | Given::Read)))
+                    && events.iter().find(|event| event.function.is_none()).is_some_and(|event| event.given.is_some() || writes[0].path == event.path)
+            })
+            .map(|((_, name), _)| name.clone())
+            .filter(|name| !self.escapes.contains(&(None, name.clone())))
+            .collect();
+        self.constants.extend(found);
+    }
+
+    fn closures(&mut self) {
+        if self.changes_directory {
+            self.functions.values_mut().for_each(|function| function.closure = true);
+        }
+        for (number, name) in self.order.clone().iter().enumerate() {
+            let uses = self.events.iter().any(|((scope, variable), events)| {
+                scope.is_none()
+                    && !self.constants.contains(variable)
+                    && events.iter().any(|event| event.given.is_some())
+                    && events.iter().any(|event| event.function == Some(number))
+            });
+            if uses && let Some(function) = self.functions.get_mut(name) {
+                function.closure = true;
+            }
+        }
+        // A function that calls a closure is one too.
+        for _ in 0..self.order.len() {
+            let closures: BTreeSet<String> = self.functions.values().filter(|f| f.closure).map(|f| f.name.clone()).collect();
+            for function in self.functions.values_mut() {
+                function.closure |= function.calls.iter().any(|call| closures.contains(call));
+            }
+        }
+    }
+
+    fn settle_kinds(&mut self) {
+        let keys: Vec<(Option<usize>, String)> = self.events.keys().cloned().collect();
+        let mut kinds: HashMap<(Option<usize>, String), Kind> = HashMap::new();
+        let writes = |key: &(Option<usize>, String)| -> Vec<(Given, Option<usize>)> {
+            self.events[key].iter().filter_map(|event| event.given.clone().map(|given| (given, event.function))).collect()
+        };
+        for key in &keys {
+            let given: Vec<Given> = writes(key).into_iter().map(|(given, _)| given).collect();
+            let hoisted = !self.is_declared_by_its_first_value(key);
+            let all = |test: &dyn Fn(&Given) -> bool| !given.is_empty() && given.iter().all(test);
+            let kind = if given.contains(&Given::Map) {
+                Kind::Map
+            } else if given.contains(&Given::List) {
+                Kind::List
+            } else if hoisted && !self.has_literal_start(key) {
+                Kind::Text
+            } else if all(&|given| matches!(given, Given::Truth(_))) {
+                Kind::Truth
+            } else if all(&|given| matches!(given, Given::Number(_) | Given::Same(_))) {
+                Kind::Number
+            } else {
+                Kind::Text
+            };
+            if !given.is_empty() {
+                kinds.insert(key.clone(), kind);
+            }
+        }
+        // A number is one only while all that it is copied from are.
+        loop {
+            let wrong: Vec<(Option<usize>, String)> = kinds
+                .iter()
+                .filter(|(_, kind)| **kind == Kind::Number)
+                .filter(|(key, _)| {
+                    writes(key).iter().any(|(given, function)| {
+                        matches!(given, Given::Same(other) if kinds.get(&(self.scope(*function, other), other.clone())) != Some(&Kind::Number))
+                    })
+                })
+                .map(|(key, _)| key.clone())
+                .collect();
+            if wrong.is_empty() {
+                break;
+            }
+            for key in wrong {
+                kinds.insert(key, Kind::Text);
+            }
+        }
+        for key in &keys {
+            let words = writes(key).iter().any(|(given, _)| matches!(given, Given::Text | Given::Read));
+            if words && kinds.get(key) == Some(&Kind::Text) {
+                self.lists_of_words.insert(key.clone());
+            }
+            let texts = writes(key).into_iter().filter_map(|(given, _)| match given {
+                Given::Word(text) | Given::Number(text) if !text.is_empty() => Some(text),
+                _ => None,
+            });
+            let texts: BTreeSet<String> = texts.collect();
+            self.literals.insert(key.clone(), texts);
+        }
+        self.kinds = kinds;
+    }
+
+    /// The block in which all uses of a variable are, and its first use.
+    fn home(&self, key: &(Option<usize>, String)) -> Option<(usize, Event)> {
+        let events = self.events.get(key)?;
+        let first = events.first()?.clone();
+        let mut depth = 0;
+        while events.iter().all(|event| event.path.len() > depth + 1 && event.path[depth + 1].0 == first.path.get(depth + 1).map_or(0, |p| p.0))
+            && first.path.len() > depth + 1
+            && events.iter().all(|event| event.path[depth] == first.path[depth])
+        {
+            depth += 1;
+        }
+        Some((depth, first))
+    }
+
+    fn is_declared_by_its_first_value(&self, key: &(Option<usize>, String)) -> bool {
+        if self.constants.contains(&key.1) && key.0.is_none() {
+            return true;
+        }
+        let Some((depth, first)) = self.home(key) else { return false };
+        let events = &self.events[key];
+        // `x=${x:-default}` reads first, in the same entry.
+        let write = events.iter().find(|event| event.given.is_some());
+        let same = write.is_some_and(|write| write.path == first.path && write.function == first.function);
+        same && first.path.len() == depth + 1 && first.function == key.0.or(first.function.filter(|_| key.0.is_some()))
+    }
+
+    /// The variable is set to a fixed value at the top, but a function that uses it is before that.
+    fn has_literal_start(&self, key: &(Option<usize>, String)) -> bool {
+        self.start(key).is_some_and(|start| matches!(start, Start::Literal(_)))
+    }
+
+    fn start(&self, key: &(Option<usize>, String)) -> Option<Start> {
+        let events = self.events.get(key)?;
+        let first = events.first()?;
+        let begin = events.iter().find(|event| event.function.is_none() || key.0.is_some())?;
+        if key.0.is_none() && first.function.is_some() && begin.path.len() == 1 {
+            match &begin.given {
+                Some(Given::Number(text)) if !text.is_empty() => return Some(Start::Literal(text.clone())),
+                Some(Given::Truth(truth)) => return Some(Start::Literal(truth.to_string())),
+                Some(_) => return Some(Start::Empty),
+                None => {}
+            }
+        }
+        Some(if first.given.is_none() && key.0.is_none() { Start::Environment } else { Start::Empty })
+    }
+
+    fn declare(&mut self) {
+        let mut keys: Vec<(Option<usize>, String)> = self.events.keys().cloned().collect();
+        keys.sort();
+        for key in keys {
+            let given = self.events[&key].iter().any(|event| event.given.is_some());
+            if !given {
+                continue;
+            }
+            let Some((depth, first)) = self.home(&key) else { continue };
+            if self.constants.contains(&key.1) && key.0.is_none() {
+                let write = self.events[&key].iter().find(|event| event.given.is_some()).map(|event| event.path[0].1);
+                self.first.extend(write.map(|item| (item, key.1.clone())));
+            } else if self.is_declared_by_its_first_value(&key) {
+                self.first.insert((first.path[depth].1, key.1.clone()));
+            } else {
+                let start = self.start(&key).unwrap_or(Start::Empty);
+                self.declared_before.entry(first.path[depth].1).or_default().push((key.1.clone(), start));
+            }
+        }
+    }
+
+    fn event(&mut self, name: &str, given: Option<Given>) {
+        self.count += 1;
+        let scope = self.scope(self.function, name);
+        let mut path = self.path.clone();
+        if scope.is_none()
+            && self.function.is_some()
+            && let Some((saved, _)) = self.saved.first()
+        {
+            // For the script's variables a function is one entry of the top.
+            path.splice(0..0, saved.iter().take(1).copied());
+        }
+        let owned = self.owned.iter().any(|owned| owned == name);
+        let events = if owned { &mut self.loops } else { &mut self.events };
+        let event = Event { path, given, function: self.function, order: self.count };
+        events.entry((scope, name.to_owned())).or_default().push(event);
+    }
+}
+
+impl Visitor for Facts {
+    fn write(&mut self, name: &str, given: Given) {
+        self.assigned.insert(name.to_owned());
+        self.event(name, Some(given));
+    }
+
+    fn read(&mut self, name: &str) {
+        if walk::is_name(name) {
+            self.event(name, None);
+        }
+    }
+
+    fn positional(&mut self, number: Option<u32>) {
+        let Some(function) = self.function.and_then(|number| self.order.get(number)).and_then(|name| self.functions.get_mut(name))
+        else {
+            return;
+        };
+        match number {
+            None | Some(0) => function.variadic = true,
+            Some(number) => {
+                while function.params.len() < number as usize {
+                    let next = function.params.len() + 1;
+                    function.params.push(format!("arg{next}"));
+                }
+            }
+        }
+    }
+
+    fn local(&mut self, name: &str) {
+        if let Some(function) = self.function {
+            self.locals.insert((function, name.to_owned()));
+        }
+    }
+
+    fn enter_loop(&mut self, names: &[String]) {
+        self.owned.extend(names.iter().cloned());
+    }
+
+    fn leave_loop(&mut self, names: &[String]) {
+        self.owned.truncate(self.owned.len() - names.len());
+        for name in names {
+            self.assigned.insert(name.clone());
+        }
+    }
+
+    fn enter(&mut self, block: usize, item: usize) {
+        self.path.push((block, item));
+    }
+
+    fn leave(&mut self) {
+        self.path.pop();
+    }
+
+    fn function(&mut self, function: &ast::FunctionDefinition) -> bool {
+        let name = function.fname.value.clone();
+        match self.functions.get_mut(&name) {
+            Some(known) => known.repeated = true,
+            None => {
+                self.order.push(name.clone());
+                self.functions.insert(name.clone(), Function { name: name.clone(), ..Function::default() });
+            }
+        }
+        self.saved.push((std::mem::take(&mut self.path), self.function));
+        self.function = self.number(&name);
+        true
+    }
+
+    fn function_end(&mut self) {
+        if let Some((path, function)) = self.saved.pop() {
+            (self.path, self.function) = (path, function);
+        }
+    }
+
+    fn command(&mut self, words: &[String], how: How) {
+        let name = fixed(&words[0]).unwrap_or_default();
+        let rest: Vec<&str> = words.iter().skip(1).map(String::as_str).collect();
+        match name.as_str() {
+            "set" => self.set(&rest),
+            "shift" => match self.function.and_then(|number| self.order.get(number)).and_then(|name| self.functions.get_mut(name)) {
+                Some(function) => function.variadic = true,
+                None => self.shifts = true,
+            },
+            "shopt" => self.nullglob |= rest.contains(&"nullglob") && rest.contains(&"-s"),
+            "cd" | "pushd" | "popd" => self.changes_directory = true,
+            "read" => self.reads_input += 1,
+            "source" | "." => self.sources = true,
+            _ => {}
+        }
+        let caller = self.function.and_then(|number| self.order.get(number)).cloned();
+        if let Some(caller) = caller.and_then(|caller| self.functions.get_mut(&caller)) {
+            caller.calls.insert(name.clone());
+        }
+        let function = self.functions.entry(name.clone()).or_insert_with(|| Function { name, ..Function::default() });
+        match how {
+            How::Statement => function.statement = true,
+            How::Condition => function.condition = true,
+            How::Capture => function.captured = true,
+            How::Pipe => function.piped = true,
+        }
+    }
+}
+
+impl Facts {
+    fn set(&mut self, words: &[&str]) {
+        let mut words = words.iter();
+        while let Some(word) = words.next() {
+            let Some(letters) = word.strip_prefix('-') else {
+                self.shifts |= !word.starts_with('+') && self.function.is_none();
+                continue;
+            };
+            if letters == "-" {
+                self.shifts |= self.function.is_none();
+                return;
+            }
+            self.strict[0] |= letters.contains('e');
+            self.strict[1] |= letters.contains('u');
+            if letters.ends_with('o') {
+                match words.next() {
+                    Some(&"pipefail") => self.strict[2] = true,
+                    Some(&"errexit") => self.strict[0] = true,
+                    Some(&"nounset") => self.strict[1] = true,
+                    _ => {}
+                }
+            }
+        }
+    }
+}

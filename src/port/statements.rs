@@ -1,0 +1,656 @@
+//! Statements: lists, pipes, assignments, and what is in blocks.
+
+use super::arithmetic;
+use super::functions::Gives;
+use super::printer::{Line, indented, plain};
+use super::redirects::Out;
+use super::text::{Kind, Part, Template, atom, is_number, quoted};
+use super::walk::{self, fixed, id};
+use super::words::mangle;
+use super::{No, Port};
+use brush_parser::ast::{self, AssignmentName, AssignmentValue, CommandPrefixOrSuffixItem as Item};
+
+impl<'a> Port<'a> {
+    /// An entry of a list. `asks` says that the next one reads `$?`.
+    pub(super) fn entry(&mut self, entry: &'a ast::CompoundListItem, asks: bool) -> Result<Vec<Line>, No> {
+        let chain = &entry.0;
+        if matches!(entry.1, ast::SeparatorOperator::Async) {
+            return self.background(entry);
+        }
+        if chain.additional.is_empty() {
+            return self.pipe_statement(&chain.first, id(entry), asks);
+        }
+        if asks {
+            return Err(No::new("`$?` after `&&` or `||`"));
+        }
+        self.chain(chain, id(entry))
+    }
+
+    /// A block of commands.
+    pub(super) fn block(&mut self, list: &'a ast::CompoundList, end: usize) -> Vec<Line> {
+        let entries: Vec<&'a ast::CompoundListItem> = list.0.iter().collect();
+        self.block_entries(&entries, end)
+    }
+
+    /// A block keeps what it declares to itself.
+    pub(super) fn block_entries(&mut self, entries: &[&'a ast::CompoundListItem], end: usize) -> Vec<Line> {
+        let declared = self.declared.clone();
+        let saved = (self.has_before, std::mem::take(&mut self.before), self.line, self.status.take(), self.groups.clone());
+        let lines = self.entries(entries, end);
+        (self.has_before, self.before, self.line, self.status, self.groups) = saved;
+        self.declared = declared;
+        lines
+    }
+
+    fn chain(&mut self, chain: &'a ast::AndOrList, item: usize) -> Result<Vec<Line>, No> {
+        let count = chain.additional.len();
+        let (last, and) = match &chain.additional[count - 1] {
+            ast::AndOr::And(pipe) => (pipe, true),
+            ast::AndOr::Or(pipe) => (pipe, false),
+        };
+        let harmless = is_harmless(last);
+        // `cmd || true`
+        if !and && harmless && count == 1 {
+            if let Ok(call) = self.try_call(&chain.first.seq)
+                && !chain.first.bang
+            {
+                return self.tried(&call);
+            }
+            return self.pipe_statement(&chain.first, item, false);
+        }
+        // `test && a || b`, where `a` cannot fail.
+        if !and && count >= 2
+            && let ast::AndOr::And(middle) = &chain.additional[count - 2]
+            && cannot_fail(middle)
+        {
+            let condition = self.conditions_of(chain, count - 2)?;
+            let yes = self.branch(middle, item)?;
+            let no = self.branch(last, item)?;
+            return Ok(either(&condition, yes, no));
+        }
+        let condition = self.conditions_of(chain, count - 1)?;
+        let condition = if and { condition } else { super::conditions::negated(&condition) };
+        let inner = self.branch(last, item)?;
+        if inner.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut lines = either(&condition, inner, Vec::new());
+        if let [one] = lines.as_mut_slice() {
+            one.item = item;
+        }
+        Ok(lines)
+    }
+
+    /// What `&&` or `||` leads to.
+    fn branch(&mut self, pipe: &'a ast::Pipeline, item: usize) -> Result<Vec<Line>, No> {
+        let declared = self.declared.clone();
+        let saved = (self.has_before, std::mem::take(&mut self.before));
+        self.has_before = true;
+        let made = match pipe.seq.as_slice() {
+            [ast::Command::Compound(ast::CompoundCommand::BraceGroup(group), None)] if !pipe.bang => Ok(self.block(&group.list, group.loc.end.line)),
+            _ => self.pipe_statement(pipe, item, false),
+        };
+        let before = std::mem::take(&mut self.before);
+        (self.has_before, self.before) = saved;
+        self.declared = declared;
+        let mut lines = made?;
+        lines.splice(0..0, before.into_iter().map(plain));
+        Ok(lines)
+    }
+
+    /// A command whose failure is ignored.
+    fn tried(&mut self, call: &super::calls::Call) -> Result<Vec<Line>, No> {
+        let run = self.run_of(call)?;
+        Ok(match call.is_silent() && matches!(call.redirects.output, Out::Through | Out::Null) {
+            true => vec![plain(format!("{}.try_run();", call.command()))],
+            false => vec![plain(format!("try {{ {run} }} catch {{ }}"))],
+        })
+    }
+
+    /// A call as a statement.
+    pub(super) fn run_of(&mut self, call: &super::calls::Call) -> Result<String, No> {
+        if self.result == Gives::Text && self.function.is_some() && call.redirects.output == Out::Through && !call.is_silent() {
+            self.broken = Some(No::new("a function whose output has several parts"));
+        }
+        let command = call.command();
+        Ok(match &call.redirects.output {
+            Out::Through => format!("{command}.run();"),
+            Out::Null => format!("{command}.quiet().run();"),
+            Out::File(path) => format!("{command}.to_file({path});"),
+            Out::Append(path) => format!("{command}.append_to({path});"),
+            Out::Error => format!("warn({});", call.read()),
+        })
+    }
+
+    fn pipe_statement(&mut self, pipe: &'a ast::Pipeline, item: usize, asks: bool) -> Result<Vec<Line>, No> {
+        if pipe.timed.is_some() {
+            return Err(No::new("`time`"));
+        }
+        if pipe.bang {
+            return Err(No::new("`!` before a command"));
+        }
+        match pipe.seq.as_slice() {
+            [ast::Command::Simple(simple)] => {
+                let lines = self.simple(simple, item, asks)?;
+                Ok(lines)
+            }
+            [ast::Command::Compound(compound, redirects)] => self.compound(compound, redirects.as_ref(), item),
+            [ast::Command::Function(function)] => self.function_statement(function),
+            [ast::Command::ExtendedTest(..)] => Err(No::new("a test whose result is not used")),
+            [parts @ .., ast::Command::Compound(ast::CompoundCommand::WhileClause(clause), None)] if !parts.is_empty() => {
+                let call = self.try_call(parts)?;
+                if call.redirects.output != Out::Through {
+                    return Err(No::new("a redirection before a pipe"));
+                }
+                self.hazard("variables that the loop after a pipe sets are lost after it", "the port keeps them");
+                let input = format!("{}.lines()", call.command());
+                self.while_loop(clause, false, Some(input))
+            }
+            seq => {
+                let call = self.call(seq)?;
+                self.finished(&call, asks)
+            }
+        }
+    }
+
+    /// A call as a statement, with its status where the next statement asks for it.
+    pub(super) fn finished(&mut self, call: &super::calls::Call, asks: bool) -> Result<Vec<Line>, No> {
+        if asks {
+            let name = self.status_name();
+            self.status = Some(name.clone());
+            if self.function.is_some() && self.result == Gives::Text {
+                return Err(No::new("a status in a function whose output is read"));
+            }
+            return Ok(vec![plain(match &call.redirects.output {
+                Out::Through if !call.is_silent() => {
+                    self.helpers.insert("status_of");
+                    format!("let {name} = status_of({});", call.command())
+                }
+                Out::Through | Out::Null => format!("let {name} = {}.try_run().code;", call.command()),
+                _ => return Err(No::new("the status of a command with a file")),
+            })]);
+        }
+        let text = self.run_of(call)?;
+        Ok(vec![plain(self.marked(text))])
+    }
+
+    fn status_name(&self) -> String {
+        let names = ["status", "code", "result"];
+        names.iter().find(|name| !self.facts.is_assigned(name)).map_or("last_status", |name| name).to_owned()
+    }
+
+    /// Says where a failure was ignored.
+    pub(super) fn marked(&mut self, text: String) -> String {
+        if self.facts.strict[0] {
+            return text;
+        }
+        self.lenient = true;
+        self.hazard("without `set -e` the script goes on when this command fails", "the port stops there; `.try_run()` goes on");
+        format!("{text}  // stops on failure")
+    }
+
+    fn compound(&mut self, command: &'a ast::CompoundCommand, redirects: Option<&'a ast::RedirectList>, item: usize) -> Result<Vec<Line>, No> {
+        use ast::CompoundCommand as C;
+        match command {
+            C::WhileClause(clause) => {
+                let input = self.loop_input(redirects)?;
+                return self.while_loop(clause, false, input);
+            }
+            C::BraceGroup(group) if redirects.is_some() => return self.grouped(&group.list, redirects),
+            _ if redirects.is_some() => return Err(No::new("a block of commands with a redirection")),
+            _ => {}
+        }
+        match command {
+            C::Arithmetic(clause) => {
+                if self.facts.strict[0] && clause.expr.value.contains("++") {
+                    self.hazard("`((x++))` fails where x is 0, and `set -e` then ends the script", "the port counts");
+                }
+                Ok(self.calculation(&clause.expr.value)?.into_iter().map(plain).collect())
+            }
+            C::ArithmeticForClause(clause) => self.for_arithmetic(clause),
+            C::BraceGroup(group) => Ok(self.entries(&group.list.0.iter().collect::<Vec<_>>(), group.loc.end.line)),
+            C::Subshell(shell) => self.subshell(shell),
+            C::ForClause(clause) => self.for_in(clause),
+            C::CaseClause(clause) => self.case(clause),
+            C::IfClause(clause) => self.if_clause(clause, item),
+            C::UntilClause(clause) => self.while_loop(clause, true, None),
+            C::WhileClause(_) => Err(No::new("a loop")),
+            C::Coprocess(_) => Err(No::new("`coproc`")),
+        }
+    }
+
+    fn if_clause(&mut self, clause: &'a ast::IfClauseCommand, _item: usize) -> Result<Vec<Line>, No> {
+        let end = clause.loc.end.line;
+        let condition = self.condition(&clause.condition)?;
+        let groups = self.groups.take();
+        let mut lines = vec![plain(format!("if {condition} {{"))];
+        let elses: Vec<&'a ast::ElseClause> = clause.elses.iter().flatten().collect();
+        let start = |list: &ast::CompoundList| list.0.first().and_then(|entry| self.source.extent(&entry.0)).map_or(end, |extent| extent.line);
+        // The comments of a branch are before the next branch begins.
+        let starts: Vec<usize> = elses.iter().map(|part| part.condition.as_ref().map_or_else(|| start(&part.body), start)).collect();
+        let until = |at: usize, list: &ast::CompoundList, port: &Self| {
+            let last = list.0.last().and_then(|entry| port.source.extent(&entry.0)).map_or(end, |extent| extent.last + 1);
+            starts.get(at).map_or(end, |start| last.min(*start))
+        };
+        let stop = until(0, &clause.then, self);
+        self.groups = groups;
+        lines.extend(indented(self.block(&clause.then, stop)));
+        self.groups = None;
+        for (at, part) in elses.iter().enumerate() {
+            match &part.condition {
+                Some(condition) => {
+                    // What must be computed first would be computed for every branch.
+                    let had = std::mem::replace(&mut self.has_before, false);
+                    let condition = self.condition(condition);
+                    self.has_before = had;
+                    lines.push(plain(format!("}} else if {} {{", condition?)));
+                }
+                None => lines.push(plain("} else {")),
+            }
+            let stop = until(at + 1, &part.body, self);
+            lines.extend(indented(self.block(&part.body, stop)));
+            self.groups = None;
+        }
+        lines.push(plain("}"));
+        Ok(lines)
+    }
+
+    /// `( ... )`: only `cd` and programs are alike without a shell of their own.
+    fn subshell(&mut self, shell: &'a ast::SubshellCommand) -> Result<Vec<Line>, No> {
+        let entries: Vec<&'a ast::CompoundListItem> = shell.list.0.iter().collect();
+        let mut parts: Vec<&'a ast::Pipeline> = Vec::new();
+        for entry in &entries {
+            parts.push(&entry.0.first);
+            for next in &entry.0.additional {
+                match next {
+                    ast::AndOr::And(pipe) => parts.push(pipe),
+                    ast::AndOr::Or(_) => return Err(No::new("a subshell")),
+                }
+            }
+        }
+        let [first, rest @ ..] = parts.as_slice() else { return Err(No::new("a subshell")) };
+        let [ast::Command::Simple(simple)] = first.seq.as_slice() else { return Err(No::new("a subshell")) };
+        let words = walk::words(simple);
+        if words.len() != 2 || words[0] != "cd" || self.directory {
+            return Err(No::new("a subshell"));
+        }
+        let dir = self.word(&words[1])?.string();
+        let mut lines = Vec::new();
+        for pipe in rest {
+            let mut call = self.try_call(&pipe.seq)?;
+            if !matches!(call.redirects.output, Out::Through | Out::Null) || call.methods.contains("file::read(") {
+                return Err(No::new("a file in a subshell"));
+            }
+            call.methods.push_str(&format!(".dir({dir})"));
+            let text = self.run_of(&call)?;
+            lines.push(plain(self.marked(text)));
+        }
+        Ok(lines)
+    }
+
+    /// `{ echo a; echo b; } >file`
+    fn grouped(&mut self, list: &'a ast::CompoundList, redirects: Option<&'a ast::RedirectList>) -> Result<Vec<Line>, No> {
+        let found = self.redirects(redirects.iter().flat_map(|list| &list.0))?;
+        let mut texts = Template::default();
+        for entry in &list.0 {
+            if !entry.0.additional.is_empty() {
+                return Err(No::new("a block of commands with a redirection"));
+            }
+            let [ast::Command::Simple(simple)] = entry.0.first.seq.as_slice() else {
+                return Err(No::new("a block of commands with a redirection"));
+            };
+            let words = walk::words(simple);
+            let inner = self.redirects_of(simple)?;
+            match words.first().map(String::as_str) {
+                Some("echo") if inner.none() => {
+                    let (text, newline) = self.echo(&words[1..])?;
+                    text.0.into_iter().for_each(|part| texts.push(part));
+                    if newline {
+                        texts.push(Part::Text("\n".to_owned()));
+                    }
+                }
+                Some("printf") if inner.none() => {
+                    let (text, newline) = self.printf(&words[1..])?.ok_or_else(|| No::new("`printf`"))?;
+                    texts.push(Part::Value(text, Kind::Text));
+                    if newline {
+                        texts.push(Part::Text("\n".to_owned()));
+                    }
+                }
+                Some("cat") if words.len() == 1 => match inner.input {
+                    super::redirects::In::Text(text) => texts.push(Part::Value(text, Kind::Text)),
+                    _ => return Err(No::new("a block of commands with a redirection")),
+                },
+                Some("cat") if words.len() == 2 && inner.none() => {
+                    let path = self.path(&words[1])?;
+                    texts.push(Part::Value(format!("file::read({path})"), Kind::Text));
+                }
+                _ => return Err(No::new("a block of commands with a redirection")),
+            }
+        }
+        let text = texts.string();
+        match found.output {
+            Out::File(path) => Ok(vec![plain(format!("file::write({path}, {text});"))]),
+            Out::Append(path) => Ok(vec![plain(format!("file::append({path}, {text});"))]),
+            Out::Error => Ok(vec![plain(format!("warn({text}.sub(\"\\n$\", \"\"));"))]),
+            _ => Err(No::new("a block of commands with a redirection")),
+        }
+    }
+
+    fn background(&mut self, entry: &'a ast::CompoundListItem) -> Result<Vec<Line>, No> {
+        let _ = entry;
+        Err(No::new("a command in the background"))
+    }
+
+    fn function_statement(&mut self, function: &'a ast::FunctionDefinition) -> Result<Vec<Line>, No> {
+        let end = function.body.0.location_end();
+        let name = function.fname.value.clone();
+        let saved = (self.function, self.result, std::mem::take(&mut self.aliases), std::mem::take(&mut self.loops), self.levels.clone(), self.notes.len(), self.comment, self.printed);
+        self.broken = None;
+        self.aliases.clone_from(&saved.2);
+        let made = self.definition(function, end);
+        let made = match (made, self.broken.take()) {
+            (Ok(_), Some(no)) | (Err(no), _) => Err(no),
+            (Ok(lines), None) => Ok(lines),
+        };
+        let (own, result, aliases, loops, levels, notes, comment, printed) = saved;
+        (self.function, self.result, self.aliases, self.loops) = (own, result, aliases, loops);
+        made.or_else(|no| {
+            // It stays in bash, and each call takes it along.
+            (self.levels, self.comment, self.printed) = (levels, comment, printed);
+            self.notes.truncate(notes);
+            self.shell_functions.insert(name.clone());
+            Err(No::new(format!("the function `{name}` stays in bash: {}", no.0)))
+        })
+    }
+
+    /// Statements of arithmetic.
+    pub(super) fn calculation(&mut self, text: &str) -> Result<Vec<String>, No> {
+        let mut found: Vec<(String, Option<String>, String)> = Vec::new();
+        arithmetic::statements(self, text, &mut |name, operator, value| {
+            found.push((name.to_owned(), operator.map(str::to_owned), value));
+            Ok(())
+        })?;
+        let mut lines = Vec::new();
+        for (name, operator, value) in found {
+            lines.push(self.set_number(&name, operator.as_deref(), &value)?);
+        }
+        Ok(lines)
+    }
+
+    fn set_number(&mut self, name: &str, operator: Option<&str>, value: &str) -> Result<String, No> {
+        let scope = self.facts.scope(self.function, name);
+        let new = !self.is_known(name);
+        let kind = self.kind_of(name);
+        let shown = mangle(name);
+        if new {
+            self.declared.insert((scope, name.to_owned()));
+            let start = match operator {
+                None => value.to_owned(),
+                Some(operator) => format!("0 {operator} {value}"),
+            };
+            return Ok(match kind {
+                Kind::Number => format!("let {shown} = {start};"),
+                _ => format!("let {shown} = {};", Template::value(start, Kind::Number).string()),
+            });
+        }
+        let simple = |operator: &str| matches!(operator, "+" | "-" | "*" | "/" | "%");
+        Ok(match (kind, operator) {
+            (Kind::Number, Some(operator)) if simple(operator) => format!("{shown} {operator}= {value};"),
+            (Kind::Number, Some(operator)) => format!("{shown} = {shown} {operator} {};", atom(value)),
+            (Kind::Number, None) => format!("{shown} = {value};"),
+            (Kind::Text, None) => format!("{shown} = {};", Template::value(value, Kind::Number).string()),
+            (Kind::Text, Some(operator)) => format!("{shown} = ({shown}.to_int() {operator} {}).to_string();", atom(value)),
+            _ => return Err(No::new(format!("`{name}` is not a number"))),
+        })
+    }
+
+    /// Assignments without a command.
+    pub(super) fn assignments(&mut self, items: &'a [Item], item: usize) -> Result<Vec<Line>, No> {
+        let mut lines = Vec::new();
+        for part in items {
+            match part {
+                Item::AssignmentWord(assignment, _) => lines.extend(self.assignment(assignment, item, false)?),
+                Item::IoRedirect(_) => return Err(No::new("a redirection without a command")),
+                _ => return Err(No::new("an assignment")),
+            }
+        }
+        Ok(lines.into_iter().map(plain).collect())
+    }
+
+    /// One assignment. `local` makes a variable of the function.
+    pub(super) fn assignment(&mut self, assignment: &ast::Assignment, item: usize, local: bool) -> Result<Vec<String>, No> {
+        match (&assignment.name, &assignment.value) {
+            (AssignmentName::VariableName(name), AssignmentValue::Scalar(value)) => {
+                if assignment.append {
+                    return self.append(name, &value.value);
+                }
+                if let Some(line) = self.temporary(name, &value.value, item)? {
+                    return Ok(vec![line]);
+                }
+                self.set_scalar(name, &value.value, item, local)
+            }
+            (AssignmentName::VariableName(name), AssignmentValue::Array(elements)) => {
+                let list = self.array(name, elements)?;
+                if assignment.append && self.is_known(name) {
+                    let shown = mangle(name);
+                    if let [(None, element)] = elements.as_slice()
+                        && let [arg] = self.argument(&element.value)?.as_slice()
+                        && !arg.glob
+                        && !matches!(arg.template.single(), Some((_, Kind::List)))
+                    {
+                        return Ok(vec![format!("{shown}.push({});", arg.template.string())]);
+                    }
+                    return Ok(vec![format!("{shown} += {list};")]);
+                }
+                Ok(vec![self.give(name, &list, item, local)])
+            }
+            (AssignmentName::ArrayElementName(name, index), AssignmentValue::Scalar(value)) => {
+                let (shown, kind) = self.variable(name)?;
+                let text = self.word(&value.value)?.string();
+                match kind {
+                    Kind::Map => {
+                        let key = self.word(index)?.string();
+                        let sign = if assignment.append { "+=" } else { "=" };
+                        Ok(vec![format!("{shown}[{key}] {sign} {text};")])
+                    }
+                    Kind::List => {
+                        let at = self.calculate(index)?;
+                        Ok(vec![match at == format!("{shown}.len()") {
+                            true => format!("{shown}.push({text});"),
+                            false => format!("{shown}[{at}] = {text};"),
+                        }])
+                    }
+                    _ => Err(No::new(format!("`{name}` is used as an array and as text"))),
+                }
+            }
+            _ => Err(No::new("an array within an array")),
+        }
+    }
+
+    fn array(&mut self, name: &str, elements: &[(Option<ast::Word>, ast::Word)]) -> Result<String, No> {
+        let map = self.facts.kind(self.function, name) == Some(Kind::Map);
+        if map {
+            let mut pairs = Vec::new();
+            for (key, value) in elements {
+                let key = key.as_ref().ok_or_else(|| No::new("an element without a key"))?;
+                let (key, value) = (self.word(&key.value)?, self.word(&value.value)?.string());
+                let key = key.fixed().ok_or_else(|| No::new("a key of a variable"))?;
+                let plain = walk::is_name(&key) && mangle(&key) == key;
+                pairs.push(format!("{}: {value}", if plain { key } else { quoted(&key) }));
+            }
+            return Ok(if pairs.is_empty() { "#{}".to_owned() } else { format!("#{{ {} }}", pairs.join(", ")) });
+        }
+        let mut parts: Vec<String> = Vec::new();
+        let mut run: Vec<String> = Vec::new();
+        for (key, value) in elements {
+            if key.is_some() || value.value.starts_with('[') && value.value.contains("]=") {
+                return Err(No::new("an array with indices"));
+            }
+            for arg in self.argument(&value.value)? {
+                if arg.glob {
+                    if !self.facts.nullglob {
+                        self.hazard("a pattern that matches no file is an element of the array", "the port has files only");
+                    }
+                    let text = arg.template.fixed().ok_or_else(|| No::new("a pattern with a variable"))?;
+                    if self.directory {
+                        return Err(No::new("a pattern in another directory"));
+                    }
+                    if !run.is_empty() {
+                        parts.push(format!("[{}]", std::mem::take(&mut run).join(", ")));
+                    }
+                    parts.push(format!("glob({})", quoted(&text)));
+                    continue;
+                }
+                match arg.template.single() {
+                    Some((list, Kind::List)) => {
+                        if !run.is_empty() {
+                            parts.push(format!("[{}]", std::mem::take(&mut run).join(", ")));
+                        }
+                        parts.push(atom(list));
+                    }
+                    _ => run.push(arg.template.string()),
+                }
+            }
+        }
+        if !run.is_empty() || parts.is_empty() {
+            parts.push(format!("[{}]", run.join(", ")));
+        }
+        Ok(parts.join(" + "))
+    }
+
+    fn append(&mut self, name: &str, raw: &str) -> Result<Vec<String>, No> {
+        let value = self.word(raw)?;
+        if !self.is_known(name) {
+            return Err(No::new(format!("`{name}+=` of the environment")));
+        }
+        let shown = mangle(name);
+        match self.kind_of(name) {
+            Kind::Text => Ok(vec![format!("{shown} += {};", value.string())]),
+            _ => Err(No::new(format!("`{name}+=`"))),
+        }
+    }
+
+    fn set_scalar(&mut self, name: &str, raw: &str, item: usize, local: bool) -> Result<Vec<String>, No> {
+        if matches!(name, "IFS" | "PATH" | "PS4" | "BASH_ENV" | "LD_PRELOAD" | "POSIXLY_CORRECT" | "OPTIND") {
+            if name == "PATH" {
+                self.hazard("PATH is set for the commands that follow", "moyai has the usual directories in PATH, also under cron");
+                if raw.contains("/usr/bin") || raw.contains("$PATH") {
+                    return Ok(Vec::new());
+                }
+            }
+            return Err(No::new(format!("the variable `{name}` of the shell")));
+        }
+        let kind = self.facts.kind(self.function, name).unwrap_or(Kind::Text);
+        let value = self.word(raw)?;
+        let text = match kind {
+            Kind::Number => value.number(),
+            Kind::Truth => value.fixed().ok_or_else(|| No::new("a truth value"))?,
+            Kind::List => format!("[{}]", value.string()),
+            Kind::Map => return Err(No::new(format!("`{name}` is used as an array and as text"))),
+            Kind::Text => match value.single() {
+                Some((expr, Kind::Number)) if is_number(expr) => quoted(expr),
+                _ => value.string(),
+            },
+        };
+        Ok(vec![self.give(name, &text, item, local)])
+    }
+
+    /// `let x = ...`, `const x = ...` or `x = ...`.
+    pub(super) fn give(&mut self, name: &str, value: &str, item: usize, _local: bool) -> String {
+        let scope = self.facts.scope(self.function, name);
+        let shown = mangle(name);
+        let known = self.is_known(name);
+        let first = self.facts.first.contains(&(item, name.to_owned()));
+        if !known || first && !self.declared.contains(&(scope, name.to_owned())) {
+            self.declared.insert((scope, name.to_owned()));
+            let word = if scope.is_none() && self.facts.constants.contains(name) { "const" } else { "let" };
+            return format!("{word} {shown} = {value};");
+        }
+        format!("{shown} = {value};")
+    }
+
+    /// `tmp=$(mktemp)` and `tmp=/tmp/name.$$`.
+    fn temporary(&mut self, name: &str, raw: &str, item: usize) -> Result<Option<String>, No> {
+        let bare = raw.trim_matches('"');
+        if let Some(rest) = bare.strip_prefix("/tmp/").or_else(|| bare.strip_prefix("/var/tmp/"))
+            && rest.contains("$$")
+        {
+            let plain = rest.replace(".$$", "").replace("-$$", "").replace("_$$", "").replace("$$", "file");
+            if plain.contains(['$', '/', '`']) || plain.is_empty() {
+                return Ok(None);
+            }
+            self.hazard("the name of the temporary file can be guessed: another user can put a link there first", "the port makes a directory that only this user can read");
+            return Ok(Some(self.give(name, &format!("file::temp_dir() + {}", quoted(&format!("/{plain}"))), item, false)));
+        }
+        let Some(text) = bare.strip_prefix("$(").and_then(|text| text.strip_suffix(')')) else { return Ok(None) };
+        let words: Vec<&str> = text.split_whitespace().collect();
+        match words.as_slice() {
+            ["mktemp", "-d"] => {
+                self.temporaries.insert(name.to_owned());
+                Ok(Some(self.give(name, "file::temp_dir()", item, false)))
+            }
+            ["mktemp"] => {
+                self.temporaries.insert(name.to_owned());
+                self.hazard("`mktemp` leaves its file where nothing removes it", "the port removes it when the script ends");
+                let line = self.give(name, "file::temp_dir() + \"/file\"", item, false);
+                let shown = mangle(name);
+                Ok(Some(format!("{line}\nfile::write({shown}, \"\");")))
+            }
+            _ => Ok(None),
+        }
+    }
+}
+
+/// A condition with its branches; short ones are on one line.
+fn either(condition: &str, yes: Vec<Line>, no: Vec<Line>) -> Vec<Line> {
+    let short = |lines: &[Line]| matches!(lines, [one] if !one.text.contains("//") && !one.text.starts_with("let ") && !one.text.contains('\n'));
+    if no.is_empty() && short(&yes) && condition.len() + yes[0].text.len() < 100 {
+        return vec![plain(format!("if {condition} {{ {} }}", yes[0].text))];
+    }
+    if short(&yes) && short(&no) && condition.len() + yes[0].text.len() + no[0].text.len() < 90 {
+        return vec![plain(format!("if {condition} {{ {} }} else {{ {} }}", yes[0].text, no[0].text))];
+    }
+    let mut lines = vec![plain(format!("if {condition} {{"))];
+    lines.extend(indented(yes));
+    if !no.is_empty() {
+        lines.push(plain("} else {"));
+        lines.extend(indented(no));
+    }
+    lines.push(plain("}"));
+    lines
+}
+
+fn is_harmless(pipe: &ast::Pipeline) -> bool {
+    matches!(pipe.seq.as_slice(), [ast::Command::Simple(simple)] if matches!(walk::words(simple).first().and_then(|word| fixed(word)).as_deref(), Some("true" | ":")))
+}
+
+/// The status of the command is always 0, or it leaves the script.
+fn cannot_fail(pipe: &ast::Pipeline) -> bool {
+    match pipe.seq.as_slice() {
+        [ast::Command::Simple(simple)] => {
+            let words = walk::words(simple);
+            match words.first().map(String::as_str) {
+                None => !simple.to_string().contains("$("),
+                Some("echo" | "printf" | ":" | "true" | "return" | "exit" | "continue" | "break") => true,
+                _ => false,
+            }
+        }
+        [ast::Command::Compound(ast::CompoundCommand::BraceGroup(group), None)] => {
+            group.list.0.last().is_some_and(|entry| entry.0.additional.is_empty() && cannot_fail(&entry.0.first))
+        }
+        _ => false,
+    }
+}
+
+/// Where a block ends.
+pub trait End {
+    /// Its last line.
+    fn location_end(&self) -> usize;
+}
+
+impl End for ast::CompoundCommand {
+    fn location_end(&self) -> usize {
+        use ast::SourceLocation;
+        self.location().map_or(0, |span| span.end.line)
+    }
+}
