@@ -194,10 +194,6 @@ impl<'a> Port<'a> {
         }
         let mut out: Vec<String> = Vec::new();
         let mut known = Vec::new();
-        let name = fixed(&words[0]);
-        if name.as_deref().is_some_and(|name| super::hazards::LOCALE.contains(&name)) {
-            super::hazards::program(self, words);
-        }
         for (at, raw) in words.iter().enumerate() {
             for arg in self.argument(raw)? {
                 if arg.glob {

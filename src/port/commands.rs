@@ -170,6 +170,7 @@ impl<'a> Port<'a> {
                 [number] if number == "1" => one(format!("{name};")),
                 _ => Err(No::new(format!("`{name}` of an outer loop"))),
             },
+            "shift" if self.options_done && rest.iter().any(|word| word.contains("OPTIND")) => Ok(Some(Vec::new())),
             "shift" => {
                 if self.function.is_none() && !self.facts.shifts {
                     return Err(No::new("`shift`"));

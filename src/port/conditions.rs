@@ -12,7 +12,7 @@ use brush_parser::ast::{self, BinaryPredicate as Two, ExtendedTestExpr as E, Una
 /// A condition turned around.
 pub fn negated(text: &str) -> String {
     for (sign, other) in [(" == ", " != "), (" != ", " == ")] {
-        let single = !text.contains(" && ") && !text.contains(" || ") && !text.contains(['{', '!']) && !text.starts_with("if ");
+        let single = !text.contains(" && ") && !text.contains(" || ") && !text.contains('{') && !text.starts_with('!') && !text.starts_with("if ");
         if let Some((left, right)) = text.split_once(sign)
             && single
             && !right.contains(sign)

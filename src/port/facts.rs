@@ -453,7 +453,7 @@ impl Visitor for Facts {
             "set" => self.set(&rest),
             "shift" => match self.function.and_then(|number| self.order.get(number)).and_then(|name| self.functions.get_mut(name)) {
                 Some(function) => function.variadic = true,
-                None => self.shifts = true,
+                None => self.shifts |= !rest.iter().any(|word| word.contains("OPTIND")),
             },
             "shopt" => self.nullglob |= rest.contains(&"nullglob") && rest.contains(&"-s"),
             "cd" | "pushd" | "popd" => self.changes_directory = true,

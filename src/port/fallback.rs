@@ -102,7 +102,8 @@ impl<'a> Port<'a> {
                 let why = if other.0 == no.0 { no.0.clone() } else { format!("{} ({})", no.0, other.0) };
                 lines.push(plain(format!("// port: line {} is not translated: {why}", extent.line)));
                 lines.extend(text.lines().map(|line| plain(format!("//     {line}").trim_end().to_owned())));
-                lines.push(plain(format!("die({});", quoted(&format!("line {} of {} is not translated", extent.line, self.name)))));
+                self.helpers.insert("untranslated");
+                lines.push(plain(format!("untranslated({});", quoted(&format!("line {} of {} is not translated", extent.line, self.name)))));
                 (lines, Level::Human)
             }
         }

@@ -31,6 +31,7 @@ pub fn indented(lines: Vec<Line>) -> Vec<Line> {
 
 /// Small functions that a port defines at its end when it uses them.
 const HELPERS: &[(&str, &str)] = &[
+    ("untranslated", "// Stops where a person has to finish the port.\nfn untranslated(what) { die(what); }"),
     (
         "succeeds",
         "// Runs a command, its output going through; false when it fails.\nfn succeeds(command) {\n    try { command.run(); } catch { return false; }\n    true\n}",

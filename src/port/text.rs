@@ -82,13 +82,18 @@ impl Template {
             Part::Text(text) => text.contains(['\\', '`']) || text.contains("${") || text.contains(|c: char| c.is_control()),
             Part::Value(expr, _) => expr.contains('`'),
         };
-        if self.0.iter().any(odd) {
+        let texts = self.0.iter().all(|part| matches!(part, Part::Text(_) | Part::Value(_, Kind::Text)));
+        let only_newlines = self.0.iter().all(|part| match part {
+            Part::Text(text) => !odd(&Part::Text(text.replace(['\n', '\t'], ""))),
+            value => !odd(value),
+        });
+        if self.0.iter().any(odd) && (texts && self.0.len() < 4 || !only_newlines) {
             return self.sum();
         }
         let mut out = String::from("`");
         for part in &self.0 {
             match part {
-                Part::Text(text) => out.push_str(text),
+                Part::Text(text) => out.push_str(&text.replace('\n', "${\"\\n\"}").replace('\t', "${\"\\t\"}")),
                 Part::Value(expr, Kind::List) => out.push_str(&format!("${{{}.join(\" \")}}", atom(expr))),
                 Part::Value(expr, _) => out.push_str(&format!("${{{expr}}}")),
             }

@@ -41,9 +41,7 @@ pub fn mangle(name: &str) -> String {
         "debug", "type_of", "eval", "call", "curry", "is_shared", "is_def_fn", "is_def_var", "Fn", "var", "static",
         "shared", "sync", "new", "use", "module", "package", "super", "goto", "exit", "match", "case", "public",
         "protected", "default", "void", "null", "nil", "spawn", "thread", "go", "async", "await", "yield", "with", "is",
-        "args", "cmd", "sh", "env", "die", "warn", "opt", "flag", "glob", "now", "time", "sleep", "which", "log", "lock",
-        "word", "words_", "dir", "succeeds", "random", "human", "regex", "html", "ask", "defer", "every", "on", "alarm",
-        "max", "min", "range", "len", "timestamp", "parse_json", "parse_int", "secret", "visible", "outside", "_",
+        "args", "cmd", "sh", "word", "words", "dir", "fields", "line_", "_",
     ];
     if WORDS.contains(&name) { format!("{name}_") } else { name.to_owned() }
 }
