@@ -177,15 +177,21 @@ impl<'a> Port<'a> {
 
     /// The words of a program, and those that are fixed.
     fn program(&mut self, words: &[String], simple: &ast::SimpleCommand, methods: &mut String, alone: bool) -> Result<(String, Vec<Option<String>>), No> {
+        // `LC_ALL=C sort` within a pipe is `env LC_ALL=C sort`.
+        let mut env: Vec<String> = Vec::new();
         for item in simple.prefix.iter().flat_map(|prefix| &prefix.0) {
             if let Item::AssignmentWord(assignment, _) = item {
                 let (AssignmentName::VariableName(name), AssignmentValue::Scalar(value)) = (&assignment.name, &assignment.value) else {
                     return Err(No::new("an array before a command"));
                 };
+                let value = self.word(&value.value)?;
                 if !alone {
-                    return Err(No::new("a variable of one program of a pipe"));
+                    let mut word = Template::text(format!("{name}="));
+                    value.0.iter().for_each(|part| word.push(part.clone()));
+                    env.push(word.word()?);
+                    continue;
                 }
-                let value = self.word(&value.value)?.string();
+                let value = value.string();
                 methods.push_str(&format!(".env(\"{name}\", {value})"));
             }
         }
@@ -205,6 +211,9 @@ impl<'a> Port<'a> {
                 known.push(arg.template.fixed());
                 out.push(self.program_word(&arg)?);
             }
+        }
+        if !env.is_empty() {
+            out.splice(0..0, std::iter::once("env".to_owned()).chain(env));
         }
         Ok((out.join(" "), known))
     }

@@ -485,7 +485,20 @@ impl<'a> Port<'a> {
             let call = self.function_call(name, &[])?;
             return Ok(vec![format!("defer(|| {call});")]);
         }
-        let program = walk::inner(&action_text).ok_or_else(|| No::new("the text of `trap`"))?;
+        if let Ok(parts) = self.trap_parts(&action_text) {
+            return Ok(vec![match parts.as_slice() {
+                [one] => format!("defer(|| {});", one.trim_end_matches(';')),
+                many => format!("defer(|| {{ {} }});", many.join(" ")),
+            }]);
+        }
+        let shell = self.shell(&action_text)?;
+        self.notes.push((self.line, super::Level::Shell, "the text of `trap` has more than programs".to_owned()));
+        self.levels.insert(self.line, super::Level::Shell);
+        Ok(vec![format!("defer(|| {shell}.run());")])
+    }
+
+    fn trap_parts(&mut self, action_text: &str) -> Result<Vec<String>, No> {
+        let program = walk::inner(action_text).ok_or_else(|| No::new("the text of `trap`"))?;
         let entries: Vec<&ast::CompoundListItem> = program.complete_commands.iter().flat_map(|list| &list.0).collect();
         let mut parts = Vec::new();
         for entry in &entries {
@@ -509,10 +522,7 @@ impl<'a> Port<'a> {
                 _ => return Err(No::new("the text of `trap`")),
             }
         }
-        Ok(vec![match parts.as_slice() {
-            [one] => format!("defer(|| {});", one.trim_end_matches(';')),
-            many => format!("defer(|| {{ {} }});", many.join(" ")),
-        }])
+        Ok(parts)
     }
 
     fn read(&mut self, rest: &[String], simple: &ast::SimpleCommand) -> Result<Vec<String>, No> {
@@ -540,13 +550,22 @@ impl<'a> Port<'a> {
                 separator = Some(self.word(&value.value)?.fixed().ok_or_else(|| No::new("an IFS of a variable"))?);
             }
         }
-        let found = self.redirects_of(simple)?;
+        let from = simple.suffix.iter().flat_map(|items| &items.0).find_map(|item| match item {
+            Item::IoRedirect(ast::IoRedirect::File(None, ast::IoFileRedirectKind::Read, ast::IoFileRedirectTarget::ProcessSubstitution(_, shell))) => Some(shell),
+            _ => None,
+        });
+        let from = from.map(|shell| self.substituted(shell)).transpose()?;
+        let found = match from {
+            Some(_) => super::redirects::Redirects::default(),
+            None => self.redirects_of(simple)?,
+        };
         if let Some(prompt) = prompt {
             let [name] = names.as_slice() else { return Err(No::new("`read -p` of several names")) };
             let text = prompt.string();
             return Ok(vec![self.set_text(name, &format!("ask({text})"))]);
         }
         let line = match &found.input {
+            _ if from.is_some() => format!("({}.lines().first() ?? \"\")", from.clone().unwrap_or_default()),
             In::File(path) => format!("(file::lines({path}).first() ?? \"\")"),
             In::Text(text) => format!("({text}.lines().first() ?? \"\")").replace(" + \"\\n\".lines()", ".lines()"),
             In::Through if self.facts.reads_input == 1 => "(file::lines(\"/dev/stdin\").first() ?? \"\")".to_owned(),
@@ -615,13 +634,7 @@ impl<'a> Port<'a> {
             .collect();
         let value = match redirects.as_slice() {
             [ast::IoRedirect::File(None, ast::IoFileRedirectKind::Read, ast::IoFileRedirectTarget::ProcessSubstitution(_, shell))] => {
-                let [entry] = shell.list.0.as_slice() else { return Err(No::new("`< <( )` of several commands")) };
-                if !entry.0.additional.is_empty() {
-                    return Err(No::new("`< <( )` of several commands"));
-                }
-                self.hazard("`< <( )` hides that its program fails", "the port stops when it fails");
-                let call = self.try_call(&entry.0.first.seq)?;
-                format!("{}.lines().to_array()", call.command())
+                format!("{}.lines().to_array()", self.substituted(shell)?)
             }
             _ => match self.redirects_of(simple)?.input {
                 In::File(path) => format!("file::lines({path}).to_array()"),
@@ -634,8 +647,33 @@ impl<'a> Port<'a> {
 
     /// A file of assignments: its values are asked from bash.
     fn source_file(&mut self, rest: &[String]) -> Result<Vec<String>, No> {
-        let _ = rest;
-        Err(No::new("`source`: another file has variables and functions; port it, and `import` it"))
+        const USUAL: &[&str] = &["HOME", "PATH", "USER", "LOGNAME", "SHELL", "TERM", "LANG", "TMPDIR", "PWD", "HOSTNAME", "UID", "EUID", "RANDOM", "SUDO_USER", "OPTARG", "OPTIND", "REPLY", "IFS", "BASH_SOURCE", "PS1"];
+        let no = || No::new("`source`: another file has variables and functions; port it, and `import` it");
+        let [raw] = rest else { return Err(no()) };
+        if self.function.is_some() || raw.contains("lib") || raw.contains("func") {
+            return Err(no());
+        }
+        let path = self.path(raw)?;
+        let path = if path.contains('/') { path } else { format!("\"./\" + {path}") };
+        let names: Vec<String> = self.facts.only_read().into_iter().filter(|name| !USUAL.contains(&name.as_str()) && !name.starts_with("BASH") && !self.is_known(name)).collect();
+        // It may change what the script has set.
+        let known: Vec<String> = self.declared.iter().filter(|(scope, _)| scope.is_none()).map(|(_, name)| name.clone()).filter(|name| *name != raw.trim_matches(['"', '$', '{', '}'])).collect();
+        if names.is_empty() || names.len() > 8 || known.iter().any(|name| self.kind_of(name) != Kind::Text || self.facts.constants.contains(name)) || known.len() > 4 {
+            return Err(no());
+        }
+        self.hazard("a file of settings is a program: whoever can write it runs commands", "the port asks bash for its values");
+        let mut lines = Vec::new();
+        for name in known.iter().chain(&names) {
+            let new = !self.is_known(name);
+            let env = if new { String::new() } else { format!(".env(\"{name}\", {})", mangle(name)) };
+            let code = super::text::raw(&format!("set +eu; . \"$file\" >&2; printf %s \"${{{name}-}}\""));
+            let word = if new { "let " } else { "" };
+            self.declared.insert((None, name.clone()));
+            lines.push(format!("{word}{} = sh({code}).env(\"file\", {path}){env}.read();", mangle(name)));
+        }
+        self.notes.push((self.line, super::Level::Shell, "a file of settings is read by bash".to_owned()));
+        self.levels.insert(self.line, super::Level::Shell);
+        Ok(lines)
     }
 
     /// The words of `echo`, and whether a newline follows.

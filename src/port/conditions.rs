@@ -162,7 +162,7 @@ impl<'a> Port<'a> {
         let program = walk::inner(text).ok_or_else(no)?;
         let entries: Vec<&ast::CompoundListItem> = program.complete_commands.iter().flat_map(|list| &list.0).collect();
         let [entry] = entries.as_slice() else { return Err(no()) };
-        if !entry.0.additional.is_empty() || !self.is_known(name) {
+        if !entry.0.additional.is_empty() || !matches!(self.facts.kind(self.function, name), None | Some(Kind::Text)) {
             return Err(no());
         }
         let call = self.try_call(&entry.0.first.seq)?;
@@ -171,19 +171,27 @@ impl<'a> Port<'a> {
         }
         let target = super::words::mangle(name);
         self.first(format!("let {target}_read = {}.output();", call.command()))?;
-        self.first(format!("{target} = {target}_read.out.sub(\"\\n+$\", \"\");"))?;
+        let scope = self.facts.scope(self.function, name);
+        let word = match (self.is_known(name), scope.is_none() && self.facts.constants.contains(name)) {
+            (true, _) => "",
+            (false, true) => "const ",
+            (false, false) => "let ",
+        };
+        self.declared.insert((scope, name.clone()));
+        self.first(format!("{word}{target} = {target}_read.out.sub(\"\\n+$\", \"\");"))?;
         Ok(format!("{target}_read.ok"))
     }
 
     fn program_condition(&mut self, seq: &[ast::Command]) -> Result<String, No> {
         let call = self.try_call(seq)?;
-        if matches!(call.redirects.output, Out::File(_) | Out::Append(_) | Out::Error) {
-            let Out::File(path) = &call.redirects.output else { return Err(No::new("a redirection of a condition")) };
-            let _ = path;
-            return Err(No::new("a redirection of a condition"));
-        }
-        if !call.redirects.silent && call.redirects.output == Out::Null && call.redirects.both {
-            // Both outputs are thrown away.
+        match &call.redirects.output {
+            Out::File(path) => {
+                self.helpers.insert("writes");
+                self.hazard("a command that fails leaves a part of its output in the file", "the port leaves the file as it was");
+                return Ok(format!("writes({}, {path})", call.command()));
+            }
+            Out::Append(_) | Out::Error => return Err(No::new("a redirection of a condition")),
+            Out::Through | Out::Null => {}
         }
         let quiet = call.is_silent();
         Ok(match (quiet, call.only_reads()) {
@@ -420,13 +428,18 @@ impl<'a> Port<'a> {
                 template.string()
             }
         };
+        let fixed = fixed_regex(right);
         let plain = regex.trim_matches(['#', '"']).to_owned();
         if plain.contains("(?") || plain.contains("[[.") || plain.contains("[[=") || plain.contains("\\<") {
             return Err(No::new("a regular expression that only bash has"));
         }
         // With one group, `find` gives what it holds.
         let groups = plain.replace("\\(", "").matches('(').count();
-        self.groups = if groups == 1 { Some(format!("{subject}.find({regex})")) } else { None };
+        self.groups = match (groups, &fixed) {
+            (1, _) => Some(format!("{subject}.find({regex})")),
+            (2.., Some(text)) => Some(format!("{subject}\u{1}{text}")),
+            _ => None,
+        };
         Ok(format!("{subject}.matches({regex})"))
     }
 }

@@ -85,6 +85,7 @@ pub struct Facts {
     owned: Vec<String>,
     loops: HashMap<(Option<usize>, String), Vec<Event>>,
     count: usize,
+    shells: usize,
     escapes: HashSet<(Option<usize>, String)>,
 }
 
@@ -144,6 +145,13 @@ impl Facts {
     /// Tests whether the script gives a variable a value.
     pub fn is_assigned(&self, name: &str) -> bool {
         self.assigned.contains(name)
+    }
+
+    /// Variables that the script reads and never sets.
+    pub fn only_read(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.events.iter().filter(|((scope, _), events)| scope.is_none() && events.iter().all(|event| event.given.is_none())).map(|((_, name), _)| name.clone()).collect();
+        names.sort();
+        names
     }
 
     /// Tests whether a variable is used outside of an entry.
@@ -426,6 +434,14 @@ impl Visitor for Facts {
         self.path.pop();
     }
 
+    fn enter_shell(&mut self) {
+        self.shells += 1;
+    }
+
+    fn leave_shell(&mut self) {
+        self.shells -= 1;
+    }
+
     fn function(&mut self, function: &ast::FunctionDefinition) -> bool {
         let name = function.fname.value.clone();
         match self.functions.get_mut(&name) {
@@ -456,7 +472,7 @@ impl Visitor for Facts {
                 None => self.shifts |= !rest.iter().any(|word| word.contains("OPTIND")),
             },
             "shopt" => self.nullglob |= rest.contains(&"nullglob") && rest.contains(&"-s"),
-            "cd" | "pushd" | "popd" => self.changes_directory = true,
+            "cd" | "pushd" | "popd" if self.shells == 0 => self.changes_directory = true,
             "read" => self.reads_input += 1,
             "source" | "." => self.sources = true,
             _ => {}

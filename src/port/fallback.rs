@@ -77,10 +77,10 @@ impl<'a> Port<'a> {
         }
         let text = self.source.slice(extent.start, extent.end);
         let text = text.trim_end().trim_end_matches(';').trim_end().to_owned();
+        self.assigned_in_shell = false;
         let shell = if human || asks { Err(No::new(no.0.clone())) } else { self.shell_statement(entry, &text) };
         let facts = self.facts;
-        for (first, name) in facts.first.iter().filter(|(first, _)| *first == item) {
-            let _ = first;
+        for (_, name) in facts.first.iter().filter(|(first, _)| *first == item && !self.assigned_in_shell) {
             let value = match facts.kind(self.function, name) {
                 Some(Kind::List) => "[]",
                 Some(Kind::Map) => "#{}",
@@ -112,6 +112,16 @@ impl<'a> Port<'a> {
     fn shell_statement(&mut self, entry: &'a ast::CompoundListItem, text: &str) -> Result<Vec<Line>, No> {
         let mut needs = Needs::default();
         walk::and_or(&mut needs, &entry.0, How::Statement);
+        if let Some(line) = self.shell_assignment(entry)? {
+            return Ok(vec![plain(line)]);
+        }
+        // What a shell of its own changes is gone with it.
+        let alone = entry.0.additional.is_empty()
+            && (entry.0.first.seq.len() > 1 || matches!(entry.0.first.seq.as_slice(), [ast::Command::Compound(ast::CompoundCommand::Subshell(_), _)]));
+        if alone {
+            needs.commands.clear();
+            needs.writes.clear();
+        }
         if let Some(name) = needs.commands.iter().find(|name| OWN.contains(&name.as_str())) {
             return Err(No::new(format!("`{name}` changes the shell itself")));
         }
@@ -130,6 +140,32 @@ impl<'a> Port<'a> {
         let shell = self.shell(text)?;
         let line = self.marked(format!("{shell}.run();"));
         Ok(vec![plain(line)])
+    }
+
+    /// `x=...` whose value only bash can compute.
+    fn shell_assignment(&mut self, entry: &'a ast::CompoundListItem) -> Result<Option<String>, No> {
+        use ast::CommandPrefixOrSuffixItem as Item;
+        if !entry.0.additional.is_empty() {
+            return Ok(None);
+        }
+        let [ast::Command::Simple(simple)] = entry.0.first.seq.as_slice() else { return Ok(None) };
+        let items: Vec<&Item> = simple.prefix.iter().flat_map(|items| &items.0).chain(simple.suffix.iter().flat_map(|items| &items.0)).collect();
+        let word = simple.word_or_name.as_ref().map(|word| word.value.as_str());
+        let ([Item::AssignmentWord(assignment, _)], None | Some("local")) = (items.as_slice(), word) else { return Ok(None) };
+        let (ast::AssignmentName::VariableName(name), ast::AssignmentValue::Scalar(value), false) = (&assignment.name, &assignment.value, assignment.append) else {
+            return Ok(None);
+        };
+        if matches!(name.as_str(), "IFS" | "PATH" | "PS4" | "OPTIND" | "SECONDS") || value.value.contains("$?") || value.value.contains("$$") || value.value.contains("$!") {
+            return Ok(None);
+        }
+        let shell = self.shell(&format!("{name}={}; printf %s \"${name}\"", value.value))?;
+        let value = match self.facts.kind(self.function, name) {
+            Some(Kind::Number) => format!("{shell}.read().to_int()"),
+            None | Some(Kind::Text) => format!("{shell}.read()"),
+            _ => return Ok(None),
+        };
+        self.assigned_in_shell = true;
+        Ok(Some(self.give(name, &value, id(entry), false)))
     }
 
     /// A piece of bash as an expression, with the functions and values that it uses.
@@ -199,6 +235,7 @@ impl<'a> Port<'a> {
         }
         let body = format!("{head}{prelude}{text}");
         let mut methods = String::new();
+        let mut array = None;
         for name in &needs.reads {
             if needs.locals.contains(name) || !self.is_known(name) || needs.loops.contains(name) && !self.loops.iter().any(|(known, _)| known == name) {
                 continue;
@@ -207,6 +244,10 @@ impl<'a> Port<'a> {
             let value = match kind {
                 Kind::Text => value,
                 Kind::Number | Kind::Truth => format!("{}.to_string()", atom(&value)),
+                Kind::List if array.is_none() && !needs.positional => {
+                    array = Some((name.clone(), value));
+                    continue;
+                }
                 Kind::List | Kind::Map => return Err(No::new(format!("the array `{name}` cannot be handed to bash"))),
             };
             methods.push_str(&format!(".env(\"{name}\", {value})"));
@@ -218,8 +259,9 @@ impl<'a> Port<'a> {
         if self.directory {
             methods.push_str(".dir(dir)");
         }
-        if needs.positional {
+        if needs.positional || array.is_some() {
             let list = match self.current() {
+                _ if array.is_some() => array.as_ref().map(|(_, value)| value.clone()).unwrap_or_default(),
                 Some(function) if !function.variadic => {
                     let names: Vec<String> = function.params.iter().map(|name| self.aliases.get(name).map_or(name.clone(), |(name, _)| name.clone())).collect();
                     format!("[{}]", names.join(", "))
@@ -234,7 +276,11 @@ impl<'a> Port<'a> {
                 [false, true, _] => "-u ",
                 _ => "",
             };
-            let script = script.trim_start_matches(&head).to_owned();
+            let script = script.strip_prefix(&head).unwrap_or(&script).to_owned();
+            let script = match &array {
+                Some((name, _)) => format!("{name}=(\"$@\")\n{script}"),
+                None => script,
+            };
             return Ok(format!("cmd(`bash {strict}-c ${{{}}} {} ${{{list}}}`){methods}", raw(&script), self.name));
         }
         Ok(format!("sh({}){methods}", raw(&body)))

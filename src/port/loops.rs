@@ -250,7 +250,6 @@ impl<'a> Port<'a> {
             [ast::AndOr::Or(pipe)] if pipe.to_string().contains("-n") => true,
             _ => return Err(No::new("`read` with other commands as a condition")),
         };
-        let _ = rest;
         let mut separator = None;
         for item in simple.prefix.iter().flat_map(|prefix| &prefix.0) {
             if let ast::CommandPrefixOrSuffixItem::AssignmentWord(assignment, _) = item {
@@ -262,10 +261,13 @@ impl<'a> Port<'a> {
             }
         }
         let mut raw = false;
+        let mut zero = false;
         let mut words_iter = words.iter().skip(1);
         while let Some(word) = words_iter.next() {
             match word.as_str() {
                 "-r" => raw = true,
+                // `-d ''` reads what `find -print0` prints: names, one for each line in the port.
+                "-d" if words_iter.next().is_some_and(|word| matches!(word.as_str(), "''" | "\"\"" | "$'\\0'")) => zero = true,
                 word if word.starts_with('-') => return Err(No::new(format!("`read {word}`"))),
                 _ => break,
             }
@@ -274,8 +276,8 @@ impl<'a> Port<'a> {
             return Err(No::new("`read` from another file descriptor"));
         }
         let escapes = names.iter().any(|name| self.facts.escapes(self.function, name));
-        if escapes {
-            self.hazard("the loop's variables are used after it", "a person has to see whether their values are right");
+        let leaves = self.source.slice(clause.1.loc.start.index, clause.1.loc.end.index).contains("break");
+        if escapes && leaves {
             return Err(No::new("variables of `while read` that are used after the loop"));
         }
         if !raw {
@@ -285,6 +287,17 @@ impl<'a> Port<'a> {
             Some(input) => input.to_owned(),
             None => "file::lines(\"/dev/stdin\")".to_owned(),
         };
+        let lines = match zero {
+            true if lines.contains(" -print0`") => {
+                self.hazard("a name with a newline in it is one name", "the port takes it as two");
+                lines.replace(" -print0`", "`")
+            }
+            true => return Err(No::new("`read -d` of something else than `find -print0`")),
+            false => lines,
+        };
+        if !rest && !zero && !lines.starts_with("cmd(") {
+            self.hazard("`while read` leaves out a last line without a newline", "the port reads it");
+        }
         let end = clause.1.loc.end.line;
         let mut out = Vec::new();
         let mut owned: Vec<(String, Kind)> = names.iter().map(|name| (name.clone(), Kind::Text)).collect();
@@ -302,6 +315,38 @@ impl<'a> Port<'a> {
             names.iter().map(|name| body.iter().any(|line| super::words::names_in(&line.text).contains(&mangle(name)))).collect()
         };
         match (names.as_slice(), separator.as_deref()) {
+            _ if escapes => {
+                let shown: Vec<String> = names.iter().map(|name| mangle(name)).collect();
+                let given: Vec<String> = match (shown.as_slice(), separator.as_deref()) {
+                    ([_], Some("")) => vec!["line_".to_owned()],
+                    ([_], None) => vec!["line_.trim()".to_owned()],
+                    (many, None) => (0..many.len()).map(|at| format!("line_.fields({}).get({at}) ?? \"\"", many.len())).collect(),
+                    (many, Some(one)) if one.chars().count() == 1 && !one.trim().is_empty() => {
+                        let last = many.len() - 1;
+                        (0..many.len())
+                            .map(|at| match at == last {
+                                true => format!("line_.split({}).extract({at}).join({})", quoted(one), quoted(one)),
+                                false => format!("line_.split({}).get({at}) ?? \"\"", quoted(one)),
+                            })
+                            .collect()
+                    }
+                    _ => return Err(No::new("`read` with such an IFS")),
+                };
+                for name in &names {
+                    let scope = self.facts.scope(self.function, name);
+                    if !self.declared.contains(&(scope, name.clone())) {
+                        return Err(No::new("variables of `while read` that are used after the loop"));
+                    }
+                }
+                out.push(plain(format!("for line_ in {lines} {{")));
+                for (name, value) in shown.iter().zip(&given) {
+                    out.push(plain(format!("    {name} = {value};")));
+                }
+                out.extend(indented(self.block(&clause.1.list, end)));
+                out.push(plain("}"));
+                out.push(plain(format!("{} = \"\";  // as `read` leaves it at the end", shown.join(" = \"\"; "))));
+                return Ok(Some(out));
+            }
             ([one], Some("")) => {
                 out.push(plain(format!("for {} in {lines} {{", mangle(one))));
                 out.extend(indented(set(self, owned)));
@@ -310,7 +355,10 @@ impl<'a> Port<'a> {
                 out.push(plain(format!("for {} in {}.trimmed() {{", mangle(one), atom(&lines))));
                 out.extend(indented(set(self, owned)));
             }
-            (many, None) => {
+            (many, None | Some(" ")) => {
+                if separator.is_some() {
+                    self.hazard("`IFS=' '` splits at spaces only", "the port splits at tabs too");
+                }
                 let body = set(self, owned);
                 let used = used(many, &body);
                 out.push(plain(format!("for fields in {}.fields({}) {{", atom(&lines), many.len())));
@@ -340,19 +388,28 @@ impl<'a> Port<'a> {
         Ok(Some(out))
     }
 
+    /// `<( )` as a command that is read.
+    pub(super) fn substituted(&mut self, shell: &ast::SubshellCommand) -> Result<String, No> {
+        self.hazard("`< <( )` hides that its program fails", "the port stops when it fails");
+        if let [entry] = shell.list.0.as_slice()
+            && entry.0.additional.is_empty()
+            && let Ok(call) = self.try_call(&entry.0.first.seq)
+            && call.redirects.output == Out::Through
+        {
+            return Ok(call.command());
+        }
+        let text = self.source.slice(shell.loc.start.index, shell.loc.end.index);
+        let text = text.trim_start_matches('<').trim().trim_start_matches('(').trim_end_matches(')').trim().to_owned();
+        self.notes.push((self.line, super::Level::Shell, "`<( )` has more than programs and pipes".to_owned()));
+        self.levels.insert(self.line, super::Level::Shell);
+        self.shell(&text)
+    }
+
     /// The lines that are redirected or piped into a loop.
     pub(super) fn loop_input(&mut self, redirects: Option<&'a ast::RedirectList>) -> Result<Option<String>, No> {
         let Some(list) = redirects else { return Ok(None) };
         if let [ast::IoRedirect::File(None, ast::IoFileRedirectKind::Read, ast::IoFileRedirectTarget::ProcessSubstitution(_, shell))] = list.0.as_slice() {
-            if shell.list.0.len() != 1 || !shell.list.0[0].0.additional.is_empty() {
-                return Err(No::new("`< <( )` of several commands"));
-            }
-            self.hazard("`< <( )` hides that its program fails", "the port stops when it fails");
-            let call = self.try_call(&shell.list.0[0].0.first.seq)?;
-            return match call.redirects.output {
-                Out::Through => Ok(Some(format!("{}.lines()", call.command()))),
-                _ => Err(No::new("a redirection within `<( )`")),
-            };
+            return self.substituted(shell).map(|command| Some(format!("{command}.lines()")));
         }
         let found = self.redirects(list.0.iter())?;
         if found.output != Out::Through || found.both || found.silent {

@@ -173,6 +173,10 @@ struct Port<'a> {
     result: functions::Gives,
     /// Functions that stay in bash.
     shell_functions: HashSet<String>,
+    /// The statement that fell back was an assignment, which declared its variable.
+    assigned_in_shell: bool,
+    /// The entry is the last of its block.
+    is_last: bool,
     /// Variables with temporary files, which go by themselves.
     temporaries: HashSet<String>,
     /// Why the function that is being translated cannot be.

@@ -31,6 +31,10 @@ pub fn indented(lines: Vec<Line>) -> Vec<Line> {
 
 /// Small functions that a port defines at its end when it uses them.
 const HELPERS: &[(&str, &str)] = &[
+    (
+        "writes",
+        "// Puts what a command prints into a file; false when it fails, and the file is then as it was.\nfn writes(command, path) {\n    try { command.to_file(path); } catch { return false; }\n    true\n}",
+    ),
     ("untranslated", "// Stops where a person has to finish the port.\nfn untranslated(what) { die(what); }"),
     (
         "succeeds",
@@ -74,6 +78,8 @@ impl<'a> Port<'a> {
             result: super::functions::Gives::Nothing,
             shell_functions: HashSet::new(),
             temporaries: HashSet::new(),
+            is_last: false,
+            assigned_in_shell: false,
             broken: None,
         }
     }
@@ -192,6 +198,7 @@ impl<'a> Port<'a> {
             lines.extend(self.margin(extent.line, id(entry)));
             self.printed = self.printed.max(extent.line);
             let next = entries.get(at + 1).copied();
+            self.is_last = next.is_none() && end > self.source.lines;
             let (made, taken) = self.statement(entry, next, extent);
             lines.extend(self.trailing(made, extent, next));
             self.printed = self.printed.max(extent.last);

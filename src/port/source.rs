@@ -141,10 +141,17 @@ impl Source {
         let mut end = span.end.index;
         let mut last = span.end.line;
         let from = self.tokens.partition_point(|token| token.location().start.index < end);
+        let mut depth = 0usize;
+        let mut redirects = self.slice(start, end).ends_with(['<', '>']);
         for token in &self.tokens[from..] {
-            if matches!(token, Token::Operator(text, _) if !text.contains(['<', '>'])) {
-                break;
+            match token {
+                Token::Operator(text, _) if text == "(" && (redirects || depth > 0) => depth += 1,
+                Token::Operator(text, _) if text == ")" && depth > 0 => depth -= 1,
+                Token::Operator(text, _) if depth == 0 && !text.contains(['<', '>']) => break,
+                _ => {}
             }
+            redirects = token.to_str().ends_with(['<', '>', '(']);
+            depth += usize::from(matches!(token.to_str(), "<(" | ">("));
             end = token.location().end.index;
             last = token.location().end.line;
         }

@@ -101,6 +101,9 @@ impl<'a> Port<'a> {
     /// A command whose failure is ignored.
     fn tried(&mut self, call: &super::calls::Call) -> Result<Vec<Line>, No> {
         let run = self.run_of(call)?;
+        if let Out::File(path) = &call.redirects.output {
+            return Ok(vec![plain(format!("file::write({path}, {}.output().out);", call.command()))]);
+        }
         Ok(match call.is_silent() && matches!(call.redirects.output, Out::Through | Out::Null) {
             true => vec![plain(format!("{}.try_run();", call.command()))],
             false => vec![plain(format!("try {{ {run} }} catch {{ }}"))],
@@ -130,13 +133,14 @@ impl<'a> Port<'a> {
             return Err(No::new("`!` before a command"));
         }
         match pipe.seq.as_slice() {
+            [ast::Command::Simple(simple)] if !asks && matches!(walk::words(simple).first().map(String::as_str), Some("[" | "test")) => self.deciding(pipe),
             [ast::Command::Simple(simple)] => {
                 let lines = self.simple(simple, item, asks)?;
                 Ok(lines)
             }
             [ast::Command::Compound(compound, redirects)] => self.compound(compound, redirects.as_ref(), item),
             [ast::Command::Function(function)] => self.function_statement(function),
-            [ast::Command::ExtendedTest(..)] => Err(No::new("a test whose result is not used")),
+            [ast::Command::ExtendedTest(..)] => self.deciding(pipe),
             [parts @ .., ast::Command::Compound(ast::CompoundCommand::WhileClause(clause), None)] if !parts.is_empty() => {
                 let call = self.try_call(parts)?;
                 if call.redirects.output != Out::Through {
@@ -153,6 +157,16 @@ impl<'a> Port<'a> {
         }
     }
 
+    /// A test that is a statement: with `set -e`, and at the end, it decides how the script ends.
+    fn deciding(&mut self, pipe: &'a ast::Pipeline) -> Result<Vec<Line>, No> {
+        let chain = ast::AndOrList { first: pipe.clone(), additional: Vec::new() };
+        let condition = self.condition_of(&chain)?;
+        if self.facts.strict[0] || self.is_last && self.function.is_none() {
+            return Ok(vec![plain(format!("if {} {{ exit(1); }}", super::conditions::negated(&condition)))]);
+        }
+        Ok(Vec::new())
+    }
+
     /// A call as a statement, with its status where the next statement asks for it.
     pub(super) fn finished(&mut self, call: &super::calls::Call, asks: bool) -> Result<Vec<Line>, No> {
         if asks {
@@ -167,6 +181,7 @@ impl<'a> Port<'a> {
                     format!("let {name} = status_of({});", call.command())
                 }
                 Out::Through | Out::Null => format!("let {name} = {}.try_run().code;", call.command()),
+                Out::File(path) => format!("let {name}_of = {}.output();\nfile::write({path}, {name}_of.out);\nlet {name} = {name}_of.code;", call.command()),
                 _ => return Err(No::new("the status of a command with a file")),
             })]);
         }
@@ -621,7 +636,7 @@ fn either(condition: &str, yes: Vec<Line>, no: Vec<Line>) -> Vec<Line> {
 }
 
 fn is_harmless(pipe: &ast::Pipeline) -> bool {
-    matches!(pipe.seq.as_slice(), [ast::Command::Simple(simple)] if matches!(walk::words(simple).first().and_then(|word| fixed(word)).as_deref(), Some("true" | ":")))
+    matches!(pipe.seq.as_slice(), [ast::Command::Simple(simple)] if simple.suffix.is_none() && simple.prefix.is_none() && matches!(walk::words(simple).first().and_then(|word| fixed(word)).as_deref(), Some("true" | ":")))
 }
 
 /// The status of the command is always 0, or it leaves the script.

@@ -45,6 +45,10 @@ pub trait Visitor {
     fn enter(&mut self, _block: usize, _item: usize) {}
     /// It ends.
     fn leave(&mut self) {}
+    /// A shell of its own begins: `( )`, `$( )`.
+    fn enter_shell(&mut self) {}
+    /// It ends.
+    fn leave_shell(&mut self) {}
     /// A function; false leaves its body out.
     fn function(&mut self, _function: &ast::FunctionDefinition) -> bool {
         true
@@ -111,6 +115,10 @@ pub fn words(simple: &ast::SimpleCommand) -> Vec<String> {
 
 /// The names that a `read` or `mapfile` sets.
 pub fn read_names(words: &[String]) -> Vec<String> {
+    if words.first().is_some_and(|name| name != "read") {
+        // `mapfile -t name`
+        return words.iter().skip(1).filter(|word| is_name(word)).cloned().collect();
+    }
     let mut names = Vec::new();
     let mut rest = words.iter().skip(1);
     while let Some(word) = rest.next() {
@@ -233,7 +241,11 @@ fn compound(visitor: &mut dyn Visitor, command: &ast::CompoundCommand, how: How)
             list(visitor, &clause.body.list, How::Statement);
         }
         C::BraceGroup(group) => list(visitor, &group.list, how),
-        C::Subshell(shell) => list(visitor, &shell.list, how),
+        C::Subshell(shell) => {
+            visitor.enter_shell();
+            list(visitor, &shell.list, how);
+            visitor.leave_shell();
+        }
         C::ForClause(clause) => {
             match &clause.values {
                 None => visitor.positional(Some(0)),
@@ -517,11 +529,13 @@ fn pieces(visitor: &mut dyn Visitor, parsed: &[WordPieceWithSource]) {
 
 fn captured(visitor: &mut dyn Visitor, text: &str) {
     if let Some(program) = inner(text) {
+        visitor.enter_shell();
         program.complete_commands.iter().for_each(|inner| {
             for entry in &inner.0 {
                 and_or(visitor, &entry.0, How::Capture);
             }
         });
+        visitor.leave_shell();
     }
 }
 

@@ -324,6 +324,12 @@ impl Port<'_> {
                 let group = self.groups.clone().ok_or_else(|| No::new("`BASH_REMATCH` of another test"))?;
                 match (index.as_str(), group.split_once('\u{1}')) {
                     (_, None) if index == "1" => Ok(Part::Value(group, Kind::Text)),
+                    (_, Some((subject, regex))) if index.parse::<u8>().is_ok_and(|number| number > 0) => {
+                        let start = if regex.starts_with('^') { "(?s)" } else { "(?s)^.*?" };
+                        let end = if regex.ends_with('$') { "" } else { ".*$" };
+                        let regex = super::text::quoted(&format!("{start}{regex}{end}"));
+                        Ok(Part::Value(format!("{subject}.sub({regex}, \"${{{index}}}\")"), Kind::Text))
+                    }
                     _ => Err(No::new(format!("the group {index} of `BASH_REMATCH`"))),
                 }
             }
