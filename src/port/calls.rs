@@ -75,6 +75,9 @@ impl Call {
 /// Builtins that a program of the same name replaces in a pipe.
 const PROGRAMS_TOO: &[&str] = &["echo", "printf", "test", "[", "true", "false", "kill", "pwd", "nice", "env", "time"];
 
+/// Programs whose input is text.
+const TEXT: &[&str] = &["tr", "wc", "sort", "grep", "egrep", "fgrep", "sed", "awk", "cut", "head", "tail", "uniq", "mail", "jq", "rev", "tac", "nl", "column"];
+
 /// Words that only the shell itself has.
 const BUILTINS: &[&str] = &[
     "cd", "eval", "exec", "exit", "return", "source", ".", "set", "shopt", "shift", "unset", "export", "local", "declare", "typeset",
@@ -146,7 +149,16 @@ impl<'a> Port<'a> {
         let input = match (&text, &call.redirects.input) {
             (Some(text), In::Through) => format!(".stdin({text})"),
             (Some(_), _) => return Err(No::new("two inputs of a pipe")),
-            (None, In::File(path)) => format!(".stdin(file::read({path}))"),
+            (None, In::File(path)) => {
+                let first = call.words.first().and_then(|words| words.first()).and_then(|word| word.as_deref()).unwrap_or_default();
+                if TEXT.contains(&first) {
+                    format!(".stdin(file::read({path}))")
+                } else {
+                    // A file of any bytes and size.
+                    call.literal = format!("cat ${{{path}}} | {}", call.literal);
+                    String::new()
+                }
+            }
             (None, In::Text(text)) => format!(".stdin({text})"),
             (None, In::Null) => String::new(),
             (None, In::Through) if reads_input(&call.words) => ".stdin(file::read(\"/dev/stdin\"))".to_owned(),

@@ -263,7 +263,11 @@ impl<'a> Port<'a> {
             (_, None | Some("0")) if status.is_none() || fixed.is_some() => "return;".to_owned(),
             (_, Some(code)) if self.facts.strict[0] => format!("exit({code});"),
             (_, Some(_)) => "return;".to_owned(),
-            _ => return Err(No::new("`return` of a variable")),
+            (_, None) if !self.facts.strict[0] => "return;".to_owned(),
+            (_, None) => {
+                let code = status.map(|status| status.number()).unwrap_or_default();
+                format!("if {} != 0 {{ exit({code}); }} return;", atom(&code))
+            }
         }])
     }
 
@@ -458,6 +462,7 @@ impl<'a> Port<'a> {
     fn trap(&mut self, rest: &[String]) -> Result<Vec<String>, No> {
         let [action, signals @ ..] = rest else { return Err(No::new("`trap`")) };
         let action = fixed(action).ok_or_else(|| No::new("a trap with a value that is taken now"))?;
+        let signals: Vec<String> = signals.iter().map(|signal| signal.to_uppercase().trim_start_matches("SIG").to_owned()).collect();
         let exits = signals.iter().any(|signal| signal == "EXIT" || signal == "0");
         if action.is_empty() || action == "-" {
             return Err(No::new("`trap` that ignores or resets a signal"));
@@ -662,11 +667,16 @@ impl<'a> Port<'a> {
             return Err(no());
         }
         self.hazard("a file of settings is a program: whoever can write it runs commands", "the port asks bash for its values");
+        let head = match self.facts.strict {
+            [true, true, _] => "",
+            [true, false, _] => "set +u; ",
+            _ => "set +eu; ",
+        };
         let mut lines = Vec::new();
         for name in known.iter().chain(&names) {
             let new = !self.is_known(name);
             let env = if new { String::new() } else { format!(".env(\"{name}\", {})", mangle(name)) };
-            let code = super::text::raw(&format!("set +eu; . \"$file\" >&2; printf %s \"${{{name}-}}\""));
+            let code = super::text::raw(&format!("{head}. \"$file\" >&2; printf %s \"${{{name}-}}\""))?;
             let word = if new { "let " } else { "" };
             self.declared.insert((None, name.clone()));
             lines.push(format!("{word}{} = sh({code}).env(\"file\", {path}){env}.read();", mangle(name)));

@@ -78,7 +78,11 @@ impl<'a> Port<'a> {
         let text = self.source.slice(extent.start, extent.end);
         let text = text.trim_end().trim_end_matches(';').trim_end().to_owned();
         self.assigned_in_shell = false;
-        let shell = if human || asks { Err(No::new(no.0.clone())) } else { self.shell_statement(entry, &text) };
+        let shell = match () {
+            () if human => Err(No::new(no.0.clone())),
+            () if asks => self.shell_status(entry, &text),
+            () => self.shell_statement(entry, &text),
+        };
         let facts = self.facts;
         for (_, name) in facts.first.iter().filter(|(first, _)| *first == item && !self.assigned_in_shell) {
             let value = match facts.kind(self.function, name) {
@@ -107,6 +111,24 @@ impl<'a> Port<'a> {
                 (lines, Level::Human)
             }
         }
+    }
+
+    /// A statement whose status the next one reads.
+    fn shell_status(&mut self, entry: &'a ast::CompoundListItem, text: &str) -> Result<Vec<Line>, No> {
+        let mut needs = Needs::default();
+        walk::and_or(&mut needs, &entry.0, How::Statement);
+        let item = id(entry);
+        if needs.commands.iter().any(|name| OWN.contains(&name.as_str())) || needs.writes.iter().any(|name| self.facts.is_used_outside(name, item)) {
+            return Err(No::new("its status is read"));
+        }
+        if self.result == super::functions::Gives::Text && self.function.is_some() {
+            return Err(No::new("its status is read"));
+        }
+        let shell = self.shell(text)?;
+        self.helpers.insert("status_of");
+        let name = self.status_name();
+        self.status = Some(name.clone());
+        Ok(vec![plain(format!("let {name} = status_of({shell});"))])
     }
 
     fn shell_statement(&mut self, entry: &'a ast::CompoundListItem, text: &str) -> Result<Vec<Line>, No> {
@@ -253,7 +275,8 @@ impl<'a> Port<'a> {
             methods.push_str(&format!(".env(\"{name}\", {value})"));
         }
         for name in self.exported.clone().iter().filter(|name| !needs.reads.contains(*name)) {
-            let (value, _) = self.variable(name)?;
+            let (value, kind) = self.variable(name)?;
+            let value = super::text::Template::value(value, kind).string();
             methods.push_str(&format!(".env(\"{name}\", {value})"));
         }
         if self.directory {
@@ -281,9 +304,9 @@ impl<'a> Port<'a> {
                 Some((name, _)) => format!("{name}=(\"$@\")\n{script}"),
                 None => script,
             };
-            return Ok(format!("cmd(`bash {strict}-c ${{{}}} {} ${{{list}}}`){methods}", raw(&script), self.name));
+            return Ok(format!("cmd(`bash {strict}-c ${{{}}} {} ${{{list}}}`){methods}", raw(&script)?, self.name));
         }
-        Ok(format!("sh({}){methods}", raw(&body)))
+        Ok(format!("sh({}){methods}", raw(&body)?))
     }
 }
 

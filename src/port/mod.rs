@@ -8,6 +8,7 @@
 mod arithmetic;
 mod calls;
 mod commands;
+pub mod compare;
 mod conditions;
 mod expansions;
 mod facts;
@@ -79,7 +80,7 @@ pub struct Ported {
 }
 
 /// How often statements that do not check are translated again by other means.
-const ROUNDS: usize = 12;
+const ROUNDS: usize = 40;
 
 /// Ports a script. `check` says which lines of a script do not check, with the reason.
 ///
@@ -102,12 +103,20 @@ pub fn port(name: &str, bytes: &[u8], check: &(dyn Fn(&str) -> Vec<(usize, Strin
             let before = forced.clone();
             for (line, why) in wrong {
                 last = format!("line {line}: {why}");
-                let Some(item) = items.get(line.saturating_sub(1)).copied().filter(|item| *item != usize::MAX) else { continue };
+                let at = line.saturating_sub(1).min(items.len().saturating_sub(1));
+                let Some(item) = items.get(at).copied() else { continue };
                 let level = match before.get(&item) {
-                    None => (Level::Shell, why),
-                    Some(_) => (Level::Human, why),
+                    None if item != usize::MAX => (item, Level::Shell),
+                    Some((Level::Shell, _)) => (item, Level::Human),
+                    // The entry of the top that it is in.
+                    _ => {
+                        let lines: Vec<&str> = ported.text.lines().collect();
+                        let top = (0..=at).rev().find(|at| items[*at] != usize::MAX && !lines[*at].starts_with([' ', '}', '/']) && !lines[*at].is_empty());
+                        let Some(top) = top.map(|top| items[top]) else { continue };
+                        (top, Level::Human)
+                    }
                 };
-                forced.insert(item, level);
+                forced.insert(level.0, (level.1, why));
             }
             if forced == before {
                 break;

@@ -203,6 +203,24 @@ impl<'a> Port<'a> {
             lines.extend(self.trailing(made, extent, next));
             self.printed = self.printed.max(extent.last);
             at += taken;
+            let ends = lines.last().is_some_and(|line: &Line| {
+                ["exit(", "return", "break;", "continue;", "die("].iter().any(|word| line.text.starts_with(word))
+            });
+            if ends && at < entries.len() {
+                lines.push(plain("// What follows here in the original never runs."));
+                for entry in &entries[at..] {
+                    if let Some(extent) = self.source.extent(&entry.0) {
+                        for line in extent.line..=extent.last {
+                            self.levels.entry(line).or_insert(Level::Native);
+                        }
+                        self.printed = extent.last;
+                    }
+                }
+                while self.source.comments.get(self.comment).is_some_and(|comment| comment.line < end) {
+                    self.comment += 1;
+                }
+                return lines;
+            }
         }
         lines.extend(self.margin(end, usize::MAX));
         lines

@@ -101,8 +101,15 @@ impl<'a> Port<'a> {
     /// A command whose failure is ignored.
     fn tried(&mut self, call: &super::calls::Call) -> Result<Vec<Line>, No> {
         let run = self.run_of(call)?;
-        if let Out::File(path) = &call.redirects.output {
-            return Ok(vec![plain(format!("file::write({path}, {}.output().out);", call.command()))]);
+        // A command that fails leaves its output in the file; `to_file` would not.
+        if let Out::File(path) | Out::Append(path) = &call.redirects.output {
+            let method = if matches!(call.redirects.output, Out::File(_)) { "to_file" } else { "append_to" };
+            return match call.last() {
+                "grep" | "egrep" | "diff" | "cmp" if call.words.len() == 1 => {
+                    Ok(vec![plain(format!("{}.accept([0, 1]).{method}({path});", call.command()))])
+                }
+                _ => Err(No::new("a file of a command that may fail")),
+            };
         }
         Ok(match call.is_silent() && matches!(call.redirects.output, Out::Through | Out::Null) {
             true => vec![plain(format!("{}.try_run();", call.command()))],
@@ -181,7 +188,6 @@ impl<'a> Port<'a> {
                     format!("let {name} = status_of({});", call.command())
                 }
                 Out::Through | Out::Null => format!("let {name} = {}.try_run().code;", call.command()),
-                Out::File(path) => format!("let {name}_of = {}.output();\nfile::write({path}, {name}_of.out);\nlet {name} = {name}_of.code;", call.command()),
                 _ => return Err(No::new("the status of a command with a file")),
             })]);
         }
@@ -189,7 +195,7 @@ impl<'a> Port<'a> {
         Ok(vec![plain(self.marked(text))])
     }
 
-    fn status_name(&self) -> String {
+    pub(super) fn status_name(&self) -> String {
         let names = ["status", "code", "result"];
         names.iter().find(|name| !self.facts.is_assigned(name)).map_or("last_status", |name| name).to_owned()
     }
