@@ -37,7 +37,8 @@ impl Port {
     /// Writes the port, and lists the hazards of the original on standard error.
     pub fn main(&self, run: &Arc<Run>) -> Result<i32> {
         let name = self.file.display().to_string();
-        let bytes = std::fs::read(&self.file).map_err(|error| Error::new(format!("read `{name}`: {}", cause(&error))))?;
+        let bytes =
+            std::fs::read(&self.file).map_err(|error| Error::new(format!("read `{name}`: {}", cause(&error))))?;
         let ported = port::port(&name, &bytes, &|text| wrong(run, text)).map_err(|error| self.with_bash(run, error))?;
         if self.compare {
             return self.compared(run, &ported);
@@ -112,10 +113,13 @@ impl Port {
 
 /// The lines of a script that do not check.
 fn wrong(run: &Arc<Run>, text: &str) -> Vec<(usize, String)> {
-    let source = Source { name: "port".to_owned(), shown: "port".to_owned(), text: text.to_owned(), ..Source::default() };
+    let source =
+        Source { name: "port".to_owned(), shown: "port".to_owned(), text: text.to_owned(), ..Source::default() };
     match engine::check(run, &source) {
         Ok(_) => Vec::new(),
-        Err(error) if error.reports.is_empty() => vec![(error.place.as_ref().map_or(0, |place| place.line), error.message)],
+        Err(error) if error.reports.is_empty() => {
+            vec![(error.place.as_ref().map_or(0, |place| place.line), error.message)]
+        }
         Err(error) => error.reports.iter().map(|report| (report.place.line, report.message.clone())).collect(),
     }
 }

@@ -4,7 +4,9 @@ use super::No;
 use super::text::{Kind, atom};
 use super::walk::is_name;
 use brush_parser::arithmetic;
-use brush_parser::ast::{ArithmeticExpr as A, ArithmeticTarget as Target, BinaryOperator as B, UnaryAssignmentOperator, UnaryOperator as U};
+use brush_parser::ast::{
+    ArithmeticExpr as A, ArithmeticTarget as Target, BinaryOperator as B, UnaryAssignmentOperator, UnaryOperator as U,
+};
 
 /// A result of arithmetic: a number, or a comparison.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -159,10 +161,11 @@ fn name_of(target: &Target) -> &str {
 /// # Errors
 /// When it assigns, or uses what Rhai has not.
 pub fn value(names: &mut dyn Names, text: &str) -> Result<Value, No> {
-    let (plain, held) = plain(text).ok_or_else(|| No::new(format!("the arithmetic `{}` is built from text", text.trim())))?;
-    let leading = plain.split(|c: char| !c.is_alphanumeric() && c != '_' && c != '#').any(|word| {
-        word.len() > 1 && word.starts_with('0') && word.chars().all(|c| c.is_ascii_digit())
-    });
+    let (plain, held) =
+        plain(text).ok_or_else(|| No::new(format!("the arithmetic `{}` is built from text", text.trim())))?;
+    let leading = plain
+        .split(|c: char| !c.is_alphanumeric() && c != '_' && c != '#')
+        .any(|word| word.len() > 1 && word.starts_with('0') && word.chars().all(|c| c.is_ascii_digit()));
     if leading {
         return Err(No::new("a number with a leading zero is octal"));
     }
@@ -174,13 +177,23 @@ pub fn value(names: &mut dyn Names, text: &str) -> Result<Value, No> {
 ///
 /// # Errors
 /// When an assignment is within an expression.
-pub fn statements(names: &mut dyn Names, text: &str, assign: &mut dyn FnMut(&str, Option<&str>, String) -> Result<(), No>) -> Result<(), No> {
-    let (plain, held) = plain(text).ok_or_else(|| No::new(format!("the arithmetic `{}` is built from text", text.trim())))?;
+pub fn statements(
+    names: &mut dyn Names,
+    text: &str,
+    assign: &mut dyn FnMut(&str, Option<&str>, String) -> Result<(), No>,
+) -> Result<(), No> {
+    let (plain, held) =
+        plain(text).ok_or_else(|| No::new(format!("the arithmetic `{}` is built from text", text.trim())))?;
     let parsed = arithmetic::parse(&plain).map_err(|_| No::new(format!("the arithmetic `{}`", text.trim())))?;
     statement(names, &parsed, &held, assign)
 }
 
-fn statement(names: &mut dyn Names, expr: &A, held: &[String], assign: &mut dyn FnMut(&str, Option<&str>, String) -> Result<(), No>) -> Result<(), No> {
+fn statement(
+    names: &mut dyn Names,
+    expr: &A,
+    held: &[String],
+    assign: &mut dyn FnMut(&str, Option<&str>, String) -> Result<(), No>,
+) -> Result<(), No> {
     let refuse = || No::new("arithmetic whose result is a status");
     let (target, operator, text) = match expr {
         A::BinaryOp(B::Comma, left, right) => {
@@ -188,7 +201,10 @@ fn statement(names: &mut dyn Names, expr: &A, held: &[String], assign: &mut dyn 
             return statement(names, right, held, assign);
         }
         A::UnaryAssignment(operator, target) => {
-            let plus = matches!(operator, UnaryAssignmentOperator::PrefixIncrement | UnaryAssignmentOperator::PostfixIncrement);
+            let plus = matches!(
+                operator,
+                UnaryAssignmentOperator::PrefixIncrement | UnaryAssignmentOperator::PostfixIncrement
+            );
             (target, Some(if plus { "+" } else { "-" }), "1".to_owned())
         }
         A::BinaryAssignment(operator, target, value) => {
@@ -251,10 +267,12 @@ fn side(text: &str) -> String {
 fn render(names: &mut dyn Names, expr: &A, held: &[String]) -> Result<Value, No> {
     Ok(match expr {
         A::Literal(number) => Value::Number(number.to_string()),
-        A::Reference(Target::Variable(name)) => match name.strip_prefix("hole__").and_then(|number| number.parse::<usize>().ok()) {
-            Some(number) => Value::Number(names.expansion(&held[number])?),
-            None => Value::Number(names.number(name)?),
-        },
+        A::Reference(Target::Variable(name)) => {
+            match name.strip_prefix("hole__").and_then(|number| number.parse::<usize>().ok()) {
+                Some(number) => Value::Number(names.expansion(&held[number])?),
+                None => Value::Number(names.number(name)?),
+            }
+        }
         A::Reference(Target::ArrayElement(name, index)) => {
             let index = render(names, index, held)?.number();
             Value::Number(names.element(name, &index)?)
@@ -271,10 +289,17 @@ fn render(names: &mut dyn Names, expr: &A, held: &[String]) -> Result<Value, No>
             let (left, right) = (render(names, left, held)?, render(names, right, held)?);
             match operator {
                 B::LogicalAnd | B::LogicalOr => {
-                    let group = |text: String| if text.contains("||") || text.contains("&&") { format!("({text})") } else { text };
+                    let group = |text: String| {
+                        if text.contains("||") || text.contains("&&") { format!("({text})") } else { text }
+                    };
                     Value::Truth(format!("{} {text} {}", group(left.truth()), group(right.truth())))
                 }
-                B::LessThan | B::LessThanOrEqualTo | B::GreaterThan | B::GreaterThanOrEqualTo | B::Equals | B::NotEquals => {
+                B::LessThan
+                | B::LessThanOrEqualTo
+                | B::GreaterThan
+                | B::GreaterThanOrEqualTo
+                | B::Equals
+                | B::NotEquals => {
                     let group = |text: String| if strength(&text) == 0 { format!("({text})") } else { text };
                     Value::Truth(format!("{} {text} {}", group(left.number()), group(right.number())))
                 }
@@ -289,7 +314,8 @@ fn render(names: &mut dyn Names, expr: &A, held: &[String]) -> Result<Value, No>
             }
         }
         A::Conditional(test, left, right) => {
-            let (test, left, right) = (render(names, test, held)?, render(names, left, held)?, render(names, right, held)?);
+            let (test, left, right) =
+                (render(names, test, held)?, render(names, left, held)?, render(names, right, held)?);
             Value::Number(format!("if {} {{ {} }} else {{ {} }}", test.truth(), left.number(), right.number()))
         }
         A::Assignment(..) | A::BinaryAssignment(..) | A::UnaryAssignment(..) => {

@@ -1,8 +1,7 @@
 //! Programs: a pipe of simple commands as a command literal.
 
-use super::functions::Gives;
 use super::redirects::{In, Out, Redirects};
-use super::text::{Kind, Part, Template, atom};
+use super::text::{Kind, Part, Template};
 use super::walk::{self, fixed};
 use super::words::Arg;
 use super::{No, Port};
@@ -56,15 +55,23 @@ impl Call {
         }
         let Some(words) = self.words.last() else { return false };
         let words: Vec<&str> = words.iter().map(|word| word.as_deref().unwrap_or("x")).collect();
-        let has = |letter: char| words.iter().any(|word| word.starts_with('-') && !word.starts_with("--") && word.contains(letter));
+        let has = |letter: char| {
+            words.iter().any(|word| word.starts_with('-') && !word.starts_with("--") && word.contains(letter))
+        };
         match words.first().copied().unwrap_or_default() {
-            "test" | "[" | "true" | "false" | "mkdir" | "rmdir" | "cp" | "mv" | "rm" | "ln" | "chmod" | "chown" | "chgrp" | "touch" | "kill"
-            | "sleep" | "logger" | "install" | "gzip" | "gunzip" | "mountpoint" | "useradd" | "userdel" | "groupadd" | "usermod" | "mount"
-            | "umount" | "sync" | "truncate" | "crontab" | "ssh-keyscan" | "cmp" | "nginx" | "pkill" | "setfacl" | "iptables" | "ip6tables" => {
+            "test" | "[" | "true" | "false" | "mkdir" | "rmdir" | "cp" | "mv" | "rm" | "ln" | "chmod" | "chown"
+            | "chgrp" | "touch" | "kill" | "sleep" | "logger" | "install" | "gzip" | "gunzip" | "mountpoint"
+            | "useradd" | "userdel" | "groupadd" | "usermod" | "mount" | "umount" | "sync" | "truncate" | "crontab"
+            | "ssh-keyscan" | "cmp" | "nginx" | "pkill" | "setfacl" | "iptables" | "ip6tables" => {
                 !has('v') && (words[0] != "cmp" || has('s')) && (words[0] != "gzip" || !has('c'))
             }
             "grep" | "egrep" | "fgrep" | "zgrep" => has('q') || words.contains(&"--quiet"),
-            "systemctl" => !words.iter().any(|word| matches!(*word, "status" | "list-units" | "show" | "cat" | "is-active" | "is-enabled" | "is-failed")) || words.contains(&"--quiet") || has('q'),
+            "systemctl" => {
+                !words.iter().any(|word| {
+                    matches!(*word, "status" | "list-units" | "show" | "cat" | "is-active" | "is-enabled" | "is-failed")
+                }) || words.contains(&"--quiet")
+                    || has('q')
+            }
             "git" | "diff" => has('q') || words.contains(&"--quiet"),
             "docker" => matches!(words.get(1), Some(&("cp" | "kill"))) && false,
             _ => false,
@@ -76,14 +83,67 @@ impl Call {
 const PROGRAMS_TOO: &[&str] = &["echo", "printf", "test", "[", "true", "false", "kill", "pwd", "nice", "env", "time"];
 
 /// Programs whose input is text.
-const TEXT: &[&str] = &["tr", "wc", "sort", "grep", "egrep", "fgrep", "sed", "awk", "cut", "head", "tail", "uniq", "mail", "jq", "rev", "tac", "nl", "column"];
+const TEXT: &[&str] = &[
+    "tr", "wc", "sort", "grep", "egrep", "fgrep", "sed", "awk", "cut", "head", "tail", "uniq", "mail", "jq", "rev",
+    "tac", "nl", "column",
+];
 
 /// Words that only the shell itself has.
 const BUILTINS: &[&str] = &[
-    "cd", "eval", "exec", "exit", "return", "source", ".", "set", "shopt", "shift", "unset", "export", "local", "declare", "typeset",
-    "readonly", "read", "mapfile", "readarray", "getopts", "trap", "wait", "jobs", "fg", "bg", "disown", "alias", "unalias", "type",
-    "hash", "command", "builtin", "let", "umask", "ulimit", "pushd", "popd", "dirs", "break", "continue", "times", "enable", "caller",
-    "complete", "compgen", "bind", "help", "history", "logout", "suspend", ":", "coproc", "select", "fc",
+    "cd",
+    "eval",
+    "exec",
+    "exit",
+    "return",
+    "source",
+    ".",
+    "set",
+    "shopt",
+    "shift",
+    "unset",
+    "export",
+    "local",
+    "declare",
+    "typeset",
+    "readonly",
+    "read",
+    "mapfile",
+    "readarray",
+    "getopts",
+    "trap",
+    "wait",
+    "jobs",
+    "fg",
+    "bg",
+    "disown",
+    "alias",
+    "unalias",
+    "type",
+    "hash",
+    "command",
+    "builtin",
+    "let",
+    "umask",
+    "ulimit",
+    "pushd",
+    "popd",
+    "dirs",
+    "break",
+    "continue",
+    "times",
+    "enable",
+    "caller",
+    "complete",
+    "compgen",
+    "bind",
+    "help",
+    "history",
+    "logout",
+    "suspend",
+    ":",
+    "coproc",
+    "select",
+    "fc",
 ];
 
 impl<'a> Port<'a> {
@@ -144,13 +204,21 @@ impl<'a> Port<'a> {
             call.redirects.silent |= redirects.silent;
         }
         if last > 0 && !self.facts.strict[2] && self.facts.strict[0] {
-            self.hazard("a pipe without `pipefail` hides that a program before the last one fails", "the port stops when any program of the pipe fails");
+            self.hazard(
+                "a pipe without `pipefail` hides that a program before the last one fails",
+                "the port stops when any program of the pipe fails",
+            );
         }
         let input = match (&text, &call.redirects.input) {
             (Some(text), In::Through) => format!(".stdin({text})"),
             (Some(_), _) => return Err(No::new("two inputs of a pipe")),
             (None, In::File(path)) => {
-                let first = call.words.first().and_then(|words| words.first()).and_then(|word| word.as_deref()).unwrap_or_default();
+                let first = call
+                    .words
+                    .first()
+                    .and_then(|words| words.first())
+                    .and_then(|word| word.as_deref())
+                    .unwrap_or_default();
                 if TEXT.contains(&first) {
                     format!(".stdin(file::read({path}))")
                 } else {
@@ -188,12 +256,20 @@ impl<'a> Port<'a> {
     }
 
     /// The words of a program, and those that are fixed.
-    fn program(&mut self, words: &[String], simple: &ast::SimpleCommand, methods: &mut String, alone: bool) -> Result<(String, Vec<Option<String>>), No> {
+    fn program(
+        &mut self,
+        words: &[String],
+        simple: &ast::SimpleCommand,
+        methods: &mut String,
+        alone: bool,
+    ) -> Result<(String, Vec<Option<String>>), No> {
         // `LC_ALL=C sort` within a pipe is `env LC_ALL=C sort`.
         let mut env: Vec<String> = Vec::new();
         for item in simple.prefix.iter().flat_map(|prefix| &prefix.0) {
             if let Item::AssignmentWord(assignment, _) = item {
-                let (AssignmentName::VariableName(name), AssignmentValue::Scalar(value)) = (&assignment.name, &assignment.value) else {
+                let (AssignmentName::VariableName(name), AssignmentValue::Scalar(value)) =
+                    (&assignment.name, &assignment.value)
+                else {
                     return Err(No::new("an array before a command"));
                 };
                 let value = self.word(&value.value)?;
@@ -217,7 +293,10 @@ impl<'a> Port<'a> {
                 if arg.glob {
                     return Err(No::new("a pattern for file names"));
                 }
-                if at == 0 && arg.template.fixed().is_none() && !matches!(arg.template.single(), Some((_, Kind::List | Kind::Text))) {
+                if at == 0
+                    && arg.template.fixed().is_none()
+                    && !matches!(arg.template.single(), Some((_, Kind::List | Kind::Text)))
+                {
                     return Err(No::new("a command whose name is built from text"));
                 }
                 known.push(arg.template.fixed());
@@ -278,7 +357,9 @@ impl<'a> Port<'a> {
                         && matches!(call.redirects.output, Out::Through)
                     {
                         return Ok(part(match call.last() {
-                            "grep" | "egrep" | "pgrep" | "diff" if call.words.len() == 1 => format!("{}.accept([0, 1]).read()", call.command()),
+                            "grep" | "egrep" | "pgrep" | "diff" if call.words.len() == 1 => {
+                                format!("{}.accept([0, 1]).read()", call.command())
+                            }
                             _ => format!("{}.output().out.sub(\"\\n+$\", \"\")", call.command()),
                         }));
                     }
@@ -290,7 +371,11 @@ impl<'a> Port<'a> {
             return Err(No::new("a subshell that may be arithmetic"));
         }
         let shell = self.shell(text)?;
-        self.notes.push((self.line, super::Level::Shell, format!("`$({})` has more than programs and pipes", text.trim())));
+        self.notes.push((
+            self.line,
+            super::Level::Shell,
+            format!("`$({})` has more than programs and pipes", text.trim()),
+        ));
         self.levels.insert(self.line, super::Level::Shell);
         Ok(part(format!("{shell}.read()")))
     }
@@ -304,99 +389,25 @@ impl<'a> Port<'a> {
             self.before = before;
         })
     }
-
-    /// A call of a function of the script, as an expression.
-    pub(super) fn function_call(&mut self, name: &str, words: &[String]) -> Result<String, No> {
-        let number = self.facts.number(name).ok_or_else(|| No::new("a function"))?;
-        let function = self.facts.functions[name].clone();
-        if function.repeated {
-            return Err(No::new(format!("the function `{name}` has several definitions")));
-        }
-        if self.function == Some(number) && function.closure {
-            return Err(No::new(format!("the function `{name}` calls itself and changes variables of the script")));
-        }
-        let mut args = Vec::new();
-        let mut spread = None;
-        for raw in words {
-            for arg in self.argument(raw)? {
-                if arg.glob {
-                    return Err(No::new("a pattern for file names"));
-                }
-                match arg.template.single() {
-                    Some((list, Kind::List)) => {
-                        if function.variadic {
-                            spread = Some(list.to_owned());
-                            args.push(format!("*{list}"));
-                        } else {
-                            return Err(No::new("an array for single arguments"));
-                        }
-                    }
-                    _ => args.push(arg.template.string()),
-                }
-            }
-        }
-        let list = match spread {
-            None => format!("[{}]", args.join(", ")),
-            Some(list) if args.len() == 1 => list,
-            Some(_) => {
-                let mut parts: Vec<String> = Vec::new();
-                let mut run: Vec<String> = Vec::new();
-                for arg in args.iter() {
-                    match arg.strip_prefix('*') {
-                        Some(list) => {
-                            if !run.is_empty() {
-                                parts.push(format!("[{}]", std::mem::take(&mut run).join(", ")));
-                            }
-                            parts.push(atom(list));
-                        }
-                        None => run.push(arg.clone()),
-                    }
-                }
-                if !run.is_empty() {
-                    parts.push(format!("[{}]", run.join(", ")));
-                }
-                parts.join(" + ")
-            }
-        };
-        let given = if function.variadic {
-            list
-        } else {
-            args.truncate(function.params.len());
-            while args.len() < function.params.len() {
-                args.push("\"\"".to_owned());
-            }
-            args.join(", ")
-        };
-        let name = self.function_name(name);
-        Ok(match function.closure {
-            true => format!("{name}.call({given})"),
-            false => format!("{name}({given})"),
-        })
-    }
-
-    /// What a function of the script gives.
-    pub(super) fn gives(&self, name: &str) -> Gives {
-        self.facts.functions.get(name).map_or(Gives::Nothing, |function| match () {
-            () if function.piped => Gives::Unknown,
-            () if function.captured && !function.statement && !function.condition => Gives::Text,
-            () if function.captured => Gives::Unknown,
-            () if function.condition => Gives::Truth,
-            () => Gives::Nothing,
-        })
-    }
 }
 
 /// Tests whether the first program of a pipe reads standard input when it has no file.
 fn reads_input(words: &[Vec<Option<String>>]) -> bool {
     let Some(words) = words.first() else { return false };
     let name = words.first().and_then(|word| word.as_deref()).unwrap_or_default();
-    let operands = words.iter().skip(1).filter(|word| word.as_deref().is_none_or(|word| !word.starts_with('-') || word == "-")).count();
+    let operands = words
+        .iter()
+        .skip(1)
+        .filter(|word| word.as_deref().is_none_or(|word| !word.starts_with('-') || word == "-"))
+        .count();
     let lists = words.iter().skip(1).any(|word| word.is_none());
     match name {
         "tr" | "tee" | "xargs" | "column" | "bc" => !lists || name == "tr",
-        "cat" | "sort" | "wc" | "uniq" | "rev" | "tac" | "nl" | "fold" | "base64" | "md5sum" | "sha256sum" | "paste" => operands == 0,
+        "cat" | "sort" | "wc" | "uniq" | "rev" | "tac" | "nl" | "fold" | "base64" | "md5sum" | "sha256sum"
+        | "paste" => operands == 0,
         "head" | "tail" | "cut" => {
-            let takes_value = |word: &Option<String>| matches!(word.as_deref(), Some("-n" | "-c" | "-d" | "-f" | "-k" | "-t"));
+            let takes_value =
+                |word: &Option<String>| matches!(word.as_deref(), Some("-n" | "-c" | "-d" | "-f" | "-k" | "-t"));
             operands <= words.iter().filter(|word| takes_value(word)).count()
         }
         "grep" | "egrep" | "fgrep" | "sed" | "awk" | "jq" => {

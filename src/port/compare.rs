@@ -37,7 +37,10 @@ pub struct Did {
 /// # Errors
 /// When the namespaces or layers cannot be made.
 pub fn run(run: &Run, words: &[String], cwd: &Path, here: &Path) -> Result<Did> {
-    let mut argv: Vec<String> = ["unshare", "--mount", "--net", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc"].map(str::to_owned).to_vec();
+    let mut argv: Vec<String> =
+        ["unshare", "--mount", "--net", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc"]
+            .map(str::to_owned)
+            .to_vec();
     if !rustix::process::geteuid().is_root() {
         argv.extend(["--user".to_owned(), "--map-root-user".to_owned()]);
     }
@@ -51,8 +54,12 @@ pub fn run(run: &Run, words: &[String], cwd: &Path, here: &Path) -> Result<Did> 
     let read = |name: &str| std::fs::read(here.join(name)).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
     let status = read("status").ok().and_then(|text| text.trim().parse().ok());
     let Some(status) = status else {
-        return Err(Error::new(format!("compare: the two layers cannot be made (status {}): {}", outcome.code(), outcome.err_text().trim()))
-            .help("run it as root, or on a kernel where a user may mount an overlay (Linux 5.11 or later)"));
+        return Err(Error::new(format!(
+            "compare: the two layers cannot be made (status {}): {}",
+            outcome.code(),
+            outcome.err_text().trim()
+        ))
+        .help("run it as root, or on a kernel where a user may mount an overlay (Linux 5.11 or later)"));
     };
     let lines = |name: &str| read(name).unwrap_or_default().lines().map(str::to_owned).collect::<Vec<_>>();
     Ok(Did {
@@ -73,7 +80,9 @@ pub fn differences(original: &Did, port: &Did) -> Vec<String> {
         let lines: Vec<String> = diff
             .iter_all_changes()
             .filter(|change| change.tag() != similar::ChangeTag::Equal)
-            .map(|change| format!("  {} {}", if change.tag() == similar::ChangeTag::Delete { "-" } else { "+" }, change.value()))
+            .map(|change| {
+                format!("  {} {}", if change.tag() == similar::ChangeTag::Delete { "-" } else { "+" }, change.value())
+            })
             .collect();
         if !lines.is_empty() {
             found.push(format!("{what} (- original, + port):"));
@@ -96,9 +105,11 @@ pub fn differences(original: &Did, port: &Did) -> Vec<String> {
         let last: Vec<&str> = port.err.lines().take(8).collect();
         found.extend(last.iter().map(|line| format!("  {line}")));
     }
-    let (left, right): (Vec<&str>, Vec<&str>) = (original.files.iter().map(String::as_str).collect(), port.files.iter().map(String::as_str).collect());
+    let (left, right): (Vec<&str>, Vec<&str>) =
+        (original.files.iter().map(String::as_str).collect(), port.files.iter().map(String::as_str).collect());
     side(&mut found, "files", &left, &right);
-    let (left, right): (Vec<&str>, Vec<&str>) = (original.acts.iter().map(String::as_str).collect(), port.acts.iter().map(String::as_str).collect());
+    let (left, right): (Vec<&str>, Vec<&str>) =
+        (original.acts.iter().map(String::as_str).collect(), port.acts.iter().map(String::as_str).collect());
     side(&mut found, "commands to the outside", &left, &right);
     found
 }

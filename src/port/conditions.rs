@@ -1,18 +1,21 @@
 //! Conditions: `[ ]`, `[[ ]]`, `(( ))`, and commands whose status decides.
 
 use super::arithmetic;
-use super::expansions::Pattern;
 use super::functions::Gives;
 use super::redirects::Out;
-use super::text::{Kind, Template, atom, is_number, quoted};
+use super::text::{Kind, Template, atom, is_number};
 use super::walk::{self, fixed};
-use super::{No, Port, pattern};
-use brush_parser::ast::{self, BinaryPredicate as Two, ExtendedTestExpr as E, UnaryPredicate as One};
+use super::{No, Port};
+use brush_parser::ast;
 
 /// A condition turned around.
 pub fn negated(text: &str) -> String {
     for (sign, other) in [(" == ", " != "), (" != ", " == ")] {
-        let single = !text.contains(" && ") && !text.contains(" || ") && !text.contains('{') && !text.starts_with('!') && !text.starts_with("if ");
+        let single = !text.contains(" && ")
+            && !text.contains(" || ")
+            && !text.contains('{')
+            && !text.starts_with('!')
+            && !text.starts_with("if ");
         if let Some((left, right)) = text.split_once(sign)
             && single
             && !right.contains(sign)
@@ -33,9 +36,16 @@ pub fn negated(text: &str) -> String {
     }
 }
 
-fn joined(left: &str, operator: &str, right: &str) -> String {
+/// Two conditions, in brackets where they need them.
+pub fn joined(left: &str, operator: &str, right: &str) -> String {
     let other = if operator == "&&" { "||" } else { "&&" };
-    let group = |text: &str| if text.contains(&format!(" {other} ")) && !super::text::is_atom(text) { format!("({text})") } else { text.to_owned() };
+    let group = |text: &str| {
+        if text.contains(&format!(" {other} ")) && !super::text::is_atom(text) {
+            format!("({text})")
+        } else {
+            text.to_owned()
+        }
+    };
     format!("{} {operator} {}", group(left), group(right))
 }
 
@@ -123,7 +133,13 @@ impl<'a> Port<'a> {
                 let program = self.word(program)?.string();
                 Ok(format!("which({program}) != ()"))
             }
-            "read" | "getopts" | "wait" | "cd" | "eval" | "shift" | "exit" | "return" | "source" | "." | "exec" => Err(No::new(format!("`{name}` as a condition"))),
+            "wait" if self.function.is_none() && words.len() == 2 && words[1].trim_matches('"') == "$!" => {
+                self.uses_jobs = true;
+                Ok("jobs[-1].ok()".to_owned())
+            }
+            "read" | "getopts" | "wait" | "cd" | "eval" | "shift" | "exit" | "return" | "source" | "." | "exec" => {
+                Err(No::new(format!("`{name}` as a condition")))
+            }
             "let" => {
                 let text = words[1..].iter().map(|word| fixed(word).unwrap_or_default()).collect::<Vec<_>>().join(" ");
                 Ok(arithmetic::value(self, &text)?.truth())
@@ -139,7 +155,12 @@ impl<'a> Port<'a> {
             }
             "" if words.len() == 1 => {
                 // `if $flag`
-                let flag = first.trim_matches('"').trim_start_matches('$').trim_start_matches('{').trim_end_matches('}').to_owned();
+                let flag = first
+                    .trim_matches('"')
+                    .trim_start_matches('$')
+                    .trim_start_matches('{')
+                    .trim_end_matches('}')
+                    .to_owned();
                 if walk::is_name(&flag) && self.is_known(&flag) && self.kind_of(&flag) == Kind::Truth {
                     return Ok(self.variable(&flag)?.0);
                 }
@@ -153,8 +174,12 @@ impl<'a> Port<'a> {
     fn assigned_condition(&mut self, simple: &ast::SimpleCommand) -> Result<String, No> {
         let no = || No::new("an assignment as a condition");
         let items = simple.prefix.as_ref().ok_or_else(no)?;
-        let [ast::CommandPrefixOrSuffixItem::AssignmentWord(assignment, _)] = items.0.as_slice() else { return Err(no()) };
-        let (ast::AssignmentName::VariableName(name), ast::AssignmentValue::Scalar(value), false) = (&assignment.name, &assignment.value, assignment.append) else {
+        let [ast::CommandPrefixOrSuffixItem::AssignmentWord(assignment, _)] = items.0.as_slice() else {
+            return Err(no());
+        };
+        let (ast::AssignmentName::VariableName(name), ast::AssignmentValue::Scalar(value), false) =
+            (&assignment.name, &assignment.value, assignment.append)
+        else {
             return Err(no());
         };
         let raw = value.value.trim_matches('"');
@@ -187,7 +212,10 @@ impl<'a> Port<'a> {
         match &call.redirects.output {
             Out::File(path) => {
                 self.helpers.insert("writes");
-                self.hazard("a command that fails leaves a part of its output in the file", "the port leaves the file as it was");
+                self.hazard(
+                    "a command that fails leaves a part of its output in the file",
+                    "the port leaves the file as it was",
+                );
                 return Ok(format!("writes({}, {path})", call.command()));
             }
             Out::Append(_) | Out::Error => return Err(No::new("a redirection of a condition")),
@@ -245,20 +273,25 @@ impl<'a> Port<'a> {
         }
     }
 
-    fn unary(&mut self, operator: &str, raw: &str) -> Result<String, No> {
+    pub(super) fn unary(&mut self, operator: &str, raw: &str) -> Result<String, No> {
         match operator {
             "-z" | "-n" => {
                 let template = self.operand(raw)?;
                 let text = match template.single() {
                     Some((list, Kind::List)) => {
-                        return Ok(if operator == "-z" { format!("{list}.is_empty()") } else { format!("!{list}.is_empty()") });
+                        return Ok(if operator == "-z" {
+                            format!("{list}.is_empty()")
+                        } else {
+                            format!("!{list}.is_empty()")
+                        });
                     }
                     _ => atom(&template.string()),
                 };
                 // `env(X, "")` needs no brackets, and `( ... ?? "")` has them.
                 Ok(format!("{text} {} \"\"", if operator == "-z" { "==" } else { "!=" }))
             }
-            "-e" | "-a" | "-f" | "-d" | "-s" | "-r" | "-w" | "-x" | "-L" | "-h" | "-p" | "-S" | "-b" | "-c" | "-O" | "-G" | "-u" | "-g" | "-k" => {
+            "-e" | "-a" | "-f" | "-d" | "-s" | "-r" | "-w" | "-x" | "-L" | "-h" | "-p" | "-S" | "-b" | "-c" | "-O"
+            | "-G" | "-u" | "-g" | "-k" => {
                 let template = self.operand(raw)?;
                 if self.loops.is_empty() && template.single().is_some_and(|(_, kind)| kind == Kind::List) {
                     return Err(No::new("an array in a test of a file"));
@@ -276,13 +309,14 @@ impl<'a> Port<'a> {
                     }
                 })
             }
-            "-t" => Ok(format!("cmd(`test -t {raw}`).interactive().ok()")).and_then(|_: String| Err(No::new("a test for a terminal"))),
+            "-t" => Ok(format!("cmd(`test -t {raw}`).interactive().ok()"))
+                .and_then(|_: String| Err(No::new("a test for a terminal"))),
             "-v" => Err(No::new("`-v`, the test whether a variable is set")),
             _ => Err(No::new(format!("the test `{operator}`"))),
         }
     }
 
-    fn binary(&mut self, left: &str, operator: &str, right: &str) -> Result<String, No> {
+    pub(super) fn binary(&mut self, left: &str, operator: &str, right: &str) -> Result<String, No> {
         let number = match operator {
             "-eq" => "==",
             "-ne" => "!=",
@@ -294,7 +328,9 @@ impl<'a> Port<'a> {
         };
         if !number.is_empty() {
             let (left, right) = (self.operand(left)?.number(), self.operand(right)?.number());
-            let group = |text: String| if super::text::is_atom(&text) || text.parse::<i64>().is_ok() { text } else { format!("({text})") };
+            let group = |text: String| {
+                if super::text::is_atom(&text) || text.parse::<i64>().is_ok() { text } else { format!("({text})") }
+            };
             return Ok(format!("{} {number} {}", group(left), group(right)));
         }
         match operator {
@@ -312,15 +348,18 @@ impl<'a> Port<'a> {
         }
     }
 
-    fn equal(&mut self, left: &Template, sign: &str, right: &Template) -> Result<String, No> {
+    pub(super) fn equal(&mut self, left: &Template, sign: &str, right: &Template) -> Result<String, No> {
         // `[ "x$a" = "xb" ]` is an old way to write `[ "$a" = b ]`.
-        if let ([super::text::Part::Text(a), super::text::Part::Value(value, kind)], Some(b)) = (left.0.as_slice(), right.fixed())
+        if let ([super::text::Part::Text(a), super::text::Part::Value(value, kind)], Some(b)) =
+            (left.0.as_slice(), right.fixed())
             && let Some(rest) = b.strip_prefix(a.as_str())
             && a.len() == 1
         {
             return self.equal(&Template::value(value.clone(), *kind), sign, &Template::text(rest));
         }
-        let truth = |template: &Template| template.single().filter(|(_, kind)| *kind == Kind::Truth).map(|(text, _)| text.to_owned());
+        let truth = |template: &Template| {
+            template.single().filter(|(_, kind)| *kind == Kind::Truth).map(|(text, _)| text.to_owned())
+        };
         if let (Some(value), Some(text)) = (truth(left), right.fixed()) {
             let yes = (text == "true") == (sign == "==");
             if text == "true" || text == "false" {
@@ -339,134 +378,4 @@ impl<'a> Port<'a> {
         let text = template.string();
         if template.fixed().is_some() { text } else { atom(&text) }
     }
-
-    fn extended(&mut self, test: &E) -> Result<String, No> {
-        match test {
-            E::And(left, right) => Ok(joined(&self.extended(left)?, "&&", &self.extended(right)?)),
-            E::Or(left, right) => Ok(joined(&self.extended(left)?, "||", &self.extended(right)?)),
-            E::Not(inner) => Ok(negated(&self.extended(inner)?)),
-            E::Parenthesized(inner) => Ok(format!("({})", self.extended(inner)?)),
-            E::UnaryTest(operator, word) => match operator {
-                One::StringHasZeroLength => self.quoted_unary("-z", &word.value),
-                One::StringHasNonZeroLength => self.quoted_unary("-n", &word.value),
-                One::ShellVariableIsSetAndAssigned => self.is_set(&word.value),
-                other => self.quoted_unary(&other.to_string(), &word.value),
-            },
-            E::BinaryTest(operator, left, right) => self.extended_binary(operator, &left.value, &right.value),
-        }
-    }
-
-    /// `[[ ]]` splits no words, so that quotes are there or not.
-    fn quoted_unary(&mut self, operator: &str, raw: &str) -> Result<String, No> {
-        match raw.contains(['"', '\'', '\\']) || !raw.contains('$') {
-            true => self.unary(operator, raw),
-            false => self.unary(operator, &format!("\"{raw}\"")),
-        }
-    }
-
-    fn is_set(&mut self, raw: &str) -> Result<String, No> {
-        if let Some((name, key)) = raw.split_once('[') {
-            let key = self.word(key.trim_end_matches(']'))?.string();
-            let (map, kind) = self.variable(name)?;
-            if kind == Kind::Map {
-                return Ok(format!("{} in {map}", atom(&key)));
-            }
-        }
-        Err(No::new("`-v`, the test whether a variable is set"))
-    }
-
-    fn extended_binary(&mut self, operator: &Two, left: &str, right: &str) -> Result<String, No> {
-        match operator {
-            Two::ArithmeticEqualTo | Two::ArithmeticNotEqualTo | Two::ArithmeticLessThan | Two::ArithmeticLessThanOrEqualTo | Two::ArithmeticGreaterThan | Two::ArithmeticGreaterThanOrEqualTo => {
-                let side = |port: &mut Self, raw: &str| -> Result<String, No> {
-                    let bare = raw.trim_matches('"');
-                    arithmetic::value(port, bare).map(arithmetic::Value::number)
-                };
-                let (left, right) = (side(self, left)?, side(self, right)?);
-                let sign = match operator {
-                    Two::ArithmeticEqualTo => "==",
-                    Two::ArithmeticNotEqualTo => "!=",
-                    Two::ArithmeticLessThan => "<",
-                    Two::ArithmeticLessThanOrEqualTo => "<=",
-                    Two::ArithmeticGreaterThan => ">",
-                    _ => ">=",
-                };
-                let group = |text: String| if super::text::is_atom(&text) || text.parse::<i64>().is_ok() { text } else { format!("({text})") };
-                Ok(format!("{} {sign} {}", group(left), group(right)))
-            }
-            Two::StringExactlyMatchesPattern | Two::StringDoesNotExactlyMatchPattern | Two::StringExactlyMatchesString | Two::StringDoesNotExactlyMatchString => {
-                let not = matches!(operator, Two::StringDoesNotExactlyMatchPattern | Two::StringDoesNotExactlyMatchString);
-                let subject = self.word(left)?;
-                let text = match self.pattern(right)? {
-                    Pattern::Fixed(bare) if pattern::is_special(&bare) => pattern::matches(&subject.string(), &bare)?,
-                    Pattern::Fixed(bare) => return self.equal(&subject, if not { "!=" } else { "==" }, &Template::text(bare)),
-                    Pattern::Text(other) => return self.equal(&subject, if not { "!=" } else { "==" }, &other),
-                };
-                Ok(if not { negated(&text) } else { text })
-            }
-            Two::StringMatchesRegex | Two::StringContainsSubstring => self.regex(left, right),
-            Two::LeftSortsBeforeRight | Two::LeftSortsAfterRight => {
-                let sign = if matches!(operator, Two::LeftSortsBeforeRight) { "<" } else { ">" };
-                let (left, right) = (self.word(left)?.string(), self.word(right)?.string());
-                self.hazard("the order of text follows the locale", "the port compares bytes, as `LC_ALL=C` does");
-                Ok(format!("{} {sign} {}", atom(&left), atom(&right)))
-            }
-            other => self.binary(left, &other.to_string(), right),
-        }
-    }
-
-    fn regex(&mut self, left: &str, right: &str) -> Result<String, No> {
-        let subject = atom(&self.word(left)?.string());
-        // A pattern is often in a variable that is given once: bash needs that for spaces.
-        let regex = match fixed_regex(right) {
-            Some(text) => quoted(&text),
-            None => {
-                let template = self.word(right)?;
-                if right.contains('"') {
-                    return Err(No::new("a regular expression with quoted parts"));
-                }
-                template.string()
-            }
-        };
-        let fixed = fixed_regex(right);
-        let plain = regex.trim_matches(['#', '"']).to_owned();
-        if plain.contains("(?") || plain.contains("[[.") || plain.contains("[[=") || plain.contains("\\<") {
-            return Err(No::new("a regular expression that only bash has"));
-        }
-        // With one group, `find` gives what it holds.
-        let groups = plain.replace("\\(", "").matches('(').count();
-        self.groups = match (groups, &fixed) {
-            (1, _) => Some(format!("{subject}.find({regex})")),
-            (2.., Some(text)) => Some(format!("{subject}\u{1}{text}")),
-            _ => None,
-        };
-        Ok(format!("{subject}.matches({regex})"))
-    }
-}
-
-/// The regular expression of `=~` where nothing in it is a value. A quoted part means itself.
-fn fixed_regex(raw: &str) -> Option<String> {
-    if raw.contains(['$', '`']) && !raw.ends_with('$') && !raw.contains("$)") && !raw.contains("$|") {
-        return None;
-    }
-    if raw.contains(['"', '\'']) {
-        return None;
-    }
-    let mut out = String::new();
-    let mut chars = raw.chars();
-    while let Some(char) = chars.next() {
-        if char == '\\' {
-            match chars.next() {
-                Some(' ') => out.push(' '),
-                Some(next) => {
-                    out.push('\\');
-                    out.push(next);
-                }
-                None => return None,
-            }
-            continue;
-        }
-        out.push(char);
-    }
-    Some(out)
 }

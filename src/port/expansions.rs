@@ -4,7 +4,10 @@ use super::pattern;
 use super::source::options;
 use super::text::{Kind, Part, Template, atom, escaped, is_number, quoted};
 use super::{No, Port};
-use brush_parser::word::{self, Parameter, ParameterExpr as P, ParameterTestType as Test, SubstringMatchKind as Match, WordPiece, WordPieceWithSource};
+use brush_parser::word::{
+    self, Parameter, ParameterExpr as P, ParameterTestType as Test, SubstringMatchKind as Match, WordPiece,
+    WordPieceWithSource,
+};
 
 /// A pattern: fixed, with its quoted characters escaped, or with values.
 pub enum Pattern {
@@ -92,13 +95,27 @@ impl Port<'_> {
                 };
                 Ok(Part::Value(format!("{}.len()", atom(&base)), Kind::Number))
             }
-            P::RemoveSmallestSuffixPattern { parameter, indirect: false, pattern } => self.stripped(parameter, pattern.as_deref(), false, false),
-            P::RemoveLargestSuffixPattern { parameter, indirect: false, pattern } => self.stripped(parameter, pattern.as_deref(), false, true),
-            P::RemoveSmallestPrefixPattern { parameter, indirect: false, pattern } => self.stripped(parameter, pattern.as_deref(), true, false),
-            P::RemoveLargestPrefixPattern { parameter, indirect: false, pattern } => self.stripped(parameter, pattern.as_deref(), true, true),
-            P::Substring { parameter, indirect: false, offset, length } => self.substring(parameter, &offset.value, length.as_ref().map(|length| length.value.as_str())),
-            P::UppercasePattern { parameter, indirect: false, pattern: None } => text(format!("{}.to_upper()", self.subject(parameter)?)),
-            P::LowercasePattern { parameter, indirect: false, pattern: None } => text(format!("{}.to_lower()", self.subject(parameter)?)),
+            P::RemoveSmallestSuffixPattern { parameter, indirect: false, pattern } => {
+                self.stripped(parameter, pattern.as_deref(), false, false)
+            }
+            P::RemoveLargestSuffixPattern { parameter, indirect: false, pattern } => {
+                self.stripped(parameter, pattern.as_deref(), false, true)
+            }
+            P::RemoveSmallestPrefixPattern { parameter, indirect: false, pattern } => {
+                self.stripped(parameter, pattern.as_deref(), true, false)
+            }
+            P::RemoveLargestPrefixPattern { parameter, indirect: false, pattern } => {
+                self.stripped(parameter, pattern.as_deref(), true, true)
+            }
+            P::Substring { parameter, indirect: false, offset, length } => {
+                self.substring(parameter, &offset.value, length.as_ref().map(|length| length.value.as_str()))
+            }
+            P::UppercasePattern { parameter, indirect: false, pattern: None } => {
+                text(format!("{}.to_upper()", self.subject(parameter)?))
+            }
+            P::LowercasePattern { parameter, indirect: false, pattern: None } => {
+                text(format!("{}.to_lower()", self.subject(parameter)?))
+            }
             P::UppercaseFirstChar { parameter, indirect: false, pattern: None } => {
                 let base = self.subject(parameter)?;
                 text(format!("{base}.sub_string(0, 1).to_upper() + {base}.sub_string(1)"))
@@ -113,7 +130,10 @@ impl Port<'_> {
             P::MemberKeys { variable_name, .. } => {
                 let (name, kind) = self.variable(variable_name)?;
                 match kind {
-                    Kind::Map => Ok(Part::Value(format!("{name}.keys()"), Kind::List)),
+                    Kind::Map => {
+                        self.hazard("the keys of an associative array have no order", "the port has them sorted");
+                        Ok(Part::Value(format!("{name}.keys()"), Kind::List))
+                    }
                     _ => Err(No::new(format!("the indices of `{variable_name}`"))),
                 }
             }
@@ -140,7 +160,9 @@ impl Port<'_> {
             Parameter::Positional(number) if self.current().is_none_or(|function| function.variadic) && *number > 0 => {
                 Ok(Part::Value(format!("({}.get({}) ?? \"\")", self.arguments(), number - 1), Kind::Text))
             }
-            Parameter::Named(name) if !self.is_known(name) => Ok(Part::Value(format!("env(\"{name}\", \"\")"), Kind::Text)),
+            Parameter::Named(name) if !self.is_known(name) => {
+                Ok(Part::Value(format!("env(\"{name}\", \"\")"), Kind::Text))
+            }
             Parameter::NamedWithIndex { name, index } if self.kind_of(name) == Kind::Map => {
                 let key = self.word(index)?.string();
                 let (map, _) = self.variable(name)?;
@@ -174,14 +196,18 @@ impl Port<'_> {
         let base = self.base_or_none(parameter)?;
         if matches!(test, Test::Unset) {
             return match (parameter, &base) {
-                (Parameter::Positional(number), Part::Value(..)) if self.current().is_none_or(|function| function.variadic) => {
+                (Parameter::Positional(number), Part::Value(..))
+                    if self.current().is_none_or(|function| function.variadic) =>
+                {
                     text(format!("{}.get({}) ?? {other}", self.arguments(), number - 1))
                 }
                 _ => Err(No::new("`${x-...}`, which takes an empty variable as it is")),
             };
         }
         match base {
-            Part::Value(list, Kind::List) => Ok(Part::Value(format!("if {list}.is_empty() {{ [{other}] }} else {{ {list} }}"), Kind::List)),
+            Part::Value(list, Kind::List) => {
+                Ok(Part::Value(format!("if {list}.is_empty() {{ [{other}] }} else {{ {list} }}"), Kind::List))
+            }
             Part::Value(number, Kind::Number) => Ok(Part::Value(number, Kind::Number)),
             part => {
                 let value = Template(vec![part]).string();
@@ -205,11 +231,15 @@ impl Port<'_> {
         if fixed(&parsed, false, &mut out) {
             return Ok(Pattern::Fixed(out));
         }
-        let bare = |piece: &WordPieceWithSource| matches!(&piece.piece, WordPiece::Text(text) if pattern::is_special(text));
+        let bare =
+            |piece: &WordPieceWithSource| matches!(&piece.piece, WordPiece::Text(text) if pattern::is_special(text));
         if parsed.iter().any(bare) {
             return Err(No::new("a pattern with a variable in it"));
         }
-        if parsed.iter().any(|piece| matches!(&piece.piece, WordPiece::ParameterExpansion(_) | WordPiece::CommandSubstitution(_))) {
+        if parsed
+            .iter()
+            .any(|piece| matches!(&piece.piece, WordPiece::ParameterExpansion(_) | WordPiece::CommandSubstitution(_)))
+        {
             self.hazard("a variable without quotes is a pattern here", "the port takes it as text");
         }
         Ok(Pattern::Text(self.word(raw)?))
@@ -219,12 +249,18 @@ impl Port<'_> {
         let raw = raw.unwrap_or_default();
         if let Parameter::NamedWithAllIndices { name, .. } = parameter {
             let (list, _) = self.variable(name)?;
-            let Pattern::Fixed(bare) = self.pattern(raw)? else { return Err(No::new("a pattern with a variable in it")) };
+            let Pattern::Fixed(bare) = self.pattern(raw)? else {
+                return Err(No::new("a pattern with a variable in it"));
+            };
             let each = pattern::strip("x", &bare, prefix, largest)?;
             return Ok(Part::Value(format!("{list}.map(|x| {each})"), Kind::List));
         }
         // The name of the script has no path in the port.
-        if matches!(parameter, Parameter::Positional(0) | Parameter::Special(word::SpecialParameter::ShellName)) && prefix && largest && raw == "*/" {
+        if matches!(parameter, Parameter::Positional(0) | Parameter::Special(word::SpecialParameter::ShellName))
+            && prefix
+            && largest
+            && raw == "*/"
+        {
             return Ok(Part::Text(self.name.clone()));
         }
         let subject = self.subject(parameter)?;
@@ -234,7 +270,9 @@ impl Port<'_> {
                 let other = template.string();
                 let (test, rest) = match prefix {
                     true => ("starts_with", format!("{subject}.sub_string({}.len())", atom(&other))),
-                    false => ("ends_with", format!("{subject}.sub_string(0, {subject}.len() - {}.len())", atom(&other))),
+                    false => {
+                        ("ends_with", format!("{subject}.sub_string(0, {subject}.len() - {}.len())", atom(&other)))
+                    }
                 };
                 format!("if {subject}.{test}({other}) {{ {rest} }} else {{ {subject} }}")
             }
@@ -252,14 +290,29 @@ impl Port<'_> {
         match self.base(parameter)? {
             Part::Value(list, Kind::List) => {
                 if negative(&offset) && length.is_none() {
-                    return Ok(Part::Value(format!("{}.tail({}).to_array()", atom(&list), offset.trim_start_matches('-')), Kind::List));
+                    return Ok(Part::Value(
+                        format!("{}.tail({})", atom(&list), offset.trim_start_matches('-')),
+                        Kind::List,
+                    ));
                 }
                 // `$@` counts from 1.
                 let offset = match parameter {
-                    Parameter::Special(_) if is_number(&offset) && offset != "0" => (offset.parse::<i64>().unwrap_or(1) - 1).to_string(),
+                    Parameter::Special(_) if is_number(&offset) && offset != "0" => {
+                        (offset.parse::<i64>().unwrap_or(1) - 1).to_string()
+                    }
                     Parameter::Special(_) => return Err(No::new("a part of the arguments")),
                     _ => offset,
                 };
+                if matches!(parameter, Parameter::Special(_)) {
+                    let rest = if offset == "0" { list.clone() } else { format!("{}.skip({offset})", atom(&list)) };
+                    return Ok(Part::Value(
+                        match length {
+                            Some(length) => format!("{rest}.head({length})"),
+                            None => rest,
+                        },
+                        Kind::List,
+                    ));
+                }
                 Ok(Part::Value(
                     match length {
                         Some(length) => format!("{}.extract({offset}, {length})", atom(&list)),
@@ -277,7 +330,9 @@ impl Port<'_> {
                 };
                 let text = match negative(&offset) {
                     // bash gives nothing where the text is too short, Rhai all of it.
-                    true => format!("if {subject}.len() < {} {{ \"\" }} else {{ {text} }}", offset.trim_start_matches('-')),
+                    true => {
+                        format!("if {subject}.len() < {} {{ \"\" }} else {{ {text} }}", offset.trim_start_matches('-'))
+                    }
                     false => text,
                 };
                 Ok(Part::Value(text, Kind::Text))
@@ -285,7 +340,13 @@ impl Port<'_> {
         }
     }
 
-    fn replaced(&mut self, parameter: &Parameter, raw: &str, replacement: Option<&str>, kind: &Match) -> Result<Part, No> {
+    fn replaced(
+        &mut self,
+        parameter: &Parameter,
+        raw: &str,
+        replacement: Option<&str>,
+        kind: &Match,
+    ) -> Result<Part, No> {
         let to = self.word(replacement.unwrap_or_default())?;
         let list = match parameter {
             Parameter::NamedWithAllIndices { name, .. } => Some(self.variable(name)?.0),
@@ -297,8 +358,16 @@ impl Port<'_> {
         };
         if raw.is_empty() && list.is_some() {
             let joined = match kind {
-                Match::Prefix => { let mut all = to.clone(); all.push(Part::Value("x".into(), Kind::Text)); all }
-                Match::Suffix => { let mut all = Template::value("x", Kind::Text); to.0.iter().for_each(|part| all.push(part.clone())); all }
+                Match::Prefix => {
+                    let mut all = to.clone();
+                    all.push(Part::Value("x".into(), Kind::Text));
+                    all
+                }
+                Match::Suffix => {
+                    let mut all = Template::value("x", Kind::Text);
+                    to.0.iter().for_each(|part| all.push(part.clone()));
+                    all
+                }
                 _ => return Err(No::new("an empty pattern")),
             };
             return Ok(Part::Value(format!("{}.map(|x| {})", list.unwrap_or_default(), joined.string()), Kind::List));
@@ -307,7 +376,9 @@ impl Port<'_> {
         let fixed_to = to.fixed().map(|text| text.replace('$', "$$"));
         let text = match (&pattern, kind) {
             (Pattern::Text(from), Match::Anywhere) => format!("{subject}.replace({}, {})", from.string(), to.string()),
-            (Pattern::Fixed(bare), Match::Anywhere) if !pattern::is_special(bare) => format!("{subject}.replace({}, {})", quoted(bare), to.string()),
+            (Pattern::Fixed(bare), Match::Anywhere) if !pattern::is_special(bare) => {
+                format!("{subject}.replace({}, {})", quoted(bare), to.string())
+            }
             (Pattern::Text(_), _) => return Err(No::new("the first match of a variable")),
             (Pattern::Fixed(bare), kind) => {
                 let to = fixed_to.ok_or_else(|| No::new("a replacement with a variable in it"))?;
@@ -320,7 +391,11 @@ impl Port<'_> {
                     Match::Anywhere => format!("{subject}.sub({}, {})", quoted(&format!("{dots}{regex}")), quoted(&to)),
                     Match::Prefix => format!("{subject}.sub({}, {})", quoted(&format!("{dots}^{regex}")), quoted(&to)),
                     Match::Suffix => format!("{subject}.sub({}, {})", quoted(&format!("{dots}{regex}$")), quoted(&to)),
-                    Match::FirstOccurrence => format!("{subject}.sub({}, {})", quoted(&format!("(?s)^(.*?){regex}")), quoted(&format!("${{1}}{to}"))),
+                    Match::FirstOccurrence => format!(
+                        "{subject}.sub({}, {})",
+                        quoted(&format!("(?s)^(.*?){regex}")),
+                        quoted(&format!("${{1}}{to}"))
+                    ),
                 }
             }
         };

@@ -6,15 +6,15 @@ use brush_parser::ast;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// A place: the blocks and entries that lead to it, from the top.
-type Path = Vec<(usize, usize)>;
+pub(super) type Path = Vec<(usize, usize)>;
 
 #[derive(Clone, Debug)]
-struct Event {
-    path: Path,
+pub(super) struct Event {
+    pub(super) path: Path,
     /// None for a read.
-    given: Option<Given>,
+    pub(super) given: Option<Given>,
     /// The function that it is in.
-    function: Option<usize>,
+    pub(super) function: Option<usize>,
     /// Its place in the script.
     order: usize,
 }
@@ -47,13 +47,13 @@ pub struct Function {
 /// Everything that is known about a script.
 #[derive(Default)]
 pub struct Facts {
-    events: HashMap<(Option<usize>, String), Vec<Event>>,
+    pub(super) events: HashMap<(Option<usize>, String), Vec<Event>>,
     /// The functions by name.
     pub functions: BTreeMap<String, Function>,
-    order: Vec<String>,
+    pub(super) order: Vec<String>,
     locals: HashSet<(usize, String)>,
     /// The kinds of variables.
-    kinds: HashMap<(Option<usize>, String), Kind>,
+    pub(super) kinds: HashMap<(Option<usize>, String), Kind>,
     /// Variables that are declared before an entry, with the value that they begin with.
     pub declared_before: HashMap<usize, Vec<(String, Start)>>,
     /// Entries whose assignment declares a variable.
@@ -75,9 +75,9 @@ pub struct Facts {
     /// The names of all variables that are assigned anywhere.
     pub assigned: HashSet<String>,
     /// Variables that several words are kept in.
-    lists_of_words: HashSet<(Option<usize>, String)>,
+    pub(super) lists_of_words: HashSet<(Option<usize>, String)>,
     /// The names that are given to a variable literally.
-    literals: HashMap<(Option<usize>, String), BTreeSet<String>>,
+    pub(super) literals: HashMap<(Option<usize>, String), BTreeSet<String>>,
     // While walking.
     path: Path,
     function: Option<usize>,
@@ -86,7 +86,7 @@ pub struct Facts {
     loops: HashMap<(Option<usize>, String), Vec<Event>>,
     count: usize,
     shells: usize,
-    escapes: HashSet<(Option<usize>, String)>,
+    pub(super) escapes: HashSet<(Option<usize>, String)>,
 }
 
 /// How a variable begins that is declared before its first value.
@@ -108,7 +108,11 @@ impl Facts {
             // Every complete command is a list of its own; the top has one path.
             for entry in &list.0 {
                 facts.enter(0, id(entry));
-                walk::and_or(&mut facts, &entry.0, if matches!(entry.1, ast::SeparatorOperator::Async) { How::Pipe } else { How::Statement });
+                walk::and_or(
+                    &mut facts,
+                    &entry.0,
+                    if matches!(entry.1, ast::SeparatorOperator::Async) { How::Pipe } else { How::Statement },
+                );
                 facts.leave();
             }
         }
@@ -149,7 +153,12 @@ impl Facts {
 
     /// Variables that the script reads and never sets.
     pub fn only_read(&self) -> Vec<String> {
-        let mut names: Vec<String> = self.events.iter().filter(|((scope, _), events)| scope.is_none() && events.iter().all(|event| event.given.is_none())).map(|((_, name), _)| name.clone()).collect();
+        let mut names: Vec<String> = self
+            .events
+            .iter()
+            .filter(|((scope, _), events)| scope.is_none() && events.iter().all(|event| event.given.is_none()))
+            .map(|((_, name), _)| name.clone())
+            .collect();
         names.sort();
         names
     }
@@ -171,9 +180,11 @@ impl Facts {
             }
         }
         // What only one function uses is its own.
-        let globals: Vec<String> = self.events.keys().filter(|(scope, _)| scope.is_none()).map(|(_, name)| name.clone()).collect();
+        let globals: Vec<String> =
+            self.events.keys().filter(|(scope, _)| scope.is_none()).map(|(_, name)| name.clone()).collect();
         for name in globals {
-            let functions: BTreeSet<Option<usize>> = self.events[&(None, name.clone())].iter().map(|event| event.function).collect();
+            let functions: BTreeSet<Option<usize>> =
+                self.events[&(None, name.clone())].iter().map(|event| event.function).collect();
             let writes = self.events[&(None, name.clone())].iter().any(|event| event.given.is_some());
             if let [Some(only)] = functions.iter().copied().collect::<Vec<_>>()[..]
                 && writes
@@ -191,176 +202,6 @@ impl Facts {
         self.closures();
         self.settle_kinds();
         self.declare();
-    }
-
-    fn constants(&mut self) {
-        let found: Vec<String> = self
-            .events
-            .iter()
-            .filter(|((scope, _), events)| {
-                let writes: Vec<&Event> = events.iter().filter(|event| event.given.is_some()).collect();
-                let read_by_function = events.iter().any(|event| event.function.is_some());
-                scope.is_none()
-                    && read_by_function
-                    && matches!(writes.as_slice(), [one] if one.function.is_none() && one.path.len() == 1 && !matches!(one.given, Some(Given::Map | Given::Read)))
-                    && events.iter().find(|event| event.function.is_none()).is_some_and(|event| event.given.is_some() || writes[0].path == event.path)
-            })
-            .map(|((_, name), _)| name.clone())
-            .filter(|name| !self.escapes.contains(&(None, name.clone())))
-            .collect();
-        self.constants.extend(found);
-    }
-
-    fn closures(&mut self) {
-        if self.changes_directory {
-            self.functions.values_mut().for_each(|function| function.closure = true);
-        }
-        for (number, name) in self.order.clone().iter().enumerate() {
-            let uses = self.events.iter().any(|((scope, variable), events)| {
-                scope.is_none()
-                    && !self.constants.contains(variable)
-                    && events.iter().any(|event| event.given.is_some())
-                    && events.iter().any(|event| event.function == Some(number))
-            });
-            if uses && let Some(function) = self.functions.get_mut(name) {
-                function.closure = true;
-            }
-        }
-        // A function that calls a closure is one too.
-        for _ in 0..self.order.len() {
-            let closures: BTreeSet<String> = self.functions.values().filter(|f| f.closure).map(|f| f.name.clone()).collect();
-            for function in self.functions.values_mut() {
-                function.closure |= function.calls.iter().any(|call| closures.contains(call));
-            }
-        }
-    }
-
-    fn settle_kinds(&mut self) {
-        let keys: Vec<(Option<usize>, String)> = self.events.keys().cloned().collect();
-        let mut kinds: HashMap<(Option<usize>, String), Kind> = HashMap::new();
-        let writes = |key: &(Option<usize>, String)| -> Vec<(Given, Option<usize>)> {
-            self.events[key].iter().filter_map(|event| event.given.clone().map(|given| (given, event.function))).collect()
-        };
-        for key in &keys {
-            let given: Vec<Given> = writes(key).into_iter().map(|(given, _)| given).collect();
-            let hoisted = !self.is_declared_by_its_first_value(key);
-            let all = |test: &dyn Fn(&Given) -> bool| !given.is_empty() && given.iter().all(test);
-            let kind = if given.contains(&Given::Map) {
-                Kind::Map
-            } else if given.contains(&Given::List) {
-                Kind::List
-            } else if hoisted && !self.has_literal_start(key) {
-                Kind::Text
-            } else if all(&|given| matches!(given, Given::Truth(_))) {
-                Kind::Truth
-            } else if all(&|given| matches!(given, Given::Number(_) | Given::Same(_))) {
-                Kind::Number
-            } else {
-                Kind::Text
-            };
-            if !given.is_empty() {
-                kinds.insert(key.clone(), kind);
-            }
-        }
-        // A number is one only while all that it is copied from are.
-        loop {
-            let wrong: Vec<(Option<usize>, String)> = kinds
-                .iter()
-                .filter(|(_, kind)| **kind == Kind::Number)
-                .filter(|(key, _)| {
-                    writes(key).iter().any(|(given, function)| {
-                        matches!(given, Given::Same(other) if kinds.get(&(self.scope(*function, other), other.clone())) != Some(&Kind::Number))
-                    })
-                })
-                .map(|(key, _)| key.clone())
-                .collect();
-            if wrong.is_empty() {
-                break;
-            }
-            for key in wrong {
-                kinds.insert(key, Kind::Text);
-            }
-        }
-        for key in &keys {
-            let words = writes(key).iter().any(|(given, _)| matches!(given, Given::Text | Given::Read));
-            if words && kinds.get(key) == Some(&Kind::Text) {
-                self.lists_of_words.insert(key.clone());
-            }
-            let texts = writes(key).into_iter().filter_map(|(given, _)| match given {
-                Given::Word(text) | Given::Number(text) if !text.is_empty() => Some(text),
-                _ => None,
-            });
-            let texts: BTreeSet<String> = texts.collect();
-            self.literals.insert(key.clone(), texts);
-        }
-        self.kinds = kinds;
-    }
-
-    /// The block in which all uses of a variable are, and its first use.
-    fn home(&self, key: &(Option<usize>, String)) -> Option<(usize, Event)> {
-        let events = self.events.get(key)?;
-        let first = events.first()?.clone();
-        let mut depth = 0;
-        while events.iter().all(|event| event.path.len() > depth + 1 && event.path[depth + 1].0 == first.path.get(depth + 1).map_or(0, |p| p.0))
-            && first.path.len() > depth + 1
-            && events.iter().all(|event| event.path[depth] == first.path[depth])
-        {
-            depth += 1;
-        }
-        Some((depth, first))
-    }
-
-    fn is_declared_by_its_first_value(&self, key: &(Option<usize>, String)) -> bool {
-        if self.constants.contains(&key.1) && key.0.is_none() {
-            return true;
-        }
-        let Some((depth, first)) = self.home(key) else { return false };
-        let events = &self.events[key];
-        // `x=${x:-default}` reads first, in the same entry.
-        let write = events.iter().find(|event| event.given.is_some());
-        let same = write.is_some_and(|write| write.path == first.path && write.function == first.function);
-        same && first.path.len() == depth + 1 && first.function == key.0.or(first.function.filter(|_| key.0.is_some()))
-    }
-
-    /// The variable is set to a fixed value at the top, but a function that uses it is before that.
-    fn has_literal_start(&self, key: &(Option<usize>, String)) -> bool {
-        self.start(key).is_some_and(|start| matches!(start, Start::Literal(_)))
-    }
-
-    fn start(&self, key: &(Option<usize>, String)) -> Option<Start> {
-        let events = self.events.get(key)?;
-        let first = events.first()?;
-        let begin = events.iter().find(|event| event.function.is_none() || key.0.is_some())?;
-        if key.0.is_none() && first.function.is_some() && begin.path.len() == 1 {
-            match &begin.given {
-                Some(Given::Number(text)) if !text.is_empty() => return Some(Start::Literal(text.clone())),
-                Some(Given::Truth(truth)) => return Some(Start::Literal(truth.to_string())),
-                Some(_) => return Some(Start::Empty),
-                None => {}
-            }
-        }
-        Some(if first.given.is_none() && key.0.is_none() { Start::Environment } else { Start::Empty })
-    }
-
-    fn declare(&mut self) {
-        let mut keys: Vec<(Option<usize>, String)> = self.events.keys().cloned().collect();
-        keys.sort();
-        for key in keys {
-            let given = self.events[&key].iter().any(|event| event.given.is_some());
-            if !given {
-                continue;
-            }
-            let Some((depth, first)) = self.home(&key) else { continue };
-            if self.constants.contains(&key.1) && key.0.is_none() {
-                let write = self.events[&key].iter().find(|event| event.given.is_some()).map(|event| event.path[0].1);
-                self.first.extend(write.map(|item| (item, key.1.clone())));
-            } else if self.is_declared_by_its_first_value(&key) {
-                self.first.insert((first.path[depth].1, key.1.clone()));
-            } else {
-                let start = self.start(&key).unwrap_or(Start::Empty);
-                self.declared_before.entry(first.path[depth].1).or_default().push((key.1.clone(), start));
-            }
-        }
     }
 
     fn event(&mut self, name: &str, given: Option<Given>) {
@@ -394,12 +235,14 @@ impl Visitor for Facts {
     }
 
     fn positional(&mut self, number: Option<u32>) {
-        let Some(function) = self.function.and_then(|number| self.order.get(number)).and_then(|name| self.functions.get_mut(name))
+        let Some(function) =
+            self.function.and_then(|number| self.order.get(number)).and_then(|name| self.functions.get_mut(name))
         else {
             return;
         };
         match number {
             None | Some(0) => function.variadic = true,
+            Some(u32::MAX) => {}
             Some(number) => {
                 while function.params.len() < number as usize {
                     let next = function.params.len() + 1;
@@ -467,7 +310,11 @@ impl Visitor for Facts {
         let rest: Vec<&str> = words.iter().skip(1).map(String::as_str).collect();
         match name.as_str() {
             "set" => self.set(&rest),
-            "shift" => match self.function.and_then(|number| self.order.get(number)).and_then(|name| self.functions.get_mut(name)) {
+            "shift" => match self
+                .function
+                .and_then(|number| self.order.get(number))
+                .and_then(|name| self.functions.get_mut(name))
+            {
                 Some(function) => function.variadic = true,
                 None => self.shifts |= !rest.iter().any(|word| word.contains("OPTIND")),
             },

@@ -16,6 +16,7 @@ struct Needs {
     writes: BTreeSet<String>,
     locals: BTreeSet<String>,
     positional: bool,
+    name: bool,
     commands: BTreeSet<String>,
     loops: Vec<String>,
     count: usize,
@@ -33,8 +34,9 @@ impl Visitor for Needs {
         self.reads.insert(name.to_owned());
     }
 
-    fn positional(&mut self, _number: Option<u32>) {
-        self.positional = true;
+    fn positional(&mut self, number: Option<u32>) {
+        self.positional |= number != Some(u32::MAX);
+        self.name |= number == Some(u32::MAX);
     }
 
     fn local(&mut self, name: &str) {
@@ -58,13 +60,48 @@ impl Visitor for Needs {
 
 /// Commands whose effect is on the shell that runs them.
 const OWN: &[&str] = &[
-    "cd", "exit", "return", "break", "continue", "shift", "set", "trap", "exec", "export", "source", ".", "alias", "umask", "ulimit", "wait",
-    "shopt", "getopts", "pushd", "popd", "read", "mapfile", "readarray", "unset", "declare", "eval", "local", "typeset", "readonly", "disown",
+    "cd",
+    "exit",
+    "return",
+    "break",
+    "continue",
+    "shift",
+    "set",
+    "trap",
+    "exec",
+    "export",
+    "source",
+    ".",
+    "alias",
+    "umask",
+    "ulimit",
+    "wait",
+    "shopt",
+    "getopts",
+    "pushd",
+    "popd",
+    "read",
+    "mapfile",
+    "readarray",
+    "unset",
+    "declare",
+    "eval",
+    "local",
+    "typeset",
+    "readonly",
+    "disown",
 ];
 
 impl<'a> Port<'a> {
     /// A statement that has no native translation.
-    pub(super) fn fall_back(&mut self, entry: &'a ast::CompoundListItem, extent: Extent, no: &No, human: bool, asks: bool) -> (Vec<Line>, Level) {
+    pub(super) fn fall_back(
+        &mut self,
+        entry: &'a ast::CompoundListItem,
+        extent: Extent,
+        no: &No,
+        human: bool,
+        asks: bool,
+    ) -> (Vec<Line>, Level) {
         let item = id(entry);
         let mut lines: Vec<Line> = Vec::new();
         if let [ast::Command::Function(function)] = entry.0.first.seq.as_slice() {
@@ -107,7 +144,10 @@ impl<'a> Port<'a> {
                 lines.push(plain(format!("// port: line {} is not translated: {why}", extent.line)));
                 lines.extend(text.lines().map(|line| plain(format!("//     {line}").trim_end().to_owned())));
                 self.helpers.insert("untranslated");
-                lines.push(plain(format!("untranslated({});", quoted(&format!("line {} of {} is not translated", extent.line, self.name)))));
+                lines.push(plain(format!(
+                    "untranslated({});",
+                    quoted(&format!("line {} of {} is not translated", extent.line, self.name))
+                )));
                 (lines, Level::Human)
             }
         }
@@ -118,7 +158,9 @@ impl<'a> Port<'a> {
         let mut needs = Needs::default();
         walk::and_or(&mut needs, &entry.0, How::Statement);
         let item = id(entry);
-        if needs.commands.iter().any(|name| OWN.contains(&name.as_str())) || needs.writes.iter().any(|name| self.facts.is_used_outside(name, item)) {
+        if needs.commands.iter().any(|name| OWN.contains(&name.as_str()))
+            || needs.writes.iter().any(|name| self.facts.is_used_outside(name, item))
+        {
             return Err(No::new("its status is read"));
         }
         if self.result == super::functions::Gives::Text && self.function.is_some() {
@@ -134,12 +176,19 @@ impl<'a> Port<'a> {
     fn shell_statement(&mut self, entry: &'a ast::CompoundListItem, text: &str) -> Result<Vec<Line>, No> {
         let mut needs = Needs::default();
         walk::and_or(&mut needs, &entry.0, How::Statement);
+        if text.trim_start().starts_with("coproc") {
+            return Err(No::new("`coproc`"));
+        }
         if let Some(line) = self.shell_assignment(entry)? {
             return Ok(vec![plain(line)]);
         }
         // What a shell of its own changes is gone with it.
         let alone = entry.0.additional.is_empty()
-            && (entry.0.first.seq.len() > 1 || matches!(entry.0.first.seq.as_slice(), [ast::Command::Compound(ast::CompoundCommand::Subshell(_), _)]));
+            && (entry.0.first.seq.len() > 1
+                || matches!(
+                    entry.0.first.seq.as_slice(),
+                    [ast::Command::Compound(ast::CompoundCommand::Subshell(_), _)]
+                ));
         if alone {
             needs.commands.clear();
             needs.writes.clear();
@@ -148,6 +197,12 @@ impl<'a> Port<'a> {
             return Err(No::new(format!("`{name}` changes the shell itself")));
         }
         let item = id(entry);
+        if text.contains("$?")
+            && entry.0.additional.is_empty()
+            && matches!(entry.0.first.seq.as_slice(), [ast::Command::Simple(_)])
+        {
+            return Err(No::new("`$?` of the statement before"));
+        }
         if let Some(name) = needs.writes.iter().find(|name| self.facts.is_used_outside(name, item)) {
             return Err(No::new(format!("it sets `{name}`, which is used elsewhere")));
         }
@@ -156,8 +211,15 @@ impl<'a> Port<'a> {
         }
         if matches!(entry.1, ast::SeparatorOperator::Async) {
             let started = self.shell(text)?;
-            self.hazard("a command in the background goes on when the script has ended", "the port waits for it, or ends it with the script");
-            return Ok(vec![plain(format!("let job = {started}.start();")), plain("defer(|| job.wait());")]);
+            self.hazard(
+                "a command in the background goes on when the script has ended",
+                "the port ends it with the script: `wait` for it",
+            );
+            if self.function.is_some() {
+                return Err(No::new("a command in the background of a function"));
+            }
+            self.uses_jobs = true;
+            return Ok(vec![plain(format!("jobs.push({started}.start());"))]);
         }
         let shell = self.shell(text)?;
         let line = self.marked(format!("{shell}.run();"));
@@ -171,13 +233,26 @@ impl<'a> Port<'a> {
             return Ok(None);
         }
         let [ast::Command::Simple(simple)] = entry.0.first.seq.as_slice() else { return Ok(None) };
-        let items: Vec<&Item> = simple.prefix.iter().flat_map(|items| &items.0).chain(simple.suffix.iter().flat_map(|items| &items.0)).collect();
+        let items: Vec<&Item> = simple
+            .prefix
+            .iter()
+            .flat_map(|items| &items.0)
+            .chain(simple.suffix.iter().flat_map(|items| &items.0))
+            .collect();
         let word = simple.word_or_name.as_ref().map(|word| word.value.as_str());
-        let ([Item::AssignmentWord(assignment, _)], None | Some("local")) = (items.as_slice(), word) else { return Ok(None) };
-        let (ast::AssignmentName::VariableName(name), ast::AssignmentValue::Scalar(value), false) = (&assignment.name, &assignment.value, assignment.append) else {
+        let ([Item::AssignmentWord(assignment, _)], None | Some("local")) = (items.as_slice(), word) else {
             return Ok(None);
         };
-        if matches!(name.as_str(), "IFS" | "PATH" | "PS4" | "OPTIND" | "SECONDS") || value.value.contains("$?") || value.value.contains("$$") || value.value.contains("$!") {
+        let (ast::AssignmentName::VariableName(name), ast::AssignmentValue::Scalar(value), false) =
+            (&assignment.name, &assignment.value, assignment.append)
+        else {
+            return Ok(None);
+        };
+        if matches!(name.as_str(), "IFS" | "PATH" | "PS4" | "OPTIND" | "SECONDS")
+            || value.value.contains("$?")
+            || value.value.contains("$$")
+            || value.value.contains("$!")
+        {
             return Ok(None);
         }
         let shell = self.shell(&format!("{name}={}; printf %s \"${name}\"", value.value))?;
@@ -197,6 +272,21 @@ impl<'a> Port<'a> {
         for list in &program.complete_commands {
             walk::list(&mut needs, list, How::Statement);
         }
+        // What bash knows of the script itself is not there in a new bash.
+        let own =
+            ["$!", "$$", "BASH_SOURCE", "OPTARG", "OPTIND", "FUNCNAME", "SECONDS", "DIRSTACK", "OLDPWD", "LINENO"];
+        if let Some(name) = own.iter().find(|name| text.contains(*name)) {
+            return Err(No::new(format!("`{name}` of the script itself")));
+        }
+        if text.contains("BASH_REMATCH") && !text.contains("=~") || text.contains("PIPESTATUS") && !text.contains('|') {
+            return Err(No::new("a result of the statement before"));
+        }
+        if text.contains("dirname") && text.contains("$0") {
+            return Err(No::new("the directory of the script itself"));
+        }
+        if text.split("${!").skip(1).any(|rest| rest.split('}').next().is_some_and(|name| !name.contains('['))) {
+            return Err(No::new("the variable that another one names"));
+        }
         let mut functions: Vec<String> = Vec::new();
         let mut open: Vec<String> = needs.commands.iter().cloned().collect();
         while let Some(name) = open.pop() {
@@ -209,8 +299,13 @@ impl<'a> Port<'a> {
             inner.positional = false;
             walk_function(&mut inner, function);
             needs.reads.extend(inner.reads.into_iter().filter(|name| !inner.locals.contains(name)));
-            if let Some(name) = inner.writes.iter().find(|name| !inner.locals.contains(*name) && self.facts.is_used_outside(name, 0)) {
-                let local = self.facts.number(function.fname.value.as_str()).is_some_and(|number| self.facts.scope(Some(number), name).is_some());
+            if let Some(name) =
+                inner.writes.iter().find(|name| !inner.locals.contains(*name) && self.facts.is_used_outside(name, 0))
+            {
+                let local = self
+                    .facts
+                    .number(function.fname.value.as_str())
+                    .is_some_and(|number| self.facts.scope(Some(number), name).is_some());
                 if !local {
                     return Err(No::new(format!("a function sets `{name}`, which is used elsewhere")));
                 }
@@ -223,7 +318,11 @@ impl<'a> Port<'a> {
         if needs.commands.contains("read") && !text.contains('<') && !text.contains('|') {
             return Err(No::new("`read` of the script's input"));
         }
-        if needs.commands.contains("eval") && needs.reads.iter().any(|name| self.is_known(name)) && text.trim_start().starts_with("eval ") && !text.contains('\'') {
+        if needs.commands.contains("eval")
+            && needs.reads.iter().any(|name| self.is_known(name))
+            && text.trim_start().starts_with("eval ")
+            && !text.contains('\'')
+        {
             // The values are the code: bash does what the original did.
         }
         let mut prelude = String::new();
@@ -259,7 +358,10 @@ impl<'a> Port<'a> {
         let mut methods = String::new();
         let mut array = None;
         for name in &needs.reads {
-            if needs.locals.contains(name) || !self.is_known(name) || needs.loops.contains(name) && !self.loops.iter().any(|(known, _)| known == name) {
+            if needs.locals.contains(name)
+                || !self.is_known(name)
+                || needs.loops.contains(name) && !self.loops.iter().any(|(known, _)| known == name)
+            {
                 continue;
             }
             let (value, kind) = self.variable(name)?;
@@ -282,16 +384,24 @@ impl<'a> Port<'a> {
         if self.directory {
             methods.push_str(".dir(dir)");
         }
-        if needs.positional || array.is_some() {
+        if needs.positional || needs.name || array.is_some() {
             let list = match self.current() {
                 _ if array.is_some() => array.as_ref().map(|(_, value)| value.clone()).unwrap_or_default(),
                 Some(function) if !function.variadic => {
-                    let names: Vec<String> = function.params.iter().map(|name| self.aliases.get(name).map_or(name.clone(), |(name, _)| name.clone())).collect();
+                    let names: Vec<String> = function
+                        .params
+                        .iter()
+                        .map(|name| self.aliases.get(name).map_or(name.clone(), |(name, _)| name.clone()))
+                        .collect();
                     format!("[{}]", names.join(", "))
                 }
                 _ => self.arguments().to_owned(),
             };
-            let script = if head.starts_with("set +") { body.replacen(&head, &head.replace("set +e; ", ""), 1) } else { body.clone() };
+            let script = if head.starts_with("set +") {
+                body.replacen(&head, &head.replace("set +e; ", ""), 1)
+            } else {
+                body.clone()
+            };
             let strict = match self.facts.strict {
                 [true, true, true] => "-eu -o pipefail ",
                 [true, true, false] => "-eu ",

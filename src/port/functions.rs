@@ -66,7 +66,9 @@ impl<'a> Port<'a> {
             if !facts.captured && facts.piped {
                 return Err(No::new(format!("the function `{name}` is used in a pipe or in the background")));
             }
-            return Err(No::new(format!("what the function `{name}` prints is shown in one place and read in another")));
+            return Err(No::new(format!(
+                "what the function `{name}` prints is shown in one place and read in another"
+            )));
         }
         let list = match &function.body.0 {
             ast::CompoundCommand::BraceGroup(group) => &group.list,
@@ -81,7 +83,13 @@ impl<'a> Port<'a> {
             }
         }
         let entries: Vec<&'a ast::CompoundListItem> = list.0.iter().collect();
-        let saved = (std::mem::take(&mut self.aliases), std::mem::take(&mut self.loops), self.result, self.function, self.has_before);
+        let saved = (
+            std::mem::take(&mut self.aliases),
+            std::mem::take(&mut self.loops),
+            self.result,
+            self.function,
+            self.has_before,
+        );
         self.function = Some(number);
         self.result = gives;
         let mut names = facts.params.clone();
@@ -91,7 +99,10 @@ impl<'a> Port<'a> {
             for entry in &entries {
                 let Some((name, place)) = first_local(entry) else { break };
                 let constant = self.facts.scope(self.function, &name).is_none();
-                if constant || names.get(place).is_none_or(|known| known != &format!("arg{}", place + 1)) || names.contains(&mangle(&name)) {
+                if constant
+                    || names.get(place).is_none_or(|known| known != &format!("arg{}", place + 1))
+                    || names.contains(&mangle(&name))
+                {
                     break;
                 }
                 self.aliases.insert(names[place].clone(), (mangle(&name), super::text::Kind::Text));
@@ -101,9 +112,14 @@ impl<'a> Port<'a> {
             }
         }
         let parameters = if facts.variadic { "words".to_owned() } else { names.join(", ") };
-        let kept: Vec<&'a ast::CompoundListItem> = entries.iter().copied().filter(|entry| !skipped.contains(&walk::id(*entry))).collect();
-        let levels: HashMap<usize, super::Level> =
-            entries.iter().filter(|entry| skipped.contains(&walk::id(**entry))).filter_map(|entry| self.source.extent(&entry.0)).map(|extent| (extent.line, super::Level::Native)).collect();
+        let kept: Vec<&'a ast::CompoundListItem> =
+            entries.iter().copied().filter(|entry| !skipped.contains(&walk::id(*entry))).collect();
+        let levels: HashMap<usize, super::Level> = entries
+            .iter()
+            .filter(|entry| skipped.contains(&walk::id(**entry)))
+            .filter_map(|entry| self.source.extent(&entry.0))
+            .map(|extent| (extent.line, super::Level::Native))
+            .collect();
         self.levels.extend(levels);
         let made = self.function_body(&kept, end, gives);
         (self.aliases, self.loops, self.result, self.function, self.has_before) = saved;
@@ -124,7 +140,12 @@ impl<'a> Port<'a> {
     }
 
     /// The lines of a body. A truth value is the status of its last command.
-    fn function_body(&mut self, entries: &[&'a ast::CompoundListItem], end: usize, gives: Gives) -> Result<Vec<Line>, No> {
+    fn function_body(
+        &mut self,
+        entries: &[&'a ast::CompoundListItem],
+        end: usize,
+        gives: Gives,
+    ) -> Result<Vec<Line>, No> {
         let Some((last, rest)) = entries.split_last() else { return Ok(Vec::new()) };
         match gives {
             Gives::Text => {
@@ -252,7 +273,13 @@ fn first_local(entry: &ast::CompoundListItem) -> Option<(String, usize)> {
         return None;
     }
     let (name, value) = assigned.split_once('=')?;
-    let digit = value.trim_matches('"').strip_prefix('$')?.trim_start_matches('{').trim_end_matches('}').parse::<usize>().ok()?;
+    let digit = value
+        .trim_matches('"')
+        .strip_prefix('$')?
+        .trim_start_matches('{')
+        .trim_end_matches('}')
+        .parse::<usize>()
+        .ok()?;
     (walk::is_name(name) && digit > 0).then(|| (name.to_owned(), digit - 1))
 }
 
@@ -264,9 +291,17 @@ fn ends_plainly(entry: &ast::CompoundListItem) -> bool {
     match entry.0.first.seq.as_slice() {
         [ast::Command::Simple(simple)] => {
             let words = walk::words(simple);
-            matches!(words.first().map(String::as_str), None | Some("echo" | "printf" | "return" | "exit" | "local" | ":" | "true"))
+            matches!(
+                words.first().map(String::as_str),
+                None | Some("echo" | "printf" | "return" | "exit" | "local" | ":" | "true")
+            )
         }
-        [ast::Command::Compound(compound, _)] => !matches!(compound, ast::CompoundCommand::Arithmetic(_) | ast::CompoundCommand::BraceGroup(_) | ast::CompoundCommand::Subshell(_)),
+        [ast::Command::Compound(compound, _)] => !matches!(
+            compound,
+            ast::CompoundCommand::Arithmetic(_)
+                | ast::CompoundCommand::BraceGroup(_)
+                | ast::CompoundCommand::Subshell(_)
+        ),
         _ => false,
     }
 }

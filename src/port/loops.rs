@@ -26,7 +26,14 @@ impl<'a> Port<'a> {
             Some(values) => self.values(values)?,
         };
         let variable = mangle(&name);
-        self.body(&clause.body, vec![(name, kind)], escapes, |inner| format!("for {inner} in {list} {{"), &variable, kind)
+        self.body(
+            &clause.body,
+            vec![(name, kind)],
+            escapes,
+            |inner| format!("for {inner} in {list} {{"),
+            &variable,
+            kind,
+        )
     }
 
     fn body(
@@ -77,10 +84,16 @@ impl<'a> Port<'a> {
                 {
                     let text = text.to_owned();
                     if one.value.contains("$(ls") || one.value.contains("`ls") {
-                        self.hazard("`for` over the output of `ls` splits names with spaces", "the port splits them too; use `glob(\"*\")`");
+                        self.hazard(
+                            "`for` over the output of `ls` splits names with spaces",
+                            "the port splits them too; use `glob(\"*\")`",
+                        );
                     }
                     if one.value.contains("$(find") {
-                        self.hazard("`for` over the output of `find` splits names with spaces", "the port splits them too; use `file::find`");
+                        self.hazard(
+                            "`for` over the output of `find` splits names with spaces",
+                            "the port splits them too; use `file::find`",
+                        );
                     }
                     return Ok((text, Kind::Text));
                 }
@@ -92,7 +105,9 @@ impl<'a> Port<'a> {
         for value in values {
             for arg in self.argument(&value.value)? {
                 if arg.glob {
-                    let Some(pattern) = self.glob(&arg)? else { return Err(No::new("a pattern in quotes and without")) };
+                    let Some(pattern) = self.glob(&arg)? else {
+                        return Err(No::new("a pattern in quotes and without"));
+                    };
                     if !run.is_empty() {
                         parts.push(format!("[{}]", std::mem::take(&mut run).join(", ")));
                     }
@@ -107,12 +122,14 @@ impl<'a> Port<'a> {
                         parts.push(list.to_owned());
                     }
                     _ if numbers => run.push(arg.template.fixed().unwrap_or_default()),
-                    Some((text, Kind::Text)) if arg.bare && value.value.starts_with('$') && !value.value.starts_with('"') => {
+                    Some((text, Kind::Text))
+                        if arg.bare && value.value.starts_with('$') && !value.value.starts_with('"') =>
+                    {
                         // A loop splits a value that has no quotes.
                         if !run.is_empty() {
                             parts.push(format!("[{}]", std::mem::take(&mut run).join(", ")));
                         }
-                        parts.push(format!("{}.fields()", atom(text)));
+                        parts.push(format!("{}.find_all(#\"\\S+\"#)", atom(text)));
                     }
                     _ => run.push(arg.template.string()),
                 }
@@ -122,7 +139,14 @@ impl<'a> Port<'a> {
             parts.push(format!("[{}]", run.join(", ")));
         }
         let kind = if numbers { Kind::Number } else { Kind::Text };
-        Ok((if parts.len() == 1 { parts.remove(0) } else { parts.iter().map(|part| atom(part)).collect::<Vec<_>>().join(" + ") }, kind))
+        Ok((
+            if parts.len() == 1 {
+                parts.remove(0)
+            } else {
+                parts.iter().map(|part| atom(part)).collect::<Vec<_>>().join(" + ")
+            },
+            kind,
+        ))
     }
 
     /// A pattern for file names.
@@ -156,7 +180,10 @@ impl<'a> Port<'a> {
                 let Some(Part::Text(last)) = template.0.last() else { return Ok(None) };
                 let Some((before, pattern)) = last.rsplit_once('/') else { return Ok(None) };
                 let head = &template.0[..template.0.len() - 1];
-                if self.directory || before.contains(['*', '?', '[']) || head.iter().any(|part| matches!(part, Part::Text(text) if text.contains(['*', '?', '[']))) {
+                if self.directory
+                    || before.contains(['*', '?', '['])
+                    || head.iter().any(|part| matches!(part, Part::Text(text) if text.contains(['*', '?', '['])))
+                {
                     return Ok(None);
                 }
                 let mut dir = Template(head.to_vec());
@@ -175,7 +202,8 @@ impl<'a> Port<'a> {
         if words.iter().any(|word| word.starts_with('-') && !is_number(word)) {
             return Err(No::new("an option of `seq`"));
         }
-        let number = |port: &mut Self, raw: &String| -> Result<String, No> { Ok(port.word(&format!("\"{raw}\""))?.number()) };
+        let number =
+            |port: &mut Self, raw: &String| -> Result<String, No> { Ok(port.word(&format!("\"{raw}\""))?.number()) };
         let made = match words.as_slice() {
             [to] => format!("1..={}", atom(&number(self, to)?)),
             [from, to] => format!("{}..={}", number(self, from)?, atom(&number(self, to)?)),
@@ -202,7 +230,9 @@ impl<'a> Port<'a> {
             lines.extend(self.calculation(&first.value)?.into_iter().map(plain));
         }
         let head = match &clause.condition {
-            Some(test) if !test.value.trim().is_empty() => format!("while {} {{", arithmetic::value(self, &test.value)?.truth()),
+            Some(test) if !test.value.trim().is_empty() => {
+                format!("while {} {{", arithmetic::value(self, &test.value)?.truth())
+            }
             _ => "loop {".to_owned(),
         };
         lines.push(plain(head));
@@ -215,7 +245,12 @@ impl<'a> Port<'a> {
     }
 
     /// `while` and `until`; `input` is what is redirected into it.
-    pub(super) fn while_loop(&mut self, clause: &'a ast::WhileOrUntilClauseCommand, until: bool, input: Option<String>) -> Result<Vec<Line>, No> {
+    pub(super) fn while_loop(
+        &mut self,
+        clause: &'a ast::WhileOrUntilClauseCommand,
+        until: bool,
+        input: Option<String>,
+    ) -> Result<Vec<Line>, No> {
         if !until && let Some(lines) = self.while_read(clause, input.as_deref())? {
             return Ok(lines);
         }
@@ -236,13 +271,19 @@ impl<'a> Port<'a> {
     }
 
     /// `while read ...; do`
-    fn while_read(&mut self, clause: &'a ast::WhileOrUntilClauseCommand, input: Option<&str>) -> Result<Option<Vec<Line>>, No> {
+    fn while_read(
+        &mut self,
+        clause: &'a ast::WhileOrUntilClauseCommand,
+        input: Option<&str>,
+    ) -> Result<Option<Vec<Line>>, No> {
         let names = walk::loop_names(&clause.0);
         if names.is_empty() {
             return Ok(None);
         }
         let [entry] = clause.0.0.as_slice() else { return Err(No::new("`read` with other commands as a condition")) };
-        let [ast::Command::Simple(simple)] = entry.0.first.seq.as_slice() else { return Err(No::new("`read` as a condition")) };
+        let [ast::Command::Simple(simple)] = entry.0.first.seq.as_slice() else {
+            return Err(No::new("`read` as a condition"));
+        };
         let words = walk::words(simple);
         // `|| [ -n "$line" ]` is for a last line without a newline, which the port reads anyway.
         let rest = match entry.0.additional.as_slice() {
@@ -267,7 +308,9 @@ impl<'a> Port<'a> {
             match word.as_str() {
                 "-r" => raw = true,
                 // `-d ''` reads what `find -print0` prints: names, one for each line in the port.
-                "-d" if words_iter.next().is_some_and(|word| matches!(word.as_str(), "''" | "\"\"" | "$'\\0'")) => zero = true,
+                "-d" if words_iter.next().is_some_and(|word| matches!(word.as_str(), "''" | "\"\"" | "$'\\0'")) => {
+                    zero = true
+                }
                 word if word.starts_with('-') => return Err(No::new(format!("`read {word}`"))),
                 _ => break,
             }
@@ -312,7 +355,10 @@ impl<'a> Port<'a> {
             made
         };
         let used = |names: &[String], body: &[Line]| -> Vec<bool> {
-            names.iter().map(|name| body.iter().any(|line| super::words::names_in(&line.text).contains(&mangle(name)))).collect()
+            names
+                .iter()
+                .map(|name| body.iter().any(|line| super::words::names_in(&line.text).contains(&mangle(name))))
+                .collect()
         };
         match (names.as_slice(), separator.as_deref()) {
             _ if escapes => {
@@ -320,7 +366,9 @@ impl<'a> Port<'a> {
                 let given: Vec<String> = match (shown.as_slice(), separator.as_deref()) {
                     ([_], Some("")) => vec!["line_".to_owned()],
                     ([_], None) => vec!["line_.trim()".to_owned()],
-                    (many, None) => (0..many.len()).map(|at| format!("line_.fields({}).get({at}) ?? \"\"", many.len())).collect(),
+                    (many, None) => {
+                        (0..many.len()).map(|at| format!("line_.fields({}).get({at}) ?? \"\"", many.len())).collect()
+                    }
                     (many, Some(one)) if one.chars().count() == 1 && !one.trim().is_empty() => {
                         let last = many.len() - 1;
                         (0..many.len())
@@ -408,7 +456,14 @@ impl<'a> Port<'a> {
     /// The lines that are redirected or piped into a loop.
     pub(super) fn loop_input(&mut self, redirects: Option<&'a ast::RedirectList>) -> Result<Option<String>, No> {
         let Some(list) = redirects else { return Ok(None) };
-        if let [ast::IoRedirect::File(None, ast::IoFileRedirectKind::Read, ast::IoFileRedirectTarget::ProcessSubstitution(_, shell))] = list.0.as_slice() {
+        if let [
+            ast::IoRedirect::File(
+                None,
+                ast::IoFileRedirectKind::Read,
+                ast::IoFileRedirectTarget::ProcessSubstitution(_, shell),
+            ),
+        ] = list.0.as_slice()
+        {
             return self.substituted(shell).map(|command| Some(format!("{command}.lines()")));
         }
         let found = self.redirects(list.0.iter())?;

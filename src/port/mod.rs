@@ -6,25 +6,36 @@
 //! error at this place.
 
 mod arithmetic;
+mod assignments;
 mod calls;
 mod commands;
 pub mod compare;
 mod conditions;
+mod defined;
 mod expansions;
+mod extended;
 mod facts;
 mod fallback;
 mod functions;
+mod groups;
 mod hazards;
+mod kinds;
 mod loops;
 mod names;
+mod natives;
 mod options;
+mod own;
 mod pattern;
+mod pieces;
+mod print;
 mod printer;
+mod reading;
 mod redirects;
 pub mod source;
 mod statements;
 mod switch;
 mod text;
+mod visit;
 mod walk;
 mod words;
 
@@ -111,7 +122,11 @@ pub fn port(name: &str, bytes: &[u8], check: &(dyn Fn(&str) -> Vec<(usize, Strin
                     // The entry of the top that it is in.
                     _ => {
                         let lines: Vec<&str> = ported.text.lines().collect();
-                        let top = (0..=at).rev().find(|at| items[*at] != usize::MAX && !lines[*at].starts_with([' ', '}', '/']) && !lines[*at].is_empty());
+                        let top = (0..=at).rev().find(|at| {
+                            items[*at] != usize::MAX
+                                && !lines[*at].starts_with([' ', '}', '/'])
+                                && !lines[*at].is_empty()
+                        });
                         let Some(top) = top.map(|top| items[top]) else { continue };
                         (top, Level::Human)
                     }
@@ -184,6 +199,8 @@ struct Port<'a> {
     shell_functions: HashSet<String>,
     /// The statement that fell back was an assignment, which declared its variable.
     assigned_in_shell: bool,
+    /// Commands in the background are kept in `jobs`.
+    uses_jobs: bool,
     /// The entry is the last of its block.
     is_last: bool,
     /// Variables with temporary files, which go by themselves.

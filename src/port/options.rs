@@ -44,7 +44,12 @@ impl<'a> Port<'a> {
                 lines.push(plain(format!("// port: -{name} is an option of moyai itself, so this is --{shown}.")));
                 self.hazard(&format!("the option -{name} is one of moyai's own"), &format!("the port has --{shown}"));
             }
-            let end = case.cases.get(at + 1).and_then(|next| next.patterns.first()).and_then(|word| word.loc.as_ref()).map_or(case.loc.end.line, |span| span.start.line);
+            let end = case
+                .cases
+                .get(at + 1)
+                .and_then(|next| next.patterns.first())
+                .and_then(|word| word.loc.as_ref())
+                .map_or(case.loc.end.line, |span| span.start.line);
             let Some(list) = &arm.cmd else { continue };
             if takes {
                 if let Some(line) = self.simple_option(list, &shown) {
@@ -52,10 +57,14 @@ impl<'a> Port<'a> {
                     self.take_comments(end);
                     continue;
                 }
-                let value = format!("{}_given", if name.chars().all(char::is_alphabetic) { name.as_str() } else { "option" });
+                let value =
+                    format!("{}_given", if name.chars().all(char::is_alphabetic) { name.as_str() } else { "option" });
                 if list.0.iter().any(|entry| entry.0.to_string().contains("+=")) {
                     lines.push(plain(format!("// port: -{shown} counts once here: of several, the last.")));
-                    self.hazard(&format!("the option -{name} may be given several times"), "of several, the port takes the last");
+                    self.hazard(
+                        &format!("the option -{name} may be given several times"),
+                        "of several, the port takes the last",
+                    );
                 }
                 self.aliases.insert("OPTARG".to_owned(), (value.clone(), Kind::Text));
                 lines.push(plain(format!("let {value} = opt({}, \"\");", quoted(&shown))));
@@ -66,7 +75,9 @@ impl<'a> Port<'a> {
             } else {
                 let body = self.block(list, end);
                 match body.as_slice() {
-                    [one] if one.text.len() < 80 && !one.text.contains("//") => lines.push(plain(format!("if flag({}) {{ {} }}", quoted(&shown), one.text))),
+                    [one] if one.text.len() < 80 && !one.text.contains("//") => {
+                        lines.push(plain(format!("if flag({}) {{ {} }}", quoted(&shown), one.text)))
+                    }
                     _ => {
                         lines.push(plain(format!("if flag({}) {{", quoted(&shown))));
                         lines.extend(indented(body));
@@ -103,7 +114,8 @@ impl<'a> Port<'a> {
             return None;
         }
         let shown = mangle(&name);
-        matches!(self.kind_of(&name), Kind::Text | Kind::Number).then(|| plain(format!("{shown} = opt({}, {shown});", quoted(letter))))
+        matches!(self.kind_of(&name), Kind::Text | Kind::Number)
+            .then(|| plain(format!("{shown} = opt({}, {shown});", quoted(letter))))
     }
 
     fn long_name(&self, arm: &ast::CaseItem) -> Option<String> {

@@ -55,7 +55,11 @@ pub fn regex(pattern: &str, reach: Reach) -> Result<String, No> {
                         None => ("", inside),
                     };
                     let inside = inside.replace('\\', "\\\\").replace("&&", "&\\&").replace('~', "\\~");
-                    let inside = if inside.starts_with('[') && !inside.starts_with("[:") { format!("\\{inside}") } else { inside };
+                    let inside = if inside.starts_with('[') && !inside.starts_with("[:") {
+                        format!("\\{inside}")
+                    } else {
+                        inside
+                    };
                     out.push_str(&format!("[{not}{inside}]"));
                     at = end;
                 }
@@ -121,7 +125,8 @@ pub fn strip(subject: &str, bare: &str, prefix: bool, largest: bool) -> Result<S
     }
     // `*X` and `X*` with one character are the common ones.
     let single = |text: &str| text.chars().count() == 1 && !is_special(text);
-    let not = |text: &str| if matches!(text, "^" | "]" | "\\" | "-") { format!("[^\\{text}]") } else { format!("[^{text}]") };
+    let not =
+        |text: &str| if matches!(text, "^" | "]" | "\\" | "-") { format!("[^\\{text}]") } else { format!("[^{text}]") };
     if !prefix && let Some(one) = bare.strip_suffix('*').filter(|one| single(one)) {
         return Ok(match largest {
             true => format!("{subject}.cut({}, 1)", quoted(one)),
@@ -138,6 +143,8 @@ pub fn strip(subject: &str, bare: &str, prefix: bool, largest: bool) -> Result<S
         (true, true) => format!("{subject}.sub({}, \"\")", quoted(&format!("(?s)^{}", regex(bare, Reach::Long)?))),
         (true, false) => format!("{subject}.sub({}, \"\")", quoted(&format!("(?s)^{}", regex(bare, Reach::Short)?))),
         (false, true) => format!("{subject}.sub({}, \"\")", quoted(&format!("(?s){}$", regex(bare, Reach::Long)?))),
-        (false, false) => format!("{subject}.sub({}, \"$1\")", quoted(&format!("(?s)^(.*){}$", regex(bare, Reach::Short)?))),
+        (false, false) => {
+            format!("{subject}.sub({}, \"$1\")", quoted(&format!("(?s)^(.*){}$", regex(bare, Reach::Short)?)))
+        }
     })
 }

@@ -25,7 +25,8 @@ pub fn plain(text: impl Into<String>) -> Line {
 
 /// Lines one step further to the right.
 pub fn indented(lines: Vec<Line>) -> Vec<Line> {
-    let shift = |line: Line| Line { text: if line.text.is_empty() { line.text } else { format!("    {}", line.text) }, ..line };
+    let shift =
+        |line: Line| Line { text: if line.text.is_empty() { line.text } else { format!("    {}", line.text) }, ..line };
     lines.into_iter().map(shift).collect()
 }
 
@@ -47,7 +48,12 @@ const HELPERS: &[(&str, &str)] = &[
 ];
 
 impl<'a> Port<'a> {
-    pub(super) fn new(name: &str, source: &'a Source, facts: &'a Facts, forced: &'a HashMap<usize, (Level, String)>) -> Self {
+    pub(super) fn new(
+        name: &str,
+        source: &'a Source,
+        facts: &'a Facts,
+        forced: &'a HashMap<usize, (Level, String)>,
+    ) -> Self {
         let stem = name.rsplit('/').next().unwrap_or(name).trim_end_matches(".sh").trim_end_matches(".bash");
         Self {
             name: stem.to_owned(),
@@ -79,6 +85,7 @@ impl<'a> Port<'a> {
             shell_functions: HashSet::new(),
             temporaries: HashSet::new(),
             is_last: false,
+            uses_jobs: false,
             assigned_in_shell: false,
             broken: None,
         }
@@ -87,7 +94,8 @@ impl<'a> Port<'a> {
     /// Translates everything. The second result is the entry of each line.
     pub(super) fn run(mut self) -> (Ported, Vec<usize>) {
         let mut lines = self.header();
-        let entries: Vec<&'a ast::CompoundListItem> = self.source.program.complete_commands.iter().flat_map(|list| &list.0).collect();
+        let entries: Vec<&'a ast::CompoundListItem> =
+            self.source.program.complete_commands.iter().flat_map(|list| &list.0).collect();
         self.note_bodies(&entries);
         super::hazards::look(&mut self);
         let mut body = Vec::new();
@@ -99,6 +107,9 @@ impl<'a> Port<'a> {
             self.directory = true;
         }
         body.extend(self.entries(&entries, self.source.lines + 1));
+        if self.uses_jobs {
+            body.insert(0, plain("let jobs = [];"));
+        }
         if self.lenient {
             lines.push(plain("// The original goes on after a command that fails. Where this says `stops on failure`, the port does not."));
         }
@@ -181,7 +192,10 @@ impl<'a> Port<'a> {
             self.comment += 1;
             let text = comment.text.trim_start_matches('#');
             if !text.trim_start().starts_with("shellcheck ") {
-                lines.push(Line { text: format!("//{}{text}", if text.starts_with(' ') || text.is_empty() { "" } else { " " }), item });
+                lines.push(Line {
+                    text: format!("//{}{text}", if text.starts_with(' ') || text.is_empty() { "" } else { " " }),
+                    item,
+                });
             }
         }
         lines
@@ -249,11 +263,18 @@ impl<'a> Port<'a> {
     }
 
     /// One entry, or two where the second one asks for the status of the first.
-    fn statement(&mut self, entry: &'a ast::CompoundListItem, next: Option<&ast::CompoundListItem>, extent: Extent) -> (Vec<Line>, usize) {
+    fn statement(
+        &mut self,
+        entry: &'a ast::CompoundListItem,
+        next: Option<&ast::CompoundListItem>,
+        extent: Extent,
+    ) -> (Vec<Line>, usize) {
         let item = id(entry);
         let mut lines = self.declarations(item);
         let forced = self.forced.get(&item).cloned();
-        let asks = next.and_then(|next| self.source.extent(&next.0)).is_some_and(|extent| self.source.slice(extent.start, extent.end).contains("$?"));
+        let asks = next
+            .and_then(|next| self.source.extent(&next.0))
+            .is_some_and(|extent| self.source.slice(extent.start, extent.end).contains("$?"));
         let before = (self.comment, self.hazards.clone(), self.declared.clone(), self.printed);
         let mut made: Result<Vec<Line>, No> = match &forced {
             Some((_, why)) => Err(No::new(why.clone())),
@@ -280,14 +301,17 @@ impl<'a> Port<'a> {
                 let (made, level) = self.fall_back(entry, extent, &no, human, asks);
                 self.notes.push((extent.line, level, no.0.clone()));
                 // The comments are in the text.
-                while self.source.comments.get(self.comment).is_some_and(|comment| comment.line <= extent.last && (comment.line < extent.last || !comment.alone && false)) {
+                while self.source.comments.get(self.comment).is_some_and(|comment| {
+                    comment.line <= extent.last && (comment.line < extent.last || !comment.alone && false)
+                }) {
                     self.comment += 1;
                 }
                 (made, level)
             }
         };
         for line in extent.line..=extent.last {
-            let code = !self.source.empty.contains(&line) && !self.source.comments.iter().any(|comment| comment.alone && comment.line == line);
+            let code = !self.source.empty.contains(&line)
+                && !self.source.comments.iter().any(|comment| comment.alone && comment.line == line);
             if !code {
                 continue;
             }
@@ -323,7 +347,9 @@ impl<'a> Port<'a> {
                 (_, Some(Kind::Map)) => "#{}".to_owned(),
                 (Start::Literal(text), Some(Kind::Number | Kind::Truth)) => text.clone(),
                 (Start::Literal(text), _) => super::text::quoted(text),
-                (Start::Environment, _) if name.chars().all(|char| char.is_ascii_uppercase() || char.is_ascii_digit() || char == '_') => {
+                (Start::Environment, _)
+                    if name.chars().all(|char| char.is_ascii_uppercase() || char.is_ascii_digit() || char == '_') =>
+                {
                     format!("env(\"{name}\", \"\")")
                 }
                 _ => "\"\"".to_owned(),
@@ -363,7 +389,9 @@ fn needs_directory(entries: &[&ast::CompoundListItem]) -> bool {
             return false;
         }
         let words = |char: char| !char.is_alphanumeric() && char != '_';
-        if matches!(entry.0.first.seq.as_slice(), [ast::Command::Function(_)]) || text.split(words).any(|word| word == "cd") {
+        if matches!(entry.0.first.seq.as_slice(), [ast::Command::Function(_)])
+            || text.split(words).any(|word| word == "cd")
+        {
             return true;
         }
     }

@@ -142,7 +142,13 @@ impl Port<'_> {
         }
     }
 
-    fn file_redirect(&mut self, number: Option<i32>, kind: &Redirect, target: &Target, found: &mut Redirects) -> Result<(), No> {
+    fn file_redirect(
+        &mut self,
+        number: Option<i32>,
+        kind: &Redirect,
+        target: &Target,
+        found: &mut Redirects,
+    ) -> Result<(), No> {
         let duplicate = |target: &Target| match target {
             Target::Fd(number) => Some(number.to_string()),
             Target::Duplicate(word) => Some(word.value.clone()),
@@ -153,7 +159,9 @@ impl Port<'_> {
                 let path = self.path(&word.value)?;
                 found.input = if path == "\"/dev/null\"" { In::Null } else { In::File(path) };
             }
-            (None | Some(1), Redirect::Write | Redirect::Clobber, Target::Filename(word)) => found.output = self.out(&word.value, false)?,
+            (None | Some(1), Redirect::Write | Redirect::Clobber, Target::Filename(word)) => {
+                found.output = self.out(&word.value, false)?
+            }
             (None | Some(1), Redirect::Append, Target::Filename(word)) => found.output = self.out(&word.value, true)?,
             (Some(2), Redirect::Write | Redirect::Append, Target::Filename(word)) => {
                 if word.value != "/dev/null" {
@@ -161,10 +169,12 @@ impl Port<'_> {
                 }
                 found.silent = true;
             }
-            (Some(2), Redirect::DuplicateOutput, target) if duplicate(target).as_deref() == Some("1") => match found.output {
-                Out::Null => found.silent = true,
-                _ => found.both = true,
-            },
+            (Some(2), Redirect::DuplicateOutput, target) if duplicate(target).as_deref() == Some("1") => {
+                match found.output {
+                    Out::Null => found.silent = true,
+                    _ => found.both = true,
+                }
+            }
             (None | Some(1), Redirect::DuplicateOutput, target) if duplicate(target).as_deref() == Some("2") => {
                 if found.both || found.silent {
                     return Err(No::new("outputs that change places"));

@@ -53,7 +53,8 @@ fn refuse(name: &str, why: &str, help: &str) -> Error {
 }
 
 /// Names of shells and languages that are not bash, as a first line or the end of a name gives them.
-const OTHERS: &[&str] = &["zsh", "fish", "csh", "tcsh", "ksh", "ksh93", "mksh", "rc", "es", "elvish", "nu", "xonsh", "pwsh"];
+const OTHERS: &[&str] =
+    &["zsh", "fish", "csh", "tcsh", "ksh", "ksh93", "mksh", "rc", "es", "elvish", "nu", "xonsh", "pwsh"];
 
 impl Source {
     /// Reads a script.
@@ -73,7 +74,9 @@ impl Source {
             )
         })?;
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        if let Some(line) = text.lines().position(|_| true).and_then(|_| text.split('\n').position(|l| l.ends_with('\r'))) {
+        if let Some(line) =
+            text.lines().position(|_| true).and_then(|_| text.split('\n').position(|l| l.ends_with('\r')))
+        {
             return Err(refuse(
                 name,
                 &format!("line {} ends with a carriage return, which bash takes as part of a word", line + 1),
@@ -82,7 +85,11 @@ impl Source {
         }
         let posix = Self::dialect(name, text)?;
         if let Some(line) = too_deep(text) {
-            return Err(refuse(name, &format!("line {line} is nested more than {DEPTH} levels deep"), "split the script"));
+            return Err(refuse(
+                name,
+                &format!("line {line} is nested more than {DEPTH} levels deep"),
+                "split the script",
+            ));
         }
         let parsed = Parser::new(text.as_bytes(), &options(text)).parse_program();
         let program = parsed.map_err(|error| refuse(name, &error.to_string(), "see what `bash -n` says below"))?;
@@ -100,17 +107,24 @@ impl Source {
         let first = text.lines().next().unwrap_or_default();
         let words: Vec<&str> = first.strip_prefix("#!").unwrap_or_default().split_whitespace().collect();
         let base = |path: &&str| path.rsplit('/').next().unwrap_or_default().to_owned();
-        let program = words.iter().map(base).find(|word| word != "env" && !word.starts_with('-') && !word.contains('='));
+        let program =
+            words.iter().map(base).find(|word| word != "env" && !word.starts_with('-') && !word.contains('='));
         let program = program.unwrap_or_default();
         let ending = name.rsplit_once('.').map_or("", |(_, end)| end);
         let other = if OTHERS.contains(&program.as_str()) { &program } else { ending };
         if OTHERS.contains(&other) && (program.is_empty() || program == other) {
-            return Err(refuse(name, &format!("it is a script for {other}, and only bash is ported"), "port it by hand: `moyai api bash`"));
+            return Err(refuse(
+                name,
+                &format!("it is a script for {other}, and only bash is ported"),
+                "port it by hand: `moyai api bash`",
+            ));
         }
         match program.as_str() {
             "" | "bash" => Ok(false),
             "sh" | "dash" | "ash" | "busybox" => Ok(true),
-            other => Err(refuse(name, &format!("it is a script for {other}, and only bash is ported"), "name a bash script")),
+            other => {
+                Err(refuse(name, &format!("it is a script for {other}, and only bash is ported"), "name a bash script"))
+            }
         }
     }
 
@@ -157,7 +171,8 @@ impl Source {
         }
         let text = self.slice(start, end);
         for mark in here_ends(&text) {
-            let from = self.chars.iter().enumerate().skip(end).find(|(_, char)| **char == '\n').map_or(end, |(at, _)| at);
+            let from =
+                self.chars.iter().enumerate().skip(end).find(|(_, char)| **char == '\n').map_or(end, |(at, _)| at);
             let mut at = from;
             let rest: String = self.chars[from..].iter().collect();
             for found in rest.split('\n').skip(1) {
@@ -199,7 +214,8 @@ fn here_ends(text: &str) -> Vec<String> {
             continue;
         }
         let after = after.strip_prefix('-').unwrap_or(after).trim_start();
-        let word: String = after.chars().take_while(|char| !char.is_whitespace() && !";|&)<>".contains(*char)).collect();
+        let word: String =
+            after.chars().take_while(|char| !char.is_whitespace() && !";|&)<>".contains(*char)).collect();
         let plain = word.replace(['\'', '"', '\\'], "");
         let named = plain.starts_with(|char: char| char.is_alphabetic() || char == '_');
         let inside = rest[at..].lines().skip(1).any(|line| line.trim_start_matches('\t') == plain);

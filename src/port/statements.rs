@@ -4,11 +4,11 @@ use super::arithmetic;
 use super::functions::Gives;
 use super::printer::{Line, indented, plain};
 use super::redirects::Out;
-use super::text::{Kind, Part, Template, atom, is_number, quoted};
+use super::text::{Kind, Template, atom};
 use super::walk::{self, fixed, id};
 use super::words::mangle;
 use super::{No, Port};
-use brush_parser::ast::{self, AssignmentName, AssignmentValue, CommandPrefixOrSuffixItem as Item};
+use brush_parser::ast;
 
 impl<'a> Port<'a> {
     /// An entry of a list. `asks` says that the next one reads `$?`.
@@ -35,7 +35,8 @@ impl<'a> Port<'a> {
     /// A block keeps what it declares to itself.
     pub(super) fn block_entries(&mut self, entries: &[&'a ast::CompoundListItem], end: usize) -> Vec<Line> {
         let declared = self.declared.clone();
-        let saved = (self.has_before, std::mem::take(&mut self.before), self.line, self.status.take(), self.groups.clone());
+        let saved =
+            (self.has_before, std::mem::take(&mut self.before), self.line, self.status.take(), self.groups.clone());
         let lines = self.entries(entries, end);
         (self.has_before, self.before, self.line, self.status, self.groups) = saved;
         self.declared = declared;
@@ -59,7 +60,8 @@ impl<'a> Port<'a> {
             return self.pipe_statement(&chain.first, item, false);
         }
         // `test && a || b`, where `a` cannot fail.
-        if !and && count >= 2
+        if !and
+            && count >= 2
             && let ast::AndOr::And(middle) = &chain.additional[count - 2]
             && cannot_fail(middle)
         {
@@ -87,7 +89,9 @@ impl<'a> Port<'a> {
         let saved = (self.has_before, std::mem::take(&mut self.before));
         self.has_before = true;
         let made = match pipe.seq.as_slice() {
-            [ast::Command::Compound(ast::CompoundCommand::BraceGroup(group), None)] if !pipe.bang => Ok(self.block(&group.list, group.loc.end.line)),
+            [ast::Command::Compound(ast::CompoundCommand::BraceGroup(group), None)] if !pipe.bang => {
+                Ok(self.block(&group.list, group.loc.end.line))
+            }
             _ => self.pipe_statement(pipe, item, false),
         };
         let before = std::mem::take(&mut self.before);
@@ -119,7 +123,11 @@ impl<'a> Port<'a> {
 
     /// A call as a statement.
     pub(super) fn run_of(&mut self, call: &super::calls::Call) -> Result<String, No> {
-        if self.result == Gives::Text && self.function.is_some() && call.redirects.output == Out::Through && !call.is_silent() {
+        if self.result == Gives::Text
+            && self.function.is_some()
+            && call.redirects.output == Out::Through
+            && !call.is_silent()
+        {
             self.broken = Some(No::new("a function whose output has several parts"));
         }
         let command = call.command();
@@ -140,7 +148,11 @@ impl<'a> Port<'a> {
             return Err(No::new("`!` before a command"));
         }
         match pipe.seq.as_slice() {
-            [ast::Command::Simple(simple)] if !asks && matches!(walk::words(simple).first().map(String::as_str), Some("[" | "test")) => self.deciding(pipe),
+            [ast::Command::Simple(simple)]
+                if !asks && matches!(walk::words(simple).first().map(String::as_str), Some("[" | "test")) =>
+            {
+                self.deciding(pipe)
+            }
             [ast::Command::Simple(simple)] => {
                 let lines = self.simple(simple, item, asks)?;
                 Ok(lines)
@@ -148,7 +160,9 @@ impl<'a> Port<'a> {
             [ast::Command::Compound(compound, redirects)] => self.compound(compound, redirects.as_ref(), item),
             [ast::Command::Function(function)] => self.function_statement(function),
             [ast::Command::ExtendedTest(..)] => self.deciding(pipe),
-            [parts @ .., ast::Command::Compound(ast::CompoundCommand::WhileClause(clause), None)] if !parts.is_empty() => {
+            [parts @ .., ast::Command::Compound(ast::CompoundCommand::WhileClause(clause), None)]
+                if !parts.is_empty() =>
+            {
                 let call = self.try_call(parts)?;
                 if call.redirects.output != Out::Through {
                     return Err(No::new("a redirection before a pipe"));
@@ -206,11 +220,19 @@ impl<'a> Port<'a> {
             return text;
         }
         self.lenient = true;
-        self.hazard("without `set -e` the script goes on when this command fails", "the port stops there; `.try_run()` goes on");
+        self.hazard(
+            "without `set -e` the script goes on when this command fails",
+            "the port stops there; `.try_run()` goes on",
+        );
         format!("{text}  // stops on failure")
     }
 
-    fn compound(&mut self, command: &'a ast::CompoundCommand, redirects: Option<&'a ast::RedirectList>, item: usize) -> Result<Vec<Line>, No> {
+    fn compound(
+        &mut self,
+        command: &'a ast::CompoundCommand,
+        redirects: Option<&'a ast::RedirectList>,
+        item: usize,
+    ) -> Result<Vec<Line>, No> {
         use ast::CompoundCommand as C;
         match command {
             C::WhileClause(clause) => {
@@ -246,11 +268,15 @@ impl<'a> Port<'a> {
         let groups = self.groups.take();
         let mut lines = vec![plain(format!("if {condition} {{"))];
         let elses: Vec<&'a ast::ElseClause> = clause.elses.iter().flatten().collect();
-        let start = |list: &ast::CompoundList| list.0.first().and_then(|entry| self.source.extent(&entry.0)).map_or(end, |extent| extent.line);
+        let start = |list: &ast::CompoundList| {
+            list.0.first().and_then(|entry| self.source.extent(&entry.0)).map_or(end, |extent| extent.line)
+        };
         // The comments of a branch are before the next branch begins.
-        let starts: Vec<usize> = elses.iter().map(|part| part.condition.as_ref().map_or_else(|| start(&part.body), start)).collect();
+        let starts: Vec<usize> =
+            elses.iter().map(|part| part.condition.as_ref().map_or_else(|| start(&part.body), start)).collect();
         let until = |at: usize, list: &ast::CompoundList, port: &Self| {
-            let last = list.0.last().and_then(|entry| port.source.extent(&entry.0)).map_or(end, |extent| extent.last + 1);
+            let last =
+                list.0.last().and_then(|entry| port.source.extent(&entry.0)).map_or(end, |extent| extent.last + 1);
             starts.get(at).map_or(end, |start| last.min(*start))
         };
         let stop = until(0, &clause.then, self);
@@ -276,96 +302,19 @@ impl<'a> Port<'a> {
         Ok(lines)
     }
 
-    /// `( ... )`: only `cd` and programs are alike without a shell of their own.
-    fn subshell(&mut self, shell: &'a ast::SubshellCommand) -> Result<Vec<Line>, No> {
-        let entries: Vec<&'a ast::CompoundListItem> = shell.list.0.iter().collect();
-        let mut parts: Vec<&'a ast::Pipeline> = Vec::new();
-        for entry in &entries {
-            parts.push(&entry.0.first);
-            for next in &entry.0.additional {
-                match next {
-                    ast::AndOr::And(pipe) => parts.push(pipe),
-                    ast::AndOr::Or(_) => return Err(No::new("a subshell")),
-                }
-            }
-        }
-        let [first, rest @ ..] = parts.as_slice() else { return Err(No::new("a subshell")) };
-        let [ast::Command::Simple(simple)] = first.seq.as_slice() else { return Err(No::new("a subshell")) };
-        let words = walk::words(simple);
-        if words.len() != 2 || words[0] != "cd" || self.directory {
-            return Err(No::new("a subshell"));
-        }
-        let dir = self.word(&words[1])?.string();
-        let mut lines = Vec::new();
-        for pipe in rest {
-            let mut call = self.try_call(&pipe.seq)?;
-            if !matches!(call.redirects.output, Out::Through | Out::Null) || call.methods.contains("file::read(") {
-                return Err(No::new("a file in a subshell"));
-            }
-            call.methods.push_str(&format!(".dir({dir})"));
-            let text = self.run_of(&call)?;
-            lines.push(plain(self.marked(text)));
-        }
-        Ok(lines)
-    }
-
-    /// `{ echo a; echo b; } >file`
-    fn grouped(&mut self, list: &'a ast::CompoundList, redirects: Option<&'a ast::RedirectList>) -> Result<Vec<Line>, No> {
-        let found = self.redirects(redirects.iter().flat_map(|list| &list.0))?;
-        let mut texts = Template::default();
-        for entry in &list.0 {
-            if !entry.0.additional.is_empty() {
-                return Err(No::new("a block of commands with a redirection"));
-            }
-            let [ast::Command::Simple(simple)] = entry.0.first.seq.as_slice() else {
-                return Err(No::new("a block of commands with a redirection"));
-            };
-            let words = walk::words(simple);
-            let inner = self.redirects_of(simple)?;
-            match words.first().map(String::as_str) {
-                Some("echo") if inner.none() => {
-                    let (text, newline) = self.echo(&words[1..])?;
-                    text.0.into_iter().for_each(|part| texts.push(part));
-                    if newline {
-                        texts.push(Part::Text("\n".to_owned()));
-                    }
-                }
-                Some("printf") if inner.none() => {
-                    let (text, newline) = self.printf(&words[1..])?.ok_or_else(|| No::new("`printf`"))?;
-                    texts.push(Part::Value(text, Kind::Text));
-                    if newline {
-                        texts.push(Part::Text("\n".to_owned()));
-                    }
-                }
-                Some("cat") if words.len() == 1 => match inner.input {
-                    super::redirects::In::Text(text) => texts.push(Part::Value(text, Kind::Text)),
-                    _ => return Err(No::new("a block of commands with a redirection")),
-                },
-                Some("cat") if words.len() == 2 && inner.none() => {
-                    let path = self.path(&words[1])?;
-                    texts.push(Part::Value(format!("file::read({path})"), Kind::Text));
-                }
-                _ => return Err(No::new("a block of commands with a redirection")),
-            }
-        }
-        let text = texts.string();
-        match found.output {
-            Out::File(path) => Ok(vec![plain(format!("file::write({path}, {text});"))]),
-            Out::Append(path) => Ok(vec![plain(format!("file::append({path}, {text});"))]),
-            Out::Error => Ok(vec![plain(format!("warn({text}.sub(\"\\n$\", \"\"));"))]),
-            _ => Err(No::new("a block of commands with a redirection")),
-        }
-    }
-
-    fn background(&mut self, entry: &'a ast::CompoundListItem) -> Result<Vec<Line>, No> {
-        let _ = entry;
-        Err(No::new("a command in the background"))
-    }
-
     fn function_statement(&mut self, function: &'a ast::FunctionDefinition) -> Result<Vec<Line>, No> {
         let end = function.body.0.location_end();
         let name = function.fname.value.clone();
-        let saved = (self.function, self.result, std::mem::take(&mut self.aliases), std::mem::take(&mut self.loops), self.levels.clone(), self.notes.len(), self.comment, self.printed);
+        let saved = (
+            self.function,
+            self.result,
+            std::mem::take(&mut self.aliases),
+            std::mem::take(&mut self.loops),
+            self.levels.clone(),
+            self.notes.len(),
+            self.comment,
+            self.printed,
+        );
         self.broken = None;
         self.aliases.clone_from(&saved.2);
         let made = self.definition(function, end);
@@ -420,205 +369,11 @@ impl<'a> Port<'a> {
             (Kind::Number, Some(operator)) => format!("{shown} = {shown} {operator} {};", atom(value)),
             (Kind::Number, None) => format!("{shown} = {value};"),
             (Kind::Text, None) => format!("{shown} = {};", Template::value(value, Kind::Number).string()),
-            (Kind::Text, Some(operator)) => format!("{shown} = ({shown}.to_int() {operator} {}).to_string();", atom(value)),
+            (Kind::Text, Some(operator)) => {
+                format!("{shown} = ({shown}.to_int() {operator} {}).to_string();", atom(value))
+            }
             _ => return Err(No::new(format!("`{name}` is not a number"))),
         })
-    }
-
-    /// Assignments without a command.
-    pub(super) fn assignments(&mut self, items: &'a [Item], item: usize) -> Result<Vec<Line>, No> {
-        let mut lines = Vec::new();
-        for part in items {
-            match part {
-                Item::AssignmentWord(assignment, _) => lines.extend(self.assignment(assignment, item, false)?),
-                Item::IoRedirect(_) => return Err(No::new("a redirection without a command")),
-                _ => return Err(No::new("an assignment")),
-            }
-        }
-        Ok(lines.into_iter().map(plain).collect())
-    }
-
-    /// One assignment. `local` makes a variable of the function.
-    pub(super) fn assignment(&mut self, assignment: &ast::Assignment, item: usize, local: bool) -> Result<Vec<String>, No> {
-        match (&assignment.name, &assignment.value) {
-            (AssignmentName::VariableName(name), AssignmentValue::Scalar(value)) => {
-                if assignment.append {
-                    return self.append(name, &value.value);
-                }
-                if let Some(line) = self.temporary(name, &value.value, item)? {
-                    return Ok(vec![line]);
-                }
-                self.set_scalar(name, &value.value, item, local)
-            }
-            (AssignmentName::VariableName(name), AssignmentValue::Array(elements)) => {
-                let list = self.array(name, elements)?;
-                if assignment.append && self.is_known(name) {
-                    let shown = mangle(name);
-                    if let [(None, element)] = elements.as_slice()
-                        && let [arg] = self.argument(&element.value)?.as_slice()
-                        && !arg.glob
-                        && !matches!(arg.template.single(), Some((_, Kind::List)))
-                    {
-                        return Ok(vec![format!("{shown}.push({});", arg.template.string())]);
-                    }
-                    return Ok(vec![format!("{shown} += {list};")]);
-                }
-                Ok(vec![self.give(name, &list, item, local)])
-            }
-            (AssignmentName::ArrayElementName(name, index), AssignmentValue::Scalar(value)) => {
-                let (shown, kind) = self.variable(name)?;
-                let text = self.word(&value.value)?.string();
-                match kind {
-                    Kind::Map => {
-                        let key = self.word(index)?.string();
-                        let sign = if assignment.append { "+=" } else { "=" };
-                        Ok(vec![format!("{shown}[{key}] {sign} {text};")])
-                    }
-                    Kind::List => {
-                        let at = self.calculate(index)?;
-                        Ok(vec![match at == format!("{shown}.len()") {
-                            true => format!("{shown}.push({text});"),
-                            false => format!("{shown}[{at}] = {text};"),
-                        }])
-                    }
-                    _ => Err(No::new(format!("`{name}` is used as an array and as text"))),
-                }
-            }
-            _ => Err(No::new("an array within an array")),
-        }
-    }
-
-    fn array(&mut self, name: &str, elements: &[(Option<ast::Word>, ast::Word)]) -> Result<String, No> {
-        let map = self.facts.kind(self.function, name) == Some(Kind::Map);
-        if map {
-            let mut pairs = Vec::new();
-            for (key, value) in elements {
-                let key = key.as_ref().ok_or_else(|| No::new("an element without a key"))?;
-                let (key, value) = (self.word(&key.value)?, self.word(&value.value)?.string());
-                let key = key.fixed().ok_or_else(|| No::new("a key of a variable"))?;
-                let plain = walk::is_name(&key) && mangle(&key) == key;
-                pairs.push(format!("{}: {value}", if plain { key } else { quoted(&key) }));
-            }
-            return Ok(if pairs.is_empty() { "#{}".to_owned() } else { format!("#{{ {} }}", pairs.join(", ")) });
-        }
-        let mut parts: Vec<String> = Vec::new();
-        let mut run: Vec<String> = Vec::new();
-        for (key, value) in elements {
-            if key.is_some() || value.value.starts_with('[') && value.value.contains("]=") {
-                return Err(No::new("an array with indices"));
-            }
-            for arg in self.argument(&value.value)? {
-                if arg.glob {
-                    if !self.facts.nullglob {
-                        self.hazard("a pattern that matches no file is an element of the array", "the port has files only");
-                    }
-                    let text = arg.template.fixed().ok_or_else(|| No::new("a pattern with a variable"))?;
-                    if self.directory {
-                        return Err(No::new("a pattern in another directory"));
-                    }
-                    if !run.is_empty() {
-                        parts.push(format!("[{}]", std::mem::take(&mut run).join(", ")));
-                    }
-                    parts.push(format!("glob({})", quoted(&text)));
-                    continue;
-                }
-                match arg.template.single() {
-                    Some((list, Kind::List)) => {
-                        if !run.is_empty() {
-                            parts.push(format!("[{}]", std::mem::take(&mut run).join(", ")));
-                        }
-                        parts.push(atom(list));
-                    }
-                    _ => run.push(arg.template.string()),
-                }
-            }
-        }
-        if !run.is_empty() || parts.is_empty() {
-            parts.push(format!("[{}]", run.join(", ")));
-        }
-        Ok(parts.join(" + "))
-    }
-
-    fn append(&mut self, name: &str, raw: &str) -> Result<Vec<String>, No> {
-        let value = self.word(raw)?;
-        if !self.is_known(name) {
-            return Err(No::new(format!("`{name}+=` of the environment")));
-        }
-        let shown = mangle(name);
-        match self.kind_of(name) {
-            Kind::Text => Ok(vec![format!("{shown} += {};", value.string())]),
-            _ => Err(No::new(format!("`{name}+=`"))),
-        }
-    }
-
-    fn set_scalar(&mut self, name: &str, raw: &str, item: usize, local: bool) -> Result<Vec<String>, No> {
-        if matches!(name, "IFS" | "PATH" | "PS4" | "BASH_ENV" | "LD_PRELOAD" | "POSIXLY_CORRECT" | "OPTIND") {
-            if name == "PATH" {
-                self.hazard("PATH is set for the commands that follow", "moyai has the usual directories in PATH, also under cron");
-                if raw.contains("/usr/bin") || raw.contains("$PATH") {
-                    return Ok(Vec::new());
-                }
-            }
-            return Err(No::new(format!("the variable `{name}` of the shell")));
-        }
-        let kind = self.facts.kind(self.function, name).unwrap_or(Kind::Text);
-        let value = self.word(raw)?;
-        let text = match kind {
-            Kind::Number => value.number(),
-            Kind::Truth => value.fixed().ok_or_else(|| No::new("a truth value"))?,
-            Kind::List => format!("[{}]", value.string()),
-            Kind::Map => return Err(No::new(format!("`{name}` is used as an array and as text"))),
-            Kind::Text => match value.single() {
-                Some((expr, Kind::Number)) if is_number(expr) => quoted(expr),
-                _ => value.string(),
-            },
-        };
-        Ok(vec![self.give(name, &text, item, local)])
-    }
-
-    /// `let x = ...`, `const x = ...` or `x = ...`.
-    pub(super) fn give(&mut self, name: &str, value: &str, item: usize, _local: bool) -> String {
-        let scope = self.facts.scope(self.function, name);
-        let shown = mangle(name);
-        let known = self.is_known(name);
-        let first = self.facts.first.contains(&(item, name.to_owned()));
-        if !known || first && !self.declared.contains(&(scope, name.to_owned())) {
-            self.declared.insert((scope, name.to_owned()));
-            let word = if scope.is_none() && self.facts.constants.contains(name) { "const" } else { "let" };
-            return format!("{word} {shown} = {value};");
-        }
-        format!("{shown} = {value};")
-    }
-
-    /// `tmp=$(mktemp)` and `tmp=/tmp/name.$$`.
-    fn temporary(&mut self, name: &str, raw: &str, item: usize) -> Result<Option<String>, No> {
-        let bare = raw.trim_matches('"');
-        if let Some(rest) = bare.strip_prefix("/tmp/").or_else(|| bare.strip_prefix("/var/tmp/"))
-            && rest.contains("$$")
-        {
-            let plain = rest.replace(".$$", "").replace("-$$", "").replace("_$$", "").replace("$$", "file");
-            if plain.contains(['$', '/', '`']) || plain.is_empty() {
-                return Ok(None);
-            }
-            self.hazard("the name of the temporary file can be guessed: another user can put a link there first", "the port makes a directory that only this user can read");
-            return Ok(Some(self.give(name, &format!("file::temp_dir() + {}", quoted(&format!("/{plain}"))), item, false)));
-        }
-        let Some(text) = bare.strip_prefix("$(").and_then(|text| text.strip_suffix(')')) else { return Ok(None) };
-        let words: Vec<&str> = text.split_whitespace().collect();
-        match words.as_slice() {
-            ["mktemp", "-d"] => {
-                self.temporaries.insert(name.to_owned());
-                Ok(Some(self.give(name, "file::temp_dir()", item, false)))
-            }
-            ["mktemp"] => {
-                self.temporaries.insert(name.to_owned());
-                self.hazard("`mktemp` leaves its file where nothing removes it", "the port removes it when the script ends");
-                let line = self.give(name, "file::temp_dir() + \"/file\"", item, false);
-                let shown = mangle(name);
-                Ok(Some(format!("{line}\nfile::write({shown}, \"\");")))
-            }
-            _ => Ok(None),
-        }
     }
 }
 

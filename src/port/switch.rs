@@ -30,13 +30,21 @@ impl<'a> Port<'a> {
             one_of_all || patterns.iter().all(|bare| !pattern::is_special(bare))
         });
         let truth = subject.single().is_some_and(|(_, kind)| kind == Kind::Truth || kind == Kind::Number);
-        let last_is_all = arms.iter().position(|(patterns, _)| patterns == &["*"]).is_none_or(|at| at + 1 == arms.len());
+        let last_is_all =
+            arms.iter().position(|(patterns, _)| patterns == &["*"]).is_none_or(|at| at + 1 == arms.len());
         let mut lines = Vec::new();
-        let text = if truth { format!("{}.to_string()", atom(&subject.string().replace(".to_string()", ""))) } else { subject.string() };
+        let text = if truth {
+            format!("{}.to_string()", atom(&subject.string().replace(".to_string()", "")))
+        } else {
+            subject.string()
+        };
         if words && last_is_all && arms.len() > 1 {
             lines.push(plain(format!("switch {text} {{")));
             for (at, (patterns, case)) in arms.iter().enumerate() {
-                let until = arms.get(at + 1).and_then(|(_, next)| next.patterns.first().and_then(|word| word.loc.as_ref())).map_or(end, |span| span.start.line);
+                let until = arms
+                    .get(at + 1)
+                    .and_then(|(_, next)| next.patterns.first().and_then(|word| word.loc.as_ref()))
+                    .map_or(end, |span| span.start.line);
                 let body = self.arm(case, until);
                 let head = match patterns.as_slice() {
                     [all] if all == "*" => "_".to_owned(),
@@ -44,7 +52,12 @@ impl<'a> Port<'a> {
                 };
                 match body.as_slice() {
                     [] => lines.push(plain(format!("    {head} => {{}}"))),
-                    [one] if one.text.len() + head.len() < 100 && one.text.ends_with(';') && !one.text.starts_with("//") && !one.text.starts_with("let ") => {
+                    [one]
+                        if one.text.len() + head.len() < 100
+                            && one.text.ends_with(';')
+                            && !one.text.starts_with("//")
+                            && !one.text.starts_with("let ") =>
+                    {
                         lines.push(Line { text: format!("    {head} => {{ {} }}", one.text), item: one.item });
                     }
                     _ => {
@@ -67,8 +80,12 @@ impl<'a> Port<'a> {
         };
         let mut open = false;
         for (at, (patterns, case)) in arms.iter().enumerate() {
-            let until = arms.get(at + 1).and_then(|(_, next)| next.patterns.first().and_then(|word| word.loc.as_ref())).map_or(end, |span| span.start.line);
-            let tests: Vec<String> = patterns.iter().map(|bare| pattern::matches(&name, bare)).collect::<Result<_, _>>()?;
+            let until = arms
+                .get(at + 1)
+                .and_then(|(_, next)| next.patterns.first().and_then(|word| word.loc.as_ref()))
+                .map_or(end, |span| span.start.line);
+            let tests: Vec<String> =
+                patterns.iter().map(|bare| pattern::matches(&name, bare)).collect::<Result<_, _>>()?;
             let all = tests.iter().any(|test| test == "true");
             let head = match (open, all) {
                 (false, _) => format!("if {} {{", tests.join(" || ")),
@@ -91,7 +108,8 @@ impl<'a> Port<'a> {
     fn arm(&mut self, case: &'a ast::CaseItem, until: usize) -> Vec<Line> {
         let Some(list) = &case.cmd else { return Vec::new() };
         let entries: Vec<&'a ast::CompoundListItem> = list.0.iter().collect();
-        let last = entries.last().and_then(|entry| self.source.extent(&entry.0)).map_or(until, |extent| extent.last + 1);
+        let last =
+            entries.last().and_then(|entry| self.source.extent(&entry.0)).map_or(until, |extent| extent.last + 1);
         self.block_entries(&entries, until.min(last.max(1)))
     }
 }

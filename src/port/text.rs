@@ -79,7 +79,9 @@ impl Template {
             None => {}
         }
         let odd = |part: &Part| match part {
-            Part::Text(text) => text.contains(['\\', '`']) || text.contains("${") || text.contains(|c: char| c.is_control()),
+            Part::Text(text) => {
+                text.contains(['\\', '`']) || text.contains("${") || text.contains(|c: char| c.is_control())
+            }
             Part::Value(expr, _) => expr.contains('`'),
         };
         let texts = self.0.iter().all(|part| matches!(part, Part::Text(_) | Part::Value(_, Kind::Text)));
@@ -139,14 +141,18 @@ impl Template {
         if self.0.is_empty() {
             return Ok("''".to_owned());
         }
-        let text: String = self.0.iter().map(|part| if let Part::Text(text) = part { text.as_str() } else { "" }).collect();
+        let text: String =
+            self.0.iter().map(|part| if let Part::Text(text) = part { text.as_str() } else { "" }).collect();
         if self.single().is_none() && self.0.iter().any(|part| matches!(part, Part::Value(_, Kind::List))) {
             return Err(No::new("an array is glued to other text"));
         }
         if self.0.iter().any(|part| matches!(part, Part::Value(expr, _) if expr.contains('`') && expr.contains('\n'))) {
             return Err(No::new("a value has several lines"));
         }
-        if text.contains('`') || text.contains("${") || text.contains(|c: char| c.is_control() && c != '\n' && c != '\t') {
+        if text.contains('`')
+            || text.contains("${")
+            || text.contains(|c: char| c.is_control() && c != '\n' && c != '\t')
+        {
             return Ok(format!("${{{}}}", self.string()));
         }
         let plain = |char: char| char.is_alphanumeric() || "-_./:=,@%+^".contains(char);

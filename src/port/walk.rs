@@ -2,9 +2,10 @@
 
 use super::arithmetic;
 use super::source::options;
-use brush_parser::ast::{self, AssignmentName, AssignmentValue, CommandPrefixOrSuffixItem as Item, IoRedirect};
-use brush_parser::word::{self, Parameter, ParameterExpr as P, SpecialParameter, WordPiece, WordPieceWithSource};
+use super::visit::{document_words, given, word as visit_word};
 use brush_parser::Parser;
+use brush_parser::ast::{self, AssignmentName, AssignmentValue, CommandPrefixOrSuffixItem as Item, IoRedirect};
+use brush_parser::word::{self as words_of, WordPiece, WordPieceWithSource};
 
 /// What a variable is given.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,7 +80,7 @@ pub fn id<T>(node: &T) -> usize {
 
 /// A text without expansions and quotes.
 pub fn fixed(raw: &str) -> Option<String> {
-    let parsed = word::parse(raw, &options("")).ok()?;
+    let parsed = words_of::parse(raw, &options("")).ok()?;
     let mut out = String::new();
     fixed_pieces(&parsed, &mut out).then_some(out)
 }
@@ -125,7 +126,8 @@ pub fn read_names(words: &[String]) -> Vec<String> {
         if let Some(letters) = word.strip_prefix('-') {
             if letters.ends_with('a') {
                 names.extend(rest.next().cloned());
-            } else if letters.ends_with(['p', 'd', 't', 'n', 'N', 'u', 'i', 's', 'O', 'c', 'C']) && letters.len() == 1
+            } else if letters.ends_with(['p', 'd', 't', 'n', 'N', 'u', 'i', 's', 'O', 'c', 'C'])
+                && letters.len() == 1
                 && !letters.ends_with('s')
                 || letters.len() > 1 && letters.ends_with(['p', 'd', 't', 'n', 'N', 'u', 'i'])
             {
@@ -218,10 +220,10 @@ fn extended(visitor: &mut dyn Visitor, test: &ast::ExtendedTestExpr) {
         T::UnaryTest(ast::UnaryPredicate::ShellVariableIsSetAndAssigned, name) => {
             visitor.read(name.value.split('[').next().unwrap_or_default());
         }
-        T::UnaryTest(_, word) => self::word(visitor, &word.value),
+        T::UnaryTest(_, word) => visit_word(visitor, &word.value),
         T::BinaryTest(operator, left, right) => {
             for side in [left, right] {
-                self::word(visitor, &side.value);
+                visit_word(visitor, &side.value);
                 if operator.to_string().starts_with('-') && is_name(&side.value) {
                     visitor.read(&side.value);
                 }
@@ -249,7 +251,7 @@ fn compound(visitor: &mut dyn Visitor, command: &ast::CompoundCommand, how: How)
         C::ForClause(clause) => {
             match &clause.values {
                 None => visitor.positional(Some(0)),
-                Some(values) => values.iter().for_each(|value| word(visitor, &value.value)),
+                Some(values) => values.iter().for_each(|value| visit_word(visitor, &value.value)),
             }
             let names = [clause.variable_name.clone()];
             visitor.enter_loop(&names);
@@ -258,9 +260,9 @@ fn compound(visitor: &mut dyn Visitor, command: &ast::CompoundCommand, how: How)
             visitor.leave_loop(&names);
         }
         C::CaseClause(clause) => {
-            word(visitor, &clause.value.value);
+            visit_word(visitor, &clause.value.value);
             for case in &clause.cases {
-                case.patterns.iter().for_each(|pattern| word(visitor, &pattern.value));
+                case.patterns.iter().for_each(|pattern| visit_word(visitor, &pattern.value));
                 if let Some(body) = &case.cmd {
                     list(visitor, body, How::Statement);
                 }
@@ -318,14 +320,14 @@ fn simple(visitor: &mut dyn Visitor, simple: &ast::SimpleCommand, how: How) {
         match item {
             Item::IoRedirect(redirect) => self::redirect(visitor, redirect),
             Item::AssignmentWord(assignment, _) => assign(visitor, assignment, bare),
-            Item::Word(word) => self::word(visitor, &word.value),
+            Item::Word(word) => visit_word(visitor, &word.value),
             Item::ProcessSubstitution(_, shell) => list(visitor, &shell.list, How::Pipe),
         }
     }
     let name = words.first().and_then(|name| fixed(name)).unwrap_or_default();
     let declares = matches!(name.as_str(), "local" | "declare" | "typeset" | "readonly" | "export");
     if let Some(word) = &simple.word_or_name {
-        self::word(visitor, &word.value);
+        visit_word(visitor, &word.value);
     }
     let map = declares && words.iter().any(|word| word.starts_with('-') && word.contains('A'));
     let array = declares && words.iter().any(|word| word.starts_with('-') && word.contains('a'));
@@ -349,9 +351,18 @@ fn simple(visitor: &mut dyn Visitor, simple: &ast::SimpleCommand, how: How) {
                     continue;
                 }
                 visitor.local(&word.value);
-                visitor.write(&word.value, if map { Given::Map } else if array { Given::List } else { Given::Word(String::new()) });
+                visitor.write(
+                    &word.value,
+                    if map {
+                        Given::Map
+                    } else if array {
+                        Given::List
+                    } else {
+                        Given::Word(String::new())
+                    },
+                );
             }
-            Item::AssignmentWord(_, word) | Item::Word(word) => self::word(visitor, &word.value),
+            Item::AssignmentWord(_, word) | Item::Word(word) => visit_word(visitor, &word.value),
             Item::ProcessSubstitution(_, shell) => list(visitor, &shell.list, How::Pipe),
         }
     }
@@ -371,7 +382,11 @@ fn simple(visitor: &mut dyn Visitor, simple: &ast::SimpleCommand, how: How) {
                 visitor.write(name, Given::Text);
             }
         }
-        "unset" => words.iter().skip(1).filter(|word| is_name(word)).for_each(|name| visitor.write(name, Given::Word(String::new()))),
+        "unset" => words
+            .iter()
+            .skip(1)
+            .filter(|word| is_name(word))
+            .for_each(|name| visitor.write(name, Given::Word(String::new()))),
         "let" => words.iter().skip(1).for_each(|text| self::arithmetic(visitor, &fixed(text).unwrap_or_default())),
         "trap" => {
             if let Some(program) = words.get(1).and_then(|text| fixed(text)).and_then(|text| inner(&text)) {
@@ -388,13 +403,13 @@ fn simple(visitor: &mut dyn Visitor, simple: &ast::SimpleCommand, how: How) {
 fn assign(visitor: &mut dyn Visitor, assignment: &ast::Assignment, counts: bool) {
     let given = match &assignment.value {
         AssignmentValue::Scalar(value) => {
-            word(visitor, &value.value);
+            visit_word(visitor, &value.value);
             given(&value.value)
         }
         AssignmentValue::Array(elements) => {
             for (key, element) in elements {
-                key.iter().for_each(|key| word(visitor, &key.value));
-                word(visitor, &element.value);
+                key.iter().for_each(|key| visit_word(visitor, &key.value));
+                visit_word(visitor, &element.value);
             }
             Given::List
         }
@@ -411,59 +426,12 @@ fn assign(visitor: &mut dyn Visitor, assignment: &ast::Assignment, counts: bool)
             visitor.write(name, if text { Given::Text } else { given });
         }
         AssignmentName::ArrayElementName(name, index) => {
-            word(visitor, index);
+            visit_word(visitor, index);
             if is_name(index) {
                 visitor.read(index);
             }
             visitor.read(name);
             visitor.write(name, Given::List);
-        }
-    }
-}
-
-/// The kind of an assigned word.
-fn given(raw: &str) -> Given {
-    if let Some(text) = fixed(raw) {
-        return match text.as_str() {
-            "true" => Given::Truth(true),
-            "false" => Given::Truth(false),
-            text if super::text::is_number(text) => Given::Number(text.to_owned()),
-            text if text.contains(|char: char| char.is_whitespace() || "*?[".contains(char)) => Given::Text,
-            text => Given::Word(text.to_owned()),
-        };
-    }
-    let bare = raw.trim_matches('"');
-    let Ok(parsed) = word::parse(bare, &options("")) else { return Given::Text };
-    match parsed.as_slice() {
-        [one] => match &one.piece {
-            WordPiece::ArithmeticExpression(_) => Given::Number(String::new()),
-            WordPiece::ParameterExpansion(P::ParameterLength { .. }) => Given::Number(String::new()),
-            WordPiece::ParameterExpansion(P::Parameter { parameter: Parameter::Named(name), indirect: false }) if name == "OPTARG" => {
-                Given::Read
-            }
-            WordPiece::ParameterExpansion(P::Parameter { parameter: Parameter::Named(name), indirect: false }) => Given::Same(name.clone()),
-            WordPiece::ParameterExpansion(P::Parameter {
-                parameter: Parameter::Special(SpecialParameter::PositionalParameterCount | SpecialParameter::LastExitStatus),
-                ..
-            }) => Given::Number(String::new()),
-            WordPiece::CommandSubstitution(text) if matches!(text.trim(), "date +%s") => Given::Number(String::new()),
-            WordPiece::ParameterExpansion(_) => Given::Word(String::new()),
-            WordPiece::CommandSubstitution(text) => {
-                let first = text.split_whitespace().next().unwrap_or_default();
-                let one = matches!(first, "date" | "basename" | "dirname" | "mktemp" | "hostname" | "pwd" | "whoami" | "nproc" | "realpath" | "readlink" | "uname" | "id");
-                if one { Given::Word(String::new()) } else { Given::Text }
-            }
-            _ => Given::Text,
-        },
-        many => {
-            let lists = |piece: &WordPieceWithSource| match &piece.piece {
-                WordPiece::CommandSubstitution(text) => !text.trim_start().starts_with("date"),
-                WordPiece::BackquotedCommandSubstitution(text) => !text.trim_start().starts_with("date"),
-                WordPiece::Text(text) => text.contains([' ', '*', '?']),
-                WordPiece::DoubleQuotedSequence(_) => raw.contains(' '),
-                _ => false,
-            };
-            if many.iter().any(lists) { Given::Text } else { Given::Word(String::new()) }
         }
     }
 }
@@ -475,17 +443,17 @@ pub fn arithmetic(visitor: &mut dyn Visitor, text: &str) {
             reads.iter().for_each(|name| visitor.read(name));
             writes.iter().for_each(|name| visitor.write(name, Given::Number(String::new())));
         }
-        None => word(visitor, text),
+        None => visit_word(visitor, text),
     }
     if text.contains('$') {
-        word(visitor, text);
+        visit_word(visitor, text);
     }
 }
 
 fn redirect(visitor: &mut dyn Visitor, redirect: &IoRedirect) {
     use ast::IoFileRedirectTarget as Target;
     match redirect {
-        IoRedirect::File(_, _, Target::Filename(word) | Target::Duplicate(word)) => self::word(visitor, &word.value),
+        IoRedirect::File(_, _, Target::Filename(word) | Target::Duplicate(word)) => visit_word(visitor, &word.value),
         IoRedirect::File(_, _, Target::ProcessSubstitution(_, shell)) => list(visitor, &shell.list, How::Pipe),
         IoRedirect::File(..) => {}
         IoRedirect::HereDocument(_, document) => {
@@ -493,108 +461,6 @@ fn redirect(visitor: &mut dyn Visitor, redirect: &IoRedirect) {
                 document_words(visitor, &document.doc.value);
             }
         }
-        IoRedirect::HereString(_, word) | IoRedirect::OutputAndError(word, _) => self::word(visitor, &word.value),
-    }
-}
-
-/// The expansions of a here-document: quotes mean nothing in it.
-fn document_words(visitor: &mut dyn Visitor, text: &str) {
-    if let Ok(parsed) = word::parse_heredoc(text, &options("")) {
-        pieces(visitor, &parsed);
-    }
-}
-
-/// Walks a word.
-pub fn word(visitor: &mut dyn Visitor, raw: &str) {
-    if !raw.contains(['$', '`']) {
-        return;
-    }
-    if let Ok(parsed) = word::parse(raw, &options("")) {
-        pieces(visitor, &parsed);
-    }
-}
-
-fn pieces(visitor: &mut dyn Visitor, parsed: &[WordPieceWithSource]) {
-    for part in parsed {
-        match &part.piece {
-            WordPiece::DoubleQuotedSequence(inner) | WordPiece::GettextDoubleQuotedSequence(inner) => pieces(visitor, inner),
-            WordPiece::ParameterExpansion(expr) => expansion(visitor, expr),
-            WordPiece::CommandSubstitution(text) => captured(visitor, text),
-            WordPiece::BackquotedCommandSubstitution(text) => captured(visitor, &super::words::unescape_backquotes(text)),
-            WordPiece::ArithmeticExpression(text) => arithmetic(visitor, &text.value),
-            _ => {}
-        }
-    }
-}
-
-fn captured(visitor: &mut dyn Visitor, text: &str) {
-    if let Some(program) = inner(text) {
-        visitor.enter_shell();
-        program.complete_commands.iter().for_each(|inner| {
-            for entry in &inner.0 {
-                and_or(visitor, &entry.0, How::Capture);
-            }
-        });
-        visitor.leave_shell();
-    }
-}
-
-fn parameter(visitor: &mut dyn Visitor, parameter: &Parameter) {
-    match parameter {
-        Parameter::Positional(0) => {}
-        Parameter::Positional(number) => visitor.positional(Some(*number)),
-        Parameter::Special(SpecialParameter::AllPositionalParameters { .. }) => visitor.positional(Some(0)),
-        Parameter::Special(SpecialParameter::PositionalParameterCount) => visitor.positional(None),
-        Parameter::Special(_) => {}
-        Parameter::Named(name) | Parameter::NamedWithAllIndices { name, .. } => visitor.read(name),
-        Parameter::NamedWithIndex { name, index } => {
-            visitor.read(name);
-            if is_name(index) {
-                visitor.read(index);
-            } else {
-                word(visitor, index);
-            }
-        }
-    }
-}
-
-fn expansion(visitor: &mut dyn Visitor, expr: &P) {
-    match expr {
-        P::Parameter { parameter: base, .. } | P::ParameterLength { parameter: base, .. } | P::Transform { parameter: base, .. } => {
-            parameter(visitor, base);
-        }
-        P::UseDefaultValues { parameter: base, default_value: text, .. }
-        | P::IndicateErrorIfNullOrUnset { parameter: base, error_message: text, .. }
-        | P::UseAlternativeValue { parameter: base, alternative_value: text, .. }
-        | P::RemoveSmallestSuffixPattern { parameter: base, pattern: text, .. }
-        | P::RemoveLargestSuffixPattern { parameter: base, pattern: text, .. }
-        | P::RemoveSmallestPrefixPattern { parameter: base, pattern: text, .. }
-        | P::RemoveLargestPrefixPattern { parameter: base, pattern: text, .. }
-        | P::UppercaseFirstChar { parameter: base, pattern: text, .. }
-        | P::UppercasePattern { parameter: base, pattern: text, .. }
-        | P::LowercaseFirstChar { parameter: base, pattern: text, .. }
-        | P::LowercasePattern { parameter: base, pattern: text, .. } => {
-            parameter(visitor, base);
-            text.iter().for_each(|text| word(visitor, text));
-        }
-        P::AssignDefaultValues { parameter: base, default_value: text, .. } => {
-            parameter(visitor, base);
-            text.iter().for_each(|text| word(visitor, text));
-            if let Parameter::Named(name) = base {
-                visitor.write(name, Given::Text);
-            }
-        }
-        P::Substring { parameter: base, offset, length, .. } => {
-            parameter(visitor, base);
-            arithmetic(visitor, &offset.value);
-            length.iter().for_each(|length| arithmetic(visitor, &length.value));
-        }
-        P::ReplaceSubstring { parameter: base, pattern, replacement, .. } => {
-            parameter(visitor, base);
-            word(visitor, pattern);
-            replacement.iter().for_each(|text| word(visitor, text));
-        }
-        P::VariableNames { .. } => {}
-        P::MemberKeys { variable_name, .. } => visitor.read(variable_name),
+        IoRedirect::HereString(_, word) | IoRedirect::OutputAndError(word, _) => visit_word(visitor, &word.value),
     }
 }
