@@ -156,9 +156,25 @@ impl<'a> Port<'a> {
             return Err(No::new(format!("the variable `{name}` of the shell")));
         }
         let kind = self.facts.kind(self.function, name).unwrap_or(Kind::Text);
-        let value = self.word(raw)?;
+        self.assigning = true;
+        let value = self.word(raw);
+        self.assigning = false;
+        let value = value?;
         let text = match kind {
-            Kind::Number => value.number(),
+            Kind::Number => {
+                let number = value.number();
+                let shown = mangle(name);
+                // `count=$((count + 1))`
+                for sign in ["+", "-"] {
+                    if let Some(rest) = number.strip_prefix(&format!("{shown} {sign} "))
+                        && self.is_known(name)
+                        && super::text::is_atom(rest)
+                    {
+                        return Ok(vec![format!("{shown} {sign}= {rest};")]);
+                    }
+                }
+                number
+            }
             Kind::Truth => value.fixed().ok_or_else(|| No::new("a truth value"))?,
             Kind::List => format!("[{}]", value.string()),
             Kind::Map => return Err(No::new(format!("`{name}` is used as an array and as text"))),
@@ -175,13 +191,15 @@ impl<'a> Port<'a> {
         let scope = self.facts.scope(self.function, name);
         let shown = mangle(name);
         let known = self.is_known(name);
+        let runs = value.contains("$(`") || value.contains(".read()");
+        let mark = |port: &mut Self, line: String| if runs && !line.contains('\n') { port.marked(line) } else { line };
         let first = self.facts.first.contains(&(item, name.to_owned()));
         if !known || first && !self.declared.contains(&(scope, name.to_owned())) {
             self.declared.insert((scope, name.to_owned()));
             let word = if scope.is_none() && self.facts.constants.contains(name) { "const" } else { "let" };
-            return format!("{word} {shown} = {value};");
+            return mark(self, format!("{word} {shown} = {value};"));
         }
-        format!("{shown} = {value};")
+        mark(self, format!("{shown} = {value};"))
     }
 
     /// `tmp=$(mktemp)` and `tmp=/tmp/name.$$`.

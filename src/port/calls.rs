@@ -320,6 +320,9 @@ impl<'a> Port<'a> {
     /// `$( )` as a piece.
     pub(super) fn captured(&mut self, text: &str) -> Result<Part, No> {
         let program = walk::inner(text).ok_or_else(|| No::new(format!("`$({})`", text.trim())))?;
+        if !(self.assigning && self.facts.strict[0]) && !text.trim_start().starts_with("date") {
+            self.hazard("the script goes on when the program in `$( )` fails", "the port stops there");
+        }
         let entries: Vec<&ast::CompoundListItem> = program.complete_commands.iter().flat_map(|list| &list.0).collect();
         let part = |text: String| Part::Value(text, Kind::Text);
         if let [entry] = entries.as_slice()
@@ -382,10 +385,10 @@ impl<'a> Port<'a> {
 
     /// A call, leaving no trace where it fails.
     pub(super) fn try_call(&mut self, pipe: &[ast::Command]) -> Result<Call, No> {
-        let hazards = self.hazards.clone();
+        let hazards = self.hazards.len();
         let before = self.before.clone();
         self.call(pipe).inspect_err(|_| {
-            self.hazards = hazards;
+            self.hazards.truncate(hazards);
             self.before = before;
         })
     }

@@ -154,7 +154,7 @@ struct Port<'a> {
     facts: &'a Facts,
     /// Entries that were tried and do not check, with the reason.
     forced: &'a HashMap<usize, (Level, String)>,
-    hazards: BTreeSet<Hazard>,
+    hazards: Vec<Hazard>,
     notes: Vec<(usize, Level, String)>,
     /// How the lines of the original were translated.
     levels: HashMap<usize, Level>,
@@ -201,6 +201,8 @@ struct Port<'a> {
     assigned_in_shell: bool,
     /// Commands in the background are kept in `jobs`.
     uses_jobs: bool,
+    /// The word that is translated is the value of an assignment.
+    assigning: bool,
     /// The entry is the last of its block.
     is_last: bool,
     /// Variables with temporary files, which go by themselves.

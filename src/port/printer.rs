@@ -60,7 +60,7 @@ impl<'a> Port<'a> {
             source,
             facts,
             forced,
-            hazards: BTreeSet::new(),
+            hazards: Vec::new(),
             notes: Vec::new(),
             levels: HashMap::new(),
             function: None,
@@ -84,6 +84,7 @@ impl<'a> Port<'a> {
             result: super::functions::Gives::Nothing,
             shell_functions: HashSet::new(),
             temporaries: HashSet::new(),
+            assigning: false,
             is_last: false,
             uses_jobs: false,
             assigned_in_shell: false,
@@ -141,7 +142,9 @@ impl<'a> Port<'a> {
         for level in self.levels.values() {
             shares[*level as usize] += 1;
         }
-        let hazards: Vec<Hazard> = self.hazards.into_iter().collect();
+        let mut hazards = self.hazards;
+        hazards.sort();
+        hazards.dedup();
         self.notes.sort();
         (Ported { text, hazards, notes: self.notes, shares }, items)
     }
@@ -275,7 +278,7 @@ impl<'a> Port<'a> {
         let asks = next
             .and_then(|next| self.source.extent(&next.0))
             .is_some_and(|extent| self.source.slice(extent.start, extent.end).contains("$?"));
-        let before = (self.comment, self.hazards.clone(), self.declared.clone(), self.printed);
+        let before = (self.comment, self.hazards.len(), self.declared.clone(), self.printed);
         let mut made: Result<Vec<Line>, No> = match &forced {
             Some((_, why)) => Err(No::new(why.clone())),
             None => {
@@ -294,16 +297,18 @@ impl<'a> Port<'a> {
             Ok(made) => (made, Level::Native),
             Err(no) => {
                 self.before.clear();
-                if let Some((comment, hazards, declared, printed)) = Some(before) {
-                    (self.comment, self.hazards, self.declared, self.printed) = (comment, hazards, declared, printed);
-                }
+                self.hazards.truncate(before.1);
+                (self.comment, self.declared, self.printed) = (before.0, before.2, before.3);
                 let human = matches!(forced, Some((Level::Human, _)));
                 let (made, level) = self.fall_back(entry, extent, &no, human, asks);
                 self.notes.push((extent.line, level, no.0.clone()));
                 // The comments are in the text.
-                while self.source.comments.get(self.comment).is_some_and(|comment| {
-                    comment.line <= extent.last && (comment.line < extent.last || !comment.alone && false)
-                }) {
+                while self
+                    .source
+                    .comments
+                    .get(self.comment)
+                    .is_some_and(|comment| comment.line <= extent.last && comment.line < extent.last)
+                {
                     self.comment += 1;
                 }
                 (made, level)
@@ -366,7 +371,7 @@ impl<'a> Port<'a> {
 
     /// Adds a hazard.
     pub(super) fn hazard_at(&mut self, line: usize, text: &str, port: &str) {
-        self.hazards.insert(Hazard { line, text: text.to_owned(), port: port.to_owned() });
+        self.hazards.push(Hazard { line, text: text.to_owned(), port: port.to_owned() });
     }
 }
 
