@@ -173,27 +173,21 @@ pub fn value(names: &mut dyn Names, text: &str) -> Result<Value, No> {
     render(names, &parsed, &held)
 }
 
+/// Gets each assignment: the name, the operator of `+=`, the value.
+pub type Assign<'a> = dyn FnMut(&str, Option<&str>, String) -> Result<(), No> + 'a;
+
 /// A statement of arithmetic: `((i++))`, `((n += 2))`, `i = 0, j = 1`.
 ///
 /// # Errors
 /// When an assignment is within an expression.
-pub fn statements(
-    names: &mut dyn Names,
-    text: &str,
-    assign: &mut dyn FnMut(&str, Option<&str>, String) -> Result<(), No>,
-) -> Result<(), No> {
+pub fn statements(names: &mut dyn Names, text: &str, assign: &mut Assign<'_>) -> Result<(), No> {
     let (plain, held) =
         plain(text).ok_or_else(|| No::new(format!("the arithmetic `{}` is built from text", text.trim())))?;
     let parsed = arithmetic::parse(&plain).map_err(|_| No::new(format!("the arithmetic `{}`", text.trim())))?;
     statement(names, &parsed, &held, assign)
 }
 
-fn statement(
-    names: &mut dyn Names,
-    expr: &A,
-    held: &[String],
-    assign: &mut dyn FnMut(&str, Option<&str>, String) -> Result<(), No>,
-) -> Result<(), No> {
+fn statement(names: &mut dyn Names, expr: &A, held: &[String], assign: &mut Assign<'_>) -> Result<(), No> {
     let refuse = || No::new("arithmetic whose result is a status");
     let (target, operator, text) = match expr {
         A::BinaryOp(B::Comma, left, right) => {

@@ -73,7 +73,6 @@ impl Call {
                     || has('q')
             }
             "git" | "diff" => has('q') || words.contains(&"--quiet"),
-            "docker" => matches!(words.get(1), Some(&("cp" | "kill"))) && false,
             _ => false,
         }
     }
@@ -320,7 +319,8 @@ impl<'a> Port<'a> {
     /// `$( )` as a piece.
     pub(super) fn captured(&mut self, text: &str) -> Result<Part, No> {
         let program = walk::inner(text).ok_or_else(|| No::new(format!("`$({})`", text.trim())))?;
-        if !(self.assigning && self.facts.strict[0]) && !text.trim_start().starts_with("date") {
+        let is_checked = self.assigning && self.facts.strict[0] || text.trim_start().starts_with("date");
+        if !is_checked {
             self.hazard("the script goes on when the program in `$( )` fails", "the port stops there");
         }
         let entries: Vec<&ast::CompoundListItem> = program.complete_commands.iter().flat_map(|list| &list.0).collect();

@@ -90,7 +90,7 @@ impl Port<'_> {
             P::ParameterLength { parameter, indirect: false } => {
                 let base = match parameter {
                     Parameter::NamedWithAllIndices { name, .. } => self.variable(name)?.0,
-                    Parameter::Special(_) => format!("{}", self.arguments()),
+                    Parameter::Special(_) => self.arguments().to_owned(),
                     other => Template(vec![self.base(other)?]).string(),
                 };
                 Ok(Part::Value(format!("{}.len()", atom(&base)), Kind::Number))

@@ -296,7 +296,6 @@ impl<'a> Port<'a> {
             let Some(function) = self.bodies.get(&name).copied() else { continue };
             functions.push(name);
             let mut inner = Needs::default();
-            inner.positional = false;
             walk_function(&mut inner, function);
             needs.reads.extend(inner.reads.into_iter().filter(|name| !inner.locals.contains(name)));
             if let Some(name) =
@@ -310,20 +309,10 @@ impl<'a> Port<'a> {
                     return Err(No::new(format!("a function sets `{name}`, which is used elsewhere")));
                 }
             }
-            if inner.commands.contains("exit") {
-                // It ends the piece with its status, and so the script.
-            }
             open.extend(inner.commands);
         }
         if needs.commands.contains("read") && !text.contains('<') && !text.contains('|') {
             return Err(No::new("`read` of the script's input"));
-        }
-        if needs.commands.contains("eval")
-            && needs.reads.iter().any(|name| self.is_known(name))
-            && text.trim_start().starts_with("eval ")
-            && !text.contains('\'')
-        {
-            // The values are the code: bash does what the original did.
         }
         let mut prelude = String::new();
         for name in functions.iter().rev() {

@@ -147,10 +147,10 @@ fn captured(text: &str) -> Vec<String> {
         }
     }
     let mut out = Vec::new();
-    if text.contains("$(") || text.contains('`') {
-        if let Ok(parsed) = word::parse(text, &super::source::options("")) {
-            collect(&parsed, &mut out);
-        }
+    if (text.contains("$(") || text.contains('`'))
+        && let Ok(parsed) = word::parse(text, &super::source::options(""))
+    {
+        collect(&parsed, &mut out);
     }
     out
 }

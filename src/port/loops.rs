@@ -160,10 +160,8 @@ impl<'a> Port<'a> {
         // A value in the pattern would be a pattern too: `glob(dir, pattern)` takes it as it is.
         let dirs = arg.raw.ends_with('/') && arg.raw.contains('*');
         let mut template = arg.template.clone();
-        if dirs {
-            if let Some(Part::Text(text)) = template.0.last_mut() {
-                text.pop();
-            }
+        if dirs && let Some(Part::Text(text)) = template.0.last_mut() {
+            text.pop();
         }
         let made = match template.0.as_slice() {
             [Part::Text(text)] => {

@@ -63,10 +63,6 @@ impl<'a> Port<'a> {
             In::Text(text) => atom(text),
             _ => line,
         };
-        let here = matches!(found.input, In::Text(_));
-        if here && !line.contains('"') && false {
-            return Err(No::new("`read`"));
-        }
         let mut lines = Vec::new();
         match (names.as_slice(), separator.as_deref()) {
             ([name], Some(one)) if list && one.chars().count() == 1 => {

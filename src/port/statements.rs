@@ -324,12 +324,12 @@ impl<'a> Port<'a> {
         };
         let (own, result, aliases, loops, levels, notes, comment, printed) = saved;
         (self.function, self.result, self.aliases, self.loops) = (own, result, aliases, loops);
-        made.or_else(|no| {
+        made.map_err(|no| {
             // It stays in bash, and each call takes it along.
             (self.levels, self.comment, self.printed) = (levels, comment, printed);
             self.notes.truncate(notes);
             self.shell_functions.insert(name.clone());
-            Err(No::new(format!("the function `{name}` stays in bash: {}", no.0)))
+            No::new(format!("the function `{name}` stays in bash: {}", no.0))
         })
     }
 

@@ -120,7 +120,7 @@ fn the_port_of_each_habit_does_the_same_or_stops_with_an_error() {
     let (faults, total) = (Mutex::new(Vec::new()), Mutex::new(([0; 3], [0; 3])));
     each(&rows(), |habit| {
         let (theirs_world, bash) = habits::world(&url);
-        let file = theirs_world.file("habit.sh", &format!("#!/bin/bash\n{}", habit.bash));
+        let file = theirs_world.file("habit.sh", format!("#!/bin/bash\n{}", habit.bash));
         let made = port(&file, &[]);
         assert_eq!(made.code, 0, "{}\n{made:?}", habit.bash);
         drop((theirs_world, bash));
