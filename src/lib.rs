@@ -24,6 +24,7 @@ pub mod api;
 pub mod cli;
 pub mod engine;
 pub mod host;
+pub mod port;
 pub mod process;
 pub mod run;
 pub mod schedule;

@@ -14,6 +14,7 @@ mod init;
 mod list;
 mod next;
 mod ping;
+mod port;
 pub mod run;
 mod syslog;
 mod systemd;
@@ -67,6 +68,8 @@ enum Command {
     /// Each is called on its own and as a dry run: nothing is changed, and acts are printed. What a
     /// script does is tried with `try_script`: `moyai api try_script`.
     Test(test::Test),
+    /// Translate a bash script into a script for moyai, and list its hazards
+    Port(port::Port),
     /// Show what a script can call
     Api(api::Api),
     /// Print a completion script for a shell
@@ -144,6 +147,7 @@ fn others(words: Vec<OsString>) -> i32 {
         Command::History(this) => with(&Common { scripts: None }, |run| this.main(run)),
         Command::Doctor(this) => with(&this.common, |run| this.main(run)),
         Command::Test(this) => with(&this.common, |run| this.main(run)),
+        Command::Port(this) => with(&this.common, |run| this.main(run)),
         Command::Api(this) => with(&Common { scripts: None }, |run| this.main(run)),
         Command::Completions(this) => with(&Common { scripts: None }, |run| this.main(run)),
     };

@@ -90,8 +90,9 @@ fn main() -> ExitCode {
     }
     let mut table = Table::default();
     let folder = tempfile::Builder::new().prefix("moyai-bench-").tempdir().expect("make a folder");
-    let parts: [(&str, Part); 10] = [
+    let parts: [(&str, Part); 11] = [
         ("start-up", start_up),
+        ("port", port),
         ("hosts-sync", hosts_sync),
         ("many", many),
         ("monitor", monitor),
@@ -131,6 +132,20 @@ impl Table {
     fn aside(&mut self, name: &str, value: f64) {
         println!("{name:<52} {value:>7.3}");
     }
+}
+
+/// The port of a script of 1,000 lines against the 100 ms that it may take.
+fn port(table: &mut Table, folder: &Path) {
+    let lines = (0..250).map(|n| {
+        format!(
+            "a{n}=$1\nif [ \"$a{n}\" = x ]; then echo \"value $a{n}\"; fi\nsort list | uniq -c >out{n}\n# a comment\n"
+        )
+    });
+    let script = folder.join("long.sh");
+    fs::write(&script, format!("#!/bin/bash\n{}", lines.collect::<String>())).expect("write a script");
+    let port = || moyai(folder, &["port", script.to_str().expect("a plain path")]);
+    let ratio = ratio(10, || run(&mut port()), || run(Command::new("sleep").arg("0.1")));
+    table.row("port of 1,000 lines / sleep 0.1", ratio, 1.0, "");
 }
 
 /// An empty script against an empty bash.

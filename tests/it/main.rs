@@ -25,6 +25,7 @@ mod obey;
 mod parallel;
 mod ping;
 mod plan;
+mod port;
 mod ports;
 mod readme;
 mod replay;

@@ -25,21 +25,21 @@ fake() { { echo '#!/bin/bash'; cat; } >"../bin/$1"; chmod 755 "../bin/$1"; }
 "#;
 
 /// One set of files for a port.
-struct Case {
+pub struct Case {
     port: String,
-    title: String,
+    pub title: String,
     /// Its plan leaves other files.
     differs: bool,
     setup: String,
     /// The arguments of the bash script and of the port, quoted for a shell.
-    args: (String, String),
+    pub args: (String, String),
 }
 
-fn directory() -> PathBuf {
+pub fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/ports")
 }
 
-fn names() -> Vec<String> {
+pub fn names() -> Vec<String> {
     let mut names: Vec<String> = std::fs::read_dir(directory())
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -55,7 +55,7 @@ fn text(port: &str, end: &str) -> String {
     std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
-fn cases(port: &str) -> Vec<Case> {
+pub fn cases(port: &str) -> Vec<Case> {
     let (mut shared, mut cases) = (PROLOGUE.to_owned(), Vec::<Case>::new());
     for line in text(port, "cases").lines() {
         if let Some(head) = line.strip_prefix("= ") {
@@ -82,13 +82,13 @@ fn cases(port: &str) -> Vec<Case> {
 }
 
 /// A directory with the files of a case.
-struct Place {
-    world: World,
+pub struct Place {
+    pub world: World,
     port: u16,
 }
 
 impl Place {
-    fn new(case: &Case, port: u16) -> Self {
+    pub fn new(case: &Case, port: u16) -> Self {
         let place = Self { world: World::new(), port };
         for name in ["work", "bin", "tmp"] {
             std::fs::create_dir(place.world.path(name)).unwrap();
@@ -98,7 +98,7 @@ impl Place {
     }
 
     /// Another directory with the same files, as they are before a script runs.
-    fn copy(&self) -> Self {
+    pub fn copy(&self) -> Self {
         let copy = Self { world: World::new(), port: self.port };
         let (from, to) = (self.world.folder.path().display(), copy.world.folder.path().display());
         copy.bash(&format!("cp -a {from}/. {to}/")).ok();
@@ -124,7 +124,7 @@ impl Place {
     }
 
     /// Runs lines of bash; the directory's own name is `@` in what they print.
-    fn run(&self, text: &str) -> Gave {
+    pub fn run(&self, text: &str) -> Gave {
         let gave = self.bash(text);
         Gave { out: gave.out.replace(&self.world.folder.path().display().to_string(), "@"), ..gave }
     }
@@ -141,7 +141,7 @@ impl Place {
 
     /// Every path with its kind, mode, content and, where it is older than an hour, its time. Temporary files
     /// that were left are in it too.
-    fn tree(&self) -> BTreeMap<String, String> {
+    pub fn tree(&self) -> BTreeMap<String, String> {
         let (mut tree, mut seen) = (BTreeMap::new(), HashMap::new());
         for root in ["work", "tmp"] {
             walk(self.world.folder.path(), &self.world.path(root), &mut seen, &mut tree);
@@ -188,7 +188,7 @@ fn short(entry: Option<&String>) -> String {
 }
 
 /// How two trees differ, a line for each path.
-fn unlike(mine: &BTreeMap<String, String>, theirs: &BTreeMap<String, String>) -> Option<String> {
+pub fn unlike(mine: &BTreeMap<String, String>, theirs: &BTreeMap<String, String>) -> Option<String> {
     let paths = mine.keys().chain(theirs.keys()).collect::<std::collections::BTreeSet<_>>();
     let lines: Vec<String> = paths
         .into_iter()

@@ -1,0 +1,125 @@
+//! `moyai port`.
+
+use super::Common;
+use crate::engine;
+use crate::engine::load::Source;
+use crate::port::{self, Level, Ported, compare};
+use crate::process::{self, Plan};
+use crate::run::{Error, Result, Run, cause};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// The words of `moyai port`.
+#[derive(clap::Args)]
+pub struct Port {
+    /// The bash script
+    file: PathBuf,
+    /// Write the port to this file instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Also say why a line is left to bash or to you
+    #[arg(long)]
+    explain: bool,
+    /// Run both on equal layers over this host, and compare what they print, how they exit and which files they leave
+    ///
+    /// Nothing of it stays. There is no network, and commands such as docker, systemctl, mail or curl are only
+    /// recorded, with their arguments. Standard input is empty.
+    #[arg(long)]
+    compare: bool,
+    /// With --compare: the arguments of both
+    #[arg(last = true, value_name = "ARGS", requires = "compare")]
+    args: Vec<String>,
+    #[command(flatten)]
+    pub(super) common: Common,
+}
+
+impl Port {
+    /// Writes the port, and lists the hazards of the original on standard error.
+    pub fn main(&self, run: &Arc<Run>) -> Result<i32> {
+        let name = self.file.display().to_string();
+        let bytes =
+            std::fs::read(&self.file).map_err(|error| Error::new(format!("read `{name}`: {}", cause(&error))))?;
+        let ported = port::port(&name, &bytes, &|text| wrong(run, text)).map_err(|error| self.with_bash(run, error))?;
+        if self.compare {
+            return self.compared(run, &ported);
+        }
+        match &self.output {
+            Some(path) => {
+                crate::store::replace::write(path, ported.text.as_bytes())?;
+                run.print(&format!("{} is written", path.display()));
+            }
+            None => run.print(ported.text.trim_end()),
+        }
+        self.report(run, &name, &ported);
+        Ok(0)
+    }
+
+    /// A syntax error has what bash says too.
+    fn with_bash(&self, run: &Run, error: Error) -> Error {
+        if !error.help.as_deref().is_some_and(|help| help.contains("bash -n")) {
+            return error;
+        }
+        let plan = Plan::read(["bash", "-n", "--", &self.file.display().to_string()]);
+        let said = process::attempt(run, &plan).map(|outcome| outcome.err_text().trim().to_owned()).unwrap_or_default();
+        match said.as_str() {
+            "" => error.help("bash takes it: call the script as it is, cmd(`bash FILE`).run()"),
+            said => error.help(format!("bash says: {}", said.lines().next().unwrap_or_default())),
+        }
+    }
+
+    /// Runs both, and says what differs.
+    fn compared(&self, run: &Run, ported: &Ported) -> Result<i32> {
+        let failed = |error: std::io::Error| Error::new(format!("compare: make a directory: {}", cause(&error)));
+        let [theirs, ours] = [tempfile::tempdir().map_err(failed)?, tempfile::tempdir().map_err(failed)?];
+        let file = self.file.canonicalize().map_err(failed)?;
+        let stem = file.file_stem().map_or_else(|| "port".to_owned(), |stem| stem.to_string_lossy().into_owned());
+        std::fs::write(ours.path().join(format!("{stem}.rhai")), &ported.text).map_err(failed)?;
+        let cwd = std::env::current_dir().map_err(failed)?;
+        let program = std::env::current_exe().map_err(failed)?;
+        let words = |first: &[String]| first.iter().chain(&self.args).cloned().collect::<Vec<_>>();
+        let original = compare::run(run, &words(&["bash".into(), file.display().to_string()]), &cwd, theirs.path())?;
+        let run_port = [program.display().to_string(), "run".into(), format!("/mnt/here/{stem}.rhai")];
+        let port = compare::run(run, &words(&run_port), &cwd, ours.path())?;
+        let found = compare::differences(&original, &port);
+        if found.is_empty() {
+            run.print(&format!(
+                "the same: {} lines of output, exit status {}, {} files, {} commands to the outside",
+                original.out.lines().count(),
+                original.status,
+                original.files.len(),
+                original.acts.len()
+            ));
+            original.acts.iter().for_each(|act| run.print(&format!("  would run: {act}")));
+            return Ok(0);
+        }
+        found.iter().for_each(|line| run.print(line));
+        Ok(1)
+    }
+
+    fn report(&self, run: &Run, name: &str, ported: &Ported) {
+        for hazard in &ported.hazards {
+            run.note(&format!("{name}:{}: {}; {}", hazard.line, hazard.text, hazard.port));
+        }
+        if self.explain {
+            for (line, level, why) in &ported.notes {
+                let what = if *level == Level::Human { "needs you" } else { "is left to bash" };
+                run.note(&format!("{name}:{line}: {what}: {why}"));
+            }
+        }
+        let [native, shell, human] = ported.shares;
+        run.note(&format!("{name}: {} lines: {native} native, {shell} in sh, {human} for you", native + shell + human));
+    }
+}
+
+/// The lines of a script that do not check.
+fn wrong(run: &Arc<Run>, text: &str) -> Vec<(usize, String)> {
+    let source =
+        Source { name: "port".to_owned(), shown: "port".to_owned(), text: text.to_owned(), ..Source::default() };
+    match engine::check(run, &source) {
+        Ok(_) => Vec::new(),
+        Err(error) if error.reports.is_empty() => {
+            vec![(error.place.as_ref().map_or(0, |place| place.line), error.message)]
+        }
+        Err(error) => error.reports.iter().map(|report| (report.place.line, report.message.clone())).collect(),
+    }
+}

@@ -1,0 +1,322 @@
+//! Arithmetic of bash as arithmetic of Rhai.
+
+use super::No;
+use super::text::{Kind, atom};
+use super::walk::is_name;
+use brush_parser::arithmetic;
+use brush_parser::ast::{
+    ArithmeticExpr as A, ArithmeticTarget as Target, BinaryOperator as B, UnaryAssignmentOperator, UnaryOperator as U,
+};
+
+/// A result of arithmetic: a number, or a comparison.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Value {
+    /// A number.
+    Number(String),
+    /// true or false.
+    Truth(String),
+}
+
+impl Value {
+    /// As a number: bash's 1 and 0.
+    pub fn number(self) -> String {
+        match self {
+            Self::Number(text) => text,
+            Self::Truth(text) => format!("if {text} {{ 1 }} else {{ 0 }}"),
+        }
+    }
+
+    /// As a condition: not 0.
+    pub fn truth(self) -> String {
+        match self {
+            Self::Truth(text) => text,
+            Self::Number(text) => format!("{} != 0", side(&text)),
+        }
+    }
+}
+
+/// What the translation knows about names.
+pub trait Names {
+    /// A variable as a number.
+    fn number(&mut self, name: &str) -> Result<String, No>;
+    /// An element of an array as a number.
+    fn element(&mut self, name: &str, index: &str) -> Result<String, No>;
+    /// An expansion such as `$1` or `${#a[@]}` as a number.
+    fn expansion(&mut self, raw: &str) -> Result<String, No>;
+}
+
+/// Replaces expansions by names, so that the expression can be parsed.
+pub fn plain(text: &str) -> Option<(String, Vec<String>)> {
+    let mut out = String::new();
+    let mut held = Vec::new();
+    let chars: Vec<char> = text.chars().collect();
+    let mut at = 0;
+    while at < chars.len() {
+        match chars[at] {
+            '"' => at += 1,
+            '$' if chars.get(at + 1).is_some_and(|c| c.is_ascii_alphabetic() || *c == '_') => at += 1,
+            '$' => {
+                let next = *chars.get(at + 1)?;
+                let end = match next {
+                    '{' | '(' => closing(&chars, at + 1)? + 1,
+                    _ => at + 2,
+                };
+                let raw: String = chars[at..end].iter().collect();
+                let name = raw.strip_prefix("${").and_then(|raw| raw.strip_suffix('}')).filter(|name| is_name(name));
+                match name {
+                    Some(name) => out.push_str(name),
+                    None => {
+                        if out.ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == '#') {
+                            return None;
+                        }
+                        out.push_str(&format!("hole__{}", held.len()));
+                        held.push(raw);
+                    }
+                }
+                at = end;
+            }
+            '`' | '\'' | '\\' => return None,
+            char => {
+                out.push(char);
+                at += 1;
+            }
+        }
+    }
+    Some((out, held))
+}
+
+fn closing(chars: &[char], open: usize) -> Option<usize> {
+    let (begin, end) = if chars[open] == '{' { ('{', '}') } else { ('(', ')') };
+    let mut depth = 0;
+    for (at, char) in chars.iter().enumerate().skip(open) {
+        if *char == begin {
+            depth += 1;
+        } else if *char == end {
+            depth -= 1;
+            if depth == 0 {
+                return Some(at);
+            }
+        }
+    }
+    None
+}
+
+/// The names that an expression reads, and those that it sets.
+pub fn names(text: &str) -> Option<(Vec<String>, Vec<String>)> {
+    let (plain, _) = plain(text)?;
+    let parsed = arithmetic::parse(&plain).ok()?;
+    let (mut reads, mut writes) = (Vec::new(), Vec::new());
+    collect(&parsed, &mut reads, &mut writes);
+    reads.retain(|name| !name.starts_with("hole__"));
+    Some((reads, writes))
+}
+
+fn collect(expr: &A, reads: &mut Vec<String>, writes: &mut Vec<String>) {
+    match expr {
+        A::Literal(_) => {}
+        A::Reference(Target::Variable(name)) => reads.push(name.clone()),
+        A::Reference(Target::ArrayElement(name, index)) => {
+            reads.push(name.clone());
+            collect(index, reads, writes);
+        }
+        A::UnaryOp(_, inner) => collect(inner, reads, writes),
+        A::BinaryOp(_, left, right) => {
+            collect(left, reads, writes);
+            collect(right, reads, writes);
+        }
+        A::Conditional(test, left, right) => [test, left, right].iter().for_each(|part| collect(part, reads, writes)),
+        A::Assignment(target, value) | A::BinaryAssignment(_, target, value) => {
+            collect(value, reads, writes);
+            if matches!(expr, A::BinaryAssignment(..)) {
+                reads.push(name_of(target).to_owned());
+            }
+            set(target, reads, writes);
+        }
+        A::UnaryAssignment(_, target) => {
+            reads.push(name_of(target).to_owned());
+            set(target, reads, writes);
+        }
+    }
+}
+
+fn set(target: &Target, reads: &mut Vec<String>, writes: &mut Vec<String>) {
+    match target {
+        Target::Variable(name) => writes.push(name.clone()),
+        // An array stays one.
+        Target::ArrayElement(name, index) => {
+            reads.push(name.clone());
+            collect(index, reads, writes);
+        }
+    }
+}
+
+fn name_of(target: &Target) -> &str {
+    match target {
+        Target::Variable(name) | Target::ArrayElement(name, _) => name,
+    }
+}
+
+/// An expression that changes nothing.
+///
+/// # Errors
+/// When it assigns, or uses what Rhai has not.
+pub fn value(names: &mut dyn Names, text: &str) -> Result<Value, No> {
+    let (plain, held) =
+        plain(text).ok_or_else(|| No::new(format!("the arithmetic `{}` is built from text", text.trim())))?;
+    let leading = plain
+        .split(|c: char| !c.is_alphanumeric() && c != '_' && c != '#')
+        .any(|word| word.len() > 1 && word.starts_with('0') && word.chars().all(|c| c.is_ascii_digit()));
+    if leading {
+        return Err(No::new("a number with a leading zero is octal"));
+    }
+    let parsed = arithmetic::parse(&plain).map_err(|_| No::new(format!("the arithmetic `{}`", text.trim())))?;
+    render(names, &parsed, &held)
+}
+
+/// Gets each assignment: the name, the operator of `+=`, the value.
+pub type Assign<'a> = dyn FnMut(&str, Option<&str>, String) -> Result<(), No> + 'a;
+
+/// A statement of arithmetic: `((i++))`, `((n += 2))`, `i = 0, j = 1`.
+///
+/// # Errors
+/// When an assignment is within an expression.
+pub fn statements(names: &mut dyn Names, text: &str, assign: &mut Assign<'_>) -> Result<(), No> {
+    let (plain, held) =
+        plain(text).ok_or_else(|| No::new(format!("the arithmetic `{}` is built from text", text.trim())))?;
+    let parsed = arithmetic::parse(&plain).map_err(|_| No::new(format!("the arithmetic `{}`", text.trim())))?;
+    statement(names, &parsed, &held, assign)
+}
+
+fn statement(names: &mut dyn Names, expr: &A, held: &[String], assign: &mut Assign<'_>) -> Result<(), No> {
+    let refuse = || No::new("arithmetic whose result is a status");
+    let (target, operator, text) = match expr {
+        A::BinaryOp(B::Comma, left, right) => {
+            statement(names, left, held, assign)?;
+            return statement(names, right, held, assign);
+        }
+        A::UnaryAssignment(operator, target) => {
+            let plus = matches!(
+                operator,
+                UnaryAssignmentOperator::PrefixIncrement | UnaryAssignmentOperator::PostfixIncrement
+            );
+            (target, Some(if plus { "+" } else { "-" }), "1".to_owned())
+        }
+        A::BinaryAssignment(operator, target, value) => {
+            let operator = symbol(*operator).ok_or_else(refuse)?;
+            (target, Some(operator), render(names, value, held)?.number())
+        }
+        A::Assignment(target, value) => (target, None, render(names, value, held)?.number()),
+        _ => return Err(refuse()),
+    };
+    match target {
+        Target::Variable(name) if !name.starts_with("hole__") => assign(name, operator, text),
+        _ => Err(No::new("arithmetic on an element of an array")),
+    }
+}
+
+fn symbol(operator: B) -> Option<&'static str> {
+    Some(match operator {
+        B::Power => "**",
+        B::Multiply => "*",
+        B::Divide => "/",
+        B::Modulo => "%",
+        B::Add => "+",
+        B::Subtract => "-",
+        B::ShiftLeft => "<<",
+        B::ShiftRight => ">>",
+        B::LessThan => "<",
+        B::LessThanOrEqualTo => "<=",
+        B::GreaterThan => ">",
+        B::GreaterThanOrEqualTo => ">=",
+        B::Equals => "==",
+        B::NotEquals => "!=",
+        B::BitwiseAnd => "&",
+        B::BitwiseXor => "^",
+        B::BitwiseOr => "|",
+        B::LogicalAnd => "&&",
+        B::LogicalOr => "||",
+        B::Comma => return None,
+    })
+}
+
+/// How tightly an operator binds, where both languages agree; others get brackets.
+fn strength(text: &str) -> u8 {
+    let outside = |symbols: &[&str]| symbols.iter().any(|symbol| text.contains(&format!(" {symbol} ")));
+    if super::text::is_atom(text) || text.parse::<i64>().is_ok() {
+        9
+    } else if text.contains(['&', '|', '^', '<', '>', '=', '{']) || outside(&["**"]) {
+        0
+    } else if outside(&["+", "-"]) {
+        5
+    } else {
+        6
+    }
+}
+
+/// An operand in brackets where it needs them.
+fn side(text: &str) -> String {
+    if strength(text) == 9 { text.to_owned() } else { format!("({text})") }
+}
+
+fn render(names: &mut dyn Names, expr: &A, held: &[String]) -> Result<Value, No> {
+    Ok(match expr {
+        A::Literal(number) => Value::Number(number.to_string()),
+        A::Reference(Target::Variable(name)) => {
+            match name.strip_prefix("hole__").and_then(|number| number.parse::<usize>().ok()) {
+                Some(number) => Value::Number(names.expansion(&held[number])?),
+                None => Value::Number(names.number(name)?),
+            }
+        }
+        A::Reference(Target::ArrayElement(name, index)) => {
+            let index = render(names, index, held)?.number();
+            Value::Number(names.element(name, &index)?)
+        }
+        A::UnaryOp(U::UnaryPlus, inner) => Value::Number(render(names, inner, held)?.number()),
+        A::UnaryOp(U::UnaryMinus, inner) => Value::Number(format!("-{}", side(&render(names, inner, held)?.number()))),
+        A::UnaryOp(U::LogicalNot, inner) => match render(names, inner, held)? {
+            Value::Truth(text) => Value::Truth(format!("!{}", atom(&text))),
+            Value::Number(text) => Value::Truth(format!("{} == 0", side(&text))),
+        },
+        A::UnaryOp(U::BitwiseNot, _) => return Err(No::new("the operator `~`")),
+        A::BinaryOp(operator, left, right) => {
+            let text = symbol(*operator).ok_or_else(|| No::new("the operator `,` in an expression"))?;
+            let (left, right) = (render(names, left, held)?, render(names, right, held)?);
+            match operator {
+                B::LogicalAnd | B::LogicalOr => {
+                    let group = |text: String| {
+                        if text.contains("||") || text.contains("&&") { format!("({text})") } else { text }
+                    };
+                    Value::Truth(format!("{} {text} {}", group(left.truth()), group(right.truth())))
+                }
+                B::LessThan
+                | B::LessThanOrEqualTo
+                | B::GreaterThan
+                | B::GreaterThanOrEqualTo
+                | B::Equals
+                | B::NotEquals => {
+                    let group = |text: String| if strength(&text) == 0 { format!("({text})") } else { text };
+                    Value::Truth(format!("{} {text} {}", group(left.number()), group(right.number())))
+                }
+                B::Add | B::Subtract | B::Multiply | B::Divide | B::Modulo => {
+                    let own = if matches!(operator, B::Add | B::Subtract) { 5 } else { 6 };
+                    let (left, right) = (left.number(), right.number());
+                    let left = if strength(&left) >= own { left } else { format!("({left})") };
+                    let right = if strength(&right) > own { right } else { format!("({right})") };
+                    Value::Number(format!("{left} {text} {right}"))
+                }
+                _ => Value::Number(format!("{} {text} {}", side(&left.number()), side(&right.number()))),
+            }
+        }
+        A::Conditional(test, left, right) => {
+            let (test, left, right) =
+                (render(names, test, held)?, render(names, left, held)?, render(names, right, held)?);
+            Value::Number(format!("if {} {{ {} }} else {{ {} }}", test.truth(), left.number(), right.number()))
+        }
+        A::Assignment(..) | A::BinaryAssignment(..) | A::UnaryAssignment(..) => {
+            return Err(No::new("an assignment within arithmetic"));
+        }
+    })
+}
+
+/// The kind of each arithmetic result.
+pub const KIND: Kind = Kind::Number;

@@ -1,0 +1,426 @@
+//! Programs: a pipe of simple commands as a command literal.
+
+use super::redirects::{In, Out, Redirects};
+use super::text::{Kind, Part, Template};
+use super::walk::{self, fixed};
+use super::words::Arg;
+use super::{No, Port};
+use brush_parser::ast::{self, CommandPrefixOrSuffixItem as Item};
+use brush_parser::ast::{AssignmentName, AssignmentValue};
+
+/// A pipe of programs.
+#[derive(Clone, Debug, Default)]
+pub struct Call {
+    /// The words between the backticks.
+    pub literal: String,
+    /// `.stdin(...)`, `.env(...)` and so on.
+    pub methods: String,
+    /// The redirections of the pipe.
+    pub redirects: Redirects,
+    /// The fixed words of each program; a value is None.
+    pub words: Vec<Vec<Option<String>>>,
+}
+
+impl Call {
+    /// As a command value.
+    pub fn command(&self) -> String {
+        format!("cmd(`{}`){}{}", self.literal, self.methods, if self.redirects.both { ".both()" } else { "" })
+    }
+
+    /// As text: `$(...)` where it can be short.
+    pub fn read(&self) -> String {
+        if self.methods.is_empty() && !self.redirects.both {
+            return format!("$(`{}`)", self.literal);
+        }
+        format!("{}.read()", self.command())
+    }
+
+    /// The name of the last program.
+    pub fn last(&self) -> &str {
+        self.words.last().and_then(|words| words.first()).and_then(|word| word.as_deref()).unwrap_or_default()
+    }
+
+    /// Tests whether every program only reads, as far as its fixed words say.
+    pub fn only_reads(&self) -> bool {
+        self.words.iter().all(|words| {
+            let words: Vec<&str> = words.iter().map(|word| word.as_deref().unwrap_or("x")).collect();
+            crate::process::reads(&words).is_ok()
+        })
+    }
+
+    /// Tests whether it prints nothing on standard output.
+    pub fn is_silent(&self) -> bool {
+        if self.redirects.output != Out::Through {
+            return true;
+        }
+        let Some(words) = self.words.last() else { return false };
+        let words: Vec<&str> = words.iter().map(|word| word.as_deref().unwrap_or("x")).collect();
+        let has = |letter: char| {
+            words.iter().any(|word| word.starts_with('-') && !word.starts_with("--") && word.contains(letter))
+        };
+        match words.first().copied().unwrap_or_default() {
+            "test" | "[" | "true" | "false" | "mkdir" | "rmdir" | "cp" | "mv" | "rm" | "ln" | "chmod" | "chown"
+            | "chgrp" | "touch" | "kill" | "sleep" | "logger" | "install" | "gzip" | "gunzip" | "mountpoint"
+            | "useradd" | "userdel" | "groupadd" | "usermod" | "mount" | "umount" | "sync" | "truncate" | "crontab"
+            | "ssh-keyscan" | "cmp" | "nginx" | "pkill" | "setfacl" | "iptables" | "ip6tables" => {
+                !has('v') && (words[0] != "cmp" || has('s')) && (words[0] != "gzip" || !has('c'))
+            }
+            "grep" | "egrep" | "fgrep" | "zgrep" => has('q') || words.contains(&"--quiet"),
+            "systemctl" => {
+                !words.iter().any(|word| {
+                    matches!(*word, "status" | "list-units" | "show" | "cat" | "is-active" | "is-enabled" | "is-failed")
+                }) || words.contains(&"--quiet")
+                    || has('q')
+            }
+            "git" | "diff" => has('q') || words.contains(&"--quiet"),
+            _ => false,
+        }
+    }
+}
+
+/// Builtins that a program of the same name replaces in a pipe.
+const PROGRAMS_TOO: &[&str] = &["echo", "printf", "test", "[", "true", "false", "kill", "pwd", "nice", "env", "time"];
+
+/// Programs whose input is text.
+const TEXT: &[&str] = &[
+    "tr", "wc", "sort", "grep", "egrep", "fgrep", "sed", "awk", "cut", "head", "tail", "uniq", "mail", "jq", "rev",
+    "tac", "nl", "column",
+];
+
+/// Words that only the shell itself has.
+const BUILTINS: &[&str] = &[
+    "cd",
+    "eval",
+    "exec",
+    "exit",
+    "return",
+    "source",
+    ".",
+    "set",
+    "shopt",
+    "shift",
+    "unset",
+    "export",
+    "local",
+    "declare",
+    "typeset",
+    "readonly",
+    "read",
+    "mapfile",
+    "readarray",
+    "getopts",
+    "trap",
+    "wait",
+    "jobs",
+    "fg",
+    "bg",
+    "disown",
+    "alias",
+    "unalias",
+    "type",
+    "hash",
+    "command",
+    "builtin",
+    "let",
+    "umask",
+    "ulimit",
+    "pushd",
+    "popd",
+    "dirs",
+    "break",
+    "continue",
+    "times",
+    "enable",
+    "caller",
+    "complete",
+    "compgen",
+    "bind",
+    "help",
+    "history",
+    "logout",
+    "suspend",
+    ":",
+    "coproc",
+    "select",
+    "fc",
+];
+
+impl<'a> Port<'a> {
+    /// Tests whether a name is a program, as far as the script knows.
+    pub(super) fn is_program(&self, name: &str) -> bool {
+        !BUILTINS.contains(&name) && self.facts.number(name).is_none()
+    }
+
+    /// A pipe as a call of programs.
+    pub(super) fn call(&mut self, pipe: &[ast::Command]) -> Result<Call, No> {
+        let mut call = Call::default();
+        let last = pipe.len() - 1;
+        let mut text = None;
+        for (at, part) in pipe.iter().enumerate() {
+            let ast::Command::Simple(simple) = part else { return Err(No::new("a pipe with a block of commands")) };
+            let words = walk::words(simple);
+            let Some(name) = words.first() else { return Err(No::new("an assignment in a pipe")) };
+            let name = fixed(name).unwrap_or_default();
+            let redirects = self.redirects_of(simple)?;
+            if at == 0 && last > 0 && redirects.none() && name == "echo" {
+                let (line, newline) = self.echo(&words[1..])?;
+                let mut line = line;
+                if newline {
+                    line.push(Part::Text("\n".to_owned()));
+                }
+                text = Some(line.string());
+                continue;
+            }
+            if !self.is_program(&name) {
+                return Err(No::new(format!("`{name}` in a pipe")));
+            }
+            if PROGRAMS_TOO.contains(&name.as_str()) && at == 0 && last == 0 && matches!(name.as_str(), "time") {
+                return Err(No::new("`time`"));
+            }
+            let (literal, known) = self.program(&words, simple, &mut call.methods, at == 0 && last == 0)?;
+            if at > 0 && !call.literal.is_empty() {
+                call.literal.push_str(" | ");
+            }
+            call.literal.push_str(&literal);
+            call.words.push(known);
+            let misplaced = at > 0 && redirects.input != In::Through || at < last && redirects.output != Out::Through;
+            if misplaced {
+                return Err(No::new("a redirection in the middle of a pipe"));
+            }
+            if redirects.both && last > 0 {
+                return Err(No::new("`2>&1` of one program of a pipe"));
+            }
+            if redirects.silent && redirects.output != Out::Null {
+                self.hazard("`2>/dev/null` hides why a command fails", "the port shows the reason of a failure");
+            }
+            if at == 0 {
+                call.redirects.input = redirects.input.clone();
+            }
+            if at == last {
+                call.redirects.output = redirects.output;
+                call.redirects.both = redirects.both;
+            }
+            call.redirects.silent |= redirects.silent;
+        }
+        if last > 0 && !self.facts.strict[2] && self.facts.strict[0] {
+            self.hazard(
+                "a pipe without `pipefail` hides that a program before the last one fails",
+                "the port stops when any program of the pipe fails",
+            );
+        }
+        let input = match (&text, &call.redirects.input) {
+            (Some(text), In::Through) => format!(".stdin({text})"),
+            (Some(_), _) => return Err(No::new("two inputs of a pipe")),
+            (None, In::File(path)) => {
+                let first = call
+                    .words
+                    .first()
+                    .and_then(|words| words.first())
+                    .and_then(|word| word.as_deref())
+                    .unwrap_or_default();
+                if TEXT.contains(&first) {
+                    format!(".stdin(file::read({path}))")
+                } else {
+                    // A file of any bytes and size.
+                    call.literal = format!("cat ${{{path}}} | {}", call.literal);
+                    String::new()
+                }
+            }
+            (None, In::Text(text)) => format!(".stdin({text})"),
+            (None, In::Null) => String::new(),
+            (None, In::Through) if reads_input(&call.words) => ".stdin(file::read(\"/dev/stdin\"))".to_owned(),
+            (None, In::Through) => String::new(),
+        };
+        call.methods = format!("{input}{}", call.methods);
+        if self.directory {
+            call.methods.push_str(".dir(dir)");
+        }
+        for name in self.exported.clone() {
+            let (value, kind) = self.variable(&name)?;
+            let value = Template::value(value, kind).string();
+            call.methods.push_str(&format!(".env(\"{name}\", {value})"));
+        }
+        Ok(call)
+    }
+
+    /// The redirections of a simple command.
+    pub(super) fn redirects_of(&mut self, simple: &ast::SimpleCommand) -> Result<Redirects, No> {
+        let prefix = simple.prefix.iter().flat_map(|items| &items.0);
+        let suffix = simple.suffix.iter().flat_map(|items| &items.0);
+        let all: Vec<&ast::IoRedirect> = prefix
+            .chain(suffix)
+            .filter_map(|item| if let Item::IoRedirect(redirect) = item { Some(redirect) } else { None })
+            .collect();
+        self.redirects(all.into_iter())
+    }
+
+    /// The words of a program, and those that are fixed.
+    fn program(
+        &mut self,
+        words: &[String],
+        simple: &ast::SimpleCommand,
+        methods: &mut String,
+        alone: bool,
+    ) -> Result<(String, Vec<Option<String>>), No> {
+        // `LC_ALL=C sort` within a pipe is `env LC_ALL=C sort`.
+        let mut env: Vec<String> = Vec::new();
+        for item in simple.prefix.iter().flat_map(|prefix| &prefix.0) {
+            if let Item::AssignmentWord(assignment, _) = item {
+                let (AssignmentName::VariableName(name), AssignmentValue::Scalar(value)) =
+                    (&assignment.name, &assignment.value)
+                else {
+                    return Err(No::new("an array before a command"));
+                };
+                let value = self.word(&value.value)?;
+                if !alone {
+                    let mut word = Template::text(format!("{name}="));
+                    value.0.iter().for_each(|part| word.push(part.clone()));
+                    env.push(word.word()?);
+                    continue;
+                }
+                let value = value.string();
+                methods.push_str(&format!(".env(\"{name}\", {value})"));
+            }
+        }
+        if simple.suffix.iter().flat_map(|items| &items.0).any(|item| matches!(item, Item::ProcessSubstitution(..))) {
+            return Err(No::new("`<( )`"));
+        }
+        let mut out: Vec<String> = Vec::new();
+        let mut known = Vec::new();
+        for (at, raw) in words.iter().enumerate() {
+            for arg in self.argument(raw)? {
+                if arg.glob {
+                    return Err(No::new("a pattern for file names"));
+                }
+                if at == 0
+                    && arg.template.fixed().is_none()
+                    && !matches!(arg.template.single(), Some((_, Kind::List | Kind::Text)))
+                {
+                    return Err(No::new("a command whose name is built from text"));
+                }
+                known.push(arg.template.fixed());
+                out.push(self.program_word(&arg)?);
+            }
+        }
+        if !env.is_empty() {
+            out.splice(0..0, std::iter::once("env".to_owned()).chain(env));
+        }
+        Ok((out.join(" "), known))
+    }
+
+    fn program_word(&mut self, arg: &Arg) -> Result<String, No> {
+        let template = &arg.template;
+        if template.fixed().is_some_and(|text| text.is_empty()) {
+            return Ok("''".to_owned());
+        }
+        template.word()
+    }
+
+    /// `$( )` as a piece.
+    pub(super) fn captured(&mut self, text: &str) -> Result<Part, No> {
+        let program = walk::inner(text).ok_or_else(|| No::new(format!("`$({})`", text.trim())))?;
+        let is_checked = self.assigning && self.facts.strict[0] || text.trim_start().starts_with("date");
+        if !is_checked {
+            self.hazard("the script goes on when the program in `$( )` fails", "the port stops there");
+        }
+        let entries: Vec<&ast::CompoundListItem> = program.complete_commands.iter().flat_map(|list| &list.0).collect();
+        let part = |text: String| Part::Value(text, Kind::Text);
+        if let [entry] = entries.as_slice()
+            && entry.0.first.timed.is_none()
+            && !entry.0.first.bang
+        {
+            let first = &entry.0.first;
+            match entry.0.additional.as_slice() {
+                [] => {
+                    // `$(<file)`
+                    if let [ast::Command::Simple(simple)] = first.seq.as_slice()
+                        && walk::words(simple).is_empty()
+                        && let In::File(path) = self.redirects_of(simple)?.input
+                    {
+                        return Ok(part(format!("$(`cat ${{{path}}}`)")));
+                    }
+                    if let [ast::Command::Simple(simple)] = first.seq.as_slice()
+                        && let Some(native) = self.capture_native(simple)?
+                    {
+                        return Ok(native);
+                    }
+                    if let Ok(call) = self.try_call(&first.seq)
+                        && matches!(call.redirects.output, Out::Through)
+                    {
+                        if matches!(call.last(), "grep" | "egrep" | "pgrep" | "diff") && !self.facts.strict[0] {
+                            return Ok(part(format!("{}.accept([0, 1]).read()", call.command())));
+                        }
+                        return Ok(part(call.read()));
+                    }
+                }
+                [ast::AndOr::Or(other)] => {
+                    let harmless = matches!(other.seq.as_slice(), [ast::Command::Simple(simple)] if matches!(walk::words(simple).first().map(String::as_str), Some("true" | ":")));
+                    if harmless
+                        && let Ok(call) = self.try_call(&first.seq)
+                        && matches!(call.redirects.output, Out::Through)
+                    {
+                        return Ok(part(match call.last() {
+                            "grep" | "egrep" | "pgrep" | "diff" if call.words.len() == 1 => {
+                                format!("{}.accept([0, 1]).read()", call.command())
+                            }
+                            _ => format!("{}.output().out.sub(\"\\n+$\", \"\")", call.command()),
+                        }));
+                    }
+                }
+                _ => {}
+            }
+        }
+        if text.trim_start().starts_with("(") {
+            return Err(No::new("a subshell that may be arithmetic"));
+        }
+        let shell = self.shell(text)?;
+        self.notes.push((
+            self.line,
+            super::Level::Shell,
+            format!("`$({})` has more than programs and pipes", text.trim()),
+        ));
+        self.levels.insert(self.line, super::Level::Shell);
+        Ok(part(format!("{shell}.read()")))
+    }
+
+    /// A call, leaving no trace where it fails.
+    pub(super) fn try_call(&mut self, pipe: &[ast::Command]) -> Result<Call, No> {
+        let hazards = self.hazards.len();
+        let before = self.before.clone();
+        self.call(pipe).inspect_err(|_| {
+            self.hazards.truncate(hazards);
+            self.before = before;
+        })
+    }
+}
+
+/// Tests whether the first program of a pipe reads standard input when it has no file.
+fn reads_input(words: &[Vec<Option<String>>]) -> bool {
+    let Some(words) = words.first() else { return false };
+    let name = words.first().and_then(|word| word.as_deref()).unwrap_or_default();
+    let operands = words
+        .iter()
+        .skip(1)
+        .filter(|word| word.as_deref().is_none_or(|word| !word.starts_with('-') || word == "-"))
+        .count();
+    let lists = words.iter().skip(1).any(|word| word.is_none());
+    match name {
+        "tr" | "tee" | "xargs" | "column" | "bc" => !lists || name == "tr",
+        "cat" | "sort" | "wc" | "uniq" | "rev" | "tac" | "nl" | "fold" | "base64" | "md5sum" | "sha256sum"
+        | "paste" => operands == 0,
+        "head" | "tail" | "cut" => {
+            let takes_value =
+                |word: &Option<String>| matches!(word.as_deref(), Some("-n" | "-c" | "-d" | "-f" | "-k" | "-t"));
+            operands <= words.iter().filter(|word| takes_value(word)).count()
+        }
+        "grep" | "egrep" | "fgrep" | "sed" | "awk" | "jq" => {
+            let recursive = words.iter().any(|word| match word.as_deref() {
+                Some("-r" | "-R" | "-rl" | "-rn" | "--recursive" | "--version") => name.ends_with("grep"),
+                Some("-n" | "-nr" | "-nc" | "-ncS") => name == "jq",
+                _ => false,
+            });
+            operands <= 1 && !recursive && words.len() > 1
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,381 @@
+//! Conditions: `[ ]`, `[[ ]]`, `(( ))`, and commands whose status decides.
+
+use super::arithmetic;
+use super::functions::Gives;
+use super::redirects::Out;
+use super::text::{Kind, Template, atom, is_number};
+use super::walk::{self, fixed};
+use super::{No, Port};
+use brush_parser::ast;
+
+/// A condition turned around.
+pub fn negated(text: &str) -> String {
+    for (sign, other) in [(" == ", " != "), (" != ", " == ")] {
+        let single = !text.contains(" && ")
+            && !text.contains(" || ")
+            && !text.contains('{')
+            && !text.starts_with('!')
+            && !text.starts_with("if ");
+        if let Some((left, right)) = text.split_once(sign)
+            && single
+            && !right.contains(sign)
+            && !right.contains(" < ")
+        {
+            return format!("{left}{other}{right}");
+        }
+    }
+    if let Some(rest) = text.strip_prefix('!')
+        && super::text::is_atom(rest)
+    {
+        return rest.to_owned();
+    }
+    match text {
+        "true" => "false".to_owned(),
+        "false" => "true".to_owned(),
+        _ => format!("!{}", atom(text)),
+    }
+}
+
+/// Two conditions, in brackets where they need them.
+pub fn joined(left: &str, operator: &str, right: &str) -> String {
+    let other = if operator == "&&" { "||" } else { "&&" };
+    let group = |text: &str| {
+        if text.contains(&format!(" {other} ")) && !super::text::is_atom(text) {
+            format!("({text})")
+        } else {
+            text.to_owned()
+        }
+    };
+    format!("{} {operator} {}", group(left), group(right))
+}
+
+impl<'a> Port<'a> {
+    /// The condition of `if` and `while`: one list whose last entry decides.
+    pub(super) fn condition(&mut self, list: &ast::CompoundList) -> Result<String, No> {
+        let [entry] = list.0.as_slice() else { return Err(No::new("a condition of several commands")) };
+        self.condition_of(&entry.0)
+    }
+
+    /// Pipes that `&&` and `||` join, as a condition.
+    pub(super) fn condition_of(&mut self, chain: &ast::AndOrList) -> Result<String, No> {
+        let mut text = self.pipe_condition(&chain.first)?;
+        let had = self.has_before;
+        for next in &chain.additional {
+            // What is computed before the condition would be computed although it is not asked for.
+            self.has_before = false;
+            let made = match next {
+                ast::AndOr::And(pipe) => self.pipe_condition(pipe).map(|right| joined(&text, "&&", &right)),
+                ast::AndOr::Or(pipe) => self.pipe_condition(pipe).map(|right| joined(&text, "||", &right)),
+            };
+            self.has_before = had;
+            text = made?;
+        }
+        Ok(text)
+    }
+
+    /// The first `count` parts of a chain as a condition.
+    pub(super) fn conditions_of(&mut self, chain: &ast::AndOrList, count: usize) -> Result<String, No> {
+        let part = ast::AndOrList { first: chain.first.clone(), additional: chain.additional[..count].to_vec() };
+        self.condition_of(&part)
+    }
+
+    fn pipe_condition(&mut self, pipe: &ast::Pipeline) -> Result<String, No> {
+        if pipe.timed.is_some() {
+            return Err(No::new("`time`"));
+        }
+        let text = match pipe.seq.as_slice() {
+            [ast::Command::ExtendedTest(test, None)] => self.extended(&test.expr)?,
+            [ast::Command::Compound(compound, None)] => match compound {
+                ast::CompoundCommand::Arithmetic(clause) => arithmetic::value(self, &clause.expr.value)?.truth(),
+                ast::CompoundCommand::BraceGroup(group) if group.list.0.len() == 1 => {
+                    let text = self.condition_of(&group.list.0[0].0)?;
+                    format!("({text})")
+                }
+                ast::CompoundCommand::Subshell(group) if group.list.0.len() == 1 => {
+                    let text = self.condition_of(&group.list.0[0].0)?;
+                    format!("({text})")
+                }
+                _ => return Err(No::new("a block of commands as a condition")),
+            },
+            [ast::Command::Simple(simple)] => self.simple_condition(simple, &pipe.seq)?,
+            seq => self.program_condition(seq)?,
+        };
+        Ok(if pipe.bang { negated(&text) } else { text })
+    }
+
+    fn simple_condition(&mut self, simple: &ast::SimpleCommand, seq: &[ast::Command]) -> Result<String, No> {
+        let words = walk::words(simple);
+        let Some(first) = words.first() else {
+            return self.assigned_condition(simple);
+        };
+        let name = fixed(first).unwrap_or_default();
+        match name.as_str() {
+            "[" | "test" => {
+                let inner = if name == "[" { &words[1..words.len().saturating_sub(1)] } else { &words[1..] };
+                if name == "[" && words.last().is_none_or(|word| word != "]") {
+                    return Err(No::new("a `[` without its `]`"));
+                }
+                self.redirects_of(simple)?;
+                self.test(inner)
+            }
+            "true" | ":" => Ok("true".to_owned()),
+            "false" => Ok("false".to_owned()),
+            "command" | "type" | "hash" | "which" => {
+                let rest: Vec<&String> = words[1..].iter().filter(|word| !word.starts_with('-')).collect();
+                let options_fit = name != "command" || words.get(1).is_some_and(|word| word == "-v" || word == "-V");
+                let [program] = rest.as_slice() else { return Err(No::new(format!("`{name}` of several names"))) };
+                if !options_fit {
+                    return Err(No::new("`command`"));
+                }
+                if self.redirects_of(simple)?.output == Out::Through && name != "hash" {
+                    return Err(No::new(format!("the output of `{name}`")));
+                }
+                let program = self.word(program)?.string();
+                Ok(format!("which({program}) != ()"))
+            }
+            "wait" if self.function.is_none() && words.len() == 2 && words[1].trim_matches('"') == "$!" => {
+                self.uses_jobs = true;
+                Ok("jobs[-1].ok()".to_owned())
+            }
+            "read" | "getopts" | "wait" | "cd" | "eval" | "shift" | "exit" | "return" | "source" | "." | "exec" => {
+                Err(No::new(format!("`{name}` as a condition")))
+            }
+            "let" => {
+                let text = words[1..].iter().map(|word| fixed(word).unwrap_or_default()).collect::<Vec<_>>().join(" ");
+                Ok(arithmetic::value(self, &text)?.truth())
+            }
+            _ if self.facts.number(&name).is_some() => {
+                if !self.redirects_of(simple)?.none() {
+                    return Err(No::new("a redirection of a function"));
+                }
+                if self.gives(&name) != Gives::Truth || self.shell_functions.contains(&name) {
+                    return Err(No::new(format!("the status of the function `{name}`")));
+                }
+                self.function_call(&name, &words[1..])
+            }
+            "" if words.len() == 1 => {
+                // `if $flag`
+                let flag = first
+                    .trim_matches('"')
+                    .trim_start_matches('$')
+                    .trim_start_matches('{')
+                    .trim_end_matches('}')
+                    .to_owned();
+                if walk::is_name(&flag) && self.is_known(&flag) && self.kind_of(&flag) == Kind::Truth {
+                    return Ok(self.variable(&flag)?.0);
+                }
+                self.program_condition(seq)
+            }
+            _ => self.program_condition(seq),
+        }
+    }
+
+    /// `x=$(cmd)` as a condition.
+    fn assigned_condition(&mut self, simple: &ast::SimpleCommand) -> Result<String, No> {
+        let no = || No::new("an assignment as a condition");
+        let items = simple.prefix.as_ref().ok_or_else(no)?;
+        let [ast::CommandPrefixOrSuffixItem::AssignmentWord(assignment, _)] = items.0.as_slice() else {
+            return Err(no());
+        };
+        let (ast::AssignmentName::VariableName(name), ast::AssignmentValue::Scalar(value), false) =
+            (&assignment.name, &assignment.value, assignment.append)
+        else {
+            return Err(no());
+        };
+        let raw = value.value.trim_matches('"');
+        let text = raw.strip_prefix("$(").and_then(|text| text.strip_suffix(')')).ok_or_else(no)?;
+        let program = walk::inner(text).ok_or_else(no)?;
+        let entries: Vec<&ast::CompoundListItem> = program.complete_commands.iter().flat_map(|list| &list.0).collect();
+        let [entry] = entries.as_slice() else { return Err(no()) };
+        if !entry.0.additional.is_empty() || !matches!(self.facts.kind(self.function, name), None | Some(Kind::Text)) {
+            return Err(no());
+        }
+        let call = self.try_call(&entry.0.first.seq)?;
+        if call.redirects.output != Out::Through {
+            return Err(no());
+        }
+        let target = super::words::mangle(name);
+        self.first(format!("let {target}_read = {}.output();", call.command()))?;
+        let scope = self.facts.scope(self.function, name);
+        let word = match (self.is_known(name), scope.is_none() && self.facts.constants.contains(name)) {
+            (true, _) => "",
+            (false, true) => "const ",
+            (false, false) => "let ",
+        };
+        self.declared.insert((scope, name.clone()));
+        self.first(format!("{word}{target} = {target}_read.out.sub(\"\\n+$\", \"\");"))?;
+        Ok(format!("{target}_read.ok"))
+    }
+
+    fn program_condition(&mut self, seq: &[ast::Command]) -> Result<String, No> {
+        let call = self.try_call(seq)?;
+        match &call.redirects.output {
+            Out::File(path) => {
+                self.helpers.insert("writes");
+                self.hazard(
+                    "a command that fails leaves a part of its output in the file",
+                    "the port leaves the file as it was",
+                );
+                return Ok(format!("writes({}, {path})", call.command()));
+            }
+            Out::Append(_) | Out::Error => return Err(No::new("a redirection of a condition")),
+            Out::Through | Out::Null => {}
+        }
+        let quiet = call.is_silent();
+        Ok(match (quiet, call.only_reads()) {
+            (true, true) => format!("{}.ok()", call.command()),
+            (true, false) => format!("{}.try_run().ok", call.command()),
+            (false, _) => {
+                self.helpers.insert("succeeds");
+                format!("succeeds({})", call.command())
+            }
+        })
+    }
+
+    /// The words between `[` and `]`.
+    fn test(&mut self, words: &[String]) -> Result<String, No> {
+        let texts: Vec<&str> = words.iter().map(String::as_str).collect();
+        if let Some(at) = texts.iter().position(|word| *word == "-o") {
+            let (left, right) = (self.test(&words[..at])?, self.test(&words[at + 1..])?);
+            return Ok(joined(&left, "||", &right));
+        }
+        if let Some(at) = texts.iter().position(|word| *word == "-a").filter(|at| *at > 0) {
+            let (left, right) = (self.test(&words[..at])?, self.test(&words[at + 1..])?);
+            return Ok(joined(&left, "&&", &right));
+        }
+        match texts.as_slice() {
+            [] => Ok("false".to_owned()),
+            ["!", ..] if texts.len() > 1 => Ok(negated(&self.test(&words[1..])?)),
+            [one] => {
+                let text = self.operand(one)?.string();
+                Ok(format!("{} != \"\"", atom(&text)))
+            }
+            [operator, word] if operator.starts_with('-') => self.unary(operator, word),
+            [left, operator, right] => self.binary(left, operator, right),
+            _ => Err(No::new("a test of many words")),
+        }
+    }
+
+    /// A word of `[ ]`: bash would split it.
+    fn operand(&mut self, raw: &str) -> Result<Template, No> {
+        let args = self.argument(raw)?;
+        let [arg] = args.as_slice() else { return Err(No::new("braces in a test")) };
+        if arg.glob {
+            return Err(No::new("a pattern in `[ ]`"));
+        }
+        match arg.template.single() {
+            // Split where it has no quotes; several words would be an error of `[`.
+            Some((_, Kind::List)) if arg.bare => {
+                self.hazard("a value without quotes in `[ ]` is split into words", "the port compares it as one");
+                self.word(raw)
+            }
+            _ => Ok(arg.template.clone()),
+        }
+    }
+
+    pub(super) fn unary(&mut self, operator: &str, raw: &str) -> Result<String, No> {
+        match operator {
+            "-z" | "-n" => {
+                let template = self.operand(raw)?;
+                let text = match template.single() {
+                    Some((list, Kind::List)) => {
+                        return Ok(if operator == "-z" {
+                            format!("{list}.is_empty()")
+                        } else {
+                            format!("!{list}.is_empty()")
+                        });
+                    }
+                    _ => atom(&template.string()),
+                };
+                // `env(X, "")` needs no brackets, and `( ... ?? "")` has them.
+                Ok(format!("{text} {} \"\"", if operator == "-z" { "==" } else { "!=" }))
+            }
+            "-e" | "-a" | "-f" | "-d" | "-s" | "-r" | "-w" | "-x" | "-L" | "-h" | "-p" | "-S" | "-b" | "-c" | "-O"
+            | "-G" | "-u" | "-g" | "-k" => {
+                let template = self.operand(raw)?;
+                if self.loops.is_empty() && template.single().is_some_and(|(_, kind)| kind == Kind::List) {
+                    return Err(No::new("an array in a test of a file"));
+                }
+                let path = self.placed(&template);
+                Ok(match operator {
+                    "-e" | "-a" => format!("file::exists({path})"),
+                    "-f" => format!("file::is_file({path})"),
+                    "-d" => format!("file::is_dir({path})"),
+                    "-s" => format!("file::exists({path}) && file::size({path}) > 0"),
+                    _ => {
+                        let word = template.word()?;
+                        let dir = if self.directory { ".dir(dir)" } else { "" };
+                        format!("cmd(`test {operator} {word}`){dir}.ok()")
+                    }
+                })
+            }
+            "-t" => Ok(format!("cmd(`test -t {raw}`).interactive().ok()"))
+                .and_then(|_: String| Err(No::new("a test for a terminal"))),
+            "-v" => Err(No::new("`-v`, the test whether a variable is set")),
+            _ => Err(No::new(format!("the test `{operator}`"))),
+        }
+    }
+
+    pub(super) fn binary(&mut self, left: &str, operator: &str, right: &str) -> Result<String, No> {
+        let number = match operator {
+            "-eq" => "==",
+            "-ne" => "!=",
+            "-lt" => "<",
+            "-le" => "<=",
+            "-gt" => ">",
+            "-ge" => ">=",
+            _ => "",
+        };
+        if !number.is_empty() {
+            let (left, right) = (self.operand(left)?.number(), self.operand(right)?.number());
+            let group = |text: String| {
+                if super::text::is_atom(&text) || text.parse::<i64>().is_ok() { text } else { format!("({text})") }
+            };
+            return Ok(format!("{} {number} {}", group(left), group(right)));
+        }
+        match operator {
+            "=" | "==" | "!=" => {
+                let sign = if operator == "!=" { "!=" } else { "==" };
+                let (left, right) = (self.operand(left)?, self.operand(right)?);
+                self.equal(&left, sign, &right)
+            }
+            "-nt" | "-ot" | "-ef" => {
+                let (left, right) = (self.operand(left)?.word()?, self.operand(right)?.word()?);
+                let dir = if self.directory { ".dir(dir)" } else { "" };
+                Ok(format!("cmd(`test {left} {operator} {right}`){dir}.ok()"))
+            }
+            _ => Err(No::new(format!("the test `{operator}`"))),
+        }
+    }
+
+    pub(super) fn equal(&mut self, left: &Template, sign: &str, right: &Template) -> Result<String, No> {
+        // `[ "x$a" = "xb" ]` is an old way to write `[ "$a" = b ]`.
+        if let ([super::text::Part::Text(a), super::text::Part::Value(value, kind)], Some(b)) =
+            (left.0.as_slice(), right.fixed())
+            && let Some(rest) = b.strip_prefix(a.as_str())
+            && a.len() == 1
+        {
+            return self.equal(&Template::value(value.clone(), *kind), sign, &Template::text(rest));
+        }
+        let truth = |template: &Template| {
+            template.single().filter(|(_, kind)| *kind == Kind::Truth).map(|(text, _)| text.to_owned())
+        };
+        if let (Some(value), Some(text)) = (truth(left), right.fixed()) {
+            let yes = (text == "true") == (sign == "==");
+            if text == "true" || text == "false" {
+                return Ok(if yes { value } else { format!("!{}", atom(&value)) });
+            }
+        }
+        let number = |template: &Template| template.single().is_some_and(|(_, kind)| kind == Kind::Number);
+        let fixed_number = |template: &Template| template.fixed().is_some_and(|text| is_number(&text));
+        if number(left) && (number(right) || fixed_number(right)) || number(right) && fixed_number(left) {
+            return Ok(format!("{} {sign} {}", atom(&left.number()), right.number()));
+        }
+        Ok(format!("{} {sign} {}", atom(&left.string()), self.right_side(right)))
+    }
+
+    fn right_side(&self, template: &Template) -> String {
+        let text = template.string();
+        if template.fixed().is_some() { text } else { atom(&text) }
+    }
+}

@@ -1,0 +1,440 @@
+//! `${...}` with an operator.
+
+use super::pattern;
+use super::source::options;
+use super::text::{Kind, Part, Template, atom, escaped, is_number, quoted};
+use super::{No, Port};
+use brush_parser::word::{
+    self, Parameter, ParameterExpr as P, ParameterTestType as Test, SubstringMatchKind as Match, WordPiece,
+    WordPieceWithSource,
+};
+
+/// A pattern: fixed, with its quoted characters escaped, or with values.
+pub enum Pattern {
+    /// A pattern as bash has it.
+    Fixed(String),
+    /// Text that is compared as it is.
+    Text(Template),
+}
+
+impl Port<'_> {
+    /// An expansion as a piece of text.
+    pub(super) fn expansion(&mut self, expr: &P, quoted_here: bool) -> Result<Part, No> {
+        let text = |text: String| Ok(Part::Value(text, Kind::Text));
+        match expr {
+            P::Parameter { parameter, indirect: false } => self.base(parameter),
+            P::Parameter { parameter: Parameter::Named(name), indirect: true } => {
+                Err(No::new(format!("`${{!{name}}}`, the variable that another one names")))
+            }
+            P::UseDefaultValues { parameter, indirect: false, test_type, default_value } => {
+                let default = self.default_word(default_value.as_deref())?;
+                self.with_default(parameter, test_type, &default)
+            }
+            P::AssignDefaultValues { parameter, indirect: false, test_type, default_value } => {
+                let default = self.default_word(default_value.as_deref())?;
+                if let Parameter::Named(name) = parameter
+                    && self.is_known(name)
+                {
+                    return Err(No::new(format!("`${{{name}:=...}}` within a word")));
+                }
+                self.with_default(parameter, test_type, &default)
+            }
+            P::IndicateErrorIfNullOrUnset { parameter, indirect: false, error_message, .. } => {
+                let message = self.default_word(error_message.as_deref())?;
+                let message = match message.fixed().as_deref() {
+                    Some("") => quoted(&format!("{} is not set", parameter.to_string().trim_start_matches('$'))),
+                    _ => message.string(),
+                };
+                if let Parameter::Named(name) = parameter
+                    && !self.is_known(name)
+                {
+                    let value = format!("env({}, \"\")", quoted(name));
+                    self.first(format!("if {value} == \"\" {{ die({message}); }}"))?;
+                    return text(format!("env({})", quoted(name)));
+                }
+                if let Parameter::Positional(number) = parameter
+                    && self.current().is_none_or(|function| function.variadic)
+                {
+                    let list = self.arguments();
+                    let at = number - 1;
+                    self.first(format!("if ({list}.get({at}) ?? \"\") == \"\" {{ die({message}); }}"))?;
+                    return text(format!("{list}[{at}]"));
+                }
+                let base = self.base(parameter)?;
+                let value = Template(vec![base.clone()]).string();
+                self.first(format!("if {} == \"\" {{ die({message}); }}", atom(&value)))?;
+                Ok(base)
+            }
+            P::UseAlternativeValue { parameter, indirect: false, alternative_value, .. } => {
+                let other = self.default_word(alternative_value.as_deref())?;
+                let set = match self.base_or_none(parameter)? {
+                    Part::Value(list, Kind::List) => format!("!{}.is_empty()", atom(&list)),
+                    part => format!("{} != \"\"", atom(&Template(vec![part]).string())),
+                };
+                if quoted_here {
+                    return text(format!("if {set} {{ {} }} else {{ \"\" }}", other.string()));
+                }
+                // Without quotes an empty value is no word, and the other one may be several.
+                let words = match other.single() {
+                    Some((list, Kind::List)) => list.to_owned(),
+                    _ => match other.fixed() {
+                        Some(fixed) => {
+                            let words: Vec<String> = fixed.split_whitespace().map(quoted).collect();
+                            format!("[{}]", words.join(", "))
+                        }
+                        None => format!("[{}]", other.string()),
+                    },
+                };
+                Ok(Part::Value(format!("if {set} {{ {words} }} else {{ [] }}"), Kind::List))
+            }
+            P::ParameterLength { parameter, indirect: false } => {
+                let base = match parameter {
+                    Parameter::NamedWithAllIndices { name, .. } => self.variable(name)?.0,
+                    Parameter::Special(_) => self.arguments().to_owned(),
+                    other => Template(vec![self.base(other)?]).string(),
+                };
+                Ok(Part::Value(format!("{}.len()", atom(&base)), Kind::Number))
+            }
+            P::RemoveSmallestSuffixPattern { parameter, indirect: false, pattern } => {
+                self.stripped(parameter, pattern.as_deref(), false, false)
+            }
+            P::RemoveLargestSuffixPattern { parameter, indirect: false, pattern } => {
+                self.stripped(parameter, pattern.as_deref(), false, true)
+            }
+            P::RemoveSmallestPrefixPattern { parameter, indirect: false, pattern } => {
+                self.stripped(parameter, pattern.as_deref(), true, false)
+            }
+            P::RemoveLargestPrefixPattern { parameter, indirect: false, pattern } => {
+                self.stripped(parameter, pattern.as_deref(), true, true)
+            }
+            P::Substring { parameter, indirect: false, offset, length } => {
+                self.substring(parameter, &offset.value, length.as_ref().map(|length| length.value.as_str()))
+            }
+            P::UppercasePattern { parameter, indirect: false, pattern: None } => {
+                text(format!("{}.to_upper()", self.subject(parameter)?))
+            }
+            P::LowercasePattern { parameter, indirect: false, pattern: None } => {
+                text(format!("{}.to_lower()", self.subject(parameter)?))
+            }
+            P::UppercaseFirstChar { parameter, indirect: false, pattern: None } => {
+                let base = self.subject(parameter)?;
+                text(format!("{base}.sub_string(0, 1).to_upper() + {base}.sub_string(1)"))
+            }
+            P::LowercaseFirstChar { parameter, indirect: false, pattern: None } => {
+                let base = self.subject(parameter)?;
+                text(format!("{base}.sub_string(0, 1).to_lower() + {base}.sub_string(1)"))
+            }
+            P::ReplaceSubstring { parameter, indirect: false, pattern, replacement, match_kind } => {
+                self.replaced(parameter, pattern, replacement.as_deref(), match_kind)
+            }
+            P::MemberKeys { variable_name, .. } => {
+                let (name, kind) = self.variable(variable_name)?;
+                match kind {
+                    Kind::Map => {
+                        self.hazard("the keys of an associative array have no order", "the port has them sorted");
+                        Ok(Part::Value(format!("{name}.keys()"), Kind::List))
+                    }
+                    _ => Err(No::new(format!("the indices of `{variable_name}`"))),
+                }
+            }
+            _ => Err(No::new("an expansion that only bash has")),
+        }
+    }
+
+    /// Adds a line before the statement.
+    pub(super) fn first(&mut self, line: String) -> Result<(), No> {
+        if !self.has_before {
+            return Err(No::new("a test of a variable in a place that is computed again and again"));
+        }
+        self.before.push(line);
+        Ok(())
+    }
+
+    /// The word after `:-` and its kin.
+    fn default_word(&mut self, raw: Option<&str>) -> Result<Template, No> {
+        self.word(raw.unwrap_or_default())
+    }
+
+    fn base_or_none(&mut self, parameter: &Parameter) -> Result<Part, No> {
+        match parameter {
+            Parameter::Positional(number) if self.current().is_none_or(|function| function.variadic) && *number > 0 => {
+                Ok(Part::Value(format!("({}.get({}) ?? \"\")", self.arguments(), number - 1), Kind::Text))
+            }
+            Parameter::Named(name) if !self.is_known(name) => {
+                Ok(Part::Value(format!("env(\"{name}\", \"\")"), Kind::Text))
+            }
+            Parameter::NamedWithIndex { name, index } if self.kind_of(name) == Kind::Map => {
+                let key = self.word(index)?.string();
+                let (map, _) = self.variable(name)?;
+                Ok(Part::Value(format!("({map}.get({key}) ?? \"\")"), Kind::Text))
+            }
+            Parameter::NamedWithIndex { name, index } if self.kind_of(name) == Kind::List => {
+                let at = self.calculate(index)?;
+                let (list, _) = self.variable(name)?;
+                Ok(Part::Value(format!("({list}.get({at}) ?? \"\")"), Kind::Text))
+            }
+            other => self.base(other),
+        }
+    }
+
+    fn with_default(&mut self, parameter: &Parameter, test: &Test, default: &Template) -> Result<Part, No> {
+        let text = |text: String| Ok(Part::Value(text, Kind::Text));
+        let empty = default.fixed().is_some_and(|text| text.is_empty());
+        let other = default.string();
+        if let Parameter::Named(name) = parameter
+            && !self.is_known(name)
+            && !matches!(name.as_str(), "RANDOM" | "HOSTNAME" | "PWD" | "UID" | "EUID")
+        {
+            if matches!(test, Test::Unset) && !empty {
+                return Err(No::new(format!("`${{{name}-...}}`, which takes an empty variable as it is")));
+            }
+            return text(format!("env(\"{name}\", {other})"));
+        }
+        if empty {
+            return self.base_or_none(parameter);
+        }
+        let base = self.base_or_none(parameter)?;
+        if matches!(test, Test::Unset) {
+            return match (parameter, &base) {
+                (Parameter::Positional(number), Part::Value(..))
+                    if self.current().is_none_or(|function| function.variadic) =>
+                {
+                    text(format!("{}.get({}) ?? {other}", self.arguments(), number - 1))
+                }
+                _ => Err(No::new("`${x-...}`, which takes an empty variable as it is")),
+            };
+        }
+        match base {
+            Part::Value(list, Kind::List) => {
+                Ok(Part::Value(format!("if {list}.is_empty() {{ [{other}] }} else {{ {list} }}"), Kind::List))
+            }
+            Part::Value(number, Kind::Number) => Ok(Part::Value(number, Kind::Number)),
+            part => {
+                let value = Template(vec![part]).string();
+                text(format!("if {} == \"\" {{ {other} }} else {{ {value} }}", atom(&value)))
+            }
+        }
+    }
+
+    /// The value of a parameter as text that a method can be called on.
+    fn subject(&mut self, parameter: &Parameter) -> Result<String, No> {
+        match self.base(parameter)? {
+            Part::Value(_, Kind::List) => Err(No::new("an operator on each element of an array")),
+            part => Ok(atom(&Template(vec![part]).string())),
+        }
+    }
+
+    /// A pattern.
+    pub(super) fn pattern(&mut self, raw: &str) -> Result<Pattern, No> {
+        let parsed = word::parse(raw, &options("")).map_err(|_| No::new(format!("the pattern `{raw}`")))?;
+        let mut out = String::new();
+        if fixed(&parsed, false, &mut out) {
+            return Ok(Pattern::Fixed(out));
+        }
+        let bare =
+            |piece: &WordPieceWithSource| matches!(&piece.piece, WordPiece::Text(text) if pattern::is_special(text));
+        if parsed.iter().any(bare) {
+            return Err(No::new("a pattern with a variable in it"));
+        }
+        if parsed
+            .iter()
+            .any(|piece| matches!(&piece.piece, WordPiece::ParameterExpansion(_) | WordPiece::CommandSubstitution(_)))
+        {
+            self.hazard("a variable without quotes is a pattern here", "the port takes it as text");
+        }
+        Ok(Pattern::Text(self.word(raw)?))
+    }
+
+    fn stripped(&mut self, parameter: &Parameter, raw: Option<&str>, prefix: bool, largest: bool) -> Result<Part, No> {
+        let raw = raw.unwrap_or_default();
+        if let Parameter::NamedWithAllIndices { name, .. } = parameter {
+            let (list, _) = self.variable(name)?;
+            let Pattern::Fixed(bare) = self.pattern(raw)? else {
+                return Err(No::new("a pattern with a variable in it"));
+            };
+            let each = pattern::strip("x", &bare, prefix, largest)?;
+            return Ok(Part::Value(format!("{list}.map(|x| {each})"), Kind::List));
+        }
+        // The name of the script has no path in the port.
+        if matches!(parameter, Parameter::Positional(0) | Parameter::Special(word::SpecialParameter::ShellName))
+            && prefix
+            && largest
+            && raw == "*/"
+        {
+            return Ok(Part::Text(self.name.clone()));
+        }
+        let subject = self.subject(parameter)?;
+        let stripped = match self.pattern(raw)? {
+            Pattern::Fixed(bare) => pattern::strip(&subject, &bare, prefix, largest)?,
+            Pattern::Text(template) => {
+                let other = template.string();
+                let (test, rest) = match prefix {
+                    true => ("starts_with", format!("{subject}.sub_string({}.len())", atom(&other))),
+                    false => {
+                        ("ends_with", format!("{subject}.sub_string(0, {subject}.len() - {}.len())", atom(&other)))
+                    }
+                };
+                format!("if {subject}.{test}({other}) {{ {rest} }} else {{ {subject} }}")
+            }
+        };
+        Ok(Part::Value(stripped, Kind::Text))
+    }
+
+    fn substring(&mut self, parameter: &Parameter, offset: &str, length: Option<&str>) -> Result<Part, No> {
+        let offset = self.calculate(offset)?;
+        let length = length.map(|length| self.calculate(length)).transpose()?;
+        let negative = |text: &str| text.starts_with('-');
+        if length.as_deref().is_some_and(negative) {
+            return Err(No::new("a substring with a negative length"));
+        }
+        match self.base(parameter)? {
+            Part::Value(list, Kind::List) => {
+                if negative(&offset) && length.is_none() {
+                    return Ok(Part::Value(
+                        format!("{}.tail({})", atom(&list), offset.trim_start_matches('-')),
+                        Kind::List,
+                    ));
+                }
+                // `$@` counts from 1.
+                let offset = match parameter {
+                    Parameter::Special(_) if is_number(&offset) && offset != "0" => {
+                        (offset.parse::<i64>().unwrap_or(1) - 1).to_string()
+                    }
+                    Parameter::Special(_) => return Err(No::new("a part of the arguments")),
+                    _ => offset,
+                };
+                if matches!(parameter, Parameter::Special(_)) {
+                    let rest = if offset == "0" { list.clone() } else { format!("{}.skip({offset})", atom(&list)) };
+                    return Ok(Part::Value(
+                        match length {
+                            Some(length) => format!("{rest}.head({length})"),
+                            None => rest,
+                        },
+                        Kind::List,
+                    ));
+                }
+                Ok(Part::Value(
+                    match length {
+                        Some(length) => format!("{}.extract({offset}, {length})", atom(&list)),
+                        None => format!("{}.extract({offset})", atom(&list)),
+                    },
+                    Kind::List,
+                ))
+            }
+            part => {
+                let subject = atom(&Template(vec![part]).string());
+                let text = match length {
+                    Some(length) if negative(&offset) => format!("{subject}.sub_string({offset}, {length})"),
+                    Some(length) => format!("{subject}.sub_string({offset}, {length})"),
+                    None => format!("{subject}.sub_string({offset})"),
+                };
+                let text = match negative(&offset) {
+                    // bash gives nothing where the text is too short, Rhai all of it.
+                    true => {
+                        format!("if {subject}.len() < {} {{ \"\" }} else {{ {text} }}", offset.trim_start_matches('-'))
+                    }
+                    false => text,
+                };
+                Ok(Part::Value(text, Kind::Text))
+            }
+        }
+    }
+
+    fn replaced(
+        &mut self,
+        parameter: &Parameter,
+        raw: &str,
+        replacement: Option<&str>,
+        kind: &Match,
+    ) -> Result<Part, No> {
+        let to = self.word(replacement.unwrap_or_default())?;
+        let list = match parameter {
+            Parameter::NamedWithAllIndices { name, .. } => Some(self.variable(name)?.0),
+            _ => None,
+        };
+        let subject = match &list {
+            Some(_) => "x".to_owned(),
+            None => self.subject(parameter)?,
+        };
+        if raw.is_empty() && list.is_some() {
+            let joined = match kind {
+                Match::Prefix => {
+                    let mut all = to.clone();
+                    all.push(Part::Value("x".into(), Kind::Text));
+                    all
+                }
+                Match::Suffix => {
+                    let mut all = Template::value("x", Kind::Text);
+                    to.0.iter().for_each(|part| all.push(part.clone()));
+                    all
+                }
+                _ => return Err(No::new("an empty pattern")),
+            };
+            return Ok(Part::Value(format!("{}.map(|x| {})", list.unwrap_or_default(), joined.string()), Kind::List));
+        }
+        let pattern = self.pattern(raw)?;
+        let fixed_to = to.fixed().map(|text| text.replace('$', "$$"));
+        let text = match (&pattern, kind) {
+            (Pattern::Text(from), Match::Anywhere) => format!("{subject}.replace({}, {})", from.string(), to.string()),
+            (Pattern::Fixed(bare), Match::Anywhere) if !pattern::is_special(bare) => {
+                format!("{subject}.replace({}, {})", quoted(bare), to.string())
+            }
+            (Pattern::Text(_), _) => return Err(No::new("the first match of a variable")),
+            (Pattern::Fixed(bare), kind) => {
+                let to = fixed_to.ok_or_else(|| No::new("a replacement with a variable in it"))?;
+                let regex = match pattern::is_special(bare) {
+                    true => pattern::regex(bare, pattern::Reach::Long)?,
+                    false => escaped(bare),
+                };
+                let dots = if pattern::is_special(bare) { "(?s)" } else { "" };
+                match kind {
+                    Match::Anywhere => format!("{subject}.sub({}, {})", quoted(&format!("{dots}{regex}")), quoted(&to)),
+                    Match::Prefix => format!("{subject}.sub({}, {})", quoted(&format!("{dots}^{regex}")), quoted(&to)),
+                    Match::Suffix => format!("{subject}.sub({}, {})", quoted(&format!("{dots}{regex}$")), quoted(&to)),
+                    Match::FirstOccurrence => format!(
+                        "{subject}.sub({}, {})",
+                        quoted(&format!("(?s)^(.*?){regex}")),
+                        quoted(&format!("${{1}}{to}"))
+                    ),
+                }
+            }
+        };
+        Ok(match list {
+            Some(list) => Part::Value(format!("{list}.map(|x| {text})"), Kind::List),
+            None => Part::Value(text, Kind::Text),
+        })
+    }
+}
+
+/// The text of a pattern; what quotes hold is escaped.
+fn fixed(parsed: &[WordPieceWithSource], inside: bool, out: &mut String) -> bool {
+    let escape = |text: &str, out: &mut String| {
+        for char in text.chars() {
+            if "*?[\\".contains(char) {
+                out.push('\\');
+            }
+            out.push(char);
+        }
+    };
+    parsed.iter().all(|piece| match &piece.piece {
+        WordPiece::Text(text) if inside => {
+            escape(text, out);
+            true
+        }
+        WordPiece::Text(text) => {
+            out.push_str(text);
+            true
+        }
+        WordPiece::SingleQuotedText(text) => {
+            escape(text, out);
+            true
+        }
+        WordPiece::AnsiCQuotedText(text) => super::words::escapes(text).map(|text| escape(&text, out)).is_ok(),
+        WordPiece::EscapeSequence(text) => {
+            escape(text.strip_prefix('\\').unwrap_or(text), out);
+            true
+        }
+        WordPiece::DoubleQuotedSequence(inner) => fixed(inner, true, out),
+        _ => false,
+    })
+}

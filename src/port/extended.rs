@@ -1,0 +1,152 @@
+//! `[[ ]]`.
+
+use super::conditions::{joined, negated};
+use super::expansions::Pattern;
+use super::text::{Kind, Template, atom, quoted};
+use super::{No, Port, arithmetic, pattern};
+use brush_parser::ast::{BinaryPredicate as Two, ExtendedTestExpr as E, UnaryPredicate as One};
+
+impl<'a> Port<'a> {
+    pub(super) fn extended(&mut self, test: &E) -> Result<String, No> {
+        match test {
+            E::And(left, right) => Ok(joined(&self.extended(left)?, "&&", &self.extended(right)?)),
+            E::Or(left, right) => Ok(joined(&self.extended(left)?, "||", &self.extended(right)?)),
+            E::Not(inner) => Ok(negated(&self.extended(inner)?)),
+            E::Parenthesized(inner) => Ok(format!("({})", self.extended(inner)?)),
+            E::UnaryTest(operator, word) => match operator {
+                One::StringHasZeroLength => self.quoted_unary("-z", &word.value),
+                One::StringHasNonZeroLength => self.quoted_unary("-n", &word.value),
+                One::ShellVariableIsSetAndAssigned => self.is_set(&word.value),
+                other => self.quoted_unary(&other.to_string(), &word.value),
+            },
+            E::BinaryTest(operator, left, right) => self.extended_binary(operator, &left.value, &right.value),
+        }
+    }
+
+    /// `[[ ]]` splits no words, so that quotes are there or not.
+    pub(super) fn quoted_unary(&mut self, operator: &str, raw: &str) -> Result<String, No> {
+        match raw.contains(['"', '\'', '\\']) || !raw.contains('$') {
+            true => self.unary(operator, raw),
+            false => self.unary(operator, &format!("\"{raw}\"")),
+        }
+    }
+
+    pub(super) fn is_set(&mut self, raw: &str) -> Result<String, No> {
+        if let Some((name, key)) = raw.split_once('[') {
+            let key = self.word(key.trim_end_matches(']'))?.string();
+            let (map, kind) = self.variable(name)?;
+            if kind == Kind::Map {
+                return Ok(format!("{} in {map}", atom(&key)));
+            }
+        }
+        Err(No::new("`-v`, the test whether a variable is set"))
+    }
+
+    pub(super) fn extended_binary(&mut self, operator: &Two, left: &str, right: &str) -> Result<String, No> {
+        match operator {
+            Two::ArithmeticEqualTo
+            | Two::ArithmeticNotEqualTo
+            | Two::ArithmeticLessThan
+            | Two::ArithmeticLessThanOrEqualTo
+            | Two::ArithmeticGreaterThan
+            | Two::ArithmeticGreaterThanOrEqualTo => {
+                let side = |port: &mut Self, raw: &str| -> Result<String, No> {
+                    let bare = raw.trim_matches('"');
+                    arithmetic::value(port, bare).map(arithmetic::Value::number)
+                };
+                let (left, right) = (side(self, left)?, side(self, right)?);
+                let sign = match operator {
+                    Two::ArithmeticEqualTo => "==",
+                    Two::ArithmeticNotEqualTo => "!=",
+                    Two::ArithmeticLessThan => "<",
+                    Two::ArithmeticLessThanOrEqualTo => "<=",
+                    Two::ArithmeticGreaterThan => ">",
+                    _ => ">=",
+                };
+                let group = |text: String| {
+                    if super::text::is_atom(&text) || text.parse::<i64>().is_ok() { text } else { format!("({text})") }
+                };
+                Ok(format!("{} {sign} {}", group(left), group(right)))
+            }
+            Two::StringExactlyMatchesPattern
+            | Two::StringDoesNotExactlyMatchPattern
+            | Two::StringExactlyMatchesString
+            | Two::StringDoesNotExactlyMatchString => {
+                let not =
+                    matches!(operator, Two::StringDoesNotExactlyMatchPattern | Two::StringDoesNotExactlyMatchString);
+                let subject = self.word(left)?;
+                let text = match self.pattern(right)? {
+                    Pattern::Fixed(bare) if pattern::is_special(&bare) => pattern::matches(&subject.string(), &bare)?,
+                    Pattern::Fixed(bare) => {
+                        return self.equal(&subject, if not { "!=" } else { "==" }, &Template::text(bare));
+                    }
+                    Pattern::Text(other) => return self.equal(&subject, if not { "!=" } else { "==" }, &other),
+                };
+                Ok(if not { negated(&text) } else { text })
+            }
+            Two::StringMatchesRegex | Two::StringContainsSubstring => self.regex(left, right),
+            Two::LeftSortsBeforeRight | Two::LeftSortsAfterRight => {
+                let sign = if matches!(operator, Two::LeftSortsBeforeRight) { "<" } else { ">" };
+                let (left, right) = (self.word(left)?.string(), self.word(right)?.string());
+                self.hazard("the order of text follows the locale", "the port compares bytes, as `LC_ALL=C` does");
+                Ok(format!("{} {sign} {}", atom(&left), atom(&right)))
+            }
+            other => self.binary(left, &other.to_string(), right),
+        }
+    }
+
+    pub(super) fn regex(&mut self, left: &str, right: &str) -> Result<String, No> {
+        let subject = atom(&self.word(left)?.string());
+        // A pattern is often in a variable that is given once: bash needs that for spaces.
+        let regex = match fixed_regex(right) {
+            Some(text) => quoted(&text),
+            None => {
+                let template = self.word(right)?;
+                if right.contains('"') {
+                    return Err(No::new("a regular expression with quoted parts"));
+                }
+                template.string()
+            }
+        };
+        let fixed = fixed_regex(right);
+        let plain = regex.trim_matches(['#', '"']).to_owned();
+        if plain.contains("(?") || plain.contains("[[.") || plain.contains("[[=") || plain.contains("\\<") {
+            return Err(No::new("a regular expression that only bash has"));
+        }
+        // With one group, `find` gives what it holds.
+        let groups = plain.replace("\\(", "").matches('(').count();
+        self.groups = match (groups, &fixed) {
+            (1, _) => Some(format!("{subject}.find({regex})")),
+            (2.., Some(text)) => Some(format!("{subject}\u{1}{text}")),
+            _ => None,
+        };
+        Ok(format!("{subject}.matches({regex})"))
+    }
+}
+
+/// The regular expression of `=~` where nothing in it is a value. A quoted part means itself.
+fn fixed_regex(raw: &str) -> Option<String> {
+    if raw.contains(['$', '`']) && !raw.ends_with('$') && !raw.contains("$)") && !raw.contains("$|") {
+        return None;
+    }
+    if raw.contains(['"', '\'']) {
+        return None;
+    }
+    let mut out = String::new();
+    let mut chars = raw.chars();
+    while let Some(char) = chars.next() {
+        if char == '\\' {
+            match chars.next() {
+                Some(' ') => out.push(' '),
+                Some(next) => {
+                    out.push('\\');
+                    out.push(next);
+                }
+                None => return None,
+            }
+            continue;
+        }
+        out.push(char);
+    }
+    Some(out)
+}

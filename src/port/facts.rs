@@ -1,0 +1,365 @@
+//! What a script does with its variables, functions and options: found before the first line is translated.
+
+use super::text::Kind;
+use super::walk::{self, Given, How, Visitor, fixed, id};
+use brush_parser::ast;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+/// A place: the blocks and entries that lead to it, from the top.
+pub(super) type Path = Vec<(usize, usize)>;
+
+#[derive(Clone, Debug)]
+pub(super) struct Event {
+    pub(super) path: Path,
+    /// None for a read.
+    pub(super) given: Option<Given>,
+    /// The function that it is in.
+    pub(super) function: Option<usize>,
+    /// Its place in the script.
+    order: usize,
+}
+
+/// A function of the script.
+#[derive(Clone, Debug, Default)]
+pub struct Function {
+    /// Its name.
+    pub name: String,
+    /// Names of its parameters, where every call gives them by position.
+    pub params: Vec<String>,
+    /// It uses `$@`, `$#` or `shift`: its one parameter is the array of all arguments.
+    pub variadic: bool,
+    /// Its status decides something.
+    pub condition: bool,
+    /// It is called as a statement.
+    pub statement: bool,
+    /// Its output is read with `$( )`.
+    pub captured: bool,
+    /// It is used in a pipe or in the background.
+    pub piped: bool,
+    /// It reads or sets variables of the script, so it is a closure.
+    pub closure: bool,
+    /// The functions that it calls.
+    pub calls: BTreeSet<String>,
+    /// It has several definitions.
+    pub repeated: bool,
+}
+
+/// Everything that is known about a script.
+#[derive(Default)]
+pub struct Facts {
+    pub(super) events: HashMap<(Option<usize>, String), Vec<Event>>,
+    /// The functions by name.
+    pub functions: BTreeMap<String, Function>,
+    pub(super) order: Vec<String>,
+    locals: HashSet<(usize, String)>,
+    /// The kinds of variables.
+    pub(super) kinds: HashMap<(Option<usize>, String), Kind>,
+    /// Variables that are declared before an entry, with the value that they begin with.
+    pub declared_before: HashMap<usize, Vec<(String, Start)>>,
+    /// Entries whose assignment declares a variable.
+    pub first: HashSet<(usize, String)>,
+    /// Variables that are given once, at the top, and that functions read.
+    pub constants: HashSet<String>,
+    /// `set -e`, `set -u`, `set -o pipefail`.
+    pub strict: [bool; 3],
+    /// `shift` or `set --` at the top.
+    pub shifts: bool,
+    /// `shopt -s nullglob`.
+    pub nullglob: bool,
+    /// `cd` is used anywhere but in `( )`.
+    pub changes_directory: bool,
+    /// Standard input is read by more than one command.
+    pub reads_input: usize,
+    /// Files that are sourced.
+    pub sources: bool,
+    /// The names of all variables that are assigned anywhere.
+    pub assigned: HashSet<String>,
+    /// Variables that several words are kept in.
+    pub(super) lists_of_words: HashSet<(Option<usize>, String)>,
+    /// The names that are given to a variable literally.
+    pub(super) literals: HashMap<(Option<usize>, String), BTreeSet<String>>,
+    // While walking.
+    path: Path,
+    function: Option<usize>,
+    saved: Vec<(Path, Option<usize>)>,
+    owned: Vec<String>,
+    loops: HashMap<(Option<usize>, String), Vec<Event>>,
+    count: usize,
+    shells: usize,
+    pub(super) escapes: HashSet<(Option<usize>, String)>,
+}
+
+/// How a variable begins that is declared before its first value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// As bash has it: empty, or what the environment has.
+    Environment,
+    /// Empty text, or an empty array or map.
+    Empty,
+    /// What it is given first.
+    Literal(String),
+}
+
+impl Facts {
+    /// Collects the facts of a program.
+    pub fn of(program: &ast::Program) -> Self {
+        let mut facts = Self::default();
+        for list in &program.complete_commands {
+            // Every complete command is a list of its own; the top has one path.
+            for entry in &list.0 {
+                facts.enter(0, id(entry));
+                walk::and_or(
+                    &mut facts,
+                    &entry.0,
+                    if matches!(entry.1, ast::SeparatorOperator::Async) { How::Pipe } else { How::Statement },
+                );
+                facts.leave();
+            }
+        }
+        facts.settle();
+        facts
+    }
+
+    /// The scope of a name in a function: its own, or that of the script.
+    pub fn scope(&self, function: Option<usize>, name: &str) -> Option<usize> {
+        function.filter(|number| self.locals.contains(&(*number, name.to_owned())))
+    }
+
+    /// The number of a function.
+    pub fn number(&self, name: &str) -> Option<usize> {
+        self.order.iter().position(|known| known == name)
+    }
+
+    /// The kind of a variable.
+    pub fn kind(&self, function: Option<usize>, name: &str) -> Option<Kind> {
+        let scope = self.scope(function, name);
+        self.kinds.get(&(scope, name.to_owned())).copied()
+    }
+
+    /// Tests whether a variable may hold several words.
+    pub fn holds_words(&self, function: Option<usize>, name: &str) -> bool {
+        self.lists_of_words.contains(&(self.scope(function, name), name.to_owned()))
+    }
+
+    /// Tests whether a loop's variable is used outside of loops.
+    pub fn escapes(&self, function: Option<usize>, name: &str) -> bool {
+        self.escapes.contains(&(self.scope(function, name), name.to_owned()))
+    }
+
+    /// Tests whether the script gives a variable a value.
+    pub fn is_assigned(&self, name: &str) -> bool {
+        self.assigned.contains(name)
+    }
+
+    /// Variables that the script reads and never sets.
+    pub fn only_read(&self) -> Vec<String> {
+        let mut names: Vec<String> = self
+            .events
+            .iter()
+            .filter(|((scope, _), events)| scope.is_none() && events.iter().all(|event| event.given.is_none()))
+            .map(|((_, name), _)| name.clone())
+            .collect();
+        names.sort();
+        names
+    }
+
+    /// Tests whether a variable is used outside of an entry.
+    pub fn is_used_outside(&self, name: &str, item: usize) -> bool {
+        self.events.iter().any(|((_, known), events)| {
+            known == name && events.iter().any(|event| event.path.iter().all(|(_, place)| *place != item))
+        })
+    }
+
+    fn settle(&mut self) {
+        // A loop's variable that is used outside of its loops is one of the script's.
+        for (key, events) in std::mem::take(&mut self.loops) {
+            if let Some(known) = self.events.get_mut(&key) {
+                known.extend(events);
+                known.sort_by_key(|event| event.order);
+                self.escapes.insert(key);
+            }
+        }
+        // What only one function uses is its own.
+        let globals: Vec<String> =
+            self.events.keys().filter(|(scope, _)| scope.is_none()).map(|(_, name)| name.clone()).collect();
+        for name in globals {
+            let functions: BTreeSet<Option<usize>> =
+                self.events[&(None, name.clone())].iter().map(|event| event.function).collect();
+            let writes = self.events[&(None, name.clone())].iter().any(|event| event.given.is_some());
+            if let [Some(only)] = functions.iter().copied().collect::<Vec<_>>()[..]
+                && writes
+                && !name.chars().all(|char| char.is_ascii_uppercase() || char == '_')
+            {
+                let mut events = self.events.remove(&(None, name.clone())).unwrap_or_default();
+                for event in &mut events {
+                    event.path.remove(0);
+                }
+                self.locals.insert((only, name.clone()));
+                self.events.entry((Some(only), name)).or_default().extend(events);
+            }
+        }
+        self.constants();
+        self.closures();
+        self.settle_kinds();
+        self.declare();
+    }
+
+    fn event(&mut self, name: &str, given: Option<Given>) {
+        self.count += 1;
+        let scope = self.scope(self.function, name);
+        let mut path = self.path.clone();
+        if scope.is_none()
+            && self.function.is_some()
+            && let Some((saved, _)) = self.saved.first()
+        {
+            // For the script's variables a function is one entry of the top.
+            path.splice(0..0, saved.iter().take(1).copied());
+        }
+        let owned = self.owned.iter().any(|owned| owned == name);
+        let events = if owned { &mut self.loops } else { &mut self.events };
+        let event = Event { path, given, function: self.function, order: self.count };
+        events.entry((scope, name.to_owned())).or_default().push(event);
+    }
+}
+
+impl Visitor for Facts {
+    fn write(&mut self, name: &str, given: Given) {
+        self.assigned.insert(name.to_owned());
+        self.event(name, Some(given));
+    }
+
+    fn read(&mut self, name: &str) {
+        if walk::is_name(name) {
+            self.event(name, None);
+        }
+    }
+
+    fn positional(&mut self, number: Option<u32>) {
+        let Some(function) =
+            self.function.and_then(|number| self.order.get(number)).and_then(|name| self.functions.get_mut(name))
+        else {
+            return;
+        };
+        match number {
+            None | Some(0) => function.variadic = true,
+            Some(u32::MAX) => {}
+            Some(number) => {
+                while function.params.len() < number as usize {
+                    let next = function.params.len() + 1;
+                    function.params.push(format!("arg{next}"));
+                }
+            }
+        }
+    }
+
+    fn local(&mut self, name: &str) {
+        if let Some(function) = self.function {
+            self.locals.insert((function, name.to_owned()));
+        }
+    }
+
+    fn enter_loop(&mut self, names: &[String]) {
+        self.owned.extend(names.iter().cloned());
+    }
+
+    fn leave_loop(&mut self, names: &[String]) {
+        self.owned.truncate(self.owned.len() - names.len());
+        for name in names {
+            self.assigned.insert(name.clone());
+        }
+    }
+
+    fn enter(&mut self, block: usize, item: usize) {
+        self.path.push((block, item));
+    }
+
+    fn leave(&mut self) {
+        self.path.pop();
+    }
+
+    fn enter_shell(&mut self) {
+        self.shells += 1;
+    }
+
+    fn leave_shell(&mut self) {
+        self.shells -= 1;
+    }
+
+    fn function(&mut self, function: &ast::FunctionDefinition) -> bool {
+        let name = function.fname.value.clone();
+        match self.functions.get_mut(&name) {
+            Some(known) => known.repeated = true,
+            None => {
+                self.order.push(name.clone());
+                self.functions.insert(name.clone(), Function { name: name.clone(), ..Function::default() });
+            }
+        }
+        self.saved.push((std::mem::take(&mut self.path), self.function));
+        self.function = self.number(&name);
+        true
+    }
+
+    fn function_end(&mut self) {
+        if let Some((path, function)) = self.saved.pop() {
+            (self.path, self.function) = (path, function);
+        }
+    }
+
+    fn command(&mut self, words: &[String], how: How) {
+        let name = fixed(&words[0]).unwrap_or_default();
+        let rest: Vec<&str> = words.iter().skip(1).map(String::as_str).collect();
+        match name.as_str() {
+            "set" => self.set(&rest),
+            "shift" => match self
+                .function
+                .and_then(|number| self.order.get(number))
+                .and_then(|name| self.functions.get_mut(name))
+            {
+                Some(function) => function.variadic = true,
+                None => self.shifts |= !rest.iter().any(|word| word.contains("OPTIND")),
+            },
+            "shopt" => self.nullglob |= rest.contains(&"nullglob") && rest.contains(&"-s"),
+            "cd" | "pushd" | "popd" if self.shells == 0 => self.changes_directory = true,
+            "read" => self.reads_input += 1,
+            "source" | "." => self.sources = true,
+            _ => {}
+        }
+        let caller = self.function.and_then(|number| self.order.get(number)).cloned();
+        if let Some(caller) = caller.and_then(|caller| self.functions.get_mut(&caller)) {
+            caller.calls.insert(name.clone());
+        }
+        let function = self.functions.entry(name.clone()).or_insert_with(|| Function { name, ..Function::default() });
+        match how {
+            How::Statement => function.statement = true,
+            How::Condition => function.condition = true,
+            How::Capture => function.captured = true,
+            How::Pipe => function.piped = true,
+        }
+    }
+}
+
+impl Facts {
+    fn set(&mut self, words: &[&str]) {
+        let mut words = words.iter();
+        while let Some(word) = words.next() {
+            let Some(letters) = word.strip_prefix('-') else {
+                self.shifts |= !word.starts_with('+') && self.function.is_none();
+                continue;
+            };
+            if letters == "-" {
+                self.shifts |= self.function.is_none();
+                return;
+            }
+            self.strict[0] |= letters.contains('e');
+            self.strict[1] |= letters.contains('u');
+            if letters.ends_with('o') {
+                match words.next() {
+                    Some(&"pipefail") => self.strict[2] = true,
+                    Some(&"errexit") => self.strict[0] = true,
+                    Some(&"nounset") => self.strict[1] = true,
+                    _ => {}
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,416 @@
+//! What has no certain translation: a line for bash with its values in variables, or a comment and an error.
+
+use super::printer::{Line, plain};
+use super::source::Extent;
+use super::text::{Kind, atom, quoted, raw};
+use super::walk::{self, Given, How, Visitor, fixed, id};
+use super::words::mangle;
+use super::{Level, No, Port};
+use brush_parser::ast;
+use std::collections::BTreeSet;
+
+/// What a piece of bash reads, sets and does.
+#[derive(Default)]
+struct Needs {
+    reads: BTreeSet<String>,
+    writes: BTreeSet<String>,
+    locals: BTreeSet<String>,
+    positional: bool,
+    name: bool,
+    commands: BTreeSet<String>,
+    loops: Vec<String>,
+    count: usize,
+    defines: BTreeSet<String>,
+}
+
+impl Visitor for Needs {
+    fn write(&mut self, name: &str, _given: Given) {
+        if !self.locals.contains(name) {
+            self.writes.insert(name.to_owned());
+        }
+    }
+
+    fn read(&mut self, name: &str) {
+        self.reads.insert(name.to_owned());
+    }
+
+    fn positional(&mut self, number: Option<u32>) {
+        self.positional |= number != Some(u32::MAX);
+        self.name |= number == Some(u32::MAX);
+    }
+
+    fn local(&mut self, name: &str) {
+        self.locals.insert(name.to_owned());
+    }
+
+    fn enter_loop(&mut self, names: &[String]) {
+        self.loops.extend(names.iter().cloned());
+    }
+
+    fn function(&mut self, function: &ast::FunctionDefinition) -> bool {
+        self.defines.insert(function.fname.value.clone());
+        false
+    }
+
+    fn command(&mut self, words: &[String], _how: How) {
+        self.count += 1;
+        self.commands.insert(fixed(&words[0]).unwrap_or_default());
+    }
+}
+
+/// Commands whose effect is on the shell that runs them.
+const OWN: &[&str] = &[
+    "cd",
+    "exit",
+    "return",
+    "break",
+    "continue",
+    "shift",
+    "set",
+    "trap",
+    "exec",
+    "export",
+    "source",
+    ".",
+    "alias",
+    "umask",
+    "ulimit",
+    "wait",
+    "shopt",
+    "getopts",
+    "pushd",
+    "popd",
+    "read",
+    "mapfile",
+    "readarray",
+    "unset",
+    "declare",
+    "eval",
+    "local",
+    "typeset",
+    "readonly",
+    "disown",
+];
+
+impl<'a> Port<'a> {
+    /// A statement that has no native translation.
+    pub(super) fn fall_back(
+        &mut self,
+        entry: &'a ast::CompoundListItem,
+        extent: Extent,
+        no: &No,
+        human: bool,
+        asks: bool,
+    ) -> (Vec<Line>, Level) {
+        let item = id(entry);
+        let mut lines: Vec<Line> = Vec::new();
+        if let [ast::Command::Function(function)] = entry.0.first.seq.as_slice() {
+            let name = &function.fname.value;
+            if self.function.is_none() {
+                self.shell_functions.insert(name.clone());
+                lines.push(plain(format!("// {}.", no.0)));
+                return (lines, Level::Shell);
+            }
+        }
+        let text = self.source.slice(extent.start, extent.end);
+        let text = text.trim_end().trim_end_matches(';').trim_end().to_owned();
+        self.assigned_in_shell = false;
+        let shell = match () {
+            () if human => Err(No::new(no.0.clone())),
+            () if asks => self.shell_status(entry, &text),
+            () => self.shell_statement(entry, &text),
+        };
+        let facts = self.facts;
+        for (_, name) in facts.first.iter().filter(|(first, _)| *first == item && !self.assigned_in_shell) {
+            let value = match facts.kind(self.function, name) {
+                Some(Kind::List) => "[]",
+                Some(Kind::Map) => "#{}",
+                Some(Kind::Number) => "0",
+                Some(Kind::Truth) => "false",
+                _ => "\"\"",
+            };
+            let scope = facts.scope(self.function, name);
+            self.declared.insert((scope, name.clone()));
+            let word = if scope.is_none() && facts.constants.contains(name) { "const" } else { "let" };
+            lines.push(plain(format!("{word} {} = {value};", mangle(name))));
+        }
+        match shell {
+            Ok(made) => {
+                lines.extend(made);
+                (lines, Level::Shell)
+            }
+            Err(other) => {
+                let why = if other.0 == no.0 { no.0.clone() } else { format!("{} ({})", no.0, other.0) };
+                lines.push(plain(format!("// port: line {} is not translated: {why}", extent.line)));
+                lines.extend(text.lines().map(|line| plain(format!("//     {line}").trim_end().to_owned())));
+                self.helpers.insert("untranslated");
+                lines.push(plain(format!(
+                    "untranslated({});",
+                    quoted(&format!("line {} of {} is not translated", extent.line, self.name))
+                )));
+                (lines, Level::Human)
+            }
+        }
+    }
+
+    /// A statement whose status the next one reads.
+    fn shell_status(&mut self, entry: &'a ast::CompoundListItem, text: &str) -> Result<Vec<Line>, No> {
+        let mut needs = Needs::default();
+        walk::and_or(&mut needs, &entry.0, How::Statement);
+        let item = id(entry);
+        if needs.commands.iter().any(|name| OWN.contains(&name.as_str()))
+            || needs.writes.iter().any(|name| self.facts.is_used_outside(name, item))
+        {
+            return Err(No::new("its status is read"));
+        }
+        if self.result == super::functions::Gives::Text && self.function.is_some() {
+            return Err(No::new("its status is read"));
+        }
+        let shell = self.shell(text)?;
+        self.helpers.insert("status_of");
+        let name = self.status_name();
+        self.status = Some(name.clone());
+        Ok(vec![plain(format!("let {name} = status_of({shell});"))])
+    }
+
+    fn shell_statement(&mut self, entry: &'a ast::CompoundListItem, text: &str) -> Result<Vec<Line>, No> {
+        let mut needs = Needs::default();
+        walk::and_or(&mut needs, &entry.0, How::Statement);
+        if text.trim_start().starts_with("coproc") {
+            return Err(No::new("`coproc`"));
+        }
+        if let Some(line) = self.shell_assignment(entry)? {
+            return Ok(vec![plain(line)]);
+        }
+        // What a shell of its own changes is gone with it.
+        let alone = entry.0.additional.is_empty()
+            && (entry.0.first.seq.len() > 1
+                || matches!(
+                    entry.0.first.seq.as_slice(),
+                    [ast::Command::Compound(ast::CompoundCommand::Subshell(_), _)]
+                ));
+        if alone {
+            needs.commands.clear();
+            needs.writes.clear();
+        }
+        if let Some(name) = needs.commands.iter().find(|name| OWN.contains(&name.as_str())) {
+            return Err(No::new(format!("`{name}` changes the shell itself")));
+        }
+        let item = id(entry);
+        if text.contains("$?")
+            && entry.0.additional.is_empty()
+            && matches!(entry.0.first.seq.as_slice(), [ast::Command::Simple(_)])
+        {
+            return Err(No::new("`$?` of the statement before"));
+        }
+        if let Some(name) = needs.writes.iter().find(|name| self.facts.is_used_outside(name, item)) {
+            return Err(No::new(format!("it sets `{name}`, which is used elsewhere")));
+        }
+        if self.result == super::functions::Gives::Text && self.function.is_some() {
+            self.broken = Some(No::new("a function whose output has several parts"));
+        }
+        if matches!(entry.1, ast::SeparatorOperator::Async) {
+            let started = self.shell(text)?;
+            self.hazard(
+                "a command in the background goes on when the script has ended",
+                "the port ends it with the script: `wait` for it",
+            );
+            if self.function.is_some() {
+                return Err(No::new("a command in the background of a function"));
+            }
+            self.uses_jobs = true;
+            return Ok(vec![plain(format!("jobs.push({started}.start());"))]);
+        }
+        let shell = self.shell(text)?;
+        let line = self.marked(format!("{shell}.run();"));
+        Ok(vec![plain(line)])
+    }
+
+    /// `x=...` whose value only bash can compute.
+    fn shell_assignment(&mut self, entry: &'a ast::CompoundListItem) -> Result<Option<String>, No> {
+        use ast::CommandPrefixOrSuffixItem as Item;
+        if !entry.0.additional.is_empty() {
+            return Ok(None);
+        }
+        let [ast::Command::Simple(simple)] = entry.0.first.seq.as_slice() else { return Ok(None) };
+        let items: Vec<&Item> = simple
+            .prefix
+            .iter()
+            .flat_map(|items| &items.0)
+            .chain(simple.suffix.iter().flat_map(|items| &items.0))
+            .collect();
+        let word = simple.word_or_name.as_ref().map(|word| word.value.as_str());
+        let ([Item::AssignmentWord(assignment, _)], None | Some("local")) = (items.as_slice(), word) else {
+            return Ok(None);
+        };
+        let (ast::AssignmentName::VariableName(name), ast::AssignmentValue::Scalar(value), false) =
+            (&assignment.name, &assignment.value, assignment.append)
+        else {
+            return Ok(None);
+        };
+        if matches!(name.as_str(), "IFS" | "PATH" | "PS4" | "OPTIND" | "SECONDS")
+            || value.value.contains("$?")
+            || value.value.contains("$$")
+            || value.value.contains("$!")
+        {
+            return Ok(None);
+        }
+        let shell = self.shell(&format!("{name}={}; printf %s \"${name}\"", value.value))?;
+        let value = match self.facts.kind(self.function, name) {
+            Some(Kind::Number) => format!("{shell}.read().to_int()"),
+            None | Some(Kind::Text) => format!("{shell}.read()"),
+            _ => return Ok(None),
+        };
+        self.assigned_in_shell = true;
+        Ok(Some(self.give(name, &value, id(entry), false)))
+    }
+
+    /// A piece of bash as an expression, with the functions and values that it uses.
+    pub(super) fn shell(&mut self, text: &str) -> Result<String, No> {
+        let mut needs = Needs::default();
+        let program = walk::inner(text).ok_or_else(|| No::new("a piece of bash that cannot be read alone"))?;
+        for list in &program.complete_commands {
+            walk::list(&mut needs, list, How::Statement);
+        }
+        // What bash knows of the script itself is not there in a new bash.
+        let own =
+            ["$!", "$$", "BASH_SOURCE", "OPTARG", "OPTIND", "FUNCNAME", "SECONDS", "DIRSTACK", "OLDPWD", "LINENO"];
+        if let Some(name) = own.iter().find(|name| text.contains(*name)) {
+            return Err(No::new(format!("`{name}` of the script itself")));
+        }
+        if text.contains("BASH_REMATCH") && !text.contains("=~") || text.contains("PIPESTATUS") && !text.contains('|') {
+            return Err(No::new("a result of the statement before"));
+        }
+        if text.contains("dirname") && text.contains("$0") {
+            return Err(No::new("the directory of the script itself"));
+        }
+        if text.split("${!").skip(1).any(|rest| rest.split('}').next().is_some_and(|name| !name.contains('['))) {
+            return Err(No::new("the variable that another one names"));
+        }
+        let mut functions: Vec<String> = Vec::new();
+        let mut open: Vec<String> = needs.commands.iter().cloned().collect();
+        while let Some(name) = open.pop() {
+            if functions.contains(&name) || needs.defines.contains(&name) {
+                continue;
+            }
+            let Some(function) = self.bodies.get(&name).copied() else { continue };
+            functions.push(name);
+            let mut inner = Needs::default();
+            walk_function(&mut inner, function);
+            needs.reads.extend(inner.reads.into_iter().filter(|name| !inner.locals.contains(name)));
+            if let Some(name) =
+                inner.writes.iter().find(|name| !inner.locals.contains(*name) && self.facts.is_used_outside(name, 0))
+            {
+                let local = self
+                    .facts
+                    .number(function.fname.value.as_str())
+                    .is_some_and(|number| self.facts.scope(Some(number), name).is_some());
+                if !local {
+                    return Err(No::new(format!("a function sets `{name}`, which is used elsewhere")));
+                }
+            }
+            open.extend(inner.commands);
+        }
+        if needs.commands.contains("read") && !text.contains('<') && !text.contains('|') {
+            return Err(No::new("`read` of the script's input"));
+        }
+        let mut prelude = String::new();
+        for name in functions.iter().rev() {
+            use ast::SourceLocation;
+            let function = self.bodies[name];
+            let span = function.location().ok_or_else(|| No::new("a function"))?;
+            let start = span.start.index;
+            prelude.push_str(&self.source.slice(start, span.end.index));
+            prelude.push('\n');
+        }
+        let mut flags = String::new();
+        if !self.facts.strict[0] && (needs.count > 1 || !prelude.is_empty()) {
+            flags.push('e');
+        }
+        if !self.facts.strict[1] && text.contains('$') {
+            flags.push('u');
+        }
+        let pipes = !self.facts.strict[2] && (text.contains('|') || prelude.contains('|'));
+        let mut head = match (flags.is_empty(), pipes) {
+            (true, false) => String::new(),
+            (false, false) => format!("set +{flags}; "),
+            (true, true) => "set +o pipefail; ".to_owned(),
+            (false, true) => format!("set +{flags} +o pipefail; "),
+        };
+        if self.facts.nullglob && text.contains('*') {
+            head.push_str("shopt -s nullglob; ");
+        }
+        if text.contains("@(") || text.contains("+(") || text.contains("!(") {
+            head.push_str("shopt -s extglob; ");
+        }
+        let body = format!("{head}{prelude}{text}");
+        let mut methods = String::new();
+        let mut array = None;
+        for name in &needs.reads {
+            if needs.locals.contains(name)
+                || !self.is_known(name)
+                || needs.loops.contains(name) && !self.loops.iter().any(|(known, _)| known == name)
+            {
+                continue;
+            }
+            let (value, kind) = self.variable(name)?;
+            let value = match kind {
+                Kind::Text => value,
+                Kind::Number | Kind::Truth => format!("{}.to_string()", atom(&value)),
+                Kind::List if array.is_none() && !needs.positional => {
+                    array = Some((name.clone(), value));
+                    continue;
+                }
+                Kind::List | Kind::Map => return Err(No::new(format!("the array `{name}` cannot be handed to bash"))),
+            };
+            methods.push_str(&format!(".env(\"{name}\", {value})"));
+        }
+        for name in self.exported.clone().iter().filter(|name| !needs.reads.contains(*name)) {
+            let (value, kind) = self.variable(name)?;
+            let value = super::text::Template::value(value, kind).string();
+            methods.push_str(&format!(".env(\"{name}\", {value})"));
+        }
+        if self.directory {
+            methods.push_str(".dir(dir)");
+        }
+        if needs.positional || needs.name || array.is_some() {
+            let list = match self.current() {
+                _ if array.is_some() => array.as_ref().map(|(_, value)| value.clone()).unwrap_or_default(),
+                Some(function) if !function.variadic => {
+                    let names: Vec<String> = function
+                        .params
+                        .iter()
+                        .map(|name| self.aliases.get(name).map_or(name.clone(), |(name, _)| name.clone()))
+                        .collect();
+                    format!("[{}]", names.join(", "))
+                }
+                _ => self.arguments().to_owned(),
+            };
+            let script = if head.starts_with("set +") {
+                body.replacen(&head, &head.replace("set +e; ", ""), 1)
+            } else {
+                body.clone()
+            };
+            let strict = match self.facts.strict {
+                [true, true, true] => "-eu -o pipefail ",
+                [true, true, false] => "-eu ",
+                [true, false, _] => "-e ",
+                [false, true, _] => "-u ",
+                _ => "",
+            };
+            let script = script.strip_prefix(&head).unwrap_or(&script).to_owned();
+            let script = match &array {
+                Some((name, _)) => format!("{name}=(\"$@\")\n{script}"),
+                None => script,
+            };
+            return Ok(format!("cmd(`bash {strict}-c ${{{}}} {} ${{{list}}}`){methods}", raw(&script)?, self.name));
+        }
+        Ok(format!("sh({}){methods}", raw(&body)?))
+    }
+}
+
+fn walk_function(needs: &mut Needs, function: &ast::FunctionDefinition) {
+    if let ast::CompoundCommand::BraceGroup(group) = &function.body.0 {
+        walk::list(needs, &group.list, How::Statement);
+    }
+}

@@ -1,0 +1,311 @@
+//! Functions of the script.
+
+use super::facts::Function;
+use super::printer::{Line, indented, plain};
+use super::walk::{self, fixed};
+use super::words::mangle;
+use super::{No, Port};
+use brush_parser::ast;
+use std::collections::HashMap;
+
+/// What a function gives its caller.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Gives {
+    /// Nothing; its status decides nothing.
+    #[default]
+    Nothing,
+    /// Its status, as true or false.
+    Truth,
+    /// What it prints.
+    Text,
+    /// More than one of these.
+    Unknown,
+}
+
+impl super::facts::Facts {
+    /// A function by its number.
+    pub fn function(&self, number: usize) -> Option<&Function> {
+        self.functions.values().find(|function| self.number(&function.name) == Some(number))
+    }
+}
+
+impl<'a> Port<'a> {
+    /// Remembers where the functions are.
+    pub(super) fn note_bodies(&mut self, entries: &[&'a ast::CompoundListItem]) {
+        for entry in entries {
+            if let [ast::Command::Function(function)] = entry.0.first.seq.as_slice() {
+                self.bodies.insert(function.fname.value.clone(), function);
+            }
+        }
+    }
+
+    /// The name of a function in the port.
+    pub(super) fn function_name(&self, name: &str) -> String {
+        let plain: String = name.chars().map(|char| if char.is_alphanumeric() { char } else { '_' }).collect();
+        // A variable, or a function of moyai, may have the name.
+        let taken = self.facts.is_assigned(name) || super::names::is_taken(&plain);
+        if taken { format!("{plain}_") } else { mangle(&plain) }
+    }
+
+    /// A definition.
+    pub(super) fn definition(&mut self, function: &'a ast::FunctionDefinition, end: usize) -> Result<Vec<Line>, No> {
+        let name = function.fname.value.clone();
+        let number = self.facts.number(&name).ok_or_else(|| No::new("a function"))?;
+        let facts = self.facts.functions[&name].clone();
+        if self.function.is_some() {
+            return Err(No::new("a function within a function"));
+        }
+        if facts.repeated {
+            return Err(No::new(format!("the function `{name}` has several definitions")));
+        }
+        if function.body.1.is_some() {
+            return Err(No::new(format!("the function `{name}` has redirections")));
+        }
+        let gives = self.gives(&name);
+        if gives == Gives::Unknown {
+            if !facts.captured && facts.piped {
+                return Err(No::new(format!("the function `{name}` is used in a pipe or in the background")));
+            }
+            return Err(No::new(format!(
+                "what the function `{name}` prints is shown in one place and read in another"
+            )));
+        }
+        let list = match &function.body.0 {
+            ast::CompoundCommand::BraceGroup(group) => &group.list,
+            _ => return Err(No::new(format!("the function `{name}` is not in `{{ }}`"))),
+        };
+        if facts.closure {
+            for call in &facts.calls {
+                let other = self.facts.functions.get(call).filter(|other| other.closure && call != &name);
+                if other.is_some() && self.facts.number(call).is_some() && !self.defined.contains(call) {
+                    return Err(No::new(format!("the function `{name}` calls `{call}`, which is defined later")));
+                }
+            }
+        }
+        let entries: Vec<&'a ast::CompoundListItem> = list.0.iter().collect();
+        let saved = (
+            std::mem::take(&mut self.aliases),
+            std::mem::take(&mut self.loops),
+            self.result,
+            self.function,
+            self.has_before,
+        );
+        self.function = Some(number);
+        self.result = gives;
+        let mut names = facts.params.clone();
+        let mut skipped = Vec::new();
+        if !facts.variadic {
+            // `local name=$1` names the parameter.
+            for entry in &entries {
+                let Some((name, place)) = first_local(entry) else { break };
+                let constant = self.facts.scope(self.function, &name).is_none();
+                if constant
+                    || names.get(place).is_none_or(|known| known != &format!("arg{}", place + 1))
+                    || names.contains(&mangle(&name))
+                {
+                    break;
+                }
+                self.aliases.insert(names[place].clone(), (mangle(&name), super::text::Kind::Text));
+                names[place] = mangle(&name);
+                self.declared.insert((self.function, name));
+                skipped.push(walk::id(*entry));
+            }
+        }
+        let parameters = if facts.variadic { "words".to_owned() } else { names.join(", ") };
+        let kept: Vec<&'a ast::CompoundListItem> =
+            entries.iter().copied().filter(|entry| !skipped.contains(&walk::id(*entry))).collect();
+        let levels: HashMap<usize, super::Level> = entries
+            .iter()
+            .filter(|entry| skipped.contains(&walk::id(**entry)))
+            .filter_map(|entry| self.source.extent(&entry.0))
+            .map(|extent| (extent.line, super::Level::Native))
+            .collect();
+        self.levels.extend(levels);
+        let made = self.function_body(&kept, end, gives);
+        (self.aliases, self.loops, self.result, self.function, self.has_before) = saved;
+        let body = made?;
+        let shown = self.function_name(&name);
+        let mut lines = Vec::new();
+        if facts.closure {
+            lines.push(plain(format!("let {shown} = |{parameters}| {{")));
+            lines.extend(indented(body));
+            lines.push(plain("};"));
+        } else {
+            lines.push(plain(format!("fn {shown}({parameters}) {{")));
+            lines.extend(indented(body));
+            lines.push(plain("}"));
+        }
+        self.defined.insert(name);
+        Ok(lines)
+    }
+
+    /// The lines of a body. A truth value is the status of its last command.
+    fn function_body(
+        &mut self,
+        entries: &[&'a ast::CompoundListItem],
+        end: usize,
+        gives: Gives,
+    ) -> Result<Vec<Line>, No> {
+        let Some((last, rest)) = entries.split_last() else { return Ok(Vec::new()) };
+        match gives {
+            Gives::Text => {
+                let mut lines = self.entries(rest, self.source.extent(&last.0).map_or(end, |extent| extent.line));
+                lines.extend(self.tail_text(last, end)?);
+                Ok(lines)
+            }
+            Gives::Truth => {
+                let plain_end = ends_plainly(last);
+                if plain_end {
+                    let mut lines = self.entries(entries, end);
+                    if !returns(last) {
+                        lines.push(plain("true"));
+                    }
+                    return Ok(lines);
+                }
+                let mut lines = self.entries(rest, self.source.extent(&last.0).map_or(end, |extent| extent.line));
+                self.has_before = true;
+                self.before.clear();
+                let condition = self.condition_of(&last.0)?;
+                self.has_before = false;
+                let before = std::mem::take(&mut self.before);
+                lines.extend(before.into_iter().map(plain));
+                if let Some(extent) = self.source.extent(&last.0) {
+                    for line in extent.line..=extent.last {
+                        self.levels.entry(line).or_insert(super::Level::Native);
+                    }
+                    self.printed = extent.last;
+                }
+                lines.push(plain(condition));
+                Ok(lines)
+            }
+            _ => Ok(self.entries(entries, end)),
+        }
+    }
+
+    /// The last command of a function whose output is read.
+    fn tail_text(&mut self, last: &'a ast::CompoundListItem, end: usize) -> Result<Vec<Line>, No> {
+        let no = || No::new("a function whose output has several parts");
+        if !last.0.additional.is_empty() {
+            return Err(no());
+        }
+        let extent = self.source.extent(&last.0).unwrap_or_default();
+        let mut lines = Vec::new();
+        match last.0.first.seq.as_slice() {
+            [ast::Command::Compound(ast::CompoundCommand::IfClause(clause), None)] => {
+                self.has_before = true;
+                self.before.clear();
+                let condition = self.condition(&clause.condition)?;
+                self.has_before = false;
+                lines.extend(std::mem::take(&mut self.before).into_iter().map(plain));
+                lines.push(plain(format!("if {condition} {{")));
+                lines.extend(indented(self.tail_block(&clause.then, end)?));
+                let mut otherwise = false;
+                for part in clause.elses.iter().flatten() {
+                    match &part.condition {
+                        Some(condition) => {
+                            let condition = self.condition(condition)?;
+                            lines.push(plain(format!("}} else if {condition} {{")));
+                        }
+                        None => {
+                            otherwise = true;
+                            lines.push(plain("} else {"));
+                        }
+                    }
+                    lines.extend(indented(self.tail_block(&part.body, end)?));
+                }
+                if !otherwise {
+                    lines.push(plain("} else {"));
+                    lines.push(plain("    \"\""));
+                }
+                lines.push(plain("}"));
+                self.levels.entry(extent.line).or_insert(super::Level::Native);
+                self.levels.entry(extent.last).or_insert(super::Level::Native);
+                self.printed = self.printed.max(extent.last);
+            }
+            pipe => {
+                let text = self.printed_text(pipe)?.ok_or_else(no)?;
+                for line in extent.line..=extent.last {
+                    self.levels.entry(line).or_insert(super::Level::Native);
+                }
+                self.printed = self.printed.max(extent.last);
+                lines.push(plain(text));
+            }
+        }
+        Ok(lines)
+    }
+
+    fn tail_block(&mut self, list: &'a ast::CompoundList, end: usize) -> Result<Vec<Line>, No> {
+        let entries: Vec<&'a ast::CompoundListItem> = list.0.iter().collect();
+        let Some((last, rest)) = entries.split_last() else { return Err(No::new("an empty branch")) };
+        let mut lines = self.entries(rest, self.source.extent(&last.0).map_or(end, |extent| extent.line));
+        lines.extend(self.tail_text(last, end)?);
+        Ok(lines)
+    }
+
+    /// What a pipe prints, as an expression, where it prints one text.
+    pub(super) fn printed_text(&mut self, pipe: &'a [ast::Command]) -> Result<Option<String>, No> {
+        if let [ast::Command::Simple(simple)] = pipe {
+            let words = walk::words(simple);
+            let name = words.first().and_then(|name| fixed(name)).unwrap_or_default();
+            if !self.redirects_of(simple)?.none() {
+                return Ok(None);
+            }
+            match name.as_str() {
+                "echo" => return Ok(Some(self.echo(&words[1..])?.0.string())),
+                "printf" => return Ok(self.printf(&words[1..])?.map(|(text, _)| text)),
+                _ => {}
+            }
+        }
+        let call = self.call(pipe)?;
+        Ok((call.redirects.output == super::redirects::Out::Through).then(|| call.read()))
+    }
+}
+
+/// `local name=$1`: the name, and which argument it is.
+fn first_local(entry: &ast::CompoundListItem) -> Option<(String, usize)> {
+    if !entry.0.additional.is_empty() {
+        return None;
+    }
+    let [ast::Command::Simple(simple)] = entry.0.first.seq.as_slice() else { return None };
+    let words = walk::words(simple);
+    let [word, assigned] = words.as_slice() else { return None };
+    if word != "local" {
+        return None;
+    }
+    let (name, value) = assigned.split_once('=')?;
+    let digit = value
+        .trim_matches('"')
+        .strip_prefix('$')?
+        .trim_start_matches('{')
+        .trim_end_matches('}')
+        .parse::<usize>()
+        .ok()?;
+    (walk::is_name(name) && digit > 0).then(|| (name.to_owned(), digit - 1))
+}
+
+/// The status of the last command is always 0, or it is a `return`.
+fn ends_plainly(entry: &ast::CompoundListItem) -> bool {
+    if !entry.0.additional.is_empty() {
+        return false;
+    }
+    match entry.0.first.seq.as_slice() {
+        [ast::Command::Simple(simple)] => {
+            let words = walk::words(simple);
+            matches!(
+                words.first().map(String::as_str),
+                None | Some("echo" | "printf" | "return" | "exit" | "local" | ":" | "true")
+            )
+        }
+        [ast::Command::Compound(compound, _)] => !matches!(
+            compound,
+            ast::CompoundCommand::Arithmetic(_)
+                | ast::CompoundCommand::BraceGroup(_)
+                | ast::CompoundCommand::Subshell(_)
+        ),
+        _ => false,
+    }
+}
+
+fn returns(entry: &ast::CompoundListItem) -> bool {
+    matches!(entry.0.first.seq.as_slice(), [ast::Command::Simple(simple)] if matches!(walk::words(simple).first().map(String::as_str), Some("return" | "exit")))
+}

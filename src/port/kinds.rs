@@ -1,0 +1,183 @@
+//! What variables are: constants, numbers, and where each is declared.
+
+use super::facts::{Event, Facts, Start};
+use super::text::Kind;
+use super::walk::Given;
+use std::collections::{BTreeSet, HashMap};
+
+impl Facts {
+    pub(super) fn constants(&mut self) {
+        let found: Vec<String> = self
+            .events
+            .iter()
+            .filter(|((scope, _), events)| {
+                let writes: Vec<&Event> = events.iter().filter(|event| event.given.is_some()).collect();
+                let read_by_function = events.iter().any(|event| event.function.is_some());
+                scope.is_none()
+                    && read_by_function
+                    && matches!(writes.as_slice(), [one] if one.function.is_none() && one.path.len() == 1 && !matches!(one.given, Some(Given::Map | Given::Read)))
+                    && events.iter().find(|event| event.function.is_none()).is_some_and(|event| event.given.is_some() || writes[0].path == event.path)
+            })
+            .map(|((_, name), _)| name.clone())
+            .filter(|name| !self.escapes.contains(&(None, name.clone())))
+            .collect();
+        self.constants.extend(found);
+    }
+
+    pub(super) fn closures(&mut self) {
+        if self.changes_directory {
+            self.functions.values_mut().for_each(|function| function.closure = true);
+        }
+        for (number, name) in self.order.clone().iter().enumerate() {
+            let uses = self.events.iter().any(|((scope, variable), events)| {
+                scope.is_none()
+                    && !self.constants.contains(variable)
+                    && events.iter().any(|event| event.given.is_some())
+                    && events.iter().any(|event| event.function == Some(number))
+            });
+            if uses && let Some(function) = self.functions.get_mut(name) {
+                function.closure = true;
+            }
+        }
+        // A function that calls a closure is one too.
+        for _ in 0..self.order.len() {
+            let closures: BTreeSet<String> =
+                self.functions.values().filter(|f| f.closure).map(|f| f.name.clone()).collect();
+            for function in self.functions.values_mut() {
+                function.closure |= function.calls.iter().any(|call| closures.contains(call));
+            }
+        }
+    }
+
+    pub(super) fn settle_kinds(&mut self) {
+        let keys: Vec<(Option<usize>, String)> = self.events.keys().cloned().collect();
+        let mut kinds: HashMap<(Option<usize>, String), Kind> = HashMap::new();
+        let writes = |key: &(Option<usize>, String)| -> Vec<(Given, Option<usize>)> {
+            self.events[key]
+                .iter()
+                .filter_map(|event| event.given.clone().map(|given| (given, event.function)))
+                .collect()
+        };
+        for key in &keys {
+            let given: Vec<Given> = writes(key).into_iter().map(|(given, _)| given).collect();
+            let hoisted = !self.is_declared_by_its_first_value(key);
+            let all = |test: &dyn Fn(&Given) -> bool| !given.is_empty() && given.iter().all(test);
+            let kind = if given.contains(&Given::Map) {
+                Kind::Map
+            } else if given.contains(&Given::List) {
+                Kind::List
+            } else if hoisted && !self.has_literal_start(key) {
+                Kind::Text
+            } else if all(&|given| matches!(given, Given::Truth(_))) {
+                Kind::Truth
+            } else if all(&|given| matches!(given, Given::Number(_) | Given::Same(_))) {
+                Kind::Number
+            } else {
+                Kind::Text
+            };
+            if !given.is_empty() {
+                kinds.insert(key.clone(), kind);
+            }
+        }
+        // A number is one only while all that it is copied from are.
+        loop {
+            let wrong: Vec<(Option<usize>, String)> = kinds
+                .iter()
+                .filter(|(_, kind)| **kind == Kind::Number)
+                .filter(|(key, _)| {
+                    writes(key).iter().any(|(given, function)| {
+                        matches!(given, Given::Same(other) if kinds.get(&(self.scope(*function, other), other.clone())) != Some(&Kind::Number))
+                    })
+                })
+                .map(|(key, _)| key.clone())
+                .collect();
+            if wrong.is_empty() {
+                break;
+            }
+            for key in wrong {
+                kinds.insert(key, Kind::Text);
+            }
+        }
+        for key in &keys {
+            let words = writes(key).iter().any(|(given, _)| matches!(given, Given::Text | Given::Read));
+            if words && kinds.get(key) == Some(&Kind::Text) {
+                self.lists_of_words.insert(key.clone());
+            }
+            let texts = writes(key).into_iter().filter_map(|(given, _)| match given {
+                Given::Word(text) | Given::Number(text) if !text.is_empty() => Some(text),
+                _ => None,
+            });
+            let texts: BTreeSet<String> = texts.collect();
+            self.literals.insert(key.clone(), texts);
+        }
+        self.kinds = kinds;
+    }
+
+    /// The block in which all uses of a variable are, and its first use.
+    fn home(&self, key: &(Option<usize>, String)) -> Option<(usize, Event)> {
+        let events = self.events.get(key)?;
+        let first = events.first()?.clone();
+        let mut depth = 0;
+        while events.iter().all(|event| {
+            event.path.len() > depth + 1 && event.path[depth + 1].0 == first.path.get(depth + 1).map_or(0, |p| p.0)
+        }) && first.path.len() > depth + 1
+            && events.iter().all(|event| event.path[depth] == first.path[depth])
+        {
+            depth += 1;
+        }
+        Some((depth, first))
+    }
+
+    fn is_declared_by_its_first_value(&self, key: &(Option<usize>, String)) -> bool {
+        if self.constants.contains(&key.1) && key.0.is_none() {
+            return true;
+        }
+        let Some((depth, first)) = self.home(key) else { return false };
+        let events = &self.events[key];
+        // `x=${x:-default}` reads first, in the same entry.
+        let write = events.iter().find(|event| event.given.is_some());
+        let same = write.is_some_and(|write| write.path == first.path && write.function == first.function);
+        same && first.path.len() == depth + 1 && first.function == key.0.or(first.function.filter(|_| key.0.is_some()))
+    }
+
+    /// The variable is set to a fixed value at the top, but a function that uses it is before that.
+    fn has_literal_start(&self, key: &(Option<usize>, String)) -> bool {
+        self.start(key).is_some_and(|start| matches!(start, Start::Literal(_)))
+    }
+
+    fn start(&self, key: &(Option<usize>, String)) -> Option<Start> {
+        let events = self.events.get(key)?;
+        let first = events.first()?;
+        let begin = events.iter().find(|event| event.function.is_none() || key.0.is_some())?;
+        if key.0.is_none() && first.function.is_some() && begin.path.len() == 1 {
+            match &begin.given {
+                Some(Given::Number(text)) if !text.is_empty() => return Some(Start::Literal(text.clone())),
+                Some(Given::Truth(truth)) => return Some(Start::Literal(truth.to_string())),
+                Some(_) => return Some(Start::Empty),
+                None => {}
+            }
+        }
+        Some(if first.given.is_none() && key.0.is_none() { Start::Environment } else { Start::Empty })
+    }
+
+    pub(super) fn declare(&mut self) {
+        let mut keys: Vec<(Option<usize>, String)> = self.events.keys().cloned().collect();
+        keys.sort();
+        for key in keys {
+            let given = self.events[&key].iter().any(|event| event.given.is_some());
+            if !given {
+                continue;
+            }
+            let Some((depth, first)) = self.home(&key) else { continue };
+            if self.constants.contains(&key.1) && key.0.is_none() {
+                let write = self.events[&key].iter().find(|event| event.given.is_some()).map(|event| event.path[0].1);
+                self.first.extend(write.map(|item| (item, key.1.clone())));
+            } else if self.is_declared_by_its_first_value(&key) {
+                self.first.insert((first.path[depth].1, key.1.clone()));
+            } else {
+                let start = self.start(&key).unwrap_or(Start::Empty);
+                self.declared_before.entry(first.path[depth].1).or_default().push((key.1.clone(), start));
+            }
+        }
+    }
+}

@@ -1,0 +1,478 @@
+//! Loops.
+
+use super::arithmetic;
+use super::printer::{Line, indented, plain};
+use super::redirects::{In, Out};
+use super::text::{Kind, Part, Template, atom, is_number, quoted};
+use super::walk;
+use super::words::mangle;
+use super::{No, Port};
+use brush_parser::ast;
+
+/// `{1..9}` as its ends.
+pub fn brace_range(raw: &str) -> Option<(i64, i64)> {
+    let (from, to) = raw.strip_prefix('{')?.strip_suffix('}')?.split_once("..")?;
+    let plain = |text: &str| is_number(text).then(|| text.parse::<i64>().ok()).flatten();
+    Some((plain(from)?, plain(to)?))
+}
+
+impl<'a> Port<'a> {
+    /// `for x in ...`
+    pub(super) fn for_in(&mut self, clause: &'a ast::ForClauseCommand) -> Result<Vec<Line>, No> {
+        let name = clause.variable_name.clone();
+        let escapes = self.facts.escapes(self.function, &name);
+        let (list, kind) = match &clause.values {
+            None => (self.arguments().to_owned(), Kind::Text),
+            Some(values) => self.values(values)?,
+        };
+        let variable = mangle(&name);
+        self.body(
+            &clause.body,
+            vec![(name, kind)],
+            escapes,
+            |inner| format!("for {inner} in {list} {{"),
+            &variable,
+            kind,
+        )
+    }
+
+    fn body(
+        &mut self,
+        body: &'a ast::DoGroupCommand,
+        names: Vec<(String, Kind)>,
+        escapes: bool,
+        head: impl Fn(&str) -> String,
+        variable: &str,
+        kind: Kind,
+    ) -> Result<Vec<Line>, No> {
+        let end = body.loc.end.line;
+        let mut lines = Vec::new();
+        if escapes {
+            lines.push(plain(head("word")));
+            let own = self.kind_of(&names[0].0);
+            let value = if kind == Kind::Number && own != Kind::Number { "word.to_string()" } else { "word" };
+            lines.push(plain(format!("    {variable} = {value};")));
+            self.declared.insert((self.facts.scope(self.function, &names[0].0), names[0].0.clone()));
+            lines.extend(indented(self.block(&body.list, end)));
+        } else {
+            lines.push(plain(head(variable)));
+            let count = names.len();
+            self.loops.extend(names);
+            let made = self.block(&body.list, end);
+            self.loops.truncate(self.loops.len() - count);
+            lines.extend(indented(made));
+        }
+        lines.push(plain("}"));
+        Ok(lines)
+    }
+
+    /// The words after `in`.
+    fn values(&mut self, values: &[ast::Word]) -> Result<(String, Kind), No> {
+        if let [one] = values {
+            if let Some((from, to)) = brace_range(&one.value)
+                && from <= to
+            {
+                return Ok((format!("{from}..={to}"), Kind::Number));
+            }
+            if let Some(inner) = one.value.strip_prefix("$(seq ").and_then(|rest| rest.strip_suffix(')')) {
+                return self.sequence(inner);
+            }
+            if one.value.starts_with("$(") || one.value.starts_with('`') {
+                let parsed = self.argument(&one.value)?;
+                if let [arg] = parsed.as_slice()
+                    && let Some((text, Kind::List)) = arg.template.single()
+                {
+                    let text = text.to_owned();
+                    if one.value.contains("$(ls") || one.value.contains("`ls") {
+                        self.hazard(
+                            "`for` over the output of `ls` splits names with spaces",
+                            "the port splits them too; use `glob(\"*\")`",
+                        );
+                    }
+                    if one.value.contains("$(find") {
+                        self.hazard(
+                            "`for` over the output of `find` splits names with spaces",
+                            "the port splits them too; use `file::find`",
+                        );
+                    }
+                    return Ok((text, Kind::Text));
+                }
+            }
+        }
+        let mut parts: Vec<String> = Vec::new();
+        let mut run: Vec<String> = Vec::new();
+        let numbers = values.iter().all(|value| is_number(&value.value));
+        for value in values {
+            for arg in self.argument(&value.value)? {
+                if arg.glob {
+                    let Some(pattern) = self.glob(&arg)? else {
+                        return Err(No::new("a pattern in quotes and without"));
+                    };
+                    if !run.is_empty() {
+                        parts.push(format!("[{}]", std::mem::take(&mut run).join(", ")));
+                    }
+                    parts.push(pattern);
+                    continue;
+                }
+                match arg.template.single() {
+                    Some((list, Kind::List)) => {
+                        if !run.is_empty() {
+                            parts.push(format!("[{}]", std::mem::take(&mut run).join(", ")));
+                        }
+                        parts.push(list.to_owned());
+                    }
+                    _ if numbers => run.push(arg.template.fixed().unwrap_or_default()),
+                    Some((text, Kind::Text))
+                        if arg.bare && value.value.starts_with('$') && !value.value.starts_with('"') =>
+                    {
+                        // A loop splits a value that has no quotes.
+                        if !run.is_empty() {
+                            parts.push(format!("[{}]", std::mem::take(&mut run).join(", ")));
+                        }
+                        parts.push(format!("{}.find_all(#\"\\S+\"#)", atom(text)));
+                    }
+                    _ => run.push(arg.template.string()),
+                }
+            }
+        }
+        if !run.is_empty() || parts.is_empty() {
+            parts.push(format!("[{}]", run.join(", ")));
+        }
+        let kind = if numbers { Kind::Number } else { Kind::Text };
+        Ok((
+            if parts.len() == 1 {
+                parts.remove(0)
+            } else {
+                parts.iter().map(|part| atom(part)).collect::<Vec<_>>().join(" + ")
+            },
+            kind,
+        ))
+    }
+
+    /// A pattern for file names.
+    fn glob(&mut self, arg: &super::words::Arg) -> Result<Option<String>, No> {
+        if !self.facts.nullglob {
+            self.hazard(
+                "a pattern that matches no file is used as a name: the loop runs once with it",
+                "the port runs the loop for files only",
+            );
+        }
+        // A value in the pattern would be a pattern too: `glob(dir, pattern)` takes it as it is.
+        let dirs = arg.raw.ends_with('/') && arg.raw.contains('*');
+        let mut template = arg.template.clone();
+        if dirs && let Some(Part::Text(text)) = template.0.last_mut() {
+            text.pop();
+        }
+        let made = match template.0.as_slice() {
+            [Part::Text(text)] => {
+                if self.directory && !text.starts_with('/') {
+                    format!("glob(dir, {}).map(|path| path.sub_string(dir.len() + 1))", quoted(text))
+                } else {
+                    format!("glob({})", quoted(text))
+                }
+            }
+            [Part::Value(dir, Kind::Text), Part::Text(rest)] if rest.starts_with('/') && !self.directory => {
+                format!("glob({dir}, {})", quoted(&rest[1..]))
+            }
+            _ => {
+                let Some(Part::Text(last)) = template.0.last() else { return Ok(None) };
+                let Some((before, pattern)) = last.rsplit_once('/') else { return Ok(None) };
+                let head = &template.0[..template.0.len() - 1];
+                if self.directory
+                    || before.contains(['*', '?', '['])
+                    || head.iter().any(|part| matches!(part, Part::Text(text) if text.contains(['*', '?', '['])))
+                {
+                    return Ok(None);
+                }
+                let mut dir = Template(head.to_vec());
+                dir.push(Part::Text(before.to_owned()));
+                format!("glob({}, {})", dir.string(), quoted(pattern))
+            }
+        };
+        Ok(Some(match dirs {
+            true => format!("{made}.filter(|path| file::is_dir(path)).map(|path| path + \"/\")"),
+            false => made,
+        }))
+    }
+
+    fn sequence(&mut self, text: &str) -> Result<(String, Kind), No> {
+        let words = shlex::split(text).ok_or_else(|| No::new("`seq`"))?;
+        if words.iter().any(|word| word.starts_with('-') && !is_number(word)) {
+            return Err(No::new("an option of `seq`"));
+        }
+        let number =
+            |port: &mut Self, raw: &String| -> Result<String, No> { Ok(port.word(&format!("\"{raw}\""))?.number()) };
+        let made = match words.as_slice() {
+            [to] => format!("1..={}", atom(&number(self, to)?)),
+            [from, to] => format!("{}..={}", number(self, from)?, atom(&number(self, to)?)),
+            [from, by, to] if is_number(by) && !by.starts_with('-') => {
+                format!("range({}, {} + 1, {by})", number(self, from)?, atom(&number(self, to)?))
+            }
+            _ => return Err(No::new("`seq`")),
+        };
+        Ok((made, Kind::Number))
+    }
+
+    /// `for ((i = 0; i < n; i++))`
+    pub(super) fn for_arithmetic(&mut self, clause: &'a ast::ArithmeticForClauseCommand) -> Result<Vec<Line>, No> {
+        let end = clause.body.loc.end.line;
+        let mut lines = Vec::new();
+        let continues = {
+            let span = (&clause.body.loc.start, &clause.body.loc.end);
+            self.source.slice(span.0.index, span.1.index).contains("continue")
+        };
+        if continues {
+            return Err(No::new("`continue` in a loop that counts"));
+        }
+        if let Some(first) = &clause.initializer {
+            lines.extend(self.calculation(&first.value)?.into_iter().map(plain));
+        }
+        let head = match &clause.condition {
+            Some(test) if !test.value.trim().is_empty() => {
+                format!("while {} {{", arithmetic::value(self, &test.value)?.truth())
+            }
+            _ => "loop {".to_owned(),
+        };
+        lines.push(plain(head));
+        lines.extend(indented(self.block(&clause.body.list, end)));
+        if let Some(step) = &clause.updater {
+            lines.extend(indented(self.calculation(&step.value)?.into_iter().map(plain).collect()));
+        }
+        lines.push(plain("}"));
+        Ok(lines)
+    }
+
+    /// `while` and `until`; `input` is what is redirected into it.
+    pub(super) fn while_loop(
+        &mut self,
+        clause: &'a ast::WhileOrUntilClauseCommand,
+        until: bool,
+        input: Option<String>,
+    ) -> Result<Vec<Line>, No> {
+        if !until && let Some(lines) = self.while_read(clause, input.as_deref())? {
+            return Ok(lines);
+        }
+        if input.is_some() {
+            return Err(No::new("a loop with an input"));
+        }
+        if let Some(lines) = self.option_loop(clause)? {
+            return Ok(lines);
+        }
+        self.has_before = false;
+        let condition = self.condition(&clause.0)?;
+        let condition = if until { super::conditions::negated(&condition) } else { condition };
+        let head = if condition == "true" { "loop {".to_owned() } else { format!("while {condition} {{") };
+        let mut lines = vec![plain(head)];
+        lines.extend(indented(self.block(&clause.1.list, clause.1.loc.end.line)));
+        lines.push(plain("}"));
+        Ok(lines)
+    }
+
+    /// `while read ...; do`
+    fn while_read(
+        &mut self,
+        clause: &'a ast::WhileOrUntilClauseCommand,
+        input: Option<&str>,
+    ) -> Result<Option<Vec<Line>>, No> {
+        let names = walk::loop_names(&clause.0);
+        if names.is_empty() {
+            return Ok(None);
+        }
+        let [entry] = clause.0.0.as_slice() else { return Err(No::new("`read` with other commands as a condition")) };
+        let [ast::Command::Simple(simple)] = entry.0.first.seq.as_slice() else {
+            return Err(No::new("`read` as a condition"));
+        };
+        let words = walk::words(simple);
+        // `|| [ -n "$line" ]` is for a last line without a newline, which the port reads anyway.
+        let rest = match entry.0.additional.as_slice() {
+            [] => false,
+            [ast::AndOr::Or(pipe)] if pipe.to_string().contains("-n") => true,
+            _ => return Err(No::new("`read` with other commands as a condition")),
+        };
+        let mut separator = None;
+        for item in simple.prefix.iter().flat_map(|prefix| &prefix.0) {
+            if let ast::CommandPrefixOrSuffixItem::AssignmentWord(assignment, _) = item {
+                let ast::AssignmentValue::Scalar(value) = &assignment.value else { return Err(No::new("`read`")) };
+                if assignment.name.to_string() != "IFS" {
+                    return Err(No::new("`read` with a variable of its own"));
+                }
+                separator = Some(self.word(&value.value)?.fixed().ok_or_else(|| No::new("an IFS of a variable"))?);
+            }
+        }
+        let mut raw = false;
+        let mut zero = false;
+        let mut words_iter = words.iter().skip(1);
+        while let Some(word) = words_iter.next() {
+            match word.as_str() {
+                "-r" => raw = true,
+                // `-d ''` reads what `find -print0` prints: names, one for each line in the port.
+                "-d" if words_iter.next().is_some_and(|word| matches!(word.as_str(), "''" | "\"\"" | "$'\\0'")) => {
+                    zero = true
+                }
+                word if word.starts_with('-') => return Err(No::new(format!("`read {word}`"))),
+                _ => break,
+            }
+        }
+        if !self.redirects_of(simple)?.none() {
+            return Err(No::new("`read` from another file descriptor"));
+        }
+        let escapes = names.iter().any(|name| self.facts.escapes(self.function, name));
+        let leaves = self.source.slice(clause.1.loc.start.index, clause.1.loc.end.index).contains("break");
+        if escapes && leaves {
+            return Err(No::new("variables of `while read` that are used after the loop"));
+        }
+        if !raw {
+            self.hazard("`read` without `-r` takes backslashes away", "the port keeps them");
+        }
+        let lines = match input {
+            Some(input) => input.to_owned(),
+            None => "file::lines(\"/dev/stdin\")".to_owned(),
+        };
+        let lines = match zero {
+            true if lines.contains(" -print0`") => {
+                self.hazard("a name with a newline in it is one name", "the port takes it as two");
+                lines.replace(" -print0`", "`")
+            }
+            true => return Err(No::new("`read -d` of something else than `find -print0`")),
+            false => lines,
+        };
+        if !rest && !zero && !lines.starts_with("cmd(") {
+            self.hazard("`while read` leaves out a last line without a newline", "the port reads it");
+        }
+        let end = clause.1.loc.end.line;
+        let mut out = Vec::new();
+        let mut owned: Vec<(String, Kind)> = names.iter().map(|name| (name.clone(), Kind::Text)).collect();
+        if names == ["_"] {
+            owned.clear();
+        }
+        let set = |port: &mut Self, owned: Vec<(String, Kind)>| {
+            let count = owned.len();
+            port.loops.extend(owned);
+            let made = port.block(&clause.1.list, end);
+            port.loops.truncate(port.loops.len() - count);
+            made
+        };
+        let used = |names: &[String], body: &[Line]| -> Vec<bool> {
+            names
+                .iter()
+                .map(|name| body.iter().any(|line| super::words::names_in(&line.text).contains(&mangle(name))))
+                .collect()
+        };
+        match (names.as_slice(), separator.as_deref()) {
+            _ if escapes => {
+                let shown: Vec<String> = names.iter().map(|name| mangle(name)).collect();
+                let given: Vec<String> = match (shown.as_slice(), separator.as_deref()) {
+                    ([_], Some("")) => vec!["line_".to_owned()],
+                    ([_], None) => vec!["line_.trim()".to_owned()],
+                    (many, None) => {
+                        (0..many.len()).map(|at| format!("line_.fields({}).get({at}) ?? \"\"", many.len())).collect()
+                    }
+                    (many, Some(one)) if one.chars().count() == 1 && !one.trim().is_empty() => {
+                        let last = many.len() - 1;
+                        (0..many.len())
+                            .map(|at| match at == last {
+                                true => format!("line_.split({}).extract({at}).join({})", quoted(one), quoted(one)),
+                                false => format!("line_.split({}).get({at}) ?? \"\"", quoted(one)),
+                            })
+                            .collect()
+                    }
+                    _ => return Err(No::new("`read` with such an IFS")),
+                };
+                for name in &names {
+                    let scope = self.facts.scope(self.function, name);
+                    if !self.declared.contains(&(scope, name.clone())) {
+                        return Err(No::new("variables of `while read` that are used after the loop"));
+                    }
+                }
+                out.push(plain(format!("for line_ in {lines} {{")));
+                for (name, value) in shown.iter().zip(&given) {
+                    out.push(plain(format!("    {name} = {value};")));
+                }
+                out.extend(indented(self.block(&clause.1.list, end)));
+                out.push(plain("}"));
+                out.push(plain(format!("{} = \"\";  // as `read` leaves it at the end", shown.join(" = \"\"; "))));
+                return Ok(Some(out));
+            }
+            ([one], Some("")) => {
+                out.push(plain(format!("for {} in {lines} {{", mangle(one))));
+                out.extend(indented(set(self, owned)));
+            }
+            ([one], None) => {
+                out.push(plain(format!("for {} in {}.trimmed() {{", mangle(one), atom(&lines))));
+                out.extend(indented(set(self, owned)));
+            }
+            (many, None | Some(" ")) => {
+                if separator.is_some() {
+                    self.hazard("`IFS=' '` splits at spaces only", "the port splits at tabs too");
+                }
+                let body = set(self, owned);
+                let used = used(many, &body);
+                out.push(plain(format!("for fields in {}.fields({}) {{", atom(&lines), many.len())));
+                for (at, name) in many.iter().enumerate().filter(|(at, name)| used[*at] && *name != "_") {
+                    out.push(plain(format!("    let {} = fields.get({at}) ?? \"\";", mangle(name))));
+                }
+                out.extend(indented(body));
+            }
+            (many, Some(one)) if one.chars().count() == 1 && !one.trim().is_empty() => {
+                let body = set(self, owned);
+                let used = used(many, &body);
+                out.push(plain(format!("for line in {lines} {{")));
+                // The last name has all that is left.
+                out.push(plain(format!("    let fields = line.split({});", quoted(one))));
+                let last = many.len() - 1;
+                for (at, name) in many.iter().enumerate().filter(|(at, name)| used[*at] && *name != "_") {
+                    out.push(plain(match at == last {
+                        true => format!("    let {} = fields.extract({at}).join({});", mangle(name), quoted(one)),
+                        false => format!("    let {} = fields.get({at}) ?? \"\";", mangle(name)),
+                    }));
+                }
+                out.extend(indented(body));
+            }
+            _ => return Err(No::new("`read` with such an IFS")),
+        }
+        out.push(plain("}"));
+        Ok(Some(out))
+    }
+
+    /// `<( )` as a command that is read.
+    pub(super) fn substituted(&mut self, shell: &ast::SubshellCommand) -> Result<String, No> {
+        self.hazard("`< <( )` hides that its program fails", "the port stops when it fails");
+        if let [entry] = shell.list.0.as_slice()
+            && entry.0.additional.is_empty()
+            && let Ok(call) = self.try_call(&entry.0.first.seq)
+            && call.redirects.output == Out::Through
+        {
+            return Ok(call.command());
+        }
+        let text = self.source.slice(shell.loc.start.index, shell.loc.end.index);
+        let text = text.trim_start_matches('<').trim().trim_start_matches('(').trim_end_matches(')').trim().to_owned();
+        self.notes.push((self.line, super::Level::Shell, "`<( )` has more than programs and pipes".to_owned()));
+        self.levels.insert(self.line, super::Level::Shell);
+        self.shell(&text)
+    }
+
+    /// The lines that are redirected or piped into a loop.
+    pub(super) fn loop_input(&mut self, redirects: Option<&'a ast::RedirectList>) -> Result<Option<String>, No> {
+        let Some(list) = redirects else { return Ok(None) };
+        if let [
+            ast::IoRedirect::File(
+                None,
+                ast::IoFileRedirectKind::Read,
+                ast::IoFileRedirectTarget::ProcessSubstitution(_, shell),
+            ),
+        ] = list.0.as_slice()
+        {
+            return self.substituted(shell).map(|command| Some(format!("{command}.lines()")));
+        }
+        let found = self.redirects(list.0.iter())?;
+        if found.output != Out::Through || found.both || found.silent {
+            return Err(No::new("a loop with a redirected output"));
+        }
+        Ok(match found.input {
+            In::Through => None,
+            In::Null => Some("[]".to_owned()),
+            In::File(path) => Some(format!("file::lines({path})")),
+            In::Text(text) => Some(format!("{}.lines()", atom(&text))),
+        })
+    }
+}

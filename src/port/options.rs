@@ -1,0 +1,138 @@
+//! `getopts` as `flag` and `opt`.
+
+use super::printer::{Line, indented, plain};
+use super::text::{Kind, quoted};
+use super::walk::{self, fixed};
+use super::words::mangle;
+use super::{No, Port};
+use brush_parser::ast;
+
+/// Letters that are moyai's own options.
+const OWN: &str = "nxvhV";
+
+impl<'a> Port<'a> {
+    /// `while getopts ...; do case ... esac; done`
+    pub(super) fn option_loop(&mut self, clause: &'a ast::WhileOrUntilClauseCommand) -> Result<Option<Vec<Line>>, No> {
+        let [entry] = clause.0.0.as_slice() else { return Ok(None) };
+        let [ast::Command::Simple(simple)] = entry.0.first.seq.as_slice() else { return Ok(None) };
+        let words = walk::words(simple);
+        if words.first().is_none_or(|word| word != "getopts") || !entry.0.additional.is_empty() {
+            return Ok(None);
+        }
+        let [_, letters, _] = words.as_slice() else { return Err(No::new("`getopts` over other words")) };
+        let letters = fixed(letters).ok_or_else(|| No::new("`getopts` with a variable"))?;
+        let letters = letters.trim_start_matches(':').to_owned();
+        if self.function.is_some() {
+            return Err(No::new("`getopts` in a function"));
+        }
+        let [body] = clause.1.list.0.as_slice() else { return Err(No::new("`getopts` with other commands")) };
+        let [ast::Command::Compound(ast::CompoundCommand::CaseClause(case), None)] = body.0.first.seq.as_slice() else {
+            return Err(No::new("`getopts` without `case`"));
+        };
+        let mut lines = Vec::new();
+        for (at, arm) in case.cases.iter().enumerate() {
+            let names: Vec<String> = arm.patterns.iter().filter_map(|pattern| fixed(&pattern.value)).collect();
+            let [name] = names.as_slice() else { continue };
+            if matches!(name.as_str(), "?" | ":" | "*" | "h") || name.chars().count() != 1 {
+                continue;
+            }
+            let Some(place) = letters.find(name.as_str()) else { continue };
+            let takes = letters[place + 1..].starts_with(':');
+            let mut shown = name.clone();
+            if OWN.contains(name.as_str()) {
+                shown = self.long_name(arm).unwrap_or_else(|| format!("option-{name}"));
+                lines.push(plain(format!("// port: -{name} is an option of moyai itself, so this is --{shown}.")));
+                self.hazard(&format!("the option -{name} is one of moyai's own"), &format!("the port has --{shown}"));
+            }
+            let end = case
+                .cases
+                .get(at + 1)
+                .and_then(|next| next.patterns.first())
+                .and_then(|word| word.loc.as_ref())
+                .map_or(case.loc.end.line, |span| span.start.line);
+            let Some(list) = &arm.cmd else { continue };
+            if takes {
+                if let Some(line) = self.simple_option(list, &shown) {
+                    lines.push(line);
+                    self.take_comments(end);
+                    continue;
+                }
+                let value =
+                    format!("{}_given", if name.chars().all(char::is_alphabetic) { name.as_str() } else { "option" });
+                if list.0.iter().any(|entry| entry.0.to_string().contains("+=")) {
+                    lines.push(plain(format!("// port: -{shown} counts once here: of several, the last.")));
+                    self.hazard(
+                        &format!("the option -{name} may be given several times"),
+                        "of several, the port takes the last",
+                    );
+                }
+                self.aliases.insert("OPTARG".to_owned(), (value.clone(), Kind::Text));
+                lines.push(plain(format!("let {value} = opt({}, \"\");", quoted(&shown))));
+                lines.push(plain(format!("if {value} != \"\" {{")));
+                lines.extend(indented(self.block(list, end)));
+                lines.push(plain("}"));
+                self.aliases.remove("OPTARG");
+            } else {
+                let body = self.block(list, end);
+                match body.as_slice() {
+                    [one] if one.text.len() < 80 && !one.text.contains("//") => {
+                        lines.push(plain(format!("if flag({}) {{ {} }}", quoted(&shown), one.text)))
+                    }
+                    _ => {
+                        lines.push(plain(format!("if flag({}) {{", quoted(&shown))));
+                        lines.extend(indented(body));
+                        lines.push(plain("}"));
+                    }
+                }
+            }
+        }
+        self.options_done = true;
+        self.take_comments(clause.1.loc.end.line);
+        for line in case.loc.start.line..=case.loc.end.line {
+            if !self.source.empty.contains(&line) {
+                self.levels.entry(line).or_insert(super::Level::Native);
+            }
+        }
+        Ok(Some(lines))
+    }
+
+    /// Comments within what was taken together are left out.
+    fn take_comments(&mut self, end: usize) {
+        while self.source.comments.get(self.comment).is_some_and(|comment| comment.line <= end) {
+            self.comment += 1;
+        }
+    }
+
+    /// `name=$OPTARG`, where the variable has a default.
+    fn simple_option(&mut self, list: &ast::CompoundList, letter: &str) -> Option<Line> {
+        let [entry] = list.0.as_slice() else { return None };
+        let name = assigned(entry)?;
+        let ast::Command::Simple(simple) = entry.0.first.seq.first()? else { return None };
+        let text = simple.to_string();
+        let value = text.trim().split_once('=')?.1.trim_matches('"').to_owned();
+        if !matches!(value.as_str(), "$OPTARG" | "${OPTARG}") || !self.is_known(&name) || text.contains("+=") {
+            return None;
+        }
+        let shown = mangle(&name);
+        matches!(self.kind_of(&name), Kind::Text | Kind::Number)
+            .then(|| plain(format!("{shown} = opt({}, {shown});", quoted(letter))))
+    }
+
+    fn long_name(&self, arm: &ast::CaseItem) -> Option<String> {
+        let entry = arm.cmd.as_ref()?.0.first()?;
+        Some(assigned(entry)?.to_lowercase().replace('_', "-")).filter(|name| name.chars().count() > 1)
+    }
+}
+
+/// The variable that an entry sets.
+fn assigned(entry: &ast::CompoundListItem) -> Option<String> {
+    let [ast::Command::Simple(simple)] = entry.0.first.seq.as_slice() else { return None };
+    let item = simple.prefix.as_ref()?.0.first()?;
+    match item {
+        ast::CommandPrefixOrSuffixItem::AssignmentWord(assignment, _) => match &assignment.name {
+            ast::AssignmentName::VariableName(name) => Some(name.clone()),
+            ast::AssignmentName::ArrayElementName(..) => None,
+        },
+        _ => None,
+    }
+}

@@ -1,0 +1,304 @@
+//! Builtins that change the shell itself.
+
+use super::text::{Kind, atom};
+use super::walk::{self, fixed};
+use super::words::mangle;
+use super::{No, Port};
+use brush_parser::ast::{self, CommandPrefixOrSuffixItem as Item};
+
+/// Options of the shell that only change how it reports or that moyai always has.
+pub const HARMLESS_OPTIONS: &[&str] =
+    &["nullglob", "lastpipe", "inherit_errexit", "extglob", "checkwinsize", "expand_aliases"];
+
+impl<'a> Port<'a> {
+    pub(super) fn set(&mut self, rest: &[String]) -> Result<Vec<String>, No> {
+        let mut words = rest.iter();
+        while let Some(word) = words.next() {
+            match word.as_str() {
+                "--" => {
+                    let list = words.cloned().collect::<Vec<_>>();
+                    if self.function.is_some() || !self.facts.shifts {
+                        return Err(No::new("`set --`"));
+                    }
+                    let values: Vec<(Option<ast::Word>, ast::Word)> =
+                        list.iter().map(|raw| (None, ast::Word::new(raw))).collect();
+                    let mut parts = Vec::new();
+                    for (_, value) in &values {
+                        for arg in self.argument(&value.value)? {
+                            if arg.glob {
+                                return Err(No::new("a pattern for file names"));
+                            }
+                            match arg.template.single() {
+                                Some((list, Kind::List)) => parts.push(atom(list)),
+                                _ => parts.push(format!("[{}]", arg.template.string())),
+                            }
+                        }
+                    }
+                    let list = if parts.is_empty() { "[]".to_owned() } else { parts.join(" + ") };
+                    return Ok(vec![format!("words = {list};")]);
+                }
+                "-o" | "+o" => match words.next().map(String::as_str) {
+                    Some("pipefail" | "errexit" | "nounset" | "errtrace" | "xtrace" | "functrace") if word == "-o" => {}
+                    Some("xtrace" | "posix") => {}
+                    _ => return Err(No::new("an option of `set`")),
+                },
+                letters
+                    if letters.starts_with('-')
+                        && letters.len() > 1
+                        && letters[1..].chars().all(|c| "euxvEoT".contains(c)) =>
+                {
+                    if letters.contains('o')
+                        && !matches!(words.next().map(String::as_str), Some("pipefail" | "errexit" | "nounset"))
+                    {
+                        return Err(No::new("an option of `set`"));
+                    }
+                }
+                "+x" | "+v" => {}
+                other => return Err(No::new(format!("`set {other}`"))),
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    /// `: "${x:=default}"`
+    pub(super) fn default_assignment(&mut self, raw: &str, item: usize) -> Result<Vec<String>, No> {
+        let inner = raw
+            .trim_matches('"')
+            .strip_prefix("${")
+            .and_then(|text| text.strip_suffix('}'))
+            .ok_or_else(|| No::new("`:`"))?;
+        let (name, default, colon) = match inner.split_once(":=") {
+            Some((name, default)) => (name, default, true),
+            None => match inner.split_once('=') {
+                Some((name, default)) => (name, default, false),
+                None => {
+                    self.word(raw)?;
+                    return Ok(Vec::new());
+                }
+            },
+        };
+        if !walk::is_name(name) {
+            self.word(raw)?;
+            return Ok(Vec::new());
+        }
+        let value = self.word(&format!("\"{}\"", default.trim_matches('"')))?.string();
+        if !self.is_known(name) {
+            if !colon {
+                return Err(No::new("`${x=...}`, which takes an empty variable as it is"));
+            }
+            let env = format!("env(\"{name}\", {value})");
+            return Ok(vec![self.give(name, &env, item, false)]);
+        }
+        let shown = mangle(name);
+        if self.kind_of(name) != Kind::Text {
+            return Err(No::new("a default of a number"));
+        }
+        Ok(vec![format!("if {shown} == \"\" {{ {shown} = {value}; }}")])
+    }
+
+    pub(super) fn declare(
+        &mut self,
+        rest: &[String],
+        simple: &'a ast::SimpleCommand,
+        item: usize,
+    ) -> Result<Vec<String>, No> {
+        let mut lines = Vec::new();
+        let letters: String = rest.iter().filter(|word| word.starts_with('-')).map(String::as_str).collect();
+        if letters.chars().any(|letter| !"-aAirgxr".contains(letter)) {
+            return Err(No::new(format!("`declare {letters}`")));
+        }
+        for part in simple.suffix.iter().flat_map(|suffix| &suffix.0) {
+            match part {
+                Item::AssignmentWord(assignment, _) => {
+                    if letters.contains('x')
+                        && let ast::AssignmentName::VariableName(name) = &assignment.name
+                    {
+                        self.exported.push(name.clone());
+                    }
+                    lines.extend(self.assignment(assignment, item, true)?);
+                }
+                Item::Word(word) if word.value.starts_with('-') => {}
+                Item::Word(word) if walk::is_name(&word.value) => {
+                    if self.is_known(&word.value) {
+                        continue;
+                    }
+                    let value = match self.facts.kind(self.function, &word.value) {
+                        Some(Kind::List) => "[]",
+                        Some(Kind::Map) => "#{}",
+                        Some(Kind::Number) => "0",
+                        Some(Kind::Truth) => "false",
+                        _ => "\"\"",
+                    };
+                    lines.push(self.give(&word.value, value, item, true));
+                }
+                _ => return Err(No::new("`declare`")),
+            }
+        }
+        Ok(lines)
+    }
+
+    pub(super) fn export(
+        &mut self,
+        rest: &[String],
+        simple: &'a ast::SimpleCommand,
+        item: usize,
+    ) -> Result<Vec<String>, No> {
+        if rest.iter().any(|word| word.starts_with('-')) || self.function.is_some() {
+            return Err(No::new("`export` in a function or with an option"));
+        }
+        let mut lines = Vec::new();
+        for part in simple.suffix.iter().flat_map(|suffix| &suffix.0) {
+            match part {
+                Item::AssignmentWord(assignment, _) => {
+                    lines.extend(self.assignment(assignment, item, false)?);
+                    if let ast::AssignmentName::VariableName(name) = &assignment.name
+                        && name != "PATH"
+                        && !self.exported.contains(name)
+                    {
+                        self.exported.push(name.clone());
+                    }
+                }
+                Item::Word(word) if walk::is_name(&word.value) => {
+                    if self.is_known(&word.value) && !self.exported.contains(&word.value) {
+                        self.exported.push(word.value.clone());
+                    }
+                }
+                _ => return Err(No::new("`export`")),
+            }
+        }
+        Ok(lines)
+    }
+
+    pub(super) fn unset(&mut self, rest: &[String]) -> Result<Vec<String>, No> {
+        let mut lines = Vec::new();
+        for raw in rest {
+            let text = raw.trim_matches(['"', '\'']).to_owned();
+            if let Some((name, key)) = text.split_once('[') {
+                let (shown, kind) = self.variable(name)?;
+                let key = key.trim_end_matches(']');
+                match kind {
+                    Kind::Map => {
+                        let key = self.word(key)?.string();
+                        lines.push(format!("{shown}.remove({key});"));
+                    }
+                    _ => return Err(No::new("`unset` of an element leaves a hole in the array")),
+                }
+                continue;
+            }
+            if !walk::is_name(&text) {
+                return Err(No::new("`unset`"));
+            }
+            if !self.is_known(&text) {
+                if self.facts.is_assigned(&text) {
+                    return Err(No::new("`unset` of a variable of the environment"));
+                }
+                continue;
+            }
+            let value = match self.kind_of(&text) {
+                Kind::List => "[]",
+                Kind::Map => "#{}",
+                Kind::Text => "\"\"",
+                _ => return Err(No::new("`unset` of a number")),
+            };
+            lines.push(format!("{} = {value};", mangle(&text)));
+        }
+        Ok(lines)
+    }
+
+    pub(super) fn change_directory(&mut self, rest: &[String], simple: &ast::SimpleCommand) -> Result<Vec<String>, No> {
+        self.redirects_of(simple)?;
+        let rest: Vec<&String> = rest.iter().filter(|word| *word != "--").collect();
+        let [raw] = rest.as_slice() else { return Err(No::new("`cd` without a directory")) };
+        if *raw == "-" {
+            return Err(No::new("`cd -`"));
+        }
+        if raw.contains("dirname") && (raw.contains("$0") || raw.contains("BASH_SOURCE")) {
+            return Err(No::new("the directory of the script itself"));
+        }
+        let template = self.word(raw)?;
+        let first = !self.directory;
+        let place = self.placed(&template);
+        self.directory = true;
+        Ok(vec![if first { format!("let dir = {place};") } else { format!("dir = {place};") }])
+    }
+
+    pub(super) fn trap(&mut self, rest: &[String]) -> Result<Vec<String>, No> {
+        let [action, signals @ ..] = rest else { return Err(No::new("`trap`")) };
+        let action = fixed(action).ok_or_else(|| No::new("a trap with a value that is taken now"))?;
+        let signals: Vec<String> =
+            signals.iter().map(|signal| signal.to_uppercase().trim_start_matches("SIG").to_owned()).collect();
+        let exits = signals.iter().any(|signal| signal == "EXIT" || signal == "0");
+        if action.is_empty() || action == "-" {
+            return Err(No::new("`trap` that ignores or resets a signal"));
+        }
+        if !exits {
+            if signals
+                .iter()
+                .all(|signal| matches!(signal.as_str(), "INT" | "TERM" | "HUP" | "QUIT" | "1" | "2" | "3" | "15"))
+                && action.starts_with("exit")
+            {
+                return Ok(Vec::new());
+            }
+            return Err(No::new(format!("`trap` for {}", signals.join(" "))));
+        }
+        let action_text = action.trim().trim_end_matches(';').to_owned();
+        // The directory of `mktemp -d` goes by itself.
+        let words = shlex::split(&action_text).unwrap_or_default();
+        if let [rm, flag, path] = words.iter().filter(|word| *word != "--").cloned().collect::<Vec<_>>().as_slice()
+            && rm == "rm"
+            && matches!(flag.as_str(), "-rf" | "-fr" | "-f" | "-r")
+            && let Some(name) = path.strip_prefix('$').map(|name| name.trim_matches(['{', '}']).to_owned())
+            && self.temporaries.contains(&name)
+        {
+            return Ok(Vec::new());
+        }
+        if let [name] = words.as_slice()
+            && self.facts.number(name).is_some()
+        {
+            let call = self.function_call(name, &[])?;
+            return Ok(vec![format!("defer(|| {call});")]);
+        }
+        if let Ok(parts) = self.trap_parts(&action_text) {
+            return Ok(vec![match parts.as_slice() {
+                [one] => format!("defer(|| {});", one.trim_end_matches(';')),
+                many => format!("defer(|| {{ {} }});", many.join(" ")),
+            }]);
+        }
+        let shell = self.shell(&action_text)?;
+        self.notes.push((self.line, super::Level::Shell, "the text of `trap` has more than programs".to_owned()));
+        self.levels.insert(self.line, super::Level::Shell);
+        Ok(vec![format!("defer(|| {shell}.run());")])
+    }
+
+    pub(super) fn trap_parts(&mut self, action_text: &str) -> Result<Vec<String>, No> {
+        let program = walk::inner(action_text).ok_or_else(|| No::new("the text of `trap`"))?;
+        let entries: Vec<&ast::CompoundListItem> = program.complete_commands.iter().flat_map(|list| &list.0).collect();
+        let mut parts = Vec::new();
+        for entry in &entries {
+            if !entry.0.additional.is_empty() {
+                return Err(No::new("the text of `trap`"));
+            }
+            let [ast::Command::Simple(inner)] = entry.0.first.seq.as_slice() else {
+                return Err(No::new("the text of `trap`"));
+            };
+            let words = walk::words(inner);
+            let name = words.first().and_then(|word| fixed(word)).unwrap_or_default();
+            match name.as_str() {
+                "echo" => {
+                    let (text, newline) = self.echo(&words[1..])?;
+                    let found = self.redirects_of(inner)?;
+                    parts.push(self.printed(&text, newline, &found.output)?);
+                }
+                name if self.facts.number(name).is_some() => {
+                    parts.push(format!("{};", self.function_call(name, &words[1..])?))
+                }
+                name if self.is_program(name) => {
+                    let call = self.try_call(&entry.0.first.seq)?;
+                    parts.push(self.run_of(&call)?);
+                }
+                _ => return Err(No::new("the text of `trap`")),
+            }
+        }
+        Ok(parts)
+    }
+}

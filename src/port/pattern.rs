@@ -1,0 +1,150 @@
+//! Patterns of bash as regular expressions.
+
+use super::No;
+use super::text::{atom, escaped, quoted};
+
+/// A pattern in which `*` may be taken short.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// `.*`
+    Long,
+    /// `.*?`
+    Short,
+}
+
+/// The regular expression of a pattern without anchors. `raw` is the word with its quotes removed by `parts`.
+///
+/// # Errors
+/// For an extended pattern.
+pub fn regex(pattern: &str, reach: Reach) -> Result<String, No> {
+    let chars: Vec<char> = pattern.chars().collect();
+    let mut out = String::new();
+    let mut at = 0;
+    while at < chars.len() {
+        match chars[at] {
+            '\\' => {
+                at += 1;
+                out.push_str(&escaped(&chars.get(at).map(char::to_string).unwrap_or_default()));
+            }
+            '*' => out.push_str(if reach == Reach::Long { ".*" } else { ".*?" }),
+            '?' => out.push('.'),
+            '[' => {
+                let mut end = at + 1;
+                if matches!(chars.get(end), Some('!' | '^')) {
+                    end += 1;
+                }
+                if chars.get(end) == Some(&']') {
+                    end += 1;
+                }
+                while end < chars.len() && chars[end] != ']' {
+                    // A class such as `[:space:]` has a bracket of its own.
+                    if chars[end] == '[' && chars.get(end + 1) == Some(&':') {
+                        end += 2;
+                        while end < chars.len() && chars[end] != ']' {
+                            end += 1;
+                        }
+                    }
+                    end += 1;
+                }
+                if end >= chars.len() {
+                    out.push_str("\\[");
+                } else {
+                    let inside: String = chars[at + 1..end].iter().collect();
+                    let (not, inside) = match inside.strip_prefix(['!', '^']) {
+                        Some(rest) => ("^", rest.to_owned()),
+                        None => ("", inside),
+                    };
+                    let inside = inside.replace('\\', "\\\\").replace("&&", "&\\&").replace('~', "\\~");
+                    let inside = if inside.starts_with('[') && !inside.starts_with("[:") {
+                        format!("\\{inside}")
+                    } else {
+                        inside
+                    };
+                    out.push_str(&format!("[{not}{inside}]"));
+                    at = end;
+                }
+            }
+            char => {
+                if "@+!".contains(char) && chars.get(at + 1) == Some(&'(') {
+                    return Err(No::new("an extended pattern"));
+                }
+                out.push_str(&escaped(&char.to_string()));
+            }
+        }
+        at += 1;
+    }
+    Ok(out)
+}
+
+/// Tests for a character that means something in a pattern.
+pub fn is_special(text: &str) -> bool {
+    text.contains(['*', '?', '[', '\\'])
+}
+
+/// A test of a subject against a `case` or `[[ == ]]` pattern. `bare` is the pattern with its quoted parts escaped.
+///
+/// # Errors
+/// For an extended pattern.
+pub fn matches(subject: &str, bare: &str) -> Result<String, No> {
+    let subject = atom(subject);
+    if !is_special(bare) {
+        return Ok(format!("{subject} == {}", quoted(bare)));
+    }
+    if bare == "*" {
+        return Ok("true".to_owned());
+    }
+    let plain = |text: &str| !is_special(text);
+    if let Some(middle) = bare.strip_prefix('*').and_then(|rest| rest.strip_suffix('*'))
+        && plain(middle)
+        && !middle.is_empty()
+    {
+        return Ok(format!("{subject}.contains({})", quoted(middle)));
+    }
+    if let Some(end) = bare.strip_prefix('*').filter(|end| plain(end)) {
+        return Ok(format!("{subject}.ends_with({})", quoted(end)));
+    }
+    if let Some(start) = bare.strip_suffix('*').filter(|start| plain(start)) {
+        return Ok(format!("{subject}.starts_with({})", quoted(start)));
+    }
+    let regex = regex(bare, Reach::Long)?;
+    let dots = if regex.contains('.') && regex.replace("\\.", "").contains('.') { "(?s)" } else { "" };
+    Ok(format!("{subject}.matches({})", quoted(&format!("{dots}^{regex}$"))))
+}
+
+/// What `${x%pattern}` and its kin leave.
+///
+/// # Errors
+/// For an extended pattern.
+pub fn strip(subject: &str, bare: &str, prefix: bool, largest: bool) -> Result<String, No> {
+    let subject = atom(subject);
+    if !is_special(bare) {
+        return Ok(match prefix {
+            true => format!("{subject}.sub({}, \"\")", quoted(&format!("^{}", escaped(bare)))),
+            false => format!("{subject}.sub({}, \"\")", quoted(&format!("{}$", escaped(bare)))),
+        });
+    }
+    // `*X` and `X*` with one character are the common ones.
+    let single = |text: &str| text.chars().count() == 1 && !is_special(text);
+    let not =
+        |text: &str| if matches!(text, "^" | "]" | "\\" | "-") { format!("[^\\{text}]") } else { format!("[^{text}]") };
+    if !prefix && let Some(one) = bare.strip_suffix('*').filter(|one| single(one)) {
+        return Ok(match largest {
+            true => format!("{subject}.cut({}, 1)", quoted(one)),
+            false => format!("{subject}.sub({}, \"\")", quoted(&format!("{}{}*$", escaped(one), not(one)))),
+        });
+    }
+    if prefix && let Some(one) = bare.strip_prefix('*').filter(|one| single(one)) {
+        return Ok(match largest {
+            true => format!("{subject}.split({})[-1]", quoted(one)),
+            false => format!("{subject}.sub({}, \"\")", quoted(&format!("^{}*{}", not(one), escaped(one)))),
+        });
+    }
+    Ok(match (prefix, largest) {
+        (true, true) => format!("{subject}.sub({}, \"\")", quoted(&format!("(?s)^{}", regex(bare, Reach::Long)?))),
+        (true, false) => format!("{subject}.sub({}, \"\")", quoted(&format!("(?s)^{}", regex(bare, Reach::Short)?))),
+        (false, true) => format!("{subject}.sub({}, \"\")", quoted(&format!("(?s){}$", regex(bare, Reach::Long)?))),
+        (false, false) => {
+            format!("{subject}.sub({}, \"$1\")", quoted(&format!("(?s)^(.*){}$", regex(bare, Reach::Short)?)))
+        }
+    })
+}

@@ -1,0 +1,181 @@
+//! The pieces of a word.
+
+use super::arithmetic;
+use super::source::options;
+use super::text::{Kind, Part, Template, atom};
+use super::words::{Arg, escapes, part_is_text, shown, unescape_backquotes};
+use super::{No, Port};
+use brush_parser::word::{
+    self, Parameter, ParameterExpr as P, SpecialParameter, TildeExpr, WordPiece, WordPieceWithSource,
+};
+
+impl<'a> Port<'a> {
+    /// A word that bash splits and expands.
+    pub(super) fn argument(&mut self, raw: &str) -> Result<Vec<Arg>, No> {
+        if raw.contains('{') && (raw.contains(',') || raw.contains("..")) && !raw.starts_with(['\'', '"']) {
+            return self.braces(raw);
+        }
+        let arg = self.take(raw, true)?;
+        Ok(vec![arg])
+    }
+
+    pub(super) fn braces(&mut self, raw: &str) -> Result<Vec<Arg>, No> {
+        let found = word::parse_brace_expansions(raw, &options("")).ok().flatten();
+        let Some(found) = found else { return Ok(vec![self.take(raw, true)?]) };
+        let mut all = vec![String::new()];
+        for part in found {
+            let choices = match part {
+                word::BraceExpressionOrText::Text(text) => vec![text],
+                word::BraceExpressionOrText::Expr(members) => {
+                    let mut choices = Vec::new();
+                    for member in members {
+                        match member {
+                            word::BraceExpressionMember::Child(parts) => match parts.as_slice() {
+                                [] => choices.push(String::new()),
+                                [word::BraceExpressionOrText::Text(text)] => choices.push(text.clone()),
+                                _ => return Err(No::new("nested braces")),
+                            },
+                            word::BraceExpressionMember::NumberSequence { start, end, increment }
+                                if increment > 0 && end >= start && end - start < 100 =>
+                            {
+                                let mut at = start;
+                                while at <= end {
+                                    choices.push(at.to_string());
+                                    at += increment;
+                                }
+                            }
+                            _ => return Err(No::new("a brace sequence")),
+                        }
+                    }
+                    choices
+                }
+            };
+            all = all.iter().flat_map(|before| choices.iter().map(move |choice| format!("{before}{choice}"))).collect();
+        }
+        all.iter().map(|raw| self.take(raw, true)).collect()
+    }
+
+    pub(super) fn take(&mut self, raw: &str, splits: bool) -> Result<Arg, No> {
+        if raw.contains("$[") {
+            return Err(No::new("`$[ ]` for arithmetic"));
+        }
+        let parsed = word::parse(raw, &options("")).map_err(|_| No::new(format!("the word `{raw}`")))?;
+        let mut arg = Arg { template: Template::default(), glob: false, bare: false, raw: raw.to_owned() };
+        self.pieces(&parsed, false, splits, &mut arg)?;
+        if arg.template.0.is_empty() && !raw.is_empty() {
+            arg.template.0.push(Part::Text(String::new()));
+        }
+        Ok(arg)
+    }
+
+    /// The text of a here-document.
+    pub(super) fn document(&mut self, text: &str) -> Result<Template, No> {
+        let parsed = word::parse_heredoc(text, &options("")).map_err(|_| No::new("the here-document"))?;
+        let mut arg = Arg { template: Template::default(), glob: false, bare: false, raw: String::new() };
+        self.pieces(&parsed, true, false, &mut arg)?;
+        Ok(arg.template)
+    }
+
+    pub(super) fn pieces(
+        &mut self,
+        parsed: &[WordPieceWithSource],
+        quoted: bool,
+        splits: bool,
+        arg: &mut Arg,
+    ) -> Result<(), No> {
+        let alone = parsed.len() == 1;
+        for piece in parsed {
+            match &piece.piece {
+                WordPiece::Text(text) => {
+                    let text = if quoted { text.clone() } else { text.replace("\\\n", "") };
+                    if !quoted && splits && text.contains(['*', '?', '[']) && text != "[" {
+                        arg.glob = true;
+                    }
+                    if text.contains("${") || text.contains("$(") {
+                        return Err(No::new("an expansion that is not read"));
+                    }
+                    arg.template.push(Part::Text(text));
+                }
+                WordPiece::SingleQuotedText(text) => arg.template.push(Part::Text(text.clone())),
+                WordPiece::AnsiCQuotedText(text) => arg.template.push(Part::Text(escapes(text)?)),
+                WordPiece::DoubleQuotedSequence(inner) => self.pieces(inner, true, splits, arg)?,
+                WordPiece::GettextDoubleQuotedSequence(_) => return Err(No::new("a translated string")),
+                WordPiece::TildeExpansion(TildeExpr::Home) => {
+                    arg.template.push(Part::Value("env(\"HOME\")".to_owned(), Kind::Text))
+                }
+                WordPiece::TildeExpansion(_) => return Err(No::new("a home directory by its name")),
+                WordPiece::EscapeSequence(text) => {
+                    let text = text.strip_prefix('\\').unwrap_or(text);
+                    arg.template.push(Part::Text(if text == "\n" { String::new() } else { text.to_owned() }));
+                }
+                WordPiece::CommandSubstitution(text) => {
+                    let part = self.captured(text)?;
+                    self.add(part, quoted, splits, alone, arg);
+                }
+                WordPiece::BackquotedCommandSubstitution(text) => {
+                    let part = self.captured(&unescape_backquotes(text))?;
+                    self.add(part, quoted, splits, alone, arg);
+                }
+                WordPiece::ArithmeticExpression(text) => {
+                    let value = arithmetic::value(self, &text.value)?.number();
+                    arg.template.push(Part::Value(value, arithmetic::KIND));
+                }
+                WordPiece::ParameterExpansion(expr) => {
+                    let part = self.expansion(expr, quoted)?;
+                    if !quoted && splits && part_is_text(&part) {
+                        arg.bare = true;
+                        if self.may_split(expr) {
+                            if !alone || arg.raw.starts_with('"') {
+                                return Err(No::new("a value of several words within a word"));
+                            }
+                            let Part::Value(text, _) = part else { continue };
+                            arg.template.push(Part::Value(format!("{}.find_all(#\"\\S+\"#)", atom(&text)), Kind::List));
+                            self.hazard(
+                                "a variable without quotes is split into words, and its patterns are replaced by file names",
+                                "the port splits it, and takes patterns as they are",
+                            );
+                            continue;
+                        }
+                        self.hazard(
+                            &format!(
+                                "`{}` without quotes is split into words, and an empty value is no argument at all",
+                                shown(expr)
+                            ),
+                            "the port passes it as one argument",
+                        );
+                    }
+                    arg.template.push(part);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn add(&mut self, part: Part, quoted: bool, splits: bool, alone: bool, arg: &mut Arg) {
+        if !quoted && splits && part_is_text(&part) {
+            arg.bare = true;
+            if alone && let Part::Value(text, _) = &part {
+                arg.template.push(Part::Value(format!("{}.find_all(#\"\\S+\"#)", atom(text)), Kind::List));
+                return;
+            }
+            self.hazard(
+                "the output of `$( )` without quotes is split into words",
+                "the port passes it as one argument",
+            );
+        }
+        arg.template.push(part);
+    }
+
+    /// Tests whether an expansion may give several words.
+    pub(super) fn may_split(&self, expr: &P) -> bool {
+        match expr {
+            P::Parameter { parameter: Parameter::Named(name), indirect: false } => {
+                self.facts.holds_words(self.function, name) && !self.loops.iter().any(|(known, _)| known == name)
+            }
+            P::Parameter {
+                parameter: Parameter::Special(SpecialParameter::AllPositionalParameters { .. }), ..
+            } => false,
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,404 @@
+//! Puts the port together: header, statements, comments and empty lines in the order of the original.
+
+use super::facts::{Facts, Start};
+use super::source::{Extent, Source};
+use super::text::Kind;
+use super::walk::id;
+use super::words::mangle;
+use super::{Hazard, Level, No, Port, Ported};
+use brush_parser::ast;
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+/// A line of the port, with the entry of the original that it comes from.
+#[derive(Clone, Debug)]
+pub struct Line {
+    /// The text without a newline.
+    pub text: String,
+    /// The entry's address, or `usize::MAX`.
+    pub item: usize,
+}
+
+/// Lines that come from nothing in the original.
+pub fn plain(text: impl Into<String>) -> Line {
+    Line { text: text.into(), item: usize::MAX }
+}
+
+/// Lines one step further to the right.
+pub fn indented(lines: Vec<Line>) -> Vec<Line> {
+    let shift =
+        |line: Line| Line { text: if line.text.is_empty() { line.text } else { format!("    {}", line.text) }, ..line };
+    lines.into_iter().map(shift).collect()
+}
+
+/// Small functions that a port defines at its end when it uses them.
+const HELPERS: &[(&str, &str)] = &[
+    (
+        "writes",
+        "// Puts what a command prints into a file; false when it fails, and the file is then as it was.\nfn writes(command, path) {\n    try { command.to_file(path); } catch { return false; }\n    true\n}",
+    ),
+    ("untranslated", "// Stops where a person has to finish the port.\nfn untranslated(what) { die(what); }"),
+    (
+        "succeeds",
+        "// Runs a command, its output going through; false when it fails.\nfn succeeds(command) {\n    try { command.run(); } catch { return false; }\n    true\n}",
+    ),
+    (
+        "status_of",
+        "// Runs a command, its output going through, and returns its status.\nfn status_of(command) {\n    try { command.run(); } catch (error) { return error.code; }\n    0\n}",
+    ),
+];
+
+impl<'a> Port<'a> {
+    pub(super) fn new(
+        name: &str,
+        source: &'a Source,
+        facts: &'a Facts,
+        forced: &'a HashMap<usize, (Level, String)>,
+    ) -> Self {
+        let stem = name.rsplit('/').next().unwrap_or(name).trim_end_matches(".sh").trim_end_matches(".bash");
+        Self {
+            name: stem.to_owned(),
+            source,
+            facts,
+            forced,
+            hazards: Vec::new(),
+            notes: Vec::new(),
+            levels: HashMap::new(),
+            function: None,
+            declared: HashSet::new(),
+            loops: Vec::new(),
+            aliases: HashMap::new(),
+            before: Vec::new(),
+            has_before: false,
+            status: None,
+            helpers: BTreeSet::new(),
+            comment: 0,
+            printed: 0,
+            line: 0,
+            exported: Vec::new(),
+            defined: HashSet::new(),
+            directory: false,
+            groups: None,
+            bodies: HashMap::new(),
+            lenient: false,
+            options_done: false,
+            result: super::functions::Gives::Nothing,
+            shell_functions: HashSet::new(),
+            temporaries: HashSet::new(),
+            assigning: false,
+            is_last: false,
+            uses_jobs: false,
+            assigned_in_shell: false,
+            broken: None,
+        }
+    }
+
+    /// Translates everything. The second result is the entry of each line.
+    pub(super) fn run(mut self) -> (Ported, Vec<usize>) {
+        let mut lines = self.header();
+        let entries: Vec<&'a ast::CompoundListItem> =
+            self.source.program.complete_commands.iter().flat_map(|list| &list.0).collect();
+        self.note_bodies(&entries);
+        super::hazards::look(&mut self);
+        let mut body = Vec::new();
+        if self.facts.shifts {
+            body.push(plain("let words = args;"));
+        }
+        if self.facts.changes_directory && needs_directory(&entries) {
+            body.push(plain("let dir = \".\";"));
+            self.directory = true;
+        }
+        body.extend(self.entries(&entries, self.source.lines + 1));
+        if self.uses_jobs {
+            body.insert(0, plain("let jobs = [];"));
+        }
+        if self.lenient {
+            lines.push(plain("// The original goes on after a command that fails. Where this says `stops on failure`, the port does not."));
+        }
+        if !lines.is_empty() && body.first().is_some_and(|line| !line.text.is_empty()) {
+            lines.push(plain(""));
+        }
+        lines.extend(body);
+        for (name, text) in HELPERS {
+            if self.helpers.contains(name) {
+                lines.push(plain(""));
+                lines.extend(text.lines().map(plain));
+            }
+        }
+        while lines.last().is_some_and(|line| line.text.is_empty()) {
+            lines.pop();
+        }
+        // One empty line is enough, and none follows an opening brace.
+        let mut out: Vec<Line> = Vec::new();
+        for line in lines.into_iter().flat_map(split) {
+            let before = out.last().map_or("", |line: &Line| line.text.as_str());
+            if line.text.is_empty() && (before.is_empty() || before.ends_with('{')) {
+                continue;
+            }
+            out.push(line);
+        }
+        let items = out.iter().map(|line| line.item).collect();
+        let text = out.iter().map(|line| format!("{}\n", line.text)).collect();
+        let mut shares = [0; 3];
+        for level in self.levels.values() {
+            shares[*level as usize] += 1;
+        }
+        let mut hazards = self.hazards;
+        hazards.sort();
+        hazards.dedup();
+        self.notes.sort();
+        (Ported { text, hazards, notes: self.notes, shares }, items)
+    }
+
+    /// The first comment of the original is the help text.
+    fn header(&mut self) -> Vec<Line> {
+        let mut lines = Vec::new();
+        let mut next = 1 + usize::from(self.source.chars.starts_with(&['#', '!']));
+        while self.source.empty.contains(&next) {
+            next += 1;
+        }
+        while let Some(comment) = self.source.comments.get(self.comment) {
+            if comment.line != next || !comment.alone {
+                break;
+            }
+            self.comment += 1;
+            self.printed = comment.line;
+            next += 1;
+            let text = comment.text.trim_start_matches('#').trim_end();
+            // A line such as `###########` only frames.
+            let frame = comment.text.len() > 2 && text.trim_matches(['-', '=', '*', ' ']).is_empty();
+            if text.trim_start().starts_with("shellcheck ") || frame {
+                continue;
+            }
+            let text = text.strip_prefix(' ').unwrap_or(text);
+            lines.push(plain(format!("//! {text}").trim_end().to_owned()));
+        }
+        if lines.is_empty() {
+            lines.push(plain(format!("//! A port of {}.", self.name)));
+        }
+        lines
+    }
+
+    /// Comments and empty lines before a line of the original.
+    fn margin(&mut self, until: usize, item: usize) -> Vec<Line> {
+        let mut lines = Vec::new();
+        let mut first = true;
+        loop {
+            let comment = self.source.comments.get(self.comment).filter(|comment| comment.line < until);
+            let stop = comment.map_or(until, |comment| comment.line);
+            let empty = self.source.empty.iter().any(|line| *line > self.printed && *line < stop);
+            if empty && (!first || self.printed > 0) {
+                lines.push(Line { text: String::new(), item });
+            }
+            first = false;
+            let Some(comment) = comment else { break };
+            self.printed = comment.line;
+            self.comment += 1;
+            let text = comment.text.trim_start_matches('#');
+            if !text.trim_start().starts_with("shellcheck ") {
+                lines.push(Line {
+                    text: format!("//{}{text}", if text.starts_with(' ') || text.is_empty() { "" } else { " " }),
+                    item,
+                });
+            }
+        }
+        lines
+    }
+
+    /// The entries of a block, until a line of the original.
+    pub(super) fn entries(&mut self, entries: &[&'a ast::CompoundListItem], end: usize) -> Vec<Line> {
+        let mut lines = Vec::new();
+        let mut at = 0;
+        while at < entries.len() {
+            let entry = entries[at];
+            let extent = self.source.extent(&entry.0).unwrap_or_default();
+            self.line = extent.line;
+            lines.extend(self.margin(extent.line, id(entry)));
+            self.printed = self.printed.max(extent.line);
+            let next = entries.get(at + 1).copied();
+            self.is_last = next.is_none() && end > self.source.lines;
+            let (made, taken) = self.statement(entry, next, extent);
+            lines.extend(self.trailing(made, extent, next));
+            self.printed = self.printed.max(extent.last);
+            at += taken;
+            let ends = lines.last().is_some_and(|line: &Line| {
+                ["exit(", "return", "break;", "continue;", "die("].iter().any(|word| line.text.starts_with(word))
+            });
+            if ends && at < entries.len() {
+                lines.push(plain("// What follows here in the original never runs."));
+                for entry in &entries[at..] {
+                    if let Some(extent) = self.source.extent(&entry.0) {
+                        for line in extent.line..=extent.last {
+                            self.levels.entry(line).or_insert(Level::Native);
+                        }
+                        self.printed = extent.last;
+                    }
+                }
+                while self.source.comments.get(self.comment).is_some_and(|comment| comment.line < end) {
+                    self.comment += 1;
+                }
+                return lines;
+            }
+        }
+        lines.extend(self.margin(end, usize::MAX));
+        lines
+    }
+
+    /// A comment at the end of a line stays there.
+    fn trailing(&mut self, mut lines: Vec<Line>, extent: Extent, next: Option<&ast::CompoundListItem>) -> Vec<Line> {
+        let next = next.and_then(|next| self.source.extent(&next.0)).map_or(usize::MAX, |extent| extent.line);
+        while let Some(comment) = self.source.comments.get(self.comment) {
+            if comment.alone || comment.line != extent.last || next == extent.last {
+                break;
+            }
+            self.comment += 1;
+            let text = comment.text.trim();
+            if text.starts_with("shellcheck ") {
+                continue;
+            }
+            match lines.last_mut() {
+                Some(line) if !line.text.contains("// ") && line.text.len() + text.len() < 110 => {
+                    line.text = format!("{}  // {text}", line.text);
+                }
+                _ => lines.insert(0, plain(format!("// {text}"))),
+            }
+        }
+        lines
+    }
+
+    /// One entry, or two where the second one asks for the status of the first.
+    fn statement(
+        &mut self,
+        entry: &'a ast::CompoundListItem,
+        next: Option<&ast::CompoundListItem>,
+        extent: Extent,
+    ) -> (Vec<Line>, usize) {
+        let item = id(entry);
+        let mut lines = self.declarations(item);
+        let forced = self.forced.get(&item).cloned();
+        let asks = next
+            .and_then(|next| self.source.extent(&next.0))
+            .is_some_and(|extent| self.source.slice(extent.start, extent.end).contains("$?"));
+        let before = (self.comment, self.hazards.len(), self.declared.clone(), self.printed);
+        let mut made: Result<Vec<Line>, No> = match &forced {
+            Some((_, why)) => Err(No::new(why.clone())),
+            None => {
+                self.has_before = true;
+                self.before.clear();
+                let made = self.entry(entry, asks);
+                self.has_before = false;
+                made
+            }
+        };
+        if let Ok(made) = &mut made {
+            let first = std::mem::take(&mut self.before);
+            made.splice(0..0, first.into_iter().map(|text| Line { text, item }));
+        }
+        let (made, level) = match made {
+            Ok(made) => (made, Level::Native),
+            Err(no) => {
+                self.before.clear();
+                self.hazards.truncate(before.1);
+                (self.comment, self.declared, self.printed) = (before.0, before.2, before.3);
+                let human = matches!(forced, Some((Level::Human, _)));
+                let (made, level) = self.fall_back(entry, extent, &no, human, asks);
+                self.notes.push((extent.line, level, no.0.clone()));
+                // The comments are in the text.
+                while self
+                    .source
+                    .comments
+                    .get(self.comment)
+                    .is_some_and(|comment| comment.line <= extent.last && comment.line < extent.last)
+                {
+                    self.comment += 1;
+                }
+                (made, level)
+            }
+        };
+        for line in extent.line..=extent.last {
+            let code = !self.source.empty.contains(&line)
+                && !self.source.comments.iter().any(|comment| comment.alone && comment.line == line);
+            if !code {
+                continue;
+            }
+            match level {
+                Level::Native => {
+                    self.levels.entry(line).or_insert(level);
+                }
+                _ => {
+                    let known = self.levels.entry(line).or_insert(level);
+                    *known = (*known).max(level);
+                }
+            }
+        }
+        lines.extend(made.into_iter().map(|line| if line.item == usize::MAX { Line { item, ..line } } else { line }));
+        if !asks {
+            self.status = None;
+        }
+        (lines, 1)
+    }
+
+    /// The variables that are declared before an entry.
+    fn declarations(&mut self, item: usize) -> Vec<Line> {
+        let facts = self.facts;
+        let Some(found) = facts.declared_before.get(&item) else { return Vec::new() };
+        let mut lines = Vec::new();
+        for (name, start) in found {
+            let scope = facts.scope(self.function, name);
+            if !self.declared.insert((scope, name.clone())) {
+                continue;
+            }
+            let value = match (start, facts.kind(self.function, name)) {
+                (_, Some(Kind::List)) => "[]".to_owned(),
+                (_, Some(Kind::Map)) => "#{}".to_owned(),
+                (Start::Literal(text), Some(Kind::Number | Kind::Truth)) => text.clone(),
+                (Start::Literal(text), _) => super::text::quoted(text),
+                (Start::Environment, _)
+                    if name.chars().all(|char| char.is_ascii_uppercase() || char.is_ascii_digit() || char == '_') =>
+                {
+                    format!("env(\"{name}\", \"\")")
+                }
+                _ => "\"\"".to_owned(),
+            };
+            lines.push(Line { text: format!("let {} = {value};", mangle(name)), item });
+        }
+        lines
+    }
+
+    /// Adds a hazard of the line that is being translated.
+    pub(super) fn hazard(&mut self, text: &str, port: &str) {
+        self.hazard_at(self.line, text, port);
+    }
+
+    /// Adds a hazard.
+    pub(super) fn hazard_at(&mut self, line: usize, text: &str, port: &str) {
+        self.hazards.push(Hazard { line, text: text.to_owned(), port: port.to_owned() });
+    }
+}
+
+/// A statement of several lines as lines.
+fn split(line: Line) -> Vec<Line> {
+    if !line.text.contains('\n') {
+        return vec![line];
+    }
+    line.text.split('\n').map(|text| Line { text: text.to_owned(), item: line.item }).collect()
+}
+
+/// Tests whether the first `cd` is not a statement of its own at the top.
+fn needs_directory(entries: &[&ast::CompoundListItem]) -> bool {
+    for entry in entries {
+        let text = entry.0.to_string();
+        if let [ast::Command::Simple(simple)] = entry.0.first.seq.as_slice()
+            && super::walk::words(simple).first().is_some_and(|name| name == "cd")
+            && entry.0.additional.is_empty()
+        {
+            return false;
+        }
+        let words = |char: char| !char.is_alphanumeric() && char != '_';
+        if matches!(entry.0.first.seq.as_slice(), [ast::Command::Function(_)])
+            || text.split(words).any(|word| word == "cd")
+        {
+            return true;
+        }
+    }
+    true
+}

@@ -1,0 +1,220 @@
+//! `read`, `mapfile` and `source`.
+
+use super::redirects::In;
+use super::text::{Kind, atom, quoted};
+use super::walk;
+use super::words::mangle;
+use super::{No, Port};
+use brush_parser::ast::{self, CommandPrefixOrSuffixItem as Item};
+
+impl<'a> Port<'a> {
+    pub(super) fn read(&mut self, rest: &[String], simple: &ast::SimpleCommand) -> Result<Vec<String>, No> {
+        let mut names = Vec::new();
+        let mut prompt = None;
+        let mut words = rest.iter();
+        let mut list = false;
+        while let Some(word) = words.next() {
+            match word.as_str() {
+                "-r" => {}
+                "-p" | "-rp" => prompt = Some(self.word(words.next().ok_or_else(|| No::new("`read`"))?)?),
+                "-a" | "-ra" => {
+                    list = true;
+                    names.extend(words.next().cloned());
+                }
+                word if walk::is_name(word) => names.push(word.to_owned()),
+                _ => return Err(No::new(format!("`read {word}`"))),
+            }
+        }
+        let mut separator = None;
+        for item in simple.prefix.iter().flat_map(|prefix| &prefix.0) {
+            if let Item::AssignmentWord(assignment, _) = item
+                && let ast::AssignmentValue::Scalar(value) = &assignment.value
+            {
+                separator = Some(self.word(&value.value)?.fixed().ok_or_else(|| No::new("an IFS of a variable"))?);
+            }
+        }
+        let from = simple.suffix.iter().flat_map(|items| &items.0).find_map(|item| match item {
+            Item::IoRedirect(ast::IoRedirect::File(
+                None,
+                ast::IoFileRedirectKind::Read,
+                ast::IoFileRedirectTarget::ProcessSubstitution(_, shell),
+            )) => Some(shell),
+            _ => None,
+        });
+        let from = from.map(|shell| self.substituted(shell)).transpose()?;
+        let found = match from {
+            Some(_) => super::redirects::Redirects::default(),
+            None => self.redirects_of(simple)?,
+        };
+        if let Some(prompt) = prompt {
+            let [name] = names.as_slice() else { return Err(No::new("`read -p` of several names")) };
+            let text = prompt.string();
+            return Ok(vec![self.set_text(name, &format!("ask({text})"))]);
+        }
+        let line = match &found.input {
+            _ if from.is_some() => format!("({}.lines().first() ?? \"\")", from.clone().unwrap_or_default()),
+            In::File(path) => format!("(file::lines({path}).first() ?? \"\")"),
+            In::Text(text) => format!("({text}.lines().first() ?? \"\")").replace(" + \"\\n\".lines()", ".lines()"),
+            In::Through if self.facts.reads_input == 1 => "(file::lines(\"/dev/stdin\").first() ?? \"\")".to_owned(),
+            _ => return Err(No::new("`read` more than once")),
+        };
+        let line = match &found.input {
+            In::Text(text) if text.ends_with(" + \"\\n\"") => atom(text.trim_end_matches(" + \"\\n\"")),
+            In::Text(text) => atom(text),
+            _ => line,
+        };
+        let mut lines = Vec::new();
+        match (names.as_slice(), separator.as_deref()) {
+            ([name], Some(one)) if list && one.chars().count() == 1 => {
+                lines.push(self.set_text(name, &format!("{line}.split({})", quoted(one))));
+            }
+            ([name], None) if list => lines.push(self.set_text(name, &format!("{line}.fields()"))),
+            ([name], Some("")) => lines.push(self.set_text(name, &line)),
+            ([name], None) => lines.push(self.set_text(name, &format!("{line}.trim()"))),
+            (many, None) => {
+                lines.push(format!("let fields = {line}.fields({});", many.len()));
+                for (at, name) in many.iter().enumerate().filter(|(_, name)| *name != "_") {
+                    lines.push(self.set_text(name, &format!("fields.get({at}) ?? \"\"")));
+                }
+            }
+            (many, Some(one)) if one.chars().count() == 1 && !one.trim().is_empty() => {
+                lines.push(format!("let fields = {line}.split({});", quoted(one)));
+                let last = many.len() - 1;
+                for (at, name) in many.iter().enumerate().filter(|(_, name)| *name != "_") {
+                    let value = if at == last {
+                        format!("fields.extract({at}).join({})", quoted(one))
+                    } else {
+                        format!("fields.get({at}) ?? \"\"")
+                    };
+                    lines.push(self.set_text(name, &value));
+                }
+            }
+            _ => return Err(No::new("`read` with such an IFS")),
+        }
+        Ok(lines)
+    }
+
+    pub(super) fn set_text(&mut self, name: &str, value: &str) -> String {
+        let scope = self.facts.scope(self.function, name);
+        let shown = mangle(name);
+        let new = !self.is_known(name);
+        self.declared.insert((scope, name.to_owned()));
+        let word = match (new, scope.is_none() && self.facts.constants.contains(name)) {
+            (true, true) => "const ",
+            (true, false) => "let ",
+            _ => "",
+        };
+        format!("{word}{shown} = {value};")
+    }
+
+    pub(super) fn mapfile(
+        &mut self,
+        rest: &[String],
+        simple: &'a ast::SimpleCommand,
+        item: usize,
+    ) -> Result<Vec<String>, No> {
+        let names: Vec<&String> = rest.iter().filter(|word| !word.starts_with('-')).collect();
+        let [name] = names.as_slice() else { return Err(No::new("`mapfile`")) };
+        if !rest.iter().any(|word| word == "-t") || rest.len() != 2 {
+            return Err(No::new("`mapfile` without `-t`, or with other options"));
+        }
+        let redirects: Vec<&ast::IoRedirect> = simple
+            .suffix
+            .iter()
+            .flat_map(|items| &items.0)
+            .filter_map(|item| if let Item::IoRedirect(redirect) = item { Some(redirect) } else { None })
+            .collect();
+        let value = match redirects.as_slice() {
+            [
+                ast::IoRedirect::File(
+                    None,
+                    ast::IoFileRedirectKind::Read,
+                    ast::IoFileRedirectTarget::ProcessSubstitution(_, shell),
+                ),
+            ] => {
+                format!("{}.lines().to_array()", self.substituted(shell)?)
+            }
+            _ => match self.redirects_of(simple)?.input {
+                In::File(path) => format!("file::lines({path}).to_array()"),
+                In::Text(text) => format!("{}.lines().to_array()", atom(&text)),
+                _ => return Err(No::new("`mapfile` of the script's input")),
+            },
+        };
+        Ok(vec![self.give(name, &value, item, false)])
+    }
+
+    /// A file of assignments: its values are asked from bash.
+    pub(super) fn source_file(&mut self, rest: &[String]) -> Result<Vec<String>, No> {
+        const USUAL: &[&str] = &[
+            "HOME",
+            "PATH",
+            "USER",
+            "LOGNAME",
+            "SHELL",
+            "TERM",
+            "LANG",
+            "TMPDIR",
+            "PWD",
+            "HOSTNAME",
+            "UID",
+            "EUID",
+            "RANDOM",
+            "SUDO_USER",
+            "OPTARG",
+            "OPTIND",
+            "REPLY",
+            "IFS",
+            "BASH_SOURCE",
+            "PS1",
+        ];
+        let no = || No::new("`source`: another file has variables and functions; port it, and `import` it");
+        let [raw] = rest else { return Err(no()) };
+        if self.function.is_some() || raw.contains("lib") || raw.contains("func") {
+            return Err(no());
+        }
+        let path = self.path(raw)?;
+        let path = if path.contains('/') { path } else { format!("\"./\" + {path}") };
+        let names: Vec<String> = self
+            .facts
+            .only_read()
+            .into_iter()
+            .filter(|name| !USUAL.contains(&name.as_str()) && !name.starts_with("BASH") && !self.is_known(name))
+            .collect();
+        // It may change what the script has set.
+        let known: Vec<String> = self
+            .declared
+            .iter()
+            .filter(|(scope, _)| scope.is_none())
+            .map(|(_, name)| name.clone())
+            .filter(|name| *name != raw.trim_matches(['"', '$', '{', '}']))
+            .collect();
+        if names.is_empty()
+            || names.len() > 8
+            || known.iter().any(|name| self.kind_of(name) != Kind::Text || self.facts.constants.contains(name))
+            || known.len() > 4
+        {
+            return Err(no());
+        }
+        self.hazard(
+            "a file of settings is a program: whoever can write it runs commands",
+            "the port asks bash for its values",
+        );
+        let head = match self.facts.strict {
+            [true, true, _] => "",
+            [true, false, _] => "set +u; ",
+            _ => "set +eu; ",
+        };
+        let mut lines = Vec::new();
+        for name in known.iter().chain(&names) {
+            let new = !self.is_known(name);
+            let env = if new { String::new() } else { format!(".env(\"{name}\", {})", mangle(name)) };
+            let code = super::text::raw(&format!("{head}. \"$file\" >&2; printf %s \"${{{name}-}}\""))?;
+            let word = if new { "let " } else { "" };
+            self.declared.insert((None, name.clone()));
+            lines.push(format!("{word}{} = sh({code}).env(\"file\", {path}){env}.read();", mangle(name)));
+        }
+        self.notes.push((self.line, super::Level::Shell, "a file of settings is read by bash".to_owned()));
+        self.levels.insert(self.line, super::Level::Shell);
+        Ok(lines)
+    }
+}

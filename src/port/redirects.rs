@@ -1,0 +1,188 @@
+//! Redirections of a command.
+
+use super::text::{Kind, Part, Template, atom};
+use super::{No, Port};
+use brush_parser::ast::{self, IoFileRedirectKind as Redirect, IoFileRedirectTarget as Target, IoRedirect};
+
+/// Where an output goes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Out {
+    /// Where the script's own goes.
+    #[default]
+    Through,
+    /// Nowhere.
+    Null,
+    /// Into a file: the expression of its path.
+    File(String),
+    /// To the end of a file.
+    Append(String),
+    /// To standard error.
+    Error,
+}
+
+/// What a command reads.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum In {
+    /// What the script reads.
+    #[default]
+    Through,
+    /// Nothing.
+    Null,
+    /// A file: the expression of its path.
+    File(String),
+    /// A text: its expression.
+    Text(String),
+}
+
+/// The redirections of a command.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Redirects {
+    /// Standard input.
+    pub input: In,
+    /// Standard output.
+    pub output: Out,
+    /// Standard error joins standard output.
+    pub both: bool,
+    /// Standard error goes nowhere.
+    pub silent: bool,
+}
+
+impl Redirects {
+    /// Tests whether nothing is redirected.
+    pub fn none(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Port<'_> {
+    /// Reads redirections.
+    pub(super) fn redirects<'r>(&mut self, list: impl Iterator<Item = &'r IoRedirect>) -> Result<Redirects, No> {
+        let mut found = Redirects::default();
+        for redirect in list {
+            match redirect {
+                IoRedirect::File(number, kind, target) => self.file_redirect(*number, kind, target, &mut found)?,
+                IoRedirect::OutputAndError(word, append) => {
+                    found.both = true;
+                    found.output = self.out(&word.value, *append)?;
+                    if found.output == Out::Null {
+                        found.silent = true;
+                        found.both = false;
+                    }
+                }
+                IoRedirect::HereString(None | Some(0), word) => {
+                    let mut text = self.word(&word.value)?;
+                    text.push(Part::Text("\n".to_owned()));
+                    found.input = In::Text(text.string());
+                }
+                IoRedirect::HereDocument(None | Some(0), document) => {
+                    found.input = In::Text(self.here(document)?.string());
+                }
+                _ => return Err(No::new("a redirection of another file descriptor")),
+            }
+        }
+        Ok(found)
+    }
+
+    /// A here-document as text.
+    pub(super) fn here(&mut self, document: &ast::IoHereDocument) -> Result<Template, No> {
+        let raw = match document.remove_tabs {
+            true => document.doc.value.split_inclusive('\n').map(|line| line.trim_start_matches('\t')).collect(),
+            false => document.doc.value.clone(),
+        };
+        match document.requires_expansion {
+            true => self.document(&raw),
+            false => Ok(Template::text(raw)),
+        }
+    }
+
+    fn out(&mut self, raw: &str, append: bool) -> Result<Out, No> {
+        let path = self.path(raw)?;
+        Ok(match (path.as_str(), append) {
+            ("\"/dev/null\"", _) => Out::Null,
+            ("\"/dev/stderr\"", _) => Out::Error,
+            ("\"/dev/stdout\"", _) => Out::Through,
+            (_, true) => Out::Append(path),
+            (_, false) => Out::File(path),
+        })
+    }
+
+    /// The path of a redirection, from the working directory of the script.
+    pub(super) fn path(&mut self, raw: &str) -> Result<String, No> {
+        let arg = self.argument(raw)?;
+        let [arg] = arg.as_slice() else { return Err(No::new("a file name in braces")) };
+        if arg.glob {
+            return Err(No::new("a pattern as a file name"));
+        }
+        if let Some((_, Kind::List)) = arg.template.single() {
+            return self.word(&format!("\"{}\"", raw.trim_matches('"'))).map(|path| path.string());
+        }
+        Ok(self.placed(&arg.template))
+    }
+
+    /// A path as an expression; a relative one is below `dir` where the script changes its directory.
+    pub(super) fn placed(&mut self, template: &Template) -> String {
+        let absolute = match template.0.first() {
+            Some(Part::Text(text)) => text.starts_with(['/', '~']),
+            _ => false,
+        };
+        if !self.directory || absolute {
+            return template.string();
+        }
+        match template.0.first() {
+            Some(Part::Text(_)) => {
+                let mut path = Template::value("dir", Kind::Text);
+                path.push(Part::Text("/".to_owned()));
+                template.0.iter().for_each(|part| path.push(part.clone()));
+                path.string()
+            }
+            _ => {
+                let text = template.string();
+                format!("if {}.starts_with(\"/\") {{ {text} }} else {{ `${{dir}}/${{{text}}}` }}", atom(&text))
+            }
+        }
+    }
+
+    fn file_redirect(
+        &mut self,
+        number: Option<i32>,
+        kind: &Redirect,
+        target: &Target,
+        found: &mut Redirects,
+    ) -> Result<(), No> {
+        let duplicate = |target: &Target| match target {
+            Target::Fd(number) => Some(number.to_string()),
+            Target::Duplicate(word) => Some(word.value.clone()),
+            _ => None,
+        };
+        match (number, kind, target) {
+            (None | Some(0), Redirect::Read, Target::Filename(word)) => {
+                let path = self.path(&word.value)?;
+                found.input = if path == "\"/dev/null\"" { In::Null } else { In::File(path) };
+            }
+            (None | Some(1), Redirect::Write | Redirect::Clobber, Target::Filename(word)) => {
+                found.output = self.out(&word.value, false)?
+            }
+            (None | Some(1), Redirect::Append, Target::Filename(word)) => found.output = self.out(&word.value, true)?,
+            (Some(2), Redirect::Write | Redirect::Append, Target::Filename(word)) => {
+                if word.value != "/dev/null" {
+                    return Err(No::new("a file for standard error"));
+                }
+                found.silent = true;
+            }
+            (Some(2), Redirect::DuplicateOutput, target) if duplicate(target).as_deref() == Some("1") => {
+                match found.output {
+                    Out::Null => found.silent = true,
+                    _ => found.both = true,
+                }
+            }
+            (None | Some(1), Redirect::DuplicateOutput, target) if duplicate(target).as_deref() == Some("2") => {
+                if found.both || found.silent {
+                    return Err(No::new("outputs that change places"));
+                }
+                found.output = Out::Error;
+            }
+            _ => return Err(No::new("a redirection of another file descriptor")),
+        }
+        Ok(())
+    }
+}

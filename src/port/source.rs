@@ -1,0 +1,301 @@
+//! Reads a bash script: its text, comments and syntax tree, or a refusal that names what it is instead.
+
+use crate::run::Error;
+use brush_parser::ast::{self, SourceLocation};
+use brush_parser::{Parser, ParserImpl, ParserOptions, Token};
+
+/// A comment of the original.
+#[derive(Clone, Debug)]
+pub struct Comment {
+    /// The line, from 1.
+    pub line: usize,
+    /// No code is before it on its line.
+    pub alone: bool,
+    /// The text after the `#`.
+    pub text: String,
+}
+
+/// A script as text and as a tree.
+pub struct Source {
+    /// The characters: the parser counts positions in these.
+    pub chars: Vec<char>,
+    /// The comments, in order, without the first line's `#!`.
+    pub comments: Vec<Comment>,
+    /// The lines that have nothing on them, from 1.
+    pub empty: Vec<usize>,
+    /// The tree.
+    pub program: ast::Program,
+    /// The tokens with their positions.
+    tokens: Vec<Token>,
+    /// The first line names `sh` or `dash`.
+    pub posix: bool,
+    /// How many lines there are.
+    pub lines: usize,
+}
+
+/// bash 5 as a script starts it, with `extglob` where the script sets it.
+pub fn options(text: &str) -> ParserOptions {
+    ParserOptions {
+        enable_extended_globbing: text.contains("extglob"),
+        posix_mode: false,
+        sh_mode: false,
+        tilde_expansion_at_word_start: true,
+        tilde_expansion_after_colon: false,
+        parser_impl: ParserImpl::default(),
+    }
+}
+
+/// Deepest nesting of brackets and blocks: the parser and the translation call themselves for each level.
+const DEPTH: usize = 200;
+
+fn refuse(name: &str, why: &str, help: &str) -> Error {
+    Error::usage(format!("port `{name}`: {why}")).help(help.to_owned())
+}
+
+/// Names of shells and languages that are not bash, as a first line or the end of a name gives them.
+const OTHERS: &[&str] =
+    &["zsh", "fish", "csh", "tcsh", "ksh", "ksh93", "mksh", "rc", "es", "elvish", "nu", "xonsh", "pwsh"];
+
+impl Source {
+    /// Reads a script.
+    ///
+    /// # Errors
+    /// When it is not text, not for bash or `sh`, or has a syntax error.
+    pub fn read(name: &str, bytes: &[u8]) -> Result<Self, Error> {
+        if bytes.contains(&0) {
+            return Err(refuse(name, "it has NUL bytes, so it is a program and not a script", "name a bash script"));
+        }
+        let text = std::str::from_utf8(bytes).map_err(|error| {
+            let line = bytes[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
+            refuse(
+                name,
+                &format!("line {line} is not UTF-8"),
+                &format!("convert it: `iconv -f latin1 -t utf-8 {name} >{name}.utf8`"),
+            )
+        })?;
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        if let Some(line) =
+            text.lines().position(|_| true).and_then(|_| text.split('\n').position(|l| l.ends_with('\r')))
+        {
+            return Err(refuse(
+                name,
+                &format!("line {} ends with a carriage return, which bash takes as part of a word", line + 1),
+                &format!("convert it: `sed -i 's/\\r$//' {name}`"),
+            ));
+        }
+        let posix = Self::dialect(name, text)?;
+        if let Some(line) = too_deep(text) {
+            return Err(refuse(
+                name,
+                &format!("line {line} is nested more than {DEPTH} levels deep"),
+                "split the script",
+            ));
+        }
+        let parsed = Parser::new(text.as_bytes(), &options(text)).parse_program();
+        let program = parsed.map_err(|error| refuse(name, &error.to_string(), "see what `bash -n` says below"))?;
+        let tokens = brush_parser::uncached_tokenize_str(text, &options(text).tokenizer_options())
+            .map_err(|error| refuse(name, &error.to_string(), "see what `bash -n` says below"))?;
+        let chars: Vec<char> = text.chars().collect();
+        let comments = comments(&chars, &tokens);
+        let empty = text.lines().enumerate().filter(|(_, line)| line.trim().is_empty()).map(|(at, _)| at + 1).collect();
+        let lines = text.lines().count();
+        Ok(Self { chars, comments, empty, program, tokens, posix, lines })
+    }
+
+    /// Returns true for `sh`, false for bash.
+    fn dialect(name: &str, text: &str) -> Result<bool, Error> {
+        let first = text.lines().next().unwrap_or_default();
+        let words: Vec<&str> = first.strip_prefix("#!").unwrap_or_default().split_whitespace().collect();
+        let base = |path: &&str| path.rsplit('/').next().unwrap_or_default().to_owned();
+        let program =
+            words.iter().map(base).find(|word| word != "env" && !word.starts_with('-') && !word.contains('='));
+        let program = program.unwrap_or_default();
+        let ending = name.rsplit_once('.').map_or("", |(_, end)| end);
+        let other = if OTHERS.contains(&program.as_str()) { &program } else { ending };
+        if OTHERS.contains(&other) && (program.is_empty() || program == other) {
+            return Err(refuse(
+                name,
+                &format!("it is a script for {other}, and only bash is ported"),
+                "port it by hand: `moyai api bash`",
+            ));
+        }
+        match program.as_str() {
+            "" | "bash" => Ok(false),
+            "sh" | "dash" | "ash" | "busybox" => Ok(true),
+            other => {
+                Err(refuse(name, &format!("it is a script for {other}, and only bash is ported"), "name a bash script"))
+            }
+        }
+    }
+
+    /// The text between two positions.
+    pub fn slice(&self, start: usize, end: usize) -> String {
+        self.chars[start.min(self.chars.len())..end.min(self.chars.len())].iter().collect()
+    }
+
+    /// Where an entry of a list begins and ends, with its redirections and here-documents: characters, and lines.
+    pub fn extent(&self, list: &ast::AndOrList) -> Option<Extent> {
+        let span = list.location()?;
+        let mut start = span.start.index;
+        let mut line = span.start.line;
+        // `!`, `time` and a redirection before the first word have no position of their own.
+        let first = self.tokens.partition_point(|token| token.location().start.index < start);
+        for token in self.tokens[..first].iter().rev() {
+            let word = token.to_str();
+            let separates = matches!(token, Token::Operator(..)) && !word.contains(['<', '>']);
+            if separates || ["then", "do", "else", "elif", "if", "while", "until", "{"].contains(&word) {
+                break;
+            }
+            if token.location().start.line != line || !(word == "!" || word == "time" || word.contains(['<', '>'])) {
+                break;
+            }
+            start = token.location().start.index;
+            line = token.location().start.line;
+        }
+        let mut end = span.end.index;
+        let mut last = span.end.line;
+        let from = self.tokens.partition_point(|token| token.location().start.index < end);
+        let mut depth = 0usize;
+        let mut redirects = self.slice(start, end).ends_with(['<', '>']);
+        for token in &self.tokens[from..] {
+            match token {
+                Token::Operator(text, _) if text == "(" && (redirects || depth > 0) => depth += 1,
+                Token::Operator(text, _) if text == ")" && depth > 0 => depth -= 1,
+                Token::Operator(text, _) if depth == 0 && !text.contains(['<', '>']) => break,
+                _ => {}
+            }
+            redirects = token.to_str().ends_with(['<', '>', '(']);
+            depth += usize::from(matches!(token.to_str(), "<(" | ">("));
+            end = token.location().end.index;
+            last = token.location().end.line;
+        }
+        let text = self.slice(start, end);
+        for mark in here_ends(&text) {
+            let from =
+                self.chars.iter().enumerate().skip(end).find(|(_, char)| **char == '\n').map_or(end, |(at, _)| at);
+            let mut at = from;
+            let rest: String = self.chars[from..].iter().collect();
+            for found in rest.split('\n').skip(1) {
+                at += 1 + found.chars().count();
+                last += 1;
+                if found.trim_start_matches('\t') == mark {
+                    break;
+                }
+            }
+            // The rest of the first line belongs to the text as well.
+            end = at;
+        }
+        Some(Extent { start, end, line, last })
+    }
+}
+
+/// Where something is in the original.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Extent {
+    /// The first character.
+    pub start: usize,
+    /// The character after the last.
+    pub end: usize,
+    /// The first line.
+    pub line: usize,
+    /// The last line.
+    pub last: usize,
+}
+
+/// The words that end the here-documents of a command whose document is not yet in the text.
+fn here_ends(text: &str) -> Vec<String> {
+    let mut ends = Vec::new();
+    let first: String = text.to_owned();
+    let mut rest = first.as_str();
+    while let Some(at) = rest.find("<<") {
+        let after = &rest[at + 2..];
+        if let Some(here) = after.strip_prefix('<') {
+            rest = here;
+            continue;
+        }
+        let after = after.strip_prefix('-').unwrap_or(after).trim_start();
+        let word: String =
+            after.chars().take_while(|char| !char.is_whitespace() && !";|&)<>".contains(*char)).collect();
+        let plain = word.replace(['\'', '"', '\\'], "");
+        let named = plain.starts_with(|char: char| char.is_alphabetic() || char == '_');
+        let inside = rest[at..].lines().skip(1).any(|line| line.trim_start_matches('\t') == plain);
+        if named && !inside {
+            ends.push(plain);
+        }
+        rest = after;
+    }
+    ends
+}
+
+/// The comments: text between tokens.
+fn comments(chars: &[char], tokens: &[Token]) -> Vec<Comment> {
+    let mut found = Vec::new();
+    let mut line = 1;
+    let mut at = 0;
+    let mut next = tokens.iter().peekable();
+    let mut fresh = true;
+    while at < chars.len() {
+        while next.peek().is_some_and(|token| token.location().end.index <= at) {
+            next.next();
+        }
+        if let Some(token) = next.peek()
+            && token.location().start.index <= at
+            && token.to_str() != "\n"
+        {
+            let end = token.location().end.index;
+            line += chars[at..end].iter().filter(|char| **char == '\n').count();
+            fresh = chars[..end].last() == Some(&'\n');
+            at = end;
+            continue;
+        }
+        match chars[at] {
+            '\n' => {
+                line += 1;
+                fresh = true;
+            }
+            '#' => {
+                let end = chars[at..].iter().position(|char| *char == '\n').map_or(chars.len(), |more| at + more);
+                let text: String = chars[at + 1..end].iter().collect();
+                if !(line == 1 && text.starts_with('!')) {
+                    found.push(Comment { line, alone: fresh, text: text.trim_end().to_owned() });
+                }
+                at = end;
+                continue;
+            }
+            char if char.is_whitespace() => {}
+            _ => fresh = false,
+        }
+        at += 1;
+    }
+    found
+}
+
+/// The line where brackets or blocks are nested too deep.
+fn too_deep(text: &str) -> Option<usize> {
+    let mut depth = 0usize;
+    for (line, content) in text.lines().enumerate() {
+        for char in content.chars() {
+            match char {
+                '(' | '{' => depth += 1,
+                ')' | '}' => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+        }
+        let word = content.split_whitespace().next().unwrap_or_default();
+        match word {
+            "if" | "for" | "while" | "until" | "case" => depth += 1,
+            "fi" | "done" | "esac" => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        // A one-line loop opens and closes.
+        if matches!(word, "if" | "for" | "while" | "until" | "case")
+            && content.split(|char: char| !char.is_alphanumeric()).any(|word| matches!(word, "fi" | "done" | "esac"))
+        {
+            depth = depth.saturating_sub(1);
+        }
+        if depth > DEPTH {
+            return Some(line + 1);
+        }
+    }
+    None
+}

@@ -1,0 +1,332 @@
+//! Pieces of Rhai: string literals, templates with values, words of a command.
+
+use super::No;
+
+/// What a value is in the port. bash has only text; a variable that only ever holds numbers is a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Text.
+    Text,
+    /// A whole number.
+    Number,
+    /// true or false.
+    Truth,
+    /// An array.
+    List,
+    /// A map: bash's associative array.
+    Map,
+}
+
+/// A piece of a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Fixed text.
+    Text(String),
+    /// An expression of Rhai.
+    Value(String, Kind),
+}
+
+/// A text with values in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Template(pub Vec<Part>);
+
+impl Template {
+    /// A fixed text.
+    pub fn text(text: impl Into<String>) -> Self {
+        Self(vec![Part::Text(text.into())])
+    }
+
+    /// One expression.
+    pub fn value(expr: impl Into<String>, kind: Kind) -> Self {
+        Self(vec![Part::Value(expr.into(), kind)])
+    }
+
+    /// Adds a piece; neighbouring texts become one.
+    pub fn push(&mut self, part: Part) {
+        match (self.0.last_mut(), part) {
+            (Some(Part::Text(before)), Part::Text(more)) => before.push_str(&more),
+            (_, Part::Text(text)) if text.is_empty() => {}
+            (_, part) => self.0.push(part),
+        }
+    }
+
+    /// The text, where no value is in it.
+    pub fn fixed(&self) -> Option<String> {
+        match self.0.as_slice() {
+            [] => Some(String::new()),
+            [Part::Text(text)] => Some(text.clone()),
+            _ => None,
+        }
+    }
+
+    /// The expression and its kind, where it is nothing but that.
+    pub fn single(&self) -> Option<(&str, Kind)> {
+        match self.0.as_slice() {
+            [Part::Value(expr, kind)] => Some((expr, *kind)),
+            _ => None,
+        }
+    }
+
+    /// As an expression that gives text.
+    pub fn string(&self) -> String {
+        if let Some(text) = self.fixed() {
+            return quoted(&text);
+        }
+        match self.single() {
+            Some((expr, Kind::Text)) => return expr.to_owned(),
+            Some((expr, Kind::List)) => return format!("{}.join(\" \")", atom(expr)),
+            Some((expr, _)) => return format!("{}.to_string()", atom(expr)),
+            None => {}
+        }
+        let odd = |part: &Part| match part {
+            Part::Text(text) => {
+                text.contains(['\\', '`']) || text.contains("${") || text.contains(|c: char| c.is_control())
+            }
+            Part::Value(expr, _) => expr.contains('`'),
+        };
+        let texts = self.0.iter().all(|part| matches!(part, Part::Text(_) | Part::Value(_, Kind::Text)));
+        let only_newlines = self.0.iter().all(|part| match part {
+            Part::Text(text) => !odd(&Part::Text(text.replace(['\n', '\t'], ""))),
+            value => !odd(value),
+        });
+        if self.0.iter().any(odd) && (texts && self.0.len() < 4 || !only_newlines) {
+            return self.sum();
+        }
+        let mut out = String::from("`");
+        for part in &self.0 {
+            match part {
+                Part::Text(text) => out.push_str(&text.replace('\n', "${\"\\n\"}").replace('\t', "${\"\\t\"}")),
+                Part::Value(expr, Kind::List) => out.push_str(&format!("${{{}.join(\" \")}}", atom(expr))),
+                Part::Value(expr, _) => out.push_str(&format!("${{{expr}}}")),
+            }
+        }
+        out.push('`');
+        out
+    }
+
+    fn sum(&self) -> String {
+        let begins_with_text = matches!(self.0.first(), Some(Part::Text(_) | Part::Value(_, Kind::Text)));
+        let pieces = self.0.iter().map(|part| match part {
+            Part::Text(text) => quoted(text),
+            Part::Value(expr, Kind::Text) => atom(expr),
+            Part::Value(expr, Kind::List) => format!("{}.join(\" \")", atom(expr)),
+            Part::Value(expr, _) => format!("{}.to_string()", atom(expr)),
+        });
+        let sum = pieces.collect::<Vec<_>>().join(" + ");
+        if begins_with_text { sum } else { format!("\"\" + {sum}") }
+    }
+
+    /// As an expression for `print`, which takes any kind.
+    pub fn shown(&self) -> String {
+        match self.single() {
+            Some((expr, Kind::Number | Kind::Truth | Kind::Text)) => expr.to_owned(),
+            _ => self.string(),
+        }
+    }
+
+    /// As a number, where it is one.
+    pub fn number(&self) -> String {
+        match self.single() {
+            Some((expr, Kind::Number)) => expr.to_owned(),
+            _ => match self.fixed() {
+                Some(text) if is_number(&text) => text,
+                Some(text) if text.trim().is_empty() => "0".to_owned(),
+                _ => format!("{}.to_int()", atom(&self.string())),
+            },
+        }
+    }
+
+    /// As one word of a command literal.
+    pub fn word(&self) -> Result<String, No> {
+        if self.0.is_empty() {
+            return Ok("''".to_owned());
+        }
+        let text: String =
+            self.0.iter().map(|part| if let Part::Text(text) = part { text.as_str() } else { "" }).collect();
+        if self.single().is_none() && self.0.iter().any(|part| matches!(part, Part::Value(_, Kind::List))) {
+            return Err(No::new("an array is glued to other text"));
+        }
+        if self.0.iter().any(|part| matches!(part, Part::Value(expr, _) if expr.contains('`') && expr.contains('\n'))) {
+            return Err(No::new("a value has several lines"));
+        }
+        if text.contains('`')
+            || text.contains("${")
+            || text.contains(|c: char| c.is_control() && c != '\n' && c != '\t')
+        {
+            return Ok(format!("${{{}}}", self.string()));
+        }
+        let plain = |char: char| char.is_alphanumeric() || "-_./:=,@%+^".contains(char);
+        let tame = text.chars().all(plain) && !text.is_empty() || text.is_empty();
+        // A word such as `A=b` before a command would be an assignment: quotes make it a word.
+        let mut body = String::new();
+        let quote = match () {
+            () if tame => "",
+            () if !text.contains('\'') && self.0.iter().all(|part| matches!(part, Part::Text(_))) => "'",
+            () => "\"",
+        };
+        for part in &self.0 {
+            match part {
+                Part::Text(text) if quote == "\"" => {
+                    for char in text.chars() {
+                        if matches!(char, '"' | '\\' | '$') {
+                            body.push('\\');
+                        }
+                        body.push(char);
+                    }
+                }
+                Part::Text(text) => body.push_str(text),
+                Part::Value(expr, _) => body.push_str(&format!("${{{expr}}}")),
+            }
+        }
+        Ok(format!("{quote}{body}{quote}"))
+    }
+}
+
+/// Tests for a decimal number as bash and Rhai both read it.
+pub fn is_number(text: &str) -> bool {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    !digits.is_empty()
+        && digits.len() < 18
+        && digits.chars().all(|char| char.is_ascii_digit())
+        && (digits == "0" && digits.len() == text.len() || !digits.starts_with('0'))
+}
+
+/// A string literal of Rhai.
+pub fn quoted(text: &str) -> String {
+    let heavy = text.matches(['\\', '"']).count();
+    let plain = !text.contains(|char: char| char.is_control());
+    if heavy > 0 && plain && !text.contains("\"#") {
+        return format!("#\"{text}\"#");
+    }
+    let mut out = String::from("\"");
+    for char in text.chars() {
+        match char {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\t' => out.push_str("\\t"),
+            '\r' => out.push_str("\\r"),
+            char if char.is_control() => out.push_str(&format!("\\x{:02x}", u32::from(char))),
+            char => out.push(char),
+        }
+    }
+    out.push('"');
+    out
+}
+
+/// A raw literal for bash, which keeps every character.
+///
+/// Rhai 1.27 does not count a line whose end is a `"` in a raw string, and the check then looks at other lines.
+/// A space after a quote that closes changes nothing.
+///
+/// # Errors
+/// When a quote at the end of a line opens, or is in a here-document.
+pub fn raw(text: &str) -> Result<String, No> {
+    let text = &closed(text)?;
+    let mut hashes = "#".to_owned();
+    while text.contains(&format!("\"{hashes}")) {
+        hashes.push('#');
+    }
+    Ok(format!("{hashes}\"{text}\"{hashes}"))
+}
+
+/// The text with a space after each quote that closes at the end of a line.
+fn closed(text: &str) -> Result<String, No> {
+    if !text.contains("\"\n") {
+        return Ok(text.to_owned());
+    }
+    if text.contains("<<") {
+        return Err(No::new("a here-document with quotes at the end of a line"));
+    }
+    let mut out = String::new();
+    // What is open: `'`, `"` or `(`.
+    let mut open: Vec<char> = Vec::new();
+    let mut chars = text.chars().peekable();
+    while let Some(char) = chars.next() {
+        out.push(char);
+        match (open.last(), char) {
+            (Some('\''), '\'') => drop(open.pop()),
+            (Some('\''), _) => {}
+            (_, '\\') => out.extend(chars.next()),
+            (Some('"'), '"') => drop(open.pop()),
+            (_, '"') => open.push('"'),
+            (_, '$') if chars.peek() == Some(&'(') => {
+                out.extend(chars.next());
+                open.push('(');
+            }
+            (Some('('), ')') => drop(open.pop()),
+            (Some('"'), _) => {}
+            (_, '\'') => open.push('\''),
+            (Some('('), '(') => open.push('('),
+            (_, '#') if out.len() < 2 || out[..out.len() - 1].ends_with(char::is_whitespace) => {
+                while let Some(next) = chars.next_if(|next| *next != '\n') {
+                    out.push(next);
+                }
+                if out.ends_with('"') {
+                    out.push(' ');
+                }
+            }
+            _ => {}
+        }
+        if char == '"' && chars.peek() == Some(&'\n') {
+            if open.last() == Some(&'"') {
+                return Err(No::new("a quote that opens at the end of a line"));
+            }
+            out.push(' ');
+        }
+    }
+    Ok(out)
+}
+
+/// An expression to which `.method()` or an operator can be added.
+pub fn atom(expr: &str) -> String {
+    if is_atom(expr) { expr.to_owned() } else { format!("({expr})") }
+}
+
+/// Tests whether no operator or keyword is outside of brackets and quotes.
+pub fn is_atom(expr: &str) -> bool {
+    let mut depth = 0usize;
+    let mut chars = expr.chars().peekable();
+    let mut first = true;
+    while let Some(char) = chars.next() {
+        match char {
+            '#' if chars.peek() == Some(&'"') => {
+                chars.next();
+                while let Some(char) = chars.next() {
+                    if char == '"' && chars.peek() == Some(&'#') {
+                        chars.next();
+                        break;
+                    }
+                }
+            }
+            '"' | '`' => {
+                while let Some(next) = chars.next() {
+                    if next == '\\' && char == '"' {
+                        chars.next();
+                    } else if next == char {
+                        break;
+                    }
+                }
+            }
+            '(' | '[' | '{' => depth += 1,
+            ')' | ']' | '}' => depth = depth.saturating_sub(1),
+            ' ' | '\n' | '<' | '>' | '*' | '/' | '%' | '&' | '|' | '?' if depth == 0 => return false,
+            '-' | '+' | '!' if depth == 0 => return false,
+            _ => {}
+        }
+        first = false;
+    }
+    !first
+}
+
+/// A regular expression that means this text.
+pub fn escaped(text: &str) -> String {
+    let mut out = String::new();
+    for char in text.chars() {
+        if r"\.+*?()|[]{}^$".contains(char) {
+            out.push('\\');
+        }
+        out.push(char);
+    }
+    out
+}
