@@ -1,37 +1,136 @@
 //! A page's bytes as text.
 
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
-use encoding_rs::{EUC_JP, Encoding, ISO_2022_JP, SHIFT_JIS, UTF_8};
+use encoding_rs::*;
 
-/// How far a page's own declaration is looked for (HTML standard, 13.2.3.2).
-const PRESCAN: usize = 1024;
-
-/// A page as text: its byte order mark decides, then the header, then what the page declares of
-/// itself, unless its bytes are no such text; then what they look like, as in a browser.
-pub fn decode(bytes: &[u8], content_type: &str) -> String {
-    if let Some((encoding, length)) = Encoding::for_bom(bytes) {
-        return encoding.decode_without_bom_handling(&bytes[length..]).0.into_owned();
-    }
-    let header = label_behind(&content_type.to_ascii_lowercase(), "charset").and_then(|label| encoding(&label));
-    let said: Vec<&'static Encoding> = header.into_iter().chain(declared(bytes)).collect();
-    // ISO-2022-JP is ASCII too, with escapes that no page has for another reason.
-    let escapes = bytes.windows(2).any(|pair| pair == b"\x1b$");
-    let whole = |encoding: &&&'static Encoding| {
-        !encoding.decode_without_bom_handling(bytes).1 && (!escapes || **encoding == ISO_2022_JP)
-    };
-    // UTF-8 with a fault or two still is UTF-8; every byte is a letter in the encodings of one byte.
-    let sound = bytes.utf8_chunks().any(|chunk| !chunk.valid().is_ascii());
-    let likely = |guess: &&'static Encoding| said.is_empty() || !guess.is_single_byte() || said == [UTF_8] && !sound;
-    let encoding = said.iter().find(whole).copied().or_else(|| guess(bytes).filter(likely)).or(said.first().copied());
-    encoding.unwrap_or(UTF_8).decode_without_bom_handling(bytes).0.into_owned()
+/// A page as text.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Text {
+    /// In the encoding that the page most likely has.
+    pub body: String,
+    /// Its bytes, one character each, if it may be in another encoding as well.
+    pub raw: Option<String>,
 }
 
-/// What the bytes look like, if they are whole text in that.
+/// Reads a page: its byte order mark decides, then the header, then what the page declares of itself. Its
+/// declaration is kept, as in a browser, unless most of the text is unreadable in it.
+///
+/// ```
+/// use moyai::host::http::charset::decode;
+/// assert_eq!(decode(b"\x82\xb1", "text/html; charset=Shift_JIS").body, "\u{3053}");
+/// ```
+pub fn decode(bytes: &[u8], content_type: &str) -> Text {
+    let (encoding, start) = match Encoding::for_bom(bytes) {
+        Some(marked) => marked,
+        None => (choose(bytes, content_type), 0),
+    };
+    let body = encoding.decode_without_bom_handling(&bytes[start..]).0.into_owned();
+    let plain = start > 0 || bytes.iter().all(|byte| matches!(byte, 1..0x80 if *byte != 0x1b));
+    let sure = plain || encoding == UTF_8 && std::str::from_utf8(bytes).is_ok();
+    Text { body, raw: (!sure).then(|| bytes.iter().copied().map(char::from).collect()) }
+}
+
+fn choose(bytes: &[u8], content_type: &str) -> &'static Encoding {
+    let content_type = content_type.to_ascii_lowercase();
+    let header = super::prescan::parameter(&content_type).and_then(|label| named(&label));
+    let declared = super::prescan::declared(bytes, content_type.contains("xml"));
+    let said: Vec<&'static Encoding> = header.into_iter().chain(declared).collect();
+    let is_utf_8 = std::str::from_utf8(bytes).is_ok();
+    // ISO-2022-JP is ASCII too, with escapes that no page has for another reason.
+    let escapes = bytes.windows(2).any(|pair| pair == b"\x1b$") && bytes.is_ascii();
+    let damages: Vec<Damage> = said.iter().map(|encoding| Damage::of(encoding, bytes)).collect();
+    let fits = |(encoding, damage): &(&'static Encoding, &Damage)| {
+        // Bytes are UTF-8 by accident as good as never.
+        let other = damage.bad > 0 && is_utf_8 || escapes && *encoding != ISO_2022_JP;
+        !other && damage.is_readable()
+    };
+    // UTF-8 with an error or two still is UTF-8; every byte is a letter in the encodings of one byte.
+    let sound = bytes.utf8_chunks().any(|chunk| !chunk.valid().is_ascii());
+    let likely = |guess: &&'static Encoding| said.is_empty() || !guess.is_single_byte() || said == [UTF_8] && !sound;
+    let kept = said.iter().copied().zip(&damages).find(fits).map(|(encoding, _)| encoding);
+    kept.or_else(|| guess(bytes).filter(likely)).or(said.first().copied()).unwrap_or(UTF_8)
+}
+
+/// How much of a text is unreadable in an encoding.
+struct Damage {
+    bad: usize,
+    letters: usize,
+}
+
+impl Damage {
+    fn of(encoding: &'static Encoding, bytes: &[u8]) -> Self {
+        let text = encoding.decode_without_bom_handling(bytes).0;
+        let bad = text.chars().filter(|char| *char == char::REPLACEMENT_CHARACTER).count();
+        Self { bad, letters: text.chars().filter(|char| !char.is_ascii()).count() }
+    }
+
+    fn is_readable(&self) -> bool {
+        self.bad * 2 <= self.letters
+    }
+}
+
+/// What the bytes look like, if most of them are readable text in that.
 fn guess(bytes: &[u8]) -> Option<&'static Encoding> {
     let mut detector = EncodingDetector::new(Iso2022JpDetection::Allow);
     detector.feed(bytes, true);
     let encoding = detector.guess(None, Utf8Detection::Allow);
-    (!encoding.decode_without_bom_handling(bytes).1).then_some(encoding)
+    Damage::of(encoding, bytes).is_readable().then_some(encoding)
+}
+
+/// The encodings that a page may have, by the Encoding standard.
+const ALL: [&Encoding; 38] = [
+    UTF_8,
+    SHIFT_JIS,
+    EUC_JP,
+    ISO_2022_JP,
+    GBK,
+    GB18030,
+    BIG5,
+    EUC_KR,
+    UTF_16LE,
+    UTF_16BE,
+    WINDOWS_1252,
+    WINDOWS_1250,
+    WINDOWS_1251,
+    WINDOWS_1253,
+    WINDOWS_1254,
+    WINDOWS_1255,
+    WINDOWS_1256,
+    WINDOWS_1257,
+    WINDOWS_1258,
+    WINDOWS_874,
+    ISO_8859_2,
+    ISO_8859_3,
+    ISO_8859_4,
+    ISO_8859_5,
+    ISO_8859_6,
+    ISO_8859_7,
+    ISO_8859_8,
+    ISO_8859_8_I,
+    ISO_8859_10,
+    ISO_8859_13,
+    ISO_8859_14,
+    ISO_8859_15,
+    ISO_8859_16,
+    KOI8_R,
+    KOI8_U,
+    IBM866,
+    MACINTOSH,
+    X_MAC_CYRILLIC,
+];
+/// Shorter texts are found by accident in an encoding that the page does not have.
+const LEAST: usize = 4;
+
+/// The other texts that the bytes may be: those of an encoding in which they are readable. `length` is the number of
+/// characters of what is looked for, `()` if it is not known.
+pub fn readings(raw: &str, length: Option<usize>) -> impl Iterator<Item = String> {
+    let bytes: Vec<u8> = raw.chars().filter_map(|char| u8::try_from(char).ok()).collect();
+    let guess = guess(&bytes);
+    ALL.iter().filter_map(move |encoding| {
+        let surely = length.is_some_and(|length| length >= LEAST) || !encoding.is_single_byte();
+        let possible = (surely || guess == Some(encoding)) && Damage::of(encoding, &bytes).is_readable();
+        possible.then(|| encoding.decode_without_bom_handling(&bytes).0.into_owned())
+    })
 }
 
 /// The two characters that encodings of Japanese are mapped to, one by the JIS and one by Microsoft,
@@ -55,8 +154,9 @@ pub fn fold(text: &str) -> String {
 }
 
 /// An encoding by its name; some that servers use are not in the Encoding standard.
-fn encoding(label: &str) -> Option<&'static Encoding> {
-    Encoding::for_label(label.as_bytes()).or(match label {
+pub(super) fn named(label: &str) -> Option<&'static Encoding> {
+    let label = label.trim().to_ascii_lowercase();
+    Encoding::for_label_no_replacement(label.as_bytes()).or(match label.as_str() {
         "cp932" | "ms932" | "windows-932" => Some(SHIFT_JIS),
         "cp51932" | "eucjp" | "eucjp-ms" | "eucjp-win" | "x-euc" => Some(EUC_JP),
         "jis" => Some(ISO_2022_JP),
@@ -64,32 +164,13 @@ fn encoding(label: &str) -> Option<&'static Encoding> {
     })
 }
 
-/// What `<meta charset>`, `<meta http-equiv ... charset=>` or `<?xml encoding=?>` says.
-fn declared(bytes: &[u8]) -> Option<&'static Encoding> {
-    let start = String::from_utf8_lossy(&bytes[..bytes.len().min(PRESCAN)]).to_ascii_lowercase();
-    let xml = start.trim_start().strip_prefix("<?xml").and_then(|rest| rest.split_once("?>"));
-    let xml = xml.and_then(|(declaration, _)| label_behind(declaration, "encoding"));
-    let metas = start.split("<meta").skip(1).map(|rest| rest.split('>').next().unwrap_or_default());
-    let label = xml.or_else(|| metas.filter_map(|meta| label_behind(meta, "charset")).next())?;
-    // A page whose declaration could be read as ASCII is not UTF-16, whatever it says.
-    encoding(&label)
-        .map(|encoding| if encoding.is_ascii_compatible() || encoding == ISO_2022_JP { encoding } else { UTF_8 })
-}
-
-/// The value of `name=value`, `name = "value"`, in lower case.
-fn label_behind(text: &str, name: &str) -> Option<String> {
-    text.match_indices(name).find_map(|(at, _)| {
-        let value = text[at + name.len()..].trim_start().strip_prefix('=')?.trim_start();
-        let value = value.trim_start_matches(['"', '\'']);
-        let end = value.find(|char: char| !char.is_ascii_alphanumeric() && !"-_:.+".contains(char));
-        let value = &value[..end.unwrap_or(value.len())];
-        (!value.is_empty()).then(|| value.to_owned())
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn decode(bytes: &[u8], content_type: &str) -> String {
+        super::decode(bytes, content_type).body
+    }
 
     const SJIS: &[u8] = b"\x82\xb1\x82\xf1"; // こん
 
@@ -119,7 +200,7 @@ mod tests {
             assert_eq!(decode(&page, "text/html; charset=nonsense"), format!("{start}こん"));
         }
         assert_eq!(decode("<meta charset=utf-16>é".as_bytes(), ""), "<meta charset=utf-16>é");
-        let late = [" ".repeat(PRESCAN).as_bytes(), b"<meta charset=Shift_JIS>", SJIS].concat();
+        let late = [" ".repeat(1024).as_bytes(), b"<meta charset=Shift_JIS>", SJIS].concat();
         assert!(!decode(&late, "").contains("こん"));
     }
 
