@@ -3,7 +3,7 @@
 use super::{Context, Fallible, duration, map, optional};
 use crate::host::http::{
     Client, Options, Page, READING, Request,
-    charset::{fold, readings},
+    charset::{fold, is_shown},
     fetch, later, oauth,
 };
 use crate::run::{Error, Result, Run};
@@ -394,11 +394,17 @@ pub fn tell(run: &Arc<Run>, url: &str, text: &str, limit: Duration) -> Result<()
 /// `basic` (`"user:password"`), `bearer` (a token), `method`, `body`, `redirects` (5), `limit` of the
 /// unpacked body in bytes (4 MiB), `address` to ask instead of the one that the name has
 /// (`"172.17.0.2"`, `"127.0.0.1:8080"`, as `curl --resolve`), `ip` (4 or 6), `workers` at once (32),
-/// `private` (true allows what follows).
+/// `private` (true allows what follows), `ca`, `cert`, `key` and `self_signed` (see `http::get`).
 ///
-/// A redirect to another scheme, host or port carries none of the headers, and no account. A site on
+/// A redirect to another scheme, host or port carries none of the headers, and no account. Cookies that a
+/// site sets on the way are sent back, as a browser does, and forgotten after the request. A site on
 /// the Internet that redirects to this host or to a private network gives an error: with
 /// `private: true` it may. A site that is itself on a private address may redirect anywhere.
+///
+/// A page is read in the encoding that it declares, as in a browser, unless most of it is unreadable in that. If it
+/// may be in another one as well, its field `raw` has its bytes, one character each, and `http::shows` searches there too.
+///
+/// The proxies of the environment are those of curl: `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy`.
 ///
 /// A method that acts is sent by `post`; with `reads: true` you say that here it changes nothing.
 #[export_module(manifest)]
@@ -432,6 +438,9 @@ mod http {
     /// - `redirects`: how many are followed (5); `private` (written `"private"`, as it is a word of the language):
     ///   true lets a public site redirect to a private address.
     /// - `limit`: the most bytes of the unpacked body (4 MiB).
+    /// - `ca`: a file of the authorities to trust instead of this host's, in PEM; the site's own certificate may be in
+    ///   it. `cert` and `key`: files of the client's certificate and its key. `self_signed`: true takes a certificate
+    ///   that signs itself, whatever its name, while it is valid.
     /// - `address`: asked instead of the one that the name has (`"127.0.0.1:8080"`); `ip`: 4 or 6; `inside`: the
     ///   id of a process in whose network it is asked.
     /// - `workers`: of `get_all`, how many are asked at once (32).
@@ -531,7 +540,7 @@ mod http {
                 (Some(word.chars().count()), Box::new(move |text| fold(text).contains(&word)))
             };
         // What a page declares is not always what it is.
-        Ok(shows(&body) || raw.is_some_and(|raw| readings(&raw, length).any(|text| shows(&text))))
+        Ok(is_shown(&body, raw.as_deref(), length, &*shows))
     }
 
     /// How long a server wants to be left alone.
@@ -623,6 +632,9 @@ mod http {
 
     /// Sends a body. This changes something: under `--dry-run` it is printed as a line for `curl`, and the
     /// page that comes back is `ok` and `planned`, with status 200 and an empty body. It has 10 s unless `timeout` says more.
+    ///
+    /// A redirect that would turn it into a GET without the body is an error, since the body would be lost. With the
+    /// option `redirects` it is followed.
     ///
     /// - `url`: an address.
     /// - `body`: text; a map or an array is sent as JSON.

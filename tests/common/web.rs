@@ -145,6 +145,16 @@ fn answer(stream: &mut impl Stream, seen: &Mutex<Vec<String>>, port: u16) -> std
             }
             send(stream, "500 Oops", "", b"alone")
         }
+        // The same for forty reports.
+        meet if meet.starts_with("/meet-post/") => {
+            for _ in 0..6000 {
+                if seen.lock().unwrap().len() >= 32 {
+                    return ok(stream, "", b"together");
+                }
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            send(stream, "500 Oops", "", b"alone")
+        }
         "/hang" => {
             std::thread::sleep(Duration::from_secs(600));
             Ok(())

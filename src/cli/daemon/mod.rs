@@ -375,8 +375,7 @@ impl Service {
             voice.say(INFO, &format!("`{command}` runs now, with the clock of {}, when it was due", shown(due.at)));
         }
         words.extend(task.rule.timeout.map(|limit| format!("--timeout={}s", limit.as_secs_f64())));
-        words.push(task.rule.script.clone());
-        words.extend(task.rule.args.iter().cloned());
+        words.extend(task.rule.words());
         let mut plan = Plan::act(words);
         let (variable, burst) = events::handed(&self.run, std::mem::take(&mut task.events).join("\n"));
         plan.stages[0].env.push(variable);

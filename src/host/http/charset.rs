@@ -38,7 +38,8 @@ fn choose(bytes: &[u8], content_type: &str) -> &'static Encoding {
     let is_utf_8 = std::str::from_utf8(bytes).is_ok();
     // ISO-2022-JP is ASCII too, with escapes that no page has for another reason.
     let escapes = bytes.windows(2).any(|pair| pair == b"\x1b$") && bytes.is_ascii();
-    let damages: Vec<Damage> = said.iter().map(|encoding| Damage::of(encoding, bytes)).collect();
+    let damages: Vec<Damage> =
+        said.iter().map(|encoding| Damage::of(&encoding.decode_without_bom_handling(bytes).0)).collect();
     let fits = |(encoding, damage): &(&'static Encoding, &Damage)| {
         // Bytes are UTF-8 by accident as good as never.
         let other = damage.bad > 0 && is_utf_8 || escapes && *encoding != ISO_2022_JP;
@@ -58,8 +59,7 @@ struct Damage {
 }
 
 impl Damage {
-    fn of(encoding: &'static Encoding, bytes: &[u8]) -> Self {
-        let text = encoding.decode_without_bom_handling(bytes).0;
+    fn of(text: &str) -> Self {
         let bad = text.chars().filter(|char| *char == char::REPLACEMENT_CHARACTER).count();
         Self { bad, letters: text.chars().filter(|char| !char.is_ascii()).count() }
     }
@@ -74,7 +74,7 @@ fn guess(bytes: &[u8]) -> Option<&'static Encoding> {
     let mut detector = EncodingDetector::new(Iso2022JpDetection::Allow);
     detector.feed(bytes, true);
     let encoding = detector.guess(None, Utf8Detection::Allow);
-    Damage::of(encoding, bytes).is_readable().then_some(encoding)
+    Damage::of(&encoding.decode_without_bom_handling(bytes).0).is_readable().then_some(encoding)
 }
 
 /// The encodings that a page may have, by the Encoding standard.
@@ -121,15 +121,19 @@ const ALL: [&Encoding; 38] = [
 /// Shorter texts are found by accident in an encoding that the page does not have.
 const LEAST: usize = 4;
 
-/// The other texts that the bytes may be: those of an encoding in which they are readable. `length` is the number of
-/// characters of what is looked for, `()` if it is not known.
-pub fn readings(raw: &str, length: Option<usize>) -> impl Iterator<Item = String> {
+/// Whether `shows` finds what it looks for on a page: in its text, or in another text that its bytes may be, readable
+/// in its encoding. `length` is the number of characters of what is looked for, if that is known.
+pub fn is_shown(body: &str, raw: Option<&str>, length: Option<usize>, shows: &dyn Fn(&str) -> bool) -> bool {
+    if shows(body) {
+        return true;
+    }
+    let Some(raw) = raw else { return false };
     let bytes: Vec<u8> = raw.chars().filter_map(|char| u8::try_from(char).ok()).collect();
-    let guess = guess(&bytes);
-    ALL.iter().filter_map(move |encoding| {
+    ALL.iter().any(|encoding| {
+        let text = encoding.decode_without_bom_handling(&bytes).0;
+        let found = shows(&text) && Damage::of(&text).is_readable();
         let surely = length.is_some_and(|length| length >= LEAST) || !encoding.is_single_byte();
-        let possible = (surely || guess == Some(encoding)) && Damage::of(encoding, &bytes).is_readable();
-        possible.then(|| encoding.decode_without_bom_handling(&bytes).0.into_owned())
+        found && (surely || guess(&bytes) == Some(encoding))
     })
 }
 
@@ -200,8 +204,8 @@ mod tests {
             assert_eq!(decode(&page, "text/html; charset=nonsense"), format!("{start}こん"));
         }
         assert_eq!(decode("<meta charset=utf-16>é".as_bytes(), ""), "<meta charset=utf-16>é");
-        let late = [" ".repeat(1024).as_bytes(), b"<meta charset=Shift_JIS>", SJIS].concat();
-        assert!(!decode(&late, "").contains("こん"));
+        let late = [" ".repeat(2000).as_bytes(), b"<meta charset=Shift_JIS>", SJIS].concat();
+        assert!(decode(&late, "").contains("こん"));
     }
 
     /// The article's words and a wave dash, as iconv(1) writes them: not by the crate that reads them.
@@ -285,5 +289,104 @@ mod tests {
         assert_eq!(decode(b"\xef\xbb\xbfx", "text/html; charset=Shift_JIS"), "x");
         assert_eq!(decode(b"caf\xe9", "text/plain; charset=utf-8"), "café");
         assert_eq!(decode(b"\xe3\x81\x93 caf\xe9", "text/plain; charset=utf-8"), "こ caf\u{fffd}");
+    }
+
+    /// What a page in each encoding says, where that can say it.
+    const SAYS: [&str; 19] = [
+        "このサイトはなんとか.jpです",
+        "欢迎光临我们的主页",
+        "歡迎光臨我們的網站",
+        "홈페이지에 오신 것을 환영합니다",
+        "Добро пожаловать на наш сайт",
+        "Ласкаво просимо, їжак і ґанок",
+        "Καλώς ήρθατε στη σελίδα",
+        "ברוכים הבאים לאתר שלנו",
+        "أهلا وسهلا بكم في الموقع",
+        "ยินดีต้อนรับสู่เว็บไซต์",
+        "Hoş geldiniz, ığdır şöleni",
+        "Zażółć gęślą jaźń",
+        "Ąžuolas šaukė žvėris",
+        "Grüße aus Österreich, déjà vu",
+        "Merħba ġewwa ċentru żgħir",
+        "Þórður á ferð í Noregi",
+        "Croeso i'r ŵyl a'r tŷ",
+        "Bună ziua, știri și țări",
+        "Chào mừng bạn đến",
+    ];
+
+    fn encoded(text: &str, encoding: &'static Encoding) -> Option<Vec<u8>> {
+        let pairs = |wide: fn(u16) -> [u8; 2]| text.encode_utf16().flat_map(wide).collect();
+        if encoding == UTF_16LE {
+            return Some(pairs(u16::to_le_bytes));
+        } else if encoding == UTF_16BE {
+            return Some(pairs(u16::to_be_bytes));
+        }
+        let (bytes, _, bad) = encoding.encode(text);
+        (!bad).then(|| bytes.into_owned())
+    }
+
+    /// Every encoding that a page has, with every one that it declares in either place, sound and damaged: what it
+    /// says is found.
+    #[test]
+    fn no_declaration_and_no_damage_hide_what_a_page_says() {
+        let (mut pages, mut lost) = (0, Vec::new());
+        for real in ALL {
+            for says in SAYS.iter().filter(|says| encoded(says, real).is_some_and(|_| !says.is_ascii())) {
+                let word = fold(says);
+                let part = |text: &str| encoded(text, real).unwrap();
+                for damage in [&b""[..], b" \xa2\xb2 ", b"\xff\xff", b"\x80 "] {
+                    for declared in ALL.map(Encoding::name).into_iter().chain(["-", "nonsense"]) {
+                        for place in ["header", "meta"] {
+                            let meta =
+                                if place == "meta" { format!("<meta charset={declared}>") } else { String::new() };
+                            let header = format!("text/html; charset={declared}");
+                            let page =
+                                [part(&meta), part(says), damage.to_vec(), part(&format!("<p>{says}</p> {says}"))]
+                                    .concat();
+                            let text = super::decode(&page, if place == "header" { &header } else { "text/html" });
+                            let found =
+                                is_shown(&text.body, text.raw.as_deref(), Some(word.chars().count()), &|text| {
+                                    fold(text).contains(&word)
+                                });
+                            pages += 1;
+                            if !found {
+                                lost.push(format!("{} as {declared} in {place}, {damage:?}: {says}", real.name()));
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        assert!(pages > 20_000, "{pages}");
+        assert!(lost.is_empty(), "{} of {pages}: {:#?}", lost.len(), &lost[..lost.len().min(20)]);
+    }
+
+    /// An alarm that nobody gets is as bad as one too many.
+    #[test]
+    fn what_a_page_does_not_say_is_not_found_in_another_encoding() {
+        for real in ALL {
+            for says in SAYS.iter().filter(|says| encoded(says, real).is_some()) {
+                let page = encoded(&format!("<h1>{says}</h1> {says}").repeat(20), real).unwrap();
+                for header in ["text/html", "text/html; charset=utf-8", "text/html; charset=windows-1252"] {
+                    let text = super::decode(&page, header);
+                    for other in SAYS.iter().filter(|other| *other != says) {
+                        let word = fold(other);
+                        let found = is_shown(&text.body, text.raw.as_deref(), Some(word.chars().count()), &|text| {
+                            fold(text).contains(&word)
+                        });
+                        assert!(!found, "{} {header}: {other}", real.name());
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn one_character_outside_the_table_does_not_change_the_encoding() {
+        let text = "<meta charset=euc-jp><p>落ちています。このサイトはなんとか.jpです</p>";
+        let mut page = EUC_JP.encode(text).0.into_owned();
+        page.splice(30..30, *b"\xa2\xb2");
+        assert!(decode(&page, "text/html").contains("このサイトはなんとか.jpです"));
+        assert!(decode(&page, "text/html").contains(char::REPLACEMENT_CHARACTER));
     }
 }

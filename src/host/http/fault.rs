@@ -61,7 +61,8 @@ fn kind(error: &ureq::Error) -> &'static str {
         E::Timeout(_) => "time-out",
         E::HostNotFound => "name",
         E::Tls(_) | E::Rustls(_) => "tls",
-        E::BadUri(_) | E::Http(_) | E::InvalidProxyUrl => "address",
+        // What moyai itself cannot read: the file of an option.
+        E::BadUri(_) | E::Http(_) | E::InvalidProxyUrl | E::Other(_) => "address",
         E::ConnectionFailed | E::ConnectProxyFailed(_) => "connect",
         E::Io(error) if error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) => "tls",
         E::Io(error) => match error.kind() {

@@ -9,7 +9,7 @@ pub mod later;
 pub mod location;
 pub mod names;
 pub mod oauth;
-mod prescan;
+pub mod prescan;
 pub mod proxy;
 mod send;
 pub mod tls;

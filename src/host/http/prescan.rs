@@ -3,8 +3,9 @@
 use super::charset::named;
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252, X_USER_DEFINED};
 
-/// How far a page's own declaration is looked for.
-const LENGTH: usize = 1024;
+/// How far a page's own declaration is looked for: by the prescan, and by the parser, which begins again when it
+/// meets one after that.
+const LENGTHS: [usize; 2] = [1024, 64 * 1024];
 
 /// The parameter `charset` of a header `Content-Type`, which is in lower case. Of several headers the last one
 /// that has it counts, as in the Fetch standard.
@@ -26,15 +27,21 @@ pub(super) fn parameter(content_type: &str) -> Option<String> {
 }
 
 /// The encoding that a page declares in its first bytes. In XML the declaration comes before `<meta>`.
-pub(super) fn declared(bytes: &[u8], is_xml: bool) -> Option<&'static Encoding> {
-    let start = &bytes[..bytes.len().min(LENGTH)];
-    match start {
+///
+/// ```
+/// let declared = |page: &str| moyai::host::http::prescan::declared(page.as_bytes(), false).map(|found| found.name());
+/// assert_eq!(declared("<!-- <meta charset=gbk> --><meta charset=euc-jp>"), Some("EUC-JP"));
+/// ```
+pub fn declared(bytes: &[u8], is_xml: bool) -> Option<&'static Encoding> {
+    match bytes {
         [b'<', 0, b'?', 0, b'x', 0, ..] => return Some(UTF_16LE),
         [0, b'<', 0, b'?', 0, b'x', ..] => return Some(UTF_16BE),
         _ => {}
     }
+    let [start, more] = LENGTHS.map(|length| &bytes[..bytes.len().min(length)]);
     let xml = || xml(start);
-    if is_xml { xml().or_else(|| meta(start)) } else { meta(start).or_else(xml) }
+    let found = if is_xml { xml().or_else(|| meta(start)) } else { meta(start).or_else(xml) };
+    found.or_else(|| meta(more))
 }
 
 /// What could be read as ASCII is not UTF-16, whatever it says.
@@ -242,7 +249,7 @@ mod tests {
             ("<meta charset=", "-"),
         ] {
             assert_eq!(found(page), expected, "{page}");
-            let late = format!("{}{page}", " ".repeat(1024));
+            let late = format!("{}{page}", " ".repeat(LENGTHS[1]));
             assert_eq!(found(&late), "-", "{page}");
         }
         assert_eq!(declared(b"<\0?\0x\0m\0", false).unwrap().name(), "UTF-16LE");
