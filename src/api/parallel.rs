@@ -109,7 +109,8 @@ mod parallel {
     /// Calls a closure for each element, up to 32 at once: bash's `xargs -P`. Every element has its
     /// turn, also when others fail. On a terminal a bar shows how far it has come: what is being done
     /// by the `name` of each element that is a map, and bytes when each has `bytes`. Under `--dry-run`
-    /// it is one after the other.
+    /// it is one after the other. Each call has a copy of the variables that the closure uses: what it changes in
+    /// them is lost, so return it.
     ///
     /// - `list`: an array.
     /// - `work`: a closure of one element.

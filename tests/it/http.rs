@@ -495,3 +495,64 @@ fn a_post_that_would_become_a_get_is_an_error_that_names_the_address() {
         assert!(said.contains("where the body would have to be sent again: use that address"), "{said}");
     }
 }
+
+#[test]
+fn a_site_without_tls_is_asked_of_the_proxy_in_absolute_form() {
+    let (proxy, web) = (Web::start(), Web::start());
+    let world = World::new();
+    let run = |url: &str, exempt: &str| {
+        world.script("test", &format!("let p = http::get(\"{url}\"); print(p.error ?? p.body);"));
+        let mut command = world.command(["run", "test"]);
+        command.env("http_proxy", format!("http://me:p%40ss@127.0.0.1:{}", proxy.port)).env("NO_PROXY", exempt);
+        gave(&command.output().unwrap()).ok()
+    };
+    assert_eq!(run("http://blog.test:8080/a?b#c", ""), "http://blog.test:8080/a?b\n");
+    let asked = proxy.last();
+    assert!(asked.starts_with("GET http://blog.test:8080/a?b HTTP/1.1\r\n"), "{asked}");
+    let asked = asked.to_lowercase();
+    assert!(
+        asked.contains("host: blog.test:8080\r\n") && asked.contains("proxy-authorization: basic bwu6cebzcw==\r\n"),
+        "{asked}"
+    );
+    let before = proxy.asked.lock().unwrap().len();
+    for exempt in ["127.0.0.0/8", "localhost,127.0.0.1", "*"] {
+        assert_eq!(run(&web.url("/ok"), exempt), "all is well\n", "{exempt}");
+        assert!(web.last().starts_with("GET /ok ") && !web.last().to_lowercase().contains("proxy-"), "{}", web.last());
+    }
+    assert_eq!(proxy.asked.lock().unwrap().len(), before);
+}
+
+#[test]
+fn one_site_may_have_its_own_authority_and_what_it_sends_besides_its_path_does_not_count() {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Authority::new(folder.path());
+    let ca = authority.file().display().to_string();
+    let of = |web: &Web, host: &str, options: &str| {
+        let script = format!(
+            "let p = http::get(\"https://{host}:{}/ok\", #{{ address: \"127.0.0.1\", {options} }}); print(`${{p.error ?? p.body}} ${{p.cert_days}} ${{p.fault}}`);",
+            web.port
+        );
+        World::new().run(&script).ok().trim_end().replace(" 29", " 30").replace(" 99", " 100")
+    };
+    let mut good = authority.sign("good", "blog.test", 30);
+    // A cross-signature that has expired, as servers sent one for years.
+    let old = authority.sign("old", "other.test", -1);
+    let both = [std::fs::read(&good.chain).unwrap(), std::fs::read(&old.chain).unwrap()].concat();
+    good.chain = folder.path().join("both.pem");
+    std::fs::write(&good.chain, both).unwrap();
+    let web = Web::with_certificate(&good);
+    assert_eq!(of(&web, "blog.test", &format!("ca: \"{ca}\"")), "all is well 30");
+    assert_eq!(of(&web, "shop.test", &format!("ca: \"{ca}\"")), "the certificate is for another name 30 tls");
+    assert!(of(&web, "blog.test", "self_signed: true").contains("no authority that this host trusts"));
+    assert!(
+        of(&web, "blog.test", "ca: \"/not/there\"")
+            .ends_with("the option `ca`: read `/not/there`: No such file or directory  address")
+    );
+    let itself = Web::with_certificate(&authority.itself());
+    assert_eq!(of(&itself, "nas.test", "self_signed: true"), "all is well 100");
+    assert_eq!(of(&itself, "nas.test", ""), "the certificate is self-signed 100 tls");
+    let key = folder.path().join("good.key").display().to_string();
+    assert!(
+        of(&web, "blog.test", &format!("ca: \"{ca}\", cert: \"{ca}\", key: \"{key}\"")).contains("the option `key`: ")
+    );
+}

@@ -97,6 +97,7 @@ fn sentence(error: ureq::Error, options: &Options, seen: &Certificates) -> Strin
             Some(error) => tls_sentence(error, seen),
             None => io_sentence(&error),
         },
+        E::Other(why) => why.to_string(),
         other => other.to_string(),
     }
 }

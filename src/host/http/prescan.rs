@@ -26,13 +26,16 @@ pub(super) fn parameter(content_type: &str) -> Option<String> {
     })
 }
 
-/// The encoding that a page declares in its first bytes. In XML the declaration comes before `<meta>`.
+/// The encoding that a page declares in its first bytes, by a byte order mark or in words. In XML the declaration comes before `<meta>`.
 ///
 /// ```
 /// let declared = |page: &str| moyai::host::http::prescan::declared(page.as_bytes(), false).map(|found| found.name());
 /// assert_eq!(declared("<!-- <meta charset=gbk> --><meta charset=euc-jp>"), Some("EUC-JP"));
 /// ```
 pub fn declared(bytes: &[u8], is_xml: bool) -> Option<&'static Encoding> {
+    if let Some((marked, _)) = Encoding::for_bom(bytes) {
+        return Some(marked);
+    }
     match bytes {
         [b'<', 0, b'?', 0, b'x', 0, ..] => return Some(UTF_16LE),
         [0, b'<', 0, b'?', 0, b'x', ..] => return Some(UTF_16BE),
