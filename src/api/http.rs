@@ -526,21 +526,19 @@ mod http {
         let what = "http::shows";
         let body = super::body(what, &page)?;
         let raw = page.get("raw").and_then(|raw| raw.clone().into_string().ok());
-        let (length, shows): (_, Box<dyn Fn(&str) -> bool>) =
-            if let Some(pattern) = word.read_lock::<super::super::text::Pattern>() {
-                // No twin has a meaning in a pattern; as the end of a range it may be out of order.
-                let folded = regex::Regex::new(&fold(pattern.0.as_str())).unwrap_or_else(|_| pattern.0.clone());
-                (None, Box::new(move |text| folded.is_match(&fold(text))))
-            } else {
-                let word = word.into_string().map_err(|kind| {
-                    let kinds = "a word is text or a regular expression, not a value of type";
-                    Error::new(format!("`{what}`: {kinds} `{kind}`"))
-                })?;
-                let word = fold(&word);
-                (Some(word.chars().count()), Box::new(move |text| fold(text).contains(&word)))
-            };
         // What a page declares is not always what it is.
-        Ok(is_shown(&body, raw.as_deref(), length, &*shows))
+        let (body, raw) = (&body, raw.as_deref());
+        if let Some(pattern) = word.read_lock::<super::super::text::Pattern>() {
+            // No twin has a meaning in a pattern; as the end of a range it may be out of order.
+            let folded = regex::Regex::new(&fold(pattern.0.as_str())).unwrap_or_else(|_| pattern.0.clone());
+            return Ok(is_shown(body, raw, None, &|text| folded.is_match(&fold(text))));
+        }
+        let word = word.into_string().map_err(|kind| {
+            let kinds = "a word is text or a regular expression, not a value of type";
+            Error::new(format!("`{what}`: {kinds} `{kind}`"))
+        })?;
+        let word = fold(&word);
+        Ok(is_shown(body, raw, Some(word.chars().count()), &|text| fold(text).contains(&word)))
     }
 
     /// How long a server wants to be left alone.

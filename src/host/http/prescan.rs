@@ -285,7 +285,7 @@ mod tests {
                 seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
                 page += pieces[(seed >> 33) as usize % pieces.len()];
             }
-            declared(page.as_bytes(), seed % 2 == 0);
+            declared(page.as_bytes(), seed.is_multiple_of(2));
         }
     }
 }
