@@ -437,7 +437,7 @@ fn a_redirect_is_followed_to_where_a_browser_goes() {
         (b"?q", &format!("/to/302/{}?q", hex(b"?q"))),
     ] {
         let path = format!("/to/302/{}", hex(place));
-        let ends = if place == b"?q" { format!("{}{ends}", web.url("")) } else { format!("{}{ends}", web.url("")) };
+        let ends = format!("{}{ends}", web.url(""));
         assert_eq!(of(&web, &path, "redirects: 1", "`${p.redirects[0]}`"), ends);
     }
     for (place, why) in [
