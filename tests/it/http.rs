@@ -546,7 +546,7 @@ fn one_site_may_have_its_own_authority_and_what_it_sends_besides_its_path_does_n
     assert!(of(&web, "blog.test", "self_signed: true").contains("no authority that this host trusts"));
     assert!(
         of(&web, "blog.test", "ca: \"/not/there\"")
-            .ends_with("the option `ca`: read `/not/there`: No such file or directory  address")
+            .ends_with("the option `ca`: read `/not/there`: no such file or directory  address")
     );
     let itself = Web::with_certificate(&authority.itself());
     assert_eq!(of(&itself, "nas.test", "self_signed: true"), "all is well 100");
