@@ -140,14 +140,11 @@ impl Call {
             }
         }
         let file = |name: &str| map.get(name).and_then(|value| value.clone().into_string().ok());
-        match (file("cert"), file("key")) {
-            (None, None) => {}
-            // One file may have both.
-            (Some(cert), key) => self.options.trust.client = Some((cert.clone().into(), key.unwrap_or(cert).into())),
-            (None, Some(_)) => {
-                return Err(Error::new(format!("`{what}`: the option `key` has no `cert`"))
-                    .help("name the file of the client's certificate with `cert`"));
-            }
+        // One file may have both. A key alone is an error of the request: the check sees one option at a time.
+        if let (Some(cert), Some(key)) =
+            (file("cert").or_else(|| file("key").map(|_| String::new())), file("key").or_else(|| file("cert")))
+        {
+            self.options.trust.client = Some((cert.into(), key.into()));
         }
         Ok(self)
     }

@@ -109,6 +109,9 @@ fn make(
     let config = config.map_err(|error| text(&error))?.with_webpki_verifier(verifier.clone());
     let mut config = match client {
         None => config.with_no_client_auth(),
+        Some((chain, _)) if chain.as_os_str().is_empty() => {
+            return Err("the option `key` has no `cert`, the file of the client's certificate".into());
+        }
         Some((chain, key)) => {
             let chain = certificates(chain, "cert")?;
             let failed = |why: String| format!("the option `key`: read `{}`: {why}", key.display());
