@@ -526,12 +526,14 @@ impl Run {
         }
     }
 
-    /// The text with every secret replaced.
+    /// The text with every secret replaced, and the passwords in addresses.
     pub fn mask(&self, text: &str) -> String {
         let secrets = lock(&self.secrets);
         let mut longest_first: Vec<&String> = secrets.iter().collect();
         longest_first.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-        longest_first.iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), plan::HIDDEN))
+        let text =
+            longest_first.iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), plan::HIDDEN));
+        text::without_accounts(text)
     }
 
     /// Prints a line to standard output, hidden characters as escapes. A standard output that is

@@ -69,8 +69,11 @@ fn read_secret(run: &Run, name: &str) -> Result<String> {
     if name.is_empty() || name.contains(['/', '\0']) || name.starts_with('.') {
         return Err(Error::new(format!("read the secret `{name}`: that is no name of a secret")));
     }
-    let variable = format!("MOYAI_SECRET_{name}");
-    if let Ok(value) = std::env::var(&variable) {
+    // A shell exports no variable with a `-` in its name.
+    let plain: String = name.chars().map(|char| if char.is_ascii_alphanumeric() { char } else { '_' }).collect();
+    let variable = format!("MOYAI_SECRET_{}", plain.to_ascii_uppercase());
+    let named = [name, &plain].map(|name| format!("MOYAI_SECRET_{name}"));
+    if let Some(value) = named.iter().chain([&variable]).find_map(|name| std::env::var(name).ok()) {
         return Ok(value);
     }
     let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(|dir| std::path::PathBuf::from(dir).join(name));
@@ -128,8 +131,9 @@ mod basics {
     }
 
     /// The text with every hidden character as an escape: control characters such as ESC, bidirectional
-    /// controls, and format characters without a shape. Tabs and newlines stay. moyai does this to all
-    /// that it prints itself; use it for text that leaves by another way.
+    /// controls, and format characters without a shape. Tabs and newlines stay. Secrets, and passwords in
+    /// addresses, are `<secret>`. moyai does this to all that it prints itself; use it for text that leaves by
+    /// another way.
     ///
     /// - `from`: any text.
     ///
@@ -138,8 +142,8 @@ mod basics {
     /// ```rhai
     /// print(visible("a\x1b[2Jb"));                   // a\u001b[2Jb
     /// ```
-    pub fn visible(from: &str) -> String {
-        text::visible(from).into_owned()
+    pub fn visible(call: NativeCallContext, from: &str) -> String {
+        text::visible(&Context::of(&call).run.mask(from)).into_owned()
     }
 
     /// Text from a container, a site or an image as a message shows it: hidden characters as escapes,
@@ -377,7 +381,7 @@ mod basics {
         Ok(variable(name)?.filter(|value| !value.is_empty()).map_or(default, Into::into))
     }
 
-    /// A secret: from `$MOYAI_SECRET_NAME`, systemd's `$CREDENTIALS_DIRECTORY`, or the file
+    /// A secret: from `$MOYAI_SECRET_NAME` (for `hook-token` also `$MOYAI_SECRET_HOOK_TOKEN`), systemd's `$CREDENTIALS_DIRECTORY`, or the file
     /// `/etc/moyai/secrets/NAME` (a user's own: `$XDG_CONFIG_HOME/moyai/secrets/NAME`), which
     /// nobody else may read. It is hidden in all that moyai prints.
     ///

@@ -1,31 +1,18 @@
 //! `http`: pages of the web, many at once, each with its own time limit.
 
-mod decode;
-mod oauth;
-mod tls;
-
-pub use decode::{decode, fold};
-pub use oauth::nonce;
-
 use super::{Context, Fallible, duration, map, optional};
-use crate::host::address::{Refused, Seen, Way, is_private, is_same_origin};
-use crate::process::{cause, quote};
+use crate::host::http::{
+    Client, Options, Page, READING, Request,
+    charset::{fold, is_shown},
+    fetch, later, oauth,
+};
 use crate::run::{Error, Result, Run};
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Engine, Map, exported_manifest};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
-use std::io::Read;
-use std::net::{IpAddr, SocketAddr};
-use std::os::fd::AsFd;
-use std::sync::{Arc, LazyLock, Mutex};
-use std::time::{Duration, Instant};
-use tls::{Authorities, Tls};
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 use ureq::config::IpFamily;
-use ureq::http::{Response, Uri, header};
-use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
-use ureq::unversioned::transport::{ConnectProxyConnector, Connector, NextTimeout, TcpConnector};
-use ureq::{Agent, Body};
 use url::Url;
 
 /// Adds the namespace.
@@ -33,53 +20,25 @@ pub fn register(engine: &mut Engine) {
     engine.register_static_module("http", super::namespace(&[exported_manifest!(http)]));
 }
 
-/// What the requests of a script share.
-#[derive(Clone, Debug)]
-pub struct Client {
-    authorities: Arc<Authorities>,
-    /// What a redirect from outside must not reach.
-    private: fn(IpAddr) -> bool,
-}
-
-impl Default for Client {
-    fn default() -> Self {
-        Self { authorities: Arc::default(), private: is_private }
-    }
-}
-
-/// The options of one request.
-#[derive(Clone, Debug)]
-struct Options {
-    timeout: Duration,
-    headers: Vec<(String, String)>,
-    method: String,
-    redirects: u32,
-    limit: u64,
-    address: Option<String>,
-    inside: Option<u32>,
-    family: IpFamily,
-    connect: Option<Duration>,
-    body: Option<String>,
-    reads: bool,
-    private: bool,
-    workers: usize,
-}
-
 /// The options of `http::get` and `http::get_all`.
-pub const OPTIONS: [&str; 15] = [
+pub const OPTIONS: [&str; 19] = [
     "address",
     "basic",
     "bearer",
     "body",
+    "ca",
+    "cert",
     "connect",
     "headers",
     "inside",
     "ip",
+    "key",
     "limit",
     "method",
     "private",
     "reads",
     "redirects",
+    "self_signed",
     "timeout",
     "workers",
 ];
@@ -88,36 +47,34 @@ pub const OPTIONS: [&str; 15] = [
 /// # Errors
 /// With the option, and what it has to be.
 pub fn refuse(what: &str, options: &Map) -> Result<()> {
-    Options::new("GET").with(what, options).map(drop)
+    Call::new("GET").with(what, options).map(drop)
 }
 
 /// What is wrong with an address, in a sentence.
 pub fn refuse_address(url: &str) -> Option<String> {
-    whereto(&Request { url: url.to_owned(), options: Options::new("GET") }).err()
+    Request { url: url.to_owned(), options: Options::new("GET") }.whereto().err()
 }
 
 /// The kind of a body that is text.
 const PLAIN: &str = "text/plain; charset=utf-8";
-/// The methods that only read (RFC 9110, 9.2.1).
-const READING: [&str; 3] = ["GET", "HEAD", "OPTIONS"];
 
-impl Options {
+/// What a script says of a request.
+#[derive(Clone, Debug)]
+struct Call {
+    options: Options,
+    /// The script says that the method changes nothing here.
+    reads: bool,
+    workers: usize,
+}
+
+impl Call {
     fn new(method: &str) -> Self {
-        Self {
-            timeout: Duration::from_secs(10),
-            headers: Vec::new(),
-            method: method.to_owned(),
-            redirects: 5,
-            limit: 4 * 1024 * 1024,
-            address: None,
-            inside: None,
-            family: IpFamily::Any,
-            connect: None,
-            body: None,
-            reads: false,
-            private: false,
-            workers: super::pool::WORKERS,
-        }
+        Self { options: Options::new(method), reads: false, workers: super::pool::WORKERS }
+    }
+
+    fn request(self, url: &str) -> Ready {
+        let reads = self.reads();
+        Ready { request: Request { url: url.to_owned(), options: self.options }, reads }
     }
 
     /// Changes what the map names.
@@ -128,43 +85,49 @@ impl Options {
             let text = || value.clone().into_string().ok();
             let time = || duration(value).ok().filter(|time| !time.is_zero());
             match name.as_str() {
-                "timeout" => self.timeout = time().ok_or_else(|| bad("a duration"))?,
-                "connect" => self.connect = Some(time().ok_or_else(|| bad("a duration"))?),
+                "timeout" => self.options.timeout = time().ok_or_else(|| bad("a duration"))?,
+                "connect" => self.options.connect = Some(time().ok_or_else(|| bad("a duration"))?),
                 "ip" => {
-                    self.family = match number() {
+                    self.options.family = match number() {
                         Some(4) => IpFamily::Ipv4Only,
                         Some(6) => IpFamily::Ipv6Only,
                         _ => return Err(bad("4 or 6")),
                     }
                 }
-                "private" => self.private = value.as_bool().map_err(|_| bad("true or false"))?,
+                "private" => self.options.private = value.as_bool().map_err(|_| bad("true or false"))?,
                 "reads" => self.reads = value.as_bool().map_err(|_| bad("true or false"))?,
                 "basic" => {
                     let account = text().filter(|text| text.contains(':')).ok_or_else(|| bad("`user:password`"))?;
-                    self.account(&account);
+                    self.options.account(&account);
                 }
                 "bearer" => {
                     let token = text().ok_or_else(|| bad("a token"))?;
-                    self.headers.push(("Authorization".into(), format!("Bearer {token}")));
+                    self.options.headers.push(("Authorization".into(), format!("Bearer {token}")));
                 }
                 "body" => {
                     let (body, kind) = content(what, value)?;
                     self.content_type(kind);
-                    self.body = Some(body);
+                    self.options.body = Some(body);
                 }
-                "redirects" => self.redirects = number().ok_or_else(|| bad("a number"))?,
-                "limit" => self.limit = number().ok_or_else(|| bad("a number of bytes"))?.into(),
+                "redirects" => self.options.redirects = number().ok_or_else(|| bad("a number"))?,
+                "limit" => self.options.limit = number().ok_or_else(|| bad("a number of bytes"))?.into(),
                 "workers" => {
                     self.workers = number().filter(|number| *number > 0).ok_or_else(|| bad("a number from 1"))? as usize
                 }
-                "address" => self.address = Some(text().ok_or_else(|| bad("an address"))?),
+                "address" => self.options.address = Some(text().ok_or_else(|| bad("an address"))?),
                 "inside" => {
-                    self.inside = Some(number().filter(|pid| *pid > 0).ok_or_else(|| bad("the id of a process"))?)
+                    self.options.inside =
+                        Some(number().filter(|pid| *pid > 0).ok_or_else(|| bad("the id of a process"))?)
                 }
-                "method" => self.method = text().ok_or_else(|| bad("a word"))?.to_ascii_uppercase(),
+                "ca" => self.options.trust.authorities = Some(text().ok_or_else(|| bad("a file"))?.into()),
+                "cert" | "key" => drop(text().ok_or_else(|| bad("a file"))?),
+                "self_signed" => self.options.trust.self_signed = value.as_bool().map_err(|_| bad("true or false"))?,
+                "method" => self.options.method = text().ok_or_else(|| bad("a word"))?.to_ascii_uppercase(),
                 "headers" => {
                     let headers = value.read_lock::<Map>().ok_or_else(|| bad("a map"))?;
-                    self.headers.extend(headers.iter().map(|(name, value)| (name.to_string(), value.to_string())));
+                    self.options
+                        .headers
+                        .extend(headers.iter().map(|(name, value)| (name.to_string(), value.to_string())));
                 }
                 _ => {
                     let near = OPTIONS.iter().min_by_key(|known| strsim::damerau_levenshtein(known, name)).copied();
@@ -176,11 +139,18 @@ impl Options {
                 }
             }
         }
+        let file = |name: &str| map.get(name).and_then(|value| value.clone().into_string().ok());
+        // One file may have both. A key alone is an error of the request: the check sees one option at a time.
+        if let (Some(cert), Some(key)) =
+            (file("cert").or_else(|| file("key").map(|_| String::new())), file("key").or_else(|| file("cert")))
+        {
+            self.options.trust.client = Some((cert.into(), key.into()));
+        }
         Ok(self)
     }
 
     fn reads(&self) -> bool {
-        self.reads || READING.contains(&self.method.as_str())
+        self.reads || READING.contains(&self.options.method.as_str())
     }
 
     /// Refuses a method that would act in a function that reads.
@@ -188,21 +158,16 @@ impl Options {
         if self.reads() {
             return Ok(self);
         }
-        Err(Error::new(format!("`{what}` reads, and `{}` acts", self.method)).help(format!(
+        Err(Error::new(format!("`{what}` reads, and `{}` acts", self.options.method)).help(format!(
             "write `http::post(url, body, #{{ method: \"{}\" }})`, or say with `reads: true` that it changes nothing",
-            self.method
+            self.options.method
         )))
-    }
-
-    /// An account as RFC 7617 sends it.
-    fn account(&mut self, account: &str) {
-        self.headers.push(("Authorization".into(), format!("Basic {}", base64(account.as_bytes()))));
     }
 
     /// What a body is, unless the script says it.
     fn content_type(&mut self, kind: &str) {
-        if !self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
-            self.headers.push(("Content-Type".into(), kind.into()));
+        if !self.options.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
+            self.options.headers.push(("Content-Type".into(), kind.into()));
         }
     }
 }
@@ -217,77 +182,26 @@ fn content(what: &str, body: &Dynamic) -> Result<(String, &'static str)> {
     Ok((json, "application/json"))
 }
 
-/// One request.
+/// A request, and whether it changes nothing.
 #[derive(Clone, Debug)]
-struct Request {
-    url: String,
-    options: Options,
+struct Ready {
+    request: Request,
+    reads: bool,
 }
 
-impl Request {
-    /// The line of curl that does the same.
-    fn line(&self) -> String {
-        let parsed = Url::parse(&self.url).ok();
-        // curl takes no IDN without its library: the normal form has none. Brackets are patterns but for `-g`.
-        let url = parsed.as_ref().map_or(self.url.as_str(), Url::as_str);
-        let options = if url.contains(['[', '{']) { "-fsSg" } else { "-fsS" };
-        let mut words = vec!["curl".to_owned(), options.into(), "-X".into(), self.options.method.clone()];
-        if let (Some(address), Some(url)) = (&self.options.address, &parsed) {
-            let (host, port) = (url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or(80));
-            let to = match address.parse::<IpAddr>() {
-                Ok(IpAddr::V6(ip)) => format!("[{ip}]:{port}"),
-                Ok(ip) => format!("{ip}:{port}"),
-                Err(_) => address.clone(),
-            };
-            words.extend(["--connect-to".into(), format!("{host}:{port}:{to}")]);
-        }
-        for (name, value) in &self.options.headers {
-            words.extend(["-H".into(), format!("{name}: {value}")]);
-        }
-        words.extend(self.options.body.iter().flat_map(|body| ["--data-raw".into(), body.clone()]));
-        words.push(url.to_owned());
-        words.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" ")
-    }
+/// A page as a script sees it.
+trait Seen {
+    fn map(self, run: &Run) -> Map;
 }
 
-/// What came back.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
-#[serde(default)]
-struct Page {
-    url: String,
-    status: u16,
-    body: String,
-    headers: BTreeMap<String, String>,
-    seconds: f64,
-    error: Option<String>,
-    fault: Option<String>,
-    expiry: Option<i64>,
-    redirects: Vec<String>,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    planned: bool,
-}
-
-/// What kept a page from coming: where it lies, in one word, and a sentence.
-#[derive(Clone, Debug)]
-struct Fault {
-    kind: &'static str,
-    text: String,
-}
-
-impl From<String> for Fault {
-    fn from(text: String) -> Self {
-        Self { kind: "address", text }
-    }
-}
-
-impl Page {
+impl Seen for Page {
     fn map(self, run: &Run) -> Map {
         // To a tenth of a millisecond: more is noise.
         let seconds = (self.seconds * 10_000.0).round() / 10_000.0;
         let days = self.expiry.map(|expiry| (expiry - run.now().timestamp()).div_euclid(86_400));
         let redirects: Array = self.redirects.into_iter().map(Into::into).collect();
         let headers: Map = self.headers.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
-        map([
+        let mut page = map([
             ("url", self.url.into()),
             ("ok", (self.error.is_none() && self.status < 400).into()),
             ("status", i64::from(self.status).into()),
@@ -299,401 +213,18 @@ impl Page {
             ("redirects", redirects.into()),
             ("planned", self.planned.into()),
             ("cert_days", optional(days)),
-        ])
+        ]);
+        page.extend(self.raw.map(|raw| ("raw".into(), raw.into())));
+        page
     }
-}
-
-/// Sends one request and reads the answer to its end.
-fn fetch(client: &Client, request: &Request) -> Page {
-    let begun = Instant::now();
-    let expiry = Arc::default();
-    let mut page = Page { url: request.url.clone(), ..Page::default() };
-    if let Err(fault) = exchange(client, request, begun, &expiry, &mut page) {
-        (page.fault, page.error) = (Some(fault.kind.to_owned()), Some(fault.text));
-        page.body.clear();
-    }
-    page.seconds = begun.elapsed().as_secs_f64();
-    page.expiry = *crate::run::lock(&expiry);
-    page
-}
-
-/// The address of a request, and who is asked in the place of its host.
-fn whereto(request: &Request) -> std::result::Result<(Url, Option<Fixed>), String> {
-    let url = Url::parse(&request.url).map_err(|error| match error {
-        url::ParseError::RelativeUrlWithoutBase => "the address has no `http://` in front".to_owned(),
-        error => format!("the address is not valid: {error}"),
-    })?;
-    if !matches!(url.scheme(), "http" | "https") {
-        return Err(format!("the address begins with `{}:`, not with `http:` or `https:`", url.scheme()));
-    }
-    let fixed = request.options.address.as_ref().map(|address| Fixed::new(&url, address)).transpose()?;
-    Ok((url, fixed))
-}
-
-fn exchange(
-    client: &Client,
-    request: &Request,
-    begun: Instant,
-    expiry: &Arc<Mutex<Option<i64>>>,
-    page: &mut Page,
-) -> std::result::Result<(), Fault> {
-    let Some(pid) = request.options.inside else { return answered(client, request, begun, expiry, page) };
-    // A thread of its own: setns(2) moves the calling thread only, and this one never comes back.
-    std::thread::scope(|scope| {
-        let thread = scope.spawn(move || {
-            enter(pid)?;
-            answered(client, request, begun, expiry, page)
-        });
-        thread.join().unwrap_or_else(|_| Err(format!("the request in the network of process {pid} panicked").into()))
-    })
-}
-
-/// Moves this thread into the network namespace of a process.
-fn enter(pid: u32) -> std::result::Result<(), String> {
-    let path = format!("/proc/{pid}/ns/net");
-    let failed = |error: &dyn std::fmt::Display| format!("enter the network of process {pid}: {path}: {error}");
-    let space = std::fs::File::open(&path).map_err(|error| failed(&error))?;
-    let kind = rustix::thread::LinkNameSpaceType::Network;
-    rustix::thread::move_into_link_name_space(space.as_fd(), Some(kind)).map_err(|error| failed(&error))
-}
-
-fn answered(
-    client: &Client,
-    request: &Request,
-    begun: Instant,
-    expiry: &Arc<Mutex<Option<i64>>>,
-    page: &mut Page,
-) -> std::result::Result<(), Fault> {
-    let (mut url, resolver) = whereto(request)?;
-    url.set_fragment(None);
-    let mut options = request.options.clone();
-    if !url.username().is_empty() || url.password().is_some() {
-        let decoded = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
-        let account = format!("{}:{}", decoded(url.username()), decoded(url.password().unwrap_or_default()));
-        options.account(&account);
-        // It cannot fail: an http address has a host.
-        let _ = url.set_username("").and_then(|()| url.set_password(None));
-    }
-    let mut way = Way::new(options.private, client.private);
-    let mut body = options.body.as_deref();
-    let mut left = options.redirects;
-    loop {
-        let left_time = options.timeout.saturating_sub(begun.elapsed());
-        if left_time.is_zero() {
-            return Err(fault(ureq::Error::Timeout(ureq::Timeout::Global), &options));
-        }
-        let tls =
-            Tls { authorities: client.authorities.clone(), deadline: begun + options.timeout, expiry: expiry.clone() };
-        let names = Names { fixed: resolver.clone(), others: DefaultResolver::default() };
-        let (answer, seen) = send(&url, &options, body, left_time, tls, names, &way)?;
-        let Some(to) = redirection(&answer, &url).filter(|_| options.redirects > 0) else {
-            return read_answer(answer, &options, page);
-        };
-        if left == 0 {
-            page.redirects.clear();
-            return Err(fault(ureq::Error::TooManyRedirects, &options));
-        }
-        left -= 1;
-        // RFC 9110, 15.4: 307 and 308 send the same once more, the others ask for what is there.
-        let same = matches!(answer.status().as_u16(), 307 | 308);
-        if same && !matches!(options.method.as_str(), "GET" | "HEAD" | "OPTIONS" | "DELETE" | "TRACE") {
-            return Err(fault(ureq::Error::RedirectFailed, &options));
-        }
-        if !same && options.method != "HEAD" {
-            options.method = "GET".into();
-        }
-        body = None;
-        way.pass(&url, &seen);
-        page.redirects.push(to.to_string());
-        if !matches!(to.scheme(), "http" | "https") {
-            return Err(Fault { kind: "answer", text: format!("it redirects to `{}:`", to.scheme()) });
-        }
-        if way.refuses(&to) {
-            return Err(refused(to.host_str().unwrap_or_default()));
-        }
-        // Headers for one server are not sent to another, even if that one redirects back.
-        if !is_same_origin(&url, &to) {
-            options.headers.clear();
-        }
-        url = to;
-    }
-}
-
-/// Where an answer sends the request on to, if it does.
-fn redirection(answer: &Response<Body>, url: &Url) -> Option<Url> {
-    let status = answer.status().as_u16();
-    let place = answer.headers().get("location").filter(|_| matches!(status, 301 | 302 | 303 | 307 | 308))?;
-    let mut to = url.join(&String::from_utf8_lossy(place.as_bytes())).ok()?;
-    to.set_fragment(None);
-    // An account in it would be the site's choice. It cannot fail where there is a host.
-    let _ = to.set_username("").and_then(|()| to.set_password(None));
-    Some(to)
-}
-
-/// What a public site that redirects to a private address gives.
-fn refused(address: &str) -> Fault {
-    let text = format!("it redirects to the private address {address}, which only a site with `private: true` may");
-    Fault { kind: "answer", text }
-}
-
-/// Sends one request, and follows no redirect.
-fn send(
-    url: &Url,
-    options: &Options,
-    body: Option<&str>,
-    time: Duration,
-    tls: Tls,
-    names: Names,
-    way: &Way,
-) -> std::result::Result<(Response<Body>, Arc<Seen>), Fault> {
-    let mut config = Agent::config_builder()
-        .timeout_global(Some(time))
-        .timeout_connect(options.connect)
-        .ip_family(options.family)
-        .accept_encoding(PACKED)
-        .http_status_as_error(false)
-        .max_redirects(0)
-        .max_idle_connections(0)
-        .max_response_header_size(32 * 1024)
-        .input_buffer_size(64 * 1024)
-        .output_buffer_size(32 * 1024)
-        .allow_non_standard_methods(true)
-        .user_agent(concat!("moyai/", env!("CARGO_PKG_VERSION")));
-    if names.fixed.is_some() {
-        // A named address is asked itself: the proxy is for what is outside.
-        config = config.proxy(None);
-    }
-    let chosen = names.fixed.as_ref().is_some_and(|fixed| Some(fixed.host.as_str()) == url.host_str());
-    let (guard, seen) = way.guard(url, names, chosen);
-    let connector = ().chain(ConnectProxyConnector::default()).chain(TcpConnector::default()).chain(tls);
-    let agent = Agent::with_parts(config.build(), connector, guard);
-    let mut builder = ureq::http::Request::builder().method(options.method.as_str()).uri(url.as_str());
-    for (name, value) in &options.headers {
-        let value = header::HeaderValue::from_str(value).map_err(|_| format!("the header `{name}` is not valid"))?;
-        builder = builder.header(name, value);
-    }
-    let answer = match body {
-        Some(body) => builder.body(body).map_err(ureq::Error::Http).and_then(|request| agent.run(request)),
-        None => builder.body(()).map_err(ureq::Error::Http).and_then(|request| agent.run(request)),
-    };
-    Ok((answer.map_err(|error| fault(error, options))?, seen))
-}
-
-/// What a server may pack a page with (RFC 9110, 8.4.1; RFC 7932).
-const PACKED: &str = "gzip, deflate, br";
-
-fn read_answer(answer: Response<Body>, options: &Options, page: &mut Page) -> std::result::Result<(), Fault> {
-    page.status = answer.status().as_u16();
-    for (name, value) in answer.headers() {
-        let value = String::from_utf8_lossy(value.as_bytes());
-        let all = page.headers.entry(name.as_str().to_owned()).or_default();
-        *all = if all.is_empty() { value.into_owned() } else { format!("{all}, {value}") };
-    }
-    let bytes = answer.into_body().into_with_config().limit(options.limit).read_to_vec();
-    let mut bytes = bytes.map_err(|error| fault(error, options))?;
-    let wrong = |text: String| Fault { kind: "answer", text };
-    // ureq has unpacked the others, and counted what came out.
-    match page.headers.get("content-encoding").map_or("", String::as_str).to_ascii_lowercase().trim() {
-        "" | "identity" | "gzip" | "x-gzip" | "br" => {}
-        "deflate" => {
-            bytes =
-                inflate(&bytes, options.limit).map_err(|_| wrong("the page cannot be unpacked (deflate)".into()))?;
-            if bytes.len() as u64 > options.limit {
-                return Err(fault(ureq::Error::BodyExceedsLimit(options.limit), options));
-            }
-        }
-        other => return Err(wrong(format!("the page is packed with `{other}`, which was not asked for"))),
-    }
-    page.body = decode(&bytes, page.headers.get("content-type").map_or("", String::as_str));
-    Ok(())
-}
-
-/// Unpacks what HTTP calls deflate: a zlib stream, but some servers send it bare (RFC 9110, 8.4.1.2).
-/// At most one byte more than the limit comes out.
-fn inflate(packed: &[u8], limit: u64) -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let whole = flate2::read::ZlibDecoder::new(packed).take(limit + 1).read_to_end(&mut bytes);
-    whole.or_else(|_| {
-        bytes.clear();
-        flate2::read::DeflateDecoder::new(packed).take(limit + 1).read_to_end(&mut bytes)
-    })?;
-    Ok(bytes)
-}
-
-/// Where a failed request failed, and what it says.
-fn fault(error: ureq::Error, options: &Options) -> Fault {
-    if let ureq::Error::Io(error) = &error
-        && let Some(Refused(address)) = error.get_ref().and_then(|inner| inner.downcast_ref())
-    {
-        return refused(&address.to_string());
-    }
-    let kind = kind(&error);
-    let text = sentence(error, options);
-    // What getaddrinfo(3) says has a kind only by its words.
-    let kind = match text.strip_prefix("the name ") {
-        Some("was not found") => "name",
-        Some(rest) if rest.contains("temporary failure") => "offline",
-        Some(_) => "name",
-        None => kind,
-    };
-    Fault { kind, text }
-}
-
-/// Where an error of ureq lies; see the namespace's documentation.
-fn kind(error: &ureq::Error) -> &'static str {
-    use std::io::ErrorKind as K;
-    use ureq::Error as E;
-    match error {
-        E::Timeout(_) => "time-out",
-        E::HostNotFound => "name",
-        E::Tls(_) | E::Rustls(_) => "tls",
-        E::BadUri(_) | E::Http(_) | E::InvalidProxyUrl => "address",
-        E::ConnectionFailed | E::ConnectProxyFailed(_) => "connect",
-        E::Io(error) if error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) => "tls",
-        E::Io(error) => match error.kind() {
-            K::ConnectionRefused => "refused",
-            K::NetworkUnreachable | K::NetworkDown => "offline",
-            K::HostUnreachable | K::TimedOut | K::AddrNotAvailable => "connect",
-            _ => "answer",
-        },
-        _ => "answer",
-    }
-}
-
-/// What a failed request says: one sentence, in lower case.
-fn sentence(error: ureq::Error, options: &Options) -> String {
-    use ureq::Error as E;
-    match error {
-        E::Timeout(ureq::Timeout::Connect) => {
-            format!("no connection after {} s", options.connect.unwrap_or(options.timeout).as_secs_f64())
-        }
-        E::Timeout(_) => format!("timed out after {} s", options.timeout.as_secs_f64()),
-        E::HostNotFound => "the name was not found".into(),
-        E::TooManyRedirects => format!("more than {} redirects", options.redirects),
-        E::RedirectFailed => "it redirects to where the body would have to be sent again".into(),
-        E::BodyExceedsLimit(limit) => format!("the page is larger than {limit} bytes"),
-        E::LargeResponseHeader(..) => "the headers are too large".into(),
-        E::BadUri(uri) => format!("the address is not valid: {uri}"),
-        E::Http(error) => format!("the address or a header is not valid: {error}"),
-        E::Protocol(error) => format!("the answer is not proper HTTP: {error}"),
-        E::Decompress(kind, _) => format!("the page cannot be unpacked ({kind})"),
-        E::ConnectProxyFailed(text) => format!("the proxy refused: {text}"),
-        E::InvalidProxyUrl => "the address of the proxy in the environment is not valid".into(),
-        E::Tls(text) => text.into(),
-        E::Rustls(error) => tls_sentence(&error),
-        E::Io(error) => match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-            Some(error) => tls_sentence(error),
-            None => io_sentence(&error),
-        },
-        other => other.to_string(),
-    }
-}
-
-fn io_sentence(error: &std::io::Error) -> String {
-    use std::io::ErrorKind as K;
-    // The standard library keeps no code of getaddrinfo(3), only its words.
-    if let Some((_, reason)) = error.to_string().split_once("failed to lookup address information: ") {
-        return match reason {
-            "Name or service not known" | "No address associated with hostname" | "Name does not resolve" => {
-                "the name was not found".into()
-            }
-            _ => format!("the name could not be looked up: {}", reason.to_lowercase()),
-        };
-    }
-    match error.kind() {
-        K::ConnectionRefused => "connection refused".into(),
-        K::UnexpectedEof => "the server closed the connection before the page was complete".into(),
-        K::ConnectionReset | K::BrokenPipe => "the server closed the connection".into(),
-        _ => cause(error),
-    }
-}
-
-fn tls_sentence(error: &rustls::Error) -> String {
-    use rustls::{CertificateError as C, Error as E};
-    match error {
-        E::InvalidCertificate(C::Expired | C::ExpiredContext { .. }) => "the certificate has expired".into(),
-        E::InvalidCertificate(C::NotValidYet | C::NotValidYetContext { .. }) => {
-            "the certificate is not valid yet".into()
-        }
-        E::InvalidCertificate(C::NotValidForName | C::NotValidForNameContext { .. }) => {
-            "the certificate is for another name".into()
-        }
-        E::InvalidCertificate(C::UnknownIssuer) => "the certificate is from no authority that this host trusts".into(),
-        // What `openssl req -x509` makes: a certificate of an authority, which no server may show.
-        E::InvalidCertificate(C::Other(other)) if format!("{other:?}").contains("CaUsedAsEndEntity") => {
-            "the certificate is self-signed".into()
-        }
-        E::InvalidCertificate(other) => format!("the certificate is not valid: {other}"),
-        E::InvalidMessage(_) => "the server does not speak TLS on this port".into(),
-        E::AlertReceived(alert) => format!("the server refused TLS: {alert:?}"),
-        other => format!("TLS failed: {other}"),
-    }
-}
-
-/// Looks one host up to a given address, as `curl --connect-to`; a redirect elsewhere goes elsewhere.
-#[derive(Clone, Debug)]
-struct Fixed {
-    host: String,
-    port: Option<u16>,
-    ip: IpAddr,
-    to_port: Option<u16>,
-}
-
-/// Looks names up: one host as the script says, the others as the host does.
-#[derive(Debug)]
-struct Names {
-    fixed: Option<Fixed>,
-    others: DefaultResolver,
-}
-
-impl Fixed {
-    fn new(url: &Url, address: &str) -> std::result::Result<Self, String> {
-        let whole = address.parse::<SocketAddr>().map(|whole| (whole.ip(), Some(whole.port())));
-        let bare = || address.trim_matches(['[', ']']).parse::<IpAddr>().map(|ip| (ip, None));
-        let (ip, to_port) = whole.or_else(|_| bare()).map_err(|_| {
-            format!("the option `address` is an IP address such as `127.0.0.1` or `127.0.0.1:8080`, not `{address}`")
-        })?;
-        let host = url.host_str().unwrap_or_default().to_owned();
-        Ok(Self { host, port: url.port_or_known_default(), ip, to_port })
-    }
-}
-
-impl Resolver for Names {
-    fn resolve(
-        &self,
-        uri: &Uri,
-        config: &ureq::config::Config,
-        timeout: NextTimeout,
-    ) -> std::result::Result<ResolvedSocketAddrs, ureq::Error> {
-        let Some(fixed) = self.fixed.as_ref().filter(|fixed| uri.host() == Some(&fixed.host)) else {
-            return self.others.resolve(uri, config, timeout);
-        };
-        let default = if uri.scheme_str() == Some("https") { 443 } else { 80 };
-        let port = uri.port_u16().unwrap_or(default);
-        // A redirect to https on the same host has its own port there too.
-        let port = fixed.to_port.filter(|_| Some(port) == fixed.port).unwrap_or(port);
-        let mut addresses = self.empty();
-        addresses.push(SocketAddr::new(fixed.ip, port));
-        Ok(addresses)
-    }
-}
-
-/// Base64 with padding (RFC 4648, 4).
-pub(super) fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let chunk = |chunk: &[u8]| {
-        let value = (0..3).fold(0, |value, at| value << 8 | usize::from(chunk.get(at).copied().unwrap_or(0)));
-        let digit = |at: usize| if at > chunk.len() { '=' } else { DIGITS[value >> (18 - 6 * at) & 63].into() };
-        [digit(0), digit(1), digit(2), digit(3)]
-    };
-    bytes.chunks(3).flat_map(chunk).collect()
 }
 
 /// The stack of a worker: no script runs there.
 const STACK: usize = 1024 * 1024;
 
 /// The page, from the server or from a record; in what a test writes, text is a page's body.
-fn told(run: &Run, client: &Client, request: &Request) -> Result<Page> {
+fn told(run: &Run, client: &Client, ready: &Ready) -> Result<Page> {
+    let request = &ready.request;
     #[derive(Serialize, Deserialize)]
     #[serde(untagged)]
     enum Answer {
@@ -701,7 +232,7 @@ fn told(run: &Run, client: &Client, request: &Request) -> Result<Page> {
         Page(Page),
     }
     let real = || Ok(Answer::Page(fetch(client, request)));
-    let answer = match request.options.reads() {
+    let answer = match ready.reads {
         false => run.act(|| request.line(), Answer::Body(String::new()), real)?,
         true => run.told(&format!("{} {}", request.options.method, request.url), None, real)?,
     };
@@ -717,15 +248,15 @@ fn told(run: &Run, client: &Client, request: &Request) -> Result<Page> {
 }
 
 /// Sends all requests, at most `workers` at once.
-fn send_all(context: &Context, requests: Vec<Request>, workers: usize) -> Result<Vec<Map>> {
+fn send_all(context: &Context, requests: Vec<Ready>, workers: usize) -> Result<Vec<Map>> {
     let run = &context.run;
     let (client, tracer) = (context.http.clone(), run.clone());
-    let pages = context.pool.map_apart(run, requests, workers, STACK, move |request: Request| {
-        let what = format!("{} {}", request.options.method, request.url);
+    let pages = context.pool.map_apart(run, requests, workers, STACK, move |ready: Ready| {
+        let what = format!("{} {}", ready.request.options.method, ready.request.url);
         if tracer.options.trace {
             tracer.note(&format!("+ {what}"));
         }
-        let page = told(&tracer, &client, &request)?;
+        let page = told(&tracer, &client, &ready)?;
         if tracer.options.trace {
             let gave = page.error.clone().unwrap_or_else(|| page.status.to_string());
             tracer.note(&format!("= {gave} in {:.3} s  # {what}", page.seconds));
@@ -735,51 +266,54 @@ fn send_all(context: &Context, requests: Vec<Request>, workers: usize) -> Result
     pages.into_iter().map(|page| Ok(page?.map(run))).collect()
 }
 
-fn send_one(context: &Context, request: Request) -> Result<Map> {
+fn send_one(context: &Context, request: Ready) -> Result<Map> {
     Ok(send_all(context, vec![request], 1)?.pop().unwrap_or_default())
 }
 
 fn get(context: &Context, url: &str, options: &Map) -> Result<Map> {
-    let options = Options::new("GET").with("http::get", options)?.reading("http::get")?;
+    let call = Call::new("GET").with("http::get", options)?.reading("http::get")?;
     context.run.reading();
-    send_one(context, Request { url: url.to_owned(), options })
+    send_one(context, call.request(url))
 }
 
 fn get_all(context: &Context, sites: Array, options: &Map) -> Result<Array> {
     let what = "http::get_all";
-    let options = Options::new("GET").with(what, options)?;
-    let requests = sites.into_iter().map(|site| asked(what, site, &options)).collect::<Result<Vec<_>>>()?;
+    let call = Call::new("GET").with(what, options)?;
+    let requests = sites.into_iter().map(|site| asked(what, site, &call)).collect::<Result<Vec<_>>>()?;
     context.run.reading();
-    Ok(send_all(context, requests, options.workers)?.into_iter().map(Into::into).collect())
+    Ok(send_all(context, requests, call.workers)?.into_iter().map(Into::into).collect())
 }
 
 /// A request as `get_all` takes one, without asking.
-fn asked(what: &str, site: Dynamic, options: &Options) -> Result<Request> {
+fn asked(what: &str, site: Dynamic, call: &Call) -> Result<Ready> {
     let site = site.flatten();
     let Some(mut own) = site.read_lock::<Map>().map(|map| map.clone()) else {
         let url = site.into_string().map_err(|kind| {
             Error::new(format!("`{what}`: a site is an address or a map with one, not a value of type `{kind}`"))
         })?;
-        return Ok(Request { url, options: options.clone().reading(what)? });
+        return Ok(call.clone().reading(what)?.request(&url));
     };
     let url = own.remove("url").and_then(|url| url.into_string().ok());
     let url = url.ok_or_else(|| Error::new(format!("`{what}`: a site has no `url`")))?;
-    Ok(Request { url, options: options.clone().with(what, &own)?.reading(what)? })
+    Ok(call.clone().with(what, &own)?.reading(what)?.request(&url))
 }
 
-fn post(context: &Context, url: &str, body: &Dynamic, options: &Map) -> Result<Map> {
+/// `follows` says that a redirect may be followed by a GET, as a browser does after a form.
+fn post(context: &Context, url: &str, body: &Dynamic, options: &Map, follows: bool) -> Result<Map> {
     let what = "http::post";
-    let mut options = Options::new("POST").with(what, options)?;
+    let mut call = Call::new("POST").with(what, options)?;
+    // A text that arrives as a GET without a body is lost, and looks as if it had arrived.
+    call.options.becomes_get = follows || options.contains_key("redirects");
     let (body, kind) = content(what, body)?;
-    if options.body.replace(body).is_some() {
+    if call.options.body.replace(body).is_some() {
         return Err(Error::new(format!("`{what}`: the body stands behind the address, and not in the options")));
     }
-    options.content_type(kind);
-    let request = Request { url: url.to_owned(), options };
-    if context.run.planned(|| request.line()) {
+    call.content_type(kind);
+    let ready = call.request(url);
+    if context.run.planned(|| ready.request.line()) {
         return Ok(Page { url: url.to_owned(), status: 200, planned: true, ..Page::default() }.map(&context.run));
     }
-    send_one(context, request)
+    send_one(context, ready)
 }
 
 /// Sends fields in the form of the URL standard, `application/x-www-form-urlencoded`.
@@ -804,7 +338,7 @@ fn post_form(context: &Context, url: &str, fields: &Map, options: &Map) -> Resul
     {
         headers.insert("Content-Type".into(), kind.into());
     }
-    post(context, url, &form.finish().into(), &options)
+    post(context, url, &form.finish().into(), &options, true)
 }
 
 /// What of a page nobody sees.
@@ -819,60 +353,26 @@ fn body(what: &str, page: &Map) -> Result<String> {
     body.ok_or_else(|| Error::new(format!("`{what}`: that is no page")))
 }
 
-/// The longest time that a server may ask to be left alone. A wrong or hostile answer must not
-/// silence a target for longer.
-const PAUSE: i64 = 3600;
-
-/// In how many seconds a server wants to be asked again, if it says so: 1 to [`PAUSE`].
-///
-/// `Retry-After` has digits or a date and nothing else (RFC 9110, 10.2.3). JSON and `X-Rate-Limit-Reset`
-/// may have a fraction. Any other form counts as none.
-fn pause(header: impl Fn(&str) -> Option<String>, body: &str, now: i64) -> Option<i64> {
-    let digits = |text: &str| {
-        let text = text.trim();
-        let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        // More digits than a number has are a long time, too.
-        plain.then(|| text.parse::<i64>().unwrap_or(i64::MAX))
-    };
-    let date = |text: &str| Some(http_date(text.trim())?.timestamp().saturating_sub(now));
-    let json = || {
-        let body: serde_json::Value = serde_json::from_str(body).ok()?;
-        let after = body.get("retry_after").or_else(|| body.get("parameters")?.get("retry_after"))?.as_f64()?;
-        // A conversion of a float ends at the bounds of the integer.
-        (after >= 0.0).then(|| after.ceil() as i64)
-    };
-    let after = header("retry-after").and_then(|text| digits(&text).or_else(|| date(&text))).or_else(json);
-    let reset = || Some(digits(header("x-rate-limit-reset")?.split('.').next()?)?.saturating_sub(now));
-    Some(after.or_else(reset)?.clamp(1, PAUSE))
-}
-
-/// A date in one of the three forms of RFC 9110, 5.6.7.
-fn http_date(text: &str) -> Option<chrono::DateTime<chrono::Utc>> {
-    let forms = ["%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"];
-    let parsed = forms.iter().find_map(|form| chrono::NaiveDateTime::parse_from_str(text, form).ok());
-    parsed.map(|time| time.and_utc())
-}
-
 /// Posts text to an address, for moyai itself.
 ///
 /// # Errors
 /// Why it did not arrive.
 pub fn tell(run: &Arc<Run>, url: &str, text: &str, limit: Duration) -> Result<()> {
     let context = Context::new(run.clone());
-    let mut options = Options::new("POST");
-    options.timeout = limit;
-    options.content_type(PLAIN);
-    options.body = Some(text.to_owned());
-    let request = Request { url: url.to_owned(), options };
-    if run.planned(|| request.line()) {
+    let mut call = Call::new("POST");
+    (call.options.timeout, call.options.becomes_get) = (limit, false);
+    call.content_type(PLAIN);
+    call.options.body = Some(text.to_owned());
+    let ready = call.request(url);
+    if run.planned(|| ready.request.line()) {
         return Ok(());
     }
-    let page = send_one(&context, request)?;
+    let page = send_one(&context, ready)?;
     let is = |name: &str| page.get(name).cloned().unwrap_or_default();
-    match (is("ok").as_bool().unwrap_or(false), is("error").into_string()) {
-        (true, _) => Ok(()),
-        (false, Ok(error)) => Err(Error::new(error)),
-        (false, Err(_)) => Err(Error::new(format!("it answered with status {}", is("status")))),
+    match (is("status").as_int().unwrap_or_default(), is("error").into_string()) {
+        (_, Ok(error)) => Err(Error::new(error)),
+        (200..=299, _) => Ok(()),
+        (status, _) => Err(Error::new(format!("it answered with status {status}"))),
     }
 }
 
@@ -891,11 +391,17 @@ pub fn tell(run: &Arc<Run>, url: &str, text: &str, limit: Duration) -> Result<()
 /// `basic` (`"user:password"`), `bearer` (a token), `method`, `body`, `redirects` (5), `limit` of the
 /// unpacked body in bytes (4 MiB), `address` to ask instead of the one that the name has
 /// (`"172.17.0.2"`, `"127.0.0.1:8080"`, as `curl --resolve`), `ip` (4 or 6), `workers` at once (32),
-/// `private` (true allows what follows).
+/// `private` (true allows what follows), `ca`, `cert`, `key` and `self_signed` (see `http::get`).
 ///
-/// A redirect to another scheme, host or port carries none of the headers, and no account. A site on
+/// A redirect to another scheme, host or port carries none of the headers, and no account. Cookies that a
+/// site sets on the way are sent back, as a browser does, and forgotten after the request. A site on
 /// the Internet that redirects to this host or to a private network gives an error: with
 /// `private: true` it may. A site that is itself on a private address may redirect anywhere.
+///
+/// A page is read in the encoding that it declares, as in a browser, unless most of it is unreadable in that. If it
+/// may be in another one as well, its field `raw` has its bytes, one character each, and `http::shows` searches there too.
+///
+/// The proxies of the environment are those of curl: `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy`.
 ///
 /// A method that acts is sent by `post`; with `reads: true` you say that here it changes nothing.
 #[export_module(manifest)]
@@ -929,6 +435,9 @@ mod http {
     /// - `redirects`: how many are followed (5); `private` (written `"private"`, as it is a word of the language):
     ///   true lets a public site redirect to a private address.
     /// - `limit`: the most bytes of the unpacked body (4 MiB).
+    /// - `ca`: a file of the authorities to trust instead of this host's, in PEM; the site's own certificate may be in
+    ///   it. `cert` and `key`: files of the client's certificate and its key. `self_signed`: true takes a certificate
+    ///   that signs itself, whatever its name, while it is valid.
     /// - `address`: asked instead of the one that the name has (`"127.0.0.1:8080"`); `ip`: 4 or 6; `inside`: the
     ///   id of a process in whose network it is asked.
     /// - `workers`: of `get_all`, how many are asked at once (32).
@@ -990,8 +499,8 @@ mod http {
     /// print(http::fault(#{ url: "http://localhost/", timout: "2s" }));
     /// ```
     pub fn fault(site: Dynamic) -> String {
-        let asked = asked("http::get_all", site, &Options::new("GET")).map_err(|error| error.message);
-        asked.and_then(|request| whereto(&request)).err().unwrap_or_default()
+        let asked = asked("http::get_all", site, &Call::new("GET")).map_err(|error| error.message);
+        asked.and_then(|ready| ready.request.whereto()).err().unwrap_or_default()
     }
 
     /// Whether a page shows a word, or something that a regular expression matches. Characters that
@@ -1012,16 +521,21 @@ mod http {
     #[rhai_fn(return_raw)]
     pub fn shows(page: Map, word: Dynamic) -> Fallible<bool> {
         let what = "http::shows";
-        let body = fold(&super::body(what, &page)?);
+        let body = super::body(what, &page)?;
+        let raw = page.get("raw").and_then(|raw| raw.clone().into_string().ok());
+        // What a page declares is not always what it is.
+        let (body, raw) = (&body, raw.as_deref());
         if let Some(pattern) = word.read_lock::<super::super::text::Pattern>() {
             // No twin has a meaning in a pattern; as the end of a range it may be out of order.
-            let folded = regex::Regex::new(&fold(pattern.0.as_str()));
-            return Ok(folded.as_ref().unwrap_or(&pattern.0).is_match(&body));
+            let folded = regex::Regex::new(&fold(pattern.0.as_str())).unwrap_or_else(|_| pattern.0.clone());
+            return Ok(is_shown(body, raw, None, &|text| folded.is_match(&fold(text))));
         }
         let word = word.into_string().map_err(|kind| {
-            Error::new(format!("`{what}`: a word is text or a regular expression, not a value of type `{kind}`"))
+            let kinds = "a word is text or a regular expression, not a value of type";
+            Error::new(format!("`{what}`: {kinds} `{kind}`"))
         })?;
-        Ok(body.contains(&fold(&word)))
+        let word = fold(&word);
+        Ok(is_shown(body, raw, Some(word.chars().count()), &|text| fold(text).contains(&word)))
     }
 
     /// How long a server wants to be left alone.
@@ -1046,7 +560,7 @@ mod http {
         let header = |name: &str| headers.get(name).and_then(|value| value.clone().into_string().ok());
         // The servers' time, not that of `--at`.
         let now = chrono::Utc::now().timestamp();
-        Ok(optional(super::pause(header, &body, now)))
+        Ok(optional(later::pause(header, &body, now)))
     }
 
     /// The first words that a page shows: its text without tags, scripts and styles, on one line.
@@ -1099,7 +613,7 @@ mod http {
         // The real time, not that of `--at`: the server compares it with its own clock.
         let parameters = [
             ("oauth_consumer_key", key("consumer_key")?),
-            ("oauth_nonce", super::nonce()?),
+            ("oauth_nonce", oauth::nonce()?),
             ("oauth_signature_method", "HMAC-SHA1".to_owned()),
             ("oauth_timestamp", chrono::Utc::now().timestamp().to_string()),
             ("oauth_token", key("token")?),
@@ -1114,6 +628,9 @@ mod http {
     /// Sends a body. This changes something: under `--dry-run` it is printed as a line for `curl`, and the
     /// page that comes back is `ok` and `planned`, with status 200 and an empty body. It has 10 s unless `timeout` says more.
     ///
+    /// A redirect that would turn it into a GET without the body is an error, since the body would be lost. With the
+    /// option `redirects` it is followed.
+    ///
     /// - `url`: an address.
     /// - `body`: text; a map or an array is sent as JSON.
     ///
@@ -1124,7 +641,7 @@ mod http {
     /// ```
     #[rhai_fn(name = "post", return_raw)]
     pub fn post_plain(call: NativeCallContext, url: &str, body: Dynamic) -> Fallible<Map> {
-        Ok(super::post(&Context::of(&call), url, &body, &Map::new())?)
+        Ok(super::post(&Context::of(&call), url, &body, &Map::new(), false)?)
     }
 
     /// Sends a body. This changes something; see the shorter form for the dry run and the time limit.
@@ -1142,7 +659,7 @@ mod http {
     /// ```
     #[rhai_fn(name = "post", return_raw)]
     pub fn post_with(call: NativeCallContext, url: &str, body: Dynamic, opts: Map) -> Fallible<Map> {
-        Ok(super::post(&Context::of(&call), url, &body, &opts)?)
+        Ok(super::post(&Context::of(&call), url, &body, &opts, false)?)
     }
 
     /// Sends a form, as a browser does: `curl --data-urlencode`. An act: under `--dry-run` it is printed as a
@@ -1180,157 +697,5 @@ mod http {
     #[rhai_fn(name = "post_form", return_raw)]
     pub fn post_form_with(call: NativeCallContext, url: &str, fields: Map, opts: Map) -> Fallible<Map> {
         Ok(super::post_form(&Context::of(&call), url, &fields, &opts)?)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_server_says_in_one_of_many_ways_when_it_wants_to_be_asked_again() {
-        let now = 1_795_000_000;
-        for (header, value, body, expected) in [
-            ("retry-after", "120", "", Some(120)),
-            ("retry-after", "0", "", Some(1)),
-            ("retry-after", "Wed, 18 Nov 2026 11:10:20 GMT", "", Some(220)),
-            ("retry-after", "Wed, 18 Nov 2020 11:07:00 GMT", "", Some(1)),
-            ("retry-after", "Wednesday, 18-Nov-26 11:10:20 GMT", "", Some(220)),
-            ("retry-after", "Wed Nov 18 11:10:20 2026", "", Some(220)),
-            ("retry-after", "soon", "", None),
-            // Nobody is silenced for longer than an hour, and other forms do not count.
-            ("retry-after", "9223372036854775807", "", Some(3600)),
-            ("retry-after", "99999999999999999999999999", "", Some(3600)),
-            ("retry-after", "Fri, 31 Dec 9999 23:59:59 GMT", "", Some(3600)),
-            ("retry-after", "1e18", "", None),
-            ("retry-after", "-5", "", None),
-            ("retry-after", "+5", "", None),
-            ("retry-after", "0x10", "", None),
-            ("retry-after", "inf", "", None),
-            ("retry-after", "NaN", "", None),
-            ("retry-after", "1.5", "", None),
-            ("retry-after", "5, 7", "", None),
-            ("retry-after", "\u{ff15}", "", None),
-            ("x-rate-limit-reset", "9223372036854775807", "", Some(3600)),
-            ("x-rate-limit-reset", "1e18", "", None),
-            ("x", "", r#"{"retry_after": 1e18}"#, Some(3600)),
-            ("x", "", r#"{"retry_after": 1e308}"#, Some(3600)),
-            ("x", "", r#"{"retry_after": -3}"#, None),
-            ("x", "", r#"{"retry_after": "1e18"}"#, None),
-            ("x-rate-limit-reset", "1795000900", "", Some(900)),
-            ("x", "", r#"{"message": "", "retry_after": 64.57, "global": false}"#, Some(65)),
-            ("x", "", r#"{"ok": false, "error_code": 429, "parameters": {"retry_after": 7}}"#, Some(7)),
-            ("x", "", "<p>retry_after: 7</p>", None),
-        ] {
-            let headers = |name: &str| (name == header).then(|| value.to_owned());
-            assert_eq!(pause(headers, body, now), expected, "{header} {value} {body}");
-        }
-    }
-
-    /// A server that redirects from `/to/ADDRESS`, and else says which headers it got.
-    fn server(address: &str) -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
-        use std::io::Write;
-        let listener = std::net::TcpListener::bind((address, 0)).unwrap();
-        let (at, asked) = (listener.local_addr().unwrap(), Arc::new(Mutex::new(Vec::new())));
-        let seen = asked.clone();
-        std::thread::spawn(move || {
-            for mut stream in listener.incoming().flatten() {
-                let mut bytes = [0; 4096];
-                let read = stream.read(&mut bytes).unwrap_or(0);
-                let request = String::from_utf8_lossy(&bytes[..read]).into_owned();
-                let path = request.split(' ').nth(1).unwrap_or_default().to_owned();
-                crate::run::lock(&seen).push(request);
-                let head = path.strip_prefix("/to/").map_or_else(
-                    || "200 OK\r\n".to_owned(),
-                    |to| format!("302 Found\r\nLocation: {}\r\n", to.replace("%23", "#")),
-                );
-                let _ = write!(stream, "HTTP/1.1 {head}Content-Length: 0\r\nConnection: close\r\n\r\n");
-            }
-        });
-        (at, asked)
-    }
-
-    /// In these tests 127.0.0.1 is the Internet, and all else in 127/8 is private.
-    fn from_outside(url: &str, change: impl FnOnce(&mut Options)) -> Page {
-        let private = |address: IpAddr| address != IpAddr::from([127, 0, 0, 1]);
-        let mut options = Options::new("GET");
-        change(&mut options);
-        fetch(&Client { private, ..Client::default() }, &Request { url: url.to_owned(), options })
-    }
-
-    #[test]
-    fn a_public_site_does_not_send_a_request_on_to_a_private_address() {
-        let ((public, _), (private, asked)) = (server("127.0.0.1"), server("127.0.0.2"));
-        let port = private.port();
-        let number = u32::from(std::net::Ipv4Addr::new(127, 0, 0, 2));
-        for to in [
-            format!("http://{private}/"),
-            format!("http://{number}:{port}/"),
-            format!("http://{number:#x}:{port}/"),
-            format!("//127.2:{port}/"),
-            format!("http://[::ffff:127.0.0.2]:{port}/"),
-            // Its address is seen only when it has been looked up.
-            format!("http://localhost.:{port}/"),
-            // One after the other.
-            format!("http://{public}/to/http://{private}/"),
-        ] {
-            let page = from_outside(&format!("http://{public}/to/{to}"), |_| {});
-            let error = page.error.unwrap_or_default();
-            assert!(error.contains("redirects to the private address"), "{to}: {error}");
-            assert_eq!((page.status, page.fault.as_deref()), (0, Some("answer")), "{to}");
-        }
-        assert_eq!(crate::run::lock(&asked).len(), 0, "it was never asked");
-        let url = format!("http://{public}/to/http://{private}/");
-        let page = from_outside(&url, |options| options.private = true);
-        assert_eq!((page.status, page.error), (200, None));
-        // What is private itself may redirect to its neighbours.
-        let page = from_outside(&format!("http://{private}/to/http://{private}/"), |_| {});
-        assert_eq!((page.status, page.error, page.redirects.len()), (200, None, 1));
-        // The way back from outside is closed.
-        let page = from_outside(&format!("http://{private}/to/http://{public}/to/http://{private}/"), |_| {});
-        assert!(page.error.unwrap_or_default().contains("private address"));
-        // A server that the script has chosen by its address is one.
-        let to = format!("http://site.test:{}/to/http://{private}/", public.port());
-        let page = from_outside(&to, |options| options.address = Some(private.to_string()));
-        assert_eq!((page.status, page.error), (200, None));
-    }
-
-    #[test]
-    fn a_secret_stays_within_its_origin() {
-        let ((first, own), (second, other)) = (server("127.0.0.1"), server("127.0.0.1"));
-        let with_secrets = |options: &mut Options| {
-            options.headers.extend(
-                [("X-Token", "hunter2"), ("Authorization", "Bearer hunter2"), ("Cookie", "hunter2")]
-                    .map(|(name, value)| (name.to_owned(), value.to_owned())),
-            );
-        };
-        let had = |asked: &Mutex<Vec<String>>| std::mem::take(&mut *crate::run::lock(asked)).join("\n");
-        let page = from_outside(&format!("http://{first}/to//there"), with_secrets);
-        assert_eq!((page.status, had(&own).matches("hunter2").count()), (200, 6), "within one origin they follow");
-        for url in [
-            format!("http://{first}/to/http://{second}/"),
-            format!("http://user:hunter2@{first}/to/http://{second}/"),
-            format!("http://{first}/to/http://user:hunter2@{second}/"),
-            // And back again.
-            format!("http://{first}/to/http://{second}/to/http://{first}/"),
-        ] {
-            let page = from_outside(&url, with_secrets);
-            assert_eq!((page.status, page.error), (200, None), "{url}");
-            let other = had(&other);
-            assert!(!other.contains("hunter2") && !other.to_lowercase().contains("authorization"), "{url}: {other}");
-            let own = had(&own);
-            assert_eq!(
-                own.matches("x-token: hunter2").count() + own.matches("X-Token: hunter2").count(),
-                1,
-                "{url}: {own}"
-            );
-        }
-    }
-
-    #[test]
-    fn base64_is_that_of_the_rfc() {
-        for (text, coded) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")] {
-            assert_eq!(base64(text.as_bytes()), coded);
-        }
     }
 }

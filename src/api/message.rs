@@ -177,7 +177,10 @@ fn header(text: &str) -> String {
         return text;
     }
     let words = in_bytes(&text, 45).into_iter();
-    words.map(|word| format!("=?UTF-8?B?{}?=", super::http::base64(word.as_bytes()))).collect::<Vec<_>>().join("\n ")
+    words
+        .map(|word| format!("=?UTF-8?B?{}?=", crate::host::http::base64(word.as_bytes())))
+        .collect::<Vec<_>>()
+        .join("\n ")
 }
 
 /// A whole mail (RFC 5322).
@@ -263,7 +266,7 @@ mod message {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn key() -> Fallible<String> {
-        Ok(super::super::http::nonce()?)
+        Ok(crate::host::http::oauth::nonce()?)
     }
 
     /// A mail, for `sendmail -i -t`: its first words are the subject (RFC 2047, where they are not ASCII),

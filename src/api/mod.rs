@@ -67,7 +67,7 @@ pub struct Inner {
     /// The regular expressions that the script has used.
     pub patterns: text::Patterns,
     /// What the script's requests share.
-    pub http: http::Client,
+    pub http: crate::host::http::Client,
     /// Where nginx has its files, once something has asked.
     pub nginx: OnceLock<Option<nginx::Layout>>,
     end: Mutex<Option<basics::End>>,
@@ -95,7 +95,7 @@ impl Context {
             ignored: OnceLock::new(),
             pool: Pool,
             patterns: text::Patterns::default(),
-            http: http::Client::default(),
+            http: crate::host::http::Client::default(),
             nginx: OnceLock::new(),
             end: Mutex::default(),
             ends: AtomicBool::new(false),

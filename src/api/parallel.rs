@@ -22,10 +22,12 @@ fn each(call: &NativeCallContext<'_>, what: &str, list: &Array, workers: i64, wo
     // A plan has an order.
     let workers = if context.run.dry() { 1 } else { workers };
     let bar = context.run.bar.draw(&list.iter().map(step).collect::<Vec<_>>());
-    let done = context.pool.map(&context.run, list.clone(), workers, |element| {
+    // Shared between threads, a captured list would be locked by one closure while another calls its methods.
+    let (work, list) = (apart_closure(work), list.iter().map(apart).collect());
+    let done = context.pool.map(&context.run, list, workers, |element| {
         let step = step(&element);
         bar.begin(&step);
-        let result = work.call_within_context::<Dynamic>(call, (element.clone(),));
+        let result = apart_closure(&work).call_within_context::<Dynamic>(call, (apart(&element),));
         bar.end(&step);
         result.map_err(|error| (element, error))
     })?;
@@ -54,6 +56,27 @@ fn each(call: &NativeCallContext<'_>, what: &str, list: &Array, workers: i64, wo
         (error.help, error.err, error.status) = (first.help, first.err, first.status);
     }
     Err(error.into())
+}
+
+/// Returns a copy of a value that shares nothing with it, however deep: what a closure has captured is shared.
+fn apart(value: &Dynamic) -> Dynamic {
+    if let Some(list) = value.read_lock::<Array>() {
+        return list.iter().map(apart).collect::<Array>().into();
+    }
+    if let Some(map) = value.read_lock::<Map>() {
+        return map.iter().map(|(name, value)| (name.clone(), apart(value))).collect::<Map>().into();
+    }
+    if let Some(closure) = value.read_lock::<FnPtr>() {
+        return apart_closure(&closure).into();
+    }
+    value.flatten_clone()
+}
+
+/// Returns a copy of a closure with copies of the values that it has captured.
+fn apart_closure(closure: &FnPtr) -> FnPtr {
+    let mut copy = closure.clone();
+    copy.iter_curry_mut().for_each(|value| *value = apart(value));
+    copy
 }
 
 /// What the bar shows of an element: of a map its `name` and its `bytes`.
@@ -86,7 +109,8 @@ mod parallel {
     /// Calls a closure for each element, up to 32 at once: bash's `xargs -P`. Every element has its
     /// turn, also when others fail. On a terminal a bar shows how far it has come: what is being done
     /// by the `name` of each element that is a map, and bytes when each has `bytes`. Under `--dry-run`
-    /// it is one after the other.
+    /// it is one after the other. Each call has a copy of the variables that the closure uses: what it changes in
+    /// them is lost, so return it.
     ///
     /// - `list`: an array.
     /// - `work`: a closure of one element.

@@ -223,7 +223,7 @@ mod values {
     /// print(base64_encode("user:password"));        // dXNlcjpwYXNzd29yZA==
     /// ```
     pub fn base64_encode(text: &str) -> String {
-        super::super::http::base64(text.as_bytes())
+        crate::host::http::base64(text.as_bytes())
     }
 
     /// The text that base64 holds: `base64 -d`.
@@ -399,7 +399,7 @@ mod tests {
     #[test]
     fn base64_goes_both_ways_as_base64_does() {
         for text in ["", "f", "fo", "foo", "foobar", "a\nb\u{e9}", &"long line ".repeat(40)] {
-            let coded = super::super::http::base64(text.as_bytes());
+            let coded = crate::host::http::base64(text.as_bytes());
             assert_eq!(from_base64(&coded).unwrap(), text.as_bytes(), "{coded}");
             assert_eq!(from_base64(coded.trim_end_matches('=')).unwrap(), text.as_bytes(), "{coded}");
             let lines: String =

@@ -43,7 +43,8 @@ impl Crontab {
                     let timeout =
                         rule.timeout.map_or_else(String::new, |limit| format!(" --timeout={}s", limit.as_secs_f64()));
                     // A `%` is a newline for cron.
-                    let line = format!("{command}{timeout} {}", rule.command()).replace('%', "\\%");
+                    let words = rule.words().iter().map(|word| quote(word)).collect::<Vec<_>>().join(" ");
+                    let line = format!("{command}{timeout} {words}").replace('%', "\\%");
                     run.print(&format!("{:width$}  {}  {line}", when(&rule.when).unwrap_or_default(), self.user));
                 }
                 Err(why) => left_out.push(format!("{rule} ({why})")),

@@ -19,7 +19,7 @@ pub struct Next {
     /// How many times: 5 if nothing is said, and one of each rule
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=10_000))]
     count: Option<u16>,
-    /// The times after this one: "2026-12-01 03:00"
+    /// The times after this one, by the clocks of --tz: "2026-12-01 03:00"
     #[arg(long, value_name = "TIME")]
     from: Option<String>,
     /// By the clocks of this time zone: Asia/Tokyo
@@ -36,7 +36,7 @@ impl Next {
     /// Prints what the expression means and its next times.
     pub fn main(&self, run: &Arc<Run>) -> Result<i32> {
         let zone = self.tz.as_deref().map_or(Ok(Zone::Host), Zone::named)?;
-        let from = self.from.as_deref().map_or(Ok(run.now()), schedule::moment);
+        let from = self.from.as_deref().map_or(Ok(run.now()), |text| schedule::moment_in(text, &zone));
         let from = from.map_err(|error| error.exit(exit::USAGE))?.to_utc();
         let Some(text) = &self.expression else { return self.rules(run, &zone, from) };
         let expression = Expression::parse(text, &zone).map_err(|fault| fault.error(text))?;

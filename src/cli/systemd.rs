@@ -359,11 +359,7 @@ fn unit_name(rule: &Rule, units: &[Unit]) -> String {
 /// What runs a rule's script.
 fn command(program: &[String], rule: &Rule) -> String {
     let timeout = rule.timeout.map(|limit| format!("--timeout={}s", limit.as_secs_f64()));
-    let words: Vec<String> = std::iter::once("run".to_owned())
-        .chain(timeout)
-        .chain([rule.script.clone()])
-        .chain(rule.args.iter().cloned())
-        .collect();
+    let words: Vec<String> = std::iter::once("run".to_owned()).chain(timeout).chain(rule.words()).collect();
     line(program, &words)
 }
 

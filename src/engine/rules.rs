@@ -50,16 +50,31 @@ pub fn of(run: &Arc<Run>, source: &Source) -> Result<Rules> {
     check::refuse(reports).map(|()| rules)
 }
 
-/// Who is to be told when a script does not run: also while some of the rules are wrong.
+/// Who gets an alarm when a script does not run: also while some of the rules are wrong. If the file cannot be run at
+/// all, the lines `alarm("...")` in it still count.
 ///
 /// # Errors
-/// When the file cannot be run at all.
+/// When the file cannot be run, and has no such line.
 pub fn alarms(run: &Arc<Run>) -> Result<Vec<String>> {
     let source = load::find(run, NAME)?;
     let context = Context::new(run.clone());
     let engine = build(&context);
-    let (_, collected) = on_large_stack(|| evaluate(run, &context, engine, &source))?;
-    Ok(collected.rules.alarms)
+    match on_large_stack(|| evaluate(run, &context, engine, &source)) {
+        Ok((_, collected)) => Ok(collected.rules.alarms),
+        Err(error) => Some(written(&source.text)).filter(|alarms| !alarms.is_empty()).ok_or(error),
+    }
+}
+
+/// The targets in lines `alarm("...")`, without running the file.
+fn written(text: &str) -> Vec<String> {
+    let target = |line: &str| {
+        let rest = line.trim_start().strip_prefix("alarm")?.trim_start().strip_prefix('(')?.trim_start();
+        let quote = rest.chars().next().filter(|char| matches!(char, '"' | '`'))?;
+        let target = rest[1..].split_once(quote)?.0;
+        // Escapes and values are only known when the file runs.
+        (!target.trim().is_empty() && !target.contains(['\\', '$'])).then(|| target.to_owned())
+    };
+    text.lines().filter_map(target).collect()
 }
 
 fn evaluate(

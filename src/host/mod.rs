@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod dockerd;
+pub mod http;
 pub mod nginx;
 pub mod nginxd;
 pub mod resolver;

@@ -131,7 +131,8 @@ impl Run {
             if !line.lines().all(|line| line.starts_with('#')) && self.mask(&line).contains(HIDDEN) {
                 // A command with `<secret>` in it could do or overwrite anything.
                 let names = plan.secrets.join("` or `");
-                self.print(&format!("false # write the secret `{names}` for {HIDDEN} below, and remove this line"));
+                let what = if names.is_empty() { "password".to_owned() } else { format!("secret `{names}`") };
+                self.print(&format!("false # write the {what} for {HIDDEN} below, and remove this line"));
             }
             self.print(&line);
         }

@@ -4,8 +4,10 @@
 //! act on a terminal, reorder a line, or hide: what no reader sees is shown as an escape. The escapes
 //! are those of JSON, so that JSON that passes through stays the same JSON.
 
+use regex::Regex;
 use std::borrow::Cow;
 use std::fmt::Write;
+use std::sync::LazyLock;
 
 /// Maximum length, in bytes, of a piece of text from outside in a message.
 pub const OUTSIDE: usize = 4096;
@@ -44,6 +46,25 @@ pub fn visible(text: &str) -> Cow<'_, str> {
         }
     }
     shown.into()
+}
+
+/// The text without the passwords in addresses: `https://me:<secret>@blog.test`. A user's name without a password is
+/// a token in an address of the web.
+pub fn without_accounts(text: String) -> String {
+    if !text.contains("://") || !text.contains('@') {
+        return text;
+    }
+    static ACCOUNT: LazyLock<[Regex; 2]> = LazyLock::new(|| {
+        [
+            r#"(?P<before>[A-Za-z][A-Za-z0-9+.-]*://[^\s/?#:@"'<>]*:)[^\s/?#"'<>]+@"#,
+            r#"(?P<before>https?://)[^\s/?#:@"'<>]+@"#,
+        ]
+        .map(|pattern| Regex::new(pattern).unwrap_or_else(|error| unreachable!("a constant pattern: {error}")))
+    });
+    ACCOUNT.iter().fold(text, |text, pattern| match pattern.replace_all(&text, "${before}<secret>@") {
+        Cow::Borrowed(_) => text,
+        Cow::Owned(masked) => masked,
+    })
 }
 
 /// The text with two spaces before each line but the first, so that no line of it is taken for one of

@@ -143,7 +143,8 @@ impl Expression {
             words.remove(0);
         }
         let times = match words.as_slice() {
-            [name] if name.text.starts_with('@') => named(*name)?,
+            [name] if name.text.starts_with('@') && name.text != "@every" => named(*name)?,
+            [name, span @ ..] if name.text == "@every" => return name.fault("cron has no `@every`", said::every(span)),
             [name, _, ..] if name.text.starts_with('@') => {
                 let line = name.text;
                 return words[1].fault(format!("`{line}` stands alone"), format!("write `{line}`"));
@@ -290,7 +291,6 @@ fn named(name: Word<'_>) -> Parsed<Option<Times>> {
             Times::parse(&words).map(Some)
         }
         Some((known, _)) => name.fault(format!("`{}` is written in lower case", name.text), format!("write `{known}`")),
-        None if name.text == "@every" => name.fault("cron has no `@every`", "every five minutes is `*/5 * * * *`"),
         None => {
             let names: Vec<String> = NAMED.iter().map(|(name, _)| format!("`{name}`")).collect();
             name.fault(format!("there is no `{}`", name.text), format!("the names are {}", names.join(", ")))
@@ -601,7 +601,14 @@ mod tests {
             ("0 0 * January *", "January", "`January` is no month", "one of jan feb"),
             ("0 0 1 * mon-", "", "a number is missing", "one of sun mon"),
             ("@Daily", "@Daily", "in lower case", "write `@daily`"),
-            ("@every 5m", "5m", "`@every` stands alone", "write `@every`"),
+            ("@every 5m", "@every", "cron has no `@every`", "write `*/5 * * * *`"),
+            ("@every 1m", "@every", "cron has no `@every`", "write `* * * * *`"),
+            ("@every 1h", "@every", "cron has no `@every`", "write `0 * * * *`"),
+            ("@every 90s", "@every", "cron has no `@every`", "every five minutes is `*/5 * * * *`"),
+            ("@every 7m", "@every", "cron has no `@every`", "every five minutes is `*/5 * * * *`"),
+            ("@every 6h", "@every", "cron has no `@every`", "write `0 */6 * * *`"),
+            ("@every 24h0m", "@every", "cron has no `@every`", "write `@daily`"),
+            ("@every 1 day", "@every", "cron has no `@every`", "write `@daily`"),
             ("@every", "@every", "cron has no `@every`", "`*/5 * * * *`"),
             ("@fortnightly", "@fortnightly", "there is no `@fortnightly`", "`@annually`, `@daily`"),
             ("@daily backup", "backup", "`@daily` stands alone", "write `@daily`"),

@@ -132,6 +132,18 @@ fn here(naive: NaiveDateTime) -> Option<DateTime<Local>> {
 /// # Errors
 /// For anything else.
 pub fn moment(text: &str) -> Result<DateTime<Local>> {
+    moment_by(text, here)
+}
+
+/// Reads a moment as [`moment`] does. Without an offset it is the time of the zone.
+///
+/// # Errors
+/// For anything else.
+pub fn moment_in(text: &str, zone: &zone::Zone) -> Result<DateTime<Local>> {
+    moment_by(text, |naive| zone.of(naive).map(|time| time.with_timezone(&Local)))
+}
+
+fn moment_by(text: &str, clock: impl Fn(NaiveDateTime) -> Option<DateTime<Local>>) -> Result<DateTime<Local>> {
     let trimmed = text.trim();
     // `docker images` prints `2026-11-23 23:31:00 +0900 JST`: the name adds nothing to the offset.
     let words: Vec<&str> = trimmed.split_whitespace().take(3).collect();
@@ -144,7 +156,7 @@ pub fn moment(text: &str) -> Result<DateTime<Local>> {
         let plain = trimmed.replacen('T', " ", 1);
         let time = |format| NaiveDateTime::parse_from_str(&plain, format).ok();
         let day = || NaiveDate::parse_from_str(&plain, "%Y-%m-%d").ok()?.and_hms_opt(0, 0, 0);
-        time("%Y-%m-%d %H:%M:%S%.f").or_else(|| time("%Y-%m-%d %H:%M")).or_else(day).and_then(here)
+        time("%Y-%m-%d %H:%M:%S%.f").or_else(|| time("%Y-%m-%d %H:%M")).or_else(day).and_then(&clock)
     };
     // OpenSSL prints the dates of certificates so, always in GMT: `notAfter=Nov 28 12:00:00 2026 GMT`.
     let openssl = || {

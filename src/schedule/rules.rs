@@ -245,10 +245,25 @@ impl fmt::Display for Rule {
 }
 
 impl Rule {
-    /// The words behind `moyai run`, quoted for a shell.
+    /// The script and its arguments as a person reads them, quoted for a shell.
     pub fn command(&self) -> String {
         let words = std::iter::once(&self.script).chain(&self.args);
         words.map(|word| quote(word)).collect::<Vec<_>>().join(" ")
+    }
+
+    /// The words after `moyai run` and its options. A `--` comes before the script if one of its arguments could be
+    /// taken for an option of moyai's, such as `-n`.
+    ///
+    /// ```
+    /// use moyai::run::Place;
+    /// use moyai::schedule::rules::{Rule, When};
+    /// let mut rule = Rule::new(When::every("@daily").unwrap(), "backup", Place::default());
+    /// rule.args = vec!["-n".into()];
+    /// assert_eq!(rule.words().join(" "), "-- backup -n");
+    /// ```
+    pub fn words(&self) -> Vec<String> {
+        let end = self.args.iter().any(|arg| arg.starts_with('-')).then(|| "--".to_owned());
+        end.into_iter().chain([self.script.clone()]).chain(self.args.iter().cloned()).collect()
     }
 
     /// The same in each reading of the file, whatever line it stands in.

@@ -1,7 +1,7 @@
 //! Time zones: this host's own, or one of the host's zoneinfo by its name.
 
 use crate::run::{Error, Result};
-use chrono::{DateTime, FixedOffset, Local, Offset, TimeDelta, TimeZone, Utc};
+use chrono::{DateTime, FixedOffset, Local, NaiveDateTime, Offset, TimeDelta, TimeZone, Utc};
 use std::sync::Arc;
 
 /// Between two looks for a change of the clocks. No zone ever changed there and back within a day.
@@ -42,6 +42,18 @@ impl Zone {
     /// What a clock of the zone shows at a moment.
     pub fn at(&self, time: DateTime<Utc>) -> DateTime<FixedOffset> {
         time.with_timezone(&self.offset(time))
+    }
+
+    /// The moment at which the zone's clocks show a time: the first of two, when the clocks went back. A time that was
+    /// skipped, when they went forward, is an hour later.
+    pub fn of(&self, naive: NaiveDateTime) -> Option<DateTime<Utc>> {
+        let shows = |naive: NaiveDateTime| {
+            let near = naive.and_utc();
+            let offsets = [self.offset(near - LOOK * 2), self.offset(near), self.offset(near + LOOK * 2)];
+            let times = offsets.map(|offset| near - TimeDelta::seconds(offset.local_minus_utc().into()));
+            times.into_iter().filter(|time| self.at(*time).naive_local() == naive).min()
+        };
+        shows(naive).or_else(|| shows(naive.checked_add_signed(TimeDelta::hours(1))?))
     }
 
     /// How far the zone's clocks are ahead of UTC at a moment.
@@ -110,6 +122,11 @@ mod tests {
         assert_eq!(change, Some(time("2026-03-29T01:00:00Z")));
         // Beyond the table, where only its rule speaks.
         assert_eq!(london.at(time("2060-07-01T00:00:00Z")).to_rfc3339(), "2060-07-01T01:00:00+01:00");
+        let shown = |zone: &Zone, text: &str| zone.of(text.parse().unwrap()).unwrap().to_rfc3339();
+        assert_eq!(shown(&tokyo, "2026-11-25T03:30:00"), "2026-11-24T18:30:00+00:00");
+        // Skipped, and twice.
+        assert_eq!(shown(&london, "2026-03-29T01:30:00"), "2026-03-29T01:30:00+00:00");
+        assert_eq!(shown(&london, "2026-10-25T01:30:00"), "2026-10-25T00:30:00+00:00");
         for name in ["", "Asia/Tokio", "../../etc/passwd", "/etc/localtime", ":UTC", "Asia"] {
             assert!(Zone::named(name).unwrap_err().message.contains(name), "{name}");
         }

@@ -145,6 +145,16 @@ fn answer(stream: &mut impl Stream, seen: &Mutex<Vec<String>>, port: u16) -> std
             }
             send(stream, "500 Oops", "", b"alone")
         }
+        // The same for forty reports.
+        meet if meet.starts_with("/meet-post/") => {
+            for _ in 0..6000 {
+                if seen.lock().unwrap().len() >= 32 {
+                    return ok(stream, "", b"together");
+                }
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            send(stream, "500 Oops", "", b"alone")
+        }
         "/hang" => {
             std::thread::sleep(Duration::from_secs(600));
             Ok(())
@@ -172,12 +182,33 @@ fn answer(stream: &mut impl Stream, seen: &Mutex<Vec<String>>, port: u16) -> std
         "/br" => ok(stream, "Content-Encoding: br\r\n", b"\x50\x00\x10packed\x03"),
         "/zstd" => ok(stream, "Content-Encoding: zstd\r\n", b"(\xb5/\xfd"),
         "/away-to-404" => send(stream, "302 Found", "Location: /404\r\n", b""),
+        // `/raw/BYTES`: an answer in hexadecimal digits, sent as it is.
+        raw if raw.starts_with("/raw/") => stream.write_all(&from_hex(&raw["/raw/".len()..])),
+        // `/to/STATUS/ADDRESS`: a redirect, the address in hexadecimal digits.
+        to if to.starts_with("/to/") => {
+            let mut parts = to.split('/').skip(2);
+            let status = parts.next().unwrap_or_default();
+            let mut head =
+                format!("HTTP/1.1 {status} To\r\nContent-Length: 0\r\nConnection: close\r\nLocation: ").into_bytes();
+            head.extend(from_hex(parts.next().unwrap_or_default()));
+            head.extend(b"\r\n\r\n");
+            stream.write_all(&head)
+        }
+        // Sends everybody on who has no session.
+        "/session" => match request.to_lowercase().contains("\r\ncookie: a=1; s=42\r\n") {
+            true => ok(stream, "", b"signed in"),
+            false => send(
+                stream,
+                "302 Found",
+                "Location: /session\r\nSet-Cookie: s=42; Path=/; HttpOnly\r\nSet-Cookie: a=1; Path=/session\r\n",
+                b"",
+            ),
+        },
         // `/hex/CHARSET/BYTES`: a page in any encoding, `-` for one that says nothing of it.
         hex if hex.starts_with("/hex/") => {
             let mut parts = hex.split('/').skip(2);
             let (charset, digits) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-            let bytes: Vec<u8> =
-                (0..digits.len() / 2).map(|at| u8::from_str_radix(&digits[at * 2..][..2], 16).unwrap()).collect();
+            let bytes = from_hex(digits);
             let said = if charset == "-" { String::new() } else { format!("; charset={charset}") };
             ok(stream, &format!("Content-Type: text/html{said}\r\n"), &bytes)
         }
@@ -191,6 +222,15 @@ fn answer(stream: &mut impl Stream, seen: &Mutex<Vec<String>>, port: u16) -> std
         "/nothing" => Ok(()),
         other => ok(stream, "", other.as_bytes()),
     }
+}
+
+/// The bytes as hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn from_hex(digits: &str) -> Vec<u8> {
+    (0..digits.len() / 2).map(|at| u8::from_str_radix(&digits[at * 2..][..2], 16).unwrap()).collect()
 }
 
 /// The bytes as a zlib stream.

@@ -1,7 +1,7 @@
 //! `http`, against a server that misbehaves.
 
 use crate::common::{World, gave};
-use crate::web::{Authority, Web};
+use crate::web::{Authority, Web, hex};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -382,7 +382,7 @@ fn a_certificate_is_judged_and_its_days_are_counted_also_when_it_is_refused() {
     assert_eq!(show(&world, &good, "other.test", true), "the certificate is for another name 30");
     assert_eq!(
         show(&world, &good, "blog.test", false),
-        "the certificate is from no authority that this host trusts 30"
+        "the certificate is from no authority that this host trusts, or the server does not send the intermediate certificate `test` 30"
     );
     let old = Web::with_certificate(&authority.sign("old", "blog.test", -1));
     assert_eq!(show(&world, &old, "blog.test", true), "the certificate has expired -1");
@@ -390,4 +390,170 @@ fn a_certificate_is_judged_and_its_days_are_counted_also_when_it_is_refused() {
     assert_eq!(show(&world, &itself, "test", false), "the certificate is self-signed 100");
     let plain = Web::start();
     assert_eq!(show(&world, &plain, "blog.test", true), "the server does not speak TLS on this port");
+}
+
+#[test]
+fn an_answer_without_a_body_is_not_unpacked() {
+    let web = Web::start();
+    for (head, method) in [
+        ("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 1234\r\n\r\n", "HEAD"),
+        ("HTTP/1.1 200 OK\r\nContent-Encoding: br\r\nTransfer-Encoding: chunked\r\n\r\n", "HEAD"),
+        ("HTTP/1.1 204 None\r\nContent-Encoding: gzip\r\n\r\n", "GET"),
+        ("HTTP/1.1 304 Same\r\nContent-Encoding: deflate\r\nContent-Length: 99\r\n\r\n", "GET"),
+        ("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 0\r\n\r\n", "GET"),
+        ("HTTP/1.1 200 OK\r\nContent-Encoding: zstd\r\nConnection: close\r\n\r\n", "GET"),
+        ("HTTP/1.1 200 OK\r\nContent-Encoding: x-gzip\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "GET"),
+    ] {
+        let path = format!("/raw/{}", hex(head.as_bytes()));
+        assert_eq!(
+            of(&web, &path, &format!("method: \"{method}\""), "`${p.ok} ${p.error} ${p.body}`"),
+            "true",
+            "{head}"
+        );
+    }
+}
+
+#[test]
+fn a_folded_header_is_one_header() {
+    let web = Web::start();
+    let path = |text: &str| format!("/raw/{}", hex(text.as_bytes()));
+    let folded = path("HTTP/1.1 200 OK\r\nX-A: one\r\n  two\r\n\tthree\r\nContent-Length: 2\r\n\r\nok");
+    assert_eq!(
+        of(&web, &folded, "", "`${p.headers[\"x-a\"].fields()} ${p.body} ${p.error}`"),
+        "[\"one\", \"two\", \"three\"] ok"
+    );
+}
+
+/// By what curl and browsers do.
+#[test]
+fn a_redirect_is_followed_to_where_a_browser_goes() {
+    let web = Web::start();
+    for (place, ends) in [
+        ("/日本語;".as_bytes(), "/%E6%97%A5%E6%9C%AC%E8%AA%9E;"),
+        (b"/caf\xe9", "/caf%E9"),
+        (b"/a b", "/a%20b"),
+        (b"/\"a\"", "/%22a%22"),
+        (b"../ok", "/to/ok"),
+        (b"?q", &format!("/to/302/{}?q", hex(b"?q"))),
+    ] {
+        let path = format!("/to/302/{}", hex(place));
+        let ends = format!("{}{ends}", web.url(""));
+        assert_eq!(of(&web, &path, "redirects: 1", "`${p.redirects[0]}`"), ends);
+    }
+    for (place, why) in [
+        ("javascript:alert(1)", "it redirects to `javascript:alert(1)`, and `javascript:` is not `http:` or `https:`"),
+        ("mailto:root@localhost", "it redirects to `mailto:root@localhost`, and `mailto:` is not `http:` or `https:`"),
+        ("file:///etc/passwd", "it redirects to `file:///etc/passwd`, and `file:` is not `http:` or `https:`"),
+        ("http://[", "it redirects to `http://[`, which is not an address: invalid IPv6 address"),
+    ] {
+        sick(&web, &format!("/to/301/{}", hex(place.as_bytes())), "", why);
+    }
+}
+
+#[test]
+fn cookies_that_a_site_sets_on_the_way_are_sent_back() {
+    let web = Web::start();
+    assert_eq!(of(&web, "/session", "", "p.error ?? p.body"), "signed in");
+    // Only within one request.
+    let script =
+        format!("http::get(\"{0}\"); print(http::get(\"{0}\", #{{ redirects: 0 }}).status);", web.url("/session"));
+    assert_eq!(World::new().run(&script).ok(), "302\n");
+    assert!(!web.last().to_lowercase().contains("\r\ncookie:"), "{}", web.last());
+}
+
+#[test]
+fn a_post_that_would_become_a_get_is_an_error_that_names_the_address() {
+    let web = Web::start();
+    let send = |call: &str| {
+        World::new()
+            .run(&format!("let p = {call}; print(`${{p.ok}} ${{p.status}} ${{p.error}} ${{p.redirects.len()}}`);"))
+            .ok()
+    };
+    let to = |status: u16| web.url(&format!("/to/{status}/{}", hex(b"/ok")));
+    for status in [301, 302, 303] {
+        let said = send(&format!("http::post(\"{}\", \"text\")", to(status)));
+        let why = format!(
+            "it redirects ({status}) to {}, which would get a GET without the body of the POST: use that address",
+            web.url("/ok")
+        );
+        assert_eq!(said, format!("false 0 {why} 1\n"));
+        let said = send(&format!("http::post(\"{}\", \"text\", #{{ method: \"PUT\" }})", to(status)));
+        assert!(said.contains("without the body of the PUT"), "{said}");
+    }
+    assert!(web.asked.lock().unwrap().iter().all(|request| request.contains(" /to/")), "nothing else was asked");
+    // A form leads to a page, and who says how many redirects are right wants them.
+    assert_eq!(send(&format!("http::post_form(\"{}\", #{{ a: 1 }})", to(303))), "true 200  1\n");
+    assert!(web.last().starts_with("GET /ok ") && !web.last().to_lowercase().contains("content-"), "{}", web.last());
+    assert_eq!(send(&format!("http::post(\"{}\", \"text\", #{{ redirects: 3 }})", to(302))), "true 200  1\n");
+    assert_eq!(send(&format!("http::post(\"{}\", \"text\", #{{ redirects: 0 }})", to(302))), "true 302  0\n");
+    // The same once more, within one site.
+    for status in [307, 308] {
+        assert_eq!(send(&format!("http::post(\"{}\", \"text\")", to(status))), "true 200  1\n");
+        assert!(web.last().starts_with("POST /ok ") && web.last().ends_with("\r\n\r\ntext"), "{}", web.last());
+        let away = web.url(&format!("/to/{status}/{}", hex(format!("http://localhost:{}/ok", web.port).as_bytes())));
+        let said = send(&format!("http::post(\"{away}\", \"text\")"));
+        assert!(said.contains("where the body would have to be sent again: use that address"), "{said}");
+    }
+}
+
+#[test]
+fn a_site_without_tls_is_asked_of_the_proxy_in_absolute_form() {
+    let (proxy, web) = (Web::start(), Web::start());
+    let world = World::new();
+    let run = |url: &str, exempt: &str| {
+        world.script("test", &format!("let p = http::get(\"{url}\"); print(p.error ?? p.body);"));
+        let mut command = world.command(["run", "test"]);
+        command.env("http_proxy", format!("http://me:p%40ss@127.0.0.1:{}", proxy.port)).env("NO_PROXY", exempt);
+        gave(&command.output().unwrap()).ok()
+    };
+    assert_eq!(run("http://blog.test:8080/a?b#c", ""), "http://blog.test:8080/a?b\n");
+    let asked = proxy.last();
+    assert!(asked.starts_with("GET http://blog.test:8080/a?b HTTP/1.1\r\n"), "{asked}");
+    let asked = asked.to_lowercase();
+    assert!(
+        asked.contains("host: blog.test:8080\r\n") && asked.contains("proxy-authorization: basic bwu6cebzcw==\r\n"),
+        "{asked}"
+    );
+    let before = proxy.asked.lock().unwrap().len();
+    for exempt in ["127.0.0.0/8", "localhost,127.0.0.1", "*"] {
+        assert_eq!(run(&web.url("/ok"), exempt), "all is well\n", "{exempt}");
+        assert!(web.last().starts_with("GET /ok ") && !web.last().to_lowercase().contains("proxy-"), "{}", web.last());
+    }
+    assert_eq!(proxy.asked.lock().unwrap().len(), before);
+}
+
+#[test]
+fn one_site_may_have_its_own_authority_and_what_it_sends_besides_its_path_does_not_count() {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Authority::new(folder.path());
+    let ca = authority.file().display().to_string();
+    let of = |web: &Web, host: &str, options: &str| {
+        let script = format!(
+            "let p = http::get(\"https://{host}:{}/ok\", #{{ address: \"127.0.0.1\", {options} }}); print(`${{p.error ?? p.body}} ${{p.cert_days}} ${{p.fault}}`);",
+            web.port
+        );
+        World::new().run(&script).ok().trim_end().replace(" 29", " 30").replace(" 99", " 100")
+    };
+    let mut good = authority.sign("good", "blog.test", 30);
+    // A cross-signature that has expired, as servers sent one for years.
+    let old = authority.sign("old", "other.test", -1);
+    let both = [std::fs::read(&good.chain).unwrap(), std::fs::read(&old.chain).unwrap()].concat();
+    good.chain = folder.path().join("both.pem");
+    std::fs::write(&good.chain, both).unwrap();
+    let web = Web::with_certificate(&good);
+    assert_eq!(of(&web, "blog.test", &format!("ca: \"{ca}\"")), "all is well 30");
+    assert_eq!(of(&web, "shop.test", &format!("ca: \"{ca}\"")), "the certificate is for another name 30 tls");
+    assert!(of(&web, "blog.test", "self_signed: true").contains("no authority that this host trusts"));
+    let missing = of(&web, "blog.test", "ca: \"/not/there\"");
+    assert_eq!(
+        missing.split_whitespace().collect::<Vec<_>>().join(" "),
+        "the option `ca`: read `/not/there`: no such file or directory address"
+    );
+    let itself = Web::with_certificate(&authority.itself());
+    assert_eq!(of(&itself, "nas.test", "self_signed: true"), "all is well 100");
+    assert_eq!(of(&itself, "nas.test", ""), "the certificate is self-signed 100 tls");
+    let key = folder.path().join("good.key").display().to_string();
+    assert!(
+        of(&web, "blog.test", &format!("ca: \"{ca}\", cert: \"{ca}\", key: \"{key}\"")).contains("the option `key`: ")
+    );
 }

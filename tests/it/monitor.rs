@@ -377,3 +377,9 @@ fn a_sick_site_is_told_by_the_monitor_and_not_by_the_alarm_as_well() {
     world.moyai(["run", "monitor", "--at", "2030-01-01"]).failed(1);
     assert!(read(world.path("rung")).contains("the report did not arrive"), "{}", read(world.path("rung")));
 }
+
+#[test]
+fn json_is_json_without_sites_too() {
+    let world = World::new();
+    assert_eq!(world.moyai(["run", "monitor", "--json"]).ok(), "[]\n");
+}

@@ -50,3 +50,16 @@ help: the third field is the day of the month, the fourth the month
         assert!(err.contains(said) && err.contains("help: "), "{words:?}: {err}");
     }
 }
+
+#[test]
+fn a_time_without_an_offset_is_one_of_the_zone_that_is_named() {
+    let out = |zone: &str, from: &str| next(&["0 4 * * *", "--tz", zone, "--from", from, "--count=1", "--json"]).ok();
+    assert_eq!(out("America/New_York", "2026-11-25 03:59"), "[\"2026-11-25T04:00:00-05:00\"]\n");
+    assert_eq!(out("America/New_York", "2026-11-25 04:00"), "[\"2026-11-26T04:00:00-05:00\"]\n");
+    assert_eq!(out("UTC", "2026-11-25"), "[\"2026-11-25T04:00:00+00:00\"]\n");
+    // It has one of its own.
+    assert_eq!(out("UTC", "2026-11-25T12:00:00+09:00"), "[\"2026-11-25T04:00:00+00:00\"]\n");
+    // Skipped by New York's clocks, and shown twice.
+    assert_eq!(out("America/New_York", "2026-03-08 02:30"), "[\"2026-03-08T04:00:00-04:00\"]\n");
+    assert_eq!(out("America/New_York", "2026-11-01 01:30"), "[\"2026-11-01T04:00:00-05:00\"]\n");
+}

@@ -94,7 +94,11 @@ fn every_service_takes_a_report() {
     services.tell(&ALL);
     assert_eq!(services.send(TEXT).ok(), "");
     let names = ["x", "mastodon", "slack", "discord", "telegram", "ntfy", "webhook"];
-    assert_eq!(services.taken(), names.map(|name| (name.to_owned(), TEXT.to_owned())));
+    // They are asked at the same time.
+    let (mut taken, mut expected) = (services.taken(), names.map(|name| (name.to_owned(), TEXT.to_owned())).to_vec());
+    taken.sort();
+    expected.sort();
+    assert_eq!(taken, expected);
 }
 
 #[test]
@@ -336,4 +340,152 @@ fn a_mail_has_a_subject_of_ascii_and_a_body_of_utf_8_and_programs_get_the_text()
     assert_eq!(body, "ALARM: 舫い\n.\nis sick\n");
     assert!(head.starts_with("-i -t\nTo: root@example.jp\nSubject: =?UTF-8?B?") && head.is_ascii(), "{head}");
     assert_eq!(read(world.path("log")), "-t moyai -- ALARM: 舫い\n.\nis sick\n");
+}
+
+/// A login page in between answers 200 to everything; nginx sends http to https.
+#[test]
+fn a_report_that_only_seems_to_have_arrived_is_kept() {
+    use crate::web::{Web, hex};
+    let services = Services::start();
+    let web = Web::start();
+    let to = |path: &str| {
+        services.world.script("config", &format!("const TELL = [\"{}\"]; const SEND_AGAIN = [\"10ms\"];", path))
+    };
+    let page = format!("/raw/{}", hex(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n<h1>Please log in</h1>"));
+    let port = web.port;
+    for (target, why) in [
+        (
+            web.url(&format!("/to/301/{}", hex(b"https://hooks.test/a"))),
+            "it redirects (301) to https://hooks.test/a, which would get a GET without the body of the POST: use that address",
+        ),
+        (web.url(&format!("/to/302/{}", hex(b"/ok"))), "use that address"),
+        (web.url(&format!("/raw/{}", hex(b"HTTP/1.1 304 Same\r\n\r\n"))), "status 304"),
+        (
+            format!("ntfy+http://127.0.0.1:{port}{page}/x#phone"),
+            "it does not answer as the service does, but \"Please log in\"",
+        ),
+    ] {
+        let _ = std::fs::remove_dir_all(services.world.path("state/state"));
+        to(&target);
+        let err = services.send("is down").failed(1);
+        assert!(err.contains(why), "{target}: {err}");
+        let asked = web.asked.lock().unwrap().len();
+        // It is kept, and sent again.
+        assert!(services.again("2030-12-01 03:00").failed(1).contains(why), "{target}");
+        assert!(web.asked.lock().unwrap().len() > asked, "{target}");
+    }
+    assert!(web.asked.lock().unwrap().iter().all(|request| request.starts_with("POST ")));
+    // An alarm of the rules as well.
+    services.world.script("rules", &format!("alarm(\"{}\");", web.url(&format!("/to/301/{}", hex(b"/ok")))));
+    services.world.script("config", "");
+    let err = services.world.run("die(`broken`);").failed(1);
+    assert!(err.contains("the alarm did not reach") && err.contains("use that address"), "{err}");
+}
+
+#[test]
+fn targets_that_do_not_answer_are_asked_side_by_side() {
+    let services = Services::start();
+    let web = crate::web::Web::start();
+    // The server answers when all of them ask.
+    let targets: Vec<String> = (0..40).map(|n| format!("\"{}\"", web.url(&format!("/meet-post/{n}")))).collect();
+    services.world.script(
+        "config",
+        &format!(
+            "const TELL = [{}, \"slack+http://127.0.0.1:{}\"]; const SEND_AGAIN = [];",
+            targets.join(", "),
+            services.port
+        ),
+    );
+    services.send("is down").ok();
+    assert_eq!(services.taken().len(), 1);
+    assert_eq!(web.asked.lock().unwrap().len(), 40);
+}
+
+/// A password in an address of config.rhai is nobody's who reads a report, a log or the history.
+#[test]
+fn a_password_in_an_address_is_shown_nowhere() {
+    let world = World::new();
+    let web = crate::web::Web::start();
+    world.program("bin/tw", "#!/bin/sh\nprintf '%s\\n' \"$1\" >>told\n");
+    let site = |path: &str| format!("http://me:hunter2@127.0.0.1:{}{path}", web.port);
+    world.script("config", &format!("const ASK_AGAIN = ``; const TELL = [`{}/tw`, `http://tok:hunter2@127.0.0.1:1/hook`]; const SITES = [`{}`, #{{ url: `{}`, name: \"a\\u202eb\" }}];",
+        world.path("bin").display(), site("/404"), site("/500")));
+    let gave = world.moyai(["run", "-x", "-v", "monitor", "--json"]);
+    let plan = world.moyai(["run", "-n", "monitor"]);
+    let history = [world.moyai(["history"]).out, read(world.path("state/history.jsonl"))].concat();
+    let told = read(world.path("told"));
+    assert!(
+        told.contains("http://me:<secret>@127.0.0.1:") && gave.out.contains("\"http://me:<secret>@127.0.0.1:"),
+        "{told}{}",
+        gave.out
+    );
+    for (what, text) in [
+        ("json", &gave.out),
+        ("trace", &gave.err),
+        ("plan", &plan.out),
+        ("errors", &plan.err),
+        ("history", &history),
+        ("report", &told),
+    ] {
+        assert!(!text.contains("hunter2") && !text.contains('\u{202e}'), "{what}: {text}");
+    }
+    let kept = [read(world.path("state/state/monitor.sites.json")), read(world.path("state/state/monitor.last.json"))]
+        .concat();
+    assert!(!kept.contains("hunter2"), "{kept}");
+}
+
+#[test]
+fn a_secret_is_read_from_a_variable_that_a_shell_can_export() {
+    let world = World::new();
+    world.script("test", "print(secret(`x-consumer-key`).len());");
+    for name in ["MOYAI_SECRET_X_CONSUMER_KEY", "MOYAI_SECRET_x_consumer_key", "MOYAI_SECRET_x-consumer-key"] {
+        let output = world.command(["run", "test"]).env(name, "hunter2").output().unwrap();
+        assert_eq!(crate::common::gave(&output).ok(), "7\n", "{name}");
+    }
+    let err = world.moyai(["run", "test"]).failed(1);
+    assert!(err.contains("or into $MOYAI_SECRET_X_CONSUMER_KEY"), "{err}");
+}
+
+#[test]
+fn while_the_rules_are_broken_a_failure_still_reaches_somebody() {
+    let world = World::new();
+    let rung = world.program("rung", "#!/bin/sh\necho \"$1\" >>heard\n");
+    world.script(
+        "rules",
+        &format!("every(`0 3 * * *` `backup`);\n  alarm(\"{rung}\");\n// alarm(\"/not/this\");\nalarm(`${{1}}`);"),
+    );
+    world.run("die(`broken`);").failed(1);
+    let heard = read(world.path("heard"));
+    assert!(heard.contains("`moyai run test` failed: broken") && heard.lines().count() == 1, "{heard}");
+}
+
+#[test]
+fn a_thousand_sites_that_fail_at_once_are_one_post_to_each_service() {
+    let services = Services::start();
+    let web = crate::web::Web::start();
+    let sites: String =
+        (0..1000).map(|n| format!("#{{ name: `site number {n}`, url: `{}` }},", web.url("/404"))).collect();
+    let targets: Vec<String> = ["x+HOST", "slack+HOST", "mastodon+HOST"]
+        .iter()
+        .map(|target| format!("`{}`", target.replace("HOST", &format!("http://127.0.0.1:{}", services.port))))
+        .collect();
+    services.world.script(
+        "config",
+        &format!("const ASK_AGAIN = ``; const TELL = [{}]; const SITES = [{sites}];", targets.join(", ")),
+    );
+    services.world.moyai(["run", "monitor"]).failed(1);
+    let taken = services.taken();
+    let texts = |name: &str| {
+        taken.iter().filter(|(service, _)| service == name).map(|(_, text)| text.clone()).collect::<Vec<_>>()
+    };
+    for name in ["x", "mastodon"] {
+        let all = texts(name);
+        assert!(
+            all.len() == 1
+                && all[0].contains("1000 of 1000 sites are sick: site number 0, ")
+                && all[0].contains(", and 995 more"),
+            "{name}: {all:?}"
+        );
+    }
+    assert!(texts("slack").len() <= 3 && texts("slack").concat().matches(" is sick").count() == 1000);
 }

@@ -110,3 +110,33 @@ fn exit_in_a_closure_ends_the_script() {
     let world = World::new();
     assert_eq!(world.run("[1, 2].par_each(1, |n| exit(7)); print(`not this`);").code, 7);
 }
+
+/// Rhai shares what a closure captures, and locks it while one of its methods runs.
+#[test]
+fn closures_on_several_threads_call_methods_of_what_they_captured() {
+    let world = World::new();
+    let numbers = "let all = []; for n in 0..64 { all.push(n); }";
+    for (given, call, gives) in [
+        ("", "all.par_map(|n| n)", "n"),
+        ("let list = [1, 2, 3];", "all.par_map(|n| list.len() + n)", "n + 3"),
+        ("let list = [1, 2, 3];", "all.par_map(|n| { let own = list; own.push(n); own.len() + n })", "n + 4"),
+        ("let map = #{ a: #{ b: [1] } };", "all.par_map(|n| map.a.b.len() + map.keys().len() + n)", "n + 2"),
+        ("let text = `abc`;", "all.par_map(|n| text.len() + text.to_upper().len() + n)", "n + 6"),
+        ("let list = [1]; let len = || list.len();", "all.par_map(|n| len.call() + n)", "n + 1"),
+        ("let list = [1]; let m = #{ len: || list.len() };", "all.par_map(|n| m.len.call() + n)", "n + 1"),
+        ("let list = [1]; let len = || list.len(); for n in 0..64 { all[n] = len; }", "all.par_map(|f| f.call())", "1"),
+        ("let list = [[1]];", "all.par_map(|n| [1, 2].par_map(|m| list[0].len() + m)[1] + n)", "n + 3"),
+        (
+            "let found = cmd(`seq 3`).lines().to_array();",
+            "all.par_map(|n| found.filter(|x| x != ``).len() + n)",
+            "n + 3",
+        ),
+        ("let copy = all;", "all.par_map(|n| copy.len() + n)", "n + 64"),
+    ] {
+        let script = format!(
+            "{numbers} {given} for turn in 0..20 {{ let got = {call}; for n in 0..64 {{ if got[n] != {gives} {{ die(`${{n}}: ${{got[n]}}`); }} }} }}"
+        );
+        let gave = world.run(&script);
+        assert_eq!((gave.code, gave.err.as_str()), (0, ""), "{call}");
+    }
+}

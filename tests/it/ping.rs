@@ -73,7 +73,7 @@ fn a_run_that_a_signal_ends_is_told_and_one_that_is_killed_has_only_begun() {
 fn a_ping_that_does_not_arrive_is_a_warning_and_changes_nothing_else() {
     let gave = world("http://127.0.0.1:1/id", "").run("print(\"done\"); exit(5);");
     assert_eq!((gave.out.as_str(), gave.code), ("done\n", 5));
-    assert_eq!(gave.err.matches("did not arrive: connection refused").count(), 2, "{}", gave.err);
+    assert_eq!(gave.err.matches("did not arrive: connection refused").count(), 1, "once: {}", gave.err);
     let web = Web::start();
     // A service of another form, that does not answer, and wants no beginning.
     let more = "fn ping(address, what) { if what == \"start\" { \"\" } else { address } }";
@@ -130,4 +130,29 @@ fn a_run_that_finds_the_lock_taken_says_nothing_and_so_does_a_replay() {
     assert_eq!(told(&web).len(), 4);
     world.run_with(&["--replay", "tape"], "log(`${now()}`);").ok();
     assert_eq!(told(&web).len(), 4);
+}
+
+#[test]
+fn a_service_that_is_down_is_reported_once_until_it_answers_again() {
+    let world = world("http://127.0.0.1:1/id", "");
+    let web = Web::start();
+    let to = |address: &str| {
+        let more = "fn ping(address, what) { address }";
+        world.script("config", &format!("const PINGS = #{{ test: \"{address}\", more: \"{address}\" }};\n{more}"));
+    };
+    let failed = || world.run("log(`done`);").err.matches("did not arrive").count();
+    world.script("more", "log(\"more\");");
+    assert_eq!(failed(), 1);
+    for _ in 0..3 {
+        assert_eq!(failed(), 0, "the service, and not each of its pings");
+    }
+    // Another service has a state of its own, and another script the same.
+    to(&web.url("/500"));
+    assert_eq!(failed(), 1);
+    to("http://127.0.0.1:1/other");
+    assert_eq!(world.moyai(["run", "more"]).err, "");
+    to(&web.url("/ok"));
+    assert_eq!(failed(), 0);
+    to(&web.url("/500"));
+    assert_eq!(failed(), 1, "it is down once more");
 }

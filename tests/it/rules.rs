@@ -128,7 +128,7 @@ fn crontab_prints_what_cron_can_run_and_names_the_rest() {
     let command = format!("{moyai} run --scripts={}", world.path("scripts").display());
     let expected = format!(
         "# at 03:00 every day (cron has no jitter)
-0 3 * * *  pier  {command} --timeout=5400s job --tag=100\\%
+0 3 * * *  pier  {command} --timeout=5400s -- job --tag=100\\%
 # at each start of the host
 @reboot    pier  {command} job
 

@@ -269,3 +269,19 @@ fn a_timer_comes_when_cron_would() {
         assert_eq!(theirs, ours, "{line}: {calendar}\n{said}");
     }
 }
+
+/// `-n` would be moyai's own dry run: the job would never do anything.
+#[test]
+fn the_arguments_of_a_rule_are_the_scripts_and_not_moyais() {
+    let world = World::new();
+    world.script("t", "file::write(`did`, args.join(` `));");
+    world.script("rules", "every(`0 3 * * *`, `t`, [`x`, `--`, `-n`, `--at`]); every(`0 4 * * *`, `t`, [`plain`]);");
+    let crontab = world.moyai(["crontab"]).ok();
+    let line = |hour: &str| crontab.lines().find(|line| line.starts_with(&format!("0 {hour} "))).unwrap().to_owned();
+    assert!(line("3").ends_with(" -- t x -- -n --at") && line("4").ends_with(" t plain"), "{crontab}");
+    world.install(&["--install", "--timers"]).ok();
+    assert!(world.unit("moyai-t.service").contains(" -- t x -- -n --at\n"), "{}", world.unit("moyai-t.service"));
+    let words = line("3").split_once(" run ").unwrap().1.split(' ').map(str::to_owned).collect::<Vec<_>>();
+    world.moyai(["run".to_owned()].into_iter().chain(words)).ok();
+    assert_eq!(read(world.path("did")), "x -- -n --at");
+}

@@ -18,7 +18,7 @@ const PACKAGES: [&str; 5] = [
 
 /// Downloads packages of a Debian release into a directory of our own, with lists of our own: the machine's apt
 /// stays as it is. `what` is what apt-get does, `unpack` unpacks what it has.
-fn download(name: &str, kind: &str, release: &str, what: &str, unpack: &str) -> PathBuf {
+pub fn download(name: &str, kind: &str, release: &str, what: &str, unpack: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     // The tests of several generations may want it at the same time.
     let script = format!(
@@ -32,7 +32,7 @@ fn download(name: &str, kind: &str, release: &str, what: &str, unpack: &str) -> 
     let out = Command::new("bash").args(["-c", &script]).current_dir(&folder).output().unwrap();
     assert!(
         out.status.success(),
-        "packages of nginx cannot be had from deb.debian.org, so they are not tested: {}",
+        "packages cannot be downloaded from deb.debian.org, so this is not tested: {}",
         String::from_utf8_lossy(&out.stderr)
     );
     folder

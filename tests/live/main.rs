@@ -25,6 +25,7 @@ mod requests;
 mod restore;
 mod scripts;
 mod sites;
+mod standards;
 mod status;
 mod systemd;
 mod trust;

@@ -568,7 +568,7 @@ fn tick(mut wait: impl FnMut() -> rustix::io::Result<usize>, to: &Sender<Message
 fn words(subcommand: &str, rule: &Rule) -> Vec<String> {
     let timeout = rule.timeout.map(|limit| format!("--timeout={}s", limit.as_secs_f64()));
     let words = ["moyai", subcommand].map(str::to_owned).into_iter().chain(timeout);
-    words.chain([rule.script.clone()]).chain(rule.args.iter().cloned()).collect()
+    words.chain(rule.words()).collect()
 }
 
 /// A run for a process of its own: no signal to the daemon ends it.

@@ -1,6 +1,6 @@
 //! An expression as a sentence.
 
-use super::{Expression, Times};
+use super::{Expression, Times, Word};
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -120,5 +120,20 @@ pub(super) fn list(items: impl Iterator<Item = String>) -> String {
     match items.as_slice() {
         [rest @ .., last] if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
         _ => items.concat(),
+    }
+}
+
+/// What is written in the place of `@every 5m`, which some other schedulers have.
+pub(super) fn every(span: &[Word<'_>]) -> String {
+    let text = span.iter().map(|word| word.text).collect::<Vec<_>>().join(" ");
+    let minutes = crate::schedule::duration(&text).ok().filter(|time| time.as_secs() % 60 == 0);
+    match minutes.map_or(0, |time| time.as_secs() / 60) {
+        1 => "write `* * * * *`".to_owned(),
+        60 => "write `0 * * * *`".to_owned(),
+        1440 => "write `@daily`".to_owned(),
+        10080 => "write `@weekly`".to_owned(),
+        minutes @ 1..60 if 60 % minutes == 0 => format!("write `*/{minutes} * * * *`"),
+        minutes @ 1..1440 if minutes % 60 == 0 && 1440 % minutes == 0 => format!("write `0 */{} * * *`", minutes / 60),
+        _ => "every five minutes is `*/5 * * * *`; cron's steps divide an hour or a day".to_owned(),
     }
 }

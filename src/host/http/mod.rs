@@ -1,0 +1,366 @@
+//! Pages of the web, each with its own time limit: requests as plain Rust.
+
+pub mod body;
+pub mod certificates;
+pub mod charset;
+pub mod cookies;
+pub mod fault;
+pub mod later;
+pub mod location;
+pub mod names;
+pub mod oauth;
+pub mod prescan;
+pub mod proxy;
+mod send;
+pub mod tls;
+pub mod wire;
+
+use crate::host::address::{Way, is_private, is_same_origin};
+use crate::process::quote;
+use crate::run::lock;
+use certificates::Certificates;
+use fault::Fault;
+use location::Target;
+use names::Fixed;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::os::fd::AsFd;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use tls::{Authorities, Trust};
+use ureq::Body;
+use ureq::config::IpFamily;
+use ureq::http::Response;
+use url::Url;
+
+/// What the requests of a script share.
+#[derive(Clone, Debug)]
+pub struct Client {
+    authorities: Arc<Authorities>,
+    /// What a redirect from outside must not reach.
+    private: fn(IpAddr) -> bool,
+}
+
+impl Default for Client {
+    fn default() -> Self {
+        Self { authorities: Arc::default(), private: is_private }
+    }
+}
+
+/// The options of one request.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// For all of it.
+    pub timeout: Duration,
+    /// For the connection alone.
+    pub connect: Option<Duration>,
+    /// In the order in which they are sent.
+    pub headers: Vec<(String, String)>,
+    /// In capitals.
+    pub method: String,
+    /// What is sent.
+    pub body: Option<String>,
+    /// How many redirects are followed.
+    pub redirects: u32,
+    /// Whether a redirect may turn the request into a GET without the body, as a browser does after a form.
+    pub becomes_get: bool,
+    /// The most bytes of the unpacked body.
+    pub limit: u64,
+    /// Asked instead of the address that the host's name has.
+    pub address: Option<String>,
+    /// A process in whose network the request is sent.
+    pub inside: Option<u32>,
+    /// IPv4, IPv6 or any.
+    pub family: IpFamily,
+    /// A public site may redirect to a private address.
+    pub private: bool,
+    /// Whom it trusts.
+    pub trust: Trust,
+}
+
+/// The methods that only read (RFC 9110, 9.2.1).
+pub const READING: [&str; 3] = ["GET", "HEAD", "OPTIONS"];
+
+impl Options {
+    /// Those of a request about which nothing else is said.
+    pub fn new(method: &str) -> Self {
+        Self {
+            timeout: Duration::from_secs(10),
+            connect: None,
+            headers: Vec::new(),
+            method: method.to_owned(),
+            body: None,
+            redirects: 5,
+            becomes_get: true,
+            limit: 4 * 1024 * 1024,
+            address: None,
+            inside: None,
+            family: IpFamily::Any,
+            private: false,
+            trust: Trust::default(),
+        }
+    }
+
+    /// Adds an account as RFC 7617 sends it.
+    pub fn account(&mut self, account: &str) {
+        self.headers.push(("Authorization".into(), format!("Basic {}", base64(account.as_bytes()))));
+    }
+}
+
+/// One request.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Where it is sent.
+    pub url: String,
+    /// How.
+    pub options: Options,
+}
+
+impl Request {
+    /// The line of curl that does the same.
+    pub fn line(&self) -> String {
+        let parsed = Url::parse(&self.url).ok();
+        // curl takes no IDN without its library: the normal form has none. Brackets are patterns but for `-g`.
+        let url = parsed.as_ref().map_or(self.url.as_str(), Url::as_str);
+        let flags = if url.contains(['[', '{']) { "-fsSg" } else { "-fsS" };
+        let mut words = vec!["curl".to_owned(), flags.into(), "-X".into(), self.options.method.clone()];
+        if let (Some(address), Some(url)) = (&self.options.address, &parsed) {
+            let (host, port) = (url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or(80));
+            let to = match address.parse::<IpAddr>() {
+                Ok(IpAddr::V6(ip)) => format!("[{ip}]:{port}"),
+                Ok(ip) => format!("{ip}:{port}"),
+                Err(_) => address.clone(),
+            };
+            words.extend(["--connect-to".into(), format!("{host}:{port}:{to}")]);
+        }
+        let trust = &self.options.trust;
+        let file = |option: &str, path: &std::path::Path| [option.to_owned(), path.to_string_lossy().into_owned()];
+        words.extend(trust.authorities.iter().flat_map(|path| file("--cacert", path)));
+        words.extend(
+            trust.client.iter().flat_map(|(cert, key)| file("--cert", cert).into_iter().chain(file("--key", key))),
+        );
+        words.extend(trust.self_signed.then(|| "--insecure".to_owned()));
+        for (name, value) in &self.options.headers {
+            words.extend(["-H".into(), format!("{name}: {value}")]);
+        }
+        words.extend(self.options.body.iter().flat_map(|body| ["--data-raw".into(), body.clone()]));
+        words.push(url.to_owned());
+        words.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" ")
+    }
+
+    /// The address of the request, and who is asked in the place of its host.
+    ///
+    /// # Errors
+    /// With a sentence if no request can be sent there.
+    pub fn whereto(&self) -> Result<(Url, Option<Fixed>), String> {
+        let url = Url::parse(&self.url).map_err(|error| match error {
+            url::ParseError::RelativeUrlWithoutBase => "the address has no `http://` in front".to_owned(),
+            error => format!("the address is not valid: {error}"),
+        })?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(format!("the address begins with `{}:`, not with `http:` or `https:`", url.scheme()));
+        }
+        let fixed = self.options.address.as_ref().map(|address| Fixed::new(&url, address)).transpose()?;
+        Ok((url, fixed))
+    }
+}
+
+/// What came back.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub struct Page {
+    /// The address of the request.
+    pub url: String,
+    /// 0 if there is none.
+    pub status: u16,
+    /// Its text.
+    pub body: String,
+    /// Its bytes, one character each, if it may be in another encoding.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub raw: Option<String>,
+    /// By their names in lower case.
+    pub headers: BTreeMap<String, String>,
+    /// Until its end.
+    pub seconds: f64,
+    /// A sentence.
+    pub error: Option<String>,
+    /// Where the error lies.
+    pub fault: Option<String>,
+    /// When the server's certificates end, in seconds since 1970.
+    pub expiry: Option<i64>,
+    /// Where it was sent on to.
+    pub redirects: Vec<String>,
+    /// A dry run has only printed it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub planned: bool,
+}
+
+/// Sends one request and reads the answer to its end. What goes wrong is in the page.
+pub fn fetch(client: &Client, request: &Request) -> Page {
+    let begun = Instant::now();
+    let seen = Arc::default();
+    let mut page = Page { url: request.url.clone(), ..Page::default() };
+    if let Err(fault) = exchange(client, request, begun, &seen, &mut page) {
+        (page.fault, page.error) = (Some(fault.kind.to_owned()), Some(fault.text));
+        page.body.clear();
+        page.raw = None;
+    }
+    page.seconds = begun.elapsed().as_secs_f64();
+    page.expiry = lock(&seen).expiry;
+    page
+}
+
+fn exchange(
+    client: &Client,
+    request: &Request,
+    begun: Instant,
+    seen: &Arc<Mutex<Certificates>>,
+    page: &mut Page,
+) -> Result<(), Fault> {
+    let Some(pid) = request.options.inside else { return answered(client, request, begun, seen, page) };
+    // A thread of its own: setns(2) moves the calling thread only, and this one never comes back.
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(move || {
+            enter(pid)?;
+            answered(client, request, begun, seen, page)
+        });
+        thread.join().unwrap_or_else(|_| Err(format!("the request in the network of process {pid} panicked").into()))
+    })
+}
+
+/// Moves this thread into the network namespace of a process.
+fn enter(pid: u32) -> Result<(), String> {
+    let path = format!("/proc/{pid}/ns/net");
+    let failed = |error: &dyn std::fmt::Display| format!("enter the network of process {pid}: {path}: {error}");
+    let space = std::fs::File::open(&path).map_err(|error| failed(&error))?;
+    let kind = rustix::thread::LinkNameSpaceType::Network;
+    rustix::thread::move_into_link_name_space(space.as_fd(), Some(kind)).map_err(|error| failed(&error))
+}
+
+/// Sends a request, follows its redirects, and reads the last answer.
+fn answered(
+    client: &Client,
+    request: &Request,
+    begun: Instant,
+    seen: &Arc<Mutex<Certificates>>,
+    page: &mut Page,
+) -> Result<(), Fault> {
+    let (mut url, fixed) = request.whereto()?;
+    url.set_fragment(None);
+    let mut options = request.options.clone();
+    if !url.username().is_empty() || url.password().is_some() {
+        let decoded = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
+        let account = format!("{}:{}", decoded(url.username()), decoded(url.password().unwrap_or_default()));
+        options.account(&account);
+        // It cannot fail: an http address has a host.
+        let _ = url.set_username("").and_then(|()| url.set_password(None));
+    }
+    let mut way = Way::new(options.private, client.private);
+    let mut jar = cookies::Jar::default();
+    let mut left = options.redirects;
+    loop {
+        let wire = send::Wire { client, url: &url, options: &options, cookies: jar.header(&url), begun, seen };
+        let (answer, met) = wire.send(fixed.clone(), &way)?;
+        if options.redirects == 0 {
+            return read(answer, &options, seen, page);
+        }
+        let to = match location::target(answer.status().as_u16(), answer.headers(), &url) {
+            Target::None => return read(answer, &options, seen, page),
+            Target::Bad(why) => return Err(Fault::answer(why)),
+            Target::Url(to) => to,
+        };
+        if left == 0 {
+            page.redirects.clear();
+            return Err(Fault::of(ureq::Error::TooManyRedirects, &options, &Certificates::default()));
+        }
+        left -= 1;
+        page.redirects.push(to.to_string());
+        turn(&mut options, answer.status().as_u16(), &url, &to)?;
+        for cookie in answer.headers().get_all("set-cookie") {
+            jar.set(&String::from_utf8_lossy(cookie.as_bytes()), &url);
+        }
+        way.pass(&url, &met);
+        if way.refuses(&to) {
+            return Err(Fault::private(to.host_str().unwrap_or_default()));
+        }
+        // What is for one server is not sent to another, even if that one redirects back.
+        if !is_same_origin(&url, &to) {
+            options.headers.clear();
+        }
+        if url.host_str() != to.host_str() {
+            options.trust = Trust::default();
+        }
+        url = to;
+    }
+}
+
+/// Makes a request the one that a redirect asks for (RFC 9110, 15.4): 307 and 308 want the same once more, 303 what
+/// is there. After 301 and 302 a POST becomes a GET, as in browsers.
+fn turn(options: &mut Options, status: u16, from: &Url, to: &Url) -> Result<(), Fault> {
+    let reads = READING.contains(&options.method.as_str()) || options.method == "TRACE";
+    let same = matches!(status, 307 | 308);
+    if reads || same && options.body.is_none() {
+        return Ok(());
+    }
+    if same {
+        // The same site, by a better address: `return 308 https://$host$request_uri;`
+        let upgraded = from.host_str() == to.host_str() && to.scheme() == "https" && to.port().is_none();
+        if is_same_origin(from, to) || upgraded {
+            return Ok(());
+        }
+        let text =
+            format!("it redirects ({status}) to {to}, where the body would have to be sent again: use that address");
+        return Err(Fault::answer(text));
+    }
+    if !options.becomes_get {
+        let text = format!(
+            "it redirects ({status}) to {to}, which would get a GET without the body of the {}: use that address",
+            options.method
+        );
+        return Err(Fault::answer(text));
+    }
+    options.method = "GET".into();
+    options.body = None;
+    options.headers.retain(|(name, _)| !name.to_ascii_lowercase().starts_with("content-"));
+    Ok(())
+}
+
+fn read(answer: Response<Body>, options: &Options, seen: &Mutex<Certificates>, page: &mut Page) -> Result<(), Fault> {
+    page.status = answer.status().as_u16();
+    for (name, value) in answer.headers() {
+        let value = String::from_utf8_lossy(value.as_bytes());
+        let all = page.headers.entry(name.as_str().to_owned()).or_default();
+        *all = if all.is_empty() { value.into_owned() } else { format!("{all}, {value}") };
+    }
+    let limit = options.limit.saturating_add(body::OVERHEAD);
+    let bytes = answer.into_body().into_with_config().limit(limit).read_to_vec();
+    let fault = |error| Fault::of(error, options, &lock(seen));
+    let bytes = bytes.map_err(fault)?;
+    let header = |name: &str| page.headers.get(name).map_or("", String::as_str);
+    let bytes = body::unpack(bytes, header("content-encoding"), options.limit).map_err(|packed| match packed {
+        body::Packed::Large => fault(ureq::Error::BodyExceedsLimit(options.limit)),
+        body::Packed::Wrong(why) => Fault::answer(why),
+    })?;
+    let text = charset::decode(&bytes, header("content-type"));
+    (page.body, page.raw) = (text.body, text.raw);
+    Ok(())
+}
+
+/// Base64 with padding (RFC 4648, 4).
+///
+/// ```
+/// assert_eq!(moyai::host::http::base64(b"foob"), "Zm9vYg==");
+/// ```
+pub fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let chunk = |chunk: &[u8]| {
+        let value = (0..3).fold(0, |value, at| value << 8 | usize::from(chunk.get(at).copied().unwrap_or(0)));
+        let digit = |at: usize| if at > chunk.len() { '=' } else { DIGITS[value >> (18 - 6 * at) & 63].into() };
+        [digit(0), digit(1), digit(2), digit(3)]
+    };
+    bytes.chunks(3).flat_map(chunk).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,82 @@
+//! Which server a request is sent to: the one that its host's name leads to, another one, or a proxy.
+
+use std::net::{IpAddr, SocketAddr};
+use ureq::http::Uri;
+use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::NextTimeout;
+use url::Url;
+
+/// Looks one host up to a given address, as `curl --connect-to`; a redirect elsewhere goes elsewhere.
+#[derive(Clone, Debug)]
+pub struct Fixed {
+    /// The host of the address.
+    pub host: String,
+    port: Option<u16>,
+    ip: IpAddr,
+    to_port: Option<u16>,
+}
+
+impl Fixed {
+    /// Reads the option `address` of a request.
+    ///
+    /// # Errors
+    /// With a sentence if it is not an address.
+    pub fn new(url: &Url, address: &str) -> Result<Self, String> {
+        let whole = address.parse::<SocketAddr>().map(|whole| (whole.ip(), Some(whole.port())));
+        let bare = || address.trim_matches(['[', ']']).parse::<IpAddr>().map(|ip| (ip, None));
+        let (ip, to_port) = whole.or_else(|_| bare()).map_err(|_| {
+            format!("the option `address` is an IP address such as `127.0.0.1` or `127.0.0.1:8080`, not `{address}`")
+        })?;
+        let host = url.host_str().unwrap_or_default().to_owned();
+        Ok(Self { host, port: url.port_or_known_default(), ip, to_port })
+    }
+}
+
+/// Looks names up: one host as the script says, the others as the host does.
+#[derive(Debug)]
+pub struct Names {
+    /// The host that has an address of its own.
+    pub fixed: Option<Fixed>,
+    /// Looks up the others.
+    pub others: DefaultResolver,
+}
+
+impl Resolver for Names {
+    fn resolve(
+        &self,
+        uri: &Uri,
+        config: &ureq::config::Config,
+        timeout: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        let Some(fixed) = self.fixed.as_ref().filter(|fixed| uri.host() == Some(&fixed.host)) else {
+            return self.others.resolve(uri, config, timeout);
+        };
+        let default = if uri.scheme_str() == Some("https") { 443 } else { 80 };
+        let port = uri.port_u16().unwrap_or(default);
+        // A redirect to https on the same host has its own port there too.
+        let port = fixed.to_port.filter(|_| Some(port) == fixed.port).unwrap_or(port);
+        let mut addresses = self.empty();
+        addresses.push(SocketAddr::new(fixed.ip, port));
+        Ok(addresses)
+    }
+}
+
+/// Looks up the proxy in the place of the site. The proxy looks the site up.
+#[derive(Debug)]
+pub struct Through {
+    /// The proxy.
+    pub proxy: Uri,
+    /// Looks it up.
+    pub names: DefaultResolver,
+}
+
+impl Resolver for Through {
+    fn resolve(
+        &self,
+        _: &Uri,
+        config: &ureq::config::Config,
+        timeout: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        self.names.resolve(&self.proxy, config, timeout)
+    }
+}
