@@ -4,5 +4,6 @@ pub mod address;
 pub mod dockerd;
 pub mod nginx;
 pub mod nginxd;
+pub mod probe;
 pub mod resolver;
 pub mod routes;
