@@ -60,7 +60,9 @@ fn read(what: &str, mut options: Options, map: &Map) -> Result<Options> {
             "starttls" => options.starttls = Some(text("the name of a protocol")?),
             "record" => options.record = Some(text("the type of a record")?),
             "server" => options.server = Some(text("the address of a name server")?),
-            "expected" => options.expected = expected(value).ok_or_else(|| bad("text, regex(...), or a list of these"))?,
+            "expected" => {
+                options.expected = expected(value).ok_or_else(|| bad("text, regex(...), or a list of these"))?
+            }
             "workers" => {
                 value.as_int().ok().filter(|number| *number > 0).ok_or_else(|| bad("a number from 1"))?;
             }
@@ -105,22 +107,25 @@ fn check_all(context: &Context, checks: Vec<(String, Options)>, workers: usize) 
     let (run, authorities) = (context.run.clone(), context.probe.clone());
     run.reading();
     let tracer = run.clone();
-    let rows = context.pool.map_apart(&run, checks.clone(), workers, STACK, move |(url, options): (String, Options)| {
-        let real = || {
-            let found = match Probe::new(&url, options) {
-                Ok(probe) => probe.run(&tracer, &authorities),
-                Err(text) => host::Found { fault: Some(host::Fault { kind: "address", text }), ..host::Found::default() },
+    let rows =
+        context.pool.map_apart(&run, checks.clone(), workers, STACK, move |(url, options): (String, Options)| {
+            let real = || {
+                let found = match Probe::new(&url, options) {
+                    Ok(probe) => probe.run(&tracer, &authorities),
+                    Err(text) => {
+                        host::Found { fault: Some(host::Fault { kind: "address", text }), ..host::Found::default() }
+                    }
+                };
+                let (fault, error) = found.fault.map(|fault| (fault.kind.to_owned(), fault.text)).unzip();
+                Ok(Row { body: found.body, seconds: found.seconds, error, fault, expiry: found.expiry })
             };
-            let (fault, error) = found.fault.map(|fault| (fault.kind.to_owned(), fault.text)).unzip();
-            Ok(Row { body: found.body, seconds: found.seconds, error, fault, expiry: found.expiry })
-        };
-        let row = tracer.told(&format!("probe::check {url}"), None, real)?;
-        if tracer.options.trace {
-            let gave = row.error.as_deref().unwrap_or("ok");
-            tracer.note(&format!("+ {url}\n= {gave} in {:.3} s", row.seconds));
-        }
-        Ok::<Row, Error>(row)
-    })?;
+            let row = tracer.told(&format!("probe::check {url}"), None, real)?;
+            if tracer.options.trace {
+                let gave = row.error.as_deref().unwrap_or("ok");
+                tracer.note(&format!("+ {url}\n= {gave} in {:.3} s", row.seconds));
+            }
+            Ok::<Row, Error>(row)
+        })?;
     let now = run.now().timestamp();
     let shown = |(row, (url, _)): (Result<Row>, (String, Options))| -> Result<Dynamic> {
         let row = row?;

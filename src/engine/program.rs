@@ -16,6 +16,8 @@ use std::sync::{Arc, Mutex};
 
 /// How the names begin that rhai gives to closures.
 pub const CLOSURE: &str = "anon$";
+/// The function of the embedded `config` that calls functions of the user's by name.
+const BY_NAME: &str = "named";
 
 /// One file of a program.
 #[derive(Debug)]
@@ -105,6 +107,12 @@ impl Program {
         }
         let file = &self.files[index];
         let mut ast = file.ast.clone().unwrap_or_default();
+        // The embedded function that calls others by their name must be beside the user's own. (Without functions
+        // there are none to call; and then Rhai would ignore the filter.)
+        let apart = ast.iter_functions().next().is_some() && !ast.iter_functions().any(|own| own.name == BY_NAME);
+        if let Some(lower) = file.below.filter(|_| apart).and_then(|below| self.files[below].ast.as_ref()) {
+            ast.combine_filtered(lower.clone_functions_only(), |_, _, _, name, _| name == BY_NAME);
+        }
         let mut module = Module::eval_ast_as_new(Scope::new(), exporting(&mut ast), engine)?;
         if let Some(below) = file.below {
             // The functions of the lower file see the constants of the upper one.

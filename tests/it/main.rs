@@ -15,6 +15,7 @@ mod history;
 mod hosts;
 mod http;
 mod keep;
+mod kinds;
 mod literal;
 mod load;
 mod monitor;

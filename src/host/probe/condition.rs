@@ -138,7 +138,8 @@ impl Condition {
             failed(format!("there is no operator after `{}`; there are {names}", subject.text))
         })?;
         if (operator == Operator::Exists) != value.is_empty() {
-            let why = if value.is_empty() { "there is no value after the operator" } else { "nothing follows `exists`" };
+            let why =
+                if value.is_empty() { "there is no value after the operator" } else { "nothing follows `exists`" };
             return Err(failed(why.into()));
         }
         let values = match operator {
@@ -153,10 +154,8 @@ impl Condition {
             Operator::Exists => Vec::new(),
             _ => vec![Literal::new(value)],
         };
-        let orders = matches!(
-            operator,
-            Operator::Less | Operator::LessOrEqual | Operator::Greater | Operator::GreaterOrEqual
-        );
+        let orders =
+            matches!(operator, Operator::Less | Operator::LessOrEqual | Operator::Greater | Operator::GreaterOrEqual);
         if orders && values[0].number().is_none() {
             return Err(failed(format!("`{}` is not a number", values[0].text)));
         }
@@ -226,7 +225,9 @@ impl Condition {
             Kind::Seconds => Value::from(answer.seconds),
             Kind::CertDays => Value::from(answer.cert_days?),
             Kind::Body => Value::from(answer.body.as_str()),
-            Kind::Header(name) => answer.headers.iter().find(|(own, _)| own == name).map(|(_, value)| value.clone())?.into(),
+            Kind::Header(name) => {
+                answer.headers.iter().find(|(own, _)| own == name).map(|(_, value)| value.clone())?.into()
+            }
             Kind::Json(path) => {
                 let step = |value: &'_ Value, step: &Step| -> Option<Value> {
                     match (step, value) {
@@ -241,7 +242,9 @@ impl Condition {
                 };
                 match path.split_first() {
                     None => json?.clone(),
-                    Some((first, rest)) => rest.iter().try_fold(step(json?, first)?, |value, next| step(&value, next))?,
+                    Some((first, rest)) => {
+                        rest.iter().try_fold(step(json?, first)?, |value, next| step(&value, next))?
+                    }
                 }
             }
         };
@@ -314,7 +317,8 @@ fn subject(text: &str) -> Result<(Subject, &str), String> {
                         Some(Ok(number)) => number.as_i64().map(Step::Index),
                         _ => None,
                     };
-                    let after = inner.get(values.byte_offset()..).and_then(|after| after.trim_start().strip_prefix(']'));
+                    let after =
+                        inner.get(values.byte_offset()..).and_then(|after| after.trim_start().strip_prefix(']'));
                     let (Some(step), Some(after)) = (step, after) else {
                         return Err("in `[ ]` is a number, or a name in quotes".into());
                     };
@@ -434,7 +438,10 @@ mod tests {
             ("status == 500", "the condition `status == 500` failed: status is 200"),
             ("json.status == DOWN", "the condition `json.status == DOWN` failed: json.status is \"UP\""),
             ("json.n == \"3\"", "the condition `json.n == \"3\"` failed: json.n is 3"),
-            ("json.id == 9007199254740992", "the condition `json.id == 9007199254740992` failed: json.id is 9007199254740993"),
+            (
+                "json.id == 9007199254740992",
+                "the condition `json.id == 9007199254740992` failed: json.id is 9007199254740993",
+            ),
             ("json.gone != 1", "the condition `json.gone != 1` failed: json.gone is missing"),
             ("json.ok is missing", "the condition `json.ok is missing` failed: json.ok is true"),
             ("json.list[7].a == 1", "the condition `json.list[7].a == 1` failed: json.list[7].a is missing"),

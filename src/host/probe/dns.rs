@@ -96,7 +96,11 @@ impl Question {
                     continue;
                 }
                 // The answer is cut (TC): the same question by TCP (RFC 7766).
-                return if answer[2] & 2 != 0 { self.ask_by_tcp(server, &message, id, deadline) } else { Ok(answer.to_vec()) };
+                return if answer[2] & 2 != 0 {
+                    self.ask_by_tcp(server, &message, id, deadline)
+                } else {
+                    Ok(answer.to_vec())
+                };
             }
         }
     }
@@ -295,7 +299,10 @@ mod tests {
     fn an_address_has_its_reverse_name_and_bad_names_are_refused() {
         let name = |text: &str| Question::new(text, None, None).map(|question| question.name);
         assert_eq!(name("192.0.2.1").unwrap(), "1.2.0.192.in-addr.arpa");
-        assert!(name("2001:db8::1").unwrap().starts_with("1.0.0.0.") && name("2001:db8::1").unwrap().ends_with("8.b.d.0.1.0.0.2.ip6.arpa"));
+        assert!(
+            name("2001:db8::1").unwrap().starts_with("1.0.0.0.")
+                && name("2001:db8::1").unwrap().ends_with("8.b.d.0.1.0.0.2.ip6.arpa")
+        );
         assert_eq!(name("_sip._tcp.example.jp.").unwrap(), "_sip._tcp.example.jp");
         for bad in ["", "a..b", ".", &"a".repeat(64), &"a.".repeat(200), "a b"] {
             assert!(name(bad).is_err(), "{bad:?}");

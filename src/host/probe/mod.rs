@@ -192,7 +192,8 @@ impl Probe {
             }
         }
         // The rules of http addresses hold for the host: IDN, IPv6 in brackets, a port of at most 65535.
-        let parsed = Url::parse(&format!("http://{rest}"));
+        let six = rest.parse::<std::net::Ipv6Addr>().is_ok();
+        let parsed = Url::parse(&if six { format!("http://[{rest}]") } else { format!("http://{rest}") });
         let parsed = parsed.map_err(|error| format!("the address is not valid: {error}"))?;
         let host = match parsed.host() {
             Some(Host::Domain(name)) => name.to_owned(),
@@ -234,7 +235,7 @@ impl Probe {
                 let server = server.or(options.server.as_deref());
                 (Kind::Dns(dns::Question::new(name, options.record.as_deref(), server)?), 53)
             }
-            _ if port.is_some() => return Err("an ICMP echo has no port".into()),
+            _ if port.is_some() && !six => return Err("an ICMP echo has no port".into()),
             _ => (Kind::Ping, 0),
         };
         Ok(Self { kind, host, port, options })
@@ -295,7 +296,9 @@ impl Probe {
                 Ok(0) => return Ok(text),
                 Ok(count) => bytes.extend_from_slice(&piece[..count]),
                 // What did come is judged.
-                Err(error) if !bytes.is_empty() && matches!(error.kind(), ErrorKind::TimedOut | ErrorKind::WouldBlock) => {
+                Err(error)
+                    if !bytes.is_empty() && matches!(error.kind(), ErrorKind::TimedOut | ErrorKind::WouldBlock) =>
+                {
                     return Ok(text);
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -331,7 +334,11 @@ impl Probe {
         };
         let found: Vec<IpAddr> = found.into_iter().filter(fits).collect();
         let version = self.options.ip.unwrap_or_default();
-        if found.is_empty() { Err(Fault::new("name", format!("the name has no IPv{version} address"))) } else { Ok(found) }
+        if found.is_empty() {
+            Err(Fault::new("name", format!("the name has no IPv{version} address")))
+        } else {
+            Ok(found)
+        }
     }
 }
 

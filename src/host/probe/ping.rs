@@ -20,7 +20,10 @@ pub fn echo(run: &Run, addresses: &[IpAddr], deadline: Deadline, options: &Optio
         if six { (AddressFamily::INET6, ipproto::ICMPV6) } else { (AddressFamily::INET, ipproto::ICMP) };
     let open = |kind| rustix::net::socket_with(family, kind, SocketFlags::CLOEXEC, Some(protocol));
     // net.ipv4.ping_group_range allows the first one, CAP_NET_RAW the second.
-    match open(SocketType::DGRAM).map(|socket| (socket, false)).or_else(|_| open(SocketType::RAW).map(|socket| (socket, true))) {
+    match open(SocketType::DGRAM)
+        .map(|socket| (socket, false))
+        .or_else(|_| open(SocketType::RAW).map(|socket| (socket, true)))
+    {
         Ok((socket, raw)) => by_socket(&socket, raw, address, deadline, options),
         Err(_) => by_program(run, address, deadline, options),
     }
@@ -36,7 +39,12 @@ fn by_socket(socket: &OwnedFd, raw: bool, address: IpAddr, deadline: Deadline, o
     let share = deadline.left().map_err(|_| Fault::late(options))? / TRIES;
     let mut unreachable = None;
     for number in 0..TRIES as u8 {
-        match rustix::net::sendto(socket, &request(address, number, &token), SendFlags::empty(), &SocketAddr::new(address, 0)) {
+        match rustix::net::sendto(
+            socket,
+            &request(address, number, &token),
+            SendFlags::empty(),
+            &SocketAddr::new(address, 0),
+        ) {
             Ok(_) => {}
             // A host on this network that did not answer ARP: the next request asks again.
             Err(error @ (Errno::HOSTUNREACH | Errno::CONNREFUSED)) => unreachable = Some(error),
@@ -48,7 +56,8 @@ fn by_socket(socket: &OwnedFd, raw: bool, address: IpAddr, deadline: Deadline, o
             if left < Duration::from_millis(1) {
                 break;
             }
-            rustix::net::sockopt::set_socket_timeout(socket, rustix::net::sockopt::Timeout::Recv, Some(left)).map_err(failed)?;
+            rustix::net::sockopt::set_socket_timeout(socket, rustix::net::sockopt::Timeout::Recv, Some(left))
+                .map_err(failed)?;
             let mut buffer = [0; 2048];
             match rustix::net::recv(socket, &mut buffer[..], RecvFlags::empty()) {
                 Ok((count, _)) if is_reply(&buffer[..count], raw, address, &token) => return Ok(()),

@@ -82,7 +82,10 @@ impl Protocol {
                 // An address literal is allowed where the client has no name (RFC 5321, 4.1.3).
                 stream.write_all(b"EHLO [127.0.0.1]\r\n")?;
                 let offered = reply(stream, "250")?;
-                if !offered.iter().any(|line| line.get(4..).is_some_and(|word| word.trim().eq_ignore_ascii_case("STARTTLS"))) {
+                if !offered
+                    .iter()
+                    .any(|line| line.get(4..).is_some_and(|word| word.trim().eq_ignore_ascii_case("STARTTLS")))
+                {
                     return Err(Failed::Answer("the server does not offer STARTTLS".into()));
                 }
                 stream.write_all(b"STARTTLS\r\n")?;

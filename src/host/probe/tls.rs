@@ -116,9 +116,8 @@ fn sentence(error: &rustls::Error) -> String {
 /// that are not on this path do not count: some servers still send an expired cross-signed one.
 fn expiry(leaf: &CertificateDer<'_>, others: &[CertificateDer<'_>]) -> Option<i64> {
     let read = |der: &CertificateDer<'_>| Certificate::from_der(der).ok();
-    let end = |one: &Certificate| {
-        i64::try_from(one.tbs_certificate().validity().not_after.to_unix_duration().as_secs()).ok()
-    };
+    let end =
+        |one: &Certificate| i64::try_from(one.tbs_certificate().validity().not_after.to_unix_duration().as_secs()).ok();
     let name = |name: &x509_cert::name::Name| name.to_der().unwrap_or_default();
     let mut others: Vec<Certificate> = others.iter().filter_map(read).collect();
     let mut one = read(leaf)?;
