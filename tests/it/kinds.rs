@@ -408,3 +408,80 @@ fn an_unknown_scheme_kind_option_or_condition_is_one_sentence_before_the_run_and
         assert!(err.contains(why) && err.contains("scripts/config.rhai:1:"), "{site}: {err}");
     }
 }
+
+/// What `monitor` finds at a moment so many hours from now.
+fn after(world: &World, hours: i64) -> String {
+    let at = (chrono::Local::now() + chrono::TimeDelta::hours(hours)).format("%F %T").to_string();
+    let gave = world.moyai(["run", "monitor", "--json", "--at", &at]);
+    assert!(!format!("{}{}", gave.out, gave.err).contains('\u{1b}'), "{gave:?}");
+    let rows: serde_json::Value =
+        serde_json::from_str(&gave.out).unwrap_or_else(|_| panic!("{}{}", gave.out, gave.err));
+    let row = &rows[0];
+    format!("{} {}", row["state"].as_str().unwrap(), row["reason"].as_str().unwrap())
+}
+
+#[test]
+fn a_job_that_does_not_report_in_time_is_reported() {
+    let world = World::new();
+    world.script("config", "const ASK_AGAIN = \"\"; const SITES = [#{ name: \"nas\", reports_in: \"26h\" }];");
+    // Before the first report it has as much time.
+    assert_eq!(after(&world, -100), "fine ");
+    assert_eq!(after(&world, -75), "fine ");
+    let never = after(&world, -73);
+    assert!(
+        never.starts_with("sick no report at all, expected since ") && never.ends_with(", and one is due every 26h"),
+        "{never}"
+    );
+    world.moyai(["report-in", "nas"]).ok();
+    assert_eq!(after(&world, 0), "fine ");
+    assert_eq!(after(&world, 25), "fine ");
+    assert!(after(&world, 27).starts_with("sick no report since "));
+    world.moyai(["report-in", "nas", "--failed", "disk\u{1b} full"]).ok();
+    let failed = after(&world, 0);
+    assert!(
+        failed.starts_with("sick it reported on ") && failed.contains(": disk") && failed.ends_with(" full"),
+        "{failed}"
+    );
+    world.moyai(["report-in", "nas"]).ok();
+    assert_eq!(after(&world, 0), "fine ");
+    // A report from the future, after the clock was set back, counts as one from now.
+    assert_eq!(after(&world, -30), "fine ");
+}
+
+#[test]
+fn a_name_that_a_stranger_guesses_is_refused_and_an_address_cannot_be_guessed() {
+    let world = World::new();
+    let sites = "#{ name: \"nas\", reports_in: \"26h\" }, #{ name: \"a/../../b c\", reports_in: \"1h\" }, #{ name: \"shop\", url: \"http://127.0.0.1:1/\" }";
+    world.script("config", &format!("const SITES = [{sites}];"));
+    for name in ["nass", "shop", "../nas", "nas\n", "", "monitor.sites", "x\u{1b}[2J"] {
+        let err = world.moyai(["report-in", "--", name]).refused();
+        assert!(
+            err.contains("is expected to report in: the sites with reports_in are nas, a/../../b c"),
+            "{name:?}: {err}"
+        );
+        assert!(!err.contains('\u{1b}'), "{err:?}");
+    }
+    assert!(!world.path("state/state").exists(), "nothing was kept");
+    let lines = world.moyai(["report-in", "a/../../b c", "--nginx"]).ok();
+    let token = lines.split("/report-in/").nth(1).unwrap().split(' ').next().unwrap();
+    assert!(token.len() == 32 && token.bytes().all(|byte| byte.is_ascii_hexdigit()), "{lines}");
+    assert!(lines.contains("/state/reports/a%2F..%2F..%2Fb%20c.log\"; return 204; }"), "{lines}");
+    assert_eq!(world.moyai(["report-in", "a/../../b c", "--nginx"]).ok(), lines, "the address stays");
+    assert!(!world.moyai(["report-in", "nas", "--nginx"]).ok().contains(token), "each job has its own");
+    // nginx writes a line for each request.
+    world.moyai(["report-in", "nas", "--failed", "x"]).ok();
+    world.file("state/reports/nas.log", "");
+    let later = |name: &str| {
+        let file = std::fs::File::options().append(true).open(world.path(name)).unwrap();
+        file.set_modified(std::time::SystemTime::now() + std::time::Duration::from_secs(60)).unwrap();
+    };
+    later("state/reports/nas.log");
+    assert!(after(&world, 1).starts_with("sick it reported"), "a file that was only made is no report");
+    world.file("state/reports/nas.log", "192.0.2.1 - - GET /\n");
+    later("state/reports/nas.log");
+    assert_eq!(after(&world, 1), "fine ");
+    world.file("state/reports/nas.failed", "192.0.2.1 - - GET /failed\n");
+    std::fs::remove_file(world.path("state/reports/nas.log")).unwrap();
+    later("state/reports/nas.failed");
+    assert!(after(&world, 1).ends_with(": it failed"));
+}

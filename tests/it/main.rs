@@ -29,6 +29,7 @@ mod plan;
 mod ports;
 mod readme;
 mod replay;
+mod route;
 mod rules;
 mod runner;
 mod selftest;
