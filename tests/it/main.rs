@@ -22,6 +22,7 @@ mod monitor;
 mod next;
 mod nginx;
 mod notify;
+mod numbers;
 mod obey;
 mod parallel;
 mod ping;
