@@ -231,7 +231,7 @@ mod probe {
     /// Errors: for an option that does not exist, or one of the wrong kind.
     ///
     /// ```rhai
-    /// let found = probe::check("dns://localhost", #{ record: "AAAA", timeout: "1s" });
+    /// let found = probe::check("dns://localhost", #{ server: "127.0.0.1", record: "AAAA", timeout: "1s" });
     /// ```
     #[rhai_fn(name = "check", return_raw)]
     pub fn check_with(call: NativeCallContext, url: &str, opts: Map) -> Fallible<Map> {

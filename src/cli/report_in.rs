@@ -10,7 +10,7 @@ use std::sync::Arc;
 pub struct ReportIn {
     /// The name of a site with `reports_in` in config.rhai
     #[arg(value_name = "NAME")]
-    name: String,
+    job: String,
     /// Report that the job failed, and why
     #[arg(long, value_name = "TEXT", conflicts_with = "nginx")]
     failed: Option<String>,
@@ -29,7 +29,7 @@ impl ReportIn {
         let source =
             load::Source { name: "report-in".into(), shown: "report-in".into(), text, ..load::Source::default() };
         let failed = self.failed.as_deref().map(|text| if text.is_empty() { "it failed" } else { text });
-        let words = ["--", &self.name, failed.unwrap_or_default()].map(str::to_owned);
+        let words = ["--", &self.job, failed.unwrap_or_default()].map(str::to_owned);
         let ended = engine::run(run, &source, &words)?;
         match ended.error {
             Some(error) => Err(error),
