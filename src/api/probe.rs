@@ -297,7 +297,7 @@ mod probe {
     /// print(probe::knows("tcp://localhost:22"));
     /// ```
     pub fn knows(url: &str) -> bool {
-        url.split_once("://").is_some_and(|(scheme, _)| SCHEMES.contains(&scheme))
+        url.split_once("://").is_some_and(|(scheme, _)| SCHEMES.iter().any(|known| known.eq_ignore_ascii_case(scheme)))
     }
 
     /// The first condition that an answer does not meet.

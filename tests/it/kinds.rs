@@ -67,7 +67,7 @@ fn a_port_answers_says_what_it_should_or_is_down() {
     let found = rows(
         &world,
         &format!(
-            r#"#{{ name: "open", url: "tcp://127.0.0.1:{banner}" }},
+            r#"#{{ name: "open", url: "TCP://127.0.0.1:{banner}" }},
     #{{ name: "banner", url: "tcp://localhost:{banner}", words: ["SSH-2.0", regex("OpenSSH_[0-9]+")], without: "Dropbear" }},
     #{{ name: "other", url: "tcp://127.0.0.1:{banner}", words: "Dropbear", timeout: "1s" }},
     #{{ name: "echo", url: "tcp://127.0.0.1:{echo}", send: "PING\r\n", words: "+PING" }},
@@ -101,7 +101,7 @@ fn starts_tls(certificate: &Certificate, script: &'static [&'static str]) -> u16
     let config = Arc::new(config.with_no_client_auth().with_single_cert(chain, key).unwrap());
     serve(move |mut stream| {
         for line in script {
-            let bytes = line[1..].as_bytes();
+            let bytes = &line.as_bytes()[1..];
             // Bytes that are not text are written as \u{80} and above.
             let bytes =
                 if bytes.is_ascii() { bytes.to_vec() } else { line[1..].chars().map(|char| char as u8).collect() };
@@ -397,12 +397,21 @@ fn an_unknown_scheme_kind_option_or_condition_is_one_sentence_before_the_run_and
         (r#"reports_in: "26h""#, "a site with reports_in has a name"),
         (r#"url: "http://x/", conditions: "json.x""#, "the condition `json.x`: there is no operator after `json.x`"),
         (r#"url: "http://x/", conditions: ["[STATUS] == 200"]"#, "write `status == 200`"),
+        (r#"url: "http://x/", severity: 5"#, "severity is \"warn\" or \"page\", not 5"),
+        (r#"url: "http://x/", tell: 5"#, "tell: a target is an address or a command as text, not 5"),
+        (r#"url: "http://x/", tell: #{ too: "x" }"#, "tell: a target has to, long and severity, and no too"),
+        (r#"url: "http://x/", conditions: 5"#, "a condition is text, not a value of type `i64`"),
+        (r#"url: "udp://x:1""#, "there is no check for udp:"),
+        (r#"url: "container:x", restarts: "x""#, "restarts is a number"),
+        (r#"url: "tcp://x:1", words: 3"#, "a word is text or regex(\"...\"), not 3"),
+        (r#"check: 5"#, "check is the name of a function, not 5"),
+        (r#"command: ()"#, "the command is empty"),
         (r#"url: "http://x/", severity: "fatal""#, "severity is \"warn\" or \"page\", not fatal"),
         (r#"url: "http://x/", tell: "fax+https://x/""#, "tell: there is no service fax"),
     ];
     for (site, why) in cases {
         let found = rows(&world, &format!("#{{ {site} }}, #{{ name: \"other\", check: \"well\" }}"));
-        assert!(found[0].contains(&format!("sick () ")) && found[0].contains(why), "{site}: {found:?}");
+        assert!(found[0].contains("sick () ") && found[0].contains(why), "{site}: {found:?}");
         assert_eq!(found[1], "other fine () ", "{site}");
         let err = world.moyai(["check", "config"]).failed(2);
         assert!(err.contains(why) && err.contains("scripts/config.rhai:1:"), "{site}: {err}");

@@ -177,6 +177,8 @@ impl Probe {
     /// A sentence about what is wrong with the address or the options.
     pub fn new(url: &str, options: Options) -> std::result::Result<Self, String> {
         let (scheme, rest) = url.split_once("://").unwrap_or((url, ""));
+        let scheme = scheme.to_ascii_lowercase();
+        let scheme = scheme.as_str();
         if !SCHEMES.contains(&scheme) {
             let odd = format!("the address begins with `{scheme}:`, which moyai does not know");
             return Err(if url.contains("://") { odd } else { "the address has no scheme such as `tcp://`".into() });
