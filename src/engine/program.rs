@@ -127,6 +127,11 @@ impl Program {
             lower.combine(AST::new(upper.collect::<Vec<_>>(), Module::new()));
             module.fill_with(&Module::eval_ast_as_new(Scope::new(), exporting(&mut lower), engine)?);
         }
+        // Rhai copies the constants of a file into each file that imports it, directly or not: a thousand sites in
+        // `config` would be there once for each way that leads to it. A function has its imports apart from these.
+        if module.contains_sub_module("config") {
+            module.set_sub_module("config", Module::new());
+        }
         module.build_index();
         let module: Shared<Module> = module.into();
         *made = Some(module.clone());

@@ -390,7 +390,7 @@ fn an_unknown_scheme_kind_option_or_condition_is_one_sentence_before_the_run_and
         (r#"check: "nobody""#, "there is no function nobody() in config.rhai"),
         (
             r#"check: "well", url: "http://x/""#,
-            "a site has one of url, check, command and reports_in, not url and check",
+            "a site has one of url, check, command and reports_in, not check and url",
         ),
         (r#"command: """#, "the command is empty"),
         (r#"name: "j", reports_in: "soon""#, "`soon`"),
