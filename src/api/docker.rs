@@ -372,11 +372,12 @@ mod docker {
     ///
     /// Returns an array of `#{id: text, name: text, image: text, image_id: text, repository: text, tag: text, state: text,
     /// status: text, health: text, labels: map, created: number or (), started: number or (),
-    /// exit_code: number or (), oom: bool, mounts: [#{kind: text, source: text, target: text}],
+    /// exit_code: number or (), oom: bool, restarts: number, mounts: [#{kind: text, source: text, target: text}],
     /// networks: [#{network: text, driver: text, address: text, address6: text, aliases: list}]}`.
     /// `image` is what the container was made from, as it was written; `repository` and `tag` are its parts, `""` for a bare image id. `created` and
     /// `started` (its last start) are in seconds since 1970, or `()`; `exit_code` is `()` while it
-    /// is up; `oom` says that the kernel took something of it for want of memory. `health` is `""` without a health check. A mount's `source` is the volume's name, or
+    /// is up; `oom` says that the kernel took something of it for want of memory; `restarts` is how often
+    /// its restart policy has started it again. `health` is `""` without a health check. A mount's `source` is the volume's name, or
     /// the folder on the host. Addresses are `""` where there is none; a container that shares
     /// another's network has the other's, or, while that is down, one network `container:OTHER` of
     /// the driver `container`. A label of compose or Swarm (`com.docker.compose.*`, `com.docker.swarm.*`,

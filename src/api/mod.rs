@@ -18,6 +18,7 @@ pub mod nginx;
 pub mod options;
 pub mod parallel;
 pub mod pool;
+pub mod probe;
 pub mod rules;
 pub mod state;
 pub mod text;
@@ -68,6 +69,8 @@ pub struct Inner {
     pub patterns: text::Patterns,
     /// What the script's requests share.
     pub http: crate::host::http::Client,
+    /// The authorities that checks of TLS share.
+    pub probe: Arc<crate::host::probe::Authorities>,
     /// Where nginx has its files, once something has asked.
     pub nginx: OnceLock<Option<nginx::Layout>>,
     end: Mutex<Option<basics::End>>,
@@ -96,6 +99,7 @@ impl Context {
             pool: Pool,
             patterns: text::Patterns::default(),
             http: crate::host::http::Client::default(),
+            probe: Arc::default(),
             nginx: OnceLock::new(),
             end: Mutex::default(),
             ends: AtomicBool::new(false),
@@ -258,6 +262,7 @@ pub fn register(engine: &mut Engine) {
     moyai::register(engine);
     nginx::register(engine);
     parallel::register(engine);
+    probe::register(engine);
     rules::register(engine);
     state::register(engine);
     text::register(engine);

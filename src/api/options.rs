@@ -1,6 +1,6 @@
 //! The options of functions, as maps: their names, and what a value of them may be, for the check of a script.
 
-use super::{docker, file, hosts, http, rules};
+use super::{docker, file, hosts, http, probe, rules};
 use crate::run::Result;
 use rhai::Map;
 
@@ -20,6 +20,7 @@ pub fn of(function: &str, place: usize) -> Option<Options> {
         ("http::get" | "http::get_all", 1) | ("http::post" | "http::post_form", 2) => {
             (&http::OPTIONS, http::refuse as fn(&str, &Map) -> Result<()>)
         }
+        ("probe::check" | "probe::check_all", 1) => (&probe::OPTIONS, probe::refuse),
         ("http::oauth1", 2) => (&["consumer_key", "consumer_secret", "token", "token_secret"], any),
         ("docker::commit", 2) => (&docker::COMMIT, docker::refuse),
         ("docker::exec", 2) => (&docker::EXEC, docker::refuse_of),

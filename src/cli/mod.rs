@@ -15,6 +15,7 @@ mod list;
 mod next;
 mod ping;
 mod port;
+mod report_in;
 pub mod run;
 mod syslog;
 mod systemd;
@@ -61,6 +62,8 @@ enum Command {
     Systemd(systemd::Systemd),
     /// Show how the runs ended: when, how long, what went wrong
     History(history::History),
+    /// Report that a job is done: `monitor` reports a job that is late
+    ReportIn(report_in::ReportIn),
     /// Look at what the scripts need on this host
     Doctor(doctor::Doctor),
     /// Run the tests of scripts: the functions `test_*` of `NAME.test.rhai`
@@ -145,6 +148,7 @@ fn others(words: Vec<OsString>) -> i32 {
         Command::Daemon(this) => this.main(),
         Command::Systemd(this) => this.main(),
         Command::History(this) => with(&Common { scripts: None }, |run| this.main(run)),
+        Command::ReportIn(this) => with(&this.common, |run| this.main(run)),
         Command::Doctor(this) => with(&this.common, |run| this.main(run)),
         Command::Test(this) => with(&this.common, |run| this.main(run)),
         Command::Port(this) => with(&this.common, |run| this.main(run)),

@@ -358,7 +358,7 @@ The methods are those of cmd(...): .run() .read() .lines() .ok() .code() and the
       let ran = try_script(\"monitor\", #{ answers: host });
   }
 The fields of a container: address, created, exit_code, health, id, image, image_id, labels, mounts, name,
-networks, oom, size, started, state, status. `moyai eject lib/pretend` gives you the file.",
+networks, oom, restarts, size, started, state, status. `moyai eject lib/pretend` gives you the file.",
     ),
     (
         "set|set -e|set -u|set -x|set -o|set -o pipefail|pipefail|set -eu|set -euo|set -euo pipefail|errexit|nounset|xtrace",

@@ -16,6 +16,8 @@ use std::sync::{Arc, Mutex};
 
 /// How the names begin that rhai gives to closures.
 pub const CLOSURE: &str = "anon$";
+/// The function of the embedded `config` that calls functions of the user's by name.
+const BY_NAME: &str = "named";
 
 /// One file of a program.
 #[derive(Debug)]
@@ -114,6 +116,12 @@ impl Program {
         }
         let file = &self.files[index];
         let mut ast = file.ast.clone().unwrap_or_default();
+        // The embedded function that calls others by their name must be beside the user's own. (Without functions
+        // there are none to call; and then Rhai would ignore the filter.)
+        let apart = ast.iter_functions().next().is_some() && !ast.iter_functions().any(|own| own.name == BY_NAME);
+        if let Some(lower) = file.below.filter(|_| apart).and_then(|below| self.files[below].ast.as_ref()) {
+            ast.combine_filtered(lower.clone_functions_only(), |_, _, _, name, _| name == BY_NAME);
+        }
         let mut module = Module::eval_ast_as_new(Scope::new(), exporting(&mut ast), engine)?;
         if let Some(below) = file.below {
             // The functions of the lower file see the constants of the upper one.
@@ -127,6 +135,11 @@ impl Program {
             });
             lower.combine(AST::new(upper.collect::<Vec<_>>(), Module::new()));
             module.fill_with(&Module::eval_ast_as_new(Scope::new(), exporting(&mut lower), engine)?);
+        }
+        // Rhai copies the constants of a file into each file that imports it, directly or not: a thousand sites in
+        // `config` would be there once for each way that leads to it. A function has its imports apart from these.
+        if module.contains_sub_module("config") {
+            module.set_sub_module("config", Module::new());
         }
         module.build_index();
         let module: Shared<Module> = module.into();

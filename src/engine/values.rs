@@ -4,7 +4,7 @@
 use super::load::Source;
 use super::program::{Program, Resolver, constants};
 use super::{build, check, hooks, load, on_large_stack, report, shapes};
-use crate::api::{Context, http};
+use crate::api::{Context, http, probe};
 use crate::run::{Error, Options, Report, Result, Run, exit};
 use rhai::{AST, Array, Dynamic, Map};
 use std::sync::Arc;
@@ -12,6 +12,25 @@ use std::time::Duration;
 
 /// The name of the script that they stand in.
 pub const NAME: &str = "config";
+/// What a site can have that is not an option of its request: `lib/page` and `lib/entry` read it.
+const SITE: [&str; 16] = [
+    "name",
+    "url",
+    "words",
+    "without",
+    "status",
+    "latency",
+    "has",
+    "cert_days",
+    "conditions",
+    "severity",
+    "tell",
+    "needs",
+    "check",
+    "command",
+    "reports_in",
+    "restarts",
+];
 /// Values that take longer to look at have a mistake in them.
 const LIMIT: Duration = Duration::from_secs(10);
 
@@ -77,7 +96,9 @@ fn point(config: &Source, ast: &AST, fault: &Dynamic) -> Report {
     let below = load::embedded(NAME).unwrap_or_default();
     // Of an option of a site its name is said.
     let option = fault.split_once("has no option `").and_then(|(_, rest)| rest.split('`').next());
-    let near = option.and_then(|option| shapes::near_name(option, || http::OPTIONS.iter().copied()));
+    let near = option.and_then(|option| {
+        shapes::near_name(option, || SITE.iter().chain(&http::OPTIONS).chain(&probe::OPTIONS).copied())
+    });
     let help = near
         .map(|near| format!("did you mean `{near}`?"))
         .or_else(|| hooks::example(&below, &name).map(|line| format!("write it as in `{line}`")));

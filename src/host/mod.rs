@@ -5,5 +5,6 @@ pub mod dockerd;
 pub mod http;
 pub mod nginx;
 pub mod nginxd;
+pub mod probe;
 pub mod resolver;
 pub mod routes;

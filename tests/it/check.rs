@@ -988,7 +988,7 @@ const PINGS = #{ backup: "https://hc-ping.com/#blog" };
         ("const TELL = [\"slack+https://x/\"];", "config.rhai:1:16: TELL: read the secret `slack`: it is not there"),
         (
             "const TELL = [#{ to: \"mailto:root\", lnog: \"cut\" }];",
-            "config.rhai:1:23: TELL: a target has to and long, and no lnog",
+            "config.rhai:1:23: TELL: a target has to, long and severity, and no lnog",
         ),
         ("const MAINTENANCE = [#{ from: \"0 25 * * *\", lasts: \"1h\" }];", "config.rhai:1:7: MAINTENANCE: "),
         (

@@ -111,8 +111,21 @@ fn every_rule_of_a_site_is_looked_at_and_one_bad_site_is_one_line() {
     let row: serde_json::Value = serde_json::from_str(&row).unwrap();
     let mut keys: Vec<_> = row[0].as_object().unwrap().keys().map(String::as_str).collect();
     keys.sort_unstable();
-    let fields =
-        ["cert_days", "fault", "name", "reason", "redirects", "seconds", "since", "state", "status", "url", "where"];
+    let fields = [
+        "cert_days",
+        "fault",
+        "name",
+        "needs",
+        "reason",
+        "redirects",
+        "seconds",
+        "severity",
+        "since",
+        "state",
+        "status",
+        "url",
+        "where",
+    ];
     assert_eq!(keys, fields);
     assert_eq!(row[10]["redirects"][0].as_str().unwrap(), format!("{url}/404"));
     assert_eq!(row[13]["fault"], "time-out");
@@ -185,7 +198,7 @@ fn the_table_of_transitions() {
             "import \"lib/watch\" as watch;
              let old = (); let all = \"\"; let at = 1800000000;
              for look in \"{looks}\".to_chars() {{
-                 let step = watch::step(old, if look == '?' {{ () }} else if look == 'x' {{ \"broken\" }} else {{ \"\" }}, at);
+                 let step = watch::step(old, if look == '?' {{ () }} else if look == 'x' {{ \"broken\" }} else {{ \"\" }}, at, false);
                  old = step.keep; at += 60;
                  all += switch step.tell {{ \"sick\" => \"S\", \"well\" => \"W\", \"still\" => \"R\", _ => \"-\" }};
              }}

@@ -18,7 +18,13 @@ impl Drop for Services {
     }
 }
 
-const SECRETS: [(&str, &str); 9] = [
+const SECRETS: [(&str, &str); 15] = [
+    ("matrix", "matrix-token"),
+    ("gotify", "gotify-token"),
+    ("pushover-token", "pushover-token"),
+    ("pushover-user", "pushover-user"),
+    ("teams", "workflows/1/triggers/manual/paths/invoke?api-version=2016-06-01&sig=teams-token"),
+    ("bluesky", "bluesky-token"),
     ("x-consumer-key", "consumer"),
     ("x-consumer-secret", "consumer secret&"),
     ("x-access-token", "access"),
@@ -77,7 +83,12 @@ impl Services {
     }
 }
 
-const ALL: [&str; 7] = [
+/// The names of [`ALL`].
+const NAMES: [&str; 12] = [
+    "x", "mastodon", "slack", "discord", "telegram", "ntfy", "webhook", "matrix", "gotify", "pushover", "teams",
+    "bluesky",
+];
+const ALL: [&str; 12] = [
     "x+HOST",
     "mastodon+HOST",
     "slack+HOST",
@@ -85,6 +96,11 @@ const ALL: [&str; 7] = [
     "telegram+HOST/-100",
     "ntfy+HOST/pier#phone",
     "webhook+HOST/hook",
+    "matrix+HOST/!room:example.org",
+    "gotify+HOST/",
+    "pushover+HOST",
+    "teams+HOST",
+    "bluesky+HOST/moyai.example.jp",
 ];
 const TEXT: &str = "2026-12-01 03:00:00 : http://なんとか.jp/ is sick: status 502 & \"a+b\" 100% 舫い 😀";
 
@@ -93,9 +109,8 @@ fn every_service_takes_a_report() {
     let services = Services::start();
     services.tell(&ALL);
     assert_eq!(services.send(TEXT).ok(), "");
-    let names = ["x", "mastodon", "slack", "discord", "telegram", "ntfy", "webhook"];
     // They are asked at the same time.
-    let (mut taken, mut expected) = (services.taken(), names.map(|name| (name.to_owned(), TEXT.to_owned())).to_vec());
+    let (mut taken, mut expected) = (services.taken(), NAMES.map(|name| (name.to_owned(), TEXT.to_owned())).to_vec());
     taken.sort();
     expected.sort();
     assert_eq!(taken, expected);
@@ -108,11 +123,16 @@ fn a_long_report_is_split_or_cut_as_each_service_counts() {
     let long: String = (0..300).map(|n| format!("http://なんとか{n}.example.jp/道 is sick: 落ちています、")).collect();
     services.send(&long).ok();
     let plain = |text: &str| text.split_whitespace().collect::<String>();
-    for name in ["x", "mastodon", "slack", "discord", "telegram", "ntfy", "webhook"] {
+    for name in NAMES {
         let parts: Vec<_> =
             services.taken().into_iter().filter(|(service, _)| service == name).map(|(_, text)| text).collect();
         assert_eq!(plain(&parts.concat()), plain(&long), "{name}");
-        assert_eq!(parts.len() > 1, !matches!(name, "slack" | "webhook"), "{name}: {}", parts.len());
+        assert_eq!(
+            parts.len() > 1,
+            !matches!(name, "slack" | "webhook" | "matrix" | "gotify"),
+            "{name}: {}",
+            parts.len()
+        );
     }
     std::fs::remove_file(services.world.path("taken")).unwrap();
     services.tell(&["#{ to: \"x+HOST\", long: \"cut\" }", "#{ to: \"ntfy+HOST/pier#phone\", long: \"cut\" }"]);
@@ -185,6 +205,24 @@ fn slack_has_taken_a_report_only_when_it_says_ok() {
     );
     services.again("2030-12-01 03:00").ok();
     assert_eq!(services.taken().len(), 1, "it is sent again");
+}
+
+#[test]
+fn a_service_that_answers_with_a_web_page_has_taken_nothing() {
+    let services = Services::start();
+    services.tell(&ALL);
+    let err = services.send("is down [portal]").failed(1);
+    for name in NAMES.iter().filter(|name| **name != "webhook") {
+        let found = err.split("; ").any(|part| part.contains(&format!("{name}+")) && part.contains("Please log in"));
+        assert!(found, "{name}: {err}");
+    }
+    // A webhook of somebody's own may answer anything. The others get it in a later run, once.
+    assert_eq!(services.taken().len(), 0);
+    for time in ["2030-12-01 03:00", "2030-12-01 04:00"] {
+        services.again(time).ok();
+        let taken: Vec<String> = services.taken().into_iter().map(|(name, _)| name).collect();
+        assert_eq!(taken, NAMES.iter().copied().filter(|name| *name != "webhook").collect::<Vec<_>>());
+    }
 }
 
 /// As `LoadCredential=` of systemd.exec(5) has them: a folder of files that only the service can read.
@@ -288,7 +326,7 @@ fn a_wrong_or_missing_secret_is_one_sentence_and_keeps_no_other_from_it() {
     for part in [
         "#nobody: read the secret `nobody-consumer-key`: it is not there",
         "#phone: status 401: {\"error\": \"The access token is invalid\"}",
-        ": there is no service fax: lib/services has discord, mastodon,",
+        ": there is no service fax: lib/services has bluesky, discord, mastodon,",
     ] {
         assert!(err.contains(part), "{part}\n{err}");
     }
@@ -313,7 +351,7 @@ fn no_secret_is_shown_by_a_dry_run_a_trace_or_an_error() {
             assert!(!shown.contains(value), "{value}\n{shown}");
         }
     }
-    assert_eq!(services.taken().len(), 7, "the dry run sends nothing");
+    assert_eq!(services.taken().len(), NAMES.len(), "the dry run sends nothing");
     // A secret that others may read is refused.
     std::fs::set_permissions(services.world.path("state/secrets/slack"), std::fs::Permissions::from_mode(0o644))
         .unwrap();

@@ -33,6 +33,10 @@ def weighted(text):
     return length
 
 
+def raw_size(body):
+    return json.dumps(body).encode()
+
+
 class Service(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
@@ -58,9 +62,18 @@ class Service(http.server.BaseHTTPRequestHandler):
             self.body = json.loads(raw)
         except ValueError:
             return self.answer(400, "not JSON")
-        for name in ("text", "status", "content", "message"):
+        self.text = ""
+        for name in ("text", "status", "content", "message", "body"):
             if name in self.body:
                 self.text = self.body[name]
+        if "record" in self.body:
+            self.text = self.body["record"]["text"]
+        if "attachments" in self.body:
+            self.text = self.body["attachments"][0]["content"]["body"][0]["inlines"][0]["text"]
+        # A captive portal, once.
+        if "[portal]" in self.text and (self.path, self.text) not in once:
+            once.add((self.path, self.text))
+            return self.answer(200, "<html><body>Please <b>log in</b></body></html>")
         if "[busy]" in self.text and (self.path, self.text) not in once:
             once.add((self.path, self.text))
             return self.answer(503, "Service Unavailable")
@@ -96,9 +109,53 @@ class Service(http.server.BaseHTTPRequestHandler):
             if self.headers["Authorization"] != "Bearer ntfy-token":
                 return self.answer(403, {"code": 40301, "error": "forbidden"})
             return self.take("ntfy", 200, {"id": "1"}, self.body["topic"] == "pier" and len(self.text.encode()) <= 4096)
+        if path.startswith("/_matrix/"):
+            return self.matrix(path)
+        if path == "/message":
+            if self.headers["X-Gotify-Key"] != "gotify-token":
+                return self.answer(401, {"error": "Unauthorized", "errorCode": 401, "errorDescription": "you need to provide a valid access token"})
+            good = set(self.body) == {"title", "message", "priority"} and isinstance(self.body["priority"], int)
+            return self.take("gotify", 200, {"id": 1, "appid": 1, "message": self.text}, good)
+        if path == "/1/messages.json":
+            if (self.body["token"], self.body["user"]) != ("pushover-token", "pushover-user"):
+                return self.answer(400, {"token": "invalid", "errors": ["application token is invalid"], "status": 0, "request": "r"})
+            good = set(self.body) == {"token", "user", "title", "message"} and len(self.text) <= 1024
+            return self.take("pushover", 200, {"status": 1, "request": "r"}, good)
+        if path == "/workflows/1/triggers/manual/paths/invoke":
+            if query != "api-version=2016-06-01&sig=teams-token":
+                return self.answer(401, {"error": {"code": "DirectApiAuthorizationRequired"}})
+            card = self.body["attachments"][0]
+            good = self.body["type"] == "message" and card["contentType"] == "application/vnd.microsoft.card.adaptive"
+            good = good and card["content"]["type"] == "AdaptiveCard" and len(raw) <= 28 * 1024
+            return self.take("teams", 202, "", good)
+        if path == "/xrpc/com.atproto.server.createSession":
+            if self.body != {"identifier": "moyai.example.jp", "password": "bluesky-token"}:
+                return self.answer(401, {"error": "AuthenticationRequired", "message": "Invalid identifier or password"})
+            return self.answer(200, {"did": "did:plc:1", "handle": "moyai.example.jp", "accessJwt": "jwt", "refreshJwt": "jwt2"})
+        if path == "/xrpc/com.atproto.repo.createRecord":
+            if self.headers["Authorization"] != "Bearer jwt":
+                return self.answer(401, {"error": "AuthMissing", "message": "Authentication Required"})
+            record = self.body["record"]
+            good = self.body["repo"] == "did:plc:1" and self.body["collection"] == record["$type"] == "app.bsky.feed.post"
+            good = good and len(self.text) <= 300 and re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d", record["createdAt"])
+            return self.take("bluesky", 200, {"uri": "at://did:plc:1/app.bsky.feed.post/1", "cid": "1"}, good)
         if path == "/hook":
             return self.take("webhook", 204, "", {"text", "host", "time"} == set(self.body))
         return self.answer(404, "no such path")
+
+    do_PUT = do_POST
+
+    def matrix(self, path):
+        room = "/_matrix/client/v3/rooms/%21room%3Aexample.org/send/m.room.message/"
+        if self.headers["Authorization"] != "Bearer matrix-token":
+            return self.answer(401, {"errcode": "M_UNKNOWN_TOKEN", "error": "Unrecognised access token"})
+        if self.command != "PUT" or not path.startswith(room):
+            return self.answer(404, {"errcode": "M_UNRECOGNIZED", "error": "Unrecognized request"})
+        if path in keys:
+            return self.answer(200, keys[path])
+        keys[path] = {"event_id": "$1"}
+        good = self.body == {"msgtype": "m.text", "body": self.text} and len(raw_size(self.body)) < 65536
+        return self.take("matrix", 200, keys[path], good)
 
     def x(self):
         header = self.headers["Authorization"]

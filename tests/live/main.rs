@@ -12,6 +12,7 @@ mod dry;
 mod history;
 mod host;
 mod isolation;
+mod kinds;
 mod look;
 mod monitor;
 mod names;

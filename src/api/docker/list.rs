@@ -27,6 +27,7 @@ pub(super) const READ: picked::Names = &[
         "Parent",
         "RepoDigests",
         "RepoTags",
+        "RestartCount",
         "RootFS",
         "Scope",
         "Size",
@@ -237,6 +238,7 @@ fn container(
         ("started", seconds(text(full, "/State/StartedAt"))),
         ("exit_code", optional(exit_code.filter(|_| !up))),
         ("oom", at(full, "/State/OOMKilled").and_then(Value::as_bool).unwrap_or_default().into()),
+        ("restarts", at(full, "/RestartCount").and_then(Value::as_i64).unwrap_or_default().into()),
         ("mounts", mounts.collect::<Array>().into()),
         ("networks", networks.into()),
     ])

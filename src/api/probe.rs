@@ -1,0 +1,321 @@
+//! `probe`: checks of services that do not speak HTTP, and conditions on answers.
+
+use super::{Context, Fallible, duration, map, optional};
+use crate::host::probe::{self as host, Options, Probe, SCHEMES, condition};
+use crate::run::{Error, Result};
+use regex::Regex;
+use rhai::plugin::*;
+use rhai::{Array, Dynamic, Engine, Map, exported_manifest};
+use serde::{Deserialize, Serialize};
+
+/// Adds the namespace.
+pub fn register(engine: &mut Engine) {
+    engine.register_static_module("probe", super::namespace(&[exported_manifest!(probe)]));
+}
+
+/// The options of `probe::check` and `probe::check_all`.
+pub const OPTIONS: [&str; 9] =
+    ["address", "expected", "ip", "record", "send", "server", "starttls", "timeout", "workers"];
+/// The stack of a worker: no script runs there.
+const STACK: usize = 1024 * 1024;
+
+/// Refuses options that do not exist or are of the wrong kind.
+///
+/// # Errors
+/// With the option, and what it has to be.
+pub fn refuse(what: &str, options: &Map) -> Result<()> {
+    read(what, Options::default(), options).map(drop)
+}
+
+/// What a check found, as a record keeps it.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+struct Row {
+    body: String,
+    seconds: f64,
+    error: Option<String>,
+    fault: Option<String>,
+    expiry: Option<i64>,
+}
+
+/// Reads options; a number of workers is checked here and used by `check_all`.
+fn read(what: &str, mut options: Options, map: &Map) -> Result<Options> {
+    for (name, value) in map {
+        let bad = |wanted: &str| Error::new(format!("`{what}`: the option `{name}` is {wanted}, not `{value}`"));
+        let text = |wanted: &str| value.clone().into_string().map_err(|_| bad(wanted));
+        match name.as_str() {
+            "timeout" => {
+                let time = duration(value).ok().filter(|time| !time.is_zero());
+                options.timeout = time.ok_or_else(|| bad("a duration"))?;
+            }
+            "ip" => {
+                let number = value.as_int().ok().filter(|number| [4, 6].contains(number));
+                options.ip = Some(number.ok_or_else(|| bad("4 or 6"))? as u8);
+            }
+            "address" => {
+                let address = text("an IP address")?.trim_matches(['[', ']']).parse();
+                options.address = Some(address.map_err(|_| bad("an IP address"))?);
+            }
+            "send" => options.send = Some(text("text")?),
+            "starttls" => options.starttls = Some(text("the name of a protocol")?),
+            "record" => options.record = Some(text("the type of a record")?),
+            "server" => options.server = Some(text("the address of a name server")?),
+            "expected" => {
+                options.expected = expected(value).ok_or_else(|| bad("text, regex(...), or a list of these"))?
+            }
+            "workers" => {
+                value.as_int().ok().filter(|number| *number > 0).ok_or_else(|| bad("a number from 1"))?;
+            }
+            _ => {
+                let near = OPTIONS.iter().min_by_key(|known| strsim::damerau_levenshtein(known, name));
+                let near = near.copied().unwrap_or_default();
+                let help = format!("did you mean `{near}`? There are {}", OPTIONS.join(", "));
+                return Err(Error::new(format!("`{what}` has no option `{name}`")).help(help));
+            }
+        }
+    }
+    Ok(options)
+}
+
+/// Text or a regular expression, or a list of these.
+fn expected(value: &Dynamic) -> Option<Vec<Regex>> {
+    if let Some(list) = value.read_lock::<Array>() {
+        return list.iter().map(|one| expected(one)?.pop()).collect();
+    }
+    if let Some(pattern) = value.read_lock::<super::text::Pattern>() {
+        return Some(vec![pattern.0.clone()]);
+    }
+    let text = value.clone().into_string().ok()?;
+    Some(vec![Regex::new(&regex::escape(&text)).ok()?])
+}
+
+/// A check as `check_all` takes one, without doing it.
+fn asked(what: &str, site: &Dynamic, options: &Options) -> Result<(String, Options)> {
+    let Some(mut own) = site.read_lock::<Map>().map(|map| map.clone()) else {
+        let url = site.clone().into_string().map_err(|kind| {
+            Error::new(format!("`{what}`: a site is an address or a map with one, not a value of type `{kind}`"))
+        })?;
+        return Ok((url, options.clone()));
+    };
+    let url = own.remove("url").and_then(|url| url.into_string().ok());
+    let url = url.ok_or_else(|| Error::new(format!("`{what}`: a site has no `url`")))?;
+    Ok((url, read(what, options.clone(), &own)?))
+}
+
+/// Does all checks, at most `workers` at once.
+fn check_all(context: &Context, checks: Vec<(String, Options)>, workers: usize) -> Result<Array> {
+    let (run, authorities) = (context.run.clone(), context.probe.clone());
+    run.reading();
+    let tracer = run.clone();
+    let rows =
+        context.pool.map_apart(&run, checks.clone(), workers, STACK, move |(url, options): (String, Options)| {
+            let real = || {
+                let found = match Probe::new(&url, options) {
+                    Ok(probe) => probe.run(&tracer, &authorities),
+                    Err(text) => {
+                        host::Found { fault: Some(host::Fault { kind: "address", text }), ..host::Found::default() }
+                    }
+                };
+                let (fault, error) = found.fault.map(|fault| (fault.kind.to_owned(), fault.text)).unzip();
+                Ok(Row { body: found.body, seconds: found.seconds, error, fault, expiry: found.expiry })
+            };
+            let row = tracer.told(&format!("probe::check {url}"), None, real)?;
+            if tracer.options.trace {
+                let gave = row.error.as_deref().unwrap_or("ok");
+                tracer.note(&format!("+ {url}\n= {gave} in {:.3} s", row.seconds));
+            }
+            Ok::<Row, Error>(row)
+        })?;
+    let now = run.now().timestamp();
+    let shown = |(row, (url, _)): (Result<Row>, (String, Options))| -> Result<Dynamic> {
+        let row = row?;
+        Ok(Dynamic::from(map([
+            ("url", url.into()),
+            ("ok", row.error.is_none().into()),
+            ("status", 0_i64.into()),
+            ("body", row.body.into()),
+            ("headers", Map::new().into()),
+            // To a tenth of a millisecond: more is noise.
+            ("seconds", ((row.seconds * 10_000.0).round() / 10_000.0).into()),
+            ("error", optional(row.error)),
+            ("fault", optional(row.fault)),
+            ("redirects", Array::new().into()),
+            ("planned", false.into()),
+            ("cert_days", optional(row.expiry.map(|expiry| (expiry - now).div_euclid(86_400)))),
+        ])))
+    };
+    rows.into_iter().zip(checks).map(shown).collect()
+}
+
+fn check(context: &Context, url: &str, options: &Map) -> Result<Map> {
+    let options = read("probe::check", Options::default(), options)?;
+    let found = check_all(context, vec![(url.to_owned(), options)], 1)?.pop();
+    Ok(found.and_then(|found| found.try_cast::<Map>()).unwrap_or_default())
+}
+
+fn check_list(context: &Context, sites: &Array, options: &Map) -> Result<Array> {
+    let what = "probe::check_all";
+    let common = read(what, Options::default(), options)?;
+    let checks = sites.iter().map(|site| asked(what, site, &common)).collect::<Result<Vec<_>>>()?;
+    let workers = options.get("workers").and_then(|workers| workers.as_int().ok());
+    let workers = workers.and_then(|workers| usize::try_from(workers).ok()).unwrap_or(super::pool::WORKERS);
+    check_all(context, checks, workers)
+}
+
+/// What conditions are tested on.
+fn answer(page: &Map) -> condition::Answer {
+    let field = |name: &str| page.get(name).cloned().unwrap_or_default();
+    let headers = field("headers").try_cast::<Map>().unwrap_or_default();
+    condition::Answer {
+        status: field("status").as_int().unwrap_or_default(),
+        seconds: field("seconds").as_float().unwrap_or_default(),
+        cert_days: field("cert_days").as_int().ok(),
+        headers: headers.into_iter().map(|(name, value)| (name.to_string(), value.to_string())).collect(),
+        body: field("body").into_string().unwrap_or_default(),
+    }
+}
+
+/// One condition, or a list of them.
+fn conditions(value: &Dynamic) -> Result<Vec<condition::Condition>> {
+    let list = value.read_lock::<Array>().map_or_else(|| vec![value.clone()], |list| list.clone());
+    let read = |one: Dynamic| {
+        let text = one.into_string().map_err(|kind| format!("a condition is text, not a value of type `{kind}`"));
+        text.and_then(|text| condition::Condition::new(&text)).map_err(Error::new)
+    };
+    list.into_iter().map(read).collect()
+}
+
+/// Checks of services that do not speak HTTP. The address says how: `tcp://HOST:PORT` connects,
+/// `tls://HOST[:PORT]` does a TLS handshake and verifies the certificate, `starttls://HOST:PORT` does so after
+/// the plain words of SMTP, IMAP, POP3, FTP, NNTP, ManageSieve, LDAP or PostgreSQL, `dns://NAME` and
+/// `dns://SERVER/NAME` ask a name server, `ping://HOST` sends ICMP echo requests.
+///
+/// A check returns the fields of a page of `http::get`: `#{url, ok, status, body, headers, seconds, error, fault,
+/// redirects, planned, cert_days}`. `status` is 0 and `headers` are empty. `body` is what a port says, or the
+/// records of a name, one a line.
+///
+/// Options: `timeout` for all of it (`"10s"`), `address` to connect to in place of those of the name, `ip`
+/// (4 or 6), `send` and `expected` (tcp: text that is sent, and what the answer must have before reading ends),
+/// `starttls` (`"smtp"`, ...), `record` (dns: `"MX"`, ...), `server` (dns: the name server), `workers` at once (32).
+///
+/// A condition is text such as `status == 200`, `json.queue.length < 100`, `header.content-type contains json`. It
+/// is about `status`, `seconds`, `cert_days`, `body`, `header.NAME`, `json.PATH` (with `.name`, `[0]`, `["a name"]`)
+/// or `len(json.PATH)`. Operators are `==`, `!=`, `<`, `<=`, `>`, `>=`, `contains`, `matches` (a regular expression),
+/// `in [a, b]`, each of the last three also with `not`, `exists`, `is missing`. A value without quotes equals both
+/// the number and the text. A missing value fails every condition but `is missing`.
+#[export_module(manifest)]
+mod probe {
+    /// Checks one service.
+    ///
+    /// - `url`: an address with `tcp://`, `tls://`, `starttls://`, `dns://` or `ping://`.
+    ///
+    /// Returns `#{url, ok: bool, status: number, body: text, headers, seconds: number, error, fault, redirects,
+    /// planned: bool, cert_days}`. It never throws for a service: see `error`.
+    ///
+    /// ```rhai
+    /// let found = probe::check("tcp://127.0.0.1:22");
+    /// print(found.error ?? "it listens");
+    /// ```
+    #[rhai_fn(name = "check", return_raw)]
+    pub fn check_plain(call: NativeCallContext, url: &str) -> Fallible<Map> {
+        Ok(super::check(&Context::of(&call), url, &Map::new())?)
+    }
+
+    /// Checks one service, with options.
+    ///
+    /// - `url`: an address.
+    /// - `opts`: a map of `timeout`, `address`, `ip`, `send`, `expected`, `starttls`, `record`, `server`.
+    ///
+    /// Returns what the shorter form returns.
+    ///
+    /// Errors: for an option that does not exist, or one of the wrong kind.
+    ///
+    /// ```rhai
+    /// let found = probe::check("dns://localhost", #{ server: "127.0.0.1", record: "AAAA", timeout: "1s" });
+    /// ```
+    #[rhai_fn(name = "check", return_raw)]
+    pub fn check_with(call: NativeCallContext, url: &str, opts: Map) -> Fallible<Map> {
+        Ok(super::check(&Context::of(&call), url, &opts)?)
+    }
+
+    /// Checks many services at once.
+    ///
+    /// - `sites`: an array of addresses, or of maps with `url` and options of their own.
+    ///
+    /// Returns an array of what `probe::check` returns, in the order of the sites.
+    ///
+    /// Errors: as `probe::check`.
+    ///
+    /// ```rhai
+    /// for found in probe::check_all(["tcp://127.0.0.1:22", #{ url: "ping://127.0.0.1", timeout: "1s" }]) {
+    ///     if !found.ok { print(`${found.url}: ${found.error}`); }
+    /// }
+    /// ```
+    #[rhai_fn(name = "check_all", return_raw)]
+    pub fn check_all_plain(call: NativeCallContext, sites: Array) -> Fallible<Array> {
+        Ok(super::check_list(&Context::of(&call), &sites, &Map::new())?)
+    }
+
+    /// Checks many services at once, with options for all of them.
+    ///
+    /// - `sites`: an array of addresses, or of maps with `url` and options of their own.
+    /// - `opts`: options of all of them; `workers`: how many at once (32).
+    ///
+    /// Returns an array of what `probe::check` returns, in the order of the sites.
+    ///
+    /// Errors: as `probe::check`.
+    ///
+    /// ```rhai
+    /// let found = probe::check_all(["tcp://127.0.0.1:22"], #{ timeout: "2s", workers: 4 });
+    /// ```
+    #[rhai_fn(name = "check_all", return_raw)]
+    pub fn check_all_with(call: NativeCallContext, sites: Array, opts: Map) -> Fallible<Array> {
+        Ok(super::check_list(&Context::of(&call), &sites, &opts)?)
+    }
+
+    /// What is wrong with the address and the options of a check, without doing it.
+    ///
+    /// - `site`: an address, or a map with `url` and options, as for `check_all`.
+    ///
+    /// Returns a sentence, or `""`.
+    ///
+    /// ```rhai
+    /// print(probe::fault(#{ url: "tcp://localhost", timout: "2s" }));
+    /// ```
+    pub fn fault(site: Dynamic) -> String {
+        let asked = asked("probe::check_all", &site.flatten(), &Options::default()).map_err(|error| error.message);
+        asked.and_then(|(url, options)| Probe::new(&url, options)).err().unwrap_or_default()
+    }
+
+    /// Tests whether an address is one of this namespace.
+    ///
+    /// - `url`: any text.
+    ///
+    /// Returns true or false.
+    ///
+    /// ```rhai
+    /// print(probe::knows("tcp://localhost:22"));
+    /// ```
+    pub fn knows(url: &str) -> bool {
+        url.split_once("://").is_some_and(|(scheme, _)| SCHEMES.iter().any(|known| known.eq_ignore_ascii_case(scheme)))
+    }
+
+    /// The first condition that an answer does not meet.
+    ///
+    /// - `page`: what `http::get` or `probe::check` returns.
+    /// - `conditions`: a condition, or an array of them.
+    ///
+    /// Returns a sentence with what is there instead, or `""`.
+    ///
+    /// Errors: for a condition that cannot be read.
+    ///
+    /// ```rhai
+    /// let page = http::get("http://localhost/health");
+    /// let why = probe::unmet(page, ["json.status == UP", "json.queue < 100"]);
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn unmet(page: Map, conditions: Dynamic) -> Fallible<String> {
+        let conditions = super::conditions(&conditions.flatten())?;
+        Ok(condition::failure(&conditions, &answer(&page)).unwrap_or_default())
+    }
+}

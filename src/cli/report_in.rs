@@ -1,0 +1,39 @@
+//! `moyai report-in`.
+
+use super::Common;
+use crate::engine::{self, load};
+use crate::run::{Result, Run};
+use std::sync::Arc;
+
+/// The words of `moyai report-in`.
+#[derive(clap::Args)]
+pub struct ReportIn {
+    /// The name of a site with `reports_in` in config.rhai
+    #[arg(value_name = "NAME")]
+    job: String,
+    /// Report that the job failed, and why
+    #[arg(long, value_name = "TEXT", conflicts_with = "nginx")]
+    failed: Option<String>,
+    /// Print the lines for nginx and curl with which another host can report
+    #[arg(long)]
+    nginx: bool,
+    #[command(flatten)]
+    pub(super) common: Common,
+}
+
+impl ReportIn {
+    /// Keeps that a job has reported. `lib/reports` does it: only a name that the configuration has is kept.
+    pub fn main(&self, run: &Arc<Run>) -> Result<i32> {
+        let call = if self.nginx { "reports::nginx(args[0])" } else { "reports::report(args[0], args[1])" };
+        let text = format!("import \"lib/reports\" as reports; {call};");
+        let source =
+            load::Source { name: "report-in".into(), shown: "report-in".into(), text, ..load::Source::default() };
+        let failed = self.failed.as_deref().map(|text| if text.is_empty() { "it failed" } else { text });
+        let words = ["--", &self.job, failed.unwrap_or_default()].map(str::to_owned);
+        let ended = engine::run(run, &source, &words)?;
+        match ended.error {
+            Some(error) => Err(error),
+            None => Ok(ended.exit),
+        }
+    }
+}

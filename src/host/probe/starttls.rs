@@ -1,0 +1,206 @@
+//! The words that lead from plain text to TLS, by protocol.
+
+use super::Timed;
+use std::io::{Read, Write};
+
+/// The protocols, as the option `starttls` names them.
+pub const PROTOCOLS: [&str; 8] = ["smtp", "imap", "pop3", "ftp", "nntp", "sieve", "ldap", "postgres"];
+/// A line of a server is at most so long (RFC 5321 has 512 bytes).
+const LINE: usize = 4096;
+/// A server lists at most so many lines before its answer.
+const LINES: usize = 200;
+
+/// A protocol with STARTTLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// RFC 3207.
+    Smtp,
+    /// RFC 9051, 6.2.1.
+    Imap,
+    /// RFC 2595, 4.
+    Pop3,
+    /// RFC 4217.
+    Ftp,
+    /// RFC 4642.
+    Nntp,
+    /// RFC 5804, 2.2.
+    Sieve,
+    /// RFC 4511, 4.14.
+    Ldap,
+    /// PostgreSQL's SSLRequest.
+    Postgres,
+}
+
+/// Why TLS did not start.
+#[derive(Debug)]
+pub enum Failed {
+    /// The connection failed.
+    Io(std::io::Error),
+    /// The server answered something else.
+    Answer(String),
+}
+
+impl From<std::io::Error> for Failed {
+    fn from(error: std::io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl Protocol {
+    /// Returns the protocol of a name.
+    ///
+    /// # Errors
+    /// A sentence with the names that exist.
+    pub fn of(name: Option<&str>) -> Result<Option<Self>, String> {
+        use Protocol as P;
+        let all = [P::Smtp, P::Imap, P::Pop3, P::Ftp, P::Nntp, P::Sieve, P::Ldap, P::Postgres];
+        let Some(name) = name else { return Ok(None) };
+        let at = PROTOCOLS.iter().position(|known| *known == name);
+        at.map(|at| Some(all[at])).ok_or_else(|| format!("starttls is one of {}, not `{name}`", PROTOCOLS.join(", ")))
+    }
+
+    /// Returns the protocol that a port is registered for (IANA).
+    pub fn at(port: u16) -> Option<Self> {
+        Some(match port {
+            25 | 587 | 2525 => Self::Smtp,
+            143 => Self::Imap,
+            110 => Self::Pop3,
+            21 => Self::Ftp,
+            119 => Self::Nntp,
+            4190 => Self::Sieve,
+            389 => Self::Ldap,
+            5432 => Self::Postgres,
+            _ => return None,
+        })
+    }
+
+    /// Brings the server to the point where TLS begins. It reads no byte beyond that point.
+    pub fn start(self, stream: &mut Timed, host: &str) -> Result<(), Failed> {
+        match self {
+            Self::Smtp => {
+                reply(stream, "220")?;
+                // An address literal is allowed where the client has no name (RFC 5321, 4.1.3).
+                stream.write_all(b"EHLO [127.0.0.1]\r\n")?;
+                let offered = reply(stream, "250")?;
+                if !offered
+                    .iter()
+                    .any(|line| line.get(4..).is_some_and(|word| word.trim().eq_ignore_ascii_case("STARTTLS")))
+                {
+                    return Err(Failed::Answer("the server does not offer STARTTLS".into()));
+                }
+                stream.write_all(b"STARTTLS\r\n")?;
+                reply(stream, "220").map(drop)
+            }
+            Self::Ftp => {
+                reply(stream, "220")?;
+                stream.write_all(b"AUTH TLS\r\n")?;
+                reply(stream, "234").map(drop)
+            }
+            Self::Nntp => {
+                reply(stream, "20")?;
+                stream.write_all(b"STARTTLS\r\n")?;
+                reply(stream, "382").map(drop)
+            }
+            Self::Imap => {
+                until(stream, "* ", "* OK")?;
+                stream.write_all(b"a STARTTLS\r\n")?;
+                until(stream, "a ", "a OK")
+            }
+            Self::Pop3 => {
+                until(stream, "", "+OK")?;
+                stream.write_all(b"STLS\r\n")?;
+                until(stream, "", "+OK")
+            }
+            Self::Sieve => {
+                // Capabilities come before the answer, each in quotes.
+                until_not(stream, "\"", "OK")?;
+                stream.write_all(b"STARTTLS\r\n")?;
+                until_not(stream, "\"", "OK")
+            }
+            Self::Ldap => {
+                let oid = b"1.3.6.1.4.1.1466.20037";
+                stream.write_all(&[&[0x30, 0x1d, 0x02, 0x01, 0x01, 0x77, 0x18, 0x80, 0x16][..], oid].concat())?;
+                let mut head = [0; 2];
+                stream.read_exact(&mut head)?;
+                let mut body = vec![0; usize::from(head[1])];
+                if head[0] != 0x30 || head[1] > 0x7f {
+                    return Err(Failed::Answer("the server does not speak LDAP".into()));
+                }
+                stream.read_exact(&mut body)?;
+                // An ExtendedResponse (0x78) whose result code, an ENUMERATED of one byte, is success.
+                if body.get(3) != Some(&0x78) || !body.windows(3).any(|part| part == [0x0a, 0x01, 0x00]) {
+                    return Err(Failed::Answer("the server refuses STARTTLS".into()));
+                }
+                Ok(())
+            }
+            Self::Postgres => {
+                stream.write_all(&[0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f])?;
+                let mut answer = [0];
+                stream.read_exact(&mut answer)?;
+                match answer {
+                    [b'S'] => Ok(()),
+                    [b'N'] => Err(Failed::Answer("the server does not offer TLS".into())),
+                    _ => Err(Failed::Answer(format!("the server at {host} does not speak PostgreSQL"))),
+                }
+            }
+        }
+    }
+}
+
+/// Reads one line, byte by byte: what follows belongs to TLS.
+fn line(stream: &mut Timed) -> Result<String, Failed> {
+    let (mut bytes, mut byte) = (Vec::new(), [0]);
+    while bytes.len() < LINE {
+        stream.read_exact(&mut byte)?;
+        if byte[0] == b'\n' {
+            return Ok(String::from_utf8_lossy(&bytes).trim_end().to_owned());
+        }
+        bytes.push(byte[0]);
+    }
+    Err(Failed::Answer("the server's line has no end".into()))
+}
+
+fn odd(line: &str) -> Failed {
+    let shown: String = line.chars().take(60).collect();
+    Failed::Answer(format!("the server answers `{shown}`"))
+}
+
+/// Reads a reply with a code: `250-FIRST`, then `250 LAST`.
+fn reply(stream: &mut Timed, code: &str) -> Result<Vec<String>, Failed> {
+    let mut lines = Vec::new();
+    while lines.len() < LINES {
+        let line = line(stream)?;
+        let (number, rest) = line.split_at_checked(3).ok_or_else(|| odd(&line))?;
+        if !number.starts_with(code) || !number.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(odd(&line));
+        }
+        let last = !rest.starts_with('-');
+        lines.push(line);
+        if last {
+            return Ok(lines);
+        }
+    }
+    Err(Failed::Answer("the server's reply has no end".into()))
+}
+
+/// Skips lines until one begins with `tag`; that one must begin with `good`.
+fn until(stream: &mut Timed, tag: &str, good: &str) -> Result<(), Failed> {
+    for _ in 0..LINES {
+        let line = line(stream)?;
+        if line.starts_with(tag) {
+            return if line.starts_with(good) { Ok(()) } else { Err(odd(&line)) };
+        }
+    }
+    Err(Failed::Answer("the server's reply has no end".into()))
+}
+
+/// Skips lines that begin with `skipped`; the next one must begin with `good`.
+fn until_not(stream: &mut Timed, skipped: &str, good: &str) -> Result<(), Failed> {
+    for _ in 0..LINES {
+        let line = line(stream)?;
+        if !line.starts_with(skipped) {
+            return if line.starts_with(good) { Ok(()) } else { Err(odd(&line)) };
+        }
+    }
+    Err(Failed::Answer("the server's reply has no end".into()))
+}
