@@ -412,7 +412,7 @@ mod tests {
     fn the_documentation_says_which_fields_a_result_has() {
         let containers = shape("docker", "ps", 0).unwrap();
         let container = containers.element().unwrap();
-        assert!(fields(&container).contains(&"name".to_owned()) && fields(&container).len() == 16);
+        assert!(fields(&container).contains(&"name".to_owned()) && fields(&container).len() == 17);
         let network = container.field("networks").unwrap().element().unwrap();
         assert_eq!(fields(&network), ["network", "driver", "address", "address6", "aliases"]);
         assert_eq!(shape("docker", "ps_all", 0), Some(containers));
