@@ -90,6 +90,7 @@ const CASES: &[Case] = &[
     ),
     Case("report", "", ""),
     Case("monitor", "", ""),
+    Case("digest", "", ""),
     Case("status", "", ""),
     Case("status --file /opt/new/page.html", "", ""),
     Case("backups", "\"$moyai\" run backup", ""),
