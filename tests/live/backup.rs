@@ -348,7 +348,7 @@ well="plain running,stop running,vol running"
 disturbed=0 repaired=0
 for round in $(seq $rounds); do
     for name in plain stop vol; do docker exec $name /bin/sh -c "echo $round >/round; [ ! -d /data ] || echo $round >/data/round" || exit 1; done
-    at=$((1 + RANDOM % calls)) how=$(moment)
+    at=$((1 + ((round - 1) * calls + RANDOM % calls) / rounds)) how=$(moment)
     killed $at $how backup >>killed.log 2>&1
     [ "$(states)" = "$well" ] || disturbed=$((disturbed + 1))
     "$moyai" run backup plain >next.out 2>next.err || { echo "round $round, at call $at of $calls, $how"; cat next.err; exit 1; }

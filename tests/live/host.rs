@@ -181,7 +181,8 @@ pub fn generation(command: &mut Command) -> &mut Command {
     command.env("MOYAI_PRIVATE_ROOT", root).env("MOYAI_PRIVATE_DAEMON", daemon)
 }
 
-/// How often a test kills a run at random: Docker 20 sees most, the others, whose client takes longer, a few.
+/// How often a test kills a run, at random moments that are spread over it: Docker 20 sees most; the clients of the
+/// others take longer.
 pub fn kills() -> usize {
     if std::env::var("MOYAI_TEST_HOST").is_ok_and(|name| name != GENERATIONS[0].0) { 12 } else { 40 }
 }

@@ -117,7 +117,8 @@ fn what_a_copy_would_share_is_named_and_no_copy_is_made() {
         ("-v /var/run/docker.sock:/docker.sock:ro", "the socket /var/run/docker.sock"),
         ("-v /run:/host:ro", "the socket /run/"),
         ("-v /srv/linked:/host:ro", "the socket /srv/linked/"),
-        ("-v /:/host:ro", "the socket /"),
+        // A socket, or a FIFO that another program has just now: whatever comes first.
+        ("-v /:/host:ro", "from this host: the "),
         ("-v /srv/shared:/shared", "the socket /srv/shared/deep/db.sock"),
         ("-v pipes:/pipes", "the socket /var/lib/docker/volumes/pipes/_data/php.sock"),
         ("--device-cgroup-rule 'b *:* rwm'", "--device-cgroup-rule b *:* rwm"),
