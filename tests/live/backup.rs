@@ -360,7 +360,7 @@ for round in $(seq $rounds); do
     [ "$(ls state/backups/vol/v | wc -l)" = 2 ] || { echo "round $round, at call $at of $calls, $how"; ls state/backups/vol/v; exit 1; }
 done
 echo "$calls calls; $disturbed found not as they were, $repaired repaired"
-[ $repaired -ge $((rounds / 10)) ] && [ $disturbed -ge $((rounds / 20)) ]
+[ $repaired -ge $((rounds / 4)) ] && [ $disturbed -ge $((rounds * 3 / 40)) ]
 "#;
 
 #[test]

@@ -44,7 +44,7 @@ fn a_container_runs_is_healthy_and_is_not_restarted_again_and_again() {
     let ends = |host: &mut Host, count: usize| {
         host.sh(&format!(
             "for _ in $(seq {count}); do n=$(docker inspect -f '{{{{.RestartCount}}}}' loops); until docker exec loops /bin/busybox touch /go; do sleep 0.1; done
-             until [ \"$(docker inspect -f '{{{{.RestartCount}}}} {{{{.State.Running}}}}' loops)\" = \"$((n + 1)) true\" ]; do sleep 0.1; done; done"
+             until [ \"$(docker inspect -f '{{{{.RestartCount}}}} {{{{.State.Status}}}}' loops)\" = \"$((n + 1)) running\" ]; do sleep 0.1; done; done"
         ))
         .ok();
     };

@@ -321,7 +321,7 @@ fn a_restore_that_is_killed_at_any_moment_is_undone_by_the_next_run_and_no_conta
         // No backup is lost.
         host.sh("docker image inspect base:v2 >/dev/null").ok();
     }
-    assert!(repaired >= all / 10, "only {repaired} of {all} were in the middle, seed {seed}");
+    assert!(repaired >= all / 4, "only {repaired} of {all} were in the middle, seed {seed}");
 }
 
 #[test]
