@@ -19,6 +19,7 @@ pub mod options;
 pub mod parallel;
 pub mod pool;
 pub mod probe;
+pub mod renames;
 pub mod rules;
 pub mod state;
 pub mod text;
@@ -79,6 +80,8 @@ pub struct Inner {
     deferred: Mutex<Vec<Deferred>>,
     rules: Mutex<Option<rules::Collected>>,
     kept: Mutex<Vec<Box<dyn Any + Send>>>,
+    /// The new names of functions in the file that is being parsed.
+    pub renames: Mutex<renames::Renames>,
 }
 
 impl Deref for Context {
@@ -107,6 +110,7 @@ impl Context {
             deferred: Mutex::default(),
             rules: Mutex::default(),
             kept: Mutex::default(),
+            renames: Mutex::default(),
         }))
     }
 

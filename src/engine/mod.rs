@@ -26,6 +26,7 @@ mod paths;
 pub mod program;
 pub mod report;
 pub mod rules;
+pub mod separate;
 pub mod shapes;
 pub mod shell;
 mod slips;
@@ -36,6 +37,7 @@ mod walk;
 pub mod words;
 
 use crate::api::basics::{self, End};
+use crate::api::renames::Renames;
 use crate::api::{self, Context};
 use crate::run::{Cause, Error, Place, Result, Run, exit, text};
 use check::Options;
@@ -97,13 +99,16 @@ fn bare(mut engine: Engine, context: &Context) -> Engine {
     });
     // `until` is a word of the language only after `do { ... }`; elsewhere it is a name, as in `#{ until: "1h" }`.
     let after_block = std::sync::atomic::AtomicBool::new(false);
+    let after_fn = std::sync::atomic::AtomicBool::new(false);
+    let names = context.clone();
     #[allow(deprecated)]
-    engine.on_parse_token(move |token, _, _| {
+    engine.on_parse_token(move |token, at, _| {
         use std::sync::atomic::Ordering::Relaxed;
         let after = after_block.swap(matches!(token, Token::RightBrace), Relaxed);
+        let defined = after_fn.swap(matches!(token, Token::Fn), Relaxed);
         match token {
             Token::Until if !after => Token::Identifier(Box::new("until".into())),
-            token => token,
+            token => Renames::apply(&names.renames, token, defined, at),
         }
     });
     #[allow(deprecated)]
@@ -267,7 +272,7 @@ fn run_here(
         let warnings = Error { reports: options.warnings.clone(), ..Error::default() };
         run.log(&report::render(&warnings, false));
     }
-    let program = Arc::new(program);
+    let program = Arc::new(program.separate(&engine)?);
     engine.set_module_resolver(Resolver(program.clone()));
     context.set_args(options.parse(&source.name, words)?);
     context.set_ignored(options.ignored);

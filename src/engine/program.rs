@@ -259,7 +259,7 @@ impl Loader<'_> {
 }
 
 /// Parses a file.
-fn compile(engine: &Engine, source: &Source) -> std::result::Result<AST, Box<Report>> {
+pub(super) fn compile(engine: &Engine, source: &Source) -> std::result::Result<AST, Box<Report>> {
     let mut ast = engine.compile(source.code()).map_err(|error| syntax::syntax(source, &error))?;
     // The interpreter takes a comment that is never closed for one that ends with the file, and never
     // runs what it has swallowed. Everywhere else one more `*/` is a mistake.

@@ -84,7 +84,7 @@ fn evaluate(
     source: &Source,
 ) -> Result<(Arc<Program>, Collected)> {
     let (program, _) = read(run, &engine, source)?;
-    let program = Arc::new(program);
+    let program = Arc::new(program.separate(&engine)?);
     engine.set_module_resolver(Resolver(program.clone()));
     let ast = program.files[0].ast.clone().unwrap_or_default();
     context.collect_rules();

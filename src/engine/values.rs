@@ -56,7 +56,7 @@ pub fn look(run: &Arc<Run>, config: &Source, secrets: bool) -> Result<()> {
         }
         .map(|(own, below, built_in)| hooks::faults(&dry, config, own, &below.source, built_in))
         .unwrap_or_default();
-        let program = Arc::new(program);
+        let program = Arc::new(program.separate(&engine)?);
         engine.set_module_resolver(Resolver(program.clone()));
         let ast = program.files[0].ast.clone().unwrap_or_default();
         let faults = engine.eval_ast::<Array>(&ast).map_err(|error| {

@@ -174,3 +174,53 @@ fn root_runs_no_script_that_others_can_have_written() {
     mode("scripts/lib.rhai", 0o666);
     assert!(run().failed(2).contains("scripts/lib.rhai` as root: it can be written by others"));
 }
+
+#[test]
+fn a_call_means_the_function_of_its_own_file_whatever_other_files_define() {
+    let world = World::new();
+    world.file(
+        "a.rhai",
+        "import \"b\" as b; fn own() { \"a\" } fn deep() { own() + own() } fn list() { [1, 2].map(|x| own() + x) }
+         fn through(f) { [1].map(f) } fn mixed() { own() + b::deep() + own() }",
+    );
+    world.file(
+        "b.rhai",
+        "fn own() { \"b\" } fn deep() { own() + own() } fn around(f) { own() + f.call(1) + own() } fn clean(x) { trim(x) }
+         fn parts(x) { x.split(\",\") } private fn hidden() { own() } fn twice() { hidden() + hidden() }",
+    );
+    // The main script has the names of functions of the others and of moyai.
+    world.file(
+        "main.rhai",
+        r#"import "a" as a; import "b" as b;
+           fn own() { "m" } fn hidden() { "h" } fn trim(x) { "mine" } fn split(x) { ["mine"] }
+           print(a::deep() + b::deep() + own() + own());
+           print(a::mixed() + b::twice() + hidden());
+           print(a::list() + a::through(|x| own() + x));
+           print(b::around(|x| own() + x) + b::around(|x| a::deep() + own()));
+           print(a::through(|x| b::around(|y| own() + a::deep())));
+           print([1, 2].par_map(|x| a::deep() + own() + b::deep()));
+           print(trim(1) + b::clean(" c ") + b::parts("d,e"));
+           print(`in a text: ${own()}${trim(2)}`);"#,
+    );
+    let out = world.moyai(["run", "./main.rhai"]).ok();
+    let lines = [
+        "aabbmm",
+        "abbabbh",
+        "[\"a1\", \"a2\", \"m1\"]",
+        "bm1bbaamb",
+        "[\"bmaab\"]",
+        "[\"aambb\", \"aambb\"]",
+        "minec[\"d\", \"e\"]",
+        "in a text: mmine",
+    ];
+    assert_eq!(out.lines().collect::<Vec<_>>(), lines);
+}
+
+#[test]
+fn an_error_in_a_function_that_another_file_has_too_shows_its_own_name_and_line() {
+    let world = World::new();
+    world.file("a.rhai", "fn own(x) { x }\nfn run() { own(1) }");
+    world.file("main.rhai", "import \"a\" as a;\nfn own(x) {\n    x.missing\n}\na::run();\nown(#{});");
+    let err = world.moyai(["run", "./main.rhai"]).failed(1);
+    assert!(err.contains("main.rhai:3:") && err.contains("missing") && !err.contains("__"), "{err}");
+}
