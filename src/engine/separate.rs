@@ -89,13 +89,16 @@ impl Program {
     /// # Errors
     /// When a file that was parsed before cannot be parsed again, which is an error in moyai.
     pub fn separate(mut self, engine: &Engine) -> Result<Self> {
-        let new = self.new_names();
+        if self.files.len() < 2 {
+            return Ok(self);
+        }
+        let names: Vec<Names> = self.files.iter().map(|file| Names::of(&self, file)).collect();
+        let new = self.new_names(&names);
         if new.is_empty() {
             return Ok(self);
         }
         let context = Context::from_tag(engine.default_tag());
-        for index in 0..self.files.len() {
-            let names = Names::of(&self, &self.files[index]);
+        for (index, names) in names.iter().enumerate() {
             let meant = |call: &Call| {
                 let mut files = call.files.clone().unwrap_or_else(|| [index].into());
                 let file = files.pop_first()?;
@@ -120,11 +123,7 @@ impl Program {
     }
 
     /// The functions that need a unique name, by file and name, with the numbers of their parameters.
-    fn new_names(&self) -> BTreeMap<(usize, String), BTreeSet<usize>> {
-        if self.files.len() < 2 {
-            return BTreeMap::new();
-        }
-        let names: Vec<Names> = self.files.iter().map(|file| Names::of(self, file)).collect();
+    fn new_names(&self, names: &[Names]) -> BTreeMap<(usize, String), BTreeSet<usize>> {
         let mut new = BTreeMap::new();
         for (index, file) in self.files.iter().enumerate() {
             // The functions of the user's `config` take the place of the built-in ones by their names.
