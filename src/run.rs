@@ -2,6 +2,7 @@
 
 pub mod bar;
 mod cancel;
+pub mod memory;
 pub mod out;
 pub mod overlay;
 pub mod owned;

@@ -3,6 +3,7 @@
 mod forms;
 mod lines;
 mod lists;
+mod sizes;
 
 pub use lines::Lines;
 
@@ -10,7 +11,7 @@ use forms::{merge_sort, order, printf};
 use lines::{Change, Source, Step};
 
 use super::{Context, Fallible};
-use crate::run::{Error, Result, lock};
+use crate::run::{Error, Result, lock, memory};
 use regex::Regex;
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Engine, FnPtr, ImmutableString, Map, exported_module};
@@ -42,6 +43,7 @@ pub fn register(engine: &mut Engine) {
     });
     rhai::combine_with_exported_module!(&mut module, "lists", lists::lists);
     engine.register_global_module(module.into());
+    sizes::register(engine);
 }
 
 /// What `regex(...)` gives.
@@ -213,6 +215,15 @@ fn fields(call: &NativeCallContext<'_>, value: Dynamic, limit: usize) -> Result<
         Continue(())
     })?;
     Ok(rows)
+}
+
+/// Checks that what replaces the occurrences of a text has room.
+fn room_to_replace(text: &str, from: &str, to: &str) -> Result<()> {
+    let most = |length: usize| (text.len() / length.max(1) + 1).saturating_mul(to.len());
+    if to.len() <= from.len() || memory::room(most(from.len())).is_ok() {
+        return Ok(());
+    }
+    memory::room(text.matches(from).count().saturating_mul(to.len()))
 }
 
 /// Lines, fields and regular expressions. Regular expressions are those of the regex crate:
@@ -394,7 +405,9 @@ mod text {
         let source = source.flatten();
         if source.is_array() {
             let list = source.into_array().unwrap_or_default();
-            return Ok(list.into_iter().map(|value| shown(&call, value)).collect::<Fallible<Vec<_>>>()?.join(sep));
+            let texts = list.into_iter().map(|value| shown(&call, value)).collect::<Fallible<Vec<_>>>()?;
+            memory::room(texts.iter().map(|text| text.len() + sep.len()).sum())?;
+            return Ok(texts.join(sep));
         }
         Ok(lines_of(&call, "join", source)?.collect()?.join(sep))
     }
@@ -943,8 +956,10 @@ mod text {
     /// ```rhai
     /// let name = "a-b".replace("-", "_");
     /// ```
-    pub fn replace(text: &str, from: &str, to: &str) -> String {
-        text.replace(from, to)
+    #[rhai_fn(return_raw)]
+    pub fn replace(text: &str, from: &str, to: &str) -> Fallible<String> {
+        room_to_replace(text, from, to)?;
+        Ok(text.replace(from, to))
     }
 
     /// With every occurrence of a text replaced by a character.
@@ -962,9 +977,10 @@ mod text {
     /// ```rhai
     /// let name = "a-b".replace('-', "_");
     /// ```
-    #[rhai_fn(name = "replace")]
-    pub fn replace_char(text: &str, from: char, to: &str) -> String {
-        text.replace(from, to)
+    #[rhai_fn(name = "replace", return_raw)]
+    pub fn replace_char(text: &str, from: char, to: &str) -> Fallible<String> {
+        room_to_replace(text, from.encode_utf8(&mut [0; 4]), to)?;
+        Ok(text.replace(from, to))
     }
 
     /// With every occurrence of a character replaced by another.

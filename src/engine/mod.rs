@@ -39,7 +39,7 @@ pub mod words;
 use crate::api::basics::{self, End};
 use crate::api::renames::Renames;
 use crate::api::{self, Context};
-use crate::run::{Cause, Error, Place, Result, Run, exit, text};
+use crate::run::{Cause, Error, Place, Result, Run, exit, memory, text};
 use check::Options;
 use load::Source;
 use program::{Program, Resolver};
@@ -49,8 +49,6 @@ use std::time::Duration;
 
 /// How long what was deferred may take when the script has ended.
 const DEFERRED: Duration = Duration::from_secs(30);
-/// A script's strings may not be larger: a mistake must not eat the host's memory.
-const STRING: usize = 64 * 1024 * 1024;
 
 /// An engine with all that a script can call, for scripts of one run.
 pub fn build(context: &Context) -> Engine {
@@ -70,9 +68,6 @@ fn bare(mut engine: Engine, context: &Context) -> Engine {
     // Alike in debug and release; `api::pool::STACK` is large enough for them.
     engine.set_max_call_levels(128);
     engine.set_max_expr_depths(64, 64);
-    engine.set_max_string_size(STRING);
-    engine.set_max_array_size(5_000_000);
-    engine.set_max_map_size(1_000_000);
     engine.set_max_variables(100_000);
     engine.disable_symbol("eval");
     engine.set_default_tag(Dynamic::from(context.clone()));
@@ -94,7 +89,11 @@ fn bare(mut engine: Engine, context: &Context) -> Engine {
     let ending = context.clone();
     engine.on_progress(move |count| {
         let asked = count % 64 == 0 || run.is_unheard();
-        let over = ending.ends() || (asked && run.cancel.cause().is_some());
+        // A mistake must not take the host's memory, and one operation can double a value.
+        if memory::is_full() {
+            run.cancel.fill();
+        }
+        let over = ending.ends() || ((asked || memory::is_full()) && run.cancel.cause().is_some());
         over.then_some(Dynamic::UNIT)
     });
     // `until` is a word of the language only after `do { ... }`; elsewhere it is a name, as in `#{ until: "1h" }`.

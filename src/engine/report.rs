@@ -269,8 +269,7 @@ fn runtime(engine: &Engine, error: &EvalAltResult) -> Error {
             Error::new("function calls are nested too deeply").help("a function calls itself without an end")
         }
         E::ErrorTooManyVariables(_) => Error::new("there are too many variables"),
-        E::ErrorDataTooLarge(what, _) => Error::new(format!("too large: {}", lower(what)))
-            .help("a string can have 64 MiB, an array 5 million elements, a map 1 million"),
+        E::ErrorDataTooLarge(what, _) => Error::new(format!("too large: {}", lower(what))),
         E::ErrorArithmetic(text, _) => Error::new(lower(text)),
         E::ErrorSystem(text, inner) => Error::new(lower(&format!("{text}{inner}"))),
         other => {

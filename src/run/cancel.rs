@@ -22,6 +22,7 @@ pub struct Cancel {
     arming: Mutex<Option<signal_hook::SigId>>,
     /// The number of the error that standard output has failed with, or 0.
     closed: AtomicI32,
+    full: AtomicBool,
     wake: UnixStream,
     waker: UnixStream,
     deadline: Mutex<Option<Instant>>,
@@ -34,6 +35,8 @@ pub enum Cause {
     Signal(i32),
     /// The time limit of the run.
     TimeOut,
+    /// The run takes more memory than it may.
+    Memory,
     /// Standard output cannot be written any more; the number of the error.
     Closed(i32),
 }
@@ -53,6 +56,7 @@ impl Cause {
             Self::TimeOut => Error::new("the run took longer than its time limit")
                 .help("give it more with `--timeout`")
                 .exit(exit::TIMED_OUT),
+            Self::Memory => super::memory::error(),
             Self::Closed(number) => out::error(number),
         }
     }
@@ -68,6 +72,7 @@ impl Cancel {
             armed: Arc::default(),
             arming: Mutex::default(),
             closed: AtomicI32::new(0),
+            full: AtomicBool::new(false),
             wake,
             waker,
             deadline: Mutex::new(timeout.map(|limit| Instant::now() + limit)),
@@ -100,6 +105,12 @@ impl Cancel {
         self.wake();
     }
 
+    /// Ends the run because it takes too much memory.
+    pub fn fill(&self) {
+        self.full.store(true, Ordering::SeqCst);
+        self.wake();
+    }
+
     pub(super) fn close(&self, number: i32) {
         self.closed.store(number, Ordering::SeqCst);
         self.wake();
@@ -114,6 +125,7 @@ impl Cancel {
     pub fn cause(&self) -> Option<Cause> {
         match self.signal.load(Ordering::SeqCst) {
             0 if self.closed.load(Ordering::SeqCst) != 0 => Some(Cause::Closed(self.closed.load(Ordering::SeqCst))),
+            0 if self.full.load(Ordering::SeqCst) => Some(Cause::Memory),
             0 if self.deadline().is_some_and(|deadline| Instant::now() >= deadline) => Some(Cause::TimeOut),
             0 => None,
             signal => Some(Cause::Signal(signal as i32)),
@@ -143,6 +155,7 @@ impl Cancel {
     pub fn clear(&self, limit: Option<Duration>) {
         self.signal.store(0, Ordering::SeqCst);
         self.closed.store(0, Ordering::SeqCst);
+        self.full.store(false, Ordering::SeqCst);
         *lock(&self.deadline) = limit.map(|limit| Instant::now() + limit);
         let mut bytes = [0; 64];
         while matches!(std::io::Read::read(&mut (&self.wake), &mut bytes), Ok(read) if read > 0) {}
