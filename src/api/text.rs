@@ -42,8 +42,8 @@ pub fn register(engine: &mut Engine) {
         Box::new(std::iter::once(Err(Error::new(ONE_TEXT).help(PARTS).into())))
     });
     rhai::combine_with_exported_module!(&mut module, "lists", lists::lists);
+    rhai::combine_with_exported_module!(&mut module, "sizes", sizes::sizes);
     engine.register_global_module(module.into());
-    sizes::register(engine);
 }
 
 /// What `regex(...)` gives.
@@ -953,6 +953,8 @@ mod text {
     ///
     /// - `from`, `to`: plain text; for a regular expression there is `sub`.
     ///
+    /// Errors: when the memory of a run (256 MiB) has no room for it.
+    ///
     /// ```rhai
     /// let name = "a-b".replace("-", "_");
     /// ```
@@ -973,6 +975,8 @@ mod text {
     }
 
     /// With every occurrence of a character replaced by a text.
+    ///
+    /// Errors: when the memory of a run (256 MiB) has no room for it.
     ///
     /// ```rhai
     /// let name = "a-b".replace('-', "_");

@@ -1,58 +1,10 @@
-//! Rhai's functions whose time or memory does not depend on their result alone, anew.
+//! Rhai's functions whose time or memory is not limited by their result, written anew.
 
 use crate::api::Fallible;
 use crate::run::memory::room;
-use rhai::{Array, Blob, Dynamic, Engine, ImmutableString};
+use rhai::plugin::*;
+use rhai::{Array, Blob, Dynamic, ImmutableString};
 use std::ops::{Range, RangeInclusive};
-
-/// Takes the place of Rhai's `pad`, `blob` and `sub_string`.
-pub(super) fn register(engine: &mut Engine) {
-    engine
-        .register_fn("pad", |text: &mut ImmutableString, length: i64, char: char| {
-            pad(text, length, char.encode_utf8(&mut [0; 4]))
-        })
-        .register_fn("pad", |text: &mut ImmutableString, length: i64, with: &str| pad(text, length, with))
-        .register_fn("pad", pad_list)
-        .register_fn("blob", |length: i64| blob(length, 0))
-        .register_fn("blob", blob)
-        .register_fn("sub_string", part)
-        .register_fn("sub_string", |text: &str, start: i64| part(text, start, i64::MAX))
-        .register_fn("sub_string", |text: &str, range: Range<i64>| {
-            let start = range.start.max(0);
-            part(text, start, range.end.saturating_sub(start))
-        })
-        .register_fn("sub_string", |text: &str, range: RangeInclusive<i64>| {
-            let start = (*range.start()).max(0);
-            part(text, start, range.end().saturating_sub(start).saturating_add(1))
-        });
-}
-
-/// At least so many characters: what is added may be cut.
-fn pad(text: &mut ImmutableString, length: i64, with: &str) -> Fallible<()> {
-    let length = usize::try_from(length).unwrap_or(0);
-    let missing = length.saturating_sub(text.chars().count());
-    if missing == 0 || with.is_empty() {
-        return Ok(());
-    }
-    room(missing.saturating_mul(with.len()))?;
-    text.make_mut().extend(with.chars().cycle().take(missing));
-    Ok(())
-}
-
-fn pad_list(list: &mut Array, length: i64, with: Dynamic) -> Fallible<()> {
-    let length = usize::try_from(length).unwrap_or(0);
-    if length > list.len() {
-        room((length - list.len()).saturating_mul(size_of::<Dynamic>()))?;
-        list.resize(length, with);
-    }
-    Ok(())
-}
-
-fn blob(length: i64, value: i64) -> Fallible<Blob> {
-    let length = usize::try_from(length).unwrap_or(0);
-    room(length)?;
-    Ok(vec![(value & 0xff) as u8; length])
-}
 
 /// A part by characters. A negative start counts from the end, and never leads before the first character.
 fn part(text: &str, start: i64, length: i64) -> ImmutableString {
@@ -65,4 +17,159 @@ fn part(text: &str, start: i64, length: i64) -> ImmutableString {
     };
     let end = if length >= rest.len() { None } else { rest.char_indices().nth(length) };
     end.map_or(rest, |(at, _)| &rest[..at]).into()
+}
+
+/// Parts and lengths of texts and lists.
+#[export_module]
+pub(super) mod sizes {
+    /// Makes a text longer: appends another text until it has this many characters. The last copy is cut.
+    ///
+    /// - `text`: the text to change.
+    /// - `length`: how many characters it gets at least.
+    /// - `with`: what is appended.
+    ///
+    /// Errors: when the memory of a run (256 MiB) has no room for it.
+    ///
+    /// ```rhai
+    /// let title = "Sites"; title.pad(8, ".");        // Sites...
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn pad(text: &mut ImmutableString, length: i64, with: &str) -> Fallible<()> {
+        let length = usize::try_from(length).unwrap_or(0);
+        let missing = length.saturating_sub(text.chars().count());
+        if missing == 0 || with.is_empty() {
+            return Ok(());
+        }
+        room(missing.saturating_mul(with.len()))?;
+        text.make_mut().extend(with.chars().cycle().take(missing));
+        Ok(())
+    }
+
+    /// Makes a text longer: appends a character until it has this many characters.
+    ///
+    /// - `length`: how many characters it gets at least.
+    /// - `with`: the character.
+    ///
+    /// Errors: when the memory of a run (256 MiB) has no room for it.
+    ///
+    /// ```rhai
+    /// let title = "Sites"; title.pad(8, '.');
+    /// ```
+    #[rhai_fn(name = "pad", return_raw)]
+    pub fn pad_by_char(text: &mut ImmutableString, length: i64, with: char) -> Fallible<()> {
+        pad(text, length, with.encode_utf8(&mut [0; 4]))
+    }
+
+    /// Makes a list longer: appends a value until it has this many elements.
+    ///
+    /// - `length`: how many elements it gets at least.
+    /// - `with`: the value.
+    ///
+    /// Errors: when the memory of a run (256 MiB) has no room for it.
+    ///
+    /// ```rhai
+    /// let counts = [3]; counts.pad(7, 0);
+    /// ```
+    #[rhai_fn(name = "pad", return_raw)]
+    pub fn pad_list(list: &mut Array, length: i64, with: Dynamic) -> Fallible<()> {
+        let length = usize::try_from(length).unwrap_or(0);
+        if length > list.len() {
+            room((length - list.len()).saturating_mul(size_of::<Dynamic>()))?;
+            list.resize(length, with);
+        }
+        Ok(())
+    }
+
+    /// So many zero bytes.
+    ///
+    /// - `length`: how many bytes.
+    ///
+    /// Returns a blob.
+    ///
+    /// Errors: when the memory of a run (256 MiB) has no room for them.
+    ///
+    /// ```rhai
+    /// let bytes = blob(16);
+    /// ```
+    #[rhai_fn(name = "blob", return_raw)]
+    pub fn zero_blob(length: i64) -> Fallible<Blob> {
+        blob(length, 0)
+    }
+
+    /// So many bytes of one value; of a larger number its last eight bits count.
+    ///
+    /// - `length`: how many bytes.
+    /// - `value`: the value of each.
+    ///
+    /// Returns a blob.
+    ///
+    /// Errors: when the memory of a run (256 MiB) has no room for them.
+    ///
+    /// ```rhai
+    /// let bytes = blob(16, 0xff);
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn blob(length: i64, value: i64) -> Fallible<Blob> {
+        let length = usize::try_from(length).unwrap_or(0);
+        room(length)?;
+        Ok(vec![(value & 0xff) as u8; length])
+    }
+
+    /// A part of a text: so many characters from a position on.
+    ///
+    /// - `start`: the first character, from 0; a negative number counts from the end.
+    /// - `length`: how many characters at most.
+    ///
+    /// Returns a string, which is empty where there are none.
+    ///
+    /// ```rhai
+    /// let id = "4f1c2d9a".sub_string(0, 4);        // 4f1c
+    /// ```
+    pub fn sub_string(text: &str, start: i64, length: i64) -> ImmutableString {
+        part(text, start, length)
+    }
+
+    /// The rest of a text from a position on; a negative number counts from the end.
+    ///
+    /// - `start`: the first character, from 0.
+    ///
+    /// Returns a string.
+    ///
+    /// ```rhai
+    /// let end = "web.log".sub_string(-3);        // log
+    /// ```
+    #[rhai_fn(name = "sub_string")]
+    pub fn rest(text: &str, start: i64) -> ImmutableString {
+        part(text, start, i64::MAX)
+    }
+
+    /// The characters of a text whose positions are in a range, without its end.
+    ///
+    /// - `range`: such as `0..4`.
+    ///
+    /// Returns a string.
+    ///
+    /// ```rhai
+    /// let year = "2026-11-29".sub_string(0..4);
+    /// ```
+    #[rhai_fn(name = "sub_string")]
+    pub fn within(text: &str, range: Range<i64>) -> ImmutableString {
+        let start = range.start.max(0);
+        part(text, start, range.end.saturating_sub(start))
+    }
+
+    /// The characters of a text whose positions are in a range, with its end.
+    ///
+    /// - `range`: such as `0..=3`.
+    ///
+    /// Returns a string.
+    ///
+    /// ```rhai
+    /// let year = "2026-11-29".sub_string(0..=3);
+    /// ```
+    #[rhai_fn(name = "sub_string")]
+    pub fn through(text: &str, range: RangeInclusive<i64>) -> ImmutableString {
+        let start = (*range.start()).max(0);
+        part(text, start, range.end().saturating_sub(start).saturating_add(1))
+    }
 }
