@@ -61,7 +61,7 @@ pub struct Facts {
     /// Variables that are declared before an entry, with the value that they begin with.
     pub declared_before: HashMap<usize, Vec<(String, Start)>>,
     /// Entries whose assignment declares a variable.
-    pub first: HashSet<(usize, String)>,
+    pub first: HashMap<usize, BTreeSet<String>>,
     /// Variables that are given once, at the top, and that functions read.
     pub constants: HashSet<String>,
     /// `set -e`, `set -u`, `set -o pipefail`.

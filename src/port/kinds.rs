@@ -182,9 +182,11 @@ impl Facts {
             let Some((depth, first)) = self.home(&key) else { continue };
             if self.constants.contains(&key.1) && key.0.is_none() {
                 let write = self.events[&key].iter().find(|event| event.given.is_some()).map(|event| event.path[0].1);
-                self.first.extend(write.map(|item| (item, key.1.clone())));
+                if let Some(item) = write {
+                    self.first.entry(item).or_default().insert(key.1.clone());
+                }
             } else if self.is_declared_by_its_first_value(&key) {
-                self.first.insert((first.path[depth].1, key.1.clone()));
+                self.first.entry(first.path[depth].1).or_default().insert(key.1.clone());
             } else {
                 let start = self.start(&key).unwrap_or(Start::Empty);
                 self.declared_before.entry(first.path[depth].1).or_default().push((key.1.clone(), start));
