@@ -193,7 +193,7 @@ impl<'a> Port<'a> {
         let known = self.is_known(name);
         let runs = value.contains("$(`") || value.contains(".read()");
         let mark = |port: &mut Self, line: String| if runs && !line.contains('\n') { port.marked(line) } else { line };
-        let first = self.facts.first.contains(&(item, name.to_owned()));
+        let first = self.facts.first.get(&item).is_some_and(|names| names.contains(name));
         if !known || first && !self.declared.contains(&(scope, name.to_owned())) {
             self.declared.insert((scope, name.to_owned()));
             let word = if scope.is_none() && self.facts.constants.contains(name) { "const" } else { "let" };

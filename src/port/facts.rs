@@ -51,13 +51,17 @@ pub struct Facts {
     /// The functions by name.
     pub functions: BTreeMap<String, Function>,
     pub(super) order: Vec<String>,
+    /// The place of each function in `order`.
+    numbers: HashMap<String, usize>,
+    /// The scopes in which a name is used.
+    scopes: HashMap<String, Vec<Option<usize>>>,
     locals: HashSet<(usize, String)>,
     /// The kinds of variables.
     pub(super) kinds: HashMap<(Option<usize>, String), Kind>,
     /// Variables that are declared before an entry, with the value that they begin with.
     pub declared_before: HashMap<usize, Vec<(String, Start)>>,
     /// Entries whose assignment declares a variable.
-    pub first: HashSet<(usize, String)>,
+    pub first: HashMap<usize, BTreeSet<String>>,
     /// Variables that are given once, at the top, and that functions read.
     pub constants: HashSet<String>,
     /// `set -e`, `set -u`, `set -o pipefail`.
@@ -127,7 +131,7 @@ impl Facts {
 
     /// The number of a function.
     pub fn number(&self, name: &str) -> Option<usize> {
-        self.order.iter().position(|known| known == name)
+        self.numbers.get(name).copied()
     }
 
     /// The kind of a variable.
@@ -165,9 +169,8 @@ impl Facts {
 
     /// Tests whether a variable is used outside of an entry.
     pub fn is_used_outside(&self, name: &str, item: usize) -> bool {
-        self.events.iter().any(|((_, known), events)| {
-            known == name && events.iter().any(|event| event.path.iter().all(|(_, place)| *place != item))
-        })
+        let events = self.scopes.get(name).into_iter().flatten().filter_map(|scope| self.events.get(&(*scope, name.to_owned())));
+        events.flatten().any(|event| event.path.iter().all(|(_, place)| *place != item))
     }
 
     fn settle(&mut self) {
@@ -197,6 +200,9 @@ impl Facts {
                 self.locals.insert((only, name.clone()));
                 self.events.entry((Some(only), name)).or_default().extend(events);
             }
+        }
+        for (scope, name) in self.events.keys() {
+            self.scopes.entry(name.clone()).or_default().push(*scope);
         }
         self.constants();
         self.closures();
@@ -290,6 +296,7 @@ impl Visitor for Facts {
         match self.functions.get_mut(&name) {
             Some(known) => known.repeated = true,
             None => {
+                self.numbers.insert(name.clone(), self.order.len());
                 self.order.push(name.clone());
                 self.functions.insert(name.clone(), Function { name: name.clone(), ..Function::default() });
             }

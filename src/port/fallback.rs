@@ -121,7 +121,7 @@ impl<'a> Port<'a> {
             () => self.shell_statement(entry, &text),
         };
         let facts = self.facts;
-        for (_, name) in facts.first.iter().filter(|(first, _)| *first == item && !self.assigned_in_shell) {
+        for name in facts.first.get(&item).into_iter().flatten().filter(|_| !self.assigned_in_shell) {
             let value = match facts.kind(self.function, name) {
                 Some(Kind::List) => "[]",
                 Some(Kind::Map) => "#{}",

@@ -25,7 +25,7 @@ pub enum Gives {
 impl super::facts::Facts {
     /// A function by its number.
     pub fn function(&self, number: usize) -> Option<&Function> {
-        self.functions.values().find(|function| self.number(&function.name) == Some(number))
+        self.order.get(number).and_then(|name| self.functions.get(name))
     }
 }
 

@@ -1,5 +1,6 @@
 //! What variables are: constants, numbers, and where each is declared.
 
+use super::declared::Key;
 use super::facts::{Event, Facts, Start};
 use super::text::Kind;
 use super::walk::Given;
@@ -28,31 +29,41 @@ impl Facts {
         if self.changes_directory {
             self.functions.values_mut().for_each(|function| function.closure = true);
         }
-        for (number, name) in self.order.clone().iter().enumerate() {
-            let uses = self.events.iter().any(|((scope, variable), events)| {
-                scope.is_none()
-                    && !self.constants.contains(variable)
-                    && events.iter().any(|event| event.given.is_some())
-                    && events.iter().any(|event| event.function == Some(number))
-            });
-            if uses && let Some(function) = self.functions.get_mut(name) {
-                function.closure = true;
+        for ((scope, variable), events) in &self.events {
+            if scope.is_some()
+                || self.constants.contains(variable)
+                || events.iter().all(|event| event.given.is_none())
+            {
+                continue;
+            }
+            for number in events.iter().filter_map(|event| event.function) {
+                if let Some(function) = self.order.get(number).and_then(|name| self.functions.get_mut(name)) {
+                    function.closure = true;
+                }
             }
         }
         // A function that calls a closure is one too.
-        for _ in 0..self.order.len() {
-            let closures: BTreeSet<String> =
-                self.functions.values().filter(|f| f.closure).map(|f| f.name.clone()).collect();
-            for function in self.functions.values_mut() {
-                function.closure |= function.calls.iter().any(|call| closures.contains(call));
+        let mut callers: HashMap<String, Vec<String>> = HashMap::new();
+        for function in self.functions.values() {
+            for call in &function.calls {
+                callers.entry(call.clone()).or_default().push(function.name.clone());
+            }
+        }
+        let mut open: Vec<String> = self.functions.values().filter(|f| f.closure).map(|f| f.name.clone()).collect();
+        while let Some(name) = open.pop() {
+            for caller in callers.get(&name).into_iter().flatten() {
+                if let Some(function) = self.functions.get_mut(caller).filter(|function| !function.closure) {
+                    function.closure = true;
+                    open.push(caller.clone());
+                }
             }
         }
     }
 
     pub(super) fn settle_kinds(&mut self) {
-        let keys: Vec<(Option<usize>, String)> = self.events.keys().cloned().collect();
-        let mut kinds: HashMap<(Option<usize>, String), Kind> = HashMap::new();
-        let writes = |key: &(Option<usize>, String)| -> Vec<(Given, Option<usize>)> {
+        let keys: Vec<Key> = self.events.keys().cloned().collect();
+        let mut kinds: HashMap<Key, Kind> = HashMap::new();
+        let writes = |key: &Key| -> Vec<(Given, Option<usize>)> {
             self.events[key]
                 .iter()
                 .filter_map(|event| event.given.clone().map(|given| (given, event.function)))
@@ -80,22 +91,22 @@ impl Facts {
             }
         }
         // A number is one only while all that it is copied from are.
-        loop {
-            let wrong: Vec<(Option<usize>, String)> = kinds
-                .iter()
-                .filter(|(_, kind)| **kind == Kind::Number)
-                .filter(|(key, _)| {
-                    writes(key).iter().any(|(given, function)| {
-                        matches!(given, Given::Same(other) if kinds.get(&(self.scope(*function, other), other.clone())) != Some(&Kind::Number))
-                    })
-                })
-                .map(|(key, _)| key.clone())
-                .collect();
-            if wrong.is_empty() {
-                break;
+        let mut copies: HashMap<Key, Vec<Key>> = HashMap::new();
+        let mut open: Vec<Key> = Vec::new();
+        for key in keys.iter().filter(|key| kinds.get(*key) == Some(&Kind::Number)) {
+            for (given, function) in writes(key) {
+                if let Given::Same(other) = given {
+                    let other = (self.scope(function, &other), other);
+                    if kinds.get(&other) != Some(&Kind::Number) {
+                        open.push(key.clone());
+                    }
+                    copies.entry(other).or_default().push(key.clone());
+                }
             }
-            for key in wrong {
-                kinds.insert(key, Kind::Text);
+        }
+        while let Some(key) = open.pop() {
+            if kinds.insert(key.clone(), Kind::Text) == Some(Kind::Number) {
+                open.extend(copies.get(&key).into_iter().flatten().cloned());
             }
         }
         for key in &keys {
@@ -114,7 +125,7 @@ impl Facts {
     }
 
     /// The block in which all uses of a variable are, and its first use.
-    fn home(&self, key: &(Option<usize>, String)) -> Option<(usize, Event)> {
+    fn home(&self, key: &Key) -> Option<(usize, Event)> {
         let events = self.events.get(key)?;
         let first = events.first()?.clone();
         let mut depth = 0;
@@ -128,7 +139,7 @@ impl Facts {
         Some((depth, first))
     }
 
-    fn is_declared_by_its_first_value(&self, key: &(Option<usize>, String)) -> bool {
+    fn is_declared_by_its_first_value(&self, key: &Key) -> bool {
         if self.constants.contains(&key.1) && key.0.is_none() {
             return true;
         }
@@ -141,11 +152,11 @@ impl Facts {
     }
 
     /// The variable is set to a fixed value at the top, but a function that uses it is before that.
-    fn has_literal_start(&self, key: &(Option<usize>, String)) -> bool {
+    fn has_literal_start(&self, key: &Key) -> bool {
         self.start(key).is_some_and(|start| matches!(start, Start::Literal(_)))
     }
 
-    fn start(&self, key: &(Option<usize>, String)) -> Option<Start> {
+    fn start(&self, key: &Key) -> Option<Start> {
         let events = self.events.get(key)?;
         let first = events.first()?;
         let begin = events.iter().find(|event| event.function.is_none() || key.0.is_some())?;
@@ -161,7 +172,7 @@ impl Facts {
     }
 
     pub(super) fn declare(&mut self) {
-        let mut keys: Vec<(Option<usize>, String)> = self.events.keys().cloned().collect();
+        let mut keys: Vec<Key> = self.events.keys().cloned().collect();
         keys.sort();
         for key in keys {
             let given = self.events[&key].iter().any(|event| event.given.is_some());
@@ -171,9 +182,11 @@ impl Facts {
             let Some((depth, first)) = self.home(&key) else { continue };
             if self.constants.contains(&key.1) && key.0.is_none() {
                 let write = self.events[&key].iter().find(|event| event.given.is_some()).map(|event| event.path[0].1);
-                self.first.extend(write.map(|item| (item, key.1.clone())));
+                if let Some(item) = write {
+                    self.first.entry(item).or_default().insert(key.1.clone());
+                }
             } else if self.is_declared_by_its_first_value(&key) {
-                self.first.insert((first.path[depth].1, key.1.clone()));
+                self.first.entry(first.path[depth].1).or_default().insert(key.1.clone());
             } else {
                 let start = self.start(&key).unwrap_or(Start::Empty);
                 self.declared_before.entry(first.path[depth].1).or_default().push((key.1.clone(), start));

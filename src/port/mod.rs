@@ -11,6 +11,7 @@ mod calls;
 mod commands;
 pub mod compare;
 mod conditions;
+mod declared;
 mod defined;
 mod expansions;
 mod extended;
@@ -160,7 +161,7 @@ struct Port<'a> {
     levels: HashMap<usize, Level>,
     /// The function that is being translated.
     function: Option<usize>,
-    declared: HashSet<(Option<usize>, String)>,
+    declared: declared::Declared,
     /// Variables of the loops around, with their kinds.
     loops: Vec<(String, Kind)>,
     /// Names that mean another expression: parameters of functions, `OPTARG`.

@@ -89,7 +89,7 @@ impl<'a> Port<'a> {
         self.options_done = true;
         self.take_comments(clause.1.loc.end.line);
         for line in case.loc.start.line..=case.loc.end.line {
-            if !self.source.empty.contains(&line) {
+            if !self.source.is_empty(line) {
                 self.levels.entry(line).or_insert(super::Level::Native);
             }
         }

@@ -64,7 +64,7 @@ impl<'a> Port<'a> {
             notes: Vec::new(),
             levels: HashMap::new(),
             function: None,
-            declared: HashSet::new(),
+            declared: super::declared::Declared::default(),
             loops: Vec::new(),
             aliases: HashMap::new(),
             before: Vec::new(),
@@ -153,7 +153,7 @@ impl<'a> Port<'a> {
     fn header(&mut self) -> Vec<Line> {
         let mut lines = Vec::new();
         let mut next = 1 + usize::from(self.source.chars.starts_with(&['#', '!']));
-        while self.source.empty.contains(&next) {
+        while self.source.is_empty(next) {
             next += 1;
         }
         while let Some(comment) = self.source.comments.get(self.comment) {
@@ -185,7 +185,7 @@ impl<'a> Port<'a> {
         loop {
             let comment = self.source.comments.get(self.comment).filter(|comment| comment.line < until);
             let stop = comment.map_or(until, |comment| comment.line);
-            let empty = self.source.empty.iter().any(|line| *line > self.printed && *line < stop);
+            let empty = self.source.has_empty(self.printed + 1..stop);
             if empty && (!first || self.printed > 0) {
                 lines.push(Line { text: String::new(), item });
             }
@@ -278,7 +278,7 @@ impl<'a> Port<'a> {
         let asks = next
             .and_then(|next| self.source.extent(&next.0))
             .is_some_and(|extent| self.source.slice(extent.start, extent.end).contains("$?"));
-        let before = (self.comment, self.hazards.len(), self.declared.clone(), self.printed);
+        let before = (self.comment, self.hazards.len(), self.declared.mark(), self.printed);
         let mut made: Result<Vec<Line>, No> = match &forced {
             Some((_, why)) => Err(No::new(why.clone())),
             None => {
@@ -298,7 +298,8 @@ impl<'a> Port<'a> {
             Err(no) => {
                 self.before.clear();
                 self.hazards.truncate(before.1);
-                (self.comment, self.declared, self.printed) = (before.0, before.2, before.3);
+                (self.comment, self.printed) = (before.0, before.3);
+                self.declared.back_to(before.2);
                 let human = matches!(forced, Some((Level::Human, _)));
                 let (made, level) = self.fall_back(entry, extent, &no, human, asks);
                 self.notes.push((extent.line, level, no.0.clone()));
@@ -315,9 +316,7 @@ impl<'a> Port<'a> {
             }
         };
         for line in extent.line..=extent.last {
-            let code = !self.source.empty.contains(&line)
-                && !self.source.comments.iter().any(|comment| comment.alone && comment.line == line);
-            if !code {
+            if !self.source.is_code(line) {
                 continue;
             }
             match level {

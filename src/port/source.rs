@@ -21,8 +21,8 @@ pub struct Source {
     pub chars: Vec<char>,
     /// The comments, in order, without the first line's `#!`.
     pub comments: Vec<Comment>,
-    /// The lines that have nothing on them, from 1.
-    pub empty: Vec<usize>,
+    /// The lines that have nothing on them, in order, from 1.
+    empty: Vec<usize>,
     /// The tree.
     pub program: ast::Program,
     /// The tokens with their positions.
@@ -128,6 +128,23 @@ impl Source {
         }
     }
 
+    /// Tests for a line that has nothing on it.
+    pub fn is_empty(&self, line: usize) -> bool {
+        self.empty.binary_search(&line).is_ok()
+    }
+
+    /// Tests for an empty line among some lines.
+    pub fn has_empty(&self, lines: std::ops::Range<usize>) -> bool {
+        let first = self.empty.partition_point(|line| *line < lines.start);
+        self.empty.get(first).is_some_and(|line| *line < lines.end)
+    }
+
+    /// Tests for a line that has more than a comment on it.
+    pub fn is_code(&self, line: usize) -> bool {
+        let comment = self.comments.binary_search_by_key(&line, |comment| comment.line);
+        !self.is_empty(line) && !comment.is_ok_and(|at| self.comments[at].alone)
+    }
+
     /// The text between two positions.
     pub fn slice(&self, start: usize, end: usize) -> String {
         self.chars[start.min(self.chars.len())..end.min(self.chars.len())].iter().collect()
@@ -174,10 +191,10 @@ impl Source {
             let from =
                 self.chars.iter().enumerate().skip(end).find(|(_, char)| **char == '\n').map_or(end, |(at, _)| at);
             let mut at = from;
-            let rest: String = self.chars[from..].iter().collect();
-            for found in rest.split('\n').skip(1) {
-                at += 1 + found.chars().count();
+            for found in self.chars[from..].split(|char| *char == '\n').skip(1) {
+                at += 1 + found.len();
                 last += 1;
+                let found: String = found.iter().collect();
                 if found.trim_start_matches('\t') == mark {
                     break;
                 }

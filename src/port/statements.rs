@@ -34,12 +34,12 @@ impl<'a> Port<'a> {
 
     /// A block keeps what it declares to itself.
     pub(super) fn block_entries(&mut self, entries: &[&'a ast::CompoundListItem], end: usize) -> Vec<Line> {
-        let declared = self.declared.clone();
+        let declared = self.declared.mark();
         let saved =
             (self.has_before, std::mem::take(&mut self.before), self.line, self.status.take(), self.groups.clone());
         let lines = self.entries(entries, end);
         (self.has_before, self.before, self.line, self.status, self.groups) = saved;
-        self.declared = declared;
+        self.declared.back_to(declared);
         lines
     }
 
@@ -85,7 +85,7 @@ impl<'a> Port<'a> {
 
     /// What `&&` or `||` leads to.
     fn branch(&mut self, pipe: &'a ast::Pipeline, item: usize) -> Result<Vec<Line>, No> {
-        let declared = self.declared.clone();
+        let declared = self.declared.mark();
         let saved = (self.has_before, std::mem::take(&mut self.before));
         self.has_before = true;
         let made = match pipe.seq.as_slice() {
@@ -96,7 +96,7 @@ impl<'a> Port<'a> {
         };
         let before = std::mem::take(&mut self.before);
         (self.has_before, self.before) = saved;
-        self.declared = declared;
+        self.declared.back_to(declared);
         let mut lines = made?;
         lines.splice(0..0, before.into_iter().map(plain));
         Ok(lines)
@@ -310,7 +310,7 @@ impl<'a> Port<'a> {
             self.result,
             std::mem::take(&mut self.aliases),
             std::mem::take(&mut self.loops),
-            self.levels.clone(),
+            self.levels_of(function),
             self.notes.len(),
             self.comment,
             self.printed,
@@ -326,11 +326,24 @@ impl<'a> Port<'a> {
         (self.function, self.result, self.aliases, self.loops) = (own, result, aliases, loops);
         made.map_err(|no| {
             // It stays in bash, and each call takes it along.
-            (self.levels, self.comment, self.printed) = (levels, comment, printed);
+            (self.comment, self.printed) = (comment, printed);
+            for (line, level) in levels {
+                match level {
+                    Some(level) => self.levels.insert(line, level),
+                    None => self.levels.remove(&line),
+                };
+            }
             self.notes.truncate(notes);
             self.shell_functions.insert(name.clone());
             No::new(format!("the function `{name}` stays in bash: {}", no.0))
         })
+    }
+
+    /// How the lines of a function are translated so far.
+    fn levels_of(&self, function: &ast::FunctionDefinition) -> Vec<(usize, Option<super::Level>)> {
+        use ast::SourceLocation;
+        let lines = function.location().map_or(1..=self.source.lines, |span| span.start.line..=span.end.line);
+        lines.map(|line| (line, self.levels.get(&line).copied())).collect()
     }
 
     /// Statements of arithmetic.

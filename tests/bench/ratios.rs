@@ -134,18 +134,46 @@ impl Table {
     }
 }
 
-/// The port of a script of 1,000 lines against the 100 ms that it may take.
+/// The port of a script of 1,000 lines against the 100 ms that it may take, and of 10,000 lines against that.
 fn port(table: &mut Table, folder: &Path) {
-    let lines = (0..250).map(|n| {
-        format!(
-            "a{n}=$1\nif [ \"$a{n}\" = x ]; then echo \"value $a{n}\"; fi\nsort list | uniq -c >out{n}\n# a comment\n"
-        )
-    });
-    let script = folder.join("long.sh");
-    fs::write(&script, format!("#!/bin/bash\n{}", lines.collect::<String>())).expect("write a script");
-    let port = || moyai(folder, &["port", script.to_str().expect("a plain path")]);
-    let ratio = ratio(10, || run(&mut port()), || run(Command::new("sleep").arg("0.1")));
-    table.row("port of 1,000 lines / sleep 0.1", ratio, 1.0, "");
+    const BLOCK: &str = r#"# Check directory @.
+check_@() {
+    local dir=$1 limit=${2:-@}
+    if [ ! -d "$dir" ]; then
+        echo "no $dir" >&2
+        return 1
+    fi
+    count=$(find "$dir" -type f | wc -l)
+    if [ "$count" -gt "$limit" ]; then printf '%s has %d files\n' "$dir" "$count"; fi
+}
+for file_@ in /var/log/*.log; do
+    name_@=${file_@##*/}
+    case $name_@ in
+    a* | b*) echo "${name_@%.log}" ;;
+    *) cp "$file_@" "/srv/@/$name_@" || true ;;
+    esac
+done
+check_@ "/srv/app@" "$((@ + 1))"
+v@=$1
+cat "$v@" <(echo x)
+cat >>log <<END
+text @ $v@
+END
+while IFS=: read -r user _ uid rest; do echo "$user $uid"; done </etc/passwd
+# The end of block @.
+"#;
+    let script = |name: &str, blocks: usize| {
+        let path = folder.join(name);
+        let text: String = (0..blocks).map(|n| BLOCK.replace('@', &n.to_string())).collect();
+        fs::write(&path, format!("#!/bin/bash\n{text}")).expect("write a script");
+        path
+    };
+    let (short, long) = (script("short.sh", 40), script("long.sh", 400));
+    let port = |path: &Path| run(&mut moyai(folder, &["port", path.to_str().expect("a plain path")]));
+    let limit = ratio(10, || port(&short), || run(Command::new("sleep").arg("0.1")));
+    table.row("port of 1,000 lines / sleep 0.1", limit, 1.0, "");
+    let growth = ratio(3, || port(&long), || port(&short));
+    table.row("port of 10,000 lines / of 1,000 lines", growth, 12.0, "");
 }
 
 /// An empty script against an empty bash.
