@@ -12,7 +12,7 @@ pub struct Check {
     /// Names or paths; without one, every script there is
     #[arg(value_name = "NAME|PATH")]
     names: Vec<String>,
-    /// `short`: one line per fault, `path:line:column: message`, for editors
+    /// `short`: one line per error, `path:line:column: message`, for editors
     #[arg(long, value_name = "FORMAT", value_parser = ["long", "short"], default_value = "long")]
     format: String,
     #[command(flatten)]
@@ -20,7 +20,7 @@ pub struct Check {
 }
 
 impl Check {
-    /// Prints every fault; exit code 2 if there is one.
+    /// Prints every error; exit code 2 if there is one.
     pub fn main(&self, run: &Arc<Run>) -> Result<i32> {
         let sources: Vec<Result<Source>> = if self.names.is_empty() {
             load::list(run)
@@ -40,13 +40,20 @@ impl Check {
             faults.extend(wrong);
             warnings.extend(doubtful);
         }
-        // A file that several scripts import has its warnings once.
+        // A file that several scripts import has its errors and warnings once.
+        let failed = !faults.is_empty();
         let mut seen: Vec<Report> = Vec::new();
-        warnings.retain(|warning| {
-            !seen.contains(warning) && {
-                seen.push(warning.clone());
+        let mut is_new = |report: &Report| {
+            !seen.contains(report) && {
+                seen.push(report.clone());
                 true
             }
+        };
+        warnings.retain(&mut is_new);
+        faults.retain_mut(|fault| {
+            let had = fault.reports.len();
+            fault.reports.retain(&mut is_new);
+            had == 0 || !fault.reports.is_empty()
         });
         let warnings = (!warnings.is_empty()).then(|| Error { reports: warnings, ..Error::default() });
         for fault in faults.iter().chain(&warnings) {
@@ -56,14 +63,15 @@ impl Check {
                 print_error(fault);
             }
         }
-        if faults.is_empty() && self.format == "long" {
-            run.print(&format!("{count} checked, no fault"));
+        if !failed && self.format == "long" {
+            let noun = if count == 1 { "script" } else { "scripts" };
+            run.print(&format!("{count} {noun} checked, no errors"));
         }
-        Ok(if faults.is_empty() { 0 } else { exit::USAGE })
+        Ok(if failed { exit::USAGE } else { 0 })
     }
 }
 
-/// One line per fault.
+/// One line per error.
 fn short(run: &Run, fault: &Error) {
     if fault.reports.is_empty() {
         run.print(&fault.message);
@@ -74,17 +82,18 @@ fn short(run: &Run, fault: &Error) {
     }
 }
 
-/// What is wrong with a script and what it imports; of the configuration also with its values, and with
-/// the secrets that they name.
+/// The errors in a script and what it imports. For the configuration also those in its values; with `secrets` those
+/// about secrets, programs and files that are missing too.
 pub fn faults(run: &Arc<Run>, source: &Source, secrets: bool) -> Vec<Error> {
     found(run, source, secrets).0
 }
 
-/// As [`faults`], with the warnings of a script that may run.
+/// As [`faults`], and the warnings.
 fn found(run: &Arc<Run>, source: &Source, secrets: bool) -> (Vec<Error>, Vec<Report>) {
     let checked = engine::check(run, source).and_then(|options| {
         if source.name == values::NAME {
-            values::look(run, source, secrets)?;
+            let warnings = values::look(run, source, secrets)?;
+            return Ok(options.warnings.into_iter().chain(warnings).collect());
         }
         Ok(options.warnings)
     });

@@ -6,7 +6,7 @@ mod versions;
 
 use super::{Common, check, folder};
 use crate::api::{Context, df, hosts, nginx};
-use crate::engine::{self, load};
+use crate::engine::{load, values};
 use crate::process::{self, Plan, Stage, cause, quote};
 use crate::run::{Error, Result, Run, exit};
 use rustix::fs::{Access, access};
@@ -186,29 +186,37 @@ fn scripts(run: &Arc<Run>) -> Found {
     let faulty: Vec<&str> =
         checked.iter().filter(|(_, faults)| !faults.is_empty()).map(|(name, _)| name.as_str()).collect();
     if faulty.is_empty() {
-        return Fine(format!("{} in `{shown}`, no fault", checked.len()));
+        return Fine(format!("{} in `{shown}`, no errors", checked.len()));
     }
     Fail(
-        Error::new(format!("in `{shown}` do not check: {}", faulty.join(", ")))
+        Error::new(format!("errors in {} in `{shown}`", faulty.join(", ")))
             .help(format!("moyai check {}", faulty.join(" "))),
     )
 }
 
-/// Whether somebody has said what the workflows work on.
+/// The configuration as a run reads it: what its file leaves out has its built-in value.
 fn config(run: &Arc<Run>) -> Found {
-    let source = match load::find(run, "config") {
+    let source = match load::find(run, values::NAME) {
         Ok(source) => source,
         Err(error) => return Fail(error),
     };
-    let asked = format!("{}\n[SITES.len(), TELL.len()]", source.code());
-    let counts = match engine::build(&Context::new(run.clone())).eval::<rhai::Array>(&asked) {
-        Ok(counts) => counts.iter().map(|count| count.as_int().unwrap_or(0)).collect::<Vec<_>>(),
-        // An older file may lack one of them.
-        Err(error) => return Warn(Error::new(format!("read `{}`: {error}", source.shown)).help("moyai check config")),
+    if let Some(error) = check::faults(run, &source, true).into_iter().next() {
+        return Fail(Error::new(error.message).help(error.help.unwrap_or_else(|| "moyai check config".into())));
+    }
+    let constants = match values::constants_of(run) {
+        Ok(constants) => constants,
+        Err(error) => return Fail(error),
     };
-    match counts[..] {
-        [sites, tell] if sites > 0 => Fine(format!("{sites} in SITES, {tell} in TELL")),
-        _ => Warn(Error::new("SITES is empty: `monitor` has nothing to watch").help("moyai edit config")),
+    let count = |name: &str| {
+        let value = constants.get(name);
+        value
+            .and_then(|value| value.read_lock::<rhai::Array>().map(|list| list.len()))
+            .or_else(|| value.and_then(|value| value.read_lock::<rhai::Map>().map(|map| map.len())))
+            .unwrap_or(0)
+    };
+    match (count("SITES"), count("TELL")) {
+        (0, _) => Warn(Error::new("SITES is empty: `monitor` has nothing to watch").help("moyai edit config")),
+        (sites, tell) => Fine(format!("{sites} in SITES, {tell} in TELL")),
     }
 }
 

@@ -2,6 +2,7 @@
 //! a script again that has not changed, which is a third of a run of `hosts-sync`.
 
 use super::check::{self, Options};
+use super::hooks;
 use super::load::{self, Source};
 use super::program::Program;
 use crate::run::{Report, Result, Run};
@@ -18,22 +19,29 @@ struct Checked {
     options: Options,
 }
 
-/// Checks a program as [`check::check`] does, unless this is a run for an event, and the script has a name and was
+/// Checks a program as [`check::check`] does, and the configuration of this host, unless this is a run for an event, and the script has a name and was
 /// checked before without an error or warning: by this program, with the same imports, each with the same text.
 ///
 /// # Errors
 /// All that is wrong, one report each.
 pub fn check(run: &Run, source: &Source, program: &Program, engine: &Engine, reports: Vec<Report>) -> Result<Options> {
-    let digest =
-        if run.is_direct() && reports.is_empty() && load::has_name(run, source) { digest(program) } else { None };
-    let Some(digest) = digest else { return check::check(program, engine, reports) };
+    let remembers = run.is_direct() && reports.is_empty() && load::has_name(run, source);
+    let digest = if remembers { digest(run, program) } else { None };
+    let check = |mut reports: Vec<Report>| {
+        // An empty script needs no configuration, and pays for none.
+        if !source.is_blank() {
+            reports.extend(hooks::before_run(run, engine, source, program));
+        }
+        check::check(program, engine, reports)
+    };
+    let Some(digest) = digest else { return check(reports) };
     let name = format!("checked.{}", source.name);
     // What cannot be read is only what a check says.
     let known = state::get(run, &name).ok().flatten().and_then(|text| serde_json::from_str::<Checked>(&text).ok());
     if let Some(known) = known.filter(|known| known.digest == digest) {
         return Ok(known.options);
     }
-    let options = check::check(program, engine, reports)?;
+    let options = check(reports)?;
     if options.warnings.is_empty() {
         let checked = Checked { digest, options: options.clone() };
         let _ = serde_json::to_string(&checked).map(|text| state::set(run, &name, &text));
@@ -41,8 +49,8 @@ pub fn check(run: &Run, source: &Source, program: &Program, engine: &Engine, rep
     Ok(options)
 }
 
-/// A checksum of this program's file, and of all files of a script with their imports.
-fn digest(program: &Program) -> Option<String> {
+/// A checksum of this program's file, of the configuration, and of all files of a script with their imports.
+fn digest(run: &Run, program: &Program) -> Option<String> {
     let exe = std::fs::metadata("/proc/self/exe").ok()?;
     let mut context = Context::new(&SHA256);
     let mut add = |text: &str| {
@@ -50,6 +58,7 @@ fn digest(program: &Program) -> Option<String> {
         context.update(text.as_bytes());
     };
     add(&format!("{} {} {} {}.{}", exe.dev(), exe.ino(), exe.size(), exe.ctime(), exe.ctime_nsec()));
+    add(&load::own_text(run, super::values::NAME).unwrap_or_default());
     for file in &program.files {
         add(&file.source.shown);
         add(&file.source.text);

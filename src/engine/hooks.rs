@@ -1,12 +1,13 @@
-//! The names in a `config.rhai`: constants and functions that nothing reads, because they have another name,
-//! other parameters or another kind than those of the built-in file.
+//! Finds constants and functions of a `config.rhai` that nothing reads, because their name, parameters or kind
+//! differ from those of the built-in file.
 
 use super::check::nearest;
 use super::elsewhere::has;
 use super::load::{self, Source};
-use super::program::constants;
+use super::program::{Program, constants};
+use super::settings::{self, Kind};
 use crate::run::{Report, Run};
-use rhai::{AST, ASTFlags, Expr, Stmt};
+use rhai::{AST, ASTFlags, ASTNode, Engine, Expr, FnAccess, Module, ScriptFnMetadata, Stmt};
 
 /// The constants and functions of `config.rhai` by names that people try.
 const HOOKS: &[(&str, &str)] = &[
@@ -31,63 +32,230 @@ const HOOKS: &[(&str, &str)] = &[
     ("alarm is_full disk_full", "disk_alarm"),
 ];
 
-/// What is wrong with the names and kinds; `below` is the built-in file.
-pub fn faults(run: &Run, config: &Source, ast: &AST, below: &Source, built_in: &AST) -> Vec<Report> {
-    let mut reports = Vec::new();
+/// The errors in the names, parameters and literal values of a configuration; `below` is the built-in file.
+fn faults(run: &Run, config: &Source, ast: &AST, below: &Source, built_in: &AST) -> Vec<Report> {
     let names: Vec<String> = constants(built_in).into_iter().map(|name| name.name.to_string()).collect();
-    let own: Vec<String> = constants(ast).into_iter().map(|name| name.name.to_string()).collect();
-    let missing = || names.iter().map(String::as_str).filter(|name| !own.iter().any(|own| own == name));
-    for stmt in ast.statements() {
-        let Stmt::Var(var, flags, _) = stmt else { continue };
-        let (name, value) = (var.0.name.as_str(), &var.1);
-        let (line, column) = config.place(var.0.pos);
-        let mut report = |message: String, help: String| {
-            reports.push(Report::new(config, line, column, message, Some(help)));
-        };
-        if !flags.contains(ASTFlags::CONSTANT) {
-            if names.iter().any(|known| known == name) {
-                let message = format!("moyai reads the constant `{name}`, and this is a variable");
-                report(message, format!("write `const {name} = ...;`"));
-            }
-        } else if let Some(known) = constant(built_in, name) {
-            if let Some((message, help)) = other_kind(name, config, value, known, below) {
-                report(message, help);
-            }
-        } else if let Some(near) = meant(name, &names, missing).filter(|_| !is_used(run, config, name)) {
-            report(format!("moyai reads no constant `{name}`"), format!("did you mean `const {near} = ...;`?"));
-        }
+    let mut faults = Faults { run, config, ast, below, built_in, names, reports: Vec::new() };
+    ast.statements().iter().for_each(|stmt| faults.constant(stmt));
+    ast.iter_functions().for_each(|function| faults.function(&function));
+    faults.reports.sort_by_key(|report| (report.place.line, report.place.column));
+    faults.reports
+}
+
+/// The errors in the configuration that a script reads, before the script runs. A script that reads none is stopped by
+/// them too, if it was found by its name: a misspelt name must not be noticed weeks later.
+pub fn before_run(run: &Run, engine: &Engine, source: &Source, program: &Program) -> Vec<Report> {
+    let reports = imported(run, program);
+    let reads = program.files.iter().any(|file| file.source.name == super::values::NAME);
+    if reads || run.tape.is_some() || !load::has_name(run, source) {
+        return reports;
     }
-    for function in ast.iter_functions() {
-        let known: Vec<_> = built_in.iter_functions().filter(|known| known.name == function.name).collect();
-        let forms = |name: &str| {
-            let form = built_in.iter_functions().find(|known| known.name == name);
-            form.map_or_else(String::new, |form| format!("fn {name}({}) {{ ... }}", form.params.join(", ")))
-        };
-        let (line, column) = place(config, function.name);
-        let mut report = |message: String, help: String| {
-            reports.push(Report::new(config, line, column, message, Some(help)));
-        };
-        if let Some(first) = known.first() {
-            let right = |count: usize| known.iter().any(|known| known.params.len() == count);
-            let has = ast.iter_functions().any(|own| own.name == function.name && right(own.params.len()));
-            if !has {
-                let (wanted, found) = (first.params.len(), function.params.len());
-                let noun = if wanted == 1 { "1 argument" } else { &format!("{wanted} arguments") };
-                let message = format!("moyai calls `{}` with {noun}, and this one takes {found}", function.name);
-                report(message, format!("write `{}`", forms(function.name)));
-            }
-            continue;
-        }
-        let all = built_in.iter_functions().map(|known| known.name).filter(|name| !is_defined(ast, name));
-        let all: Vec<&str> = all.collect();
-        let near = hook(function.name).filter(|near| all.contains(near));
-        let near = near.or_else(|| nearest(function.name, all.iter().copied()));
-        if let Some(near) = near.filter(|_| !is_used(run, config, function.name)) {
-            let message = format!("moyai calls no function `{}` of the configuration", function.name);
-            report(message, format!("did you mean `{}`?", forms(near)));
-        }
-    }
+    let Some(config) = load::own(run, super::values::NAME) else { return reports };
+    let (program, mut reports) = Program::load(run, engine, &config, None);
+    reports.extend(of_file(run, &program, 0));
     reports
+}
+
+/// The errors in the configurations that a program imports.
+pub fn imported(run: &Run, program: &Program) -> Vec<Report> {
+    (1..program.files.len()).flat_map(|file| of_file(run, program, file)).collect()
+}
+
+/// The errors in one file, if it is a configuration.
+pub fn of_file(run: &Run, program: &Program, file: usize) -> Vec<Report> {
+    let own = &program.files[file];
+    let below = own.below.map(|below| &program.files[below]);
+    match (&own.ast, below.and_then(|below| below.ast.as_ref().map(|ast| (&below.source, ast)))) {
+        (Some(ast), Some((below, built_in))) => faults(run, &own.source, ast, below, built_in),
+        _ => Vec::new(),
+    }
+}
+
+/// A configuration, and what was found so far.
+struct Faults<'a> {
+    run: &'a Run,
+    config: &'a Source,
+    ast: &'a AST,
+    below: &'a Source,
+    built_in: &'a AST,
+    /// The constants of the built-in file.
+    names: Vec<String>,
+    reports: Vec<Report>,
+}
+
+impl Faults<'_> {
+    fn report(&mut self, (line, column): (usize, usize), message: String, help: impl Into<Option<String>>) {
+        self.reports.push(Report::new(self.config, line, column, message, help.into()));
+    }
+
+    /// How a function of the built-in file begins: `fn starts(c) { ... }`.
+    fn form(&self, name: &str) -> Option<String> {
+        let form = self.built_in.iter_functions().find(|known| known.name == name)?;
+        Some(format!("fn {name}({}) {{ ... }}", form.params.join(", ")))
+    }
+
+    fn constant(&mut self, stmt: &Stmt) {
+        let Stmt::Var(var, flags, _) = stmt else { return self.nested(stmt) };
+        let (name, value) = (var.0.name.as_str(), &var.1);
+        let place = self.config.place(var.0.pos);
+        let known = Kind::of(self.built_in, name);
+        if !flags.contains(ASTFlags::CONSTANT) {
+            // What is exported is read by others, also where it is a variable.
+            let meant = if known.is_some() { Some(name.to_owned()) } else { self.meant(name) };
+            if let Some(meant) = meant.filter(|meant| meant == name || !is_used(self.run, self.config, name))
+                && !flags.contains(ASTFlags::EXPORTED)
+            {
+                let message = format!("moyai reads the constant `{meant}`, and `{name}` is a variable");
+                self.report(place, message, format!("write `const {meant} = ...;`"));
+            }
+            return;
+        }
+        let twice = constants(self.ast).into_iter().find(|other| other.name == var.0.name && other.pos != var.0.pos);
+        if let Some(first) = twice.filter(|other| other.pos.line() < var.0.pos.line()) {
+            let line = first.pos.line().unwrap_or(0);
+            return self.report(place, format!("`{name}` is set twice"), format!("remove this line or line {line}"));
+        }
+        if let Some(form) = self.form(name) {
+            let message = format!("moyai calls the function `{name}`, and this is a constant");
+            self.report(place, message, format!("write `{form}`"));
+        } else if let Some(kind) = known {
+            if let Some((place, message, help)) = self.other_kind(name, place, value, kind) {
+                self.report(place, message, help);
+            }
+        } else if let Some(near) = self.meant(name).filter(|_| !is_used(self.run, self.config, name)) {
+            let message = format!("moyai reads no constant `{name}`");
+            self.report(place, message, format!("did you mean `const {near} = ...;`?"));
+        }
+    }
+
+    /// A constant in a block is gone after the block.
+    fn nested(&mut self, stmt: &Stmt) {
+        let mut found = Vec::new();
+        AST::new([stmt.clone()], Module::new()).walk(&mut |path| {
+            if let Some(ASTNode::Stmt(Stmt::Var(var, ..))) = path.last() {
+                found.push(var.0.clone());
+            }
+            true
+        });
+        found.retain(|name| self.names.iter().any(|known| *known == name.name.as_str()));
+        for name in found {
+            let message = format!("`{}` is set within a block, and nothing outside of it can read that", name.name);
+            let help = format!("write `const {} = if ... {{ ... }} else {{ ... }};`", name.name);
+            self.report(self.config.place(name.pos), message, help);
+        }
+    }
+
+    fn function(&mut self, function: &ScriptFnMetadata<'_>) {
+        let name = function.name;
+        let known: Vec<_> = self.built_in.iter_functions().filter(|known| known.name == name).collect();
+        let place = place(self.config, name);
+        let Some(first) = known.first() else {
+            if self.names.iter().any(|known| known == name) {
+                let message = format!("moyai reads the constant `{name}`, and this is a function");
+                return self.report(place, message, format!("write `const {name} = ...;`"));
+            }
+            let all: Vec<&str> = self.built_in.iter_functions().map(|known| known.name).collect();
+            let all = || all.iter().copied().filter(|name| !is_defined(self.ast, name));
+            let near = hook(name).filter(|near| all().any(|known| known == *near)).or_else(|| nearest(name, all()));
+            if let Some(near) = near.filter(|_| !is_used(self.run, self.config, name)) {
+                let message = format!("moyai calls no function `{name}` of the configuration");
+                let form = self.form(near).unwrap_or_default();
+                self.report(place, message, format!("did you mean `{form}`?"));
+            }
+            return;
+        };
+        let right = |count: usize| known.iter().any(|known| known.params.len() == count);
+        let has = self.ast.iter_functions().any(|own| own.name == name && right(own.params.len()));
+        let form = self.form(name).unwrap_or_default();
+        if !has {
+            let (wanted, found) = (first.params.len(), function.params.len());
+            let noun = if wanted == 1 { "1 argument" } else { &format!("{wanted} arguments") };
+            let message = format!("moyai calls `{name}` with {noun}, and this one takes {found}");
+            self.report(place, message, format!("write `{form}`"));
+        } else if right(function.params.len()) && function.access == FnAccess::Private {
+            self.report(place, format!("moyai cannot call `{name}`: it is private"), format!("write `{form}`"));
+        } else if right(function.params.len())
+            && let Some((message, wanted)) = self.result(name, function.params.len())
+        {
+            self.report(place, message, format!("return {wanted}"));
+        }
+    }
+
+    /// A function that surely returns something of another kind.
+    fn result(&self, name: &str, count: usize) -> Option<(String, String)> {
+        let kind = settings::returns(name)?;
+        let function = self.ast.shared_lib().get_script_fn(name, count)?;
+        let statements = super::walk::statements(function);
+        let found = match statements.last() {
+            None => "nothing",
+            Some(Stmt::Expr(value)) => settings::noun(value)?,
+            Some(_) => return None,
+        };
+        let wanted = kind.wanted();
+        if let Some(Stmt::Expr(value)) = statements.last()
+            && kind.accepts(found)
+        {
+            let wrong = value.get_literal_value(None).and_then(|value| kind.wrong(&value))?;
+            return Some((format!("the result of `{name}` {}", wrong.sentence), wanted));
+        }
+        (!kind.accepts(found)).then(|| (format!("`{name}` returns {found}, and moyai needs {wanted}"), wanted))
+    }
+
+    /// The constant that was probably meant: `SITE`, `site`, `MAILTO`. One that the file has is not.
+    fn meant(&self, name: &str) -> Option<String> {
+        let capital = name.to_uppercase();
+        let same = self.names.iter().find(|known| **known == capital).map(String::as_str);
+        let own = constants(self.ast);
+        let missing =
+            || self.names.iter().map(String::as_str).filter(|name| !own.iter().any(|own| own.name.as_str() == *name));
+        let near = same.or_else(|| nearest(&capital, missing()));
+        near.or_else(|| hook(name).and_then(|meant| missing().find(|known| *known == meant))).map(str::to_owned)
+    }
+
+    /// A literal that is of another kind than its constant.
+    fn other_kind(
+        &self,
+        name: &str,
+        place: (usize, usize),
+        value: &Expr,
+        kind: Kind,
+    ) -> Option<((usize, usize), String, String)> {
+        let literal = value.get_literal_value(None);
+        if let Some(wrong) = literal.as_ref().filter(|value| kind.accepts(settings::noun_of(value))) {
+            let wrong = kind.wrong(wrong)?;
+            let message = format!("{name} {}", wrong.sentence);
+            let help = example(self.below, name)
+                .map_or_else(|| format!("write {}", kind.wanted()), |line| format!("write it as in `{line}`"));
+            return Some((near(self.config, place, &wrong.at), message, help));
+        }
+        let found = settings::noun(value).filter(|found| !kind.accepts(found))?;
+        let line = self.config.after(value.start_position()).lines().next().unwrap_or_default();
+        let text = line.rsplit_once(';').map_or(line, |(text, _)| text).trim();
+        let help = match value {
+            _ if kind.accepts("an array") && !text.is_empty() && (found != "a map" || text.ends_with('}')) => {
+                format!("write `const {name} = [{text}];`")
+            }
+            Expr::StringConstant(text, _) if kind.accepts("a number") && text.trim().parse::<f64>().is_ok() => {
+                format!("write `const {name} = {};`", text.trim())
+            }
+            Expr::IntegerConstant(number, _) if matches!(kind, Kind::Span | Kind::Time) => {
+                format!("write `const {name} = \"{number}s\";`")
+            }
+            _ => example(self.below, name)
+                .map_or_else(|| format!("write {}", kind.wanted()), |line| format!("write it as in `{line}`")),
+        };
+        Some((place, format!("{name} is {}, not {found}", kind.wanted()), help))
+    }
+}
+
+/// Where a text is, from a place on; the place itself where it is nowhere.
+pub fn near(config: &Source, place: (usize, usize), text: &str) -> (usize, usize) {
+    let lines = config.text.lines().enumerate().skip(place.0.saturating_sub(1)).filter(|_| !text.is_empty());
+    let mut found = lines.filter_map(|(number, line)| {
+        let before = &line[..line.find(text)?];
+        Some((number + 1, before.chars().count() + 1))
+    });
+    found.next().unwrap_or(place)
 }
 
 /// The constant or function of `config.rhai` that a name may mean.
@@ -97,21 +265,6 @@ fn hook(word: &str) -> Option<&'static str> {
 
 fn is_defined(ast: &AST, name: &str) -> bool {
     ast.iter_functions().any(|function| function.name == name)
-}
-
-fn constant<'a>(ast: &'a AST, name: &str) -> Option<&'a Expr> {
-    ast.statements().iter().find_map(|stmt| match stmt {
-        Stmt::Var(var, flags, _) if flags.contains(ASTFlags::CONSTANT) && var.0.name == name => Some(&var.1),
-        _ => None,
-    })
-}
-
-/// The constant that was probably meant: `SITE`, `site`, `MAILTO`.
-fn meant<'n, I: Iterator<Item = &'n str>>(name: &str, names: &'n [String], missing: impl Fn() -> I) -> Option<&'n str> {
-    let capital = name.to_uppercase();
-    let same = names.iter().find(|known| **known == capital).map(String::as_str);
-    same.or_else(|| nearest(&capital, missing()))
-        .or_else(|| hook(name).and_then(|meant| missing().find(|known| *known == meant)))
 }
 
 /// Whether the file itself or another script reads a name that is not moyai's.
@@ -130,7 +283,7 @@ fn is_used(run: &Run, config: &Source, name: &str) -> bool {
 }
 
 /// Where a function is defined.
-fn place(config: &Source, name: &str) -> (usize, usize) {
+pub fn place(config: &Source, name: &str) -> (usize, usize) {
     let of_name = |char: char| char.is_alphanumeric() || char == '_';
     let found = config.text.lines().enumerate().find_map(|(number, line)| {
         let (before, after) = line.split_once("fn ")?;
@@ -139,41 +292,6 @@ fn place(config: &Source, name: &str) -> (usize, usize) {
         fits.then(|| (number + 1, before.chars().count() + 4))
     });
     found.unwrap_or((1, 1))
-}
-
-/// The kind of a literal.
-fn kind(value: &Expr) -> Option<&'static str> {
-    Some(match value {
-        Expr::StringConstant(..) | Expr::InterpolatedString(..) => "text",
-        Expr::IntegerConstant(..) | Expr::FloatConstant(..) => "a number",
-        Expr::BoolConstant(..) => "true or false",
-        Expr::Array(..) => "an array",
-        Expr::Map(..) => "a map",
-        _ => return None,
-    })
-}
-
-/// A literal of another kind than that of the built-in file.
-fn other_kind(name: &str, config: &Source, value: &Expr, known: &Expr, below: &Source) -> Option<(String, String)> {
-    let (found, wanted) = (kind(value)?, kind(known)?);
-    // The sites may be in an order.
-    if found == wanted || (name == "SITES" && found == "an array") {
-        return None;
-    }
-    let line = config.text[config.before(value.start_position()).len()..].lines().next().unwrap_or_default();
-    let text = line.rsplit_once(';').map_or(line, |(text, _)| text).trim();
-    let help = match (wanted, value) {
-        ("an array", _) if !text.is_empty() && (found != "a map" || text.ends_with('}')) => {
-            format!("write `const {name} = [{text}];`")
-        }
-        ("a number", Expr::StringConstant(text, _)) if text.trim().parse::<f64>().is_ok() => {
-            format!("write `const {name} = {};`", text.trim())
-        }
-        ("text", Expr::IntegerConstant(number, _)) => format!("write `const {name} = \"{number}\";`"),
-        _ => example(below, name).map_or_else(|| format!("write {wanted}"), |line| format!("write it as in `{line}`")),
-    };
-    let wanted = if name == "SITES" { "a map or an array" } else { wanted };
-    Some((format!("{name} is {wanted}, not {found}"), help))
 }
 
 /// A line of the built-in file that shows a constant, first one in a comment.

@@ -232,6 +232,11 @@ pub fn own_text(run: &Run, name: &str) -> Option<String> {
     folders(run).find_map(|folder| std::fs::read_to_string(folder.join(format!("{name}.rhai"))).ok())
 }
 
+/// A script that is on disk, found by its name; none where moyai's own stands for it, or where it may not be read.
+pub fn own(run: &Run, name: &str) -> Option<Source> {
+    by_name(run, name).ok().flatten().filter(|source| source.path.is_some())
+}
+
 /// Whether a script was found by its name, and is not a file somewhere.
 pub fn has_name(run: &Run, source: &Source) -> bool {
     let file = format!("{}.rhai", source.name);

@@ -27,6 +27,7 @@ pub mod program;
 pub mod report;
 pub mod rules;
 pub mod separate;
+pub mod settings;
 pub mod shapes;
 pub mod shell;
 mod slips;
@@ -180,9 +181,9 @@ pub fn run_when(
 /// All that is wrong, as one error with a report each.
 pub fn check(run: &Arc<Run>, source: &Source) -> Result<Options> {
     let engine = build(&Context::new(run.clone()));
-    let options = on_large_stack(|| read(run, &engine, source).map(|(_, options)| options))?;
+    let mut options = on_large_stack(|| read(run, &engine, source).map(|(_, options)| options))?;
     if source.name == rules::NAME {
-        rules::of(run, source)?;
+        options.warnings.extend(rules::missing(source, &rules::of(run, source)?));
     }
     Ok(options)
 }
@@ -242,7 +243,8 @@ fn on_large_stack<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T>
 
 /// Reads and checks a script with its imports.
 fn read(run: &Run, engine: &Engine, source: &Source) -> Result<(Program, Options)> {
-    let (program, reports) = Program::load(run, engine, source, None);
+    let (program, mut reports) = Program::load(run, engine, source, None);
+    reports.extend(hooks::imported(run, &program));
     let options = check::check(&program, engine, reports)?;
     Ok((program, options))
 }

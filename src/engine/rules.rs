@@ -5,6 +5,7 @@ use super::program::{Program, Resolver};
 use super::{Scope, build, check, on_large_stack, read, report};
 use crate::api::Context;
 use crate::api::rules::Collected;
+use crate::process::{self, Stage};
 use crate::run::{Error, Options, Place, Report, Result, Run, exit};
 use crate::schedule::crontab::Fault;
 use crate::schedule::rules::{Rule, Rules, When};
@@ -63,6 +64,23 @@ pub fn alarms(run: &Arc<Run>) -> Result<Vec<String>> {
         Ok((_, collected)) => Ok(collected.rules.alarms),
         Err(error) => Some(written(&source.text)).filter(|alarms| !alarms.is_empty()).ok_or(error),
     }
+}
+
+/// The programs in `alarm("...")` that are not on this host, as warnings: the rules themselves go on.
+pub fn missing(source: &Source, rules: &Rules) -> Vec<Report> {
+    let report = |target: &String| {
+        let program = target.split_whitespace().next()?;
+        if target.contains("://") {
+            return None;
+        }
+        let error = process::resolve(&Stage { argv: vec![program.to_owned()], ..Stage::default() }).err()?;
+        let place = super::hooks::near(source, (1, 1), target);
+        let help = error.help.unwrap_or_else(|| "install it, or write the program that you have".into());
+        let mut report = Report::new(source, place.0, place.1, format!("alarm: {}", error.message), Some(help));
+        report.warning = true;
+        Some(report)
+    };
+    rules.alarms.iter().filter_map(report).collect()
 }
 
 /// The targets in lines `alarm("...")`, without running the file.

@@ -1,16 +1,16 @@
-//! Looks at the values in a `config.rhai`: `lib/values` says what is wrong with them, and here it is said
-//! where that stands.
+//! Checks the values in a `config.rhai`. The kinds are in the table of settings; `lib/values` knows the rest.
 
-use super::load::Source;
+use super::load::{self, Source};
 use super::program::{Program, Resolver, constants};
-use super::{build, check, hooks, load, on_large_stack, report, shapes};
+use super::settings::Kind;
+use super::{build, check, hooks, on_large_stack, report, shapes};
 use crate::api::{Context, http, probe};
 use crate::run::{Error, Options, Report, Result, Run, exit};
-use rhai::{AST, Array, Dynamic, Map};
+use rhai::{AST, Array, Dynamic, Engine, Map};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The name of the script that they stand in.
+/// The name of the script that they are in.
 pub const NAME: &str = "config";
 /// What a site can have that is not an option of its request: `lib/page` and `lib/entry` read it.
 const SITE: [&str; 16] = [
@@ -31,76 +31,136 @@ const SITE: [&str; 16] = [
     "reports_in",
     "restarts",
 ];
-/// Values that take longer to look at have a mistake in them.
+/// Values that take longer to check have a mistake in them.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// Looks at the values; those that name secrets only if the secrets are there is to be known as well.
+/// A configuration laid over the built-in one, as a script imports it.
+struct Laid {
+    run: Arc<Run>,
+    engine: Engine,
+    program: Arc<Program>,
+}
+
+impl Laid {
+    /// Reads it with an importer whose text is `asking`.
+    fn new(run: &Arc<Run>, config: Option<&Source>, asking: &str) -> Result<Self> {
+        // Evaluating it changes nothing, whatever it says.
+        let dry = run.beside(Options { dry_run: true, timeout: Some(LIMIT), ..run.options.clone() })?;
+        let engine = build(&Context::new(dry.clone()));
+        let asking = Source { name: "values".into(), shown: "values".into(), text: asking.into(), ..Source::default() };
+        let (program, reports) = Program::load(&dry, &engine, &asking, config);
+        check::check(&program, &engine, reports)?;
+        Ok(Self { run: dry, engine, program: Arc::new(program.separate(&engine)?) })
+    }
+
+    fn evaluate<T: Clone + Send + Sync + 'static>(&mut self) -> Result<T> {
+        self.engine.set_module_resolver(Resolver(self.program.clone()));
+        let ast = self.program.files[0].ast.clone().unwrap_or_default();
+        self.engine.eval_ast::<T>(&ast).map_err(|error| {
+            let cause = self.run.cancel.cause().map(crate::run::Cause::error);
+            let error = cause.unwrap_or_else(|| report::of_script(&self.engine, &self.program, &error));
+            report::locate(&self.program, error).exit(exit::USAGE)
+        })
+    }
+}
+
+/// The text of a script that returns a map of all constants.
+fn asking(run: &Arc<Run>) -> String {
+    let below = load::embedded(NAME).unwrap_or_default();
+    let ast = build(&Context::new(run.clone())).compile(below.code()).unwrap_or_default();
+    let names = constants(&ast).into_iter().map(|name| format!("{0}: config::{0}", name.name));
+    format!("import \"config\" as config; #{{ {} }}", names.collect::<Vec<_>>().join(", "))
+}
+
+/// The constants of the configuration as a run reads them: those that its file leaves out have their built-in values.
+///
+/// # Errors
+/// When the file does not check, or cannot be evaluated.
+pub fn constants_of(run: &Arc<Run>) -> Result<Map> {
+    on_large_stack(|| Laid::new(run, None, &asking(run))?.evaluate())
+}
+
+/// Checks the names and values. `complete` says that secrets, programs and files must be there too: who writes a
+/// configuration may not have put them there yet. Returns the warnings.
 ///
 /// # Errors
 /// All that is wrong, one report each.
-pub fn look(run: &Arc<Run>, config: &Source, secrets: bool) -> Result<()> {
-    // Looking at them does nothing, whatever stands there.
-    let dry = run.beside(Options { dry_run: true, timeout: Some(LIMIT), ..run.options.clone() })?;
-    let engine = build(&Context::new(dry.clone()));
-    let text = format!("import \"lib/values\" as values; values::faults({secrets})");
-    let asking = Source { name: "values".into(), shown: "values".into(), text, ..Source::default() };
-    let reports = on_large_stack(move || {
-        let mut engine = engine;
-        let (program, reports) = Program::load(&dry, &engine, &asking, Some(config));
-        check::check(&program, &engine, reports)?;
-        let own = program.files.iter().find(|file| file.source.key() == config.key());
-        let below = own.and_then(|file| file.below).map(|below| &program.files[below]);
-        let mut reports = match (own.and_then(|file| file.ast.as_ref()), below) {
-            (Some(own), Some(below)) => below.ast.as_ref().map(|built_in| (own, below, built_in)),
-            _ => None,
+pub fn look(run: &Arc<Run>, config: &Source, complete: bool) -> Result<Vec<Report>> {
+    let reports = on_large_stack(|| {
+        let mut laid = Laid::new(run, Some(config), &asking(run))?;
+        let Some(file) = laid.program.files.iter().position(|file| file.source.key() == config.key()) else {
+            return Ok(Vec::new());
+        };
+        let mut reports = hooks::of_file(run, &laid.program, file);
+        let values: Map = laid.evaluate()?;
+        let program = laid.program.clone();
+        let own = program.files[file].ast.clone().unwrap_or_default();
+        let below = program.files[file].below.and_then(|below| program.files[below].ast.as_ref()).unwrap_or(&own);
+        let fault = |(name, value): (&rhai::Identifier, &Dynamic)| {
+            let wrong = Kind::of(below, name)?.wrong(value)?;
+            Some(point(config, &own, name, &wrong.at, &format!("{name} {}", wrong.sentence)))
+        };
+        let mut found: Vec<Report> = values.iter().filter_map(fault).collect();
+        // The script trusts the kinds.
+        if found.is_empty() {
+            let mut laid =
+                Laid::new(run, Some(config), &format!("import \"lib/values\" as values; values::faults({complete})"))?;
+            let faults: Array = laid.evaluate()?;
+            if laid.run.has_planned() {
+                let error = format!("`{}` changes something, and a configuration only sets values", config.shown);
+                return Err(Error::usage(error).help("move it into a script of its own"));
+            }
+            found.extend(faults.iter().map(|fault| {
+                let fault = fault.read_lock::<Map>().map(|map| map.clone()).unwrap_or_default();
+                let text = |name: &str| fault.get(name).map(Dynamic::to_string).unwrap_or_default();
+                let name = text("name");
+                point(config, &own, &name, &text("at"), &format!("{name}: {}", text("fault")))
+            }));
+            found.extend(pings(run, config, &own, &values));
         }
-        .map(|(own, below, built_in)| hooks::faults(&dry, config, own, &below.source, built_in))
-        .unwrap_or_default();
-        let program = Arc::new(program.separate(&engine)?);
-        engine.set_module_resolver(Resolver(program.clone()));
-        let ast = program.files[0].ast.clone().unwrap_or_default();
-        let faults = engine.eval_ast::<Array>(&ast).map_err(|error| {
-            let cause = dry.cancel.cause().map(crate::run::Cause::error);
-            let error = cause.unwrap_or_else(|| report::of_script(&engine, &program, &error));
-            report::locate(&program, error).exit(exit::USAGE)
-        })?;
-        if dry.has_planned() {
-            return Err(Error::usage(format!("`{}` acts, and a configuration only says how things are", config.shown))
-                .help("move it into a script of its own"));
-        }
-        let own = program.files.iter().find(|file| file.source.key() == config.key());
-        let ast = own.and_then(|file| file.ast.clone()).unwrap_or_default();
-        // One report is enough for a constant.
+        // One report is enough for a line.
         let known: Vec<usize> = reports.iter().map(|report| report.place.line).collect();
-        let faults = faults.iter().map(|fault| point(config, &ast, fault));
-        reports.extend(faults.filter(|report| !known.contains(&report.place.line)));
+        reports.extend(found.into_iter().filter(|report| !known.contains(&report.place.line)));
         reports.sort_by_key(|report| (report.place.line, report.place.column));
         Ok(reports)
     })?;
-    check::refuse(reports)
+    let (warnings, errors) = reports.into_iter().partition(|report| report.warning);
+    check::refuse(errors).map(|()| warnings)
 }
 
-/// The report of a fault: at the text that it is about, else at the constant's name.
-fn point(config: &Source, ast: &AST, fault: &Dynamic) -> Report {
-    let fault = fault.read_lock::<Map>().map(|map| map.clone()).unwrap_or_default();
-    let text = |name: &str| fault.get(name).map(Dynamic::to_string).unwrap_or_default();
-    let (name, at, fault) = (text("name"), text("at"), text("fault"));
+/// The scripts in PINGS that do not exist. A script that is run by its path may have any name.
+fn pings(run: &Run, config: &Source, own: &AST, values: &Map) -> Vec<Report> {
+    let known: Vec<String> = load::list(run).into_iter().map(|listed| listed.name).collect();
+    let pings = values.get("PINGS").and_then(|pings| pings.read_lock::<Map>().map(|map| map.clone()));
+    let pings = pings.unwrap_or_default().into_keys().filter(|name| !known.iter().any(|known| name.as_str() == known));
+    let report = |name: rhai::Identifier| {
+        let near = check::nearest(&name, known.iter().map(String::as_str));
+        let mut report = point(config, own, "PINGS", &name, &format!("PINGS: there is no script `{name}`"));
+        report.warning = near.is_none();
+        report.help = Some(near.map_or_else(
+            || "`moyai list` shows the names; a script that is run by its path has its file's name".to_owned(),
+            |near| format!("did you mean `{near}`?"),
+        ));
+        report
+    };
+    pings.map(report).collect()
+}
+
+/// The report of an error in the value of a constant: at the text that it is about, else at the constant's name.
+fn point(config: &Source, ast: &AST, name: &str, at: &str, message: &str) -> Report {
     let found = constants(ast).into_iter().find(|constant| constant.name.as_str() == name);
-    let (line, column) = found.map_or((1, 1), |constant| config.place(constant.pos));
-    let near = config.text.lines().enumerate().skip(line.saturating_sub(1));
-    let near = near.filter(|_| !at.is_empty()).find_map(|(number, text)| {
-        let before = &text[..text.find(&at)?];
-        Some((number + 1, before.chars().count() + 1))
-    });
-    let (line, column) = near.unwrap_or((line, column));
+    let place = hooks::near(config, found.map_or((1, 1), |constant| config.place(constant.pos)), at);
     let below = load::embedded(NAME).unwrap_or_default();
     // Of an option of a site its name is said.
-    let option = fault.split_once("has no option `").and_then(|(_, rest)| rest.split('`').next());
+    let option = message.split_once("has no option `").and_then(|(_, rest)| rest.split('`').next());
     let near = option.and_then(|option| {
         shapes::near_name(option, || SITE.iter().chain(&http::OPTIONS).chain(&probe::OPTIONS).copied())
     });
+    // What is not there yet has its next step in the sentence.
     let help = near
         .map(|near| format!("did you mean `{near}`?"))
-        .or_else(|| hooks::example(&below, &name).map(|line| format!("write it as in `{line}`")));
-    Report::new(config, line, column, format!("{name}: {fault}"), help)
+        .or_else(|| message.split_once("; help: ").map(|(_, help)| help.to_owned()))
+        .or_else(|| hooks::example(&below, name).map(|line| format!("write it as in `{line}`")));
+    let message = message.split("; help: ").next().unwrap_or(message);
+    Report::new(config, place.0, place.1, message.to_owned(), help)
 }

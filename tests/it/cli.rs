@@ -405,7 +405,7 @@ fn the_list_says_what_each_script_does_and_what_it_hides() {
 fn every_faulty_script_is_reported_and_nothing_runs() {
     let world = World::new();
     world.script("good", "cmd(`touch made`).run();").script("bad", "\nlet = 1;").script("worse", "print(;");
-    assert_eq!(world.moyai(["check", "good"]).ok(), "1 checked, no fault\n");
+    assert_eq!(world.moyai(["check", "good"]).ok(), "1 script checked, no errors\n");
     assert!(!world.path("made").exists());
     let gave = world.moyai(["check", "good", "bad", "worse", "--format", "short"]);
     assert_eq!(gave.code, 2);
