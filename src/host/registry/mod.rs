@@ -93,6 +93,10 @@ impl Session<'_> {
         }
         // The header is optional in the specification. It is the digest of the manifest's bytes.
         let page = self.ask("GET", &path)?;
+        let manifest: Value = serde_json::from_str(&page.body).unwrap_or_default();
+        if manifest.get("schemaVersion").is_none() {
+            return Err(self.failed("it did not answer with a manifest"));
+        }
         let sum = ring::digest::digest(&ring::digest::SHA256, page.body.as_bytes());
         Ok(format!("sha256:{}", sum.as_ref().iter().map(|byte| format!("{byte:02x}")).collect::<String>()))
     }
