@@ -72,7 +72,8 @@ pub fn order(one: &str, other: &str) -> Ordering {
     match (Version::new(one), Version::new(other)) {
         (Some(one), Some(other)) => one.order(&other),
         (None, None) => one.cmp(other),
-        (one, _) => one.is_some().cmp(&true).then(Ordering::Less),
+        (None, Some(_)) => Ordering::Less,
+        (Some(_), None) => Ordering::Greater,
     }
 }
 
