@@ -52,7 +52,7 @@ fn host() -> Host {
     host.sh(
         "touch -d '1 second ago' /run/begun
          docker exec web /bin/busybox sh -c 'echo kept >/data/file'; docker stop gone
-         printf '#!/bin/sh\\necho \"$1\" | sed -E \"s/[0-9]+/N/g\" >>/opt/told\\n' >/opt/tw; chmod +x /opt/tw; mkdir -p /var/www/moyai
+         printf '#!/bin/sh\\necho \"$1\" | sed -E \"s/sha256:[0-9a-f]+/ID/g; s/[0-9]+/N/g\" >>/opt/told\\n' >/opt/tw; chmod +x /opt/tw; mkdir -p /var/www/moyai
          ln -s \"$moyai\" /usr/local/sbin/moyai",
     )
     .ok();
