@@ -308,6 +308,24 @@ mod basics {
         Ok(())
     }
 
+    /// Like `lock_in_turn`, but holds the thing only while a closure runs.
+    ///
+    /// - `name`: the thing's name.
+    /// - `work`: a closure without arguments.
+    ///
+    /// Returns what the closure gives.
+    ///
+    /// Errors: as the shorter form, and what the closure throws.
+    ///
+    /// ```rhai
+    /// let count = lock_in_turn("example", || glob("/etc", "*.conf").len());
+    /// ```
+    #[rhai_fn(name = "lock_in_turn", return_raw)]
+    pub fn lock_in_turn_for(call: NativeCallContext, name: &str, work: FnPtr) -> Fallible<Dynamic> {
+        let _held = crate::store::lock::wait(&Context::of(&call).run, name)?;
+        work.call_within_context(&call, ())
+    }
+
     /// Returns whether the script was called with a flag.
     ///
     /// - `name`: without the dashes. `flag("quick")` is `--quick`; a name of one letter, `flag("q")`, is

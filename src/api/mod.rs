@@ -19,6 +19,7 @@ pub mod options;
 pub mod parallel;
 pub mod pool;
 pub mod probe;
+pub mod registry;
 pub mod renames;
 pub mod rules;
 pub mod state;
@@ -70,6 +71,8 @@ pub struct Inner {
     pub patterns: text::Patterns,
     /// What the script's requests share.
     pub http: crate::host::http::Client,
+    /// What questions to image registries share.
+    pub registries: crate::host::registry::Registries,
     /// The authorities that checks of TLS share.
     pub probe: Arc<crate::host::probe::Authorities>,
     /// Where nginx has its files, once something has asked.
@@ -102,6 +105,7 @@ impl Context {
             pool: Pool,
             patterns: text::Patterns::default(),
             http: crate::host::http::Client::default(),
+            registries: crate::host::registry::Registries::default(),
             probe: Arc::default(),
             nginx: OnceLock::new(),
             end: Mutex::default(),
@@ -267,6 +271,7 @@ pub fn register(engine: &mut Engine) {
     nginx::register(engine);
     parallel::register(engine);
     probe::register(engine);
+    registry::register(engine);
     rules::register(engine);
     state::register(engine);
     text::register(engine);

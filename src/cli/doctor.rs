@@ -1,5 +1,6 @@
 //! `moyai doctor`: what the scripts need on this host, one line each.
 
+mod backups;
 mod chain;
 mod schedule;
 mod versions;
@@ -39,7 +40,7 @@ use Found::{Fail, Ok as Fine, Warn};
 type Look = fn(&Arc<Run>) -> Found;
 
 /// The looks, in the order in which they are told.
-const LOOKS: [(&str, Look); 14] = [
+const LOOKS: [(&str, Look); 15] = [
     ("docker", docker),
     ("nginx", proxy),
     ("versions", versions::check),
@@ -52,6 +53,7 @@ const LOOKS: [(&str, Look); 14] = [
     ("hosts file", hosts_file),
     ("PATH", path),
     ("schedule", schedule::look),
+    ("backups", backups::look),
     ("syslog", syslog),
     ("dry run", dry_run),
 ];
@@ -147,7 +149,7 @@ fn proxy(run: &Arc<Run>) -> Found {
 fn disk(run: &Arc<Run>) -> Found {
     match df::ask(run, Some("/")).map(|list| list.into_iter().next()) {
         Ok(Some(usage)) if usage.percent >= 95 => {
-            Warn(Error::new(format!("`/` is {}% full", usage.percent)).help("old images: docker image prune"))
+            Warn(Error::new(format!("`/` is {}% full", usage.percent)).help("unused images: moyai run -n prune"))
         }
         Ok(usage) => Fine(usage.map_or_else(String::new, |usage| format!("`/` is {}% full", usage.percent))),
         Err(error) => Fail(said(error)),

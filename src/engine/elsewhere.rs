@@ -380,8 +380,8 @@ that are not for moyai.",
     ),
     (
         "prune|docker prune|docker system prune|image prune|clean up images",
-        "There is no function for it; write the command:
-  cmd(`docker image prune --force --filter until=240h`).run();
+        "`moyai run prune` removes images that nothing needs, and keeps backups. In a script:
+  moyai::run(\"prune\", [\"--keep\", \"10d\"]);
 or choose: for v in docker::volumes().filter(|v| !v.used) { cmd(`docker volume rm -- ${v.name}`).run(); }",
     ),
     (

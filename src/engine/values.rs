@@ -50,7 +50,8 @@ impl Laid {
         let asking = Source { name: "values".into(), shown: "values".into(), text: asking.into(), ..Source::default() };
         let (program, reports) = Program::load(&dry, &engine, &asking, config);
         check::check(&program, &engine, reports)?;
-        Ok(Self { run: dry, engine, program: Arc::new(program.separate(&engine)?) })
+        let program = Arc::new(program.separate(&engine)?);
+        Ok(Self { run: dry, engine, program })
     }
 
     fn evaluate<T: Clone + Send + Sync + 'static>(&mut self) -> Result<T> {

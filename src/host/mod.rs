@@ -6,5 +6,6 @@ pub mod http;
 pub mod nginx;
 pub mod nginxd;
 pub mod probe;
+pub mod registry;
 pub mod resolver;
 pub mod routes;

@@ -169,7 +169,8 @@ impl Facts {
 
     /// Tests whether a variable is used outside of an entry.
     pub fn is_used_outside(&self, name: &str, item: usize) -> bool {
-        let events = self.scopes.get(name).into_iter().flatten().filter_map(|scope| self.events.get(&(*scope, name.to_owned())));
+        let events =
+            self.scopes.get(name).into_iter().flatten().filter_map(|scope| self.events.get(&(*scope, name.to_owned())));
         events.flatten().any(|event| event.path.iter().all(|(_, place)| *place != item))
     }
 

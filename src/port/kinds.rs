@@ -30,9 +30,7 @@ impl Facts {
             self.functions.values_mut().for_each(|function| function.closure = true);
         }
         for ((scope, variable), events) in &self.events {
-            if scope.is_some()
-                || self.constants.contains(variable)
-                || events.iter().all(|event| event.given.is_none())
+            if scope.is_some() || self.constants.contains(variable) || events.iter().all(|event| event.given.is_none())
             {
                 continue;
             }

@@ -77,7 +77,7 @@ fn words_of_bash_and_other_languages_lead_to_the_functions_that_do_it() {
         (&["rm -rf"], "file::remove_all(path: string)"),
         (&["exec"], "docker::exec(name, words)"),
         (&["docker exec"], "docker::exec"),
-        (&["prune"], "docker image prune"),
+        (&["prune"], "moyai::run(\"prune\", [\"--keep\", \"10d\"]);"),
         (&["compose"], "docker compose -f ${file} up -d"),
         (&["urlencode"], "url_encode(text: string)"),
         (&["which"], "which(name: string)"),

@@ -31,6 +31,7 @@ mod plan;
 mod port;
 mod ports;
 mod readme;
+mod registry;
 mod replay;
 mod route;
 mod rules;

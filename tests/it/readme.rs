@@ -111,6 +111,9 @@ fn needs(line: &str) -> Needs {
         | "moyai run site list"
         | "moyai run site list --json"
         | "moyai run site check"
+        | "moyai run update --check"
+        | "moyai run update blog"
+        | "moyai run -n prune"
         | "moyai doctor" => Needs::Engine,
         "cargo run --release -- run demo"
         | "tests/run"

@@ -30,6 +30,7 @@ mod standards;
 mod status;
 mod systemd;
 mod trust;
+mod update;
 
 /// Whether an error has this sentence and, behind the line of the script, this next step.
 fn says(err: &str, sentence: &str, help: &str) -> bool {

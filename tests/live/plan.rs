@@ -52,12 +52,12 @@ fn host() -> Host {
     host.sh(
         "touch -d '1 second ago' /run/begun
          docker exec web /bin/busybox sh -c 'echo kept >/data/file'; docker stop gone
-         printf '#!/bin/sh\\necho \"$1\" | sed -E \"s/[0-9]+/N/g\" >>/opt/told\\n' >/opt/tw; chmod +x /opt/tw; mkdir -p /var/www/moyai
+         printf '#!/bin/sh\\necho \"$1\" | sed -E \"s/sha256:[0-9a-f]+/ID/g; s/[0-9]+/N/g\" >>/opt/told\\n' >/opt/tw; chmod +x /opt/tw; mkdir -p /var/www/moyai
          ln -s \"$moyai\" /usr/local/sbin/moyai",
     )
     .ok();
     let config = "const SITES = #{ \"http://127.0.0.1:1/\": \"x\" }; const TELL = [\"/opt/tw\"]; const REPORT = \"always\"; \
-                  const ASK_AGAIN = \"\";";
+                  const ASK_AGAIN = \"\"; const UPDATE_WATCH = 3;";
     std::fs::write(host.path("scripts/config.rhai"), config).unwrap();
     host
 }
@@ -77,6 +77,15 @@ struct Case(&'static str, &'static str, &'static str);
 /// A backup by a plan is one that can be restored, once it is in moyai's record.
 const USABLE: &str =
     "\"$moyai\" run backups --adopt && \"$moyai\" run backups --check && \"$moyai\" run restore web --volumes";
+
+/// `web` is of an image for which a registry on this host has a newer one.
+const NEWER: &str = "mkdir -p registry; printf 'version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: %s\nhttp:\n  addr: 127.0.0.1:5000\n' $PWD/registry >registry.yml
+    docker-registry serve registry.yml >registry.log 2>&1 & wait_for curl -s -o /dev/null http://localhost:5000/v2/
+    docker rm -f web; tar -C image -c . >image.tar
+    for page in new old; do docker import --change \"LABEL page=$page\" image.tar localhost:5000/site:1; [ $page = old ] || docker tag localhost:5000/site:1 localhost:5000/site:new; docker push localhost:5000/site:1; done
+    docker run --detach --name web --stop-signal KILL -v data:/data -e KEY=value --restart on-failure:3 localhost:5000/site:1 /bin/busybox sleep 86400
+    docker push localhost:5000/site:new; docker rmi localhost:5000/site:new; manifest=$(curl -s -H 'Accept: application/vnd.docker.distribution.manifest.v2+json' http://localhost:5000/v2/site/manifests/new)
+    curl -s -X PUT -H 'Content-Type: application/vnd.docker.distribution.manifest.v2+json' --data-raw \"$manifest\" http://localhost:5000/v2/site/manifests/1";
 
 const CASES: &[Case] = &[
     Case("hosts-sync", "", ""),
@@ -115,6 +124,14 @@ const CASES: &[Case] = &[
     Case("site add a.test --to web:8080", "nginx; started", ""),
     Case("site remove a.test", "nginx; started; \"$moyai\" run site add a.test --to web:8080", ""),
     Case("maintain web", "", USABLE),
+    Case("update --check", "", ""),
+    Case("update web", NEWER, USABLE),
+    Case("prune", "", ""),
+    Case(
+        "prune --keep 0s --volumes",
+        "tar -C image -c . >image.tar; for tag in 1 2; do docker import --change \"LABEL tag=$tag\" image.tar other:$tag; done; docker volume create; sleep 1.1",
+        "",
+    ),
 ];
 
 /// The other scripts, and why they have no case.

@@ -1,0 +1,46 @@
+//! Backups whose image somebody has removed.
+
+use super::{Fine, Found, LIMIT, Warn};
+use crate::process::{self, Plan};
+use crate::run::{Error, Result, Run};
+use crate::store::state;
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// Compares moyai's record of its backups with the images of the Docker daemon.
+pub fn look(run: &Arc<Run>) -> Found {
+    found(run).unwrap_or_else(Warn)
+}
+
+fn found(run: &Run) -> Result<Found> {
+    let record = state::get(run, "backup.made")?.unwrap_or_default();
+    let record: Value = serde_json::from_str(&record).unwrap_or_default();
+    let context = run.options.context.as_deref().unwrap_or_default();
+    let ours = record.as_object().into_iter().flatten().filter(|(_, backup)| backup["engine"] == context);
+    let ours: Vec<(&String, &Value)> = ours.collect();
+    if ours.is_empty() {
+        return Ok(Fine("there is none yet".into()));
+    }
+    let plan = Plan::read(["docker", "image", "ls", "--quiet", "--no-trunc"]).timeout(LIMIT);
+    // Without a daemon another line says so.
+    let Ok(outcome) = process::run(run, &plan) else { return Ok(Fine(format!("{} in moyai's record", ours.len()))) };
+    let text = outcome.text();
+    let there: BTreeSet<&str> = text.lines().collect();
+    let gone = ours.iter().filter(|(id, _)| !there.contains(id.as_str()));
+    let gone: Vec<String> = gone
+        .map(|(_, backup)| {
+            let field = |name: &str| backup[name].as_str().unwrap_or_default();
+            format!("{} of {}", field("container"), field("time"))
+        })
+        .collect();
+    if gone.is_empty() {
+        return Ok(Fine(format!("{} images, all there", ours.len())));
+    }
+    let error = Error::new(format!("the image of {} is gone: {}", plural(gone.len()), gone.join(", ")));
+    Ok(Warn(error.help("free space with `moyai run prune`: `docker image prune -a` removes backups")))
+}
+
+fn plural(count: usize) -> String {
+    if count == 1 { "a backup".into() } else { format!("{count} backups") }
+}
