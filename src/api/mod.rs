@@ -69,8 +69,6 @@ pub struct Inner {
     pub patterns: text::Patterns,
     /// What the script's requests share.
     pub http: crate::host::http::Client,
-    /// The authorities that checks of TLS share.
-    pub probe: Arc<crate::host::probe::Authorities>,
     /// Where nginx has its files, once something has asked.
     pub nginx: OnceLock<Option<nginx::Layout>>,
     end: Mutex<Option<basics::End>>,
@@ -99,7 +97,6 @@ impl Context {
             pool: Pool,
             patterns: text::Patterns::default(),
             http: crate::host::http::Client::default(),
-            probe: Arc::default(),
             nginx: OnceLock::new(),
             end: Mutex::default(),
             ends: AtomicBool::new(false),

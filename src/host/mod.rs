@@ -8,3 +8,4 @@ pub mod nginxd;
 pub mod probe;
 pub mod resolver;
 pub mod routes;
+pub mod tls;
