@@ -119,9 +119,7 @@ impl Call {
                     self.options.inside =
                         Some(number().filter(|pid| *pid > 0).ok_or_else(|| bad("the id of a process"))?)
                 }
-                "ca" => self.options.trust.authorities = Some(text().ok_or_else(|| bad("a file"))?.into()),
-                "cert" | "key" => drop(text().ok_or_else(|| bad("a file"))?),
-                "self_signed" => self.options.trust.self_signed = value.as_bool().map_err(|_| bad("true or false"))?,
+                "ca" | "cert" | "key" | "self_signed" => super::options::refuse_trust(name, value, bad)?,
                 "method" => self.options.method = text().ok_or_else(|| bad("a word"))?.to_ascii_uppercase(),
                 "headers" => {
                     let headers = value.read_lock::<Map>().ok_or_else(|| bad("a map"))?;
@@ -139,13 +137,7 @@ impl Call {
                 }
             }
         }
-        let file = |name: &str| map.get(name).and_then(|value| value.clone().into_string().ok());
-        // One file may have both. A key alone is an error of the request: the check sees one option at a time.
-        if let (Some(cert), Some(key)) =
-            (file("cert").or_else(|| file("key").map(|_| String::new())), file("key").or_else(|| file("cert")))
-        {
-            self.options.trust.client = Some((cert.into(), key.into()));
-        }
+        self.options.trust = super::options::trust(map, self.options.trust);
         Ok(self)
     }
 

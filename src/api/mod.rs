@@ -73,8 +73,6 @@ pub struct Inner {
     pub http: crate::host::http::Client,
     /// What questions to image registries share.
     pub registries: crate::host::registry::Registries,
-    /// The authorities that checks of TLS share.
-    pub probe: Arc<crate::host::probe::Authorities>,
     /// Where nginx has its files, once something has asked.
     pub nginx: OnceLock<Option<nginx::Layout>>,
     end: Mutex<Option<basics::End>>,
@@ -106,7 +104,6 @@ impl Context {
             patterns: text::Patterns::default(),
             http: crate::host::http::Client::default(),
             registries: crate::host::registry::Registries::default(),
-            probe: Arc::default(),
             nginx: OnceLock::new(),
             end: Mutex::default(),
             ends: AtomicBool::new(false),

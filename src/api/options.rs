@@ -1,8 +1,9 @@
 //! The options of functions, as maps: their names, and what a value of them may be, for the check of a script.
 
 use super::{docker, file, hosts, http, probe, rules};
-use crate::run::Result;
-use rhai::Map;
+use crate::host::tls::Trust;
+use crate::run::{Error, Result};
+use rhai::{Dynamic, Map};
 
 /// The options of one function.
 #[derive(Clone, Copy)]
@@ -34,4 +35,37 @@ pub fn of(function: &str, place: usize) -> Option<Options> {
         _ => return None,
     };
     Some(Options { names, refuse })
+}
+
+/// Refuses a value of the wrong kind for one of the options that are read by [`trust`].
+///
+/// # Errors
+/// With what the value has to be, as `bad` says it.
+pub fn refuse_trust(name: &str, value: &Dynamic, bad: impl Fn(&str) -> Error) -> Result<()> {
+    match name {
+        "self_signed" if !value.is_bool() => Err(bad("true or false")),
+        "self_signed" => Ok(()),
+        _ if value.is_string() => Ok(()),
+        _ => Err(bad("a file")),
+    }
+}
+
+/// Reads `ca`, `cert`, `key` and `self_signed`, which requests and checks of TLS have. What the map leaves out stays.
+pub fn trust(map: &Map, common: Trust) -> Trust {
+    let file = |name: &str| map.get(name).and_then(|value| value.clone().into_string().ok());
+    let (cert, key) = (file("cert"), file("key"));
+    // One file may have both. A key alone is an error of the connection: the check of a script sees one option at a
+    // time.
+    let client = match (&cert, &key) {
+        (None, None) => common.client,
+        _ => {
+            let cert_file = cert.clone().unwrap_or_default();
+            Some((cert_file.into(), key.or(cert).unwrap_or_default().into()))
+        }
+    };
+    Trust {
+        authorities: file("ca").map(Into::into).or(common.authorities),
+        client,
+        self_signed: map.get("self_signed").and_then(|value| value.as_bool().ok()).unwrap_or(common.self_signed),
+    }
 }

@@ -14,8 +14,21 @@ pub fn register(engine: &mut Engine) {
 }
 
 /// The options of `probe::check` and `probe::check_all`.
-pub const OPTIONS: [&str; 9] =
-    ["address", "expected", "ip", "record", "send", "server", "starttls", "timeout", "workers"];
+pub const OPTIONS: [&str; 13] = [
+    "address",
+    "ca",
+    "cert",
+    "expected",
+    "ip",
+    "key",
+    "record",
+    "self_signed",
+    "send",
+    "server",
+    "starttls",
+    "timeout",
+    "workers",
+];
 /// The stack of a worker: no script runs there.
 const STACK: usize = 1024 * 1024;
 
@@ -63,6 +76,7 @@ fn read(what: &str, mut options: Options, map: &Map) -> Result<Options> {
             "expected" => {
                 options.expected = expected(value).ok_or_else(|| bad("text, regex(...), or a list of these"))?
             }
+            "ca" | "cert" | "key" | "self_signed" => super::options::refuse_trust(name, value, bad)?,
             "workers" => {
                 value.as_int().ok().filter(|number| *number > 0).ok_or_else(|| bad("a number from 1"))?;
             }
@@ -74,6 +88,7 @@ fn read(what: &str, mut options: Options, map: &Map) -> Result<Options> {
             }
         }
     }
+    options.trust = super::options::trust(map, options.trust);
     Ok(options)
 }
 
@@ -104,7 +119,7 @@ fn asked(what: &str, site: &Dynamic, options: &Options) -> Result<(String, Optio
 
 /// Does all checks, at most `workers` at once.
 fn check_all(context: &Context, checks: Vec<(String, Options)>, workers: usize) -> Result<Array> {
-    let (run, authorities) = (context.run.clone(), context.probe.clone());
+    let (run, authorities) = (context.run.clone(), context.http.authorities.clone());
     run.reading();
     let tracer = run.clone();
     let rows =
@@ -197,6 +212,7 @@ fn conditions(value: &Dynamic) -> Result<Vec<condition::Condition>> {
 /// Options: `timeout` for all of it (`"10s"`), `address` to connect to in place of those of the name, `ip`
 /// (4 or 6), `send` and `expected` (tcp: text that is sent, and what the answer must have before reading ends),
 /// `starttls` (`"smtp"`, ...), `record` (dns: `"MX"`, ...), `server` (dns: the name server), `workers` at once (32).
+/// `tls` and `starttls` also have `ca`, `cert`, `key` and `self_signed`, which `http::get` describes.
 ///
 /// A condition is text such as `status == 200`, `json.queue.length < 100`, `header.content-type contains json`. It
 /// is about `status`, `seconds`, `cert_days`, `body`, `header.NAME`, `json.PATH` (with `.name`, `[0]`, `["a name"]`)
@@ -224,7 +240,8 @@ mod probe {
     /// Checks one service, with options.
     ///
     /// - `url`: an address.
-    /// - `opts`: a map of `timeout`, `address`, `ip`, `send`, `expected`, `starttls`, `record`, `server`.
+    /// - `opts`: a map of `timeout`, `address`, `ip`, `send`, `expected`, `starttls`, `record`, `server`, `ca`,
+    ///   `cert`, `key`, `self_signed`.
     ///
     /// Returns what the shorter form returns.
     ///

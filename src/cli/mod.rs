@@ -2,6 +2,7 @@
 
 mod alarm;
 pub mod api;
+mod call_check;
 mod check;
 mod completions;
 mod crontab;
@@ -93,6 +94,7 @@ pub fn main() -> ExitCode {
     // The tree of all subcommands costs more time than an empty script takes: `run` goes without.
     let code = match words.get(1) {
         Some(first) if first == "run" => run::main(&words[2..], None),
+        Some(first) if first == call_check::NAME => call_check::main(&words[2..]),
         Some(first) if first == daemon::STANDBY => run::main(&words[2..], daemon::Events::of_standby()),
         // Before there is a second thread; see `private_host::init`.
         Some(first) if first == "private-host" || first == "private-host-init" => private_host(&words[1..]),

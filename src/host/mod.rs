@@ -9,3 +9,4 @@ pub mod probe;
 pub mod registry;
 pub mod resolver;
 pub mod routes;
+pub mod tls;

@@ -343,6 +343,11 @@ impl Plan {
     }
 }
 
+/// Tests whether this verb of `moyai` runs what a script says.
+fn is_run(verb: &str) -> bool {
+    matches!(verb, "run" | "call-check")
+}
+
 impl Stage {
     /// Its words after the program, and its directory.
     fn arguments(&self) -> Vec<&str> {
@@ -363,7 +368,7 @@ impl Stage {
             Some(Ok(commands)) => {
                 let mut all = Grant::default();
                 for command in commands {
-                    let run = |pair: &[String]| pair[0].rsplit('/').next() == Some("moyai") && pair[1] == "run";
+                    let run = |pair: &[String]| pair[0].rsplit('/').next() == Some("moyai") && is_run(&pair[1]);
                     if command.windows(2).any(run) {
                         return Err(unknown("`moyai run` within a line of bash is not known to be read-only"));
                     }
@@ -388,13 +393,13 @@ impl Stage {
 
     /// Whether `moyai run` is among the words of another program.
     fn wraps_run(&self) -> bool {
-        let run = |pair: &[String]| pair[0].rsplit('/').next() == Some("moyai") && pair[1] == "run";
+        let run = |pair: &[String]| pair[0].rsplit('/').next() == Some("moyai") && is_run(&pair[1]);
         !self.is_own_run() && self.argv.windows(2).any(run)
     }
 
-    /// Whether this is `moyai run`, which makes a dry run of its own.
+    /// Tests whether this is `moyai run` or `moyai call-check`, which make a dry run of their own.
     pub(super) fn is_own_run(&self) -> bool {
-        matches!(self.argv.as_slice(), [program, verb, ..] if program == "moyai" && verb == "run")
+        matches!(self.argv.as_slice(), [program, verb, ..] if program == "moyai" && is_run(verb))
     }
 
     pub(super) fn line(&self) -> String {

@@ -48,16 +48,18 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     shown.into()
 }
 
-/// The text without the passwords in addresses: `https://me:<secret>@blog.test`. A user's name without a password is
-/// a token in an address of the web.
+/// Returns the text without the passwords in addresses: `https://me:<secret>@blog.test`. A user's name without a
+/// password is a token in an address of the web. A password may have characters that an address must have encoded.
 pub fn without_accounts(text: String) -> String {
     if !text.contains("://") || !text.contains('@') {
         return text;
     }
-    static ACCOUNT: LazyLock<[Regex; 2]> = LazyLock::new(|| {
+    static ACCOUNT: LazyLock<[Regex; 3]> = LazyLock::new(|| {
         [
             r#"(?P<before>[A-Za-z][A-Za-z0-9+.-]*://[^\s/?#:@"'<>]*:)[^\s/?#"'<>]+@"#,
             r#"(?P<before>https?://)[^\s/?#:@"'<>]+@"#,
+            // What begins with a digit may be a port, with an `@` in the path.
+            r#"(?P<before>[A-Za-z][A-Za-z0-9+.-]*://[^\s/?#:@"'<>]*:)(?:[0-9]*[^\s"'<>0-9/?#]|[/?#])[^\s"'<>]*@"#,
         ]
         .map(|pattern| Regex::new(pattern).unwrap_or_else(|error| unreachable!("a constant pattern: {error}")))
     });
@@ -127,6 +129,26 @@ mod tests {
             ("a\tb\nなんとか.jp 舫い ☀\u{fe0f} 😀", "a\tb\nなんとか.jp 舫い ☀\u{fe0f} 😀"),
         ] {
             assert_eq!(visible(text), shown, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_password_in_an_address_is_masked_and_nothing_else() {
+        for (text, shown) in [
+            ("http://me:hunter2@a.test/x", "http://me:<secret>@a.test/x"),
+            ("http://me:hun@ter2@a.test/x@y", "http://me:<secret>@a.test/x@y"),
+            ("http://me:hun/ter2@a.test/", "http://me:<secret>@a.test/"),
+            ("http://me:/hunter2@a.test/", "http://me:<secret>@a.test/"),
+            ("http://me:hun?ter#2@a.test/", "http://me:<secret>@a.test/"),
+            ("http://me:2hun/ter2@a.test/", "http://me:<secret>@a.test/"),
+            ("webhook+https://:hunter2@a.test", "webhook+https://:<secret>@a.test"),
+            ("https://ghp_token@a.test/", "https://<secret>@a.test/"),
+            ("ssh://git@a.test/x", "ssh://git@a.test/x"),
+            ("http://a.test:8080/@user", "http://a.test:8080/@user"),
+            ("http://a.test/x@y and me@a.test", "http://a.test/x@y and me@a.test"),
+            (r#"["http://me:a@x","http://me:b@y"]"#, r#"["http://me:<secret>@x","http://me:<secret>@y"]"#),
+        ] {
+            assert_eq!(without_accounts(text.into()), shown);
         }
     }
 

@@ -29,14 +29,11 @@ impl Web {
 
     /// A server that shows this certificate.
     pub fn with_certificate(certificate: &Certificate) -> Self {
-        use rustls::pki_types::pem::PemObject;
-        use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-        let chain = CertificateDer::pem_file_iter(&certificate.chain).unwrap().map(Result::unwrap).collect();
-        let key = PrivateKeyDer::from_pem_file(&certificate.key).unwrap();
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config =
-            rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-        let config = Arc::new(config.with_no_client_auth().with_single_cert(chain, key).unwrap());
+        Self::with_tls(certificate.server(None, rustls::ALL_VERSIONS))
+    }
+
+    /// A server with this configuration of TLS.
+    pub fn with_tls(config: Arc<rustls::ServerConfig>) -> Self {
         Self::serve("127.0.0.1:0", move |stream| {
             let connection = rustls::ServerConnection::new(config.clone()).map_err(std::io::Error::other)?;
             Ok(rustls::StreamOwned::new(connection, stream))
@@ -261,6 +258,33 @@ pub struct Certificate {
     pub key: PathBuf,
 }
 
+impl Certificate {
+    /// A server's configuration with this certificate. With `clients` it requires certificates that this authority
+    /// signed.
+    pub fn server(
+        &self,
+        clients: Option<&Authority<'_>>,
+        versions: &[&'static rustls::SupportedProtocolVersion],
+    ) -> Arc<rustls::ServerConfig> {
+        use rustls::pki_types::pem::PemObject;
+        use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+        let read = |path: &Path| CertificateDer::pem_file_iter(path).unwrap().map(Result::unwrap).collect::<Vec<_>>();
+        let key = PrivateKeyDer::from_pem_file(&self.key).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ServerConfig::builder_with_provider(provider.clone()).with_protocol_versions(versions);
+        let config = match clients {
+            None => config.unwrap().with_no_client_auth(),
+            Some(authority) => {
+                let mut roots = rustls::RootCertStore::empty();
+                roots.add_parsable_certificates(read(&authority.file()));
+                let verifier = rustls::server::WebPkiClientVerifier::builder_with_provider(roots.into(), provider);
+                config.unwrap().with_client_cert_verifier(verifier.build().unwrap())
+            }
+        };
+        Arc::new(config.with_single_cert(read(&self.chain), key).unwrap())
+    }
+}
+
 /// An authority made by openssl(1), and what it signs.
 pub struct Authority<'a> {
     folder: &'a Path,
@@ -268,8 +292,12 @@ pub struct Authority<'a> {
 
 impl<'a> Authority<'a> {
     pub fn new(folder: &'a Path) -> Self {
+        Self::named(folder, "test")
+    }
+
+    pub fn named(folder: &'a Path, name: &str) -> Self {
         let authority = Self { folder };
-        authority.openssl("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 100 -subj /CN=test -keyout ca.key -out ca.pem");
+        authority.openssl(&format!("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 100 -subj /CN={name} -keyout ca.key -out ca.pem"));
         authority
     }
 
@@ -284,6 +312,21 @@ impl<'a> Authority<'a> {
             "req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN={host} -keyout {name}.key -out {name}.csr"
         ));
         self.openssl(&format!("x509 -req -in {name}.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days {days} -extfile {name}.ext -out {name}.pem"));
+        Certificate { chain: self.folder.join(format!("{name}.pem")), key: self.folder.join(format!("{name}.key")) }
+    }
+
+    /// Signs a certificate of an intermediate authority, and one for a host by it. `url` is where the certificate of
+    /// the intermediate authority can be fetched, as public authorities say it. The chain has only the last one.
+    pub fn sign_by_intermediate(&self, name: &str, host: &str, url: Option<&str>) -> Certificate {
+        let access = url.map(|url| format!("authorityInfoAccess=caIssuers;URI:{url}\n")).unwrap_or_default();
+        let write = |file: String, text: String| std::fs::write(self.folder.join(file), text).unwrap();
+        write(format!("{name}-i.ext"), "basicConstraints=critical,CA:TRUE\nkeyUsage=keyCertSign\n".into());
+        write(format!("{name}.ext"), format!("subjectAltName=DNS:{host}\nbasicConstraints=CA:FALSE\n{access}"));
+        let new = "req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj";
+        self.openssl(&format!("{new} /CN={name}-between -keyout {name}-i.key -out {name}-i.csr"));
+        self.openssl(&format!("x509 -req -in {name}-i.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 50 -extfile {name}-i.ext -out {name}-i.pem"));
+        self.openssl(&format!("{new} /CN={host} -keyout {name}.key -out {name}.csr"));
+        self.openssl(&format!("x509 -req -in {name}.csr -CA {name}-i.pem -CAkey {name}-i.key -CAcreateserial -days 50 -extfile {name}.ext -out {name}.pem"));
         Certificate { chain: self.folder.join(format!("{name}.pem")), key: self.folder.join(format!("{name}.key")) }
     }
 

@@ -44,6 +44,7 @@ mod status;
 mod systemd;
 mod text;
 mod time;
+mod tls;
 mod values;
 #[path = "../common/web.rs"]
 mod web;

@@ -1,9 +1,11 @@
 //! Why a page did not come: where it lies, in one word, and a sentence.
 
 use super::Options;
-use super::certificates::Certificates;
+use super::proxy::{Stage, Via};
 use crate::host::address::Refused;
+use crate::host::tls::{self, certificates::Certificates};
 use crate::process::cause;
+use crate::run::lock;
 
 /// What kept a page from coming.
 #[derive(Clone, Debug)]
@@ -31,6 +33,37 @@ impl Fault {
         Self::answer(format!(
             "it redirects to the private address {address}, which only a site with `private: true` may"
         ))
+    }
+
+    /// Reads an error of a request through a proxy: it may be the proxy's, and not the site's.
+    pub fn by_proxy(error: ureq::Error, options: &Options, seen: &Certificates, via: &Via) -> Self {
+        let name = via.name();
+        let text = match (via.stage(), &error) {
+            (Stage::After, _) => return Self::of(error, options, seen),
+            (Stage::At, ureq::Error::ConnectProxyFailed(text)) => {
+                // ureq writes the code twice: `proxy server responded 407/407`.
+                let code = text.strip_prefix("proxy server responded ").and_then(|code| code.split('/').next());
+                match code {
+                    Some("407") => format!("the proxy {name} requires an account: write it into its address"),
+                    Some(code) => format!("the proxy {name} does not connect to the site: status {code}"),
+                    None => format!("the proxy {name} closed the connection"),
+                }
+            }
+            (Stage::At, _) => {
+                let fault = Self::of(error, options, seen);
+                let text = format!("the proxy {name} does not connect to the site: {}", fault.text);
+                return Self { kind: if fault.kind == "time-out" { "time-out" } else { "connect" }, text };
+            }
+            (Stage::Before, _) => {
+                let fault = Self::of(error, options, &lock(&via.seen));
+                if fault.kind == "address" {
+                    return fault;
+                }
+                let kind = if matches!(fault.kind, "time-out" | "offline") { fault.kind } else { "connect" };
+                return Self { kind, text: format!("the proxy {name}: {}", fault.text) };
+            }
+        };
+        Self { kind: "connect", text }
     }
 
     /// Reads an error of ureq. `seen` has what is known of the server's certificates.
@@ -89,12 +122,11 @@ fn sentence(error: ureq::Error, options: &Options, seen: &Certificates) -> Strin
         E::BadUri(uri) => format!("the address is not valid: {uri}"),
         E::Http(error) => format!("the address or a header is not valid: {error}"),
         E::Protocol(error) => format!("the answer is not proper HTTP: {error}"),
-        E::ConnectProxyFailed(text) => format!("the proxy refused: {text}"),
         E::InvalidProxyUrl => "the address of the proxy in the environment is not valid".into(),
         E::Tls(text) => text.into(),
-        E::Rustls(error) => tls_sentence(&error, seen),
+        E::Rustls(error) => tls::sentence(&error, seen),
         E::Io(error) => match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-            Some(error) => tls_sentence(error, seen),
+            Some(error) => tls::sentence(error, seen),
             None => io_sentence(&error),
         },
         E::Other(why) => why.to_string(),
@@ -118,30 +150,5 @@ fn io_sentence(error: &std::io::Error) -> String {
         K::UnexpectedEof => "the server closed the connection before the page was complete".into(),
         K::ConnectionReset | K::BrokenPipe => "the server closed the connection".into(),
         _ => cause(error),
-    }
-}
-
-fn tls_sentence(error: &rustls::Error, seen: &Certificates) -> String {
-    use rustls::{CertificateError as C, Error as E};
-    match error {
-        E::InvalidCertificate(C::Expired | C::ExpiredContext { .. }) => "the certificate has expired".into(),
-        E::InvalidCertificate(C::NotValidYet | C::NotValidYetContext { .. }) => {
-            "the certificate is not valid yet".into()
-        }
-        E::InvalidCertificate(C::NotValidForName | C::NotValidForNameContext { .. }) => {
-            "the certificate is for another name".into()
-        }
-        E::InvalidCertificate(C::UnknownIssuer) => seen.untrusted(),
-        // What `openssl req -x509` makes: a certificate of an authority, which no server may show.
-        E::InvalidCertificate(C::Other(other)) if format!("{other:?}").contains("CaUsedAsEndEntity") => {
-            "the certificate is self-signed".into()
-        }
-        E::InvalidCertificate(other) => format!("the certificate is not valid: {other}"),
-        E::InvalidMessage(_) => "the server does not speak TLS on this port".into(),
-        E::AlertReceived(rustls::AlertDescription::CertificateRequired) => {
-            "the server wants a certificate of the client: name it with `cert` and `key`".into()
-        }
-        E::AlertReceived(alert) => format!("the server refused TLS: {alert:?}"),
-        other => format!("TLS failed: {other}"),
     }
 }

@@ -1,7 +1,6 @@
 //! Pages of the web, each with its own time limit: requests as plain Rust.
 
 pub mod body;
-pub mod certificates;
 pub mod charset;
 pub mod cookies;
 pub mod fault;
@@ -16,9 +15,10 @@ pub mod tls;
 pub mod wire;
 
 use crate::host::address::{Way, is_private, is_same_origin};
+use crate::host::tls::certificates::Certificates;
+use crate::host::tls::{Authorities, Trust};
 use crate::process::quote;
 use crate::run::lock;
-use certificates::Certificates;
 use fault::Fault;
 use location::Target;
 use names::Fixed;
@@ -28,7 +28,6 @@ use std::net::IpAddr;
 use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use tls::{Authorities, Trust};
 use ureq::Body;
 use ureq::config::IpFamily;
 use ureq::http::Response;
@@ -37,7 +36,7 @@ use url::Url;
 /// What the requests of a script share.
 #[derive(Clone, Debug)]
 pub struct Client {
-    authorities: Arc<Authorities>,
+    pub(crate) authorities: Arc<Authorities>,
     /// What a redirect from outside must not reach.
     private: fn(IpAddr) -> bool,
 }

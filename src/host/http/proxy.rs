@@ -1,9 +1,110 @@
 //! Which proxy a request goes through, by the environment: the rules of curl(1).
 
+use crate::host::tls::certificates::Certificates;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use ureq::http::header::HeaderValue;
+use ureq::unversioned::transport::ConnectionDetails;
+use ureq::{Proxy, ProxyProtocol};
 use url::Url;
 
-/// The proxy for an address. Nothing if the request goes there directly.
+/// The proxy of one request.
+#[derive(Debug)]
+pub struct Via {
+    /// Its address, without the account.
+    pub url: Url,
+    /// The user and the password.
+    account: Option<(String, String)>,
+    /// It is asked to connect (RFC 9110, 9.3.6), and not for the page itself.
+    pub tunnel: bool,
+    /// What is known of its certificates.
+    pub seen: Arc<Mutex<Certificates>>,
+    reached: AtomicBool,
+    passed: AtomicBool,
+}
+
+/// How far a request came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// There is no connection to the proxy yet.
+    Before,
+    /// The proxy was asked to connect to the site.
+    At,
+    /// What follows is between the request and the site.
+    After,
+}
+
+impl Via {
+    /// Prepares the way of a request through a proxy. `tunnel` is for sites with TLS.
+    pub fn new(mut url: Url, tunnel: bool) -> Self {
+        let decoded = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
+        let account = (decoded(url.username()), decoded(url.password().unwrap_or_default()));
+        // It cannot fail: a proxy has a host.
+        let _ = url.set_username("").and_then(|()| url.set_password(None));
+        Self {
+            url,
+            account: Some(account).filter(|(user, password)| !user.is_empty() || !password.is_empty()),
+            tunnel,
+            seen: Arc::default(),
+            reached: AtomicBool::new(false),
+            passed: AtomicBool::new(false),
+        }
+    }
+
+    /// Tests whether a connection is the one to the proxy. ureq makes that of a tunnel without a proxy.
+    pub fn is_it(&self, details: &ConnectionDetails<'_>) -> bool {
+        !self.tunnel || details.config.proxy().is_none()
+    }
+
+    /// Notes that the connection to the proxy is there, or the tunnel through it.
+    pub fn arrived(&self, at_proxy: bool) {
+        self.reached.store(true, Ordering::Relaxed);
+        self.passed.store(!at_proxy || !self.tunnel, Ordering::Relaxed);
+    }
+
+    /// Returns how far the request came.
+    pub fn stage(&self) -> Stage {
+        match (self.reached.load(Ordering::Relaxed), self.passed.load(Ordering::Relaxed)) {
+            (false, _) => Stage::Before,
+            (true, false) => Stage::At,
+            (true, true) => Stage::After,
+        }
+    }
+
+    /// Returns the host and the port, as messages name the proxy.
+    pub fn name(&self) -> String {
+        let port = self.url.port_or_known_default().unwrap_or_default();
+        format!("{}:{port}", self.url.host_str().unwrap_or_default())
+    }
+
+    /// Returns the proxy as ureq takes it.
+    ///
+    /// # Errors
+    /// If its address cannot be one of a proxy.
+    pub fn tunnel(&self) -> Result<Option<Proxy>, ureq::Error> {
+        if !self.tunnel {
+            return Ok(None);
+        }
+        let protocol = if self.url.scheme() == "https" { ProxyProtocol::Https } else { ProxyProtocol::Http };
+        let proxy = Proxy::builder(protocol).host(self.url.host_str().unwrap_or_default());
+        let proxy = proxy.port(self.url.port_or_known_default().unwrap_or_default());
+        let proxy = match &self.account {
+            Some((user, password)) => proxy.username(user).password(password),
+            None => proxy,
+        };
+        proxy.build().map(Some)
+    }
+
+    /// Returns the header for the account, if the proxy is asked for the page itself.
+    pub fn authorization(&self) -> Option<HeaderValue> {
+        let (user, password) = self.account.as_ref().filter(|_| !self.tunnel)?;
+        let text = format!("Basic {}", super::base64(format!("{user}:{password}").as_bytes()));
+        HeaderValue::from_str(&text).ok()
+    }
+}
+
+/// Chooses the proxy for an address. Returns nothing if the request goes there directly.
 ///
 /// # Errors
 /// With a sentence if the environment names a proxy that cannot be used.
@@ -36,10 +137,10 @@ fn choose(url: &Url, variable: impl Fn(&str) -> Option<String>) -> Result<Option
     }
 }
 
-/// Whether `no_proxy` exempts the host of an address: by its name, a domain that it is in, its address, or a
-/// network (curl 7.86 and later). `*` exempts all.
+/// Tests whether `no_proxy` exempts the host of an address, as curl 7.86 and later do: by its name, a domain that it
+/// is in, its address, or a network. A `*` alone exempts all. There are no other patterns and no ports.
 fn is_exempt(url: &Url, list: &str) -> bool {
-    if list.trim() == "*" {
+    if list == "*" {
         return true;
     }
     let host = url.host_str().unwrap_or_default().trim_end_matches('.').to_ascii_lowercase();
@@ -47,19 +148,23 @@ fn is_exempt(url: &Url, list: &str) -> bool {
     list.split([',', ' ', '\t']).filter(|entry| !entry.is_empty()).any(|entry| match address {
         Some(address) => is_of(address, entry),
         None => {
-            let entry = entry.trim_start_matches("*.").trim_start_matches('.').trim_end_matches('.');
+            let entry = entry.strip_prefix('.').unwrap_or(entry).trim_end_matches('.');
             let entry = idna::domain_to_ascii(entry).unwrap_or_else(|_| entry.to_ascii_lowercase());
             !entry.is_empty() && host.strip_suffix(&entry).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
         }
     })
 }
 
-/// Whether an address is the one that is written, or of the network.
+/// Tests whether an address is the one that is written, or is in the network.
 fn is_of(address: IpAddr, entry: &str) -> bool {
     let (network, bits) = entry.split_once('/').map_or((entry, None), |(network, bits)| (network, Some(bits)));
-    let Ok(network) = network.trim_matches(['[', ']']).parse::<IpAddr>() else { return false };
+    let Ok(network) = network.parse::<IpAddr>() else { return false };
     let Some(bits) = bits else { return address == network };
     let Ok(bits) = bits.parse::<u32>() else { return false };
+    // curl takes `/0` for no mask, so that no list exempts everything by accident.
+    if bits == 0 {
+        return address == network;
+    }
     let alike =
         |one: u128, other: u128, width: u32| bits <= width && (one ^ other).checked_shr(width - bits).unwrap_or(0) == 0;
     match (address, network) {
@@ -122,7 +227,8 @@ mod tests {
             ("x.a.test", "a.test", true),
             ("x.a.test", ".a.test", true),
             ("a.test", ".a.test", true),
-            ("x.a.test", "*.a.test", true),
+            ("x.a.test", "*.a.test", false),
+            ("a.test", "a.test:80", false),
             ("xa.test", "a.test", false),
             ("a.test.b", "a.test", false),
             ("a.test", "b.test, a.test", true),
@@ -137,12 +243,12 @@ mod tests {
             ("192.168.1.5", "192.168.1.0/33", false),
             ("192.168.1.5", "192.168.1.5/32", true),
             ("192.168.1.6", "192.168.1.5/32", false),
-            ("192.168.1.5", "0.0.0.0/0", true),
+            ("192.168.1.5", "0.0.0.0/0", false),
             ("192.168.1.5", "168.1.5", false),
             ("192.168.1.5", ".5", false),
             ("127.0.0.1", "localhost", false),
             ("[::1]", "::1", true),
-            ("[::1]", "[::1]", true),
+            ("[::1]", "[::1]", false),
             ("[fe80::5]", "fe80::/10", true),
             ("[fe80::5]", "fe80::/129", false),
             ("[::1]", "0.0.0.0/0", false),

@@ -1,12 +1,13 @@
 //! One request and the head of its answer: no redirect is followed here.
 
-use super::certificates::Certificates;
 use super::fault::Fault;
 use super::names::{Fixed, Names, Through};
+use super::proxy::Via;
 use super::tls::Tls;
 use super::wire::Wiring;
 use super::{Client, Options, body, proxy};
 use crate::host::address::{Seen, Way};
+use crate::host::tls::certificates::Certificates;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 use ureq::http::{Response, Uri, header};
@@ -26,51 +27,45 @@ pub(super) struct Wire<'a> {
 }
 
 impl Wire<'_> {
-    /// Sends it directly, or through the proxy that the environment names. Gives the answer, and whether what was
-    /// connected to is private.
+    /// Sends it directly, or through the proxy that the environment names. Returns the answer, and whether the host
+    /// that it connected to is private.
     pub(super) fn send(&self, fixed: Option<Fixed>, way: &Way) -> Result<(Response<Body>, Arc<Seen>), Fault> {
-        // A named address is asked itself: the proxy is for what is outside.
+        // The proxy is for what is outside. An address that the script names is asked directly.
         let proxy = if fixed.is_some() { None } else { proxy::of(self.url)? };
         let chosen = fixed.as_ref().is_some_and(|fixed| Some(fixed.host.as_str()) == self.url.host_str());
         let names = Names { fixed, others: DefaultResolver::default() };
         let (guard, met) = way.guard(self.url, names, chosen);
-        let (text, wiring) = (|proxy: &Url| proxy.as_str().to_owned(), Wiring::default());
-        let answer = match proxy {
-            None => self.by(guard, None, None, wiring),
-            Some(proxy) if self.url.scheme() == "https" => self.by(guard, Some(&text(&proxy)), None, wiring),
-            Some(mut proxy) => {
-                let account = account(&proxy);
-                // It cannot fail: a proxy has a host.
-                let _ = proxy.set_username("").and_then(|()| proxy.set_password(None));
-                let uri: Uri = text(&proxy).parse().map_err(|error| format!("the proxy {proxy}: {error}"))?;
+        let via = proxy.map(|proxy| Arc::new(Via::new(proxy, self.url.scheme() == "https")));
+        let answer = match via {
+            Some(via) if !via.tunnel => {
+                let uri: Uri =
+                    via.url.as_str().parse().map_err(|_| "the address of the proxy is not valid".to_owned())?;
                 let through = Through { proxy: uri, names: DefaultResolver::default() };
                 let wiring = Wiring { origin: Some(self.url[..Position::BeforePath].to_owned()) };
-                self.by(through, None, Some((&proxy, account)), wiring)
+                self.by(through, Some(via), wiring)
             }
+            via => self.by(guard, via, Wiring::default()),
         };
         Ok((answer?, met))
     }
 
-    /// `tunnel` is a proxy that is asked to connect, `through` one that is asked for the page itself.
-    fn by(
-        &self,
-        names: impl Resolver,
-        tunnel: Option<&str>,
-        through: Option<(&Url, Option<String>)>,
-        wiring: Wiring,
-    ) -> Result<Response<Body>, Fault> {
-        let (options, seen) = (self.options, || crate::run::lock(self.seen).clone());
+    fn by(&self, names: impl Resolver, via: Option<Arc<Via>>, wiring: Wiring) -> Result<Response<Body>, Fault> {
+        let options = self.options;
+        let failed = |error| match &via {
+            Some(via) => Fault::by_proxy(error, options, &crate::run::lock(self.seen), via),
+            None => Fault::of(error, options, &crate::run::lock(self.seen)),
+        };
         let left = options.timeout.saturating_sub(self.begun.elapsed());
         if left.is_zero() {
-            return Err(Fault::of(ureq::Error::Timeout(ureq::Timeout::Global), options, &seen()));
+            return Err(failed(ureq::Error::Timeout(ureq::Timeout::Global)));
         }
-        let tunnel = tunnel.map(ureq::Proxy::new).transpose();
+        let tunnel = via.as_ref().map(|via| via.tunnel()).transpose().map_err(failed)?.flatten();
         let config = Agent::config_builder()
             .timeout_global(Some(left))
             .timeout_connect(options.connect)
             .ip_family(options.family)
             .accept_encoding(body::ACCEPTED)
-            .proxy(tunnel.map_err(|error| Fault::of(error, options, &seen()))?)
+            .proxy(tunnel)
             .http_status_as_error(false)
             .max_redirects(0)
             .max_idle_connections(0)
@@ -84,11 +79,7 @@ impl Wire<'_> {
             trust: options.trust.clone(),
             deadline: self.begun + options.timeout,
             seen: self.seen.clone(),
-            proxy: through
-                .as_ref()
-                .filter(|(url, _)| url.scheme() == "https")
-                .and_then(|(url, _)| url.host_str())
-                .map(str::to_owned),
+            via: via.clone(),
         };
         let connector =
             ().chain(ConnectProxyConnector::default()).chain(TcpConnector::default()).chain(tls).chain(wiring);
@@ -106,22 +97,17 @@ impl Wire<'_> {
                 header::HeaderValue::from_str(&value).map_err(|_| format!("the header `{name}` is not valid"))?;
             builder = builder.header(name, value);
         }
-        let proxy_account = through.and_then(|(_, account)| account);
-        let more = cookies.map(|value| (header::COOKIE, value)).into_iter();
-        for (name, value) in more.chain(proxy_account.map(|value| (header::PROXY_AUTHORIZATION, value))) {
-            builder = builder.header(name, value);
+        let account = via.as_ref().and_then(|via| via.authorization());
+        if let Some(cookies) = cookies {
+            builder = builder.header(header::COOKIE, cookies);
+        }
+        if let Some(account) = account {
+            builder = builder.header(header::PROXY_AUTHORIZATION, account);
         }
         let answer = match &options.body {
             Some(body) => builder.body(body.as_str()).map_err(ureq::Error::Http).and_then(|request| agent.run(request)),
             None => builder.body(()).map_err(ureq::Error::Http).and_then(|request| agent.run(request)),
         };
-        answer.map_err(|error| Fault::of(error, options, &seen()))
+        answer.map_err(failed)
     }
-}
-
-/// The header for the account in a proxy's address.
-fn account(proxy: &Url) -> Option<String> {
-    let decoded = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
-    let account = format!("{}:{}", decoded(proxy.username()), decoded(proxy.password().unwrap_or_default()));
-    (account != ":").then(|| format!("Basic {}", super::base64(account.as_bytes())))
 }

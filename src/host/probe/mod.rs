@@ -11,8 +11,8 @@ mod tls;
 
 pub use dns::RECORDS;
 pub use starttls::PROTOCOLS;
-pub use tls::Authorities;
 
+use crate::host::tls::{Authorities, Trust};
 use crate::run::{Run, cause};
 use regex::Regex;
 use std::io::{ErrorKind, Read, Write};
@@ -39,6 +39,8 @@ pub struct Options {
     pub send: Option<String>,
     /// The answer is read until each of these matches, or until it ends (`tcp`).
     pub expected: Vec<Regex>,
+    /// The certificates that are trusted and shown (`tls`, `starttls`).
+    pub trust: Trust,
     /// The protocol before TLS (`tls`, `starttls`).
     pub starttls: Option<String>,
     /// The type of the records (`dns`).
@@ -55,6 +57,7 @@ impl Default for Options {
             ip: None,
             send: None,
             expected: Vec::new(),
+            trust: Trust::default(),
             starttls: None,
             record: None,
             server: None,
@@ -186,6 +189,9 @@ impl Probe {
         for (name, given, wanted) in [
             ("send", options.send.is_some(), &["tcp"][..]),
             ("starttls", options.starttls.is_some(), &["tls", "starttls"]),
+            ("ca", options.trust.authorities.is_some(), &["tls", "starttls"]),
+            ("cert", options.trust.client.is_some(), &["tls", "starttls"]),
+            ("self_signed", options.trust.self_signed, &["tls", "starttls"]),
             ("record", options.record.is_some(), &["dns"]),
             ("server", options.server.is_some(), &["dns"]),
         ] {
@@ -273,10 +279,7 @@ impl Probe {
                         starttls::Failed::Answer(text) => Fault::new("answer", text),
                     })?;
                 }
-                tls::handshake(authorities, stream, &self.host, &mut found.expiry).map_err(|error| match error {
-                    tls::Failed::Io(error) => failed(error),
-                    tls::Failed::Tls(text) => Fault::new("tls", text),
-                })?;
+                tls::handshake(authorities, stream, &self.host, &self.options, &mut found.expiry)?;
             }
             Kind::Dns(question) => found.body = question.ask(deadline, &self.options)?,
             Kind::Ping => ping::echo(run, &self.addresses(deadline)?, deadline, &self.options)?,

@@ -1,4 +1,4 @@
-//! The certificates of a server: whether they are trusted, until when they are valid, and what is missing.
+//! The certificates of a server: whether they are trusted, when they expire, and what is missing.
 
 use crate::run::lock;
 use rustls::client::WebPkiServerVerifier;
@@ -12,11 +12,13 @@ use x509_cert::Certificate;
 use x509_cert::der::Decode;
 use x509_cert::ext::pkix::AuthorityInfoAccessSyntax;
 
-/// What is known of the certificates that a request has met.
+/// What is known of the certificates of a connection.
 #[derive(Clone, Debug, Default)]
 pub struct Certificates {
-    /// The earliest end, in seconds since 1970: of those on the verified path, or of all if there is no such path.
+    /// The earliest expiry, in seconds since 1970: of those on the verified path, or of all if there is no such path.
     pub expiry: Option<i64>,
+    /// Whether a certificate was shown to a server that asked for the client's. Nothing if it did not ask.
+    pub shown: Option<bool>,
     /// Why no trusted authority is reached.
     gap: Option<Gap>,
 }
