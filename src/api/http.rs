@@ -67,6 +67,15 @@ struct Call {
     workers: usize,
 }
 
+/// Hides what a request says of its account: in Base64 no mask would find the password.
+fn hide(run: &Run, request: &Request) {
+    for (name, value) in &request.options.headers {
+        if let Some((_, token)) = value.split_once(' ').filter(|_| name.eq_ignore_ascii_case("authorization")) {
+            run.hide(token);
+        }
+    }
+}
+
 impl Call {
     fn new(method: &str) -> Self {
         Self { options: Options::new(method), reads: false, workers: super::pool::WORKERS }
@@ -217,6 +226,7 @@ const STACK: usize = 1024 * 1024;
 /// The page, from the server or from a record; in what a test writes, text is a page's body.
 fn told(run: &Run, client: &Client, ready: &Ready) -> Result<Page> {
     let request = &ready.request;
+    hide(run, request);
     #[derive(Serialize, Deserialize)]
     #[serde(untagged)]
     enum Answer {
@@ -302,6 +312,7 @@ fn post(context: &Context, url: &str, body: &Dynamic, options: &Map, follows: bo
     }
     call.content_type(kind);
     let ready = call.request(url);
+    hide(&context.run, &ready.request);
     if context.run.planned(|| ready.request.line()) {
         return Ok(Page { url: url.to_owned(), status: 200, planned: true, ..Page::default() }.map(&context.run));
     }

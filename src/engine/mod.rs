@@ -9,6 +9,7 @@ pub mod check;
 mod checked;
 mod closures;
 mod commands;
+mod copies;
 mod compare;
 pub mod elsewhere;
 mod empty;
