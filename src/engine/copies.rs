@@ -68,7 +68,8 @@ impl Walk<'_> {
                     }
                     if let Some(closure) = Closure::of(expr) {
                         let taken = closure.taken.iter().filter(|name| names.iter().any(|known| known == *name));
-                        inner.push((closure.function.clone(), taken.map(|name| (*name).to_owned()).collect::<Vec<_>>()));
+                        inner
+                            .push((closure.function.clone(), taken.map(|name| (*name).to_owned()).collect::<Vec<_>>()));
                     }
                 }
                 _ => {}

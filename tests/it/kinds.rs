@@ -351,9 +351,7 @@ fn a_function_that_hangs_exits_or_takes_all_memory_ends_no_other_check() {
     let sites: String =
         names.iter().map(|name| format!("#{{ check: \"{name}\", timeout: \"{}\" }},", limit(name))).collect();
     world.script("config", &format!("const ASK_AGAIN = \"\"; const SITES = [{sites}];\n{functions}"));
-    let run = |words: &[&str]| {
-        gave(&world.command(words).env("MOYAI_SECRET_KEY", "hunter2").output().unwrap())
-    };
+    let run = |words: &[&str]| gave(&world.command(words).env("MOYAI_SECRET_KEY", "hunter2").output().unwrap());
     let plan = run(&["run", "-n", "monitor"]);
     assert!(plan.out.contains("touch changed"), "{}{}", plan.out, plan.err);
     assert!(!world.path("changed").exists());

@@ -489,7 +489,13 @@ fn a_password_in_an_address_is_on_no_page_and_in_no_metrics_digest_or_plugin_lin
         web.url(&format!("/to/302/{}", crate::web::hex(b"http://me:hunter2@127.0.0.1:1/"))),
         web.url("/404"),
     );
-    world.script("config", &format!("const ASK_AGAIN = ``; const METRICS = `{}`; const SITES = {sites}; fn backs_up(c) {{ false }}", metrics.display()));
+    world.script(
+        "config",
+        &format!(
+            "const ASK_AGAIN = ``; const METRICS = `{}`; const SITES = {sites}; fn backs_up(c) {{ false }}",
+            metrics.display()
+        ),
+    );
     let run = |words: &[&str]| {
         let mut command = world.command(words);
         command.env("http_proxy", "http://me:hunter2@127.0.0.1:1").env("NO_PROXY", "127.0.0.1");
@@ -503,7 +509,12 @@ fn a_password_in_an_address_is_on_no_page_and_in_no_metrics_digest_or_plugin_lin
     let json = std::fs::read_dir(world.path("page")).unwrap().map(|file| read(file.unwrap().path()));
     let pages: String = json.collect();
     assert!(pages.contains("127.0.0.1") && read(&metrics).contains("127.0.0.1") && digest.out.contains("127.0.0.1"));
-    let mut all = vec![("pages", pages), ("metrics", read(&metrics)), ("status", format!("{status:?}")), ("digest", format!("{digest:?}"))];
+    let mut all = vec![
+        ("pages", pages),
+        ("metrics", read(&metrics)),
+        ("status", format!("{status:?}")),
+        ("digest", format!("{digest:?}")),
+    ];
     for name in ["far", "on", &format!("http://me:hunter2@127.0.0.1:{}/404", web.port), "http://me:hunter2@no-such"] {
         all.push(("nagios", format!("{:?}", run(&["run", "-x", "monitor", "--nagios", name]))));
     }
@@ -577,7 +588,7 @@ fn a_thousand_sites_that_fail_at_once_are_one_post_to_each_service() {
         let all = texts(name);
         assert!(
             all.len() == 1
-                && all[0].contains("1000 of 1000 sites are sick: site number 0, ")
+                && all[0].contains("1000 of 1000 sites are down: site number 0, ")
                 && all[0].contains(", and 995 more"),
             "{name}: {all:?}"
         );

@@ -141,7 +141,12 @@ fn sites_that_need_each_other_are_an_error_and_each_is_reported() {
         let sites: String = ["a", "b", "c"].into_iter().zip(needs).map(site).collect();
         config(&world, &format!("const TELL = [\"{tell}\"];\nconst SITES = [\n{sites}];"));
         let said = world.moyai(["check", "config"]).failed(2);
-        assert!(said.contains(&format!("SITES: needs: {wrong}")) && said.contains("config.rhai:") && said.contains("help: "), "{said}");
+        assert!(
+            said.contains(&format!("SITES: needs: {wrong}"))
+                && said.contains("config.rhai:")
+                && said.contains("help: "),
+            "{said}"
+        );
         let gave = world.moyai(["run", "monitor"]);
         assert!(gave.code == 1 && gave.err.contains("needs in config: "), "{gave:?}");
         // A cycle keeps no site from being reported: a need that is none of it still does.

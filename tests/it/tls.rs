@@ -37,10 +37,7 @@ fn a_server_that_requires_a_client_certificate_says_if_it_is_missing_wrong_or_ri
                 client(&stranger.sign("me", "me", 30)),
                 "the server refuses the client certificate: it does not trust its authority tls",
             ),
-            (
-                client(&authority.sign("old", "me", -1)),
-                "the server refuses the client certificate: it has expired tls",
-            ),
+            (client(&authority.sign("old", "me", -1)), "the server refuses the client certificate: it has expired tls"),
             (client(&authority.sign("me", "me", 30)), "all is well"),
         ] {
             for found in both(&world, &authority, web.port, &options) {
@@ -200,7 +197,10 @@ fn what_is_wrong_with_a_proxy_is_said_of_the_proxy_and_not_of_the_site() {
     assert!(head.contains("proxy-authorization: basic bwu6cebzcw==\r\n"), "{head}");
     // The certificate of the proxy is not the site's, and the options of the site are not for the proxy.
     assert_eq!(of(&tls(by_tls), &blog, ""), "all is well  20");
-    assert_eq!(of(&tls(by_old), &blog, "self_signed: true"), format!("the proxy localhost:{by_old}: the certificate has expired connect"));
+    assert_eq!(
+        of(&tls(by_old), &blog, "self_signed: true"),
+        format!("the proxy localhost:{by_old}: the certificate has expired connect")
+    );
     assert_eq!(
         of(&tls(by_old), "http://blog.test/", ""),
         format!("the proxy localhost:{by_old}: the certificate has expired connect")
@@ -246,13 +246,50 @@ fn no_proxy_exempts_what_curl_exempts() {
     for (host, lists) in [
         (
             "a.test:81",
-            &["a.test", ".a.test", "*.a.test", "*", "b.test,*", " *", "* ", "A.TEST", "a.test.", "a.test:81", "test", ".", ",,", "est",
-              "b.test a.test", "b.test\ta.test", "b.test,a.test", "..a.test", "", "http://a.test", "a.test/"][..],
+            &[
+                "a.test",
+                ".a.test",
+                "*.a.test",
+                "*",
+                "b.test,*",
+                " *",
+                "* ",
+                "A.TEST",
+                "a.test.",
+                "a.test:81",
+                "test",
+                ".",
+                ",,",
+                "est",
+                "b.test a.test",
+                "b.test\ta.test",
+                "b.test,a.test",
+                "..a.test",
+                "",
+                "http://a.test",
+                "a.test/",
+            ][..],
         ),
         ("x.a.test", &["a.test", ".a.test", "*.a.test", "x.a.test", "y.a.test", "*", "x.*", "test.", ".test"]),
         ("a.test.", &["a.test", "a.test.", ".a.test"]),
-        ("127.0.0.2:1", &["127.0.0.0/8", "127.0.0.2", "127.0.0.2/32", "127.0.0.3/31", "127.0.0.4/31", "127.0.0.0/33", "127.0.0.2/0", ".0.0.2",
-              "127.0.0", "127.*", "127.0.0.2:1", "0.0.0.0/0", "::/0"]),
+        (
+            "127.0.0.2:1",
+            &[
+                "127.0.0.0/8",
+                "127.0.0.2",
+                "127.0.0.2/32",
+                "127.0.0.3/31",
+                "127.0.0.4/31",
+                "127.0.0.0/33",
+                "127.0.0.2/0",
+                ".0.0.2",
+                "127.0.0",
+                "127.*",
+                "127.0.0.2:1",
+                "0.0.0.0/0",
+                "::/0",
+            ],
+        ),
         // curl(1) documents networks of IPv6 too, but 7.88 of Debian 12 does not know them yet.
         ("[::1]:1", &["::1", "[::1]", "::/0", "::2/127", "0.0.0.0/0", "::1/129", "localhost"]),
         ("localhost:1", &["127.0.0.1", "localhost", "127.0.0.0/8", "::1"]),
@@ -267,7 +304,14 @@ fn no_proxy_exempts_what_curl_exempts() {
             command.output().unwrap();
             asked()
         };
-        let curl = with(std::process::Command::new("curl").args(["-s", "-m", "5", "-o", "/dev/null", &format!("http://{host}/")]));
+        let curl = with(std::process::Command::new("curl").args([
+            "-s",
+            "-m",
+            "5",
+            "-o",
+            "/dev/null",
+            &format!("http://{host}/"),
+        ]));
         world.script("test", &format!("http::get(\"http://{host}/\", #{{ timeout: \"5s\" }});"));
         let ours = with(&mut world.command(["run", "test"]));
         if ours != curl {

@@ -38,7 +38,8 @@ impl Wire<'_> {
         let via = proxy.map(|proxy| Arc::new(Via::new(proxy, self.url.scheme() == "https")));
         let answer = match via {
             Some(via) if !via.tunnel => {
-                let uri: Uri = via.url.as_str().parse().map_err(|_| "the address of the proxy is not valid".to_owned())?;
+                let uri: Uri =
+                    via.url.as_str().parse().map_err(|_| "the address of the proxy is not valid".to_owned())?;
                 let through = Through { proxy: uri, names: DefaultResolver::default() };
                 let wiring = Wiring { origin: Some(self.url[..Position::BeforePath].to_owned()) };
                 self.by(through, Some(via), wiring)

@@ -408,8 +408,8 @@ pub fn curl(name: &str, words: &[&str]) -> Verdict {
 /// `moyai`: `run` and `call-check` make a dry run of their own.
 pub fn moyai(name: &str, words: &[&str]) -> Verdict {
     match words.first().copied().unwrap_or_default() {
-        "" | "api" | "call-check" | "check" | "completions" | "crontab" | "doctor" | "help" | "history" | "list" | "next" | "run"
-        | "--version" | "-V" | "--help" => Ok(Grant::NET),
+        "" | "api" | "call-check" | "check" | "completions" | "crontab" | "doctor" | "help" | "history" | "list"
+        | "next" | "run" | "--version" | "-V" | "--help" => Ok(Grant::NET),
         verb => Err(Reason::changes(&format!("{name} {verb}"))),
     }
 }
