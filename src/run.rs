@@ -519,9 +519,21 @@ impl Run {
     pub fn hide(&self, secret: &str) {
         if !secret.is_empty() {
             let mut secrets = lock(&self.secrets);
-            secrets.insert(secret.to_owned());
-            // The forms in which it may turn up: in a command line and in an address.
-            secrets.insert(crate::process::quote(secret));
+            // The forms in which it may turn up: in a command line, in JSON, both, and in an address.
+            let json = serde_json::Value::from(secret).to_string();
+            for form in [secret, &json[1..json.len() - 1]] {
+                let escaped = |mut text: String, char: char| {
+                    if "\\\"$`".contains(char) {
+                        text.push('\\');
+                    }
+                    text.push(char);
+                    text
+                };
+                secrets.insert(form.chars().fold(String::new(), escaped));
+                secrets.insert(form.replace('\'', r"'\''"));
+                secrets.insert(crate::process::quote(form));
+                secrets.insert(form.to_owned());
+            }
             secrets
                 .insert(percent_encoding::utf8_percent_encode(secret, percent_encoding::NON_ALPHANUMERIC).to_string());
         }

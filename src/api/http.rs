@@ -8,7 +8,7 @@ use crate::host::http::{
 };
 use crate::run::{Error, Result, Run};
 use rhai::plugin::*;
-use rhai::{Array, Dynamic, Engine, Map, exported_manifest};
+use rhai::{Array, Dynamic, Engine, FnPtr, Map, exported_manifest};
 use serde::{Deserialize, Serialize};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -65,6 +65,15 @@ struct Call {
     /// The script says that the method changes nothing here.
     reads: bool,
     workers: usize,
+}
+
+/// Hides what a request says of its account: in Base64 no mask would find the password.
+fn hide(run: &Run, request: &Request) {
+    for (name, value) in &request.options.headers {
+        if let Some((_, token)) = value.split_once(' ').filter(|_| name.eq_ignore_ascii_case("authorization")) {
+            run.hide(token);
+        }
+    }
 }
 
 impl Call {
@@ -217,6 +226,7 @@ const STACK: usize = 1024 * 1024;
 /// The page, from the server or from a record; in what a test writes, text is a page's body.
 fn told(run: &Run, client: &Client, ready: &Ready) -> Result<Page> {
     let request = &ready.request;
+    hide(run, request);
     #[derive(Serialize, Deserialize)]
     #[serde(untagged)]
     enum Answer {
@@ -239,11 +249,16 @@ fn told(run: &Run, client: &Client, ready: &Ready) -> Result<Page> {
     })
 }
 
-/// Sends all requests, at most `workers` at once.
-fn send_all(context: &Context, requests: Vec<Ready>, workers: usize) -> Result<Vec<Map>> {
+/// Sends all requests, at most `workers` at once, and hands each page with its place to `each`.
+fn send_all<T>(
+    context: &Context,
+    requests: Vec<Ready>,
+    workers: usize,
+    mut each: impl FnMut(usize, Map) -> Result<T>,
+) -> Result<Vec<T>> {
     let run = &context.run;
     let (client, tracer) = (context.http.clone(), run.clone());
-    let pages = context.pool.map_apart(run, requests, workers, STACK, move |ready: Ready| {
+    let work = move |ready: Ready| {
         let what = format!("{} {}", ready.request.options.method, ready.request.url);
         if tracer.options.trace {
             tracer.note(&format!("+ {what}"));
@@ -254,12 +269,13 @@ fn send_all(context: &Context, requests: Vec<Ready>, workers: usize) -> Result<V
             tracer.note(&format!("= {gave} in {:.3} s  # {what}", page.seconds));
         }
         Ok(page)
-    })?;
-    pages.into_iter().map(|page| Ok(page?.map(run))).collect()
+    };
+    let each = |index, page: Result<Page>| each(index, page?.map(run));
+    context.pool.stream_apart(run, requests, workers, STACK, work, each)
 }
 
 fn send_one(context: &Context, request: Ready) -> Result<Map> {
-    Ok(send_all(context, vec![request], 1)?.pop().unwrap_or_default())
+    Ok(send_all(context, vec![request], 1, |_, page| Ok(page))?.pop().unwrap_or_default())
 }
 
 fn get(context: &Context, url: &str, options: &Map) -> Result<Map> {
@@ -268,12 +284,17 @@ fn get(context: &Context, url: &str, options: &Map) -> Result<Map> {
     send_one(context, call.request(url))
 }
 
-fn get_all(context: &Context, sites: Array, options: &Map) -> Result<Array> {
+fn get_all<T>(
+    context: &Context,
+    sites: Array,
+    options: &Map,
+    each: impl FnMut(usize, Map) -> Result<T>,
+) -> Result<Vec<T>> {
     let what = "http::get_all";
     let call = Call::new("GET").with(what, options)?;
     let requests = sites.into_iter().map(|site| asked(what, site, &call)).collect::<Result<Vec<_>>>()?;
     context.run.reading();
-    Ok(send_all(context, requests, call.workers)?.into_iter().map(Into::into).collect())
+    send_all(context, requests, call.workers, each)
 }
 
 /// A request as `get_all` takes one, without asking.
@@ -302,6 +323,7 @@ fn post(context: &Context, url: &str, body: &Dynamic, options: &Map, follows: bo
     }
     call.content_type(kind);
     let ready = call.request(url);
+    hide(&context.run, &ready.request);
     if context.run.planned(|| ready.request.line()) {
         return Ok(Page { url: url.to_owned(), status: 200, planned: true, ..Page::default() }.map(&context.run));
     }
@@ -461,7 +483,7 @@ mod http {
     /// ```
     #[rhai_fn(name = "get_all", return_raw)]
     pub fn get_all_plain(call: NativeCallContext, sites: Array) -> Fallible<Array> {
-        Ok(super::get_all(&Context::of(&call), sites, &Map::new())?)
+        Ok(super::get_all(&Context::of(&call), sites, &Map::new(), |_, page| Ok(page.into()))?)
     }
 
     /// Fetches many pages at once.
@@ -478,7 +500,36 @@ mod http {
     /// ```
     #[rhai_fn(name = "get_all", return_raw)]
     pub fn get_all_with(call: NativeCallContext, sites: Array, opts: Map) -> Fallible<Array> {
-        Ok(super::get_all(&Context::of(&call), sites, &opts)?)
+        Ok(super::get_all(&Context::of(&call), sites, &opts, |_, page| Ok(page.into()))?)
+    }
+
+    /// Fetches many pages at once, and calls a closure for each as soon as it is there. Only what the closure returns
+    /// is kept, so that many large pages take little memory.
+    ///
+    /// - `sites`: an array of addresses, or of maps with `url` and options of its own.
+    /// - `opts`: options of all of them.
+    /// - `each`: a closure of a page and the place of its site in the array.
+    ///
+    /// Returns an array of what the closure returned, in the order of the sites.
+    ///
+    /// Errors: as `get`, and what the closure throws.
+    ///
+    /// ```rhai
+    /// let titles = http::get_all(["http://localhost/"], #{}, |page, i| page.error ?? http::glimpse(page, 60));
+    /// ```
+    #[rhai_fn(name = "get_all", return_raw)]
+    pub fn get_all_each(call: NativeCallContext, sites: Array, opts: Map, each: FnPtr) -> Fallible<Array> {
+        let mut thrown = None;
+        let found = super::get_all(&Context::of(&call), sites, &opts, |index, page| {
+            each.call_within_context::<Dynamic>(&call, (page, index as i64)).map_err(|error| {
+                thrown = Some(error);
+                Error::new("the closure failed")
+            })
+        });
+        match thrown {
+            Some(error) => Err(error),
+            None => Ok(found?),
+        }
     }
 
     /// What is wrong with the address and the options of a site, without asking it.

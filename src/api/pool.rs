@@ -74,11 +74,28 @@ impl Pool {
         stack: usize,
         work: impl Fn(T) -> R + Send + Sync + 'static,
     ) -> Result<Vec<R>> {
+        self.stream_apart(run, items, workers, stack, work, |_, result| Ok(result))
+    }
+
+    /// Like [`Pool::map_apart`], and hands each result with its place to `each`, in this thread and as soon as it is
+    /// there. Only as many results as workers wait for it, however large they are.
+    ///
+    /// # Errors
+    /// As `map_apart`, and what `each` returns.
+    pub fn stream_apart<T: Send + 'static, R: Send + 'static, S>(
+        &self,
+        run: &Run,
+        items: Vec<T>,
+        workers: usize,
+        stack: usize,
+        work: impl Fn(T) -> R + Send + Sync + 'static,
+        mut each: impl FnMut(usize, R) -> Result<S>,
+    ) -> Result<Vec<S>> {
         let _order = run.tape.as_ref().map(|tape| tape.in_parallel());
         let count = items.len();
-        let mut results: Vec<Option<R>> = std::iter::repeat_with(|| None).take(count).collect();
+        let mut results: Vec<Option<S>> = std::iter::repeat_with(|| None).take(count).collect();
         let shared = Arc::new((Mutex::new(items.into_iter().enumerate().collect::<VecDeque<_>>()), work));
-        let (send, receive) = mpsc::channel();
+        let (send, receive) = mpsc::sync_channel(workers.max(1));
         for _ in 0..workers.min(count) {
             let (send, shared) = (send.clone(), shared.clone());
             let worker = move || {
@@ -99,12 +116,12 @@ impl Pool {
         loop {
             run.cancel.check()?;
             match receive.recv_timeout(TICK) {
-                Ok((index, result)) => results[index] = Some(result),
+                Ok((index, result)) => results[index] = Some(each(index, result)?),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }
-        let results: Option<Vec<R>> = results.into_iter().collect();
+        let results: Option<Vec<S>> = results.into_iter().collect();
         results.ok_or_else(|| Error::new("work in parallel: a thread could not be started, or failed"))
     }
 }

@@ -23,7 +23,7 @@ mod systemd;
 mod test;
 
 use crate::engine::load;
-use crate::run::{Error, Options, Result, Run, exit, out};
+use crate::run::{Error, Options, Result, Run, exit, out, text};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::ffi::OsString;
@@ -210,7 +210,8 @@ fn misused(error: &clap::Error) -> Error {
 
 /// Prints an error: the one place that does.
 pub fn print_error(error: &Error) {
-    let text = crate::engine::report::render(error, std::io::stderr().is_terminal());
+    // A report shows lines of a configuration.
+    let text = text::without_accounts(crate::engine::report::render(error, std::io::stderr().is_terminal()));
     // Nothing is left to tell when standard error is gone.
     let _ = writeln!(std::io::stderr(), "{text}");
 }

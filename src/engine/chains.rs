@@ -2,13 +2,11 @@
 //! value their own chain begins with.
 
 use super::closures::{Closure, Method};
+use super::copies::TAKING;
 use super::known::Known;
 use super::nothing::CHANGING;
 use super::walk::{OTHER, TAKEN, Walk, chain, taken};
 use rhai::{Expr, Position};
-
-/// More methods that change their value, and give something.
-const TAKING: &[&str] = &["drain", "pop", "remove", "retain", "shift", "splice"];
 
 impl Walk<'_> {
     /// The members of a variable that is not there: nothing else is wrong with them.

@@ -118,6 +118,7 @@ impl Walk<'_> {
             }
             return;
         };
+        self.copied(call, &closure);
         self.judged = method.used == Use::Truth;
         let Some(most) = method.most.filter(|_| call.args.len() == 1) else { return };
         let takes = self.closures.get(closure.function.as_str());

@@ -10,6 +10,7 @@ mod checked;
 mod closures;
 mod commands;
 mod compare;
+mod copies;
 pub mod elsewhere;
 mod empty;
 mod facts;

@@ -342,9 +342,11 @@ fn a_function_that_hangs_exits_or_takes_all_memory_ends_no_other_check() {
     let world = World::new();
     let functions = "fn well() { print(`from well`); } fn hangs() { loop { } } fn sleeps() { sleep(`1h`); } fn leaves() { exit(3); }
         fn deep() { deep() } fn secret_one() { secret(`key`) + ` is wrong` }
-        fn hungry() { let all = []; loop { let part = []; part.pad(100000, `x`); all.push(part); } }
+        fn grows() { let text = `x`; loop { text += text; } }
+        fn fill(n) { let all = []; all.pad(4000000, n); if n > 0 { fill(n - 1) + all.len() } else { 0 } }
+        fn hungry() { fill(60) }
         fn changes() { cmd(`touch changed`).run(); `changed` }";
-    let names = ["well", "hangs", "sleeps", "leaves", "deep", "hungry", "secret_one", "changes"];
+    let names = ["well", "hangs", "sleeps", "leaves", "deep", "grows", "hungry", "secret_one", "changes"];
     let limit = |name: &str| if matches!(name, "hangs" | "sleeps") { "3s" } else { "100s" };
     let sites: String =
         names.iter().map(|name| format!("#{{ check: \"{name}\", timeout: \"{}\" }},", limit(name))).collect();
@@ -365,6 +367,7 @@ fn a_function_that_hangs_exits_or_takes_all_memory_ends_no_other_check() {
         "sleeps: sleeps took longer than 3 s and was ended",
         "leaves: leaves ended with exit code 3 and returned nothing",
         "deep: function calls are nested too deeply",
+        "grows: too large",
         "hungry: hungry was ended by signal 6, it needs more than 1 GiB of memory",
         "secret_one: <secret> is wrong",
         "changes: changed",

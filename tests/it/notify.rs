@@ -475,6 +475,71 @@ fn a_password_in_an_address_is_shown_nowhere() {
     assert!(!kept.contains("hunter2"), "{kept}");
 }
 
+/// The same for what others read: the status page, metrics, the digest, Nagios, and for the addresses of proxies.
+#[test]
+fn a_password_in_an_address_is_on_no_page_and_in_no_metrics_digest_or_plugin_line() {
+    let world = World::new();
+    let web = crate::web::Web::start();
+    let metrics = world.path("moyai.prom");
+    // The second has characters that an address must have encoded, and no name of its own.
+    let sites = format!(
+        "[`http://me:hunter2@127.0.0.1:{0}/404`, `http://me:hun/ter2@127.0.0.1:{0}/500`, #{{ name: `far`, url: `http://far.test/` }},
+          #{{ name: `on`, url: `{1}` }}, #{{ name: `token`, url: `{2}?token=hunter2` }}]",
+        web.port,
+        web.url(&format!("/to/302/{}", crate::web::hex(b"http://me:hunter2@127.0.0.1:1/"))),
+        web.url("/404"),
+    );
+    world.script(
+        "config",
+        &format!(
+            "const ASK_AGAIN = ``; const METRICS = `{}`; const SITES = {sites}; fn backs_up(c) {{ false }}",
+            metrics.display()
+        ),
+    );
+    let run = |words: &[&str]| {
+        let mut command = world.command(words);
+        command.env("http_proxy", "http://me:hunter2@127.0.0.1:1").env("NO_PROXY", "127.0.0.1");
+        crate::common::gave(&command.env("DOCKER_HOST", "unix:///nowhere").output().unwrap())
+    };
+    let monitor = run(&["run", "-x", "monitor"]);
+    assert!(monitor.err.contains("the proxy 127.0.0.1:1: connection refused"), "{}", monitor.err);
+    let page = world.path("page/index.html");
+    let status = run(&["run", "status", "--file", page.to_str().unwrap()]);
+    let digest = run(&["run", "-x", "digest"]);
+    let json = std::fs::read_dir(world.path("page")).unwrap().map(|file| read(file.unwrap().path()));
+    let pages: String = json.collect();
+    assert!(pages.contains("127.0.0.1") && read(&metrics).contains("127.0.0.1") && digest.out.contains("127.0.0.1"));
+    let mut all = vec![
+        ("pages", pages),
+        ("metrics", read(&metrics)),
+        ("status", format!("{status:?}")),
+        ("digest", format!("{digest:?}")),
+    ];
+    for name in ["far", "on", &format!("http://me:hunter2@127.0.0.1:{}/404", web.port), "http://me:hunter2@no-such"] {
+        all.push(("nagios", format!("{:?}", run(&["run", "-x", "monitor", "--nagios", name]))));
+    }
+    // The monitor's own lines are for the administrator, who wrote the token. Others get none.
+    all.push(("monitor", format!("{monitor:?}").replace("?token=hunter2", "")));
+    all.push(("history", run(&["history"]).out));
+    all.push(("check", format!("{:?}", run(&["check", "config"]))));
+    for (what, text) in all {
+        assert!(!text.contains("hunter2") && !text.contains("ter2"), "{what}: {text}");
+    }
+}
+
+/// A mask that knows only the secret itself would not find it in Base64 or in JSON.
+#[test]
+fn a_secret_is_masked_in_each_form_that_a_request_has() {
+    let world = World::new();
+    world.script("test", "let key = secret(`key`); http::post(`http://127.0.0.1:1/`, #{ text: key }, #{ basic: `me:${key}` }); print(#{ a: key }.to_json());");
+    for words in [&["run", "-n", "test"][..], &["run", "-x", "test"]] {
+        let output = world.command(words).env("MOYAI_SECRET_KEY", "hun\"ter2\\").output().unwrap();
+        let text = format!("{:?}", crate::common::gave(&output).out);
+        assert!(!text.contains("ter2") && !text.contains("bWU6aHVuInRlcjJc"), "{text}");
+        assert!(text.contains("<secret>"), "{text}");
+    }
+}
+
 #[test]
 fn a_secret_is_read_from_a_variable_that_a_shell_can_export() {
     let world = World::new();
@@ -523,7 +588,7 @@ fn a_thousand_sites_that_fail_at_once_are_one_post_to_each_service() {
         let all = texts(name);
         assert!(
             all.len() == 1
-                && all[0].contains("1000 of 1000 sites are sick: site number 0, ")
+                && all[0].contains("1000 of 1000 sites are down: site number 0, ")
                 && all[0].contains(", and 995 more"),
             "{name}: {all:?}"
         );

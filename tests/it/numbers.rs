@@ -84,7 +84,7 @@ fn a_metrics_file_that_cannot_be_written_is_one_warning_and_keeps_no_report() {
     assert_eq!(monitor(&world).err, "", "once is enough");
     world.file("no/such/x", "");
     let last = monitor(&world);
-    assert!(last.out.starts_with("over: METRICS: ") && last.err.is_empty(), "{last:?}");
+    assert!(last.out.starts_with("resolved: METRICS: ") && last.err.is_empty(), "{last:?}");
     assert!(read(&path).ends_with("# EOF\n"));
     for bad in ["moyai.prom", "/var/lib/moyai.txt"] {
         config(&world, bad);

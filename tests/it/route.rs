@@ -124,6 +124,39 @@ fn one_cause_is_one_report() {
 }
 
 #[test]
+fn sites_that_need_each_other_are_an_error_and_each_is_reported() {
+    let web = Web::start();
+    let down = web.url("/404");
+    for (needs, wrong) in [
+        (["b", "a", ""], "a needs b, which needs a"),
+        (["b", "c", "a"], "a needs b, which needs a"),
+        (["c", "", "c"], "c needs itself"),
+    ] {
+        let world = World::new();
+        let tell = teller(&world, "all");
+        let site = |(name, need): (&str, &str)| {
+            let need = if need.is_empty() { String::new() } else { format!(", needs: \"{need}\"") };
+            format!("  #{{ name: \"{name}\", url: \"{down}\"{need} }},\n")
+        };
+        let sites: String = ["a", "b", "c"].into_iter().zip(needs).map(site).collect();
+        config(&world, &format!("const TELL = [\"{tell}\"];\nconst SITES = [\n{sites}];"));
+        let said = world.moyai(["check", "config"]).failed(2);
+        assert!(
+            said.contains(&format!("SITES: needs: {wrong}"))
+                && said.contains("config.rhai:")
+                && said.contains("help: "),
+            "{said}"
+        );
+        let gave = world.moyai(["run", "monitor"]);
+        assert!(gave.code == 1 && gave.err.contains("needs in config: "), "{gave:?}");
+        // A cycle keeps no site from being reported: a need that is none of it still does.
+        let told = told(&world, "all").join(" ");
+        assert_eq!(told.contains("a is sick"), needs[0] != "c", "{told}");
+        assert!(told.contains("c is sick"), "{told}");
+    }
+}
+
+#[test]
 fn one_line_for_nagios_has_its_exit_code_and_its_performance_data() {
     let web = Web::start();
     let world = World::new();

@@ -125,6 +125,6 @@ fn a_metrics_file_on_a_full_disk_is_one_warning_and_the_old_one_stays() {
     assert_eq!(host.sh("ls -A /opt/small").ok(), "full\nmoyai.prom\n");
     assert_eq!(host.sh("\"$moyai\" run monitor").err, "");
     host.sh("rm /opt/small/full").ok();
-    assert!(host.sh("\"$moyai\" run monitor").out.starts_with("over: METRICS: "));
+    assert!(host.sh("\"$moyai\" run monitor").out.starts_with("resolved: METRICS: "));
     assert!(host.sh("cat /opt/small/moyai.prom").ok().contains("moyai_site_up{site=\"a\"} 1"));
 }

@@ -102,7 +102,7 @@ fn every_kind_of_name_and_network_has_its_line_or_its_reason() {
     host.sh("docker rm -f side shop-db-1").ok();
     let out = host.script("hosts-sync").ok();
     assert!(
-        out.contains("+ 172.18.0.2 db\n") && out.contains("over: db: an alias of blog-db-1 and shop-db-1"),
+        out.contains("+ 172.18.0.2 db\n") && out.contains("resolved: db: an alias of blog-db-1 and shop-db-1"),
         "{out}"
     );
 }
@@ -142,7 +142,7 @@ warning: upstream idle waits for the container ghost (/etc/nginx/conf.d/idle.con
     assert_eq!(gave.err, "warning: web.test waits for the container web (/etc/nginx/conf.d/web.conf:1)\n");
     let out = gave.ok();
     assert!(out.contains("- 255.255.255.255 shop\n") && out.contains("+ 255.255.255.255 web\n"), "{out}");
-    assert!(out.contains("over: shop.test waits for the container shop"), "{out}");
+    assert!(out.contains("resolved: shop.test waits for the container shop"), "{out}");
     assert_eq!((host.answer("web"), host.answer("shop")), ("502".into(), "200".into()));
     // One that is not needed any more goes.
     host.sh("rm /etc/nginx/conf.d/idle.conf /etc/nginx/conf.d/web.conf").ok();
@@ -284,7 +284,7 @@ fn the_lines_of_2014_are_taken_over_and_every_other_byte_stays() {
     let out = host.script("hosts-sync --adopt").ok();
     assert_eq!(
         out,
-        "- 172.17.0.2 web\n+ 172.17.0.2 web\nover: web: line 3, `172.17.0.9 web`, gives it another address: delete it, or rename the container\n"
+        "- 172.17.0.2 web\n+ 172.17.0.2 web\nresolved: web: line 3, `172.17.0.9 web`, gives it another address: delete it, or rename the container\n"
     );
     assert_eq!(host.block(), ["172.17.0.2 web"]);
     assert_eq!(host.script("hosts-sync --adopt").ok(), "");

@@ -194,7 +194,7 @@ fn an_nginx_that_somebody_stopped_stays_down_and_one_that_died_does_not() {
     assert_eq!((gave.out.as_str(), gave.err.as_str(), gave.code), ("", "", 0));
     assert_eq!(host.moyai("nginx::reload();").ok(), "");
     host.sh("stopped; nginx; started").ok();
-    assert!(host.script("hosts-sync").ok().starts_with("over: nginx is down"));
+    assert!(host.script("hosts-sync").ok().starts_with("resolved: nginx is down"));
 
     host.sh("kill -9 $(cat /run/nginx.pid) $(workers); stopped; touch /etc/hosts").ok();
     host.script("hosts-sync").ok();

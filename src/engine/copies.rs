@@ -1,0 +1,85 @@
+//! Changes of captured variables in closures that run in parallel. Each call has copies of them, so that the change
+//! would be lost without a word.
+
+use super::closures::Closure;
+use super::nothing::CHANGING;
+use super::walk::{Walk, chain, statements};
+use rhai::{AST, ASTNode, Expr, FnCallExpr, Module, Position, Stmt};
+
+/// More methods that change their value, and give something.
+pub(super) const TAKING: &[&str] = &["drain", "pop", "remove", "retain", "shift", "splice"];
+
+impl Walk<'_> {
+    /// Reports each captured variable that a closure of `par_map` or `par_each` changes.
+    pub(super) fn copied(&mut self, call: &FnCallExpr, closure: &Closure<'_>) {
+        if !matches!(call.name.as_str(), "par_map" | "par_each") {
+            return;
+        }
+        let taken: Vec<String> = closure.taken.iter().map(|name| (*name).to_owned()).collect();
+        let mut found: Vec<(String, Position)> = Vec::new();
+        self.changes(&closure.function, &taken, &mut found);
+        let method = call.name.as_str();
+        for (name, at) in found {
+            let message = format!("`{name}` is changed in a closure of `.{method}(...)`: each call has its own copy");
+            let help = format!(
+                "return the value: `let results = list.par_map(|x| ...)`. A copy that may change is `let own = {name};`"
+            );
+            self.report(at, message, help);
+        }
+    }
+
+    /// Finds where a closure, or one in it, changes one of these variables.
+    fn changes(&self, function: &str, names: &[String], found: &mut Vec<(String, Position)>) {
+        let ast = self.program.files[self.file].ast.as_ref();
+        let count = self.closures.get(function).copied().unwrap_or_default();
+        let Some(def) = ast.and_then(|ast| ast.shared_lib().get_script_fn(function, count)) else { return };
+        let body = AST::new(statements(def), Module::new());
+        let mut names = names.to_vec();
+        body.walk(&mut |path| {
+            // A variable of its own under the same name may change.
+            if let Some(ASTNode::Stmt(Stmt::Var(own, ..))) = path.last() {
+                names.retain(|name| *name != own.0.name.as_str());
+            }
+            true
+        });
+        let of = |expr: &Expr| match chain(expr).map_or(expr, |(root, _)| root) {
+            Expr::Variable(name, _, at) if names.iter().any(|known| *known == name.1.as_str()) => {
+                Some((name.1.to_string(), *at))
+            }
+            _ => None,
+        };
+        let mut inner = Vec::new();
+        body.walk(&mut |path| {
+            match path.last() {
+                Some(ASTNode::Stmt(Stmt::Assignment(assignment))) => found.extend(of(&assignment.1.lhs)),
+                Some(ASTNode::Expr(expr)) => {
+                    let links = chain(expr).map(|(_, links)| links).unwrap_or_default();
+                    let changing = |link: &Expr| match link {
+                        Expr::MethodCall(call, _) => {
+                            let name = call.name.as_str();
+                            (CHANGING.contains(&name) || TAKING.contains(&name)) && !self.functions.contains_key(name)
+                        }
+                        _ => false,
+                    };
+                    // What a method returns is another value.
+                    let first = links.iter().find(|(_, link)| matches!(link, Expr::MethodCall(..)));
+                    if first.is_some_and(|(_, link)| changing(link)) {
+                        found.extend(of(expr));
+                    }
+                    if let Some(closure) = Closure::of(expr) {
+                        let taken = closure.taken.iter().filter(|name| names.iter().any(|known| known == *name));
+                        inner
+                            .push((closure.function.clone(), taken.map(|name| (*name).to_owned()).collect::<Vec<_>>()));
+                    }
+                }
+                _ => {}
+            }
+            true
+        });
+        for (function, names) in inner.iter().filter(|(_, names)| !names.is_empty()) {
+            self.changes(function, names, found);
+        }
+        found.sort();
+        found.dedup();
+    }
+}
