@@ -168,6 +168,12 @@ struct Port<'a> {
     aliases: HashMap<String, (String, Kind)>,
     /// Lines that must come before the statement.
     before: Vec<String>,
+    /// Differences that are said at the statement.
+    remarks: Vec<String>,
+    /// Differences that are said already.
+    said: HashSet<String>,
+    /// The fixed value of IFS from here on, as bash has it.
+    ifs: Option<String>,
     /// Such lines have a place.
     has_before: bool,
     /// The variable that holds `$?`.

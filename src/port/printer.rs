@@ -38,12 +38,20 @@ const HELPERS: &[(&str, &str)] = &[
     ),
     ("untranslated", "// Stops where a person has to finish the port.\nfn untranslated(what) { die(what); }"),
     (
+        "parts_of",
+        "// The parts of a line as `read -a` has them: a separator at the end begins no other part.\nfn parts_of(line, separator) {\n    let parts = line.split(separator);\n    if parts[-1] == \"\" { parts.pop(); }\n    parts\n}",
+    ),
+    (
+        "rest_of",
+        "// All fields from one on, as the last name of `read` has them: a separator after a single field goes.\nfn rest_of(fields, from, separator) {\n    let rest = fields.extract(from);\n    if rest.len() == 2 && rest[1] == \"\" { rest.pop(); }\n    rest.join(separator)\n}",
+    ),
+    (
         "succeeds",
         "// Runs a command, its output going through; false when it fails.\nfn succeeds(command) {\n    try { command.run(); } catch { return false; }\n    true\n}",
     ),
     (
         "status_of",
-        "// Runs a command, its output going through, and returns its status.\nfn status_of(command) {\n    try { command.run(); } catch (error) { return error.code; }\n    0\n}",
+        "// Runs a command, its output going through, and returns its status.\nfn status_of(command) {\n    try { command.run(); } catch (error) { return if error.code < 0 { 127 } else { error.code }; }\n    0\n}",
     ),
 ];
 
@@ -68,6 +76,9 @@ impl<'a> Port<'a> {
             loops: Vec::new(),
             aliases: HashMap::new(),
             before: Vec::new(),
+            remarks: Vec::new(),
+            said: HashSet::new(),
+            ifs: None,
             has_before: false,
             status: None,
             helpers: BTreeSet::new(),
@@ -275,6 +286,7 @@ impl<'a> Port<'a> {
         let item = id(entry);
         let mut lines = self.declarations(item);
         let forced = self.forced.get(&item).cloned();
+        let remarks = self.remarks.len();
         let asks = next
             .and_then(|next| self.source.extent(&next.0))
             .is_some_and(|extent| self.source.slice(extent.start, extent.end).contains("$?"));
@@ -297,6 +309,9 @@ impl<'a> Port<'a> {
             Ok(made) => (made, Level::Native),
             Err(no) => {
                 self.before.clear();
+                for text in self.remarks.drain(remarks..) {
+                    self.said.remove(&text);
+                }
                 self.hazards.truncate(before.1);
                 (self.comment, self.printed) = (before.0, before.3);
                 self.declared.back_to(before.2);
@@ -329,6 +344,7 @@ impl<'a> Port<'a> {
                 }
             }
         }
+        lines.extend(self.remarks.drain(remarks..).flat_map(|text| remark(&text)).map(|text| Line { text, item }));
         lines.extend(made.into_iter().map(|line| if line.item == usize::MAX { Line { item, ..line } } else { line }));
         if !asks {
             self.status = None;
@@ -368,10 +384,31 @@ impl<'a> Port<'a> {
         self.hazard_at(self.line, text, port);
     }
 
+    /// Adds a hazard in which the port does something else; a comment at the statement says so the first time.
+    pub(super) fn differs(&mut self, text: &str, port: &str) {
+        self.hazard(text, port);
+        let remark = format!("{text}; {port}.");
+        if self.said.insert(remark.clone()) {
+            self.remarks.push(remark);
+        }
+    }
+
     /// Adds a hazard.
     pub(super) fn hazard_at(&mut self, line: usize, text: &str, port: &str) {
         self.hazards.push(Hazard { line, text: text.to_owned(), port: port.to_owned() });
     }
+}
+
+/// A remark as comment lines of at most 100 columns.
+fn remark(text: &str) -> Vec<String> {
+    let mut lines = vec!["// port:".to_owned()];
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.len() + word.len() < 100 => line.push_str(&format!(" {word}")),
+            _ => lines.push(format!("//     {word}")),
+        }
+    }
+    lines
 }
 
 /// A statement of several lines as lines.

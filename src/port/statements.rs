@@ -246,7 +246,7 @@ impl<'a> Port<'a> {
         match command {
             C::Arithmetic(clause) => {
                 if self.facts.strict[0] && clause.expr.value.contains("++") {
-                    self.hazard("`((x++))` fails where x is 0, and `set -e` then ends the script", "the port counts");
+                    self.differs("`((x++))` fails where x is 0, and `set -e` then ends the script", "the port counts");
                 }
                 Ok(self.calculation(&clause.expr.value)?.into_iter().map(plain).collect())
             }
