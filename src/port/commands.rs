@@ -238,7 +238,10 @@ impl<'a> Port<'a> {
             "wait" if self.function.is_none() => {
                 self.uses_jobs = true;
                 match rest {
-                    [] => Ok(Some(vec!["for job in jobs { job.ok(); }".to_owned(), "jobs = [];".to_owned()])),
+                    [] => {
+                        self.helpers.insert("finish");
+                        Ok(Some(vec!["for job in jobs { finish(job); }".to_owned(), "jobs = [];".to_owned()]))
+                    }
                     [raw] if raw.trim_matches('"') == "$!" => one("jobs[-1].wait();".to_owned()),
                     _ => Err(No::new("`wait` for a process id")),
                 }

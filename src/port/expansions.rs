@@ -249,6 +249,9 @@ impl Port<'_> {
         let parsed = word::parse(raw, &options("")).map_err(|_| No::new(format!("the pattern `{raw}`")))?;
         let mut out = String::new();
         if fixed(&parsed, false, &mut out) {
+            if ["@(", "+(", "!(", "?(", "*("].iter().any(|sign| out.contains(sign)) {
+                return Err(No::new(format!("the extended pattern `{raw}`")));
+            }
             return Ok(Pattern::Fixed(out));
         }
         let bare =

@@ -219,6 +219,7 @@ impl<'a> Port<'a> {
                 return Err(No::new("a command in the background of a function"));
             }
             self.uses_jobs = true;
+            self.late_output();
             return Ok(vec![plain(format!("jobs.push({started}.start());"))]);
         }
         let shell = self.shell(text)?;

@@ -70,8 +70,8 @@ pub enum Level {
 /// What was wrong with the original, or differs in the port.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Hazard {
-    /// The line of the original.
-    pub line: usize,
+    /// The lines of the original.
+    pub lines: Vec<usize>,
     /// One sentence.
     pub text: String,
     /// What the port does instead.
@@ -83,7 +83,7 @@ pub struct Hazard {
 pub struct Ported {
     /// The script.
     pub text: String,
-    /// The hazards of the original, by line.
+    /// The hazards of the original, each once, by its first line.
     pub hazards: Vec<Hazard>,
     /// Why statements are not native: line, level, reason.
     pub notes: Vec<(usize, Level, String)>,
@@ -155,7 +155,8 @@ struct Port<'a> {
     facts: &'a Facts,
     /// Entries that were tried and do not check, with the reason.
     forced: &'a HashMap<usize, (Level, String)>,
-    hazards: Vec<Hazard>,
+    /// Hazards as they are found: line, what is wrong, what the port does.
+    hazards: Vec<(usize, String, String)>,
     notes: Vec<(usize, Level, String)>,
     /// How the lines of the original were translated.
     levels: HashMap<usize, Level>,

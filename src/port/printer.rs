@@ -7,7 +7,7 @@ use super::walk::id;
 use super::words::mangle;
 use super::{Hazard, Level, No, Port, Ported};
 use brush_parser::ast;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// A line of the port, with the entry of the original that it comes from.
 #[derive(Clone, Debug)]
@@ -38,6 +38,10 @@ const HELPERS: &[(&str, &str)] = &[
     ),
     ("untranslated", "// Stops where a person has to finish the port.\nfn untranslated(what) { die(what); }"),
     (
+        "finish",
+        "// Waits for a command in the background, and shows what it has printed.\nfn finish(job) {\n    try {\n        let out = job.wait().out;\n        if out != \"\" { print(out.sub(\"\\n$\", \"\")); }\n    } catch (error) { warn(error.message); }\n}",
+    ),
+    (
         "parts_of",
         "// The parts of a line as `read -a` has them: a separator at the end begins no other part.\nfn parts_of(line, separator) {\n    let parts = line.split(separator);\n    if parts[-1] == \"\" { parts.pop(); }\n    parts\n}",
     ),
@@ -51,7 +55,7 @@ const HELPERS: &[(&str, &str)] = &[
     ),
     (
         "status_of",
-        "// Runs a command, its output going through, and returns its status.\nfn status_of(command) {\n    try { command.run(); } catch (error) { return if error.code < 0 { 127 } else { error.code }; }\n    0\n}",
+        "// Runs a command, its output going through, and returns its status, 127 where it cannot be started.\nfn status_of(command) {\n    try { command.run(); } catch (error) { return if error.code < 0 { 127 } else { error.code }; }\n    0\n}",
     ),
 ];
 
@@ -153,9 +157,15 @@ impl<'a> Port<'a> {
         for level in self.levels.values() {
             shares[*level as usize] += 1;
         }
-        let mut hazards = self.hazards;
+        let mut grouped: BTreeMap<(String, String), BTreeSet<usize>> = BTreeMap::new();
+        for (line, text, port) in self.hazards {
+            grouped.entry((text, port)).or_default().insert(line);
+        }
+        let mut hazards: Vec<Hazard> = grouped
+            .into_iter()
+            .map(|((text, port), lines)| Hazard { lines: lines.into_iter().collect(), text, port })
+            .collect();
         hazards.sort();
-        hazards.dedup();
         self.notes.sort();
         (Ported { text, hazards, notes: self.notes, shares }, items)
     }
@@ -395,7 +405,7 @@ impl<'a> Port<'a> {
 
     /// Adds a hazard.
     pub(super) fn hazard_at(&mut self, line: usize, text: &str, port: &str) {
-        self.hazards.push(Hazard { line, text: text.to_owned(), port: port.to_owned() });
+        self.hazards.push((line, text.to_owned(), port.to_owned()));
     }
 }
 
