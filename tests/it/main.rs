@@ -9,6 +9,7 @@ mod common;
 mod daemon;
 mod docker;
 mod dry;
+mod edges;
 mod file;
 mod habits;
 mod history;
