@@ -352,6 +352,12 @@ impl<'a> Port<'a> {
                     {
                         return Ok(native);
                     }
+                    if let Some(line) = self.one_line(&first.seq).unwrap_or_default() {
+                        return Ok(match line.ends_with(".count()") {
+                            true => Part::Value(line, Kind::Number),
+                            false => part(line),
+                        });
+                    }
                     if let Ok(call) = self.try_call(&first.seq)
                         && matches!(call.redirects.output, Out::Through)
                     {

@@ -17,6 +17,7 @@ mod expansions;
 mod extended;
 mod facts;
 mod fallback;
+mod filters;
 mod functions;
 mod groups;
 mod hazards;
@@ -169,6 +170,10 @@ struct Port<'a> {
     aliases: HashMap<String, (String, Kind)>,
     /// Lines that must come before the statement.
     before: Vec<String>,
+    /// What each loop around needs after it: `break` and `continue` of the loop around it.
+    leaves: Vec<BTreeSet<&'static str>>,
+    /// Directories are kept in `dirs`.
+    uses_dirs: bool,
     /// Differences that are said at the statement.
     remarks: Vec<String>,
     /// Differences that are said already.

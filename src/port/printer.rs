@@ -80,6 +80,8 @@ impl<'a> Port<'a> {
             loops: Vec::new(),
             aliases: HashMap::new(),
             before: Vec::new(),
+            leaves: Vec::new(),
+            uses_dirs: false,
             remarks: Vec::new(),
             said: HashSet::new(),
             ifs: None,
@@ -123,6 +125,9 @@ impl<'a> Port<'a> {
             self.directory = true;
         }
         body.extend(self.entries(&entries, self.source.lines + 1));
+        if self.uses_dirs {
+            body.insert(0, plain("let dirs = [];"));
+        }
         if self.uses_jobs {
             body.insert(0, plain("let jobs = [];"));
         }
@@ -441,7 +446,7 @@ fn needs_directory(entries: &[&ast::CompoundListItem]) -> bool {
         }
         let words = |char: char| !char.is_alphanumeric() && char != '_';
         if matches!(entry.0.first.seq.as_slice(), [ast::Command::Function(_)])
-            || text.split(words).any(|word| word == "cd")
+            || text.split(words).any(|word| matches!(word, "cd" | "pushd"))
         {
             return true;
         }
