@@ -98,7 +98,8 @@ impl Port {
 
     fn report(&self, run: &Run, name: &str, ported: &Ported) {
         for hazard in &ported.hazards {
-            run.note(&format!("{name}:{}: {}; {}", hazard.line, hazard.text, hazard.port));
+            let [first, rest @ ..] = hazard.lines.as_slice() else { continue };
+            run.note(&format!("{name}:{first}: {}; {}{}", hazard.text, hazard.port, also(rest)));
         }
         if self.explain {
             for (line, level, why) in &ported.notes {
@@ -108,6 +109,18 @@ impl Port {
         }
         let [native, shell, human] = ported.shares;
         run.note(&format!("{name}: {} lines: {native} native, {shell} in sh, {human} for you", native + shell + human));
+    }
+}
+
+/// The further lines of a hazard.
+fn also(lines: &[usize]) -> String {
+    const SHOWN: usize = 20;
+    let shown: Vec<String> = lines.iter().take(SHOWN).map(usize::to_string).collect();
+    match lines.len() {
+        0 => String::new(),
+        1 => format!(" (also in line {})", shown[0]),
+        2..=SHOWN => format!(" (also in lines {})", shown.join(", ")),
+        all => format!(" (also in lines {} and {} more)", shown.join(", "), all - SHOWN),
     }
 }
 

@@ -281,6 +281,10 @@ fn render(names: &mut dyn Names, expr: &A, held: &[String]) -> Result<Value, No>
         A::BinaryOp(operator, left, right) => {
             let text = symbol(*operator).ok_or_else(|| No::new("the operator `,` in an expression"))?;
             let (left, right) = (render(names, left, held)?, render(names, right, held)?);
+            let shifts = matches!(operator, B::ShiftLeft | B::ShiftRight);
+            if shifts && !matches!(&right, Value::Number(text) if text.parse::<u8>().is_ok_and(|by| by < 64)) {
+                return Err(No::new("a shift by something else than 0 to 63"));
+            }
             match operator {
                 B::LogicalAnd | B::LogicalOr => {
                     let group = |text: String| {

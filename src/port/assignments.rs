@@ -7,6 +7,11 @@ use super::words::mangle;
 use super::{No, Port};
 use brush_parser::ast::{self, AssignmentName, AssignmentValue, CommandPrefixOrSuffixItem as Item};
 
+/// The value of IFS where it is fixed.
+fn fixed_ifs(raw: &str) -> Option<String> {
+    (raw.starts_with("$'") || !raw.contains('$')).then(|| raw.to_owned())
+}
+
 impl<'a> Port<'a> {
     /// Assignments without a command.
     pub(super) fn assignments(&mut self, items: &'a [Item], item: usize) -> Result<Vec<Line>, No> {
@@ -143,6 +148,18 @@ impl<'a> Port<'a> {
     }
 
     fn set_scalar(&mut self, name: &str, raw: &str, item: usize, local: bool) -> Result<Vec<String>, No> {
+        if name == "IFS" && !raw.contains(['`', '(']) {
+            // Each place that depends on it refuses, or hands it to bash.
+            self.ifs = fixed_ifs(raw);
+            return Ok(Vec::new());
+        }
+        if raw.trim_matches('"') == "$IFS" {
+            return Ok(vec![self.give(name, "\" \\t\\n\"", item, local)]);
+        }
+        let inherited = matches!(name, "LANG" | "LANGUAGE" | "TZ" | "HOME" | "TMPDIR") || name.starts_with("LC_");
+        if inherited && self.function.is_none() && !self.exported.iter().any(|known| known == name) {
+            self.exported.push(name.to_owned());
+        }
         if matches!(name, "IFS" | "PATH" | "PS4" | "BASH_ENV" | "LD_PRELOAD" | "POSIXLY_CORRECT" | "OPTIND") {
             if name == "PATH" {
                 self.hazard(

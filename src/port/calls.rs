@@ -177,6 +177,9 @@ impl<'a> Port<'a> {
             if PROGRAMS_TOO.contains(&name.as_str()) && at == 0 && last == 0 && matches!(name.as_str(), "time") {
                 return Err(No::new("`time`"));
             }
+            if name == "printf" && words.get(1).is_some_and(|format| format.contains("%q") || format.contains("%(")) {
+                return Err(No::new("a format that only the `printf` of bash has"));
+            }
             let (literal, known) = self.program(&words, simple, &mut call.methods, at == 0 && last == 0)?;
             if at > 0 && !call.literal.is_empty() {
                 call.literal.push_str(" | ");
@@ -201,6 +204,11 @@ impl<'a> Port<'a> {
                 call.redirects.both = redirects.both;
             }
             call.redirects.silent |= redirects.silent;
+        }
+        if let Out::File(path) = &call.redirects.output
+            && call.words.iter().flatten().flatten().any(|word| super::text::quoted(word) == *path)
+        {
+            self.differs("the file is emptied before the program reads it", "the port reads it first");
         }
         if last > 0 && !self.facts.strict[2] && self.facts.strict[0] {
             self.hazard(
@@ -343,6 +351,12 @@ impl<'a> Port<'a> {
                         && let Some(native) = self.capture_native(simple)?
                     {
                         return Ok(native);
+                    }
+                    if let Some(line) = self.one_line(&first.seq).unwrap_or_default() {
+                        return Ok(match line.ends_with(".count()") {
+                            true => Part::Value(line, Kind::Number),
+                            false => part(line),
+                        });
                     }
                     if let Ok(call) = self.try_call(&first.seq)
                         && matches!(call.redirects.output, Out::Through)

@@ -182,6 +182,7 @@ impl<'a> Port<'a> {
             "break" | "continue" => match rest {
                 [] => one(format!("{name};")),
                 [number] if number == "1" => one(format!("{name};")),
+                [number] => self.leave_outer(if name == "break" { "break" } else { "continue" }, number).map(Some),
                 _ => Err(No::new(format!("`{name}` of an outer loop"))),
             },
             "shift" if self.options_done && rest.iter().any(|word| word.contains("OPTIND")) => Ok(Some(Vec::new())),
@@ -198,6 +199,18 @@ impl<'a> Port<'a> {
                 Ok(Some(vec![vec![format!("{list}.shift();"); count].join(" ")]))
             }
             "cd" => self.change_directory(rest, simple).map(Some),
+            "pushd" | "popd" if self.directory && self.redirects_of(simple)?.output == Out::Null => {
+                let ([] | [_]) = rest else { return Err(No::new(format!("`{name}` with options"))) };
+                self.uses_dirs = true;
+                match (name, rest) {
+                    ("popd", []) => one("dir = dirs.pop();".to_owned()),
+                    ("pushd", [raw]) if !raw.starts_with(['+', '-']) => {
+                        let template = self.word(raw)?;
+                        Ok(Some(vec!["dirs.push(dir);".to_owned(), format!("dir = {};", self.placed(&template))]))
+                    }
+                    _ => Err(No::new(format!("`{name}` of the stack of directories"))),
+                }
+            }
             "trap" => self.trap(rest).map(Some),
             "read" => self.read(rest, simple).map(Some),
             "mapfile" | "readarray" => self.mapfile(rest, simple, item).map(Some),
@@ -238,7 +251,10 @@ impl<'a> Port<'a> {
             "wait" if self.function.is_none() => {
                 self.uses_jobs = true;
                 match rest {
-                    [] => Ok(Some(vec!["for job in jobs { job.ok(); }".to_owned(), "jobs = [];".to_owned()])),
+                    [] => {
+                        self.helpers.insert("finish");
+                        Ok(Some(vec!["for job in jobs { finish(job); }".to_owned(), "jobs = [];".to_owned()]))
+                    }
                     [raw] if raw.trim_matches('"') == "$!" => one("jobs[-1].wait();".to_owned()),
                     _ => Err(No::new("`wait` for a process id")),
                 }

@@ -246,6 +246,11 @@ impl<'a> Port<'a> {
         match texts.as_slice() {
             [] => Ok("false".to_owned()),
             ["!", ..] if texts.len() > 1 => Ok(negated(&self.test(&words[1..])?)),
+            ["-n", one] if one.starts_with('$') => {
+                let text = atom(&self.operand(one)?.string());
+                self.differs("`[ -n $x ]` without quotes is true where the value is empty", "the port tests the value");
+                Ok(format!("{text} != \"\""))
+            }
             [one] => {
                 let text = self.operand(one)?.string();
                 Ok(format!("{} != \"\"", atom(&text)))

@@ -30,14 +30,24 @@ impl Port<'_> {
                 let default = self.default_word(default_value.as_deref())?;
                 self.with_default(parameter, test_type, &default)
             }
-            P::AssignDefaultValues { parameter, indirect: false, test_type, default_value } => {
-                let default = self.default_word(default_value.as_deref())?;
-                if let Parameter::Named(name) = parameter
-                    && self.is_known(name)
-                {
-                    return Err(No::new(format!("`${{{name}:=...}}` within a word")));
+            P::AssignDefaultValues { parameter: Parameter::Named(name), indirect: false, test_type, default_value } => {
+                let default = self.default_word(default_value.as_deref())?.string();
+                if matches!(test_type, Test::Unset) || self.kind_of(name) != Kind::Text {
+                    return Err(No::new(format!("`${{{name}=...}}`, which takes an empty variable as it is")));
                 }
-                self.with_default(parameter, test_type, &default)
+                let shown = super::words::mangle(name);
+                let line = match self.is_known(name) {
+                    true => format!("if {shown} == \"\" {{ {shown} = {default}; }}"),
+                    false => {
+                        let value = format!("env(\"{name}\", {default})");
+                        if !self.has_before {
+                            return Err(No::new("a default that is set in a place that is computed again and again"));
+                        }
+                        self.set_text(name, &value)
+                    }
+                };
+                self.first(line)?;
+                text(shown)
             }
             P::IndicateErrorIfNullOrUnset { parameter, indirect: false, error_message, .. } => {
                 let message = self.default_word(error_message.as_deref())?;
@@ -65,10 +75,20 @@ impl Port<'_> {
                 self.first(format!("if {} == \"\" {{ die({message}); }}", atom(&value)))?;
                 Ok(base)
             }
-            P::UseAlternativeValue { parameter, indirect: false, alternative_value, .. } => {
+            P::UseAlternativeValue { parameter, indirect: false, alternative_value, test_type } => {
                 let other = self.default_word(alternative_value.as_deref())?;
+                let list = self.arguments();
                 let set = match self.base_or_none(parameter)? {
+                    _ if matches!((parameter, test_type), (Parameter::Positional(1..), Test::Unset))
+                        && self.current().is_none_or(|function| function.variadic) =>
+                    {
+                        let Parameter::Positional(number) = parameter else { unreachable!("it is one") };
+                        format!("{list}.len() >= {number}")
+                    }
                     Part::Value(list, Kind::List) => format!("!{}.is_empty()", atom(&list)),
+                    _ if matches!(test_type, Test::Unset) => {
+                        return Err(No::new("`${x+...}`, which takes an empty variable as set"));
+                    }
                     part => format!("{} != \"\"", atom(&Template(vec![part]).string())),
                 };
                 if quoted_here {
@@ -131,7 +151,7 @@ impl Port<'_> {
                 let (name, kind) = self.variable(variable_name)?;
                 match kind {
                     Kind::Map => {
-                        self.hazard("the keys of an associative array have no order", "the port has them sorted");
+                        self.differs("the keys of an associative array have no order", "the port has them sorted");
                         Ok(Part::Value(format!("{name}.keys()"), Kind::List))
                     }
                     _ => Err(No::new(format!("the indices of `{variable_name}`"))),
@@ -229,6 +249,9 @@ impl Port<'_> {
         let parsed = word::parse(raw, &options("")).map_err(|_| No::new(format!("the pattern `{raw}`")))?;
         let mut out = String::new();
         if fixed(&parsed, false, &mut out) {
+            if ["@(", "+(", "!(", "?(", "*("].iter().any(|sign| out.contains(sign)) {
+                return Err(No::new(format!("the extended pattern `{raw}`")));
+            }
             return Ok(Pattern::Fixed(out));
         }
         let bare =
@@ -240,7 +263,14 @@ impl Port<'_> {
             .iter()
             .any(|piece| matches!(&piece.piece, WordPiece::ParameterExpansion(_) | WordPiece::CommandSubstitution(_)))
         {
-            self.hazard("a variable without quotes is a pattern here", "the port takes it as text");
+            for piece in &parsed {
+                if let WordPiece::ParameterExpansion(P::Parameter { parameter: Parameter::Named(name), .. }) = &piece.piece
+                    && self.facts.has_literal(self.function, name, pattern::is_special)
+                {
+                    return Err(No::new(format!("`{name}` holds a pattern")));
+                }
+            }
+            self.differs("a variable without quotes is a pattern here", "the port takes it as text");
         }
         Ok(Pattern::Text(self.word(raw)?))
     }
@@ -281,6 +311,11 @@ impl Port<'_> {
     }
 
     fn substring(&mut self, parameter: &Parameter, offset: &str, length: Option<&str>) -> Result<Part, No> {
+        if let Parameter::Special(word::SpecialParameter::AllPositionalParameters { concatenate: true })
+        | Parameter::NamedWithAllIndices { concatenate: true, .. } = parameter
+        {
+            return Err(No::new("a part of a joined array"));
+        }
         let offset = self.calculate(offset)?;
         let length = length.map(|length| self.calculate(length)).transpose()?;
         let negative = |text: &str| text.starts_with('-');

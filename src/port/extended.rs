@@ -120,6 +120,12 @@ impl<'a> Port<'a> {
             (2.., Some(text)) => Some(format!("{subject}\u{1}{text}")),
             _ => None,
         };
+        // A dot is any character, a newline too.
+        let dots = fixed.is_some() && plain.replace("\\.", "").contains('.');
+        let regex = match fixed {
+            Some(text) if dots => quoted(&format!("(?s){text}")),
+            _ => regex,
+        };
         Ok(format!("{subject}.matches({regex})"))
     }
 }

@@ -76,6 +76,16 @@ pub struct Facts {
     pub reads_input: usize,
     /// Files that are sourced.
     pub sources: bool,
+    /// What happens to IFS.
+    pub ifs: Ifs,
+    /// How often a trap for EXIT is set or reset.
+    pub exit_traps: usize,
+    /// Variables that are unset, or declared without a value.
+    pub unvalued: HashSet<String>,
+    /// A variable gets a fixed text with a backslash.
+    pub backslashes: bool,
+    /// How often each variable is written.
+    pub writes: HashMap<String, usize>,
     /// The names of all variables that are assigned anywhere.
     pub assigned: HashSet<String>,
     /// Variables that several words are kept in.
@@ -91,6 +101,18 @@ pub struct Facts {
     count: usize,
     shells: usize,
     pub(super) escapes: HashSet<(Option<usize>, String)>,
+}
+
+/// What a script does with IFS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ifs {
+    /// It stays as it is, but for single commands.
+    #[default]
+    Default,
+    /// It is set once, at the top and before the first function.
+    Once,
+    /// It is set in several places.
+    Changed,
 }
 
 /// How a variable begins that is declared before its first value.
@@ -143,6 +165,18 @@ impl Facts {
     /// Tests whether a variable may hold several words.
     pub fn holds_words(&self, function: Option<usize>, name: &str) -> bool {
         self.lists_of_words.contains(&(self.scope(function, name), name.to_owned()))
+    }
+
+    /// Tests a variable's fixed values.
+    pub fn has_literal(&self, function: Option<usize>, name: &str, test: impl Fn(&str) -> bool) -> bool {
+        let values = self.literals.get(&(self.scope(function, name), name.to_owned()));
+        values.is_some_and(|values| values.iter().any(|text| test(text)))
+    }
+
+    /// Tests whether a variable of the script may be unset where it is read.
+    pub fn may_be_unset(&self, name: &str) -> bool {
+        self.unvalued.contains(name)
+            || self.declared_before.values().flatten().any(|(known, _)| known == name)
     }
 
     /// Tests whether a loop's variable is used outside of loops.
@@ -232,6 +266,12 @@ impl Facts {
 impl Visitor for Facts {
     fn write(&mut self, name: &str, given: Given) {
         self.assigned.insert(name.to_owned());
+        *self.writes.entry(name.to_owned()).or_default() += 1;
+        self.backslashes |= matches!(&given, Given::Word(text) | Given::Phrase(text) if text.contains('\\'));
+        if name == "IFS" && self.shells == 0 {
+            let once = self.ifs == Ifs::Default && self.function.is_none() && self.path.len() == 1;
+            self.ifs = if once && self.order.is_empty() { Ifs::Once } else { Ifs::Changed };
+        }
         self.event(name, Some(given));
     }
 
@@ -328,6 +368,11 @@ impl Visitor for Facts {
             },
             "shopt" => self.nullglob |= rest.contains(&"nullglob") && rest.contains(&"-s"),
             "cd" | "pushd" | "popd" if self.shells == 0 => self.changes_directory = true,
+            "trap" => self.exit_traps += usize::from(rest.iter().skip(1).any(|word| matches!(*word, "EXIT" | "0"))),
+            "unset" | "local" | "declare" | "typeset" => {
+                let bare = rest.iter().filter(|word| walk::is_name(word)).map(|word| (*word).to_owned());
+                self.unvalued.extend(bare);
+            }
             "read" => self.reads_input += 1,
             "source" | "." => self.sources = true,
             _ => {}

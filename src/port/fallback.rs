@@ -219,6 +219,7 @@ impl<'a> Port<'a> {
                 return Err(No::new("a command in the background of a function"));
             }
             self.uses_jobs = true;
+            self.late_output();
             return Ok(vec![plain(format!("jobs.push({started}.start());"))]);
         }
         let shell = self.shell(text)?;
@@ -287,6 +288,15 @@ impl<'a> Port<'a> {
         if text.split("${!").skip(1).any(|rest| rest.split('}').next().is_some_and(|name| !name.contains('['))) {
             return Err(No::new("the variable that another one names"));
         }
+        // A variable that may be unset in bash is empty here.
+        for name in needs.reads.iter().filter(|name| self.is_known(name) && self.facts.may_be_unset(name)) {
+            if ["-", "+", "=", "?"].iter().any(|sign| text.contains(&format!("${{{name}{sign}"))) {
+                return Err(No::new(format!("`{name}` may be unset")));
+            }
+        }
+        if self.facts.ifs == super::facts::Ifs::Changed && text.contains('$') {
+            return Err(No::new("an IFS that changes"));
+        }
         let mut functions: Vec<String> = Vec::new();
         let mut open: Vec<String> = needs.commands.iter().cloned().collect();
         while let Some(name) = open.pop() {
@@ -294,6 +304,9 @@ impl<'a> Port<'a> {
                 continue;
             }
             let Some(function) = self.bodies.get(&name).copied() else { continue };
+            if self.facts.functions.get(&name).is_some_and(|function| function.repeated) {
+                return Err(No::new(format!("the function `{name}` has several definitions")));
+            }
             functions.push(name);
             let mut inner = Needs::default();
             walk_function(&mut inner, function);
@@ -314,7 +327,7 @@ impl<'a> Port<'a> {
         if needs.commands.contains("read") && !text.contains('<') && !text.contains('|') {
             return Err(No::new("`read` of the script's input"));
         }
-        let mut prelude = String::new();
+        let mut prelude = self.ifs.as_ref().map(|raw| format!("IFS={raw}\n")).unwrap_or_default();
         for name in functions.iter().rev() {
             use ast::SourceLocation;
             let function = self.bodies[name];
@@ -324,7 +337,7 @@ impl<'a> Port<'a> {
             prelude.push('\n');
         }
         let mut flags = String::new();
-        if !self.facts.strict[0] && (needs.count > 1 || !prelude.is_empty()) {
+        if !self.facts.strict[0] && (needs.count > 1 || !functions.is_empty()) {
             flags.push('e');
         }
         if !self.facts.strict[1] && text.contains('$') {

@@ -178,7 +178,16 @@ impl<'a> Port<'a> {
                 lines.push(plain(condition));
                 Ok(lines)
             }
-            _ => Ok(self.entries(entries, end)),
+            _ => {
+                if self.facts.strict[0] && matches!(last.0.additional.last(), Some(ast::AndOr::And(_))) {
+                    self.line = self.source.extent(&last.0).map_or(self.line, |extent| extent.line);
+                    self.differs(
+                        "a function whose last command is `test && command` fails where the test is false, and `set -e` then ends the script",
+                        "the port goes on",
+                    );
+                }
+                Ok(self.entries(entries, end))
+            }
         }
     }
 

@@ -93,6 +93,11 @@ impl<'a> Port<'a> {
         }
     }
 
+    /// Says when the output of a command in the background is shown.
+    pub(super) fn late_output(&mut self) {
+        self.differs("a command in the background prints while it runs", "the port shows its output where it waits");
+    }
+
     pub(super) fn background(&mut self, entry: &'a ast::CompoundListItem) -> Result<Vec<Line>, No> {
         if self.function.is_some() || !entry.0.additional.is_empty() || entry.0.first.bang {
             return Err(No::new("a list of commands in the background"));
@@ -108,6 +113,9 @@ impl<'a> Port<'a> {
             "a command in the background goes on when the script has ended",
             "the port ends it with the script: `wait` for it",
         );
+        if call.redirects.output == Out::Through && !call.is_silent() {
+            self.late_output();
+        }
         Ok(vec![plain(format!("jobs.push({command}.start());"))])
     }
 }

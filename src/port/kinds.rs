@@ -108,12 +108,12 @@ impl Facts {
             }
         }
         for key in &keys {
-            let words = writes(key).iter().any(|(given, _)| matches!(given, Given::Text | Given::Read));
+            let words = writes(key).iter().any(|(given, _)| matches!(given, Given::Text | Given::Read | Given::Phrase(_)));
             if words && kinds.get(key) == Some(&Kind::Text) {
                 self.lists_of_words.insert(key.clone());
             }
             let texts = writes(key).into_iter().filter_map(|(given, _)| match given {
-                Given::Word(text) | Given::Number(text) if !text.is_empty() => Some(text),
+                Given::Word(text) | Given::Number(text) | Given::Phrase(text) if !text.is_empty() => Some(text),
                 _ => None,
             });
             let texts: BTreeSet<String> = texts.collect();

@@ -119,7 +119,12 @@ impl<'a> Port<'a> {
                         if !run.is_empty() {
                             parts.push(format!("[{}]", std::mem::take(&mut run).join(", ")));
                         }
-                        parts.push(list.to_owned());
+                        let splits = arg.bare && matches!(value.value.as_str(), "$@" | "$*" | "${@}" | "${*}")
+                            || arg.bare && value.value.ends_with("[@]}") && value.value.starts_with("${");
+                        parts.push(match splits {
+                            true => format!("{}.join(\" \").find_all(#\"\\S+\"#)", atom(list)),
+                            false => list.to_owned(),
+                        });
                     }
                     _ if numbers => run.push(arg.template.fixed().unwrap_or_default()),
                     Some((text, Kind::Text))
@@ -152,7 +157,7 @@ impl<'a> Port<'a> {
     /// A pattern for file names.
     fn glob(&mut self, arg: &super::words::Arg) -> Result<Option<String>, No> {
         if !self.facts.nullglob {
-            self.hazard(
+            self.differs(
                 "a pattern that matches no file is used as a name: the loop runs once with it",
                 "the port runs the loop for files only",
             );
@@ -284,11 +289,11 @@ impl<'a> Port<'a> {
         };
         let words = walk::words(simple);
         // `|| [ -n "$line" ]` is for a last line without a newline, which the port reads anyway.
-        let rest = match entry.0.additional.as_slice() {
-            [] => false,
-            [ast::AndOr::Or(pipe)] if pipe.to_string().contains("-n") => true,
+        match entry.0.additional.as_slice() {
+            [] => {}
+            [ast::AndOr::Or(pipe)] if pipe.to_string().contains("-n") => {}
             _ => return Err(No::new("`read` with other commands as a condition")),
-        };
+        }
         let mut separator = None;
         for item in simple.prefix.iter().flat_map(|prefix| &prefix.0) {
             if let ast::CommandPrefixOrSuffixItem::AssignmentWord(assignment, _) = item {
@@ -322,7 +327,7 @@ impl<'a> Port<'a> {
             return Err(No::new("variables of `while read` that are used after the loop"));
         }
         if !raw {
-            self.hazard("`read` without `-r` takes backslashes away", "the port keeps them");
+            self.differs("`read` without `-r` takes backslashes away", "the port keeps them");
         }
         let lines = match input {
             Some(input) => input.to_owned(),
@@ -336,8 +341,14 @@ impl<'a> Port<'a> {
             true => return Err(No::new("`read -d` of something else than `find -print0`")),
             false => lines,
         };
-        if !rest && !zero && !lines.starts_with("cmd(") {
-            self.hazard("`while read` leaves out a last line without a newline", "the port reads it");
+        if separator.is_none() {
+            self.plain_ifs("`while read`")?;
+        }
+        if !zero {
+            self.hazard(
+                "`while read` leaves out a last line without a newline, and keeps a carriage return",
+                "the port reads that line, and takes the carriage return away",
+            );
         }
         let end = clause.1.loc.end.line;
         let mut out = Vec::new();
@@ -371,7 +382,10 @@ impl<'a> Port<'a> {
                         let last = many.len() - 1;
                         (0..many.len())
                             .map(|at| match at == last {
-                                true => format!("line_.split({}).extract({at}).join({})", quoted(one), quoted(one)),
+                                true => {
+                                    self.helpers.insert("rest_of");
+                                    format!("rest_of(line_.split({}), {at}, {})", quoted(one), quoted(one))
+                                }
                                 false => format!("line_.split({}).get({at}) ?? \"\"", quoted(one)),
                             })
                             .collect()
@@ -420,9 +434,12 @@ impl<'a> Port<'a> {
                 // The last name has all that is left.
                 out.push(plain(format!("    let fields = line.split({});", quoted(one))));
                 let last = many.len() - 1;
+                if used[last] && many[last] != "_" {
+                    self.helpers.insert("rest_of");
+                }
                 for (at, name) in many.iter().enumerate().filter(|(at, name)| used[*at] && *name != "_") {
                     out.push(plain(match at == last {
-                        true => format!("    let {} = fields.extract({at}).join({});", mangle(name), quoted(one)),
+                        true => format!("    let {} = rest_of(fields, {at}, {});", mangle(name), quoted(one)),
                         false => format!("    let {} = fields.get({at}) ?? \"\";", mangle(name)),
                     }));
                 }

@@ -17,6 +17,7 @@ mod expansions;
 mod extended;
 mod facts;
 mod fallback;
+mod filters;
 mod functions;
 mod groups;
 mod hazards;
@@ -70,8 +71,8 @@ pub enum Level {
 /// What was wrong with the original, or differs in the port.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Hazard {
-    /// The line of the original.
-    pub line: usize,
+    /// The lines of the original.
+    pub lines: Vec<usize>,
     /// One sentence.
     pub text: String,
     /// What the port does instead.
@@ -83,7 +84,7 @@ pub struct Hazard {
 pub struct Ported {
     /// The script.
     pub text: String,
-    /// The hazards of the original, by line.
+    /// The hazards of the original, each once, by its first line.
     pub hazards: Vec<Hazard>,
     /// Why statements are not native: line, level, reason.
     pub notes: Vec<(usize, Level, String)>,
@@ -155,7 +156,8 @@ struct Port<'a> {
     facts: &'a Facts,
     /// Entries that were tried and do not check, with the reason.
     forced: &'a HashMap<usize, (Level, String)>,
-    hazards: Vec<Hazard>,
+    /// Hazards as they are found: line, what is wrong, what the port does.
+    hazards: Vec<(usize, String, String)>,
     notes: Vec<(usize, Level, String)>,
     /// How the lines of the original were translated.
     levels: HashMap<usize, Level>,
@@ -168,6 +170,16 @@ struct Port<'a> {
     aliases: HashMap<String, (String, Kind)>,
     /// Lines that must come before the statement.
     before: Vec<String>,
+    /// What each loop around needs after it: `break` and `continue` of the loop around it.
+    leaves: Vec<BTreeSet<&'static str>>,
+    /// Directories are kept in `dirs`.
+    uses_dirs: bool,
+    /// Differences that are said at the statement.
+    remarks: Vec<String>,
+    /// Differences that are said already.
+    said: HashSet<String>,
+    /// The fixed value of IFS from here on, as bash has it.
+    ifs: Option<String>,
     /// Such lines have a place.
     has_before: bool,
     /// The variable that holds `$?`.

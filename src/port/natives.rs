@@ -81,9 +81,9 @@ impl<'a> Port<'a> {
                 let (path, suffix) = (self.word(path)?, self.word(suffix)?);
                 match suffix.fixed() {
                     Some(suffix) => text(format!(
-                        "file::basename({}).sub({}, \"\")",
+                        "file::basename({}).sub({}, \"$1\")",
                         path.string(),
-                        quoted(&format!("{}$", super::text::escaped(&suffix)))
+                        quoted(&format!("(.){}$", super::text::escaped(&suffix)))
                     )),
                     None => Ok(None),
                 }

@@ -90,6 +90,9 @@ impl<'a> Port<'a> {
             return Ok(vec![self.give(name, &env, item, false)]);
         }
         let shown = mangle(name);
+        if !colon {
+            return Err(No::new("`${x=...}`, which takes an empty variable as it is"));
+        }
         if self.kind_of(name) != Kind::Text {
             return Err(No::new("a default of a number"));
         }
@@ -103,6 +106,7 @@ impl<'a> Port<'a> {
         item: usize,
     ) -> Result<Vec<String>, No> {
         let mut lines = Vec::new();
+        let changes = |name: &String| self.facts.writes.get(name).is_some_and(|count| *count > 1);
         let letters: String = rest.iter().filter(|word| word.starts_with('-')).map(String::as_str).collect();
         if letters.chars().any(|letter| !"-aAirgxr".contains(letter)) {
             return Err(No::new(format!("`declare {letters}`")));
@@ -110,6 +114,16 @@ impl<'a> Port<'a> {
         for part in simple.suffix.iter().flat_map(|suffix| &suffix.0) {
             match part {
                 Item::AssignmentWord(assignment, _) => {
+                    if let ast::AssignmentName::VariableName(name) = &assignment.name {
+                        if (letters.contains('r') || simple.word_or_name.as_ref().is_some_and(|word| word.value == "readonly"))
+                            && changes(name)
+                        {
+                            return Err(No::new(format!("`{name}` is read-only, and is set again")));
+                        }
+                        if letters.contains('i') && self.facts.kind(self.function, name) != Some(Kind::Number) {
+                            return Err(No::new(format!("`declare -i {name}`, which calculates each value")));
+                        }
+                    }
                     if letters.contains('x')
                         && let ast::AssignmentName::VariableName(name) = &assignment.name
                     {
@@ -225,6 +239,9 @@ impl<'a> Port<'a> {
     pub(super) fn trap(&mut self, rest: &[String]) -> Result<Vec<String>, No> {
         let [action, signals @ ..] = rest else { return Err(No::new("`trap`")) };
         let action = fixed(action).ok_or_else(|| No::new("a trap with a value that is taken now"))?;
+        if action.contains("$?") {
+            return Err(No::new("`$?` in a trap"));
+        }
         let signals: Vec<String> =
             signals.iter().map(|signal| signal.to_uppercase().trim_start_matches("SIG").to_owned()).collect();
         let exits = signals.iter().any(|signal| signal == "EXIT" || signal == "0");
@@ -240,6 +257,9 @@ impl<'a> Port<'a> {
                 return Ok(Vec::new());
             }
             return Err(No::new(format!("`trap` for {}", signals.join(" "))));
+        }
+        if self.facts.exit_traps > 1 {
+            return Err(No::new("a trap for EXIT that another one replaces"));
         }
         let action_text = action.trim().trim_end_matches(';').to_owned();
         // The directory of `mktemp -d` goes by itself.

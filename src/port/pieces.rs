@@ -9,6 +9,18 @@ use brush_parser::word::{
     self, Parameter, ParameterExpr as P, SpecialParameter, TildeExpr, WordPiece, WordPieceWithSource,
 };
 
+/// Values of IFS that split at whitespace only.
+const IFS_SPACES: &[&str] = &["$'\\n\\t'", "$'\\n'", "$'\\t\\n'", "' '", "\" \"", "$' \\n\\t'", "$' \\t\\n'"];
+
+/// `$@`, `$*` or all elements of an array.
+fn is_all(expr: &P) -> bool {
+    let P::Parameter { parameter, .. } = expr else { return false };
+    matches!(
+        parameter,
+        Parameter::NamedWithAllIndices { .. } | Parameter::Special(SpecialParameter::AllPositionalParameters { .. })
+    )
+}
+
 impl<'a> Port<'a> {
     /// A word that bash splits and expands.
     pub(super) fn argument(&mut self, raw: &str) -> Result<Vec<Arg>, No> {
@@ -110,11 +122,11 @@ impl<'a> Port<'a> {
                 }
                 WordPiece::CommandSubstitution(text) => {
                     let part = self.captured(text)?;
-                    self.add(part, quoted, splits, alone, arg);
+                    self.add(part, quoted, splits, alone, arg)?;
                 }
                 WordPiece::BackquotedCommandSubstitution(text) => {
                     let part = self.captured(&unescape_backquotes(text))?;
-                    self.add(part, quoted, splits, alone, arg);
+                    self.add(part, quoted, splits, alone, arg)?;
                 }
                 WordPiece::ArithmeticExpression(text) => {
                     let value = arithmetic::value(self, &text.value)?.number();
@@ -122,7 +134,24 @@ impl<'a> Port<'a> {
                 }
                 WordPiece::ParameterExpansion(expr) => {
                     let part = self.expansion(expr, quoted)?;
+                    if !quoted && splits && is_all(expr) && matches!(part, Part::Value(_, Kind::List)) {
+                        self.plain_ifs("an array without quotes")?;
+                        arg.bare = true;
+                        self.differs(
+                            "an array or `$@` without quotes is split again, and empty elements go",
+                            "the port passes each element as it is",
+                        );
+                    }
                     if !quoted && splits && part_is_text(&part) {
+                        let spaces = self.ifs.as_ref().is_some_and(|raw| IFS_SPACES.contains(&raw.as_str()));
+                        if !spaces || self.may_split(expr) {
+                            self.plain_ifs("a variable without quotes")?;
+                        }
+                        if let P::Parameter { parameter: Parameter::Named(name), .. } = expr
+                            && self.facts.has_literal(self.function, name, |text| text.contains(['*', '?', '[']))
+                        {
+                            return Err(No::new(format!("`{name}` holds a pattern for file names")));
+                        }
                         arg.bare = true;
                         if self.may_split(expr) {
                             if !alone || arg.raw.starts_with('"') {
@@ -151,12 +180,13 @@ impl<'a> Port<'a> {
         Ok(())
     }
 
-    pub(super) fn add(&mut self, part: Part, quoted: bool, splits: bool, alone: bool, arg: &mut Arg) {
+    pub(super) fn add(&mut self, part: Part, quoted: bool, splits: bool, alone: bool, arg: &mut Arg) -> Result<(), No> {
         if !quoted && splits && part_is_text(&part) {
+            self.plain_ifs("`$( )` without quotes")?;
             arg.bare = true;
             if alone && let Part::Value(text, _) = &part {
                 arg.template.push(Part::Value(format!("{}.find_all(#\"\\S+\"#)", atom(text)), Kind::List));
-                return;
+                return Ok(());
             }
             self.hazard(
                 "the output of `$( )` without quotes is split into words",
@@ -164,6 +194,7 @@ impl<'a> Port<'a> {
             );
         }
         arg.template.push(part);
+        Ok(())
     }
 
     /// Tests whether an expansion may give several words.

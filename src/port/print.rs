@@ -14,7 +14,7 @@ impl<'a> Port<'a> {
         let (mut newline, mut escapes) = (true, false);
         let mut words = rest;
         while let [first, more @ ..] = words {
-            match first.as_str() {
+            match fixed(first).unwrap_or_default().as_str() {
                 "-n" => newline = false,
                 "-e" => escapes = true,
                 "-ne" | "-en" => (newline, escapes) = (false, true),
@@ -25,6 +25,12 @@ impl<'a> Port<'a> {
         }
         let mut text = Template::default();
         let mut first = true;
+        if let Some(raw) = words.first().filter(|raw| raw.starts_with(['$', '"'])) {
+            let begins = self.argument(raw)?;
+            if begins.first().is_some_and(|arg| matches!(arg.template.single(), Some((value, Kind::Text)) if value.contains("args") || value.contains("env(") || self.function.is_some())) {
+                self.hazard("`echo` takes a value such as `-n` as an option", "the port prints it");
+            }
+        }
         if let Some(list) = self.echo_list(words)? {
             return Ok((list, newline));
         }
@@ -50,7 +56,10 @@ impl<'a> Port<'a> {
                     && arg.template.0.iter().any(|part| matches!(part, Part::Value(_, Kind::Text)))
                     && !self.tame_values(&arg)
                 {
-                    self.hazard("`echo -e` reads backslashes in values too", "the port prints values as they are");
+                    if self.facts.backslashes {
+                        return Err(No::new("`echo -e` of a value with backslashes"));
+                    }
+                    self.differs("`echo -e` reads backslashes in values too", "the port prints values as they are");
                 }
             }
         }
@@ -89,7 +98,7 @@ impl<'a> Port<'a> {
         arg.template
             .0
             .iter()
-            .all(|part| !matches!(part, Part::Value(text, Kind::Text) if text.contains("args") || text.contains("$(")))
+            .all(|part| !matches!(part, Part::Value(text, Kind::Text) if self.facts.backslashes || text.contains("args") || text.contains("$(")))
     }
 
     /// The text of a here-document without its last newline.

@@ -7,7 +7,7 @@ use super::walk::id;
 use super::words::mangle;
 use super::{Hazard, Level, No, Port, Ported};
 use brush_parser::ast;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// A line of the port, with the entry of the original that it comes from.
 #[derive(Clone, Debug)]
@@ -38,12 +38,24 @@ const HELPERS: &[(&str, &str)] = &[
     ),
     ("untranslated", "// Stops where a person has to finish the port.\nfn untranslated(what) { die(what); }"),
     (
+        "finish",
+        "// Waits for a command in the background, and shows what it has printed.\nfn finish(job) {\n    try {\n        let out = job.wait().out;\n        if out != \"\" { print(out.sub(\"\\n$\", \"\")); }\n    } catch (error) { warn(error.message); }\n}",
+    ),
+    (
+        "parts_of",
+        "// The parts of a line as `read -a` has them: a separator at the end begins no other part.\nfn parts_of(line, separator) {\n    let parts = line.split(separator);\n    if parts[-1] == \"\" { parts.pop(); }\n    parts\n}",
+    ),
+    (
+        "rest_of",
+        "// All fields from one on, as the last name of `read` has them: a separator after a single field goes.\nfn rest_of(fields, from, separator) {\n    let rest = fields.extract(from);\n    if rest.len() == 2 && rest[1] == \"\" { rest.pop(); }\n    rest.join(separator)\n}",
+    ),
+    (
         "succeeds",
         "// Runs a command, its output going through; false when it fails.\nfn succeeds(command) {\n    try { command.run(); } catch { return false; }\n    true\n}",
     ),
     (
         "status_of",
-        "// Runs a command, its output going through, and returns its status.\nfn status_of(command) {\n    try { command.run(); } catch (error) { return error.code; }\n    0\n}",
+        "// Runs a command, its output going through, and returns its status, 127 where it cannot be started.\nfn status_of(command) {\n    try { command.run(); } catch (error) { return if error.code < 0 { 127 } else { error.code }; }\n    0\n}",
     ),
 ];
 
@@ -68,6 +80,11 @@ impl<'a> Port<'a> {
             loops: Vec::new(),
             aliases: HashMap::new(),
             before: Vec::new(),
+            leaves: Vec::new(),
+            uses_dirs: false,
+            remarks: Vec::new(),
+            said: HashSet::new(),
+            ifs: None,
             has_before: false,
             status: None,
             helpers: BTreeSet::new(),
@@ -108,6 +125,9 @@ impl<'a> Port<'a> {
             self.directory = true;
         }
         body.extend(self.entries(&entries, self.source.lines + 1));
+        if self.uses_dirs {
+            body.insert(0, plain("let dirs = [];"));
+        }
         if self.uses_jobs {
             body.insert(0, plain("let jobs = [];"));
         }
@@ -142,9 +162,15 @@ impl<'a> Port<'a> {
         for level in self.levels.values() {
             shares[*level as usize] += 1;
         }
-        let mut hazards = self.hazards;
+        let mut grouped: BTreeMap<(String, String), BTreeSet<usize>> = BTreeMap::new();
+        for (line, text, port) in self.hazards {
+            grouped.entry((text, port)).or_default().insert(line);
+        }
+        let mut hazards: Vec<Hazard> = grouped
+            .into_iter()
+            .map(|((text, port), lines)| Hazard { lines: lines.into_iter().collect(), text, port })
+            .collect();
         hazards.sort();
-        hazards.dedup();
         self.notes.sort();
         (Ported { text, hazards, notes: self.notes, shares }, items)
     }
@@ -275,6 +301,7 @@ impl<'a> Port<'a> {
         let item = id(entry);
         let mut lines = self.declarations(item);
         let forced = self.forced.get(&item).cloned();
+        let remarks = self.remarks.len();
         let asks = next
             .and_then(|next| self.source.extent(&next.0))
             .is_some_and(|extent| self.source.slice(extent.start, extent.end).contains("$?"));
@@ -297,6 +324,9 @@ impl<'a> Port<'a> {
             Ok(made) => (made, Level::Native),
             Err(no) => {
                 self.before.clear();
+                for text in self.remarks.drain(remarks..) {
+                    self.said.remove(&text);
+                }
                 self.hazards.truncate(before.1);
                 (self.comment, self.printed) = (before.0, before.3);
                 self.declared.back_to(before.2);
@@ -329,6 +359,7 @@ impl<'a> Port<'a> {
                 }
             }
         }
+        lines.extend(self.remarks.drain(remarks..).flat_map(|text| remark(&text)).map(|text| Line { text, item }));
         lines.extend(made.into_iter().map(|line| if line.item == usize::MAX { Line { item, ..line } } else { line }));
         if !asks {
             self.status = None;
@@ -368,10 +399,31 @@ impl<'a> Port<'a> {
         self.hazard_at(self.line, text, port);
     }
 
+    /// Adds a hazard in which the port does something else; a comment at the statement says so the first time.
+    pub(super) fn differs(&mut self, text: &str, port: &str) {
+        self.hazard(text, port);
+        let remark = format!("{text}; {port}.");
+        if self.said.insert(remark.clone()) {
+            self.remarks.push(remark);
+        }
+    }
+
     /// Adds a hazard.
     pub(super) fn hazard_at(&mut self, line: usize, text: &str, port: &str) {
-        self.hazards.push(Hazard { line, text: text.to_owned(), port: port.to_owned() });
+        self.hazards.push((line, text.to_owned(), port.to_owned()));
     }
+}
+
+/// A remark as comment lines of at most 100 columns.
+fn remark(text: &str) -> Vec<String> {
+    let mut lines = vec!["// port:".to_owned()];
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.len() + word.len() < 100 => line.push_str(&format!(" {word}")),
+            _ => lines.push(format!("//     {word}")),
+        }
+    }
+    lines
 }
 
 /// A statement of several lines as lines.
@@ -394,7 +446,7 @@ fn needs_directory(entries: &[&ast::CompoundListItem]) -> bool {
         }
         let words = |char: char| !char.is_alphanumeric() && char != '_';
         if matches!(entry.0.first.seq.as_slice(), [ast::Command::Function(_)])
-            || text.split(words).any(|word| word == "cd")
+            || text.split(words).any(|word| matches!(word, "cd" | "pushd"))
         {
             return true;
         }

@@ -13,9 +13,10 @@ impl<'a> Port<'a> {
         let mut prompt = None;
         let mut words = rest.iter();
         let mut list = false;
+        let mut plain = rest.iter().any(|word| word.starts_with('-') && word.contains('r'));
         while let Some(word) = words.next() {
             match word.as_str() {
-                "-r" => {}
+                "-r" => plain = true,
                 "-p" | "-rp" => prompt = Some(self.word(words.next().ok_or_else(|| No::new("`read`"))?)?),
                 "-a" | "-ra" => {
                     list = true;
@@ -42,6 +43,12 @@ impl<'a> Port<'a> {
             _ => None,
         });
         let from = from.map(|shell| self.substituted(shell)).transpose()?;
+        if !plain {
+            self.differs("`read` without `-r` takes backslashes away", "the port keeps them");
+        }
+        if separator.is_none() {
+            self.plain_ifs("`read`")?;
+        }
         let found = match from {
             Some(_) => super::redirects::Redirects::default(),
             None => self.redirects_of(simple)?,
@@ -59,14 +66,14 @@ impl<'a> Port<'a> {
             _ => return Err(No::new("`read` more than once")),
         };
         let line = match &found.input {
-            In::Text(text) if text.ends_with(" + \"\\n\"") => atom(text.trim_end_matches(" + \"\\n\"")),
-            In::Text(text) => atom(text),
+            In::Text(text) => format!("({}.lines().first() ?? \"\")", atom(text)),
             _ => line,
         };
         let mut lines = Vec::new();
         match (names.as_slice(), separator.as_deref()) {
             ([name], Some(one)) if list && one.chars().count() == 1 => {
-                lines.push(self.set_text(name, &format!("{line}.split({})", quoted(one))));
+                self.helpers.insert("parts_of");
+                lines.push(self.set_text(name, &format!("parts_of({line}, {})", quoted(one))));
             }
             ([name], None) if list => lines.push(self.set_text(name, &format!("{line}.fields()"))),
             ([name], Some("")) => lines.push(self.set_text(name, &line)),
@@ -82,7 +89,8 @@ impl<'a> Port<'a> {
                 let last = many.len() - 1;
                 for (at, name) in many.iter().enumerate().filter(|(_, name)| *name != "_") {
                     let value = if at == last {
-                        format!("fields.extract({at}).join({})", quoted(one))
+                        self.helpers.insert("rest_of");
+                        format!("rest_of(fields, {at}, {})", quoted(one))
                     } else {
                         format!("fields.get({at}) ?? \"\"")
                     };

@@ -9,6 +9,7 @@ use super::walk::{self, fixed, id};
 use super::words::mangle;
 use super::{No, Port};
 use brush_parser::ast;
+use std::collections::BTreeSet;
 
 impl<'a> Port<'a> {
     /// An entry of a list. `asks` says that the next one reads `$?`.
@@ -163,13 +164,13 @@ impl<'a> Port<'a> {
             [parts @ .., ast::Command::Compound(ast::CompoundCommand::WhileClause(clause), None)]
                 if !parts.is_empty() =>
             {
-                let call = self.try_call(parts)?;
-                if call.redirects.output != Out::Through {
-                    return Err(No::new("a redirection before a pipe"));
-                }
+                let input = self.lines_of(parts)?;
                 self.hazard("variables that the loop after a pipe sets are lost after it", "the port keeps them");
-                let input = format!("{}.lines()", call.command());
-                self.while_loop(clause, false, Some(input))
+                // `break 2` ends this loop and not one around: a pipe has a shell of its own.
+                let around = std::mem::take(&mut self.leaves);
+                let made = self.looped(|port| port.while_loop(clause, false, Some(input)));
+                self.leaves = around;
+                made
             }
             seq => {
                 let call = self.call(seq)?;
@@ -237,7 +238,7 @@ impl<'a> Port<'a> {
         match command {
             C::WhileClause(clause) => {
                 let input = self.loop_input(redirects)?;
-                return self.while_loop(clause, false, input);
+                return self.looped(|port| port.while_loop(clause, false, input));
             }
             C::BraceGroup(group) if redirects.is_some() => return self.grouped(&group.list, redirects),
             _ if redirects.is_some() => return Err(No::new("a block of commands with a redirection")),
@@ -246,19 +247,52 @@ impl<'a> Port<'a> {
         match command {
             C::Arithmetic(clause) => {
                 if self.facts.strict[0] && clause.expr.value.contains("++") {
-                    self.hazard("`((x++))` fails where x is 0, and `set -e` then ends the script", "the port counts");
+                    self.differs("`((x++))` fails where x is 0, and `set -e` then ends the script", "the port counts");
                 }
                 Ok(self.calculation(&clause.expr.value)?.into_iter().map(plain).collect())
             }
-            C::ArithmeticForClause(clause) => self.for_arithmetic(clause),
+            C::ArithmeticForClause(clause) => self.looped(|port| port.for_arithmetic(clause)),
             C::BraceGroup(group) => Ok(self.entries(&group.list.0.iter().collect::<Vec<_>>(), group.loc.end.line)),
             C::Subshell(shell) => self.subshell(shell),
-            C::ForClause(clause) => self.for_in(clause),
+            C::ForClause(clause) => self.looped(|port| port.for_in(clause)),
             C::CaseClause(clause) => self.case(clause),
             C::IfClause(clause) => self.if_clause(clause, item),
-            C::UntilClause(clause) => self.while_loop(clause, true, None),
+            C::UntilClause(clause) => self.looped(|port| port.while_loop(clause, true, None)),
             C::WhileClause(_) => Err(No::new("a loop")),
             C::Coprocess(_) => Err(No::new("`coproc`")),
+        }
+    }
+
+    /// A loop, and after it what `break 2` and `continue 2` in it ask for.
+    fn looped(&mut self, make: impl FnOnce(&mut Self) -> Result<Vec<Line>, No>) -> Result<Vec<Line>, No> {
+        self.leaves.push(BTreeSet::new());
+        let made = make(self);
+        let leaves = self.leaves.pop().unwrap_or_default();
+        let mut lines = made?;
+        for word in leaves {
+            let flag = self.leave_flag(word);
+            lines.insert(0, plain(format!("let {flag} = false;")));
+            lines.push(plain(format!("if {flag} {{ {word}; }}")));
+        }
+        Ok(lines)
+    }
+
+    fn leave_flag(&self, word: &str) -> String {
+        let name = if word == "break" { "leave" } else { "next" };
+        if self.facts.is_assigned(name) { format!("{name}_loop") } else { name.to_owned() }
+    }
+
+    /// `break 2` and `continue 2`.
+    pub(super) fn leave_outer(&mut self, word: &'static str, levels: &str) -> Result<Vec<String>, No> {
+        match (levels, self.leaves.len()) {
+            ("2", 2..) => {
+                let flag = self.leave_flag(word);
+                if let Some(leaves) = self.leaves.last_mut() {
+                    leaves.insert(word);
+                }
+                Ok(vec![format!("{flag} = true;"), "break;".to_owned()])
+            }
+            _ => Err(No::new(format!("`{word} {levels}`"))),
         }
     }
 
@@ -311,6 +345,7 @@ impl<'a> Port<'a> {
             std::mem::take(&mut self.aliases),
             std::mem::take(&mut self.loops),
             self.levels_of(function),
+            std::mem::take(&mut self.leaves),
             self.notes.len(),
             self.comment,
             self.printed,
@@ -322,7 +357,8 @@ impl<'a> Port<'a> {
             (Ok(_), Some(no)) | (Err(no), _) => Err(no),
             (Ok(lines), None) => Ok(lines),
         };
-        let (own, result, aliases, loops, levels, notes, comment, printed) = saved;
+        let (own, result, aliases, loops, levels, leaves, notes, comment, printed) = saved;
+        self.leaves = leaves;
         (self.function, self.result, self.aliases, self.loops) = (own, result, aliases, loops);
         made.map_err(|no| {
             // It stays in bash, and each call takes it along.

@@ -11,7 +11,9 @@ pub fn given(raw: &str) -> Given {
             "true" => Given::Truth(true),
             "false" => Given::Truth(false),
             text if super::text::is_number(text) => Given::Number(text.to_owned()),
-            text if text.contains(|char: char| char.is_whitespace() || "*?[".contains(char)) => Given::Text,
+            text if text.contains(|char: char| char.is_whitespace() || "*?[".contains(char)) => {
+                Given::Phrase(text.to_owned())
+            }
             text => Given::Word(text.to_owned()),
         };
     }

@@ -16,6 +16,8 @@ pub enum Given {
     Truth(bool),
     /// Text without whitespace or pattern characters.
     Word(String),
+    /// Fixed text with whitespace or pattern characters.
+    Phrase(String),
     /// Any text.
     Text,
     /// What another variable holds.

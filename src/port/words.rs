@@ -118,6 +118,14 @@ impl Port<'_> {
         Ok(arg.template)
     }
 
+    /// Refuses what a changed IFS splits or joins in another way.
+    pub(super) fn plain_ifs(&self, what: &str) -> Result<(), No> {
+        match self.facts.ifs {
+            super::facts::Ifs::Default => Ok(()),
+            _ => Err(No::new(format!("{what} with an IFS of the script's own"))),
+        }
+    }
+
     /// The number of an expression, as [`Names`] gives it.
     pub(super) fn calculate(&mut self, text: &str) -> Result<String, No> {
         Ok(arithmetic::value(self, text)?.number())
@@ -211,6 +219,9 @@ impl Port<'_> {
                         return Err(No::new("all arguments of the function"));
                     }
                     let list = self.arguments();
+                    if *concatenate {
+                        self.plain_ifs("`$*`")?;
+                    }
                     Ok(match concatenate {
                         true => Part::Value(format!("{list}.join(\" \")"), Kind::Text),
                         false => Part::Value(list.to_owned(), Kind::List),
@@ -280,6 +291,9 @@ impl Port<'_> {
                     Kind::Map => format!("{text}.values()"),
                     _ => return Err(No::new(format!("`{name}` is used as an array and as text"))),
                 };
+                if *concatenate {
+                    self.plain_ifs("a joined array")?;
+                }
                 Ok(match concatenate {
                     true => Part::Value(format!("{}.join(\" \")", atom(&list)), Kind::Text),
                     false => Part::Value(list, Kind::List),
@@ -297,7 +311,17 @@ impl Names for Port<'_> {
         let (text, kind) = self.variable(name)?;
         Ok(match kind {
             Kind::Number => text,
-            Kind::Text => format!("{}.to_int()", atom(&text)),
+            Kind::Text => {
+                let odd = |text: &str| !super::text::is_number(text);
+                if self.facts.has_literal(self.function, name, odd) {
+                    return Err(No::new(format!("arithmetic on `{name}`, which may be no decimal number")));
+                }
+                self.hazard(
+                    "a number with a leading zero, as `date +%m` gives it, is octal in arithmetic",
+                    "the port reads it as decimal",
+                );
+                format!("{}.to_int()", atom(&text))
+            }
             _ => return Err(No::new(format!("`{name}` is not a number"))),
         })
     }

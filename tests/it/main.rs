@@ -10,6 +10,7 @@ mod config;
 mod daemon;
 mod docker;
 mod dry;
+mod edges;
 mod file;
 mod habits;
 mod history;

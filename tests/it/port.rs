@@ -37,7 +37,7 @@ fn percent(shares: [usize; 3]) -> [usize; 3] {
 }
 
 /// Does work for each of many, some at once.
-fn each<T: Sync>(list: &[T], work: impl Fn(&T) + Sync) {
+pub fn each<T: Sync>(list: &[T], work: impl Fn(&T) + Sync) {
     let next = AtomicUsize::new(0);
     std::thread::scope(|scope| {
         for _ in 0..3 {
