@@ -2,7 +2,6 @@
 
 use super::{Context, Fallible};
 use crate::host::registry::{self as host, Reference};
-use crate::run::Error;
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Engine, Map, exported_manifest};
 
@@ -96,7 +95,7 @@ mod registry {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn parts(reference: &str) -> Fallible<Map> {
-        let parts = Reference::new(reference).map_err(Error::from)?;
+        let parts = Reference::new(reference)?;
         Ok(super::super::map([
             ("registry", parts.registry.into()),
             ("repository", parts.repository.into()),
