@@ -5,7 +5,7 @@ use crate::host::Host;
 /// A host with a running and a stopped container, a backup, its base, and images that nothing uses.
 fn host() -> Host {
     let mut host = Host::new();
-    host.sh("mkdir more; tar -C image -c . >image.tar; for tag in site:1 free:1 free:2 stopped:1; do docker import --change \"LABEL tag=$tag\" image.tar $tag; done
+    host.sh("for tag in site:1 free:1 free:2 stopped:1; do echo $tag >image/tag; tar -C image -c . | docker import - $tag; done
         docker run -d --name web --stop-signal KILL site:1 /bin/busybox sleep 900; docker create --name stopped stopped:1 /bin/busybox true
         docker exec web /bin/busybox touch /file; \"$moyai\" run backup web --tag Mon; docker exec web /bin/busybox touch /later; \"$moyai\" run backup web --tag Tue
         docker rm -f web; docker tag free:2 free:second; docker volume create named; docker volume create; sleep 1.1")
