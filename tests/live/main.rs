@@ -21,6 +21,7 @@ mod plan;
 mod ports;
 mod prove;
 mod proxy;
+mod prune;
 mod replay;
 mod requests;
 mod restore;

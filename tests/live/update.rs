@@ -170,6 +170,13 @@ fn what_cannot_be_updated_is_named_and_left_alone() {
     assert!(gave.out.contains("other can write to /www too"), "{gave:?}");
     host.sh("docker rm -f other").ok();
 
+    // There is no room for a copy of its data.
+    config(&mut host, "const STAYS_FREE = 1_000_000_000_000_000;");
+    let gave = host.script("update web");
+    assert_eq!(gave.code, 1);
+    assert!(gave.out.contains("are to stay free"), "{gave:?}");
+    config(&mut host, "");
+
     // The registry refuses, forgets, is slow, or is gone.
     host.sh("docker logout localhost:5000").ok();
     let gave = host.script("update --check");

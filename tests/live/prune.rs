@@ -1,0 +1,58 @@
+//! `prune`: images that nothing needs go, backups stay.
+
+use crate::host::Host;
+
+/// A host with a running and a stopped container, a backup, its base, and images that nothing uses.
+fn host() -> Host {
+    let mut host = Host::new();
+    host.sh("for tag in site:1 free:1 free:2 stopped:1; do echo $tag >image/tag; tar -C image -c . | docker import - $tag; done
+        docker run -d --name web --stop-signal KILL site:1 /bin/busybox sleep 900; docker create --name stopped stopped:1 /bin/busybox true
+        docker exec web /bin/busybox touch /file; \"$moyai\" run backup web --tag Mon; docker exec web /bin/busybox touch /later; \"$moyai\" run backup web --tag Tue
+        docker rm -f web; docker tag free:2 free:second; docker volume create named; docker volume create; sleep 1.1")
+        .ok();
+    host
+}
+
+const IMAGES: &str = "docker images --format '{{.Repository}}:{{.Tag}}' | sort | tr '\\n' ' '";
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn what_nothing_needs_goes_and_backups_their_base_and_images_of_containers_stay() {
+    let mut host = host();
+    let before = host.sh(IMAGES).ok();
+    assert_eq!(host.script("prune").ok(), "", "all are younger than a week");
+    let plan = host.script("-n prune --keep 1s").ok();
+    for line in ["docker rmi free:1", "docker rmi free:2", "docker rmi free:second", "docker rmi base:1"] {
+        assert!(plan.lines().any(|shown| shown == line), "{line}: {plan}");
+    }
+    assert_eq!(host.sh(IMAGES).ok(), before);
+    let out = host.script("prune --keep 1s").ok();
+    assert!(out.lines().all(|line| line.contains(": ") && line.ends_with('B')), "{out}");
+    assert_eq!(host.sh(IMAGES).ok(), "site:1 site:Mon site:Tue stopped:1 ");
+    assert_eq!(host.sh("docker volume ls -q | wc -l").ok(), "2\n", "a volume goes only when it is asked for");
+    host.script("prune --keep 1s --volumes").ok();
+    assert_eq!(host.sh("docker volume ls -q").ok(), "named\n");
+    // A backup is still good.
+    assert!(host.script("backups --check").ok().contains("web        Mon"));
+}
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn backups_that_somebody_else_has_pruned_are_reported() {
+    let mut host = host();
+    assert!(host.sh("\"$moyai\" doctor").out.contains("backups     2 images, all there"));
+    // As the guide says.
+    host.sh("docker image prune --all --force --filter label!=moyai.container").ok();
+    assert!(host.script("backups").ok().contains("Tue"));
+    host.sh("docker image prune --all --force").ok();
+    let gave = host.script("backups");
+    assert_eq!(gave.err.matches("is gone: it cannot be restored").count(), 2, "{gave:?}");
+    let out = host.sh("\"$moyai\" doctor").out;
+    assert!(
+        out.contains("the image of 2 backups is gone: web of 2")
+            && out.contains("help: free space with `moyai run prune`"),
+        "{out}"
+    );
+    host.script("status --file /opt/page.html").ok();
+    assert!(host.sh("cat /opt/page.html").ok().contains("is gone: it cannot be restored"));
+}
