@@ -220,13 +220,10 @@ impl Faults<'_> {
         value: &Expr,
         kind: Kind,
     ) -> Option<((usize, usize), String, String)> {
-        let literal = value.get_literal_value(None);
-        if let Some(wrong) = literal.as_ref().filter(|value| kind.accepts(settings::noun_of(value))) {
-            let wrong = kind.wrong(wrong)?;
-            let message = format!("{name} {}", wrong.sentence);
-            let help = example(self.below, name)
-                .map_or_else(|| format!("write {}", kind.wanted()), |line| format!("write it as in `{line}`"));
-            return Some((near(self.config, place, &wrong.at), message, help));
+        // A value of the right kind that cannot be right is an error of `moyai check`: a run goes on as far as it can.
+        if let Some(wrong) = value.get_literal_value(None).and_then(|value| kind.strange(&value)) {
+            let help = example(self.below, name).map(|line| format!("write it as in `{line}`")).unwrap_or_default();
+            return Some((near(self.config, place, &wrong.at), format!("{name} {}", wrong.sentence), help));
         }
         let found = settings::noun(value).filter(|found| !kind.accepts(found))?;
         let line = self.config.after(value.start_position()).lines().next().unwrap_or_default();

@@ -173,8 +173,22 @@ impl Kind {
             Self::Spans => |one| api::duration(one).is_ok(),
             _ => return None,
         };
-        let list = value.clone().into_array().unwrap_or_default();
-        let one = list.iter().find(|one| !each(one))?;
+        self.element(value, each)
+    }
+
+    /// As [`Kind::wrong`], for the elements of an array that are of another kind.
+    pub fn strange(self, value: &Dynamic) -> Option<Wrong> {
+        match self {
+            Self::Paths => self.element(value, Dynamic::is_string),
+            Self::Spans => self.element(value, |one| one.is_string() || one.is_int() || one.is_float()),
+            _ => None,
+        }
+    }
+
+    /// The first element that does not fit.
+    fn element(self, value: &Dynamic, fits: fn(&Dynamic) -> bool) -> Option<Wrong> {
+        let list = value.clone().into_array().ok()?;
+        let one = list.iter().find(|one| !fits(one))?;
         let wanted = if self == Self::Paths { "an absolute path" } else { "a time such as \"3s\"" };
         let shown = if one.is_string() { format!("\"{one}\"") } else { one.to_string() };
         Some(Wrong { at: one.to_string(), sentence: format!("has {wanted} in each place, and {shown} is none") })

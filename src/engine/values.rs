@@ -44,8 +44,12 @@ struct Laid {
 impl Laid {
     /// Reads it with an importer whose text is `asking`.
     fn new(run: &Arc<Run>, config: Option<&Source>, asking: &str) -> Result<Self> {
+        Self::with(run, config, asking, LIMIT)
+    }
+
+    fn with(run: &Arc<Run>, config: Option<&Source>, asking: &str, limit: Duration) -> Result<Self> {
         // Evaluating it changes nothing, whatever it says.
-        let dry = run.beside(Options { dry_run: true, timeout: Some(LIMIT), ..run.options.clone() })?;
+        let dry = run.beside(Options { dry_run: true, timeout: Some(limit), ..run.options.clone() })?;
         let engine = build(&Context::new(dry.clone()));
         let asking = Source { name: "values".into(), shown: "values".into(), text: asking.into(), ..Source::default() };
         let (program, reports) = Program::load(&dry, &engine, &asking, config);
@@ -71,6 +75,14 @@ fn asking(run: &Arc<Run>) -> String {
     let ast = build(&Context::new(run.clone())).compile(below.code()).unwrap_or_default();
     let names = constants(&ast).into_iter().map(|name| format!("{0}: config::{0}", name.name));
     format!("import \"config\" as config; #{{ {} }}", names.collect::<Vec<_>>().join(", "))
+}
+
+/// Evaluates a text that imports `config` or a library, with nothing changed.
+///
+/// # Errors
+/// When it does not check, or fails.
+pub fn ask<T: Clone + Send + Sync + 'static>(run: &Arc<Run>, text: &str, limit: Duration) -> Result<T> {
+    on_large_stack(|| Laid::with(run, None, text, limit)?.evaluate())
 }
 
 /// The constants of the configuration as a run reads them: those that its file leaves out have their built-in values.
@@ -115,7 +127,9 @@ pub fn look(run: &Arc<Run>, config: &Source, complete: bool) -> Result<Vec<Repor
                 let fault = fault.read_lock::<Map>().map(|map| map.clone()).unwrap_or_default();
                 let text = |name: &str| fault.get(name).map(Dynamic::to_string).unwrap_or_default();
                 let name = text("name");
-                point(config, &own, &name, &text("at"), &format!("{name}: {}", text("fault")))
+                let mut report = point(config, &own, &name, &text("at"), &format!("{name}: {}", text("fault")));
+                report.warning = fault.get("warning").is_some_and(|warning| warning.as_bool().unwrap_or(false));
+                report
             }));
             found.extend(pings(run, config, &own, &values));
         }

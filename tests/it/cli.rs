@@ -562,7 +562,7 @@ fn the_doctor_names_what_is_missing_and_what_to_do() {
         gave.out.lines().any(|line| line.split_whitespace().collect::<Vec<_>>().join(" ").starts_with(start))
     };
     assert!(line("ok docker client 28.5.2, engine 29.0.0"), "{gave:?}");
-    assert!(line("fail scripts in") && line("help: moyai check bad"), "{gave:?}");
+    assert!(line("fail scripts errors in bad in") && line("help: moyai check bad"), "{gave:?}");
     assert!(line("warn syslog reach"), "{gave:?}");
     assert!(line("fail nginx broken") && line("help: nginx -t"), "{gave:?}");
     assert!(line("ok state"), "{gave:?}");
