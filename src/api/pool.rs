@@ -11,6 +11,8 @@ use std::time::Duration;
 pub const WORKERS: usize = 32;
 /// The stack of a worker: scripts' closures run there, with the depth that the main script has.
 pub const STACK: usize = 64 * 1024 * 1024;
+/// How many results of [`Pool::stream_apart`] wait at most.
+const WAITING: usize = 4;
 /// How long it takes to notice that the run is cancelled.
 const TICK: Duration = Duration::from_millis(50);
 
@@ -78,7 +80,7 @@ impl Pool {
     }
 
     /// Like [`Pool::map_apart`], and hands each result with its place to `each`, in this thread and as soon as it is
-    /// there. Only as many results as workers wait for it, however large they are.
+    /// there. Results are not kept: a worker waits if `each` is slower.
     ///
     /// # Errors
     /// As `map_apart`, and what `each` returns.
@@ -95,7 +97,7 @@ impl Pool {
         let count = items.len();
         let mut results: Vec<Option<S>> = std::iter::repeat_with(|| None).take(count).collect();
         let shared = Arc::new((Mutex::new(items.into_iter().enumerate().collect::<VecDeque<_>>()), work));
-        let (send, receive) = mpsc::sync_channel(workers.max(1));
+        let (send, receive) = mpsc::sync_channel(WAITING);
         for _ in 0..workers.min(count) {
             let (send, shared) = (send.clone(), shared.clone());
             let worker = move || {

@@ -36,7 +36,7 @@ fn a_first_page_says_what_is_not_known_and_is_written_all_the_same() {
     let page = page(&world);
     assert!(page.starts_with("<!DOCTYPE html>\n<html lang=\"en\">"), "{page}");
     assert!(page.contains("<title>2 things are wrong: pier</title>"), "{page}");
-    assert!(page.contains("No site has been looked at yet"), "{page}");
+    assert!(page.contains("No site has been checked yet"), "{page}");
     assert!(page.contains("<li>/nowhere: df: /nowhere: No such file or directory</li>"), "{page}");
     assert!(page.contains("<h3><bdi>/proc</bdi></h3>") && !page.contains("NaN"), "{page}");
     assert!(page.contains("<li>Backups: not known now: "), "{page}");
@@ -135,7 +135,7 @@ fn days_of_a_hundred_sites_are_a_small_page() {
     assert_eq!(page.matches("<svg class=\"days\"").count(), 100);
     // That of the 7th: 44 days of 90, of which none was sick in half of its looks.
     assert_eq!(page.matches("<path class=\"some\" d=\"M").count() - 1, 44);
-    assert!(page.contains("and 39 more sick days"), "{page}");
+    assert!(page.contains("and 39 more days with checks that failed"), "{page}");
     assert!(page.len() < 150_000, "{} bytes", page.len());
 }
 

@@ -80,7 +80,7 @@ nginx -t && nginx -s reload"#,
     for said in [
         "なんとか.jp <img src=http://127.0.0.1:8088/image onerror=alert(1)>: status 503, it says \"no\"",
         "100 %",
-        "0.00 % of 1 looks",
+        "0.00 % of 1 checks",
         "its page has the words",
         "proven",
         "exit 1",
