@@ -43,7 +43,6 @@ impl History {
             run.log(&format!("no run{of}{} is kept", if self.output { " that failed" } else { "" }));
             return Ok(0);
         }
-        runs.reverse();
         if self.output {
             for line in &runs {
                 run.print(&format!("# {}", row(line).join("  ")));

@@ -84,6 +84,19 @@ pub fn ask<T: Clone + Send + Sync + 'static>(run: &Arc<Run>, text: &str, limit: 
     on_large_stack(|| Laid::with(run, None, text, limit)?.evaluate())
 }
 
+/// Evaluates a text for real.
+///
+/// # Errors
+/// When it does not check, or fails.
+pub fn act<T: Clone + Send + Sync + 'static>(run: &Arc<Run>, text: &str, limit: Duration) -> Result<T> {
+    let run = run.beside(Options { timeout: Some(limit), ..run.options.clone() })?;
+    on_large_stack(|| {
+        let engine = build(&Context::new(run.clone()));
+        let failed = |error: Box<rhai::EvalAltResult>| Error::new(error.to_string());
+        engine.eval::<T>(text).map_err(failed)
+    })
+}
+
 /// The constants of the configuration as a run reads them: those that its file leaves out have their built-in values.
 ///
 /// # Errors
