@@ -292,6 +292,15 @@ fn folder(run: &Run) -> PathBuf {
     run.options.scripts.clone().unwrap_or_else(|| run.options.places.scripts.clone())
 }
 
+/// Says whose configuration this is, for an ordinary user on a host where root has another.
+fn whose(run: &Run) -> Option<String> {
+    const ROOT: &str = "/etc/moyai/scripts";
+    let own = folder(run);
+    let differs = !rustix::process::geteuid().is_root() && own != std::path::Path::new(ROOT);
+    let both = differs && std::path::Path::new(ROOT).exists();
+    both.then(|| format!("this user's configuration: {}; root's is another: {ROOT} (sudo moyai ...)", own.display()))
+}
+
 /// Words as text: scripts know no other.
 fn texts(words: &[OsString]) -> Result<Vec<String>> {
     let text = |word: &OsString| word.clone().into_string();

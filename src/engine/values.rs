@@ -118,6 +118,10 @@ pub fn look(run: &Arc<Run>, config: &Source, complete: bool) -> Result<Vec<Repor
         };
         let mut reports = hooks::of_file(run, &laid.program, file);
         let values: Map = laid.evaluate()?;
+        if laid.run.has_planned() {
+            let error = format!("`{}` changes something, and a configuration only sets values", config.shown);
+            return Err(Error::usage(error).help("move it into a script of its own"));
+        }
         let program = laid.program.clone();
         let own = program.files[file].ast.clone().unwrap_or_default();
         let below = program.files[file].below.and_then(|below| program.files[below].ast.as_ref()).unwrap_or(&own);
@@ -131,10 +135,6 @@ pub fn look(run: &Arc<Run>, config: &Source, complete: bool) -> Result<Vec<Repor
             let mut laid =
                 Laid::new(run, Some(config), &format!("import \"lib/values\" as values; values::faults({complete})"))?;
             let faults: Array = laid.evaluate()?;
-            if laid.run.has_planned() {
-                let error = format!("`{}` changes something, and a configuration only sets values", config.shown);
-                return Err(Error::usage(error).help("move it into a script of its own"));
-            }
             found.extend(faults.iter().map(|fault| {
                 let fault = fault.read_lock::<Map>().map(|map| map.clone()).unwrap_or_default();
                 let text = |name: &str| fault.get(name).map(Dynamic::to_string).unwrap_or_default();

@@ -74,12 +74,14 @@ fn the_newest_run_is_the_first_line_of_the_history() {
 fn cron_follows_the_names_each_minute() {
     let world = World::new();
     let out = world.moyai(["crontab"]).ok();
-    let line = out.lines().find(|line| line.ends_with("run hosts-sync")).expect("a line for the names");
+    let line =
+        out.lines().find(|line| !line.starts_with('#') && line.ends_with(" hosts-sync")).expect("a line for the names");
     assert!(line.starts_with("* * * * * "), "{line}");
     assert!(out.contains("`moyai daemon` follows at once"), "{out}");
     // Rules of one's own that do it already are enough.
     world.script("rules", "every(\"*/2 * * * *\", \"hosts-sync\"); on(\"container start\", \"hosts-sync\");");
-    assert_eq!(world.moyai(["crontab"]).ok().matches("run hosts-sync").count(), 1);
+    let out = world.moyai(["crontab"]).ok();
+    assert_eq!(out.lines().filter(|line| !line.starts_with('#') && line.contains("hosts-sync")).count(), 1, "{out}");
 }
 
 #[test]
