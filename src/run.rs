@@ -65,7 +65,7 @@ pub struct Error {
     pub status: Option<i32>,
     /// What moyai exits with when nobody catches the error.
     pub exit: i32,
-    /// The script's author wrote the sentence, with `die` or `throw`: it needs no source line.
+    /// The script's author wrote the sentence, with `die`: it needs no source line.
     pub foreseen: bool,
     /// Where in which script, when the thrower knew better than the interpreter: path, line, column.
     pub place: Option<Place>,

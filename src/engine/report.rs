@@ -165,7 +165,7 @@ fn thrown(value: &Dynamic) -> Error {
         return error.clone();
     }
     let text = if value.is_unit() { "the script threw `()`".to_owned() } else { value.to_string() };
-    let Some(map) = value.read_lock::<Map>() else { return Error { foreseen: true, ..Error::new(text) } };
+    let Some(map) = value.read_lock::<Map>() else { return Error::new(text) };
     let Some(message) = map.get("message").and_then(|message| message.clone().into_string().ok()) else {
         return Error::new(text);
     };

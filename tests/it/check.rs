@@ -916,7 +916,8 @@ fn missing() { let m = #{}; m.nope }
         ("try { m::literal() } catch (e) { throw e; }", "m.rhai:2:18"),
         ("try { m::missing() } catch (e) { throw e; }", "m.rhai:16:31"),
     ] {
-        let err = world.run(&format!("import \"m\" as m;\n{call};")).failed(1);
+        // `die` has its place only with -x.
+        let err = world.run_with(&["-x"], &format!("import \"m\" as m;\n{call};")).failed(1);
         assert!(err.contains(&format!("scripts/{place}\n")), "{call}: {err}");
     }
 }

@@ -17,7 +17,6 @@ fn the_authors_own_sentence_is_printed_alone_and_usage_exits_with_2() {
     for (text, code, sentence) in [
         ("die(\"no space left on the shelf\");", 1, "error: no space left on the shelf\n"),
         ("fn f() { die(\"deep\"); }\nf();", 1, "error: deep\n"),
-        ("throw \"thrown\";", 1, "error: thrown\n"),
         ("die(\"restore what? usage: restore NAME\");", 2, "error: restore what? usage: restore NAME\n"),
     ] {
         assert_eq!(world.run(text).failed(code), sentence, "{text}");
