@@ -23,7 +23,7 @@ pub struct History {
 }
 
 impl History {
-    /// A line for each run, the newest last, as the shell's own history.
+    /// Prints a line for each run, the newest first.
     pub fn main(&self, run: &Arc<Run>) -> Result<i32> {
         let count = self.count.unwrap_or(if self.output { 1 } else { 20 });
         let mut runs = Vec::new();
