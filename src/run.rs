@@ -66,6 +66,8 @@ pub struct Error {
     pub status: Option<i32>,
     /// What moyai exits with when nobody catches the error.
     pub exit: i32,
+    /// The script's author wrote the sentence, with `die`: it needs no source line.
+    pub foreseen: bool,
     /// Where in which script, when the thrower knew better than the interpreter: path, line, column.
     pub place: Option<Place>,
     /// The source lines to show: one for a script that failed, one a problem for one that does not check.

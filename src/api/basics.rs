@@ -161,7 +161,8 @@ mod basics {
         text::outside(from.trim())
     }
 
-    /// Ends the script as failed, with a sentence.
+    /// Ends the script as failed, with a sentence, which is printed alone; `moyai run -x` adds the line of the script.
+    /// The exit code is 1; it is 2 if the sentence has `usage: ` in it, for a script that was called in a wrong way.
     ///
     /// - `text`: what is wrong.
     ///
@@ -172,7 +173,9 @@ mod basics {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn die(text: Dynamic) -> Fallible<()> {
-        Err(Error::new(text.to_string()).into())
+        let text = text.to_string();
+        let code = if text.contains("usage: ") { crate::run::exit::USAGE } else { crate::run::exit::FAILED };
+        Err(Error { foreseen: true, ..Error::new(text).exit(code) }.into())
     }
 
     /// Ends the script with an exit code. What was deferred still runs.

@@ -2,7 +2,7 @@
 
 use super::list::first_sentence;
 use crate::api::Context;
-use crate::engine::{self, check, elsewhere};
+use crate::engine::{self, check, elsewhere, load};
 use crate::run::{Error, Result, Run};
 use include_dir::{Dir, include_dir};
 use rhai::FuncMetadata;
@@ -69,6 +69,10 @@ impl Api {
             run.print(&table(&habits.iter().collect::<Vec<_>>()));
             return Ok(0);
         }
+        if let Some(text) = settings(run, &word) {
+            run.print(text.trim_end());
+            return Ok(0);
+        }
         let all = functions(run);
         let width = rustix::termios::tcgetwinsize(std::io::stdout()).map_or(80, |size| usize::from(size.ws_col));
         let width = width.clamp(40, 120);
@@ -130,6 +134,21 @@ impl Api {
         }
         Ok(0)
     }
+}
+
+/// What `config.rhai` can set: all of it for `config`, or the one setting of that name.
+fn settings(run: &Arc<Run>, word: &str) -> Option<String> {
+    let below = load::embedded("config")?;
+    let ast = engine::build(&Context::new(run.clone())).compile(below.code()).ok()?;
+    let all = engine::settings::all(&below, &ast).into_iter();
+    let chosen = all.filter(|one| word == "config" || (one.name == word && word.chars().any(char::is_uppercase)));
+    let text = |one: engine::settings::Setting| {
+        let kind = if one.kind.is_empty() { String::new() } else { format!("    // {}", one.kind) };
+        let docs: String = one.docs.lines().map(|line| format!("  {line}").trim_end().to_owned() + "\n").collect();
+        format!("{}{kind}\n{docs}\n", one.form)
+    };
+    let text: String = chosen.map(text).collect();
+    (!text.is_empty()).then_some(text)
 }
 
 impl Habit {

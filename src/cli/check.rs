@@ -15,6 +15,9 @@ pub struct Check {
     /// `short`: one line per error, `path:line:column: message`, for editors
     #[arg(long, value_name = "FORMAT", value_parser = ["long", "short"], default_value = "long")]
     format: String,
+    /// Print a JSON array: of each error and warning its path, line, column, grade, message and help
+    #[arg(long, conflicts_with = "format")]
+    json: bool,
     #[command(flatten)]
     pub(super) common: Common,
 }
@@ -56,19 +59,36 @@ impl Check {
             had == 0 || !fault.reports.is_empty()
         });
         let warnings = (!warnings.is_empty()).then(|| Error { reports: warnings, ..Error::default() });
-        for fault in faults.iter().chain(&warnings) {
+        if self.json {
+            let all: Vec<_> = faults.iter().chain(&warnings).flat_map(rows).collect();
+            run.print(&serde_json::Value::from(all).to_string());
+        }
+        for fault in faults.iter().chain(&warnings).filter(|_| !self.json) {
             if self.format == "short" {
                 short(run, fault);
             } else {
                 print_error(fault);
             }
         }
-        if !failed && self.format == "long" {
+        if !failed && self.format == "long" && !self.json {
             let noun = if count == 1 { "script" } else { "scripts" };
             run.print(&format!("{count} {noun} checked, no errors"));
         }
         Ok(if failed { exit::USAGE } else { 0 })
     }
+}
+
+/// The errors and warnings of a script for JSON; an error without a place has no path.
+fn rows(error: &Error) -> Vec<serde_json::Value> {
+    if error.reports.is_empty() {
+        return vec![serde_json::json!({ "grade": "error", "message": error.message, "help": error.help })];
+    }
+    let row = |report: &Report| {
+        let grade = if report.warning { "warning" } else { "error" };
+        serde_json::json!({ "path": report.place.path, "line": report.place.line, "column": report.place.column,
+            "grade": grade, "message": report.message, "help": report.help })
+    };
+    error.reports.iter().map(row).collect()
 }
 
 /// One line per error.

@@ -3,7 +3,7 @@
 mod backups;
 mod chain;
 mod schedule;
-mod versions;
+pub mod versions;
 
 use super::{Common, check, folder};
 use crate::api::{Context, df, hosts, nginx};
@@ -20,6 +20,9 @@ use std::time::Duration;
 /// The words of `moyai doctor`.
 #[derive(clap::Args)]
 pub struct Doctor {
+    /// Print a JSON array: of each check its name, grade (ok, warn or fail), sentence and help
+    #[arg(long)]
+    pub(super) json: bool,
     #[command(flatten)]
     pub(super) common: Common,
 }
@@ -66,6 +69,7 @@ impl Doctor {
     pub fn main(&self, run: &Arc<Run>) -> Result<i32> {
         let width = LOOKS.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
         let mut code = 0;
+        let mut all = Vec::new();
         let one_by_one = LOOKS.iter().map(|(name, look)| (*name, look(run)));
         for (name, found) in one_by_one.chain(std::iter::once_with(|| chain::looks(run)).flatten()) {
             run.cancel.check()?;
@@ -77,10 +81,19 @@ impl Doctor {
                     ("fail", error.message, error.help)
                 }
             };
+            if self.json {
+                all.push(
+                    serde_json::json!({ "name": name, "grade": grade.trim(), "sentence": sentence, "help": help }),
+                );
+                continue;
+            }
             run.print(&format!("{grade}  {name:width$}  {sentence}"));
             if let Some(help) = help {
                 run.print(&format!("{:1$}help: {help}", "", width + 8));
             }
+        }
+        if self.json {
+            run.print(&serde_json::Value::from(all).to_string());
         }
         Ok(code)
     }

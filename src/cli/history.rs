@@ -23,7 +23,7 @@ pub struct History {
 }
 
 impl History {
-    /// A line for each run, the newest last, as the shell's own history.
+    /// Prints a line for each run, the newest first.
     pub fn main(&self, run: &Arc<Run>) -> Result<i32> {
         let count = self.count.unwrap_or(if self.output { 1 } else { 20 });
         let mut runs = Vec::new();
@@ -43,7 +43,6 @@ impl History {
             run.log(&format!("no run{of}{} is kept", if self.output { " that failed" } else { "" }));
             return Ok(0);
         }
-        runs.reverse();
         if self.output {
             for line in &runs {
                 run.print(&format!("# {}", row(line).join("  ")));

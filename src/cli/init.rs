@@ -26,6 +26,9 @@ impl Init {
     pub fn main(&self, run: &Arc<Run>) -> Result<i32> {
         let usual = folder(run);
         let folder = self.dir.clone().unwrap_or_else(|| usual.clone());
+        if let Some(line) = super::whose(run) {
+            run.print(&line);
+        }
         for name in ["config", "rules"] {
             let path = folder.join(format!("{name}.rhai"));
             let made = write_new(&path, &load::embedded(name).unwrap_or_default().text)?;

@@ -40,6 +40,9 @@ impl List {
             Rules::default()
         });
         let ends = ends(run, &scripts);
+        if let Some(line) = super::whose(run).filter(|_| !self.json) {
+            run.note(&line);
+        }
         let of = |script: &load::Listed| {
             let rules = rules.rules.iter().filter(|rule| rule.script == script.name);
             // By this host's clock, as all times here.

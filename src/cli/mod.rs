@@ -18,6 +18,7 @@ mod ping;
 mod port;
 mod report_in;
 pub mod run;
+mod setup;
 mod syslog;
 mod systemd;
 mod test;
@@ -43,6 +44,11 @@ struct Cli {
 /// All but `run`, which parses its own words: see [`run`].
 #[derive(Subcommand)]
 enum Command {
+    /// Put this host in order: a configuration, names, backups, monitoring and a schedule
+    ///
+    /// Shows every file as a diff, asks once, installs it, makes a first backup and checks the sites. A second run changes
+    /// only what is missing.
+    Setup(setup::Setup),
     /// Check scripts without running them: all of them, or those named
     Check(check::Check),
     /// List the scripts: where they are, what they do
@@ -129,7 +135,8 @@ fn others(words: Vec<OsString>) -> i32 {
         Ok(cli) => cli.command,
         Err(error) if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             let text = error.render();
-            let text = if std::io::stdout().is_terminal() { text.ansi().to_string() } else { text.to_string() };
+            let coloured = anstream::AutoStream::choice(&std::io::stdout()) != anstream::ColorChoice::Never;
+            let text = if coloured { text.ansi().to_string() } else { text.to_string() };
             let printed = if error.use_stderr() { error.print() } else { out::write(text.as_bytes()) };
             return printed.map_or_else(|failed| ended(lost(&failed)), |()| error.exit_code());
         }
@@ -140,6 +147,7 @@ fn others(words: Vec<OsString>) -> i32 {
         }
     };
     let result = match &command {
+        Command::Setup(this) => this.main(),
         Command::Check(this) => with(&this.common, |run| this.main(run)),
         Command::List(this) => with(&this.common, |run| this.main(run)),
         Command::Init(this) => with(&this.common, |run| this.main(run)),
@@ -208,10 +216,15 @@ fn misused(error: &clap::Error) -> Error {
     Error::usage(sentence).help(tip.unwrap_or_else(|| "`--help` behind the command shows how it is used".into()))
 }
 
+/// Whether errors have colours: on a terminal that has them, unless NO_COLOR is set; with CLICOLOR_FORCE anywhere.
+fn colour() -> bool {
+    anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never
+}
+
 /// Prints an error: the one place that does.
 pub fn print_error(error: &Error) {
     // A report shows lines of a configuration.
-    let text = text::without_accounts(crate::engine::report::render(error, std::io::stderr().is_terminal()));
+    let text = text::without_accounts(crate::engine::report::render(error, colour()));
     // Nothing is left to tell when standard error is gone.
     let _ = writeln!(std::io::stderr(), "{text}");
 }
@@ -229,7 +242,10 @@ pub fn finish(run: &Run, name: &str, code: i32, error: Option<&Error>) -> i32 {
         run.note(&line);
     }
     if let Some(error) = error {
-        run.note_styled(&crate::engine::report::render(error, std::io::stderr().is_terminal()));
+        // The author's own sentence needs no source line.
+        let alone = error.foreseen && !run.options.trace;
+        let bare = Error { place: None, reports: Vec::new(), ..error.clone() };
+        run.note_styled(&crate::engine::report::render(if alone { &bare } else { error }, colour()));
     }
     // Under another moyai it is for that one to judge whether this is a failure.
     if !std::io::stderr().is_terminal() && std::env::var_os(crate::process::MARKER).is_none() {
@@ -269,13 +285,23 @@ fn print_fitting(run: &Run, line: &str) {
     let wide = rustix::termios::tcgetwinsize(std::io::stdout()).map_or(0, |size| usize::from(size.ws_col));
     match wide {
         0 => run.print(line.trim_end()),
-        wide => run.print(line.trim_end().chars().take(wide).collect::<String>().trim_end()),
+        wide if line.trim_end().chars().count() <= wide => run.print(line.trim_end()),
+        wide => run.print(&format!("{}…", line.chars().take(wide - 1).collect::<String>().trim_end())),
     }
 }
 
 /// The folder that scripts are put into: `--scripts`, `$MOYAI_SCRIPTS`, or this user's.
 fn folder(run: &Run) -> PathBuf {
     run.options.scripts.clone().unwrap_or_else(|| run.options.places.scripts.clone())
+}
+
+/// Says whose configuration this is, for an ordinary user on a host where root has another.
+fn whose(run: &Run) -> Option<String> {
+    const ROOT: &str = "/etc/moyai/scripts";
+    let own = folder(run);
+    let differs = !rustix::process::geteuid().is_root() && own != std::path::Path::new(ROOT);
+    let both = differs && std::path::Path::new(ROOT).exists();
+    both.then(|| format!("this user's configuration: {}; root's is another: {ROOT} (sudo moyai ...)", own.display()))
 }
 
 /// Words as text: scripts know no other.

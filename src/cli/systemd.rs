@@ -325,6 +325,28 @@ SuccessExitStatus=75
     }
 }
 
+/// The first of moyai's installed units that is not what the rules give now, or is missing.
+pub fn outdated(run: &Arc<Run>) -> Option<String> {
+    let has = |name: &str| Path::new(FOLDER).join(name).exists();
+    let this = Systemd {
+        install: false,
+        remove: false,
+        timers: false,
+        dir: FOLDER.into(),
+        dry_run: true,
+        common: Common { scripts: run.options.scripts.clone() },
+    };
+    let ours = this.ours().ok().filter(|ours| !ours.is_empty())?;
+    // Timers have names of their own, and warn of what they cannot do.
+    if !has("moyai.service") || ours.iter().any(|name| name.ends_with(".timer")) {
+        return None;
+    }
+    let units = this.units(run).ok()?;
+    let differs =
+        |(name, text): &&Unit| std::fs::read_to_string(Path::new(FOLDER).join(name)).ok().as_ref() != Some(text);
+    units.iter().find(differs).map(|(name, _)| name.clone())
+}
+
 /// Secrets reach a unit as systemd's credentials, which are gone with it.
 fn credentials(run: &Run) -> Result<String> {
     let folder = &run.options.places.secrets;

@@ -326,7 +326,7 @@ fn run_here(
         (None, Some(End::Exit(code))) => Ended::with(code),
         (None, Some(End::PrivateHost(words))) => Ended { private_host: Some(words), ..Ended::with(0) },
         (Some(error), _) => {
-            let code = if error.exit == exit::USAGE { exit::FAILED } else { error.exit };
+            let code = if error.exit == exit::USAGE && !error.foreseen { exit::FAILED } else { error.exit };
             Ended { error: Some(error), ..Ended::with(code) }
         }
     };

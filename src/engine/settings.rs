@@ -146,7 +146,7 @@ impl Kind {
         }
     }
 
-    /// What is wrong with a value. Of sites and targets only the list is looked at: `lib/values` knows the rest.
+    /// What is wrong with a value. `lib/values` knows what the text or map of a site or target must be.
     pub fn wrong(self, value: &Dynamic) -> Option<Wrong> {
         let found = noun_of(value);
         let wrong = |found: String| Wrong { at: String::new(), sentence: format!("is {}, not {found}", self.wanted()) };
@@ -171,6 +171,8 @@ impl Kind {
         let each: fn(&Dynamic) -> bool = match self {
             Self::Paths => |one| one.clone().into_string().is_ok_and(|path| path.starts_with('/')),
             Self::Spans => |one| api::duration(one).is_ok(),
+            Self::Sites | Self::Targets => |one| one.is_string() || one.is_map(),
+            Self::Maps => Dynamic::is_map,
             _ => return None,
         };
         self.element(value, each)
@@ -189,7 +191,12 @@ impl Kind {
     fn element(self, value: &Dynamic, fits: fn(&Dynamic) -> bool) -> Option<Wrong> {
         let list = value.clone().into_array().ok()?;
         let one = list.iter().find(|one| !fits(one))?;
-        let wanted = if self == Self::Paths { "an absolute path" } else { "a time such as \"3s\"" };
+        let wanted = match self {
+            Self::Paths => "an absolute path",
+            Self::Spans => "a time such as \"3s\"",
+            Self::Maps => "a map",
+            _ => "text or a map",
+        };
         let shown = if one.is_string() { format!("\"{one}\"") } else { one.to_string() };
         Some(Wrong { at: one.to_string(), sentence: format!("has {wanted} in each place, and {shown} is none") })
     }

@@ -85,6 +85,19 @@ pub fn ask<T: Clone + Send + Sync + 'static>(run: &Arc<Run>, text: &str, limit: 
     on_large_stack(|| Laid::with(run, None, text, limit)?.evaluate())
 }
 
+/// Evaluates a text for real.
+///
+/// # Errors
+/// When it does not check, or fails.
+pub fn act<T: Clone + Send + Sync + 'static>(run: &Arc<Run>, text: &str, limit: Duration) -> Result<T> {
+    let run = run.beside(Options { timeout: Some(limit), ..run.options.clone() })?;
+    on_large_stack(|| {
+        let engine = build(&Context::new(run.clone()));
+        let failed = |error: Box<rhai::EvalAltResult>| Error::new(error.to_string());
+        engine.eval::<T>(text).map_err(failed)
+    })
+}
+
 /// The constants of the configuration as a run reads them: those that its file leaves out have their built-in values.
 ///
 /// # Errors
@@ -106,6 +119,10 @@ pub fn look(run: &Arc<Run>, config: &Source, complete: bool) -> Result<Vec<Repor
         };
         let mut reports = hooks::of_file(run, &laid.program, file);
         let values: Map = laid.evaluate()?;
+        if laid.run.has_planned() {
+            let error = format!("`{}` changes something, and a configuration only sets values", config.shown);
+            return Err(Error::usage(error).help("move it into a script of its own"));
+        }
         let program = laid.program.clone();
         let own = program.files[file].ast.clone().unwrap_or_default();
         let below = program.files[file].below.and_then(|below| program.files[below].ast.as_ref()).unwrap_or(&own);
@@ -119,10 +136,6 @@ pub fn look(run: &Arc<Run>, config: &Source, complete: bool) -> Result<Vec<Repor
             let mut laid =
                 Laid::new(run, Some(config), &format!("import \"lib/values\" as values; values::faults({complete})"))?;
             let faults: Array = laid.evaluate()?;
-            if laid.run.has_planned() {
-                let error = format!("`{}` changes something, and a configuration only sets values", config.shown);
-                return Err(Error::usage(error).help("move it into a script of its own"));
-            }
             found.extend(faults.iter().map(|fault| {
                 let fault = fault.read_lock::<Map>().map(|map| map.clone()).unwrap_or_default();
                 let text = |name: &str| fault.get(name).map(Dynamic::to_string).unwrap_or_default();

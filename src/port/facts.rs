@@ -175,8 +175,7 @@ impl Facts {
 
     /// Tests whether a variable of the script may be unset where it is read.
     pub fn may_be_unset(&self, name: &str) -> bool {
-        self.unvalued.contains(name)
-            || self.declared_before.values().flatten().any(|(known, _)| known == name)
+        self.unvalued.contains(name) || self.declared_before.values().flatten().any(|(known, _)| known == name)
     }
 
     /// Tests whether a loop's variable is used outside of loops.

@@ -108,7 +108,8 @@ impl Facts {
             }
         }
         for key in &keys {
-            let words = writes(key).iter().any(|(given, _)| matches!(given, Given::Text | Given::Read | Given::Phrase(_)));
+            let words =
+                writes(key).iter().any(|(given, _)| matches!(given, Given::Text | Given::Read | Given::Phrase(_)));
             if words && kinds.get(key) == Some(&Kind::Text) {
                 self.lists_of_words.insert(key.clone());
             }

@@ -128,7 +128,7 @@ impl World {
 }
 
 #[test]
-fn the_history_shows_the_newest_last_and_the_output_of_the_last_failure() {
+fn the_history_shows_the_newest_first_and_the_output_of_the_last_failure() {
     let world = World::new();
     assert_eq!(world.moyai(["history"]).ok(), "");
     let line = |second: u32, rest: &str| {
@@ -149,9 +149,9 @@ fn the_history_shows_the_newest_last_and_the_output_of_the_last_failure() {
     assert_eq!(
         show(&[]),
         format!(
-            "{head}\
-             2026-11-25 03:00:01     12.3     0     3  backup\n\
-             2026-11-25 03:00:02     12.3     1     0  monitor                two lines\n{last}"
+            "{head}{last}\
+             2026-11-25 03:00:02     12.3     1     0  monitor                two lines\n\
+             2026-11-25 03:00:01     12.3     0     3  backup\n"
         )
     );
     assert_eq!(show(&["--count", "1"]), format!("{head}{last}"));

@@ -8,6 +8,7 @@ mod cli;
 mod common;
 mod config;
 mod daemon;
+mod daily;
 mod docker;
 mod dry;
 mod edges;

@@ -89,7 +89,7 @@ fn a_metrics_file_that_cannot_be_written_is_one_warning_and_keeps_no_report() {
     for bad in ["moyai.prom", "/var/lib/moyai.txt"] {
         config(&world, bad);
         let err = world.moyai(["check", "config"]).failed(2);
-        assert!(err.contains("METRICS: it is the path of a file that ends with .prom"), "{err}");
+        assert!(err.contains("METRICS is the absolute path of a file that ends with .prom"), "{err}");
     }
 }
 

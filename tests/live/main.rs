@@ -26,6 +26,7 @@ mod replay;
 mod requests;
 mod restore;
 mod scripts;
+mod setup;
 mod sites;
 mod standards;
 mod status;

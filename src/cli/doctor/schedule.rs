@@ -2,6 +2,7 @@
 
 use super::{Fine, Found, Warn};
 use crate::cli::run::Asked;
+use crate::cli::{crontab, systemd};
 use crate::engine::rules;
 use crate::run::{Error, Run};
 use crate::schedule::rules::When;
@@ -12,6 +13,9 @@ use std::sync::Arc;
 
 /// Where crons look (cron(8)), and where systemd does.
 const FOLDERS: [&str; 3] = ["/etc/cron.d", "/var/spool/cron/crontabs", "/etc/systemd/system"];
+
+/// The file that `moyai setup` and the README write.
+const CRON: &str = "/etc/cron.d/moyai";
 
 /// The daemon, timers and crontabs, by the scripts that they run.
 pub fn look(run: &Arc<Run>) -> Found {
@@ -44,7 +48,35 @@ pub fn look(run: &Arc<Run>) -> Found {
             Error::new("nothing runs the rules").help("moyai systemd --install, or: moyai crontab >/etc/cron.d/moyai"),
         );
     }
+    if let Some((path, help)) = outdated(run) {
+        return Warn(Error::new(format!("{path} is not what the rules say now")).help(help));
+    }
     Fine(format!("the scripts are run by {}", sources.join(", ")))
+}
+
+/// An installed file of moyai's that differs from what the rules give, and the command that installs it.
+fn outdated(run: &Arc<Run>) -> Option<(String, &'static str)> {
+    let cron = std::fs::read_to_string(CRON).ok().filter(|text| text.contains(crontab::MARK));
+    if let Some(text) = cron {
+        let lines = |text: &str| -> Vec<String> {
+            let rules = text.lines().filter(|line| script(line).is_some());
+            // Another user, or another place of moyai, is this host's own choice.
+            rules
+                .map(|line| {
+                    let (when, what) = line.split_once(" run ").unwrap_or((line, ""));
+                    let when: Vec<&str> =
+                        when.split_whitespace().take(if when.starts_with('@') { 1 } else { 5 }).collect();
+                    format!("{} {what}", when.join(" "))
+                })
+                .collect()
+        };
+        let (wanted, _) = crontab::text(run, "root").ok()?;
+        if lines(&text) != lines(&wanted) {
+            return Some((format!("`{CRON}`"), "moyai crontab >/etc/cron.d/moyai"));
+        }
+    }
+    let name = systemd::outdated(run)?;
+    Some((format!("the unit `{name}`"), "moyai systemd --install"))
 }
 
 fn add(by: &mut BTreeMap<String, Vec<String>>, script: String, source: &str) {

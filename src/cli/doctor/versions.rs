@@ -17,7 +17,7 @@ pub const TESTED: [Tested; 3] = [
 ];
 
 /// Says of each program on this host whether its version is tested, or older or newer than those that are.
-pub fn check(run: &Arc<Run>) -> Found {
+pub(super) fn check(run: &Arc<Run>) -> Found {
     let found = [
         first(run, &[&["docker", "version", "--format", "{{.Server.Version}}"]]),
         first(run, &[&["docker", "compose", "version", "--short"], &["docker-compose", "version", "--short"]]),

@@ -1,0 +1,100 @@
+//! Whether `moyai setup` can do its work on this host, and what is on it.
+
+use crate::api::docker::engine;
+use crate::cli::doctor::versions;
+use crate::engine::values;
+use crate::process::{self, Plan, Stage};
+use crate::run::{Error, Result, Run, exit};
+use rhai::{Dynamic, Map};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Pages are fetched to propose their texts.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// What `lib/propose` returns.
+#[derive(Clone, Debug, Default)]
+pub struct Proposal {
+    /// What is on this host, a line each.
+    pub found: Vec<String>,
+    /// What to think about; "; help: " begins the next step.
+    pub notes: Vec<String>,
+    /// The text of `config.rhai`.
+    pub config: String,
+    /// The lines of SITES.
+    pub sites: Vec<String>,
+    /// The running containers without a backup.
+    pub backup: Vec<String>,
+    /// The lines of the sites that are not in SITES.
+    pub unwatched: Vec<String>,
+}
+
+/// Asks `lib/propose`, which changes nothing.
+///
+/// # Errors
+/// When Docker, nginx or df cannot be asked.
+pub fn propose(run: &Arc<Run>) -> Result<Proposal> {
+    let text = "import \"lib/propose\" as propose; propose::host()";
+    let map: Map = values::ask(run, text, LIMIT).map_err(|error| Error { place: None, ..error.exit(exit::FAILED) })?;
+    let list = |name: &str| {
+        let list = map.get(name).and_then(|value| value.clone().into_array().ok()).unwrap_or_default();
+        list.iter().map(Dynamic::to_string).collect()
+    };
+    Ok(Proposal {
+        found: list("found"),
+        notes: list("notes"),
+        config: map.get("config").map(Dynamic::to_string).unwrap_or_default(),
+        sites: list("sites"),
+        backup: list("backup"),
+        unwatched: list("unwatched"),
+    })
+}
+
+/// Refuses a host without a Docker daemon of its own whose containers it can reach.
+///
+/// # Errors
+/// Why, and the next step.
+pub fn suits(run: &Arc<Run>) -> Result<()> {
+    const NOTHING: &str = "; nothing was changed";
+    let error = |text: String| Error::new(format!("{text}{NOTHING}"));
+    let docker = Stage { argv: vec!["docker".into()], ..Stage::default() };
+    if process::resolve(&docker).is_err() {
+        return Err(error("Docker is not installed on this host".into()).help("apt install docker.io"));
+    }
+    if let Some(version) = versions::podman(run) {
+        return Err(error(format!("`docker` is podman {version}, and moyai needs Docker itself"))
+            .help("apt remove podman-docker && apt install docker.io"));
+    }
+    let plan = Plan::read(["docker", "info", "--format", "{{json .}}"]).timeout(Duration::from_secs(10));
+    let info = process::run(run, &plan).map(|outcome| outcome.text()).unwrap_or_default();
+    let rootless = |whose: &str| {
+        error(format!("the Docker daemon {whose}is rootless: its containers have no address on this host"))
+            .help("install Docker as a system service: apt install docker.io")
+    };
+    if info.contains("name=rootless") {
+        return Err(rootless(""));
+    }
+    if info.contains("\"OperatingSystem\":\"Docker Desktop\"") {
+        return Err(error("the Docker daemon is Docker Desktop's: its containers are in a virtual machine".into())
+            .help("use moyai on the server; here, try a script with: moyai run -n SCRIPT"));
+    }
+    match engine::Engine::ask(run) {
+        Ok(engine) if engine.remote => Err(error(format!("the Docker daemon is not on this host: {}", engine.host))
+            .help("unset DOCKER_HOST DOCKER_CONTEXT, or run `moyai setup` on that host")),
+        Ok(_) => Ok(()),
+        Err(_) if socket_of_a_user() => Err(rootless("of a user ")),
+        Err(cause) if !rustix::process::geteuid().is_root() => {
+            Err(error(format!("this user cannot use Docker: {}", cause.message)).help("sudo moyai setup -n"))
+        }
+        Err(cause) => {
+            Err(error(format!("the Docker daemon does not answer: {}", cause.message)).help("systemctl start docker"))
+        }
+    }
+}
+
+/// Whether an ordinary user has a Docker daemon of their own.
+fn socket_of_a_user() -> bool {
+    let users = std::fs::read_dir("/run/user").into_iter().flatten().flatten();
+    !Path::new("/run/docker.sock").exists() && users.into_iter().any(|user| user.path().join("docker.sock").exists())
+}

@@ -1,0 +1,95 @@
+//! Daily use: silence under cron, sentences without a frame, colours, JSON.
+
+use crate::common::{World, gave};
+
+#[test]
+fn a_monitor_without_sites_prints_nothing_under_cron() {
+    let world = World::new();
+    let gave = world.moyai(["run", "monitor"]);
+    assert_eq!((gave.code, gave.out.as_str(), gave.err.as_str()), (0, "", ""));
+    let shown = world.moyai(["run", "-v", "monitor"]);
+    assert!(shown.err.contains("moyai setup"), "{}", shown.err);
+}
+
+#[test]
+fn the_authors_own_sentence_is_printed_alone_and_usage_exits_with_2() {
+    let world = World::new();
+    for (text, code, sentence) in [
+        ("die(\"no space left on the shelf\");", 1, "error: no space left on the shelf\n"),
+        ("fn f() { die(\"deep\"); }\nf();", 1, "error: deep\n"),
+        ("die(\"restore what? usage: restore NAME\");", 2, "error: restore what? usage: restore NAME\n"),
+    ] {
+        assert_eq!(world.run(text).failed(code), sentence, "{text}");
+        let traced = world.run_with(&["-x"], text).failed(code);
+        assert!(traced.contains("test.rhai:"), "{text}\n{traced}");
+    }
+    // What the author did not foresee has its line.
+    let err = world.run("let a = [1]; print(a[5]);").failed(1);
+    assert!(err.contains("test.rhai:1:") && err.contains("print(a[5])"), "{err}");
+    for script in ["restore", "prove"] {
+        assert_eq!(world.moyai(["run", script]).failed(2).lines().count(), 1, "{script}");
+    }
+}
+
+#[test]
+fn colours_are_for_terminals_unless_they_are_forced_or_refused() {
+    let world = World::new();
+    world.script("test", "die(\"x\");");
+    let err = |variables: &[(&str, &str)]| {
+        gave(&world.command(["run", "test"]).envs(variables.iter().copied()).output().unwrap()).err
+    };
+    assert!(!err(&[]).contains('\u{1b}'));
+    assert!(err(&[("CLICOLOR_FORCE", "1")]).contains('\u{1b}'));
+    assert!(!err(&[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")]).contains('\u{1b}'));
+}
+
+#[test]
+fn checks_of_the_doctor_and_errors_of_scripts_are_json_too() {
+    let world = World::new();
+    world.script("bad", "print(nope);");
+    let rows: serde_json::Value = serde_json::from_str(&world.moyai(["check", "--json", "bad"]).out).unwrap();
+    assert_eq!((rows[0]["line"].as_i64(), rows[0]["grade"].as_str()), (Some(1), Some("error")), "{rows}");
+    world.script("bad", "print(1);");
+    assert_eq!(world.moyai(["check", "--json", "bad"]).ok(), "[]\n");
+    let rows: serde_json::Value = serde_json::from_str(&world.moyai(["doctor", "--json"]).out).unwrap();
+    let config = rows.as_array().unwrap().iter().find(|row| row["name"] == "config").unwrap();
+    assert_eq!(config["grade"], "warn", "{rows}");
+    assert!(config["help"].as_str().unwrap().contains("moyai edit config"));
+    let rows: serde_json::Value = serde_json::from_str(&world.moyai(["run", "report", "--json"]).out).unwrap();
+    assert!(rows[0]["percent"].is_number(), "{rows}");
+}
+
+#[test]
+fn the_newest_run_is_the_first_line_of_the_history() {
+    let world = World::new();
+    world.script("one", "").script("two", "");
+    world.moyai(["run", "one"]).ok();
+    world.moyai(["run", "two"]).ok();
+    let out = world.moyai(["history"]).ok();
+    assert!(out.lines().nth(1).unwrap().contains("two") && out.lines().nth(2).unwrap().contains("one"), "{out}");
+}
+
+#[test]
+fn cron_follows_the_names_each_minute() {
+    let world = World::new();
+    let out = world.moyai(["crontab"]).ok();
+    let line =
+        out.lines().find(|line| !line.starts_with('#') && line.ends_with(" hosts-sync")).expect("a line for the names");
+    assert!(line.starts_with("* * * * * "), "{line}");
+    assert!(out.contains("`moyai daemon` follows at once"), "{out}");
+    // Rules of one's own that do it already are enough.
+    world.script("rules", "every(\"*/2 * * * *\", \"hosts-sync\"); on(\"container start\", \"hosts-sync\");");
+    let out = world.moyai(["crontab"]).ok();
+    assert_eq!(out.lines().filter(|line| !line.starts_with('#') && line.contains("hosts-sync")).count(), 1, "{out}");
+}
+
+#[test]
+fn every_setting_has_its_documentation() {
+    let world = World::new();
+    let all = world.moyai(["api", "config"]).ok();
+    for name in ["const SITES", "const TELL", "fn backs_up(c)", "fn versions(when, taken)", "const METRICS"] {
+        assert!(all.contains(name), "{name}");
+    }
+    let one = world.moyai(["api", "CERT_DAYS"]).ok();
+    assert!(one.starts_with("const CERT_DAYS = 10;") && one.contains("a number from 0 on"), "{one}");
+}
