@@ -264,7 +264,8 @@ impl Port<'_> {
             .any(|piece| matches!(&piece.piece, WordPiece::ParameterExpansion(_) | WordPiece::CommandSubstitution(_)))
         {
             for piece in &parsed {
-                if let WordPiece::ParameterExpansion(P::Parameter { parameter: Parameter::Named(name), .. }) = &piece.piece
+                if let WordPiece::ParameterExpansion(P::Parameter { parameter: Parameter::Named(name), .. }) =
+                    &piece.piece
                     && self.facts.has_literal(self.function, name, pattern::is_special)
                 {
                     return Err(No::new(format!("`{name}` holds a pattern")));

@@ -175,8 +175,7 @@ impl Facts {
 
     /// Tests whether a variable of the script may be unset where it is read.
     pub fn may_be_unset(&self, name: &str) -> bool {
-        self.unvalued.contains(name)
-            || self.declared_before.values().flatten().any(|(known, _)| known == name)
+        self.unvalued.contains(name) || self.declared_before.values().flatten().any(|(known, _)| known == name)
     }
 
     /// Tests whether a loop's variable is used outside of loops.
@@ -203,7 +202,8 @@ impl Facts {
 
     /// Tests whether a variable is used outside of an entry.
     pub fn is_used_outside(&self, name: &str, item: usize) -> bool {
-        let events = self.scopes.get(name).into_iter().flatten().filter_map(|scope| self.events.get(&(*scope, name.to_owned())));
+        let events =
+            self.scopes.get(name).into_iter().flatten().filter_map(|scope| self.events.get(&(*scope, name.to_owned())));
         events.flatten().any(|event| event.path.iter().all(|(_, place)| *place != item))
     }
 

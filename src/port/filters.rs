@@ -10,8 +10,26 @@ use brush_parser::ast;
 
 /// Programs that end each line of their output with a newline.
 const WHOLE_LINES: &[&str] = &[
-    "ls", "find", "grep", "egrep", "docker", "ps", "sort", "uniq", "awk", "who", "seq", "df", "du", "getent", "systemctl",
-    "ss", "id", "lsblk", "mount", "git",
+    "ls",
+    "find",
+    "grep",
+    "egrep",
+    "docker",
+    "ps",
+    "sort",
+    "uniq",
+    "awk",
+    "who",
+    "seq",
+    "df",
+    "du",
+    "getent",
+    "systemctl",
+    "ss",
+    "id",
+    "lsblk",
+    "mount",
+    "git",
 ];
 
 /// A program as a method of lines.
@@ -19,7 +37,8 @@ fn method(words: &[String]) -> Option<String> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let count = |text: &str| text.parse::<u32>().ok().filter(|_| text.chars().all(|char| char.is_ascii_digit()));
     let field = |program: &str| -> Option<i64> {
-        let name = program.strip_prefix("{")?.strip_suffix("}")?.trim().strip_prefix("print")?.trim().strip_prefix('$')?;
+        let name =
+            program.strip_prefix("{")?.strip_suffix("}")?.trim().strip_prefix("print")?.trim().strip_prefix('$')?;
         if name == "NF" { Some(-1) } else { count(name).map(i64::from) }
     };
     match words.as_slice() {
@@ -29,9 +48,9 @@ fn method(words: &[String]) -> Option<String> {
             let number = two.strip_prefix("-f").and_then(count).filter(|number| *number > 0)?;
             Some(format!(".cut({}, {number})", quoted(separator)))
         }
-        ["cut", "-d", separator, "-f", number] => method(
-            &["cut".to_owned(), format!("-d{separator}"), format!("-f{number}")],
-        ),
+        ["cut", "-d", separator, "-f", number] => {
+            method(&["cut".to_owned(), format!("-d{separator}"), format!("-f{number}")])
+        }
         ["head"] => Some(".head(10)".to_owned()),
         ["head", "-n", number] => count(number).map(|number| format!(".head({number})")),
         ["tail", "-n", number] => match number.strip_prefix('+') {
@@ -50,7 +69,9 @@ fn method(words: &[String]) -> Option<String> {
 fn words_of(command: &ast::Command) -> Option<Vec<String>> {
     let ast::Command::Simple(simple) = command else { return None };
     let redirects = simple.suffix.iter().flat_map(|items| &items.0);
-    if simple.prefix.is_some() || redirects.clone().any(|item| matches!(item, ast::CommandPrefixOrSuffixItem::IoRedirect(_))) {
+    if simple.prefix.is_some()
+        || redirects.clone().any(|item| matches!(item, ast::CommandPrefixOrSuffixItem::IoRedirect(_)))
+    {
         return None;
     }
     walk::words(simple).iter().map(|word| fixed(word)).collect()
@@ -89,7 +110,8 @@ impl Port<'_> {
             _ => return Ok(None),
         };
         let before = rest.last().and_then(words_of).unwrap_or_default();
-        let whole = before.first().is_some_and(|name| WHOLE_LINES.contains(&name.as_str())) || split(rest).0 < rest.len();
+        let whole =
+            before.first().is_some_and(|name| WHOLE_LINES.contains(&name.as_str())) || split(rest).0 < rest.len();
         // A filter fails less often than the program before it: only that one may end the script.
         if words[0] == "wc" && (!whole || before.first().is_some_and(|name| name.ends_with("grep"))) {
             return Ok(None);

@@ -30,9 +30,7 @@ impl Facts {
             self.functions.values_mut().for_each(|function| function.closure = true);
         }
         for ((scope, variable), events) in &self.events {
-            if scope.is_some()
-                || self.constants.contains(variable)
-                || events.iter().all(|event| event.given.is_none())
+            if scope.is_some() || self.constants.contains(variable) || events.iter().all(|event| event.given.is_none())
             {
                 continue;
             }
@@ -110,7 +108,8 @@ impl Facts {
             }
         }
         for key in &keys {
-            let words = writes(key).iter().any(|(given, _)| matches!(given, Given::Text | Given::Read | Given::Phrase(_)));
+            let words =
+                writes(key).iter().any(|(given, _)| matches!(given, Given::Text | Given::Read | Given::Phrase(_)));
             if words && kinds.get(key) == Some(&Kind::Text) {
                 self.lists_of_words.insert(key.clone());
             }

@@ -115,7 +115,8 @@ impl<'a> Port<'a> {
             match part {
                 Item::AssignmentWord(assignment, _) => {
                     if let ast::AssignmentName::VariableName(name) = &assignment.name {
-                        if (letters.contains('r') || simple.word_or_name.as_ref().is_some_and(|word| word.value == "readonly"))
+                        if (letters.contains('r')
+                            || simple.word_or_name.as_ref().is_some_and(|word| word.value == "readonly"))
                             && changes(name)
                         {
                             return Err(No::new(format!("`{name}` is read-only, and is set again")));

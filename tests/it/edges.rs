@@ -99,7 +99,9 @@ fn compared(edge: &Edge) -> (How, String) {
     let status = bash.code == ours.code || bash.code != 0 && ours.code == 1 && !ours.err.is_empty();
     let how = match () {
         () if bash.out == ours.out && status => How::Equal,
-        () if matches!(ours.code, 1 | 2 | 127) && !ours.err.is_empty() && bash.out.starts_with(&ours.out) => How::Stopped,
+        () if matches!(ours.code, 1 | 2 | 127) && !ours.err.is_empty() && bash.out.starts_with(&ours.out) => {
+            How::Stopped
+        }
         () if !edge.said.is_empty() && (made.err.contains(&edge.said) || made.out.contains(&edge.said)) => How::Said,
         () => How::Silent,
     };
