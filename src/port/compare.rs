@@ -41,14 +41,21 @@ pub fn run(run: &Run, words: &[String], cwd: &Path, here: &Path) -> Result<Did> 
         ["unshare", "--mount", "--net", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc"]
             .map(str::to_owned)
             .to_vec();
-    if !rustix::process::geteuid().is_root() {
+    let (user, group) = (rustix::process::geteuid(), rustix::process::getegid());
+    let who = if user.is_root() { String::new() } else { format!("{}:{}", user.as_raw(), group.as_raw()) };
+    if !user.is_root() {
         argv.extend(["--user".to_owned(), "--map-root-user".to_owned()]);
     }
     argv.extend(["bash", "-c", INSIDE, "compare"].map(str::to_owned));
     argv.extend([here.display().to_string(), cwd.display().to_string()]);
     argv.extend(words.iter().cloned());
     let shown = Some(format!("compare {}", words.join(" ")));
-    let stage = Stage { argv, shown, env: vec![("OUTSIDE".to_owned(), OUTSIDE.to_owned())], ..Stage::default() };
+    let stage = Stage {
+        argv,
+        shown,
+        env: vec![("OUTSIDE".to_owned(), OUTSIDE.to_owned()), ("WHO".to_owned(), who)],
+        ..Stage::default()
+    };
     let plan = Plan::of(vec![stage]).timeout(LIMIT);
     let outcome = process::attempt(run, &plan)?;
     let read = |name: &str| std::fs::read(here.join(name)).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());

@@ -6,21 +6,36 @@ shift 2
 mount --make-rprivate / 2>/dev/null
 mount -t tmpfs -o mode=755 tmpfs /mnt || exit 90
 mkdir /mnt/here /mnt/lower /mnt/layers /mnt/bin
-mount --bind "$here" /mnt/here && mount --bind / /mnt/lower || exit 91
+# In a user namespace the mounts below are locked to their places, and only a recursive bind takes them along.
+mount --bind "$here" /mnt/here && { mount --bind / /mnt/lower || mount --rbind / /mnt/lower; } 2>/dev/null || exit 91
+# Puts a layer over a directory.
+layer() {
+    mkdir -p "/mnt/$2/${1#/}" "/mnt/work/$2/${1#/}"
+    set -- "$1" "lowerdir=$1,upperdir=/mnt/$2/${1#/},workdir=/mnt/work/$2/${1#/}"
+    mount -t overlay -o "$2" overlay "$1" 2>/dev/null || mount -t overlay -o "$2,userxattr" overlay "$1" || exit 93
+}
 for dir in /*; do
     case $dir in
     /proc | /sys | /dev | /mnt) continue ;;
     esac
     [ -d "$dir" ] && [ ! -L "$dir" ] || continue
-    name=${dir#/}
-    mkdir -p "/mnt/layers/$name" "/mnt/work/$name"
-    if [ "$name" = run ]; then
+    if [ "$dir" = /run ]; then
         mount -t tmpfs -o mode=755 tmpfs /run || exit 92
         mkdir -p /run/lock
     else
-        mount -t overlay -o "lowerdir=$dir,upperdir=/mnt/layers/$name,workdir=/mnt/work/$name" overlay "$dir" || exit 93
+        layer "$dir" layers
     fi
 done
+# A user's layer cannot copy a directory of somebody else on the way to a file: the user's own have layers of their own.
+if [ -n "$WHO" ]; then
+    [ -O "$cwd" ] && layer "$cwd" more
+    case $HOME/ in
+    "$cwd"/*) ;;
+    *) [ -O "$HOME" ] && layer "$HOME" more ;;
+    esac
+    # The script runs as the user that it is outside.
+    set -- unshare --user --map-user="${WHO%:*}" --map-group="${WHO#*:}" -- "$@"
+fi
 # What acts on other hosts, on daemons or on people is recorded.
 for program in $OUTSIDE; do
     cat >"/mnt/bin/$program" <<'SHIM'
@@ -35,11 +50,16 @@ SHIM
 done
 export PATH="/mnt/bin:$PATH" MOYAI_STATE=/mnt/state
 cd "$cwd" || exit 94
+unset OUTSIDE WHO
 : >/mnt/here/acts
 "$@" >/mnt/here/out 2>/mnt/here/err </dev/null
 echo $? >/mnt/here/status
-cd /mnt/layers || exit 95
-find . -mindepth 2 -print0 | LC_ALL=C sort -z | while IFS= read -r -d '' path; do
+mkdir -p /mnt/more
+for layers in /mnt/layers /mnt/more; do
+    cd "$layers" && find . -mindepth 2 -print0
+done | LC_ALL=C sort -z | while IFS= read -r -d '' path; do
+    cd /mnt/layers
+    [ -e "$path" ] || [ -L "$path" ] || cd /mnt/more
     if [ -c "$path" ] && [ ! -L "$path" ]; then
         printf 'removed %s\n' "${path#.}"
     elif [ -L "$path" ]; then

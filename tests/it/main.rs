@@ -6,6 +6,7 @@ mod checks;
 mod cli;
 #[path = "../common/mod.rs"]
 mod common;
+mod compare;
 mod config;
 mod daemon;
 mod daily;

@@ -358,34 +358,6 @@ fn each_command_whose_failure_was_ignored_is_marked() {
 }
 
 #[test]
-fn compare_shows_that_both_do_the_same_and_what_differs_and_leaves_nothing() {
-    let world = World::new();
-    world.file("list", "b\na\n");
-    let script = world.file(
-        "same.sh",
-        "#!/bin/bash\nset -e\nsort list >sorted\nrm list\ndocker restart \"$1\" >/dev/null\necho done\n",
-    );
-    let compare = |file: &str, words: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_moyai"));
-        command.args(["port", "--compare", file, "--"]).args(words).current_dir(world.path("."));
-        gave(&command.output().unwrap())
-    };
-    let same = compare(&script.display().to_string(), &["a b"]);
-    assert_eq!(same.code, 0, "{same:?}");
-    assert!(
-        same.out.starts_with("the same: 1 lines of output, exit status 0, 2 files, 1 commands to the outside"),
-        "{same:?}"
-    );
-    assert!(same.out.contains("would run: docker restart a\\ b"), "{same:?}");
-    assert!(world.path("list").exists() && !world.path("sorted").exists());
-    // A loop without nullglob runs once with the pattern: the port says so, and differs.
-    world.file("other.sh", "#!/bin/bash\nset -e\nfor f in *.nothing; do echo \"$f\"; done\n");
-    let other = compare("other.sh", &[]);
-    assert_eq!(other.code, 1, "{other:?}");
-    assert!(other.out.contains("standard output") && other.out.contains("- *.nothing"), "{other:?}");
-}
-
-#[test]
 fn output_writes_the_port_to_a_file_and_the_hazards_stay_on_standard_error() {
     let world = World::new();
     let file = world.file("a.sh", "#!/bin/bash\nset -e\necho hi\ncurl http://localhost/\n");
