@@ -162,7 +162,7 @@ mod basics {
     }
 
     /// Ends the script as failed, with a sentence, which is printed alone; `moyai run -x` adds the line of the script.
-    /// The exit code is 1; it is 2 if the sentence has `usage: ` in it, for a script that was called in a wrong way.
+    /// The exit code is 1.
     ///
     /// - `text`: what is wrong.
     ///
@@ -173,9 +173,26 @@ mod basics {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn die(text: Dynamic) -> Fallible<()> {
-        let text = text.to_string();
-        let code = if text.contains("usage: ") { crate::run::exit::USAGE } else { crate::run::exit::FAILED };
-        Err(Error { foreseen: true, ..Error::new(text).exit(code) }.into())
+        Err(Error { foreseen: true, ..Error::new(text.to_string()) }.into())
+    }
+
+    /// Ends the script as failed, with a sentence and an exit code. The same as `die(text)` otherwise.
+    ///
+    /// - `text`: what is wrong.
+    /// - `code`: 1 to 255. 2 says that the script was called in a wrong way.
+    ///
+    /// Errors: always; a `catch` gets it.
+    ///
+    /// ```rhai
+    /// if args.len() > 9 { die("usage: moyai run greet NAME", 2); }
+    /// ```
+    #[rhai_fn(name = "die", return_raw)]
+    pub fn die_with(text: Dynamic, code: i64) -> Fallible<()> {
+        let Some(code) = u8::try_from(code).ok().filter(|code| *code > 0) else {
+            let error = Error::new(format!("die with `{code}`: the exit code of a failure is 1 to 255"));
+            return Err(error.help("write `die(\"...\");`, which exits with 1, or `exit(0);`").into());
+        };
+        Err(Error { foreseen: true, ..Error::new(text.to_string()).exit(code.into()) }.into())
     }
 
     /// Ends the script with an exit code. What was deferred still runs.

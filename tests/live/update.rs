@@ -55,10 +55,16 @@ fn functions() -> String {
 }
 
 fn config(host: &mut Host, more: &str) {
-    let text = format!(
-        "const SITES = [#{{ name: \"web\", url: \"http://web.test/\", words: \"welcome\" }}];\nconst ASK_AGAIN = \"\";\nconst PROOF_WAIT = 3;
-         const PROOF_STAYS = 1;\nconst UPDATE_WATCH = 6;\n{more}\n"
-    );
+    let usual = [
+        "const SITES = [#{ name: \"web\", url: \"http://web.test/\", words: \"welcome\" }];",
+        "const ASK_AGAIN = \"\";",
+        "const PROOF_WAIT = 3;",
+        "const PROOF_STAYS = 1;",
+        "const UPDATE_WATCH = 6;",
+    ];
+    // Of a constant that is in both, the second counts.
+    let lines = usual.iter().filter(|line| !more.contains(line.split(" = ").next().unwrap()));
+    let text: String = lines.copied().chain([more]).map(|line| format!("{line}\n")).collect();
     std::fs::write(host.path("scripts/config.rhai"), text).unwrap();
 }
 
