@@ -161,6 +161,23 @@ mod basics {
         text::outside(from.trim())
     }
 
+    /// The end of a sentence about a word that is not known: names the one that was probably meant.
+    ///
+    /// - `word`: what was written.
+    /// - `known`: a list of what would be right.
+    ///
+    /// Returns `` "; did you mean `blog`?" ``, or `""` where nothing is near: more than a third of the letters differ.
+    ///
+    /// ```rhai
+    /// assert_eq(did_you_mean("blgo", ["blog", "shop"]), "; did you mean `blog`?");
+    /// assert_eq(did_you_mean("x", ["blog", "shop"]), "");
+    /// ```
+    pub fn did_you_mean(word: &str, known: Array) -> String {
+        let known: Vec<String> = known.into_iter().map(|known| known.to_string()).collect();
+        let near = crate::engine::check::nearest(word, known.iter().map(String::as_str));
+        near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
+    }
+
     /// Ends the script as failed, with a sentence, which is printed alone; `moyai run -x` adds the line of the script.
     /// The exit code is 1.
     ///
@@ -249,6 +266,21 @@ mod basics {
     #[rhai_fn(return_raw)]
     pub fn sleep(call: NativeCallContext, time: &str) -> Fallible<()> {
         Ok(Context::of(&call).run.pause(crate::schedule::duration(time)?)?)
+    }
+
+    /// Sleeps, and says on a terminal what is waited for: `waiting for blog to become healthy, 12 of 120 s`.
+    ///
+    /// - `time`: `"2s"`, `"5m"`, `"250ms"`.
+    /// - `what`: the words after "waiting for". Nothing is printed where standard error is no terminal.
+    ///
+    /// Errors: for what is no duration.
+    ///
+    /// ```rhai
+    /// for second in 0..3 { sleep("10ms", `the database, ${second} of 3 s`); }
+    /// ```
+    #[rhai_fn(name = "sleep", return_raw)]
+    pub fn sleep_for(call: NativeCallContext, time: &str, what: &str) -> Fallible<()> {
+        Ok(Context::of(&call).run.wait_for(crate::schedule::duration(time)?, what)?)
     }
 
     /// Sleeps for seconds; a signal ends it.

@@ -1,9 +1,19 @@
-//! `moyai completions`.
+//! `moyai completions`, and the words that a shell offers: it asks moyai itself for them at each press of the tab key.
 
-use super::tree;
-use crate::run::{Result, Run};
-use clap_complete::Shell;
+use super::{list, tree};
+use crate::engine::{self, load};
+use crate::process::{self, Plan};
+use crate::run::{Error, Options, Result, Run};
+use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
+use clap_complete::env::{CompleteEnv, Shells};
+use std::ffi::OsStr;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// The variable by which a shell's script asks: `COMPLETE=bash moyai -- moyai run re`.
+const VARIABLE: &str = "COMPLETE";
+/// How long Docker may take for the names of containers.
+const LIMIT: Duration = Duration::from_secs(3);
 
 /// The words of `moyai completions`.
 #[derive(clap::Args)]
@@ -11,67 +21,191 @@ pub struct Completions {
     /// bash: source it from ~/.bashrc; zsh: a file `_moyai` on $fpath; fish: a file in
     /// ~/.config/fish/completions
     #[arg(value_enum)]
-    shell: Shell,
+    shell: clap_complete::Shell,
 }
-
-/// Bash: script names come from moyai itself, so that one's own scripts are among them.
-const BASH: &str = r#"
-_moyai_scripts() {
-    case "${COMP_WORDS[1]}" in
-    run | check | edit | eject | history)
-        if [[ "$2" != -* ]]; then
-            COMPREPLY=($(compgen -W "$("$1" list --names 2>/dev/null)" -- "$2"))
-            [[ ${#COMPREPLY[@]} -gt 0 ]] || COMPREPLY=($(compgen -f -- "$2"))
-            return
-        fi
-        ;;
-    esac
-    _moyai "$@"
-}
-complete -F _moyai_scripts -o bashdefault -o default moyai
-"#;
-
-/// The same for fish.
-const FISH: &str = r"
-complete -c moyai -n '__fish_seen_subcommand_from run check edit eject history' -a '(moyai list --names 2>/dev/null)'
-";
-
-/// The same for zsh: its script knows only `_default` for an argument.
-const ZSH: &str = r#"
-_moyai_scripts() {
-    compadd -- ${(f)"$(moyai list --names 2>/dev/null)"}
-    _files
-}
-"#;
 
 impl Completions {
     /// Prints the script.
     pub fn main(&self, run: &Arc<Run>) -> Result<i32> {
+        let shells = Shells::builtins();
         let mut text = Vec::new();
-        clap_complete::generate(self.shell, &mut tree(), "moyai", &mut text);
-        let text = String::from_utf8_lossy(&text).into_owned();
-        let text = match self.shell {
-            Shell::Bash => text + BASH,
-            Shell::Fish => text + FISH,
-            Shell::Zsh => zsh(&text),
-            _ => text,
-        };
-        run.print(text.trim_end());
+        let shell = shells.completer(&self.shell.to_string());
+        shell
+            .ok_or_else(|| Error::usage(format!("there are no completions for {}", self.shell)))?
+            .write_registration(VARIABLE, "moyai", "moyai", "moyai", &mut text)
+            .map_err(|error| Error::new(format!("write the completions: {error}")))?;
+        run.print(String::from_utf8_lossy(&text).trim());
         Ok(0)
     }
 }
 
-/// Names of scripts where an argument is one: the lines `:script -- ...:_default` and the like.
-fn zsh(text: &str) -> String {
-    let argument = |line: &str| {
-        let name = line.trim_start_matches(['\'', ':', '*']).split(' ').next().unwrap_or_default();
-        matches!(name, "script" | "name" | "names") && line.ends_with(":_default' \\")
+/// Answers a shell that asks, and ends the process; does nothing otherwise.
+pub fn answer() {
+    CompleteEnv::with_factory(offering).var(VARIABLE).complete();
+}
+
+/// The description of everything, with what can be offered for each argument that is a name of ours.
+fn offering() -> clap::Command {
+    let names = |command: clap::Command, argument: &'static str| {
+        command.mut_arg(argument, |arg| arg.add(ArgValueCompleter::new(scripts)))
     };
-    // The first line, `#compdef moyai`, must stay the first.
-    let (first, rest) = text.split_once('\n').unwrap_or((text, ""));
-    let rest = rest.lines().map(|line| match argument(line) {
-        true => line.replace(":_default'", ":_moyai_scripts'"),
-        false => line.to_owned(),
-    });
-    format!("{first}\n{ZSH}{}", rest.collect::<Vec<_>>().join("\n"))
+    tree()
+        .mut_subcommand("run", |run| {
+            names(run, "script").mut_arg("args", |args| args.add(ArgValueCompleter::new(arguments)))
+        })
+        .mut_subcommand("check", |check| names(check, "names"))
+        .mut_subcommand("edit", |edit| names(edit, "name"))
+        .mut_subcommand("eject", |eject| names(eject, "name"))
+        .mut_subcommand("history", |history| names(history, "script"))
+        .mut_subcommand("test", |test| names(test, "names"))
+        .mut_subcommand("api", |api| api.mut_arg("words", |words| words.add(ArgValueCompleter::new(functions))))
+}
+
+/// Those of the words that begin with what is written.
+fn beginning(current: &OsStr, words: impl IntoIterator<Item = String>) -> Vec<CompletionCandidate> {
+    let current = current.to_string_lossy();
+    words.into_iter().filter(|word| word.starts_with(&*current)).map(CompletionCandidate::new).collect()
+}
+
+fn quiet_run() -> Option<Arc<Run>> {
+    Run::new(Options::default()).ok()
+}
+
+/// The scripts, one's own among them.
+fn scripts(current: &OsStr) -> Vec<CompletionCandidate> {
+    let all = quiet_run().map(|run| load::list(&run)).unwrap_or_default();
+    beginning(current, all.into_iter().map(|script| script.name))
+}
+
+/// What `moyai api` knows: functions, and their namespaces.
+fn functions(current: &OsStr) -> Vec<CompletionCandidate> {
+    let Some(run) = quiet_run() else { return Vec::new() };
+    let all = super::api::functions(&run);
+    let words: std::collections::BTreeSet<String> =
+        all.into_iter().flat_map(|function| [function.group, function.name]).collect();
+    beginning(current, words)
+}
+
+/// What can come next after a script's name: its options, and what its line `usage:` has in this place.
+fn arguments(current: &OsStr) -> Vec<CompletionCandidate> {
+    offered(current).map(|words| beginning(current, words)).unwrap_or_default()
+}
+
+fn offered(current: &OsStr) -> Option<Vec<String>> {
+    let run = quiet_run()?;
+    let line: Vec<String> = std::env::args().skip_while(|word| word != "--").skip(2).collect();
+    // What stands behind the cursor is not read.
+    let end = line.iter().rposition(|word| **word == *current).unwrap_or(line.len());
+    let at = line.iter().position(|word| word == "run")? + 1;
+    let mut words = line.get(at..end)?.iter().skip_while(|word| word.starts_with('-'));
+    let source = load::find(&run, words.next()?).ok()?;
+    let words: Vec<&str> = words.map(String::as_str).collect();
+    let options = engine::check(&run, &source).ok()?;
+    let usage = Usage::of(&list::header(&source.text), &source.name);
+
+    if let Some(option) = words.last().and_then(|word| word.strip_prefix("--")).filter(|word| options.options.contains(*word)) {
+        return Some(kind(&run, usage.value(option)?, &[]));
+    }
+    if current.to_string_lossy().starts_with('-') {
+        return Some(options.flags.iter().chain(&options.options).map(|name| format!("--{name}")).collect());
+    }
+    let mut given = Vec::new();
+    let mut words = words.into_iter();
+    while let Some(word) = words.next() {
+        match word.strip_prefix("--") {
+            Some(option) if options.options.contains(option) => {
+                words.next();
+            }
+            Some(_) => {}
+            None => given.push(word),
+        }
+    }
+    Some(usage.next(&given).iter().flat_map(|word| kind(&run, word, &given)).collect())
+}
+
+/// The words of a kind: names of containers, versions of the backups of the container that was given, the word itself.
+fn kind(run: &Arc<Run>, word: &str, given: &[&str]) -> Vec<String> {
+    let asked = match word {
+        "CONTAINER" => Plan::read(["docker", "ps", "--all", "--format", "{{.Names}}"]),
+        "VERSION" => {
+            let Some(name) = given.first() else { return Vec::new() };
+            let filter = format!("label=moyai.container={name}");
+            Plan::read(["docker", "image", "ls", "--filter", &filter, "--format", "{{.Tag}}"])
+        }
+        _ if word.chars().any(char::is_uppercase) => return Vec::new(),
+        _ => return vec![word.to_owned()],
+    };
+    let answer = process::run(run, &asked.timeout(LIMIT));
+    answer.map(|answer| answer.text().lines().map(str::to_owned).collect()).unwrap_or_default()
+}
+
+/// A script's line `usage:`, one list of words for each way of calling it.
+struct Usage(Vec<Vec<String>>);
+
+impl Usage {
+    /// From the script's help: up to an empty line; `|` and the script's name begin another way.
+    fn of(help: &str, script: &str) -> Self {
+        let text = help.split_once("usage:").map_or("", |(_, rest)| rest.split("\n\n").next().unwrap_or_default());
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let ways = words.split(|word| *word == "|" || *word == script).filter(|way| !way.is_empty());
+        Self(ways.map(|way| way.iter().map(|word| (*word).to_owned()).collect()).collect())
+    }
+
+    /// The name of an option's value.
+    fn value(&self, option: &str) -> Option<&str> {
+        let option = format!("--{option}");
+        let mut pairs = self.0.iter().flat_map(|way| way.windows(2));
+        let found = pairs.find(|pair| pair[0].trim_start_matches('[') == option);
+        found.map(|pair| pair[1].trim_end_matches(']').split('[').next().unwrap_or_default())
+    }
+
+    /// The words that can come after these arguments.
+    fn next(&self, given: &[&str]) -> Vec<String> {
+        self.0.iter().filter_map(|way| Self::after(way, given)).collect()
+    }
+
+    fn after(way: &[String], given: &[&str]) -> Option<String> {
+        let mut places = Vec::new();
+        let mut words = way.iter();
+        while let Some(word) = words.next() {
+            if !word.trim_start_matches('[').starts_with('-') {
+                places.push(word.trim_matches(['[', ']']));
+            } else if !word.ends_with(']') {
+                // Its value.
+                words.next();
+            }
+        }
+        let place = |at: usize| match places.get(at) {
+            Some(word) => Some(*word),
+            None => places.last().copied().filter(|last| last.ends_with("...")),
+        };
+        let fits = given.iter().enumerate().all(|(at, word)| {
+            place(at).is_some_and(|place| place.chars().any(char::is_uppercase) || place == *word)
+        });
+        place(given.len()).filter(|_| fits).map(|word| word.trim_end_matches("...").to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_usage_says_what_comes_next() {
+        let usage = Usage::of(
+            "Does it.\n\nusage: site add NAME... --to CONTAINER[:PORT] [--cert FILE]\n  site remove NAME | site list [--json]\n\nmore",
+            "site",
+        );
+        assert_eq!(usage.next(&[]), ["add", "remove", "list"]);
+        assert_eq!(usage.next(&["add", "a.test", "b.test"]), ["NAME"]);
+        assert_eq!(usage.next(&["remove", "a.test"]), [""; 0]);
+        assert_eq!((usage.value("to"), usage.value("cert"), usage.value("x")), (Some("CONTAINER"), Some("FILE"), None));
+        let usage = Usage::of("usage: restore CONTAINER [VERSION] [--volumes] [--force]", "restore");
+        assert_eq!(usage.next(&[]), ["CONTAINER"]);
+        assert_eq!(usage.next(&["blog"]), ["VERSION"]);
+        assert_eq!(usage.next(&["blog", "Mon"]), [""; 0]);
+        let usage = Usage::of("usage: backup [--prove] [CONTAINER...] [--tag TAG]", "backup");
+        assert_eq!(usage.next(&["blog", "shop"]), ["CONTAINER"]);
+        assert_eq!(Usage::of("Does it.", "x").next(&[]), [""; 0]);
+    }
 }

@@ -61,7 +61,7 @@ fn row(line: &Value) -> Vec<String> {
     let args = line["args"].as_array().into_iter().flatten().filter_map(Value::as_str).map(crate::process::quote);
     let words = std::iter::once(line["script"].as_str().unwrap_or_default().to_owned()).chain(args);
     vec![
-        history::start(line).map_or_else(String::new, |start| start.format("%F %T").to_string()),
+        history::start(line).map_or_else(String::new, |start| start.format("%F %T%:z").to_string()),
         format!("{:.1}", line["seconds"].as_f64().unwrap_or_default()),
         line["exit"].to_string(),
         line["acts"].to_string(),

@@ -72,7 +72,7 @@ impl List {
         for script in &scripts {
             super::print_fitting(run, &format!("{:name$}  {}", script.name, what(script)));
             let rules = of(script).into_iter().map(|(rule, next)| {
-                let next = next.map(|next| next.format("next %F %R").to_string()).unwrap_or_default();
+                let next = next.map(|next| next.format("next %F %T%:z").to_string()).unwrap_or_default();
                 format!("{:line$}  {next}", rule.when.line())
             });
             for below in place(script).into_iter().chain(rules).chain(ends.get(&script.name).map(end)) {
@@ -106,7 +106,7 @@ fn ends(run: &Run, scripts: &[load::Listed]) -> BTreeMap<String, Value> {
 
 /// How a run ended.
 fn end(line: &Value) -> String {
-    let start = history::start(line).map_or_else(String::new, |start| start.format(" %F %R").to_string());
+    let start = history::start(line).map_or_else(String::new, |start| start.format(" %F %T%:z").to_string());
     match line["exit"].as_i64() {
         Some(0) => format!("last{start} ok"),
         code => format!("last{start} failed with {}", code.unwrap_or(1)),

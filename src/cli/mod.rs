@@ -130,6 +130,7 @@ fn tree() -> clap::Command {
 }
 
 fn others(words: Vec<OsString>) -> i32 {
+    completions::answer();
     let parsed = tree().try_get_matches_from(words).and_then(|matches| Cli::from_arg_matches(&matches));
     let command = match parsed {
         Ok(cli) => cli.command,

@@ -84,5 +84,5 @@ fn json(run: &Run, times: impl Iterator<Item = DateTime<FixedOffset>>) -> Result
 }
 
 fn shown(time: DateTime<FixedOffset>) -> String {
-    time.format("%a %F %R %:z").to_string()
+    time.format("%a %F %T%:z").to_string()
 }

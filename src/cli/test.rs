@@ -2,7 +2,9 @@
 
 use super::{Common, print_error};
 use crate::engine::{self, load};
+use crate::run::tape::error_value;
 use crate::run::{Error, Options, Result, Run};
+use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// The words of `moyai test`.
@@ -11,6 +13,9 @@ pub struct Test {
     /// Scripts with a `NAME.test.rhai`; without one, all that have one
     #[arg(value_name = "NAME")]
     names: Vec<String>,
+    /// A JSON array, one object a test: script, test, passed, and the error of one that failed
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     pub(super) common: Common,
 }
@@ -27,29 +32,35 @@ impl Test {
         } else {
             self.names.iter().map(|name| load::test(run, name)).collect::<Result<_>>()?
         };
-        let (mut passed, mut failed) = (0, 0);
+        let (mut failed, mut results) = (0, Vec::new());
         for source in sources {
             let name = source.name.clone();
-            let mut tell = |test: &str, error: Option<Error>| match error {
-                None => passed += 1,
-                Some(error) => {
+            let mut ended = |test: &str, error: Option<Error>| {
+                let mut result = json!({ "script": name, "test": test, "passed": error.is_none() });
+                if let Some(error) = error {
                     failed += 1;
-                    run.print(&format!("FAIL  {name}: {test}"));
-                    print_error(&error);
+                    result["error"] = error_value(&error, |text| run.mask(text));
+                    if !self.json {
+                        run.print(&format!("FAIL  {name}: {test}"));
+                        print_error(&error);
+                    }
                 }
+                results.push(result);
             };
             match engine::tests(run, &source) {
-                Err(error) => tell("it does not check", Some(error)),
+                Err(error) => ended("it does not check", Some(error)),
                 Ok(tests) => {
                     for test in tests {
                         let error = engine::run_test(run, &source, &test)?;
                         run.cancel.check()?;
-                        tell(&test, error);
+                        ended(&test, error);
                     }
                 }
             }
         }
-        run.print(&format!("{passed} passed, {failed} failed"));
+        let passed = results.len() - failed;
+        let text = if self.json { Value::from(results).to_string() } else { format!("{passed} passed, {failed} failed") };
+        run.print(&text);
         Ok(i32::from(failed > 0))
     }
 }

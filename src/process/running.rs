@@ -4,7 +4,7 @@ use super::plan::{Input, Output, Plan, Unfinished};
 use super::resolve::{self, resolve};
 use super::taping::Taping;
 use super::{CAPTURE, Outcome, READ_TIMEOUT, Status, TAIL, confine, end};
-use crate::run::{Cause, Error, Result, Run, Tail, cause, pipe, wait_for};
+use crate::run::{Cause, Error, Result, Run, Tail, cause, pipe, text, wait_for};
 use ring::digest::{Context, SHA256};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::fs::File;
@@ -24,6 +24,8 @@ const SHORT_LIFE: [(&str, &str); 2] = [("GOGC", "400"), ("GOMAXPROCS", "1")];
 /// How long captured pipes are read after the last stage has ended: a background process that
 /// inherited them may hold them open for ever.
 const LINGER: Duration = Duration::from_millis(200);
+/// After this time a terminal shows what is waited for.
+const SAYS: Duration = Duration::from_secs(2);
 
 /// Starts every stage, each in a session of its own, joined by pipes. For a record, and beside a
 /// bar, the output comes to us also where it would go through. Under a dry run `scratch` is the one
@@ -322,6 +324,10 @@ impl Running {
         // Of the greatest time there is nothing to wait for.
         let deadline = limit.and_then(|limit| self.begun.checked_add(limit));
         let mut tail = Tail::new(TAIL);
+        // What it prints itself goes on to the terminal, or is nobody's: a terminal shows which command takes so long.
+        let is_silent = self.err.is_some() && !self.passes() && !self.plan.interactive;
+        let mut says = is_silent.then(|| self.begun + SAYS);
+        let mut _said = None;
         let mut timed_out = None;
         let mut linger = None;
         let mut buffer = vec![0; 64 * 1024];
@@ -355,7 +361,12 @@ impl Running {
                     continue;
                 }
             }
-            let until = [deadline.filter(|_| !ended), run.cancel.deadline().filter(|_| !ended), linger]
+            if says.is_some_and(|says| now >= says) {
+                says = None;
+                let line = run.mask(&self.plan.line());
+                _said = Some(run.bar.wait(&format!("`{}`", text::visible(line.lines().next().unwrap_or_default()))));
+            }
+            let until = [deadline.filter(|_| !ended), run.cancel.deadline().filter(|_| !ended), says, linger]
                 .into_iter()
                 .flatten()
                 .min();

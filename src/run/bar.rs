@@ -10,6 +10,8 @@ use std::time::Duration;
 const BYTES: &str = "{wide_bar} {decimal_bytes}/{decimal_total_bytes} {elapsed} {msg}";
 /// How it looks for anything else.
 const STEPS: &str = "{wide_bar} {pos}/{len} {msg}";
+/// How a wait looks.
+const WAIT: &str = "{wide_msg}";
 
 /// The place of the bar on standard error.
 #[derive(Debug, Default)]
@@ -45,6 +47,20 @@ impl Bar {
         let bar = ProgressBar::new(length);
         bar.set_style(ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()));
         bar.enable_steady_tick(Duration::from_millis(200));
+        *place = Some(bar.clone());
+        Drawn { bar: Some((self, bar)), names: Mutex::default() }
+    }
+
+    /// Says in its place what is waited for, until the answer is dropped. Work that has a bar says it already.
+    pub fn wait(&self, text: &str) -> Drawn<'_> {
+        let mut place = lock(&self.0);
+        if place.is_some() || !std::io::stderr().is_terminal() {
+            return Drawn { bar: None, names: Mutex::default() };
+        }
+        let bar = ProgressBar::new_spinner();
+        bar.set_style(ProgressStyle::with_template(WAIT).unwrap_or_else(|_| ProgressStyle::default_spinner()));
+        bar.set_message(format!("waiting for {text}"));
+        bar.tick();
         *place = Some(bar.clone());
         Drawn { bar: Some((self, bar)), names: Mutex::default() }
     }

@@ -155,6 +155,15 @@ impl Run {
         self.cancel.check()
     }
 
+    /// The same, and on a terminal it says what is waited for.
+    ///
+    /// # Errors
+    /// As [`Run::pause`].
+    pub fn wait_for(&self, time: Duration, what: &str) -> Result<()> {
+        let _said = self.bar.wait(&super::text::visible(&self.mask(what)));
+        self.pause(time)
+    }
+
     /// How far a dry run is ahead of the clock.
     pub(super) fn skipped(&self) -> Duration {
         if self.options.dry_run { lock(&self.plan).skipped } else { Duration::ZERO }

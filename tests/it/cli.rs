@@ -634,6 +634,9 @@ fn the_api_is_told_by_namespace_by_function_and_by_word() {
 fn bash_completes_commands_options_and_ones_own_scripts() {
     let world = World::new();
     world.script("my-script", "print(1);");
+    // Docker, as far as it is asked.
+    let docker = "#!/bin/sh\ncase \"$*\" in *label=moyai.container=blog*) printf 'Mon\\nTue\\nMar\\n' ;; 'ps '*) printf 'blog\\nshop\\n' ;; esac";
+    world.program("bin/docker", docker);
     world.file("completions", world.moyai(["completions", "bash"]).ok());
     let complete = |words: &str| {
         let line: Vec<&str> = words.split(' ').collect();
@@ -647,18 +650,28 @@ fn bash_completes_commands_options_and_ones_own_scripts() {
         );
         let mut bash = Command::new("bash");
         bash.args(["-c", &text]).current_dir(world.folder.path()).env("MOYAI_SCRIPTS", world.path("scripts"));
-        bash.env("PATH", format!("{}:/usr/bin:/bin", program_folder().display()));
+        bash.env("PATH", format!("{}:{}", program_folder().display(), world.search()));
         gave(&bash.output().unwrap()).ok()
     };
+    let complete = |words: &str| complete(words).split('\u{b}').map(|word| word.trim().to_owned()).collect::<Vec<_>>().join(" ");
     assert_eq!(complete("moyai run my-").trim(), "my-script");
     assert_eq!(complete("moyai history my-").trim(), "my-script");
     assert_eq!(complete("moyai comp").trim(), "completions");
     assert_eq!(complete("moyai run --dry").trim(), "--dry-run");
+    for command in ["check", "edit", "eject", "test"] {
+        assert_eq!(complete(&format!("moyai {command} my-")), "my-script", "{command}");
+    }
+    assert_eq!(complete("moyai api docker::comm"), "docker::commit");
+    // A script's own options, and what its line `usage:` has next.
+    assert_eq!(complete("moyai run backup --ta"), "--tag");
+    assert_eq!(complete("moyai run site l"), "list");
+    assert_eq!(complete("moyai run backup bl"), "blog");
+    assert_eq!(complete("moyai run site add a.test --to sh"), "shop");
+    assert_eq!(complete("moyai run restore blog M"), "Mon Mar");
+    assert_eq!(complete("moyai run restore shop M"), "");
     let zsh = world.moyai(["completions", "zsh"]).ok();
-    assert!(zsh.starts_with("#compdef moyai\n"));
-    // run, check, edit, eject, history and test.
-    assert_eq!(zsh.matches(":_moyai_scripts'").count(), 6, "{zsh}");
-    assert!(world.moyai(["completions", "fish"]).ok().contains("moyai list --names"));
+    assert!(zsh.starts_with("#compdef moyai\n"), "{zsh}");
+    assert!(world.moyai(["completions", "fish"]).ok().contains("complete --keep-order --exclusive --command moyai"));
     assert!(world.moyai(["completions", "tcsh"]).failed(2).contains("tcsh"));
 }
 

@@ -563,6 +563,7 @@ fn the_demo_tells_its_story_and_leaves_nothing() {
     assert!(status.success(), "{status}\n{out}{err}");
     let mut rest = out.as_str();
     for words in [
+        "It runs on a private Docker host",
         "container kantoka runs, with no published port",
         "+ 172.17.0.3 kantoka",
         "+ 172.17.0.2 nantoka",
@@ -579,10 +580,14 @@ fn the_demo_tells_its_story_and_leaves_nothing() {
         "every site is fine again; the disk:",
         "disk usage ",
         "nothing of it stays on this machine",
+        "On your own host:",
+        "moyai setup ",
     ] {
         let Some((_, after)) = rest.split_once(words) else { panic!("no `{words}` in its place:\n{out}{err}") };
         rest = after;
     }
+    let page = read(demo.folder.path().join("moyai-demo.html"));
+    assert!(page.contains("なんとか.jp") && page.contains("nantoka"), "{page}");
     assert_eq!(demo.left(&namespaces, &hosts), [""; 0]);
     assert_eq!(
         machine,

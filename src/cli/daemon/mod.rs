@@ -600,7 +600,7 @@ fn count(rules: usize) -> String {
 }
 
 fn shown(time: DateTime<Utc>) -> String {
-    time.with_timezone(&Local).format("%a %F %R").to_string()
+    time.with_timezone(&Local).format("%a %F %T%:z").to_string()
 }
 
 #[cfg(test)]
