@@ -103,7 +103,9 @@ fn offered(current: &OsStr) -> Option<Vec<String>> {
     let options = engine::check(&run, &source).ok()?;
     let usage = Usage::of(&list::header(&source.text), &source.name);
 
-    if let Some(option) = words.last().and_then(|word| word.strip_prefix("--")).filter(|word| options.options.contains(*word)) {
+    if let Some(option) =
+        words.last().and_then(|word| word.strip_prefix("--")).filter(|word| options.options.contains(*word))
+    {
         return Some(kind(&run, usage.value(option)?, &[]));
     }
     if current.to_string_lossy().starts_with('-') {
@@ -179,9 +181,10 @@ impl Usage {
             Some(word) => Some(*word),
             None => places.last().copied().filter(|last| last.ends_with("...")),
         };
-        let fits = given.iter().enumerate().all(|(at, word)| {
-            place(at).is_some_and(|place| place.chars().any(char::is_uppercase) || place == *word)
-        });
+        let fits = given
+            .iter()
+            .enumerate()
+            .all(|(at, word)| place(at).is_some_and(|place| place.chars().any(char::is_uppercase) || place == *word));
         place(given.len()).filter(|_| fits).map(|word| word.trim_end_matches("...").to_owned())
     }
 }

@@ -59,7 +59,8 @@ impl Test {
             }
         }
         let passed = results.len() - failed;
-        let text = if self.json { Value::from(results).to_string() } else { format!("{passed} passed, {failed} failed") };
+        let text =
+            if self.json { Value::from(results).to_string() } else { format!("{passed} passed, {failed} failed") };
         run.print(&text);
         Ok(i32::from(failed > 0))
     }

@@ -653,7 +653,8 @@ fn bash_completes_commands_options_and_ones_own_scripts() {
         bash.env("PATH", format!("{}:{}", program_folder().display(), world.search()));
         gave(&bash.output().unwrap()).ok()
     };
-    let complete = |words: &str| complete(words).split('\u{b}').map(|word| word.trim().to_owned()).collect::<Vec<_>>().join(" ");
+    let complete =
+        |words: &str| complete(words).split('\u{b}').map(|word| word.trim().to_owned()).collect::<Vec<_>>().join(" ");
     assert_eq!(complete("moyai run my-").trim(), "my-script");
     assert_eq!(complete("moyai history my-").trim(), "my-script");
     assert_eq!(complete("moyai comp").trim(), "completions");

@@ -17,7 +17,8 @@ fn the_authors_own_sentence_is_printed_alone_and_usage_exits_with_2() {
     for (text, code, sentence) in [
         ("die(\"no space left on the shelf\");", 1, "error: no space left on the shelf\n"),
         ("fn f() { die(\"deep\"); }\nf();", 1, "error: deep\n"),
-        ("die(\"restore what? usage: restore NAME\");", 2, "error: restore what? usage: restore NAME\n"),
+        ("die(\"usage: restore NAME\", 2);", 2, "error: usage: restore NAME\n"),
+        ("die(\"later\", 75);", 75, "error: later\n"),
     ] {
         assert_eq!(world.run(text).failed(code), sentence, "{text}");
         let traced = world.run_with(&["-x"], text).failed(code);
@@ -26,7 +27,8 @@ fn the_authors_own_sentence_is_printed_alone_and_usage_exits_with_2() {
     // What the author did not foresee has its line.
     let err = world.run("let a = [1]; print(a[5]);").failed(1);
     assert!(err.contains("test.rhai:1:") && err.contains("print(a[5])"), "{err}");
-    for script in ["restore", "prove"] {
+    assert!(world.run("die(\"x\", 0);").failed(1).contains("the exit code of a failure is 1 to 255"));
+    for script in ["restore", "prove", "maintain", "site"] {
         assert_eq!(world.moyai(["run", script]).failed(2).lines().count(), 1, "{script}");
     }
 }
@@ -92,4 +94,72 @@ fn every_setting_has_its_documentation() {
     }
     let one = world.moyai(["api", "CERT_DAYS"]).ok();
     assert!(one.starts_with("const CERT_DAYS = 10;") && one.contains("a number from 0 on"), "{one}");
+}
+
+#[test]
+fn results_of_tests_are_json_too() {
+    let world = World::new();
+    world.script("bad", "print(1);");
+    world.file(
+        "scripts/bad.test.rhai",
+        "fn test_good() { assert(true, \"\"); }\nfn test_wrong() { assert_eq(1, 2); }\nfn test_dies() { die(\"no\"); }",
+    );
+    let gave = world.moyai(["test", "--json", "bad"]);
+    assert_eq!((gave.code, gave.err.as_str()), (1, ""));
+    let rows: serde_json::Value = serde_json::from_str(&gave.out).unwrap();
+    let mut rows = rows.as_array().unwrap().clone();
+    rows.sort_by_key(|row| row["test"].as_str().unwrap().to_owned());
+    let brief: Vec<_> =
+        rows.iter().map(|row| (row["test"].as_str().unwrap(), row["passed"].as_bool().unwrap())).collect();
+    assert_eq!(brief, [("test_dies", false), ("test_good", true), ("test_wrong", false)]);
+    assert_eq!(rows[0]["error"]["message"], "no");
+    assert!(rows[1].get("error").is_none() && rows[2]["error"]["message"].as_str().unwrap().contains("values differ"));
+}
+
+#[test]
+fn a_time_is_shown_with_its_date_and_its_offset() {
+    let world = World::new();
+    world.script("one", "");
+    let zone = |words: &[&str]| gave(&world.command(words).env("TZ", "Asia/Tokyo").output().unwrap()).ok();
+    zone(&["run", "one"]);
+    world.script("rules", "every(\"0 3 * * *\", \"one\");");
+    // RFC 3339, with the blank that it allows in place of the T.
+    let time = regex::Regex::new(r"\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\+09:00").unwrap();
+    for words in [&["history"][..], &["next"], &["list"]] {
+        let out = zone(words);
+        assert!(time.is_match(&out), "{words:?}: {out}");
+        let bare = regex::Regex::new(r"\d\d:\d\d( |$)").unwrap();
+        assert!(!bare.is_match(&time.replace_all(&out, "")), "{words:?}: {out}");
+    }
+}
+
+/// What a script shows on a terminal, and where there is none.
+fn shown(world: &World, text: &str) -> (String, String) {
+    world.script("waits", text);
+    let line = format!("{} run waits", env!("CARGO_BIN_EXE_moyai"));
+    let mut command = std::process::Command::new("script");
+    command.args(["-qec", &line, "/dev/null"]).env("MOYAI_SCRIPTS", world.path("scripts"));
+    command.env("MOYAI_STATE", world.path("state")).env("TERM", "xterm").stdin(std::process::Stdio::null());
+    let piped = world.moyai(["run", "waits"]);
+    (gave(&command.output().unwrap()).out, piped.out + &piped.err)
+}
+
+#[test]
+fn a_terminal_shows_what_is_waited_for_and_nothing_else_does() {
+    let world = World::new();
+    for (text, words) in [
+        (
+            "for second in 1..3 { sleep(\"300ms\", `the database, ${second} of 2 s`); }\nprint(\"up\");",
+            "waiting for the database, 2 of 2 s",
+        ),
+        ("cmd(`sleep 2.5`).quiet().run();\nprint(\"up\");", "waiting for `sleep 2.5`"),
+    ] {
+        let (terminal, piped) = shown(&world, text);
+        assert!(terminal.contains(words), "{terminal:?}");
+        assert_eq!(piped, "up\n");
+        // The line is gone when something is printed.
+        assert!(terminal.trim_end().ends_with("up"), "{terminal:?}");
+    }
+    let (terminal, _) = shown(&world, "let s = cmd(`sleep 0.2`).quiet().run();\nprint(\"up\");");
+    assert!(!terminal.contains("waiting"), "{terminal:?}");
 }

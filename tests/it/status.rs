@@ -183,3 +183,19 @@ fn the_colours_can_be_told_from_the_ground_in_the_light_and_in_the_dark() {
         }
     }
 }
+
+#[test]
+fn a_run_that_a_person_ended_is_not_wrong_and_one_that_failed_is() {
+    let world = World::new();
+    world.script("config", "const DISKS = [];");
+    world.script("slow", "print(\"begun\"); sleep(60);").script("broken", "die(\"no\");");
+    world.moyai(["run", "broken"]).failed(1);
+    let mut slow = world.command(["run", "slow"]).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let mut begun = [0; 5];
+    std::io::Read::read_exact(slow.stdout.as_mut().unwrap(), &mut begun).unwrap();
+    rustix::process::kill_process(rustix::process::Pid::from_child(&slow), rustix::process::Signal::INT).unwrap();
+    assert_eq!(slow.wait().unwrap().code(), Some(130));
+    let page = page(&world);
+    assert!(page.contains("The script broken failed on ") && !page.contains("The script slow failed"), "{page}");
+    assert!(page.contains("exit 130"), "{page}");
+}
