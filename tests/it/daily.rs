@@ -141,7 +141,7 @@ fn shown(world: &World, text: &str) -> (String, String) {
     command.args(["-qec", &line, "/dev/null"]).env("MOYAI_SCRIPTS", world.path("scripts"));
     command.env("MOYAI_STATE", world.path("state")).env("TERM", "xterm").stdin(std::process::Stdio::null());
     let piped = world.moyai(["run", "waits"]);
-    (gave(&command.output().unwrap()).out, piped.out + &piped.err)
+    (gave(&command.output().unwrap()).out, format!("{}{}", piped.out, piped.err))
 }
 
 #[test]

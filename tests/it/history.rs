@@ -144,19 +144,19 @@ fn the_history_shows_the_newest_first_and_the_output_of_the_last_failure() {
         let mut command = world.command([&["history"], words].concat());
         gave(&command.env("TZ", "UTC").output().unwrap()).ok()
     };
-    let head = "START                SECONDS  EXIT  ACTS  SCRIPT                 ERROR\n";
-    let last = "2026-11-25 03:00:03     12.3    75    10  backup --context=prod  busy\n";
+    let head = "START                      SECONDS  EXIT  ACTS  SCRIPT                 ERROR\n";
+    let last = "2026-11-25 03:00:03+00:00     12.3    75    10  backup --context=prod  busy\n";
     assert_eq!(
         show(&[]),
         format!(
             "{head}{last}\
-             2026-11-25 03:00:02     12.3     1     0  monitor                two lines\n\
-             2026-11-25 03:00:01     12.3     0     3  backup\n"
+             2026-11-25 03:00:02+00:00     12.3     1     0  monitor                two lines\n\
+             2026-11-25 03:00:01+00:00     12.3     0     3  backup\n"
         )
     );
     assert_eq!(show(&["--count", "1"]), format!("{head}{last}"));
     assert!(show(&["monitor"]).ends_with("monitor  two lines\n"));
-    assert_eq!(show(&["--output"]), "# 2026-11-25 03:00:03  12.3  75  10  backup --context=prod  busy\nthird\n");
+    assert_eq!(show(&["--output"]), "# 2026-11-25 03:00:03+00:00  12.3  75  10  backup --context=prod  busy\nthird\n");
     assert!(show(&["monitor", "--output"]).ends_with("\nfirst\nsecond\n"));
     assert_eq!(show(&["nowhere", "--json"]), "[]\n");
 }
@@ -181,11 +181,11 @@ fn the_list_has_the_rules_of_a_script_its_next_run_and_how_it_ended() {
     let today = today.format("%F");
     let [place, timed, event, last] = &below("good")[..] else { panic!("{out}") };
     assert_eq!(*place, world.path("scripts/good.rhai").display().to_string());
-    assert_eq!((&**timed, &**event), (&*format!("0 3 1 1 * next {next}-01-01 03:00"), "container start,die"));
+    assert_eq!((&**timed, &**event), (&*format!("0 3 1 1 * next {next}-01-01 03:00:00+00:00"), "container start,die"));
     assert!(last.starts_with(&format!("last {today} ")) && last.ends_with(" ok"), "{out}");
     let [_, boot, timed, last] = &below("bad")[..] else { panic!("{out}") };
     // By the host's clock: Tokyo is nine hours ahead.
-    assert!(timed.ends_with("-12-31 19:30"), "{out}");
+    assert!(timed.ends_with("-12-31 19:30:00+00:00"), "{out}");
     assert!(boot == "boot" && last.starts_with(&format!("last {today} ")) && last.ends_with(" failed with 3"), "{out}");
     assert_eq!(below("backup"), [""; 0]);
     let all = gave(&world.command(["list", "--json"]).env("TZ", "UTC").output().unwrap()).ok();

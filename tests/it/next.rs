@@ -11,7 +11,7 @@ fn next(words: &[&str]) -> Gave {
 #[test]
 fn an_expression_is_told_in_words_and_in_times_of_this_host() {
     let out = next(&["0 4 * * 1", "--from", "2026-11-25 10:00", "--count", "2"]).ok();
-    assert_eq!(out, "at 04:00 on Monday\nMon 2026-11-30 04:00 +09:00\nMon 2026-12-07 04:00 +09:00\n");
+    assert_eq!(out, "at 04:00 on Monday\nMon 2026-11-30 04:00:00+09:00\nMon 2026-12-07 04:00:00+09:00\n");
     assert_eq!(next(&["@daily", "--from", "2026-11-25"]).ok().lines().count(), 1 + 5);
     assert_eq!(next(&["@reboot"]).ok(), "at each start of the host\n");
 }

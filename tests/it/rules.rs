@@ -92,8 +92,8 @@ fn next_shows_each_rule_with_what_it_runs_and_then_the_events() {
     let from = ["next", "--from", "2026-11-25 10:02", "--tz", "UTC"];
     assert_eq!(
         world.moyai(from).ok(),
-        "Wed 2026-11-25 10:05 +00:00  job
-Tue 2026-12-01 03:00 +00:00  job --tag 'a b'
+        "Wed 2026-11-25 10:05:00+00:00  job
+Tue 2026-12-01 03:00:00+00:00  job --tag 'a b'
 at each start of the host: job --tag=boot
 on container start,die: job
 "
