@@ -76,6 +76,36 @@ fn a_rollout_of_a_scaled_service_loses_no_request() {
     assert!(all.len() > 100 && lost.is_empty(), "{} of {}: {lost:?}", lost.len(), all.len());
 }
 
+/// A rollout stops one replica as soon as the other is back. nginx must not be without both.
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn a_replica_that_is_back_before_the_reload_keeps_its_address() {
+    let mut host = Host::new();
+    host.sh("docker network create shop_default").ok();
+    for name in ["one", "two"] {
+        host.page(name, "--network shop_default --network-alias web");
+    }
+    host.site("web");
+    host.script("hosts-sync").ok();
+    host.answers("web", "200");
+    host.sh("docker stop one").ok();
+    // The run has listed the containers when it needs nginx for the first time.
+    host.sh(
+        "printf '#!/bin/sh\\n[ \"$1\" != -V ] || { touch /run/listed; until [ -e /run/go ]; do sleep 0.1; done; }\\nexec %s \"$@\"\\n' \"$(command -v nginx)\" >/usr/local/sbin/nginx
+         chmod +x /usr/local/sbin/nginx; { \"$moyai\" run hosts-sync >sync.log 2>&1; echo $? >done; } &",
+    )
+    .ok();
+    host.until(60, "[ -e /run/listed ]");
+    host.sh("docker start one").ok();
+    host.until(30, "curl -s -o /dev/null --max-time 2 http://$(docker inspect -f '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' one):8080/");
+    host.sh("touch /run/go").ok();
+    host.until(60, "[ -s done ]");
+    assert_eq!(read(host.path("done")), "0\n", "{}", read(host.path("sync.log")));
+    host.sh("docker kill two").ok();
+    let load = "for _ in $(seq 20); do curl -s -o /dev/null -w '%{http_code}\\n' --max-time 30 -H 'Host: web.test' http://127.0.0.1:8088/index.html; done | sort | uniq -c";
+    assert_eq!(host.sh(load).ok().trim(), "20 200", "{}", read(host.path("sync.log")));
+}
+
 #[test]
 #[ignore = "needs a private host: tests/run"]
 fn a_name_moves_to_the_network_that_its_container_is_in_now() {
