@@ -995,7 +995,10 @@ const PINGS = #{ backup: "https://hc-ping.com/#blog" };
             "const CERT_DAYS = 3;\nconst SITES = [\n    #{ url: \"http://a.test/\" },\n    #{ url: \"http://b.test/\", wrods: \"x\" }];",
             "config.rhai:4:14: SITES: a site has no option `wrods`",
         ),
-        ("const SITES = #{ \"blog.test\": \"x\" };", "config.rhai:1:19: SITES: the address does not begin with `http://`"),
+        (
+            "const SITES = #{ \"blog.test\": \"x\" };",
+            "config.rhai:1:19: SITES: the address does not begin with `http://`",
+        ),
         (
             "const SITES = [#{ url: \"http://a/\", words: 3 }];",
             "config.rhai:1:25: SITES: a word is text or regex(\"...\"), not 3",
