@@ -28,7 +28,7 @@ pub fn ring(run: &Run, script: &str, error: &Error) {
     }
     let warnings = match targets(run) {
         Ok(targets) => tell(run, &targets, &format!("`moyai run {script}` failed: {}", sentence(error))),
-        Err(error) => vec![format!("nobody was told: {}", sentence(&error))],
+        Err(error) => vec![format!("nobody was notified: {}", sentence(&error))],
     };
     warnings.iter().for_each(|warning| run.note(&format!("warning: {warning}")));
 }

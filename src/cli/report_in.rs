@@ -2,7 +2,7 @@
 
 use super::Common;
 use crate::engine::{self, load};
-use crate::run::{Result, Run};
+use crate::run::{Error, Result, Run};
 use std::sync::Arc;
 
 /// The words of `moyai report-in`.
@@ -32,6 +32,8 @@ impl ReportIn {
         let words = ["--", &self.job, failed.unwrap_or_default()].map(str::to_owned);
         let ended = engine::run(run, &source, &words)?;
         match ended.error {
+            // Its sentence needs no line of the built-in script.
+            Some(error) if error.foreseen => Err(Error { place: None, reports: Vec::new(), ..error }),
             Some(error) => Err(error),
             None => Ok(ended.exit),
         }

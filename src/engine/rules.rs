@@ -9,6 +9,7 @@ use crate::process::{self, Stage};
 use crate::run::{Error, Options, Place, Report, Result, Run, exit};
 use crate::schedule::crontab::Fault;
 use crate::schedule::rules::{Rule, Rules, When};
+use regex::Regex;
 use rhai::Engine;
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,10 +53,10 @@ pub fn of(run: &Arc<Run>, source: &Source) -> Result<Rules> {
 }
 
 /// Who gets an alarm when a script does not run: also while some of the rules are wrong. If the file cannot be run at
-/// all, the lines `alarm("...")` in it still count.
+/// all, the calls `alarm("...")` in it still count.
 ///
 /// # Errors
-/// When the file cannot be run, and has no such line.
+/// When the file cannot be run, and has no such call.
 pub fn alarms(run: &Arc<Run>) -> Result<Vec<String>> {
     let source = load::find(run, NAME)?;
     let context = Context::new(run.clone());
@@ -83,16 +84,15 @@ pub fn missing(source: &Source, rules: &Rules) -> Vec<Report> {
     rules.alarms.iter().filter_map(report).collect()
 }
 
-/// The targets in lines `alarm("...")`, without running the file.
+/// The targets in calls `alarm("...")`, without running the file. A call in a comment or in another text does not
+/// count. Escapes and values are only known when the file runs.
 fn written(text: &str) -> Vec<String> {
-    let target = |line: &str| {
-        let rest = line.trim_start().strip_prefix("alarm")?.trim_start().strip_prefix('(')?.trim_start();
-        let quote = rest.chars().next().filter(|char| matches!(char, '"' | '`'))?;
-        let target = rest[1..].split_once(quote)?.0;
-        // Escapes and values are only known when the file runs.
-        (!target.trim().is_empty() && !target.contains(['\\', '$'])).then(|| target.to_owned())
-    };
-    text.lines().filter_map(target).collect()
+    let pattern = r#"//.*|\balarm\s*\(\s*(?:"([^"\\$]+)"|`([^`\\$]+)`)|"(?:\\.|[^"\\])*"|`[^`]*`"#;
+    let call = Regex::new(pattern).unwrap_or_else(|error| unreachable!("a constant pattern: {error}"));
+    let target = |found: regex::Captures<'_>| Some(found.get(1).or(found.get(2))?.as_str().to_owned());
+    // By lines: in a broken file a quote may have no end.
+    let all = text.lines().flat_map(|line| call.captures_iter(line).filter_map(target).collect::<Vec<_>>());
+    all.filter(|target| !target.trim().is_empty()).collect()
 }
 
 fn evaluate(

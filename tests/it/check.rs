@@ -995,7 +995,10 @@ const PINGS = #{ backup: "https://hc-ping.com/#blog" };
             "const CERT_DAYS = 3;\nconst SITES = [\n    #{ url: \"http://a.test/\" },\n    #{ url: \"http://b.test/\", wrods: \"x\" }];",
             "config.rhai:4:14: SITES: a site has no option `wrods`",
         ),
-        ("const SITES = #{ \"blog.test\": \"x\" };", "config.rhai:1:19: SITES: the address has no `http://` in front"),
+        (
+            "const SITES = #{ \"blog.test\": \"x\" };",
+            "config.rhai:1:19: SITES: the address does not begin with `http://`",
+        ),
         (
             "const SITES = [#{ url: \"http://a/\", words: 3 }];",
             "config.rhai:1:25: SITES: a word is text or regex(\"...\"), not 3",
@@ -1027,7 +1030,7 @@ const PINGS = #{ backup: "https://hc-ping.com/#blog" };
             "const MAINTENANCE = [#{ name: \"shop\", from: \"0 5 * * *\", lasts: \"1h\" }];",
             "config.rhai:1:32: MAINTENANCE: there is no site shop",
         ),
-        ("const OUTSIDE = [\"debian.org\"];", "config.rhai:1:19: OUTSIDE: the address has no `http://` in front"),
+        ("const OUTSIDE = [\"debian.org\"];", "config.rhai:1:19: OUTSIDE: the address does not begin with `http://`"),
         (
             "const PINGS = #{ backup: \"https://hc-ping.com/#nobody\" };",
             "config.rhai:1:18: PINGS: read the secret `nobody`: it is not there",

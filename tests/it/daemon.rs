@@ -146,6 +146,19 @@ fn the_rules_for_the_start_of_the_host_run_once_for_each() {
     assert!(!daemon(&world).ends_quietly().contains("ran"));
 }
 
+/// `-n` would be moyai's own dry run: the job would never do anything.
+#[test]
+fn the_arguments_of_a_rule_are_the_scripts_and_not_moyais() {
+    let world = world(
+        "on(\"boot\", \"job\", [\"x\", \"-n\", \"--at=soon\"]);",
+        "file::write(\"did\", args.join(\" \")); print(`ran`);",
+    );
+    let mut daemon = daemon(&world);
+    daemon.says("job: ran");
+    daemon.ends();
+    assert_eq!(read(world.path("did")), "x -n --at=soon");
+}
+
 #[test]
 fn rules_that_do_not_check_end_it_at_its_start_and_change_nothing_later() {
     let world = world("every(\"0 25 * * *\", \"job\");", "print(\"ran\");");

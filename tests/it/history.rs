@@ -279,7 +279,7 @@ fn an_alarm_that_fails_hides_neither_the_error_nor_the_exit_code_nor_the_other_a
     assert!(world.told().contains("`no-such-thing`"));
     world.script("rules", "let = 1;");
     let err = world.run("die(`no`);").failed(1);
-    assert!(err.starts_with("error: no\n") && err.contains("warning: nobody was told: "), "{err}");
+    assert!(err.starts_with("error: no\n") && err.contains("warning: nobody was notified: "), "{err}");
 }
 
 #[test]

@@ -53,7 +53,7 @@ fn one_bad_site_does_not_keep_the_others_from_being_looked_at() {
         World::new().run(&script).ok().lines().collect::<Vec<_>>(),
         [
             "all is well",
-            "the address has no `http://` in front",
+            "the address does not begin with `http://`",
             "the address begins with `ftp:`, not with `http:` or `https:`",
             "the address is not valid: empty host",
             "the address is not valid: invalid international domain name",

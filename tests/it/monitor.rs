@@ -96,7 +96,7 @@ fn every_rule_of_a_site_is_looked_at_and_one_bad_site_is_one_line() {
             "typo sick a site has no option `wrods`",
             "kind sick a word is text or regex(\"...\"), not 3",
             "secret sick read the secret `not-there`: it is not there",
-            "address sick the address has no `http://` in front",
+            "address sick the address does not begin with `http://`",
             "site 21 sick a site has no `url`",
             &format!("{url}/ok fine "),
             &format!("{url}/ok (23) sick \"other\" is not on the page, it says \"all is well\""),

@@ -563,6 +563,12 @@ fn while_the_rules_are_broken_a_failure_still_reaches_somebody() {
     world.run("die(`broken`);").failed(1);
     let heard = read(world.path("heard"));
     assert!(heard.contains("`moyai run test` failed: broken") && heard.lines().count() == 1, "{heard}");
+    // The same where the call follows the broken statement, and a quote has no end.
+    let text = format!("let a = \"alarm(`/not/this`)\"; every(`0 3`, `x` `y`); alarm (`{rung}`); /* `");
+    world.script("rules", &format!("every(\"0 3 * * *, `backup`);\n{text}"));
+    world.run("die(`broken`);").failed(1);
+    let heard = read(world.path("heard"));
+    assert_eq!(heard.lines().count(), 2, "{heard}");
 }
 
 #[test]

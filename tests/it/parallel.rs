@@ -140,3 +140,15 @@ fn closures_on_several_threads_call_methods_of_what_they_captured() {
         assert_eq!((gave.code, gave.err.as_str()), (0, ""), "{call}");
     }
 }
+
+#[test]
+#[ignore = "takes a minute: tests/run"]
+fn a_million_calls_with_a_captured_list_and_map_are_right() {
+    let script = "let all = []; for n in 0..1000 { all.push(n); } let list = [1, 2, 3]; let map = #{ a: #{ b: [1] } };
+        for turn in 0..1000 {
+            let got = all.par_map(|n| list.len() + map.a.b.len() + n);
+            for n in all { if got[n] != n + 4 { die(`${n}: ${got[n]}`); } }
+        }";
+    let gave = World::new().run(script);
+    assert_eq!((gave.code, gave.err.as_str()), (0, ""));
+}

@@ -44,7 +44,7 @@ impl Service {
             alarm::tell(&run, &targets, &text).iter().for_each(|warning| voice.say(WARNING, warning));
         });
         if let Err(error) = telling {
-            voice.say(WARNING, &format!("nobody was told: start a thread: {error}"));
+            voice.say(WARNING, &format!("nobody was notified: start a thread: {error}"));
         }
     }
 

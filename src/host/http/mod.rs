@@ -154,7 +154,7 @@ impl Request {
     /// With a sentence if no request can be sent there.
     pub fn whereto(&self) -> Result<(Url, Option<Fixed>), String> {
         let url = Url::parse(&self.url).map_err(|error| match error {
-            url::ParseError::RelativeUrlWithoutBase => "the address has no `http://` in front".to_owned(),
+            url::ParseError::RelativeUrlWithoutBase => "the address does not begin with `http://`".to_owned(),
             error => format!("the address is not valid: {error}"),
         })?;
         if !matches!(url.scheme(), "http" | "https") {

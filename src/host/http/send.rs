@@ -16,6 +16,11 @@ use ureq::unversioned::transport::{ConnectProxyConnector, Connector, TcpConnecto
 use ureq::{Agent, Body};
 use url::{Position, Url};
 
+/// Maximum size of the head of an answer. The buffer must hold more, so that a longer head is an error.
+const HEAD: usize = 32 * 1024;
+/// Maximum size of one header of a request. nginx and Apache take 8 KiB. Each of 128 connections has these buffers.
+const LINE: usize = 16 * 1024;
+
 /// A request as it goes to one server.
 pub(super) struct Wire<'a> {
     pub(super) client: &'a Client,
@@ -69,9 +74,9 @@ impl Wire<'_> {
             .http_status_as_error(false)
             .max_redirects(0)
             .max_idle_connections(0)
-            .max_response_header_size(32 * 1024)
-            .input_buffer_size(64 * 1024)
-            .output_buffer_size(32 * 1024)
+            .max_response_header_size(HEAD)
+            .input_buffer_size(HEAD + 1024)
+            .output_buffer_size(LINE)
             .allow_non_standard_methods(true)
             .user_agent(concat!("moyai/", env!("CARGO_PKG_VERSION")));
         let tls = Tls {
