@@ -416,9 +416,9 @@ impl<'a> Port<'a> {
                 Some((name, _)) => format!("{name}=(\"$@\")\n{script}"),
                 None => script,
             };
-            return Ok(format!("cmd(`bash {strict}-c ${{{}}} {} ${{{list}}}`){methods}", raw(&script)?, self.name));
+            return Ok(format!("cmd(`bash {strict}-c ${{{}}} {} ${{{list}}}`){methods}", raw(&script), self.name));
         }
-        Ok(format!("sh({}){methods}", raw(&body)?))
+        Ok(format!("sh({}){methods}", raw(&body)))
     }
 }
 

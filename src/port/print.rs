@@ -56,7 +56,7 @@ impl<'a> Port<'a> {
                     && arg.template.0.iter().any(|part| matches!(part, Part::Value(_, Kind::Text)))
                     && !self.tame_values(&arg)
                 {
-                    if self.facts.backslashes {
+                    if self.backslashes {
                         return Err(No::new("`echo -e` of a value with backslashes"));
                     }
                     self.differs("`echo -e` reads backslashes in values too", "the port prints values as they are");
@@ -98,7 +98,7 @@ impl<'a> Port<'a> {
         arg.template
             .0
             .iter()
-            .all(|part| !matches!(part, Part::Value(text, Kind::Text) if self.facts.backslashes || text.contains("args") || text.contains("$(")))
+            .all(|part| !matches!(part, Part::Value(text, Kind::Text) if !self.painted.contains(text) && (self.backslashes || text.contains("args") || text.contains("$("))))
     }
 
     /// The text of a here-document without its last newline.
