@@ -152,7 +152,12 @@ impl Facts {
         };
         let is_echo = |line: &str| ["echo -e ", "echo -ne ", "echo -en "].iter().any(|echo| line.contains(echo));
         let fits = |(scope, name): &&&Key| {
-            scope.is_none() && self.paints(name) && lines.iter().all(|line| !shown(line, name) || is_echo(line))
+            scope.is_none()
+                && self.paints(name)
+                && lines
+                    .iter()
+                    .flat_map(|line| line.split([';', '|', '&']))
+                    .all(|part| !shown(part, name) || is_echo(part))
         };
         let painted: HashSet<String> = names.iter().filter(fits).map(|(_, name)| name.clone()).collect();
         let others = names.iter().any(|(scope, name)| scope.is_some() || !painted.contains(name));

@@ -48,6 +48,10 @@ impl<'a> Port<'a> {
             return Ok(None);
         }
         self.hazard("the order of the options counts", "the port handles each option once, in its own order");
+        let after = self.source.slice(body.loc.end.index, self.source.chars.len());
+        if subject != "1" && ["$@", "$*", "$#", "$1", "${1", "${@"].iter().any(|word| after.contains(word)) {
+            self.differs("the arguments still have the options after the loop", "the port has only the others");
+        }
         self.take_comments(body.loc.end.line);
         for line in body.loc.start.line..=body.loc.end.line {
             if !self.source.is_empty(line) {
@@ -70,7 +74,12 @@ impl<'a> Port<'a> {
                 .collect();
             let text = entries.iter().map(|entry| entry.0.to_string()).collect::<Vec<_>>().join("\n");
             let ends = text.contains("exit") || text.contains("usage") || text.contains("die");
+            // What moyai does itself: the end of the options, and an unknown one.
+            let breaks = matches!(text.trim(), "" | "break");
             if patterns.iter().all(|pattern| matches!(*pattern, "--" | "-*" | "--*" | "-?*" | "")) {
+                if !breaks && (!ends || patterns.contains(&"--")) {
+                    return Ok(None);
+                }
                 continue;
             }
             if patterns == ["*"] {

@@ -155,7 +155,16 @@ impl<'a> Port<'a> {
             }
             text.string()
         };
+        // `print` shows an escape as text.
+        let coloured = text.0.iter().any(|part| match part {
+            Part::Text(fixed) => fixed.contains('\x1b'),
+            Part::Value(expr, _) => self.painted.contains(expr) || expr.contains("\\x1b"),
+        });
         Ok(match output {
+            Out::Through if newline && coloured => {
+                self.helpers.insert("coloured");
+                format!("coloured({});", text.string())
+            }
             Out::Through if newline => format!("print({});", text.shown()),
             Out::Through => format!("cmd(`printf %s ${{{}}}`).run();", text.string()),
             Out::Error => format!("warn({});", text.shown()),

@@ -54,6 +54,10 @@ const HELPERS: &[(&str, &str)] = &[
         "// Runs a command, its output going through; false when it fails.\nfn succeeds(command) {\n    try { command.run(); } catch { return false; }\n    true\n}",
     ),
     (
+        "coloured",
+        "// Prints text with colours, which `print` would show as escapes.\nfn coloured(text) { cmd(`cat`).stdin(text + \"\\n\").run(); }",
+    ),
+    (
         "status_of",
         "// Runs a command, its output going through, and returns its status, 127 where it cannot be started.\nfn status_of(command) {\n    try { command.run(); } catch (error) { return if error.code < 0 { 127 } else { error.code }; }\n    0\n}",
     ),
