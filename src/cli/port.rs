@@ -6,15 +6,16 @@ use crate::engine::load::Source;
 use crate::port::{self, Level, Ported, compare};
 use crate::process::{self, Plan};
 use crate::run::{Error, Result, Run, cause};
-use std::path::PathBuf;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The words of `moyai port`.
 #[derive(clap::Args)]
 pub struct Port {
-    /// The bash script
+    /// The bash script, or `-` for standard input
     file: PathBuf,
-    /// Write the port to this file instead of standard output
+    /// Write the port to this new file instead of standard output
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Also say why a line is left to bash or to you
@@ -36,9 +37,9 @@ pub struct Port {
 impl Port {
     /// Writes the port, and lists the hazards of the original on standard error.
     pub fn main(&self, run: &Arc<Run>) -> Result<i32> {
-        let name = self.file.display().to_string();
-        let bytes =
-            std::fs::read(&self.file).map_err(|error| Error::new(format!("read `{name}`: {}", cause(&error))))?;
+        let name = if self.is_input() { "script".to_owned() } else { self.file.display().to_string() };
+        let bytes = self.bytes()?;
+        self.output.as_deref().map_or(Ok(()), can_write)?;
         let ported = port::port(&name, &bytes, &|text| wrong(run, text)).map_err(|error| self.with_bash(run, error))?;
         if self.compare {
             return self.compared(run, &ported);
@@ -46,7 +47,7 @@ impl Port {
         match &self.output {
             Some(path) => {
                 crate::store::replace::write(path, ported.text.as_bytes())?;
-                run.print(&format!("{} is written", path.display()));
+                run.print(&format!("wrote {}", path.display()));
             }
             None => run.print(ported.text.trim_end()),
         }
@@ -54,9 +55,35 @@ impl Port {
         Ok(0)
     }
 
+    fn is_input(&self) -> bool {
+        self.file.as_os_str() == "-"
+    }
+
+    /// The text of the bash script.
+    fn bytes(&self) -> Result<Vec<u8>> {
+        if self.is_input() {
+            if self.compare {
+                return Err(Error::usage("--compare runs a script, and standard input is none")
+                    .help("write the script to a file: `moyai port --compare FILE`"));
+            }
+            let mut bytes = Vec::new();
+            std::io::stdin()
+                .read_to_end(&mut bytes)
+                .map_err(|error| Error::new(format!("read standard input: {}", cause(&error))))?;
+            return Ok(bytes);
+        }
+        std::fs::read(&self.file).map_err(|error| {
+            let help = match error.kind() {
+                std::io::ErrorKind::PermissionDenied => "run it as root, or as the owner of the script",
+                _ => "name a bash script: `moyai port FILE`, or `moyai port -` for standard input",
+            };
+            Error::new(format!("read `{}`: {}", self.file.display(), cause(&error))).help(help)
+        })
+    }
+
     /// A syntax error has what bash says too.
     fn with_bash(&self, run: &Run, error: Error) -> Error {
-        if !error.help.as_deref().is_some_and(|help| help.contains("bash -n")) {
+        if self.is_input() || !error.help.as_deref().is_some_and(|help| help.contains("bash -n")) {
             return error;
         }
         let plan = Plan::read(["bash", "-n", "--", &self.file.display().to_string()]);
@@ -109,6 +136,25 @@ impl Port {
         }
         let [native, shell, human] = ported.shares;
         run.note(&format!("{name}: {} lines: {native} native, {shell} in sh, {human} for you", native + shell + human));
+    }
+}
+
+/// Refuses to write over a port that a person may have finished.
+fn can_write(path: &Path) -> Result<()> {
+    let refuse = |why: &str, help: String| Err(Error::new(format!("write `{}`: {why}", path.display())).help(help));
+    if path.is_dir() {
+        return refuse("it is a directory", format!("name a file in it: `--output {}/NAME.rhai`", path.display()));
+    }
+    if path.symlink_metadata().is_ok() {
+        let help = format!("name another file, or remove it: `rm {}`", process::quote(&path.display().to_string()));
+        return refuse("it is there already, and may have been edited", help);
+    }
+    match path.parent().filter(|parent| !parent.as_os_str().is_empty() && !parent.is_dir()) {
+        Some(parent) => refuse(
+            "its directory does not exist",
+            format!("make it first: `mkdir -p {}`", process::quote(&parent.display().to_string())),
+        ),
+        None => Ok(()),
     }
 }
 

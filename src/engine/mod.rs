@@ -25,6 +25,7 @@ mod nothing;
 mod operators;
 mod paths;
 pub mod program;
+mod raw;
 pub mod report;
 pub mod rules;
 pub mod separate;

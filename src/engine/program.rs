@@ -260,11 +260,11 @@ impl Loader<'_> {
 
 /// Parses a file.
 pub(super) fn compile(engine: &Engine, source: &Source) -> std::result::Result<AST, Box<Report>> {
-    let mut ast = engine.compile(source.code()).map_err(|error| syntax::syntax(source, &error))?;
+    let mut ast = engine.compile(super::raw::counted(source.code())).map_err(|error| syntax::syntax(source, &error))?;
     // The interpreter takes a comment that is never closed for one that ends with the file, and never
     // runs what it has swallowed. Everywhere else one more `*/` is a mistake.
     if let Some(first) = source.text.find("/*")
-        && engine.compile(format!("{}\n*/", source.code())).is_ok()
+        && engine.compile(format!("{}\n*/", super::raw::counted(source.code()))).is_ok()
     {
         let last = source.text.rfind("/*").filter(|last| !source.text[*last..].contains("*/"));
         let before = &source.text[..last.unwrap_or(first)];

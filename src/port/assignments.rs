@@ -156,6 +156,11 @@ impl<'a> Port<'a> {
         if raw.trim_matches('"') == "$IFS" {
             return Ok(vec![self.give(name, "\" \\t\\n\"", item, local)]);
         }
+        if raw.trim_matches('"') == "$!" && self.is_job(name) {
+            self.uses_jobs = true;
+            self.jobs_of.insert(name.to_owned());
+            return Ok(vec![self.give(name, "jobs[-1]", item, local)]);
+        }
         let inherited = matches!(name, "LANG" | "LANGUAGE" | "TZ" | "HOME" | "TMPDIR") || name.starts_with("LC_");
         if inherited && self.function.is_none() && !self.exported.iter().any(|known| known == name) {
             self.exported.push(name.to_owned());
@@ -177,6 +182,11 @@ impl<'a> Port<'a> {
         let value = self.word(raw);
         self.assigning = false;
         let value = value?;
+        if self.painted.contains(name)
+            && let Some(colour) = value.fixed()
+        {
+            return Ok(vec![self.give(name, &quoted(&super::words::escapes(&colour)?), item, local)]);
+        }
         let text = match kind {
             Kind::Number => {
                 let number = value.number();

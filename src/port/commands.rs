@@ -29,6 +29,9 @@ impl<'a> Port<'a> {
             return self.assignments(items, item);
         };
         let name = fixed(first).unwrap_or_default();
+        if matches!(first.trim_matches('"'), "$0" | "${0}") {
+            return Err(No::new("the script calls itself: make it a function"));
+        }
         let rest = &words[1..];
         if let Some(lines) = self.builtin(&name, rest, simple, item)? {
             if asks && !matches!(name.as_str(), "echo" | "printf" | "local" | ":") {
@@ -256,12 +259,27 @@ impl<'a> Port<'a> {
                         Ok(Some(vec!["for job in jobs { finish(job); }".to_owned(), "jobs = [];".to_owned()]))
                     }
                     [raw] if raw.trim_matches('"') == "$!" => one("jobs[-1].wait();".to_owned()),
-                    _ => Err(No::new("`wait` for a process id")),
+                    [raw] => {
+                        let job = self.job(raw).ok_or_else(|| No::new("`wait` for a process id"))?;
+                        one(format!("{job}.wait();"))
+                    }
+                    _ => Err(No::new("`wait` for several processes")),
                 }
             }
             "kill" if self.function.is_none() && rest.len() == 1 && rest[0].trim_matches('"') == "$!" => {
                 self.uses_jobs = true;
                 one("jobs[-1].stop();".to_owned())
+            }
+            "kill" if rest.len() == 1 && self.job(&rest[0]).is_some() => {
+                Ok(self.job(&rest[0]).map(|job| vec![format!("{job}.stop();")]))
+            }
+            "exec"
+                if rest.is_empty()
+                    && self
+                        .redirects_of(simple)
+                        .is_ok_and(|found| matches!(found.output, Out::File(_) | Out::Append(_))) =>
+            {
+                Err(No::new("`exec >file` sends all that follows to the file: call `moyai run NAME >file 2>&1`"))
             }
             "exec" | "getopts" | "wait" | "kill" | "jobs" | "alias" | "umask" | "ulimit" | "pushd" | "popd"
             | "disown" | "command" | "type" | "hash" | "builtin" | "coproc" | "select" | "time" | "fg" | "bg"

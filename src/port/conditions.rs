@@ -109,6 +109,9 @@ impl<'a> Port<'a> {
             return self.assigned_condition(simple);
         };
         let name = fixed(first).unwrap_or_default();
+        if matches!(first.trim_matches('"'), "$0" | "${0}") {
+            return Err(No::new("the script calls itself: make it a function"));
+        }
         match name.as_str() {
             "[" | "test" => {
                 let inner = if name == "[" { &words[1..words.len().saturating_sub(1)] } else { &words[1..] };
@@ -136,6 +139,9 @@ impl<'a> Port<'a> {
             "wait" if self.function.is_none() && words.len() == 2 && words[1].trim_matches('"') == "$!" => {
                 self.uses_jobs = true;
                 Ok("jobs[-1].ok()".to_owned())
+            }
+            "wait" if words.len() == 2 && self.job(&words[1]).is_some() => {
+                Ok(self.job(&words[1]).map(|job| format!("{job}.ok()")).unwrap_or_default())
             }
             "read" | "getopts" | "wait" | "cd" | "eval" | "shift" | "exit" | "return" | "source" | "." | "exec" => {
                 Err(No::new(format!("`{name}` as a condition")))

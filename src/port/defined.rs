@@ -27,7 +27,7 @@ impl<'a> Port<'a> {
                         if function.variadic {
                             spread = Some(list.to_owned());
                             args.push(format!("*{list}"));
-                        } else {
+                        } else if !function.params.is_empty() {
                             return Err(No::new("an array for single arguments"));
                         }
                     }

@@ -130,17 +130,21 @@ impl Port<'_> {
             P::Substring { parameter, indirect: false, offset, length } => {
                 self.substring(parameter, &offset.value, length.as_ref().map(|length| length.value.as_str()))
             }
-            P::UppercasePattern { parameter, indirect: false, pattern: None } => {
+            P::UppercasePattern { parameter, indirect: false, pattern } if is_none(pattern) => {
+                self.hazard("upper and lower case follow the locale", "the port knows the letters of every language");
                 text(format!("{}.to_upper()", self.subject(parameter)?))
             }
-            P::LowercasePattern { parameter, indirect: false, pattern: None } => {
+            P::LowercasePattern { parameter, indirect: false, pattern } if is_none(pattern) => {
+                self.hazard("upper and lower case follow the locale", "the port knows the letters of every language");
                 text(format!("{}.to_lower()", self.subject(parameter)?))
             }
-            P::UppercaseFirstChar { parameter, indirect: false, pattern: None } => {
+            P::UppercaseFirstChar { parameter, indirect: false, pattern } if is_none(pattern) => {
+                self.hazard("upper and lower case follow the locale", "the port knows the letters of every language");
                 let base = self.subject(parameter)?;
                 text(format!("{base}.sub_string(0, 1).to_upper() + {base}.sub_string(1)"))
             }
-            P::LowercaseFirstChar { parameter, indirect: false, pattern: None } => {
+            P::LowercaseFirstChar { parameter, indirect: false, pattern } if is_none(pattern) => {
+                self.hazard("upper and lower case follow the locale", "the port knows the letters of every language");
                 let base = self.subject(parameter)?;
                 text(format!("{base}.sub_string(0, 1).to_lower() + {base}.sub_string(1)"))
             }
@@ -473,4 +477,9 @@ fn fixed(parsed: &[WordPieceWithSource], inside: bool, out: &mut String) -> bool
         WordPiece::DoubleQuotedSequence(inner) => fixed(inner, true, out),
         _ => false,
     })
+}
+
+/// Tests whether `${x^^}` has no pattern: the parser gives an empty one.
+fn is_none(pattern: &Option<String>) -> bool {
+    pattern.as_deref().is_none_or(str::is_empty)
 }

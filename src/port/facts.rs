@@ -82,8 +82,8 @@ pub struct Facts {
     pub exit_traps: usize,
     /// Variables that are unset, or declared without a value.
     pub unvalued: HashSet<String>,
-    /// A variable gets a fixed text with a backslash.
-    pub backslashes: bool,
+    /// Variables that programs have in their environment.
+    pub(super) exported: HashSet<String>,
     /// How often each variable is written.
     pub writes: HashMap<String, usize>,
     /// The names of all variables that are assigned anywhere.
@@ -266,7 +266,6 @@ impl Visitor for Facts {
     fn write(&mut self, name: &str, given: Given) {
         self.assigned.insert(name.to_owned());
         *self.writes.entry(name.to_owned()).or_default() += 1;
-        self.backslashes |= matches!(&given, Given::Word(text) | Given::Phrase(text) if text.contains('\\'));
         if name == "IFS" && self.shells == 0 {
             let once = self.ifs == Ifs::Default && self.function.is_none() && self.path.len() == 1;
             self.ifs = if once && self.order.is_empty() { Ifs::Once } else { Ifs::Changed };
@@ -372,6 +371,7 @@ impl Visitor for Facts {
                 let bare = rest.iter().filter(|word| walk::is_name(word)).map(|word| (*word).to_owned());
                 self.unvalued.extend(bare);
             }
+            "export" => self.exported.extend(rest.iter().filter_map(|word| word.split('=').next()).map(str::to_owned)),
             "read" => self.reads_input += 1,
             "source" | "." => self.sources = true,
             _ => {}

@@ -21,6 +21,8 @@ struct Needs {
     loops: Vec<String>,
     count: usize,
     defines: BTreeSet<String>,
+    /// The script is called.
+    itself: bool,
 }
 
 impl Visitor for Needs {
@@ -54,6 +56,7 @@ impl Visitor for Needs {
 
     fn command(&mut self, words: &[String], _how: How) {
         self.count += 1;
+        self.itself |= matches!(words[0].trim_matches('"'), "$0" | "${0}");
         self.commands.insert(fixed(&words[0]).unwrap_or_default());
     }
 }
@@ -324,6 +327,9 @@ impl<'a> Port<'a> {
             }
             open.extend(inner.commands);
         }
+        if needs.itself {
+            return Err(No::new("the script calls itself: make it a function"));
+        }
         if needs.commands.contains("read") && !text.contains('<') && !text.contains('|') {
             return Err(No::new("`read` of the script's input"));
         }
@@ -416,9 +422,9 @@ impl<'a> Port<'a> {
                 Some((name, _)) => format!("{name}=(\"$@\")\n{script}"),
                 None => script,
             };
-            return Ok(format!("cmd(`bash {strict}-c ${{{}}} {} ${{{list}}}`){methods}", raw(&script)?, self.name));
+            return Ok(format!("cmd(`bash {strict}-c ${{{}}} {} ${{{list}}}`){methods}", raw(&script), self.name));
         }
-        Ok(format!("sh({}){methods}", raw(&body)?))
+        Ok(format!("sh({}){methods}", raw(&body)))
     }
 }
 

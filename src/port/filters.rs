@@ -42,6 +42,10 @@ fn method(words: &[String]) -> Option<String> {
         if name == "NF" { Some(-1) } else { count(name).map(i64::from) }
     };
     match words.as_slice() {
+        // Text is in the order of its bytes.
+        ["LC_ALL=C", "sort"] => Some(".sorted()".to_owned()),
+        ["LC_ALL=C", "sort", "-u"] => Some(".sorted().unique()".to_owned()),
+        ["LC_ALL=C", "sort", "-r"] => Some(".sorted().reversed()".to_owned()),
         ["awk", program] => field(program).map(|field| format!(".field({field})")),
         ["cut", one, two] => {
             let separator = one.strip_prefix("-d").filter(|text| text.chars().count() == 1)?;
@@ -69,12 +73,15 @@ fn method(words: &[String]) -> Option<String> {
 fn words_of(command: &ast::Command) -> Option<Vec<String>> {
     let ast::Command::Simple(simple) = command else { return None };
     let redirects = simple.suffix.iter().flat_map(|items| &items.0);
-    if simple.prefix.is_some()
+    let prefix = simple.prefix.as_ref().map(ToString::to_string).unwrap_or_default();
+    if !matches!(prefix.trim(), "" | "LC_ALL=C")
         || redirects.clone().any(|item| matches!(item, ast::CommandPrefixOrSuffixItem::IoRedirect(_)))
     {
         return None;
     }
-    walk::words(simple).iter().map(|word| fixed(word)).collect()
+    let words = walk::words(simple);
+    let prefix = Some(prefix.trim().to_owned()).filter(|prefix| !prefix.is_empty());
+    prefix.into_iter().map(Some).chain(words.iter().map(|word| fixed(word))).collect()
 }
 
 /// How many programs at the end of a pipe are methods, and these.
@@ -95,6 +102,7 @@ impl Port<'_> {
         if call.redirects.output != Out::Through {
             return Err(No::new("a redirection before a pipe"));
         }
+        let call = if self.facts.strict[2] { call } else { call.accepting() };
         Ok(format!("{}.lines(){}", call.command(), methods.concat()))
     }
 
@@ -113,7 +121,9 @@ impl Port<'_> {
         let whole =
             before.first().is_some_and(|name| WHOLE_LINES.contains(&name.as_str())) || split(rest).0 < rest.len();
         // A filter fails less often than the program before it: only that one may end the script.
-        if words[0] == "wc" && (!whole || before.first().is_some_and(|name| name.ends_with("grep"))) {
+        if words[0] == "wc"
+            && (!whole || self.facts.strict[2] && before.first().is_some_and(|name| name.ends_with("grep")))
+        {
             return Ok(None);
         }
         Ok(Some(format!("{}{end}", self.lines_of(rest)?)))

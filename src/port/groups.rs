@@ -1,8 +1,8 @@
-//! Groups of commands: `( )`, `{ }` with a redirection, and `&`.
+//! Groups of commands: `( )`, `{ }` with a redirection, `&`, and the input of loops.
 
 use super::printer::{Line, plain};
-use super::redirects::Out;
-use super::text::{Kind, Part, Template};
+use super::redirects::{In, Out};
+use super::text::{Kind, Part, Template, atom};
 use super::walk;
 use super::{No, Port};
 use brush_parser::ast;
@@ -98,6 +98,30 @@ impl<'a> Port<'a> {
         self.differs("a command in the background prints while it runs", "the port shows its output where it waits");
     }
 
+    /// The variable that holds a command in the background: `pid=$!`.
+    pub(super) fn job(&self, raw: &str) -> Option<String> {
+        let name = raw.trim_matches('"').strip_prefix('$')?.trim_matches(['{', '}']);
+        self.jobs_of.contains(name).then(|| super::words::mangle(name))
+    }
+
+    /// Tests whether a process id is only waited for, or ended.
+    pub(super) fn is_job(&self, name: &str) -> bool {
+        let text: String = self.source.chars.iter().collect();
+        let forms = [format!("${name}"), format!("${{{name}}}"), format!("\"${name}\""), format!("\"${{{name}}}\"")];
+        let own = |line: &str| {
+            line.split([';', '|', '&', '(', ')'])
+                .filter(|part| forms.iter().any(|form| part.contains(form.as_str())))
+                .all(|part| {
+                    let words: Vec<&str> = part.split_whitespace().collect();
+                    words.iter().position(|word| matches!(*word, "wait" | "kill")).is_some_and(|at| {
+                        words.get(at + 1).is_some_and(|word| forms.iter().any(|form| form == word))
+                            && words.len() == at + 2
+                    })
+                })
+        };
+        self.function.is_none() && self.facts.writes.get(name) == Some(&1) && text.lines().all(own)
+    }
+
     pub(super) fn background(&mut self, entry: &'a ast::CompoundListItem) -> Result<Vec<Line>, No> {
         if self.function.is_some() || !entry.0.additional.is_empty() || entry.0.first.bang {
             return Err(No::new("a list of commands in the background"));
@@ -117,5 +141,49 @@ impl<'a> Port<'a> {
             self.late_output();
         }
         Ok(vec![plain(format!("jobs.push({command}.start());"))])
+    }
+
+    /// `<( )` as a command that is read.
+    pub(super) fn substituted(&mut self, shell: &ast::SubshellCommand) -> Result<String, No> {
+        self.hazard("`< <( )` hides that its program fails", "the port stops when it fails");
+        if let [entry] = shell.list.0.as_slice()
+            && entry.0.additional.is_empty()
+            && let Ok(call) = self.try_call(&entry.0.first.seq)
+            && call.redirects.output == Out::Through
+        {
+            return Ok(call.command());
+        }
+        let text = self.source.slice(shell.loc.start.index, shell.loc.end.index);
+        let text = text.trim_start_matches('<').trim();
+        let text = text.strip_prefix('(').unwrap_or(text);
+        let text = text.strip_suffix(')').unwrap_or(text).trim().to_owned();
+        self.notes.push((self.line, super::Level::Shell, "`<( )` has more than programs and pipes".to_owned()));
+        self.levels.insert(self.line, super::Level::Shell);
+        self.shell(&text)
+    }
+
+    /// The lines that are redirected or piped into a loop.
+    pub(super) fn loop_input(&mut self, redirects: Option<&'a ast::RedirectList>) -> Result<Option<String>, No> {
+        let Some(list) = redirects else { return Ok(None) };
+        if let [
+            ast::IoRedirect::File(
+                None,
+                ast::IoFileRedirectKind::Read,
+                ast::IoFileRedirectTarget::ProcessSubstitution(_, shell),
+            ),
+        ] = list.0.as_slice()
+        {
+            return self.substituted(shell).map(|command| Some(format!("{command}.lines()")));
+        }
+        let found = self.redirects(list.0.iter())?;
+        if found.output != Out::Through || found.both || found.silent {
+            return Err(No::new("a loop with a redirected output"));
+        }
+        Ok(match found.input {
+            In::Through => None,
+            In::Null => Some("[]".to_owned()),
+            In::File(path) => Some(format!("file::lines({path})")),
+            In::Text(text) => Some(format!("{}.lines()", atom(&text))),
+        })
     }
 }

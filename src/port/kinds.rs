@@ -4,16 +4,18 @@ use super::declared::Key;
 use super::facts::{Event, Facts, Start};
 use super::text::Kind;
 use super::walk::Given;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 impl Facts {
     pub(super) fn constants(&mut self) {
         let found: Vec<String> = self
             .events
             .iter()
-            .filter(|((scope, _), events)| {
+            .filter(|((scope, name), events)| {
                 let writes: Vec<&Event> = events.iter().filter(|event| event.given.is_some()).collect();
-                let read_by_function = events.iter().any(|event| event.function.is_some());
+                // Programs that functions call have exported variables too.
+                let read_by_function =
+                    events.iter().any(|event| event.function.is_some()) || self.exported.contains(name);
                 scope.is_none()
                     && read_by_function
                     && matches!(writes.as_slice(), [one] if one.function.is_none() && one.path.len() == 1 && !matches!(one.given, Some(Given::Map | Given::Read)))
@@ -121,6 +123,45 @@ impl Facts {
             self.literals.insert(key.clone(), texts);
         }
         self.kinds = kinds;
+    }
+
+    /// Tests whether a variable only ever has escapes for colours, as `echo -e` reads them.
+    fn paints(&self, name: &str) -> bool {
+        let events = self.events.get(&(None, name.to_owned()));
+        let mut given = events.into_iter().flatten().filter_map(|event| event.given.as_ref()).peekable();
+        given.peek().is_some()
+            && given.all(|given| {
+                matches!(given, Given::Word(text) | Given::Phrase(text)
+                    if text.is_empty() || text.starts_with('\\') && super::words::escapes(text).is_ok())
+            })
+    }
+
+    /// The variables for colours whose every use is in a line with `echo -e`, and whether others have backslashes.
+    pub fn painted(&self, lines: &[&str]) -> (HashSet<String>, bool) {
+        let escaped = |events: &Vec<Event>| {
+            events.iter().any(
+                |event| matches!(&event.given, Some(Given::Word(text) | Given::Phrase(text)) if text.contains('\\')),
+            )
+        };
+        let names: Vec<&Key> = self.events.iter().filter(|(_, events)| escaped(events)).map(|(key, _)| key).collect();
+        let shown = |line: &str, name: &str| {
+            line.split('$').skip(1).map(|rest| rest.trim_start_matches('{')).any(|rest| {
+                rest.strip_prefix(name)
+                    .is_some_and(|rest| !rest.starts_with(|char: char| char.is_alphanumeric() || char == '_'))
+            })
+        };
+        let is_echo = |line: &str| ["echo -e ", "echo -ne ", "echo -en "].iter().any(|echo| line.contains(echo));
+        let fits = |(scope, name): &&&Key| {
+            scope.is_none()
+                && self.paints(name)
+                && lines
+                    .iter()
+                    .flat_map(|line| line.split([';', '|', '&']))
+                    .all(|part| !shown(part, name) || is_echo(part))
+        };
+        let painted: HashSet<String> = names.iter().filter(fits).map(|(_, name)| name.clone()).collect();
+        let others = names.iter().any(|(scope, name)| scope.is_some() || !painted.contains(name));
+        (painted, others)
     }
 
     /// The block in which all uses of a variable are, and its first use.

@@ -2,7 +2,6 @@
 
 use super::arithmetic;
 use super::printer::{Line, indented, plain};
-use super::redirects::{In, Out};
 use super::text::{Kind, Part, Template, atom, is_number, quoted};
 use super::walk;
 use super::words::mangle;
@@ -19,7 +18,16 @@ pub fn brace_range(raw: &str) -> Option<(i64, i64)> {
 impl<'a> Port<'a> {
     /// `for x in ...`
     pub(super) fn for_in(&mut self, clause: &'a ast::ForClauseCommand) -> Result<Vec<Line>, No> {
+        if self.source.menus.contains(&self.line) {
+            return Err(No::new("`select` shows a menu: print the choices, and take one with `ask()`"));
+        }
         let name = clause.variable_name.clone();
+        let all = clause.values.as_ref().is_none_or(
+            |values| matches!(values.as_slice(), [word] if matches!(word.value.as_str(), "\"$@\"" | "$@" | "$*")),
+        );
+        if all && let Some(lines) = self.long_options(&name, &clause.body)? {
+            return Ok(lines);
+        }
         let escapes = self.facts.escapes(self.function, &name);
         let (list, kind) = match &clause.values {
             None => (self.arguments().to_owned(), Kind::Text),
@@ -73,6 +81,13 @@ impl<'a> Port<'a> {
                 && from <= to
             {
                 return Ok((format!("{from}..={to}"), Kind::Number));
+            }
+            if let Some(name) =
+                one.value.trim_matches('"').strip_prefix("${!").and_then(|rest| rest.strip_suffix("[@]}"))
+                && self.is_known(name)
+                && self.kind_of(name) == Kind::List
+            {
+                return Ok((format!("0..{}.len()", self.variable(name)?.0), Kind::Number));
             }
             if let Some(inner) = one.value.strip_prefix("$(seq ").and_then(|rest| rest.strip_suffix(')')) {
                 return self.sequence(inner);
@@ -134,7 +149,9 @@ impl<'a> Port<'a> {
                         if !run.is_empty() {
                             parts.push(format!("[{}]", std::mem::take(&mut run).join(", ")));
                         }
-                        parts.push(format!("{}.find_all(#\"\\S+\"#)", atom(text)));
+                        let pattern =
+                            self.word_pattern().ok_or_else(|| No::new("a loop with an IFS of the script's own"))?;
+                        parts.push(format!("{}.find_all({pattern})", atom(text)));
                     }
                     _ => run.push(arg.template.string()),
                 }
@@ -261,6 +278,14 @@ impl<'a> Port<'a> {
             return Err(No::new("a loop with an input"));
         }
         if let Some(lines) = self.option_loop(clause)? {
+            return Ok(lines);
+        }
+        let condition = clause.0.to_string();
+        if !until
+            && (["$#", "$1", "${1"].iter().any(|word| condition.contains(word))
+                || matches!(condition.trim(), ":" | "true"))
+            && let Some(lines) = self.long_options("1", &clause.1)?
+        {
             return Ok(lines);
         }
         self.has_before = false;
@@ -449,47 +474,5 @@ impl<'a> Port<'a> {
         }
         out.push(plain("}"));
         Ok(Some(out))
-    }
-
-    /// `<( )` as a command that is read.
-    pub(super) fn substituted(&mut self, shell: &ast::SubshellCommand) -> Result<String, No> {
-        self.hazard("`< <( )` hides that its program fails", "the port stops when it fails");
-        if let [entry] = shell.list.0.as_slice()
-            && entry.0.additional.is_empty()
-            && let Ok(call) = self.try_call(&entry.0.first.seq)
-            && call.redirects.output == Out::Through
-        {
-            return Ok(call.command());
-        }
-        let text = self.source.slice(shell.loc.start.index, shell.loc.end.index);
-        let text = text.trim_start_matches('<').trim().trim_start_matches('(').trim_end_matches(')').trim().to_owned();
-        self.notes.push((self.line, super::Level::Shell, "`<( )` has more than programs and pipes".to_owned()));
-        self.levels.insert(self.line, super::Level::Shell);
-        self.shell(&text)
-    }
-
-    /// The lines that are redirected or piped into a loop.
-    pub(super) fn loop_input(&mut self, redirects: Option<&'a ast::RedirectList>) -> Result<Option<String>, No> {
-        let Some(list) = redirects else { return Ok(None) };
-        if let [
-            ast::IoRedirect::File(
-                None,
-                ast::IoFileRedirectKind::Read,
-                ast::IoFileRedirectTarget::ProcessSubstitution(_, shell),
-            ),
-        ] = list.0.as_slice()
-        {
-            return self.substituted(shell).map(|command| Some(format!("{command}.lines()")));
-        }
-        let found = self.redirects(list.0.iter())?;
-        if found.output != Out::Through || found.both || found.silent {
-            return Err(No::new("a loop with a redirected output"));
-        }
-        Ok(match found.input {
-            In::Through => None,
-            In::Null => Some("[]".to_owned()),
-            In::File(path) => Some(format!("file::lines({path})")),
-            In::Text(text) => Some(format!("{}.lines()", atom(&text))),
-        })
     }
 }

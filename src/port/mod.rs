@@ -22,6 +22,8 @@ mod functions;
 mod groups;
 mod hazards;
 mod kinds;
+mod leaves;
+mod long_options;
 mod loops;
 mod names;
 mod natives;
@@ -171,7 +173,7 @@ struct Port<'a> {
     /// Lines that must come before the statement.
     before: Vec<String>,
     /// What each loop around needs after it: `break` and `continue` of the loop around it.
-    leaves: Vec<BTreeSet<&'static str>>,
+    leaves: Vec<BTreeSet<leaves::Leave>>,
     /// Directories are kept in `dirs`.
     uses_dirs: bool,
     /// Differences that are said at the statement.
@@ -220,6 +222,12 @@ struct Port<'a> {
     is_last: bool,
     /// Variables with temporary files, which go by themselves.
     temporaries: HashSet<String>,
+    /// Variables that hold a command in the background.
+    jobs_of: HashSet<String>,
+    /// Variables that hold colours, which are characters in the port.
+    painted: HashSet<String>,
+    /// Other values have backslashes.
+    backslashes: bool,
     /// Why the function that is being translated cannot be.
     broken: Option<No>,
 }

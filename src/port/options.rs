@@ -8,7 +8,12 @@ use super::{No, Port};
 use brush_parser::ast;
 
 /// Letters that are moyai's own options.
-const OWN: &str = "nxvhV";
+pub(super) const OWN: &str = "nxvhV";
+
+/// Long options that are moyai's own.
+pub(super) const TAKEN: &[&str] = &[
+    "at", "context", "dry-run", "help", "record", "replay", "scripts", "timeout", "trace", "verbose", "version", "wait",
+];
 
 impl<'a> Port<'a> {
     /// `while getopts ...; do case ... esac; done`
@@ -41,6 +46,9 @@ impl<'a> Port<'a> {
             let mut shown = name.clone();
             if OWN.contains(name.as_str()) {
                 shown = self.long_name(arm).unwrap_or_else(|| format!("option-{name}"));
+                if TAKEN.contains(&shown.as_str()) {
+                    shown = format!("script-{shown}");
+                }
                 lines.push(plain(format!("// port: -{name} is an option of moyai itself, so this is --{shown}.")));
                 self.hazard(&format!("the option -{name} is one of moyai's own"), &format!("the port has --{shown}"));
             }
@@ -104,7 +112,7 @@ impl<'a> Port<'a> {
     }
 
     /// Comments within what was taken together are left out.
-    fn take_comments(&mut self, end: usize) {
+    pub(super) fn take_comments(&mut self, end: usize) {
         while self.source.comments.get(self.comment).is_some_and(|comment| comment.line <= end) {
             self.comment += 1;
         }
@@ -132,7 +140,7 @@ impl<'a> Port<'a> {
 }
 
 /// The variable that an entry sets.
-fn assigned(entry: &ast::CompoundListItem) -> Option<String> {
+pub(super) fn assigned(entry: &ast::CompoundListItem) -> Option<String> {
     let [ast::Command::Simple(simple)] = entry.0.first.seq.as_slice() else { return None };
     let item = simple.prefix.as_ref()?.0.first()?;
     match item {

@@ -239,7 +239,10 @@ impl<'a> Port<'a> {
 
     pub(super) fn trap(&mut self, rest: &[String]) -> Result<Vec<String>, No> {
         let [action, signals @ ..] = rest else { return Err(No::new("`trap`")) };
-        let action = fixed(action).ok_or_else(|| No::new("a trap with a value that is taken now"))?;
+        let action = match fixed(action) {
+            Some(action) => action,
+            None => self.taken_now(action)?,
+        };
         if action.contains("$?") {
             return Err(No::new("`$?` in a trap"));
         }
@@ -253,8 +256,21 @@ impl<'a> Port<'a> {
             if signals
                 .iter()
                 .all(|signal| matches!(signal.as_str(), "INT" | "TERM" | "HUP" | "QUIT" | "1" | "2" | "3" | "15"))
-                && action.starts_with("exit")
+                && self.ends_script(&action)
             {
+                if !action.starts_with("exit") {
+                    self.differs(
+                        "a signal runs the text of `trap`, which ends the script",
+                        "the port runs what is deferred, and ends with 128 and the number of the signal",
+                    );
+                }
+                return Ok(Vec::new());
+            }
+            if signals == ["ERR"] && self.only_says(&action) {
+                self.differs(
+                    "`trap ... ERR` has its own text for a command that fails",
+                    "moyai names the line, the command and what it said",
+                );
                 return Ok(Vec::new());
             }
             return Err(No::new(format!("`trap` for {}", signals.join(" "))));
@@ -289,6 +305,49 @@ impl<'a> Port<'a> {
         self.notes.push((self.line, super::Level::Shell, "the text of `trap` has more than programs".to_owned()));
         self.levels.insert(self.line, super::Level::Shell);
         Ok(vec![format!("defer(|| {shell}.run());")])
+    }
+
+    /// The text of a trap in double quotes, whose values are taken where it is set: variables that keep their value
+    /// may as well be read later.
+    fn taken_now(&self, raw: &str) -> Result<String, No> {
+        let no = || No::new("a trap with a value that is taken now");
+        let text = raw.strip_prefix('"').and_then(|text| text.strip_suffix('"')).ok_or_else(no)?;
+        if text.contains(['\\', '`', '"', '\'']) || text.contains("$(") {
+            return Err(no());
+        }
+        let keeps = text.split('$').skip(1).all(|rest| {
+            let rest = rest.strip_prefix('{').unwrap_or(rest);
+            let end = rest.find(|char: char| !char.is_alphanumeric() && char != '_').unwrap_or(rest.len());
+            self.is_known(&rest[..end]) && self.facts.writes.get(&rest[..end]) == Some(&1)
+        });
+        if keeps { Ok(text.to_owned()) } else { Err(no()) }
+    }
+
+    /// Tests whether the text of a trap ends the script.
+    fn ends_script(&self, action: &str) -> bool {
+        let last = action.trim().trim_end_matches(';').rsplit([';', '\n']).next().unwrap_or_default().trim();
+        let mut words = last.split_whitespace();
+        match (words.next(), words.next()) {
+            (Some("exit"), _) => true,
+            (Some(name), None) => self.bodies.get(name).is_some_and(|function| {
+                let text = function.body.to_string();
+                text.trim_end_matches(['}', ')', ';', '\n', ' '])
+                    .rsplit(['\n', ';'])
+                    .next()
+                    .is_some_and(|last| last.trim() == "exit" || last.trim().starts_with("exit "))
+            }),
+            _ => false,
+        }
+    }
+
+    /// Tests whether the text of a trap only prints and exits.
+    fn only_says(&self, action: &str) -> bool {
+        let Some(program) = walk::inner(action) else { return false };
+        program.complete_commands.iter().flat_map(|list| &list.0).all(|entry| {
+            let says = matches!(entry.0.first.seq.as_slice(), [ast::Command::Simple(simple)]
+                if matches!(walk::words(simple).first().map(String::as_str), Some("echo" | "printf" | "exit")));
+            says && entry.0.additional.is_empty()
+        })
     }
 
     pub(super) fn trap_parts(&mut self, action_text: &str) -> Result<Vec<String>, No> {

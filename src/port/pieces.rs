@@ -34,6 +34,8 @@ impl<'a> Port<'a> {
     pub(super) fn braces(&mut self, raw: &str) -> Result<Vec<Arg>, No> {
         let found = word::parse_brace_expansions(raw, &options("")).ok().flatten();
         let Some(found) = found else { return Ok(vec![self.take(raw, true)?]) };
+        // `{01..10}`: every number is as wide as the widest.
+        let width = zeros(raw)?;
         let mut all = vec![String::new()];
         for part in found {
             let choices = match part {
@@ -52,7 +54,7 @@ impl<'a> Port<'a> {
                             {
                                 let mut at = start;
                                 while at <= end {
-                                    choices.push(at.to_string());
+                                    choices.push(format!("{at:0width$}"));
                                     at += increment;
                                 }
                             }
@@ -144,7 +146,8 @@ impl<'a> Port<'a> {
                     }
                     if !quoted && splits && part_is_text(&part) {
                         let spaces = self.ifs.as_ref().is_some_and(|raw| IFS_SPACES.contains(&raw.as_str()));
-                        if !spaces || self.may_split(expr) {
+                        let pattern = self.word_pattern();
+                        if (!spaces || self.may_split(expr)) && pattern.is_none() {
                             self.plain_ifs("a variable without quotes")?;
                         }
                         if let P::Parameter { parameter: Parameter::Named(name), .. } = expr
@@ -158,7 +161,8 @@ impl<'a> Port<'a> {
                                 return Err(No::new("a value of several words within a word"));
                             }
                             let Part::Value(text, _) = part else { continue };
-                            arg.template.push(Part::Value(format!("{}.find_all(#\"\\S+\"#)", atom(&text)), Kind::List));
+                            let pattern = pattern.unwrap_or("#\"\\S+\"#");
+                            arg.template.push(Part::Value(format!("{}.find_all({pattern})", atom(&text)), Kind::List));
                             self.hazard(
                                 "a variable without quotes is split into words, and its patterns are replaced by file names",
                                 "the port splits it, and takes patterns as they are",
@@ -182,10 +186,11 @@ impl<'a> Port<'a> {
 
     pub(super) fn add(&mut self, part: Part, quoted: bool, splits: bool, alone: bool, arg: &mut Arg) -> Result<(), No> {
         if !quoted && splits && part_is_text(&part) {
-            self.plain_ifs("`$( )` without quotes")?;
+            let pattern = self.word_pattern();
+            let pattern = pattern.ok_or_else(|| No::new("`$( )` without quotes with an IFS of the script's own"))?;
             arg.bare = true;
             if alone && let Part::Value(text, _) = &part {
-                arg.template.push(Part::Value(format!("{}.find_all(#\"\\S+\"#)", atom(text)), Kind::List));
+                arg.template.push(Part::Value(format!("{}.find_all({pattern})", atom(text)), Kind::List));
                 return Ok(());
             }
             self.hazard(
@@ -208,5 +213,20 @@ impl<'a> Port<'a> {
             } => false,
             _ => false,
         }
+    }
+}
+
+/// The width of the numbers of a brace sequence where one of them begins with a zero, else 0.
+fn zeros(raw: &str) -> Result<usize, No> {
+    let ends: Vec<&str> = raw.split(['{', '}', ',']).filter(|part| part.contains("..")).collect();
+    let numbers = || ends.iter().flat_map(|part| part.split("..").take(2));
+    let padded = |number: &str| {
+        let digits = number.trim_start_matches('-');
+        digits.len() > 1 && digits.starts_with('0') && digits.chars().all(|char| char.is_ascii_digit())
+    };
+    match (numbers().any(padded), ends.len()) {
+        (false, _) => Ok(0),
+        (true, 1) => Ok(numbers().map(str::len).max().unwrap_or_default()),
+        _ => Err(No::new("brace sequences of different widths")),
     }
 }

@@ -56,7 +56,7 @@ impl<'a> Port<'a> {
                     && arg.template.0.iter().any(|part| matches!(part, Part::Value(_, Kind::Text)))
                     && !self.tame_values(&arg)
                 {
-                    if self.facts.backslashes {
+                    if self.backslashes {
                         return Err(No::new("`echo -e` of a value with backslashes"));
                     }
                     self.differs("`echo -e` reads backslashes in values too", "the port prints values as they are");
@@ -98,7 +98,7 @@ impl<'a> Port<'a> {
         arg.template
             .0
             .iter()
-            .all(|part| !matches!(part, Part::Value(text, Kind::Text) if self.facts.backslashes || text.contains("args") || text.contains("$(")))
+            .all(|part| !matches!(part, Part::Value(text, Kind::Text) if !self.painted.contains(text) && (self.backslashes || text.contains("args") || text.contains("$("))))
     }
 
     /// The text of a here-document without its last newline.
@@ -155,7 +155,16 @@ impl<'a> Port<'a> {
             }
             text.string()
         };
+        // `print` shows an escape as text.
+        let coloured = text.0.iter().any(|part| match part {
+            Part::Text(fixed) => fixed.contains('\x1b'),
+            Part::Value(expr, _) => self.painted.contains(expr) || expr.contains("\\x1b"),
+        });
         Ok(match output {
+            Out::Through if newline && coloured => {
+                self.helpers.insert("coloured");
+                format!("coloured({});", text.string())
+            }
             Out::Through if newline => format!("print({});", text.shown()),
             Out::Through => format!("cmd(`printf %s ${{{}}}`).run();", text.string()),
             Out::Error => format!("warn({});", text.shown()),

@@ -54,6 +54,10 @@ const HELPERS: &[(&str, &str)] = &[
         "// Runs a command, its output going through; false when it fails.\nfn succeeds(command) {\n    try { command.run(); } catch { return false; }\n    true\n}",
     ),
     (
+        "coloured",
+        "// Prints text with colours, which `print` would show as escapes.\nfn coloured(text) { cmd(`cat`).stdin(text + \"\\n\").run(); }",
+    ),
+    (
         "status_of",
         "// Runs a command, its output going through, and returns its status, 127 where it cannot be started.\nfn status_of(command) {\n    try { command.run(); } catch (error) { return if error.code < 0 { 127 } else { error.code }; }\n    0\n}",
     ),
@@ -66,6 +70,8 @@ impl<'a> Port<'a> {
         facts: &'a Facts,
         forced: &'a HashMap<usize, (Level, String)>,
     ) -> Self {
+        let text: String = source.chars.iter().collect();
+        let (painted, backslashes) = facts.painted(&text.lines().collect::<Vec<_>>());
         let stem = name.rsplit('/').next().unwrap_or(name).trim_end_matches(".sh").trim_end_matches(".bash");
         Self {
             name: stem.to_owned(),
@@ -105,6 +111,9 @@ impl<'a> Port<'a> {
             is_last: false,
             uses_jobs: false,
             assigned_in_shell: false,
+            jobs_of: HashSet::new(),
+            painted,
+            backslashes,
             broken: None,
         }
     }
@@ -302,9 +311,7 @@ impl<'a> Port<'a> {
         let mut lines = self.declarations(item);
         let forced = self.forced.get(&item).cloned();
         let remarks = self.remarks.len();
-        let asks = next
-            .and_then(|next| self.source.extent(&next.0))
-            .is_some_and(|extent| self.source.slice(extent.start, extent.end).contains("$?"));
+        let asks = next.is_some_and(|next| reads_status(&next.0));
         let before = (self.comment, self.hazards.len(), self.declared.mark(), self.printed);
         let mut made: Result<Vec<Line>, No> = match &forced {
             Some((_, why)) => Err(No::new(why.clone())),
@@ -452,4 +459,23 @@ fn needs_directory(entries: &[&ast::CompoundListItem]) -> bool {
         }
     }
     true
+}
+
+/// Tests whether the first thing that runs reads `$?`, which is the status of the statement before.
+fn reads_status(chain: &ast::AndOrList) -> bool {
+    use ast::CompoundCommand as C;
+    let list = |list: &ast::CompoundList| list.0.first().is_some_and(|entry| reads_status(&entry.0));
+    match chain.first.seq.first() {
+        Some(ast::Command::Compound(compound, _)) => match compound {
+            C::IfClause(clause) => list(&clause.condition),
+            C::WhileClause(clause) | C::UntilClause(clause) => list(&clause.0),
+            C::BraceGroup(group) => list(&group.list),
+            C::Subshell(shell) => list(&shell.list),
+            C::CaseClause(clause) => clause.value.value.contains("$?"),
+            C::ForClause(clause) => clause.values.iter().flatten().any(|word| word.value.contains("$?")),
+            other => other.to_string().contains("$?"),
+        },
+        Some(ast::Command::Function(_)) | None => false,
+        Some(other) => other.to_string().contains("$?"),
+    }
 }

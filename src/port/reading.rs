@@ -175,8 +175,15 @@ impl<'a> Port<'a> {
             "BASH_SOURCE",
             "PS1",
         ];
-        let no = || No::new("`source`: another file has variables and functions; port it, and `import` it");
-        let [raw] = rest else { return Err(no()) };
+        let [raw] = rest else { return Err(No::new("`source` with arguments")) };
+        let file = raw.trim_matches(['"', '\'']).rsplit('/').next().unwrap_or_default();
+        let stem = file.split('.').next().unwrap_or_default();
+        let no = || match walk::is_name(stem) {
+            true => No::new(format!(
+                "`source`: run `moyai port {file} --output {stem}.rhai`, write `import \"{stem}\" as {stem};`, and call its functions as `{stem}::name()`"
+            )),
+            false => No::new("`source`: another file has variables and functions; port it, and `import` it"),
+        };
         if self.function.is_some() || raw.contains("lib") || raw.contains("func") {
             return Err(no());
         }
@@ -216,7 +223,7 @@ impl<'a> Port<'a> {
         for name in known.iter().chain(&names) {
             let new = !self.is_known(name);
             let env = if new { String::new() } else { format!(".env(\"{name}\", {})", mangle(name)) };
-            let code = super::text::raw(&format!("{head}. \"$file\" >&2; printf %s \"${{{name}-}}\""))?;
+            let code = super::text::raw(&format!("{head}. \"$file\" >&2; printf %s \"${{{name}-}}\""));
             let word = if new { "let " } else { "" };
             self.declared.insert((None, name.clone()));
             lines.push(format!("{word}{} = sh({code}).env(\"file\", {path}){env}.read();", mangle(name)));

@@ -31,6 +31,8 @@ pub struct Source {
     pub posix: bool,
     /// How many lines there are.
     pub lines: usize,
+    /// The lines that begin with `select`.
+    pub menus: Vec<usize>,
 }
 
 /// bash 5 as a script starts it, with `extglob` where the script sets it.
@@ -55,6 +57,24 @@ fn refuse(name: &str, why: &str, help: &str) -> Error {
 /// Names of shells and languages that are not bash, as a first line or the end of a name gives them.
 const OTHERS: &[&str] =
     &["zsh", "fish", "csh", "tcsh", "ksh", "ksh93", "mksh", "rc", "es", "elvish", "nu", "xonsh", "pwsh"];
+
+/// The text with `for` in place of `select`, and the lines of these.
+fn without_menus(text: &str) -> (String, Vec<usize>) {
+    let (mut out, mut found) = (String::new(), Vec::new());
+    for (at, line) in text.split_inclusive('\n').enumerate() {
+        let word = line.trim_start();
+        match word.strip_prefix("select ") {
+            Some(rest) => {
+                found.push(at + 1);
+                out.push_str(&line[..line.len() - word.len()]);
+                out.push_str("for    ");
+                out.push_str(rest);
+            }
+            None => out.push_str(line),
+        }
+    }
+    (out, found)
+}
 
 impl Source {
     /// Reads a script.
@@ -91,7 +111,14 @@ impl Source {
                 "split the script",
             ));
         }
-        let parsed = Parser::new(text.as_bytes(), &options(text)).parse_program();
+        let mut menus = Vec::new();
+        let mut parsed = Parser::new(text.as_bytes(), &options(text)).parse_program();
+        if parsed.is_err() && text.contains("select ") {
+            // The parser does not know `select`, which is read as a `for` of the same length.
+            let (other, found) = without_menus(text);
+            parsed = Parser::new(other.as_bytes(), &options(&other)).parse_program();
+            menus = found;
+        }
         let program = parsed.map_err(|error| refuse(name, &error.to_string(), "see what `bash -n` says below"))?;
         let tokens = brush_parser::uncached_tokenize_str(text, &options(text).tokenizer_options())
             .map_err(|error| refuse(name, &error.to_string(), "see what `bash -n` says below"))?;
@@ -99,7 +126,7 @@ impl Source {
         let comments = comments(&chars, &tokens);
         let empty = text.lines().enumerate().filter(|(_, line)| line.trim().is_empty()).map(|(at, _)| at + 1).collect();
         let lines = text.lines().count();
-        Ok(Self { chars, comments, empty, program, tokens, posix, lines })
+        Ok(Self { chars, comments, empty, program, tokens, posix, lines, menus })
     }
 
     /// Returns true for `sh`, false for bash.

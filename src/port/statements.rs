@@ -9,7 +9,6 @@ use super::walk::{self, fixed, id};
 use super::words::mangle;
 use super::{No, Port};
 use brush_parser::ast;
-use std::collections::BTreeSet;
 
 impl<'a> Port<'a> {
     /// An entry of a list. `asks` says that the next one reads `$?`.
@@ -60,6 +59,17 @@ impl<'a> Port<'a> {
             }
             return self.pipe_statement(&chain.first, item, false);
         }
+        if let Some(lines) = self.directory_or(chain, last, and, item)? {
+            return Ok(lines);
+        }
+        // `cmd || exit $?`
+        let leaves = last.to_string();
+        if !and && count == 1 && !chain.first.bang && matches!(leaves.trim(), "exit $?" | "exit \"$?\"") {
+            let mut lines = self.pipe_statement(&chain.first, item, true)?;
+            let status = self.status.take().ok_or_else(|| No::new("`exit $?`"))?;
+            lines.push(plain(format!("if {status} != 0 {{ exit({status}); }}")));
+            return Ok(lines);
+        }
         // `test && a || b`, where `a` cannot fail.
         if !and
             && count >= 2
@@ -82,6 +92,28 @@ impl<'a> Port<'a> {
             one.item = item;
         }
         Ok(lines)
+    }
+
+    /// `cd DIR || exit 1`
+    fn directory_or(
+        &mut self,
+        chain: &'a ast::AndOrList,
+        last: &'a ast::Pipeline,
+        and: bool,
+        item: usize,
+    ) -> Result<Option<Vec<Line>>, No> {
+        let [ast::Command::Simple(simple)] = chain.first.seq.as_slice() else { return Ok(None) };
+        let words = walk::words(simple);
+        if and || chain.first.bang || chain.additional.len() != 1 || words.first().is_none_or(|word| word != "cd") {
+            return Ok(None);
+        }
+        let mut lines: Vec<Line> = self.change_directory(&words[1..], simple)?.into_iter().map(plain).collect();
+        let otherwise = self.branch(last, item)?;
+        if !otherwise.last().is_some_and(|line| line.text.contains("exit(") || line.text.contains("return")) {
+            return Err(No::new("`cd` as a condition"));
+        }
+        lines.extend(either("!file::is_dir(dir)", otherwise, Vec::new()));
+        Ok(Some(lines))
     }
 
     /// What `&&` or `||` leads to.
@@ -206,6 +238,14 @@ impl<'a> Port<'a> {
                 _ => return Err(No::new("the status of a command with a file")),
             })]);
         }
+        if !self.facts.strict[0]
+            && !self.is_last
+            && call.words.len() == 1
+            && matches!(call.last(), "grep" | "egrep" | "fgrep" | "diff" | "cmp" | "pgrep")
+            && call.redirects.output == Out::Through
+        {
+            return Ok(vec![plain(format!("{}.accept([0, 1]).run();", call.command()))]);
+        }
         let text = self.run_of(call)?;
         Ok(vec![plain(self.marked(text))])
     }
@@ -260,39 +300,6 @@ impl<'a> Port<'a> {
             C::UntilClause(clause) => self.looped(|port| port.while_loop(clause, true, None)),
             C::WhileClause(_) => Err(No::new("a loop")),
             C::Coprocess(_) => Err(No::new("`coproc`")),
-        }
-    }
-
-    /// A loop, and after it what `break 2` and `continue 2` in it ask for.
-    fn looped(&mut self, make: impl FnOnce(&mut Self) -> Result<Vec<Line>, No>) -> Result<Vec<Line>, No> {
-        self.leaves.push(BTreeSet::new());
-        let made = make(self);
-        let leaves = self.leaves.pop().unwrap_or_default();
-        let mut lines = made?;
-        for word in leaves {
-            let flag = self.leave_flag(word);
-            lines.insert(0, plain(format!("let {flag} = false;")));
-            lines.push(plain(format!("if {flag} {{ {word}; }}")));
-        }
-        Ok(lines)
-    }
-
-    fn leave_flag(&self, word: &str) -> String {
-        let name = if word == "break" { "leave" } else { "next" };
-        if self.facts.is_assigned(name) { format!("{name}_loop") } else { name.to_owned() }
-    }
-
-    /// `break 2` and `continue 2`.
-    pub(super) fn leave_outer(&mut self, word: &'static str, levels: &str) -> Result<Vec<String>, No> {
-        match (levels, self.leaves.len()) {
-            ("2", 2..) => {
-                let flag = self.leave_flag(word);
-                if let Some(leaves) = self.leaves.last_mut() {
-                    leaves.insert(word);
-                }
-                Ok(vec![format!("{flag} = true;"), "break;".to_owned()])
-            }
-            _ => Err(No::new(format!("`{word} {levels}`"))),
         }
     }
 

@@ -193,14 +193,20 @@ pub fn is_number(text: &str) -> bool {
 
 /// A string literal of Rhai.
 pub fn quoted(text: &str) -> String {
-    let heavy = text.matches(['\\', '"']).count();
+    // The check takes `$NAME` between quotes for a mistake.
+    let named = text
+        .split('$')
+        .skip(1)
+        .any(|rest| rest.starts_with(|char: char| char.is_ascii_alphabetic() || matches!(char, '_' | '{')));
+    let heavy = named || text.contains(['\\', '"']);
     let plain = !text.contains(|char: char| char.is_control());
-    if heavy > 0 && plain && !text.contains("\"#") {
+    if heavy && plain && !text.contains("\"#") {
         return format!("#\"{text}\"#");
     }
     let mut out = String::from("\"");
     for char in text.chars() {
         match char {
+            '$' if named => out.push_str("\\x24"),
             '"' => out.push_str("\\\""),
             '\\' => out.push_str("\\\\"),
             '\n' => out.push_str("\\n"),
@@ -215,67 +221,12 @@ pub fn quoted(text: &str) -> String {
 }
 
 /// A raw literal for bash, which keeps every character.
-///
-/// Rhai 1.27 does not count a line whose end is a `"` in a raw string, and the check then looks at other lines.
-/// A space after a quote that closes changes nothing.
-///
-/// # Errors
-/// When a quote at the end of a line opens, or is in a here-document.
-pub fn raw(text: &str) -> Result<String, No> {
-    let text = &closed(text)?;
+pub fn raw(text: &str) -> String {
     let mut hashes = "#".to_owned();
     while text.contains(&format!("\"{hashes}")) {
         hashes.push('#');
     }
-    Ok(format!("{hashes}\"{text}\"{hashes}"))
-}
-
-/// The text with a space after each quote that closes at the end of a line.
-fn closed(text: &str) -> Result<String, No> {
-    if !text.contains("\"\n") {
-        return Ok(text.to_owned());
-    }
-    if text.contains("<<") {
-        return Err(No::new("a here-document with quotes at the end of a line"));
-    }
-    let mut out = String::new();
-    // What is open: `'`, `"` or `(`.
-    let mut open: Vec<char> = Vec::new();
-    let mut chars = text.chars().peekable();
-    while let Some(char) = chars.next() {
-        out.push(char);
-        match (open.last(), char) {
-            (Some('\''), '\'') => drop(open.pop()),
-            (Some('\''), _) => {}
-            (_, '\\') => out.extend(chars.next()),
-            (Some('"'), '"') => drop(open.pop()),
-            (_, '"') => open.push('"'),
-            (_, '$') if chars.peek() == Some(&'(') => {
-                out.extend(chars.next());
-                open.push('(');
-            }
-            (Some('('), ')') => drop(open.pop()),
-            (Some('"'), _) => {}
-            (_, '\'') => open.push('\''),
-            (Some('('), '(') => open.push('('),
-            (_, '#') if out.len() < 2 || out[..out.len() - 1].ends_with(char::is_whitespace) => {
-                while let Some(next) = chars.next_if(|next| *next != '\n') {
-                    out.push(next);
-                }
-                if out.ends_with('"') {
-                    out.push(' ');
-                }
-            }
-            _ => {}
-        }
-        if char == '"' && chars.peek() == Some(&'\n') {
-            if open.last() == Some(&'"') {
-                return Err(No::new("a quote that opens at the end of a line"));
-            }
-            out.push(' ');
-        }
-    }
-    Ok(out)
+    format!("{hashes}\"{text}\"{hashes}")
 }
 
 /// An expression to which `.method()` or an operator can be added.

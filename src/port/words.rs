@@ -119,6 +119,17 @@ impl Port<'_> {
     }
 
     /// Refuses what a changed IFS splits or joins in another way.
+    /// What matches a word where bash splits: words, or lines under an IFS without a space.
+    pub(super) fn word_pattern(&self) -> Option<&'static str> {
+        const LINES: &[&str] = &["$'\\n\\t'", "$'\\n'", "$'\\t\\n'"];
+        match (self.facts.ifs, self.ifs.as_deref()) {
+            (super::facts::Ifs::Default, _) => Some("#\"\\S+\"#"),
+            (super::facts::Ifs::Once, Some("$'\\n'")) => Some("#\"[^\\n]+\"#"),
+            (super::facts::Ifs::Once, Some(raw)) if LINES.contains(&raw) => Some("#\"[^\\n\\t]+\"#"),
+            _ => None,
+        }
+    }
+
     pub(super) fn plain_ifs(&self, what: &str) -> Result<(), No> {
         match self.facts.ifs {
             super::facts::Ifs::Default => Ok(()),
@@ -234,7 +245,10 @@ impl Port<'_> {
                     Some(name) => Ok(Part::Value(name.clone(), Kind::Number)),
                     None => Err(No::new("`$?` of something else than the command before it")),
                 },
-                SpecialParameter::ShellName => Ok(Part::Text(self.name.clone())),
+                SpecialParameter::ShellName => {
+                    self.hazard("`$0` is the path of the bash script, as it was called", "the port has its own name");
+                    Ok(Part::Text(self.name.clone()))
+                }
                 SpecialParameter::ProcessId => Err(No::new("the process id `$$`")),
                 SpecialParameter::LastBackgroundProcessId => Err(No::new("the process id `$!`")),
                 SpecialParameter::CurrentOptionFlags => Err(No::new("`$-`")),

@@ -5,8 +5,9 @@ use crate::habits;
 use crate::ports::{Place, cases, directory, names, unlike};
 use crate::web::Web;
 use moyai::cli::api::habits as rows;
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -366,4 +367,25 @@ fn output_writes_the_port_to_a_file_and_the_hazards_stay_on_standard_error() {
     assert_eq!(made.code, 0, "{made:?}");
     assert!(std::fs::read_to_string(&target).unwrap().contains("print(\"hi\");"), "{made:?}");
     assert!(made.err.contains("a.sh:4: `curl` has no time-out"), "{made:?}");
+    // A person may have finished it since.
+    let again = port(&file, &["--output", target.to_str().unwrap()]);
+    assert_eq!(again.code, 1, "{again:?}");
+    assert!(again.err.contains("is there already") && again.err.contains("rm "), "{again:?}");
+    for (name, part) in [(".", "is a directory"), ("none/a.rhai", "mkdir -p ")] {
+        let other = port(&file, &["--output", world.path(name).to_str().unwrap()]);
+        assert_eq!(other.code, 1, "{other:?}");
+        assert!(other.err.contains(part), "{other:?}");
+    }
+}
+
+#[test]
+fn a_script_on_standard_input_is_ported_and_a_missing_file_has_a_next_step() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_moyai"));
+    let mut child = command.args(["port", "-"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"#!/bin/bash\nset -e\necho hi\n").unwrap();
+    let made = child.wait_with_output().unwrap();
+    assert!(String::from_utf8_lossy(&made.stdout).contains("print(\"hi\");"), "{made:?}");
+    let missing = port(Path::new("/nonexistent.sh"), &[]);
+    assert_eq!(missing.code, 1, "{missing:?}");
+    assert!(missing.err.contains("help: name a bash script"), "{missing:?}");
 }

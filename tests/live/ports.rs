@@ -89,3 +89,19 @@ fn a_port_that_exports_data_writes_the_same_archives_and_goes_on_after_one_that_
     assert_eq!((gave.out.as_str(), gave.code), ("saved db\ncannot save nodata\nsaved web\n", 1));
     same("export-data", "true", "out");
 }
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn compare_records_what_both_would_do_with_docker_and_does_none_of_it() {
+    let mut host = prepared("docker run -d --name web --stop-signal KILL base:1 /bin/busybox sleep 999");
+    let text = "#!/bin/bash\nset -e\necho start >/opt/note\ndocker stop \"$1\" >/dev/null\ndocker rm \"$1\" >/dev/null\necho done\n";
+    std::fs::write(host.path("scripts/clean.sh"), text).unwrap();
+    let (before, times) = (state(&mut host), started(&mut host));
+    let same = host.sh("cd /opt && \"$moyai\" port --compare \"$MOYAI_SCRIPTS/clean.sh\" -- web");
+    assert_eq!(same.code, 0, "{same:?}");
+    for part in ["the same: 1 lines of output", "would run: docker stop web\n", "would run: docker rm web\n"] {
+        assert!(same.out.contains(part), "{part}: {same:?}");
+    }
+    assert_eq!((state(&mut host), started(&mut host)), (before, times));
+    host.sh("test ! -e /opt/note && docker ps --quiet | grep -q .").ok();
+}

@@ -1,0 +1,231 @@
+//! Loops over the arguments that read long options: `while [ $# -gt 0 ]; do case $1 in --name) ... esac; done`.
+
+use super::options::{OWN, TAKEN, assigned};
+use super::printer::{Line, indented, plain};
+use super::text::{Kind, quoted};
+use super::walk::{self, id};
+use super::words::mangle;
+use super::{No, Port};
+use brush_parser::ast;
+
+/// What the patterns of a branch name.
+#[derive(Default)]
+struct Names {
+    short: Vec<String>,
+    long: Vec<String>,
+    /// `--name=*`
+    joined: bool,
+}
+
+impl<'a> Port<'a> {
+    /// The loop as `flag` and `opt`, where each branch sets a variable or does not look at the arguments.
+    /// `subject` is what holds the argument: `1`, or the variable of a `for`.
+    pub(super) fn long_options(
+        &mut self,
+        subject: &str,
+        body: &'a ast::DoGroupCommand,
+    ) -> Result<Option<Vec<Line>>, No> {
+        let [entry, rest @ ..] = body.list.0.as_slice() else { return Ok(None) };
+        let [ast::Command::Compound(ast::CompoundCommand::CaseClause(case), None)] = entry.0.first.seq.as_slice()
+        else {
+            return Ok(None);
+        };
+        let bare = |raw: &str| raw.trim_matches('"').trim_matches(['$', '{', '}']).to_owned();
+        let options = case.cases.iter().flat_map(|arm| &arm.patterns).any(|pattern| pattern.value.starts_with("--"));
+        if bare(&case.value.value) != subject || !options {
+            return Ok(None);
+        }
+        let is_shift = |entry: &ast::CompoundListItem| entry.0.to_string().trim().starts_with("shift");
+        let translated = match self.function.is_none() && entry.0.additional.is_empty() && rest.iter().all(is_shift) {
+            true => self.option_arms(subject, case)?,
+            false => None,
+        };
+        if translated.is_none() {
+            self.differs(
+                "the script reads its options itself",
+                "moyai knows only options that `flag` and `opt` name: put them after `--`",
+            );
+            return Ok(None);
+        }
+        self.hazard("the order of the options counts", "the port handles each option once, in its own order");
+        let after = self.source.slice(body.loc.end.index, self.source.chars.len());
+        if subject != "1" && ["$@", "$*", "$#", "$1", "${1", "${@"].iter().any(|word| after.contains(word)) {
+            self.differs("the arguments still have the options after the loop", "the port has only the others");
+        }
+        self.take_comments(body.loc.end.line);
+        for line in body.loc.start.line..=body.loc.end.line {
+            if !self.source.is_empty(line) {
+                self.levels.entry(line).or_insert(super::Level::Native);
+            }
+        }
+        Ok(translated)
+    }
+
+    fn option_arms(&mut self, subject: &str, case: &'a ast::CaseClauseCommand) -> Result<Option<Vec<Line>>, No> {
+        let mut lines = Vec::new();
+        let mut known: Vec<String> = Vec::new();
+        for (at, arm) in case.cases.iter().enumerate() {
+            let patterns: Vec<&str> = arm.patterns.iter().map(|pattern| pattern.value.trim_matches('"')).collect();
+            let entries: Vec<&'a ast::CompoundListItem> = arm
+                .cmd
+                .iter()
+                .flat_map(|list| &list.0)
+                .filter(|entry| !entry.0.to_string().trim().starts_with("shift"))
+                .collect();
+            let text = entries.iter().map(|entry| entry.0.to_string()).collect::<Vec<_>>().join("\n");
+            let ends = text.contains("exit") || text.contains("usage") || text.contains("die");
+            // What moyai does itself: the end of the options, and an unknown one.
+            let breaks = matches!(text.trim(), "" | "break");
+            if patterns.iter().all(|pattern| matches!(*pattern, "--" | "-*" | "--*" | "-?*" | "")) {
+                if !breaks && (!ends || patterns.contains(&"--")) {
+                    return Ok(None);
+                }
+                continue;
+            }
+            if patterns == ["*"] {
+                match entries.as_slice() {
+                    [] => continue,
+                    [one] if one.0.to_string().trim() == "break" || ends => continue,
+                    [one] => match collected(one, subject) {
+                        Some(name) if self.is_known(&name) => {
+                            lines.push(plain(format!("{} += args;", mangle(&name))));
+                            continue;
+                        }
+                        _ => return Ok(None),
+                    },
+                    _ if ends => continue,
+                    _ => return Ok(None),
+                }
+            }
+            let Some(names) = names(&patterns) else { return Ok(None) };
+            if names.long == ["help"] || names.long.is_empty() && names.short == ["h"] {
+                continue;
+            }
+            let mut calls: Vec<String> = Vec::new();
+            for name in names.long.iter().chain(&names.short) {
+                let mut shown = name.clone();
+                if TAKEN.contains(&name.as_str()) {
+                    shown = format!("script-{name}");
+                    lines.push(plain(format!("// port: --{name} is an option of moyai itself, so this is --{shown}.")));
+                    self.hazard(
+                        &format!("the option --{name} is one of moyai's own"),
+                        &format!("the port has --{shown}"),
+                    );
+                } else if OWN.contains(name.as_str()) {
+                    self.hazard(&format!("the option -{name} is one of moyai's own"), "the port has the long one only");
+                    continue;
+                }
+                calls.push(shown);
+            }
+            if calls.is_empty() {
+                return Ok(None);
+            }
+            let value = match entries.as_slice() {
+                [one] => given(one, subject, names.joined),
+                _ => None,
+            };
+            match value {
+                Some(name) => {
+                    // `--name VALUE` and `--name=VALUE` are one option.
+                    calls.retain(|call| !known.contains(call));
+                    known.extend(calls.iter().cloned());
+                    if calls.is_empty() {
+                        continue;
+                    }
+                    let shown = mangle(&name);
+                    let is_known = self.is_known(&name);
+                    if is_known && !matches!(self.kind_of(&name), Kind::Text | Kind::Number) {
+                        return Ok(None);
+                    }
+                    let first = if is_known { shown.clone() } else { "\"\"".to_owned() };
+                    let value = calls.iter().rev().fold(first, |inner, call| format!("opt({}, {inner})", quoted(call)));
+                    lines.push(plain(self.give(&name, &value, id(entries[0]), false)));
+                }
+                None if names.joined || text.contains('$') && reads_arguments(&text, subject) => return Ok(None),
+                None => {
+                    let end = case
+                        .cases
+                        .get(at + 1)
+                        .and_then(|next| next.patterns.first())
+                        .and_then(|word| word.loc.as_ref())
+                        .map_or(case.loc.end.line, |span| span.start.line);
+                    let test = calls.iter().map(|call| format!("flag({})", quoted(call))).collect::<Vec<_>>();
+                    let block = self.block_entries(&entries, end);
+                    let test = test.join(" || ");
+                    match block.as_slice() {
+                        [] => {}
+                        [one] if one.text.len() < 70 && !one.text.contains("//") => {
+                            lines.push(plain(format!("if {test} {{ {} }}", one.text)))
+                        }
+                        _ => {
+                            lines.push(plain(format!("if {test} {{")));
+                            lines.extend(indented(block));
+                            lines.push(plain("}"));
+                        }
+                    }
+                }
+            }
+        }
+        Ok(Some(lines))
+    }
+}
+
+/// The options that the patterns of a branch name.
+fn names(patterns: &[&str]) -> Option<Names> {
+    let mut names = Names::default();
+    for pattern in patterns {
+        let name = match pattern.strip_suffix("=*") {
+            Some(name) => {
+                names.joined = true;
+                name
+            }
+            None => pattern,
+        };
+        let plain = |text: &str| {
+            text.starts_with(|char: char| char.is_ascii_alphanumeric())
+                && text.chars().all(|char| char.is_ascii_alphanumeric() || char == '-' || char == '_')
+        };
+        match (name.strip_prefix("--"), name.strip_prefix('-')) {
+            (Some(long), _) if plain(long) && long.len() > 1 => names.long.push(long.to_owned()),
+            (None, Some(short)) if plain(short) && short.len() == 1 => names.short.push(short.to_owned()),
+            _ => return None,
+        }
+    }
+    Some(names)
+}
+
+/// The variable that gets the value of the option.
+fn given(entry: &ast::CompoundListItem, subject: &str, joined: bool) -> Option<String> {
+    if !entry.0.additional.is_empty() {
+        return None;
+    }
+    let name = assigned(entry)?;
+    let text = entry.0.to_string();
+    let (left, value) = text.trim().split_once('=')?;
+    let value = value.trim_matches('"').trim_start_matches('$').trim_matches(['{', '}']);
+    let fits = match joined {
+        true => value
+            .strip_prefix(subject)
+            .and_then(|rest| rest.strip_prefix('#'))
+            .is_some_and(|pattern| matches!(pattern.trim_start_matches('#'), "*=") || pattern.ends_with('=')),
+        false => subject == "1" && value == "2",
+    };
+    (fits && !left.ends_with('+') && walk::is_name(&name)).then_some(name)
+}
+
+/// `names+=("$1")`
+fn collected(entry: &ast::CompoundListItem, subject: &str) -> Option<String> {
+    let text = entry.0.to_string();
+    let (name, value) = text.trim().split_once("+=(")?;
+    let value = value.strip_suffix(')')?.trim().trim_matches('"').trim_matches(['$', '{', '}']);
+    (value == subject && walk::is_name(name)).then(|| name.to_owned())
+}
+
+/// Tests whether a text has the argument, or another one.
+fn reads_arguments(text: &str, subject: &str) -> bool {
+    text.split('$').skip(1).any(|rest| {
+        let rest = rest.trim_start_matches('{');
+        rest.starts_with(|char: char| char.is_ascii_digit() || matches!(char, '@' | '*' | '#'))
+            || rest.strip_prefix(subject).is_some_and(|rest| !rest.starts_with(|char: char| char.is_alphanumeric()))
+    })
+}
