@@ -170,7 +170,11 @@ fn an_image_that_does_not_work_leaves_the_old_container_its_tag_and_its_data() {
 fn what_cannot_be_updated_is_named_and_left_alone() {
     let mut host = site("");
     host.reg("image 2 'welcome pinned'; docker run -d --name pinned --stop-signal KILL $(docker inspect -f '{{index .RepoDigests 0}}' localhost:5000/site:2)").ok();
-    host.run("local", "--stop-signal KILL");
+    host.sh("docker tag base:1 localhost:5000/built:1; docker tag localhost:5000/site:2 localhost:5000/renamed:2").ok();
+    for name in ["built:1", "renamed:2"] {
+        let container = name.split(':').next().unwrap();
+        host.sh(&format!("docker run -d --name {container} --stop-signal KILL localhost:5000/{name} /bin/busybox sleep 900")).ok();
+    }
     host.push("welcome two", "", "");
     let before = host.seen();
     host.sh("docker exec web /bin/busybox sh -c 'echo 1 >/tmp/noise; echo 1 >/a.pid'").ok();
@@ -182,7 +186,12 @@ fn what_cannot_be_updated_is_named_and_left_alone() {
         "{gave:?}"
     );
     let out = host.script("update --check").ok();
-    for line in ["local: not checked: ", "pinned: not checked: it is pinned to a digest", "web: update available: "] {
+    for line in [
+        "built: not checked: localhost:5000/built:1 was built or named on this host",
+        "renamed: not checked: localhost:5000/renamed:2 was built or named on this host",
+        "pinned: not checked: it is pinned to a digest",
+        "web: update available: ",
+    ] {
         assert!(out.contains(line), "{out}");
     }
     host.sh("docker exec web /bin/busybox rm -r /srv").ok();
@@ -219,6 +228,27 @@ fn what_cannot_be_updated_is_named_and_left_alone() {
     let after = host.seen();
     let web = |text: &str| text.lines().filter(|line| line.starts_with("web ")).map(str::to_owned).collect::<Vec<_>>();
     assert_eq!(web(&after), web(&before));
+}
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn ctrl_c_puts_the_old_container_back_at_once() {
+    let mut host = site("--restart unless-stopped");
+    host.push("welcome two", "rm /www/data", "");
+    let before = host.seen();
+    for moment in ["start web.proof-*", "stop web.old-*", "start web"] {
+        let gave = host.sh(&format!(
+            r#"printf '#!/bin/bash\ncase "$*" in %s) /usr/bin/docker "$@"; kill -INT "$(cat /run/moyai)"; exec sleep 60 ;; esac\nexec /usr/bin/docker "$@"\n' '{}' >/usr/local/sbin/docker
+            chmod 755 /usr/local/sbin/docker; bash -c 'echo $$ >/run/moyai; exec "$moyai" run update web'; code=$?; rm /usr/local/sbin/docker; exit $code"#,
+            moment.replace(' ', "\\ ")
+        ));
+        assert_eq!(gave.code, 130, "{moment}: {gave:?}");
+        assert_eq!(host.seen().replace("update-web\n", ""), before, "{moment}: {gave:?}");
+        assert_eq!(host.has("web", "{{.HostConfig.RestartPolicy.Name}}"), "unless-stopped");
+    }
+    // Nothing is left for the next run.
+    let gave = host.script("update web");
+    assert!(gave.out.contains("web: updated to ") && !gave.err.contains("repaired"), "{gave:?}");
 }
 
 #[test]
