@@ -238,8 +238,8 @@ fn ctrl_c_puts_the_old_container_back_at_once() {
     let before = host.seen();
     for moment in ["start web.proof-*", "stop web.old-*", "start web"] {
         let gave = host.sh(&format!(
-            r#"printf '#!/bin/bash\ncase "$*" in %s) /usr/bin/docker "$@"; kill -INT "$(cat /run/moyai)"; exec sleep 60 ;; esac\nexec /usr/bin/docker "$@"\n' '{}' >/usr/local/sbin/docker
-            chmod 755 /usr/local/sbin/docker; bash -c 'echo $$ >/run/moyai; exec "$moyai" run update web'; code=$?; rm /usr/local/sbin/docker; exit $code"#,
+            r#"printf '#!/bin/bash\ncase "$*" in %s) /usr/bin/docker "$@"; kill -INT "$(cat /run/updating)"; exec sleep 60 ;; esac\nexec /usr/bin/docker "$@"\n' '{}' >/usr/local/sbin/docker
+            chmod 755 /usr/local/sbin/docker; bash -c 'echo $$ >/run/updating; exec "$moyai" run update web'; code=$?; rm /usr/local/sbin/docker; exit $code"#,
             moment.replace(' ', "\\ ")
         ));
         assert_eq!(gave.code, 130, "{moment}: {gave:?}");
@@ -292,12 +292,12 @@ fn an_image_that_the_disk_cannot_take_is_not_downloaded() {
     host.push("welcome two", "", "");
     host.reg("grow 1").ok();
     let before = host.seen();
-    let images = host.sh("docker images --digests | sort").ok();
+    let images = host.sh("docker images -aq --no-trunc | sort").ok();
     for _ in 0..2 {
         // It is not an error of the image: each run tries again.
         let gave = host.script("update --all");
         assert_eq!(gave.code, 1, "{gave:?}");
-        assert_eq!(host.sh("docker images --digests | sort").ok(), images);
+        assert_eq!(host.sh("docker images -aq --no-trunc | sort").ok(), images);
     }
     let gave = host.script("update web");
     let parts: Vec<&str> = gave.out.split([',', ';']).collect();
