@@ -300,7 +300,7 @@ fn an_image_that_the_disk_cannot_take_is_not_downloaded() {
         assert_eq!(host.sh("docker images -aq --no-trunc | sort").ok(), images);
     }
     let gave = host.script("update web");
-    let said = gave.out.clone() + &gave.err;
+    let said = format!("{}{}", gave.out, gave.err);
     let parts: Vec<&str> = said.split([',', ';']).collect();
     assert!(parts[0].contains(": the new image needs 3000000 GB on /"), "{gave:?}");
     assert!(parts[1].ends_with(" is free") && parts[3].ends_with("moyai run prune\n"), "{gave:?}");
