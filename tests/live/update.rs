@@ -173,7 +173,10 @@ fn what_cannot_be_updated_is_named_and_left_alone() {
     host.sh("docker tag base:1 localhost:5000/built:1; docker tag localhost:5000/site:2 localhost:5000/renamed:2").ok();
     for name in ["built:1", "renamed:2"] {
         let container = name.split(':').next().unwrap();
-        host.sh(&format!("docker run -d --name {container} --stop-signal KILL localhost:5000/{name} /bin/busybox sleep 900")).ok();
+        host.sh(&format!(
+            "docker run -d --name {container} --stop-signal KILL localhost:5000/{name} /bin/busybox sleep 900"
+        ))
+        .ok();
     }
     host.push("welcome two", "", "");
     let before = host.seen();
