@@ -58,6 +58,35 @@ mod registry {
         Ok(tags.into_iter().map(Dynamic::from).collect())
     }
 
+    /// The layers of an image, as they are downloaded.
+    ///
+    /// - `reference`: the image, with a tag or a digest. A registry counts this as a download.
+    /// - `platform`: which image of a list counts, such as `linux/amd64` or `linux/arm/v7`.
+    ///
+    /// Returns an array of `#{digest: text, bytes: number}`: the digest and the size of each packed layer.
+    ///
+    /// Errors: as `registry::digest`, and when there is no image for the platform.
+    ///
+    /// ```rhai
+    /// let download = || registry::layers("nginx:1.25", "linux/amd64").map(|layer| layer.bytes).sum();
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn layers(call: NativeCallContext, reference: &str, platform: &str) -> Fallible<Array> {
+        let context = Context::of(&call);
+        let parts = Reference::new(reference)?;
+        let real = || {
+            let layers = context.registries.layers(&context.run, &context.http, &parts, platform)?;
+            let row = |layer: host::Layer| (layer.digest, i64::try_from(layer.bytes).unwrap_or(i64::MAX));
+            Ok(layers.into_iter().map(row).collect::<Vec<_>>())
+        };
+        context.run.reading();
+        let layers = context.run.told(&format!("registry::layers {reference} {platform}"), None, real)?;
+        let map = |(digest, bytes): (String, i64)| {
+            Dynamic::from_map(super::super::map([("digest", digest.into()), ("bytes", bytes.into())]))
+        };
+        Ok(layers.into_iter().map(map).collect())
+    }
+
     /// The newest of some tags, in the order of semantic versioning: 1.10 is newer than 1.9, and 2.0-rc1 older than
     /// 2.0.
     ///

@@ -90,7 +90,7 @@ fn main() -> ExitCode {
     }
     let mut table = Table::default();
     let folder = tempfile::Builder::new().prefix("moyai-bench-").tempdir().expect("make a folder");
-    let parts: [(&str, Part); 11] = [
+    let parts: [(&str, Part); 12] = [
         ("start-up", start_up),
         ("port", port),
         ("hosts-sync", hosts_sync),
@@ -102,6 +102,7 @@ fn main() -> ExitCode {
         ("state", state),
         ("backup", backup),
         ("verify", verify),
+        ("update", update),
     ];
     let is_named = |name: &str| words.iter().any(|word| word == name);
     let all = !parts.iter().any(|(name, _)| is_named(name));
@@ -746,6 +747,75 @@ fn verify(table: &mut Table, folder: &Path) {
 }
 
 /// `moyai` with these words, its files all in this folder.
+/// A site in a container with a volume, its image in a registry on loopback; `push N` pushes a new version.
+const UPDATED: &str = r#"
+push() {
+    echo "page $1" >image/page
+    tar -C image -c . | docker import --change 'CMD ["/bin/busybox", "httpd", "-f", "-p", "8080"]' - localhost:5000/site:1
+    docker push localhost:5000/site:1 && docker tag "$(docker inspect -f '{{.Image}}' updated || docker images -q localhost:5000/site:1)" localhost:5000/site:1
+}
+"#;
+
+/// How long nginx has no answer from a site while its container is replaced, and the stop and start of the container.
+fn update(table: &mut Table, folder: &Path) {
+    let setup = r#"
+        printf 'version: 0.1\nstorage: {filesystem: {rootdirectory: %s/registry}}\nhttp: {addr: "127.0.0.1:5000"}\n' "$PWD" >registry.yml
+        docker-registry serve registry.yml >registry.log 2>&1 & sleep 2; push 0
+        docker run --detach --name updated --stop-signal KILL --volume data:/data localhost:5000/site:1
+        mkdir -p update-scripts; echo 'const UPDATE_WATCH = 0; const SITES = []; const PROOF_STAYS = 0;' >update-scripts/config.rhai
+        echo 'server { listen 8098; location / { proxy_pass http://updated:8080/; } }' >/etc/nginx/conf.d/updated.conf"#;
+    bash(folder, &format!("{IMAGE}\n{UPDATED}\n{setup}"));
+    let moyai = |words: &[&str]| run(moyai(folder, words).env("MOYAI_SCRIPTS", folder.join("update-scripts")));
+    moyai(&["run", "hosts-sync"]);
+    bash(folder, "pgrep -x nginx || nginx");
+    let mut version = 0;
+    let replaced = || {
+        version += 1;
+        bash(folder, &format!("{UPDATED}\npush {version}"));
+        let down = pause(|| moyai(&["run", "update", "updated"]));
+        assert_eq!(page().as_deref(), Some(format!("page {version}").as_str()));
+        down
+    };
+    let restarted = || {
+        let time = bash(folder, "docker stop updated; docker start updated");
+        moyai(&["run", "hosts-sync"]);
+        time
+    };
+    table.row("update: time down / `docker stop`, `docker start`", ratio(10, replaced, restarted), 1.2, "");
+}
+
+/// What nginx has of the updated site; nothing if it does not answer at once.
+fn page() -> Option<String> {
+    let mut stream = TcpStream::connect("127.0.0.1:8098").ok()?;
+    stream.set_read_timeout(Some(Duration::from_millis(50))).ok()?;
+    stream.write_all(b"GET /page HTTP/1.0\r\n\r\n").ok()?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text).ok()?;
+    text.contains(" 200 OK").then(|| text.lines().last().unwrap_or_default().to_owned())
+}
+
+/// The longest time without an answer while something is done.
+fn pause(work: impl FnOnce() -> Duration) -> Duration {
+    let ended = std::sync::atomic::AtomicBool::new(false);
+    let load = || {
+        let (mut last, mut longest) = (Instant::now(), Duration::ZERO);
+        while !ended.load(std::sync::atomic::Ordering::Relaxed) {
+            if page().is_some() {
+                longest = longest.max(last.elapsed());
+                last = Instant::now();
+            }
+            sleep(Duration::from_millis(2));
+        }
+        longest.max(last.elapsed())
+    };
+    std::thread::scope(|scope| {
+        let load = scope.spawn(load);
+        work();
+        ended.store(true, std::sync::atomic::Ordering::Relaxed);
+        load.join().expect("the load ends")
+    })
+}
+
 fn moyai(folder: &Path, words: &[&str]) -> Command {
     let mut command = Command::new(MOYAI);
     command.args(words);

@@ -221,6 +221,53 @@ fn what_is_not_there_or_broken_is_named() {
 }
 
 #[test]
+fn the_layers_of_an_image_are_those_for_a_platform() {
+    let layers = |names: &str| {
+        let rows: Vec<String> =
+            names.split(' ').map(|name| format!(r#"{{"digest": "sha256:{name}", "size": {}}}"#, name.len())).collect();
+        format!(r#"{{"schemaVersion": 2, "config": {{"size": 9000}}, "layers": [{}]}}"#, rows.join(", "))
+    };
+    // The entry `unknown` is what buildx adds for the provenance of an image.
+    let list = r#"{"schemaVersion": 2, "manifests": [
+        {"digest": "sha256:seal", "platform": {"os": "unknown", "architecture": "unknown"}},
+        {"digest": "sha256:six", "platform": {"os": "linux", "architecture": "arm", "variant": "v6"}},
+        {"digest": "sha256:seven", "platform": {"os": "linux", "architecture": "arm", "variant": "v7"}},
+        {"digest": "sha256:pc", "platform": {"os": "linux", "architecture": "amd64"}}]}"#;
+    let registry = || {
+        Registry::start(move |request, _, _| {
+            let name = request.split(' ').nth(1).unwrap_or_default().rsplit('/').next().unwrap_or_default();
+            match name {
+                "1" => ok("", list),
+                "2" => ok("", r#"{"schemaVersion": 1, "fsLayers": []}"#),
+                "sha256:pc" => ok("", &layers("base pc")),
+                "sha256:six" => ok("", &layers("base arm six")),
+                "sha256:seven" => ok("", &layers("base arm seven")),
+                _ => ("404 Not Found", String::new(), String::new()),
+            }
+        })
+    };
+    for (image, platform, found) in [
+        ("site:1", "linux/amd64", "sha256:base 4, sha256:pc 2"),
+        ("site:1", "linux/arm/v7", "sha256:base 4, sha256:arm 3, sha256:seven 5"),
+        ("site:1", "linux/arm", "sha256:base 4, sha256:arm 3, sha256:six 3"),
+        ("site:1@sha256:six", "linux/amd64", "sha256:base 4, sha256:arm 3, sha256:six 3"),
+    ] {
+        let script = format!(
+            "print(registry::layers(\"R/{image}\", \"{platform}\").map(|l| `${{l.digest}} ${{l.bytes}}`).join(\", \"));"
+        );
+        assert_eq!(run(&registry(), "{}", &script).ok(), format!("{found}\n"), "{image} {platform}");
+    }
+    for (image, says) in [
+        ("site:1", "/site:1: it has no image for windows/amd64"),
+        ("site:2", "/site:2: its manifest does not say how large the layers are"),
+        ("site:3", "/site:3: the registry has no such tag"),
+    ] {
+        let gave = run(&registry(), "{}", &format!("registry::layers(\"R/{image}\", \"windows/amd64\");"));
+        assert!(gave.code == 1 && gave.err.contains(says), "{gave:?}");
+    }
+}
+
+#[test]
 fn all_pages_of_a_list_of_tags_are_read() {
     let registry = Registry::start(|request, _, _| match request.contains("last=b") {
         false => ok("Link: </v2/site/tags/list?last=b&n=1000>; rel=\"next\"\r\n", r#"{"tags": ["a", "b"]}"#),

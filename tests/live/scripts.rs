@@ -363,7 +363,7 @@ fn a_restore_keeps_the_options_and_goes_back_when_it_is_ended() {
     let before = host.snapshot();
     let err = host.script("restore web Xyz").failed(1);
     assert!(err.contains("there is no backup \"Xyz\" of web; there is: v1 (20"), "{err}");
-    assert!(host.script("restore").failed(2).contains("usage: moyai run restore NAME"));
+    assert!(host.script("restore").failed(2).contains("usage: moyai run restore CONTAINER"));
     assert!(host.script("restore wbe").failed(1).contains("of wbe; there is: none"));
     host.unchanged(&before, "");
 

@@ -32,11 +32,21 @@ const PAGES: usize = 200;
 /// Docker Hub goes by three names: in references, in the docker client's configuration, and on the network.
 const HUB: [&str; 3] = ["docker.io", "https://index.docker.io/v1/", "registry-1.docker.io"];
 
+/// A layer of an image, as it is downloaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layer {
+    /// Of the packed layer.
+    pub digest: String,
+    /// Packed.
+    pub bytes: u64,
+}
+
 /// What the requests of one script share.
 #[derive(Debug, Default)]
 pub struct Registries {
     digests: Mutex<BTreeMap<String, Result<String>>>,
     tags: Mutex<BTreeMap<String, Result<Vec<String>>>>,
+    layers: Mutex<BTreeMap<String, Result<Vec<Layer>>>>,
     tokens: Mutex<BTreeMap<String, String>>,
     /// Registries that refuse further requests for now, and what they said.
     busy: Mutex<BTreeMap<String, String>>,
@@ -59,6 +69,16 @@ impl Registries {
     /// As `digest`.
     pub fn tags(&self, run: &Run, client: &Client, reference: &Reference) -> Result<Vec<String>> {
         once(&self.tags, &reference.name(), || self.session(run, client, reference).tags())
+    }
+
+    /// Returns the layers of an image, by its digest if it has one. Of a list of several platforms, that for `platform`
+    /// counts, such as `linux/amd64` or `linux/arm/v7`.
+    ///
+    /// # Errors
+    /// As `digest`, and when the list has no image for the platform.
+    pub fn layers(&self, run: &Run, client: &Client, reference: &Reference, platform: &str) -> Result<Vec<Layer>> {
+        let key = format!("{reference}@{} {platform}", reference.digest);
+        once(&self.layers, &key, || self.session(run, client, reference).layers(platform))
     }
 
     fn session<'a>(&'a self, run: &'a Run, client: &'a Client, reference: &'a Reference) -> Session<'a> {
@@ -86,19 +106,44 @@ struct Session<'a> {
 
 impl Session<'_> {
     fn digest(&self) -> Result<String> {
-        let path = format!("{}/manifests/{}", self.reference.repository, self.reference.tag);
-        let page = self.ask("HEAD", &path)?;
+        let page = self.ask("HEAD", &self.path(&self.reference.tag))?;
         if let Some(digest) = page.headers.get("docker-content-digest").filter(|digest| digest.contains(':')) {
             return Ok(digest.clone());
         }
         // The header is optional in the specification. It is the digest of the manifest's bytes.
-        let page = self.ask("GET", &path)?;
-        let manifest: Value = serde_json::from_str(&page.body).unwrap_or_default();
-        if manifest.get("schemaVersion").is_none() {
-            return Err(self.failed("it did not answer with a manifest"));
-        }
-        let sum = ring::digest::digest(&ring::digest::SHA256, page.body.as_bytes());
+        let (_, text) = self.manifest(&self.reference.tag)?;
+        let sum = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
         Ok(format!("sha256:{}", sum.as_ref().iter().map(|byte| format!("{byte:02x}")).collect::<String>()))
+    }
+
+    fn path(&self, name: &str) -> String {
+        format!("{}/manifests/{name}", self.reference.repository)
+    }
+
+    /// Returns the manifest of a tag or digest, and its text.
+    fn manifest(&self, name: &str) -> Result<(Value, String)> {
+        let page = self.ask("GET", &self.path(name))?;
+        let manifest: Value = serde_json::from_str(&page.body).unwrap_or_default();
+        match manifest.get("schemaVersion") {
+            Some(_) => Ok((manifest, page.body)),
+            None => Err(self.failed("it did not answer with a manifest")),
+        }
+    }
+
+    fn layers(&self, platform: &str) -> Result<Vec<Layer>> {
+        let Reference { tag, digest, .. } = self.reference;
+        let (mut manifest, _) = self.manifest(if digest.is_empty() { tag } else { digest })?;
+        if let Some(list) = manifest["manifests"].as_array() {
+            let digest = for_platform(list, platform);
+            let digest = digest.ok_or_else(|| self.failed(&format!("it has no image for {platform}")))?.to_owned();
+            (manifest, _) = self.manifest(&digest)?;
+        }
+        let layers = manifest["layers"].as_array();
+        let layer = |layer: &Value| {
+            Some(Layer { digest: layer["digest"].as_str()?.to_owned(), bytes: layer["size"].as_u64()? })
+        };
+        let layers = layers.and_then(|layers| layers.iter().map(layer).collect::<Option<Vec<_>>>());
+        layers.ok_or_else(|| self.failed("its manifest does not say how large the layers are"))
     }
 
     fn tags(&self) -> Result<Vec<String>> {
@@ -287,6 +332,19 @@ impl Session<'_> {
         self.run.hide(token);
         Ok(format!("Bearer {token}"))
     }
+}
+
+/// The digest of the image for a platform in a list. One that says nothing of its platform is for all.
+fn for_platform<'a>(list: &'a [Value], platform: &str) -> Option<&'a str> {
+    let mut wanted = platform.split('/').map(Some).chain(std::iter::repeat(None));
+    let (os, architecture, variant) = (wanted.next()?, wanted.next()?, wanted.next()?);
+    let is_for = |entry: &&Value| {
+        let own = &entry["platform"];
+        own.is_null() || own["os"].as_str() == os && own["architecture"].as_str() == architecture
+    };
+    let found: Vec<&Value> = list.iter().filter(is_for).collect();
+    let exact = found.iter().find(|entry| entry["platform"]["variant"].as_str() == variant);
+    exact.or(found.first())?["digest"].as_str()
 }
 
 /// The first error in an answer of a registry.
