@@ -17,7 +17,10 @@ pub struct Man {
     pub(super) common: Common,
 }
 
-/// Section, name and sentence of the files that every page mentions.
+/// The date of the version. Without one, roff takes the next word of the title for it.
+const DATE: &str = "2026-11-29";
+
+/// The files and variables of moyai, each with a sentence.
 const FILES: [(&str, &str); 6] = [
     (
         "/etc/moyai/scripts",
@@ -87,7 +90,7 @@ fn pages(run: &Arc<Run>) -> Vec<(String, Vec<u8>)> {
 /// A page of a command: what clap knows, then exit codes, files and other pages.
 fn page(command: clap::Command, see: &[&str], codes: bool) -> Vec<u8> {
     let top = command.get_name() == "moyai";
-    let page = Page::new(command).source(concat!("moyai ", env!("CARGO_PKG_VERSION"))).manual("moyai").date("");
+    let page = Page::new(command).source(concat!("moyai ", env!("CARGO_PKG_VERSION"))).manual("moyai").date(DATE);
     let mut text = Vec::new();
     // A write into memory does not fail.
     let _ = page.render(&mut text);
@@ -113,7 +116,7 @@ fn page(command: clap::Command, see: &[&str], codes: bool) -> Vec<u8> {
 /// moyai-scripts(7): the scripts that come with moyai, and what a script can call.
 fn scripts(run: &Arc<Run>) -> Vec<u8> {
     let mut roff = Roff::new();
-    roff.control("TH", ["moyai-scripts", "7", "", concat!("moyai ", env!("CARGO_PKG_VERSION")), "moyai"]);
+    roff.control("TH", ["moyai-scripts", "7", DATE, concat!("moyai ", env!("CARGO_PKG_VERSION")), "moyai"]);
     roff.control("SH", ["NAME"]);
     roff.text([roman("moyai-scripts - the scripts that come with moyai, and what a script can call")]);
     roff.control("SH", ["DESCRIPTION"]);
@@ -160,7 +163,6 @@ fn table(roff: &mut Roff, rows: &[(&str, &str)]) {
 
 /// Lines as they are.
 fn listed(roff: &mut Roff, text: &str) {
-    roff.control("PP", []);
     roff.control("nf", []);
     for line in text.trim_end().lines() {
         // A line without text would begin a paragraph.
