@@ -65,11 +65,7 @@ impl Api {
     pub fn main(&self, run: &Arc<Run>) -> Result<i32> {
         let habits = habits();
         let word = self.words.join(" ");
-        if word == "bash" {
-            run.print(&table(&habits.iter().collect::<Vec<_>>()));
-            return Ok(0);
-        }
-        if let Some(text) = settings(run, &word) {
+        if let Some(text) = table_of(run, &word) {
             run.print(text.trim_end());
             return Ok(0);
         }
@@ -136,6 +132,14 @@ impl Api {
     }
 }
 
+/// A table that is asked for by its name: `bash`, `config`, or one setting of `config.rhai`.
+pub fn table_of(run: &Arc<Run>, word: &str) -> Option<String> {
+    match word {
+        "bash" => Some(table(&habits().iter().collect::<Vec<_>>())),
+        _ => settings(run, word),
+    }
+}
+
 /// What `config.rhai` can set: all of it for `config`, or the one setting of that name.
 fn settings(run: &Arc<Run>, word: &str) -> Option<String> {
     let below = load::embedded("config")?;
@@ -186,7 +190,7 @@ impl Function {
     }
 
     /// The call as a script writes it, with the arguments' names or with their types too.
-    fn call(&self, typed: bool) -> String {
+    pub fn call(&self, typed: bool) -> String {
         let argument = |(name, kind): &(String, String)| if typed { format!("{name}: {kind}") } else { name.clone() };
         let arguments = self.arguments.iter().flatten().map(argument).collect::<Vec<_>>().join(", ");
         match self.arguments {

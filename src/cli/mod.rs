@@ -10,9 +10,11 @@ mod daemon;
 mod doctor;
 mod edit;
 mod eject;
+mod help;
 mod history;
 mod init;
 mod list;
+mod man;
 mod next;
 mod ping;
 mod port;
@@ -36,6 +38,7 @@ use std::sync::Arc;
 /// Runs small, readable Rhai scripts that keep a Docker host in order.
 #[derive(Parser)]
 #[command(name = "moyai", version, max_term_width = 100, subcommand_required = true, arg_required_else_help = true)]
+#[command(disable_help_subcommand = true)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -84,6 +87,11 @@ enum Command {
     Api(api::Api),
     /// Print a completion script for a shell
     Completions(completions::Completions),
+    /// Show a guide, or the help of a command
+    Help(help::Help),
+    /// Write the manual pages into a directory
+    #[command(hide = true)]
+    Man(man::Man),
 }
 
 /// What every subcommand but `run` takes.
@@ -126,7 +134,8 @@ fn private_host(words: &[OsString]) -> i32 {
 
 /// The parser's description of everything, for help and completions.
 fn tree() -> clap::Command {
-    Cli::command().subcommand(run::command().display_order(0)).mut_subcommand("check", |check| check.display_order(1))
+    let tree = Cli::command().subcommand(run::command().display_order(0));
+    tree.mut_subcommand("check", |check| check.display_order(1)).after_help(help::topics())
 }
 
 fn others(words: Vec<OsString>) -> i32 {
@@ -165,6 +174,8 @@ fn others(words: Vec<OsString>) -> i32 {
         Command::Port(this) => with(&this.common, |run| this.main(run)),
         Command::Api(this) => with(&Common { scripts: None }, |run| this.main(run)),
         Command::Completions(this) => with(&Common { scripts: None }, |run| this.main(run)),
+        Command::Help(this) => with(&Common { scripts: None }, |run| this.main(run)),
+        Command::Man(this) => with(&this.common, |run| this.main(run)),
     };
     result.unwrap_or_else(ended)
 }

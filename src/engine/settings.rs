@@ -248,9 +248,10 @@ pub fn all(below: &Source, built_in: &AST) -> Vec<Setting> {
 /// The lines of comment directly above a line.
 fn comment(source: &Source, line: usize) -> String {
     let above = (1..line).rev().map(|line| source.line(line)).take_while(|line| line.starts_with("//"));
-    let mut lines: Vec<&str> = above.map(|line| line.trim_start_matches('/').trim_start_matches(' ')).collect();
+    let mut lines: Vec<&str> = above.map(|line| line.trim_start_matches('/')).collect();
     lines.reverse();
-    lines.join("\n")
+    let lines = lines.into_iter().map(|line| line.strip_prefix(' ').unwrap_or(line));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ mod docker;
 mod dry;
 mod edges;
 mod file;
+mod guide;
 mod habits;
 mod history;
 mod hosts;

@@ -1,50 +1,78 @@
-//! What the README shows is what happens.
+//! What the README and the guides show is what happens.
 
 use crate::common::{World, gave, read};
 use std::path::Path;
 use std::process::Command;
 
-/// A fenced block: its language, what stands behind that, its text.
-struct Block {
-    language: String,
-    title: String,
-    text: String,
+/// A fenced block: its document, its language, what follows that, its text.
+#[derive(Debug)]
+pub struct Block {
+    pub file: String,
+    pub language: String,
+    pub title: String,
+    pub text: String,
 }
 
-fn root() -> &'static Path {
+pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn blocks() -> Vec<Block> {
+/// The README and the guides: path below the root and text.
+pub fn documents() -> Vec<(String, String)> {
+    let guides = std::fs::read_dir(root().join("src/guide")).unwrap();
+    let mut names: Vec<String> =
+        guides.map(|guide| format!("src/guide/{}", guide.unwrap().file_name().into_string().unwrap())).collect();
+    names.sort();
+    names.insert(0, "README.md".to_owned());
+    names.into_iter().map(|name| (name.clone(), read(root().join(name)))).collect()
+}
+
+/// The blocks of all documents.
+pub fn blocks() -> Vec<Block> {
+    documents().iter().flat_map(|(file, text)| blocks_of(file, text)).collect()
+}
+
+fn blocks_of(file: &str, text: &str) -> Vec<Block> {
     let (mut blocks, mut open): (Vec<Block>, Option<Block>) = (Vec::new(), None);
-    for line in read(root().join("README.md")).lines() {
+    for line in text.lines() {
         match (line.strip_prefix("```"), &mut open) {
             (Some(_), Some(_)) => blocks.extend(open.take()),
             (Some(info), None) => {
                 let (language, title) = info.split_once(' ').unwrap_or((info, ""));
-                open = Some(Block { language: language.into(), title: title.into(), text: String::new() });
+                let (file, language, title) = (file.into(), language.into(), title.into());
+                open = Some(Block { file, language, title, text: String::new() });
             }
             (None, Some(block)) => block.text += &format!("{line}\n"),
             (None, None) => (),
         }
     }
-    assert!(open.is_none(), "a block is not closed");
+    assert!(open.is_none(), "a block of {file} is not closed");
     blocks
 }
 
-fn of(language: &str) -> Vec<Block> {
+pub fn of(language: &str) -> Vec<Block> {
     let found: Vec<Block> = blocks().into_iter().filter(|block| block.language == language).collect();
-    assert!(!found.is_empty(), "the README has no {language}");
+    assert!(!found.is_empty(), "no document has {language}");
     found
 }
 
-/// Every line of shell, without its comment.
-fn shell_lines() -> Vec<String> {
-    let sh = of("sh").into_iter().flat_map(|block| block.text.lines().map(str::to_owned).collect::<Vec<_>>());
-    let console = of("console").into_iter().flat_map(|block| {
-        block.text.lines().filter_map(|line| line.strip_prefix("$ ")).map(str::to_owned).collect::<Vec<_>>()
-    });
-    console.chain(sh).map(|line| line.split(" #").next().unwrap().trim().to_owned()).collect()
+/// Every line of shell, without its comment, and whether it is the README's; each once.
+pub fn shell_lines() -> Vec<(String, bool)> {
+    let mut lines: Vec<(String, bool)> = Vec::new();
+    for block in blocks() {
+        let prefix = match block.language.as_str() {
+            "sh" => "",
+            "console" => "$ ",
+            _ => continue,
+        };
+        for line in block.text.lines().filter_map(|line| line.strip_prefix(prefix)) {
+            let line = line.split(" #").next().unwrap().trim();
+            if !line.is_empty() && lines.iter().all(|(known, _)| known != line) {
+                lines.push((line.to_owned(), block.file == "README.md"));
+            }
+        }
+    }
+    lines
 }
 
 /// A world without scripts of its own, where `moyai` is the one that was built.
@@ -74,61 +102,87 @@ fn shell(world: &World, line: &str) -> crate::common::Gave {
 #[derive(Debug, PartialEq)]
 enum Needs {
     Nothing,
-    /// An engine: run by the test on a private host.
+    /// A Docker host: run by the test on a private host.
     Engine,
-    /// Other tests run them, or they change the machine; here they are only known.
+    /// Other tests run it, or it changes the machine; here it is only known.
     Machine,
+    /// A line of a guide that is only checked: see `guide::`.
+    Guide,
 }
 
-fn needs(line: &str) -> Needs {
-    match line {
+fn needs((line, is_readme): &(String, bool)) -> Needs {
+    match line.as_str() {
         "moyai init"
         | "moyai edit config"
         | "moyai eject backup"
+        | "moyai eject lib/site"
         | "moyai check"
+        | "moyai check config"
         | "moyai test"
+        | "moyai test backup"
         | "moyai list"
         | "moyai run status --file status.html"
+        | "moyai run digest --days 7"
+        | "moyai api"
         | "moyai api docker"
+        | "moyai api docker::commit"
+        | "moyai api command.read"
+        | "moyai api config"
+        | "moyai api secret"
+        | "moyai api SITES"
+        | "moyai api awk"
+        | "moyai api \"rm -rf\""
         | "moyai systemd"
         | "moyai api bash"
         | "moyai next"
         | "moyai next \"0 4 * * 1\""
+        | "moyai next \"30 2 * * *\" --tz Europe/Berlin --from \"2026-10-24 00:00\" --count 3"
         | "moyai crontab"
         | "moyai history"
+        | "moyai history backup --count 5"
         | "moyai history --output" => Needs::Nothing,
         "moyai run -n hosts-sync"
+        | "moyai run hosts-sync"
         | "moyai run -n backup"
         | "moyai run -x report"
         | "moyai run --record night hosts-sync"
         | "moyai run --replay night hosts-sync"
         | "moyai run restore blog yesterday"
+        | "moyai run -n restore blog Mon"
+        | "moyai run backup"
         | "moyai run backup --prove"
         | "moyai run prove blog Mon"
         | "moyai run backups"
+        | "moyai run backups --check"
         | "moyai run -n site add example.jp --to blog"
         | "moyai run site add example.jp www.example.jp --to blog:8080"
         | "moyai run site list"
         | "moyai run site list --json"
         | "moyai run site check"
+        | "moyai run site guest blog"
+        | "moyai run monitor -v"
         | "moyai run update --check"
         | "moyai run update blog"
+        | "moyai run update --list"
         | "moyai run -n prune"
+        | "moyai setup -n"
         | "moyai doctor" => Needs::Engine,
-        "cargo run --release -- run demo"
-        | "tests/run"
+        "moyai run demo"
         | "cargo install --path . --profile dist"
         | "install ~/.cargo/bin/moyai /usr/local/bin/"
-        | "moyai daemon"
+        | "rm /usr/local/bin/moyai"
+        | "moyai setup"
+        | "moyai setup --remove"
         | "moyai systemd --install" => Needs::Machine,
-        _ => panic!("no test runs `{line}`"),
+        _ if *is_readme => panic!("no test runs `{line}`"),
+        _ => Needs::Guide,
     }
 }
 
 #[test]
 fn every_command_that_needs_no_engine_does_what_it_says() {
     let world = world();
-    for line in shell_lines().iter().filter(|line| needs(line) == Needs::Nothing) {
+    for (line, _) in shell_lines().iter().filter(|line| needs(line) == Needs::Nothing) {
         shell(&world, line).ok();
     }
     for made in ["config", "rules", "backup"] {
@@ -137,26 +191,38 @@ fn every_command_that_needs_no_engine_does_what_it_says() {
     assert!(root().join("tests/run").exists());
 }
 
+/// The secrets that configurations of the documents name.
+const SECRETS: [&str; 4] = ["slack", "backup-check", "restic", "nas"];
+
 #[test]
 fn every_script_checks_and_runs() {
     for block in of("rhai") {
         let world = world();
-        if block.text.contains("const SITES") {
-            // A configuration: the scripts that read it still check, once its secrets are there.
-            world.script("config", &block.text);
-            let mut check = world.command(["check"]);
-            for secret in ["slack", "backup-check"] {
-                check.env(format!("MOYAI_SECRET_{secret}"), "x");
+        let shown = format!("{}\n{}", block.file, block.text);
+        match block.title.as_str() {
+            // The scripts that read it still check, once its secrets are there.
+            title @ ("config" | "rules") => {
+                world.script(title, &block.text);
+                let mut check = world.command(["check"]);
+                for secret in SECRETS {
+                    check.env(format!("MOYAI_SECRET_{secret}"), "x");
+                }
+                let gave = gave(&check.output().unwrap());
+                assert_eq!(gave.code, 0, "{shown}{}", gave.err);
             }
-            gave(&check.output().unwrap()).ok();
-        } else if block.text.contains("fn test_") {
-            world.script("backup.test", &block.text);
-            assert_eq!(world.moyai(["test", "backup"]).ok(), "1 passed, 0 failed\n");
-        } else {
-            world.script("test", &block.text);
-            world.moyai(["check", "test"]).ok();
-            if block.title.is_empty() {
-                world.moyai(["run", "test"]).ok();
+            "backup.test" => {
+                world.script("backup.test", &block.text);
+                assert_eq!(world.moyai(["test", "backup"]).ok(), "1 passed, 0 failed\n");
+            }
+            title => {
+                world.script("test", &block.text);
+                let gave = world.moyai(["check", "test"]);
+                assert_eq!(gave.code, 0, "{shown}{}", gave.err);
+                if title.is_empty() {
+                    world.moyai(["run", "test"]).ok();
+                } else {
+                    assert!(title.ends_with(".rhai") || ["docker", "apache"].contains(&title), "{shown}");
+                }
             }
         }
     }
@@ -164,7 +230,7 @@ fn every_script_checks_and_runs() {
 
 #[test]
 fn every_excerpt_of_a_script_is_in_the_script() {
-    let excerpts: Vec<Block> = of("rhai").into_iter().filter(|block| !block.title.is_empty()).collect();
+    let excerpts: Vec<Block> = of("rhai").into_iter().filter(|block| block.title.ends_with(".rhai")).collect();
     assert_eq!(excerpts.len(), 2);
     for block in excerpts {
         assert!(read(root().join(&block.title)).contains(&block.text), "{} differs", block.title);
@@ -172,12 +238,13 @@ fn every_excerpt_of_a_script_is_in_the_script() {
 }
 
 #[test]
-fn the_shown_habits_of_bash_are_ones_that_are_tested() {
-    let block = of("text").into_iter().find(|block| block.title == "moyai api bash").unwrap();
-    let all = shell(&world(), "moyai api bash").ok();
-    let mut lines = all.lines();
-    for line in block.text.lines() {
-        assert!(lines.any(|known| known == line), "not in `moyai api bash`, or not in its order: {line}");
+fn the_readme_is_short_and_its_pictures_are_small_and_there() {
+    let text = read(root().join("README.md"));
+    assert!(text.lines().count() <= 250, "{}", text.lines().count());
+    for picture in ["status.png", "terminal.svg"] {
+        assert!(text.contains(&format!("(tests/pictures/{picture})")), "{picture}");
+        let size = std::fs::metadata(root().join("tests/pictures").join(picture)).unwrap().len();
+        assert!((1000..100_000).contains(&size), "{picture}: {size}");
     }
 }
 
@@ -218,10 +285,37 @@ fn cron_takes_every_line_and_finds_the_program() {
     }
 }
 
-/// Numbers and weekdays are of the day.
+/// Numbers, digests, weekdays and months are of the day; a table's columns are as wide as what is in them.
 fn shape(text: &str) -> String {
-    let text = regex::Regex::new("[0-9]+").unwrap().replace_all(text, "0");
-    regex::Regex::new(":(Mon|Tue|Wed|Thu|Fri|Sat|Sun)").unwrap().replace_all(&text, ":Day").into_owned()
+    let mut text = text.to_owned();
+    for (of, with) in [
+        ("sha256:[0-9a-f]+", "sha256:0"),
+        ("[0-9]+", "0"),
+        ("\\b(Mon|Tue|Wed|Thu|Fri|Sat|Sun)\\b", "Day"),
+        ("\\b(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)\\b", "Month"),
+        ("0 (s|min)\\b", "0 s"),
+        (" {2,}", "  "),
+    ] {
+        text = regex::Regex::new(of).unwrap().replace_all(&text, with).into_owned();
+    }
+    text
+}
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn what_the_readme_shows_of_runs_is_what_they_print() {
+    let world = world();
+    let story = root().join("tests/pictures/story");
+    let printed = shape(&shell(&world, &format!("moyai private-host bash {}", story.display())).ok());
+    let shown: Vec<Block> = of("text").into_iter().filter(|block| block.file == "README.md").collect();
+    assert_eq!(shown.len(), 3);
+    for line in shown.iter().flat_map(|block| block.text.lines()) {
+        assert!(printed.contains(&shape(line)), "{line}\n{printed}");
+    }
+    let drawn = read(root().join("tests/pictures/terminal.svg"));
+    for command in printed.lines().filter_map(|line| line.strip_prefix("$ ")) {
+        assert!(drawn.contains(&format!("$ {command}")), "tests/pictures/make is due: {command}");
+    }
 }
 
 /// A host with `blog` and `shop`, both of one image, and nginx.
@@ -237,7 +331,7 @@ exec >&3
 #[test]
 #[ignore = "needs a private host: tests/run"]
 fn every_command_that_needs_an_engine_gives_what_is_shown() {
-    for line in shell_lines().iter().filter(|line| needs(line) == Needs::Engine) {
+    for (line, _) in shell_lines().iter().filter(|line| needs(line) == Needs::Engine) {
         let world = world();
         // Two containers of one image would be one backup.
         let before = match line.as_str() {
@@ -247,8 +341,8 @@ fn every_command_that_needs_an_engine_gives_what_is_shown() {
             "moyai run -n hosts-sync" => {
                 "echo 'server { location / { proxy_pass http://blog; } }' >/etc/nginx/conf.d/blog.conf"
             }
-            "moyai run -n backup" | "moyai run backup --prove" => "docker rm -f shop",
-            "moyai run prove blog Mon" => "moyai run backup blog --tag Mon",
+            "moyai run -n backup" | "moyai run backup" | "moyai run backup --prove" => "docker rm -f shop",
+            "moyai run prove blog Mon" | "moyai run -n restore blog Mon" => "moyai run backup blog --tag Mon",
             "moyai run --replay night hosts-sync" => "moyai run --record night hosts-sync; docker rm -f blog shop",
             _ => ":",
         };

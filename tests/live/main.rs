@@ -17,6 +17,7 @@ mod look;
 mod monitor;
 mod names;
 mod nginx;
+mod package;
 mod plan;
 mod ports;
 mod prove;
