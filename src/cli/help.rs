@@ -90,7 +90,7 @@ fn guide(run: &Arc<Run>, topic: &str) -> Result<String> {
     Ok(out.join("\n"))
 }
 
-/// Prints a text. On a terminal it goes through `$PAGER`, or `less`, or whole if there is neither.
+/// Prints a text. On a terminal it goes through `$PAGER`, or `less`, or as it is if there is neither.
 fn page(run: &Arc<Run>, text: &str) -> Result<i32> {
     let pager = std::env::var("PAGER").ok().filter(|pager| !pager.trim().is_empty());
     let words = shlex::split(pager.as_deref().unwrap_or("less")).unwrap_or_default();
