@@ -125,6 +125,7 @@ impl<'a> Port<'a> {
             self.source.program.complete_commands.iter().flat_map(|list| &list.0).collect();
         self.note_bodies(&entries);
         super::hazards::look(&mut self);
+        self.options_by_hand();
         let mut body = Vec::new();
         if self.facts.shifts {
             body.push(plain("let words = args;"));
