@@ -2,7 +2,7 @@
 
 use super::pattern;
 use super::source::options;
-use super::text::{Kind, Part, Template, atom, escaped, is_number, quoted, spaced};
+use super::text::{Kind, Part, Template, atom, escaped, is_number, quoted};
 use super::{No, Port};
 use brush_parser::word::{
     self, Parameter, ParameterExpr as P, ParameterTestType as Test, SubstringMatchKind as Match, WordPiece,
@@ -27,11 +27,11 @@ impl Port<'_> {
                 Err(No::new(format!("`${{!{name}}}`, the variable that another one names")))
             }
             P::UseDefaultValues { parameter, indirect: false, test_type, default_value } => {
-                let default = self.default_word(default_value.as_deref(), quoted_here)?;
+                let default = self.default_word(default_value.as_deref())?;
                 self.with_default(parameter, test_type, &default)
             }
             P::AssignDefaultValues { parameter: Parameter::Named(name), indirect: false, test_type, default_value } => {
-                let default = self.default_word(default_value.as_deref(), quoted_here)?.string();
+                let default = self.default_word(default_value.as_deref())?.string();
                 if matches!(test_type, Test::Unset) || self.kind_of(name) != Kind::Text {
                     return Err(No::new(format!("`${{{name}=...}}`, which takes an empty variable as it is")));
                 }
@@ -50,7 +50,7 @@ impl Port<'_> {
                 text(shown)
             }
             P::IndicateErrorIfNullOrUnset { parameter, indirect: false, error_message, .. } => {
-                let message = self.default_word(error_message.as_deref(), quoted_here)?;
+                let message = self.default_word(error_message.as_deref())?;
                 let message = match message.fixed().as_deref() {
                     Some("") => quoted(&format!("{} is not set", parameter.to_string().trim_start_matches('$'))),
                     _ => message.string(),
@@ -76,7 +76,7 @@ impl Port<'_> {
                 Ok(base)
             }
             P::UseAlternativeValue { parameter, indirect: false, alternative_value, test_type } => {
-                let other = self.default_word(alternative_value.as_deref(), quoted_here)?;
+                let other = self.default_word(alternative_value.as_deref())?;
                 let list = self.arguments();
                 let set = match self.base_or_none(parameter)? {
                     _ if matches!((parameter, test_type), (Parameter::Positional(1..), Test::Unset))
@@ -175,9 +175,8 @@ impl Port<'_> {
     }
 
     /// The word after `:-` and its kin.
-    fn default_word(&mut self, raw: Option<&str>, is_quoted: bool) -> Result<Template, No> {
-        let raw = raw.unwrap_or_default();
-        if is_quoted { self.word(&spaced(raw)) } else { self.word(raw) }
+    fn default_word(&mut self, raw: Option<&str>) -> Result<Template, No> {
+        self.word(raw.unwrap_or_default())
     }
 
     fn base_or_none(&mut self, parameter: &Parameter) -> Result<Part, No> {
@@ -388,7 +387,7 @@ impl Port<'_> {
         replacement: Option<&str>,
         kind: &Match,
     ) -> Result<Part, No> {
-        let to = self.word(&spaced(replacement.unwrap_or_default()))?;
+        let to = self.word(replacement.unwrap_or_default())?;
         let list = match parameter {
             Parameter::NamedWithAllIndices { name, .. } => Some(self.variable(name)?.0),
             _ => None,

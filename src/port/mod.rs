@@ -36,6 +36,7 @@ mod printer;
 mod reading;
 mod redirects;
 pub mod source;
+mod spaces;
 mod statements;
 mod switch;
 mod text;

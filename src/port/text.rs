@@ -229,37 +229,6 @@ pub fn raw(text: &str) -> String {
     format!("{hashes}\"{text}\"{hashes}")
 }
 
-/// A word in which several spaces are quoted: the parser takes them for one.
-pub fn spaced(raw: &str) -> String {
-    let mut out = String::new();
-    let (mut quote, mut depth) = (None, 0usize);
-    let mut chars = raw.chars().peekable();
-    while let Some(char) = chars.next() {
-        match (quote, char) {
-            (None, ' ') if depth == 0 && chars.peek() == Some(&' ') => {
-                out.push_str("\" ");
-                while let Some(space) = chars.next_if_eq(&' ') {
-                    out.push(space);
-                }
-                out.push('"');
-                continue;
-            }
-            (None, '\'' | '"') => quote = Some(char),
-            (Some(open), _) if open == char => quote = None,
-            (None, '(' | '{') => depth += 1,
-            (None, ')' | '}') => depth = depth.saturating_sub(1),
-            (None | Some('"'), '\\') => {
-                out.push(char);
-                out.extend(chars.next());
-                continue;
-            }
-            _ => {}
-        }
-        out.push(char);
-    }
-    out
-}
-
 /// An expression to which `.method()` or an operator can be added.
 pub fn atom(expr: &str) -> String {
     if is_atom(expr) { expr.to_owned() } else { format!("({expr})") }

@@ -55,7 +55,7 @@ pub fn each<T: Sync>(list: &[T], work: impl Fn(&T) + Sync) {
 const SAID: &[(&str, &str)] = &[
     ("ban-list", "the limit is an option"),
     ("clean-old", "two patterns"),
-    ("run-parts", "one fails, the rest is not run"),
+    ("run-parts", "one fails, the rest is not run (plan: the log depends on the result)"),
 ];
 
 #[test]
