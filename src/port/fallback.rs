@@ -61,6 +61,9 @@ impl Visitor for Needs {
     }
 }
 
+/// How the check begins to say that a statement is never reached.
+pub(super) const NEVER: &str = "this never runs";
+
 /// Commands whose effect is on the shell that runs them.
 const OWN: &[&str] = &[
     "cd",
@@ -117,6 +120,11 @@ impl<'a> Port<'a> {
         }
         let text = self.source.slice(extent.start, extent.end);
         let text = text.trim_end().trim_end_matches(';').trim_end().to_owned();
+        if no.0.starts_with(NEVER) {
+            lines.push(plain(format!("// port: line {} never runs, and is left out.", extent.line)));
+            lines.extend(text.lines().map(|line| plain(format!("//     {line}").trim_end().to_owned())));
+            return (lines, Level::Native);
+        }
         self.assigned_in_shell = false;
         let shell = match () {
             () if human => Err(No::new(no.0.clone())),

@@ -8,6 +8,9 @@ use super::words::mangle;
 use super::{No, Port};
 use brush_parser::ast;
 
+/// How the options of such a script reach the port.
+const BY_HAND: &str = "moyai knows only options that `flag` and `opt` name: put them after `--`";
+
 /// What the patterns of a branch name.
 #[derive(Default)]
 struct Names {
@@ -41,10 +44,7 @@ impl<'a> Port<'a> {
             false => None,
         };
         if translated.is_none() {
-            self.differs(
-                "the script reads its options itself",
-                "moyai knows only options that `flag` and `opt` name: put them after `--`",
-            );
+            self.differs("the script reads its options itself", BY_HAND);
             return Ok(None);
         }
         self.hazard("the order of the options counts", "the port handles each option once, in its own order");
@@ -59,6 +59,23 @@ impl<'a> Port<'a> {
             }
         }
         Ok(translated)
+    }
+
+    /// Names the places where the script compares its first argument with an option.
+    pub(super) fn options_by_hand(&mut self) {
+        let text: String = self.source.chars.iter().collect();
+        let lines: Vec<&str> = text.lines().collect();
+        let is_arm =
+            |line: &&str| line.trim_start().trim_start_matches(['"', '(']).starts_with('-') && line.contains(')');
+        for (at, line) in lines.iter().enumerate() {
+            let first = line.contains("$1") || line.contains("${1");
+            let compared = ["= -", "= \"-", "= '-"].iter().any(|sign| line.contains(sign));
+            let branches = line.trim_start().starts_with("case ")
+                && lines[at..].iter().take_while(|line| line.trim() != "esac").any(|line| is_arm(line));
+            if first && (compared || branches) {
+                self.hazard_at(at + 1, "the script reads its options itself", BY_HAND);
+            }
+        }
     }
 
     fn option_arms(&mut self, subject: &str, case: &'a ast::CaseClauseCommand) -> Result<Option<Vec<Line>>, No> {

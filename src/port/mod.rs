@@ -36,6 +36,7 @@ mod printer;
 mod reading;
 mod redirects;
 pub mod source;
+mod spaces;
 mod statements;
 mod switch;
 mod text;
@@ -121,6 +122,7 @@ pub fn port(name: &str, bytes: &[u8], check: &(dyn Fn(&str) -> Vec<(usize, Strin
                 let at = line.saturating_sub(1).min(items.len().saturating_sub(1));
                 let Some(item) = items.get(at).copied() else { continue };
                 let level = match before.get(&item) {
+                    _ if item != usize::MAX && why.starts_with(fallback::NEVER) => (item, Level::Human),
                     None if item != usize::MAX => (item, Level::Shell),
                     Some((Level::Shell, _)) => (item, Level::Human),
                     // The entry of the top that it is in.

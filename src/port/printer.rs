@@ -125,6 +125,7 @@ impl<'a> Port<'a> {
             self.source.program.complete_commands.iter().flat_map(|list| &list.0).collect();
         self.note_bodies(&entries);
         super::hazards::look(&mut self);
+        self.options_by_hand();
         let mut body = Vec::new();
         if self.facts.shifts {
             body.push(plain("let words = args;"));
@@ -158,15 +159,17 @@ impl<'a> Port<'a> {
         }
         // One empty line is enough, and none follows an opening brace.
         let mut out: Vec<Line> = Vec::new();
-        for line in lines.into_iter().flat_map(split) {
+        for line in lines {
             let before = out.last().map_or("", |line: &Line| line.text.as_str());
             if line.text.is_empty() && (before.is_empty() || before.ends_with('{')) {
                 continue;
             }
-            out.push(line);
+            // A piece of bash keeps its empty lines.
+            out.extend(split(line));
         }
         let items = out.iter().map(|line| line.item).collect();
-        let text = out.iter().map(|line| format!("{}\n", line.text)).collect();
+        let text: String = out.iter().map(|line| format!("{}\n", line.text)).collect();
+        let text = super::spaces::unmarked(&text);
         let mut shares = [0; 3];
         for level in self.levels.values() {
             shares[*level as usize] += 1;
@@ -177,9 +180,13 @@ impl<'a> Port<'a> {
         }
         let mut hazards: Vec<Hazard> = grouped
             .into_iter()
-            .map(|((text, port), lines)| Hazard { lines: lines.into_iter().collect(), text, port })
+            .map(|((text, port), lines)| {
+                let text = super::spaces::unmarked(&text);
+                Hazard { lines: lines.into_iter().collect(), text, port }
+            })
             .collect();
         hazards.sort();
+        self.notes.iter_mut().for_each(|(_, _, why)| *why = super::spaces::unmarked(why));
         self.notes.sort();
         (Ported { text, hazards, notes: self.notes, shares }, items)
     }

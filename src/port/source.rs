@@ -112,10 +112,11 @@ impl Source {
             ));
         }
         let mut menus = Vec::new();
-        let mut parsed = Parser::new(text.as_bytes(), &options(text)).parse_program();
+        let marked = super::spaces::marked(text);
+        let mut parsed = Parser::new(marked.as_bytes(), &options(text)).parse_program();
         if parsed.is_err() && text.contains("select ") {
             // The parser does not know `select`, which is read as a `for` of the same length.
-            let (other, found) = without_menus(text);
+            let (other, found) = without_menus(&marked);
             parsed = Parser::new(other.as_bytes(), &options(&other)).parse_program();
             menus = found;
         }
