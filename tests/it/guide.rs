@@ -170,7 +170,7 @@ fn there_is_a_manual_page_for_each_command_and_one_for_scripts() {
     }
     assert_eq!(std::fs::read_dir(world.path("pages")).unwrap().count(), commands.len() + 2);
     let scripts = page("moyai-scripts.7");
-    for word in ["restore NAME", "docker::commit", ".SS http"] {
+    for word in ["restore CONTAINER", "docker::commit", ".SS http"] {
         assert!(scripts.contains(word), "{word}");
     }
     for word in ["EXIT STATUS", "/etc/moyai/scripts", "from\\-bash"] {
