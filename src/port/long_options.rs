@@ -71,7 +71,7 @@ impl<'a> Port<'a> {
             let first = line.contains("$1") || line.contains("${1");
             let compared = ["= -", "= \"-", "= '-"].iter().any(|sign| line.contains(sign));
             let branches = line.trim_start().starts_with("case ")
-                && lines[at..].iter().take_while(|line| line.trim() != "esac").any(|line| is_arm(line));
+                && lines[at..].iter().take_while(|line| line.trim() != "esac").any(is_arm);
             if first && (compared || branches) {
                 self.hazard_at(at + 1, "the script reads its options itself", BY_HAND);
             }
