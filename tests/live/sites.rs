@@ -437,9 +437,12 @@ fn with_apache_one_line_of_hosts_sync_is_another() {
     host.sh("\"$moyai\" eject hosts-sync").ok();
     let path = host.path("scripts/hosts-sync.rhai");
     let text = std::fs::read_to_string(&path).unwrap();
-    assert_eq!(text.matches("held::reload(all, sites);").count(), 1);
-    std::fs::write(&path, text.replace("held::reload(all, sites);", "cmd(`apachectl -k graceful`).daemon().run();"))
-        .unwrap();
+    assert_eq!(text.matches("all = held::reload_latest(all, sites);").count(), 1);
+    std::fs::write(
+        &path,
+        text.replace("all = held::reload_latest(all, sites);", "cmd(`apachectl -k graceful`).daemon().run();"),
+    )
+    .unwrap();
     host.sh("rm -f /usr/sbin/nginx /etc/apache2/sites-enabled/*; a2enmod -q proxy_http; mkdir -p /var/log/apache2
              printf '<VirtualHost *:80>\nServerName one.jp\nProxyPass / http://blog/\nProxyPreserveHost On\n</VirtualHost>\n' >/etc/apache2/sites-enabled/one.conf").ok();
     let ask = "curl -s --retry 5 --retry-all-errors --retry-delay 1 --fail -H 'Host: one.jp' http://127.0.0.1/";
