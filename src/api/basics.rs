@@ -271,9 +271,9 @@ mod basics {
     /// Sleeps, and says on a terminal what is waited for: `waiting for blog to become healthy, 12 of 120 s`.
     ///
     /// - `time`: `"2s"`, `"5m"`, `"250ms"`.
-    /// - `what`: the words after "waiting for". Nothing is printed where standard error is no terminal.
+    /// - `what`: the words after "waiting for". Nothing is printed unless standard error is a terminal.
     ///
-    /// Errors: for what is no duration.
+    /// Errors: if `time` is not a duration.
     ///
     /// ```rhai
     /// for second in 0..3 { sleep("10ms", `the database, ${second} of 3 s`); }

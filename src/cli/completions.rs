@@ -94,7 +94,7 @@ fn arguments(current: &OsStr) -> Vec<CompletionCandidate> {
 fn offered(current: &OsStr) -> Option<Vec<String>> {
     let run = quiet_run()?;
     let line: Vec<String> = std::env::args().skip_while(|word| word != "--").skip(2).collect();
-    // What stands behind the cursor is not read.
+    // The words after the cursor are not read.
     let end = line.iter().rposition(|word| **word == *current).unwrap_or(line.len());
     let at = line.iter().position(|word| word == "run")? + 1;
     let mut words = line.get(at..end)?.iter().skip_while(|word| word.starts_with('-'));

@@ -225,7 +225,7 @@ fn misused(error: &clap::Error) -> Error {
     let first = lines.next().unwrap_or_default().trim_start_matches("error: ");
     let sentence = first.split_whitespace().collect::<Vec<_>>().join(" ").replace('\'', "`");
     let tip = lines.find_map(|line| line.strip_prefix("tip: ")).map(|tip| tip.replace('\'', "`"));
-    Error::usage(sentence).help(tip.unwrap_or_else(|| "`--help` behind the command shows how it is used".into()))
+    Error::usage(sentence).help(tip.unwrap_or_else(|| "`moyai COMMAND --help` shows how a command is used".into()))
 }
 
 /// Whether errors have colours: on a terminal that has them, unless NO_COLOR is set; with CLICOLOR_FORCE anywhere.

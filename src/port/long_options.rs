@@ -160,12 +160,7 @@ impl<'a> Port<'a> {
                 }
                 None if names.joined || text.contains('$') && reads_arguments(&text, subject) => return Ok(None),
                 None => {
-                    let end = case
-                        .cases
-                        .get(at + 1)
-                        .and_then(|next| next.patterns.first())
-                        .and_then(|word| word.loc.as_ref())
-                        .map_or(case.loc.end.line, |span| span.start.line);
+                    let end = walk::arm_end(case, at);
                     let test = calls.iter().map(|call| format!("flag({})", quoted(call))).collect::<Vec<_>>();
                     let block = self.block_entries(&entries, end);
                     let test = test.join(" || ");

@@ -52,12 +52,7 @@ impl<'a> Port<'a> {
                 lines.push(plain(format!("// port: -{name} is an option of moyai itself, so this is --{shown}.")));
                 self.hazard(&format!("the option -{name} is one of moyai's own"), &format!("the port has --{shown}"));
             }
-            let end = case
-                .cases
-                .get(at + 1)
-                .and_then(|next| next.patterns.first())
-                .and_then(|word| word.loc.as_ref())
-                .map_or(case.loc.end.line, |span| span.start.line);
+            let end = walk::arm_end(case, at);
             let Some(list) = &arm.cmd else { continue };
             if takes {
                 if let Some(line) = self.simple_option(list, &shown) {

@@ -466,3 +466,9 @@ fn redirect(visitor: &mut dyn Visitor, redirect: &IoRedirect) {
         IoRedirect::HereString(_, word) | IoRedirect::OutputAndError(word, _) => visit_word(visitor, &word.value),
     }
 }
+
+/// The line where an arm of a `case` ends: that of the next arm, or of `esac`.
+pub(super) fn arm_end(case: &ast::CaseClauseCommand, at: usize) -> usize {
+    let next = case.cases.get(at + 1).and_then(|next| next.patterns.first()).and_then(|word| word.loc.as_ref());
+    next.map_or(case.loc.end.line, |span| span.start.line)
+}

@@ -563,7 +563,7 @@ fn the_demo_tells_its_story_and_leaves_nothing() {
     assert!(status.success(), "{status}\n{out}{err}");
     let mut rest = out.as_str();
     for words in [
-        "It runs on a private Docker host",
+        "It runs on a private Docker host, which is gone when it ends.",
         "container kantoka runs, with no published port",
         "+ 172.17.0.3 kantoka",
         "+ 172.17.0.2 nantoka",
