@@ -249,16 +249,21 @@ fn told(run: &Run, client: &Client, ready: &Ready) -> Result<Page> {
     })
 }
 
-/// Sends all requests, at most `workers` at once, and hands each page with its place to `each`.
+/// Sends all requests, at most `workers` at once, and hands each page with its place to `each`. What cannot be
+/// requested is a page with an error.
 fn send_all<T>(
     context: &Context,
-    requests: Vec<Ready>,
+    requests: Vec<Result<Ready>>,
     workers: usize,
     mut each: impl FnMut(usize, Map) -> Result<T>,
 ) -> Result<Vec<T>> {
     let run = &context.run;
     let (client, tracer) = (context.http.clone(), run.clone());
-    let work = move |ready: Ready| {
+    let work = move |ready: Result<Ready>| {
+        let ready = match ready {
+            Ok(ready) => ready,
+            Err(error) => return Ok(Page { error: Some(error.message), fault: Some("address".into()), ..Page::default() }),
+        };
         let what = format!("{} {}", ready.request.options.method, ready.request.url);
         if tracer.options.trace {
             tracer.note(&format!("+ {what}"));
@@ -275,7 +280,7 @@ fn send_all<T>(
 }
 
 fn send_one(context: &Context, request: Ready) -> Result<Map> {
-    Ok(send_all(context, vec![request], 1, |_, page| Ok(page))?.pop().unwrap_or_default())
+    Ok(send_all(context, vec![Ok(request)], 1, |_, page| Ok(page))?.pop().unwrap_or_default())
 }
 
 fn get(context: &Context, url: &str, options: &Map) -> Result<Map> {
@@ -284,15 +289,19 @@ fn get(context: &Context, url: &str, options: &Map) -> Result<Map> {
     send_one(context, call.request(url))
 }
 
+/// `one_by_one` says that a site that cannot be requested is no error of the others.
 fn get_all<T>(
     context: &Context,
     sites: Array,
     options: &Map,
+    one_by_one: bool,
     each: impl FnMut(usize, Map) -> Result<T>,
 ) -> Result<Vec<T>> {
     let what = "http::get_all";
     let call = Call::new("GET").with(what, options)?;
-    let requests = sites.into_iter().map(|site| asked(what, site, &call)).collect::<Result<Vec<_>>>()?;
+    let requests: Vec<_> = sites.into_iter().map(|site| asked(what, site, &call)).collect();
+    let wrong = requests.iter().find_map(|request| request.as_ref().err()).filter(|_| !one_by_one);
+    wrong.map_or(Ok(()), |error| Err(error.clone()))?;
     context.run.reading();
     send_all(context, requests, call.workers, each)
 }
@@ -483,7 +492,7 @@ mod http {
     /// ```
     #[rhai_fn(name = "get_all", return_raw)]
     pub fn get_all_plain(call: NativeCallContext, sites: Array) -> Fallible<Array> {
-        Ok(super::get_all(&Context::of(&call), sites, &Map::new(), |_, page| Ok(page.into()))?)
+        Ok(super::get_all(&Context::of(&call), sites, &Map::new(), false, |_, page| Ok(page.into()))?)
     }
 
     /// Fetches many pages at once.
@@ -500,7 +509,7 @@ mod http {
     /// ```
     #[rhai_fn(name = "get_all", return_raw)]
     pub fn get_all_with(call: NativeCallContext, sites: Array, opts: Map) -> Fallible<Array> {
-        Ok(super::get_all(&Context::of(&call), sites, &opts, |_, page| Ok(page.into()))?)
+        Ok(super::get_all(&Context::of(&call), sites, &opts, false, |_, page| Ok(page.into()))?)
     }
 
     /// Fetches many pages at once, and calls a closure for each as soon as it is there. Only what the closure returns
@@ -512,7 +521,8 @@ mod http {
     ///
     /// Returns an array of what the closure returned, in the order of the sites.
     ///
-    /// Errors: as `get`, and what the closure throws.
+    /// Errors: as `get` for `opts`, and what the closure throws. What is wrong with the options of one site is the
+    /// `error` of its page, with the `fault` "address".
     ///
     /// ```rhai
     /// let titles = http::get_all(["http://localhost/"], #{}, |page, i| page.error ?? http::glimpse(page, 60));
@@ -520,7 +530,7 @@ mod http {
     #[rhai_fn(name = "get_all", return_raw)]
     pub fn get_all_each(call: NativeCallContext, sites: Array, opts: Map, each: FnPtr) -> Fallible<Array> {
         let mut thrown = None;
-        let found = super::get_all(&Context::of(&call), sites, &opts, |index, page| {
+        let found = super::get_all(&Context::of(&call), sites, &opts, true, |index, page| {
             each.call_within_context::<Dynamic>(&call, (page, index as i64)).map_err(|error| {
                 thrown = Some(error);
                 Error::new("the closure failed")

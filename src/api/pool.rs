@@ -12,7 +12,7 @@ pub const WORKERS: usize = 32;
 /// The stack of a worker: scripts' closures run there, with the depth that the main script has.
 pub const STACK: usize = 64 * 1024 * 1024;
 /// How many results of [`Pool::stream_apart`] wait at most.
-const WAITING: usize = 4;
+const WAITING: usize = 32;
 /// How long it takes to notice that the run is cancelled.
 const TICK: Duration = Duration::from_millis(50);
 

@@ -195,10 +195,10 @@ fn the_table_of_transitions() {
             &format!("const SICK_AFTER = {sick_after}; const WELL_AFTER = {well_after}; const REMIND = \"{remind}\";"),
         );
         let gave = world.run(&format!(
-            "import \"lib/watch\" as watch;
+            "import \"lib/step\" as steps;
              let old = (); let all = \"\"; let at = 1800000000;
              for look in \"{looks}\".to_chars() {{
-                 let step = watch::step(old, if look == '?' {{ () }} else if look == 'x' {{ \"broken\" }} else {{ \"\" }}, at, false);
+                 let step = steps::step(old, if look == '?' {{ () }} else if look == 'x' {{ \"broken\" }} else {{ \"\" }}, at, false);
                  old = step.keep; at += 60;
                  all += switch step.tell {{ \"sick\" => \"S\", \"well\" => \"W\", \"still\" => \"R\", _ => \"-\" }};
              }}

@@ -80,10 +80,10 @@ fn one_cause_is_one_report() {
     config(&world, "const REMIND = \"3m\";");
     for (found, muted, expected) in NEEDS {
         let gave = world.run(&format!(
-            "import \"lib/watch\" as watch;
+            "import \"lib/step\" as steps;
              let old = (); let at = 1800000000; let all = \"\"; let muted = \"{muted}\".to_chars();
              for (look, i) in \"{found}\".to_chars() {{
-                 let step = watch::step(old, if look == 'x' {{ \"broken\" }} else {{ \"\" }}, at, muted[i] == 'm');
+                 let step = steps::step(old, if look == 'x' {{ \"broken\" }} else {{ \"\" }}, at, muted[i] == 'm');
                  old = step.keep; at += 60;
                  all += switch step.tell {{ \"sick\" => \"S\", \"well\" => \"W\", \"still\" => \"R\", _ => \"-\" }};
              }}
