@@ -262,7 +262,9 @@ fn send_all<T>(
     let work = move |ready: Result<Ready>| {
         let ready = match ready {
             Ok(ready) => ready,
-            Err(error) => return Ok(Page { error: Some(error.message), fault: Some("address".into()), ..Page::default() }),
+            Err(error) => {
+                return Ok(Page { error: Some(error.message), fault: Some("address".into()), ..Page::default() });
+            }
         };
         let what = format!("{} {}", ready.request.options.method, ready.request.url);
         if tracer.options.trace {

@@ -188,6 +188,11 @@ fn point(config: &Source, ast: &AST, name: &str, at: &str, message: &str) -> Rep
     let help = near
         .map(|near| format!("did you mean `{near}`?"))
         .or_else(|| message.split_once("; help: ").map(|(_, help)| help.to_owned()))
+        .or_else(|| {
+            let list =
+                name == "SITES" && config.text.split("SITES").nth(1)?.trim_start_matches([' ', '=']).starts_with('[');
+            list.then(|| "write a site as in `#{ url: \"https://example.jp/\", words: \"Welcome\" }`".to_owned())
+        })
         .or_else(|| hooks::example(&below, name).map(|line| format!("write it as in `{line}`")));
     let message = message.split("; help: ").next().unwrap_or(message);
     Report::new(config, place.0, place.1, message.to_owned(), help)

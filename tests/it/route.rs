@@ -190,6 +190,8 @@ fn one_line_for_nagios_has_its_exit_code_and_its_performance_data() {
         std::thread::sleep(std::time::Duration::from_millis(10));
     }
     assert_eq!(world.moyai(["run", "monitor", "--nagios", "ok"]).code, 0);
+    // An empty variable in Nagios's command is no check of all sites.
+    assert_eq!(world.moyai(["run", "monitor", "--nagios", ""]).code, 3);
     assert_eq!(world.moyai(["run", "monitor"]).code, 75);
     world.file("go", "");
     assert!(child.wait().unwrap().success());
