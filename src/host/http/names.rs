@@ -1,6 +1,7 @@
 //! Which server a request is sent to: the one that its host's name leads to, another one, or a proxy.
 
 use std::net::{IpAddr, SocketAddr};
+use ureq::config::IpFamily;
 use ureq::http::Uri;
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
@@ -48,11 +49,18 @@ impl Resolver for Names {
         config: &ureq::config::Config,
         timeout: NextTimeout,
     ) -> Result<ResolvedSocketAddrs, ureq::Error> {
-        let Some(fixed) = self.fixed.as_ref().filter(|fixed| uri.host() == Some(&fixed.host)) else {
-            return self.others.resolve(uri, config, timeout);
-        };
         let default = if uri.scheme_str() == Some("https") { 443 } else { 80 };
         let port = uri.port_u16().unwrap_or(default);
+        let Some(fixed) = self.fixed.as_ref().filter(|fixed| uri.host() == Some(&fixed.host)) else {
+            // ureq starts a thread for each name; an IPv4 address is none.
+            let ip = uri.host().and_then(|host| host.parse::<std::net::Ipv4Addr>().ok());
+            let Some(ip) = ip.filter(|_| config.ip_family() != IpFamily::Ipv6Only) else {
+                return self.others.resolve(uri, config, timeout);
+            };
+            let mut addresses = self.empty();
+            addresses.push(SocketAddr::new(ip.into(), port));
+            return Ok(addresses);
+        };
         // A redirect to https on the same host has its own port there too.
         let port = fixed.to_port.filter(|_| Some(port) == fixed.port).unwrap_or(port);
         let mut addresses = self.empty();
