@@ -8,7 +8,7 @@ use std::time::Instant;
 const BARE: &str = r#"
 for n in blog shop wiki; do
     page="<html><head><title>The $n page</title></head><body>Welcome to $n</body></html>"
-    docker run -d --name $n -v $n-data:/data base:1 sh -c "mkdir -p /www; echo '$page' >/www/index.html; exec busybox httpd -f -p 8080 -h /www" >/dev/null
+    docker run -d --name $n --stop-signal KILL -v $n-data:/data base:1 sh -c "mkdir -p /www; echo '$page' >/www/index.html; exec busybox httpd -f -p 8080 -h /www" >/dev/null
     echo "server { listen 80; server_name $n.test; location / { proxy_pass http://$n:8080/; } }" >/etc/nginx/conf.d/$n.conf
 done
 mkdir -p /etc/cron.d; cp /etc/hosts hosts.before; ls /etc/cron.d >cron.before
@@ -158,7 +158,7 @@ server { listen 80; server_name .dot.test; location / { proxy_pass http://wiki:8
 server { listen 80; server_name files.test; root /usr/share/doc; autoindex on; }
 server { listen 80; server_name login.test; auth_basic x; auth_basic_user_file /dev/null; location / { proxy_pass http://shop:8080; } }
 E
-docker run -d --name db -v db-data:/var/lib/db base:1 sh -c 'exec busybox sleep 9999' >/dev/null
+docker run -d --name db --stop-signal KILL -v db-data:/var/lib/db base:1 sh -c 'exec busybox sleep 9999' >/dev/null
 "#;
 
 #[test]
@@ -196,7 +196,7 @@ fn each_kind_of_server_name_becomes_a_site_that_is_up_or_a_note() {
     assert!(plan.contains("  schedule    cron: "), "{plan}");
     let out = run(&mut host, "moyai setup --yes").ok();
     assert!(out.contains("db") && !out.contains("is not proven"), "{out}");
-    let check = run(&mut host, "moyai run monitor -v").out;
+    let check = run(&mut host, "TERM=dumb moyai run monitor -v 2>&1").out;
     // 3 sites of the bare host, and those above with the files; one certificate is self-signed.
     assert_eq!(check.matches(" is fine\n").count(), 3 + sites.len() + 1 - 1, "{check}");
     assert!(check.contains("safe.test is sick (tls): the certificate is self-signed\n"), "{check}");
@@ -207,7 +207,7 @@ fn each_kind_of_server_name_becomes_a_site_that_is_up_or_a_note() {
     let help = "note: https://safe.test/: the certificate is self-signed\n      help: if it is to be so, add self_signed: true";
     assert!(plan.contains(help) && plan.contains("words: \"Index of /\" }"), "{plan}");
     run(&mut host, "moyai setup --yes; sed -i 's|^\\(.*https://safe.test/\".*\\) },$|\\1, self_signed: true },|' /etc/moyai/scripts/config.rhai").ok();
-    let check = run(&mut host, "moyai run monitor -v").out;
+    let check = run(&mut host, "TERM=dumb moyai run monitor -v 2>&1").out;
     assert!(
         check.contains("safe.test is fine\n") && !check.contains("is sick") && !check.contains("is offline"),
         "{check}"
