@@ -663,6 +663,10 @@ fn bash_completes_commands_options_and_ones_own_scripts() {
         assert_eq!(complete(&format!("moyai {command} my-")), "my-script", "{command}");
     }
     assert_eq!(complete("moyai api docker::comm"), "docker::commit");
+    // Guides and commands; what is hidden is not offered.
+    for (begun, word) in [("mon", "monitoring"), ("comp", "completions"), ("sys", "systemd"), ("man", "many-hosts")] {
+        assert_eq!(complete(&format!("moyai help {begun}")), word);
+    }
     // A script's own options, and what its line `usage:` has next.
     assert_eq!(complete("moyai run backup --ta"), "--tag");
     assert_eq!(complete("moyai run site l"), "list");
