@@ -112,8 +112,8 @@ impl Server<'_> {
     pub fn has_password(&self) -> bool {
         let root = self.block.block.iter().find(|line| line.is("location") && line.values() == ["/"]);
         let blocks = [Some(self.outer), Some(self.block), root].into_iter().flatten();
-        let lines = blocks.filter_map(|block| block.block.iter().rfind(|line| line.is("auth_basic")));
-        lines.last().is_some_and(|line| line.value() != Some("off"))
+        let mut lines = blocks.filter_map(|block| block.block.iter().rfind(|line| line.is("auth_basic")));
+        lines.next_back().is_some_and(|line| line.value() != Some("off"))
     }
 }
 
