@@ -116,6 +116,7 @@ fn server(all: &sites::Map<'_>, server: &Server<'_>) -> Dynamic {
         ("listen", array(&server.listen, listen)),
         ("tls", server.listen.iter().any(|way| way.tls).into()),
         ("http", server.http.into()),
+        ("password", server.has_password().into()),
         ("file", server.block.file.as_ref().into()),
         ("line", number(server.block.line)),
         ("locations", array(locations, location)),
@@ -353,9 +354,10 @@ mod nginx {
 
     /// The servers of the configuration, those without an upstream too.
     ///
-    /// Returns an array of `#{names, listen, tls, http, file, line, locations, paths}` in the order of the
-    /// configuration. `names` has the `server_name`s as they are written; `listen` is that of `sites`;
-    /// `tls` is whether any of these speaks TLS; `http` is false for a server of the stream block.
+    /// Returns an array of `#{names, listen, tls, http, password, file, line, locations, paths}` in the order of
+    /// the configuration. `names` has the `server_name`s as they are written; `listen` is that of `sites`;
+    /// `tls` is whether any of these speaks TLS; `http` is false for a server of the stream block;
+    /// `password` is whether nginx asks for one at `/` (`auth_basic`).
     /// `locations` has `#{modifier, path, upstreams}` for each location that passes requests to a name,
     /// such as `#{modifier: "~", path: "\\.php$"}`. `paths` has `#{path, upstreams}` for each path that a
     /// client can ask, `/` and the locations without a regular expression, if nginx passes it to a name

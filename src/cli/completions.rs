@@ -15,7 +15,7 @@ const VARIABLE: &str = "COMPLETE";
 /// How long Docker may take for the names of containers.
 const LIMIT: Duration = Duration::from_secs(3);
 
-/// The words of `moyai completions`.
+/// The options of `moyai completions`.
 #[derive(clap::Args)]
 pub struct Completions {
     /// bash: source it from ~/.bashrc; zsh: a file `_moyai` on $fpath; fish: a file in
@@ -58,6 +58,7 @@ fn offering() -> clap::Command {
         .mut_subcommand("eject", |eject| names(eject, "name"))
         .mut_subcommand("history", |history| names(history, "script"))
         .mut_subcommand("test", |test| names(test, "names"))
+        .mut_subcommand("help", |help| help.mut_arg("topic", |topic| topic.add(ArgValueCompleter::new(topics))))
         .mut_subcommand("api", |api| api.mut_arg("words", |words| words.add(ArgValueCompleter::new(functions))))
 }
 
@@ -75,6 +76,11 @@ fn quiet_run() -> Option<Arc<Run>> {
 fn scripts(current: &OsStr) -> Vec<CompletionCandidate> {
     let all = quiet_run().map(|run| load::list(&run)).unwrap_or_default();
     beginning(current, all.into_iter().map(|script| script.name))
+}
+
+/// The guides and the commands.
+fn topics(current: &OsStr) -> Vec<CompletionCandidate> {
+    beginning(current, super::help::words())
 }
 
 /// What `moyai api` knows: functions, and their namespaces.
@@ -125,7 +131,7 @@ fn offered(current: &OsStr) -> Option<Vec<String>> {
     Some(usage.next(&given).iter().flat_map(|word| kind(&run, word, &given)).collect())
 }
 
-/// The words of a kind: names of containers, versions of the backups of the container that was given, the word itself.
+/// Returns the words of a kind: names of containers, versions of the backups of the container that was given, the word itself.
 fn kind(run: &Arc<Run>, word: &str, given: &[&str]) -> Vec<String> {
     let asked = match word {
         "CONTAINER" => Plan::read(["docker", "ps", "--all", "--format", "{{.Names}}"]),

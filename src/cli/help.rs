@@ -58,6 +58,13 @@ impl Help {
     }
 }
 
+/// The words that can follow `moyai help`: the guides and the commands, those that are hidden left out.
+pub fn words() -> Vec<String> {
+    let tree = super::tree();
+    let commands = tree.get_subcommands().filter(|command| !command.is_hide_set()).map(clap::Command::get_name);
+    TOPICS.into_iter().chain(commands).map(str::to_owned).collect()
+}
+
 /// Title of each topic, one a line, for the help.
 pub fn topics() -> String {
     let width = TOPICS.iter().map(|topic| topic.len()).max().unwrap_or_default();

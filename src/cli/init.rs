@@ -48,7 +48,7 @@ impl Init {
         run.print(&format!("made {}/    # for an editor with a Rhai extension", definitions.display()));
         let option =
             if folder == usual { String::new() } else { format!(" --scripts {}", quote(&folder.to_string_lossy())) };
-        run.print(&format!("\nnext: moyai edit config{option}    # SITES: what to watch, TELL: who is told"));
+        run.print(&format!("\nnext: moyai edit config{option}    # SITES: what to watch, TELL: who gets reports"));
         run.print(&format!("      moyai run -n backup{option}    # what a backup would do now"));
         run.print(&format!("      moyai doctor{option}           # what is missing on this host"));
         Ok(0)

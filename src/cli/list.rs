@@ -113,13 +113,13 @@ fn end(line: &Value) -> String {
     }
 }
 
-/// Where a script is that did not come with moyai, and what it hides.
+/// Where a script is that did not come with moyai, and what it overrides.
 fn place(script: &load::Listed) -> Option<String> {
     let path = script.source.as_ref().ok()?.path.as_ref()?.display().to_string();
     let hidden =
-        script.shadows.iter().map(|path| if path.ends_with(" (embedded)") { "the embedded one" } else { path });
+        script.shadows.iter().map(|path| if path.ends_with(" (embedded)") { "the built-in one" } else { path });
     let hidden: Vec<&str> = hidden.collect();
-    Some(if hidden.is_empty() { path } else { format!("{path} (hides {})", hidden.join(", ")) })
+    Some(if hidden.is_empty() { path } else { format!("{path} (overrides {})", hidden.join(", ")) })
 }
 
 /// The `//!` lines at a script's beginning: its help.

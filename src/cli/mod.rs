@@ -25,6 +25,7 @@ mod syslog;
 mod systemd;
 mod test;
 
+use crate::engine::check::nearest;
 use crate::engine::load;
 use crate::run::{Error, Options, Result, Run, exit, out, text};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -213,9 +214,15 @@ fn misused(error: &clap::Error) -> Error {
     };
     if let (ErrorKind::InvalidSubcommand, Some(name)) = (error.kind(), word(ContextKind::InvalidSubcommand)) {
         let ours = Error::usage(format!("there is no command `{name}`"));
-        let script = Run::new(Options::default()).is_ok_and(|run| load::find(&run, &name).is_ok());
-        return match word(ContextKind::SuggestedSubcommand) {
-            _ if script => ours.help(format!("`{name}` is a script: `moyai run {name}`")),
+        let scripts = Run::new(Options::default()).map(|run| load::list(&run)).unwrap_or_default();
+        let scripts: Vec<&str> = scripts.iter().map(|script| script.name.as_str()).collect();
+        if scripts.contains(&name.as_str()) {
+            return ours.help(format!("`{name}` is a script: `moyai run {name}`"));
+        }
+        let tree = tree();
+        let commands = tree.get_subcommands().filter(|command| !command.is_hide_set()).map(clap::Command::get_name);
+        let script = || nearest(&name, scripts.iter().copied()).map(|near| format!("run {near}"));
+        return match nearest(&name, commands).map(str::to_owned).or_else(script) {
             Some(near) => ours.help(format!("did you mean `moyai {near}`?")),
             None => ours.help("`moyai --help` shows them"),
         };

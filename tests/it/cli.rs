@@ -109,7 +109,11 @@ fn a_script_called_without_run_is_hinted_at() {
     world.script("blog", "print(1);");
     let err = world.moyai(["blog"]).failed(2);
     assert_eq!(err, "error: there is no command `blog`\nhelp: `blog` is a script: `moyai run blog`\n");
-    assert!(world.moyai(["lisst"]).failed(2).contains("did you mean `moyai list`?"));
+    for (word, near) in [("lisst", "list"), ("rn", "run"), ("docter", "doctor"), ("bakup", "run backup")] {
+        let err = world.moyai([word]).failed(2);
+        assert!(err.contains(&format!("did you mean `moyai {near}`?")), "{err}");
+    }
+    assert!(world.moyai(["zzzzzz"]).failed(2).contains("help: `moyai --help` shows them\n"));
     assert!(world.moyai(Vec::<&str>::new()).failed(2).contains("Usage: moyai"));
     assert!(world.moyai(["--help"]).ok().contains("\n  run  "));
     assert!(world.moyai(["help", "run"]).ok().contains("--dry-run"));
@@ -393,7 +397,7 @@ fn the_list_says_what_each_script_does_and_what_it_hides() {
     let own = world.path("scripts/backup.rhai");
     let below = |name: &str| out.lines().skip_while(|line| !line.starts_with(name)).nth(1).unwrap().trim().to_owned();
     assert!(line("backup").ends_with("  My own backup."), "{out}");
-    assert_eq!(below("backup"), format!("{} (hides the embedded one)", own.display()));
+    assert_eq!(below("backup"), format!("{} (overrides the built-in one)", own.display()));
     assert_eq!(below("hosts-sync"), "container start,die,rename");
     assert_eq!(below("zoo"), world.path("scripts/zoo.rhai").display().to_string());
     let names = world.moyai(["list", "--names"]).ok();
@@ -663,6 +667,10 @@ fn bash_completes_commands_options_and_ones_own_scripts() {
         assert_eq!(complete(&format!("moyai {command} my-")), "my-script", "{command}");
     }
     assert_eq!(complete("moyai api docker::comm"), "docker::commit");
+    // Guides and commands; what is hidden is not offered.
+    for (begun, word) in [("mon", "monitoring"), ("comp", "completions"), ("sys", "systemd"), ("man", "many-hosts")] {
+        assert_eq!(complete(&format!("moyai help {begun}")), word);
+    }
     // A script's own options, and what its line `usage:` has next.
     assert_eq!(complete("moyai run backup --ta"), "--tag");
     assert_eq!(complete("moyai run site l"), "list");

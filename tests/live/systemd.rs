@@ -4,7 +4,7 @@ use crate::host::Host;
 
 /// Turns off what runs, and leaves all the units there are: the engine's and nginx's, and the
 /// targets between them. Nothing else of the machine's is started.
-const OFF: &str = r#"
+pub const OFF: &str = r#"
 set -e
 [ -n "$MOYAI_PRIVATE_HOST" ]
 cp "$moyai" /usr/local/bin/moyai
@@ -22,7 +22,7 @@ ln -s ../docker.service ../nginx.service multi-user.target.wants
 
 /// What becomes pid 1. What is not a layer of the private host is covered: the start of a host
 /// empties its temporary folder.
-const INIT: &str = r#"
+pub const INIT: &str = r#"
 for folder in /home /root /tmp /run; do mount -t tmpfs tmpfs $folder; done
 mount --bind /dev/null /dev/console
 mount --make-rshared /
@@ -52,7 +52,8 @@ chmod +x inside
 "#;
 
 impl Host {
-    fn on(&mut self) {
+    /// Turns the host on, with systemd as its first process.
+    pub fn on(&mut self) {
         self.sh(ON).ok();
         self.until(60, "./inside systemctl is-system-running 2>/dev/null | grep -qE 'running|degraded'");
     }
@@ -62,7 +63,7 @@ impl Host {
     }
 
     #[track_caller]
-    fn is(&mut self, unit: &str, state: &str) {
+    pub fn is(&mut self, unit: &str, state: &str) {
         let found = self.show(unit, "ActiveState");
         assert_eq!(found, state, "{unit}: {}", self.sh("./inside systemctl status --no-pager '*.service'").out);
     }

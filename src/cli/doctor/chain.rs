@@ -6,6 +6,7 @@ use crate::host::nginx::names::Name;
 use crate::process::{self, Plan};
 use crate::run::{Error, Result, Run};
 use rhai::{Array, Map};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Looks at each link. Where the engine cannot be asked, that is told elsewhere and nothing here.
@@ -53,7 +54,10 @@ fn names(run: &Arc<Run>, containers: &Array) -> Result<Vec<(&'static str, Found)
         change.waiting.contains(name).then(|| format!("{needed_by} waits for the container `{name}`"))
     };
     let needed = match sites.iter().filter_map(waits).collect::<Vec<_>>() {
-        waiting if waiting.is_empty() => Fine(format!("nginx needs {} names", sites.len())),
+        waiting if waiting.is_empty() => {
+            let names: BTreeSet<&str> = sites.iter().map(|one| one.name.as_str()).collect();
+            Fine(format!("nginx needs {} names", names.len()))
+        }
         waiting => {
             let error = Error::new(format!("{}: until then it answers with 502", waiting.join(", ")));
             Warn(error.help(format!("docker start {}", change.waiting.join(" "))))

@@ -49,6 +49,17 @@ enum Schedule {
     Nothing,
 }
 
+impl Schedule {
+    fn sentence(self) -> &'static str {
+        match self {
+            Self::Systemd => "systemd: moyai's daemon runs the rules",
+            Self::Cron => "cron: /etc/cron.d/moyai runs the rules",
+            Self::Other => "a crontab that is there already",
+            Self::Nothing => "neither systemd nor cron",
+        }
+    }
+}
+
 /// One command of setup, and how it ended.
 struct Step {
     words: Vec<String>,
@@ -85,8 +96,14 @@ impl Setup {
         }
         host::suits(&run)?;
         self.whole(&run)?;
-        let proposal = host::propose(&run)?;
+        let mut proposal = host::propose(&run)?;
         let (schedule, changes) = self.changes(&run, &proposal)?;
+        proposal.found.push(format!("schedule    {}", schedule.sentence()));
+        if schedule == Schedule::Nothing {
+            proposal
+                .notes
+                .push("nothing runs the rules: there is no systemd and no cron; help: apt install cron".into());
+        }
         let mut steps = steps(schedule, &changes, &proposal);
         self.show(&run, root, &proposal, &changes, &steps);
         if shows {
@@ -192,7 +209,8 @@ impl Setup {
         // What a command would change in a file is seen by its own dry run.
         for words in [&["run", "-n", "hosts-sync"][..], &["systemd", "--install", "-n"]] {
             let shown = steps.iter().any(|step| step.words[1..] == without_n(words)[..]);
-            if shown && let Ok(outcome) = process::attempt(run, &Plan::read(["moyai"].iter().chain(words))) {
+            let plan = Plan { reads: true, ..Plan::read(["moyai"].iter().chain(words)) };
+            if shown && let Ok(outcome) = process::attempt(run, &plan) {
                 let text = outcome.text();
                 if !text.trim().is_empty() {
                     run.print(&format!("\n# moyai {}\n{}", words.join(" "), text.trim_end()));

@@ -107,6 +107,16 @@ pub struct Server<'a> {
     pub http: bool,
 }
 
+impl Server<'_> {
+    /// Whether nginx asks for a password at `/`: the innermost `auth_basic` decides.
+    pub fn has_password(&self) -> bool {
+        let root = self.block.block.iter().find(|line| line.is("location") && line.values() == ["/"]);
+        let blocks = [Some(self.outer), Some(self.block), root].into_iter().flatten();
+        let mut lines = blocks.filter_map(|block| block.block.iter().rfind(|line| line.is("auth_basic")));
+        lines.next_back().is_some_and(|line| line.value() != Some("off"))
+    }
+}
+
 /// The servers and upstreams of a configuration.
 #[derive(Debug)]
 pub struct Map<'a> {
