@@ -301,9 +301,9 @@ fn get_all<T>(
 ) -> Result<Vec<T>> {
     let what = "http::get_all";
     let call = Call::new("GET").with(what, options)?;
-    let requests: Vec<_> = sites.into_iter().map(|site| asked(what, site, &call)).collect();
-    let wrong = requests.iter().find_map(|request| request.as_ref().err()).filter(|_| !one_by_one);
-    wrong.map_or(Ok(()), |error| Err(error.clone()))?;
+    let requests = sites.into_iter().map(|site| asked(what, site, &call));
+    let requests: Vec<_> =
+        if one_by_one { requests.collect() } else { requests.map(|one| one.map(Ok)).collect::<Result<_>>()? };
     context.run.reading();
     send_all(context, requests, call.workers, each)
 }

@@ -131,7 +131,7 @@ fn offered(current: &OsStr) -> Option<Vec<String>> {
     Some(usage.next(&given).iter().flat_map(|word| kind(&run, word, &given)).collect())
 }
 
-/// Returns the words of a kind: names of containers, versions of the backups of the container that was given, the word itself.
+/// The words of a kind: names of containers, versions of the backups of the container that was given, the word itself.
 fn kind(run: &Arc<Run>, word: &str, given: &[&str]) -> Vec<String> {
     let asked = match word {
         "CONTAINER" => Plan::read(["docker", "ps", "--all", "--format", "{{.Names}}"]),

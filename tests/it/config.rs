@@ -53,6 +53,8 @@ const VALUES: &[(&str, &str, &str)] = &[
         "two sites have the name a",
         "give one of them another",
     ),
+    ("const SITES = [#{ uri: \"http://a/\" }];", "a site has no `url`", "write a site as in `#{ url: "),
+    ("const SITES = #{ \"http://a/\": 5 };", "a word is text", "write it as in `const SITES = #{"),
     ("const SITES = [\"http://a/\", \"http://a/\"];", "two sites have the name http://a/", "give one of them another"),
     (
         "const SITES = [#{ name: \"p\", command: \"no-such-pool x\" }];",

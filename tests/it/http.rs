@@ -319,6 +319,24 @@ fn a_site_can_be_asked_with_an_account_a_token_and_a_body_that_changes_nothing()
 }
 
 #[test]
+fn with_a_closure_a_site_that_cannot_be_requested_is_a_page_with_an_error() {
+    let web = Web::start();
+    let script = format!(
+        "let sites = [#{{ url: `{0}`, timout: 3 }}, `{0}`, #{{ url: `{0}`, method: `PUT` }}];
+         for one in http::get_all(sites, #{{}}, |page, i| [i, page.status, page.fault, page.error ?? ``]) {{ print(one.join(`|`)); }}",
+        web.url("/ok")
+    );
+    assert_eq!(
+        World::new().run(&script).ok(),
+        "0|0|address|`http::get_all` has no option `timout`\n1|200||\n2|0|address|`http::get_all` reads, and `PUT` acts\n"
+    );
+    // An option of all sites is an error of the call.
+    let script = "let all = parse_json(`{\"timout\": 3}`); print(http::get_all([`http://x/`], all, |page, i| i));";
+    let err = World::new().run(script).failed(1);
+    assert!(err.contains("has no option `timout`"), "{err}");
+}
+
+#[test]
 fn of_a_hundred_sites_thirty_two_are_asked_at_the_same_time() {
     let web = Web::start();
     let script = format!(

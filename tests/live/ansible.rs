@@ -49,7 +49,7 @@ fn managed(name: &str, key: &Path) -> Host {
         keys.display(),
     );
     std::fs::write(host.path("sshd_config"), text).unwrap();
-    // An account with a locked password cannot log in, with a key neither.
+    // An account with a locked password cannot log in, not even with a key.
     host.sh("ssh-keygen -q -t ed25519 -N '' -f host_key; mkdir -p /run/sshd /etc/cron.d; usermod -p '*' root
              rm -rf /usr/local/bin/moyai /etc/moyai /var/lib/moyai /etc/cron.d/moyai
              python3 server.py >server.log 2>&1 & wait_for test -S ssh.socket")

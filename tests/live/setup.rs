@@ -276,7 +276,7 @@ fn an_ordinary_user_sees_what_root_would_get_and_changes_nothing() {
         assert!(!out.contains("/opt/user"), "{out}");
         host.sh(SAME).ok();
     }
-    // Who may not use Docker hears what to do.
+    // The error of a user who may not use Docker names the next step.
     let err = host.sh(&user("--clear-groups", "setup")).failed(1);
     assert!(err.contains("this user cannot use Docker") && err.contains("help: sudo moyai setup -n"), "{err}");
     assert_eq!(host.sh(&format!("{SAME} && find /var/lib/moyai /etc/moyai -newer hosts.before 2>/dev/null")).out, "");

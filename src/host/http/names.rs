@@ -52,7 +52,7 @@ impl Resolver for Names {
         let default = if uri.scheme_str() == Some("https") { 443 } else { 80 };
         let port = uri.port_u16().unwrap_or(default);
         let Some(fixed) = self.fixed.as_ref().filter(|fixed| uri.host() == Some(&fixed.host)) else {
-            // ureq starts a thread for each name; an IPv4 address is none.
+            // ureq starts a thread for each name; an IPv4 address needs none.
             let ip = uri.host().and_then(|host| host.parse::<std::net::Ipv4Addr>().ok());
             let Some(ip) = ip.filter(|_| config.ip_family() != IpFamily::Ipv6Only) else {
                 return self.others.resolve(uri, config, timeout);
