@@ -162,6 +162,28 @@ pub mod more {
         Ok(found.into_iter().map(Into::into).collect())
     }
 
+    /// Exchanges two files or directories in one step: at no moment is either name missing.
+    ///
+    /// - `one`, `other`: paths on the same file system.
+    ///
+    /// Errors: when one is not there, is a mount point, or cannot be moved; then both are as they were.
+    ///
+    /// ```rhai
+    /// let dir = file::temp_dir();
+    /// file::write(`${dir}/live`, "old");
+    /// file::write(`${dir}/next`, "new");
+    /// file::exchange(`${dir}/live`, `${dir}/next`);
+    /// print(file::read(`${dir}/live`));
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn exchange(call: NativeCallContext, one: &str, other: &str) -> Fallible<()> {
+        let line = ["mv", "--exchange", "-T", "--", one, other];
+        act(&call, &line, &format!("exchange `{other}` and"), one, || {
+            let flags = rustix::fs::RenameFlags::EXCHANGE;
+            Ok(rustix::fs::renameat_with(rustix::fs::CWD, one, rustix::fs::CWD, other, flags)?)
+        })
+    }
+
     /// Removes a file, or a directory with everything in it: `rm -rf`. A missing path is not an error.
     ///
     /// - `path`: a symbolic link is removed itself, never what it leads to.
