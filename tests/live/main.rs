@@ -1,5 +1,6 @@
 //! What needs a real engine and a real nginx, each test on a private host of its own.
 
+mod archives;
 mod backup;
 #[path = "../common/mod.rs"]
 mod common;

@@ -278,7 +278,10 @@ fn backups_rotate_through_the_week_and_the_year_and_lose_nobodys_image() {
     ] {
         host.sh(&format!("{locale} \"$moyai\" run --at {at} backup")).ok();
     }
-    assert_eq!(host.backups(), ["backup/web:Dec", "backup/web:Jan", "backup/web:Nov", "backup/web:Sun", "backup/web:Tue", "backup/web:Wed"]);
+    assert_eq!(
+        host.backups(),
+        ["backup/web:Dec", "backup/web:Jan", "backup/web:Nov", "backup/web:Sun", "backup/web:Tue", "backup/web:Wed"]
+    );
     let labels = host.sh("docker inspect -f '{{index .Config.Labels \"moyai.container\"}} {{index .Config.Labels \"moyai.version\"}} {{index .Config.Labels \"moyai.time\"}}' backup/web:Dec").ok();
     assert!(labels.starts_with("web Dec 2026-12-01T00:00:0"), "{labels}");
 
