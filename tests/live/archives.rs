@@ -117,17 +117,16 @@ fn an_old_archive_of_gzip_is_read_and_one_is_written_where_there_is_no_zstd() {
 fn a_backup_disk_that_is_full_is_tidied_before_anything_is_written() {
     let mut host = Host::new();
     busy(&mut host, "pause");
+    std::fs::write(host.path("scripts/config.rhai"), "const STAYS_FREE = 0;").unwrap();
     host.sh("mkdir -p state; mount -t tmpfs -o size=12m,mode=700 none state").ok();
     host.script("backup web --tag v").ok();
     // A run that was killed has left a part of an archive, and the disk is full.
-    host.sh("\"$moyai\" run backup web --tag v & until ls state/backups/web/v/*.tar.* | grep -q .; do sleep 0.05; done; wait").ok();
     host.moyai("import \"lib/repair\" as repair; let c = docker::ps()[0]; repair::begin(#{ id: c.id, name: c.name, how: \"pause\", after: \"\", versions: [\"v\"], refs: [\"backup/web:v\"], from: \"base\", time: \"2026-11-23T03:00:00+00:00\" });").ok();
-    host.sh("cp state/backups/web/v/1-* state/backups/web/v/1-data.killed.tar.zst 2>/dev/null; cat /dev/zero >state/backups/web/v/2-data.killed.tar.zst; true").ok();
+    host.sh("cat /dev/zero >state/backups/web/v/2-data.killed.tar.zst; true").ok();
     assert_eq!(host.sh("df --output=avail state | tail -1 | tr -d ' '").ok(), "0\n");
     // Scripts that do not need the disk do their work.
     host.script("hosts-sync").ok();
     host.script("report").ok();
-    std::fs::write(host.path("scripts/config.rhai"), "const STAYS_FREE = 0;").unwrap();
     let gave = host.script("backup web --tag v");
     assert_eq!(gave.code, 0, "{}", gave.err);
     assert_eq!(host.sh("ls state/backups/web/v | wc -l").ok(), "2\n");

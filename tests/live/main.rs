@@ -35,6 +35,7 @@ mod status;
 mod systemd;
 mod trust;
 mod update;
+mod volumes;
 
 /// Whether an error has this sentence and, behind the line of the script, this next step.
 fn says(err: &str, sentence: &str, help: &str) -> bool {

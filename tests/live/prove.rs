@@ -278,7 +278,7 @@ fn the_list_marks_what_is_too_old_of_another_day_or_damaged() {
     assert!(table.starts_with("CONTAINER  VERSION  AGE ") && !table.contains("lost"), "{table}");
     // A byte of an archive is another.
     host.script("backups --check").ok();
-    host.sh("cd \"$MOYAI_STATE/backups/web/Wed\" && printf x | dd of=$(ls *.gz) bs=1 seek=30 conv=notrunc").ok();
+    host.sh("cd \"$MOYAI_STATE/backups/web/Wed\" && printf x | dd of=$(ls *.tar.*) bs=1 seek=30 conv=notrunc").ok();
     let gave = host.script("backups web --check");
     assert!(gave.out.contains("the copy of /www is damaged: "), "{}", gave.out);
     gave.failed(1);

@@ -472,14 +472,18 @@ fn what_shares_the_network_is_made_again_and_volumes_come_back_when_asked_for() 
     assert_eq!(host.sh("docker exec side busybox ip -4 -o addr show eth0 | wc -l").ok(), "1\n");
     let plan = host.sh("\"$moyai\" run -n restore web --volumes").ok();
     assert!(plan.contains("docker create ") && plan.contains(":/data"), "{plan}");
-    let before = host.sh("docker volume ls --quiet; cat /opt/site/word").ok();
+    let before = host.sh("docker volume ls --quiet").ok();
     host.restore("web --volumes").ok();
     assert_eq!(words(&mut host, "web", "/data/word /nameless/word /site/word"), "one one one ");
     assert_eq!(host.sh("docker exec web busybox stat -c '%u:%g' /data /data/word").ok(), "12:34\n12:34\n");
-    // The old ones are all there.
-    let after = host.sh("docker volume ls --quiet; cat /opt/site/word").ok();
+    // The same volumes have it, and the old data is beside it.
+    let after = host.sh("docker volume ls --quiet").ok();
     assert!(before.lines().all(|line| after.contains(line)), "{before} {after}");
     assert_eq!(after.lines().count(), before.lines().count() + 2, "{after}");
+    let old = "cat /var/lib/docker/volumes/data.2*/_data/word /opt/site.2*/word /opt/site/word; docker inspect -f '{{range .Mounts}}{{if eq .Destination \"/data\"}}{{.Name}}{{end}}{{end}}' web";
+    assert_eq!(host.sh(old).ok(), "two\ntwo\none\ndata\n");
+    // What `docker run` by hand has from now on is the restored data.
+    assert_eq!(host.sh("docker run --rm -v data:/d base:1 /bin/busybox cat /d/word").ok(), "one\n");
 }
 
 #[test]
