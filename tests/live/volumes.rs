@@ -79,7 +79,7 @@ fn a_volume_keeps_its_options_and_labels_and_one_that_cannot_be_exchanged_is_ref
 
     host.sh("docker volume create --opt type=nfs --opt device=:/srv --opt o=addr=192.0.2.1 far >/dev/null").ok();
     host.sh("docker create --name mounted -v far:/data base:1 /bin/busybox true; cp -r state/backups/web state/backups/mounted").ok();
-    let plan = "import \"lib/new-volumes\" as new_volumes; let old = docker::inspect(\"mounted\"); print(new_volumes::plan([#{ target: \"/data\" }], old, \"now\")[0].refused);";
+    let plan = "import \"lib/volume-plans\" as volume_plans; let old = docker::inspect(\"mounted\"); print(volume_plans::of([#{ target: \"/data\" }], old, \"now\")[0].refused);";
     assert_eq!(host.moyai(plan).ok(), "--volumes: the volume far of /data is :/srv, which moyai cannot exchange\n");
 }
 
