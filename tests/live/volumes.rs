@@ -206,3 +206,48 @@ fn a_second_nightly_run_and_a_container_that_cannot_be_frozen_do_not_fail() {
         "false\n1\n"
     );
 }
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn a_service_of_compose_gets_its_volumes_back_and_the_next_up_has_them() {
+    let mut host = Host::new();
+    host.sh("mkdir app; cat >app/compose.yml <<'E'
+services:
+  db: {image: 'base:1', command: [/bin/busybox, sleep, '900'], stop_signal: KILL, volumes: ['data:/data']}
+volumes: {data: {labels: {kept: '1'}}}
+E
+        cd app; docker-compose -f compose.yml up --detach 2>&1")
+        .ok();
+    let name = host.sh("docker ps --format '{{.Names}}'").ok().trim().to_owned();
+    let word = format!("docker exec {name} /bin/busybox cat /data/word");
+    host.sh(&format!("docker exec {name} /bin/sh -c 'echo one >/data/word'")).ok();
+    host.script(&format!("backup {name} --tag v")).ok();
+    host.sh(&format!("docker exec {name} /bin/sh -c 'echo two >/data/word'")).ok();
+    host.restore("db v --volumes").ok();
+    assert_eq!(host.sh(&word).ok(), "one\n");
+    for up in ["up --detach", "up --detach --force-recreate", "down", "up --detach"] {
+        host.sh(&format!("cd app; docker-compose -f compose.yml {up} 2>&1")).ok();
+        if up != "down" {
+            assert_eq!(host.sh(&word).ok(), "one\n", "{up}");
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn a_verification_has_what_a_restore_would_have_and_the_names_of_links() {
+    let mut host = Host::new();
+    host.sh("docker run -d --name db --label moyai.proof.for=web --stop-signal KILL base:1 /bin/busybox httpd -f -p 8080 -h /").ok();
+    // The line prints the same in the copy and in the container.
+    let proof = "/bin/busybox stat -c '%u:%g %a' /data /data/own && /bin/busybox wget -q -O /dev/null http://database:8080/bin/sh && echo found";
+    std::fs::write(
+        host.path("scripts/config.rhai"),
+        format!("const PROOF_STAYS = 1; fn proof(c) {{ if c.name == \"web\" {{ \"{proof}\" }} else {{ \"\" }} }}"),
+    )
+    .unwrap();
+    host.run("web", &format!("{QUICK} --link db:database -v data:/data --label moyai.proof.with=db"));
+    host.sh("docker exec web /bin/sh -c 'cd /data; echo x >own; /bin/busybox chown 1000:1000 . own; /bin/busybox chmod 700 .; /bin/busybox chmod 400 own'").ok();
+    host.script("backup db").ok();
+    host.script("backup web --tag v --prove").ok();
+    host.script("prove web v").ok();
+}
