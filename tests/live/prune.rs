@@ -59,7 +59,7 @@ fn backups_that_somebody_else_has_pruned_are_reported() {
     host.script("status --file /opt/page.html").failed(1);
     assert!(host.sh("cat /opt/page.html").ok().contains("is gone: it cannot be restored"));
     // The next backup does not hide it; a backup of that name does, and so does a word of the user.
-    host.sh("docker run -d --name web --stop-signal KILL base:1 /bin/busybox sleep 900").ok();
+    host.sh("tar -C image -c . | docker import - base:1; docker run -d --name web --stop-signal KILL base:1 /bin/busybox sleep 900").ok();
     host.script("backup web --tag Tue").ok();
     let gave = host.script("backups web");
     assert_eq!((gave.code, gave.err.matches("is gone: it cannot be restored").count()), (1, 1), "{gave:?}");

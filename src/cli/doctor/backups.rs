@@ -30,8 +30,8 @@ fn found(run: &Run) -> Result<Found> {
     let there: BTreeSet<&str> = text.lines().collect();
     // One image has a name for each version that it is the backup of.
     let lacks_name = |backup: &Value| {
-        let names = backup["refs"].as_array().into_iter().flatten().filter_map(Value::as_str);
-        names.into_iter().any(|name| !there.contains(name))
+        let mut names = backup["refs"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        names.any(|name| !there.contains(name))
     };
     let gone = ours.iter().filter(|(id, backup)| !there.contains(id.as_str()) || lacks_name(backup));
     let gone: Vec<String> = gone
