@@ -113,7 +113,7 @@ fn a_restore_replaces_one_container_of_a_compose_project_and_no_tag_but_its_own(
     // A restore that fails, or is killed, leaves each container the one that it was.
     for (words, says) in [(format!("{web} bad"), "it ended with status 1"), (format!("{db} ill"), "it is unhealthy")] {
         let err = host.restore(&words).failed(1);
-        assert!(err.contains("was not restored from site:") && err.contains(says), "{err}");
+        assert!(err.contains("was not restored from backup/") && err.contains(says), "{err}");
         assert_eq!(changed(&before, &ids(&mut host)), Vec::<String>::new(), "{words}");
     }
     for command in [format!("rename\\ {web}\\ *"), format!("start\\ {web}")] {
@@ -131,7 +131,7 @@ fn a_restore_replaces_one_container_of_a_compose_project_and_no_tag_but_its_own(
         let (was, options) = (ids(&mut host), made_of(&mut host, container));
         let out = host.restore(&format!("{container} {tag}")).ok();
         let kept = format!(
-            "{container} runs from site:{tag}; the old container is kept as the image site:replaced-{container}"
+            "{container} runs from backup/{container}:{tag}; the old container is kept as the image backup/{container}:replaced-{container}"
         );
         assert!(out.contains(&kept), "{out}");
         let mut replaced = vec![container.clone()];
@@ -189,7 +189,7 @@ E
     let first = ids(&mut host);
     let out = host.restore("web good").ok();
     let sentence = "\"docker compose up\" leaves web as it is until the service web or its image changes, and then recreates it without the restored state; \
-                    to keep that, run \"docker tag site:good app-web:restored\" and write \"image: app-web:restored\" to the service";
+                    to keep that, run \"docker tag backup/web:good app-web:restored\" and write \"image: app-web:restored\" to the service";
     assert!(out.lines().any(|line| line == sentence), "{out}");
     // It leaves it as it is.
     let restored = ids(&mut host);
@@ -207,7 +207,7 @@ E
     assert_eq!((changed(&restored, &ids(&mut host)).len(), host.says("web")), (2, String::new()));
     // Kept in the way that the sentence says, whatever becomes of the image.
     host.restore("web good").ok();
-    host.sh("docker tag site:good app-web:restored").ok();
+    host.sh("docker tag backup/web:good app-web:restored").ok();
     edit(&mut host, "web: {image: 'site:1'", "web: {image: 'app-web:restored'");
     up(&mut host);
     assert_eq!(host.says("web"), "one");

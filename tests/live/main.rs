@@ -1,6 +1,7 @@
 //! What needs a real engine and a real nginx, each test on a private host of its own.
 
 mod ansible;
+mod archives;
 mod backup;
 #[path = "../common/mod.rs"]
 mod common;
@@ -35,6 +36,7 @@ mod status;
 mod systemd;
 mod trust;
 mod update;
+mod volumes;
 
 /// Whether an error has this sentence and, behind the line of the script, this next step.
 fn says(err: &str, sentence: &str, help: &str) -> bool {

@@ -34,10 +34,10 @@ cd "$MOYAI_SCRIPTS/.."
     # Its numbers are times, and how full the disks are.
     find /opt /var/www -name '*.html' -o -name page.json -o -name index.json | xargs -r sed -E 's/[0-9]+/N/g'
     [ ! -d state/backups ] || cd state/backups
-    find . -path './[a-z]*' -prune -o -name '*.gz' -prune -o -printf '%p %y %m %U %l\n' | sort
+    find . -path './[a-z]*' -prune -o -name '*.tar.*' -prune -o -printf '%p %y %m %U %l\n' | sort
     [ ! -d ../../state/backups ] || for file in $(find . -type f | sort); do
         echo "$file"
-        case $file in *.gz) tar -tvzf $file | sort -k6 | sed -E 's/[0-9]{4}-[0-9-]+ [0-9:]+/DATE/' ;; *) cat $file ;; esac
+        case $file in *.tar.*) tar -tvf $file | sort -k6 | sed -E 's/[0-9]{4}-[0-9-]+ [0-9:]+/DATE/' ;; *) cat $file ;; esac
     done
     pgrep -x nginx >/dev/null && echo nginx runs || echo no nginx
 } 2>&1 | sed -E 's/"sha256":"[^"]*"/SUM/g; s/sha256:[0-9a-f]*/ID/g; s/"[0-9a-f]{12}"/"ID"/g; s/\b[0-9a-f]{64}"/ID"/g; s/"(bytes|time)":[0-9]+/\1/g

@@ -101,7 +101,7 @@ fn a_copy_proves_a_backup_and_reaches_nothing_of_the_site() {
 
     host.until(20, "! kill -0 $(cat pid) 2>/dev/null");
     let said = host.sh("cat out.log").ok();
-    assert!(said.contains("base:v1 of web is proven: https://web.test/ is fine, \"sleep 8\" is fine"), "{said}");
+    assert!(said.contains("backup/web:v1 of web is proven: https://web.test/ is fine, \"sleep 8\" is fine"), "{said}");
     assert_eq!(proofs(&mut host), "web:v1 true https://web.test/ is fine, \"sleep 8\" is fine\n");
     assert_eq!(copies(&mut host), "");
     assert_eq!(host.sh("cat /etc/hosts; docker inspect web | sort").ok(), before);
@@ -135,7 +135,7 @@ fn a_backup_that_does_not_do_its_work_is_told_and_stays() {
         host.sh(&format!("{kept} || docker create --name web.old-20261124-015517 base:1 /bin/sh")).ok();
         host.sh(&format!("docker exec web sh -c 'rm() {{ /bin/busybox rm $1; }}; {change}'")).ok();
         let err = host.script("backup web --tag v1 --prove").failed(1);
-        assert!(err.contains("base:v1 of web is not proven: ") && err.contains(why), "{why}: {err}");
+        assert!(err.contains("backup/web:v1 of web is not proven: ") && err.contains(why), "{why}: {err}");
         assert!(err.len() < 40_000 && !err.contains('\u{1b}'), "{} bytes", err.len());
         assert!(err.contains("1 of 1 backups are not proven, or not elsewhere: web"), "{err}");
         assert!(proofs(&mut host).starts_with("web:v1 false "), "{}", proofs(&mut host));
@@ -278,7 +278,7 @@ fn the_list_marks_what_is_too_old_of_another_day_or_damaged() {
     assert!(table.starts_with("CONTAINER  VERSION  AGE ") && !table.contains("lost"), "{table}");
     // A byte of an archive is another.
     host.script("backups --check").ok();
-    host.sh("cd \"$MOYAI_STATE/backups/web/Wed\" && printf x | dd of=$(ls *.gz) bs=1 seek=30 conv=notrunc").ok();
+    host.sh("cd \"$MOYAI_STATE/backups/web/Wed\" && printf x | dd of=$(ls *.tar.*) bs=1 seek=30 conv=notrunc").ok();
     let gave = host.script("backups web --check");
     assert!(gave.out.contains("the copy of /www is damaged: "), "{}", gave.out);
     gave.failed(1);
@@ -386,7 +386,7 @@ fn the_lines_of_the_configuration_bring_a_backup_elsewhere() {
     let backup = "MOYAI_SECRET_restic=opensesame \"$moyai\" run";
     let plan = host.sh(&format!("{backup} -n backup --tag v1")).ok();
     assert!(
-        plan.contains("'docker save base:v1 | gzip -1' >")
+        plan.contains("'docker save backup/web:v1 | gzip -1' >")
             && plan.contains("docker push localhost:5000/web:v1")
             && !plan.contains("opensesame"),
         "{plan}"
@@ -398,7 +398,7 @@ fn the_lines_of_the_configuration_bring_a_backup_elsewhere() {
         let gave = host.sh(&format!("{backup} backup --tag v1"));
         assert!(!gave.err.contains("opensesame"), "{}", gave.err);
         gave.ok();
-        let id = host.sh("docker inspect -f '{{.Id}}' base:v1").ok();
+        let id = host.sh("docker inspect -f '{{.Id}}' backup/web:v1").ok();
         // No name is left that would keep an image from being removed.
         assert_eq!(
             host.sh("docker images --all --no-trunc --digests | grep -c localhost; docker images -q -f dangling=true -f label=moyai.container")
@@ -410,12 +410,12 @@ fn the_lines_of_the_configuration_bring_a_backup_elsewhere() {
             "docker load -qi \"$MOYAI_STATE\"/backups/web/v1/image.tgz",
             "docker load -qi /opt/nas/web/v1/image.tgz",
             "RESTIC_PASSWORD=opensesame restic -r /opt/restic dump latest web.tar --tag web --path /web.tar | docker load -q",
-            "docker pull -q localhost:5000/web:v1 && docker tag localhost:5000/web:v1 base:v1 && docker rmi localhost:5000/web:v1",
+            "docker pull -q localhost:5000/web:v1 && docker tag localhost:5000/web:v1 backup/web:v1 && docker rmi localhost:5000/web:v1",
         ] {
-            host.sh("docker rmi base:v1").ok();
+            host.sh("docker rmi backup/web:v1").ok();
             host.sh(back).ok();
-            assert_eq!(host.sh("docker inspect -f '{{.Id}}' base:v1").ok(), id, "{back}");
-            let look = "docker create --name look base:v1 true >/dev/null; docker cp look:/word - | tar -xO; docker rm look >/dev/null";
+            assert_eq!(host.sh("docker inspect -f '{{.Id}}' backup/web:v1").ok(), id, "{back}");
+            let look = "docker create --name look backup/web:v1 true >/dev/null; docker cp look:/word - | tar -xO; docker rm look >/dev/null";
             assert_eq!(host.sh(look).ok(), format!("{word}\n"), "{back}");
         }
     }
@@ -443,7 +443,7 @@ fn what_does_not_arrive_elsewhere_is_told_and_what_was_there_stays() {
                 "docker images --all --digests --format '{{.Repository}}:{{.Tag}}' | grep -v base:1 | grep -v none"
             )
             .ok(),
-            "base:v1\n"
+            "backup/web:v1\n"
         );
     };
 
@@ -465,7 +465,7 @@ fn what_does_not_arrive_elsewhere_is_told_and_what_was_there_stays() {
     assert_eq!(host.sh(sum).ok(), before);
     // A copy that lacks a layer is none.
     host.sh("mount -o remount,size=9m /opt/small; printf '#!/bin/sh\\n[ \"$1\" != save ] || { shift; exec /usr/bin/docker save base:1; }\\nexec /usr/bin/docker \"$@\"\\n' >/usr/local/sbin/docker; chmod +x /usr/local/sbin/docker").ok();
-    told(&mut host, "the copy of base:v1 lacks the layer sha256:");
+    told(&mut host, "the copy of backup/web:v1 lacks the layer sha256:");
     assert_eq!(host.sh(sum).ok(), before);
     host.sh("rm /usr/local/sbin/docker").ok();
 

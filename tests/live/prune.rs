@@ -28,7 +28,7 @@ fn what_nothing_needs_goes_and_backups_their_base_and_images_of_containers_stay(
     assert_eq!(host.sh(IMAGES).ok(), before);
     let out = host.script("prune --keep 1s").ok();
     assert!(out.lines().all(|line| line.contains(": ") && line.ends_with('B')), "{out}");
-    assert_eq!(host.sh(IMAGES).ok(), "site:1 site:Mon site:Tue stopped:1 ");
+    assert_eq!(host.sh(IMAGES).ok(), "backup/web:Mon backup/web:Tue site:1 stopped:1 ");
     assert_eq!(host.sh("docker volume ls -q | wc -l").ok(), "2\n", "a volume goes only when it is asked for");
     host.script("prune --keep 1s --volumes").ok();
     assert_eq!(host.sh("docker volume ls -q").ok(), "named\n");
@@ -47,12 +47,22 @@ fn backups_that_somebody_else_has_pruned_are_reported() {
     host.sh("docker image prune --all --force").ok();
     let gave = host.script("backups");
     assert_eq!(gave.err.matches("is gone: it cannot be restored").count(), 2, "{gave:?}");
-    let out = host.sh("\"$moyai\" doctor").out;
+    assert_eq!(gave.code, 1);
+    let gave = host.sh("\"$moyai\" doctor");
+    assert_eq!(gave.code, 1);
+    let out = gave.out;
     assert!(
         out.contains("the image of 2 backups is gone: web of 2")
             && out.contains("help: free space with `moyai run prune`"),
         "{out}"
     );
-    host.script("status --file /opt/page.html").ok();
+    host.script("status --file /opt/page.html").failed(1);
     assert!(host.sh("cat /opt/page.html").ok().contains("is gone: it cannot be restored"));
+    // The next backup does not hide it; a backup of that name does, and so does a word of the user.
+    host.sh("tar -C image -c . | docker import - base:1; docker run -d --name web --stop-signal KILL base:1 /bin/busybox sleep 900").ok();
+    host.script("backup web --tag Tue").ok();
+    let gave = host.script("backups web");
+    assert_eq!((gave.code, gave.err.matches("is gone: it cannot be restored").count()), (1, 1), "{gave:?}");
+    host.script("backups --forget").ok();
+    assert_eq!(host.script("backups").ok().matches("web ").count(), 1);
 }

@@ -230,8 +230,8 @@ impl Host {
     fn broken_backup(&mut self, tag: &str, file: &str, content: &str) {
         let mode = if file == "start" { 755 } else { 644 };
         self.sh(&format!(
-            "docker create --name broken site:good >/dev/null && echo '{content}' >file && chmod {mode} file && docker cp file broken:/{file} &&
-             docker commit --change \"LABEL moyai.time=$(date +%FT%T%:z)\" --change 'LABEL moyai.version={tag}' broken site:{tag} && docker rm broken && \"$moyai\" run backups --adopt web"
+            "docker create --name broken backup/web:good >/dev/null && echo '{content}' >file && chmod {mode} file && docker cp file broken:/{file} &&
+             docker commit --change \"LABEL moyai.time=$(date +%FT%T%:z)\" --change 'LABEL moyai.version={tag}' broken backup/web:{tag} && docker rm broken && \"$moyai\" run backups --adopt web"
         ))
         .ok();
     }
@@ -266,7 +266,7 @@ fn a_container_with_every_option_comes_back_as_it_was_and_so_it_does_again() {
         host.sh("\"$moyai\" run backup web").ok();
         for time in 1..=3 {
             let out = host.restore("web").ok();
-            assert!(out.contains("web runs from site:"), "{out}");
+            assert!(out.contains("web runs from backup/web:"), "{out}");
             same(&made_of(host, "web"), &before, &format!("restored {time} times: "));
             assert_eq!(host.sh("docker exec web /bin/busybox cat /nameless/word").ok(), "kept\n");
             if time == 2 {
@@ -319,7 +319,7 @@ fn a_restore_that_is_killed_at_any_moment_is_undone_by_the_next_run_and_no_conta
         assert_eq!(host.sh("docker ps --quiet --filter status=paused").ok(), "", "{at}");
         host.sh("docker ps --all --quiet --filter name=old- | xargs -r docker rm; docker volume ls -q | grep -v -e '^data$' | xargs -r docker volume rm 2>&1; true").ok();
         // No backup is lost.
-        host.sh("docker image inspect base:v2 >/dev/null").ok();
+        host.sh("docker image inspect backup/web:v2 >/dev/null").ok();
     }
     assert!(repaired >= all / 4, "only {repaired} of {all} were in the middle, seed {seed}");
 }
@@ -345,7 +345,7 @@ fn what_does_not_come_up_gives_its_place_back() {
         ("silent", "http://127.0.0.1:8080/: "),
     ] {
         let err = host.restore(&format!("web {words}")).failed(1);
-        assert!(err.contains("web was not restored from site:") && err.contains(says), "{words}: {err}");
+        assert!(err.contains("web was not restored from backup/web:") && err.contains(says), "{words}: {err}");
         assert_eq!(host.has("web", WHICH), before, "{words}");
         assert_eq!(host.names(), ["web"], "{words}");
         assert!(!host.sh("\"$moyai\" run -v backup web --tag good").ok().contains("repaired"), "{words}");
@@ -369,12 +369,12 @@ fn what_stands_in_the_way_of_a_restore_leaves_everything_as_it_was() {
     host.sh("docker stop web; docker network rm side").ok();
     let before = host.has("web", WHICH);
     let err = host.restore("web v1").failed(1);
-    assert!(err.contains("web was not restored from base:v1") && err.contains("side"), "{err}");
+    assert!(err.contains("web was not restored from backup/web:v1") && err.contains("side"), "{err}");
     assert_eq!((host.has("web", WHICH), host.names()), (before.clone(), vec!["web".to_owned()]));
     host.sh("docker network create side").ok();
     host.run("thief", &format!("{QUICK} -p 127.0.0.1:8080:80"));
     let err = host.restore("web v1").failed(1);
-    assert!(err.contains("web was not restored from base:v1") && err.contains("8080"), "{err}");
+    assert!(err.contains("web was not restored from backup/web:v1") && err.contains("8080"), "{err}");
     assert_eq!((host.has("web", WHICH), host.names()), (before, vec!["thief".to_owned(), "web".to_owned()]));
     host.sh("docker rm -f thief").ok();
 
@@ -388,10 +388,10 @@ fn what_stands_in_the_way_of_a_restore_leaves_everything_as_it_was() {
     }
     host.sh("\"$moyai\" run --at 2026-11-23 backup web").ok();
     let err = host.sh("\"$moyai\" run --at '2026-11-30 09:00' restore web Mon").failed(1);
-    assert!(err.contains("base:Mon is 7 days old; --force restores it anyway"), "{err}");
-    host.sh("docker tag base:Mon base:Tue").ok();
+    assert!(err.contains("backup/web:Mon is 7 days old; --force restores it anyway"), "{err}");
+    host.sh("docker tag backup/web:Mon backup/web:Tue").ok();
     let err = host.sh("\"$moyai\" run --at 2026-11-25 restore web Tue").failed(1);
-    assert!(err.contains("base:Tue is of Mon 2026-11-23; --force restores it anyway"), "{err}");
+    assert!(err.contains("backup/web:Tue is of Mon 2026-11-23; --force restores it anyway"), "{err}");
     assert_eq!(host.names(), ["other", "web"]);
     host.sh("\"$moyai\" run --at 2026-11-25 restore web Tue --force; docker ps -a --filter name=web.old --quiet | xargs docker rm").ok();
 
@@ -436,7 +436,7 @@ fn an_engine_that_dies_in_the_middle_of_a_restore_costs_no_container() {
             "\"$moyai\" run restore web v1 & {moment}; kill -9 $(cat /run/docker.pid); wait $!; code=$?; rm -f /run/docker.pid; {engine}; exit $code"
         ));
         let err = gave.failed(1);
-        assert!(err.contains("web was not restored from base:v1"), "{err}");
+        assert!(err.contains("web was not restored from backup/web:v1"), "{err}");
         let next = host.sh("\"$moyai\" run backup web --tag v2");
         assert!(next.code == 0 && next.err.contains("web: a restore was ended in the middle; repaired"), "{next:?}");
         assert_eq!((host.has("web", WHICH), host.names()), (before.clone(), vec!["web".to_owned()]));
@@ -472,14 +472,18 @@ fn what_shares_the_network_is_made_again_and_volumes_come_back_when_asked_for() 
     assert_eq!(host.sh("docker exec side busybox ip -4 -o addr show eth0 | wc -l").ok(), "1\n");
     let plan = host.sh("\"$moyai\" run -n restore web --volumes").ok();
     assert!(plan.contains("docker create ") && plan.contains(":/data"), "{plan}");
-    let before = host.sh("docker volume ls --quiet; cat /opt/site/word").ok();
+    let before = host.sh("docker volume ls --quiet").ok();
     host.restore("web --volumes").ok();
     assert_eq!(words(&mut host, "web", "/data/word /nameless/word /site/word"), "one one one ");
     assert_eq!(host.sh("docker exec web busybox stat -c '%u:%g' /data /data/word").ok(), "12:34\n12:34\n");
-    // The old ones are all there.
-    let after = host.sh("docker volume ls --quiet; cat /opt/site/word").ok();
+    // The same volumes have it, and the old data is beside it.
+    let after = host.sh("docker volume ls --quiet").ok();
     assert!(before.lines().all(|line| after.contains(line)), "{before} {after}");
     assert_eq!(after.lines().count(), before.lines().count() + 2, "{after}");
+    let old = "cat /var/lib/docker/volumes/data.2*/_data/word /opt/site.2*/word /opt/site/word; docker inspect -f '{{range .Mounts}}{{if eq .Destination \"/data\"}}{{.Name}}{{end}}{{end}}' web";
+    assert_eq!(host.sh(old).ok(), "two\ntwo\none\ndata\n");
+    // What `docker run` by hand has from now on is the restored data.
+    assert_eq!(host.sh("docker run --rm -v data:/d base:1 /bin/busybox cat /d/word").ok(), "one\n");
 }
 
 #[test]
@@ -505,6 +509,6 @@ fn work_in_a_container_has_a_way_back() {
          { typed '# ' 'busybox rm /start; exit'; typed 'y/N' y; wait_for grep -Eq 'web runs from|error' screen; } |
              script -qefc '\"$moyai\" run maintain web' screen");
     assert!(asked.out.contains("back to how it was before (moyai run restore web before-web)? [y/N]"), "{asked:?}");
-    assert!(asked.out.contains("web runs from site:before-web"), "{asked:?}");
+    assert!(asked.out.contains("web runs from backup/web:before-web"), "{asked:?}");
     host.sh("docker exec web busybox test -e /start").ok();
 }

@@ -122,7 +122,7 @@ fn a_dry_run_of_any_script_changes_nothing_and_its_lines_do_the_work() {
     host.sh("ln -s \"$moyai\" /usr/local/sbin/moyai").ok();
 
     // backup: the same image by the printed lines and by the run, nothing left of the one before.
-    let look = "docker inspect -f '{{json .Config}} {{len .RootFS.Layers}}' base:Mon; docker images -a | wc -l";
+    let look = "docker inspect -f '{{json .Config}} {{len .RootFS.Layers}}' backup/web:Mon; docker images -a | wc -l";
     host.config("");
     let plan = host.script("-n --at 2026-11-23T03:00:00 backup web 2>/dev/null").ok();
     std::fs::write(host.path("plan"), plan).unwrap();
@@ -141,7 +141,7 @@ fn a_dry_run_of_any_script_changes_nothing_and_its_lines_do_the_work() {
         std::fs::write(host.path("plan"), plan).unwrap();
         host.sh("bash -e plan").ok();
     }
-    assert_eq!(host.sh("docker inspect -f '{{.Config.Image}} {{.State.Status}}' web").ok(), "base:Mon running\n");
+    assert_eq!(host.sh("docker inspect -f '{{.Config.Image}} {{.State.Status}}' web").ok(), "backup/web:Mon running\n");
     assert_eq!(host.state("gone"), "running");
 }
 
@@ -278,8 +278,11 @@ fn backups_rotate_through_the_week_and_the_year_and_lose_nobodys_image() {
     ] {
         host.sh(&format!("{locale} \"$moyai\" run --at {at} backup")).ok();
     }
-    assert_eq!(host.backups(), ["base:Dec", "base:Jan", "base:Nov", "base:Sun", "base:Tue", "base:Wed"]);
-    let labels = host.sh("docker inspect -f '{{index .Config.Labels \"moyai.container\"}} {{index .Config.Labels \"moyai.version\"}} {{index .Config.Labels \"moyai.time\"}}' base:Dec").ok();
+    assert_eq!(
+        host.backups(),
+        ["backup/web:Dec", "backup/web:Jan", "backup/web:Nov", "backup/web:Sun", "backup/web:Tue", "backup/web:Wed"]
+    );
+    let labels = host.sh("docker inspect -f '{{index .Config.Labels \"moyai.container\"}} {{index .Config.Labels \"moyai.version\"}} {{index .Config.Labels \"moyai.time\"}}' backup/web:Dec").ok();
     assert!(labels.starts_with("web Dec 2026-12-01T00:00:0"), "{labels}");
 
     // The displaced image goes when it is ours and unused.
@@ -287,26 +290,27 @@ fn backups_rotate_through_the_week_and_the_year_and_lose_nobodys_image() {
     host.script("--at 2026-12-08 backup").ok();
     assert_eq!(host.sh(ids).ok().trim(), "0");
     // Somebody's image by that name, somebody's second name of ours, and one that runs: all stay.
-    host.sh("docker tag base:1 base:Thu; docker tag base:Wed base:keep").ok();
-    host.sh("docker run -d --name other --label moyai.backup=never base:Sun /bin/busybox sleep 900").ok();
+    host.sh("docker tag base:1 backup/web:Thu; docker tag backup/web:Wed backup/web:keep").ok();
+    host.sh("docker run -d --name other --label moyai.backup=never backup/web:Sun /bin/busybox sleep 900").ok();
     for at in ["2026-12-09", "2026-12-10", "2026-12-13"] {
         host.script(&format!("--at {at} backup")).ok();
     }
-    host.sh("docker inspect base:1 base:keep >/dev/null").ok();
+    host.sh("docker inspect base:1 backup/web:keep >/dev/null").ok();
     assert_eq!(host.sh(ids).ok().trim(), "1", "the one that runs");
     assert_eq!(host.state("other"), "running");
 
     // Another tag, a name that is not there, a container that is restored, and nothing to do.
     host.script("backup web --tag v1").ok();
-    host.sh("docker inspect base:v1 >/dev/null").ok();
+    host.sh("docker inspect backup/web:v1 >/dev/null").ok();
     let before = host.snapshot();
-    assert!(host.script("backup web wbe").failed(1).contains("there is no running container `wbe`"));
+    assert!(host.script("backup web wbe").failed(1).contains("there is no container `wbe`"));
     host.unchanged(&before, "");
-    host.sh("docker rm -f web; docker run -d --name web base:v1 /bin/busybox sleep 900").ok();
+    host.sh("docker rm -f web; docker run -d --name web backup/web:v1 /bin/busybox sleep 900").ok();
     host.script("backup web --tag v2").ok();
-    host.sh("docker inspect base:v2 >/dev/null").ok();
+    host.sh("docker inspect backup/web:v2 >/dev/null").ok();
 
-    // Two of one image: neither displaces the other, and the line that mends it does.
+    // Two of one image, in the article's form: neither displaces the other, and the line that it names repairs it.
+    host.config("fn backup_ref(c, when) { `${c.repository}:${when}` }");
     host.run("twin", QUICK);
     // The disk is reported all the same, and what was seen of it is kept.
     let before = host.backups();
@@ -343,12 +347,12 @@ fn a_restore_keeps_the_options_and_goes_back_when_it_is_ended() {
     };
     let before = look(&mut host);
     let gave = host.script("restore web v1").ok();
-    assert!(gave.contains("web runs from base:v1; the old container is kept as web.old-"), "{gave}");
+    assert!(gave.contains("web runs from backup/web:v1; the old container is kept as web.old-"), "{gave}");
     assert_eq!(look(&mut host), before);
     host.sh("docker exec web /bin/sh -c true").ok();
     assert_eq!(
         host.sh("docker inspect -f '{{.Config.Image}} {{index .Config.Labels \"a\"}}' web").ok(),
-        "base:v1 b c\n"
+        "backup/web:v1 b c\n"
     );
     let kept = "$(docker ps -a --format '{{.Names}}' | grep old)";
     let state = host

@@ -65,7 +65,7 @@ fn options_in_a_containers_own_labels_survive_a_restore() {
     let mut host = Host::new();
     host.run("web", "--stop-signal KILL --label 'moyai.backup.before=date >>/hooked'");
     host.script("backup web --tag v1").ok();
-    let image = host.sh("docker inspect -f '{{index .Config.Labels \"moyai.backup.before\"}}' base:v1").ok();
+    let image = host.sh("docker inspect -f '{{index .Config.Labels \"moyai.backup.before\"}}' backup/web:v1").ok();
     assert_eq!(image, "\n");
     host.script("restore web").ok();
     host.script("backup web --tag v2").ok();

@@ -128,7 +128,7 @@ fn a_new_image_is_installed_with_every_option_and_the_data() {
     // What was before is a backup as any other.
     host.script("restore web update-web --volumes").ok();
     assert_eq!(host.reg("site").ok(), "welcome one\n");
-    assert!(host.script("update --check").ok().contains("it runs from the backup localhost:5000/site:update-web"));
+    assert!(host.script("update --check").ok().contains("it runs from the backup backup/web:update-web"));
 }
 
 #[test]

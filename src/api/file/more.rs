@@ -1,6 +1,7 @@
 //! Owners, trees and searches.
 
 use super::{Context, Fallible, Stat, act, look, matching_in, stat, tell, text};
+use crate::process::quote;
 use crate::run::{Error, Result, Run};
 use crate::store::replace::explain;
 use rhai::Array;
@@ -160,6 +161,33 @@ pub mod more {
         };
         let found = tell(&call, &format!("{dir} {pattern}"), Some(Vec::new()), look)?;
         Ok(found.into_iter().map(Into::into).collect())
+    }
+
+    /// Exchanges two files or directories in one step: at no moment is either name missing.
+    ///
+    /// - `one`, `other`: paths on the same file system.
+    ///
+    /// Errors: when one is not there, is a mount point, or cannot be moved; then both are as they were.
+    ///
+    /// ```rhai
+    /// let dir = file::temp_dir();
+    /// file::write(`${dir}/live`, "old");
+    /// file::write(`${dir}/next`, "new");
+    /// file::exchange(`${dir}/live`, `${dir}/next`);
+    /// print(file::read(`${dir}/live`));
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn exchange(call: NativeCallContext, one: &str, other: &str) -> Fallible<()> {
+        // `mv --exchange` is in coreutils from 9.5 on, and not yet in Debian 12.
+        let beside = format!("{one}.exchange");
+        let moves = [(one, beside.as_str()), (other, one), (&beside, other)];
+        let line = || moves.map(|(from, to)| format!("mv -T -- {} {}", quote(from), quote(to))).join(" && ");
+        let flags = rustix::fs::RenameFlags::EXCHANGE;
+        let real = || {
+            rustix::fs::renameat_with(rustix::fs::CWD, one, rustix::fs::CWD, other, flags)
+                .map_err(|error| explain(&format!("exchange `{other}` and"), Path::new(one), &error.into()))
+        };
+        Ok(Context::of(&call).run.act(line, (), real)?)
     }
 
     /// Removes a file, or a directory with everything in it: `rm -rf`. A missing path is not an error.

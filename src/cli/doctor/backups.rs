@@ -1,6 +1,6 @@
 //! Backups whose image somebody has removed.
 
-use super::{Fine, Found, LIMIT, Warn};
+use super::{Fail, Fine, Found, LIMIT, Warn};
 use crate::process::{self, Plan};
 use crate::run::{Error, Result, Run};
 use crate::store::state;
@@ -22,12 +22,18 @@ fn found(run: &Run) -> Result<Found> {
     if ours.is_empty() {
         return Ok(Fine("there is none yet".into()));
     }
-    let plan = Plan::read(["docker", "image", "ls", "--quiet", "--no-trunc"]).timeout(LIMIT);
+    let form = "{{.ID}}\n{{.Repository}}:{{.Tag}}";
+    let plan = Plan::read(["docker", "image", "ls", "--no-trunc", "--format", form]).timeout(LIMIT);
     // Without a daemon another line says so.
     let Ok(outcome) = process::run(run, &plan) else { return Ok(Fine(format!("{} in moyai's record", ours.len()))) };
     let text = outcome.text();
     let there: BTreeSet<&str> = text.lines().collect();
-    let gone = ours.iter().filter(|(id, _)| !there.contains(id.as_str()));
+    // One image has a name for each version that it is the backup of.
+    let lacks_name = |backup: &Value| {
+        let mut names = backup["refs"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        names.any(|name| !there.contains(name))
+    };
+    let gone = ours.iter().filter(|(id, backup)| !there.contains(id.as_str()) || lacks_name(backup));
     let gone: Vec<String> = gone
         .map(|(_, backup)| {
             let field = |name: &str| backup[name].as_str().unwrap_or_default();
@@ -38,7 +44,9 @@ fn found(run: &Run) -> Result<Found> {
         return Ok(Fine(format!("{} images, all there", ours.len())));
     }
     let error = Error::new(format!("the image of {} is gone: {}", plural(gone.len()), gone.join(", ")));
-    Ok(Warn(error.help("free space with `moyai run prune`: `docker image prune -a` removes backups")))
+    let help = "free space with `moyai run prune`: `docker image prune -a` removes backups. \
+        To forget them: moyai run backups --forget";
+    Ok(Fail(error.help(help)))
 }
 
 fn plural(count: usize) -> String {
