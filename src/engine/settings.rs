@@ -55,6 +55,8 @@ const KINDS: &[(&str, Kind)] = &[
     ("PINGS", Kind::Texts),
     ("DISKS", Kind::Paths),
     ("BACKUPS", Kind::Path),
+    ("REPOSITORY", Kind::Like("text")),
+    ("REPOSITORIES", Kind::Like("an array")),
 ];
 
 /// What a function returns, for those whose result matters.
