@@ -71,7 +71,13 @@ fn a_backup_is_one_group_of_snapshots_and_what_it_replaces_is_forgotten_by_its_i
     // The snapshots of one group: the manifest and the volumes, the image, the record. And the host's own files.
     let tags = host.restic("snapshots --json | jq -r '.[].tags | map(select(startswith(\"group\"))) | .[]' | sort | uniq -c | awk '{print $1}'");
     assert_eq!(tags, "3\n");
-    assert_eq!(host.sh("find \"$MOYAI_STATE\"/restic \"$MOYAI_STATE\"/secrets \"$MOYAI_STATE\"/backups -perm /077 -type f").ok(), "");
+    assert_eq!(
+        host.sh(
+            "find \"$MOYAI_STATE\"/restic \"$MOYAI_STATE\"/secrets \"$MOYAI_STATE\"/backups/*/.store -perm /077 -type f"
+        )
+        .ok(),
+        ""
+    );
 
     // The same version again: the older group goes when the new one is complete. Other snapshots stay.
     host.restic("backup --tag moyai --tag container=web /etc/hostname");
@@ -102,7 +108,10 @@ fn a_backup_is_one_group_of_snapshots_and_what_it_replaces_is_forgotten_by_its_i
 fn a_container_that_is_gone_comes_back_with_its_options_though_every_image_was_pruned() {
     let mut host = Host::new();
     host.store("");
-    host.sh("docker network create --subnet 10.77.0.0/16 --label of=us back; docker volume create --label keep=yes data").ok();
+    host.sh(
+        "docker network create --subnet 10.77.0.0/16 --label of=us back; docker volume create --label keep=yes data",
+    )
+    .ok();
     host.run(
         "web",
         "-v data:/data -v /nameless --env 'QUOTES=it'\\''s \"so\"' --label x=y --memory 64m --network back --ip 10.77.0.9 \
@@ -111,7 +120,7 @@ fn a_container_that_is_gone_comes_back_with_its_options_though_every_image_was_p
     host.sh(FILL).ok();
     host.script("backup --tag v1").ok();
     host.script("backup --tag v2").ok();
-    let (made, files) = (made_of(&mut host, "web"), content(&mut host, DATA));
+    let (made, files) = (remade(&mut host, "web"), content(&mut host, DATA));
     let networks = "docker network inspect back | jq -S '.[0] | del(.Id, .Created, .Containers)'";
     let network = host.sh(networks).ok();
     host.sh("docker rm -f web && docker network rm back && docker volume prune -f && docker volume rm -f data && docker image prune -af").ok();
@@ -121,16 +130,19 @@ fn a_container_that_is_gone_comes_back_with_its_options_though_every_image_was_p
     assert_eq!(list.matches("only in the store").count(), 2, "{list}");
     assert!(host.script("-n restore web v1 --force").ok().contains("docker load"));
     host.script("restore web v1 --force").ok();
-    same(&made_of(&mut host, "web"), &made, "");
+    same(&remade(&mut host, "web"), &made, "");
     assert_eq!(content(&mut host, DATA), files);
     assert_eq!(host.sh(networks).ok(), network);
-    assert_eq!(host.sh("docker volume inspect -f '{{.Labels.keep}}' data; docker exec web cat /written").ok(), "yes\ninside\n");
+    assert_eq!(
+        host.sh("docker volume inspect -f '{{.Labels.keep}}' data; docker exec web cat /written").ok(),
+        "yes\ninside\n"
+    );
 
     // It is a container like any other: a backup and a restore of it, and once more without it.
     host.script("backup --tag v3").ok();
     host.sh("docker rm -f web && docker image prune -af").ok();
     host.script("restore web --force").ok();
-    same(&made_of(&mut host, "web"), &made, "again");
+    same(&remade(&mut host, "web"), &made, "again");
 
     // Without the store there is nothing to load the images from.
     host.sh("docker rm -f web && docker image prune -af && rm -r \"$MOYAI_STATE\"/restic").ok();
@@ -139,6 +151,15 @@ fn a_container_that_is_gone_comes_back_with_its_options_though_every_image_was_p
     host.sh("rm \"$MOYAI_STATE\"/state/store.made.json").ok();
     let gone = host.script("backups");
     assert_eq!(gone.code, 1, "{}{}", gone.out, gone.err);
+}
+
+/// What a container is made of, without the ids of its networks: those are made again too.
+fn remade(host: &mut Host, name: &str) -> Value {
+    let mut made = made_of(host, name);
+    for end in made["Networks"].as_object_mut().unwrap().values_mut() {
+        end.as_object_mut().unwrap().remove("NetworkID");
+    }
+    made
 }
 
 /// A site with a database, a service of compose beside it, and what the host itself has for them.
@@ -162,7 +183,7 @@ fn options(host: &mut Host) -> Vec<(String, Value)> {
     let all: Vec<String> = names.lines().map(str::to_owned).collect();
     all.iter()
         .map(|name| {
-            let mut made = made_of(host, name);
+            let mut made = remade(host, name);
             for mode in [&mut made["HostConfig"]["NetworkMode"]] {
                 let id = mode.as_str().unwrap().strip_prefix("container:").map(str::to_owned);
                 if let Some(id) = id {
@@ -174,7 +195,8 @@ fn options(host: &mut Host) -> Vec<(String, Value)> {
         .collect()
 }
 
-const ANSWERS: &str = "pgrep -x nginx >/dev/null || nginx; for s in blog app; do curl -s -H \"Host: $s.test\" http://127.0.0.1/; done";
+const ANSWERS: &str =
+    "pgrep -x nginx >/dev/null || nginx; for s in blog app; do curl -s -H \"Host: $s.test\" http://127.0.0.1/; done";
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
@@ -214,11 +236,27 @@ fn a_host_that_is_destroyed_is_made_again_on_an_empty_one_of_another_generation(
     host.script(&format!("restore --from {repo} --all")).ok();
 
     let after = options(&mut host);
-    assert_eq!(after.iter().map(|(name, _)| name).collect::<Vec<_>>(), before.iter().map(|(name, _)| name).collect::<Vec<_>>());
+    assert_eq!(
+        after.iter().map(|(name, _)| name).collect::<Vec<_>>(),
+        before.iter().map(|(name, _)| name).collect::<Vec<_>>()
+    );
     for ((name, now), (_, then)) in after.iter().zip(&before) {
-        for field in ["Args", "Config", "Mounts", "Path", "Ports", "State"] {
+        for field in ["Args", "Path", "Ports", "State"] {
             same(&now[field], &then[field], &format!("{name}/{field}"));
         }
+        // What a daemon adds by itself differs between generations.
+        for field in ["Cmd", "Entrypoint", "Env", "ExposedPorts", "Healthcheck", "Labels", "User", "WorkingDir"] {
+            same(&now["Config"][field], &then["Config"][field], &format!("{name}/{field}"));
+        }
+        let mounts = |made: &Value| -> Vec<String> {
+            made["Mounts"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|one| format!("{} {} {} {}", one["Type"], one["Name"], one["Destination"], one["RW"]))
+                .collect()
+        };
+        assert_eq!(mounts(now), mounts(then), "{name}");
         for field in ["NetworkMode", "Memory", "Binds", "Links", "PortBindings", "RestartPolicy"] {
             same(&now["HostConfig"][field], &then["HostConfig"][field], &format!("{name}/{field}"));
         }
@@ -279,13 +317,20 @@ fn a_single_file_comes_back_and_two_versions_are_compared() {
 
     host.script("restore web v1 --path /data/word").ok();
     host.script("restore web v1 --path /own").ok();
-    let now = host.sh("docker exec web sh -c 'cat /data/word /own /data/word.old-* /own.old-*; busybox stat -c %u:%g /data/word'").ok();
+    let now = host
+        .sh("docker exec web sh -c 'cat /data/word /own /data/word.old-* /own.old-*; busybox stat -c %u:%g /data/word'")
+        .ok();
     assert_eq!(now, "one\nx\nnew\ny\n5:6\n");
     host.script("restore web v1 --path /data --to /opt/look").ok();
     assert_eq!(host.sh("cat /opt/look/data/word /opt/look/data/other").ok(), "one\ntwo\n");
     let err = host.script("restore web v1 --path /data --to /opt/look").failed(1);
     assert!(err.contains("exists already"), "{err}");
-    for (words, why) in [("/data/none", "has no /data/none"), ("/none", "has no /none"), ("data", "not an absolute path"), ("/data", "--to DIR")] {
+    for (words, why) in [
+        ("/data/none", "has no /data/none"),
+        ("/none", "has no /none"),
+        ("data", "not an absolute path"),
+        ("/data", "--to DIR"),
+    ] {
         let err = host.script(&format!("restore web v1 --path {words}")).failed(1);
         assert!(err.contains(why), "{words}: {err}");
     }
@@ -326,17 +371,38 @@ fn a_store_that_cannot_be_used_costs_no_backup_and_is_named_in_one_sentence() {
     host.sh("docker exec web sh -c 'echo word >/data/word'").ok();
     host.script("backup --tag good").ok();
     let good = |host: &mut Host| {
-        let words = "RESTIC_PASSWORD=$(cat \"$MOYAI_STATE\"/secrets/restic) restic --no-cache -r /opt/disk/restic --no-lock";
+        let words =
+            "RESTIC_PASSWORD=$(cat \"$MOYAI_STATE\"/secrets/restic) restic --no-cache -r /opt/disk/restic --no-lock";
         host.sh(&format!("{words} snapshots --json --tag version=good | jq length")).ok()
     };
     assert_eq!(good(&mut host), "3\n");
     for (breaks, repairs, why) in [
-        ("mv \"$MOYAI_STATE\"/secrets/restic keep; (umask 077; echo wrong >\"$MOYAI_STATE\"/secrets/restic)", "mv keep \"$MOYAI_STATE\"/secrets/restic", "the secret `restic` is not its password"),
-        ("mv \"$MOYAI_STATE\"/secrets/restic keep", "mv keep \"$MOYAI_STATE\"/secrets/restic", "read the secret `restic`: it is not there"),
+        (
+            "mv \"$MOYAI_STATE\"/secrets/restic keep; (umask 077; echo wrong >\"$MOYAI_STATE\"/secrets/restic)",
+            "mv keep \"$MOYAI_STATE\"/secrets/restic",
+            "the secret `restic` is not its password",
+        ),
+        (
+            "mv \"$MOYAI_STATE\"/secrets/restic keep",
+            "mv keep \"$MOYAI_STATE\"/secrets/restic",
+            "read the secret `restic`: it is not there",
+        ),
         ("mv /opt/disk/restic /opt/disk/away", "mv /opt/disk/away /opt/disk/restic", "there is no repository"),
-        ("mv /opt/disk/restic /opt/disk/away; RESTIC_PASSWORD=$(cat \"$MOYAI_STATE\"/secrets/restic) restic -q --no-cache -r /opt/disk/restic init", "rm -r /opt/disk/restic; mv /opt/disk/away /opt/disk/restic", "is not the repository that it was"),
-        ("printf '#!/bin/sh\\necho restic 0.12.1 compiled with go1.19\\n' >/usr/local/sbin/restic; chmod 755 /usr/local/sbin/restic", "rm /usr/local/sbin/restic", "restic 0.12 is too old: 0.14 or newer is needed"),
-        ("docker exec web sh -c 'busybox dd if=/dev/urandom of=/data/big bs=1M count=40 2>/dev/null'", "docker exec web busybox rm /data/big", "its disk is full"),
+        (
+            "mv /opt/disk/restic /opt/disk/away; RESTIC_PASSWORD=$(cat \"$MOYAI_STATE\"/secrets/restic) restic -q --no-cache -r /opt/disk/restic init",
+            "rm -r /opt/disk/restic; mv /opt/disk/away /opt/disk/restic",
+            "is not the repository that it was",
+        ),
+        (
+            "printf '#!/bin/sh\\necho restic 0.12.1 compiled with go1.19\\n' >/usr/local/sbin/restic; chmod 755 /usr/local/sbin/restic",
+            "rm /usr/local/sbin/restic",
+            "restic 0.12 is too old: 0.14 or newer is needed",
+        ),
+        (
+            "docker exec web sh -c 'busybox dd if=/dev/urandom of=/data/big bs=1M count=40 2>/dev/null'",
+            "docker exec web busybox rm /data/big",
+            "its disk is full",
+        ),
     ] {
         host.sh(breaks).ok();
         let err = host.script("backup --tag next").failed(1);
