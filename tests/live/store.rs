@@ -184,11 +184,9 @@ fn options(host: &mut Host) -> Vec<(String, Value)> {
     all.iter()
         .map(|name| {
             let mut made = remade(host, name);
-            for mode in [&mut made["HostConfig"]["NetworkMode"]] {
-                let id = mode.as_str().unwrap().strip_prefix("container:").map(str::to_owned);
-                if let Some(id) = id {
-                    *mode = format!("container:{}", host.has(&id, "{{.Name}}")).into();
-                }
+            let mode = &mut made["HostConfig"]["NetworkMode"];
+            if let Some(id) = mode.as_str().unwrap().strip_prefix("container:").map(str::to_owned) {
+                *mode = format!("container:{}", host.has(&id, "{{.Name}}")).into();
             }
             (name.clone(), made)
         })
@@ -413,7 +411,7 @@ fn a_store_that_cannot_be_used_costs_no_backup_and_is_named_in_one_sentence() {
         host.sh(repairs).ok();
         assert_eq!(good(&mut host), "3\n", "{why}");
         host.script("restore web next --volumes").ok();
-        host.sh("docker rm web.old-* >/dev/null").ok();
+        host.sh("docker rm $(docker ps -aqf name=web.old-) >/dev/null").ok();
     }
     // The next backup of that version takes its place as ever.
     host.script("backup --tag good").ok();
