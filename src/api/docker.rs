@@ -525,6 +525,22 @@ mod docker {
         Ok(recipe::recipe(&Context::of(&call).run, name, Some(image), &sources)?)
     }
 
+    /// What `docker create` needs to make a container again that is gone.
+    ///
+    /// - `found`: what `docker::inspect` said of it at an earlier time.
+    /// - `base`: the `Config` of the image that it was first made from, as `docker image inspect` has it.
+    /// - `image`, `sources`: as in the shorter forms.
+    ///
+    /// Returns and errors as the shorter forms.
+    ///
+    /// ```rhai
+    /// let again = |kept| docker::recipe(kept.inspect, kept.base, "blog:Mon", #{}).options;
+    /// ```
+    #[rhai_fn(name = "recipe", return_raw)]
+    pub fn recipe_recorded(call: NativeCallContext, found: Map, base: Map, image: &str, sources: Map) -> Fallible<Map> {
+        Ok(recipe::recorded(&Context::of(&call).run, &found, &base, image, &sources)?)
+    }
+
     /// What containers have written into their own files: what a commit of each copies. The engine
     /// counts it file by file, which takes its time where there are many.
     ///

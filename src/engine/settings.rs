@@ -53,8 +53,10 @@ const KINDS: &[(&str, Kind)] = &[
     ("SEND_AGAIN", Kind::Spans),
     ("METRICS", Kind::Metrics),
     ("PINGS", Kind::Texts),
-    ("DISKS", Kind::Paths),
+    ("DISKS HOST_FILES", Kind::Paths),
     ("BACKUPS", Kind::Path),
+    ("REPOSITORY", Kind::Like("text")),
+    ("REPOSITORIES", Kind::Like("an array")),
 ];
 
 /// What a function returns, for those whose result matters.

@@ -90,7 +90,7 @@ fn main() -> ExitCode {
     }
     let mut table = Table::default();
     let folder = tempfile::Builder::new().prefix("moyai-bench-").tempdir().expect("make a folder");
-    let parts: [(&str, Part); 12] = [
+    let parts: [(&str, Part); 13] = [
         ("start-up", start_up),
         ("port", port),
         ("hosts-sync", hosts_sync),
@@ -101,6 +101,7 @@ fn main() -> ExitCode {
         ("stream", stream),
         ("state", state),
         ("backup", backup),
+        ("store", store),
         ("verify", verify),
         ("update", update),
     ];
@@ -725,6 +726,71 @@ fn backup(table: &mut Table, folder: &Path) {
     };
     table.aside("  / its bare `docker commit` alone", ratio(3, ours, first));
     table.row("  peak memory", peak(moyai(folder, &["run", "backup", "--tag", "ours"])), 25.0, " MiB");
+}
+
+/// The size of the volume that goes into the store, in megabytes: `MOYAI_BENCH_VOLUME`, or this.
+const VOLUME: usize = 500;
+/// How many nights of the store are looked at, and how many pages of 4 KiB are rewritten in each.
+const NIGHTS: usize = 10;
+const PAGES: usize = 800;
+
+/// A volume into the store, and by restic alone into a repository of its own.
+fn store(table: &mut Table, folder: &Path) {
+    let scripts = ten(folder, "store-scripts", "");
+    let size = std::env::var("MOYAI_BENCH_VOLUME").ok().and_then(|text| text.parse().ok()).unwrap_or(VOLUME);
+    let moyai = |words: &[&str]| -> String {
+        let output = moyai(folder, words).env("MOYAI_SCRIPTS", &scripts).output().expect("start moyai");
+        assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    bash(
+        folder,
+        &format!(
+            "docker ps -aq | xargs docker rm -f
+             docker run -d --name big -v big:/data base:1 /bin/busybox sleep 36000
+             for i in 1 2 3 4 5; do head -c {}M /dev/urandom >/var/lib/docker/volumes/big/_data/$i; done; sync
+             export RESTIC_PASSWORD=alone; restic --no-cache -r alone init",
+            size / 5
+        ),
+    );
+    moyai(&["run", "store", "--init"]);
+    // How long the container is paused, in seconds.
+    let paused = || -> f64 {
+        let text = moyai(&["run", "backup", "big", "--tag", "night", "--json"]);
+        let result: serde_json::Value = serde_json::from_str(&text).expect("read the result");
+        result[0]["seconds"].as_f64().expect("a number")
+    };
+    let alone = || {
+        let line = "RESTIC_PASSWORD=alone restic --no-cache -q -r alone backup /var/lib/docker/volumes/big/_data";
+        bash(folder, line).as_secs_f64()
+    };
+    let (theirs, ours) = (alone(), paused());
+    table.row(&format!("store: first night of {size} MB, paused / restic"), ours / theirs, 1.3, "");
+    table.aside("  seconds of restic alone", theirs);
+    let (theirs, ours) = (alone(), paused());
+    table.row("store: next night, nothing changed, paused", ours, 1.5, " s");
+    table.aside("  seconds of restic alone", theirs);
+    for _ in 1..NIGHTS {
+        let write = format!(
+            "for i in $(seq {PAGES}); do
+                 dd if=/dev/urandom of=/var/lib/docker/volumes/big/_data/$((RANDOM % 5 + 1)) bs=4096 count=1 conv=notrunc \
+                     seek=$(((RANDOM * 32768 + RANDOM) % {})) status=none
+             done; sync",
+            size / 5 * 256
+        );
+        bash(folder, &write);
+        alone();
+        paused();
+    }
+    // Each of the two keeps its last night, as the rotation of moyai does here.
+    bash(folder, "RESTIC_PASSWORD=alone restic --no-cache -q -r alone forget --keep-last 1 --prune");
+    moyai(&["run", "store"]);
+    let bytes = |name: &str| -> f64 {
+        let output = Command::new("du").args(["-sb", name]).current_dir(folder).output().expect("start du");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        text.split_whitespace().next().and_then(|word| word.parse().ok()).expect("a number")
+    };
+    table.row(&format!("store: disk after {NIGHTS} nights / restic"), bytes("state/restic") / bytes("alone"), 1.1, "");
 }
 
 /// Verification of ten containers, two at a time, and the plain start of these ten, two at a time.

@@ -73,12 +73,17 @@ pub fn program() -> PathBuf {
 impl Host {
     /// A host with the image `base:1`, which is busybox.
     pub fn new() -> Self {
+        Self::of(&asked())
+    }
+
+    /// The same of one of the [`GENERATIONS`].
+    pub fn of(name: &str) -> Self {
         let folder = tempfile::Builder::new().prefix("moyai-live-").tempdir().unwrap();
         for name in ["scripts", "clis"] {
             std::fs::create_dir(folder.path().join(name)).unwrap();
         }
         let mut shell = Command::new(program());
-        let mut shell = generation(shell.args(["private-host", "bash", "-c", LOOP]).env_clear())
+        let mut shell = generation_of(shell.args(["private-host", "bash", "-c", LOOP]).env_clear(), name)
             .env("PATH", PATH)
             .env("HOME", folder.path())
             .env("MOYAI_SCRIPTS", folder.path().join("scripts"))
@@ -169,7 +174,20 @@ impl Host {
 
 /// Makes a private host one of the generation in `$MOYAI_TEST_HOST`, the machine's own without it.
 pub fn generation(command: &mut Command) -> &mut Command {
-    let asked = std::env::var("MOYAI_TEST_HOST").unwrap_or_else(|_| GENERATIONS[0].0.into());
+    generation_of(command, &asked())
+}
+
+/// The name of the generation that the tests run on.
+pub fn asked() -> String {
+    std::env::var("MOYAI_TEST_HOST").unwrap_or_else(|_| GENERATIONS[0].0.into())
+}
+
+/// Whether its system has been built.
+pub fn is_built(release: &str) -> bool {
+    release.is_empty() || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/hosts").join(release).is_dir()
+}
+
+fn generation_of<'a>(command: &'a mut Command, asked: &str) -> &'a mut Command {
     let known = GENERATIONS.map(|(name, ..)| name);
     let found = GENERATIONS.into_iter().find(|(name, ..)| *name == asked);
     let (_, release, daemon) = found.unwrap_or_else(|| panic!("MOYAI_TEST_HOST={asked} is not one of {known:?}"));

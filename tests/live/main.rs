@@ -33,6 +33,7 @@ mod setup;
 mod sites;
 mod standards;
 mod status;
+mod store;
 mod systemd;
 mod trust;
 mod update;

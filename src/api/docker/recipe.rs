@@ -177,6 +177,25 @@ pub fn recipe(run: &Run, name: &str, image: Option<&str>, sources: &Map) -> Resu
     Ok(made(full, &around).into_map())
 }
 
+/// The same for a container that is gone: `found` is what an inspect said of it, `base` the Config of the image that it
+/// was first made from. An image that is not there yet has nothing of its own.
+pub fn recorded(run: &Run, found: &Map, base: &Map, image: &str, sources: &Map) -> Result<Map> {
+    let value = |map: &Map| -> Result<Value> {
+        json("container inspect", crate::api::to_json(&map.clone().into())?.as_bytes())
+    };
+    let image = checked("recipe", image)?;
+    let own = value(base)?;
+    let next = inspect_fields(run, ALL, &["image", "inspect"], &[image])?.pop();
+    let around = Around {
+        image: next.and_then(|image| image.get("Config").cloned()).unwrap_or_else(|| own.clone()),
+        own,
+        info: json("info", &ask(run, ["info", "--format", "{{json .}}"], false)?.out)?,
+        sources: sources.iter().map(|(target, source)| (target.to_string(), source.to_string())).collect(),
+        ..Around::default()
+    };
+    Ok(made(&value(found)?, &around).into_map())
+}
+
 /// The Config of the image that a container was made from, and of the one that it is made from next.
 ///
 /// A backup has all that was asked for baked in. Its parent is what the container was made from: the

@@ -26,6 +26,8 @@ pub struct Proposal {
     pub sites: Vec<String>,
     /// The running containers without a backup.
     pub backup: Vec<String>,
+    /// Whether the store of the backups is still to be made.
+    pub store: bool,
     /// The lines of the sites that are not in SITES.
     pub unwatched: Vec<String>,
 }
@@ -47,6 +49,7 @@ pub fn propose(run: &Arc<Run>) -> Result<Proposal> {
         config: map.get("config").map(Dynamic::to_string).unwrap_or_default(),
         sites: list("sites"),
         backup: list("backup"),
+        store: map.get("store").and_then(|value| value.as_bool().ok()).unwrap_or_default(),
         unwatched: list("unwatched"),
     })
 }

@@ -271,6 +271,10 @@ fn steps(schedule: Schedule, changes: &[Change], proposal: &Proposal) -> Vec<Ste
         steps.push(Step::new(["moyai", "systemd", "--install"]));
     }
     steps.push(Step::new(["moyai", "run", "hosts-sync"]));
+    // Before the first backup, which goes into it.
+    if proposal.store {
+        steps.push(Step::new(["moyai", "run", "store", "--init"]));
+    }
     if !proposal.backup.is_empty() {
         let names = proposal.backup.iter().map(String::as_str);
         steps.push(Step::new(["moyai", "run", "backup", "--prove", "--wait", "-v"].into_iter().chain(names)));

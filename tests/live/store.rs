@@ -1,0 +1,422 @@
+//! The store: what goes into it, what comes back from it, and what is in its way.
+
+use crate::host::{GENERATIONS, Host, KILLER, asked, is_built};
+use crate::restore::{made_of, same};
+use serde_json::Value;
+
+/// Lines of bash for the repository of the host.
+const RESTIC: &str = r#"
+repo() { RESTIC_PASSWORD=$(cat "$MOYAI_STATE/secrets/restic") restic --no-cache -r "$MOYAI_STATE/restic" "$@"; }
+"#;
+
+impl Host {
+    /// Makes the store. Each container has images of its own; `more` is added to `config.rhai`.
+    fn store(&mut self, more: &str) {
+        let text = format!("fn backup_ref(c, when) {{ `own/${{c.name}}:${{when}}` }}\n{more}\n");
+        std::fs::write(self.path("scripts/config.rhai"), text).unwrap();
+        let out = self.script("store --init").ok();
+        assert!(out.contains("keep a copy away from this host") && out.contains("backups go into"), "{out}");
+    }
+
+    fn restic(&mut self, words: &str) -> String {
+        self.sh(&format!("{RESTIC}repo {words}")).ok()
+    }
+
+    /// The ids of moyai's own record, and those in the repository.
+    fn recorded(&mut self) -> (Vec<String>, Vec<String>) {
+        let record = self.sh("jq -r '.[].ids[]' \"$MOYAI_STATE\"/state/store.made.json; jq -r '.[].id' \"$MOYAI_STATE\"/state/store.host.json 2>/dev/null || true").ok();
+        let there = self.restic("snapshots --json | jq -r '.[].id'");
+        let sorted = |text: String| {
+            let mut ids: Vec<String> = text.lines().map(|id| id[..8].to_owned()).collect();
+            ids.sort();
+            ids
+        };
+        (sorted(record), sorted(there))
+    }
+}
+
+/// Everything about the files in a directory.
+fn content(host: &mut Host, dir: &str) -> String {
+    host.sh(&format!(
+        "cd {dir} && find . -printf '%p %y %m %U:%G %Ts %n %l\\n' | sort && find . -type f -exec sha256sum {{}} + | sort"
+    ))
+    .ok()
+}
+
+const FILL: &str = r#"docker exec -u 0 web /bin/sh -c 'B=/bin/busybox; cd /data
+    echo a >"a b"; $B chown 1234:5678 "a b"; $B chmod 4750 "a b"; $B ln "a b" hard; $B ln -s "../../out of here" link
+    $B mkfifo pipe; $B mkdir -p "de[e]p/er"; $B chmod 1777 "de[e]p"; $B touch -d "2001-02-03 04:05:06" "a b" "de[e]p"
+    $B chown 999:998 .; $B chmod 2710 .; echo inside >/written'"#;
+const DATA: &str = "/var/lib/docker/volumes/data/_data";
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn a_backup_is_one_group_of_snapshots_and_what_it_replaces_is_forgotten_by_its_ids() {
+    let mut host = Host::new();
+    // Without the store, a backup is as it always was.
+    host.run("web", "--env PASSWORD=of-the-site -v data:/data");
+    host.script("backup --tag before").ok();
+    host.sh("ls \"$MOYAI_STATE\"/backups/web/before/*.tar.gz && [ ! -e \"$MOYAI_STATE\"/restic ]").ok();
+
+    host.store("");
+    host.sh(FILL).ok();
+    let plan = host.script("-n backup --tag v1").ok();
+    assert!(plan.contains("restic") && !plan.contains("of-the-site"), "{plan}");
+    let first = host.script("-x -v backup --tag v1");
+    let password = host.sh("cat \"$MOYAI_STATE\"/secrets/restic").ok();
+    assert!(!first.err.contains(password.trim()) && !first.out.contains(password.trim()), "the password was shown");
+    first.ok();
+    let (record, there) = host.recorded();
+    assert_eq!(record, there);
+    // The snapshots of one group: the manifest and the volumes, the image, the record. And the host's own files.
+    let tags = host.restic("snapshots --json | jq -r '.[].tags | map(select(startswith(\"group\"))) | .[]' | sort | uniq -c | awk '{print $1}'");
+    assert_eq!(tags, "3\n");
+    assert_eq!(
+        host.sh(
+            "find \"$MOYAI_STATE\"/restic \"$MOYAI_STATE\"/secrets \"$MOYAI_STATE\"/backups/*/.store -perm /077 -type f"
+        )
+        .ok(),
+        ""
+    );
+
+    // The same version again: the older group goes when the new one is complete. Other snapshots stay.
+    host.restic("backup --tag moyai --tag container=web /etc/hostname");
+    host.script("backup --tag v1").ok();
+    let (record, there) = host.recorded();
+    assert_eq!(there.len(), record.len() + 1);
+    host.restic("check --read-data");
+    host.script("store").ok();
+
+    // A volume comes back with all that a file can have.
+    let before = content(&mut host, DATA);
+    let err = host.script("restore web v1 --volumes").failed(1);
+    assert!(err.contains("a device or a setuid file") && err.contains("--force"), "{err}");
+    host.script("restore web v1 --volumes --force").ok();
+    let place = host.has("web", "{{(index .Mounts 0).Source}}");
+    assert_ne!(place, DATA);
+    assert_eq!(content(&mut host, &place), before);
+
+    // A kill in the middle leaves a group that is not complete; the next run removes it.
+    host.sh(&format!("{KILLER}killed '' - backup --tag v2; wc -l </run/calls >/run/all; for c in $(seq 2 3 $(cat /run/all)); do killed $c after backup --tag v2; done; \"$moyai\" run backup --tag v2; \"$moyai\" run backup --tag v2")).ok();
+    let (record, there) = host.recorded();
+    assert_eq!(there.len(), record.len() + 1);
+    assert_eq!(host.has("web", "{{.State.Status}}"), "running");
+}
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn a_container_that_is_gone_comes_back_with_its_options_though_every_image_was_pruned() {
+    let mut host = Host::new();
+    host.store("");
+    host.sh(
+        "docker network create --subnet 10.77.0.0/16 --label of=us back; docker volume create --label keep=yes data",
+    )
+    .ok();
+    host.run(
+        "web",
+        "-v data:/data -v /nameless --env 'QUOTES=it'\\''s \"so\"' --label x=y --memory 64m --network back --ip 10.77.0.9 \
+         --network-alias shop --publish 8080:80 --restart on-failure:3 --health-cmd true --stop-signal KILL",
+    );
+    host.sh(FILL).ok();
+    host.script("backup --tag v1").ok();
+    host.script("backup --tag v2").ok();
+    let (made, files) = (remade(&mut host, "web"), content(&mut host, DATA));
+    let networks = "docker network inspect back | jq -S '.[0] | del(.Id, .Created, .Containers)'";
+    let network = host.sh(networks).ok();
+    host.sh("docker rm -f web && docker network rm back && docker volume prune -f && docker volume rm -f data && docker image prune -af").ok();
+
+    // Both versions are only in the store, and nothing is lost.
+    let list = host.script("backups").ok();
+    assert_eq!(list.matches("only in the store").count(), 2, "{list}");
+    assert!(host.script("-n restore web v1 --force").ok().contains("docker load"));
+    host.script("restore web v1 --force").ok();
+    same(&remade(&mut host, "web"), &made, "");
+    assert_eq!(content(&mut host, DATA), files);
+    assert_eq!(host.sh(networks).ok(), network);
+    assert_eq!(
+        host.sh("docker volume inspect -f '{{.Labels.keep}}' data; docker exec web sh -c 'cat /written'").ok(),
+        "yes\ninside\n"
+    );
+
+    // It is a container like any other: a backup and a restore of it, and once more without it.
+    host.script("backup --tag v3").ok();
+    host.sh("docker rm -f web && docker image prune -af").ok();
+    host.script("restore web --force").ok();
+    same(&remade(&mut host, "web"), &made, "again");
+
+    // Without the store there is nothing to load the images from.
+    host.sh("docker rm -f web && docker image prune -af && rm -r \"$MOYAI_STATE\"/restic").ok();
+    let err = host.script("restore web v3").failed(1);
+    assert!(err.contains("there is no repository"), "{err}");
+    host.sh("rm \"$MOYAI_STATE\"/state/store.made.json").ok();
+    let gone = host.script("backups");
+    assert_eq!(gone.code, 1, "{}{}", gone.out, gone.err);
+}
+
+/// What a container is made of, without the ids of its networks: those are made again too.
+fn remade(host: &mut Host, name: &str) -> Value {
+    let mut made = made_of(host, name);
+    for end in made["Networks"].as_object_mut().unwrap().values_mut() {
+        end.as_object_mut().unwrap().remove("NetworkID");
+    }
+    made
+}
+
+/// A site with a database, a service of compose beside it, and what the host itself has for them.
+const SITES: &str = r#"
+docker network create --subnet 10.77.0.0/24 --label net=yes back >/dev/null
+docker run -d --name db --network back --ip 10.77.0.9 --health-cmd 'test -e /data/word' --health-interval 1s -v dbdata:/data base:1 sh -c 'busybox httpd -p 5432 -h /data; exec busybox sleep 86400' >/dev/null
+docker exec db sh -c 'echo rows >/data/word; busybox chown 999:998 /data/word; busybox chmod 640 /data/word'
+docker run -d --name blog --network back --link db:mysql --env PASSWORD=secret --memory 64m -v webdata:/var/www base:1 sh -c 'exec busybox httpd -f -p 8080 -h /var/www' >/dev/null
+docker exec blog sh -c 'echo Welcome to blog >/var/www/index.html'
+mkdir -p /srv/app /etc/moyai/scripts; echo "// mine" >/etc/moyai/scripts/mine.rhai
+printf 'version: "2.4"\nservices:\n  x:\n    image: base:1\n    command: [sh, -c, "echo compose >/index.html; exec busybox httpd -f -p 8081 -h /"]\n    volumes: ["appdata:/data"]\nvolumes:\n  appdata:\n' >/srv/app/docker-compose.yml
+(cd /srv/app && $(command -v docker-compose || echo docker compose) up -d) >/dev/null 2>&1
+docker run -d --name side --network container:blog base:1 /bin/busybox sleep 86400 >/dev/null
+echo 'server { listen 80; server_name blog.test; location / { proxy_pass http://blog:8080/; } }' >/etc/nginx/conf.d/blog.conf
+echo 'server { listen 80; server_name app.test; location / { proxy_pass http://x:8081/; } }' >/etc/nginx/conf.d/app.conf
+"#;
+
+/// Their options, ids of containers as their names.
+fn options(host: &mut Host) -> Vec<(String, Value)> {
+    let names = host.sh("docker ps -a --format '{{.Names}}' | sort").ok();
+    let all: Vec<String> = names.lines().map(str::to_owned).collect();
+    all.iter()
+        .map(|name| {
+            let mut made = remade(host, name);
+            let mode = &mut made["HostConfig"]["NetworkMode"];
+            if let Some(id) = mode.as_str().unwrap().strip_prefix("container:").map(str::to_owned) {
+                *mode = format!("container:{}", host.has(&id, "{{.Name}}")).into();
+            }
+            (name.clone(), made)
+        })
+        .collect()
+}
+
+const ANSWERS: &str =
+    "pgrep -x nginx >/dev/null || nginx; for s in blog app; do curl -s -H \"Host: $s.test\" http://127.0.0.1/; done";
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn a_host_that_is_destroyed_is_made_again_on_an_empty_one_of_another_generation() {
+    let folder = tempfile::Builder::new().prefix("moyai-repo-").tempdir().unwrap();
+    let repo = folder.path().join("restic").display().to_string();
+    let mut host = Host::new();
+    let config = format!("const REPOSITORY = \"{repo}\";");
+    host.store(&config);
+    host.sh(SITES).ok();
+    host.script("hosts-sync").ok();
+    assert_eq!(host.sh(ANSWERS).ok(), "Welcome to blog\ncompose\n");
+    host.script("backup").ok();
+    let before = options(&mut host);
+    assert_eq!(before.len(), 4);
+    let password = crate::common::read(host.path("state/secrets/restic"));
+    drop(host);
+
+    // The newest that there is, or the same where no other system was built.
+    let others = GENERATIONS.iter().rev().filter(|(name, release, _)| *name != asked() && is_built(release));
+    let own = asked();
+    let name = others.map(|(name, ..)| *name).next().unwrap_or(&own);
+    let mut host = Host::of(name);
+    std::fs::write(
+        host.path("scripts/config.rhai"),
+        format!("fn backup_ref(c, when) {{ `own/${{c.name}}:${{when}}` }}\n{config}\n"),
+    )
+    .unwrap();
+    // The password comes first, and a wrong one is named.
+    let err = host.script(&format!("restore --from {repo} --all")).failed(1);
+    assert!(err.contains("the secret `restic`"), "{err}");
+    let secrets = "mkdir -p -m 0700 \"$MOYAI_STATE\"/secrets; umask 077";
+    host.sh(&format!("{secrets}; echo wrong >\"$MOYAI_STATE\"/secrets/restic")).ok();
+    let err = host.script(&format!("restore --from {repo} --all")).failed(1);
+    assert!(err.contains("is not its password"), "{err}");
+    std::fs::write(host.path("state/secrets/restic"), password).unwrap();
+    host.script(&format!("restore --from {repo} --all")).ok();
+
+    let after = options(&mut host);
+    assert_eq!(
+        after.iter().map(|(name, _)| name).collect::<Vec<_>>(),
+        before.iter().map(|(name, _)| name).collect::<Vec<_>>()
+    );
+    for ((name, now), (_, then)) in after.iter().zip(&before) {
+        for field in ["Args", "Path", "Ports", "State"] {
+            same(&now[field], &then[field], &format!("{name}/{field}"));
+        }
+        // What a daemon adds by itself differs between generations.
+        for field in ["Cmd", "Entrypoint", "Env", "ExposedPorts", "Healthcheck", "Labels", "User", "WorkingDir"] {
+            same(&now["Config"][field], &then["Config"][field], &format!("{name}/{field}"));
+        }
+        let mounts = |made: &Value| -> Vec<String> {
+            made["Mounts"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|one| format!("{} {} {} {}", one["Type"], one["Name"], one["Destination"], one["RW"]))
+                .collect()
+        };
+        assert_eq!(mounts(now), mounts(then), "{name}");
+        for field in ["NetworkMode", "Memory", "Binds", "Links", "PortBindings", "RestartPolicy"] {
+            same(&now["HostConfig"][field], &then["HostConfig"][field], &format!("{name}/{field}"));
+        }
+    }
+    assert_eq!(host.sh(ANSWERS).ok(), "Welcome to blog\ncompose\n");
+    assert_eq!(
+        host.sh("cat /etc/moyai/scripts/mine.rhai; ls /srv/app; stat -c '%u:%g %a' /var/lib/docker/volumes/dbdata/_data/word; docker network inspect -f '{{.Labels.net}}' back").ok(),
+        "// mine\ndocker-compose.yml\n999:998 640\nyes\n"
+    );
+    host.script("site check").ok();
+    // Once more changes nothing, and the nights go on.
+    let ids = host.sh("docker ps -aq").ok();
+    host.script(&format!("restore --from {repo} --all")).ok();
+    assert_eq!(host.sh("docker ps -aq").ok(), ids);
+    host.script("backup").ok();
+}
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn a_restore_on_a_new_host_that_is_killed_goes_on_when_it_is_run_again() {
+    let mut host = Host::new();
+    host.store("");
+    host.sh("docker volume create data").ok();
+    host.run("web", "-v data:/data --stop-signal KILL");
+    host.sh("docker exec web sh -c 'for i in 1 2 3; do echo $i >/data/$i; done'").ok();
+    host.run("other", "--stop-signal KILL --link web:w");
+    host.script("backup").ok();
+    let files = content(&mut host, DATA);
+    host.sh("cp -r \"$MOYAI_STATE\"/secrets \"$MOYAI_STATE\"/restic .").ok();
+    let empty = "docker rm -f $(docker ps -aq); docker volume rm -f data; docker image prune -af
+        rm -rf \"$MOYAI_STATE\"/*; cp -r secrets \"$MOYAI_STATE\"/";
+    let from = host.path("restic").display().to_string();
+    host.sh(&format!("{KILLER}{empty}; killed '' - restore --from {from} --all && wc -l </run/calls >/run/all")).ok();
+    let all: usize = host.sh("cat /run/all").ok().trim().parse().unwrap();
+    for call in (2..all).step_by(all / 6) {
+        let how = if call % 2 == 0 { "before" } else { "after" };
+        host.sh(&format!("{KILLER}{empty}; killed {call} {how} restore --from {from} --all; true")).ok();
+        host.script(&format!("restore --from {from} --all")).ok();
+        assert_eq!(host.sh("docker ps --format '{{.Names}}' | sort").ok(), "other\nweb\n", "{call}");
+        assert_eq!(content(&mut host, DATA), files, "{call}");
+    }
+}
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn a_single_file_comes_back_and_two_versions_are_compared() {
+    let mut host = Host::new();
+    host.store("");
+    host.run("web", "-v data:/data");
+    host.sh("docker exec web sh -c 'echo one >/data/word; echo two >/data/other; busybox chown 5:6 /data/word; echo x >/own'").ok();
+    host.script("backup --tag v1").ok();
+    host.sh("docker exec web sh -c 'echo new >/data/word; busybox rm /data/other; echo y >/own'").ok();
+    host.script("backup --tag v2").ok();
+    let list = host.script("backups web v1 --list").ok();
+    assert!(list.lines().any(|line| line.ends_with(" /data/word")), "{list}");
+    let changes = host.script("backups web v1 v2 --list").ok();
+    assert!(changes.contains("M    /data/word") && changes.contains("-    /data/other"), "{changes}");
+
+    host.script("restore web v1 --path /data/word").ok();
+    host.script("restore web v1 --path /own").ok();
+    let now = host
+        .sh("docker exec web sh -c 'cat /data/word /own /data/word.old-* /own.old-*; busybox stat -c %u:%g /data/word'")
+        .ok();
+    assert_eq!(now, "one\nx\nnew\ny\n5:6\n");
+    host.script("restore web v1 --path /data --to /opt/look").ok();
+    assert_eq!(host.sh("cat /opt/look/data/word /opt/look/data/other").ok(), "one\ntwo\n");
+    let err = host.script("restore web v1 --path /data --to /opt/look").failed(1);
+    assert!(err.contains("exists already"), "{err}");
+    for (words, why) in [
+        ("/data/none", "has no /data/none"),
+        ("/none", "has no /none"),
+        ("data", "not an absolute path"),
+        ("/data", "--to DIR"),
+    ] {
+        let err = host.script(&format!("restore web v1 --path {words}")).failed(1);
+        assert!(err.contains(why), "{words}: {err}");
+    }
+}
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn another_repository_gets_a_copy_of_what_is_new_and_loses_what_is_replaced() {
+    let mut host = Host::new();
+    host.store("const REPOSITORIES = [\"/opt/far\"];");
+    host.run("web", "-v data:/data");
+    host.sh("docker exec web sh -c 'echo word >/data/word'").ok();
+    for version in ["v1", "v2", "v1"] {
+        host.script(&format!("backup --tag {version}")).ok();
+        let far = host.sh("RESTIC_PASSWORD=$(cat \"$MOYAI_STATE\"/secrets/restic) restic --no-cache -r /opt/far snapshots --json | jq length").ok();
+        let (record, _) = host.recorded();
+        assert_eq!(far.trim(), record.len().to_string());
+    }
+    host.script("store").ok();
+    // The disk of the copies is away: the backup is there, and the run says what is missing.
+    host.sh("mv /opt/far /opt/away").ok();
+    let err = host.script("backup --tag v3").failed(1);
+    assert!(err.contains("nothing is copied: /opt/far") && err.contains("there is no repository"), "{err}");
+    host.sh("mv /opt/away /opt/far; docker rm -f web; docker volume rm data; docker image prune -af").ok();
+    host.sh("mv \"$MOYAI_STATE\"/secrets . && rm -rf \"$MOYAI_STATE\"/* && mv secrets \"$MOYAI_STATE\"/").ok();
+    host.script("restore --from /opt/far web v1").ok();
+    assert_eq!(host.sh("docker exec web sh -c 'cat /data/word'").ok(), "word\n");
+}
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn a_store_that_cannot_be_used_costs_no_backup_and_is_named_in_one_sentence() {
+    let mut host = Host::new();
+    host.sh("mkdir /opt/disk && mount -t tmpfs -o size=30m none /opt/disk").ok();
+    host.store("const REPOSITORY = \"/opt/disk/restic\"; const STAYS_FREE = 0;");
+    host.run("web", "-v data:/data");
+    host.sh("docker exec web sh -c 'echo word >/data/word'").ok();
+    host.script("backup --tag good").ok();
+    let good = |host: &mut Host| {
+        let words =
+            "RESTIC_PASSWORD=$(cat \"$MOYAI_STATE\"/secrets/restic) restic --no-cache -r /opt/disk/restic --no-lock";
+        host.sh(&format!("{words} snapshots --json --tag version=good | jq length")).ok()
+    };
+    assert_eq!(good(&mut host), "3\n");
+    for (breaks, repairs, why) in [
+        (
+            "mv \"$MOYAI_STATE\"/secrets/restic keep; (umask 077; echo wrong >\"$MOYAI_STATE\"/secrets/restic)",
+            "mv keep \"$MOYAI_STATE\"/secrets/restic",
+            "the secret `restic` is not its password",
+        ),
+        (
+            "mv \"$MOYAI_STATE\"/secrets/restic keep",
+            "mv keep \"$MOYAI_STATE\"/secrets/restic",
+            "read the secret `restic`: it is not there",
+        ),
+        ("mv /opt/disk/restic /opt/disk/away", "mv /opt/disk/away /opt/disk/restic", "there is no repository"),
+        (
+            "mv /opt/disk/restic /opt/disk/away; RESTIC_PASSWORD=$(cat \"$MOYAI_STATE\"/secrets/restic) restic -q --no-cache -r /opt/disk/restic init",
+            "rm -r /opt/disk/restic; mv /opt/disk/away /opt/disk/restic",
+            "is not the repository that it was",
+        ),
+        (
+            "printf '#!/bin/sh\\necho restic 0.12.1 compiled with go1.19\\n' >/usr/local/sbin/restic; chmod 755 /usr/local/sbin/restic",
+            "rm /usr/local/sbin/restic",
+            "restic 0.12 is too old: 0.14 or newer is needed",
+        ),
+        (
+            "docker exec web sh -c 'busybox dd if=/dev/urandom of=/data/big bs=1M count=40 2>/dev/null'",
+            "docker exec web busybox rm /data/big",
+            "its disk is full",
+        ),
+    ] {
+        host.sh(breaks).ok();
+        let err = host.script("backup --tag next").failed(1);
+        assert!(err.contains(why), "{why}: {err}");
+        assert!(!err.contains("Fatal") && !err.contains("panic"), "{err}");
+        assert_eq!(host.has("web", "{{.State.Status}}"), "running");
+        // The backup is on this host all the same.
+        host.sh("ls \"$MOYAI_STATE\"/backups/web/next/*.tar.gz && docker image inspect own/web:next >/dev/null").ok();
+        host.sh(repairs).ok();
+        assert_eq!(good(&mut host), "3\n", "{why}");
+        host.script("restore web next --volumes").ok();
+        host.sh("docker rm $(docker ps -aqf name=web.old-) >/dev/null").ok();
+    }
+    // The next backup of that version takes its place as ever.
+    // The last restore has brought the large file back.
+    host.sh("docker exec web busybox rm /data/big").ok();
+    host.script("backup --tag good").ok();
+    assert_eq!(good(&mut host), "3\n");
+    host.script("store").ok();
+}
