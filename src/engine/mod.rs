@@ -72,6 +72,8 @@ fn bare(mut engine: Engine, context: &Context) -> Engine {
     engine.set_max_call_levels(128);
     engine.set_max_expr_depths(64, 64);
     engine.set_max_variables(100_000);
+    // Above this number Rhai searches all of them for one to drop, for each new name that it reads.
+    engine.set_max_strings_interned(10_000);
     engine.disable_symbol("eval");
     engine.set_default_tag(Dynamic::from(context.clone()));
     literal::register(&mut engine);
