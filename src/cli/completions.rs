@@ -6,6 +6,7 @@ use crate::process::{self, Plan};
 use crate::run::{Error, Options, Result, Run};
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
 use clap_complete::env::{CompleteEnv, Shells};
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -128,7 +129,9 @@ fn offered(current: &OsStr) -> Option<Vec<String>> {
             None => given.push(word),
         }
     }
-    Some(usage.next(&given).iter().flat_map(|word| kind(&run, word, &given)).collect())
+    // Two ways of calling it may go on alike.
+    let next: BTreeSet<String> = usage.next(&given).into_iter().collect();
+    Some(next.iter().flat_map(|word| kind(&run, word, &given)).collect())
 }
 
 /// The words of a kind: names of containers, versions of the backups of the container that was given, the word itself.
@@ -167,7 +170,7 @@ impl Usage {
         found.map(|pair| pair[1].trim_end_matches(']').split('[').next().unwrap_or_default())
     }
 
-    /// The words that can come after these arguments.
+    /// The words that can come after these arguments, in any way of calling it.
     fn next(&self, given: &[&str]) -> Vec<String> {
         self.0.iter().filter_map(|way| Self::after(way, given)).collect()
     }

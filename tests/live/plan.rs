@@ -138,6 +138,7 @@ const CASES: &[Case] = &[
 const OTHERS: &[(&str, &str)] = &[
     ("config", "it has values and does nothing"),
     ("rules", "it has values and does nothing"),
+    ("store", "a plan never has the password of the repository, and restic does nothing without it"),
     ("demo", "its plan is one line, which starts the demo on a private host of its own"),
 ];
 

@@ -269,7 +269,10 @@ fn the_list_marks_what_is_too_old_of_another_day_or_damaged() {
             "web:v1 "
         ]
     );
-    let table = host.script("--at 2026-11-25 backups web").ok();
+    // The image of the archives of Tuesday is gone.
+    let gave = host.script("--at 2026-11-25 backups web");
+    let table = gave.out.clone();
+    assert!(gave.failed(1).contains("Tue has the volumes of a backup whose image is gone"), "{table}");
     let wed = table.lines().find(|line| line.starts_with("web        Wed")).unwrap_or_else(|| panic!("{table}"));
     let cells: Vec<&str> = wed.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect();
     assert_eq!((cells[2], cells[5]), ("6 days", "no"), "{table}");
@@ -277,7 +280,7 @@ fn the_list_marks_what_is_too_old_of_another_day_or_damaged() {
     assert!(cells[4].starts_with("1, ") && cells[4].ends_with(" B"), "{table}");
     assert!(table.starts_with("CONTAINER  VERSION  AGE ") && !table.contains("lost"), "{table}");
     // A byte of an archive is another.
-    host.script("backups --check").ok();
+    assert!(!host.script("backups --check").out.contains("damaged"));
     host.sh("cd \"$MOYAI_STATE/backups/web/Wed\" && printf x | dd of=$(ls *.tar.*) bs=1 seek=30 conv=notrunc").ok();
     let gave = host.script("backups web --check");
     assert!(gave.out.contains("the copy of /www is damaged: "), "{}", gave.out);

@@ -25,9 +25,9 @@ fn a_foreign_image_with_the_labels_of_a_backup_is_not_restored_unless_it_is_name
     let err = host.script("prove bank").failed(1);
     assert!(err.contains("moyai run backups --adopt bank"), "{err}");
     host.script("backup bank --tag own").ok();
-    assert_eq!(host.sh("\"$moyai\" run backups --json | jq -r '.[].image'").ok(), "base:own\n");
+    assert_eq!(host.sh("\"$moyai\" run backups --json | jq -r '.[].image'").ok(), "backup/bank:own\n");
     host.script("restore bank").ok();
-    assert_eq!(host.sh("docker inspect -f '{{.Config.Image}}' bank").ok(), "base:own\n");
+    assert_eq!(host.sh("docker inspect -f '{{.Config.Image}}' bank").ok(), "backup/bank:own\n");
     let err = host.script("restore bank v9").failed(1);
     assert!(err.contains("moyai run restore bank v9 --force"), "{err}");
     host.script("restore bank v9 --force").ok();
@@ -148,7 +148,7 @@ fn archives_with_ways_out_are_refused_and_devices_and_setuid_need_force() {
         let known = if force.is_empty() { "is not in moyai's record" } else { what };
         assert!(err.contains(known), "{make}: {err}");
         let err = host
-            .moyai("import \"lib/volumes\" as volumes; volumes::is_safe(volumes::of(\"web\", \"v1\"), false);")
+            .moyai("import \"lib/safe\" as safe; import \"lib/volumes\" as volumes; safe::check(volumes::of(\"web\", \"v1\"), false);")
             .failed(1);
         assert!(err.contains(what), "{make}: {err}");
     }

@@ -28,12 +28,12 @@ fn found(run: &Run) -> Result<Found> {
     let Ok(outcome) = process::run(run, &plan) else { return Ok(Fine(format!("{} in moyai's record", ours.len()))) };
     let text = outcome.text();
     let there: BTreeSet<&str> = text.lines().collect();
-    // One image has a name for each version that it is the backup of.
-    let lacks_name = |backup: &Value| {
-        let mut names = backup["refs"].as_array().into_iter().flatten().filter_map(Value::as_str);
-        names.any(|name| !there.contains(name))
-    };
-    let gone = ours.iter().filter(|(id, backup)| !there.contains(id.as_str()) || lacks_name(backup));
+    // One image has a name for each version that it is the backup of. Where all are there, at the least another image
+    // has replaced it. Only the record of an older moyai has no names.
+    let gone = ours.iter().filter(|(id, backup)| match backup["refs"].as_array() {
+        Some(names) => names.iter().filter_map(Value::as_str).any(|name| !there.contains(name)),
+        None => !there.contains(id.as_str()),
+    });
     let gone: Vec<String> = gone
         .map(|(_, backup)| {
             let field = |name: &str| backup[name].as_str().unwrap_or_default();

@@ -267,14 +267,14 @@ fn without_n<'a>(words: &[&'a str]) -> Vec<&'a str> {
 /// What runs, in this order.
 fn steps(schedule: Schedule, changes: &[Change], proposal: &Proposal) -> Vec<Step> {
     let mut steps = Vec::new();
+    // Before the units, which name its password, and before the first backup, which goes into it.
+    if proposal.store {
+        steps.push(Step::new(["moyai", "run", "store", "--init"]));
+    }
     if schedule == Schedule::Systemd {
         steps.push(Step::new(["moyai", "systemd", "--install"]));
     }
     steps.push(Step::new(["moyai", "run", "hosts-sync"]));
-    // Before the first backup, which goes into it.
-    if proposal.store {
-        steps.push(Step::new(["moyai", "run", "store", "--init"]));
-    }
     if !proposal.backup.is_empty() {
         let names = proposal.backup.iter().map(String::as_str);
         steps.push(Step::new(["moyai", "run", "backup", "--prove", "--wait", "-v"].into_iter().chain(names)));
