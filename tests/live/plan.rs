@@ -30,7 +30,7 @@ cd "$MOYAI_SCRIPTS/.."
     docker network ls --format 'network {{.Name}} {{.Driver}}' | sort
     sed -E 's/172[.][0-9.]*/ADDRESS/' /etc/hosts
     find /etc /opt /var/www -printf '%p %y %m %U %l\n' | sort
-    find /etc /opt /var/www -type f -newer /run/begun ! -path '/etc/docker/*' ! -path /etc/hosts ! -name '*.html' ! -name page.json ! -name index.json | sort | xargs -rd '\n' sha256sum
+    find /etc /opt /var/www -type f -newer /run/begun ! -path '/etc/docker/*' ! -path /etc/hosts ! -path /etc/hostname ! -path /etc/resolv.conf ! -name '*.html' ! -name page.json ! -name index.json | sort | xargs -rd '\n' sha256sum
     # Its numbers are times, and how full the disks are.
     find /opt /var/www -name '*.html' -o -name page.json -o -name index.json | xargs -r sed -E 's/[0-9]+/N/g'
     [ ! -d state/backups ] || cd state/backups

@@ -14,8 +14,19 @@ pub fn look(run: &Arc<Run>) -> Found {
 }
 
 fn found(run: &Run) -> Result<Found> {
-    let record = state::get(run, "backup.made")?.unwrap_or_default();
-    let record: Value = serde_json::from_str(&record).unwrap_or_default();
+    let kept = |name: &str| -> Result<Value> {
+        Ok(serde_json::from_str(&state::get(run, name)?.unwrap_or_default()).unwrap_or_default())
+    };
+    let record = kept("backup.made")?;
+    // `restore` loads the image of a backup that the store has.
+    let stored = kept("store.made")?;
+    let stored: BTreeSet<&str> = stored
+        .as_object()
+        .into_iter()
+        .flat_map(|groups| groups.values())
+        .filter(|group| group["versions"].as_array().is_some_and(|versions| !versions.is_empty()))
+        .filter_map(|group| group["image"].as_str())
+        .collect();
     let context = run.options.context.as_deref().unwrap_or_default();
     let ours = record.as_object().into_iter().flatten().filter(|(_, backup)| backup["engine"] == context);
     let ours: Vec<(&String, &Value)> = ours.collect();
@@ -30,7 +41,9 @@ fn found(run: &Run) -> Result<Found> {
     let there: BTreeSet<&str> = text.lines().collect();
     // One image has a name for each version that it is the backup of. Where all are there, at the least another image
     // has replaced it. Only the record of an older moyai has no names.
-    let gone = ours.iter().filter(|(id, backup)| match backup["refs"].as_array() {
+    let gone = ours.iter().filter(|(id, _)| !stored.contains(id.as_str())).filter(|(id, backup)| match backup["refs"]
+        .as_array()
+    {
         Some(names) => names.iter().filter_map(Value::as_str).any(|name| !there.contains(name)),
         None => !there.contains(id.as_str()),
     });
