@@ -236,7 +236,7 @@ fn a_host_that_was_off_over_the_first_has_its_months_backup_and_the_week_after_i
     let runs: Vec<&str> = said.lines().filter(|line| line.contains("`backup` runs now, with the clock of ")).collect();
     assert_eq!(runs.len() as i64, days - not_yet, "{said}");
     assert!(!said.contains("failed"), "{said}");
-    let tags = host.sh("docker images --format '{{.Tag}}' base").ok();
+    let tags = host.sh("docker images --format '{{.Tag}}' backup/web").ok();
     let first = (not_yet..days).map(time).find(|day| day.format("%d").to_string() == "01").unwrap();
     for tag in ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun", &first.format("%b").to_string()] {
         assert!(tags.lines().any(|found| found == tag), "{tag}: {tags}");
