@@ -396,6 +396,13 @@ fn a_store_that_cannot_be_used_costs_no_backup_and_is_named_in_one_sentence() {
             "rm /usr/local/sbin/restic",
             "restic 0.12 is too old: 0.14 or newer is needed",
         ),
+        // Killed, as by a power cut, it leaves its lock.
+        (
+            "RESTIC_PASSWORD=$(cat \"$MOYAI_STATE\"/secrets/restic) restic --no-cache -r /opt/disk/restic check --read-data >/dev/null 2>&1 &
+             wait_for sh -c 'ls /opt/disk/restic/locks | grep -q .' && kill -STOP $! && echo $! >checking",
+            "kill -KILL $(cat checking); wait_for sh -c '! kill -0 $(cat checking) 2>/dev/null'",
+            "another run of restic has locked it",
+        ),
         (
             "docker exec web sh -c 'busybox dd if=/dev/urandom of=/data/big bs=1M count=40 2>/dev/null'",
             "docker exec web busybox rm /data/big",
