@@ -9,7 +9,6 @@ mod compose;
 mod corpus;
 mod cron;
 mod daemon;
-mod databases;
 mod docker;
 mod dry;
 mod history;
