@@ -132,7 +132,7 @@ fn names_of_backups_are_valid_and_never_grow() {
     host.run("Web__Shop", QUICK);
     host.run("twin", QUICK);
     host.sh("docker run -d --name bare --stop-signal KILL $(docker images -q base:1) /bin/busybox sleep 900").ok();
-    let names = "docker images --format '{{.Repository}}:{{.Tag}}' | grep -v ^base:1$ | sort | tr '\\n' ' '";
+    let names = "docker images --format '{{.Repository}}:{{.Tag}}' | grep -vE '^base:1$|^<none>' | sort | tr '\\n' ' '";
     host.script("backup --tag v").ok();
     assert_eq!(host.sh(names).ok(), "backup/bare:v backup/twin:v backup/web__shop:v ");
     for _ in 0..2 {
@@ -140,6 +140,13 @@ fn names_of_backups_are_valid_and_never_grow() {
         host.script("backup Web__Shop --tag v").ok();
     }
     assert_eq!(host.sh(names).ok(), "backup/bare:v backup/twin:v backup/web__shop:v ");
+    // For `backs_up` a restored container is still of its repository.
+    std::fs::write(host.path("scripts/config.rhai"), "fn backs_up(c) { c.repository == \"base\" }").unwrap();
+    assert_eq!(
+        host.sh("\"$moyai\" run backup --tag v --json | jq -r '.[].container' | sort").ok(),
+        "Web__Shop\ntwin\n"
+    );
+    std::fs::write(host.path("scripts/config.rhai"), "").unwrap();
     // Two that are encoded alike: the second is refused, at once and on another day.
     host.run("web__shop", QUICK);
     for words in ["Web__Shop web__shop", "web__shop"] {
