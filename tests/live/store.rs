@@ -339,7 +339,7 @@ fn a_single_file_comes_back_and_two_versions_are_compared() {
 #[ignore = "needs a private host: tests/run"]
 fn another_repository_gets_a_copy_of_what_is_new_and_loses_what_is_replaced() {
     let mut host = Host::new();
-    host.store("const REPOSITORIES = [\"/opt/far\"];");
+    host.store("const REPOSITORIES = [\"/opt/far\", \"/opt/second\"];");
     host.run("web", "-v data:/data");
     host.sh("docker exec web sh -c 'echo word >/data/word'").ok();
     for version in ["v1", "v2", "v1"] {
@@ -349,10 +349,12 @@ fn another_repository_gets_a_copy_of_what_is_new_and_loses_what_is_replaced() {
         assert_eq!(far.trim(), record.len().to_string());
     }
     host.script("store").ok();
-    // The disk of the copies is away: the backup is there, and the run says what is missing.
-    host.sh("mv /opt/far /opt/away").ok();
+    // The disks of the copies are away: the backup is there, and the run names each that is missing.
+    host.sh("mv /opt/far /opt/away; mv /opt/second /opt/away.2").ok();
     let err = host.script("backup --tag v3").failed(1);
-    assert!(err.contains("nothing is copied: /opt/far") && err.contains("there is no repository"), "{err}");
+    for repository in ["/opt/far", "/opt/second"] {
+        assert!(err.contains(&format!("nothing is copied: {repository}: there is no repository")), "{err}");
+    }
     host.sh("mv /opt/away /opt/far; docker rm -f web; docker volume rm data; docker image prune -af").ok();
     host.sh("mv \"$MOYAI_STATE\"/secrets . && rm -rf \"$MOYAI_STATE\"/* && mv secrets \"$MOYAI_STATE\"/").ok();
     host.script("restore --from /opt/far web v1").ok();

@@ -14,18 +14,18 @@ fn write(host: &mut Host, word: &str) {
 fn containers_that_share_a_volume_get_its_data_back_together_or_none_does() {
     let mut host = Host::new();
     host.run("web", &format!("{QUICK} -v data:/data"));
-    host.run("worker", &format!("{QUICK} -v data:/work --restart always"));
+    host.run("worker", &format!("{QUICK} -v data:/jobs --restart always"));
     write(&mut host, "one");
     host.script("backup web --tag v").ok();
     write(&mut host, "two");
     let out = host.restore("web v --volumes").ok();
     assert!(out.contains("/data has the data of the backup; the old data is in the volume data.2"), "{out}");
     assert_eq!(
-        host.sh("docker exec web busybox cat /data/word; docker exec worker busybox cat /work/word").ok(),
+        host.sh("docker exec web busybox cat /data/word; docker exec worker busybox cat /jobs/word").ok(),
         "one\none\n"
     );
     write(&mut host, "three");
-    assert_eq!(host.sh("docker exec worker busybox cat /work/word").ok(), "three\n");
+    assert_eq!(host.sh("docker exec worker busybox cat /jobs/word").ok(), "three\n");
 
     // The new container does not start: both have what they had, and nothing is left over.
     let before = host.sh("docker volume ls -q; docker ps --format '{{.Names}}'").ok();
@@ -33,7 +33,7 @@ fn containers_that_share_a_volume_get_its_data_back_together_or_none_does() {
     let err = host.restore("web v --volumes").failed(1);
     assert!(err.contains("rolled back to the old container"), "{err}");
     assert_eq!(
-        host.sh("docker exec web busybox cat /data/word; docker exec worker busybox cat /work/word").ok(),
+        host.sh("docker exec web busybox cat /data/word; docker exec worker busybox cat /jobs/word").ok(),
         "three\nthree\n"
     );
     assert_eq!(host.sh("docker volume ls -q; docker ps --format '{{.Names}}'").ok().len(), before.len());
