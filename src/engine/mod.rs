@@ -39,6 +39,7 @@ pub mod values;
 mod walk;
 pub mod words;
 
+use self::literal::Kind;
 use crate::api::basics::{self, End};
 use crate::api::renames::Renames;
 use crate::api::{self, Context};
@@ -46,7 +47,7 @@ use crate::run::{Cause, Error, Place, Result, Run, exit, memory, text};
 use check::Options;
 use load::Source;
 use program::{Program, Resolver};
-use rhai::{Dynamic, Engine, EvalAltResult, OptimizationLevel, Scope, Token};
+use rhai::{Dynamic, Engine, EvalAltResult, LexError, OptimizationLevel, Scope, Token};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -104,13 +105,19 @@ fn bare(mut engine: Engine, context: &Context) -> Engine {
     // `until` is a word of the language only after `do { ... }`; elsewhere it is a name, as in `#{ until: "1h" }`.
     let after_block = std::sync::atomic::AtomicBool::new(false);
     let after_fn = std::sync::atomic::AtomicBool::new(false);
+    let after_dot = std::sync::atomic::AtomicBool::new(false);
     let names = context.clone();
     #[allow(deprecated)]
     engine.on_parse_token(move |token, at, _| {
         use std::sync::atomic::Ordering::Relaxed;
         let after = after_block.swap(matches!(token, Token::RightBrace), Relaxed);
         let defined = after_fn.swap(matches!(token, Token::Fn), Relaxed);
+        let follows_dot = after_dot.swap(matches!(token, Token::Period | Token::Elvis), Relaxed);
         match token {
+            // Rhai's parser panics at `x.cmd("ls").out`: a literal cannot be a method.
+            Token::Identifier(word) | Token::Reserved(word) if follows_dot && Kind::of(&word).is_some() => {
+                Token::LexError(LexError::MalformedIdentifier(word.to_string()).into())
+            }
             Token::Until if !after => Token::Identifier(Box::new("until".into())),
             token => Renames::apply(&names.renames, token, defined, at),
         }

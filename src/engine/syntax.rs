@@ -169,6 +169,16 @@ pub fn syntax(source: &Source, error: &ParseError) -> Box<Report> {
             (format!("`{word}` is a word of the language, and cannot be a name"), "choose another name".into())
         }
         P::VariableExpected => two("the name of a variable is missing here", ""),
+        P::PropertyExpected
+            if let Some(name) = ["$", "cmd", "sh"]
+                .iter()
+                .find(|name| rest.split(|char: char| char != '$' && !char.is_alphanumeric()).next() == Some(*name)) =>
+        {
+            (
+                format!("`{name}` begins a command: it cannot be a field or a method"),
+                format!("write the whole command in backticks: {name}(`...`); such a field is written `[\"{name}\"]`"),
+            )
+        }
         P::PropertyExpected => {
             two("the name of a field is missing here", "a field with another name is written `[\"name\"]`")
         }

@@ -133,8 +133,9 @@ fn run(world: &World, words: &[String], change: impl Fn(&mut std::process::Comma
     change(&mut command);
     let gave = gave(&command.output().unwrap());
     let end = |text: &str| text.lines().rev().take(5).map(str::to_owned).collect::<Vec<_>>().join("\n");
-    let crashed = gave.code == 101 || gave.code >= 128 || gave.err.contains("panicked at");
-    assert!(!crashed, "exit code {}\n{}\n{}", gave.code, end(&gave.out), end(&gave.err));
+    let panic = gave.err.lines().skip_while(|line| !line.contains("panicked at")).take(2).collect::<Vec<_>>();
+    let crashed = gave.code == 101 || gave.code >= 128 || !panic.is_empty();
+    assert!(!crashed, "exit code {}\n{panic:?}\n{}\n{}", gave.code, end(&gave.out), end(&gave.err));
     gave
 }
 

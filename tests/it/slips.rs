@@ -24,6 +24,20 @@ const HINTS: &[(&str, &str, &str, &str, &str)] = &[
     ("let n = 3; print(`\\\"${n}\\\"`);", "`\\\"`", "write `\"` without", "let n = 3; print(`\"${n}\"`);", "\"3\"\n"),
     ("print(`\\e[1m`);", "`\\e`", "`${\"\\x1b\"}`", "print(`${\"\\x1b\"}[1m`.len());", "4\n"),
     (
+        "let what = \"ps\"; print(what.cmd(\"docker\").out.lines()[0]);",
+        "`cmd` begins a command: it cannot be a field or a method",
+        "write the whole command in backticks: cmd(`...`)",
+        "let what = \"ps\"; print(cmd(`docker ${what}`).read());",
+        "ps\n",
+    ),
+    (
+        "let made = #{ a: 1 }; made?.sh(`docker`)[\"a\"].b = 1;",
+        "`sh` begins a command: it cannot be",
+        "such a field is written `[\"sh\"]`",
+        "let made = #{ \"sh\": 1 }; made[\"sh\"] += 1; print(made[\"sh\"]);",
+        "2\n",
+    ),
+    (
         "file::remove(\"logs/*.log\");",
         "`*` means nothing to `file::remove(...)`",
         "`for path in glob(\"logs/*.log\") { file::remove(path); }`",

@@ -29,8 +29,8 @@ pub(super) fn function(line: &Line<'_>) -> Option<Found> {
         return None;
     }
     let opens = line.is(at + 1, &["("]);
-    let end = if opens { at + 1 + close(&line.tokens[at + 1..])? } else { at };
-    let params = if opens { parameters(&line.tokens[at + 2..end]) } else { String::new() };
+    let end = if opens { at + 1 + close(line.part(at + 1..))? } else { at };
+    let params = if opens { parameters(line.part(at + 2..end)) } else { String::new() };
     let body = line.is(end + 1, &["{", ":", "->"]) || (end + 1 == line.tokens.len() && keyword);
     if !(keyword || (body && line.is(end + 1, &["{"]) && (opens || skipped > 0))) {
         return None;
@@ -40,13 +40,13 @@ pub(super) fn function(line: &Line<'_>) -> Option<Found> {
         return None;
     }
     // A default has a sentence of its own.
-    if own && line.tokens[at..end].iter().any(|token| token.text == "=") {
+    if own && line.part(at..end).iter().any(|token| token.text == "=") {
         return None;
     }
     let message = if own && skipped == 0 {
-        if line.tokens[at..end].iter().any(|token| token.text == ":") || line.is(end + 1, &["->"]) {
+        if line.part(at..end).iter().any(|token| token.text == ":") || line.is(end + 1, &["->"]) {
             "parameters and functions have no types".to_owned()
-        } else if line.tokens[at..end].iter().any(|token| token.is(&["...", "*", "**", "&", "$"])) {
+        } else if line.part(at..end).iter().any(|token| token.is(&["...", "*", "**", "&", "$"])) {
             "the parameters of a function are names; for any number of values there is one list".to_owned()
         } else if opens && !line.is(end + 1, &["{"]) {
             "the body of a function is between `{` and `}`".to_owned()
@@ -67,7 +67,7 @@ pub(super) fn closure(line: &Line<'_>) -> Option<Found> {
     let near = |texts: &[&str]| (from..=line.fault).rev().find(|at| line.is(*at, texts));
     let body = |from: usize| {
         let mut depth = 0i32;
-        let end = line.tokens[from.min(line.tokens.len())..].iter().position(|token| {
+        let end = line.part(from.min(line.tokens.len())..).iter().position(|token| {
             match token.text {
                 "(" | "[" | "{" => depth += 1,
                 ")" | "]" | "}" => depth -= 1,
@@ -82,12 +82,12 @@ pub(super) fn closure(line: &Line<'_>) -> Option<Found> {
         line.found(at, "a closure has its parameters between `|` and `|`", help)
     };
     if let Some(at) = near(&["lambda"]) {
-        let colon = at + line.tokens[at..].iter().position(|token| token.text == ":")?;
-        return answer(at, &parameters(&line.tokens[at + 1..colon]), body(colon + 1));
+        let colon = at + line.part(at..).iter().position(|token| token.text == ":")?;
+        return answer(at, &parameters(line.part(at + 1..colon)), body(colon + 1));
     }
     if let Some(at) = near(&["function", "fn", "func"]).filter(|at| *at > 0 && line.is(at + 1, &["("])) {
-        let end = at + 1 + close(&line.tokens[at + 1..])?;
-        return answer(at, &parameters(&line.tokens[at + 2..end]), body(end + 1));
+        let end = at + 1 + close(line.part(at + 1..))?;
+        return answer(at, &parameters(line.part(at + 2..end)), body(end + 1));
     }
     let arrow = line.fault;
     if !line.is(arrow, &["=>", "->"]) || line.tokens.iter().any(|token| token.text == "switch") {
@@ -96,9 +96,9 @@ pub(super) fn closure(line: &Line<'_>) -> Option<Found> {
     let before = line.at(arrow.checked_sub(1)?)?;
     if before.text == ")" {
         let open = (0..arrow).rev().find(|at| line.is(*at, &["("]))?;
-        return answer(open, &parameters(&line.tokens[open + 1..arrow - 1]), body(arrow + 1));
+        return answer(open, &parameters(line.part(open + 1..arrow - 1)), body(arrow + 1));
     }
-    let inside = line.tokens[..arrow].iter().any(|token| token.text == "(") || line.is(arrow.checked_sub(2)?, &["="]);
+    let inside = line.part(..arrow).iter().any(|token| token.text == "(") || line.is(arrow.checked_sub(2)?, &["="]);
     (before.is_word() && inside).then(|| answer(arrow - 1, before.text, body(arrow + 1)))?
 }
 
@@ -183,13 +183,13 @@ pub(super) fn repeat(line: &Line<'_>) -> Option<Found> {
     const FORM: &str = "`for` has the form `for x in list { ... }`";
     let answer =
         |variables: &str, list: &str| line.found(0, FORM, format!("write `for {variables} in {list} {{ ... }}`"));
-    let skip = 1 + line.tokens[1..].iter().take_while(|token| token.is(&["("])).count();
+    let skip = 1 + line.part(1..).iter().take_while(|token| token.is(&["("])).count();
     let skip = skip + usize::from(line.is(skip, &["let", "var", "const", "int", "each", "my"]));
     // for (i = 0; i < 3; i++)
     if line.is(skip + 1, &["="]) {
         let name = line.at(skip)?.text;
         let start = line.at(skip + 2)?.text;
-        let rest = &line.tokens[skip + 3..];
+        let rest = line.part(skip + 3..);
         let down = rest.iter().any(|token| token.is(&["--", "-=", "downto"]));
         let mark = rest.iter().position(|token| token.is(&["<", "<=", ">", ">=", "to", "!=", ".."]))?;
         let end = rest[mark + 1..].iter().position(|token| token.is(&[";", ")", "{", "do"]));
@@ -205,7 +205,7 @@ pub(super) fn repeat(line: &Line<'_>) -> Option<Found> {
     // foreach ($list as $x)
     if let Some(at) = line.position(&["as"]) {
         let list = line.ours(1, at);
-        let name = line.tokens[at..].iter().rev().find(|token| token.is_word())?;
+        let name = line.part(at..).iter().rev().find(|token| token.is_word())?;
         return answer(name.text, list.trim_start_matches('('));
     }
     let word = line.position(&["in", "of"])?;
@@ -219,13 +219,13 @@ pub(super) fn repeat(line: &Line<'_>) -> Option<Found> {
     }
     let mut end = header(line, word + 1);
     if line.is(1, &["("]) && !line.is(3, &[","]) {
-        end = end.min(1 + close(&line.tokens[1..])?);
+        end = end.min(1 + close(line.part(1..))?);
     }
     let names: Vec<&str> =
-        line.tokens[skip..word].iter().filter(|token| token.is_word()).map(|token| token.text).collect();
-    let through = &line.tokens[word + 1..end.max(word + 1)];
+        line.part(skip..word).iter().filter(|token| token.is_word()).map(|token| token.text).collect();
+    let through = line.part(word + 1..end.max(word + 1));
     let whole = if line.fault > word && line.fault < end && line.is(line.fault, &["print", "echo"]) {
-        &line.tokens[word + 1..line.fault]
+        line.part(word + 1..line.fault)
     } else {
         through
     };
@@ -253,7 +253,7 @@ pub(super) fn repeat(line: &Line<'_>) -> Option<Found> {
 
 /// A condition without its brackets, and whether it was a test of a shell.
 fn truth(line: &Line<'_>, from: usize, to: usize) -> (String, bool) {
-    let mut tokens = &line.tokens[from.min(to)..to];
+    let mut tokens = line.part(from.min(to)..to);
     let mut not = false;
     if let [first, rest @ ..] = tokens
         && first.text == "!"
@@ -318,7 +318,7 @@ pub(super) fn condition(line: &Line<'_>) -> Option<Found> {
             "write `for line in file::lines(path) { ... }`, or for a command `for line in cmd(`...`).lines() { ... }`";
         return line.found(0, "this is a loop of a shell", help);
     }
-    let parenthesis = if line.is(from, &["("]) { close(&line.tokens[from..]).map(|end| from + end + 1) } else { None };
+    let parenthesis = if line.is(from, &["("]) { close(line.part(from..)).map(|end| from + end + 1) } else { None };
     let mut end = header(line, from);
     if let Some(closed) = parenthesis.filter(|closed| *closed <= line.fault && line.fault < end) {
         end = closed;
@@ -346,7 +346,7 @@ pub(super) fn condition(line: &Line<'_>) -> Option<Found> {
         "else" => "else if",
         other => other,
     };
-    let assigns = line.tokens[from..end].iter().position(|token| token.text == "=").map(|at| from + at);
+    let assigns = line.part(from..end).iter().position(|token| token.text == "=").map(|at| from + at);
     let (at, message) = if keyword != first.text && !otherwise {
         (0, format!("there is no `{}`", first.text))
     } else if is_test {
@@ -355,7 +355,7 @@ pub(super) fn condition(line: &Line<'_>) -> Option<Found> {
         condition = condition.replacen(" = ", " == ", 1);
         (at, "`=` sets a variable, `==` compares".to_owned())
     } else if condition != plain && condition != plain.trim_start_matches('(').trim_end_matches(')') {
-        let sign = line.tokens[from..end].iter().position(|token| {
+        let sign = line.part(from..end).iter().position(|token| {
             token.is(&["and", "or", "not", "is", "===", "!==", "<>", "=~", "None", "True", "False", "null", "-", "$"])
         });
         let at = from + sign.unwrap_or(0);
@@ -375,7 +375,7 @@ pub(super) fn condition(line: &Line<'_>) -> Option<Found> {
         (end.min(line.tokens.len().saturating_sub(1)), "a block is between `{` and `}`, also one statement".to_owned())
     };
     let rest = if line.is(end, &["{", "then", "do", ":", ";"]) { end + 1 } else { end };
-    let stop = line.tokens[rest.min(line.tokens.len())..].iter().position(|token| token.is(&[";", "else", "fi"]));
+    let stop = line.part(rest.min(line.tokens.len())..).iter().position(|token| token.is(&[";", "else", "fi"]));
     let stop = stop.map_or(line.tokens.len(), |stop| rest + stop);
     let own =
         line.at(rest).is_some_and(|token| token.is_word() && !token.is(&["then", "do"])) && line.is(rest + 1, &["("]);
@@ -390,13 +390,14 @@ pub(super) fn bracket(line: &Line<'_>) -> Option<Found> {
         return None;
     }
     let end = line.statement().len();
-    let mark = line.tokens[..end]
+    let mark = line
+        .part(..end)
         .iter()
         .enumerate()
         .rposition(|(at, token)| token.is(&["&&", "||"]) && (first.text == "test" || line.is(at - 1, &["]"])))?;
     let (condition, _) = truth(line, 0, mark);
     let condition = if line.is(mark, &["&&"]) { condition } else { format!("!({condition})") };
-    let rest = &line.tokens[mark + 1..end];
+    let rest = line.part(mark + 1..end);
     let body = &line.text[rest.first()?.at..rest.last()?.end()];
     let own = rest.len() > 1 && rest[1].text == "(";
     let body = if own { format!("{body};") } else { super::shell::statement_for(body) };
@@ -413,7 +414,7 @@ pub(super) fn after(line: &Line<'_>) -> Option<Found> {
     let end = line.statement().len();
     if word.text == "for" {
         let open = (0..at).rev().find(|before| line.is(*before, &["[", "("]))?;
-        let (value, rest) = (line.ours(open + 1, at), &line.tokens[at..]);
+        let (value, rest) = (line.ours(open + 1, at), line.part(at..));
         let name = rest.get(1)?.text;
         let stop = rest
             .iter()
@@ -424,10 +425,10 @@ pub(super) fn after(line: &Line<'_>) -> Option<Found> {
         let list = line.ours(from, to);
         return line.found(at, "a list is made with `.map`", format!("write `{list}.map(|{name}| {value})`"));
     }
-    let otherwise = line.tokens[at..end].iter().position(|token| token.text == "else").map(|place| at + place);
+    let otherwise = line.part(at..end).iter().position(|token| token.text == "else").map(|place| at + place);
     let condition = line.ours(at + 1, otherwise.unwrap_or(end));
     let condition = if word.text == "unless" { format!("!({condition})") } else { condition };
-    let start = line.tokens[..at].iter().rposition(|token| token.is(&["=", "(", "return"]) && otherwise.is_some());
+    let start = line.part(..at).iter().rposition(|token| token.is(&["=", "(", "return"]) && otherwise.is_some());
     let start = start.map_or(0, |start| start + 1);
     let help = match otherwise {
         Some(otherwise) => {

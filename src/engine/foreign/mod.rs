@@ -15,6 +15,7 @@ pub(super) use blocks::run_test;
 pub(super) use names::{environment, name};
 pub(super) use shell::run_line;
 
+use std::slice::SliceIndex;
 use tokens::{Token, tokens};
 pub use tokens::{dollar, filled};
 
@@ -91,13 +92,18 @@ impl<'a> Line<'a> {
             }
             depth < 0 || (token.text == ";" && depth == 0)
         });
-        &self.tokens[..end.unwrap_or(self.tokens.len())]
+        self.part(..end.unwrap_or(self.tokens.len()))
     }
 
     /// Tokens as we write them.
+    /// A range of the tokens, or none of them: a line that is no program can end anywhere.
+    fn part(&self, range: impl SliceIndex<[Token<'a>], Output = [Token<'a>]>) -> &[Token<'a>] {
+        self.tokens.get(range).unwrap_or_default()
+    }
+
     fn ours(&self, from: usize, to: usize) -> String {
         let to = to.min(self.tokens.len());
-        if from >= to { String::new() } else { tokens::ours(self.text, &self.tokens[from..to]) }
+        if from >= to { String::new() } else { tokens::ours(self.text, self.part(from..to)) }
     }
 
     fn raw(&self, from: usize, to: usize) -> &'a str {

@@ -20,7 +20,7 @@ pub(super) fn attempt(line: &Line<'_>) -> Option<Found> {
     let catch = line.position(&["catch"])?;
     let open = catch + 1;
     let next = line.at(open)?;
-    if next.text == "(" && close(&line.tokens[open..]).is_some_and(|end| end > 2) {
+    if next.text == "(" && close(line.part(open..)).is_some_and(|end| end > 2) {
         return line.found(open, "`catch` takes one name, without a type", FORM);
     }
     (next.is_word()).then(|| line.found(open, "the name after `catch` is in brackets", FORM))?

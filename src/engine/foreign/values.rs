@@ -202,7 +202,7 @@ pub(super) fn word(line: &Line<'_>) -> Option<Found> {
             );
         }
         "del" | "delete" | "unset" if end > 1 => {
-            let help = match line.tokens[1..end].iter().rposition(|token| token.is(&[".", "["])) {
+            let help = match line.part(1..end).iter().rposition(|token| token.is(&[".", "["])) {
                 Some(dot) => {
                     let key = line.ours(dot + 2, end).trim_end_matches(']').to_owned();
                     let key = if line.is(dot + 1, &["."]) { format!("\"{key}\"") } else { key };
@@ -236,7 +236,7 @@ pub(super) fn word(line: &Line<'_>) -> Option<Found> {
     match line.at(here)?.text {
         "new" if line.is(here + 1, &["Error", "Exception"]) => {
             let text =
-                line.tokens[here..].iter().find(|token| token.sort == Sort::Text).map_or("\"...\"", |token| token.text);
+                line.part(here..).iter().find(|token| token.sort == Sort::Text).map_or("\"...\"", |token| token.text);
             answer(here, format!("write `throw {text};`"))
         }
         "new" if line.is(here + 1, &["Date"]) => answer(here, "write `now()`, or `time(\"2026-12-01\")`".into()),
@@ -259,7 +259,7 @@ pub(super) fn dollar(line: &Line<'_>) -> Option<Found> {
     let from = line.fault;
     let at = (0..=from).rev().find(|at| line.is(*at, &["$"]))?;
     // What comes before the error and is complete is not the reason.
-    let rest = &line.tokens[at..];
+    let rest = line.part(at..);
     if rest.get(1).is_some_and(|next| next.text == "(") {
         let end = close(&rest[1..]).map_or(rest.len(), |end| end + 1);
         let (inner, whole) = match (rest.get(2), rest.get(end.saturating_sub(1))) {
@@ -347,9 +347,9 @@ pub(super) fn literal(line: &Line<'_>) -> Option<Found> {
         token.text == "{" && place > 0 && place < at && line.is(place - 1, &["=", "(", ",", ":", "return"])
     });
     if let Some(open) = map {
-        let end = close(&line.tokens[open..]).map_or(line.tokens.len(), |end| open + end + 1);
+        let end = close(line.part(open..)).map_or(line.tokens.len(), |end| open + end + 1);
         let inner = line.ours(open + 1, end.saturating_sub(1));
-        let keys = line.tokens[open..end].iter().any(|token| token.is(&[":", "=>"]));
+        let keys = line.part(open..end).iter().any(|token| token.is(&[":", "=>"]));
         return match keys {
             true => line.found(open, "a map begins with `#{`", format!("write `#{{ {} }}`", inner.replace("=>", ":"))),
             false => line.found(open, "a list is between `[` and `]`", format!("write `[{inner}]`")),
@@ -358,7 +358,7 @@ pub(super) fn literal(line: &Line<'_>) -> Option<Found> {
     let here = here?;
     // The innermost bracket that is open at the error.
     let mut open: Vec<usize> = Vec::new();
-    for (place, token) in line.tokens[..at].iter().enumerate() {
+    for (place, token) in line.part(..at).iter().enumerate() {
         match token.text {
             "(" | "[" | "{" => open.push(place),
             ")" | "]" | "}" => drop(open.pop()),
@@ -422,7 +422,7 @@ pub(super) fn operator(line: &Line<'_>) -> Option<Found> {
         .rev()
         .find(|at| line.is(*at, &["and", "or", "not", "is", "===", "!==", "<>", "=~", "^^", "++", "--", "?:", "?"]))?;
     let token = line.at(near)?;
-    let assigned = line.tokens[..end].iter().position(|token| token.text == "=").map_or(0, |at| at + 1);
+    let assigned = line.part(..end).iter().position(|token| token.text == "=").map_or(0, |at| at + 1);
     let statement = line.ours(0, end);
     let answer = |help: String| line.found(near, format!("there is no `{}`", token.text), help);
     match token.text {
@@ -439,8 +439,8 @@ pub(super) fn operator(line: &Line<'_>) -> Option<Found> {
         }
         "?:" => answer(format!("write `{} ?? {};`", line.ours(0, near), line.ours(near + 1, end))),
         "?" => {
-            let colon = line.tokens[near..end].iter().position(|token| token.text == ":").map(|colon| near + colon)?;
-            let open = line.tokens[..near].iter().rposition(|token| token.is(&["(", "return"])).map_or(0, |at| at + 1);
+            let colon = line.part(near..end).iter().position(|token| token.text == ":").map(|colon| near + colon)?;
+            let open = line.part(..near).iter().rposition(|token| token.is(&["(", "return"])).map_or(0, |at| at + 1);
             let from = assigned.max(open);
             let last =
                 if open > assigned { (colon..end).rev().find(|at| line.is(*at, &[")"])).unwrap_or(end) } else { end };

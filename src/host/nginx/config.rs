@@ -21,9 +21,14 @@ pub struct Directive {
 }
 
 impl Directive {
+    /// Its name; empty for a block without one, which nginx refuses.
+    pub fn name(&self) -> &str {
+        self.words.first().map_or("", String::as_str)
+    }
+
     /// Returns whether it has this name.
     pub fn is(&self, name: &str) -> bool {
-        self.words.first().is_some_and(|word| word == name)
+        self.name() == name
     }
 
     /// Its first parameter.
@@ -39,7 +44,7 @@ impl Directive {
     /// Returns whether its block has text of its own instead of directives: a table, not settings.
     pub fn is_table(&self) -> bool {
         let tables = ["map", "geo", "geoip2", "types", "split_clients", "charset_map"];
-        self.words.first().is_some_and(|name| tables.contains(&name.as_str()))
+        tables.contains(&self.name())
     }
 }
 

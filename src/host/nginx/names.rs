@@ -36,7 +36,7 @@ pub fn needed(config: &Config, held: &[String]) -> Vec<Name> {
         if let Some(line) = mention(&config.directives, name) {
             names.push(Name {
                 name: name.clone(),
-                needed_by: line.words[0].clone(),
+                needed_by: line.name().to_owned(),
                 listens: line.is("listen"),
                 missing: true,
                 file: line.file.clone(),

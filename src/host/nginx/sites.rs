@@ -138,8 +138,7 @@ impl<'a> Map<'a> {
         for (block, _, http) in parts.iter().filter(|(part, ..)| part.is("upstream")) {
             let Some(name) = block.value() else { continue };
             // Third parties have `drizzle_server` and the like.
-            let lines =
-                block.block.iter().filter(|line| line.words[0] == "server" || line.words[0].ends_with("_server"));
+            let lines = block.block.iter().filter(|line| line.is("server") || line.name().ends_with("_server"));
             upstreams.entry((*http, name.to_ascii_lowercase())).or_insert((name, Vec::new())).1.extend(lines);
         }
         let server = |(block, outer, http): (&'a Directive, &'a Directive, bool)| {
@@ -269,6 +268,8 @@ mod tests {
         let text = "http { upstream App { server one; } server { server_name a; location / { proxy_pass http://aPP; } } }
                     stream { upstream app { server two:5; } server { listen 1; proxy_pass APP; } server { listen 2; proxy_pass db:5; } }";
         assert_eq!(all(text), "a>one >two >db");
+        // nginx refuses a block without a name.
+        assert_eq!(all("http { upstream app { {} server one; } server { proxy_pass http://app; } }"), ">one");
         // Only a stream's: in http it is a name.
         let text = "stream { upstream app { server two:5; } } http { server { proxy_pass http://app; } }";
         assert_eq!(all(text), ">app upstream app>two");
