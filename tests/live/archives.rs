@@ -69,7 +69,7 @@ fn attributes_capabilities_holes_and_nanoseconds_come_back() {
     host.sh(&format!(
         "cd {DATA}; cp /bin/true cap; setcap cap_net_raw+ep cap; truncate -s 300M holes; echo end >>holes; touch -d '2001-02-03 04:05:06.123456789' old
          python3 -c \"import os; os.setxattr('old', 'user.kept', b'1'); os.setxattr('.', 'user.top', b'2'); os.setxattr('old', 'system.posix_acl_access', bytes.fromhex('0200000001000600ffffffff02000700d204000004000400ffffffff10000700ffffffff20000400ffffffff'))\"
-         mkdir nested; mount -t tmpfs none nested; touch nested/inside"
+         mkdir 'nes[t] ed' 'nest ed'; touch 'nest ed/own'; mount -t tmpfs none 'nes[t] ed'; touch 'nes[t] ed/inside'"
     ))
     .ok();
     let look = |host: &mut Host, volume: &str| {
@@ -82,15 +82,18 @@ for name in ['.', 'old']: print(name, [(key, os.getxattr(name, key)) for key in 
         "{before}"
     );
     let gave = host.script("backup web --tag v");
-    assert!(gave.err.contains("/nested is another file system and not in the backup"), "{}", gave.err);
+    assert!(gave.err.contains("/nes[t] ed is another file system and not in the backup"), "{}", gave.err);
     assert_eq!(gave.code, 0);
-    host.sh(&format!("umount {DATA}/nested")).ok();
+    host.sh(&format!("umount '{DATA}/nes[t] ed'")).ok();
     assert_eq!(host.sh("[ $(stat -c %s state/backups/web/v/1-*) -lt 1000000 ]").code, 0, "the hole is in the archive");
     host.sh("docker create --name other -v fresh:/data base:1 /bin/busybox true").ok();
     host.moyai("import \"lib/volumes\" as volumes; volumes::fill(\"other\", volumes::of(\"web\", \"v\"));").ok();
     assert_eq!(look(&mut host, "fresh"), before);
     // The directory is there, and what was mounted on it is not.
-    assert_eq!(host.sh("ls -A /var/lib/docker/volumes/fresh/_data/nested").ok(), "");
+    assert_eq!(
+        host.sh("cd /var/lib/docker/volumes/fresh/_data; ls -A 'nes[t] ed' 'nest ed'").ok(),
+        "nes[t] ed:\n\nnest ed:\nown\n"
+    );
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod compose;
 mod corpus;
 mod cron;
 mod daemon;
+mod databases;
 mod docker;
 mod dry;
 mod history;

@@ -4,6 +4,20 @@ use crate::host::{GENERATIONS, Host, KILLER, asked, is_built};
 use crate::restore::{made_of, same};
 use serde_json::Value;
 
+/// The clock of restic is `/run/clock`, where a test has moved moyai's.
+const CLOCK: &str = r#"
+cat >/usr/local/sbin/restic <<'E'
+#!/bin/bash
+args=()
+for word; do
+    args+=("$word")
+    [ "$word" = backup ] && [ -e /run/clock ] && args+=(--time "$(cat /run/clock)")
+done
+exec /usr/bin/restic "${args[@]}"
+E
+chmod 755 /usr/local/sbin/restic
+"#;
+
 /// Lines of bash for the repository of the host.
 const RESTIC: &str = r#"
 repo() { RESTIC_PASSWORD=$(cat "$MOYAI_STATE/secrets/restic") restic --no-cache -r "$MOYAI_STATE/restic" "$@"; }
@@ -173,7 +187,9 @@ docker exec blog sh -c 'echo Welcome to blog >/var/www/index.html'
 mkdir -p /srv/app /etc/moyai/scripts; echo "// mine" >/etc/moyai/scripts/mine.rhai
 printf 'version: "2.4"\nservices:\n  x:\n    image: base:1\n    command: [sh, -c, "echo compose >/index.html; exec busybox httpd -f -p 8081 -h /"]\n    volumes: ["appdata:/data"]\nvolumes:\n  appdata:\n' >/srv/app/docker-compose.yml
 (cd /srv/app && $(command -v docker-compose || echo docker compose) up -d) >/dev/null 2>&1
-docker run -d --name side --network container:blog base:1 /bin/busybox sleep 86400 >/dev/null
+docker volume create -o type=none -o o=bind -o device=/srv/shared shared >/dev/null; mkdir /srv/shared
+docker run -d --name side -v shared:/shared --network container:blog base:1 /bin/busybox sleep 86400 >/dev/null
+docker exec side sh -c 'echo shared >/shared/word'
 echo 'server { listen 80; server_name blog.test; location / { proxy_pass http://blog:8080/; } }' >/etc/nginx/conf.d/blog.conf
 echo 'server { listen 80; server_name app.test; location / { proxy_pass http://x:8081/; } }' >/etc/nginx/conf.d/app.conf
 "#;
@@ -262,8 +278,8 @@ fn a_host_that_is_destroyed_is_made_again_on_an_empty_one_of_another_generation(
     }
     assert_eq!(host.sh(ANSWERS).ok(), "Welcome to blog\ncompose\n");
     assert_eq!(
-        host.sh("cat /etc/moyai/scripts/mine.rhai; ls /srv/app; stat -c '%u:%g %a' /var/lib/docker/volumes/dbdata/_data/word; docker network inspect -f '{{.Labels.net}}' back").ok(),
-        "// mine\ndocker-compose.yml\n999:998 640\nyes\n"
+        host.sh("cat /etc/moyai/scripts/mine.rhai; ls /srv/app; stat -c '%u:%g %a' /var/lib/docker/volumes/dbdata/_data/word; cat /srv/shared/word; docker network inspect -f '{{.Labels.net}}' back").ok(),
+        "// mine\ndocker-compose.yml\n999:998 640\nshared\nyes\n"
     );
     host.script("site check").ok();
     // Once more changes nothing, and the nights go on.
@@ -290,12 +306,15 @@ fn a_restore_on_a_new_host_that_is_killed_goes_on_when_it_is_run_again() {
     let from = host.path("restic").display().to_string();
     host.sh(&format!("{KILLER}{empty}; killed '' - restore --from {from} --all && wc -l </run/calls >/run/all")).ok();
     let all: usize = host.sh("cat /run/all").ok().trim().parse().unwrap();
-    for call in (2..all).step_by(all / 6) {
-        let how = if call % 2 == 0 { "before" } else { "after" };
+    // Spread over the run, and over what is in it between two calls.
+    let count = if asked() == GENERATIONS[0].0 { 50 } else { 8 };
+    for number in 0..count {
+        let call = 2 + number * (all - 2) / count;
+        let how = ["before", "after", "0.02", "0.1"][number % 4];
         host.sh(&format!("{KILLER}{empty}; killed {call} {how} restore --from {from} --all; true")).ok();
         host.script(&format!("restore --from {from} --all")).ok();
-        assert_eq!(host.sh("docker ps --format '{{.Names}}' | sort").ok(), "other\nweb\n", "{call}");
-        assert_eq!(content(&mut host, DATA), files, "{call}");
+        assert_eq!(host.sh("docker ps --format '{{.Names}}' | sort").ok(), "other\nweb\n", "{call} {how}");
+        assert_eq!(content(&mut host, DATA), files, "{call} {how}");
     }
 }
 
@@ -306,11 +325,15 @@ fn a_single_file_comes_back_and_two_versions_are_compared() {
     host.store("");
     host.run("web", "-v data:/data");
     host.sh("docker exec web sh -c 'echo one >/data/word; echo two >/data/other; busybox chown 5:6 /data/word; echo x >/own'").ok();
-    host.script("backup --tag v1").ok();
+    host.sh(&format!("mkdir '{DATA}/ne*t'; mount -t tmpfs none '{DATA}/ne*t'; touch '{DATA}/ne*t/inside'")).ok();
+    let gave = host.script("backup --tag v1");
+    assert!(gave.err.contains("/ne*t is another file system and not in the backup"), "{}", gave.err);
+    gave.ok();
     host.sh("docker exec web sh -c 'echo new >/data/word; busybox rm /data/other; echo y >/own'").ok();
     host.script("backup --tag v2").ok();
     let list = host.script("backups web v1 --list").ok();
     assert!(list.lines().any(|line| line.ends_with(" /data/word")), "{list}");
+    assert!(list.contains(" /data/ne*t\n") && !list.contains("inside"), "{list}");
     let changes = host.script("backups web v1 v2 --list").ok();
     assert!(changes.contains("M    /data/word") && changes.contains("-    /data/other"), "{changes}");
 
@@ -429,4 +452,183 @@ fn a_store_that_cannot_be_used_costs_no_backup_and_is_named_in_one_sentence() {
     host.script("backup --tag good").ok();
     assert_eq!(good(&mut host), "3\n");
     host.script("store").ok();
+}
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn two_hosts_in_one_repository_leave_each_other_alone_and_each_comes_back_by_its_name() {
+    let mut host = Host::new();
+    host.store("const REPOSITORIES = [];");
+    host.run("web", "--stop-signal KILL -v data:/data");
+    // The second host is the first with another name, another state and other data.
+    let become_host = |host: &mut Host, name: &str| {
+        let other = if name == "one" { "two" } else { "one" };
+        host.sh(&format!(
+            "hostname {name}; mkdir -p {name}; mv \"$MOYAI_STATE\"/state {other} 2>/dev/null; mv {name}/state \"$MOYAI_STATE\" 2>/dev/null
+             docker exec web sh -c 'echo of {name} >/data/word'"
+        ))
+        .ok();
+    };
+    host.sh("hostname one; docker exec web sh -c 'echo of one >/data/word'").ok();
+    for version in ["v1", "v2"] {
+        host.script(&format!("backup --tag {version}")).ok();
+    }
+    host.sh("mkdir -p two/state && cp \"$MOYAI_STATE\"/state/store.repositories.json two/state/").ok();
+    become_host(&mut host, "two");
+    let of =
+        |host: &mut Host, name: &str| host.restic(&format!("snapshots --host {name} --json | jq -r '.[].id' | sort"));
+    let before = of(&mut host, "one");
+    // Of two versions, and of the host itself.
+    assert_eq!(before.lines().count(), 7);
+    // It has the same container and the same versions. What it replaces is its own.
+    for version in ["v1", "v2", "v1"] {
+        host.script(&format!("backup --tag {version}")).ok();
+    }
+    host.script("store").ok();
+    assert_eq!(of(&mut host, "one"), before);
+    assert_eq!(of(&mut host, "two").lines().count(), 7);
+    become_host(&mut host, "one");
+    host.script("backup --tag v2").ok();
+    assert_eq!(of(&mut host, "two").lines().count(), 7);
+    host.script("backups --check").ok();
+
+    // On a third, new host.
+    host.sh("cp -r \"$MOYAI_STATE\"/secrets \"$MOYAI_STATE\"/restic .; hostname three").ok();
+    let empty = "docker rm -f web; docker volume rm -f data; docker image prune -af
+        rm -rf \"$MOYAI_STATE\"/*; cp -r secrets \"$MOYAI_STATE\"/";
+    let from = host.path("restic").display().to_string();
+    host.sh(empty).ok();
+    let err = host.script(&format!("restore --from {from} --all")).failed(1);
+    assert!(err.contains("has backups of several hosts: one, two; name one with --host"), "{err}");
+    let err = host.script(&format!("restore --from {from} --all --host tow")).failed(1);
+    assert!(err.contains("did you mean `two`?"), "{err}");
+    for name in ["two", "one"] {
+        host.sh(empty).ok();
+        host.script(&format!("restore --from {from} --all --host {name}")).ok();
+        assert_eq!(host.sh("docker exec web sh -c 'cat /data/word'").ok(), format!("of {name}\n"));
+    }
+}
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn backups_of_a_clock_that_was_wrong_are_neither_the_latest_nor_in_the_way_of_the_rotation() {
+    let mut host = Host::new();
+    host.store("");
+    host.run("web", "-v data:/data");
+    host.sh(CLOCK).ok();
+    let backup = |host: &mut Host, at: &str, word: &str| {
+        host.sh(&format!("echo '{at}:00' >/run/clock; docker exec web sh -c 'echo {word} >/data/word'")).ok();
+        host.script(&format!("--at '{at}' backup")).ok();
+    };
+    let versions = |host: &mut Host| {
+        let list = host.script("backups web --json").ok();
+        std::fs::write(host.path("list"), list).unwrap();
+        host.sh("jq -r '.[].version' list | sort | tr '\\n' ' '").ok()
+    };
+    // A clock that was years ahead has taken a month and a weekday.
+    backup(&mut host, "2037-06-02 03:00", "future");
+    assert_eq!(versions(&mut host), "Jun Tue ");
+    backup(&mut host, "2026-06-03 03:00", "today");
+    // The month is not taken by that of 2037, and what was replaced is forgotten.
+    assert_eq!(versions(&mut host), "Jun Tue Wed ");
+    let tags = host.restic(
+        "snapshots --json | jq -r '[.[].tags[]] | map(select(startswith(\"version=\"))) | unique | join(\" \")'",
+    );
+    assert_eq!(tags.trim(), "version=Jun version=Tue version=Wed");
+    // Set back by a day: the day's backup replaces that of the same name, whatever their order.
+    backup(&mut host, "2026-06-02 03:00", "yesterday");
+    assert_eq!(versions(&mut host), "Jun Tue Wed ");
+    host.script("--at '2026-06-04 03:00' restore web --volumes").ok();
+    assert_eq!(host.sh("docker exec web sh -c 'cat /data/word'").ok(), "today\n");
+    // On a new host too.
+    host.sh("docker rm -f $(docker ps -aq); docker volume rm -f data; docker image prune -af
+        cp -r \"$MOYAI_STATE\"/secrets \"$MOYAI_STATE\"/restic .; rm -rf \"$MOYAI_STATE\"/*; cp -r secrets \"$MOYAI_STATE\"/")
+        .ok();
+    let from = host.path("restic").display().to_string();
+    host.script(&format!("restore --from {from} --all")).ok();
+    assert_eq!(host.sh("docker exec web sh -c 'cat /data/word'").ok(), "today\n");
+}
+
+/// A server that hands connections on, and stops to do so after some bytes, while they stay open.
+const STALLS: &str = r#"
+import socket, sys, threading
+limit = [int(sys.argv[1])]
+def pump(a, b):
+    while data := a.recv(65536):
+        limit[0] -= len(data)
+        if limit[0] < 0: threading.Event().wait()
+        b.sendall(data)
+    b.shutdown(socket.SHUT_WR)
+server = socket.create_server(("127.0.0.1", 8001))
+open("stalls.ready", "w").close()
+while True:
+    client, _ = server.accept()
+    other = socket.create_connection(("127.0.0.1", 8000))
+    for pair in ((client, other), (other, client)): threading.Thread(target=pump, args=pair, daemon=True).start()
+"#;
+
+/// An ssh server with the address `nas`, and a server of restic's own protocol.
+const SERVERS: &str = r#"
+ssh-keygen -q -t ed25519 -N '' -f host_key; ssh-keygen -q -t ed25519 -N '' -f key; mkdir -p /run/sshd /root/.ssh; usermod -p '*' root
+printf 'HostKey %s\nAuthorizedKeysFile %s\nListenAddress 127.0.0.1\nPort 2222\nUsePAM no\nStrictModes no\nSubsystem sftp internal-sftp\n' \
+    $PWD/host_key $PWD/key.pub >sshd_config
+printf 'Host nas\nHostName 127.0.0.1\nPort 2222\nIdentityFile %s\nStrictHostKeyChecking accept-new\nUserKnownHostsFile %s\n' $PWD/key $PWD/known >/root/.ssh/config
+/usr/sbin/sshd -f $PWD/sshd_config
+mkdir rest; rclone serve restic --addr 127.0.0.1:8000 rest >rest.log 2>&1 &
+wait_for curl -s -o /dev/null http://127.0.0.1:8000/
+"#;
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn a_repository_behind_the_network_is_one_too_and_one_that_stops_to_answer_lets_the_container_go() {
+    let mut host = Host::new();
+    std::fs::write(host.path("stalls.py"), STALLS).unwrap();
+    host.sh("mount -t tmpfs none /root").ok();
+    host.sh(SERVERS).ok();
+    let own = "rest:http://127.0.0.1:8000/own";
+    let stalling = "rest:http://127.0.0.1:8001/own";
+    let others = "const REPOSITORIES = [\"sftp:nas:/opt/nas\", \"rclone::local:/opt/cloud\"]; const PAUSED = \"20s\";";
+    host.store(&format!("const REPOSITORY = \"{own}\"; {others}"));
+    host.run("web", "-v data:/data");
+    host.sh("docker exec web sh -c 'echo word >/data/word'").ok();
+    host.script("backup --tag good").ok();
+    host.script("store").ok();
+    let count = |host: &mut Host| -> String {
+        let words = "RESTIC_PASSWORD=$(cat \"$MOYAI_STATE\"/secrets/restic) restic --no-cache --no-lock -r";
+        let all = [own, "sftp:nas:/opt/nas", "rclone::local:/opt/cloud"];
+        let line = all.map(|repository| format!("{words} {repository} snapshots --json --tag group | jq length"));
+        host.sh(&line.join("\n").replace("--tag group", "--tag container=web")).ok().replace('\n', " ")
+    };
+    assert_eq!(count(&mut host), "3 3 3 ");
+
+    // In the middle of the volume it does not answer any more: that is neither an error nor an end.
+    host.sh("docker exec web busybox dd if=/dev/urandom of=/data/big bs=1M count=30 2>/dev/null").ok();
+    let serve = |host: &mut Host, bytes: u32| {
+        let stop = "[ ! -e stalls.pid ] || kill $(cat stalls.pid); rm -f stalls.ready";
+        let start = format!("python3 stalls.py {bytes} >stalls.log 2>&1 & echo $! >stalls.pid");
+        host.sh(&format!("{stop}; {start}; wait_for test -e stalls.ready")).ok();
+    };
+    let text = format!(
+        "fn backup_ref(c, when) {{ `own/${{c.name}}:${{when}}` }}\nconst REPOSITORY = \"{stalling}\"; {others}\n"
+    );
+    std::fs::write(host.path("scripts/config.rhai"), text).unwrap();
+    serve(&mut host, 1_000_000_000);
+    host.script("store --init").ok();
+    serve(&mut host, 5_000_000);
+    let err = host.script("backup --tag next").failed(1);
+    assert!(err.contains(&format!("not into the store: {stalling}: it does not answer")), "{err}");
+    assert_eq!(host.has("web", "{{.State.Status}}"), "running");
+    host.sh("ls \"$MOYAI_STATE\"/backups/web/next/*.tar.*").ok();
+    assert_eq!(count(&mut host), "3 3 3 ");
+    // It answers again.
+    serve(&mut host, 1_000_000_000);
+    for version in ["next", "good"] {
+        host.script(&format!("backup --tag {version}")).ok();
+    }
+    assert!(count(&mut host).ends_with(" 6 6 "), "{}", count(&mut host));
+    host.sh("docker rm -f web; docker volume rm data; docker image prune -af
+             mv \"$MOYAI_STATE\"/secrets . && rm -rf \"$MOYAI_STATE\"/* && mv secrets \"$MOYAI_STATE\"/")
+        .ok();
+    host.script("restore --from sftp:nas:/opt/nas web good").ok();
+    assert_eq!(host.sh("docker exec web sh -c 'cat /data/word'").ok(), "word\n");
 }
