@@ -291,7 +291,18 @@ fn a_host_that_is_destroyed_is_made_again_on_an_empty_one_of_another_generation(
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_restore_on_a_new_host_that_is_killed_goes_on_when_it_is_run_again() {
+fn a_restore_on_a_new_host_that_is_killed_early_goes_on_when_it_is_run_again() {
+    killed_on_a_new_host(0);
+}
+
+#[test]
+#[ignore = "needs a private host: tests/run"]
+fn a_restore_on_a_new_host_that_is_killed_late_goes_on_when_it_is_run_again() {
+    killed_on_a_new_host(1);
+}
+
+/// Kills one in the first or the second half of its calls; run again, it ends well.
+fn killed_on_a_new_host(half: usize) {
     let mut host = Host::new();
     host.store("");
     host.sh("docker volume create data").ok();
@@ -307,9 +318,9 @@ fn a_restore_on_a_new_host_that_is_killed_goes_on_when_it_is_run_again() {
     host.sh(&format!("{KILLER}{empty}; killed '' - restore --from {from} --all && wc -l </run/calls >/run/all")).ok();
     let all: usize = host.sh("cat /run/all").ok().trim().parse().unwrap();
     // Spread over the run, and over what is in it between two calls.
-    let count = if asked() == GENERATIONS[0].0 { 50 } else { 8 };
-    for number in 0..count {
-        let call = 2 + number * (all - 2) / count;
+    let count = if asked() == GENERATIONS[0].0 { 25 } else { 4 };
+    for number in half * count..(half + 1) * count {
+        let call = 2 + number * (all - 2) / (2 * count);
         let how = ["before", "after", "0.02", "0.1"][number % 4];
         host.sh(&format!("{KILLER}{empty}; killed {call} {how} restore --from {from} --all; true")).ok();
         host.script(&format!("restore --from {from} --all")).ok();
@@ -421,6 +432,11 @@ fn a_store_that_cannot_be_used_costs_no_backup_and_is_named_in_one_sentence() {
             "rm /usr/local/sbin/restic",
             "restic 0.12 is too old: 0.14 or newer is needed",
         ),
+        (
+            "cp -a /opt/disk/restic/index keep; for file in /opt/disk/restic/index/*; do truncate -s 20 $file; done",
+            "rm -r /opt/disk/restic/index; mv keep /opt/disk/restic/index",
+            "/opt/disk/restic: it is damaged; see \"Troubleshooting\" in restic's manual",
+        ),
         // Killed, as by a power cut, it leaves its lock.
         (
             "RESTIC_PASSWORD=$(cat \"$MOYAI_STATE\"/secrets/restic) restic --no-cache -r /opt/disk/restic check --read-data >/dev/null 2>&1 &
@@ -452,6 +468,11 @@ fn a_store_that_cannot_be_used_costs_no_backup_and_is_named_in_one_sentence() {
     host.script("backup --tag good").ok();
     assert_eq!(good(&mut host), "3\n");
     host.script("store").ok();
+    // Files are lost that restic would not write again, because its index has them.
+    host.sh("rm \"$(ls -S /opt/disk/restic/data/*/* | head -n 1)\"").ok();
+    let err = host.script("backup --tag good").failed(1);
+    assert!(err.contains("/opt/disk/restic: it is damaged"), "{err}");
+    assert!(host.script("store").failed(1).contains("it is damaged"));
 }
 
 #[test]
