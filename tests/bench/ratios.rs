@@ -797,6 +797,15 @@ fn store(table: &mut Table, folder: &Path) {
         text.split_whitespace().next().and_then(|word| word.parse().ok()).expect("a number")
     };
     table.row(&format!("store: disk after {NIGHTS} nights / restic"), bytes("state/restic") / bytes("alone"), 1.1, "");
+    // As on a new host: container and volume are gone.
+    bash(folder, "docker rm -f big; docker volume rm big; rm -rf again");
+    let begun = Instant::now();
+    moyai(&["run", "restore", "big"]);
+    let ours = begun.elapsed().as_secs_f64();
+    let line = "RESTIC_PASSWORD=alone restic --no-cache -q -r alone restore latest --target again";
+    let theirs = bash(folder, line).as_secs_f64();
+    table.aside("store: the container is made again / restic's restore", ours / theirs);
+    table.aside("  seconds per GB", ours * 1000.0 / size as f64);
 }
 
 /// Verification of ten containers, two at a time, and the plain start of these ten, two at a time.

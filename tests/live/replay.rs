@@ -33,7 +33,7 @@ fn what_ran_on_a_host_is_played_back_where_there_is_no_docker() {
         "hosts-sync",
         "hosts-sync",
         "--at 2026-11-23 backup",
-        "restore web",
+        "--at 2026-11-24 restore web",
         "restore web Fri",
         "boot",
         "site list",

@@ -81,7 +81,7 @@ fn a_dry_run_of_any_script_changes_nothing_and_its_lines_do_the_work() {
             "hosts-sync",
             "--at 2026-11-23 backup",
             "backup",
-            "restore web",
+            "--at 2026-11-24 restore web",
             "monitor",
             "report",
             "rules",
@@ -94,7 +94,7 @@ fn a_dry_run_of_any_script_changes_nothing_and_its_lines_do_the_work() {
                 "boot" => "docker start gone\n",
                 "hosts-sync" => "+172.17.0.2 web\n",
                 "--at 2026-11-23 backup" | "backup" => "docker commit ",
-                "restore web" => "docker rename web web.old-",
+                "--at 2026-11-24 restore web" => "docker rename web web.old-",
                 "monitor" | "report" => "/opt/tw ",
                 _ => "",
             };
@@ -134,7 +134,7 @@ fn a_dry_run_of_any_script_changes_nothing_and_its_lines_do_the_work() {
 
     // restore and boot: the container runs from the backup; the other one is started where nothing
     // is remembered of what ran.
-    for script in ["restore web Mon", "boot"] {
+    for script in ["--at 2026-11-24 restore web Mon", "boot"] {
         // hosts-sync, which a restore ends with, remembers what runs.
         host.sh(FORGET).ok();
         let plan = host.script(&format!("-n {script}")).ok();
