@@ -3,10 +3,16 @@
 use super::brackets::Scan;
 use super::elsewhere::instead;
 use super::foreign;
+use super::literal::Kind;
 use super::load::Source;
 use super::report::{PART, lower};
 use crate::run::Report;
 use rhai::{LexError, ParseError, ParseErrorType};
+
+/// The name, the literal or nothing that a text begins with.
+fn first_word(text: &str) -> &str {
+    text.split(|char: char| !char.is_alphanumeric() && !"_$".contains(char)).next().unwrap_or_default()
+}
 
 /// The report of a syntax error, in the words of bash users.
 pub fn syntax(source: &Source, error: &ParseError) -> Box<Report> {
@@ -165,15 +171,12 @@ pub fn syntax(source: &Source, error: &ParseError) -> Box<Report> {
         P::UnexpectedEOF => two("the script ends in the middle of something", "look for a bracket that is not closed"),
         P::ExprTooDeep => two("this is nested too deeply", "take it apart: put a part into a variable or a function"),
         P::VariableExpected if rest.starts_with(|char: char| char.is_ascii_alphabetic()) => {
-            let word: String = rest.chars().take_while(|char| char.is_alphanumeric() || *char == '_').collect();
+            let word = first_word(&rest);
             (format!("`{word}` is a word of the language, and cannot be a name"), "choose another name".into())
         }
         P::VariableExpected => two("the name of a variable is missing here", ""),
-        P::PropertyExpected
-            if let Some(name) = ["$", "cmd", "sh"]
-                .iter()
-                .find(|name| rest.split(|char: char| char != '$' && !char.is_alphanumeric()).next() == Some(*name)) =>
-        {
+        P::PropertyExpected if Kind::of(first_word(&rest)).is_some() => {
+            let name = first_word(&rest);
             (
                 format!("`{name}` begins a command: it cannot be a field or a method"),
                 format!("write the whole command in backticks: {name}(`...`); such a field is written `[\"{name}\"]`"),

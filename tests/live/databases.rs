@@ -14,6 +14,18 @@ struct Server {
     load: &'static str,
 }
 
+const MARIADB: Server = Server {
+    name: "mariadb",
+    // Images of MySQL and of MariaDB have one each.
+    options: "--env MARIADB_ROOT_PASSWORD=of-the-root --env MYSQL_ROOT_PASSWORD=of-the-root",
+    start: "install -d /run/mysqld; [ -d /data/mysql ] || mariadb-install-db --user=root --datadir=/data; exec mariadbd --user=root --datadir=/data",
+    fill: "mariadb -p$MARIADB_ROOT_PASSWORD -e quit || mariadb -e \"alter user root@localhost identified by '$MARIADB_ROOT_PASSWORD'\"
+        mariadb -p$MARIADB_ROOT_PASSWORD -e 'create or replace database site; use site; create table entries select seq from seq_1_to_1000'",
+    count: "mariadb -p$MARIADB_ROOT_PASSWORD -N -e 'select count(*) from site.entries'",
+    lose: "mariadb -p$MARIADB_ROOT_PASSWORD -e 'drop database site'",
+    load: "mariadb -p$MARIADB_ROOT_PASSWORD </backup.sql",
+};
+
 const SERVERS: &[Server] = &[
     Server {
         name: "postgres",
@@ -25,26 +37,9 @@ const SERVERS: &[Server] = &[
         lose: "psql -U postgres -c 'drop table rows'",
         load: "psql -U postgres -f /backup.sql",
     },
-    Server {
-        name: "mariadb",
-        options: "--env MARIADB_ROOT_PASSWORD=of-the-root",
-        start: "install -d /run/mysqld; [ -d /data/mysql ] || mariadb-install-db --user=root --datadir=/data; exec mariadbd --user=root --datadir=/data",
-        fill: "mariadb -p$MARIADB_ROOT_PASSWORD -e quit || mariadb -e \"alter user root@localhost identified by '$MARIADB_ROOT_PASSWORD'\"
-            mariadb -p$MARIADB_ROOT_PASSWORD -e 'create or replace database site; use site; create table entries select seq from seq_1_to_1000'",
-        count: "mariadb -p$MARIADB_ROOT_PASSWORD -N -e 'select count(*) from site.entries'",
-        lose: "mariadb -p$MARIADB_ROOT_PASSWORD -e 'drop database site'",
-        load: "mariadb -p$MARIADB_ROOT_PASSWORD </backup.sql",
-    },
-    Server {
-        name: "mysql",
-        options: "--env MYSQL_ROOT_PASSWORD=of-the-root",
-        start: "install -d /run/mysqld; [ -d /data/mysql ] || mariadb-install-db --user=root --datadir=/data; exec mariadbd --user=root --datadir=/data",
-        fill: "mysql -p$MYSQL_ROOT_PASSWORD -e quit || mysql -e \"alter user root@localhost identified by '$MYSQL_ROOT_PASSWORD'\"
-            mysql -p$MYSQL_ROOT_PASSWORD -e 'create or replace database site; use site; create table entries select seq from seq_1_to_1000'",
-        count: "mysql -p$MYSQL_ROOT_PASSWORD -N -e 'select count(*) from site.entries'",
-        lose: "mysql -p$MYSQL_ROOT_PASSWORD -e 'drop database site'",
-        load: "mysql -p$MYSQL_ROOT_PASSWORD </backup.sql",
-    },
+    MARIADB,
+    // The same server, with the older name of its program.
+    Server { name: "mysql", ..MARIADB },
     Server {
         name: "redis",
         options: "",

@@ -96,7 +96,7 @@ impl<'a> Line<'a> {
     }
 
     /// Tokens as we write them.
-    /// A range of the tokens, or none of them: a line that is no program can end anywhere.
+    /// A range of the tokens, or none of them: a line that is not code can end anywhere.
     fn part(&self, range: impl SliceIndex<[Token<'a>], Output = [Token<'a>]>) -> &[Token<'a>] {
         self.tokens.get(range).unwrap_or_default()
     }
