@@ -7,12 +7,13 @@ pub mod out;
 pub mod overlay;
 pub mod owned;
 mod plan;
-pub mod tape;
+pub mod recording;
 pub mod text;
 
 use bar::Bar;
 pub use cancel::{Cancel, Cause, wait_for};
 use chrono::{DateTime, Duration as Span, Local};
+use recording::Recording;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -25,7 +26,6 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use tape::Tape;
 
 /// The result of every operation of moyai.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -285,7 +285,7 @@ pub struct Run {
     /// Tells everything that waits to stop.
     pub cancel: Cancel,
     /// What is recorded and played back.
-    pub tape: Option<Arc<Tape>>,
+    pub recording: Option<Arc<Recording>>,
     /// How far work in parallel has come.
     pub bar: Bar,
     started: Mutex<Instant>,
@@ -312,18 +312,18 @@ impl Run {
         options.places.check()?;
         let (record, replay) = (options.record.as_deref(), options.replay.as_deref());
         let begun = options.at.unwrap_or_else(Local::now);
-        let tape = match (record, replay) {
+        let recording = match (record, replay) {
             (None, None) => None,
-            _ => Some(Arc::new(Tape::open(record, replay, begun)?)),
+            _ => Some(Arc::new(Recording::open(record, replay, begun)?)),
         };
-        let at = options.at.or_else(|| tape.as_ref()?.at());
+        let at = options.at.or_else(|| recording.as_ref()?.at());
         let offset = at.map_or_else(Span::zero, |at| at - Local::now());
         let log_at_once = options.verbose || std::io::stderr().is_terminal();
         let cancel = Cancel::new(options.timeout)?;
         Ok(Arc::new(Self {
             options,
             cancel,
-            tape,
+            recording,
             bar: Bar::default(),
             started: Mutex::new(Instant::now()),
             offset,
@@ -353,17 +353,17 @@ impl Run {
     /// Whether the Docker daemon may be queried at its socket and not through the `docker` client: in a run for
     /// an event, where time counts. What is traced, planned, recorded or played back goes through the client.
     pub fn is_direct(&self) -> bool {
-        self.options.event && !self.options.dry_run && !self.options.trace && self.tape.is_none()
+        self.options.event && !self.options.dry_run && !self.options.trace && self.recording.is_none()
     }
 
     /// The record that answers in the place of programs.
-    pub fn plays(&self) -> Option<&Arc<Tape>> {
-        self.tape.as_ref().filter(|tape| tape.plays())
+    pub fn plays(&self) -> Option<&Arc<Recording>> {
+        self.recording.as_ref().filter(|recording| recording.plays())
     }
 
     /// The record that is being made, unless this is a part of an answer that it gets.
-    pub fn records(&self) -> Option<&Arc<Tape>> {
-        self.tape.as_ref().filter(|tape| tape.records())
+    pub fn records(&self) -> Option<&Arc<Recording>> {
+        self.recording.as_ref().filter(|recording| recording.records())
     }
 
     /// Another run, which hides what this one hides.
@@ -383,10 +383,11 @@ impl Run {
 
     /// The time as scripts see it: the host's, moved by `--at`. It goes on ticking.
     pub fn now(&self) -> DateTime<Local> {
-        let now = self.tape.as_ref().and_then(|tape| tape.now()).unwrap_or_else(|| self.clock());
-        if let Some(tape) = self.records() {
+        let now = self.recording.as_ref().and_then(|recording| recording.now()).unwrap_or_else(|| self.clock());
+        if let Some(recording) = self.records() {
             // A record that cannot be written fails at the next question that can say so.
-            let _ = tape.write(&json!({ "n": tape.number(), "asked": tape::NOW, "told": now.to_rfc3339() }));
+            let _ =
+                recording.write(&json!({ "n": recording.number(), "asked": recording::NOW, "told": now.to_rfc3339() }));
         }
         now
     }
@@ -442,17 +443,17 @@ impl Run {
     /// # Errors
     /// As [`Run::told`].
     pub fn act_in_steps(&self, line: impl Fn() -> String, steps: impl FnOnce() -> Result<()>) -> Result<()> {
-        match &self.tape {
+        match &self.recording {
             None => steps(),
-            Some(tape) if self.options.dry_run && !tape.plays() => tape.within(steps),
+            Some(recording) if self.options.dry_run && !recording.plays() => recording.within(steps),
             Some(_) => self.act(line, (), steps),
         }
     }
 
     /// Does work on a thread of its own whose questions are a part of an answer: a record has none of them.
     pub fn within<T>(&self, work: impl FnOnce() -> T) -> T {
-        match &self.tape {
-            Some(tape) => tape.within(work),
+        match &self.recording {
+            Some(recording) => recording.within(work),
             None => work(),
         }
     }
@@ -467,21 +468,21 @@ impl Run {
     where
         T: Serialize + DeserializeOwned,
     {
-        let Some(tape) = &self.tape else { return real() };
+        let Some(recording) = &self.recording else { return real() };
         let asked = self.mask(&asked());
         let odd = |error: serde_json::Error| Error::new(format!("the answer to `{asked}` cannot be used: {error}"));
-        let number = tape.number();
-        let told = if tape.plays() {
+        let number = recording.number();
+        let told = if recording.plays() {
             let otherwise = otherwise.map(serde_json::to_value).transpose().map_err(odd)?;
             let otherwise = otherwise.map(|told| json!({ "told": told }));
-            tape.answer(&asked, &asked, self.options.dry_run, otherwise).and_then(|answer| {
+            recording.answer(&asked, &asked, self.options.dry_run, otherwise).and_then(|answer| {
                 let told = answer.get("told").or_else(|| answer.get("out")).cloned().unwrap_or_default();
                 serde_json::from_value(told).map_err(odd)
             })
         } else {
-            tape.within(real)
+            recording.within(real)
         };
-        if tape.records() {
+        if recording.records() {
             let mut line = json!({ "n": number, "asked": asked });
             if acts {
                 line["acts"] = true.into();
@@ -489,11 +490,11 @@ impl Run {
             match &told {
                 Ok(told) => {
                     let told = serde_json::to_value(told).map_err(odd)?;
-                    line["told"] = tape::masked(&told, &|text| self.mask(text));
+                    line["told"] = recording::masked(&told, &|text| self.mask(text));
                 }
-                Err(error) => line["error"] = tape::error_value(error, |text| self.mask(text)),
+                Err(error) => line["error"] = recording::error_value(error, |text| self.mask(text)),
             }
-            tape.write(&line)?;
+            recording.write(&line)?;
         }
         told
     }

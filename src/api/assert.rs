@@ -21,7 +21,7 @@ fn shown(value: &Dynamic) -> String {
 const FIELDS: [&str; 4] = ["out", "err", "status", "error"];
 
 /// The lines of a record that answer: one a question, several for an array.
-fn tape(answers: &Map, config: Option<&str>) -> Result<String> {
+fn recording(answers: &Map, config: Option<&str>) -> Result<String> {
     let mut lines = vec![json!({ "moyai": "test", "config": config }), json!({ "to": "moyai: nothing else" })];
     for (to, answer) in answers {
         let several = answer.clone().into_array().unwrap_or_else(|_| vec![answer.clone()]);
@@ -62,7 +62,7 @@ fn try_script(context: &Context, name: &str, how: &Map) -> Result<Map> {
     let failed = |error: std::io::Error| wrong(process::cause(&error));
     let folder = tempfile::Builder::new().prefix("moyai-test-").tempdir().map_err(failed)?;
     let (given, asked) = (folder.path().join("given"), folder.path().join("asked"));
-    std::fs::write(&given, tape(&answers, config.as_deref())?).map_err(failed)?;
+    std::fs::write(&given, recording(&answers, config.as_deref())?).map_err(failed)?;
     let text = |path: &Path| path.to_string_lossy().into_owned();
     let program = std::env::current_exe().map_err(failed)?;
     let mut argv = vec![text(&program), "run".into(), "--replay".into(), text(&given), "--record".into(), text(&asked)];

@@ -515,7 +515,7 @@ mod file {
     #[rhai_fn(return_raw)]
     pub fn lines(call: NativeCallContext, path: &str) -> Fallible<Lines> {
         let run = &Context::of(&call).run;
-        if run.tape.is_none() {
+        if run.recording.is_none() {
             match run.look(Path::new(path)) {
                 Found::Disk(real) if run.options.dry_run && !real.exists() => {
                     return Err(run.with_plan(absent(Path::new(path)), [path]).into());

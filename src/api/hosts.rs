@@ -17,7 +17,7 @@ use std::net::IpAddr;
 use std::ops::Range;
 use std::path::Path;
 pub use update::{Look, OPTIONS, look, refuse};
-use update::{Wishes, update};
+use update::{Options, update};
 
 /// Where the C library looks: hosts(5).
 pub const HOSTS: &str = "/etc/hosts";
@@ -214,7 +214,7 @@ pub fn named(ours: bool) -> Result<Vec<(String, IpAddr)>> {
 
 fn update_map(call: &NativeCallContext<'_>, containers: &Array, path: &str, options: &Map) -> Fallible<Map> {
     let containers = containers.iter().map(Container::from_map).collect::<Result<Vec<_>>>()?;
-    let change = update(&Context::of(call).run, &containers, path, &Wishes::read(options)?)?;
+    let change = update(&Context::of(call).run, &containers, path, &Options::read(options)?)?;
     let strings = |list: Vec<String>| -> Dynamic { list.into_iter().map(Dynamic::from).collect::<Array>().into() };
     let skipped = |skipped: names::Skipped| -> Dynamic {
         map([("name", skipped.name.into()), ("reason", skipped.reason.into())]).into()
@@ -351,7 +351,7 @@ mod hosts {
 #[cfg(test)]
 mod tests {
     use super::containers::Network;
-    use super::names::Scene;
+    use super::names::Scope;
     use super::*;
     use proptest::prelude::*;
 
@@ -480,7 +480,7 @@ mod tests {
     fn next(bytes: &[u8], containers: &[Container]) -> Vec<u8> {
         let hosts = Hosts::of(bytes, "f").unwrap();
         let (theirs, old) = (hosts.theirs(), hosts.ours());
-        hosts.with(&Scene { containers, theirs: &theirs, old: &old, host: "pier", dry: false, routes: None }.lines().0)
+        hosts.with(&Scope { containers, theirs: &theirs, old: &old, host: "pier", dry: false, routes: None }.lines().0)
     }
 
     proptest! {

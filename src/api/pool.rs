@@ -33,7 +33,7 @@ impl Pool {
         workers: usize,
         work: impl Fn(T) -> R + Sync,
     ) -> Result<Vec<R>> {
-        let _order = run.tape.as_ref().map(|tape| tape.in_parallel());
+        let _order = run.recording.as_ref().map(|recording| recording.in_parallel());
         let count = items.len();
         let queue: Mutex<VecDeque<(usize, T)>> = Mutex::new(items.into_iter().enumerate().collect());
         let mut results: Vec<Option<R>> = std::iter::repeat_with(|| None).take(count).collect();
@@ -93,7 +93,7 @@ impl Pool {
         work: impl Fn(T) -> R + Send + Sync + 'static,
         mut each: impl FnMut(usize, R) -> Result<S>,
     ) -> Result<Vec<S>> {
-        let _order = run.tape.as_ref().map(|tape| tape.in_parallel());
+        let _order = run.recording.as_ref().map(|recording| recording.in_parallel());
         let count = items.len();
         let mut results: Vec<Option<S>> = std::iter::repeat_with(|| None).take(count).collect();
         let shared = Arc::new((Mutex::new(items.into_iter().enumerate().collect::<VecDeque<_>>()), work));

@@ -1,7 +1,7 @@
 //! `moyai call-check NAME`: calls a function of config.rhai that a site names in `check`. It is left out of the help:
 //! `monitor` starts it. A process of its own can hang, overflow its stack or take all memory, and the monitor goes on.
 
-use super::run::Asked;
+use super::run::Args;
 use super::{print_error, texts};
 use crate::engine::{self, load};
 use crate::run::{Error, Result, Run};
@@ -23,7 +23,7 @@ pub fn main(words: &[OsString]) -> i32 {
 }
 
 fn call(words: &[OsString]) -> Result<i32> {
-    let asked = texts(words).and_then(Asked::parse)?;
+    let asked = texts(words).and_then(Args::parse)?;
     let name = asked.script.ok_or_else(|| Error::usage("which check? `moyai call-check` needs a name"))?;
     let run = Run::new(asked.options)?;
     run.cancel.listen()?;

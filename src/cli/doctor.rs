@@ -28,7 +28,7 @@ pub struct Doctor {
 }
 
 /// What was found.
-enum Found {
+enum Finding {
     /// As it should be.
     Ok(String),
     /// Some scripts do not need it, or it can wait.
@@ -37,10 +37,10 @@ enum Found {
     Fail(Error),
 }
 
-use Found::{Fail, Ok as Fine, Warn};
+use Finding::{Fail, Ok as Fine, Warn};
 
 /// A look at one thing.
-type Look = fn(&Arc<Run>) -> Found;
+type Look = fn(&Arc<Run>) -> Finding;
 
 /// The looks, in the order in which they are told.
 const LOOKS: [(&str, Look); 15] = [
@@ -111,7 +111,7 @@ fn root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-fn docker(run: &Arc<Run>) -> Found {
+fn docker(run: &Arc<Run>) -> Finding {
     if let Some(version) = versions::podman(run) {
         let error = Error::new(format!("`docker` is podman {version}: nothing is tested with it"));
         return Warn(error.help("install Docker itself, on Debian: apt install docker.io"));
@@ -131,7 +131,7 @@ fn docker(run: &Arc<Run>) -> Found {
     }
 }
 
-fn proxy(run: &Arc<Run>) -> Found {
+fn proxy(run: &Arc<Run>) -> Finding {
     let context = Context::new(run.clone());
     match process::run(run, &Plan::read(["nginx", "-t"]).timeout(LIMIT)) {
         Ok(_) => match (nginx::is_running(&context), nginx::is_outdated(&context, &nginx::News::default(), false)) {
@@ -159,7 +159,7 @@ fn proxy(run: &Arc<Run>) -> Found {
     }
 }
 
-fn disk(run: &Arc<Run>) -> Found {
+fn disk(run: &Arc<Run>) -> Finding {
     match df::ask(run, Some("/")).map(|list| list.into_iter().next()) {
         Ok(Some(usage)) if usage.percent >= 95 => {
             Warn(Error::new(format!("`/` is {}% full", usage.percent)).help("unused images: moyai run -n prune"))
@@ -169,7 +169,7 @@ fn disk(run: &Arc<Run>) -> Found {
     }
 }
 
-fn bash(_: &Arc<Run>) -> Found {
+fn bash(_: &Arc<Run>) -> Finding {
     match process::resolve(&Stage { argv: vec!["bash".into()], ..Stage::default() }) {
         Ok(path) => Fine(path.display().to_string()),
         Err(error) => {
@@ -179,7 +179,7 @@ fn bash(_: &Arc<Run>) -> Found {
 }
 
 /// The folder, who may write there, and whether each script in it checks.
-fn scripts(run: &Arc<Run>) -> Found {
+fn scripts(run: &Arc<Run>) -> Finding {
     let folder = folder(run);
     let shown = folder.display();
     let metadata = match std::fs::metadata(&folder) {
@@ -210,7 +210,7 @@ fn scripts(run: &Arc<Run>) -> Found {
 }
 
 /// The configuration as a run reads it: what its file leaves out has its built-in value.
-fn config(run: &Arc<Run>) -> Found {
+fn config(run: &Arc<Run>) -> Finding {
     let source = match load::find(run, values::NAME) {
         Ok(source) => source,
         Err(error) => return Fail(error),
@@ -236,7 +236,7 @@ fn config(run: &Arc<Run>) -> Found {
 }
 
 /// A folder that is there and writable, or whose nearest parent is.
-fn writable(folder: &Path) -> Found {
+fn writable(folder: &Path) -> Finding {
     let there = folder.ancestors().find(|path| path.exists()).unwrap_or(folder);
     let made = if there == folder { "" } else { " (will be made)" };
     match access(there, Access::WRITE_OK) {
@@ -248,7 +248,7 @@ fn writable(folder: &Path) -> Found {
     }
 }
 
-fn hosts_file(_: &Arc<Run>) -> Found {
+fn hosts_file(_: &Arc<Run>) -> Finding {
     match access(hosts::HOSTS, Access::WRITE_OK) {
         Ok(()) => Fine("writable".into()),
         Err(error) => {
@@ -259,13 +259,13 @@ fn hosts_file(_: &Arc<Run>) -> Found {
 }
 
 /// Cron hands over a PATH of two folders; what a script needs beyond the system's must be there.
-fn path(_: &Arc<Run>) -> Found {
+fn path(_: &Arc<Run>) -> Finding {
     let path = std::env::var("PATH").unwrap_or_default();
     Fine(format!("{path} (then the system's own; under cron mostly only /usr/bin:/bin)"))
 }
 
 /// Whether this kernel can keep the programs of a dry run from changing anything.
-fn dry_run(_: &Arc<Run>) -> Found {
+fn dry_run(_: &Arc<Run>) -> Finding {
     match process::kernel() {
         Ok(sentence) => Fine(sentence),
         Err(why) => Warn(
@@ -275,7 +275,7 @@ fn dry_run(_: &Arc<Run>) -> Found {
     }
 }
 
-fn syslog(run: &Arc<Run>) -> Found {
+fn syslog(run: &Arc<Run>) -> Finding {
     let socket = &run.options.places.syslog;
     match UnixDatagram::unbound().and_then(|sender| sender.connect(socket)) {
         Ok(()) => Fine(format!("failures without a terminal go to `{}`", socket.display())),

@@ -22,19 +22,19 @@ const DOCKER_CONTEXT: &str = "DOCKER_CONTEXT";
 const DOCKER_HOST: &str = "DOCKER_HOST";
 
 /// One of moyai's own options.
-struct Own {
+struct OwnOption {
     short: Option<char>,
     long: &'static str,
     value: Option<&'static str>,
     help: &'static str,
 }
 
-const fn own(short: Option<char>, long: &'static str, value: Option<&'static str>, help: &'static str) -> Own {
-    Own { short, long, value, help }
+const fn own(short: Option<char>, long: &'static str, value: Option<&'static str>, help: &'static str) -> OwnOption {
+    OwnOption { short, long, value, help }
 }
 
 /// What both the parser and the help are made from.
-const OWN: [Own; 12] = [
+const OWN: [OwnOption; 12] = [
     own(Some('n'), "dry-run", None, "Print each act as a line that can be pasted into a shell, and do none"),
     own(Some('x'), "trace", None, "Print each command as it starts, with its place, status and time"),
     own(Some('v'), "verbose", None, "Show the progress lines, as on a terminal"),
@@ -81,7 +81,7 @@ pub fn command() -> clap::Command {
 
 /// What the words behind `moyai run` say.
 #[derive(Debug, Default)]
-pub struct Asked {
+pub struct Args {
     /// moyai's options.
     pub options: Options,
     /// The script's name or path.
@@ -93,7 +93,7 @@ pub struct Asked {
     version: bool,
 }
 
-impl Asked {
+impl Args {
     /// Takes moyai's own options out of the words. Behind `--` none is looked for.
     ///
     /// # Errors
@@ -130,7 +130,7 @@ impl Asked {
             let letters =
                 word.strip_prefix('-').filter(|rest| rest.starts_with(|char: char| char.is_ascii_alphabetic()));
             if let Some(letters) = letters {
-                let known: Vec<Option<&Own>> =
+                let known: Vec<Option<&OwnOption>> =
                     letters.chars().map(|char| OWN.iter().find(|own| own.short == Some(char))).collect();
                 if known.iter().all(Option::is_some) {
                     known.into_iter().flatten().try_for_each(|own| asked.set(own, None))?;
@@ -156,7 +156,7 @@ impl Asked {
         Ok(asked)
     }
 
-    fn set(&mut self, own: &Own, value: Option<String>) -> Result<()> {
+    fn set(&mut self, own: &OwnOption, value: Option<String>) -> Result<()> {
         let missing = || Error::usage(format!("`--{}` needs a value", own.long));
         let wrong = |error: Error| Error { message: format!("`--{}`: {}", own.long, error.message), ..error }.exit(2);
         match own.long {
@@ -196,7 +196,7 @@ fn contexts(text: &str) -> Result<Vec<String>> {
 fn unknown(word: &str) -> Error {
     let error = Error::usage(format!("moyai has no option `{word}`"));
     let name = word.trim_start_matches('-').split('=').next().unwrap_or_default();
-    let near = |own: &&Own| strsim::damerau_levenshtein(own.long, name) <= 2;
+    let near = |own: &&OwnOption| strsim::damerau_levenshtein(own.long, name) <= 2;
     match OWN.iter().find(near) {
         Some(own) => error.help(format!("did you mean `--{}`?", own.long)),
         None => error.help("`moyai run --help` shows them; as an argument of the script it stands behind `--`"),
@@ -205,7 +205,7 @@ fn unknown(word: &str) -> Error {
 
 /// Runs the script that the words name. With `events`, gets everything ready and waits for these before its first line.
 pub fn main(words: &[OsString], mut events: Option<Events>) -> i32 {
-    let asked = texts(words).and_then(Asked::parse);
+    let asked = texts(words).and_then(Args::parse);
     let options = asked.as_ref().map_or_else(|_| Options::default(), |asked| asked.options.clone());
     let run = match Run::new(options) {
         Ok(run) => run,
@@ -357,7 +357,7 @@ fn private_host(run: &Run, words: &[String]) -> Error {
 fn help(source: &load::Source) -> String {
     let header = list::header(&source.text);
     let header = if header.is_empty() { format!("{}: has no help", source.shown) } else { header };
-    let option = |own: &Own| {
+    let option = |own: &OwnOption| {
         let value = own.value.map_or_else(String::new, |value| format!(" {value}"));
         own.short.map_or_else(|| format!("--{}{value}", own.long), |short| format!("-{short}"))
     };
@@ -369,8 +369,8 @@ fn help(source: &load::Source) -> String {
 mod tests {
     use super::*;
 
-    fn asked(words: &str) -> Result<Asked> {
-        Asked::parse(words.split_whitespace().map(str::to_owned).collect())
+    fn asked(words: &str) -> Result<Args> {
+        Args::parse(words.split_whitespace().map(str::to_owned).collect())
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::{Common, print_error};
 use crate::engine::{self, load};
-use crate::run::tape::error_value;
+use crate::run::recording::error_value;
 use crate::run::{Error, Options, Result, Run};
 use serde_json::{Value, json};
 use std::sync::Arc;

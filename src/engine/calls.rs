@@ -33,26 +33,26 @@ fn meant(near: Option<impl std::fmt::Display>) -> String {
 impl Walk<'_> {
     /// Whether a variable of that name can be read here; a function's name is a value too.
     pub(super) fn sees(&self, name: &str) -> bool {
-        self.sight.variables.iter().any(|(known, _)| known == name)
+        self.scope.variables.iter().any(|(known, _)| known == name)
             || name == "args"
             || self.functions.contains_key(name)
-            || (self.sight.function && self.program.constants(self.file).contains(&name))
+            || (self.scope.function && self.program.constants(self.file).contains(&name))
     }
 
     pub(super) fn variable(&mut self, name: &str, at: Position) {
-        if self.sees(name) || self.sight.open {
+        if self.sees(name) || self.scope.open {
             return self.taken_along(name, at);
         }
         let mut top = self.program.files[self.file].ast.iter().flat_map(AST::statements);
         let is_top = top.any(|stmt| matches!(stmt, Stmt::Var(var, _, _) if var.0.name == name));
-        let help = if is_top && self.sight.function {
+        let help = if is_top && self.scope.function {
             let help = format!("make it a constant, `const {name} = ...;`, or a parameter of the function");
             self.report(at, format!("a function does not see the variable `{name}` of the top level"), help);
             return;
         } else if is_top {
             "it is declared further down: move that up".to_owned()
         } else {
-            let known = self.sight.variables.iter().map(|(known, _)| known.as_str()).chain(["args"]);
+            let known = self.scope.variables.iter().map(|(known, _)| known.as_str()).chain(["args"]);
             let known = known.chain(self.program.constants(self.file)).chain(self.functions.keys().copied());
             let near = nearest(name, known);
             let theirs = foreign::name(name).filter(|_| near.is_none()).or_else(|| instead(name));
@@ -66,7 +66,7 @@ impl Walk<'_> {
 
     /// Where a single name before `::` leads.
     pub(super) fn space(&self, name: &str) -> Space {
-        match self.sight.spaces.iter().rev().find(|(known, _)| known == name) {
+        match self.scope.spaces.iter().rev().find(|(known, _)| known == name) {
             Some((_, Some(file))) if self.program.is_whole(*file) => Space::File(*file),
             Some(_) => Space::Broken,
             None if name == "global" => Space::Own,
@@ -118,7 +118,7 @@ impl Walk<'_> {
             }
         }
         let whole = (1..=names.len()).rev().map(|count| format!("{root}.{}", names[..count].join(".")));
-        let known = self.sight.variables.iter().any(|(known, _)| nearest(root, [known.as_str()].into_iter()).is_some());
+        let known = self.scope.variables.iter().any(|(known, _)| nearest(root, [known.as_str()].into_iter()).is_some());
         whole.into_iter().find_map(|whole| elsewhere::called(&whole)).or_else(|| {
             let last = names.last().filter(|_| !known)?;
             elsewhere::space(root).and_then(|_| self.elsewhere(root, last))
@@ -148,7 +148,7 @@ impl Walk<'_> {
         let Some(first) = path.next() else { return Space::Broken };
         let mut space = self.space(&first.name);
         if matches!(space, Space::Unknown) {
-            let known = self.sight.spaces.iter().map(|(name, _)| name.as_str()).chain(self.table.namespaces());
+            let known = self.scope.spaces.iter().map(|(name, _)| name.as_str()).chain(self.table.namespaces());
             let help = match nearest(&first.name, known) {
                 None => self.elsewhere(&first.name, call).unwrap_or_else(|| {
                     format!("a file of that name needs `import \"{0}\" as {0};` at the top", first.name)
@@ -283,7 +283,7 @@ impl Walk<'_> {
             return meant(self.table.calls("", alias, true).first());
         }
         let gives = |file: &Option<usize>| file.is_some_and(|file| self.program.functions(file).contains_key(name));
-        let import = self.sight.spaces.iter().find(|(_, file)| gives(file)).map(|(space, _)| space.as_str());
+        let import = self.scope.spaces.iter().find(|(_, file)| gives(file)).map(|(space, _)| space.as_str());
         if let Some(import) = import {
             return meant(Some(format!("{import}::{name}")));
         }

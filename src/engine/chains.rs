@@ -40,7 +40,7 @@ impl Walk<'_> {
     pub(super) fn assigned(&mut self, to: &Expr) {
         let root = chain(to).map_or(to, |(root, _)| root);
         let Expr::Variable(name, _, at) = root else { return };
-        let known = self.sight.variables.iter().rev().find(|(known, _)| *known == name.1.as_str());
+        let known = self.scope.variables.iter().rev().find(|(known, _)| *known == name.1.as_str());
         let constant = match known {
             Some((_, holds)) => holds.constant,
             None => self.program.constants(self.file).contains(&name.1.as_str()),

@@ -179,7 +179,7 @@ impl Walk<'_> {
     pub(super) fn shadows(&mut self, stmt: &Stmt, rest: &[Stmt], outer: usize) {
         let Stmt::Var(var, flags, at) = stmt else { return };
         let name = var.0.name.as_str();
-        let known = self.sight.variables[..outer].iter().any(|(known, holds)| known == name && !holds.constant);
+        let known = self.scope.variables[..outer].iter().any(|(known, holds)| known == name && !holds.constant);
         if !known || name.starts_with('_') || flags.contains(ASTFlags::CONSTANT) || names(rest, name) {
             return;
         }
@@ -257,7 +257,7 @@ impl Walk<'_> {
         if self.is_replaced(name) {
             return;
         }
-        let found = self.sight.variables.iter_mut().rev().find(|(known, _)| known == name);
+        let found = self.scope.variables.iter_mut().rev().find(|(known, _)| known == name);
         if let Some((_, holds)) = found.filter(|(_, holds)| holds.known == Known::Nothing) {
             holds.known = known;
         }

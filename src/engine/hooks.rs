@@ -47,7 +47,7 @@ fn faults(run: &Run, config: &Source, ast: &AST, below: &Source, built_in: &AST)
 pub fn before_run(run: &Run, engine: &Engine, source: &Source, program: &Program) -> Vec<Report> {
     let reports = imported(run, program);
     let reads = program.files.iter().any(|file| file.source.name == super::values::NAME);
-    if reads || run.tape.is_some() || !load::has_name(run, source) {
+    if reads || run.recording.is_some() || !load::has_name(run, source) {
         return reports;
     }
     let Some(config) = load::own(run, super::values::NAME) else { return reports };

@@ -143,7 +143,7 @@ impl Walk<'_> {
 
     /// The variable of a name.
     pub(super) fn holds(&self, name: &str) -> Option<&Holds> {
-        self.sight.variables.iter().rev().find(|(known, _)| known == name).map(|(_, holds)| holds)
+        self.scope.variables.iter().rev().find(|(known, _)| known == name).map(|(_, holds)| holds)
     }
 
     /// Whether a variable of this file is given a new value somewhere.
@@ -159,7 +159,7 @@ impl Walk<'_> {
 
     /// What a closure knows of a variable that it takes along.
     pub(super) fn outside(&self, name: &str) -> Option<Holds> {
-        let (_, holds) = self.sight.outside.iter().rev().find(|(known, _)| known == name)?;
+        let (_, holds) = self.scope.outside.iter().rev().find(|(known, _)| known == name)?;
         Some(holds.clone())
     }
 

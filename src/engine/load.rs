@@ -149,7 +149,7 @@ pub fn import(run: &Run, from: &Source, name: &str) -> Result<Source> {
             .help("name the file from that folder, without its ending: `import \"lib/notify\" as notify;`"));
     }
     let name = name.strip_suffix(".rhai").unwrap_or(name);
-    if let Some(text) = run.tape.as_ref().and_then(|tape| tape.config()).filter(|_| name == "config") {
+    if let Some(text) = run.recording.as_ref().and_then(|recording| recording.config()).filter(|_| name == "config") {
         return Ok(Source {
             name: name.into(),
             shown: "config (of the test)".into(),

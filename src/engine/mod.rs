@@ -326,7 +326,7 @@ fn run_here(
     }
     // What stopped a replay counts, whatever a `catch` has made of it.
     let well = error.is_none() && end.is_none();
-    let error = match run.tape.as_ref().and_then(|tape| tape.stray(run.options.dry_run, well)) {
+    let error = match run.recording.as_ref().and_then(|recording| recording.stray(run.options.dry_run, well)) {
         // Where no `catch` was in its way it has its place.
         Some(stray) if error.as_ref().is_none_or(|error| error.message != stray.message) => Some(stray),
         _ => error,

@@ -123,7 +123,7 @@ impl Walk<'_> {
     fn call_gives(&self, call: &FnCallExpr, depth: usize) -> Gives {
         let (name, count) = (call.name.as_str(), call.args.len());
         let space = call.namespace.path.first().map_or("", |space| space.name.as_str());
-        let imported = self.sight.spaces.iter().any(|(known, _)| known == space);
+        let imported = self.scope.spaces.iter().any(|(known, _)| known == space);
         match () {
             () if call.is_operator_call() || imported => Gives::Value,
             () if space.is_empty() && self.functions.contains_key(name) => self.function_gives(name, count, depth),

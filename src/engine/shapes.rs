@@ -226,7 +226,7 @@ impl Walk<'_> {
             Expr::FnCall(call, _) => {
                 let [space] = call.namespace.path.as_slice() else { return None };
                 let ours = self.table.has(&space.name)
-                    && !self.sight.spaces.iter().any(|(known, _)| *known == space.name.as_str());
+                    && !self.scope.spaces.iter().any(|(known, _)| *known == space.name.as_str());
                 if ours && space.name == "file" && ["find", "glob"].contains(&call.name.as_str()) {
                     return Some(Shape::texts());
                 }

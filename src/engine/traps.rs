@@ -70,8 +70,8 @@ impl Walk<'_> {
     /// A closure takes along what it names from outside, but no name that a function has too: there the
     /// interpreter hands on the function, without a word.
     pub(super) fn taken_along(&mut self, name: &str, at: Position) {
-        let own = self.sight.variables.iter().any(|(known, _)| known == name);
-        if !own && self.functions.contains_key(name) && self.sight.outside.iter().any(|(known, _)| known == name) {
+        let own = self.scope.variables.iter().any(|(known, _)| known == name);
+        if !own && self.functions.contains_key(name) && self.scope.outside.iter().any(|(known, _)| known == name) {
             let what = format!("in a closure `{name}` is the function of that name, and not the variable");
             self.report(at, what, "give one of them another name");
         }
@@ -242,7 +242,7 @@ impl Walk<'_> {
 
     /// Whether a variable or a constant of that name can be read here.
     pub(super) fn is_value(&self, name: &str) -> bool {
-        self.sight.variables.iter().any(|(known, _)| known == name)
+        self.scope.variables.iter().any(|(known, _)| known == name)
             || name == "args"
             || self.program.constants(self.file).contains(&name)
     }

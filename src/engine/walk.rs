@@ -25,7 +25,7 @@ pub(super) fn taken(name: &str) -> String {
 
 /// The variables and namespaces in sight.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Sight {
+pub(super) struct Scope {
     pub(super) variables: Vec<(String, Holds)>,
     /// In a closure: those around it.
     pub(super) outside: Vec<(String, Holds)>,
@@ -48,7 +48,7 @@ pub struct Walk<'a> {
     pub(super) closures: BTreeMap<&'a str, usize>,
     pub(super) options: &'a mut Options,
     pub(super) reports: &'a mut Vec<Report>,
-    pub(super) sight: Sight,
+    pub(super) scope: Scope,
     /// How many `try` are around a statement: there a result may be asked for its error alone.
     pub(super) trying: usize,
     /// Whether this is the last statement of a script, without a `;`.
@@ -126,7 +126,7 @@ impl<'a> Walk<'a> {
                 functions.entry(function.name).or_default().push(function.params.len());
             }
         }
-        let (sight, trying, last) = (Sight::default(), 0, false);
+        let (scope, trying, last) = (Scope::default(), 0, false);
         let assigned = program.files[file].ast.as_ref().map(assigned).unwrap_or_default();
         Self {
             program,
@@ -139,7 +139,7 @@ impl<'a> Walk<'a> {
             closures,
             options,
             reports,
-            sight,
+            scope,
             trying,
             last,
             assigned,
@@ -176,11 +176,11 @@ impl<'a> Walk<'a> {
         self.last = false;
         let imports = self.spaces_of(self.file);
         for function in ast.iter_functions().filter(|function| !function.name.starts_with(CLOSURE)) {
-            self.sight = Sight {
+            self.scope = Scope {
                 spaces: imports.clone(),
                 function: true,
                 open: open.contains(function.name),
-                ..Sight::default()
+                ..Scope::default()
             };
             self.body(ast, function.name, function.params.len(), &[]);
         }
@@ -236,7 +236,7 @@ impl<'a> Walk<'a> {
             let shape = handed.take_if(|(at, _)| *at == place).map(|(_, shape)| shape);
             let outside = taken.get(place).and_then(|name| self.outside(name));
             let holds = outside.unwrap_or_else(|| self.holding(param, shape));
-            self.sight.variables.push((param.to_string(), holds));
+            self.scope.variables.push((param.to_string(), holds));
         }
         let statements = statements(def);
         if !name.starts_with(CLOSURE) {
@@ -254,7 +254,7 @@ impl<'a> Walk<'a> {
 
     /// A block, of which the last value may have to be true or false.
     fn ending(&mut self, block: &StmtBlock, used: bool, condition: bool) {
-        let (variables, spaces) = (self.sight.variables.len(), self.sight.spaces.len());
+        let (variables, spaces) = (self.scope.variables.len(), self.scope.spaces.len());
         let last = block.len().saturating_sub(1);
         for (index, stmt) in block.iter().enumerate() {
             if index < last {
@@ -271,15 +271,15 @@ impl<'a> Walk<'a> {
             }
         }
         self.never_run(block.statements());
-        self.sight.variables.truncate(variables);
-        self.sight.spaces.truncate(spaces);
+        self.scope.variables.truncate(variables);
+        self.scope.spaces.truncate(spaces);
     }
 
     fn declare(&mut self, ident: &Ident, holds: Holds) {
         if TAKEN.contains(&ident.name.as_str()) {
             self.report(ident.pos, taken(&ident.name), OTHER);
         }
-        self.sight.variables.push((ident.name.to_string(), holds));
+        self.scope.variables.push((ident.name.to_string(), holds));
     }
 
     fn stmt(&mut self, stmt: &Stmt, used: bool) {
@@ -310,7 +310,7 @@ impl<'a> Walk<'a> {
                 self.through(&flow.expr);
                 self.one_value(&flow.expr);
                 self.expr(&flow.expr);
-                let variables = self.sight.variables.len();
+                let variables = self.scope.variables.len();
                 let holds = self.holding(&item.name, self.shape(&flow.expr).and_then(|list| list.element()));
                 self.declare(item, holds);
                 if let Some(count) = count {
@@ -318,7 +318,7 @@ impl<'a> Walk<'a> {
                 }
                 self.item(&item.name, &flow.expr);
                 self.block(&flow.body, false);
-                self.sight.variables.truncate(variables);
+                self.scope.variables.truncate(variables);
             }
             Stmt::Var(var, flags, _) => {
                 let (name, value, _) = &**var;
@@ -369,13 +369,13 @@ impl<'a> Walk<'a> {
                 self.trying += 1;
                 self.block(&flow.body, false);
                 self.trying -= 1;
-                let variables = self.sight.variables.len();
+                let variables = self.scope.variables.len();
                 if let Expr::Variable(name, _, at) = &flow.expr {
                     let holds = self.holding(&name.1, self.caught());
                     self.declare(&Ident { name: name.1.clone(), pos: *at }, Holds { known: Known::Nothing, ..holds });
                 }
                 self.block(&flow.branch, false);
-                self.sight.variables.truncate(variables);
+                self.scope.variables.truncate(variables);
             }
             Stmt::Expr(expr) => {
                 let wrong = self.reports.len();
@@ -400,7 +400,7 @@ impl<'a> Walk<'a> {
                     self.report(alias.pos, taken(&alias.name), OTHER);
                 }
                 let file = self.target(&self.program.files[self.file], path);
-                self.sight.spaces.push((alias.name.to_string(), file));
+                self.scope.spaces.push((alias.name.to_string(), file));
             }
             Stmt::Export(export, _) => self.variable(&export.0.name, export.0.pos),
             // `Share` names what the closure behind it takes, which is looked at there.
@@ -456,12 +456,12 @@ impl<'a> Walk<'a> {
         let (Some(count), Some(ast)) = (self.closures.get(name).copied(), &program.files[self.file].ast) else {
             return;
         };
-        let further = self.sight.outside.clone();
-        let around = std::mem::take(&mut self.sight.variables);
-        self.sight.outside.extend_from_slice(&around);
+        let further = self.scope.outside.clone();
+        let around = std::mem::take(&mut self.scope.variables);
+        self.scope.outside.extend_from_slice(&around);
         self.body(ast, name, count, taken);
-        self.sight.outside = further;
-        self.sight.variables = around;
+        self.scope.outside = further;
+        self.scope.variables = around;
     }
 
     fn chain(&mut self, expr: &Expr) {
@@ -479,7 +479,7 @@ impl<'a> Walk<'a> {
         if let Expr::Variable(name, _, at) = root
             && name.2.is_empty()
             && !self.sees(&name.1)
-            && !self.sight.open
+            && !self.scope.open
             && let Some(help) = self.foreign(&name.1, &links)
         {
             self.report(*at, format!("there is no variable `{}`", name.1), help);

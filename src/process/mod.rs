@@ -8,9 +8,9 @@ mod end;
 mod plan;
 pub mod private_host;
 mod reads;
+mod recording;
 mod resolve;
 mod running;
-mod taping;
 
 pub use crate::run::cause;
 pub use confine::kernel;
@@ -21,11 +21,11 @@ pub use resolve::{not_found, resolve};
 pub use running::Running;
 
 use crate::run::{Error, Result, Run, exit, line_of, text};
+use recording::Recorder;
 use serde_json::json;
 use std::io::IsTerminal;
 use std::path::Path;
 use std::time::Duration;
-use taping::Taping;
 
 /// How much of standard error an error carries.
 pub const TAIL: usize = 64 * 1024;
@@ -294,22 +294,22 @@ pub fn start(run: &Run, plan: &Plan) -> Result<Running> {
         let at = plan.place.as_ref().map_or_else(String::new, |place| format!("    # {place}"));
         run.note(&format!("+ {}{at}", plan.line()));
     }
-    let taping = Taping::begin(run, plan);
-    let started = if let Some(tape) = run.plays() {
+    let recorder = Recorder::begin(run, plan);
+    let started = if let Some(recording) = run.plays() {
         let asked = run.mask(&plan.line());
         // Where a test says nothing, an act is done well, and a read is a mistake of the test.
         let otherwise = plan.acts.then(|| json!({ "planned": true }));
-        let answer = tape.answer(&asked, &run.mask(&plan.words()), run.options.dry_run, otherwise);
-        answer.map(|answer| Running::answered(plan, taping::outcome(&answer)))
+        let answer = recording.answer(&asked, &run.mask(&plan.words()), run.options.dry_run, otherwise);
+        answer.map(|answer| Running::answered(plan, recording::outcome(&answer)))
     } else {
         let plan = own.as_ref().unwrap_or(plan);
         run.scratch()
-            .and_then(|scratch| running::spawn(plan, taping.is_some() || run.bar.is_drawn(), scratch.as_deref()))
+            .and_then(|scratch| running::spawn(plan, recorder.is_some() || run.bar.is_drawn(), scratch.as_deref()))
     };
-    match (started, taping) {
-        (Ok(running), taping) => Ok(running.taped(taping)),
-        (Err(error), taping) => {
-            taping.into_iter().for_each(|taping| taping.failed(run, &error));
+    match (started, recorder) {
+        (Ok(running), recorder) => Ok(running.recorded(recorder)),
+        (Err(error), recorder) => {
+            recorder.into_iter().for_each(|recorder| recorder.failed(run, &error));
             Err(placed(run.with_plan(error, plan.paths())))
         }
     }

@@ -1,8 +1,8 @@
 //! A command that is running: started, watched, collected, ended.
 
 use super::plan::{Input, Output, Plan, Unfinished};
+use super::recording::Recorder;
 use super::resolve::{self, resolve};
-use super::taping::Taping;
 use super::{CAPTURE, Outcome, READ_TIMEOUT, Status, TAIL, confine, end};
 use crate::run::{Cause, Error, Result, Run, Tail, cause, pipe, text, wait_for};
 use ring::digest::{Context, SHA256};
@@ -188,7 +188,7 @@ pub struct Running {
     begun: Instant,
     /// How it ended, where nothing was started.
     answer: Option<Outcome>,
-    taping: Option<Taping>,
+    recorder: Option<Recorder>,
     /// When the first stage of a pipe began: it may have ended, and left something, before the others.
     since: Option<u64>,
     settled: bool,
@@ -204,14 +204,14 @@ impl Running {
             err: None,
             begun: Instant::now(),
             answer: answer.into(),
-            taping: None,
+            recorder: None,
             since: None,
             settled: true,
         }
     }
 
-    pub(super) fn taped(mut self, taping: Option<Taping>) -> Self {
-        self.taping = taping;
+    pub(super) fn recorded(mut self, recorder: Option<Recorder>) -> Self {
+        self.recorder = recorder;
         self
     }
 
@@ -295,13 +295,13 @@ impl Running {
         sink: &mut dyn FnMut(&[u8]) -> ControlFlow<()>,
         err: &mut dyn FnMut(&[u8]),
     ) -> Result<Outcome> {
-        let Some(mut taping) = self.taping.take() else { return self.follow(run, sink, err) };
+        let Some(mut recorder) = self.recorder.take() else { return self.follow(run, sink, err) };
         let mut taken = |bytes: &[u8]| {
-            taping.take(bytes);
+            recorder.take(bytes);
             sink(bytes)
         };
         let outcome = self.follow(run, &mut taken, err)?;
-        taping.done(run, &outcome)?;
+        recorder.done(run, &outcome)?;
         Ok(outcome)
     }
 

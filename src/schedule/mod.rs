@@ -1,7 +1,7 @@
 //! Time: moments and durations as people write them; crontab lines; rules.
 
-pub mod course;
 pub mod crontab;
+pub mod due;
 pub mod rules;
 pub mod zone;
 

@@ -70,7 +70,7 @@ impl std::fmt::Display for Line {
 
 /// What decides which names stand in the block.
 #[derive(Clone, Copy)]
-pub struct Scene<'a> {
+pub struct Scope<'a> {
     /// Every container, or those that are up.
     pub containers: &'a [Container],
     /// The entries outside of the block.
@@ -85,7 +85,7 @@ pub struct Scene<'a> {
     pub routes: Option<&'a Routes>,
 }
 
-impl<'a> Scene<'a> {
+impl<'a> Scope<'a> {
     /// The lines of the block, and the names of running containers that get none.
     ///
     /// A container's own name comes first: of two that differ only in case, the one that is in the
@@ -324,9 +324,9 @@ mod tests {
     fn chosen(containers: &[Container], file: &str, old: &[&str]) -> (Vec<String>, Vec<String>) {
         let theirs: Vec<Entry> = super::super::entries(file.as_bytes()).collect();
         let old: Vec<String> = old.iter().map(|line| (*line).to_owned()).collect();
-        let scene =
-            Scene { containers, theirs: &theirs, old: &old, host: "Pier.example.org", dry: false, routes: None };
-        let (lines, skipped) = scene.lines();
+        let scope =
+            Scope { containers, theirs: &theirs, old: &old, host: "Pier.example.org", dry: false, routes: None };
+        let (lines, skipped) = scope.lines();
         let lines = lines.iter().map(Line::to_string).collect();
         (lines, skipped.into_iter().map(|skipped| format!("{}: {}", skipped.name, skipped.reason)).collect())
     }
@@ -353,14 +353,14 @@ mod tests {
             listens: text.ends_with(':'),
         });
         let needed: Vec<Needed> = needed.collect();
-        let scene = Scene { containers, theirs: &theirs, old: &old, host: "pier", dry: false, routes: None };
-        let mut lines = scene.lines().0;
-        let unnamed = scene.unnamed(&needed, &mut lines);
+        let scope = Scope { containers, theirs: &theirs, old: &old, host: "pier", dry: false, routes: None };
+        let mut lines = scope.lines().0;
+        let unnamed = scope.unnamed(&needed, &mut lines);
         let answer = |name: &str| {
             let found = answers.iter().find(|(other, _)| *other == name);
             found.map_or(Answer::NotFound, |(_, answer)| *answer)
         };
-        let waiting = scene.hold(&needed, &unnamed, answer, &mut lines);
+        let waiting = scope.hold(&needed, &unnamed, answer, &mut lines);
         let held = lines.iter().filter(|line| [PLACEHOLDER, LISTENER].contains(&line.address.as_str()));
         let held = held.flat_map(|line| line.names.clone());
         assert_eq!(held.collect::<BTreeSet<_>>(), waiting.iter().cloned().collect());
@@ -458,8 +458,8 @@ mod tests {
             assert_eq!([lines, skipped].concat(), [expected]);
         }
         let planned = container("blog", vec![on("bridge", "<address of blog>", "")]);
-        let scene = Scene { containers: &[planned], theirs: &[], old: &[], host: "pier", dry: true, routes: None };
-        assert_eq!(scene.lines().0[0].to_string(), "<address of blog> blog");
+        let scope = Scope { containers: &[planned], theirs: &[], old: &[], host: "pier", dry: true, routes: None };
+        assert_eq!(scope.lines().0[0].to_string(), "<address of blog> blog");
     }
 
     #[test]
@@ -661,11 +661,11 @@ mod tests {
         };
         let containers = [replica("shop-web-1", 2), replica("shop-web-2", 3)];
         let theirs: Vec<Entry> = super::super::entries(b"10.0.0.1 admin").collect();
-        let scene =
-            Scene { containers: &containers, theirs: &theirs, old: &[], host: "pier", dry: false, routes: None };
-        let mut lines = scene.lines().0;
+        let scope =
+            Scope { containers: &containers, theirs: &theirs, old: &[], host: "pier", dry: false, routes: None };
+        let mut lines = scope.lines().0;
         let needed = ["web.", "WEB.", "admin."].map(|name| Needed { name: name.to_owned(), ..Needed::default() });
-        assert_eq!(scene.unnamed(&needed, &mut lines), [""; 0]);
+        assert_eq!(scope.unnamed(&needed, &mut lines), [""; 0]);
         let lines: Vec<String> = lines.iter().map(Line::to_string).collect();
         assert_eq!(lines, ["172.17.0.2 shop-web-1 web web.", "172.17.0.3 shop-web-2 web web.", "10.0.0.1 admin."]);
     }

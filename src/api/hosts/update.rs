@@ -2,7 +2,7 @@
 
 use super::super::{docker, file};
 use super::containers::Container;
-use super::names::{self, Line, Needed, Scene};
+use super::names::{self, Line, Needed, Scope};
 use super::{Entry, HOSTS, Hosts, entries};
 use crate::host::resolver::{self, Answer};
 use crate::host::routes::Routes;
@@ -17,7 +17,7 @@ use std::path::Path;
 
 /// The options of an update.
 #[derive(Debug, Default)]
-pub struct Wishes {
+pub struct Options {
     /// Names that nginx needs.
     pub needed: Vec<Needed>,
     /// Whether the lines of the script of 2014 go into the block.
@@ -32,12 +32,12 @@ pub const OPTIONS: [&str; 2] = ["sites", "adopt"];
 /// # Errors
 /// With the option, and what it has to be.
 pub fn refuse(_: &str, options: &Map) -> Result<()> {
-    Wishes::read(options).map(drop)
+    Options::read(options).map(drop)
 }
 
-impl Wishes {
+impl Options {
     pub(super) fn read(options: &Map) -> Result<Self> {
-        let mut wishes = Self::default();
+        let mut read = Self::default();
         for (name, value) in options {
             let wrong = |wanted: &str| {
                 Error::new(format!("update the hosts file: `{name}` is {wanted}, not `{}`", value.type_name()))
@@ -52,16 +52,16 @@ impl Wishes {
                     };
                     let sites = value.read_lock::<Array>().ok_or_else(|| wrong("an array"))?;
                     let needed = |site| needed(site).ok_or_else(|| wrong("what `nginx::sites()` or `names()` gives"));
-                    wishes.needed = sites.iter().map(needed).collect::<Result<_>>()?;
+                    read.needed = sites.iter().map(needed).collect::<Result<_>>()?;
                 }
-                "adopt" => wishes.adopt = value.as_bool().map_err(|_| wrong("true or false"))?,
+                "adopt" => read.adopt = value.as_bool().map_err(|_| wrong("true or false"))?,
                 _ => {
                     let error = Error::new(format!("update the hosts file: there is no option `{name}`"));
                     return Err(error.help(format!("there are {}", OPTIONS.join(", "))));
                 }
             }
         }
-        Ok(wishes)
+        Ok(read)
     }
 }
 
@@ -114,32 +114,32 @@ struct Task<'a> {
     run: &'a Run,
     containers: &'a [Container],
     path: &'a str,
-    wishes: &'a Wishes,
+    options: &'a Options,
     /// Where the file is this host's own: other addresses mean nothing to it.
     routes: Option<Routes>,
 }
 
 impl<'a> Task<'a> {
-    fn of(run: &'a Run, containers: &'a [Container], path: &'a str, wishes: &'a Wishes) -> Result<Self> {
+    fn of(run: &'a Run, containers: &'a [Container], path: &'a str, options: &'a Options) -> Result<Self> {
         let here = || run.told("the routes of this host", Some(None), || Ok(Routes::read()));
         let routes = if is_this_hosts(path) { here()? } else { None };
-        Ok(Self { run, containers, path, wishes, routes })
+        Ok(Self { run, containers, path, options, routes })
     }
 }
 
 fn propose(task: &Task<'_>, bytes: &[u8], answers: &Answers) -> Result<Proposal> {
-    let Task { run, containers, path, wishes, routes } = task;
+    let Task { run, containers, path, options, routes } = task;
     let (rest, adopted) =
-        if wishes.adopt { adopt(bytes, path, containers)? } else { (Cow::Borrowed(bytes), Vec::new()) };
+        if options.adopt { adopt(bytes, path, containers)? } else { (Cow::Borrowed(bytes), Vec::new()) };
     let hosts = Hosts::of(&rest, path)?;
     let (theirs, old) = (hosts.theirs(), hosts.ours());
     let host = run.told("uname -n", Some(String::new()), || {
         Ok(rustix::system::uname().nodename().to_string_lossy().into_owned())
     })?;
     let (dry, routes) = (run.options.dry_run, routes.as_ref());
-    let scene = Scene { containers, theirs: &theirs, old: &old, host: &host, dry, routes };
-    let (mut lines, skipped) = scene.lines();
-    let unnamed = scene.unnamed(&wishes.needed, &mut lines);
+    let scope = Scope { containers, theirs: &theirs, old: &old, host: &host, dry, routes };
+    let (mut lines, skipped) = scope.lines();
+    let unnamed = scope.unnamed(&options.needed, &mut lines);
     // Until the answer is there, a name that is held stays held.
     let was_held = |name: &str| {
         let held = [names::PLACEHOLDER, names::LISTENER].map(|address| format!("{address} {name}"));
@@ -150,7 +150,7 @@ fn propose(task: &Task<'_>, bytes: &[u8], answers: &Answers) -> Result<Proposal>
         None if was_held(name) => Answer::NotFound,
         None => Answer::Known,
     };
-    let waiting = scene.hold(&wishes.needed, &unnamed, answer, &mut lines);
+    let waiting = scope.hold(&options.needed, &unnamed, answer, &mut lines);
     let pairs = lines.iter().flat_map(Line::pairs).collect();
     let open = unnamed.into_iter().filter(|name| !answers.contains_key(name)).collect();
     Ok(Proposal { new: hosts.with(&lines), pairs, adopted, skipped, waiting, open, old })
@@ -198,9 +198,9 @@ pub struct Look {
 pub fn look(run: &Run, containers: &Array, needed: Vec<Needed>) -> Result<Look> {
     let containers = containers.iter().map(Container::from_map).collect::<Result<Vec<_>>>()?;
     let bytes = file::read_bytes(Path::new(HOSTS))?;
-    let wishes = Wishes { needed, adopt: false };
+    let options = Options { needed, adopt: false };
     let mut answers = Answers::new();
-    let task = Task::of(run, &containers, HOSTS, &wishes)?;
+    let task = Task::of(run, &containers, HOSTS, &options)?;
     let open = propose(&task, &bytes, &answers)?.open;
     fill(run, &bytes, &open, &mut answers)?;
     let found = propose(&task, &bytes, &answers)?;
@@ -218,7 +218,7 @@ fn is_this_hosts(path: &str) -> bool {
 ///
 /// # Errors
 /// When it cannot be read or written, and when the Docker daemon is elsewhere.
-pub(super) fn update(run: &Run, containers: &[Container], path: &str, wishes: &Wishes) -> Result<Change> {
+pub(super) fn update(run: &Run, containers: &[Container], path: &str, options: &Options) -> Result<Change> {
     if is_this_hosts(path)
         && let Some(engine) = run.told("docker: an engine elsewhere", Some(None), || docker::engine::elsewhere(run))?
     {
@@ -236,7 +236,7 @@ pub(super) fn update(run: &Run, containers: &[Container], path: &str, wishes: &W
     }
     let before = found.unwrap_or_default();
     let mut answers = Answers::new();
-    let task = Task::of(run, containers, path, wishes)?;
+    let task = Task::of(run, containers, path, options)?;
     let first = propose(&task, &before, &answers)?;
     let mut bytes = before.clone();
     let mut missing = missing;

@@ -36,15 +36,15 @@ pub fn is_untold(result: &Result<i32>) -> bool {
 impl Service {
     /// Tells those of the rules that check, beside what goes on: it may take its time.
     pub fn tell(&self, text: &str) {
-        let (run, voice, targets, text) = (self.run.clone(), self.voice, self.memory.alarms.clone(), text.to_owned());
+        let (run, log, targets, text) = (self.run.clone(), self.log, self.memory.alarms.clone(), text.to_owned());
         if targets.is_empty() || alarm::is_seen() {
             return;
         }
         let telling = std::thread::Builder::new().name("alarm".into()).spawn(move || {
-            alarm::tell(&run, &targets, &text).iter().for_each(|warning| voice.say(WARNING, warning));
+            alarm::tell(&run, &targets, &text).iter().for_each(|warning| log.say(WARNING, warning));
         });
         if let Err(error) = telling {
-            voice.say(WARNING, &format!("nobody was notified: start a thread: {error}"));
+            log.say(WARNING, &format!("nobody was notified: start a thread: {error}"));
         }
     }
 
@@ -56,7 +56,7 @@ impl Service {
         }
         let targets = alarm::targets(&self.run).unwrap_or_else(|_| self.memory.alarms.clone());
         let text = format!("`moyai daemon` does not start, no rule runs: {}", alarm::sentence(error));
-        alarm::tell(&self.run, &targets, &text).iter().for_each(|warning| self.voice.say(WARNING, warning));
+        alarm::tell(&self.run, &targets, &text).iter().for_each(|warning| self.log.say(WARNING, warning));
     }
 
     /// The rules were to be read anew, and do not check.

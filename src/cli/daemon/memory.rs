@@ -1,6 +1,6 @@
 //! What a daemon knows of the one before.
 
-use super::systemd::{INFO, Voice, WARNING};
+use super::systemd::{INFO, Log, WARNING};
 use crate::process::started;
 use crate::run::{Result, Run};
 use crate::store::state;
@@ -40,18 +40,18 @@ pub fn lives((pid, since): (i32, u64)) -> Option<Pid> {
 
 impl Memory {
     /// Reads it. What cannot be read is said and forgotten: the rules run anyway.
-    pub fn load(run: &Run, voice: Voice) -> Self {
+    pub fn load(run: &Run, log: Log) -> Self {
         let mut memory = Self::default();
-        match memory.read(run, voice) {
+        match memory.read(run, log) {
             Ok(Some(text)) => memory.parse(&text),
             Ok(None) => {}
-            Err(error) => memory.failed(voice, &error.message),
+            Err(error) => memory.failed(log, &error.message),
         }
         memory
     }
 
     /// Keeps it. A failure is said once, until it works again.
-    pub fn save(&mut self, run: &Run, voice: Voice) {
+    pub fn save(&mut self, run: &Run, log: Log) {
         let rules: Map<String, Value> = self
             .rules
             .iter()
@@ -61,17 +61,17 @@ impl Memory {
         match state::set(run, NAME, &text) {
             Ok(()) if self.failing => {
                 self.failing = false;
-                voice.say(INFO, "the memory of past runs can be kept again");
+                log.say(INFO, "the memory of past runs can be kept again");
             }
             Ok(()) => {}
-            Err(error) => self.failed(voice, &error.message),
+            Err(error) => self.failed(log, &error.message),
         }
     }
 
-    fn read(&self, run: &Run, voice: Voice) -> Result<Option<String>> {
+    fn read(&self, run: &Run, log: Log) -> Result<Option<String>> {
         let (text, aside) = state::get_or_set_aside(run, NAME)?;
         if let Some(aside) = aside {
-            voice.say(WARNING, &format!("the memory of past runs was broken, and is now `{}`", aside.display()));
+            log.say(WARNING, &format!("the memory of past runs was broken, and is now `{}`", aside.display()));
         }
         Ok(text)
     }
@@ -89,9 +89,9 @@ impl Memory {
         }
     }
 
-    fn failed(&mut self, voice: Voice, message: &str) {
+    fn failed(&mut self, log: Log, message: &str) {
         if !std::mem::replace(&mut self.failing, true) {
-            voice.say(WARNING, &format!("{message}; the rules run, but a run that is missed now is not made up for"));
+            log.say(WARNING, &format!("{message}; the rules run, but a run that is missed now is not made up for"));
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::cli::alarm::RUNG;
 use crate::engine;
 use crate::process::{self, Plan, Running};
 use crate::run::{Error, Options, Result, Run, cause, wait_for};
-use crate::schedule::course::{Course, Due};
+use crate::schedule::due::{Due, Schedule};
 use crate::schedule::rules::{Event, Rule, Rules, When};
 use crate::store::lock;
 use alarm::Away;
@@ -39,7 +39,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
-use systemd::{ERROR, INFO, Lines, Voice, WARNING, notify};
+use systemd::{ERROR, INFO, Lines, Log, WARNING, notify};
 use task::{Job, Pending, Task};
 
 /// Enough for threads that only wait and pass on.
@@ -76,7 +76,7 @@ enum Message {
 /// The daemon.
 struct Service {
     run: Arc<Run>,
-    voice: Voice,
+    log: Log,
     tasks: Vec<Task>,
     count: u64,
     memory: Memory,
@@ -114,7 +114,7 @@ impl Daemon {
 impl Service {
     fn new(run: Arc<Run>) -> Result<Self> {
         let failed = |what: &str, error: &std::io::Error| Error::new(format!("{what}: {}", cause(error)));
-        let voice = Voice::new();
+        let log = Log::new();
         let (sender, messages) = channel();
         let timer = timerfd_create(TimerfdClockId::Realtime, TimerfdFlags::CLOEXEC);
         let timer = Arc::new(timer.map_err(|error| failed("make a timer", &error.into()))?);
@@ -128,10 +128,10 @@ impl Service {
         let (clock, to) = (timer.clone(), sender.clone());
         let ticking = thread("clock").spawn(move || tick(|| rustix::io::read(&*clock, &mut [0; 8]), &to));
         ticking.map_err(|error| failed("start a thread", &error))?;
-        let memory = Memory::load(&run, voice);
+        let memory = Memory::load(&run, log);
         Ok(Self {
             run,
-            voice,
+            log,
             tasks: Vec::new(),
             count: 0,
             memory,
@@ -157,19 +157,19 @@ impl Service {
             }
             let before = old.iter().position(|task| task.key == key && !task.gone).map(|index| old.remove(index));
             let kept = self.memory.rules.get(&key);
-            let last = before.as_ref().and_then(|task| task.course.as_ref()).map(Course::last);
+            let last = before.as_ref().and_then(|task| task.schedule.as_ref()).map(Schedule::last);
             let last = last.or(kept.map(|kept| kept.last));
-            let course = match &rule.when {
-                When::Every(expression) => Some(Course::new(expression.clone(), rule.catch_up, last, now)),
+            let schedule = match &rule.when {
+                When::Every(expression) => Some(Schedule::new(expression.clone(), rule.catch_up, last, now)),
                 _ => None,
             };
             self.count += 1;
             let fresh = Task::new(self.count, key, rule.clone());
             let task = before.unwrap_or(fresh);
-            self.tasks.push(Task { rule, course, ..task });
+            self.tasks.push(Task { rule, schedule, ..task });
         }
         old.retain(|task| task.running.is_some());
-        self.tasks.extend(old.into_iter().map(|task| Task { gone: true, pending: None, course: None, ..task }));
+        self.tasks.extend(old.into_iter().map(|task| Task { gone: true, pending: None, schedule: None, ..task }));
         self.listen();
     }
 
@@ -194,7 +194,7 @@ impl Service {
         });
         match started {
             Ok(listener) => self.listener = Some(listener),
-            Err(error) => self.voice.say(ERROR, &format!("events are not heard: {error}")),
+            Err(error) => self.log.say(ERROR, &format!("events are not heard: {error}")),
         }
     }
 
@@ -216,7 +216,7 @@ impl Service {
             if let Some(process) = waiting {
                 task.running = Some(Job { due: Some(due), run: None });
                 let (number, to) = (task.number, self.sender.clone());
-                self.voice.say(WARNING, &format!("`{command}` of the daemon before still runs (pid {})", running.0));
+                self.log.say(WARNING, &format!("`{command}` of the daemon before still runs (pid {})", running.0));
                 let thread = std::thread::Builder::new().name("job".into()).stack_size(STACK);
                 let waiting = thread.spawn(move || {
                     wait_for(&[process.as_fd()], None);
@@ -229,16 +229,16 @@ impl Service {
                     task.running = None;
                 }
             } else {
-                self.voice.say(WARNING, &format!("`{command}`, due {}, was cut off with the daemon", shown(due.at)));
+                self.log.say(WARNING, &format!("`{command}`, due {}, was cut off with the daemon", shown(due.at)));
                 task.pending = (task.rule.catch_up > 0).then(|| Pending::now(Some(due)));
             }
         }
         self.remember();
-        let next = self.tasks.iter().filter_map(|task| Some((task.course.as_ref()?.next()?, task)));
+        let next = self.tasks.iter().filter_map(|task| Some((task.schedule.as_ref()?.next()?, task)));
         let next = next.min_by_key(|(time, _)| *time).map_or_else(String::new, |(time, task)| {
             format!("; the next run is `{}` at {}", task.rule.command(), shown(time))
         });
-        self.voice.say(INFO, &format!("{}{next}", count(self.tasks.len())));
+        self.log.say(INFO, &format!("{}{next}", count(self.tasks.len())));
         notify("READY=1");
     }
 
@@ -269,14 +269,14 @@ impl Service {
     /// The kernel wakes us at the next time after the last look. Without one the clock is no matter;
     /// what has come and waits behind a run is woken by that run's end.
     fn set_timer(&self, looked: DateTime<Utc>) {
-        let next = self.tasks.iter().filter_map(|task| task.course.as_ref()?.next());
+        let next = self.tasks.iter().filter_map(|task| task.schedule.as_ref()?.next());
         let next = next.filter(|next| *next > looked).min();
         let time = next.filter(|_| self.stopping.is_none()).map_or(0, |next| next.timestamp());
         let zero = Timespec { tv_sec: 0, tv_nsec: 0 };
         let spec = Itimerspec { it_interval: zero, it_value: Timespec { tv_sec: time, tv_nsec: 0 } };
         let flags = TimerfdTimerFlags::ABSTIME | TimerfdTimerFlags::CANCEL_ON_SET;
         if let Err(error) = timerfd_settime(&*self.timer, flags, &spec) {
-            self.voice.say(ERROR, &format!("set the timer: {}", cause(&error.into())));
+            self.log.say(ERROR, &format!("set the timer: {}", cause(&error.into())));
         }
     }
 
@@ -305,7 +305,7 @@ impl Service {
             }
             Message::Connected => {
                 if self.lost.take().is_some() {
-                    self.voice.say(INFO, "the engine is there again");
+                    self.log.say(INFO, "the engine is there again");
                 }
                 for task in self.tasks.iter_mut().filter(|task| !task.gone && task.rule.catch_up > 0) {
                     if matches!(task.rule.when, When::Event(_)) {
@@ -315,7 +315,7 @@ impl Service {
             }
             Message::Lost(why) => {
                 if self.lost.is_none() {
-                    self.voice.say(WARNING, &format!("the engine is away, and tried again and again: {why}"));
+                    self.log.say(WARNING, &format!("the engine is away, and tried again and again: {why}"));
                 }
                 self.tell_of_no_engine(&why);
             }
@@ -333,8 +333,7 @@ impl Service {
         for task in &mut self.tasks {
             if let Some(at) = task.take_due(now) {
                 let command = task.rule.command();
-                self.voice
-                    .say(WARNING, &format!("`{command}`, due {}, is left out: the run before goes on", shown(at)));
+                self.log.say(WARNING, &format!("`{command}`, due {}, is left out: the run before goes on", shown(at)));
             }
         }
         let moment = Instant::now();
@@ -372,7 +371,7 @@ impl Service {
     /// Starts a run, in a process of its own.
     fn start(&mut self, index: usize, due: Option<Due>) {
         self.join_events(index);
-        let (task, voice) = (&mut self.tasks[index], self.voice);
+        let (task, log) = (&mut self.tasks[index], self.log);
         let (command, number) = (task.rule.command(), task.number);
         let text = std::mem::take(&mut task.events).join("\n");
         // Only a run that starts anew knows that the one before has failed.
@@ -383,7 +382,7 @@ impl Service {
                 if let Some(due) = due.filter(|due| Utc::now() - due.at > TimeDelta::minutes(1)) {
                     // By its own calendar: what was due on the 1st is still the month's.
                     words.insert(2, format!("--at={}", due.at.with_timezone(&Local).to_rfc3339()));
-                    voice.say(
+                    log.say(
                         INFO,
                         &format!("`{command}` runs now, with the clock of {}, when it was due", shown(due.at)),
                     );
@@ -413,7 +412,7 @@ impl Service {
         let (name, to) = (self.tasks[index].rule.script.clone(), self.sender.clone());
         let thread = std::thread::Builder::new().name("job".into()).stack_size(STACK);
         let watching = thread.spawn(move || {
-            let result = watch(&run, running, voice, &name);
+            let result = watch(&run, running, log, &name);
             drop(burst);
             // A daemon that has ended has ended this run too.
             let _ = to.send(Message::Ended(number, result));
@@ -429,7 +428,7 @@ impl Service {
         let task = &self.tasks[index];
         if let Some(kept) = task.kept(running) {
             self.memory.rules.insert(task.key.clone(), kept);
-            self.memory.save(&self.run, self.voice);
+            self.memory.save(&self.run, self.log);
         }
     }
 
@@ -440,13 +439,13 @@ impl Service {
             Some((task.key.clone(), task.kept(running.filter(|_| task.running.is_some()))?))
         };
         self.memory.rules = self.tasks.iter().filter_map(kept).collect();
-        self.memory.save(&self.run, self.voice);
+        self.memory.save(&self.run, self.log);
     }
 
     /// A run has ended.
     fn end(&mut self, number: u64, result: &Result<i32>) {
         let Some(index) = self.tasks.iter().position(|task| task.number == number) else { return };
-        let (stopping, voice) = (self.stopping.is_some(), self.voice);
+        let (stopping, log) = (self.stopping.is_some(), self.log);
         let task = &mut self.tasks[index];
         let job = task.running.take();
         task.ended = Some(Instant::now());
@@ -459,7 +458,7 @@ impl Service {
         };
         let Some(why) = why else {
             if task.failed > 0 {
-                voice.say(INFO, &format!("`{command}` works again"));
+                log.say(INFO, &format!("`{command}` works again"));
             }
             task.failed = 0;
             self.settle(index);
@@ -469,7 +468,7 @@ impl Service {
         let first = task.failed == 1;
         let again = task.failed <= task.rule.retry && !stopping && !task.gone;
         let next = if again { task.again(job.and_then(|job| job.due)) } else { String::new() };
-        voice.say(ERROR, &format!("`{command}` failed: {why}{next}"));
+        log.say(ERROR, &format!("`{command}` failed: {why}{next}"));
         if first && !stopping && alarm::is_untold(result) {
             self.tell(&format!("`moyai run {command}` failed: {why}"));
         }
@@ -513,18 +512,18 @@ impl Service {
                 self.remember();
                 // A rule that has gone may still wait for its run to end.
                 let rules = self.tasks.iter().filter(|task| !task.gone).count();
-                self.voice.say(INFO, &format!("the rules were read anew: {}", count(rules)));
+                self.log.say(INFO, &format!("the rules were read anew: {}", count(rules)));
             }
             Err(error) => {
-                self.voice.say(ERROR, &engine::report::render(&error, false));
-                self.voice.say(ERROR, "the old rules stay");
+                self.log.say(ERROR, &engine::report::render(&error, false));
+                self.log.say(ERROR, "the old rules stay");
                 self.tell_of_old_rules(&error);
             }
         }
         notify("READY=1");
     }
 
-    /// Nothing begins any more; what runs may end. Asked twice, it must.
+    /// Nothing begins any more; what runs may end. Args twice, it must.
     fn stop(&mut self) {
         notify("STOPPING=1");
         let limit = if self.stopping.is_some() { Duration::ZERO } else { LAST };
@@ -534,7 +533,7 @@ impl Service {
         let names: Vec<String> =
             self.tasks.iter().filter(|task| task.running.is_some()).map(|task| task.rule.command()).collect();
         if !names.is_empty() {
-            self.voice.say(INFO, &format!("waiting at most {} s for `{}`", limit.as_secs(), names.join("`, `")));
+            self.log.say(INFO, &format!("waiting at most {} s for `{}`", limit.as_secs(), names.join("`, `")));
         }
     }
 
@@ -577,8 +576,8 @@ fn quiet(run: &Run) -> Result<Arc<Run>> {
 }
 
 /// Follows a script to its end, saying what it says.
-fn watch(run: &Run, mut running: Running, voice: Voice, name: &str) -> Result<i32> {
-    let [mut out, mut err] = [Lines::new(voice, name), Lines::new(voice, name)];
+fn watch(run: &Run, mut running: Running, log: Log, name: &str) -> Result<i32> {
+    let [mut out, mut err] = [Lines::new(log, name), Lines::new(log, name)];
     let take_out = &mut |bytes: &[u8]| {
         out.push(bytes);
         ControlFlow::Continue(())

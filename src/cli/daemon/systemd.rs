@@ -32,7 +32,7 @@ pub fn watchdog() -> Option<Duration> {
 
 /// Where messages go: to the journal with their priority, else as they are.
 #[derive(Clone, Copy, Debug)]
-pub struct Voice {
+pub struct Log {
     journal: bool,
 }
 
@@ -43,7 +43,7 @@ pub const WARNING: u8 = 4;
 /// Something that somebody may want to know.
 pub const INFO: u8 = 6;
 
-impl Voice {
+impl Log {
     /// Whether standard error is the journal's own stream, as systemd.exec(5) says it.
     pub fn new() -> Self {
         let stream = fstat(std::io::stderr()).map(|stat| format!("{}:{}", stat.st_dev, stat.st_ino)).ok();
@@ -62,7 +62,7 @@ impl Voice {
 /// A script's output on its way to the journal: whole lines, with the script's name.
 #[derive(Debug)]
 pub struct Lines {
-    voice: Voice,
+    log: Log,
     name: String,
     priority: u8,
     rest: Vec<u8>,
@@ -70,8 +70,8 @@ pub struct Lines {
 
 impl Lines {
     /// Lines of a script.
-    pub fn new(voice: Voice, name: &str) -> Self {
-        Self { voice, name: name.to_owned(), priority: INFO, rest: Vec::new() }
+    pub fn new(log: Log, name: &str) -> Self {
+        Self { log, name: name.to_owned(), priority: INFO, rest: Vec::new() }
     }
 
     /// Takes what was read, says what has become a line.
@@ -105,6 +105,6 @@ impl Lines {
             _ if self.priority == ERROR => ERROR,
             _ => INFO,
         };
-        self.voice.say(self.priority, &format!("{}: {line}", self.name));
+        self.log.say(self.priority, &format!("{}: {line}", self.name));
     }
 }

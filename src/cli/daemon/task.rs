@@ -2,7 +2,7 @@
 
 use super::memory::Kept;
 use crate::run::Run;
-use crate::schedule::course::{Course, Due};
+use crate::schedule::due::{Due, Schedule};
 use crate::schedule::rules::{Overlap, Rule, When};
 use chrono::{DateTime, TimeDelta, Utc};
 use std::hash::{BuildHasher, Hasher};
@@ -27,7 +27,7 @@ pub(super) struct Task {
     pub(super) number: u64,
     pub(super) key: String,
     pub(super) rule: Rule,
-    pub(super) course: Option<Course>,
+    pub(super) schedule: Option<Schedule>,
     pub(super) pending: Option<Pending>,
     pub(super) running: Option<Job>,
     /// Runs that have failed in a row.
@@ -68,7 +68,7 @@ impl Task {
             number,
             key,
             rule,
-            course: None,
+            schedule: None,
             pending: None,
             running: None,
             failed: 0,
@@ -80,16 +80,16 @@ impl Task {
 
     /// Takes what has become due: it is pending then. Gives the time of a run that is left out.
     pub(super) fn take_due(&mut self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let course = self.course.as_mut()?;
+        let schedule = self.schedule.as_mut()?;
         let busy = self.running.as_ref().map(|job| job.due.is_some_and(|due| due.late));
         // What is made up for waits for its turn where it stands: behind a run, and behind the tries
         // of one that has failed. So a daemon that is killed meanwhile has nothing to lose.
         let waits = self.pending.is_some_and(|pending| pending.due.is_some())
-            || busy.is_some_and(|late| late || self.rule.overlap == Overlap::Queue || course.is_behind(now));
+            || busy.is_some_and(|late| late || self.rule.overlap == Overlap::Queue || schedule.is_behind(now));
         if waits && self.rule.catch_up > 0 {
             return None;
         }
-        let due = course.due(now)?;
+        let due = schedule.due(now)?;
         if busy.is_some() && self.rule.overlap == Overlap::Skip {
             return Some(due.at);
         }
@@ -104,10 +104,10 @@ impl Task {
     /// What the daemon behind this one must know: what is dealt with. A run that has not begun is
     /// due again then; one that has, and was not kept because of a crash, runs twice rather than never.
     pub(super) fn kept(&self, running: Option<(i32, u64)>) -> Option<Kept> {
-        let course = self.course.as_ref().filter(|_| self.rule.catch_up > 0)?;
+        let schedule = self.schedule.as_ref().filter(|_| self.rule.catch_up > 0)?;
         let begun = self.running.as_ref().and_then(|job| Some(job.due?.at));
         let waiting = self.pending.and_then(|pending| Some(pending.due?.at - TimeDelta::seconds(1)));
-        Some(Kept { last: begun.or(waiting).unwrap_or(course.last()), running })
+        Some(Kept { last: begun.or(waiting).unwrap_or(schedule.last()), running })
     }
 
     /// The first of a row of events runs the script at once; those behind it are gathered.
@@ -225,7 +225,7 @@ pub(super) mod tests {
         let expression = Expression::parse(line, &Zone::named(zone).unwrap()).unwrap();
         let mut task = task(When::Every(expression.clone()));
         task.rule.overlap = overlap;
-        task.course = Some(Course::new(expression, task.rule.catch_up, Some(last), last));
+        task.schedule = Some(Schedule::new(expression, task.rule.catch_up, Some(last), last));
         task
     }
 

@@ -3,8 +3,8 @@
 use super::memory::Kept;
 use super::task::tests::timed;
 use super::{Job, Pending, Task};
-use crate::schedule::course::{Course, Due};
 use crate::schedule::crontab::cronie::by_the_minute;
+use crate::schedule::due::{Due, Schedule};
 use crate::schedule::rules::Overlap;
 use crate::schedule::zone::Zone;
 use chrono::{DateTime, Datelike, NaiveDateTime, TimeDelta, Timelike, Utc};
@@ -116,7 +116,7 @@ impl Year {
                     }
                     ends = self.work();
                 }
-                let next = task.course.as_ref().and_then(Course::next).filter(|next| *next > self.now);
+                let next = task.schedule.as_ref().and_then(Schedule::next).filter(|next| *next > self.now);
                 let wake = next.into_iter().chain(ends).chain([trouble]).min().unwrap();
                 self.now = self.now.max(wake);
                 if ends.is_some_and(|ends| ends <= self.now) {

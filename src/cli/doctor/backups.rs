@@ -1,6 +1,6 @@
 //! Backups whose image somebody has removed.
 
-use super::{Fail, Fine, Found, LIMIT, Warn};
+use super::{Fail, Finding, Fine, LIMIT, Warn};
 use crate::process::{self, Plan};
 use crate::run::{Error, Result, Run};
 use crate::store::state;
@@ -9,11 +9,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Compares moyai's record of its backups with the images of the Docker daemon.
-pub fn look(run: &Arc<Run>) -> Found {
+pub fn look(run: &Arc<Run>) -> Finding {
     found(run).unwrap_or_else(Warn)
 }
 
-fn found(run: &Run) -> Result<Found> {
+fn found(run: &Run) -> Result<Finding> {
     let kept = |name: &str| -> Result<Value> {
         Ok(serde_json::from_str(&state::get(run, name)?.unwrap_or_default()).unwrap_or_default())
     };

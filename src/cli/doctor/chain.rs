@@ -1,6 +1,6 @@
 //! The chain from a container to its site: address, name, block, nginx.
 
-use super::{Fine, Found, LIMIT, Warn};
+use super::{Finding, Fine, LIMIT, Warn};
 use crate::api::{Context, docker, hosts, nginx};
 use crate::host::nginx::names::Name;
 use crate::process::{self, Plan};
@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Looks at each link. Where the engine cannot be asked, that is told elsewhere and nothing here.
-pub fn looks(run: &Arc<Run>) -> Vec<(&'static str, Found)> {
+pub fn looks(run: &Arc<Run>) -> Vec<(&'static str, Finding)> {
     let Ok(containers) = docker::containers(run, true) else { return Vec::new() };
     match docker::engine::elsewhere(run) {
         Ok(None) => {}
@@ -25,7 +25,7 @@ pub fn looks(run: &Arc<Run>) -> Vec<(&'static str, Found)> {
     rows
 }
 
-fn names(run: &Arc<Run>, containers: &Array) -> Result<Vec<(&'static str, Found)>> {
+fn names(run: &Arc<Run>, containers: &Array) -> Result<Vec<(&'static str, Finding)>> {
     let sites = nginx::needed(&Context::new(run.clone()), &hosts::held())?;
     let needed = |one: &Name| hosts::Needed { name: one.name.clone(), listens: one.listens, missing: one.missing };
     let hosts::Look { change, old } = hosts::look(run, containers, sites.iter().map(needed).collect())?;
@@ -75,7 +75,7 @@ fn up(containers: &Array) -> impl Iterator<Item = String> {
 }
 
 /// Which containers nothing but `boot` starts again.
-fn restart(run: &Run, containers: &Array) -> Result<Found> {
+fn restart(run: &Run, containers: &Array) -> Result<Finding> {
     let format = "{{.HostConfig.RestartPolicy.Name}} {{.Name}}";
     let names: Vec<String> = up(containers).collect();
     if names.is_empty() {

@@ -1,7 +1,7 @@
 //! What runs the scripts by itself, and whether one is run twice.
 
-use super::{Fine, Found, Warn};
-use crate::cli::run::Asked;
+use super::{Finding, Fine, Warn};
+use crate::cli::run::Args;
 use crate::cli::{crontab, systemd};
 use crate::engine::rules;
 use crate::run::{Error, Run};
@@ -18,7 +18,7 @@ const FOLDERS: [&str; 3] = ["/etc/cron.d", "/var/spool/cron/crontabs", "/etc/sys
 const CRON: &str = "/etc/cron.d/moyai";
 
 /// The daemon, timers and crontabs, by the scripts that they run.
-pub fn look(run: &Arc<Run>) -> Found {
+pub fn look(run: &Arc<Run>) -> Finding {
     let daemon = lock::holder(run, "daemon").map(|_| "the daemon".to_owned());
     let mut by: BTreeMap<String, Vec<String>> = BTreeMap::new();
     if let (Some(daemon), Ok(rules)) = (&daemon, rules::rules(run)) {
@@ -103,7 +103,7 @@ fn script(line: &str) -> Option<String> {
         return None;
     }
     let at = words.windows(2).position(|pair| pair[0].rsplit('/').next() == Some("moyai") && pair[1] == "run")?;
-    let asked = Asked::parse(words[at + 2..].iter().map(|word| (*word).to_owned()).collect()).ok()?;
+    let asked = Args::parse(words[at + 2..].iter().map(|word| (*word).to_owned()).collect()).ok()?;
     // A rehearsal is no run.
     asked.script.filter(|_| !asked.options.dry_run)
 }

@@ -1,6 +1,6 @@
 //! The versions of Docker, compose and nginx that moyai is tested with, and where this host's are among them.
 
-use super::{Found, LIMIT};
+use super::{Finding, LIMIT};
 use crate::process::{self, Outcome, Plan, Stage};
 use crate::run::{Error, Run};
 use std::path::Path;
@@ -17,7 +17,7 @@ pub const TESTED: [Tested; 3] = [
 ];
 
 /// Says of each program on this host whether its version is tested, or older or newer than those that are.
-pub(super) fn check(run: &Arc<Run>) -> Found {
+pub(super) fn check(run: &Arc<Run>) -> Finding {
     let found = [
         first(run, &[&["docker", "version", "--format", "{{.Server.Version}}"]]),
         first(run, &[&["docker", "compose", "version", "--short"], &["docker-compose", "version", "--short"]]),
@@ -34,9 +34,9 @@ pub(super) fn check(run: &Arc<Run>) -> Found {
     });
     let sentence = sentences.collect::<Vec<_>>().join(", ");
     if old {
-        return Found::Warn(Error::new(sentence).help("upgrade it, or try the scripts on a host of no importance"));
+        return Finding::Warn(Error::new(sentence).help("upgrade it, or try the scripts on a host of no importance"));
     }
-    Found::Ok(sentence)
+    Finding::Ok(sentence)
 }
 
 /// Returns where a version is among those that are tested. Releases of one minor version count as one.

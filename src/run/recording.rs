@@ -23,7 +23,7 @@ pub const NOW: &str = "now()";
 
 /// A file that is recorded, one that is played back, or both.
 #[derive(Debug)]
-pub struct Tape {
+pub struct Recording {
     written: Option<(PathBuf, Mutex<File>)>,
     played: Option<Played>,
     count: AtomicUsize,
@@ -63,7 +63,7 @@ impl Entry {
     }
 }
 
-impl Tape {
+impl Recording {
     /// Opens the files; the one that is written is made anew, and nobody else may read it.
     ///
     /// # Errors
@@ -72,7 +72,7 @@ impl Tape {
         // Read first: both may be one file.
         let played = replay.map(Played::read).transpose()?;
         let at = played.as_ref().and_then(|played| played.at).unwrap_or(now);
-        let tape = Self {
+        let recording = Self {
             written: record.map(|path| create(path).map(|file| (path.to_owned(), Mutex::new(file)))).transpose()?,
             played,
             count: AtomicUsize::new(0),
@@ -80,8 +80,8 @@ impl Tape {
             within: Mutex::default(),
             stray: Mutex::default(),
         };
-        tape.write(&json!({ "moyai": env!("CARGO_PKG_VERSION"), "time": at.to_rfc3339() }))?;
-        Ok(tape)
+        recording.write(&json!({ "moyai": env!("CARGO_PKG_VERSION"), "time": at.to_rfc3339() }))?;
+        Ok(recording)
     }
 
     /// When the record was made.
@@ -323,27 +323,28 @@ fn error_of(value: &Value) -> Error {
 mod tests {
     use super::*;
 
-    fn tape(lines: &str) -> Tape {
+    fn recording(lines: &str) -> Recording {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("tape");
+        let path = folder.path().join("recording");
         std::fs::write(&path, lines).unwrap();
-        Tape::open(None, Some(&path), Local::now()).unwrap()
+        Recording::open(None, Some(&path), Local::now()).unwrap()
     }
 
-    fn out(tape: &Tape, asked: &str) -> Result<String> {
-        Ok(tape.answer(asked, asked, false, None)?["out"].as_str().unwrap_or_default().to_owned())
+    fn out(recording: &Recording, asked: &str) -> Result<String> {
+        Ok(recording.answer(asked, asked, false, None)?["out"].as_str().unwrap_or_default().to_owned())
     }
 
     #[test]
     fn a_tests_answer_is_the_longest_beginning_in_whole_words_and_the_last_one_stays() {
-        let tape = tape(
+        let recording = recording(
             r#"{"to":"docker","out":"any"}
             {"to":"docker ps","out":"first"}
             {"to":"docker ps","out":"then"}"#,
         );
-        let all = ["docker ps --all", "docker psx", "docker ps", "docker ps", "docker"].map(|asked| out(&tape, asked));
+        let all =
+            ["docker ps --all", "docker psx", "docker ps", "docker ps", "docker"].map(|asked| out(&recording, asked));
         assert_eq!(all.map(Result::unwrap), ["first", "any", "then", "then", "any"]);
-        assert!(out(&tape, "nginx -t").unwrap_err().message.contains("no answer"));
+        assert!(out(&recording, "nginx -t").unwrap_err().message.contains("no answer"));
     }
 
     #[test]
@@ -351,11 +352,11 @@ mod tests {
         let lines = r#"{"n":1,"asked":"b","out":"2"}
             {"n":0,"asked":"a","out":"1"}
             {"n":2,"asked":"c","out":"3"}"#;
-        let strict = tape(lines);
+        let strict = recording(lines);
         assert_eq!(out(&strict, "a").unwrap(), "1");
         assert!(out(&strict, "c").unwrap_err().message.contains("something else than line 1"));
         assert!(out(&strict, "b").is_err(), "nothing is answered behind a difference");
-        let parallel = tape(lines);
+        let parallel = recording(lines);
         let work = parallel.in_parallel();
         assert_eq!(["c", "a"].map(|asked| out(&parallel, asked).unwrap()), ["3", "1"]);
         drop(work);
@@ -365,8 +366,8 @@ mod tests {
 
     #[test]
     fn a_dry_run_is_not_asked_what_acts() {
-        let tape = tape(r#"{"n":0,"asked":"docker stop web","acts":true}"#);
-        assert!(tape.stray(true, true).is_none());
-        assert!(tape.stray(false, true).is_some());
+        let recording = recording(r#"{"n":0,"asked":"docker stop web","acts":true}"#);
+        assert!(recording.stray(true, true).is_none());
+        assert!(recording.stray(false, true).is_some());
     }
 }

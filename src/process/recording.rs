@@ -2,7 +2,7 @@
 
 use super::{CAPTURE, Outcome, Plan, Status};
 use crate::process::Input;
-use crate::run::tape::{self, Tape};
+use crate::run::recording::{self, Recording};
 use crate::run::{Error, Result, Run};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -10,19 +10,19 @@ use std::time::Duration;
 
 /// A line that waits for the command's end. Dropped before, it says that the command was ended.
 #[derive(Debug)]
-pub(super) struct Taping {
-    tape: Arc<Tape>,
+pub(super) struct Recorder {
+    recording: Arc<Recording>,
     line: Option<Map<String, Value>>,
     out: Vec<u8>,
 }
 
-impl Taping {
+impl Recorder {
     /// Begins a line, where one is recorded.
     pub(super) fn begin(run: &Run, plan: &Plan) -> Option<Self> {
-        let tape = run.records()?.clone();
+        let recording = run.records()?.clone();
         let mask = |text: &String| run.mask(text);
         let mut line = Map::new();
-        line.insert("n".into(), tape.number().into());
+        line.insert("n".into(), recording.number().into());
         line.insert("asked".into(), run.mask(&plan.line()).into());
         let argv = plan.stages.iter().map(|stage| stage.argv.iter().map(mask).collect::<Value>());
         line.insert("argv".into(), argv.collect());
@@ -37,7 +37,7 @@ impl Taping {
         if plan.acts {
             line.insert("acts".into(), true.into());
         }
-        Some(Self { tape, line: Some(line), out: Vec::new() })
+        Some(Self { recording, line: Some(line), out: Vec::new() })
     }
 
     /// Keeps what the command printed.
@@ -62,23 +62,23 @@ impl Taping {
         if let Some(limit) = outcome.timed_out {
             line.insert("timed_out".into(), limit.as_secs_f64().into());
         }
-        self.tape.write(&line.into())
+        self.recording.write(&line.into())
     }
 
     /// Writes the line of a command that could not be started.
     pub(super) fn failed(mut self, run: &Run, error: &Error) {
         let Some(mut line) = self.line.take() else { return };
-        line.insert("error".into(), tape::error_value(error, |text| run.mask(text)));
+        line.insert("error".into(), recording::error_value(error, |text| run.mask(text)));
         // The error itself is what counts.
-        let _ = self.tape.write(&line.into());
+        let _ = self.recording.write(&line.into());
     }
 }
 
-impl Drop for Taping {
+impl Drop for Recorder {
     fn drop(&mut self) {
         if let Some(mut line) = self.line.take() {
             line.insert("status".into(), json!(128 + signal_hook::consts::SIGTERM));
-            let _ = self.tape.write(&line.into());
+            let _ = self.recording.write(&line.into());
         }
     }
 }

@@ -11,7 +11,7 @@ const JUMP: TimeDelta = TimeDelta::hours(3);
 
 /// Where a rule with an expression is.
 #[derive(Clone, Debug)]
-pub struct Course {
+pub struct Schedule {
     expression: Expression,
     catch_up: u32,
     last: DateTime<Utc>,
@@ -27,7 +27,7 @@ pub struct Due {
     pub late: bool,
 }
 
-impl Course {
+impl Schedule {
     /// Begins at the time that was dealt with last, or now; makes up for so many days that were missed.
     pub fn new(expression: Expression, catch_up: u32, last: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Self {
         let last = last.unwrap_or(now);
@@ -88,16 +88,16 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn course(text: &str, last: &str) -> Course {
+    fn schedule(text: &str, last: &str) -> Schedule {
         let expression = Expression::parse(text, &Zone::named("America/New_York").unwrap()).unwrap();
         let days = if expression.is_fixed() { CATCH_UP } else { 0 };
-        Course::new(expression, days, Some(time(last)), time(last))
+        Schedule::new(expression, days, Some(time(last)), time(last))
     }
 
     /// All that is due at a moment, each with its clock's day.
-    fn dues(course: &mut Course, now: &str) -> Vec<String> {
+    fn dues(schedule: &mut Schedule, now: &str) -> Vec<String> {
         let shown = |due: Due| format!("{} {}", course_zone().at(due.at).format("%F %R"), due.late);
-        std::iter::from_fn(|| course.due(time(now))).map(shown).collect()
+        std::iter::from_fn(|| schedule.due(time(now))).map(shown).collect()
     }
 
     fn course_zone() -> Zone {
@@ -107,58 +107,58 @@ mod tests {
     #[test]
     fn each_day_that_was_missed_is_made_up_for_once_the_oldest_first() {
         // Off from the 30th of November to the 2nd of December, 09:00 in New York: the 1st is among them.
-        let mut backup = course("0 3 * * *", "2026-11-29T08:00:00Z");
+        let mut backup = schedule("0 3 * * *", "2026-11-29T08:00:00Z");
         let days = ["2026-11-30 03:00 true", "2026-12-01 03:00 true", "2026-12-02 03:00 true"];
         assert!(backup.is_behind(time("2026-12-02T14:00:00Z")));
         assert_eq!(dues(&mut backup, "2026-12-02T14:00:00Z"), days);
         assert!(!backup.is_behind(time("2026-12-02T14:00:00Z")));
         assert_eq!(backup.next(), Some(time("2026-12-03T08:00:00Z")));
         // Back at the very time of the last.
-        let mut backup = course("0 3 * * *", "2026-11-30T08:00:00Z");
+        let mut backup = schedule("0 3 * * *", "2026-11-30T08:00:00Z");
         assert_eq!(dues(&mut backup, "2026-12-02T08:00:10Z"), [days[1], "2026-12-02 03:00 false"]);
         // Several times of a day have one run, with the clock of the last; a day ends at its own midnight.
-        let mut tidy = course("30 0,12,23 * * *", "2026-11-30T04:30:00Z");
+        let mut tidy = schedule("30 0,12,23 * * *", "2026-11-30T04:30:00Z");
         let days = ["2026-11-30 23:30 true", "2026-12-01 12:30 true"];
         assert_eq!(dues(&mut tidy, "2026-12-01T20:00:00Z"), days);
-        let mut monitor = course("*/5 * * * *", "2026-11-29T08:00:00Z");
+        let mut monitor = schedule("*/5 * * * *", "2026-11-29T08:00:00Z");
         assert_eq!(monitor.due(time("2026-12-01T14:02:30Z")), None);
         assert_eq!(monitor.next(), Some(time("2026-12-01T14:05:00Z")));
     }
 
     #[test]
     fn however_long_the_host_was_off_the_runs_are_few() {
-        let mut backup = course("0 3 * * *", "2016-01-01T08:00:00Z");
+        let mut backup = schedule("0 3 * * *", "2016-01-01T08:00:00Z");
         let days = dues(&mut backup, "2026-11-25T14:00:00Z");
         assert_eq!(days.len(), CATCH_UP as usize);
         assert_eq!((days[0].as_str(), days[30].as_str()), ("2026-10-26 03:00 true", "2026-11-25 03:00 true"));
         // A month's and a year's run is none of many days: it comes, however long ago it was due.
-        let mut yearly = course("0 0 1 1 *", "2024-06-01T00:00:00Z");
+        let mut yearly = schedule("0 0 1 1 *", "2024-06-01T00:00:00Z");
         assert_eq!(dues(&mut yearly, "2026-11-25T14:00:00Z"), ["2025-01-01 00:00 true", "2026-01-01 00:00 true"]);
         // One that asks for it: a run a day, not one each minute.
         let minutes = Expression::parse("* * * * *", &course_zone()).unwrap();
         let week_ago = time("2026-11-18T14:00:00Z");
-        let mut each = Course::new(minutes.clone(), 3, Some(week_ago), week_ago);
+        let mut each = Schedule::new(minutes.clone(), 3, Some(week_ago), week_ago);
         let days = ["2026-11-23 23:59 true", "2026-11-24 23:59 true", "2026-11-25 09:00 false"];
         assert_eq!(dues(&mut each, "2026-11-25T14:00:00Z"), days);
-        let mut newest = Course::new(minutes, 1, Some(week_ago), week_ago);
+        let mut newest = Schedule::new(minutes, 1, Some(week_ago), week_ago);
         assert_eq!(dues(&mut newest, "2026-11-25T14:00:00Z"), days[2..]);
     }
 
     #[test]
     fn a_clock_that_is_set_back_repeats_a_day_but_not_an_hour() {
-        let mut backup = course("0 3 * * *", "2026-11-25T08:00:00Z");
+        let mut backup = schedule("0 3 * * *", "2026-11-25T08:00:00Z");
         assert_eq!(backup.due(time("2026-11-25T06:30:00Z")), None);
         assert_eq!(backup.next(), Some(time("2026-11-26T08:00:00Z")), "an hour and a half");
         assert_eq!(backup.due(time("2026-11-24T06:30:00Z")), None);
         assert_eq!(backup.next(), Some(time("2026-11-24T08:00:00Z")), "a day");
-        let mut monitor = course("*/5 * * * *", "2026-11-25T08:00:00Z");
+        let mut monitor = schedule("*/5 * * * *", "2026-11-25T08:00:00Z");
         assert_eq!(monitor.due(time("2026-11-25T06:32:00Z")), None);
         assert_eq!(monitor.next(), Some(time("2026-11-25T06:35:00Z")));
     }
 
     #[test]
     fn a_clock_that_is_set_forward_misses_nothing_that_is_made_up_for() {
-        let mut backup = course("0 3 * * *", "2026-11-25T08:00:00Z");
+        let mut backup = schedule("0 3 * * *", "2026-11-25T08:00:00Z");
         assert_eq!(dues(&mut backup, "2036-01-01T00:00:00Z").last().unwrap(), "2035-12-31 03:00 true");
         // And back again: what comes next is of today.
         assert_eq!(backup.due(time("2026-11-25T10:00:00Z")), None);
