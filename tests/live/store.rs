@@ -1,6 +1,6 @@
 //! The store: what goes into it, what comes back from it, and what is in its way.
 
-use crate::host::{GENERATIONS, Host, KILLER, asked, is_built};
+use crate::host::{GENERATIONS, Host, KILLER, asked, is_built, kills};
 use crate::restore::{made_of, same};
 use serde_json::Value;
 
@@ -318,9 +318,8 @@ fn killed_on_a_new_host(half: usize) {
     host.sh(&format!("{KILLER}{empty}; killed '' - restore --from {from} --all && wc -l </run/calls >/run/all")).ok();
     let all: usize = host.sh("cat /run/all").ok().trim().parse().unwrap();
     // Spread over the run, and over what is in it between two calls.
-    // Each takes a complete restore, and most of that is restic's key. MOYAI_TEST_KILLS=50 makes it fifty.
-    let asked = std::env::var("MOYAI_TEST_KILLS").ok().and_then(|text| text.parse().ok());
-    let count = asked.unwrap_or(8) / 2;
+    // Each takes a complete restore, and most of that is restic's key.
+    let count = kills(8) / 2;
     for number in half * count..(half + 1) * count {
         let call = 2 + number * (all - 2) / (2 * count);
         let how = ["before", "after", "0.02", "0.1"][number % 4];
