@@ -51,9 +51,11 @@ pub mod exit {
 /// An error: one sentence, a next step, and what the program said.
 ///
 /// Scripts catch it as a value with the fields `message`, `help`, `err` (the end of standard
-/// error), `code` (the program's status, -1 where there is none); `${e}` gives the message.
+/// error), `code` (the program's status, -1 where there is none) and `kind`; `${e}` gives the message.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Error {
+    /// What callers tell errors apart by.
+    pub kind: Kind,
     /// One sentence in lower case: the operation, the thing in backticks, the cause.
     pub message: String,
     /// The next step.
@@ -72,6 +74,52 @@ pub struct Error {
     pub place: Option<Place>,
     /// The source lines to show: one for a script that failed, one a problem for one that does not check.
     pub reports: Vec<Report>,
+}
+
+/// The kinds of errors. Callers compare these and never the message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Anything that has no kind of its own.
+    #[default]
+    Failed,
+    /// Another run holds the lock.
+    Locked,
+    /// A program, script, file, secret, container, image or network does not exist.
+    NotFound,
+    /// A time limit has expired.
+    TimedOut,
+    /// moyai refuses to do it because it is not safe.
+    Refused,
+    /// A state file does not contain valid JSON.
+    Damaged,
+    /// A bash script cannot be parsed.
+    Syntax,
+}
+
+impl Kind {
+    /// Returns the kind's name as scripts and recordings have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Failed => "failed",
+            Self::Locked => "locked",
+            Self::NotFound => "not_found",
+            Self::TimedOut => "timed_out",
+            Self::Refused => "refused",
+            Self::Damaged => "damaged",
+            Self::Syntax => "syntax",
+        }
+    }
+
+    /// Returns the kind that an exit code stands for.
+    pub fn of_exit(code: i32) -> Self {
+        match code {
+            exit::LOCKED => Self::Locked,
+            exit::TIMED_OUT => Self::TimedOut,
+            exit::NOT_FOUND => Self::NotFound,
+            _ => Self::Failed,
+        }
+    }
 }
 
 /// One thing that is wrong in a script, with the line it stands in.
@@ -133,11 +181,32 @@ impl Error {
         self
     }
 
-    /// Sets what moyai exits with.
+    /// Sets what moyai exits with. An exit code with a kind of its own sets that too.
     #[must_use]
     pub fn exit(mut self, code: i32) -> Self {
         self.exit = code;
+        match Kind::of_exit(code) {
+            Kind::Failed => {}
+            kind => self.kind = kind,
+        }
         self
+    }
+
+    /// Sets the kind.
+    #[must_use]
+    pub fn kind(mut self, kind: Kind) -> Self {
+        self.kind = kind;
+        self
+    }
+
+    /// Returns an error of the kind `refused`.
+    pub fn refused(message: impl Into<String>) -> Self {
+        Self::new(message).kind(Kind::Refused)
+    }
+
+    /// Returns an error of the kind `not_found`.
+    pub fn not_found(message: impl Into<String>) -> Self {
+        Self::new(message).kind(Kind::NotFound)
     }
 }
 
@@ -745,7 +814,7 @@ pub fn line_of(place: &Place) -> String {
 
 /// The refusal of text that has lost bytes: what would be written, and where they were lost.
 pub fn lossy(what: &str, source: &str) -> Error {
-    Error::new(format!("{what}: {source} has bytes that are not UTF-8, and they would be lost")).help(
+    Error::refused(format!("{what}: {source} has bytes that are not UTF-8, and they would be lost")).help(
         "change the file with a program: `cmd(`sed -i 's/old/new/' ${path}`).run()`, or convert it first: \
          `cmd(`iconv -f LATIN1 -t UTF-8 ${path}`).to_file(path)`",
     )

@@ -46,7 +46,7 @@ fn try_script(context: &Context, name: &str, how: &Map) -> Result<Map> {
     let wrong = |what: String| Error::new(format!("try_script `{name}`: {what}"));
     let (mut answers, mut words, mut options, mut config) = (Map::new(), Array::new(), Vec::new(), None);
     for (key, value) in how {
-        let kind = || wrong(format!("`{key}` is not what it should be: `{value}`"));
+        let kind = || wrong(format!("`{key}` has the wrong type: `{value}`"));
         match key.as_str() {
             "answers" => answers = value.clone().try_cast::<Map>().ok_or_else(kind)?,
             "args" => words = value.clone().into_array().map_err(|_| kind())?,
@@ -54,7 +54,7 @@ fn try_script(context: &Context, name: &str, how: &Map) -> Result<Map> {
             "config" => config = Some(value.clone().into_string().map_err(|_| kind())?),
             _ => {
                 return Err(
-                    wrong(format!("there is no `{key}`")).help("there are `answers`, `args`, `at` and `config`")
+                    wrong(format!("there is no `{key}`")).help("the keys are `answers`, `args`, `at` and `config`")
                 );
             }
         }
@@ -123,7 +123,7 @@ mod assert {
     /// ```
     #[rhai_fn(name = "assert", return_raw)]
     pub fn assert_alone(condition: bool) -> Fallible<()> {
-        assert(condition, "it is false")
+        assert(condition, "the condition is false")
     }
 
     /// Fails unless two values are equal, and shows both.
@@ -144,7 +144,7 @@ mod assert {
         }
         let mut error = Error::new("assert_eq: the values differ");
         error.err = format!("- {expected}\n+ {actual}");
-        Err(error.help("`-` is what it should be, `+` what it is").into())
+        Err(error.help("`-` is the expected value, `+` the actual one").into())
     }
 
     /// Fails unless the closure throws an error with these words.
@@ -160,13 +160,13 @@ mod assert {
     #[rhai_fn(return_raw)]
     pub fn assert_throws(call: NativeCallContext, work: FnPtr, words: &str) -> Fallible<()> {
         let said = match work.call_within_context::<Dynamic>(&call, ()) {
-            Ok(_) => return Err(Error::new(format!("assert_throws: nothing was thrown, not `{words}`")).into()),
+            Ok(_) => return Err(Error::new(format!("assert_throws: nothing was thrown; expected `{words}`")).into()),
             Err(error) => super::super::parallel::sentence(&error),
         };
         if said.contains(words) {
             return Ok(());
         }
-        Err(Error::new(format!("assert_throws: `{said}` was thrown, not `{words}`")).into())
+        Err(Error::new(format!("assert_throws: `{said}` was thrown; expected `{words}`")).into())
     }
 
     /// Runs a script to its end, with answers in the place of programs: nothing starts and nothing

@@ -59,7 +59,7 @@ impl OptionKind {
         let dashes = if option.chars().count() == 1 { "-" } else { "--" };
         read.ok_or_else(|| {
             Error::new(format!("`{dashes}{option}`: `{value}` is not {wanted}"))
-                .help(format!("its default is {wanted}, and so is its value"))
+                .help(format!("write {wanted}, like its default"))
         })
     }
 }
@@ -67,7 +67,7 @@ impl OptionKind {
 /// Reads a secret; see the script function of that name.
 fn read_secret(run: &Run, name: &str) -> Result<String> {
     if name.is_empty() || name.contains(['/', '\0']) || name.starts_with('.') {
-        return Err(Error::new(format!("read the secret `{name}`: that is no name of a secret")));
+        return Err(Error::new(format!("read the secret `{name}`: this is not a valid name of a secret")));
     }
     // A shell exports no variable with a `-` in its name.
     let plain: String = name.chars().map(|char| if char.is_ascii_alphanumeric() { char } else { '_' }).collect();
@@ -80,15 +80,15 @@ fn read_secret(run: &Run, name: &str) -> Result<String> {
     let kept = run.options.places.secrets.join(name);
     let found = credentials.into_iter().chain([kept.clone()]).find(|path| path.exists());
     let Some(path) = found else {
-        return Err(Error::new(format!("read the secret `{name}`: it is not there"))
-            .help(format!("put it into `{}` with mode 0600, or into ${variable}", kept.display())));
+        return Err(Error::not_found(format!("read the secret `{name}`: it does not exist"))
+            .help(format!("save it in `{}` with mode 0600, or set ${variable}", kept.display())));
     };
     let failed = |error: std::io::Error| {
         Error::new(format!("read the secret `{}`: {}", path.display(), crate::process::cause(&error)))
     };
     let metadata = std::fs::metadata(&path).map_err(failed)?;
     if path == kept && metadata.mode() & 0o077 != 0 {
-        return Err(Error::new(format!("read the secret `{}`: others may read it too", path.display()))
+        return Err(Error::refused(format!("read the secret `{}`: other users can read it too", path.display()))
             .help(format!("chmod 600 {}", crate::process::quote(&path.to_string_lossy()))));
     }
     let text = crate::run::owned::read(&path).map_err(failed)?;
@@ -517,6 +517,27 @@ mod basics {
     #[rhai_fn(get = "code", pure)]
     pub fn error_code(error: &mut Error) -> i64 {
         error.status.map_or(-1, Into::into)
+    }
+
+    /// Returns the kind of a caught error. Compare this instead of the message, which may change.
+    ///
+    /// Returns one of these strings:
+    /// - `"locked"`: another run holds the lock.
+    /// - `"not_found"`: a program, script, file, secret, container, image or network does not exist.
+    /// - `"timed_out"`: a time limit has expired.
+    /// - `"refused"`: moyai refuses to do it because it is not safe.
+    /// - `"damaged"`: a state file does not contain valid JSON.
+    /// - `"failed"`: anything else.
+    ///
+    /// Only moyai's own errors have a kind. After `throw "text"`, `e` is the text: check `type_of(e) == "error"` first
+    /// where a script throws.
+    ///
+    /// ```rhai
+    /// try { lock("report", || file::touch("/tmp/report")); } catch (e) { if e.kind != "locked" { throw e; } }
+    /// ```
+    #[rhai_fn(get = "kind", pure)]
+    pub fn error_kind(error: &mut Error) -> String {
+        error.kind.name().to_owned()
     }
 
     /// The sentence of a caught error, for `${e}`.

@@ -527,7 +527,7 @@ mod command {
     ///
     /// - `codes`: an array of numbers, such as `[0, 1]` for `grep`.
     ///
-    /// Errors: when an element is no number.
+    /// Errors: when an element is not a number.
     ///
     /// ```rhai
     /// let lines = cmd(`grep -c nosuch /etc/passwd`).accept([0, 1]).read();
@@ -537,7 +537,7 @@ mod command {
         let number = |code: Dynamic| code.as_int().ok().and_then(|code| i32::try_from(code).ok());
         let codes: Option<Vec<i32>> = codes.into_iter().map(number).collect();
         let codes = codes
-            .ok_or_else(|| Error::new("accept statuses: an element is no number").help("write `.accept([0, 1])`"))?;
+            .ok_or_else(|| Error::new("accept statuses: an element is not a number").help("write `.accept([0, 1])`"))?;
         Ok(command.with(|plan| plan.accept = codes))
     }
 

@@ -61,7 +61,7 @@ const ANSWER: Duration = Duration::from_secs(10);
 /// When `df` fails, and when its output is not what GNU df prints; in a run about the engine of
 /// another host, whose disks it does not see.
 pub fn ask(run: &Run, path: Option<&str>) -> Result<Vec<Usage>> {
-    docker::engine::only_here(run, "ask `df`: the disks are")?;
+    docker::engine::only_here(run, "query `df`: the disks are")?;
     let mut words = vec!["df", "--block-size=1", COLUMNS];
     words.extend(path.map_or_else(Vec::new, |path| vec!["--", path]));
     let mut plan = Plan::read(words);
@@ -74,13 +74,13 @@ pub fn ask(run: &Run, path: Option<&str>) -> Result<Vec<Usage>> {
     }
     let outcome = process::run(run, &plan).map_err(|error| match (error.err.lines().last(), path) {
         (_, Some(path)) if error.exit == exit::TIMED_OUT => {
-            Error { message: format!("ask `df` about `{path}`: no answer within {} s", ANSWER.as_secs()), ..error }
+            Error { message: format!("query `df` for `{path}`: no answer within {} s", ANSWER.as_secs()), ..error }
         }
         (Some(said), _) => Error { message: said.to_owned(), err: String::new(), ..error },
         (None, _) => error,
     })?;
     parse(&outcome.text())
-        .map_err(|line| Error::new(format!("read the output of `df`: this line is not understood: `{line}`")))
+        .map_err(|line| Error::new(format!("read the output of `df`: cannot parse the line `{line}`")))
 }
 
 fn parse(text: &str) -> std::result::Result<Vec<Usage>, String> {
@@ -127,7 +127,7 @@ mod df {
     pub fn usage(call: NativeCallContext, path: &str) -> Fallible<Map> {
         let usage = ask(&Context::of(&call).run, Some(path))?;
         let first = usage.into_iter().next();
-        Ok(first.ok_or_else(|| Error::new(format!("ask `df` about `{path}`: it printed no line")))?.into())
+        Ok(first.ok_or_else(|| Error::new(format!("query `df` for `{path}`: it printed nothing")))?.into())
     }
 
     /// Every mounted file system that `df` lists.

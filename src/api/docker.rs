@@ -18,7 +18,7 @@ pub use look::{EXEC, LOGS, refuse_of};
 
 use super::{Context, Fallible, from_json, map, optional};
 use crate::process::{self, Outcome, Plan};
-use crate::run::{Error, Options, Result, Run, exit};
+use crate::run::{Error, Kind, Options, Result, Run, exit};
 use crate::store::lock;
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Engine, Map, exported_manifest};
@@ -104,16 +104,16 @@ fn explain(line: &str, error: Error) -> Error {
     let far = ssh.is_some() || error.err.split("://").next().is_some_and(|before| before.ends_with("tcp"));
     let (message, help) = if error.exit == exit::TIMED_OUT {
         (
-            error.message.replace("took longer", "got no answer from the Docker engine for longer"),
+            error.message.replace("took longer", "got no answer from the Docker daemon for longer"),
             "systemctl status docker",
         )
     } else if says("permission denied while trying to connect") || says("docker.sock: connect: permission denied") {
         let help = "run it as root, or as a member of the group `docker`, which is as powerful as root";
-        ("reach the Docker engine: no permission on its socket".to_owned(), help)
+        ("reach the Docker daemon: no permission on its socket".to_owned(), help)
     } else if says("Cannot connect to the Docker daemon") || says("error during connect") {
         let cause = words(ssh.map_or(&*error.err, |(_, said)| said)).join("; ");
         let help = if far { "see `docker context ls` and $DOCKER_HOST" } else { "systemctl start docker" };
-        (format!("reach the Docker engine: {cause}"), help)
+        (format!("reach the Docker daemon: {cause}"), help)
     } else if says("client version") && (says("is too old") || says("is too new")) {
         // moby, daemon/server/middleware/version.go. A client speaks the daemon's version unless it is fixed.
         let help = "unset $DOCKER_API_VERSION, or install a docker client of the daemon's release";
@@ -127,12 +127,13 @@ fn explain(line: &str, error: Error) -> Error {
         (format!("`{line}`: {}", words(&error.err).join("; ")), "")
     };
     let help = (!help.is_empty()).then(|| help.to_owned());
-    Error { message, help, err: String::new(), ..error }
+    let kind = if only_missing(&error.err) { Kind::NotFound } else { error.kind };
+    Error { kind, message, help, err: String::new(), ..error }
 }
 
 /// To an error about a thing that is not there, adds the container that was probably meant.
 fn near(run: &Run, name: &str, error: Error) -> Error {
-    if error.help.is_some() || !is_missing(&error.message) {
+    if error.help.is_some() || error.kind != Kind::NotFound {
         return error;
     }
     let names = ask(run, ["ps", "--all", "--format", "{{.Names}}"], false).map(|outcome| outcome.text());
@@ -165,7 +166,7 @@ fn inspect_fields(run: &Run, names: picked::Names, verb: &[&str], things: &[&str
         let outcome = ask(run, verb.iter().chain(things), true)?;
         match picked::picked(names, &outcome.out) {
             Ok(Value::Array(list)) => found.extend(list),
-            Ok(_) => return Err(unread(&verb.join(" "), &"it is no array")),
+            Ok(_) => return Err(unread(&verb.join(" "), &"it is not an array")),
             Err(error) => return Err(unread(&verb.join(" "), &error)),
         }
     }
@@ -190,7 +191,7 @@ fn list_at<'a>(value: &'a Value, path: &str) -> impl Iterator<Item = &'a Value> 
 /// Refuses what docker would take for an option.
 fn checked<'a>(what: &str, name: &'a str) -> Result<&'a str> {
     if name.is_empty() || name.starts_with('-') || name.contains('\0') {
-        return Err(Error::new(format!("{what} `{name}`: that is no name")));
+        return Err(Error::new(format!("{what} `{name}`: this is not a valid name")));
     }
     Ok(name)
 }
@@ -258,11 +259,11 @@ fn odd_in_label(char: char) -> bool {
 /// backslash keeps itself, the quote and the dollar from their meaning, and a line ends all.
 fn label(name: &str, value: &str) -> Result<String> {
     if name.is_empty() || name.contains(odd_in_label) {
-        return Err(Error::new(format!("commit: `{name}` cannot be the name of a label")));
+        return Err(Error::new(format!("commit: `{name}` is not a valid label name")));
     }
     if value.contains(['\n', '\r', '\0']) {
         return Err(Error::new(format!(
-            "commit: the label `{name}` has more than one line, which docker does not take"
+            "commit: the label `{name}` has more than one line, which docker does not accept"
         )));
     }
     let mut quoted = String::new();
@@ -288,7 +289,7 @@ fn commit(run: &Run, name: &str, reference: &str, options: &Map) -> Result<Map> 
     let before = inspect(run, &["inspect"], &[name, &tagged])?;
     let replaced = before.iter().find(|found| found.get("State").is_none()).map(|image| text(image, "/Id").to_owned());
     let Some(container) = before.iter().find(|found| found.get("State").is_some()) else {
-        return Err(near(run, name, Error::new(format!("commit `{name}`: No such container"))));
+        return Err(near(run, name, Error::not_found(format!("commit `{name}`: No such container"))));
     };
 
     let mut words = vec!["docker", "commit"];
@@ -319,7 +320,7 @@ fn commit(run: &Run, name: &str, reference: &str, options: &Map) -> Result<Map> 
         let now = after.first().map(|image| text(image, "/Id")).unwrap_or_default();
         if id.is_empty() || now != id {
             return Err(Error::new(format!("commit `{name}`: it made `{id}`, but `{reference}` is `{now}`"))
-                .help("something else uses this reference at the same time"));
+                .help("another program uses this reference at the same time"));
         }
         id
     };
@@ -356,7 +357,9 @@ fn settle(run: &Run, id: &str, name: &str) {
             return;
         }
         if !told {
-            run.note(&format!("waiting for the engine to finish the commit of `{name}`, which it does in any case"));
+            run.note(&format!(
+                "waiting for the Docker daemon to finish the commit of `{name}`: it cannot be cancelled"
+            ));
             told = true;
         }
         std::thread::sleep(Duration::from_millis(200));
@@ -782,7 +785,7 @@ mod tests {
         let run = Run::new(Options::default()).unwrap();
         let plan = Plan::read(["sleep", "9"]).timeout(Duration::from_millis(50));
         let error = call(&run, &plan).unwrap_err();
-        assert!(error.message.contains("got no answer from the Docker engine for longer than 0.05 s"), "{error}");
+        assert!(error.message.contains("got no answer from the Docker daemon for longer than 0.05 s"), "{error}");
         assert_eq!((error.help.as_deref(), error.exit), (Some("systemctl status docker"), exit::TIMED_OUT));
     }
 

@@ -59,7 +59,7 @@ fn bytes_at(real: &Path, path: &Path) -> Result<Vec<u8>> {
     owned::open(real).map_err(failed)?.take(LIMIT + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > LIMIT {
         return Err(Error::new(format!("read `{}`: it is larger than 64 MiB", path.display()))
-            .help("go through it with `file::lines(path)`"));
+            .help("read it line by line with `file::lines(path)`"));
     }
     Ok(bytes)
 }
@@ -139,7 +139,7 @@ pub fn pattern_of(pattern: &str) -> Result<glob::Pattern> {
 /// The paths in a directory that a pattern matches, sorted.
 fn matching_in(run: &Run, directory: &str, pattern: &str) -> Result<Vec<String>> {
     if pattern.starts_with('/') || pattern.split('/').any(|part| part == "..") {
-        let error = Error::new(format!("look for `{pattern}` in `{directory}`: the pattern leads out of it"));
+        let error = Error::new(format!("find `{pattern}` in `{directory}`: the pattern leaves the directory"));
         return Err(error.help("for a complete path: `glob(pattern)`"));
     }
     matching_below(run, Path::new(directory), pattern)
@@ -252,7 +252,7 @@ pub fn absent(path: &Path) -> Error {
 fn text(path: PathBuf) -> Result<String> {
     path.into_os_string().into_string().map_err(|path| {
         Error::new(format!("`{}` is not UTF-8: a script cannot name it", path.display()))
-            .help("rename it, or leave its folder to a program: `cmd(`find ...`)`")
+            .help("rename it, or use a program for its directory: `cmd(`find ...`)`")
     })
 }
 
@@ -272,7 +272,7 @@ struct Stat {
 const PLANNED_SIZE: u64 = 1 << 30;
 
 fn stat(run: &Run, path: &str) -> Result<Stat> {
-    let absent = || run.with_plan(explain("look at", Path::new(path), &rustix::io::Errno::NOENT.into()), [path]);
+    let absent = || run.with_plan(explain("check", Path::new(path), &rustix::io::Errno::NOENT.into()), [path]);
     look(run, path)?.ok_or_else(absent)
 }
 
@@ -297,7 +297,7 @@ fn look(run: &Run, path: &str) -> Result<Option<Stat>> {
                 modified: planned.modified.unwrap_or_else(|| found.mtime()),
             },
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
-            Err(error) => return Err(explain("look at", Path::new(path), &error)),
+            Err(error) => return Err(explain("check", Path::new(path), &error)),
         },
         Found::File(file) => {
             let size = file.content.map(|content| content.len() as u64);
@@ -421,7 +421,7 @@ mod file {
         Ok(String::from_utf8(bytes).map_err(|error| {
             let place = error.utf8_error().valid_up_to();
             Error::new(format!("read `{path}`: byte {} is not UTF-8", place + 1))
-                .help("`file::lines(path)` reads it with a mark in the place of such bytes")
+                .help("`file::lines(path)` reads it and replaces such bytes with a mark")
         })?)
     }
 
@@ -639,7 +639,7 @@ mod file {
             let run = &Context::of(&call).run;
             let found = stat(run, path)?;
             if found.is_directory {
-                let error = Error::new(format!("look at the size of `{path}`: it is a folder"));
+                let error = Error::new(format!("read the size of `{path}`: it is a directory"));
                 return Err(error.help("`du -sb` adds up what is in it"));
             }
             let size = found.size.unwrap_or_else(|| {
@@ -800,7 +800,7 @@ mod file {
         if run.told(&format!("file::is_dir {path}"), Some(false), there)? {
             return Ok(());
         }
-        act(&call, &["mkdir", "-p", "--", path], "make the folder", path, || fs::create_dir_all(path))?;
+        act(&call, &["mkdir", "-p", "--", path], "make the directory", path, || fs::create_dir_all(path))?;
         run.plan_directories(Path::new(path));
         Ok(())
     }
@@ -838,7 +838,7 @@ mod file {
     #[rhai_fn(return_raw)]
     pub fn temp_dir(call: NativeCallContext) -> Fallible<String> {
         let folder = tempfile::Builder::new().prefix("moyai-").permissions(Permissions::from_mode(0o700)).tempdir();
-        let folder = folder.map_err(|error| explain("make a folder in", &std::env::temp_dir(), &error))?;
+        let folder = folder.map_err(|error| explain("make a directory in", &std::env::temp_dir(), &error))?;
         let path = text(folder.path().to_owned())?;
         let context = Context::of(&call);
         context.run.plan_directory(folder.path().to_owned());
@@ -895,8 +895,8 @@ mod file {
     #[rhai_fn(return_raw)]
     pub fn join(folder: &str, path: &str) -> Fallible<String> {
         if path.starts_with('/') {
-            let error = Error::new(format!("join `{folder}` and `{path}`: the second begins at the root"));
-            return Err(error.help("take its `/` off, or use it alone").into());
+            let error = Error::new(format!("join `{folder}` and `{path}`: the second is an absolute path"));
+            return Err(error.help("remove its leading `/`, or use it alone").into());
         }
         Ok(if folder.is_empty() || folder.ends_with('/') {
             format!("{folder}{path}")

@@ -125,11 +125,11 @@ impl<'a> Hosts<'a> {
                 "delete both marks and the names between them; the next run writes the block anew".to_owned(),
             ),
             ([begin], []) => (
-                format!("line {} begins moyai's block and no line ends it", begin.number),
+                format!("line {} begins moyai's block but no line ends it", begin.number),
                 format!("write `{END}` below the block's last line, or delete line {}", begin.number),
             ),
             ([], [end]) => (
-                format!("line {} ends moyai's block and no line begins it", end.number),
+                format!("line {} ends moyai's block but no line begins it", end.number),
                 format!("write `{BEGIN}` above the block's first line, or delete line {}", end.number),
             ),
             _ => {
@@ -137,7 +137,7 @@ impl<'a> Hosts<'a> {
                 all.sort_unstable();
                 let all = all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
                 (
-                    format!("there is more than one block of moyai's: its marks are in the lines {all}"),
+                    format!("there is more than one block of moyai's: its marks are on lines {all}"),
                     "leave one block; the next run writes that one anew".to_owned(),
                 )
             }
@@ -422,12 +422,12 @@ mod tests {
     #[test]
     fn a_half_marked_file_is_refused_with_its_lines() {
         for (file, words) in [
-            ("a\n# BEGIN moyai: x\nb\n", "line 2 begins moyai's block and no line ends it"),
-            ("a\nb\n# END moyai\n", "line 3 ends moyai's block and no line begins it"),
+            ("a\n# BEGIN moyai: x\nb\n", "line 2 begins moyai's block but no line ends it"),
+            ("a\nb\n# END moyai\n", "line 3 ends moyai's block but no line begins it"),
             ("# END moyai\nb\n# BEGIN moyai\n", "line 1 ends moyai's block before line 3 begins it"),
-            ("# BEGIN moyai\n# END moyai\n# BEGIN moyai\r\n# END moyai", "its marks are in the lines 1, 2, 3, 4"),
-            ("# BEGIN moyai\n# BEGIN moyai\n# END moyai", "its marks are in the lines 1, 2, 3"),
-            ("# END moyai\n# END moyai", "its marks are in the lines 1, 2"),
+            ("# BEGIN moyai\n# END moyai\n# BEGIN moyai\r\n# END moyai", "its marks are on lines 1, 2, 3, 4"),
+            ("# BEGIN moyai\n# BEGIN moyai\n# END moyai", "its marks are on lines 1, 2, 3"),
+            ("# END moyai\n# END moyai", "its marks are on lines 1, 2"),
         ] {
             let error = Hosts::of(file.as_bytes(), "f").unwrap_err();
             assert!(error.message.contains(words) && error.help.is_some(), "{error}");

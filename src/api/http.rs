@@ -159,7 +159,7 @@ impl Call {
         if self.reads() {
             return Ok(self);
         }
-        Err(Error::new(format!("`{what}` reads, and `{}` acts", self.options.method)).help(format!(
+        Err(Error::new(format!("`{what}` is read-only, and `{}` changes something", self.options.method)).help(format!(
             "write `http::post(url, body, #{{ method: \"{}\" }})`, or say with `reads: true` that it changes nothing",
             self.options.method
         )))
@@ -330,7 +330,7 @@ fn post(context: &Context, url: &str, body: &Dynamic, options: &Map, follows: bo
     call.options.becomes_get = follows || options.contains_key("redirects");
     let (body, kind) = content(what, body)?;
     if call.options.body.replace(body).is_some() {
-        return Err(Error::new(format!("`{what}`: the body stands behind the address, and not in the options")));
+        return Err(Error::new(format!("`{what}`: the body is the second argument, not an option")));
     }
     call.content_type(kind);
     let ready = call.request(url);
@@ -375,7 +375,7 @@ static HIDDEN: LazyLock<regex::Regex> = LazyLock::new(|| {
 /// The text of a page that a script has.
 fn body(what: &str, page: &Map) -> Result<String> {
     let body = page.get("body").and_then(|body| body.clone().into_string().ok());
-    body.ok_or_else(|| Error::new(format!("`{what}`: that is no page")))
+    body.ok_or_else(|| Error::new(format!("`{what}`: this is not a page")))
 }
 
 /// Posts text to an address, for moyai itself.
@@ -586,7 +586,7 @@ mod http {
             return Ok(is_shown(body, raw, None, &|text| folded.is_match(&fold(text))));
         }
         let word = word.into_string().map_err(|kind| {
-            let kinds = "a word is text or a regular expression, not a value of type";
+            let kinds = "the expected text is a string or a regular expression, not a value of type";
             Error::new(format!("`{what}`: {kinds} `{kind}`"))
         })?;
         let word = fold(&word);

@@ -74,7 +74,7 @@ impl Rule {
             "mastodon" => Self::Mastodon,
             "x" => Self::X,
             _ => {
-                return Err(Error::new(format!("count a text by `{name}`: there is no such rule"))
+                return Err(Error::new(format!("count a text by `{name}`: there is no such unit"))
                     .help("there are `characters`, `bytes`, `utf16`, `mastodon` and `x`"));
             }
         })
@@ -285,7 +285,7 @@ mod message {
     #[rhai_fn(return_raw)]
     pub fn mail(to: &str, text: &str) -> Fallible<String> {
         if to.contains(char::is_control) {
-            return Err(Error::new(format!("write a mail to `{}`: that is no address", to.escape_debug())).into());
+            return Err(Error::new(format!("write a mail to `{}`: this is not an address", to.escape_debug())).into());
         }
         Ok(super::mail(to, text))
     }

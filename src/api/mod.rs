@@ -319,11 +319,11 @@ pub fn to_json(value: &Dynamic) -> Result<String> {
         (!plain).then(|| value.type_name())
     }
     let refuse = |what: String| {
-        Error::new(format!("write JSON: {what}")).help("it has text, numbers, true, false, `()`, arrays and maps")
+        Error::new(format!("write JSON: {what}")).help("JSON has text, numbers, true, false, `()`, arrays and maps")
     };
     if let Some(kind) = stranger(value) {
         let kind = kind.rsplit("::").next().unwrap_or(kind).to_lowercase();
-        return Err(refuse(format!("there is no form for a value of type `{kind}`")));
+        return Err(refuse(format!("a value of this type has no JSON form: `{kind}`")));
     }
     serde_json::to_string(value).map_err(|error| refuse(error.to_string()))
 }

@@ -35,7 +35,7 @@ mod moyai {
         let mut words = vec!["moyai".to_owned(), "run".into(), script.to_owned()];
         for arg in args {
             if arg.is_array() || arg.is_map() || arg.is_unit() {
-                return Err(Error::new(format!("run the script `{script}`: `{arg}` is no word"))
+                return Err(Error::new(format!("run the script `{script}`: `{arg}` cannot be an argument"))
                     .help("an argument is a string or a number")
                     .into());
             }

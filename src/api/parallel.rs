@@ -16,9 +16,10 @@ pub fn register(engine: &mut Engine) {
 /// turn; the errors come together, each with its element.
 fn each(call: &NativeCallContext<'_>, what: &str, list: &Array, workers: i64, work: &FnPtr) -> Fallible<Array> {
     let context = Context::of(call);
-    let workers = usize::try_from(workers).ok().filter(|workers| *workers > 0).ok_or_else(|| {
-        Error::new(format!("{what} with `{workers}` workers: that is no number of them")).help("it is 1 or more")
-    })?;
+    let workers = usize::try_from(workers)
+        .ok()
+        .filter(|workers| *workers > 0)
+        .ok_or_else(|| Error::new(format!("{what} with `{workers}` workers: at least 1 is needed")))?;
     // A plan has an order.
     let workers = if context.run.dry() { 1 } else { workers };
     let bar = context.run.bar.draw(&list.iter().map(step).collect::<Vec<_>>());
@@ -54,6 +55,11 @@ fn each(call: &NativeCallContext<'_>, what: &str, list: &Array, workers: i64, wo
     let mut error = Error::new(format!("{what}: {} of {count} failed: {}", errors.len(), told.join("; ")));
     if let Some(first) = errors.iter().find_map(|(_, error)| ours(error)) {
         (error.help, error.err, error.status) = (first.help, first.err, first.status);
+    }
+    let kind = |error: &EvalAltResult| ours(error).map(|error| error.kind).unwrap_or_default();
+    let first = kind(&errors[0].1);
+    if errors.iter().all(|(_, error)| kind(error) == first) {
+        error.kind = first;
     }
     Err(error.into())
 }

@@ -53,7 +53,7 @@ fn arguments(rule: &mut Rule, args: Array) -> Result<(), Fault> {
     for arg in args {
         if arg.is_array() || arg.is_map() || arg.is_unit() {
             return Err(fault(
-                format!("`{arg}` is no word for `{}`", rule.script),
+                format!("`{arg}` cannot be an argument of `{}`", rule.script),
                 "an argument is a string or a number",
             ));
         }
@@ -231,7 +231,7 @@ mod rules {
     pub fn alarm(call: NativeCallContext, target: &str) -> Fallible<()> {
         let context = Context::of(&call);
         if target.trim().is_empty() {
-            return Err(Error::new("an alarm needs somebody to tell").help("write an address or a program").into());
+            return Err(Error::new("an alarm needs a recipient").help("write an address or a program").into());
         }
         match lock(&context.rules).as_mut() {
             Some(collected) => collected.rules.alarms.push(target.to_owned()),

@@ -150,7 +150,7 @@ fn pattern(call: &NativeCallContext<'_>, value: &Dynamic) -> Result<Regex> {
 fn groups(regex: &Regex, to: &str) -> Result<()> {
     let refuse = |why: String, help: String| Err(Error::new(format!("replace by `{to}`: {why}")).help(help));
     if let Some(digit) = to.split('\\').skip(1).find_map(|text| text.chars().next().filter(char::is_ascii_digit)) {
-        return refuse(format!("`\\{digit}` is no group"), format!("write `${{{digit}}}`"));
+        return refuse(format!("`\\{digit}` is not a group"), format!("write `${{{digit}}}`"));
     }
     let dollars = to.replace("$$", " ");
     for part in dollars.split('$').skip(1) {
@@ -347,7 +347,7 @@ mod text {
     #[rhai_fn(return_raw)]
     pub fn cut(call: NativeCallContext, source: Dynamic, sep: ImmutableString, n: i64) -> Fallible<Dynamic> {
         if sep.is_empty() {
-            return Err(Error::new("`cut` needs a separator").help("for columns between blanks: `.field(n)`").into());
+            return Err(Error::new("`cut` needs a separator").help("for columns between spaces: `.field(n)`").into());
         }
         change(&call, "cut", source, Change::Cut(sep, number("cut", n, 1)?))
     }

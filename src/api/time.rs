@@ -139,7 +139,7 @@ mod time {
     pub fn parse(text: Dynamic) -> Fallible<Time> {
         if let Ok(epoch) = text.as_int() {
             let time = Local.timestamp_opt(epoch, 0).single();
-            return Ok(Time(time.ok_or_else(|| Error::new(format!("`{epoch}` is beyond the calendar")))?));
+            return Ok(Time(time.ok_or_else(|| Error::new(format!("`{epoch}` is outside the calendar")))?));
         }
         Ok(Time(schedule::moment(&text.to_string())?))
     }

@@ -210,7 +210,7 @@ mod values {
     #[rhai_fn(return_raw)]
     pub fn url_decode(text: &str) -> Fallible<String> {
         let decoded = percent_decode_str(text).decode_utf8();
-        Ok(decoded.map(Into::into).map_err(|_| Error::new(format!("decode `{text}`: it gives no UTF-8")))?)
+        Ok(decoded.map(Into::into).map_err(|_| Error::new(format!("decode `{text}`: the result is not UTF-8")))?)
     }
 
     /// A text in base64, on one line: `base64 -w 0`.
@@ -330,7 +330,7 @@ mod values {
         let run = &Context::of(&call).run;
         let answer = run.told(&format!("ask {question}"), None, || ask_here(run, question))?;
         Ok(answer.ok_or_else(|| {
-            Error::new(format!("ask `{question}`: there is no terminal, and so nobody to answer"))
+            Error::new(format!("ask `{question}`: there is no terminal to ask on"))
                 .help("give a default: `ask(question, \"no\")`, or an option: `flag(\"yes\")`")
         })?)
     }

@@ -325,7 +325,7 @@ impl Walk<'_> {
         let is_error = |name: &&str| {
             self.table.types("", &format!("get${name}"), 1).iter().any(|types| types[0] == TypeId::of::<Error>())
         };
-        let ours: Vec<&str> = ["message", "help", "err", "code"].into_iter().filter(is_error).collect();
+        let ours: Vec<&str> = ["message", "help", "err", "code", "kind"].into_iter().filter(is_error).collect();
         let known = ours.into_iter().chain(THROWN.iter().copied()).chain(self.fields.iter().map(String::as_str));
         Some(Shape::map(known.map(|name| (name.to_owned(), Shape::Plain(Known::Nothing))).collect(), false))
     }

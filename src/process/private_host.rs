@@ -150,8 +150,7 @@ fn start(command: &[OsString]) -> Result<std::convert::Infallible> {
             .stderr(Stdio::null())
             .status();
         if !able.is_ok_and(|status| status.success()) {
-            let error =
-                Error::new("a private host needs root, and `sudo` gives it here only for a password, or not at all");
+            let error = Error::new("a private host needs root, and `sudo` asks for a password here or refuses");
             return Err(error.help("run it as root, or run `sudo true` first"));
         }
         let mut sudo = Command::new("sudo");
@@ -160,7 +159,7 @@ fn start(command: &[OsString]) -> Result<std::convert::Infallible> {
     }
     let folder = tempfile::Builder::new().prefix(PREFIX).permissions(Permissions::from_mode(0o700)).tempdir();
     let folder = folder.and_then(|folder| Ok((folder.path().canonicalize()?, folder)));
-    let (path, folder) = folder.tried(|| "make a folder for a private host".into())?;
+    let (path, folder) = folder.tried(|| "make a directory for a private host".into())?;
     // Not in this process group, and without its streams: a Ctrl-C is not for it, and whoever
     // reads the output of the command must see its end.
     let mut tidy = Command::new(this()?);
@@ -208,7 +207,7 @@ pub fn init(folder: &Path, words: &[OsString]) -> Result<i32> {
             tidy(folder);
             Ok(0)
         }
-        _ => Err(Error::new("`private-host-init` is a part of `private-host`, and of no use by itself").exit(2)),
+        _ => Err(Error::new("`private-host-init` is a part of `private-host` and cannot be used alone").exit(2)),
     }
 }
 
@@ -358,7 +357,7 @@ impl<'a> Host<'a> {
                 let lines: Vec<_> = log.lines().collect();
                 let what = if ended { "ended while it started" } else { "does not answer after 120 seconds" };
                 let last = lines[lines.len().saturating_sub(5)..].join("\n  ");
-                return Err(Error::new(format!("the private host's `dockerd` {what}; its last words:\n  {last}")));
+                return Err(Error::new(format!("the private host's `dockerd` {what}; its last output:\n  {last}")));
             }
             sleep(Duration::from_millis(10));
         }
@@ -485,7 +484,7 @@ fn make_dir(folder: &Path) -> Result<()> {
         return Ok(());
     }
     let made = fs::create_dir_all(folder).and_then(|()| fs::set_permissions(folder, Permissions::from_mode(0o755)));
-    made.tried(|| format!("make the folder `{}`", folder.display()))
+    made.tried(|| format!("make the directory `{}`", folder.display()))
 }
 
 /// Writes a file that all can read, in place of whatever has its name.

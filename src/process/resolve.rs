@@ -39,10 +39,10 @@ pub fn absolute(path: &str) -> String {
 pub fn resolve(stage: &Stage) -> Result<PathBuf> {
     if let Some(dir) = &stage.dir {
         let metadata = std::fs::metadata(dir);
-        let metadata =
-            metadata.map_err(|error| Error::new(format!("go to the folder `{}`: {}", dir.display(), cause(&error))))?;
+        let metadata = metadata
+            .map_err(|error| Error::new(format!("change to the directory `{}`: {}", dir.display(), cause(&error))))?;
         if !metadata.is_dir() {
-            return Err(Error::new(format!("go to the folder `{}`: not a folder", dir.display())));
+            return Err(Error::new(format!("change to the directory `{}`: not a directory", dir.display())));
         }
     }
     let name = stage.argv.first().map(String::as_str).unwrap_or_default();

@@ -242,7 +242,7 @@ impl Running {
         })?;
         if out.len() > CAPTURE {
             return Err(Error::new(format!("`{}` printed more than 64 MiB", run.mask(&self.plan.line())))
-                .help("write it to a file with `.to_file(path)`, or go through it with `.lines()`"));
+                .help("write it to a file with `.to_file(path)`, or read it line by line with `.lines()`"));
         }
         if let Some(through) = &mut through {
             run.put(through.end(run).as_bytes());

@@ -431,7 +431,7 @@ impl Run {
     pub fn with_plan<'a>(&self, mut error: Error, words: impl IntoIterator<Item = &'a str>) -> Error {
         let path = |word: &'a str| Path::new(word.rsplit_once('=').map_or(word, |(_, path)| path));
         if let Some(planned) = words.into_iter().find_map(|word| self.is_planned(path(word), true)) {
-            error.help = Some(format!("{planned}; the dry run cannot know what follows from it"));
+            error.help = Some(format!("{planned}; the dry run cannot know its result"));
         }
         error
     }

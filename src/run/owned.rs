@@ -70,13 +70,12 @@ fn judge(path: &Path, metadata: &Metadata, sudo: Option<u32>, last: bool) -> Res
     let sticky = !last && mode & 0o1000 != 0 && owner == 0;
     let quoted = crate::process::quote(&path.to_string_lossy());
     if owner != 0 && Some(owner) != sudo {
-        return Err(Error::new(format!("`{}` belongs to user {owner}", path.display()))
+        return Err(Error::refused(format!("`{}` belongs to user {owner}", path.display()))
             .help(format!("chown --no-dereference root {quoted}")));
     }
     if !metadata.is_symlink() && mode & 0o022 != 0 && !sticky {
-        return Err(
-            Error::new(format!("`{}` can be changed by others", path.display())).help(format!("chmod go-w {quoted}"))
-        );
+        return Err(Error::refused(format!("`{}` can be changed by others", path.display()))
+            .help(format!("chmod go-w {quoted}")));
     }
     Ok(())
 }

@@ -6,7 +6,7 @@
 //! the order of the questions; `acts` stands where something was changed. In a file that a test
 //! writes, `to` is the beginning of a question instead, and order does not count.
 
-use super::{Error, Result, cause, lock};
+use super::{Error, Kind, Result, cause, lock};
 use chrono::{DateTime, Local};
 use serde_json::{Map, Value, json};
 use std::collections::HashSet;
@@ -199,7 +199,7 @@ impl Recording {
         let entries = lock(&played.entries);
         let next = entries.iter().find(|entry| entry.is_due(dry))?;
         let mut error = Error::new(format!(
-            "replay `{}`: the script has ended, and the record goes on in line {}",
+            "replay `{}`: the script has ended, but the recording goes on in line {}",
             played.path.display(),
             next.line
         ));
@@ -216,7 +216,8 @@ impl Played {
         let (mut at, mut config) = (None, None);
         for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
             let value: Value = serde_json::from_str(line).map_err(|error| {
-                wrong(format!("line {} is no JSON: {error}", index + 1)).help("`moyai run --record FILE NAME` makes it")
+                wrong(format!("line {} is not JSON: {error}", index + 1))
+                    .help("`moyai run --record FILE NAME` makes it")
             })?;
             if value.get("moyai").is_some() {
                 at = value.get("time").and_then(Value::as_str).and_then(|time| time.parse().ok());
@@ -242,7 +243,7 @@ impl Played {
         let (what, recorded) = match next {
             _ if self.loose => ("the test has no answer to this".to_owned(), None),
             Some(next) => (
-                format!("replay `{path}`: the script asks something else than line {} of the record", next.line),
+                format!("replay `{path}`: the script does not ask what line {} of the recording has", next.line),
                 next.text("asked"),
             ),
             None => (format!("replay `{path}`: the script asks more than was recorded"), None),
@@ -251,9 +252,9 @@ impl Played {
         let recorded = recorded.map(|line| format!("- {}\n", line.replace('\n', "\n- "))).unwrap_or_default();
         error.err = format!("{recorded}+ {}", asked.replace('\n', "\n+ "));
         error.help(if self.loose {
-            "give it one in the test's `answers`: its first words will do"
+            "add one to the test's `answers`: its first words are enough"
         } else {
-            "`-` is the record, `+` the script; when the script is right, record it again"
+            "`-` is the recording, `+` the script; if the script is right, record it again"
         })
     }
 }
@@ -297,6 +298,9 @@ pub fn error_value(error: &Error, mask: impl Fn(&str) -> String) -> Value {
     let mut map = Map::new();
     map.insert("message".into(), mask(&error.message).into());
     map.insert("exit".into(), error.exit.into());
+    if error.kind != Kind::of_exit(error.exit) {
+        map.insert("kind".into(), error.kind.name().into());
+    }
     for (key, text) in [("help", error.help.as_deref().unwrap_or_default()), ("err", &error.err)] {
         if !text.is_empty() {
             map.insert(key.into(), mask(text).into());
@@ -316,7 +320,9 @@ fn error_of(value: &Value) -> Error {
     let number = |key: &str| value.get(key).and_then(Value::as_i64).and_then(|number| i32::try_from(number).ok());
     let help = Some(text("help")).filter(|help| !help.is_empty());
     let exit = number("exit").unwrap_or(super::exit::FAILED);
-    Error { help, err: text("err"), status: number("status"), exit, ..Error::new(text("message")) }
+    let kind = value.get("kind").and_then(|kind| serde_json::from_value(kind.clone()).ok());
+    let kind = kind.unwrap_or_else(|| Kind::of_exit(exit));
+    Error { kind, help, err: text("err"), status: number("status"), exit, ..Error::new(text("message")) }
 }
 
 #[cfg(test)]

@@ -143,7 +143,7 @@ impl When {
             match known.iter().find(|known| **known == action) {
                 Some(known) => event.actions.push(known),
                 None if action.is_empty() => {
-                    let help = format!("write them behind it: `{kind} {}`", known.join(","));
+                    let help = format!("write them after it: `{kind} {}`", known.join(","));
                     return Err(fault(trimmed, format!("which events of a {kind}?"), help));
                 }
                 None => {
@@ -178,7 +178,7 @@ impl Event {
             return Err(format!("a {} event is filtered by {}, not by `{name}`", self.kind, names.join(", ")));
         }
         let pattern =
-            |text: &String| Pattern::new(text).map_err(|error| format!("`{text}` is no pattern: {}", error.msg));
+            |text: &String| Pattern::new(text).map_err(|error| format!("`{text}` is not a pattern: {}", error.msg));
         self.filter.push((name.to_owned(), patterns.iter().map(pattern).collect::<Result<_, _>>()?));
         Ok(())
     }

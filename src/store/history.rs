@@ -45,7 +45,7 @@ pub fn append(run: &Run, end: &End<'_>) -> Result<()> {
     let path = file(run, 0);
     let failed = |error: io::Error| {
         Error::new(format!("write the history `{}`: {}", path.display(), cause(&error)))
-            .help("`$MOYAI_STATE` names another folder for it")
+            .help("set `$MOYAI_STATE` to a directory that you can write to")
     };
     put(run, &path, &line(run, end)).map_err(failed)
 }

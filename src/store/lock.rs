@@ -149,7 +149,7 @@ fn try_file(run: &Run, thing: &str) -> Result<std::result::Result<File, Holder>>
     let folder = &run.options.places.locks;
     let failed = |error: &std::io::Error| {
         Error::new(format!("lock `{thing}` in `{}`: {}", folder.display(), cause(error)))
-            .help("`$MOYAI_STATE` names another folder for locks and state")
+            .help("set `$MOYAI_STATE` to a directory for locks and state that you can write to")
     };
     if thing.is_empty() {
         return Err(Error::new("lock ``: a lock needs a name"));

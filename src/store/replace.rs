@@ -4,7 +4,7 @@
 //! one's owner, mode and extended attributes, and renamed over it: whoever opens the path finds the
 //! old content or the new, and a failure at any point leaves the old.
 
-use crate::run::{Error, Result, cause};
+use crate::run::{Error, Kind, Result, cause};
 use rustix::fs::{
     Access, AtFlags, CWD, FlockOperation, OFlags, RenameFlags, XattrFlags, accessat, fchmod, fchown, flock,
     renameat_with,
@@ -168,7 +168,7 @@ pub fn update(path: &Path, make: &mut dyn FnMut(&[u8]) -> Result<Vec<u8>>) -> Re
         base = with_both(&new, &with_both(common, &base, &now), &out);
         (present, shown) = (now, new);
     }
-    Err(Error::new(format!("write `{}`: another program changes it all the time", path.display()))
+    Err(Error::new(format!("write `{}`: another program keeps changing it", path.display()))
         .help(format!("`fuser -v {}` shows which", path.display())))
 }
 
@@ -204,7 +204,10 @@ pub fn explain(verb: &str, path: &Path, error: &io::Error) -> Error {
         Some(folder) if folder != Path::new("") => folder.display().to_string(),
         _ => ".".to_owned(),
     };
-    let ours = Error::new(format!("{verb} `{}`: {}", path.display(), cause(error)));
+    let mut ours = Error::new(format!("{verb} `{}`: {}", path.display(), cause(error)));
+    if error.kind() == ErrorKind::NotFound {
+        ours.kind = Kind::NotFound;
+    }
     let text = path.to_string_lossy();
     match error.kind() {
         ErrorKind::NotFound if text == "~" || text.starts_with("~/") => {
@@ -214,9 +217,9 @@ pub fn explain(verb: &str, path: &Path, error: &io::Error) -> Error {
             ours.help("a path is taken as it is: `for path in glob(pattern) { ... }` goes through those that match")
         }
         ErrorKind::NotFound if !Path::new(&folder).exists() => {
-            ours.help(format!("the folder is not there: `file::mkdir(\"{folder}\")` makes it"))
+            ours.help(format!("the directory does not exist: `file::mkdir(\"{folder}\")` makes it"))
         }
-        ErrorKind::PermissionDenied => ours.help("run it as root, or as the owner of the file and its folder"),
+        ErrorKind::PermissionDenied => ours.help("run it as root, or as the owner of the file and its directory"),
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => ours.help(format!(
             "nothing was changed; make room: `df -h {folder}` and `df -i {folder}` show how much there is"
         )),
@@ -253,7 +256,7 @@ impl Target {
                 return Ok(target);
             }
         }
-        Err(io::Error::other("the path leads elsewhere each time"))
+        Err(io::Error::other("the path keeps changing"))
     }
 
     /// One look; nothing when the path was changed meanwhile.
@@ -320,7 +323,7 @@ impl Target {
         let mut old = copy.reopen()?;
         if put(&mut old).is_err() {
             let kept = copy.into_temp_path().keep().map_err(|kept| kept.error)?;
-            let message = format!("{}; what it held is in `{}`", cause(&error), kept.display());
+            let message = format!("{}; its old content is in `{}`", cause(&error), kept.display());
             return Err(io::Error::new(error.kind(), message));
         }
         Err(error)

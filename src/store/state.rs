@@ -3,7 +3,7 @@
 //! A writer holds a flock(2) on the file `lock` beside them; readers need none, since rename(2) shows
 //! them the old value or the new one.
 
-use crate::run::{Error, Result, Run, cause};
+use crate::run::{Error, Kind, Result, Run, cause};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use rustix::fs::{FlockOperation, flock};
 use std::cell::Cell;
@@ -57,7 +57,8 @@ pub fn get(run: &Run, name: &str) -> Result<Option<String>> {
     let path = file(run, name);
     let odd = |why: &str| {
         failed("read", name, &path, why)
-            .help(format!("move the file away to begin anew: `mv {0} {0}.old`", path.display()))
+            .kind(Kind::Damaged)
+            .help(format!("move the file away to start over: `mv {0} {0}.old`", path.display()))
     };
     match read(&path) {
         Ok(text) if serde_json::from_str::<serde::de::IgnoredAny>(&text).is_ok() => Ok(Some(text)),
@@ -88,7 +89,7 @@ pub fn get_or_set_aside(run: &Run, name: &str) -> Result<(Option<String>, Option
     let path = file(run, name);
     let error = match get(run, name) {
         Ok(text) => return Ok((text, None)),
-        Err(error) if error.help.is_none() => return Err(error),
+        Err(error) if error.kind != Kind::Damaged => return Err(error),
         Err(error) => error,
     };
     let aside = path.with_extension(format!("json.broken-{}", run.now().format("%Y%m%d-%H%M%S")));

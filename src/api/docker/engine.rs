@@ -41,7 +41,10 @@ impl Engine {
         let errors: Vec<&str> = strings("ServerErrors").collect();
         if !errors.is_empty() || version.is_empty() {
             let err = if errors.is_empty() { outcome.err_text() } else { errors.join("\n") };
-            return Err(explain(&plan.line(), Error { err, ..Error::new("`docker info`: it names no engine") }));
+            return Err(explain(
+                &plan.line(),
+                Error { err, ..Error::new("`docker info`: the output has no ID of a daemon") },
+            ));
         }
         // Set, $DOCKER_HOST is the context `default`, unless $DOCKER_CONTEXT names another.
         let host = match text(&info, "/ClientInfo/Context") {
@@ -84,8 +87,10 @@ pub fn elsewhere(run: &Run) -> Result<Option<String>> {
 /// `what` and the engine, in one sentence.
 pub fn only_here(run: &Run, what: &str) -> Result<()> {
     match run.options.context.as_ref().map(|_| elsewhere(run)).transpose()?.flatten() {
-        Some(engine) => Err(Error::new(format!("{what} this host's, and the run is about the engine `{engine}`"))
-            .help("run the script on that host, by its own cron or over ssh")),
+        Some(engine) => {
+            Err(Error::new(format!("{what} this host's, but this run is about the Docker daemon `{engine}`"))
+                .help("run the script on that host, by its own cron or over ssh"))
+        }
         None => Ok(()),
     }
 }

@@ -35,7 +35,7 @@ fn exec(name: &str, words: Array, options: &Map) -> Result<Command> {
     let name = checked("exec", name)?;
     if words.is_empty() {
         return Err(
-            Error::new(format!("{WHAT}: no program is named")).help("write `docker::exec(name, [\"date\", \"+%F\"])`")
+            Error::new(format!("{WHAT}: no program is given")).help("write `docker::exec(name, [\"date\", \"+%F\"])`")
         );
     }
     // Without `-i` what `.stdin(text)` gives never arrives; without a text it is empty.
@@ -46,7 +46,7 @@ fn exec(name: &str, words: Array, options: &Map) -> Result<Command> {
             "dir" => argv.extend(["--workdir".to_owned(), value.to_string()]),
             _ => {
                 let variables = value.read_lock::<Map>();
-                let variables = variables.ok_or_else(|| Error::new(format!("{WHAT}: `env` is a map")))?;
+                let variables = variables.ok_or_else(|| Error::new(format!("{WHAT}: `env` must be a map")))?;
                 argv.extend(variables.iter().flat_map(|(name, value)| ["--env".to_owned(), format!("{name}={value}")]));
             }
         }

@@ -33,7 +33,7 @@ struct Seen {
 
 impl Seen {
     fn of(value: &Dynamic) -> Result<Self> {
-        let odd = || Error::new("remember what runs: give it what `docker::ps_all()` gives");
+        let odd = || Error::new("remember the running containers: pass the result of `docker::ps_all()`");
         let map = value.read_lock::<Map>().ok_or_else(odd)?;
         let text = |field: &str| map.get(field).and_then(|value| value.clone().into_string().ok()).ok_or_else(odd);
         let number = |field: &str| map.get(field).and_then(|value| value.as_int().ok());

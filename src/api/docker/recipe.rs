@@ -467,7 +467,7 @@ impl Recipe {
             _ if check["Test"] == image["Test"] => {}
             [] => {}
             ["CMD-SHELL", line] => self.option("--health-cmd", line),
-            _ => self.refused.push("Config.Healthcheck.Test: a program and its words, without a shell".to_owned()),
+            _ => self.refused.push("Config.Healthcheck.Test: a program and its arguments, without a shell".to_owned()),
         }
         for (field, flag, unit) in [
             ("Interval", "--health-interval", "ns"),
@@ -855,7 +855,7 @@ mod tests {
             (json!({ "Config": { "Env": ["BARE"] } }), "Config.Env: BARE, without a value"),
             (
                 json!({ "Config": { "Healthcheck": { "Test": ["CMD", "true"] } } }),
-                "Config.Healthcheck.Test: a program and its words, without a shell",
+                "Config.Healthcheck.Test: a program and its arguments, without a shell",
             ),
             (
                 json!({ "HostConfig": { "SecurityOpt": ["seccomp={\"a\":1}"] } }),

@@ -23,7 +23,7 @@ fn id(what: &str, list: &str, name: &str) -> Result<Option<u32>> {
     let found = known.lines().map(|line| line.split(':').collect::<Vec<_>>()).find(|fields| fields[0] == name);
     let number = found.and_then(|fields| fields.get(2)?.parse().ok());
     number.map(Some).ok_or_else(|| {
-        Error::new(format!("there is no {what} `{name}` in {list}")).help("a number is taken too: \"1000:1000\"")
+        Error::new(format!("there is no {what} `{name}` in {list}")).help("a number works too: \"1000:1000\"")
     })
 }
 
@@ -149,7 +149,7 @@ pub mod more {
     pub fn find(call: NativeCallContext, dir: &str, pattern: &str) -> Fallible<Array> {
         let look = || {
             if pattern.contains('/') {
-                let error = Error::new(format!("find `{pattern}` in `{dir}`: the pattern is for the name alone"));
+                let error = Error::new(format!("find `{pattern}` in `{dir}`: the pattern matches only the name"));
                 return Err(error.help("for a path: `glob(dir, \"*/conf.d/*.conf\")`"));
             }
             let glob = super::super::pattern_of(pattern)?;

@@ -97,8 +97,8 @@ impl Network {
 }
 
 fn odd(field: &str) -> Error {
-    Error::new(format!("update the hosts file: a container's `{field}` is missing or is not what it should be"))
-        .help("give `hosts::update` what `docker::ps_all()` gives")
+    Error::new(format!("update the hosts file: a container's `{field}` is missing or has the wrong type"))
+        .help("pass the result of `docker::ps_all()` to `hosts::update`")
 }
 
 fn as_map(value: &Dynamic) -> Result<Map> {

@@ -131,7 +131,7 @@ impl<'a> Scope<'a> {
             let reason = if let Some(what) = harm(name, self.host) {
                 Err(format!("an alias of {}: {what}", who()))
             } else if own {
-                Err(format!("an alias of {}, and the name of a container: only that gets it", who()))
+                Err(format!("an alias of {}, and a container's own name: only that container gets it", who()))
             } else if !replicas(having.iter().map(|index| lines[*index].0)) {
                 Err(format!("an alias of {}: none gets it", who()))
             } else {
@@ -298,7 +298,7 @@ fn elsewhere(entry: &Entry) -> String {
     } else if entry.names.len() == 1 {
         format!("line {line}, `{text}`, gives it another address: delete it, or rename the container")
     } else {
-        format!("line {line}, `{text}`, gives it another address: take the name off it, or rename the container")
+        format!("line {line}, `{text}`, gives it another address: remove the name from it, or rename the container")
     }
 }
 
@@ -493,7 +493,7 @@ mod tests {
             skipped,
             [
                 "blog: line 2, `172.17.0.9 blog`, gives it another address; it looks like the old script's: hosts-sync --adopt",
-                "db: line 3, `10.0.0.1 DB db.example.org`, gives it another address: take the name off it, or rename the container",
+                "db: line 3, `10.0.0.1 DB db.example.org`, gives it another address: remove the name from it, or rename the container",
             ]
         );
     }
@@ -543,8 +543,8 @@ mod tests {
             [
                 "admin: line 1, `10.0.0.1 admin`, gives it another address: delete it, or rename the container",
                 "db: an alias of blog-db-1 and shop-db-1: none gets it",
-                "old: an alias of shop-db-1, and the name of a container: only that gets it",
-                "web: an alias of shop-db-1, and the name of a container: only that gets it",
+                "old: an alias of shop-db-1, and a container's own name: only that container gets it",
+                "web: an alias of shop-db-1, and a container's own name: only that container gets it",
             ]
         );
     }
@@ -579,7 +579,7 @@ mod tests {
             skipped,
             [
                 "api: an alias of shop-api-1 and shop-web-1 and shop-web-2: none gets it",
-                "mine: an alias of shop-web-1 and shop-web-2, and the name of a container: only that gets it",
+                "mine: an alias of shop-web-1 and shop-web-2, and a container's own name: only that container gets it",
                 "taken: line 1, `10.0.0.1 taken`, gives it another address: delete it, or rename the container",
             ]
         );

@@ -223,8 +223,10 @@ pub(super) fn update(run: &Run, containers: &[Container], path: &str, options: &
         && let Some(engine) = run.told("docker: an engine elsewhere", Some(None), || docker::engine::elsewhere(run))?
     {
         let what = "its containers' addresses mean nothing on this host";
-        return Err(Error::new(format!("update `{path}`: the engine is `{engine}`, and {what}; nothing was changed"))
-            .help("run it where the engine is; `docker context ls` and $DOCKER_HOST say why it is this one"));
+        return Err(Error::new(format!(
+            "update `{path}`: the Docker daemon is `{engine}`, and {what}; nothing was changed"
+        ))
+        .help("run it on the daemon's host; `docker context ls` and $DOCKER_HOST show why this one is used"));
     }
     // The later run has the newer truth: it waits its turn and then does its work.
     let _guard = lock::wait(run, "hosts")?;
@@ -232,7 +234,7 @@ pub(super) fn update(run: &Run, containers: &[Container], path: &str, options: &
     let found = file::told(run, Path::new(path))?;
     let missing = found.is_none();
     if missing && path == HOSTS {
-        return Err(file::absent(Path::new(path)).help("every host has one: begin it with `127.0.0.1 localhost`"));
+        return Err(file::absent(Path::new(path)).help("every host has one: start it with `127.0.0.1 localhost`"));
     }
     let before = found.unwrap_or_default();
     let mut answers = Answers::new();

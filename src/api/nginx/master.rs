@@ -239,10 +239,10 @@ pub(super) fn reload(context: &Context) -> Result<()> {
         let error = Error::new(format!("{what} nginx: {}", tested.message));
         return Err(match (tested.missing, tested.place) {
             (Some((name, _)), _) => error.help(format!(
-                "nothing of that name is known to this host: is the container `{name}` running, and in the hosts file?"
+                "this host cannot resolve that name: is the container `{name}` running, and is it in the hosts file?"
             )),
             (None, Some((file, line))) => {
-                error.help(format!("look at line {line} of `{file}`; nginx goes on as it was"))
+                error.help(format!("check line {line} of `{file}`; nginx keeps running with its old configuration"))
             }
             (None, None) => error,
         });
@@ -274,7 +274,7 @@ pub(super) fn reload(context: &Context) -> Result<()> {
     let log =
         log.map_or_else(|| "its error log".to_owned(), |path| format!("`{}`", layout.prefix.join(path).display()));
     let error = Error::new(format!("{what} nginx: no new workers after {} s", nginxd::LIMIT.as_secs()));
-    Err(error.help(format!("{log} says why; the old workers go on")))
+    Err(error.help(format!("{log} says why; the old workers keep running")))
 }
 
 /// Why nginx is down on purpose; nothing while it runs, and where it failed or was never up since the boot.
@@ -370,7 +370,7 @@ fn came_back(names: &Names, starts: &[(String, i64)], read: u64) -> bool {
 
 /// Whether a file was changed after a process began that has read it.
 fn is_newer_than(path: &str, start: u64) -> Result<bool> {
-    let file = std::fs::metadata(path).map_err(|error| Error::new(format!("look at `{path}`: {}", cause(&error))))?;
+    let file = std::fs::metadata(path).map_err(|error| Error::new(format!("check `{path}`: {}", cause(&error))))?;
     // The time of the last change of any kind: a file that is moved into place keeps the time at
     // which it was written.
     Ok(nginxd::began_before(start, i128::from(file.ctime()) * 1_000_000_000 + i128::from(file.ctime_nsec())))

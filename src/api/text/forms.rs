@@ -57,7 +57,7 @@ pub(super) fn order(one: &Dynamic, other: &Dynamic) -> Result<Ordering> {
 pub(super) fn printf(codes: &str, values: &[ImmutableString]) -> Result<String> {
     let refuse = |why: String| {
         let error = Error::new(format!("format as `{codes}`: {why}"));
-        error.help("`%s` is text, `%d` a whole number, `%.1f` one with a fraction, `%5s` and `%-5s` fill up, `%%` is a percent sign")
+        error.help("`%s` is text, `%d` a whole number, `%.1f` one with a fraction, `%5s` and `%-5s` pad, `%%` is a percent sign")
     };
     let (mut out, mut rest, mut values) = (String::new(), codes, values.iter());
     while let Some((before, code)) = rest.split_once('%') {
@@ -87,7 +87,7 @@ pub(super) fn printf(codes: &str, values: &[ImmutableString]) -> Result<String> 
         }
         let value =
             values.next().ok_or_else(|| refuse(format!("there is no value for the code at character {place}")))?;
-        let unfit = || refuse(format!("`{value}` is no number for `%{kind}`"));
+        let unfit = || refuse(format!("`{value}` is not a number for `%{kind}`"));
         let whole = || value.trim().parse::<i64>().map_err(|_| unfit());
         let (mut sign, text) = match kind {
             's' => ("", value.chars().take(digits.map_or(usize::MAX, |_| precision)).collect()),
