@@ -135,7 +135,7 @@ pub struct Report {
     pub message: String,
     /// What to write instead.
     pub help: Option<String>,
-    /// Whether the script may run all the same.
+    /// True if the script may run all the same.
     pub warning: bool,
 }
 
@@ -242,7 +242,7 @@ pub struct Places {
 }
 
 impl Places {
-    /// The folders of the XDG base directory specification for a user, those of the file system
+    /// The directories of the XDG base directory specification for a user, those of the file system
     /// hierarchy standard for root; `$MOYAI_STATE` moves state, locks, secrets and the log's socket together.
     pub fn of_this_user() -> Self {
         let var = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
@@ -307,7 +307,7 @@ pub struct Options {
     /// The engine that this run is about, when it is another than the host's own: a Docker context
     /// or an address, as `--context` has it. The environment names it, so that all programs see it.
     pub context: Option<String>,
-    /// `--scripts DIR` or `$MOYAI_SCRIPTS`: looked at before every other folder.
+    /// `--scripts DIR` or `$MOYAI_SCRIPTS`: looked at before every other directory.
     pub scripts: Option<PathBuf>,
     /// Where what the script is told is recorded.
     pub record: Option<PathBuf>,
@@ -413,13 +413,13 @@ impl Run {
         }))
     }
 
-    /// Whether nothing is changed: acts are printed, or answered by a record. What a script is told
+    /// Returns whether nothing is changed: acts are printed, or answered by a record. What a script is told
     /// by a replay does not depend on it.
     pub fn dry(&self) -> bool {
         self.options.dry_run || self.plays().is_some()
     }
 
-    /// Whether the Docker daemon may be queried at its socket and not through the `docker` client: in a run for
+    /// Returns whether the Docker daemon may be queried at its socket and not through the `docker` client: in a run for
     /// an event, where time counts. What is traced, planned, recorded or played back goes through the client.
     pub fn is_direct(&self) -> bool {
         self.options.event && !self.options.dry_run && !self.options.trace && self.recording.is_none()
@@ -438,7 +438,7 @@ impl Run {
     /// Another run, which hides what this one hides.
     ///
     /// # Errors
-    /// As [`Run::new`].
+    /// Same as for [`Run::new`].
     pub fn beside(&self, options: Options) -> Result<Arc<Self>> {
         // It is no part of what is recorded.
         let mut run = Self::new(Options { record: None, replay: None, ..options })?;
@@ -481,7 +481,7 @@ impl Run {
     /// `otherwise` stands for what it gives; else it is done, recorded, or answered by a record.
     ///
     /// # Errors
-    /// As [`Run::told`].
+    /// Same as for [`Run::told`].
     pub fn act<T>(&self, line: impl Fn() -> String, otherwise: T, real: impl FnOnce() -> Result<T>) -> Result<T>
     where
         T: Serialize + DeserializeOwned,
@@ -495,7 +495,7 @@ impl Run {
     /// An act that may find that there is nothing to do: `real` says whether something was changed.
     ///
     /// # Errors
-    /// As [`Run::told`].
+    /// Same as for [`Run::told`].
     pub fn change(&self, line: impl Fn() -> String, real: impl FnOnce() -> Result<bool>) -> Result<bool> {
         if self.options.dry_run {
             return Ok(self.planned(line));
@@ -510,7 +510,7 @@ impl Run {
     /// An act of several steps, each of which is planned and counted by itself.
     ///
     /// # Errors
-    /// As [`Run::told`].
+    /// Same as for [`Run::told`].
     pub fn act_in_steps(&self, line: impl Fn() -> String, steps: impl FnOnce() -> Result<()>) -> Result<()> {
         match &self.recording {
             None => steps(),
@@ -648,7 +648,7 @@ impl Run {
         self.lost.number().map(out::error)
     }
 
-    /// Whether standard output is lost: cheap enough to ask before every step of a script.
+    /// Returns whether standard output is lost: cheap enough to ask before every step of a script.
     pub fn is_unheard(&self) -> bool {
         self.lost.number().is_some()
     }
@@ -756,7 +756,7 @@ impl Run {
             words.push(format!("--at={}", self.clock().to_rfc3339()));
         }
         if let Some(scripts) = &options.scripts {
-            // It may run in another folder.
+            // It may run in another directory.
             let scripts = std::path::absolute(scripts).unwrap_or_else(|_| scripts.clone());
             words.push(format!("--scripts={}", scripts.display()));
         }
@@ -791,7 +791,7 @@ impl Run {
         }
     }
 
-    /// Whether a line of the plan has been printed.
+    /// Returns whether a line of the plan has been printed.
     pub fn has_planned(&self) -> bool {
         self.options.dry_run && self.acts() > 0
     }

@@ -28,7 +28,7 @@ const ABOUT: &str = ": written by hosts-sync, changed by the next run";
 /// Says that the newline in front of the block is the block's own, to be taken back with it.
 const ADDED: &str = " (the line above had no newline)";
 
-/// Adds the namespace.
+/// Registers the namespace.
 pub fn register(engine: &mut Engine) {
     engine.register_static_module("hosts", super::namespace(&[exported_manifest!(hosts)]));
 }
@@ -42,12 +42,12 @@ struct Entry {
     names: Vec<String>,
     /// As it stands in the file, without comment.
     text: String,
-    /// Whether there is no comment.
+    /// True if there is no comment.
     bare: bool,
 }
 
 impl Entry {
-    /// Whether it looks like what the script of 2014 wrote: an address in Docker's only network
+    /// Returns whether it looks like what the script of 2014 wrote: an address in Docker's only network
     /// then, one name, nothing else.
     fn is_of_2014(&self) -> bool {
         let old = |address: IpAddr| matches!(address, IpAddr::V4(four) if four.octets()[..2] == [172, 17]);
@@ -177,7 +177,7 @@ impl<'a> Hosts<'a> {
     }
 }
 
-/// Whether a line is a mark: its words, whatever follows them. Admins indent lines, and an older
+/// Returns whether a line is a mark: its words, whatever follows them. Admins indent lines, and an older
 /// moyai may have said something else behind the words.
 fn is_mark(line: &[u8], mark: &str) -> bool {
     line.strip_prefix(mark.as_bytes()).is_some_and(|rest| rest.first().is_none_or(|byte| b": \t".contains(byte)))
@@ -260,7 +260,7 @@ mod hosts {
     /// `waiting` is explained below.
     ///
     /// Errors: when the file cannot be read or written, or when only a part of the block's marks
-    /// is there; when the engine is on another machine, in Docker Desktop or rootless. The file is
+    /// is there; when the daemon is on another machine, in Docker Desktop or rootless. The file is
     /// then as it was.
     ///
     /// ```rhai
@@ -278,7 +278,7 @@ mod hosts {
     ///
     /// Returns what `hosts::update` returns.
     ///
-    /// Errors: as `hosts::update`; an engine elsewhere is none for a file that is not this host's.
+    /// Errors: as `hosts::update`; a daemon elsewhere is none for a file that is not this host's.
     ///
     /// ```rhai
     /// let blog = #{ name: "blog", state: "running", networks: [

@@ -15,7 +15,7 @@ use std::time::Duration;
 use ureq::config::IpFamily;
 use url::Url;
 
-/// Adds the namespace.
+/// Registers the namespace.
 pub fn register(engine: &mut Engine) {
     engine.register_static_module("http", super::namespace(&[exported_manifest!(http)]));
 }
@@ -558,7 +558,7 @@ mod http {
         asked.and_then(|ready| ready.request.whereto()).err().unwrap_or_default()
     }
 
-    /// Whether a page shows a word, or something that a regular expression matches. Characters that
+    /// Returns whether a page shows a word, or something that a regular expression matches. Characters that
     /// encodings of Japanese map in two ways are one, so that the `〜` of one keyboard finds the `～`
     /// of another.
     ///

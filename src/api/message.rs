@@ -8,7 +8,7 @@ use rhai::{Array, Engine, Map, exported_manifest};
 use std::sync::LazyLock;
 use unicode_normalization::UnicodeNormalization;
 
-/// Adds the namespace.
+/// Registers the namespace.
 pub fn register(engine: &mut Engine) {
     engine.register_static_module("message", super::namespace(&[exported_manifest!(message)]));
 }
@@ -59,7 +59,7 @@ const DOMAINS: &str = "ac ad ae af ag ai al am ao aq ar as at au aw ax az ba bb 
     com net org edu gov int mil info biz name pro mobi asia app blog cloud club dev online shop site store tech \
     tokyo top work world xyz";
 
-/// Whether X surely takes this for the name of a host: it is one (RFC 5891, 4.4), in a domain that it knows.
+/// Returns whether X surely takes this for the name of a host: it is one (RFC 5891, 4.4), in a domain that it knows.
 fn is_host(name: &str) -> bool {
     let domain = name.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
     idna::domain_to_ascii_strict(name).is_ok() && DOMAINS.split_whitespace().any(|known| known == domain)
@@ -129,7 +129,7 @@ impl Rule {
         }
     }
 
-    /// Where the longest beginning of the text ends that fits: behind a blank or a comma if there is
+    /// Where the longest beginning of the text ends that fits: behind a space or a comma if there is
     /// one in its second half, never inside of an address.
     fn fit(self, text: &str, limit: usize) -> usize {
         if self.length(text) <= limit {
@@ -305,7 +305,7 @@ mod message {
         super::target(to)
     }
 
-    /// A text in as many parts as it needs, each as long as fits, broken at blanks where there are some.
+    /// A text in as many parts as it needs, each as long as fits, broken at spaces where there are some.
     ///
     /// - `text`: any text.
     /// - `limit`: the most that fits, from 30.

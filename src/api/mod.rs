@@ -174,7 +174,7 @@ impl Context {
         EvalAltResult::ErrorTerminated(Dynamic::UNIT, Position::NONE).into()
     }
 
-    /// Whether the script has ended itself.
+    /// Returns whether the script has ended itself.
     pub fn ends(&self) -> bool {
         self.ends.load(Ordering::Relaxed)
     }
@@ -195,7 +195,7 @@ impl Context {
         lock(&self.rules).take().unwrap_or_default()
     }
 
-    /// Keeps a temporary folder or a lock until the script ends.
+    /// Keeps a temporary directory or a lock until the script ends.
     pub fn keep(&self, thing: impl Any + Send) {
         lock(&self.kept).push(Box::new(thing));
     }
@@ -228,7 +228,7 @@ impl Context {
         }
     }
 
-    /// Whether anything waits for the script's end.
+    /// Returns whether anything waits for the script's end.
     pub fn has_deferred(&self) -> bool {
         !lock(&self.deferred).is_empty()
     }

@@ -7,7 +7,7 @@ use crate::run::{Error, exit};
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Engine, Map, exported_manifest};
 
-/// Adds the namespace.
+/// Registers the namespace.
 pub fn register(engine: &mut Engine) {
     engine.register_static_module("moyai", super::namespace(&[exported_manifest!(moyai)]));
 }

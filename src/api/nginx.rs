@@ -13,7 +13,7 @@ use rhai::plugin::*;
 use rhai::{Array, Dynamic, Engine, Map, exported_manifest};
 use std::path::{Path, PathBuf};
 
-/// Adds the namespace.
+/// Registers the namespace.
 pub fn register(engine: &mut Engine) {
     engine.register_static_module("nginx", super::namespace(&[exported_manifest!(nginx)]));
 }
@@ -155,7 +155,7 @@ mod nginx {
         ]))
     }
 
-    /// Whether nginx is on this host at all.
+    /// Returns whether nginx is on this host at all.
     ///
     /// Returns true or false.
     ///
@@ -169,7 +169,7 @@ mod nginx {
         Ok(Context::of(&call).run.told("nginx::installed", Some(false), || Ok(is_installed()))?)
     }
 
-    /// Whether nginx runs: the process that its pid file names is there, and is its master.
+    /// Returns whether nginx runs: the process that its pid file names is there, and is its master.
     ///
     /// Returns true or false; false on a host without nginx.
     ///
@@ -269,7 +269,7 @@ mod nginx {
         super::outdated(&call, &lines, &containers)
     }
 
-    /// Whether nginx has still to read a file as it is now: the file was changed after nginx
+    /// Returns whether nginx has still to read a file as it is now: the file was changed after nginx
     /// started or last reloaded, or nginx is down.
     ///
     /// - `path`: a file that nginx reads only then: `/etc/hosts`, or one of its configuration.
@@ -421,7 +421,7 @@ mod nginx {
     ///
     /// Returns `#{file, link}`: in a layout with `sites-enabled` beside `sites-available` the file
     /// is in the latter and `link` is the path of the symbolic link that enables it; elsewhere
-    /// `link` is `()`, and the file is in the first folder that is included.
+    /// `link` is `()`, and the file is in the first directory that is included.
     ///
     /// Errors: when no include would read a file of that name; when nginx is not installed, or its
     /// configuration cannot be read.

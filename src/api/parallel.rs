@@ -7,7 +7,7 @@ use crate::run::bar::Step;
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Engine, FnPtr, Map, exported_module};
 
-/// Adds the functions.
+/// Registers the functions.
 pub fn register(engine: &mut Engine) {
     engine.register_global_module(exported_module!(parallel).into());
 }

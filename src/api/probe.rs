@@ -8,7 +8,7 @@ use rhai::plugin::*;
 use rhai::{Array, Dynamic, Engine, Map, exported_manifest};
 use serde::{Deserialize, Serialize};
 
-/// Adds the namespace.
+/// Registers the namespace.
 pub fn register(engine: &mut Engine) {
     engine.register_static_module("probe", super::namespace(&[exported_manifest!(probe)]));
 }

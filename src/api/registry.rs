@@ -5,7 +5,7 @@ use crate::host::registry::{self as host, Reference};
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Engine, Map, exported_manifest};
 
-/// Adds the namespace.
+/// Registers the namespace.
 pub fn register(engine: &mut Engine) {
     engine.register_static_module("registry", super::namespace(&[exported_manifest!(registry)]));
 }

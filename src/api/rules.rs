@@ -7,7 +7,7 @@ use crate::schedule::rules::{CATCH_UP, Overlap, Rule, Rules, When};
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Engine, Map, exported_module};
 
-/// Adds the functions.
+/// Registers the functions.
 pub fn register(engine: &mut Engine) {
     engine.register_global_module(exported_module!(rules).into());
 }

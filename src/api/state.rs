@@ -6,7 +6,7 @@ use crate::store::state as store;
 use rhai::plugin::*;
 use rhai::{Dynamic, Engine, FnPtr, exported_manifest};
 
-/// Adds the namespace.
+/// Registers the namespace.
 pub fn register(engine: &mut Engine) {
     engine.register_static_module("state", super::namespace(&[exported_manifest!(state)]));
 }

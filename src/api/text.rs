@@ -28,7 +28,7 @@ pub const ONE_TEXT: &str = "this is one text, and no list";
 /// What it is told to go through.
 pub const PARTS: &str = "`.lines()` gives its lines, `.split()` its words, `.to_chars()` its characters";
 
-/// Adds the functions.
+/// Registers the functions.
 pub fn register(engine: &mut Engine) {
     engine.register_type_with_name::<Lines>("lines");
     engine.register_type_with_name::<Pattern>("regex");
@@ -281,7 +281,7 @@ mod text {
         Ok(lines_of(&call, "grep_v", source)?.then(Step::Grep(pattern(&call, &re)?, true)))
     }
 
-    /// The fields between blanks, as `awk` splits them.
+    /// The fields between spaces, as `awk` splits them.
     ///
     /// - `source`: a string of one line, lines or an array.
     ///
@@ -297,7 +297,7 @@ mod text {
         Ok(fields(&call, source, usize::MAX)?)
     }
 
-    /// The fields between blanks, the last one with all that is left: bash's `read a b rest`.
+    /// The fields between spaces, the last one with all that is left: bash's `read a b rest`.
     ///
     /// - `source`: a string of one line, lines or an array.
     /// - `n`: how many fields at most, from 1.
@@ -314,7 +314,7 @@ mod text {
         Ok(fields(&call, source, number("fields", n, 1)?)?)
     }
 
-    /// One field between blanks: awk's `$n`.
+    /// One field between spaces: awk's `$n`.
     ///
     /// - `source`: a string of one line, lines or an array.
     /// - `n`: from 1; 0 is the whole line, -1 the last field.
@@ -372,7 +372,7 @@ mod text {
         change(&call, "sub", source, Change::Sub(regex, to))
     }
 
-    /// Without the blanks at both ends.
+    /// Without the spaces at both ends.
     ///
     /// - `source`: a string, lines or an array.
     ///
@@ -779,7 +779,7 @@ mod text {
         Ok(count)
     }
 
-    /// Whether there is no line: `! grep -q`.
+    /// Returns whether there is no line: `! grep -q`.
     ///
     /// Errors: when the source fails.
     ///
@@ -796,7 +796,7 @@ mod text {
         Ok(empty)
     }
 
-    /// Whether one of the lines is this text: `grep -qxF`. The same as `text in lines`.
+    /// Returns whether one of the lines is this text: `grep -qxF`. The same as `text in lines`.
     ///
     /// - `line`: the whole line.
     ///
@@ -857,7 +857,7 @@ mod text {
         Ok(lines.join("\n"))
     }
 
-    /// Whether a text matches a regular expression anywhere.
+    /// Returns whether a text matches a regular expression anywhere.
     ///
     /// - `re`: a regular expression.
     ///
@@ -871,7 +871,7 @@ mod text {
         Ok(pattern(&call, &re)?.is_match(&text))
     }
 
-    /// Whether a text matches a regular expression anywhere; with plain text, `contains` takes it as it is.
+    /// Returns whether a text matches a regular expression anywhere; with plain text, `contains` takes it as it is.
     ///
     /// - `re`: what `regex(...)` gives.
     ///
@@ -940,7 +940,7 @@ mod text {
         re.0.as_str().to_owned()
     }
 
-    /// Without the blanks at both ends. (In Rhai itself it changes the variable; here it does not.)
+    /// Without the spaces at both ends. (In Rhai itself it changes the variable; here it does not.)
     ///
     /// ```rhai
     /// let name = " web ".trim();
@@ -1072,7 +1072,7 @@ mod text {
         to_json(value.into())
     }
 
-    /// A text as a whole number; blanks around it do not matter.
+    /// A text as a whole number; spaces around it do not matter.
     ///
     /// Errors: when it is none.
     ///
@@ -1085,7 +1085,7 @@ mod text {
         Ok(number.map_err(|_| Error::new(format!("`{text}` is not a whole number")))?)
     }
 
-    /// A text as a number with a fraction; blanks around it do not matter.
+    /// A text as a number with a fraction; spaces around it do not matter.
     ///
     /// Errors: when it is none.
     ///

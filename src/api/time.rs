@@ -11,7 +11,7 @@ use rhai::plugin::*;
 use rhai::{Dynamic, Engine, exported_module};
 use std::fmt::Write;
 
-/// Adds the functions.
+/// Registers the functions.
 pub fn register(engine: &mut Engine) {
     engine.register_type_with_name::<Time>("time");
     engine.register_global_module(exported_module!(time).into());
@@ -189,7 +189,7 @@ mod time {
         Ok(Time(schedule::shifted(time.0, span, true)?))
     }
 
-    /// Whether the time is in a stretch that begins at each time of a crontab line, such as a window for
+    /// Returns whether the time is in a stretch that begins at each time of a crontab line, such as a window for
     /// maintenance.
     ///
     /// - `line`: as in `every`; or a moment, such as `"2026-12-01 03:00"`.

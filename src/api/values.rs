@@ -11,7 +11,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use std::fs::OpenOptions;
 use std::io::{Read, Write};
 
-/// Adds the functions.
+/// Registers the functions.
 pub fn register(engine: &mut Engine) {
     engine.register_global_module(exported_module!(values).into());
 }

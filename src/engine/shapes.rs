@@ -173,7 +173,9 @@ impl Shape {
         if forms.iter().filter(|form| form.types.len() == count).count() > 1 {
             return None;
         }
-        let (_, text) = form.docs.split_once("Returns ")?;
+        // A summary can begin with "Returns" too. The lines are joined by spaces, so an empty line gives two.
+        let docs = &form.docs;
+        let (_, text) = docs.split_once("  Returns ").or_else(|| docs.split_once("Returns "))?;
         let text = text.split("Errors:").next().unwrap_or_default();
         if text.starts_with("and errors as") {
             return Self::returned(table, space, name, count.checked_sub(1)?);

@@ -191,7 +191,7 @@ pub fn attempt(run: &Run, plan: &Plan) -> Result<Outcome> {
     }
 }
 
-/// Whether the outcome is one that the plan accepts.
+/// Returns whether the outcome is one that the plan accepts.
 ///
 /// # Errors
 /// One sentence with the command, its status and what to do next; `err` has its standard error.

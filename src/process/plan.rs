@@ -16,7 +16,7 @@ pub struct Stage {
     pub argv: Vec<String>,
     /// Added to the environment.
     pub env: Vec<(String, String)>,
-    /// The working folder.
+    /// The working directory.
     pub dir: Option<PathBuf>,
     /// The commands of a line of bash, or why they are not known. `None` where it is not bash.
     pub bash: Option<std::result::Result<Vec<Vec<String>>, String>>,
@@ -391,7 +391,7 @@ impl Stage {
         }
     }
 
-    /// Whether `moyai run` is among the words of another program.
+    /// Returns whether `moyai run` is among the words of another program.
     fn wraps_run(&self) -> bool {
         let run = |pair: &[String]| pair[0].rsplit('/').next() == Some("moyai") && is_run(&pair[1]);
         !self.is_own_run() && self.argv.windows(2).any(run)

@@ -1,4 +1,4 @@
-//! Finding a program: `PATH` plus the folders that cron and an ordinary user's `PATH` lack.
+//! Finding a program: `PATH` plus the directories that cron and an ordinary user's `PATH` lack.
 
 use super::{Stage, cause, quote};
 use crate::run::{Error, Result, exit};
@@ -34,7 +34,7 @@ pub fn absolute(path: &str) -> String {
 /// Finds the program of a stage.
 ///
 /// # Errors
-/// When it, or the stage's working folder, is not there: the operating system has the same error
+/// When it, or the stage's working directory, is not there: the operating system has the same error
 /// for both.
 pub fn resolve(stage: &Stage) -> Result<PathBuf> {
     if let Some(dir) = &stage.dir {

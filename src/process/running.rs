@@ -260,7 +260,7 @@ impl Running {
         Ok(outcome)
     }
 
-    /// Whether the output goes on to ours.
+    /// Returns whether the output goes on to ours.
     fn passes(&self) -> bool {
         matches!(self.plan.output, Output::Through | Output::Kept)
     }
@@ -481,7 +481,7 @@ impl Running {
         self.stages.first().and_then(|stage| stage.pid)
     }
 
-    /// Whether every stage has ended.
+    /// Returns whether every stage has ended.
     pub fn ended(&mut self) -> bool {
         self.reap();
         self.stages.iter().all(|stage| stage.status.is_some())

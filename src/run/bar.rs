@@ -65,7 +65,7 @@ impl Bar {
         Drawn { bar: Some((self, bar)), names: Mutex::default() }
     }
 
-    /// Whether it is on the terminal now.
+    /// Returns whether it is on the terminal now.
     pub fn is_drawn(&self) -> bool {
         lock(&self.0).is_some()
     }

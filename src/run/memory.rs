@@ -15,7 +15,7 @@ const LAST: usize = 6 * LIMIT;
 #[global_allocator]
 static HEAP: Cap<System> = Cap::new(System, LAST);
 
-/// Whether the run takes more than it may.
+/// Returns whether the run takes more than it may.
 pub fn is_full() -> bool {
     HEAP.allocated() > LIMIT
 }

@@ -6,7 +6,7 @@ use rustix::io::Errno;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
-/// Whether there was no standard output when the program began (`>&-`). Rust opens `/dev/null` in
+/// True if there was no standard output when the program began (`>&-`). Rust opens `/dev/null` in
 /// its place before `main`, where every write succeeds.
 static MISSING: AtomicBool = AtomicBool::new(false);
 

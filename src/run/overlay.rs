@@ -201,7 +201,7 @@ impl Run {
     /// The names in a directory after the planned changes.
     ///
     /// # Errors
-    /// As [`std::fs::read_dir`].
+    /// Same as for [`std::fs::read_dir`].
     pub fn list(&self, directory: &Path) -> io::Result<Vec<OsString>> {
         let on_disk = |path: &Path| -> io::Result<BTreeSet<OsString>> {
             std::fs::read_dir(path)?.map(|entry| Ok(entry?.file_name())).collect()
@@ -227,7 +227,7 @@ impl Run {
         Ok(names.into_iter().collect())
     }
 
-    /// Whether a path is a directory itself, and not a link to one.
+    /// Returns whether a path is a directory itself, and not a link to one.
     pub fn is_directory_itself(&self, path: &Path) -> bool {
         let on_disk = |path: &Path| path.symlink_metadata().is_ok_and(|found| found.is_dir());
         let overlay = lock(&self.overlay);
@@ -388,7 +388,7 @@ impl Run {
         });
     }
 
-    /// Whether something will be at a path when the lines of the plan so far were run; `None` where a line names
+    /// Returns whether something will be at a path when the lines of the plan so far were run; `None` where a line names
     /// the path or a directory above it and it is not known what the program does with it.
     pub fn will_exist(&self, path: &Path) -> Option<bool> {
         let exists = match self.look(path) {

@@ -83,7 +83,7 @@ fn judge(path: &Path, metadata: &Metadata, sudo: Option<u32>, last: bool) -> Res
 /// Opens a regular file. A FIFO, a socket or a device in its place would hang the run or never end.
 ///
 /// # Errors
-/// As [`File::open`], and for anything but a regular file.
+/// Same as for [`File::open`], and for anything but a regular file.
 pub fn open(path: &Path) -> io::Result<File> {
     let flags = i32::try_from((OFlags::NONBLOCK | OFlags::NOCTTY).bits()).unwrap_or_default();
     let file = File::options().read(true).custom_flags(flags).open(path);
@@ -116,7 +116,7 @@ pub fn open(path: &Path) -> io::Result<File> {
 /// Reads a regular file; see [`open`].
 ///
 /// # Errors
-/// As [`open`], and when it cannot be read.
+/// Same as for [`open`], and when it cannot be read.
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     io::Read::read_to_end(&mut open(path)?, &mut bytes)?;

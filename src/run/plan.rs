@@ -97,7 +97,7 @@ impl Run {
         Some(format!("printf %s \"{escaped}\" > {to}"))
     }
 
-    /// Whether the plan has a line that changes something: what a script reads now is as before that.
+    /// Returns whether the plan has a line that changes something: what a script reads now is as before that.
     pub fn has_begun(&self) -> bool {
         let plan = lock(&self.plan);
         plan.begun || plan.elsewhere
@@ -158,7 +158,7 @@ impl Run {
     /// The same, and on a terminal it says what is waited for.
     ///
     /// # Errors
-    /// As [`Run::pause`].
+    /// Same as for [`Run::pause`].
     pub fn wait_for(&self, time: Duration, what: &str) -> Result<()> {
         let _said = self.bar.wait(&super::text::visible(&self.mask(what)));
         self.pause(time)
@@ -192,7 +192,7 @@ impl Run {
         lock(&self.plan).has_output = true;
     }
 
-    /// Whether a value of the script may be empty because a command was only planned.
+    /// Returns whether a value of the script may be empty because a command was only planned.
     pub fn has_planned_output(&self) -> bool {
         self.options.dry_run && lock(&self.plan).has_output
     }

@@ -56,7 +56,7 @@ impl Entry {
         self.value.get(key).and_then(Value::as_str)
     }
 
-    /// Whether a replay has to ask this; under a dry run acts are not asked.
+    /// Returns whether a replay has to ask this; under a dry run acts are not asked.
     fn is_due(&self, dry: bool) -> bool {
         let asked = self.text("asked").is_some_and(|asked| asked != NOW);
         asked && !self.used && !(dry && self.value.get("acts").is_some())
@@ -94,12 +94,12 @@ impl Recording {
         self.played.as_ref()?.config.as_deref()
     }
 
-    /// Whether answers come from a file.
+    /// Returns whether answers come from a file.
     pub fn plays(&self) -> bool {
         self.played.is_some()
     }
 
-    /// Whether what the script is told now goes into a file.
+    /// Returns whether what the script is told now goes into a file.
     pub fn records(&self) -> bool {
         self.written.is_some() && !lock(&self.within).contains(&std::thread::current().id())
     }

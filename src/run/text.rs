@@ -12,7 +12,7 @@ use std::sync::LazyLock;
 /// Maximum length, in bytes, of a piece of text from outside in a message.
 pub const OUTSIDE: usize = 4096;
 
-/// Whether a reader does not see this character, or a terminal obeys it.
+/// Returns whether a reader does not see this character, or a terminal obeys it.
 ///
 /// These are the control characters (C0, DEL, C1), the line separators of Unicode, the bidirectional
 /// controls (UAX 9), and what else has the category Cf or is a filler without a shape (UAX 44,

@@ -156,7 +156,7 @@ impl Expression {
         Ok(Self { text, zone, times })
     }
 
-    /// The fields with one blank between them, or the name.
+    /// The fields with one space between them, or the name.
     pub fn text(&self) -> &str {
         &self.text
     }
@@ -191,12 +191,12 @@ impl Expression {
         if times.either { vec![line(true, false), line(false, true)] } else { vec![line(true, true)] }
     }
 
-    /// Whether it names times of the day: neither minute nor hour begins with a `*`.
+    /// Returns whether it names times of the day: neither minute nor hour begins with a `*`.
     pub fn is_fixed(&self) -> bool {
         self.times.as_ref().is_some_and(|times| !times.wild)
     }
 
-    /// Whether it means each start of the host instead of times.
+    /// Returns whether it means each start of the host instead of times.
     pub fn is_reboot(&self) -> bool {
         self.times.is_none()
     }
@@ -240,7 +240,7 @@ impl Expression {
         }
     }
 
-    /// Whether the clocks have shown this time before.
+    /// Returns whether the clocks have shown this time before.
     fn repeats(&self, due: DateTime<Utc>) -> bool {
         let start = due - MOST;
         let (now, before) = (self.zone.offset(due), self.zone.offset(start));

@@ -113,7 +113,7 @@ impl When {
     /// What `every` waits for.
     ///
     /// # Errors
-    /// As [`Expression::parse`].
+    /// Same as for [`Expression::parse`].
     pub fn every(text: &str) -> Result<Self, Fault> {
         let expression = Expression::parse(text, &Zone::Host)?;
         Ok(if expression.is_reboot() { Self::Boot } else { Self::Every(expression) })
@@ -163,7 +163,7 @@ impl Event {
         self.actions.iter().copied().map(health)
     }
 
-    /// Whether it waits for events of networks.
+    /// Returns whether it waits for events of networks.
     pub fn is_of_networks(&self) -> bool {
         self.kind == "network"
     }
@@ -183,7 +183,7 @@ impl Event {
         Ok(())
     }
 
-    /// Whether one of the engine's events is meant. `Type`, `Action` and `Actor` are what engines of
+    /// Returns whether one of the engine's events is meant. `Type`, `Action` and `Actor` are what engines of
     /// today still have (API 1.52 dropped `status`, `id` and `from`).
     pub fn is(&self, event: &Value) -> bool {
         let attribute = |name: &str| event["Actor"]["Attributes"][name].as_str();

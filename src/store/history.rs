@@ -40,7 +40,7 @@ pub struct End<'a> {
 /// Appends the line of a run that ends now; a failed one with the end of what it printed.
 ///
 /// # Errors
-/// When the folder or the file cannot be made or written.
+/// When the directory or the file cannot be made or written.
 pub fn append(run: &Run, end: &End<'_>) -> Result<()> {
     let path = file(run, 0);
     let failed = |error: io::Error| {

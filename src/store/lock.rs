@@ -173,11 +173,11 @@ fn try_file(run: &Run, thing: &str) -> Result<std::result::Result<File, Holder>>
     }
 }
 
-/// Whether a process is our parent, or its parent, and so on.
+/// Returns whether a process is our parent, or its parent, and so on.
 fn is_ancestor(pid: u32) -> bool {
     let parent = |of: u32| {
         let text = std::fs::read(format!("/proc/{of}/stat")).ok()?;
-        // pid (comm) state ppid: proc_pid_stat(5); the name may hold blanks and brackets.
+        // pid (comm) state ppid: proc_pid_stat(5); the name may hold spaces and brackets.
         let behind = &text[text.iter().rposition(|byte| *byte == b')')? + 1..];
         std::str::from_utf8(behind).ok()?.split_whitespace().nth(1)?.parse().ok()
     };

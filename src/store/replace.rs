@@ -36,10 +36,10 @@ pub fn write(path: &Path, content: &[u8]) -> Result<bool> {
     write_with_mode(path, content, None)
 }
 
-/// As [`write`], and the file has this mode from the moment that it can be seen.
+/// Like [`write`], and the file has this mode from the moment that it can be seen.
 ///
 /// # Errors
-/// As [`write`].
+/// Same as for [`write`].
 pub fn write_with_mode(path: &Path, content: &[u8], mode: Option<u32>) -> Result<bool> {
     let failed = |error: io::Error| explain("write", path, &error);
     let target = Target::find(path).map_err(failed)?;
@@ -300,7 +300,7 @@ impl Target {
         }
     }
 
-    /// Where a folder cannot be synced, a power cut may bring the old file back, whole.
+    /// Where a directory cannot be synced, a power cut may bring the old file back, whole.
     fn sync_folder(&self) {
         let _ = File::open(self.folder()).and_then(|folder| folder.sync_all());
     }
@@ -385,7 +385,7 @@ fn prefix(name: &OsStr, what: &str) -> OsString {
 /// Copies from an interrupted writing in place stay, they may be all that is left of the content.
 fn sweep(folder: &Path, name: &OsStr) {
     let prefix = prefix(name, "new");
-    // In a folder with very many files tidiness is not worth the time.
+    // In a directory with very many files tidiness is not worth the time.
     for entry in std::fs::read_dir(folder).into_iter().flatten().take(10_000).flatten() {
         if entry.file_name().as_bytes().starts_with(prefix.as_bytes())
             && let Ok(file) = OpenOptions::new().read(true).custom_flags(flag(OFlags::NOFOLLOW)).open(entry.path())
@@ -463,7 +463,7 @@ fn dress(new: &File, old: &File, metadata: &Metadata) -> io::Result<()> {
             .map_err(|error| told("its owner cannot be kept", error))?;
     }
     let wanted = attributes(old)?;
-    // A folder's default access list is inherited by a new file; the old one may have had none.
+    // A directory's default access list is inherited by a new file; the old one may have had none.
     let list = OsStr::new("system.posix_acl_access");
     if !wanted.iter().any(|name| name == list) {
         // Not there, as a rule.

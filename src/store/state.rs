@@ -24,7 +24,7 @@ const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.')
 const LONGEST: usize = 200;
 
 thread_local! {
-    /// Whether this thread is between the read and the write of [`update`].
+    /// True if this thread is between the read and the write of [`update`].
     static UPDATING: Cell<bool> = const { Cell::new(false) };
 }
 

@@ -73,12 +73,12 @@ impl Container {
         Ok(Self { name, state: text(&map, "state")?, networks, further, service: replica_of })
     }
 
-    /// Whether it has its addresses: a paused one keeps them.
+    /// Returns whether it has its addresses: a paused one keeps them.
     pub fn alive(&self) -> bool {
         matches!(self.state.as_str(), "running" | "paused")
     }
 
-    /// Whether it has a name, which has no case.
+    /// Returns whether it has a name, which has no case.
     pub fn is_called(&self, name: &str) -> bool {
         self.name.eq_ignore_ascii_case(name) || self.further.iter().any(|other| other.eq_ignore_ascii_case(name))
     }
@@ -155,7 +155,7 @@ pub fn address(container: &Container, dry: bool, routes: Option<&Routes>) -> std
     }))
 }
 
-/// Whether a container can have this address. (`fe80::` needs an interface, which hosts(5) cannot say.)
+/// Returns whether a container can have this address. (`fe80::` needs an interface, which hosts(5) cannot say.)
 fn usable(address: IpAddr) -> bool {
     let local = matches!(address, IpAddr::V6(six) if six.is_unicast_link_local());
     !(local || address.is_unspecified() || address.is_loopback() || address.is_multicast())

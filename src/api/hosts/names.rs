@@ -20,9 +20,9 @@ pub const LISTENER: &str = "127.255.255.254";
 pub struct Needed {
     /// The name.
     pub name: String,
-    /// Whether nginx would listen at its address.
+    /// True if nginx would listen at its address.
     pub listens: bool,
-    /// Whether nginx says that nobody knows it.
+    /// True if nginx says that nobody knows it.
     pub missing: bool,
 }
 
@@ -217,13 +217,13 @@ impl<'a> Scope<'a> {
         waiting
     }
 
-    /// Whether a name is a container's, or was in the block before.
+    /// Returns whether a name is a container's, or was in the block before.
     fn is_ours(self, name: &str) -> bool {
         let was = |pair: &String| pair.split_once(' ').is_some_and(|(_, had)| had.eq_ignore_ascii_case(name));
         self.old.iter().any(was) || self.containers.iter().any(|one| one.is_called(name))
     }
 
-    /// Whether a name is free; if not, a line outside of the block says the same already.
+    /// Returns whether a name is free; if not, a line outside of the block says the same already.
     fn free(self, name: &str, address: &str) -> std::result::Result<bool, String> {
         let same = |entry: &&Entry| entry.names.iter().any(|other| other.eq_ignore_ascii_case(name));
         let defined: Vec<&Entry> = self.theirs.iter().filter(same).collect();
@@ -234,7 +234,7 @@ impl<'a> Scope<'a> {
     }
 }
 
-/// Whether these are one container, or replicas of one service.
+/// Returns whether these are one container, or replicas of one service.
 fn replicas<'a>(mut containers: impl Iterator<Item = &'a Container>) -> bool {
     let first = containers.next();
     containers.all(|other| other.service.is_some() && first.is_some_and(|first| first.service == other.service))

@@ -20,7 +20,7 @@ use std::path::Path;
 pub struct Options {
     /// Names that nginx needs.
     pub needed: Vec<Needed>,
-    /// Whether the lines of the script of 2014 go into the block.
+    /// True if the lines of the script of 2014 go into the block.
     pub adopt: bool,
 }
 
@@ -68,7 +68,7 @@ impl Options {
 /// What an update did, or would have done.
 #[derive(Debug, PartialEq)]
 pub struct Change {
-    /// Whether the file's bytes changed.
+    /// True if the file's bytes changed.
     pub changed: bool,
     /// New lines, as `address name`.
     pub added: Vec<String>,
@@ -208,7 +208,7 @@ pub fn look(run: &Run, containers: &Array, needed: Vec<Needed>) -> Result<Look> 
     Ok(Look { change, old: adopt(&bytes, HOSTS, &containers)?.1 })
 }
 
-/// Whether a path leads to this host's own hosts file.
+/// Returns whether a path leads to this host's own hosts file.
 fn is_this_hosts(path: &str) -> bool {
     let id = |path: &str| std::fs::metadata(path).ok().map(|file| (file.dev(), file.ino()));
     path == HOSTS || id(path).is_some_and(|file| id(HOSTS) == Some(file))

@@ -89,7 +89,7 @@ impl Layout {
         nginxd::running(&self.pid_file(config), Self::is_single(config))
     }
 
-    /// Whether nginx runs as one process, without workers.
+    /// Returns whether nginx runs as one process, without workers.
     fn is_single(config: &[Directive]) -> bool {
         Self::value(config, "master_process") == Some("off")
     }
@@ -311,7 +311,7 @@ pub struct News {
     pub starts: Vec<(String, i64)>,
 }
 
-/// Whether nginx has to read the hosts file again, or has to be started, for a name that it uses.
+/// Returns whether nginx has to read the hosts file again, or has to be started, for a name that it uses.
 /// `keep` remembers what nginx has read.
 ///
 /// # Errors
@@ -358,7 +358,7 @@ pub fn is_outdated(context: &Context, news: &News, keep: bool) -> Result<bool> {
     Ok(changed && misses_a_name()?)
 }
 
-/// Whether a replica is back at an address that nginx has given up. nginx sends a server of several nothing
+/// Returns whether a replica is back at an address that nginx has given up. nginx sends a server of several nothing
 /// for 10 s after an error (`fail_timeout`); a reload forgets that. The second of a start is rounded down.
 fn came_back(names: &Names, starts: &[(String, i64)], read: u64) -> bool {
     let now = chrono::Utc::now().timestamp();
@@ -368,7 +368,7 @@ fn came_back(names: &Names, starts: &[(String, i64)], read: u64) -> bool {
     })
 }
 
-/// Whether a file was changed after a process began that has read it.
+/// Returns whether a file was changed after a process began that has read it.
 fn is_newer_than(path: &str, start: u64) -> Result<bool> {
     let file = std::fs::metadata(path).map_err(|error| Error::new(format!("check `{path}`: {}", cause(&error))))?;
     // The time of the last change of any kind: a file that is moved into place keeps the time at
@@ -376,7 +376,7 @@ fn is_newer_than(path: &str, start: u64) -> Result<bool> {
     Ok(nginxd::began_before(start, i128::from(file.ctime()) * 1_000_000_000 + i128::from(file.ctime_nsec())))
 }
 
-/// Whether nginx runs; false on a host without it.
+/// Returns whether nginx runs; false on a host without it.
 ///
 /// # Errors
 /// When nginx does not say where it keeps its files.
@@ -395,7 +395,7 @@ pub fn needed(context: &Context, held: &[String]) -> Result<Vec<names::Name>> {
     Ok(names::needed(&Config::read(&layout.conf)?, held))
 }
 
-/// Whether nginx has still to read a file.
+/// Returns whether nginx has still to read a file.
 ///
 /// # Errors
 /// When there is no such file.
