@@ -1,4 +1,4 @@
-//! Which containers get which line: names that would hurt are passed over, with a reason.
+//! Which containers get which lines. Names that would do harm are skipped, with a reason.
 
 use super::Entry;
 use super::containers::{Container, address};
@@ -7,12 +7,11 @@ use crate::host::routes::Routes;
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
-/// What a name gets that is needed and that nobody has: nothing can be sent there, so that nginx
-/// answers for this site with 502 at once. (An address of the loopback would lead nginx to itself,
-/// one that is only unused makes it wait.)
+/// The address of a needed name that nobody has. Nothing can be sent there, so nginx answers 502 for this site at once.
+/// (A loopback address would lead nginx to itself, and an unused one would make it wait.)
 pub const PLACEHOLDER: &str = "255.255.255.255";
 
-/// What a name gets at whose address nginx would listen: one of the loopback can always be bound.
+/// The address of a needed name on which nginx would listen. A loopback address can always be bound.
 pub const LISTENER: &str = "127.255.255.254";
 
 /// A name that nginx needs.
@@ -22,21 +21,21 @@ pub struct Needed {
     pub name: String,
     /// True if nginx would listen at its address.
     pub listens: bool,
-    /// True if nginx says that nobody knows it.
+    /// True if nginx reports that it cannot resolve it.
     pub missing: bool,
 }
 
-/// A name without a line.
+/// A name that gets no line.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Skipped {
     /// The name.
     pub name: String,
-    /// Why, and what to do.
+    /// The reason, and what to do.
     pub reason: String,
 }
 
 impl Skipped {
-    /// An alias may be anything, of any length.
+    /// An alias can be any text of any length.
     fn new(name: &str, reason: String) -> Self {
         let mut shown = name.escape_debug().to_string();
         if let Some((end, _)) = shown.char_indices().nth(100) {
@@ -46,7 +45,7 @@ impl Skipped {
     }
 }
 
-/// One line of the block.
+/// A line of the block.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Line {
     /// An address, or under a dry run a placeholder such as `<address of blog>`.
@@ -56,7 +55,7 @@ pub struct Line {
 }
 
 impl Line {
-    /// Each name for itself, as `address name`.
+    /// Returns each name separately, as `address name`.
     pub fn pairs(&self) -> impl Iterator<Item = String> {
         self.names.iter().map(|name| format!("{} {name}", self.address))
     }
@@ -68,30 +67,30 @@ impl std::fmt::Display for Line {
     }
 }
 
-/// What decides which names stand in the block.
+/// What decides which names the block contains.
 #[derive(Clone, Copy)]
 pub struct Scope<'a> {
     /// Every container, or those that are up.
     pub containers: &'a [Container],
-    /// The entries outside of the block.
+    /// The entries outside the block.
     pub theirs: &'a [Entry],
-    /// The block so far, as `address name`.
+    /// The current block, as `address name`.
     pub old: &'a [String],
     /// This host's name.
     pub host: &'a str,
-    /// Under a dry run a container that would have been started has a placeholder for an address.
+    /// In a dry run, a container that would have been started has a placeholder as address.
     pub dry: bool,
-    /// The routes of this host, where the names are for this host.
+    /// The routes of this host, if the names are for this host.
     pub routes: Option<&'a Routes>,
 }
 
 impl<'a> Scope<'a> {
-    /// The lines of the block, and the names of running containers that get none.
+    /// Returns the lines of the block, and the names of running containers that get none.
     ///
-    /// A container's own name comes first: of two that differ only in case, the one that is in the
-    /// file already stays. Another name is given where it is clear: one running container has it, or
-    /// only replicas of one compose service, and no container, not even a stopped one, has it as its
-    /// own. The replicas get a line each: the C library and nginx use every address of a name.
+    /// A container's own name has priority. Of two that differ only in case, the one that the file has already stays.
+    /// Another name is given if it is unambiguous: only one running container has it, or only replicas of one compose
+    /// service, and no container, not even a stopped one, has it as its own name. Replicas get a line each: the C
+    /// library and nginx use every address of a name.
     pub fn lines(self) -> (Vec<Line>, Vec<Skipped>) {
         let known = |name: &str| self.old.iter().any(|pair| pair.split_once(' ').is_some_and(|(_, had)| had == name));
         let mut alive: Vec<&Container> = self.containers.iter().filter(|one| one.alive()).collect();
@@ -157,9 +156,9 @@ impl<'a> Scope<'a> {
         (sorted(lines.collect()), skipped)
     }
 
-    /// Returns the names that are needed, that no line gives an address, and that moyai may hold. A
-    /// public name is not among them, unless nginx says that nobody knows it: its name server may only
-    /// be away. `shop.` gets the address of `shop`: to the C library these are two names.
+    /// Returns the needed names that no line gives an address and that moyai may hold. Public names are not included
+    /// unless nginx cannot resolve them: their name server may only be unreachable. `shop.` gets the address of `shop`:
+    /// to the C library these are two names.
     pub fn unnamed(self, needed: &[Needed], lines: &mut Vec<Line>) -> Vec<String> {
         let mut unnamed: Vec<String> = Vec::new();
         for Needed { name, missing, .. } in needed {
@@ -174,7 +173,7 @@ impl<'a> Scope<'a> {
                 let line = |entry: &Entry| Line { address: entry.address.to_string(), names: vec![name.clone()] };
                 lines.extend(theirs.map(line));
             }
-            // On a host without IPv6 nginx does not find a name that has only such an address.
+            // On a host without IPv6, nginx cannot use a name that has only an IPv6 address.
             let counts = |address: IpAddr| address.is_ipv4() || !missing;
             let has = |line: &Line| line.names.iter().any(same) && line.address.parse().map_or(true, counts);
             let theirs = self.theirs.iter().any(|entry| entry.names.iter().any(same) && counts(entry.address));
