@@ -396,7 +396,7 @@ mod docker {
     ///
     /// Returns an array of the maps of `docker::ps`.
     ///
-    /// Errors: as `docker::ps`.
+    /// Errors: same as `docker::ps`.
     ///
     /// ```rhai
     /// let stopped = || docker::ps_all().filter(|c| c.state == "exited");
@@ -617,7 +617,7 @@ mod docker {
     ///
     /// - `name`: its name or id.
     ///
-    /// Errors: as `docker::start`.
+    /// Errors: same as `docker::start`.
     ///
     /// ```rhai
     /// let down = || docker::stop("blog");
@@ -631,7 +631,7 @@ mod docker {
     ///
     /// - `name`: its name or id.
     ///
-    /// Errors: as `docker::start`.
+    /// Errors: same as `docker::start`.
     ///
     /// ```rhai
     /// let again = || docker::restart("blog");

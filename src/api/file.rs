@@ -557,7 +557,7 @@ mod file {
     ///
     /// Returns true or false.
     ///
-    /// Errors: as `file::exists`.
+    /// Errors: same as `file::exists`.
     ///
     /// ```rhai
     /// if !file::is_dir("/etc") { die("what kind of host is this?"); }
@@ -610,7 +610,7 @@ mod file {
     ///
     /// Returns true or false.
     ///
-    /// Errors: as `file::exists`.
+    /// Errors: same as `file::exists`.
     ///
     /// ```rhai
     /// let managed = file::is_file("/etc/nginx/nginx.conf");

@@ -303,7 +303,7 @@ mod hosts {
     ///
     /// Returns what `hosts::update` returns. `waiting` has the names that are held like this.
     ///
-    /// Errors: as `hosts::update`.
+    /// Errors: same as `hosts::update`.
     ///
     /// ```rhai
     /// let change = |path| hosts::update([], path, #{ sites: [#{ upstream: "shop" }], adopt: true });

@@ -186,12 +186,10 @@ impl<'a> Scope<'a> {
         unnamed
     }
 
-    /// Adds a line with the placeholder for each unnamed name that has no address elsewhere, and
-    /// returns these names.
+    /// Adds a line with the placeholder for each unnamed name that has no other address, and returns these names.
     ///
-    /// A name without an answer is held too, or nginx could not start while a name server is down. But
-    /// one that had an address elsewhere before is not: its server comes back, and nginx still has
-    /// its address until then.
+    /// A name without an answer is held too, otherwise nginx could not start while a name server is down. A name that
+    /// had another address before is not held: its name server will come back, and nginx still has the old address.
     pub fn hold(
         self,
         needed: &[Needed],
@@ -216,13 +214,13 @@ impl<'a> Scope<'a> {
         waiting
     }
 
-    /// Returns whether a name is a container's, or was in the block before.
+    /// Returns whether a container has this name, or the block had it before.
     fn is_ours(self, name: &str) -> bool {
         let was = |pair: &String| pair.split_once(' ').is_some_and(|(_, had)| had.eq_ignore_ascii_case(name));
         self.old.iter().any(was) || self.containers.iter().any(|one| one.is_called(name))
     }
 
-    /// Returns whether a name is free; if not, a line outside of the block says the same already.
+    /// Returns whether a name is free. If not, a line outside the block has the same address already.
     fn free(self, name: &str, address: &str) -> std::result::Result<bool, String> {
         let same = |entry: &&Entry| entry.names.iter().any(|other| other.eq_ignore_ascii_case(name));
         let defined: Vec<&Entry> = self.theirs.iter().filter(same).collect();
@@ -233,7 +231,7 @@ impl<'a> Scope<'a> {
     }
 }
 
-/// Returns whether these are one container, or replicas of one service.
+/// Returns whether these are one container, or the replicas of one service.
 fn replicas<'a>(mut containers: impl Iterator<Item = &'a Container>) -> bool {
     let first = containers.next();
     containers.all(|other| other.service.is_some() && first.is_some_and(|first| first.service == other.service))
@@ -244,10 +242,10 @@ fn sorted(mut lines: Vec<Line>) -> Vec<Line> {
     lines
 }
 
-/// Why a name must not be in a hosts file.
+/// Returns why a name must not be in a hosts file.
 fn harm(name: &str, host: &str) -> Option<&'static str> {
-    // `^[a-zA-Z0-9][a-zA-Z0-9_.-]+$` in moby/moby:daemon/names/names.go; a newline would be a line.
-    // Only an alias or a service may have one letter.
+    // `^[a-zA-Z0-9][a-zA-Z0-9_.-]+$` in moby/moby:daemon/names/names.go. A newline would start another line. Only an
+    // alias or a service can have a single letter.
     let bytes = name.as_bytes();
     let part = |byte: &u8| byte.is_ascii_alphanumeric() || b"_.-".contains(byte);
     if bytes.is_empty() || bytes.len() > 253 || !bytes[0].is_ascii_alphanumeric() || !bytes.iter().all(part) {
@@ -256,16 +254,16 @@ fn harm(name: &str, host: &str) -> Option<&'static str> {
     reserved(name, host)
 }
 
-/// Returns whether a name in nginx's configuration can be one of the hosts file: a word there, and no address.
+/// Returns whether a name in nginx's configuration can be in the hosts file: a name, and not an address.
 fn can_be_held(name: &str, host: &str) -> bool {
     let part = |char: char| !char.is_whitespace() && !char.is_control() && !"#:/%[]".contains(char);
     !name.is_empty() && name.len() <= 253 && name.chars().all(part) && reserved(name, host).is_none()
 }
 
-/// Why a name means something else than a container.
+/// Returns why a name does not mean a container.
 fn reserved(name: &str, host: &str) -> Option<&'static str> {
     let lower = name.trim_end_matches('.').to_ascii_lowercase();
-    // The names that distributions give to ::1 and the multicast groups, and RFC 6761, section 6.3.
+    // Names that distributions give to ::1 and the multicast groups, and RFC 6761, section 6.3.
     let family = ["localhost4", "localhost6", "localdomain", "ip6-loopback", "ip6-localnet", "ip6-mcastprefix"];
     let local = lower == "localhost"
         || lower.ends_with(".localhost")
@@ -280,8 +278,8 @@ fn reserved(name: &str, host: &str) -> Option<&'static str> {
     if lower == host || Some(lower.as_str()) == host.split('.').next() {
         return Some("it is this host's own name");
     }
-    // inet_aton(3) takes one to four decimal, octal or hexadecimal numbers for an address, so that
-    // the hosts file is never asked.
+    // inet_aton(3) takes one to four decimal, octal or hexadecimal numbers for an address, so programs would never look
+    // the name up in the hosts file.
     let number = |part: &str| {
         let hex = part.strip_prefix("0x").map(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
         hex.unwrap_or_else(|| part.bytes().all(|byte| byte.is_ascii_digit()))
@@ -289,7 +287,7 @@ fn reserved(name: &str, host: &str) -> Option<&'static str> {
     lower.split('.').all(number).then_some("programs read it as a number, not as a name")
 }
 
-/// A line outside of the block gives the name another address: programs would use both by turns.
+/// A line outside the block gives the name another address. Programs would alternate between both.
 fn elsewhere(entry: &Entry) -> String {
     let (line, text) = (entry.line, &entry.text);
     if entry.is_of_2014() {
@@ -335,7 +333,7 @@ mod tests {
         container
     }
 
-    /// Returns the names that are held, with these answers; other names are not found.
+    /// Returns the names that are held, given these answers. Other names are not found.
     fn held(
         containers: &[Container],
         file: &str,
@@ -345,7 +343,7 @@ mod tests {
     ) -> Vec<String> {
         let theirs: Vec<Entry> = super::super::entries(file.as_bytes()).collect();
         let old: Vec<String> = old.iter().map(|text| (*text).to_owned()).collect();
-        // `!` is for a name that nginx does not find, `:` for one where it would listen.
+        // `!` marks a name that nginx cannot resolve, `:` one on which it would listen.
         let needed = needed.iter().map(|text| Needed {
             name: text.trim_end_matches(['!', ':']).to_owned(),
             missing: text.ends_with('!'),
@@ -532,7 +530,7 @@ mod tests {
             lines,
             [
                 "172.17.0.2 blog-db-1 db.blog Store",
-                // The stopped one has an alias and not a name of its own.
+                // The stopped container has an alias, not a name of its own.
                 "172.17.0.3 shop-db-1 cache db.shop",
                 "172.17.0.4 web www",
             ]
@@ -582,7 +580,7 @@ mod tests {
                 "taken: line 1, `10.0.0.1 taken`, gives it another address: delete it, or rename the container",
             ]
         );
-        // The same service name in two projects is not one service.
+        // The same service name in two projects is not the same service.
         let two = [replica("a-web-1", 2, "a", "web", &["web"]), replica("b-web-1", 3, "b", "web", &["web"])];
         assert_eq!(chosen(&two, "", &[]).0, ["172.17.0.2 a-web-1", "172.17.0.3 b-web-1"]);
     }
@@ -599,7 +597,7 @@ mod tests {
         assert_eq!(skipped.len(), 7);
         assert!(skipped.iter().all(|line| line.len() < 200 && !line.contains('\n')), "{skipped:?}");
         assert!(skipped.iter().any(|line| line.starts_with("x\\n6.6.6.6 bank: an alias of web: it is not a name")));
-        // No name of hosts is longer than 253 bytes: RFC 1035, section 2.3.4.
+        // A host name has at most 253 bytes: RFC 1035, section 2.3.4.
         assert_eq!(chosen(&[called(simple("web", 2), &[&long])], "", &[]).0, ["172.17.0.2 web"]);
     }
 
@@ -637,10 +635,10 @@ mod tests {
         let file = "10.0.0.1 admin\n";
         let held_with = |answers: &[(&str, Answer)]| held(&containers, file, &["172.17.0.7 was.jp"], &needed, answers);
         assert_eq!(held_with(&[("mail", Answer::Known)]), ["shop", "far", "gone.jp", "was.jp"]);
-        // Silence holds what nobody ever knew, and nothing that had an address elsewhere.
+        // Without an answer, hold names that were never known, but not names that had another address.
         let silent = [("mail", Answer::KnownBefore), ("shop", Answer::Silent), ("far", Answer::KnownBefore)];
         assert_eq!(held_with(&silent), ["shop", "gone.jp", "was.jp"]);
-        // Without getent(1) only what is a container's is held.
+        // Without getent(1), hold only container names.
         let unasked = needed.map(|name| (name, Answer::Unasked));
         assert_eq!(held_with(&unasked), ["far", "gone.jp", "was.jp"]);
     }
@@ -687,7 +685,7 @@ mod tests {
         assert_eq!(read(&text(empty, "")), "");
         let without = r#""com.docker.compose.project": "", "com.docker.compose.service": "web""#;
         assert_eq!(read(&text(without, "")), "web");
-        // No label gives this host a name of the internet.
+        // A label cannot give this host a name on the Internet.
         let dotted = r#""com.docker.compose.project": "blog", "com.docker.compose.service": "deb.debian.org""#;
         assert_eq!(read(&text(dotted, "")), "");
         let dotted = r#""com.docker.compose.project": "debian.org", "com.docker.compose.service": "deb""#;
