@@ -1,4 +1,4 @@
-//! What others can have planted: paths that another user can change, and files that are not regular.
+//! Defence against planted files: paths that another user can change, and files that are not regular.
 
 use super::{Error, Result};
 use rustix::fs::OFlags;
@@ -7,16 +7,16 @@ use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Component, Path, PathBuf};
 
-/// Most links on one path, as in Linux.
+/// Maximum number of links on one path, as in Linux.
 const LINKS: usize = 40;
 
-/// Checks that nobody but root can change where a path leads: each directory and link on the way, and what
-/// the path names, belongs to root (or to who called sudo), and no one else can write to it. A directory
-/// above may be writable if it is sticky, as `/tmp`: nobody can replace there what is not theirs. What does
-/// not exist yet is not checked. `sshd` checks the files that it reads by the same rule (`StrictModes`).
+/// Checks that only root can change where a path leads. Each directory and link on the way, and the path itself, must
+/// belong to root (or to the user who called sudo), and nobody else can write to it. A parent directory may be writable
+/// if it is sticky, as `/tmp` is, because nobody can replace other users' files there. What does not exist yet is not
+/// checked. `sshd` has the same rule for its files (`StrictModes`).
 ///
 /// # Errors
-/// Names the part of the path, what is wrong with it, and the command that repairs it.
+/// Names the part of the path, what is wrong with it, and the command that fixes it.
 pub fn check(path: &Path, sudo: Option<u32>) -> Result<()> {
     let mut done = PathBuf::from("/");
     let mut open: Vec<PathBuf> = parts(path);
@@ -51,7 +51,7 @@ pub fn check(path: &Path, sudo: Option<u32>) -> Result<()> {
     Ok(())
 }
 
-/// The parts of a path, the last first.
+/// Returns the components of a path, the last first.
 fn parts(path: &Path) -> Vec<PathBuf> {
     let part = |part: Component<'_>| match part {
         Component::Normal(name) => Some(PathBuf::from(name)),
@@ -80,7 +80,7 @@ fn judge(path: &Path, metadata: &Metadata, sudo: Option<u32>, last: bool) -> Res
     Ok(())
 }
 
-/// Opens a regular file. A FIFO, a socket or a device in its place would hang the run or never end.
+/// Opens a regular file. A FIFO, a socket or a device instead would hang the run or never end.
 ///
 /// # Errors
 /// Same as for [`File::open`], and for anything but a regular file.

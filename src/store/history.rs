@@ -148,7 +148,7 @@ pub fn read(run: &Run, mut wanted: impl FnMut(Value) -> bool) -> Result<()> {
     Ok(())
 }
 
-/// When a run began, in this host's time.
+/// Returns when a run began, in this host's time.
 pub fn start(line: &Value) -> Option<DateTime<Local>> {
     DateTime::parse_from_rfc3339(line["start"].as_str()?).ok().map(Into::into)
 }
