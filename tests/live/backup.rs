@@ -462,7 +462,7 @@ fn an_engine_that_dies_during_a_commit_leaves_the_backup_from_before() {
     assert!(
         err.contains("2 of 2 backups failed: ")
             && err.contains("web: not backed up: ")
-            && err.contains("the Docker engine"),
+            && err.contains("the Docker daemon"),
         "{err}"
     );
     assert_eq!(host.look(ids), before);

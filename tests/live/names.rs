@@ -88,7 +88,7 @@ fn every_kind_of_name_and_network_has_its_line_or_its_reason() {
         "lost: it shares the network of this host",
         "none: it has no network",
         "db: an alias of blog-db-1 and shop-db-1: none gets it",
-        "stopped: an alias of taker, and the name of a container: only that gets it",
+        "stopped: an alias of taker, and a container's own name: only that container gets it",
     ] {
         assert!(err.contains(&format!("warning: {line}\n")), "{line}\n{err}");
     }

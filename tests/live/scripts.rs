@@ -633,7 +633,7 @@ fn without_an_engine_each_script_ends_in_one_sentence_and_changes_nothing() {
         ["boot", "hosts-sync", "backup", "backup web", "restore web", "-n boot", "-n hosts-sync", "-n backup"];
     let said = |gave: Gave, script: &str| {
         let err = gave.failed(1);
-        assert!(err.contains("reach the Docker engine: "), "{script}: {err}");
+        assert!(err.contains("reach the Docker daemon: "), "{script}: {err}");
         let errors = err.lines().filter(|line| line.starts_with("error: ")).count();
         assert_eq!(errors, 1, "{script}: {err}");
     };

@@ -420,7 +420,7 @@ fn a_store_that_cannot_be_used_costs_no_backup_and_is_named_in_one_sentence() {
         (
             "mv \"$MOYAI_STATE\"/secrets/restic keep",
             "mv keep \"$MOYAI_STATE\"/secrets/restic",
-            "read the secret `restic`: it is not there",
+            "read the secret `restic`: it does not exist",
         ),
         ("mv /opt/disk/restic /opt/disk/away", "mv /opt/disk/away /opt/disk/restic", "there is no repository"),
         (
