@@ -315,7 +315,7 @@ fn backups_rotate_through_the_week_and_the_year_and_lose_nobodys_image() {
     // The disk is reported all the same, and what was seen of it is kept.
     let before = host.backups();
     let err = host.script("--at 2026-11-24 backup web twin").failed(1);
-    assert!(err.contains("twin and web would both be base:Tue"), "{err}");
+    assert!(err.contains("twin and web would both be saved as base:Tue"), "{err}");
     assert!(err.contains("2 of 2 backups failed"), "{err}");
     let line =
         err.lines().find_map(|line| line.split_once("in config.rhai: ")).expect("the line to change").1.to_owned();

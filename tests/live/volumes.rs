@@ -152,7 +152,7 @@ fn names_of_backups_are_valid_and_never_grow() {
     for words in ["Web__Shop web__shop", "web__shop"] {
         let err = host.script(&format!("backup {words} --tag v")).failed(1);
         assert!(
-            err.contains("would both be backup/web__shop:v") && err.contains("in config.rhai: fn backup_ref("),
+            err.contains("would both be saved as backup/web__shop:v") && err.contains("in config.rhai: fn backup_ref("),
             "{err}"
         );
     }
