@@ -366,9 +366,9 @@ fn a_restore_keeps_the_options_and_goes_back_when_it_is_ended() {
     // Words that lead nowhere change nothing.
     let before = host.snapshot();
     let err = host.script("restore web Xyz").failed(1);
-    assert!(err.contains("there is no backup \"Xyz\" of web; there is: v1 (20"), "{err}");
+    assert!(err.contains("there is no backup \"Xyz\" of web; available: v1 (20"), "{err}");
     assert!(host.script("restore").failed(2).contains("usage: moyai run restore CONTAINER"));
-    assert!(host.script("restore wbe").failed(1).contains("of wbe; there is: none"));
+    assert!(host.script("restore wbe").failed(1).contains("of wbe; available: none"));
     host.unchanged(&before, "");
 
     // An end half-way: the one from before is back, as it was.

@@ -362,7 +362,7 @@ fn repaired_after_kills(times: impl Iterator<Item = usize>, all: usize, seed: u3
         let next = host.sh("\"$moyai\" run update");
         let at = format!("time {time}, seed {seed}, killed at call {moment}: {}", next.err);
         assert_eq!(next.code, 0, "{at}");
-        repaired += usize::from(next.err.contains("web: an update was ended in the middle; repaired: "));
+        repaired += usize::from(next.err.contains("web: an update was interrupted; repaired: "));
         let after = host.has("web", "{{.Id}}");
         assert_eq!(
             host.has("web", "{{.State.Status}} {{.HostConfig.RestartPolicy.Name}}"),
