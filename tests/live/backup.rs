@@ -225,7 +225,7 @@ fn what_the_disk_cannot_take_is_refused_with_figures_before_anything_is_done() {
     let size = if host.keeps_layers_twice() { "8 MB" } else { "5 MB" };
     let err = host.script("backup").failed(1);
     assert!(
-        err.contains(&format!("it takes {size}, 900000 GB are to stay free, and /var/lib/docker has "))
+        err.contains(&format!("it needs {size}, STAYS_FREE keeps 900000 GB free, and /var/lib/docker has "))
             && err.contains(" GB"),
         "{err}"
     );
@@ -236,7 +236,7 @@ fn what_the_disk_cannot_take_is_refused_with_figures_before_anything_is_done() {
     host.policy("const STAYS_FREE = 500_000; const BACKUPS = \"/opt/small\";");
     host.sh("mkdir /opt/small && mount -t tmpfs -o size=2m none /opt/small").ok();
     let err = host.script("backup").failed(1);
-    assert!(err.contains("it takes 2 MB, 500 kB are to stay free, and /opt/small has 2 MB"), "{err}");
+    assert!(err.contains("it needs 2 MB, STAYS_FREE keeps 500 kB free, and /opt/small has 2 MB free"), "{err}");
     host.sh("mount -o remount,size=9m /opt/small").ok();
     host.script("backup").ok();
     assert_eq!(host.sh("ls /opt/small").ok(), "web\n");
@@ -438,7 +438,7 @@ fn a_disk_that_fills_up_leaves_the_backups_from_before() {
     host.policy(&format!("{policy} const STAYS_FREE = 1_000_000;"));
     let err = host.script("backup").failed(1);
     let size = if host.keeps_layers_twice() { "25 MB" } else { "12 MB" };
-    let figures = format!("it takes {size}, 1 MB are to stay free, and /var/lib/docker has ");
+    let figures = format!("it needs {size}, STAYS_FREE keeps 1 MB free, and /var/lib/docker has ");
     assert!(err.contains(&figures), "{err}");
     host.sh("umount -l /var/lib/docker").ok();
 }

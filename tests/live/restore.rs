@@ -493,13 +493,13 @@ fn work_in_a_container_has_a_way_back() {
     host.welcome("web", "--health-cmd 'busybox test -e /start' --health-interval 200ms --health-retries 2");
     let gave = host.sh("echo 'echo $((6 * 7)) >/answer' | \"$moyai\" run -v maintain web");
     assert!(
-        gave.code == 0 && gave.err.contains("web is well; how it was before is its version before-web"),
+        gave.code == 0 && gave.err.contains("web is up; its state before is the version before-web"),
         "{gave:?}"
     );
     assert_eq!(host.sh("docker exec web busybox cat /answer").ok(), "42\n");
     let err = host.sh("echo 'busybox rm /start' | \"$moyai\" run maintain web").failed(1);
     assert!(
-        err.contains("web is not well: ") && err.contains("the way back is: moyai run restore web before-web"),
+        err.contains("web is down: ") && err.contains("to restore the state before: moyai run restore web before-web"),
         "{err}"
     );
     // On a terminal it asks. Each line is typed when what it answers is there.
@@ -508,7 +508,7 @@ fn work_in_a_container_has_a_way_back() {
          >screen
          { typed '# ' 'busybox rm /start; exit'; typed 'y/N' y; wait_for grep -Eq 'web runs from|error' screen; } |
              script -qefc '\"$moyai\" run maintain web' screen");
-    assert!(asked.out.contains("back to how it was before (moyai run restore web before-web)? [y/N]"), "{asked:?}");
+    assert!(asked.out.contains("restore the state before (moyai run restore web before-web)? [y/N]"), "{asked:?}");
     assert!(asked.out.contains("web runs from backup/web:before-web"), "{asked:?}");
     host.sh("docker exec web busybox test -e /start").ok();
 }
