@@ -426,7 +426,7 @@ fn a_store_that_cannot_be_used_costs_no_backup_and_is_named_in_one_sentence() {
         (
             "mv /opt/disk/restic /opt/disk/away; RESTIC_PASSWORD=$(cat \"$MOYAI_STATE\"/secrets/restic) restic -q --no-cache -r /opt/disk/restic init",
             "rm -r /opt/disk/restic; mv /opt/disk/away /opt/disk/restic",
-            "is not the repository that it was",
+            "is not the same repository as before",
         ),
         (
             "printf '#!/bin/sh\\necho restic 0.12.1 compiled with go1.19\\n' >/usr/local/sbin/restic; chmod 755 /usr/local/sbin/restic",
@@ -641,7 +641,7 @@ fn a_repository_behind_the_network_is_one_too_and_one_that_stops_answering_lets_
     host.script("store --init").ok();
     serve(&mut host, 5_000_000);
     let err = host.script("backup --tag next").failed(1);
-    assert!(err.contains(&format!("not into the store: {stalling}: it does not answer")), "{err}");
+    assert!(err.contains(&format!("not saved in the store: {stalling}: it does not answer")), "{err}");
     assert_eq!(host.has("web", "{{.State.Status}}"), "running");
     host.sh("ls \"$MOYAI_STATE\"/backups/web/next/*.tar.*").ok();
     assert_eq!(count(&mut host), "3 3 3 ");
