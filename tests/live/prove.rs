@@ -261,7 +261,7 @@ fn the_list_marks_what_is_too_old_of_another_day_or_damaged() {
         [
             "web:Mon is of Tue 2026-11-24",
             "web:Wed ",
-            "web:Tue is 7 days old, its volumes are of another backup",
+            "web:Tue is 7 days old, its volumes are from another backup",
             "web:Nov ",
             "web:Feb is of Sun 2026-03-01",
             "web:Dec ",
