@@ -148,7 +148,7 @@ impl Kind {
         }
     }
 
-    /// What is wrong with a value. `lib/values` knows what the text or map of a site or target must be.
+    /// What is wrong with a value. `lib/config-errors` knows what the text or map of a site or target must be.
     pub fn wrong(self, value: &Dynamic) -> Option<Wrong> {
         let found = noun_of(value);
         let wrong = |found: String| Wrong { at: String::new(), sentence: format!("is {}, not {found}", self.wanted()) };

@@ -1,4 +1,4 @@
-//! Checks the values in a `config.rhai`. The kinds are in the table of settings; `lib/values` knows the rest.
+//! Checks the values in a `config.rhai`. The kinds are in the table of settings; `lib/config-errors` checks the rest.
 
 use super::load::{self, Source};
 use super::program::{Program, Resolver, constants};
@@ -12,7 +12,7 @@ use std::time::Duration;
 
 /// The name of the script that they are in.
 pub const NAME: &str = "config";
-/// What a site can have that is not an option of its request: `lib/page` and `lib/entry` read it.
+/// What a site can have that is not an option of its request: `lib/page` and `lib/site-errors` read it.
 const SITE: [&str; 16] = [
     "name",
     "url",
@@ -133,8 +133,8 @@ pub fn look(run: &Arc<Run>, config: &Source, complete: bool) -> Result<Vec<Repor
         let mut found: Vec<Report> = values.iter().filter_map(fault).collect();
         // The script trusts the kinds.
         if found.is_empty() {
-            let mut laid =
-                Laid::new(run, Some(config), &format!("import \"lib/values\" as values; values::faults({complete})"))?;
+            let text = format!("import \"lib/config-errors\" as errors; errors::all({complete})");
+            let mut laid = Laid::new(run, Some(config), &text)?;
             let faults: Array = laid.evaluate()?;
             found.extend(faults.iter().map(|fault| {
                 let fault = fault.read_lock::<Map>().map(|map| map.clone()).unwrap_or_default();

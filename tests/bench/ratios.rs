@@ -322,7 +322,7 @@ fn monitor(table: &mut Table, folder: &Path) {
 
 /// Many sites on a slow server, and three among them that never end.
 fn sites(table: &mut Table, folder: &Path) {
-    // As many at once as `lib/look` asks.
+    // As many at once as `lib/check-sites` asks.
     const WORKERS: usize = 128;
     const MANY_SITES: usize = 1000;
     let port = serve(SLOW);

@@ -338,17 +338,17 @@ fn a_bad_value_is_one_sentence_and_nothing_is_written() {
         ("add a|b.jp --to blog", "`a|b.jp` is not a domain name"),
         ("add \n --to blog", "`\\n` is not a domain name"),
         ("add example.jp --to blog;", "--to takes CONTAINER[:PORT], such as blog:8080"),
-        ("add example.jp --to unix:80", "--to: nginx would take a container `unix` with a port for a socket"),
-        ("add example.jp --to blog --cert /c", "--cert and --key: one does not do without the other"),
+        ("add example.jp --to unix:80", "--to: nginx would read a container `unix` with a port as a socket"),
+        ("add example.jp --to blog --cert /c", "--cert and --key: give both or neither"),
         (
             "add example.jp --to blog --cert /c\n --key /k",
             "write `/c\\n` into nginx's configuration: it has a control character",
         ),
         ("add example.jp --to blog --body 1t", "--body takes a size, such as 64m"),
         ("add example.jp --to blog --read-timeout soon", "--read-timeout takes a time, such as 300s"),
-        ("add example.jp --to blog --allow all;", "--allow takes addresses and networks, with commas between"),
-        ("add example.jp --to blog --deny ,", "--deny takes addresses and networks, with commas between"),
-        ("add example.jp --to blog --deny x", "--deny takes addresses and networks, with commas between"),
+        ("add example.jp --to blog --allow all;", "--allow takes addresses and networks, separated by commas"),
+        ("add example.jp --to blog --deny ,", "--deny takes addresses and networks, separated by commas"),
+        ("add example.jp --to blog --deny x", "--deny takes addresses and networks, separated by commas"),
         (&format!("add {long} --to blog"), "is not a domain name"),
     ] {
         let mut command = world.command(["run", "site"].into_iter().chain(words.split(' ')));

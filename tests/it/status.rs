@@ -134,7 +134,7 @@ fn days_of_a_hundred_sites_are_a_small_page() {
     let page = page(&world);
     assert_eq!(page.matches("<svg class=\"days\"").count(), 100);
     // That of the 7th: 44 days of 90, of which none was sick in half of its looks.
-    assert_eq!(page.matches("<path class=\"some\" d=\"M").count() - 1, 44);
+    assert_eq!(page.matches("<path class=\"warn\" d=\"M").count() - 1, 44);
     assert!(page.contains("and 39 more days with checks that failed"), "{page}");
     assert!(page.len() < 150_000, "{} bytes", page.len());
 }
@@ -165,7 +165,7 @@ fn contrast(one: &str, other: &str) -> f64 {
 #[test]
 fn the_colours_can_be_told_from_the_ground_in_the_light_and_in_the_dark() {
     assert!((contrast("#ffffff", "#767676") - 4.54).abs() < 0.01, "the published number for this grey");
-    let style = read(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/lib/status-page.rhai"));
+    let style = read(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/lib/status-style.rhai"));
     let schemes: Vec<&str> = style.split(":root {").skip(1).map(|rest| rest.split('}').next().unwrap()).collect();
     assert_eq!(schemes.len(), 2);
     for scheme in schemes {
@@ -176,7 +176,7 @@ fn the_colours_can_be_told_from_the_ground_in_the_light_and_in_the_dark() {
             colour
         };
         for (name, least) in
-            [("text", 4.5), ("soft", 4.5), ("link", 4.5), ("sick", 4.5), ("some", 4.5), ("fine", 3.0), ("none", 3.0)]
+            [("text", 4.5), ("soft", 4.5), ("link", 4.5), ("bad", 4.5), ("warn", 4.5), ("ok", 3.0), ("none", 3.0)]
         {
             let found = contrast(colour(name), colour("bg"));
             assert!(found >= least, "{name}: {found:.2} in {scheme}");

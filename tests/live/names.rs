@@ -249,7 +249,7 @@ fn after_an_engine_start_runs_what_ran_before_in_its_old_order() {
     // Without a memory all that has exited, listed first.
     host.sh("rm -r \"$MOYAI_STATE\"; docker stop db web").ok();
     let out = host.script("boot").ok();
-    let told = "nothing is remembered of what ran, so all are started: web, db, stopped, killed, job, before\n";
+    let told = "there is no record of what ran, so boot starts all containers: web, db, stopped, killed, job, before\n";
     assert!(out.starts_with(told), "{out}");
 }
 

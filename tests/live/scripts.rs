@@ -573,17 +573,17 @@ fn the_demo_tells_its_story_and_leaves_nothing() {
         "+ 172.17.0.2 nantoka",
         "http://なんとか.jp/ says: このサイトはなんとか.jpです",
         "http://かんとか.jp/ says: このサイトはかんとか.jpです",
-        "backup takes the daily one:",
-        "there is mnagaku/site.",
+        "backup makes today's backup:",
+        "there is now mnagaku/site.",
         ":Dec",
         "somebody deleted the page of なんとか.jp; monitor sees it:",
         "http://なんとか.jp/ is sick (application): status 404",
         "restore brings it back:",
         "nantoka runs from mnagaku/site.nantoka:",
         "http://なんとか.jp/ says: このサイトはなんとか.jpです",
-        "every site is fine again; the disk:",
+        "both sites are up again; the disk:",
         "disk usage ",
-        "nothing of it stays on this machine",
+        "only its status page stays on this machine",
         "On your own host:",
         "moyai setup ",
     ] {
@@ -604,7 +604,7 @@ fn the_demo_tells_its_story_and_leaves_nothing() {
 fn a_demo_that_is_killed_half_way_leaves_nothing() {
     for signal in [Signal::KILL, Signal::INT] {
         let mut demo = Demo::new();
-        let (namespaces, hosts) = demo.reaches("backup takes the daily one:");
+        let (namespaces, hosts) = demo.reaches("backup makes today's backup:");
         rustix::process::kill_process(Pid::from_child(&demo.child), signal).unwrap();
         assert!(!demo.child.wait().unwrap().success());
         let start = Instant::now();

@@ -82,11 +82,11 @@ nginx -t && nginx -s reload"#,
         "100 %",
         "0.00 % of 1 checks",
         "its page has the words",
-        "proven",
+        "verified",
         "exit 1",
-        "not proven yet",
+        "not verified yet",
     ] {
-        assert!(text.contains(said) == (said != "not proven yet"), "{said}: {text}");
+        assert!(text.contains(said) == (said != "not verified yet"), "{said}: {text}");
     }
     let roles = &seen["views"][0]["roles"];
     assert_eq!(seen["views"].as_array().unwrap().len(), 6);
