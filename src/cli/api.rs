@@ -142,7 +142,7 @@ pub fn table_of(run: &Arc<Run>, word: &str) -> Option<String> {
 
 /// Returns the settings of `config.rhai`: all of them for `config`, or the named one.
 fn settings(run: &Arc<Run>, word: &str) -> Option<String> {
-    let below = load::embedded("config")?;
+    let below = load::built_in("config")?;
     let ast = engine::build(&Context::new(run.clone())).compile(below.code()).ok()?;
     let all = engine::settings::all(&below, &ast).into_iter();
     let chosen = all.filter(|one| word == "config" || (one.name == word && word.chars().any(char::is_uppercase)));

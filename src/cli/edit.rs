@@ -23,7 +23,7 @@ impl Edit {
     /// Edits a copy, checks it, and installs it.
     pub fn main(&self, run: &Arc<Run>) -> Result<i32> {
         let name = self.name.trim_end_matches(".rhai");
-        let (before, target) = match (load::find(run, &self.name), load::embedded(name)) {
+        let (before, target) = match (load::find(run, &self.name), load::built_in(name)) {
             (Ok(Source { path: Some(path), text, .. }), _) => (text, path),
             // For example `lib/notify`, which would be a path elsewhere.
             (_, Some(Source { text, .. })) => {

@@ -20,7 +20,7 @@ impl Eject {
     /// Copies a built-in script. From then on the copy is the one that runs.
     pub fn main(&self, run: &Arc<Run>) -> Result<i32> {
         let name = self.name.trim_end_matches(".rhai");
-        let Some(source) = load::embedded(name) else {
+        let Some(source) = load::built_in(name) else {
             return Err(Error::usage(format!("there is no built-in script `{name}`")).help("`moyai list` shows the scripts"));
         };
         let path = folder(run).join(format!("{name}.rhai"));

@@ -31,7 +31,7 @@ impl Init {
         }
         for name in ["config", "rules"] {
             let path = folder.join(format!("{name}.rhai"));
-            let made = write_new(&path, &load::embedded(name).unwrap_or_default().text)?;
+            let made = write_new(&path, &load::built_in(name).unwrap_or_default().text)?;
             run.print(&format!("{} {}", if made { "made" } else { "kept" }, path.display()));
         }
         // An editor's Rhai extension uses these to complete and document functions. They belong to this

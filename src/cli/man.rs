@@ -131,7 +131,7 @@ fn scripts(run: &Arc<Run>) -> Vec<u8> {
     ]);
     roff.control("SH", ["SCRIPTS"]);
     for script in load::list(run) {
-        let Some(source) = load::embedded(&script.name) else { continue };
+        let Some(source) = load::built_in(&script.name) else { continue };
         roff.control("SS", [script.name.as_str()]);
         listed(&mut roff, &list::header(&source.text));
     }

@@ -160,7 +160,7 @@ impl Setup {
     fn changes(&self, run: &Arc<Run>, proposal: &Proposal) -> Result<(Schedule, Vec<Change>)> {
         let folder = super::folder(run);
         let file = |name: &str| folder.join(format!("{name}.rhai"));
-        let built_in = |name: &str| load::embedded(name).unwrap_or_default().text;
+        let built_in = |name: &str| load::built_in(name).unwrap_or_default().text;
         let mut changes = Vec::new();
         // An unedited copy would only repeat the built-in file.
         let untouched = |text: &str| text == built_in("config");
