@@ -1,5 +1,4 @@
-//! The alarm of `rules.rhai`, told by moyai itself: a script that does not check or does not run
-//! cannot do it.
+//! The alarm of `rules.rhai`. moyai itself sends it, because a script that has errors or does not run cannot.
 
 use crate::api::http;
 use crate::engine::rules;
@@ -9,52 +8,50 @@ use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What the telling may take: it must not keep the exit code from cron.
+/// Time limit for the alarm: it must not keep the exit code from cron.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// A run that another one has begun finds this set where somebody was told of its failure already:
-/// what is tried again fails as often as it is tried.
+/// Set in a retry of a run whose failure was already reported, so that each retry does not report it again.
 pub const RUNG: &str = "MOYAI_RUNG";
 
-/// Tells that a run has ended with an error that nobody caught. Not for a lock or a signal, which
-/// are no fault of the script; not under another moyai, which judges for itself, so that an alarm
-/// that runs moyai rings once.
+/// Sends the alarm for a run that ended with an uncaught error. A lock or a signal is not an error of the
+/// script. Under another moyai, that one decides, so that an alarm that runs moyai is sent once.
 ///
-/// What goes wrong here is a warning: the run has its error and its exit code.
+/// An error here is only a warning: the run keeps its own error and exit code.
 pub fn ring(run: &Run, script: &str, error: &Error) {
     let expected = error.exit == exit::LOCKED || error.exit > 128 || error.exit == 0;
     if expected || run.dry() || is_seen() || is_judged() || std::env::var_os(RUNG).is_some() {
         return;
     }
     let warnings = match targets(run) {
-        Ok(targets) => tell(run, &targets, &format!("`moyai run {script}` failed: {}", sentence(error))),
+        Ok(targets) => notify(run, &targets, &format!("`moyai run {script}` failed: {}", sentence(error))),
         Err(error) => vec![format!("nobody was notified: {}", sentence(&error))],
     };
     warnings.iter().for_each(|warning| run.note(&format!("warning: {warning}")));
 }
 
-/// What went wrong, and where in which script.
+/// Returns the error, and where in which script it happened.
 pub fn sentence(error: &Error) -> String {
     let place = error.reports.first().map(|report| &report.place).or(error.place.as_ref());
     let place = place.filter(|place| place.line > 0).map_or_else(String::new, |place| format!(" ({place})"));
     format!("{}{place}", error.message)
 }
 
-/// Who is to be told, by the rules as they are now.
+/// Returns the alarm targets in the current rules.
 ///
 /// # Errors
-/// When the file cannot be run at all.
+/// If the file cannot be evaluated at all.
 pub fn targets(run: &Run) -> Result<Vec<String>> {
-    // Reading the rules does nothing, whatever stands there.
+    // Reading the rules has no side effects, whatever they contain.
     rules::alarms(&beside(run, true, Some(LIMIT))?)
 }
 
-/// Tells all of them at once, from this host; gives what went wrong.
-pub fn tell(run: &Run, targets: &[String], text: &str) -> Vec<String> {
+/// Notifies all targets at once, naming this host. Returns what went wrong.
+pub fn notify(run: &Run, targets: &[String], text: &str) -> Vec<String> {
     let host = rustix::system::uname();
     let text = run.mask(&format!("{}: {}", host.nodename().to_string_lossy(), text::message(text)));
     let one = |target| {
-        let error = tell_one(run, target, &text).err()?;
+        let error = notify_one(run, target, &text).err()?;
         Some(format!("the alarm did not reach `{}`: {error}", shown(target)))
     };
     std::thread::scope(|scope| {
@@ -63,17 +60,17 @@ pub fn tell(run: &Run, targets: &[String], text: &str) -> Vec<String> {
     })
 }
 
-/// A run of its own: the other one's time may be up.
+/// Makes a separate run, because the other one may have timed out.
 fn beside(run: &Run, dry_run: bool, timeout: Option<Duration>) -> Result<Arc<Run>> {
     run.beside(Options { at: None, timeout, dry_run, ..run.options.clone() })
 }
 
-/// Whether somebody sits there and sees it.
+/// Returns true if somebody at a terminal sees the error.
 pub fn is_seen() -> bool {
     std::io::stderr().is_terminal()
 }
 
-/// Whether a script of another run has started this one. The daemon judges nothing.
+/// Returns true if a script of another run has started this one. The daemon does not count.
 fn is_judged() -> bool {
     let Ok(marker) = std::env::var(MARKER) else { return false };
     let pid = marker.split('.').next().unwrap_or_default();
@@ -81,8 +78,8 @@ fn is_judged() -> bool {
     words.split(|byte| *byte == 0).nth(1).is_some_and(|word| word == b"run")
 }
 
-/// As `lib/notify` does: an address gets a POST, a program the text as its last argument.
-fn tell_one(run: &Run, target: &str, text: &str) -> Result<()> {
+/// Works like `lib/notify`: a URL gets a POST, and a program gets the text as its last argument.
+fn notify_one(run: &Run, target: &str, text: &str) -> Result<()> {
     let run = beside(run, false, None)?;
     if is_address(target) {
         return http::tell(&run, target, text, LIMIT);
@@ -95,7 +92,7 @@ fn is_address(target: &str) -> bool {
     ["http://", "https://"].iter().any(|start| target.starts_with(start))
 }
 
-/// The path of a hook is mostly its password.
+/// Hides the path of a webhook, because it is usually the password.
 fn shown(target: &str) -> String {
     let kept = if is_address(target) { 3 } else { usize::MAX };
     target.split('/').take(kept).collect::<Vec<_>>().join("/")

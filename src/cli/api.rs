@@ -1,4 +1,4 @@
-//! `moyai api`: what a script can call, from the doc comments.
+//! `moyai api`: the functions that a script can call, from the doc comments.
 
 use super::list::first_sentence;
 use crate::api::Context;
@@ -8,60 +8,60 @@ use include_dir::{Dir, include_dir};
 use rhai::FuncMetadata;
 use std::sync::Arc;
 
-/// Rhai keeps functions in no order: the order is the one in which their files have them.
+/// Source files, which give the order of the functions. Rhai keeps them in no order.
 static FILES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/src/api");
 
-/// bash's habits and what takes their place; the file says how it is written.
+/// Bash habits and their replacements. The file explains its own format.
 static HABITS: &str = include_str!("habits.txt");
 
-/// The words of `moyai api`.
+/// Options of `moyai api`.
 #[derive(clap::Args)]
 pub struct Api {
-    /// A namespace (`docker`), a function (`docker::commit`), a word to look for (`awk`, `rm -rf`), or `bash`
-    /// for bash's habits with their lines in a script
+    /// A namespace (`docker`), a function (`docker::commit`), a search word (`awk`, `rm -rf`), or `bash`
+    /// for a table from bash to Rhai
     #[arg(value_name = "WORD", trailing_var_arg = true, allow_hyphen_values = true)]
     words: Vec<String>,
 }
 
-/// A habit of bash, and the line that takes its place.
+/// A bash habit and its replacement.
 #[derive(Debug, Clone, Default)]
 pub struct Habit {
-    /// What it is about.
+    /// The topic.
     pub group: String,
     /// Lines of bash.
     pub bash: String,
     /// Lines of Rhai, or of a shell that calls `moyai`.
     pub ours: String,
-    /// Whether `ours` is for a shell.
+    /// Set if `ours` is for a shell.
     pub shell: bool,
-    /// What the lines of bash are called with, and what ours are.
+    /// The arguments of both.
     pub words: (String, String),
-    /// Shell lines that change the files, the arguments or the environment: both sides run once more
-    /// after each of them.
+    /// Shell lines that change the files, the arguments or the environment. Both sides run once more after
+    /// each of them.
     pub edges: Vec<String>,
 }
 
-/// One function as scripts see it.
+/// A function as scripts see it.
 #[derive(Debug, Clone)]
 pub struct Function {
     /// Its namespace, or the file of the functions without one.
     pub group: String,
-    /// As it is called: `docker::commit`, `command.read`.
+    /// Its name in a call: `docker::commit`, `command.read`.
     pub name: String,
-    /// Its arguments' names and types, without the receiver; none for a field or an operator.
+    /// Names and types of its arguments without the receiver. `None` for a field or an operator.
     pub arguments: Option<Vec<(String, String)>>,
-    /// What it gives, as a word; empty for nothing.
+    /// The type of its result, empty for nothing.
     pub gives: String,
     /// Whether it can fail.
     pub fallible: bool,
-    /// The doc comment's lines.
+    /// Lines of the doc comment.
     pub docs: Vec<String>,
     global: bool,
     place: usize,
 }
 
 impl Api {
-    /// One line a function; in full what is asked for by name.
+    /// Prints one line per function, or the full text of a function that is named.
     pub fn main(&self, run: &Arc<Run>) -> Result<i32> {
         let habits = habits();
         let word = self.words.join(" ");
@@ -84,7 +84,7 @@ impl Api {
         let found = of(&|function| {
             function.name.to_lowercase().contains(&low) || function.summary().to_lowercase().contains(&low)
         });
-        // What has a name of its own here needs no translation.
+        // An exact name of a function needs no search.
         let known = |habit: &&Habit| group.is_empty() && named.is_empty() && habit.has(word);
         let known: Vec<&Habit> = habits.iter().filter(known).collect();
         let (topic, line) = (elsewhere::topic(&low), elsewhere::instead(&low).or_else(|| elsewhere::called(&low)));
@@ -119,10 +119,10 @@ impl Api {
             brief(run, &found, width);
         } else if known.is_empty() {
             let near = check::nearest(&low, all.iter().map(|function| function.bare()));
-            let near =
-                near.map_or_else(|| "`moyai api` shows all".to_owned(), |near| format!("did you mean `{near}`?"));
-            return Err(Error::new(format!("nothing that a script can call is about `{word}`"))
-                .help(format!("{near}; Rhai's own functions are in https://rhai.rs/book")));
+            let near = near
+                .map_or_else(|| "`moyai api` lists all functions".to_owned(), |near| format!("did you mean `{near}`?"));
+            return Err(Error::new(format!("no function or topic matches `{word}`"))
+                .help(format!("{near}; for Rhai's own functions see https://rhai.rs/book")));
         }
         if !known.is_empty() {
             let first = found.is_empty() && topic.is_none() && alias.is_empty();
@@ -132,7 +132,7 @@ impl Api {
     }
 }
 
-/// A table that is asked for by its name: `bash`, `config`, or one setting of `config.rhai`.
+/// Returns a table by its name: `bash`, `config`, or one setting of `config.rhai`.
 pub fn table_of(run: &Arc<Run>, word: &str) -> Option<String> {
     match word {
         "bash" => Some(table(&habits().iter().collect::<Vec<_>>())),
@@ -140,9 +140,9 @@ pub fn table_of(run: &Arc<Run>, word: &str) -> Option<String> {
     }
 }
 
-/// What `config.rhai` can set: all of it for `config`, or the one setting of that name.
+/// Returns the settings of `config.rhai`: all of them for `config`, or the named one.
 fn settings(run: &Arc<Run>, word: &str) -> Option<String> {
-    let below = load::embedded("config")?;
+    let below = load::built_in("config")?;
     let ast = engine::build(&Context::new(run.clone())).compile(below.code()).ok()?;
     let all = engine::settings::all(&below, &ast).into_iter();
     let chosen = all.filter(|one| word == "config" || (one.name == word && word.chars().any(char::is_uppercase)));
@@ -156,25 +156,25 @@ fn settings(run: &Arc<Run>, word: &str) -> Option<String> {
 }
 
 impl Habit {
-    /// Whether a program or another word of its bash is this one.
+    /// Returns true if a program or another word in its bash lines is this one.
     fn has(&self, word: &str) -> bool {
         self.bash.split(|char: char| char.is_whitespace() || ";|&()<>\"'`".contains(char)).any(|known| known == word)
     }
 }
 
 impl Function {
-    /// The name without namespace or receiver.
+    /// Returns the name without namespace or receiver.
     fn bare(&self) -> &str {
         self.name.rsplit([':', '.']).next().unwrap_or_default()
     }
 
-    /// The first paragraph of the doc comment, on one line.
+    /// Returns the first paragraph of the doc comment, on one line.
     pub fn summary(&self) -> String {
         let lines = self.docs.iter().take_while(|line| !line.is_empty() && !line.starts_with("- "));
         lines.map(String::as_str).collect::<Vec<_>>().join(" ")
     }
 
-    /// The code between the fences.
+    /// Returns the code between the fences.
     pub fn examples(&self) -> Vec<String> {
         let mut examples = Vec::new();
         let mut lines = self.docs.iter();
@@ -189,7 +189,7 @@ impl Function {
         self.arguments.as_ref().map_or(0, Vec::len)
     }
 
-    /// The call as a script writes it, with the arguments' names or with their types too.
+    /// Returns the call as a script writes it, with the arguments' names and optionally their types.
     pub fn call(&self, typed: bool) -> String {
         let argument = |(name, kind): &(String, String)| if typed { format!("{name}: {kind}") } else { name.clone() };
         let arguments = self.arguments.iter().flatten().map(argument).collect::<Vec<_>>().join(", ");
@@ -200,7 +200,7 @@ impl Function {
     }
 }
 
-/// The habits of bash, in the order of the file.
+/// Returns the bash habits, in the order of the file.
 pub fn habits() -> Vec<Habit> {
     let mut habits: Vec<Habit> = Vec::new();
     let (mut group, mut next) = ("", true);
@@ -233,7 +233,7 @@ pub fn habits() -> Vec<Habit> {
     habits
 }
 
-/// Each habit with its line below it, under what they are about.
+/// Formats each habit with its replacement below it, grouped by topic.
 fn table(habits: &[&Habit]) -> String {
     let (mut out, mut group) = (Vec::new(), "");
     for habit in habits {
@@ -247,11 +247,11 @@ fn table(habits: &[&Habit]) -> String {
     out.join("\n")
 }
 
-/// Every function of moyai, in the order in which it is printed.
+/// Returns every function of moyai in the order of the output.
 pub fn functions(run: &Arc<Run>) -> Vec<Function> {
     let engine = engine::build(&Context::new(run.clone()));
     let mut all = engine.collect_fn_metadata(None, |info| function(&info.namespace, info.metadata), false);
-    // What has no namespace comes first, as in a script.
+    // Functions without a namespace come first.
     all.sort_by(|a, b| {
         (!a.global, &a.group, a.place, &a.name, a.count()).cmp(&(!b.global, &b.group, b.place, &b.name, b.count()))
     });
@@ -268,8 +268,8 @@ fn function(namespace: &str, metadata: &FuncMetadata) -> Option<Function> {
     let plain = metadata.name.as_str();
     let (name, arguments) = match plain.split_once('$') {
         Some(("get", field)) => (format!("{}.{field}", arguments.first()?.0), None),
-        // A field that can be set is shown once; `to_debug` is for `debug()` alone, and that values
-        // of one kind compare, and of two do not, needs no line.
+        // A field that can be set is shown once. `to_debug` is only for `debug()`, and comparisons between
+        // types need no line.
         Some(_) => return None,
         None if ["to_debug", "==", "!=", "<", "<=", ">", ">=", "+="].contains(&plain) => return None,
         None if !plain.starts_with(|char: char| char.is_alphabetic()) => {
@@ -277,7 +277,7 @@ fn function(namespace: &str, metadata: &FuncMetadata) -> Option<Function> {
             (names.join(&format!(" {plain} ")), None)
         }
         None if !namespace.is_empty() => (format!("{namespace}::{plain}"), Some(arguments)),
-        // The example shows how it is called: `text.lines()` or `glob(pattern)`.
+        // The example shows the form of the call: `text.lines()` or `glob(pattern)`.
         None if !arguments.is_empty()
             && (metadata.params_info[0].contains("&mut ")
                 || plain == "to_string"
@@ -300,10 +300,10 @@ fn function(namespace: &str, metadata: &FuncMetadata) -> Option<Function> {
     })
 }
 
-/// In which file, and how far down, a doc comment stands.
+/// Returns the file of a doc comment, and its line.
 fn origin(summary: &str) -> (String, usize) {
     let line = format!("/// {summary}\n");
-    // What is in a directory belongs to the file of that name: `docker/look.rs` to `docker`.
+    // A file in a directory belongs to the file of that name: `docker/look.rs` to `docker`.
     let of = |directory: &Dir<'_>| {
         directory.files().find_map(|file| {
             let first = file.path().components().next()?.as_os_str().to_string_lossy().into_owned();
@@ -311,19 +311,19 @@ fn origin(summary: &str) -> (String, usize) {
         })
     };
     let found = of(&FILES).or_else(|| {
-        // After those of the file itself.
+        // These come after the functions of the file itself.
         FILES.dirs().find_map(of).map(|(stem, at)| (stem, at + (1 << 20)))
     });
     found.unwrap_or_default()
 }
 
-/// `name: &str` as name and word.
+/// Splits `name: &str` into name and type.
 fn argument(info: &str) -> (String, String) {
     let (name, rust) = info.split_once(':').unwrap_or((info, "Dynamic"));
     (name.trim().to_owned(), kind(rust))
 }
 
-/// A type as a script's author calls it.
+/// Returns a type's name in scripts.
 fn kind(rust: &str) -> String {
     match rust.replace("&mut ", "").trim() {
         "&str" | "String" | "ImmutableString" => "string".into(),
@@ -334,7 +334,7 @@ fn kind(rust: &str) -> String {
     }
 }
 
-/// One line a function, summaries in a column.
+/// Formats one line per function, with the summaries in a column.
 fn brief(run: &Run, functions: &[&Function], width: usize) {
     let column =
         functions.iter().map(|function| function.call(false).chars().count()).max().unwrap_or(0).min(width / 2 - 4);
@@ -354,7 +354,7 @@ fn brief(run: &Run, functions: &[&Function], width: usize) {
     }
 }
 
-/// Signature with types, and the whole doc comment.
+/// Formats the signature with types, and the full doc comment.
 fn full(function: &Function, width: usize) -> String {
     let gives = if function.gives.is_empty() { String::new() } else { format!(" -> {}", function.gives) };
     let mut out = vec![format!("{}{gives}", function.call(true))];
@@ -383,7 +383,7 @@ fn full(function: &Function, width: usize) -> String {
     out.join("\n")
 }
 
-/// Text in lines that are no longer than `width`, broken at blanks.
+/// Wraps text at spaces, to lines no longer than `width`.
 fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {

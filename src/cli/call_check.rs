@@ -1,5 +1,6 @@
-//! `moyai call-check NAME`: calls a function of config.rhai that a site names in `check`. It is left out of the help:
-//! `monitor` starts it. A process of its own can hang, overflow its stack or take all memory, and the monitor goes on.
+//! `moyai call-check NAME`: calls a function of config.rhai that a site names in `check`. `monitor` starts it,
+//! and the help does not list it. The check may hang, overflow its stack or use up memory: in its own process,
+//! that does not stop the monitor.
 
 use super::run::Args;
 use super::{print_error, texts};
@@ -8,12 +9,12 @@ use crate::run::{Error, Result, Run};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::ffi::OsString;
 
-/// The subcommand.
+/// Name of the subcommand.
 pub const NAME: &str = "call-check";
-/// The most memory, in bytes, that the process may have as data.
+/// Maximum size of the process's data in bytes.
 const MEMORY: u64 = 1 << 30;
 
-/// Calls the function, and prints what is wrong as the last line: `lib/own-checks` reads it.
+/// Calls the function and prints the problem as the last line, which `lib/own-checks` reads.
 pub fn main(words: &[OsString]) -> i32 {
     let ended = call(words);
     ended.unwrap_or_else(|error| {
@@ -24,7 +25,7 @@ pub fn main(words: &[OsString]) -> i32 {
 
 fn call(words: &[OsString]) -> Result<i32> {
     let asked = texts(words).and_then(Args::parse)?;
-    let name = asked.script.ok_or_else(|| Error::usage("which check? `moyai call-check` needs a name"))?;
+    let name = asked.script.ok_or_else(|| Error::usage("usage: moyai call-check NAME"))?;
     let run = Run::new(asked.options)?;
     run.cancel.listen()?;
     bound();
@@ -38,11 +39,11 @@ fn call(words: &[OsString]) -> Result<i32> {
     }
 }
 
-/// Bounds the memory, and offers this process to the kernel first when the host runs out of it.
+/// Limits the memory, and makes this process the first that the kernel kills when memory runs out.
 fn bound() {
     let now = getrlimit(Resource::Data);
     let least = |limit: Option<u64>| Some(limit.map_or(MEMORY, |limit| limit.min(MEMORY)));
-    // Without /proc or the right to do so the time limit of the check remains.
+    // Without /proc or the right to do so, only the time limit of the check applies.
     let _ = setrlimit(Resource::Data, Rlimit { current: least(now.current), maximum: now.maximum });
     let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
 }

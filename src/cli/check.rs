@@ -6,16 +6,16 @@ use crate::engine::{self, values};
 use crate::run::{Error, Report, Result, Run, exit};
 use std::sync::Arc;
 
-/// The words of `moyai check`.
+/// Options of `moyai check`.
 #[derive(clap::Args)]
 pub struct Check {
-    /// Names or paths; without one, every script there is
+    /// Names or paths. Without one, check every script
     #[arg(value_name = "NAME|PATH")]
     names: Vec<String>,
     /// `short`: one line per error, `path:line:column: message`, for editors
     #[arg(long, value_name = "FORMAT", value_parser = ["long", "short"], default_value = "long")]
     format: String,
-    /// Print a JSON array: of each error and warning its path, line, column, grade, message and help
+    /// Print a JSON array with the path, line, column, grade, message and help of each error and warning
     #[arg(long, conflicts_with = "format")]
     json: bool,
     #[command(flatten)]
@@ -23,7 +23,7 @@ pub struct Check {
 }
 
 impl Check {
-    /// Prints every error; exit code 2 if there is one.
+    /// Prints every error. The exit code is 2 if there is one.
     pub fn main(&self, run: &Arc<Run>) -> Result<i32> {
         let sources: Vec<Result<Source>> = if self.names.is_empty() {
             load::list(run)
@@ -35,16 +35,16 @@ impl Check {
             self.names.iter().map(|name| load::find(run, name)).collect()
         };
         let count = sources.len();
-        let mut faults: Vec<Error> = Vec::new();
+        let mut errors: Vec<Error> = Vec::new();
         let mut warnings: Vec<Report> = Vec::new();
         for source in sources {
             let (wrong, doubtful) =
                 source.map_or_else(|error| (vec![error], Vec::new()), |source| found(run, &source, true));
-            faults.extend(wrong);
+            errors.extend(wrong);
             warnings.extend(doubtful);
         }
-        // A file that several scripts import has its errors and warnings once.
-        let failed = !faults.is_empty();
+        // A file that several scripts import is reported once.
+        let failed = !errors.is_empty();
         let mut seen: Vec<Report> = Vec::new();
         let mut is_new = |report: &Report| {
             !seen.contains(report) && {
@@ -53,21 +53,21 @@ impl Check {
             }
         };
         warnings.retain(&mut is_new);
-        faults.retain_mut(|fault| {
-            let had = fault.reports.len();
-            fault.reports.retain(&mut is_new);
-            had == 0 || !fault.reports.is_empty()
+        errors.retain_mut(|error| {
+            let had = error.reports.len();
+            error.reports.retain(&mut is_new);
+            had == 0 || !error.reports.is_empty()
         });
         let warnings = (!warnings.is_empty()).then(|| Error { reports: warnings, ..Error::default() });
         if self.json {
-            let all: Vec<_> = faults.iter().chain(&warnings).flat_map(rows).collect();
+            let all: Vec<_> = errors.iter().chain(&warnings).flat_map(rows).collect();
             run.print(&serde_json::Value::from(all).to_string());
         }
-        for fault in faults.iter().chain(&warnings).filter(|_| !self.json) {
+        for error in errors.iter().chain(&warnings).filter(|_| !self.json) {
             if self.format == "short" {
-                short(run, fault);
+                short(run, error);
             } else {
-                print_error(fault);
+                print_error(error);
             }
         }
         if !failed && self.format == "long" && !self.json {
@@ -78,7 +78,7 @@ impl Check {
     }
 }
 
-/// The errors and warnings of a script for JSON; an error without a place has no path.
+/// Returns the errors and warnings of a script as JSON. An error without a place has no path.
 fn rows(error: &Error) -> Vec<serde_json::Value> {
     if error.reports.is_empty() {
         return vec![serde_json::json!({ "grade": "error", "message": error.message, "help": error.help })];
@@ -91,24 +91,24 @@ fn rows(error: &Error) -> Vec<serde_json::Value> {
     error.reports.iter().map(row).collect()
 }
 
-/// One line per error.
-fn short(run: &Run, fault: &Error) {
-    if fault.reports.is_empty() {
-        run.print(&fault.message);
+/// Prints one line per error.
+fn short(run: &Run, error: &Error) {
+    if error.reports.is_empty() {
+        run.print(&error.message);
     }
-    for report in &fault.reports {
+    for report in &error.reports {
         let (place, kind) = (&report.place, if report.warning { "warning: " } else { "" });
         run.print(&format!("{}:{}:{}: {kind}{}", place.path, place.line, place.column, report.message));
     }
 }
 
-/// The errors in a script and what it imports. For the configuration also those in its values; with `secrets` those
-/// about secrets, programs and files that are missing too.
-pub fn faults(run: &Arc<Run>, source: &Source, secrets: bool) -> Vec<Error> {
+/// Returns the errors in a script and its imports, and for the configuration also in its values. With
+/// `secrets` it also reports missing secrets, programs and files.
+pub fn errors(run: &Arc<Run>, source: &Source, secrets: bool) -> Vec<Error> {
     found(run, source, secrets).0
 }
 
-/// As [`faults`], and the warnings.
+/// Like [`errors`], with the warnings.
 fn found(run: &Arc<Run>, source: &Source, secrets: bool) -> (Vec<Error>, Vec<Report>) {
     let checked = engine::check(run, source).and_then(|options| {
         if source.name == values::NAME {

@@ -1,4 +1,5 @@
-//! `moyai completions`, and the words that a shell offers: it asks moyai itself for them at each press of the tab key.
+//! `moyai completions`, and the words that a shell offers. The shell queries moyai for them each time the tab
+//! key is pressed.
 
 use super::{list, tree};
 use crate::engine::{self, load};
@@ -11,16 +12,16 @@ use std::ffi::OsStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The variable by which a shell's script asks: `COMPLETE=bash moyai -- moyai run re`.
+/// Variable that a shell's script sets to query moyai: `COMPLETE=bash moyai -- moyai run re`.
 const VARIABLE: &str = "COMPLETE";
-/// How long Docker may take for the names of containers.
+/// Time limit for Docker to list the names of containers.
 const LIMIT: Duration = Duration::from_secs(3);
 
-/// The options of `moyai completions`.
+/// Options of `moyai completions`.
 #[derive(clap::Args)]
 pub struct Completions {
-    /// bash: source it from ~/.bashrc; zsh: a file `_moyai` on $fpath; fish: a file in
-    /// ~/.config/fish/completions
+    /// bash (source it from ~/.bashrc), zsh (save it as `_moyai` on $fpath), or fish (save it in
+    /// ~/.config/fish/completions)
     #[arg(value_enum)]
     shell: clap_complete::Shell,
 }
@@ -40,12 +41,12 @@ impl Completions {
     }
 }
 
-/// Answers a shell that asks, and ends the process; does nothing otherwise.
+/// Answers a shell's query and ends the process. Does nothing otherwise.
 pub fn answer() {
     CompleteEnv::with_factory(offering).var(VARIABLE).complete();
 }
 
-/// The description of everything, with what can be offered for each argument that is a name of ours.
+/// Returns the command tree, with completions for each argument that is one of moyai's names.
 fn offering() -> clap::Command {
     let names = |command: clap::Command, argument: &'static str| {
         command.mut_arg(argument, |arg| arg.add(ArgValueCompleter::new(scripts)))
@@ -63,7 +64,7 @@ fn offering() -> clap::Command {
         .mut_subcommand("api", |api| api.mut_arg("words", |words| words.add(ArgValueCompleter::new(functions))))
 }
 
-/// Those of the words that begin with what is written.
+/// Returns the words that begin with what is typed.
 fn beginning(current: &OsStr, words: impl IntoIterator<Item = String>) -> Vec<CompletionCandidate> {
     let current = current.to_string_lossy();
     words.into_iter().filter(|word| word.starts_with(&*current)).map(CompletionCandidate::new).collect()
@@ -73,18 +74,18 @@ fn quiet_run() -> Option<Arc<Run>> {
     Run::new(Options::default()).ok()
 }
 
-/// The scripts, one's own among them.
+/// Completes the names of scripts, including the user's own.
 fn scripts(current: &OsStr) -> Vec<CompletionCandidate> {
     let all = quiet_run().map(|run| load::list(&run)).unwrap_or_default();
     beginning(current, all.into_iter().map(|script| script.name))
 }
 
-/// The guides and the commands.
+/// Completes guides and commands.
 fn topics(current: &OsStr) -> Vec<CompletionCandidate> {
     beginning(current, super::help::words())
 }
 
-/// What `moyai api` knows: functions, and their namespaces.
+/// Completes the functions that `moyai api` knows, and their namespaces.
 fn functions(current: &OsStr) -> Vec<CompletionCandidate> {
     let Some(run) = quiet_run() else { return Vec::new() };
     let all = super::api::functions(&run);
@@ -93,7 +94,7 @@ fn functions(current: &OsStr) -> Vec<CompletionCandidate> {
     beginning(current, words)
 }
 
-/// What can come next after a script's name: its options, and what its line `usage:` has in this place.
+/// Completes what can follow a script's name: its options, and what its `usage:` line has in this place.
 fn arguments(current: &OsStr) -> Vec<CompletionCandidate> {
     offered(current).map(|words| beginning(current, words)).unwrap_or_default()
 }
@@ -101,7 +102,7 @@ fn arguments(current: &OsStr) -> Vec<CompletionCandidate> {
 fn offered(current: &OsStr) -> Option<Vec<String>> {
     let run = quiet_run()?;
     let line: Vec<String> = std::env::args().skip_while(|word| word != "--").skip(2).collect();
-    // The words after the cursor are not read.
+    // Words after the cursor are ignored.
     let end = line.iter().rposition(|word| **word == *current).unwrap_or(line.len());
     let at = line.iter().position(|word| word == "run")? + 1;
     let mut words = line.get(at..end)?.iter().skip_while(|word| word.starts_with('-'));
@@ -129,12 +130,13 @@ fn offered(current: &OsStr) -> Option<Vec<String>> {
             None => given.push(word),
         }
     }
-    // Two ways of calling it may go on alike.
+    // Two forms of the usage may continue in the same way.
     let next: BTreeSet<String> = usage.next(&given).into_iter().collect();
     Some(next.iter().flat_map(|word| kind(&run, word, &given)).collect())
 }
 
-/// The words of a kind: names of containers, versions of the backups of the container that was given, the word itself.
+/// Returns the words of a kind: containers' names, versions of the backups of the given container, or the word
+/// itself.
 fn kind(run: &Arc<Run>, word: &str, given: &[&str]) -> Vec<String> {
     let asked = match word {
         "CONTAINER" => Plan::read(["docker", "ps", "--all", "--format", "{{.Names}}"]),
@@ -150,11 +152,11 @@ fn kind(run: &Arc<Run>, word: &str, given: &[&str]) -> Vec<String> {
     answer.map(|answer| answer.text().lines().map(str::to_owned).collect()).unwrap_or_default()
 }
 
-/// A script's line `usage:`, one list of words for each way of calling it.
+/// A script's `usage:` line, one list of words for each form.
 struct Usage(Vec<Vec<String>>);
 
 impl Usage {
-    /// From the script's help: up to an empty line; `|` and the script's name begin another way.
+    /// Parses a script's help up to an empty line. `|` or the script's name begins another form.
     fn of(help: &str, script: &str) -> Self {
         let text = help.split_once("usage:").map_or("", |(_, rest)| rest.split("\n\n").next().unwrap_or_default());
         let words: Vec<&str> = text.split_whitespace().collect();
@@ -162,7 +164,7 @@ impl Usage {
         Self(ways.map(|way| way.iter().map(|word| (*word).to_owned()).collect()).collect())
     }
 
-    /// The name of an option's value.
+    /// Returns the name of an option's value.
     fn value(&self, option: &str) -> Option<&str> {
         let option = format!("--{option}");
         let mut pairs = self.0.iter().flat_map(|way| way.windows(2));
@@ -170,7 +172,7 @@ impl Usage {
         found.map(|pair| pair[1].trim_end_matches(']').split('[').next().unwrap_or_default())
     }
 
-    /// The words that can come after these arguments, in any way of calling it.
+    /// Returns the words that can come after these arguments in any form.
     fn next(&self, given: &[&str]) -> Vec<String> {
         self.0.iter().filter_map(|way| Self::after(way, given)).collect()
     }
@@ -203,7 +205,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_of_usage_says_what_comes_next() {
+    fn completes_from_the_usage_line() {
         let usage = Usage::of(
             "Does it.\n\nusage: site add NAME... --to CONTAINER[:PORT] [--cert FILE]\n  site remove NAME | site list [--json]\n\nmore",
             "site",

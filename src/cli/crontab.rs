@@ -8,44 +8,45 @@ use crate::schedule::rules::{Rule, Rules, When};
 use std::fmt::Write;
 use std::sync::Arc;
 
-/// The words of `moyai crontab`.
+/// Options of `moyai crontab`.
 #[derive(clap::Args)]
 pub struct Crontab {
-    /// Who runs the scripts
+    /// The user that runs the scripts
     #[arg(long, value_name = "NAME", default_value = "root")]
     user: String,
     #[command(flatten)]
     pub(super) common: Common,
 }
 
-/// The beginning of the first line: a file with it is moyai's.
+/// Prefix of the first line, which marks a file as moyai's.
 pub const MARK: &str = "# From rules.rhai, by `moyai crontab`";
-/// What comes before the lines: cron's own `PATH` lacks the directories of `nginx` and `iptables`.
+/// What comes before the rules. cron's own `PATH` lacks the directories of `nginx` and `iptables`.
 const HEAD: &str = "\
-: put it into /etc/cron.d/moyai (no dot in the name, or cron skips it).
+: install it as /etc/cron.d/moyai (cron skips names with a dot).
 SHELL=/bin/sh
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 MAILTO=root
 ";
-/// The script that events run, and that cron can run each minute instead: without a change it does nothing.
+/// The script that events run. Without events, cron can run it every minute: it does nothing unless something
+/// has changed.
 const NAMES: &str = "hosts-sync";
 
 impl Crontab {
-    /// Prints the file; it has what cron cannot do as comments, and warnings name it.
+    /// Prints the file. Rules that cron cannot run become comments and warnings.
     pub fn main(&self, run: &Arc<Run>) -> Result<i32> {
         let (text, left_out) = text(run, &self.user)?;
         run.print(text.trim_end());
         for rule in &left_out {
-            run.note(&format!("warning: cron cannot run {rule}; `moyai daemon` can"));
+            run.note(&format!("warning: cron cannot run {rule}, but `moyai daemon` can"));
         }
         Ok(0)
     }
 }
 
-/// The file for cron, and the rules that it leaves out.
+/// Returns the file for cron, and the rules that it leaves out.
 ///
 /// # Errors
-/// When the rules do not check.
+/// If the rules have errors.
 pub fn text(run: &Arc<Run>, user: &str) -> Result<(String, Vec<String>)> {
     let Rules { rules, .. } = engine::rules::rules(run)?;
     let mut command = program(run)?;
@@ -61,24 +62,27 @@ pub fn text(run: &Arc<Run>, user: &str) -> Result<(String, Vec<String>)> {
                 let lacks = lacks.map_or_else(String::new, |what| format!(" (cron has no {what})"));
                 let timeout =
                     rule.timeout.map_or_else(String::new, |limit| format!(" --timeout={}s", limit.as_secs_f64()));
-                // A `%` is a newline for cron.
+                // In a crontab, `%` means a newline.
                 let words = rule.words().iter().map(|word| quote(word)).collect::<Vec<_>>().join(" ");
                 let line = format!("{command}{timeout} {words}").replace('%', "\\%");
                 let when = when(&rule.when).unwrap_or_default();
                 let _ = writeln!(text, "# {}{lacks}\n{when:width$}  {user}  {line}", rule.when);
             }
-            // The names are found each minute instead.
+            // hosts-sync runs every minute instead, as a line below.
             Err(_) if rule.script == NAMES && rule.args.is_empty() => names = true,
             Err(why) => left_out.push(format!("{rule} ({why})")),
         }
     }
     if names && !rules.iter().any(|rule| rule.script == NAMES && matches!(rule.when, When::Every(_))) {
         let line = format!("{command} {NAMES}").replace('%', "\\%");
-        let _ = writeln!(text, "# cron has no events: names follow each minute. `moyai daemon` follows at once.");
+        let _ = writeln!(
+            text,
+            "# cron has no events: names are updated every minute. `moyai daemon` updates them at once."
+        );
         let _ = writeln!(text, "{:width$}  {user}  {line}", "* * * * *");
     }
     if !left_out.is_empty() {
-        text.push_str("\n# Not for cron; `moyai daemon` runs all rules:\n");
+        text.push_str("\n# cron cannot run these, but `moyai daemon` runs all rules:\n");
     }
     for rule in &left_out {
         let _ = writeln!(text, "#   {rule}");
@@ -86,7 +90,7 @@ pub fn text(run: &Arc<Run>, user: &str) -> Result<(String, Vec<String>)> {
     Ok((text, left_out))
 }
 
-/// Whether a crontab other than `own` runs scripts of moyai's.
+/// Returns true if a crontab other than `own` runs moyai scripts.
 pub fn others(own: &str) -> bool {
     let folders = ["/etc/cron.d", "/var/spool/cron/crontabs"];
     let files = folders.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten();
@@ -97,7 +101,7 @@ pub fn others(own: &str) -> bool {
         .any(|path| std::fs::read_to_string(path).is_ok_and(|text| text.lines().any(runs)))
 }
 
-/// The first fields of a line.
+/// Returns the time fields of a line.
 fn when(when: &When) -> Option<&str> {
     match when {
         When::Every(expression) => Some(expression.text()),
@@ -106,23 +110,23 @@ fn when(when: &When) -> Option<&str> {
     }
 }
 
-/// What of a rule cron leaves out.
+/// Returns the feature of a rule that cron lacks.
 ///
 /// # Errors
-/// Why cron cannot run it at all.
+/// If cron cannot run the rule at all.
 fn lacking(rule: &Rule) -> std::result::Result<Option<&'static str>, &'static str> {
     match &rule.when {
         When::Event(_) => return Err("it has no events"),
         When::Every(expression) if expression.zone().name().is_some() => {
-            return Err("Debian's has no time zone for a line");
+            return Err("Debian's cron has no time zone for a line");
         }
-        _ if rule.command().contains('\n') => return Err("its commands are one line"),
+        _ if rule.command().contains('\n') => return Err("its commands must be one line"),
         _ => {}
     }
     Ok(match (rule.jitter.is_zero(), rule.retry) {
         (true, 0) => None,
         (false, 0) => Some("jitter"),
         (true, _) => Some("retry"),
-        _ => Some("jitter and no retry"),
+        _ => Some("jitter or retry"),
     })
 }

@@ -1,4 +1,4 @@
-//! `moyai doctor`: what the scripts need on this host, one line each.
+//! `moyai doctor`: checks what the scripts need on this host, one line each.
 
 mod backups;
 mod chain;
@@ -17,21 +17,21 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The words of `moyai doctor`.
+/// Options of `moyai doctor`.
 #[derive(clap::Args)]
 pub struct Doctor {
-    /// Print a JSON array: of each check its name, grade (ok, warn or fail), sentence and help
+    /// Print a JSON array with the name, grade (ok, warn or fail), sentence and help of each check
     #[arg(long)]
     pub(super) json: bool,
     #[command(flatten)]
     pub(super) common: Common,
 }
 
-/// What was found.
+/// Result of a check.
 enum Finding {
-    /// As it should be.
+    /// No problem.
     Ok(String),
-    /// Some scripts do not need it, or it can wait.
+    /// Only some scripts need it, or it can wait.
     Warn(Error),
     /// Scripts will fail.
     Fail(Error),
@@ -39,11 +39,11 @@ enum Finding {
 
 use Finding::{Fail, Ok as Fine, Warn};
 
-/// A look at one thing.
-type Look = fn(&Arc<Run>) -> Finding;
+/// A check of one thing.
+type Check = fn(&Arc<Run>) -> Finding;
 
-/// The looks, in the order in which they are told.
-const LOOKS: [(&str, Look); 15] = [
+/// The checks, in the order of the output.
+const CHECKS: [(&str, Check); 15] = [
     ("docker", docker),
     ("nginx", proxy),
     ("versions", versions::check),
@@ -55,23 +55,23 @@ const LOOKS: [(&str, Look); 15] = [
     ("locks", |run| writable(&run.options.places.locks)),
     ("hosts file", hosts_file),
     ("PATH", path),
-    ("schedule", schedule::look),
-    ("backups", backups::look),
+    ("schedule", schedule::check),
+    ("backups", backups::check),
     ("syslog", syslog),
     ("dry run", dry_run),
 ];
 
-/// A program that is asked about itself must not hang.
+/// Time limit for a program's version or status.
 const LIMIT: Duration = Duration::from_secs(10);
 
 impl Doctor {
-    /// Prints what was found; exit code 1 if a script will fail because of it.
+    /// Prints the findings. The exit code is 1 if one of them will make a script fail.
     pub fn main(&self, run: &Arc<Run>) -> Result<i32> {
-        let width = LOOKS.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+        let width = CHECKS.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
         let mut code = 0;
         let mut all = Vec::new();
-        let one_by_one = LOOKS.iter().map(|(name, look)| (*name, look(run)));
-        for (name, found) in one_by_one.chain(std::iter::once_with(|| chain::looks(run)).flatten()) {
+        let one_by_one = CHECKS.iter().map(|(name, look)| (*name, look(run)));
+        for (name, found) in one_by_one.chain(std::iter::once_with(|| chain::checks(run)).flatten()) {
             run.cancel.check()?;
             let (grade, sentence, help) = match found {
                 Fine(text) => ("ok  ", text, None),
@@ -99,7 +99,7 @@ impl Doctor {
     }
 }
 
-/// The last line that a failed program said, which is mostly the reason.
+/// Adds the last line that a failed program printed, which is usually the reason.
 fn said(mut error: Error) -> Error {
     if let Some(line) = error.err.lines().map(str::trim).rfind(|line| !line.is_empty()) {
         error.message = format!("{}: {line}", error.message);
@@ -113,20 +113,20 @@ fn root() -> bool {
 
 fn docker(run: &Arc<Run>) -> Finding {
     if let Some(version) = versions::podman(run) {
-        let error = Error::new(format!("`docker` is podman {version}: nothing is tested with it"));
-        return Warn(error.help("install Docker itself, on Debian: apt install docker.io"));
+        let error = Error::new(format!("`docker` is podman {version}, which moyai is not tested with"));
+        return Warn(error.help("install Docker, on Debian: apt install docker.io"));
     }
     let plan = Plan::read(["docker", "version", "--format", "{{.Client.Version}} {{.Server.Version}}"]).timeout(LIMIT);
     match process::run(run, &plan) {
         Ok(outcome) => match outcome.text().split_whitespace().collect::<Vec<_>>()[..] {
-            [client, engine] => Fine(format!("client {client}, engine {engine}")),
-            _ => Fail(Error::new("`docker version` did not name an engine").help("systemctl start docker")),
+            [client, engine] => Fine(format!("client {client}, daemon {engine}")),
+            _ => Fail(Error::new("`docker version` did not print the daemon's version").help("systemctl start docker")),
         },
         Err(error) if error.exit == exit::NOT_FOUND => Fail(error),
         Err(error) => Fail(said(error).help(if root() {
-            "start the engine: systemctl start docker"
+            "start the Docker daemon: systemctl start docker"
         } else {
-            "start the engine, or ask for the group: sudo usermod -aG docker $USER"
+            "start the Docker daemon, or join its group: sudo usermod -aG docker $USER"
         })),
     }
 }
@@ -135,20 +135,18 @@ fn proxy(run: &Arc<Run>) -> Finding {
     let context = Context::new(run.clone());
     match process::run(run, &Plan::read(["nginx", "-t"]).timeout(LIMIT)) {
         Ok(_) => match (nginx::is_running(&context), nginx::is_outdated(&context, &nginx::News::default(), false)) {
-            (Ok(false), _) => {
-                Warn(Error::new("its configuration is valid, but it does not run").help("moyai run hosts-sync"))
-            }
+            (Ok(false), _) => Warn(Error::new("not running (configuration is valid)").help("moyai run hosts-sync")),
             (Ok(true), Ok(true)) => {
-                let error = Error::new(format!("it has not read the present names in `{}`", hosts::HOSTS));
+                let error = Error::new(format!("it has not loaded the current names in `{}`", hosts::HOSTS));
                 Warn(error.help("moyai run hosts-sync"))
             }
-            (Ok(true), Ok(false)) => Fine("its configuration is valid, and it runs with the present names".into()),
+            (Ok(true), Ok(false)) => Fine("running with the current names, configuration is valid".into()),
             (Err(error), _) | (_, Err(error)) => Warn(error),
         },
         // A host without nginx gets its names in the hosts file all the same.
         Err(error) if error.exit == exit::NOT_FOUND => Warn(error),
-        // It opens its logs and the pid file for the test.
-        Err(error) if !root() => Warn(said(error).help("only root can be sure: sudo moyai doctor")),
+        // `nginx -t` opens the logs and the pid file, which only root may.
+        Err(error) if !root() => Warn(said(error).help("only root can check this: sudo moyai doctor")),
         Err(error) => match error.err.lines().find_map(|line| nginx::said(line, "[emerg]")) {
             Some(words) if words.contains("host not found in upstream") => {
                 Fail(Error::new(words).help("moyai run hosts-sync"))
@@ -162,7 +160,7 @@ fn proxy(run: &Arc<Run>) -> Finding {
 fn disk(run: &Arc<Run>) -> Finding {
     match df::ask(run, Some("/")).map(|list| list.into_iter().next()) {
         Ok(Some(usage)) if usage.percent >= 95 => {
-            Warn(Error::new(format!("`/` is {}% full", usage.percent)).help("unused images: moyai run -n prune"))
+            Warn(Error::new(format!("`/` is {}% full", usage.percent)).help("to see unused images: moyai run -n prune"))
         }
         Ok(usage) => Fine(usage.map_or_else(String::new, |usage| format!("`/` is {}% full", usage.percent))),
         Err(error) => Fail(said(error)),
@@ -178,28 +176,30 @@ fn bash(_: &Arc<Run>) -> Finding {
     }
 }
 
-/// The folder, who may write there, and whether each script in it checks.
+/// Checks the directory, who may write there, and the scripts in it.
 fn scripts(run: &Arc<Run>) -> Finding {
     let folder = folder(run);
     let shown = folder.display();
     let metadata = match std::fs::metadata(&folder) {
         Ok(metadata) => metadata,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Warn(Error::new(format!("there is no folder `{shown}`")).help("moyai init"));
+            return Warn(Error::new(format!("there is no directory `{shown}`")).help("moyai init"));
         }
-        Err(error) => return Fail(Error::new(format!("look at `{shown}`: {}", cause(&error)))),
+        Err(error) => return Fail(Error::new(format!("read `{shown}`: {}", cause(&error)))),
     };
     if metadata.mode() & 0o022 != 0 {
         let help = format!("chmod go-w {}", quote(&folder.to_string_lossy()));
-        return Fail(Error::new(format!("others may write to `{shown}`, and so to what root runs")).help(help));
+        return Fail(
+            Error::new(format!("other users may write to `{shown}`, and so change what root runs")).help(help),
+        );
     }
     let on_disk = |listed: load::Listed| match listed.source {
-        Ok(source) => source.path.is_some().then(|| (listed.name, check::faults(run, &source, true))),
+        Ok(source) => source.path.is_some().then(|| (listed.name, check::errors(run, &source, true))),
         Err(error) => Some((listed.name, vec![error])),
     };
     let checked: Vec<(String, Vec<Error>)> = load::list(run).into_iter().filter_map(on_disk).collect();
     let faulty: Vec<&str> =
-        checked.iter().filter(|(_, faults)| !faults.is_empty()).map(|(name, _)| name.as_str()).collect();
+        checked.iter().filter(|(_, errors)| !errors.is_empty()).map(|(name, _)| name.as_str()).collect();
     if faulty.is_empty() {
         return Fine(format!("{} in `{shown}`, no errors", checked.len()));
     }
@@ -209,13 +209,13 @@ fn scripts(run: &Arc<Run>) -> Finding {
     )
 }
 
-/// The configuration as a run reads it: what its file leaves out has its built-in value.
+/// Checks the configuration as a run reads it. Settings that the file leaves out have their built-in value.
 fn config(run: &Arc<Run>) -> Finding {
     let source = match load::find(run, values::NAME) {
         Ok(source) => source,
         Err(error) => return Fail(error),
     };
-    if let Some(error) = check::faults(run, &source, true).into_iter().next() {
+    if let Some(error) = check::errors(run, &source, true).into_iter().next() {
         return Fail(Error::new(error.message).help(error.help.unwrap_or_else(|| "moyai check config".into())));
     }
     let constants = match values::constants_of(run) {
@@ -235,7 +235,7 @@ fn config(run: &Arc<Run>) -> Finding {
     }
 }
 
-/// A folder that is there and writable, or whose nearest parent is.
+/// Checks that a directory is writable, or else its nearest existing parent.
 fn writable(folder: &Path) -> Finding {
     let there = folder.ancestors().find(|path| path.exists()).unwrap_or(folder);
     let made = if there == folder { "" } else { " (will be made)" };
@@ -243,7 +243,7 @@ fn writable(folder: &Path) -> Finding {
         Ok(()) => Fine(format!("{}{made}", folder.display())),
         Err(error) => Fail(
             Error::new(format!("write to `{}`: {}", there.display(), cause(&error.into())))
-                .help("run it as root, or say where: $MOYAI_STATE"),
+                .help("run it as root, or set $MOYAI_STATE to another directory"),
         ),
     }
 }
@@ -258,19 +258,19 @@ fn hosts_file(_: &Arc<Run>) -> Finding {
     }
 }
 
-/// Cron hands over a PATH of two folders; what a script needs beyond the system's must be there.
+/// Shows PATH. cron's PATH has only two directories, and programs in others must be in the system's own.
 fn path(_: &Arc<Run>) -> Finding {
     let path = std::env::var("PATH").unwrap_or_default();
-    Fine(format!("{path} (then the system's own; under cron mostly only /usr/bin:/bin)"))
+    Fine(format!("{path} (then the system's default directories; cron usually sets only /usr/bin:/bin)"))
 }
 
-/// Whether this kernel can keep the programs of a dry run from changing anything.
+/// Checks whether this kernel can keep the programs of a dry run from changing anything.
 fn dry_run(_: &Arc<Run>) -> Finding {
     match process::kernel() {
         Ok(sentence) => Fine(sentence),
         Err(why) => Warn(
-            Error::new(format!("{why}: under -n the table of read-only commands alone decides"))
-                .help("boot a kernel from 5.13 on with `lsm=landlock,...` (see /sys/kernel/security/lsm)"),
+            Error::new(format!("{why}: -n relies on the table of read-only commands only"))
+                .help("boot a kernel 5.13 or newer with `lsm=landlock,...` (see /sys/kernel/security/lsm)"),
         ),
     }
 }
@@ -281,7 +281,7 @@ fn syslog(run: &Arc<Run>) -> Finding {
         Ok(()) => Fine(format!("failures without a terminal go to `{}`", socket.display())),
         Err(error) => Warn(
             Error::new(format!("reach `{}`: {}", socket.display(), cause(&error)))
-                .help("failures show on standard error alone, which cron mails: set MAILTO in the crontab"),
+                .help("failures go to standard error only, which cron mails: set MAILTO in the crontab"),
         ),
     }
 }

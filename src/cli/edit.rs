@@ -1,4 +1,4 @@
-//! `moyai edit`: like visudo, only what checks is installed.
+//! `moyai edit`: like visudo, it installs a script only if it has no errors.
 
 use super::init::{denied, write_new};
 use super::{Common, check, folder, print_error};
@@ -10,22 +10,22 @@ use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-/// The words of `moyai edit`.
+/// Options of `moyai edit`.
 #[derive(clap::Args)]
 pub struct Edit {
-    /// A script's name or path; one that comes with moyai is copied first
+    /// A script's name or path. A built-in script is copied first
     name: String,
     #[command(flatten)]
     pub(super) common: Common,
 }
 
 impl Edit {
-    /// Edits a copy, checks it, installs it.
+    /// Edits a copy, checks it, and installs it.
     pub fn main(&self, run: &Arc<Run>) -> Result<i32> {
         let name = self.name.trim_end_matches(".rhai");
-        let (before, target) = match (load::find(run, &self.name), load::embedded(name)) {
+        let (before, target) = match (load::find(run, &self.name), load::built_in(name)) {
             (Ok(Source { path: Some(path), text, .. }), _) => (text, path),
-            // Also `lib/notify`, which as a script would be a path.
+            // For example `lib/notify`, which would be a path elsewhere.
             (_, Some(Source { text, .. })) => {
                 let path = folder(run).join(format!("{name}.rhai"));
                 let own = std::fs::read_to_string(&path).ok();
@@ -33,7 +33,7 @@ impl Edit {
             }
             (found, None) => (found?.text, folder(run).join(format!("{name}.rhai"))),
         };
-        // A link stays a link: what it points to is replaced.
+        // Keep a symbolic link, and replace its target.
         let target = target.canonicalize().unwrap_or(target);
         let on_disk = std::fs::read_to_string(&target).ok();
         let copy = copy(&target, &before)?;
@@ -46,28 +46,29 @@ impl Edit {
             }
             let shown = target.display().to_string();
             let source = Source { name: name.to_owned(), shown, path: Some(target.clone()), text, ..Source::default() };
-            let faults = check::faults(run, &source, false);
-            if faults.is_empty() {
+            let errors = check::errors(run, &source, false);
+            if errors.is_empty() {
                 if std::fs::read_to_string(&target).ok() != on_disk {
                     let kept =
                         copy.into_temp_path().keep().map_err(|error| failed("keep", &error.path, &error.error))?;
                     return Err(Error::new(format!(
-                        "install `{}`: somebody else changed it meanwhile",
+                        "install `{}`: somebody else has changed it meanwhile",
                         target.display()
                     ))
-                    .help(format!("what you wrote is in {}", kept.display())));
+                    .help(format!("your version is in {}", kept.display())));
                 }
-                // What is there is replaced whole; what is new must not hide what came meanwhile.
+                // Replace an existing file atomically. A new file must not overwrite one that was made
+                // meanwhile.
                 match on_disk {
                     Some(_) => replace::write(&target, source.text.as_bytes()).map(|_| ())?,
                     None => write_new(&target, &source.text).map(|_| ())?,
                 }
-                run.print(&format!("{} is installed", target.display()));
+                run.print(&format!("installed {}", target.display()));
                 return Ok(0);
             }
-            faults.iter().for_each(print_error);
+            errors.iter().for_each(print_error);
             if !again(run) {
-                run.note(&format!("{} is as it was", target.display()));
+                run.note(&format!("{} is unchanged", target.display()));
                 return Ok(exit::USAGE);
             }
         }
@@ -78,7 +79,7 @@ fn failed(what: &str, path: &Path, error: &std::io::Error) -> Error {
     Error::new(format!("{what} `{}`: {}", path.display(), cause(error)))
 }
 
-/// A copy beside the script, so that its imports are found and a rename can install it.
+/// Makes a copy next to the script, so that its imports are found and a rename can install it.
 fn copy(target: &Path, text: &str) -> Result<tempfile::NamedTempFile> {
     let folder = target.parent().unwrap_or(target);
     let make = || {
@@ -86,30 +87,30 @@ fn copy(target: &Path, text: &str) -> Result<tempfile::NamedTempFile> {
         let mut copy = tempfile::Builder::new().prefix(".edit-").suffix(".rhai").tempfile_in(folder)?;
         copy.write_all(text.as_bytes()).map(|()| copy)
     };
-    make().map_err(|error| denied(failed("make a copy beside", target, &error), &error))
+    make().map_err(|error| denied(failed("make a copy next to", target, &error), &error))
 }
 
 fn run_editor(run: &Run, path: &Path) -> Result<()> {
     let set = |name| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
     let editor = set("VISUAL").or_else(|| set("EDITOR")).unwrap_or_else(|| "vi".into());
     let words = shlex::split(&editor).ok_or_else(|| {
-        Error::usage(format!("the editor `{editor}` has a quote that is not closed")).help("set $EDITOR")
+        Error::usage(format!("the editor command `{editor}` has an unclosed quote")).help("set $EDITOR")
     })?;
     let mut plan = Plan::act(words.into_iter().chain([path.to_string_lossy().into_owned()]));
     plan.interactive = true;
     process::run(run, &plan).map(|_| ()).map_err(|error| match error.help {
-        None => error.help("nothing was changed; $VISUAL or $EDITOR names another editor"),
+        None => error.help("nothing was changed; to use another editor, set $VISUAL or $EDITOR"),
         Some(_) => error,
     })
 }
 
-/// What to do with a script that does not check. Without a terminal nobody can answer: discard.
+/// Asks what to do with a script that has errors. Without a terminal, the changes are discarded.
 fn again(run: &Run) -> bool {
     let mut answer = String::new();
     while std::io::stdin().is_terminal() {
         run.note("what now? (e)dit again, or e(x)it without saving?");
         answer.clear();
-        // The end of the input is an answer too.
+        // End of input discards the changes too.
         if std::io::stdin().read_line(&mut answer).unwrap_or(0) == 0 || run.cancel.cause().is_some() {
             return false;
         }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 static GUIDES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/src/guide");
 
-/// The topics, in the order in which a reader needs them.
+/// Topics, in the order in which a reader needs them.
 const TOPICS: [&str; 12] = [
     "from-bash",
     "2014",
@@ -26,19 +26,19 @@ const TOPICS: [&str; 12] = [
     "ja",
 ];
 
-/// A line of a guide that `moyai api WORD` takes the place of, so that no table is written twice.
+/// Markers of a line that is replaced by the output of `moyai api WORD`, so that no table is written twice.
 const INCLUDE: (&str, &str) = ("<!-- moyai api ", " -->");
 
-/// The words of `moyai help`.
+/// Options of `moyai help`.
 #[derive(clap::Args)]
 pub struct Help {
-    /// A guide, such as `backup`, or a command of moyai, such as `check`; without it, a list of both
+    /// A guide, such as `backup`, or a command, such as `check`. Without it, list both
     #[arg(value_name = "TOPIC")]
     topic: Option<String>,
 }
 
 impl Help {
-    /// Shows a guide or the help of a command, on a terminal in a pager.
+    /// Shows a guide or the help of a command. On a terminal it uses a pager.
     pub fn main(&self, run: &Arc<Run>) -> Result<i32> {
         let mut tree = super::tree();
         let Some(topic) = &self.topic else {
@@ -58,14 +58,14 @@ impl Help {
     }
 }
 
-/// The words that can follow `moyai help`: the guides and the commands, those that are hidden left out.
+/// Returns the words that can follow `moyai help`: the guides and the commands that are not hidden.
 pub fn words() -> Vec<String> {
     let tree = super::tree();
     let commands = tree.get_subcommands().filter(|command| !command.is_hide_set()).map(clap::Command::get_name);
     TOPICS.into_iter().chain(commands).map(str::to_owned).collect()
 }
 
-/// Title of each topic, one a line, for the help.
+/// Returns the title of each topic, one per line, for the help.
 pub fn topics() -> String {
     let width = TOPICS.iter().map(|topic| topic.len()).max().unwrap_or_default();
     let line = |topic: &&str| format!("  {topic:width$}  {}\n", title(topic));
@@ -80,14 +80,14 @@ fn title(topic: &str) -> &'static str {
     text(topic).lines().next().unwrap_or_default().trim_start_matches("# ")
 }
 
-/// A guide, with the tables that it includes.
+/// Returns a guide with the tables that it includes.
 fn guide(run: &Arc<Run>, topic: &str) -> Result<String> {
     let mut out = Vec::new();
     for line in text(topic).lines() {
         match line.strip_prefix(INCLUDE.0).and_then(|line| line.strip_suffix(INCLUDE.1)) {
             Some(word) => {
                 let table = api::table_of(run, word).ok_or_else(|| {
-                    Error::new(format!("the guide `{topic}` includes `{word}`, and there is no such table"))
+                    Error::new(format!("the guide `{topic}` includes the table `{word}`, which does not exist"))
                 })?;
                 out.push(format!("```text\n{}\n```", table.trim_end()));
             }
@@ -97,7 +97,7 @@ fn guide(run: &Arc<Run>, topic: &str) -> Result<String> {
     Ok(out.join("\n"))
 }
 
-/// Prints a text. On a terminal it goes through `$PAGER`, or `less`, or as it is if there is neither.
+/// Prints a text. On a terminal it goes through `$PAGER` or `less`, if there is one.
 fn page(run: &Arc<Run>, text: &str) -> Result<i32> {
     let pager = std::env::var("PAGER").ok().filter(|pager| !pager.trim().is_empty());
     let words = shlex::split(pager.as_deref().unwrap_or("less")).unwrap_or_default();
@@ -109,15 +109,15 @@ fn page(run: &Arc<Run>, text: &str) -> Result<i32> {
     plan.interactive = true;
     plan.input = Input::Text(format!("{text}\n").into_bytes().into());
     if std::env::var_os("LESS").is_none() {
-        // As git does: leave a short text on the screen.
+        // Like git, leave a short text on the screen.
         plan.stages[0].env.push(("LESS".into(), "FRX".into()));
     }
     process::run(run, &plan).map(|_| 0)
 }
 
-/// The error for a topic that is not there: what is near, or where else to look.
+/// Returns the error for an unknown topic, with a similar topic or a place to search.
 fn unknown(run: &Arc<Run>, topic: &str, low: &str, tree: &clap::Command) -> Error {
-    let error = Error::usage(format!("there is no guide and no command `{topic}`"));
+    let error = Error::usage(format!("no guide or command is named `{topic}`"));
     if load::find(run, low).is_ok() {
         return error.help(format!("`{low}` is a script: `moyai run {low} --help`"));
     }
@@ -128,7 +128,7 @@ fn unknown(run: &Arc<Run>, topic: &str, low: &str, tree: &clap::Command) -> Erro
     let about =
         |topic: &&&str| text(topic).lines().any(|line| line.starts_with('#') && line.to_lowercase().contains(low));
     match TOPICS.iter().find(about).filter(|_| low.chars().count() > 2) {
-        Some(guide) => error.help(format!("`moyai help {guide}` has a section on it")),
-        None => error.help(format!("`moyai help` lists the topics; `moyai api {low}` searches what a script can call")),
+        Some(guide) => error.help(format!("see `moyai help {guide}`")),
+        None => error.help(format!("`moyai help` lists the topics, `moyai api {low}` searches the script functions")),
     }
 }

@@ -5,19 +5,19 @@ use crate::store::history;
 use serde_json::Value;
 use std::sync::Arc;
 
-/// The words of `moyai history`.
+/// Options of `moyai history`.
 #[derive(clap::Args)]
 pub struct History {
     /// Only the runs of this script
     #[arg(value_name = "NAME")]
     script: Option<String>,
-    /// How many, the newest ones: 20 if nothing is said
+    /// Show the last N runs [default: 20]
     #[arg(long, value_name = "N")]
     count: Option<usize>,
-    /// What the last run that failed has printed; with --count, the last N
+    /// Print the output of the last failed run, or with --count of the last N
     #[arg(long, conflicts_with = "json")]
     output: bool,
-    /// A JSON array, the newest first, with all that is kept of each run
+    /// Print a JSON array with everything that is recorded of each run, the newest first
     #[arg(long)]
     json: bool,
 }
@@ -40,7 +40,7 @@ impl History {
         }
         if runs.is_empty() {
             let of = self.script.as_ref().map_or_else(String::new, |script| format!(" of `{script}`"));
-            run.log(&format!("no run{of}{} is kept", if self.output { " that failed" } else { "" }));
+            run.log(&format!("no run{of}{} is recorded", if self.output { " that failed" } else { "" }));
             return Ok(0);
         }
         if self.output {

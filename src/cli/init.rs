@@ -11,10 +11,10 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The words of `moyai init`.
+/// Options of `moyai init`.
 #[derive(clap::Args)]
 pub struct Init {
-    /// The folder, instead of the one that moyai looks into by itself
+    /// The directory, instead of the default one
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
     #[command(flatten)]
@@ -22,7 +22,7 @@ pub struct Init {
 }
 
 impl Init {
-    /// Copies the two files that are meant to be edited; one that is there stays as it is.
+    /// Copies the two files that are meant to be edited. Existing files are kept.
     pub fn main(&self, run: &Arc<Run>) -> Result<i32> {
         let usual = folder(run);
         let folder = self.dir.clone().unwrap_or_else(|| usual.clone());
@@ -31,11 +31,11 @@ impl Init {
         }
         for name in ["config", "rules"] {
             let path = folder.join(format!("{name}.rhai"));
-            let made = write_new(&path, &load::embedded(name).unwrap_or_default().text)?;
+            let made = write_new(&path, &load::built_in(name).unwrap_or_default().text)?;
             run.print(&format!("{} {}", if made { "made" } else { "kept" }, path.display()));
         }
-        // An editor's Rhai extension completes and documents every function with these. They are
-        // this moyai's, and so made anew.
+        // An editor's Rhai extension uses these to complete and document functions. They belong to this
+        // version of moyai, so they are always written again.
         let definitions = folder.join("definitions");
         let failed = |error: std::io::Error| {
             denied(Error::new(format!("write `{}`: {}", definitions.display(), cause(&error))), &error)
@@ -55,8 +55,9 @@ impl Init {
     }
 }
 
-/// Rhai's own definitions without what no name completes (operators, and functions for `[ ]`), and
-/// with a script's words for Rust's: the grammar is `rhai.ungram` in <https://github.com/rhaiscript/lsp>.
+/// Edits Rhai's own definitions: drops operators and functions for `[ ]`, which an editor cannot complete by
+/// name, and replaces Rust types with a script's. The grammar is `rhai.ungram` in
+/// <https://github.com/rhaiscript/lsp>.
 fn definition(text: &str) -> String {
     let (mut out, mut docs, mut seen) = (String::new(), String::new(), BTreeSet::new());
     for line in text.lines() {
@@ -81,11 +82,11 @@ fn definition(text: &str) -> String {
     out
 }
 
-/// Writes a script that is not there yet; says whether it did. A script with a `#!` line can be
-/// called by its path.
+/// Writes a script unless it exists, and returns true if it was written. A script with a `#!` line becomes
+/// executable.
 ///
 /// # Errors
-/// When the folder or the file cannot be made; nothing is left of it then.
+/// If the directory or the file cannot be made. No partial file is left.
 pub fn write_new(path: &Path, text: &str) -> Result<bool> {
     let failed =
         |error: &std::io::Error| denied(Error::new(format!("write `{}`: {}", path.display(), cause(error))), error);
@@ -97,13 +98,13 @@ pub fn write_new(path: &Path, text: &str) -> Result<bool> {
         Err(error) => return Err(failed(&error)),
     };
     file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map(|()| true).map_err(|error| {
-        // Half a script is worse than none.
+        // Remove a half-written script.
         let _ = std::fs::remove_file(path);
         failed(&error)
     })
 }
 
-/// The next step of somebody who may not write there.
+/// Adds the help for a user without write permission.
 pub fn denied(ours: Error, error: &std::io::Error) -> Error {
     if error.kind() == std::io::ErrorKind::PermissionDenied {
         ours.help("run it as root: `sudo moyai ...`")

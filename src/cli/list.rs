@@ -11,14 +11,14 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// The words of `moyai list`.
+/// Options of `moyai list`.
 #[derive(clap::Args)]
 pub struct List {
-    /// Only the names, one a line
+    /// Print only the names, one per line
     #[arg(long)]
     names: bool,
-    /// A JSON array: of each its name, summary, path (null if it came with moyai), the rules with their
-    /// next times, and what is kept of its last run
+    /// Print a JSON array with the name, summary, path (null if built-in), rules with their next times, and
+    /// last run of each script
     #[arg(long, conflicts_with = "names")]
     json: bool,
     #[command(flatten)]
@@ -26,8 +26,8 @@ pub struct List {
 }
 
 impl List {
-    /// Name and first sentence of its header; below it, where it is if it did not come with moyai, its
-    /// rules with their next times, and how its last run ended.
+    /// Prints each name with its summary. Below it come its path if it is not built-in, its rules with their
+    /// next times, and the result of its last run.
     pub fn main(&self, run: &Arc<Run>) -> Result<i32> {
         let scripts = load::list(run);
         if self.names {
@@ -35,7 +35,7 @@ impl List {
             return Ok(0);
         }
         let rules = rules::rules(run).unwrap_or_else(|error| {
-            run.note(&format!("warning: no rule is shown, they do not check: {error}"));
+            run.note(&format!("warning: the rules have errors and are not shown: {error}"));
             run.note("help: moyai check rules");
             Rules::default()
         });
@@ -45,7 +45,7 @@ impl List {
         }
         let of = |script: &load::Listed| {
             let rules = rules.rules.iter().filter(|rule| rule.script == script.name);
-            // By this host's clock, as all times here.
+            // In this host's time zone, like all times here.
             rules
                 .map(|rule| match &rule.when {
                     When::Every(expression) => {
@@ -83,12 +83,12 @@ impl List {
     }
 }
 
-/// What a script does, or why it cannot be read.
+/// Returns a script's summary, or the reason why it cannot be read.
 fn what(script: &load::Listed) -> String {
     script.source.as_ref().map_or_else(|error| error.message.clone(), |source| summary(&source.text))
 }
 
-/// What is kept of the last run of each of these scripts.
+/// Returns the recorded last run of each of these scripts.
 fn ends(run: &Run, scripts: &[load::Listed]) -> BTreeMap<String, Value> {
     let mut ends = BTreeMap::new();
     let read = history::read(run, |line| {
@@ -104,7 +104,7 @@ fn ends(run: &Run, scripts: &[load::Listed]) -> BTreeMap<String, Value> {
     ends
 }
 
-/// How a run ended.
+/// Describes how a run ended.
 fn end(line: &Value) -> String {
     let start = history::start(line).map_or_else(String::new, |start| start.format(" %F %T%:z").to_string());
     match line["exit"].as_i64() {
@@ -113,36 +113,36 @@ fn end(line: &Value) -> String {
     }
 }
 
-/// Where a script is that did not come with moyai, and what it overrides.
+/// Returns where a script is if it is not built-in, and what it overrides.
 fn place(script: &load::Listed) -> Option<String> {
     let path = script.source.as_ref().ok()?.path.as_ref()?.display().to_string();
     let hidden =
-        script.shadows.iter().map(|path| if path.ends_with(" (embedded)") { "the built-in one" } else { path });
+        script.shadows.iter().map(|path| if path.ends_with(" (built-in)") { "the built-in one" } else { path });
     let hidden: Vec<&str> = hidden.collect();
     Some(if hidden.is_empty() { path } else { format!("{path} (overrides {})", hidden.join(", ")) })
 }
 
-/// The `//!` lines at a script's beginning: its help.
+/// Returns the `//!` lines at a script's beginning: its help.
 pub fn header(text: &str) -> String {
     let lines = text.lines().skip_while(|line| line.starts_with("#!") || line.trim().is_empty());
     let lines = lines.map_while(|line| line.strip_prefix("//!")).map(|line| line.strip_prefix(' ').unwrap_or(line));
     lines.collect::<Vec<_>>().join("\n").trim().to_owned()
 }
 
-/// Whether the header has the line `alone: yes`: no two runs of the script at once.
+/// Returns true if the header has the line `alone: yes`, which forbids two runs at once.
 pub fn is_alone(text: &str) -> bool {
     header(text)
         .lines()
         .any(|line| line.split_once(':').is_some_and(|(key, value)| key == "alone" && value.trim() == "yes"))
 }
 
-/// What a script does, on one line: the first sentence of its header.
+/// Returns a script's summary on one line: the first sentence of its header.
 fn summary(text: &str) -> String {
     let paragraph = header(text).split("\n\n").next().unwrap_or_default().replace('\n', " ");
     first_sentence(&paragraph).to_owned()
 }
 
-/// Up to the first full stop with a blank behind it.
+/// Returns the text up to the first full stop that is followed by whitespace.
 pub fn first_sentence(text: &str) -> &str {
     text.find(". ").map_or(text, |at| &text[..=at])
 }
@@ -152,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_help_is_the_header_and_ends_where_the_script_begins() {
+    fn the_help_is_the_header() {
         let text =
             "#!/usr/bin/env -S moyai run\n//! Does\n//! it. And more.\n//!\n//! usage: x\n\n//! not this\nlet x = 1;";
         assert_eq!(header(text), "Does\nit. And more.\n\nusage: x");

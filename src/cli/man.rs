@@ -8,7 +8,7 @@ use clap_mangen::roff::{Roff, bold, italic, roman};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The words of `moyai man`.
+/// Options of `moyai man`.
 #[derive(clap::Args)]
 pub struct Man {
     /// The directory for moyai.1, moyai-COMMAND.1 and moyai-scripts.7
@@ -17,10 +17,10 @@ pub struct Man {
     pub(super) common: Common,
 }
 
-/// The date of the version. Without one, roff takes the next word of the title for it.
+/// Date of the version. Without one, roff takes the next word of the title for it.
 const DATE: &str = "2026-11-29";
 
-/// The files and variables of moyai, each with a sentence.
+/// Files and variables of moyai, each with a sentence.
 const FILES: [(&str, &str); 6] = [
     (
         "/etc/moyai/scripts",
@@ -33,11 +33,11 @@ const FILES: [(&str, &str); 6] = [
     ("$MOYAI_STATE", "Another directory of state."),
 ];
 
-/// The exit codes, for moyai(1) and moyai-run(1).
+/// Exit codes, for moyai(1) and moyai-run(1).
 const CODES: [(&str, &str); 9] = [
     ("0", "Done."),
-    ("1", "Failed; a script may choose another code."),
-    ("2", "Wrong usage, or the script does not check."),
+    ("1", "Failed. A script may choose another code."),
+    ("2", "Wrong usage, or the script has errors."),
     ("75", "Another run holds the lock."),
     ("124", "A time-out."),
     ("126", "A program could not be started."),
@@ -62,7 +62,7 @@ impl Man {
     }
 }
 
-/// Name and text of each page.
+/// Returns the name and text of each page.
 fn pages(run: &Arc<Run>) -> Vec<(String, Vec<u8>)> {
     // The topics are a section of their own, not a paragraph of "EXTRA".
     let mut tree = super::tree().after_help(None::<&str>);
@@ -87,12 +87,12 @@ fn pages(run: &Arc<Run>) -> Vec<(String, Vec<u8>)> {
     pages
 }
 
-/// A page of a command: what clap knows, then exit codes, files and other pages.
+/// Returns a command's page: what clap knows, then exit codes, files and other pages.
 fn page(command: clap::Command, see: &[&str], codes: bool) -> Vec<u8> {
     let top = command.get_name() == "moyai";
     let page = Page::new(command).source(concat!("moyai ", env!("CARGO_PKG_VERSION"))).manual("moyai").date(DATE);
     let mut text = Vec::new();
-    // A write into memory does not fail.
+    // Writing to memory does not fail.
     let _ = page.render(&mut text);
     let mut roff = Roff::new();
     if top {
@@ -113,25 +113,25 @@ fn page(command: clap::Command, see: &[&str], codes: bool) -> Vec<u8> {
     text
 }
 
-/// moyai-scripts(7): the scripts that come with moyai, and what a script can call.
+/// Returns moyai-scripts(7): the built-in scripts, and the script functions.
 fn scripts(run: &Arc<Run>) -> Vec<u8> {
     let mut roff = Roff::new();
     roff.control("TH", ["moyai-scripts", "7", DATE, concat!("moyai ", env!("CARGO_PKG_VERSION")), "moyai"]);
     roff.control("SH", ["NAME"]);
-    roff.text([roman("moyai-scripts - the scripts that come with moyai, and what a script can call")]);
+    roff.text([roman("moyai-scripts - the built-in scripts, and the functions that a script can call")]);
     roff.control("SH", ["DESCRIPTION"]);
     roff.text([
-        roman("A script is a file with the ending .rhai in a directory of scripts. "),
+        roman("A script is a .rhai file in the scripts directory. "),
         bold("moyai run NAME"),
-        roman(" looks there first, then among the scripts that come with moyai. "),
+        roman(" looks there first, then among the built-in scripts. "),
         bold("moyai eject NAME"),
-        roman(" copies one of these to be changed, and "),
+        roman(" copies a built-in script so that you can change it. "),
         bold("moyai help scripts"),
-        roman(" tells how to write and test your own."),
+        roman(" explains how to write and test your own."),
     ]);
     roff.control("SH", ["SCRIPTS"]);
     for script in load::list(run) {
-        let Some(source) = load::embedded(&script.name) else { continue };
+        let Some(source) = load::built_in(&script.name) else { continue };
         roff.control("SS", [script.name.as_str()]);
         listed(&mut roff, &list::header(&source.text));
     }
@@ -152,7 +152,7 @@ fn scripts(run: &Arc<Run>) -> Vec<u8> {
     roff.to_roff().into_bytes()
 }
 
-/// Terms with their sentences.
+/// Writes terms with their sentences.
 fn table(roff: &mut Roff, rows: &[(&str, &str)]) {
     for (term, text) in rows {
         roff.control("TP", []);
@@ -161,11 +161,11 @@ fn table(roff: &mut Roff, rows: &[(&str, &str)]) {
     }
 }
 
-/// Lines as they are.
+/// Writes lines as they are.
 fn listed(roff: &mut Roff, text: &str) {
     roff.control("nf", []);
     for line in text.trim_end().lines() {
-        // A line without text would begin a paragraph.
+        // An empty line would begin a paragraph.
         if line.is_empty() {
             roff.control("sp", [])
         } else {

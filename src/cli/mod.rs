@@ -1,4 +1,4 @@
-//! The command line: one file a subcommand.
+//! The command line: one file per subcommand.
 
 mod alarm;
 pub mod api;
@@ -45,46 +45,46 @@ struct Cli {
     command: Command,
 }
 
-/// All but `run`, which parses its own words: see [`run`].
+/// All subcommands but `run`, which parses its own arguments: see [`run`].
 #[derive(Subcommand)]
 enum Command {
-    /// Put this host in order: a configuration, names, backups, monitoring and a schedule
+    /// Set up this host: configuration, names, backups, monitoring and a schedule
     ///
-    /// Shows every file as a diff, asks once, installs it, makes a first backup and checks the sites. A second run changes
-    /// only what is missing.
+    /// Shows every file as a diff, asks once, installs the files, makes a first backup and checks the sites. A
+    /// second run changes only what is missing.
     Setup(setup::Setup),
-    /// Check scripts without running them: all of them, or those named
+    /// Check scripts for errors without running them
     Check(check::Check),
-    /// List the scripts: where they are, what they do
+    /// List the scripts, their rules and their last runs
     List(list::List),
-    /// Put a configuration of your own into the scripts folder
+    /// Create a configuration of your own in the scripts directory
     Init(init::Init),
-    /// Edit a script; only what checks is installed
+    /// Edit a script, and install it only if it has no errors
     Edit(edit::Edit),
-    /// Copy a script that comes with moyai into the scripts folder, to be changed
+    /// Copy a built-in script into the scripts directory to change it
     Eject(eject::Eject),
-    /// Show when a crontab expression is due, or the rules
+    /// Show the next times of a crontab expression or of the rules
     Next(next::Next),
-    /// Print the rules that have a time for cron
+    /// Print the rules as a crontab
     Crontab(crontab::Crontab),
-    /// Run the rules: at their times, and when something happens to a container
+    /// Run the rules, at their times and on events of containers
     Daemon(daemon::Daemon),
-    /// Print the units that run the rules, or install them
+    /// Print or install the systemd units that run the rules
     Systemd(systemd::Systemd),
-    /// Show how the runs ended: when, how long, what went wrong
+    /// Show past runs: when, how long, and what went wrong
     History(history::History),
-    /// Report that a job is done: `monitor` reports a job that is late
+    /// Report that a job is done, so that `monitor` can notice a late job
     ReportIn(report_in::ReportIn),
-    /// Look at what the scripts need on this host
+    /// Check what the scripts need on this host
     Doctor(doctor::Doctor),
     /// Run the tests of scripts: the functions `test_*` of `NAME.test.rhai`
     ///
-    /// Each is called on its own and as a dry run: nothing is changed, and acts are printed. What a
-    /// script does is tried with `try_script`: `moyai api try_script`.
+    /// Each test is called on its own as a dry run: nothing is changed, and changing commands are only
+    /// printed. A test runs a script with `try_script`: see `moyai api try_script`.
     Test(test::Test),
-    /// Translate a bash script into a script for moyai, and list its hazards
+    /// Translate a bash script into a Rhai script, and list its hazards
     Port(port::Port),
-    /// Show what a script can call
+    /// Show the functions that a script can call
     Api(api::Api),
     /// Print a completion script for a shell
     Completions(completions::Completions),
@@ -95,37 +95,37 @@ enum Command {
     Man(man::Man),
 }
 
-/// What every subcommand but `run` takes.
+/// Options of every subcommand but `run`.
 #[derive(clap::Args)]
 struct Common {
-    /// Look for scripts here before anywhere else [also: $MOYAI_SCRIPTS]
+    /// Look for scripts in this directory first [also: $MOYAI_SCRIPTS]
     #[arg(long, value_name = "DIR")]
     scripts: Option<PathBuf>,
 }
 
-/// Parses the command line, does what it says, gives the exit code.
+/// Parses the command line, runs the subcommand, and returns the exit code.
 pub fn main() -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().collect();
-    // The tree of all subcommands costs more time than an empty script takes: `run` goes without.
+    // Building clap's tree of subcommands takes longer than an empty script runs, so `run` does without.
     let code = match words.get(1) {
         Some(first) if first == "run" => run::main(&words[2..], None),
         Some(first) if first == call_check::NAME => call_check::main(&words[2..]),
         Some(first) if first == daemon::STANDBY => run::main(&words[2..], daemon::Events::of_standby()),
-        // Before there is a second thread; see `private_host::init`.
+        // This must come before there is a second thread: see `private_host::init`.
         Some(first) if first == "private-host" || first == "private-host-init" => private_host(&words[1..]),
         _ => others(words),
     };
     ExitCode::from(u8::try_from(code).unwrap_or(1))
 }
 
-/// `private-host COMMAND...`: runs a command on a Docker host of its own, gone with it. Left out of
-/// the help: it is for tests, for `demo`, and for trying a script.
+/// `private-host COMMAND...`: runs a command on a temporary private Docker host. The help does not list it: it
+/// is for tests, for `demo`, and for trying a script.
 fn private_host(words: &[OsString]) -> i32 {
     use crate::process::private_host::{enter, init};
     let ended = match words {
         [first, folder, _, role @ ..] if first == "private-host-init" => init(folder.as_ref(), role),
         [_, command @ ..] if !command.is_empty() => Err(enter(command)),
-        _ => Err(Error::usage("a private host needs a command").help("moyai private-host bash")),
+        _ => Err(Error::usage("usage: moyai private-host COMMAND [ARGS]").help("for example: moyai private-host bash")),
     };
     ended.unwrap_or_else(|error| {
         print_error(&error);
@@ -133,7 +133,7 @@ fn private_host(words: &[OsString]) -> i32 {
     })
 }
 
-/// The parser's description of everything, for help and completions.
+/// Returns clap's command tree, for help and completions.
 fn tree() -> clap::Command {
     let tree = Cli::command().subcommand(run::command().display_order(0));
     tree.mut_subcommand("check", |check| check.display_order(1)).after_help(help::topics())
@@ -181,7 +181,7 @@ fn others(words: Vec<OsString>) -> i32 {
     result.unwrap_or_else(ended)
 }
 
-/// The exit code of a command that failed. A pipe that nobody reads any more (`| head`) needs no words.
+/// Prints an error and returns its exit code. A closed pipe (`| head`) needs no message.
 fn ended(error: Error) -> i32 {
     if !matches!(error.exit, 0 | exit::CLOSED) {
         print_error(&error);
@@ -189,7 +189,7 @@ fn ended(error: Error) -> i32 {
     error.exit
 }
 
-/// The error of a standard output that cannot be written.
+/// Makes the error of a standard output that cannot be written.
 fn lost(error: &std::io::Error) -> Error {
     out::error(error.raw_os_error().unwrap_or_default())
 }
@@ -205,7 +205,7 @@ fn with(common: &Common, work: impl FnOnce(&Arc<Run>) -> Result<i32>) -> Result<
     Ok(code)
 }
 
-/// The parser's complaint in moyai's form: a sentence, and a line with the next step.
+/// Rewrites clap's error in moyai's form: a sentence, and a line with the next step.
 fn misused(error: &clap::Error) -> Error {
     let word = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.clone()),
@@ -213,7 +213,7 @@ fn misused(error: &clap::Error) -> Error {
         _ => None,
     };
     if let (ErrorKind::InvalidSubcommand, Some(name)) = (error.kind(), word(ContextKind::InvalidSubcommand)) {
-        let ours = Error::usage(format!("there is no command `{name}`"));
+        let ours = Error::usage(format!("unknown command `{name}`"));
         let scripts = Run::new(Options::default()).map(|run| load::list(&run)).unwrap_or_default();
         let scripts: Vec<&str> = scripts.iter().map(|script| script.name.as_str()).collect();
         if scripts.contains(&name.as_str()) {
@@ -224,7 +224,7 @@ fn misused(error: &clap::Error) -> Error {
         let script = || nearest(&name, scripts.iter().copied()).map(|near| format!("run {near}"));
         return match nearest(&name, commands).map(str::to_owned).or_else(script) {
             Some(near) => ours.help(format!("did you mean `moyai {near}`?")),
-            None => ours.help("`moyai --help` shows them"),
+            None => ours.help("`moyai --help` lists the commands"),
         };
     }
     let text = error.render().to_string();
@@ -232,26 +232,27 @@ fn misused(error: &clap::Error) -> Error {
     let first = lines.next().unwrap_or_default().trim_start_matches("error: ");
     let sentence = first.split_whitespace().collect::<Vec<_>>().join(" ").replace('\'', "`");
     let tip = lines.find_map(|line| line.strip_prefix("tip: ")).map(|tip| tip.replace('\'', "`"));
-    Error::usage(sentence).help(tip.unwrap_or_else(|| "`moyai COMMAND --help` shows how a command is used".into()))
+    Error::usage(sentence).help(tip.unwrap_or_else(|| "`moyai COMMAND --help` shows a command's usage".into()))
 }
 
-/// Whether errors have colours: on a terminal that has them, unless NO_COLOR is set; with CLICOLOR_FORCE anywhere.
+/// Returns true if errors are coloured: on a terminal with colours unless NO_COLOR is set, and always with
+/// CLICOLOR_FORCE.
 fn colour() -> bool {
     anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never
 }
 
-/// Prints an error: the one place that does.
+/// Prints an error. All errors are printed here.
 pub fn print_error(error: &Error) {
-    // A report shows lines of a configuration.
+    // A report shows lines of a configuration, so mask its secrets.
     let text = text::without_accounts(crate::engine::report::render(error, colour()));
-    // Nothing is left to tell when standard error is gone.
+    // There is no other place to report that standard error is closed.
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
-/// Tells how a script ended, and gives the exit code.
+/// Reports how a script ended, and returns the exit code.
 ///
-/// A failure shows the progress lines that were held back, and the error; where nobody looks at a
-/// terminal it goes to syslog too.
+/// After a failure it prints the progress lines that were held back, and the error. Without a terminal it
+/// sends the error to syslog too.
 pub fn finish(run: &Run, name: &str, code: i32, error: Option<&Error>) -> i32 {
     run.tidy();
     if code == 0 {
@@ -261,12 +262,12 @@ pub fn finish(run: &Run, name: &str, code: i32, error: Option<&Error>) -> i32 {
         run.note(&line);
     }
     if let Some(error) = error {
-        // The author's own sentence needs no source line.
+        // An error that the script throws needs no source line.
         let alone = error.foreseen && !run.options.trace;
         let bare = Error { place: None, reports: Vec::new(), ..error.clone() };
         run.note_styled(&crate::engine::report::render(if alone { &bare } else { error }, colour()));
     }
-    // Under another moyai it is for that one to judge whether this is a failure.
+    // A run that another moyai has started leaves it to that one whether this is a failure.
     if !std::io::stderr().is_terminal() && std::env::var_os(crate::process::MARKER).is_none() {
         let said = error.map_or_else(|| format!("ended with exit code {code}"), |error| error.message.clone());
         syslog::send(&run.options.places.syslog, name, &run.mask(&said));
@@ -274,7 +275,7 @@ pub fn finish(run: &Run, name: &str, code: i32, error: Option<&Error>) -> i32 {
     code
 }
 
-/// This program and its `--scripts`, for what will start it without our environment.
+/// Returns this program and its `--scripts`, for a service that starts it without this environment.
 fn program(run: &Run) -> Result<Vec<String>> {
     let program = std::env::current_exe();
     let program = program.map_err(|error| Error::new(format!("find this program: {}", crate::run::cause(&error))))?;
@@ -285,7 +286,7 @@ fn program(run: &Run) -> Result<Vec<String>> {
     Ok(std::iter::once(program.display().to_string()).chain(scripts).collect())
 }
 
-/// Prints rows in columns, numbers to the right.
+/// Prints rows in columns, with numbers aligned to the right.
 fn table(run: &Run, rows: &[Vec<String>]) {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
@@ -299,7 +300,7 @@ fn table(run: &Run, rows: &[Vec<String>]) {
     }
 }
 
-/// Prints a line, on a terminal no more than its width: the last column is text of any length.
+/// Prints a line, on a terminal cut to its width, because the last column can have any length.
 fn print_fitting(run: &Run, line: &str) {
     let wide = rustix::termios::tcgetwinsize(std::io::stdout()).map_or(0, |size| usize::from(size.ws_col));
     match wide {
@@ -309,21 +310,26 @@ fn print_fitting(run: &Run, line: &str) {
     }
 }
 
-/// The folder that scripts are put into: `--scripts`, `$MOYAI_SCRIPTS`, or this user's.
+/// Returns the directory for the user's scripts: `--scripts`, `$MOYAI_SCRIPTS`, or the default.
 fn folder(run: &Run) -> PathBuf {
     run.options.scripts.clone().unwrap_or_else(|| run.options.places.scripts.clone())
 }
 
-/// Says whose configuration this is, for an ordinary user on a host where root has another.
+/// Returns a note about whose configuration this is, if an ordinary user and root both have one.
 fn whose(run: &Run) -> Option<String> {
     const ROOT: &str = "/etc/moyai/scripts";
     let own = folder(run);
     let differs = !rustix::process::geteuid().is_root() && own != std::path::Path::new(ROOT);
     let both = differs && std::path::Path::new(ROOT).exists();
-    both.then(|| format!("this user's configuration: {}; root's is another: {ROOT} (sudo moyai ...)", own.display()))
+    both.then(|| {
+        format!(
+            "this is the user's configuration {}, and root has another in {ROOT} (use it with: sudo moyai ...)",
+            own.display()
+        )
+    })
 }
 
-/// Words as text: scripts know no other.
+/// Converts arguments to text, because scripts have no other strings.
 fn texts(words: &[OsString]) -> Result<Vec<String>> {
     let text = |word: &OsString| word.clone().into_string();
     let refuse = |word: OsString| {

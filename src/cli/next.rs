@@ -1,4 +1,4 @@
-//! `moyai next`: when something is due, from a crontab expression or from the rules.
+//! `moyai next`: the next times of a crontab expression or of the rules.
 
 use super::Common;
 use crate::engine;
@@ -10,22 +10,22 @@ use crate::schedule::zone::Zone;
 use chrono::{DateTime, FixedOffset, Utc};
 use std::sync::Arc;
 
-/// The words of `moyai next`.
+/// Options of `moyai next`.
 #[derive(clap::Args)]
 pub struct Next {
-    /// A crontab expression: `"0 4 * * 1"`, `@daily`; without one, the rules' next times
+    /// A crontab expression, such as `"0 4 * * 1"` or `@daily`. Without one, show the rules
     #[arg(value_name = "EXPR", allow_hyphen_values = true)]
     expression: Option<String>,
-    /// How many times: 5 if nothing is said, and one of each rule
+    /// Show N times [default: 5, or one per rule]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=10_000))]
     count: Option<u16>,
-    /// The times after this one, by the clocks of --tz: "2026-12-01 03:00"
+    /// Show times after this one, in the time zone of --tz: "2026-12-01 03:00"
     #[arg(long, value_name = "TIME")]
     from: Option<String>,
-    /// By the clocks of this time zone: Asia/Tokyo
+    /// Use this time zone: Asia/Tokyo
     #[arg(long, value_name = "ZONE")]
     tz: Option<String>,
-    /// A JSON array of RFC 3339 times
+    /// Print a JSON array of RFC 3339 times
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -33,7 +33,7 @@ pub struct Next {
 }
 
 impl Next {
-    /// Prints what the expression means and its next times.
+    /// Prints the meaning of the expression and its next times.
     pub fn main(&self, run: &Arc<Run>) -> Result<i32> {
         let zone = self.tz.as_deref().map_or(Ok(Zone::Host), Zone::named)?;
         let from = self.from.as_deref().map_or(Ok(run.now()), |text| schedule::moment_in(text, &zone));
@@ -52,7 +52,8 @@ impl Next {
         Ok(0)
     }
 
-    /// The next times of each rule, the nearest first, with what it runs; then what waits for events.
+    /// Prints the next times of each rule with its command, the nearest first, and then the rules that wait
+    /// for events.
     fn rules(&self, run: &Arc<Run>, zone: &Zone, from: DateTime<Utc>) -> Result<i32> {
         let rules = engine::rules::rules(run)?.rules;
         let mut times: Vec<(DateTime<Utc>, &Rule)> = Vec::new();
@@ -63,7 +64,7 @@ impl Next {
                 );
             }
         }
-        // Two at once stay in the order of the file.
+        // Two rules at the same time keep the order of the file.
         times.sort_by_key(|(time, _)| *time);
         if self.json {
             return json(run, times.iter().map(|(time, _)| zone.at(*time)));

@@ -10,7 +10,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The words of `moyai port`.
+/// Options of `moyai port`.
 #[derive(clap::Args)]
 pub struct Port {
     /// The bash script, or `-` for standard input
@@ -18,16 +18,16 @@ pub struct Port {
     /// Write the port to this new file instead of standard output
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Also say why a line is left to bash or to you
+    /// Also show why a line stays in bash or needs you
     #[arg(long)]
     explain: bool,
-    /// Run both on equal layers over this host, and compare what they print, how they exit and which files they leave
+    /// Run both in copies of this host, and compare their output, exit status and files
     ///
-    /// Nothing of it stays. There is no network, and commands such as docker, systemctl, mail or curl are only
-    /// recorded, with their arguments. Standard input is empty.
+    /// Nothing is kept. There is no network, and commands such as docker, systemctl, mail or curl are only
+    /// recorded with their arguments. Standard input is empty.
     #[arg(long)]
     compare: bool,
-    /// With --compare: the arguments of both
+    /// With --compare: the arguments of both scripts
     #[arg(last = true, value_name = "ARGS", requires = "compare")]
     args: Vec<String>,
     #[command(flatten)]
@@ -59,11 +59,11 @@ impl Port {
         self.file.as_os_str() == "-"
     }
 
-    /// The text of the bash script.
+    /// Returns the text of the bash script.
     fn bytes(&self) -> Result<Vec<u8>> {
         if self.is_input() {
             if self.compare {
-                return Err(Error::usage("--compare runs a script, and standard input is none")
+                return Err(Error::usage("--compare runs a script file, and cannot run standard input")
                     .help("write the script to a file: `moyai port --compare FILE`"));
             }
             let mut bytes = Vec::new();
@@ -81,7 +81,7 @@ impl Port {
         })
     }
 
-    /// A syntax error has what bash says too.
+    /// Adds bash's own message to a syntax error.
     fn with_bash(&self, run: &Run, error: Error) -> Error {
         if self.is_input() || error.kind != Kind::Syntax {
             return error;
@@ -89,12 +89,12 @@ impl Port {
         let plan = Plan::read(["bash", "-n", "--", &self.file.display().to_string()]);
         let said = process::attempt(run, &plan).map(|outcome| outcome.err_text().trim().to_owned()).unwrap_or_default();
         match said.as_str() {
-            "" => error.help("bash takes it: call the script as it is, cmd(`bash FILE`).run()"),
+            "" => error.help("bash accepts it: keep the script, and call it with cmd(`bash FILE`).run()"),
             said => error.help(format!("bash says: {}", said.lines().next().unwrap_or_default())),
         }
     }
 
-    /// Runs both, and says what differs.
+    /// Runs both scripts and prints the differences.
     fn compared(&self, run: &Run, ported: &Ported) -> Result<i32> {
         let failed = |error: std::io::Error| Error::new(format!("compare: make a directory: {}", cause(&error)));
         let [theirs, ours] = [tempfile::tempdir().map_err(failed)?, tempfile::tempdir().map_err(failed)?];
@@ -110,7 +110,7 @@ impl Port {
         let found = compare::differences(&original, &port);
         if found.is_empty() {
             run.print(&format!(
-                "the same: {} lines of output, exit status {}, {} files, {} commands to the outside",
+                "the same: {} lines of output, exit status {}, {} files, {} recorded commands",
                 original.out.lines().count(),
                 original.status,
                 original.files.len(),
@@ -130,7 +130,7 @@ impl Port {
         }
         if self.explain {
             for (line, level, why) in &ported.notes {
-                let what = if *level == Level::Human { "needs you" } else { "is left to bash" };
+                let what = if *level == Level::Human { "needs you" } else { "stays in bash" };
                 run.note(&format!("{name}:{line}: {what}: {why}"));
             }
         }
@@ -139,7 +139,7 @@ impl Port {
     }
 }
 
-/// Refuses to write over a port that a person may have finished.
+/// Refuses to overwrite a port that somebody may have edited.
 fn can_write(path: &Path) -> Result<()> {
     let refuse = |why: &str, help: String| Err(Error::new(format!("write `{}`: {why}", path.display())).help(help));
     if path.is_dir() {
@@ -147,7 +147,7 @@ fn can_write(path: &Path) -> Result<()> {
     }
     if path.symlink_metadata().is_ok() {
         let help = format!("name another file, or remove it: `rm {}`", process::quote(&path.display().to_string()));
-        return refuse("it is there already, and may have been edited", help);
+        return refuse("it already exists, and may have been edited", help);
     }
     match path.parent().filter(|parent| !parent.as_os_str().is_empty() && !parent.is_dir()) {
         Some(parent) => refuse(
@@ -158,7 +158,7 @@ fn can_write(path: &Path) -> Result<()> {
     }
 }
 
-/// The further lines of a hazard.
+/// Formats the other lines with the same hazard.
 fn also(lines: &[usize]) -> String {
     const SHOWN: usize = 20;
     let shown: Vec<String> = lines.iter().take(SHOWN).map(usize::to_string).collect();
@@ -170,7 +170,7 @@ fn also(lines: &[usize]) -> String {
     }
 }
 
-/// The lines of a script that do not check.
+/// Returns the lines of a script with errors.
 fn wrong(run: &Arc<Run>, text: &str) -> Vec<(usize, String)> {
     let source =
         Source { name: "port".to_owned(), shown: "port".to_owned(), text: text.to_owned(), ..Source::default() };

@@ -5,16 +5,16 @@ use crate::engine::{self, load};
 use crate::run::{Error, Result, Run};
 use std::sync::Arc;
 
-/// The words of `moyai report-in`.
+/// Options of `moyai report-in`.
 #[derive(clap::Args)]
 pub struct ReportIn {
     /// The name of a site with `reports_in` in config.rhai
     #[arg(value_name = "NAME")]
     job: String,
-    /// Report that the job failed, and why
+    /// Report that the job failed, with the reason
     #[arg(long, value_name = "TEXT", conflicts_with = "nginx")]
     failed: Option<String>,
-    /// Print the lines for nginx and curl with which another host can report
+    /// Print the nginx and curl lines that let another host report
     #[arg(long)]
     nginx: bool,
     #[command(flatten)]
@@ -22,7 +22,7 @@ pub struct ReportIn {
 }
 
 impl ReportIn {
-    /// Keeps that a job has reported. `lib/reports` does it: only a name that the configuration has is kept.
+    /// Records that a job has reported. `lib/reports` accepts only names in the configuration.
     pub fn main(&self, run: &Arc<Run>) -> Result<i32> {
         let call = if self.nginx { "reports::nginx(args[0])" } else { "reports::report(args[0], args[1])" };
         let text = format!("import \"lib/reports\" as reports; {call};");
@@ -32,7 +32,7 @@ impl ReportIn {
         let words = ["--", &self.job, failed.unwrap_or_default()].map(str::to_owned);
         let ended = engine::run(run, &source, &words)?;
         match ended.error {
-            // Its sentence needs no line of the built-in script.
+            // Its error needs no line of the built-in script.
             Some(error) if error.foreseen => Err(Error { place: None, reports: Vec::new(), ..error }),
             Some(error) => Err(error),
             None => Ok(ended.exit),

@@ -1,7 +1,7 @@
 //! `moyai run NAME|PATH [ARGS]`.
 //!
-//! Its words are parsed here and not by clap: moyai's own options stand before and after the
-//! script's name, what else there is belongs to the script, and start-up time counts.
+//! The arguments are parsed here and not by clap. moyai's own options may come before and after the script's
+//! name, all others belong to the script, and start-up time matters.
 
 use super::daemon::Events;
 use super::{alarm, finish, list, ping, texts};
@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
 
-/// What tells docker's client its engine.
+/// Variables that select the Docker daemon of the docker client.
 const DOCKER_CONTEXT: &str = "DOCKER_CONTEXT";
 const DOCKER_HOST: &str = "DOCKER_HOST";
 
@@ -33,33 +33,33 @@ const fn own(short: Option<char>, long: &'static str, value: Option<&'static str
     OwnOption { short, long, value, help }
 }
 
-/// What both the parser and the help are made from.
+/// The parser and the help are both made from this table.
 const OWN: [OwnOption; 12] = [
-    own(Some('n'), "dry-run", None, "Print each act as a line that can be pasted into a shell, and do none"),
-    own(Some('x'), "trace", None, "Print each command as it starts, with its place, status and time"),
+    own(Some('n'), "dry-run", None, "Print each change as a shell command, and change nothing"),
+    own(Some('x'), "trace", None, "Print each command as it starts, with its source line, status and time"),
     own(Some('v'), "verbose", None, "Show the progress lines, as on a terminal"),
-    own(None, "at", Some("TIME"), "Pretend that it is this time: \"2026-12-01 03:00\""),
-    own(None, "timeout", Some("TIME"), "End the run when it takes longer: 30s, 5m, 2h"),
+    own(None, "at", Some("TIME"), "Run as if it were this time: \"2026-12-01 03:00\""),
+    own(None, "timeout", Some("TIME"), "Stop the run after this time: 30s, 5m, 2h"),
     own(None, "wait", None, "Wait for a lock that another run holds, instead of exit code 75"),
-    own(None, "context", Some("NAME[,NAME]"), "The Docker engines that the script is about: contexts, ssh://USER@HOST"),
-    own(None, "scripts", Some("DIR"), "Look for scripts here before anywhere else [also: $MOYAI_SCRIPTS]"),
-    own(None, "record", Some("FILE"), "Record what programs, pages and files answer, as JSON lines"),
-    own(None, "replay", Some("FILE"), "Take the answers from a record; nothing is run, nothing is changed"),
-    own(Some('h'), "help", None, "Print the script's help; without a script, this"),
+    own(None, "context", Some("NAME[,NAME]"), "Run the script for these Docker daemons: contexts, ssh://USER@HOST"),
+    own(None, "scripts", Some("DIR"), "Look for scripts in this directory first [also: $MOYAI_SCRIPTS]"),
+    own(None, "record", Some("FILE"), "Record the output of programs, web pages and files as JSON lines"),
+    own(None, "replay", Some("FILE"), "Replay a recording: run and change nothing"),
+    own(Some('h'), "help", None, "Print the script's help, or without a script this help"),
     own(Some('V'), "version", None, "Print moyai's version"),
 ];
 
-/// For clap: the help of `moyai run` and the completions.
+/// Returns the help of `moyai run` and its completions for clap.
 pub fn command() -> clap::Command {
     let mut command = clap::Command::new("run")
         .about("Run a script")
         .disable_help_flag(true)
         .override_usage("moyai run [OPTIONS] <NAME|PATH> [ARGS]...")
         .after_help(
-            "Options come before or after the script's name; after `--` every word is an argument. A script that reads no\n\
-             option takes each word after its first argument as it is, but for the options above: NAME job bash -c 'x'.\n\
-             Exit codes: 0 done, 1 the script failed, 2 usage or the script does not check, 75 another run\n\
-             holds the lock, 124 a time-out, 126 a program cannot be started, 127 it was not found, 128+n ended by signal n.",
+            "Options come before or after the script's name. Every word after `--` is an argument. A script without options\n\
+             of its own gets all words after its first argument, except the options above: NAME job bash -c 'x'.\n\
+             Exit codes: 0 success, 1 the script failed, 2 wrong usage or errors in the script, 75 another run\n\
+             holds the lock, 124 timeout, 126 a program cannot be started, 127 it was not found, 128+n ended by signal n.",
         )
         .arg(
             clap::Arg::new("script")
@@ -67,7 +67,7 @@ pub fn command() -> clap::Command {
                 .required(true)
                 .help("The script: `moyai list` shows names"),
         )
-        .arg(clap::Arg::new("args").value_name("ARGS").num_args(0..).help("What the script gets"));
+        .arg(clap::Arg::new("args").value_name("ARGS").num_args(0..).help("Arguments of the script"));
     for own in &OWN {
         let mut arg = clap::Arg::new(own.long).long(own.long).help(own.help);
         arg = own.short.map_or(arg.clone(), |short| arg.short(short));
@@ -79,14 +79,14 @@ pub fn command() -> clap::Command {
     command
 }
 
-/// What the words behind `moyai run` say.
+/// Parsed arguments of `moyai run`.
 #[derive(Debug, Default)]
 pub struct Args {
     /// moyai's options.
     pub options: Options,
     /// The script's name or path.
     pub script: Option<String>,
-    /// The words for the script.
+    /// The arguments of the script.
     pub words: Vec<String>,
     contexts: Vec<String>,
     help: bool,
@@ -94,10 +94,10 @@ pub struct Args {
 }
 
 impl Args {
-    /// Takes moyai's own options out of the words. Behind `--` none is looked for.
+    /// Takes moyai's own options out of the arguments, up to `--`.
     ///
     /// # Errors
-    /// For an option before the script's name that moyai does not have, and for a wrong value.
+    /// If an option before the script's name is unknown, or a value is wrong.
     pub fn parse(words: Vec<String>) -> Result<Self> {
         let mut asked = Self::default();
         let mut words = words.into_iter();
@@ -136,14 +136,14 @@ impl Args {
                     known.into_iter().flatten().try_for_each(|own| asked.set(own, None))?;
                     continue;
                 }
-                // `-nq` must not run for real with a strange argument. What begins with a letter of the script's
-                // is the script's: `-fn` may be its option `-f` with the value `n`.
+                // `-nq` must not run for real with a strange argument. A word that begins with a letter of the
+                // script's options is the script's: `-fn` may be `-f` with the value `n`.
                 if asked.script.is_none() {
                     return Err(unknown(&word));
                 } else if known[0].is_some() && letters.chars().all(|char| char.is_ascii_alphanumeric()) {
                     let apart: Vec<String> = letters.chars().map(|letter| format!("-{letter}")).collect();
-                    return Err(Error::usage(format!("`{word}` joins moyai's own options with others")).help(format!(
-                        "write them apart: `{}`; write `--` before the words of another program",
+                    return Err(Error::usage(format!("`{word}` combines moyai's options with others")).help(format!(
+                        "write them separately: `{}`, and put `--` before the arguments of another program",
                         apart.join(" ")
                     )));
                 }
@@ -177,13 +177,13 @@ impl Args {
     }
 }
 
-/// The engines that a run is about, each once.
+/// Parses the names of contexts, without duplicates.
 fn contexts(text: &str) -> Result<Vec<String>> {
     let mut contexts: Vec<String> = Vec::new();
     for name in text.split(',').map(str::trim) {
         if name.is_empty() || name.starts_with('-') || name.contains(char::is_control) {
             return Err(
-                Error::usage(format!("`{name}` is no name of a context")).help("`docker context ls` shows them")
+                Error::usage(format!("`{name}` is not the name of a context")).help("`docker context ls` shows them")
             );
         }
         if !contexts.iter().any(|other| other == name) {
@@ -194,16 +194,18 @@ fn contexts(text: &str) -> Result<Vec<String>> {
 }
 
 fn unknown(word: &str) -> Error {
-    let error = Error::usage(format!("moyai has no option `{word}`"));
+    let error = Error::usage(format!("unknown option `{word}`"));
     let name = word.trim_start_matches('-').split('=').next().unwrap_or_default();
     let near = |own: &&OwnOption| strsim::damerau_levenshtein(own.long, name) <= 2;
     match OWN.iter().find(near) {
         Some(own) => error.help(format!("did you mean `--{}`?", own.long)),
-        None => error.help("`moyai run --help` shows them; as an argument of the script it stands behind `--`"),
+        None => {
+            error.help("`moyai run --help` lists the options; if it is an argument of the script, put `--` before it")
+        }
     }
 }
 
-/// Runs the script that the words name. With `events`, gets everything ready and waits for these before its first line.
+/// Runs a script. With `events`, prepares everything and waits for them before the script's first line.
 pub fn main(words: &[OsString], mut events: Option<Events>) -> i32 {
     let asked = texts(words).and_then(Args::parse);
     let options = asked.as_ref().map_or_else(|_| Options::default(), |asked| asked.options.clone());
@@ -215,7 +217,7 @@ pub fn main(words: &[OsString], mut events: Option<Events>) -> i32 {
         }
     };
     let mut begun = None;
-    // The runs for other engines tell for themselves.
+    // The runs for other Docker daemons report for themselves.
     let here = asked.as_ref().is_ok_and(|asked| asked.contexts.is_empty());
     let several = asked.as_ref().is_ok_and(|asked| asked.contexts.len() > 1);
     let result = (|| {
@@ -229,13 +231,13 @@ pub fn main(words: &[OsString], mut events: Option<Events>) -> i32 {
                 run.print(command().bin_name("moyai run").render_help().to_string().trim_end());
                 return Ok(engine::Ended::with(0));
             }
-            return Err(Error::usage("which script? `moyai run` needs its name").help("`moyai list` shows them"));
+            return Err(Error::usage("usage: moyai run NAME [ARGS]").help("`moyai list` shows the scripts"));
         };
         if asked.help {
             run.print(&help(&load::find(&run, script)?));
             return Ok(engine::Ended::with(0));
         }
-        // A script that is not there, or does not check, is a run that failed.
+        // A script that does not exist or has errors counts as a failed run.
         let (name, args) = begun.insert((script.clone(), asked.words));
         let source = load::find(&run, script)?;
         name.clone_from(&source.name);
@@ -257,7 +259,7 @@ pub fn main(words: &[OsString], mut events: Option<Events>) -> i32 {
             Ok(())
         })
     })();
-    // What is wrong with the script is reported when an event comes; it may have been corrected by then.
+    // Errors in the script are reported when an event comes, because they may be corrected by then.
     let result = match events {
         Some(events) => events.wait().and_then(|()| Err(run_anew(words))),
         None => result,
@@ -271,11 +273,11 @@ pub fn main(words: &[OsString], mut events: Option<Events>) -> i32 {
     }
     let error = ended.error.as_ref();
     let Some((name, args)) = begun else {
-        // The help in a pipe that nobody reads any more needs no words.
+        // A closed pipe needs no message here.
         return if ended.exit == exit::CLOSED { ended.exit } else { finish(&run, "run", ended.exit, error) };
     };
     let code = finish(&run, &name, ended.exit, error);
-    // The runs for several engines have each its own line.
+    // With several Docker daemons, each run has its own history line.
     if !run.dry() && !several {
         let written = history::append(&run, &history::End { script: &name, args: &args, exit: code, error });
         if let Err(error) = written {
@@ -285,21 +287,21 @@ pub fn main(words: &[OsString], mut events: Option<Events>) -> i32 {
     if let Some(error) = error.filter(|_| code != 0) {
         alarm::ring(&run, &name, error);
     }
-    // The run that holds the lock tells its own end.
+    // The run that holds the lock reports its own end.
     if here && code != exit::LOCKED {
         ping::send(&run, &name, &code.to_string());
     }
     code
 }
 
-/// Becomes the run of these words from its beginning. Returns only on an error.
+/// Replaces this process with a new run of these arguments. Returns only on an error.
 fn run_anew(words: &[OsString]) -> Error {
     let error = std::env::current_exe().map(|program| Command::new(program).arg("run").args(words).exec());
     Error::new(format!("start the run again: {}", process::cause(&error.unwrap_or_else(|error| error))))
 }
 
-/// Runs a script for other engines. For one this process becomes the run, and the environment tells
-/// every program which; for several there is a run each, all at once.
+/// Runs a script for other Docker daemons. For one daemon, this process becomes the run, with an environment
+/// that selects it. For several there is one run each, all at once.
 fn elsewhere(run: &Arc<Run>, contexts: &[String], script: &str, args: &[String]) -> Result<engine::Ended> {
     let timeout = run.options.timeout.map(|limit| format!("--timeout={}s", limit.as_secs_f64()));
     let behind: Vec<String> =
@@ -313,14 +315,14 @@ fn elsewhere(run: &Arc<Run>, contexts: &[String], script: &str, args: &[String])
         }
         let mut command = Command::new(program);
         command.arg("run").args(run.passed_on(run.options.dry_run)).args(behind).env(CONTEXT, context);
-        // Docker's own order: an address outweighs the name of a context, an empty one too.
+        // As in Docker, an address overrides the name of a context, even if it is empty.
         match context.as_str() {
             "default" => command.env_remove(DOCKER_CONTEXT),
             address if address.contains("://") => command.env(DOCKER_HOST, address).env_remove(DOCKER_CONTEXT),
             name => command.env(DOCKER_CONTEXT, name).env_remove(DOCKER_HOST),
         };
         let error = process::cause(&command.exec());
-        return Err(Error::new(format!("start the run for the engine of `{context}`: {error}")));
+        return Err(Error::new(format!("start the run for the Docker daemon of `{context}`: {error}")));
     }
     let failed = Pool.map(run, contexts.to_vec(), pool::WORKERS, |context| {
         let words = ["moyai", "run", "--context", &context].into_iter().map(str::to_owned);
@@ -339,10 +341,16 @@ fn elsewhere(run: &Arc<Run>, contexts: &[String], script: &str, args: &[String])
     if failed.is_empty() {
         return Ok(engine::Ended::with(0));
     }
-    Err(Error::new(format!("{} of {} engines: the run failed for {}", failed.len(), contexts.len(), failed.join(", "))))
+    Err(Error::new(format!(
+        "the run failed for {} of {} Docker daemons: {}",
+        failed.len(),
+        contexts.len(),
+        failed.join(", ")
+    )))
 }
 
-/// Becomes this very program with other words, on a private host. Returns only on an error.
+/// Replaces this process with the same program and other arguments on a private host. Returns only on an
+/// error.
 fn private_host(run: &Run, words: &[String]) -> Error {
     match std::env::current_exe() {
         Ok(program) => {
@@ -353,16 +361,16 @@ fn private_host(run: &Run, words: &[String]) -> Error {
     }
 }
 
-/// The script's header, and moyai's options in one line.
+/// Returns the script's header, and moyai's options on one line.
 fn help(source: &load::Source) -> String {
     let header = list::header(&source.text);
-    let header = if header.is_empty() { format!("{}: has no help", source.shown) } else { header };
+    let header = if header.is_empty() { format!("{}: no help", source.shown) } else { header };
     let option = |own: &OwnOption| {
         let value = own.value.map_or_else(String::new, |value| format!(" {value}"));
         own.short.map_or_else(|| format!("--{}{value}", own.long), |short| format!("-{short}"))
     };
     let options: Vec<String> = OWN.iter().map(option).collect();
-    format!("{header}\n\nmoyai's own: {} (see `moyai run --help`)", options.join(" "))
+    format!("{header}\n\nmoyai's own options: {} (see `moyai run --help`)", options.join(" "))
 }
 
 #[cfg(test)]
@@ -374,20 +382,20 @@ mod tests {
     }
 
     #[test]
-    fn what_the_check_reserves_are_moyais_own_options() {
+    fn the_check_reserves_moyais_own_options() {
         let mut own: Vec<&str> = OWN.iter().map(|own| own.long).collect();
         own.sort_unstable();
         assert_eq!(own, engine::check::RESERVED);
     }
 
     #[test]
-    fn letters_that_the_check_keeps_from_scripts_are_moyais_own() {
+    fn the_check_reserves_moyais_own_letters() {
         let own: String = OWN.iter().filter_map(|own| own.short).collect();
         assert_eq!(own, engine::check::OWN_LETTERS);
     }
 
     #[test]
-    fn own_options_are_taken_before_and_behind_the_name() {
+    fn own_options_come_before_or_after_the_name() {
         for words in ["-nx --timeout 5m backup blog", "backup blog -nx --timeout=5m", "-n backup -x blog --timeout 5m"]
         {
             let asked = asked(words).unwrap();
@@ -402,8 +410,8 @@ mod tests {
     }
 
     #[test]
-    fn behind_the_double_dash_everything_is_the_scripts() {
-        let behind = asked("backup -- -n --at x").unwrap();
+    fn after_the_double_dash_everything_belongs_to_the_script() {
+        let after = asked("backup -- -n --at x").unwrap();
         assert!(!behind.options.dry_run);
         assert_eq!(behind.words, ["--", "-n", "--at", "x"]);
         let before = asked("-n -- -x y").unwrap();
@@ -411,7 +419,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_moyais_goes_to_the_script_but_a_half_known_cluster_is_refused() {
+    fn other_options_go_to_the_script_but_a_half_known_cluster_is_refused() {
         assert_eq!(asked("s --json -q -5 - --tag Mon").unwrap().words, ["--json", "-q", "-5", "-", "--tag", "Mon"]);
         assert!(asked("s -nq").unwrap_err().message.contains("`-nq`"));
         assert_eq!(asked("s -fnx -qn").unwrap().words, ["-fnx", "-qn"]);

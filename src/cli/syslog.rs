@@ -1,15 +1,15 @@
-//! The system's log: where a failure goes that no terminal shows.
+//! Sends failures that no terminal shows to the system log.
 
 use crate::run::text;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 
-/// Facility daemon (3), severity error (3), as RFC 3164 section 4.1.1 packs them.
+/// Facility daemon (3), severity error (3), encoded as in RFC 3164 section 4.1.1.
 const PRIORITY: u8 = 3 * 8 + 3;
-/// RFC 3164 section 4.1: longer packets may be cut or dropped by a relay.
+/// Maximum length: a relay may cut or drop longer packets (RFC 3164 section 4.1).
 const LIMIT: usize = 1024;
 
-/// Sends one line. A host without a log loses nothing but the line: standard error has it too.
+/// Sends one line. Without a system log only this line is lost, and standard error has it too.
 pub fn send(socket: &Path, name: &str, message: &str) {
     let mut packet = format!("<{PRIORITY}>moyai[{name}]: {}", text::visible(&message.replace(['\n', '\t'], " ")));
     packet.truncate(packet.floor_char_boundary(LIMIT));

@@ -1,4 +1,4 @@
-//! `moyai systemd`: the units that run the rules.
+//! `moyai systemd`: the systemd units that run the rules.
 
 use super::{Common, program};
 use crate::api::file;
@@ -10,50 +10,52 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The words of `moyai systemd`.
+/// Options of `moyai systemd`.
 #[derive(clap::Args)]
 pub struct Systemd {
-    /// Write the units, enable and start them; those of moyai's that the rules no longer need go
+    /// Write, enable and start the units, and remove units of moyai that the rules no longer need
     #[arg(long)]
     install: bool,
-    /// Stop, disable and remove moyai's units, and no others
+    /// Stop, disable and remove the units of moyai, and no others
     #[arg(long, conflicts_with = "install")]
     remove: bool,
-    /// A timer for each rule with a time, instead of `moyai daemon`, which hears events too
+    /// Use one timer per rule instead of `moyai daemon`, which also reacts to events
     #[arg(long)]
     timers: bool,
-    /// With --install and --remove: the folder of the units; systemd is told only of its own
+    /// With --install and --remove: the directory of the units. systemd is reloaded only for its own directories
     #[arg(long, value_name = "DIR", default_value = FOLDER)]
     dir: PathBuf,
-    /// Print what would be done as lines for a shell, and do nothing
+    /// Print what would be done as shell commands, and change nothing
     #[arg(short = 'n', long)]
     dry_run: bool,
     #[command(flatten)]
     pub(super) common: Common,
 }
 
-/// Where an administrator's units are: systemd.unit(5).
+/// Directory of an administrator's units, see systemd.unit(5).
 const FOLDER: &str = "/etc/systemd/system";
-/// The first line of every unit of ours. A file without it is somebody else's.
-const MARK: &str = "# Made by `moyai systemd` from rules.rhai; changes of yours: systemctl edit";
+/// First line of every unit of moyai. A file without it belongs to somebody else.
+const HEAD: &str = "# Made by `moyai systemd` from rules.rhai. To change it, use: systemctl edit";
+/// Prefix of this line in units of every version of moyai.
+const MARK: &str = "# Made by `moyai systemd` from rules.rhai";
 
-/// What is taken from the scripts, and why no more is.
+/// What the units take away from the scripts, and the reasons for what they leave.
 const HARDENING: &str = "\
-# moyai speaks to Docker's socket, writes /etc/hosts and signals nginx: it has to be root. What no
-# script of a Docker host needs is taken away. `systemd-analyze security` shows the sum. Left out:
-#   ProtectSystem=, ReadOnlyPaths=    the hosts file is replaced in /etc, and a script may call apt
-#   ProtectHome=                      docker's contexts and ssh's keys are there
-#   PrivateTmp=                       files in /tmp are handed to Docker, which has another /tmp then
+# moyai uses Docker's socket, writes /etc/hosts and signals nginx, so it must be root. Everything that no
+# script on a Docker host needs is taken away. `systemd-analyze security` shows the result. Not used:
+#   ProtectSystem=, ReadOnlyPaths=    moyai replaces /etc/hosts, and a script may call apt
+#   ProtectHome=                      Docker contexts and SSH keys are there
+#   PrivateTmp=                       scripts pass files in /tmp to Docker, which would see another /tmp
 #   PrivateDevices=                   smartctl, FUSE and LUKS need devices
-#   PrivateNetwork=, IPAddressDeny=   sites, registries and backup servers are anywhere
-#   ProtectProc=, ProcSubset=         moyai finds nginx, and what a command left behind, in /proc
-#   NoNewPrivileges=                  `sudo -u` in a script, and sendmail
-#   MemoryDenyWriteExecute=           node, python and java write code at run time
+#   PrivateNetwork=, IPAddressDeny=   sites, registries and backup servers can be anywhere
+#   ProtectProc=, ProcSubset=         moyai finds nginx and leftover processes in /proc
+#   NoNewPrivileges=                  scripts use `sudo -u` and sendmail
+#   MemoryDenyWriteExecute=           node, python and java generate code at run time
 #   RestrictNamespaces= but for user  unshare, and `moyai private-host`
-#   CAP_SYS_ADMIN, CAP_SYS_PTRACE     mount in a script; /proc/PID/exe of nginx
+#   CAP_SYS_ADMIN, CAP_SYS_PTRACE     mount in a script, and /proc/PID/exe of nginx
 #   CAP_NET_ADMIN, CAP_NET_RAW        ip, iptables, ping
 #   @mount, @privileged, @resources   mount, chown, nice
-# A mount of a script is seen by what moyai runs, and not by Docker: for that, write a .mount unit.
+# Only programs that moyai runs see a mount made by a script. To mount something for Docker, write a .mount unit.
 CapabilityBoundingSet=~CAP_AUDIT_CONTROL CAP_AUDIT_READ CAP_AUDIT_WRITE CAP_BLOCK_SUSPEND CAP_BPF CAP_IPC_LOCK \
 CAP_LEASE CAP_MAC_ADMIN CAP_MAC_OVERRIDE CAP_PERFMON CAP_SYS_BOOT CAP_SYS_MODULE CAP_SYS_PACCT CAP_SYS_RAWIO \
 CAP_SYS_TIME CAP_SYS_TTY_CONFIG CAP_SYSLOG CAP_WAKE_ALARM
@@ -62,7 +64,7 @@ ProtectKernelModules=yes
 ProtectKernelLogs=yes
 ProtectControlGroups=yes
 ProtectClock=yes
-# ProtectClock= allows the clock's device alone, and so forbids the others: they are allowed again.
+# ProtectClock= forbids all devices but the clock. These lines allow the others again.
 DeviceAllow=block-* rwm
 DeviceAllow=char-* rwm
 ProtectHostname=yes
@@ -75,8 +77,8 @@ SystemCallArchitectures=native
 SystemCallFilter=~@clock @cpu-emulation @module @obsolete @raw-io @reboot @swap
 SystemCallErrorNumber=EPERM
 UMask=0077
-# moyai ends what its scripts leave behind. An nginx that has no unit, and that a script had to
-# start, is to stay.
+# moyai itself ends the processes that its scripts leave. An nginx without a unit that a script started must
+# keep running.
 KillMode=process
 ";
 
@@ -103,7 +105,7 @@ impl Systemd {
         }
         let ours = self.ours()?;
         if ours.is_empty() {
-            run.log(&format!("no unit of moyai's is in `{}`", self.dir.display()));
+            run.log(&format!("there are no units of moyai in `{}`", self.dir.display()));
             return Ok(0);
         }
         self.retire(&run, &ours)?;
@@ -111,7 +113,7 @@ impl Systemd {
         Ok(0)
     }
 
-    /// What the rules need.
+    /// Returns the units that the rules need.
     fn units(&self, run: &Arc<Run>) -> Result<Vec<Unit>> {
         let rules = engine::rules::rules(run)?.rules;
         let program = program(run)?;
@@ -121,20 +123,20 @@ impl Systemd {
         let mut units = Vec::new();
         if !boot.is_empty() {
             let mut text = format!(
-                "{MARK}
+                "{HEAD}
 
 [Unit]
-Description=Start the containers and name them, before nginx reads the names
+Description=Start the containers and update their names before nginx starts
 Documentation=man:systemd.service(5)
 Wants=docker.service
-# docker.service is up when the containers that restart by themselves have their addresses. nginx
-# looks names up once, at its start. If it had failed before, the script starts it.
+# When docker.service is up, containers with a restart policy have their addresses. nginx looks up names
+# only when it starts. If nginx failed to start earlier, the script starts it.
 After=docker.service
 Before=nginx.service
 
 [Service]
 Type=oneshot
-# A container that hangs must not keep nginx down.
+# A container that hangs must not keep nginx from starting.
 TimeoutStartSec=5min
 "
             );
@@ -150,7 +152,7 @@ TimeoutStartSec=5min
             let booted = if units.is_empty() { "" } else { " --booted" };
             let words = line(&program, &["daemon".to_owned()]);
             let text = format!(
-                "{MARK}
+                "{HEAD}
 
 [Unit]
 Description=Run moyai's rules
@@ -164,11 +166,11 @@ ExecReload=kill -HUP $MAINPID
 WatchdogSec=3min
 Restart=on-failure
 RestartSec=5s
-# Rules that do not check get no better by themselves.
+# A restart does not repair rules with errors.
 RestartPreventExitStatus=2
-# A script that eats the memory is ended, not the daemon.
+# If a script uses up the memory, only the script is ended, not the daemon.
 OOMPolicy=continue
-# Scripts that run have a minute to end.
+# Running scripts have one minute to finish.
 TimeoutStopSec=90s
 "
             );
@@ -182,10 +184,10 @@ TimeoutStopSec=90s
             match &rule.when {
                 When::Every(expression) => {
                     let name = unit_name(rule, &units);
-                    // systemd.unit(5): a `%` would be replaced.
+                    // In a unit, systemd replaces `%`: systemd.unit(5).
                     let shown = rule.to_string().replace('%', "%%").replace(char::is_control, " ");
                     let text = format!(
-                        "{MARK}
+                        "{HEAD}
 
 [Unit]
 Description=moyai: {shown}
@@ -195,20 +197,20 @@ After=docker.service moyai-boot.service
 [Service]
 Type=oneshot
 ExecStart={}
-# Another run holds the lock: this one was not needed.
+# Exit code 75: another run holds the lock, so this run was not needed.
 SuccessExitStatus=75
 ",
                         command(&program, rule)
                     );
                     let mut timer =
-                        format!("{MARK}\n\n[Unit]\nDescription=moyai: {shown}\n\n[Timer]\n# {}\n", expression.line());
+                        format!("{HEAD}\n\n[Unit]\nDescription=moyai: {shown}\n\n[Timer]\n# {}\n", expression.line());
                     for time in expression.calendar() {
                         let _ = writeln!(timer, "OnCalendar={time}");
                     }
                     timer.push_str("AccuracySec=1s\n");
                     if rule.catch_up > 0 {
                         timer.push_str(
-                            "# Missed while the host was off, it runs once when that is up again.\nPersistent=yes\n",
+                            "# If a run was missed while the host was off, it runs once when the host is up.\nPersistent=yes\n",
                         );
                     }
                     if !rule.jitter.is_zero() {
@@ -218,10 +220,12 @@ SuccessExitStatus=75
                     units.push((format!("{name}.service"), service(text)));
                     units.push((format!("{name}.timer"), timer));
                     if rule.retry > 0 {
-                        run.note(&format!("warning: a timer does not try again: {rule}"));
+                        run.note(&format!("warning: a systemd timer does not retry a failed run: {rule}"));
                     }
                 }
-                When::Event(_) => run.note(&format!("warning: no timer hears of events, `moyai daemon` does: {rule}")),
+                When::Event(_) => {
+                    run.note(&format!("warning: a systemd timer cannot react to events, `moyai daemon` can: {rule}"))
+                }
                 When::Boot => {}
             }
         }
@@ -234,19 +238,19 @@ SuccessExitStatus=75
             let path = self.dir.join(name);
             if path.exists() && !ours.contains(name) {
                 return Err(Error::new(format!(
-                    "install `{}`: it is there, and not moyai's; nothing was changed",
+                    "install `{}`: the file exists and is not from moyai; nothing was changed",
                     path.display()
                 ))
-                .help("move it away, or change it by hand"));
+                .help("move it away, or edit it by hand"));
             }
         }
         if self.manages() && !run.dry() && !Path::new("/run/systemd/system").is_dir() {
-            return Err(Error::new("install the units: systemd does not run on this host; nothing was changed")
-                .help("with `--dir DIR` they are only written"));
+            return Err(Error::new("install the units: systemd is not running on this host; nothing was changed")
+                .help("to only write the units, add `--dir DIR`"));
         }
         if !self.dir.is_dir() {
             let dir = self.dir.to_string_lossy();
-            return Err(Error::new(format!("install the units: there is no folder `{dir}`"))
+            return Err(Error::new(format!("install the units: there is no directory `{dir}`"))
                 .help(format!("mkdir -p {}", quote(&dir))));
         }
         let gone: Vec<String> =
@@ -261,14 +265,14 @@ SuccessExitStatus=75
         if !changed.is_empty() || !gone.is_empty() {
             self.systemctl(run, &["daemon-reload"])?;
         }
-        // A service with a timer is started by that.
+        // A service with a timer is started by its timer.
         let timed = |name: &str| {
             name.strip_suffix(".service")
                 .is_some_and(|name| units.iter().any(|(timer, _)| *timer == format!("{name}.timer")))
         };
         let names: Vec<&str> = units.iter().map(|(name, _)| name.as_str()).filter(|name| !timed(name)).collect();
         self.systemctl(run, &[&["enable"], &names[..]].concat())?;
-        // The one for the start of the host has its time then.
+        // The oneshot unit for the start of the host is run at boot, so it is not started now.
         for name in names.into_iter().filter(|name| *name != "moyai-boot.service") {
             let verb = if changed.contains(&name) { "restart" } else { "start" };
             self.systemctl(run, &[verb, name])?;
@@ -276,7 +280,7 @@ SuccessExitStatus=75
         Ok(0)
     }
 
-    /// Stops, disables and removes.
+    /// Stops, disables and removes units.
     fn retire(&self, run: &Run, names: &[String]) -> Result<()> {
         if names.is_empty() {
             return Ok(());
@@ -294,7 +298,7 @@ SuccessExitStatus=75
         Ok(())
     }
 
-    /// The names of the units in the folder that are moyai's.
+    /// Returns the names of moyai's units in the directory.
     fn ours(&self) -> Result<Vec<String>> {
         let folder = match std::fs::read_dir(&self.dir) {
             Ok(folder) => folder,
@@ -312,7 +316,7 @@ SuccessExitStatus=75
         Ok(names)
     }
 
-    /// Whether systemd reads the folder.
+    /// Returns true if systemd reads the directory.
     fn manages(&self) -> bool {
         self.dir == Path::new(FOLDER)
     }
@@ -325,7 +329,7 @@ SuccessExitStatus=75
     }
 }
 
-/// The first of moyai's installed units that is not what the rules give now, or is missing.
+/// Returns the first installed unit of moyai that is missing or differs from the rules.
 pub fn outdated(run: &Arc<Run>) -> Option<String> {
     let has = |name: &str| Path::new(FOLDER).join(name).exists();
     let this = Systemd {
@@ -337,7 +341,7 @@ pub fn outdated(run: &Arc<Run>) -> Option<String> {
         common: Common { scripts: run.options.scripts.clone() },
     };
     let ours = this.ours().ok().filter(|ours| !ours.is_empty())?;
-    // Timers have names of their own, and warn of what they cannot do.
+    // Timers have other names, and making them prints warnings.
     if !has("moyai.service") || ours.iter().any(|name| name.ends_with(".timer")) {
         return None;
     }
@@ -347,7 +351,7 @@ pub fn outdated(run: &Arc<Run>) -> Option<String> {
     units.iter().find(differs).map(|(name, _)| name.clone())
 }
 
-/// Secrets reach a unit as systemd's credentials, which are gone with it.
+/// Returns the `LoadCredential` lines: systemd removes these secrets when the unit stops.
 fn credentials(run: &Run) -> Result<String> {
     let folder = &run.options.places.secrets;
     let mut names: Vec<String> = match std::fs::read_dir(folder) {
@@ -367,7 +371,7 @@ fn credentials(run: &Run) -> Result<String> {
     Ok(names.iter().map(line).collect())
 }
 
-/// A name for a rule's units that no other has.
+/// Returns an unused name for a rule's units.
 fn unit_name(rule: &Rule, units: &[Unit]) -> String {
     let plain = |char: char| if char.is_ascii_alphanumeric() || "-_.".contains(char) { char } else { '-' };
     let script: String = rule.script.chars().map(plain).collect();
@@ -378,15 +382,15 @@ fn unit_name(rule: &Rule, units: &[Unit]) -> String {
     names.into_iter().find(is_free).unwrap_or_default()
 }
 
-/// What runs a rule's script.
+/// Returns the command line that runs a rule's script.
 fn command(program: &[String], rule: &Rule) -> String {
     let timeout = rule.timeout.map(|limit| format!("--timeout={}s", limit.as_secs_f64()));
     let words: Vec<String> = std::iter::once("run".to_owned()).chain(timeout).chain(rule.words()).collect();
     line(program, &words)
 }
 
-/// The program, a subcommand and what follows, as `ExecStart=` takes it: systemd.service(5),
-/// "Command lines". A `%` and a `$` would be replaced there.
+/// Quotes the program, a subcommand and its arguments for `ExecStart=`: systemd.service(5), "Command lines".
+/// systemd would replace `%` and `$` there.
 fn line(program: &[String], words: &[String]) -> String {
     let [path, scripts @ ..] = program else { return String::new() };
     let [verb, rest @ ..] = words else { return String::new() };

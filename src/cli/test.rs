@@ -7,13 +7,13 @@ use crate::run::{Error, Options, Result, Run};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-/// The words of `moyai test`.
+/// Options of `moyai test`.
 #[derive(clap::Args)]
 pub struct Test {
-    /// Scripts with a `NAME.test.rhai`; without one, all that have one
+    /// Scripts with a `NAME.test.rhai`. Without a name, test all of them
     #[arg(value_name = "NAME")]
     names: Vec<String>,
-    /// A JSON array, one object a test: script, test, passed, and the error of one that failed
+    /// Print a JSON array with one object per test: script, test, passed, and the error if it failed
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -21,9 +21,9 @@ pub struct Test {
 }
 
 impl Test {
-    /// Calls every function `test_*`, each in an engine of its own; exit code 1 if one fails.
+    /// Calls every function `test_*`, each in its own engine. The exit code is 1 if one fails.
     ///
-    /// What a test itself does is a dry run: it reads, and its acts are printed.
+    /// A test is a dry run: it can read, and its changes are only printed.
     pub fn main(&self, run: &Arc<Run>) -> Result<i32> {
         let run = &Run::new(Options { dry_run: true, ..run.options.clone() })?;
         run.cancel.listen()?;
@@ -48,7 +48,7 @@ impl Test {
                 results.push(result);
             };
             match engine::tests(run, &source) {
-                Err(error) => ended("it does not check", Some(error)),
+                Err(error) => ended("it has errors", Some(error)),
                 Ok(tests) => {
                     for test in tests {
                         let error = engine::run_test(run, &source, &test)?;

@@ -1,5 +1,5 @@
-//! The arguments of moyai's functions, as far as the script has them: their kinds, the keys and values of
-//! options, and constants that a function surely refuses.
+//! Checks the arguments of moyai's functions that the script contains: their kinds, the keys and values of
+//! options, and constants that a function certainly refuses.
 
 use super::elsewhere;
 use super::known::{Known, inner};
@@ -14,11 +14,11 @@ use rhai::{Array, Dynamic, Engine, EvalAltResult, Expr, FnCallExpr, FnPtr, Immut
 use std::any::TypeId;
 use std::collections::BTreeSet;
 
-/// What takes values of every kind, by a way of the interpreter's own.
+/// Functions that the interpreter implements specially, and that take values of every kind.
 const ANY: &[&str] = &["call", "contains", "curry", "debug", "print", "to_debug", "to_string", "type_of"];
 
-/// Functions and methods that only check their arguments. The check calls them with the script's constants. After a method
-/// is the value that it is tried with.
+/// Functions and methods that only check their arguments. The check calls them with the script's constants. A
+/// method is followed by the sample value that it is called on.
 const TRIED: &[(&str, &str)] = &[
     ("base64_decode", ""),
     ("file::join", ""),
@@ -47,7 +47,7 @@ const TRIED: &[(&str, &str)] = &[
     ("to_int", "value"),
 ];
 
-/// Whether a parameter of this type takes a value of this kind.
+/// Returns true if a parameter of this type accepts a value of this kind.
 pub(super) fn takes(wanted: TypeId, known: Known) -> bool {
     let any = |types: &[TypeId]| types.contains(&wanted);
     if wanted == TypeId::of::<Dynamic>() {
@@ -68,7 +68,7 @@ pub(super) fn takes(wanted: TypeId, known: Known) -> bool {
     }
 }
 
-/// The kinds that parameters take, in a sentence.
+/// Returns the kinds that parameters accept, as a phrase.
 fn wanted(forms: &[&[TypeId]], place: usize) -> String {
     const KINDS: &[(Known, &str)] = &[
         (Known::Text, "text"),
@@ -92,7 +92,7 @@ fn wanted(forms: &[&[TypeId]], place: usize) -> String {
     kinds.join(" or ")
 }
 
-/// Calls a function with constants; gives the error that it ends with.
+/// Calls a function with constants, and returns its error.
 fn tried(engine: &Engine, function: &str, receiver: Option<Dynamic>, args: Vec<Dynamic>) -> Option<Error> {
     let mut scope = Scope::new();
     let names: Vec<String> = (0..args.len()).map(|place| format!("argument{place}")).collect();
@@ -114,7 +114,8 @@ fn tried(engine: &Engine, function: &str, receiver: Option<Dynamic>, args: Vec<D
 }
 
 impl Walk<'_> {
-    /// Everything about the arguments of a call whose number is right; of a method with the value before it.
+    /// Checks the arguments of a call with the right number of arguments. For a method, the receiver comes
+    /// first.
     pub(super) fn arguments(
         &mut self,
         space: &str,
@@ -131,13 +132,13 @@ impl Walk<'_> {
                 self.options_of(&function, place, arg);
             }
         }
-        // Within `try` a failure may be what is asked for.
+        // Within `try`, a failure may be intended.
         if self.trying == 0 {
             self.literals(&function, call, receiver);
         }
     }
 
-    /// Reports an argument that no form of the function takes.
+    /// Reports an argument that no form of the function accepts.
     fn kinds(
         &mut self,
         space: &str,
@@ -193,13 +194,13 @@ impl Walk<'_> {
                     let calls = self.table.calls(space, name, receiver.is_some());
                     if receiver.is_some() && place == 0 {
                         return match wanted.as_str() {
-                            "" => format!("`moyai api {name}` shows what has it"),
+                            "" => format!("`moyai api {name}` shows the values that have it"),
                             "a command" => format!("`.{name}(...)` belongs to the command: cmd(`...`).{name}(...)"),
                             wanted => format!("`.{name}(...)` belongs to {wanted}"),
                         };
                     }
                     calls.first().map_or_else(
-                        || format!("`moyai api {name}` shows how it is called"),
+                        || format!("`moyai api {name}` shows how to call it"),
                         |call| format!("write `{call}`"),
                     )
                 })
@@ -211,7 +212,7 @@ impl Walk<'_> {
         true
     }
 
-    /// The numbers of arguments of the method of this name that a value of this kind has.
+    /// Returns the numbers of arguments that the method of this name has for a value of this kind.
     pub(super) fn counts_of(&self, name: &str, known: Known) -> Option<BTreeSet<usize>> {
         let counts = self.table.counts("", name)?.iter().filter(|count| {
             let forms = self.table.types("", name, **count);
@@ -221,7 +222,7 @@ impl Walk<'_> {
         (!counts.is_empty()).then_some(counts)
     }
 
-    /// How a value of another kind is made.
+    /// Returns how to convert a value to the wanted kind.
     fn converted(&self, arg: Option<&Expr>, known: Known, wanted: &str, otherwise: impl FnOnce() -> String) -> String {
         let named = |name: &str| match arg.map(inner) {
             Some(Expr::Variable(variable, ..)) => format!("{}.{name}", variable.1),
@@ -232,19 +233,19 @@ impl Walk<'_> {
                 let shape = arg.and_then(|arg| self.shape(arg));
                 let name =
                     shape.and_then(|shape| ["name", "path", "id", "out"].into_iter().find(|name| shape.has(name)));
-                format!("name a field of it: `{}`", named(name.unwrap_or("name")))
+                format!("use one of its fields: `{}`", named(name.unwrap_or("name")))
             }
             Known::List if wanted.contains("text") || wanted.contains("number") => {
-                "go through it, `for x in list { ... }`, or take one element, `list[0]`".to_owned()
+                "loop over it, `for x in list { ... }`, or use one element, `list[0]`".to_owned()
             }
-            Known::Lines if wanted.contains("text") => "make a text of them: `.join(\"\\n\")`".to_owned(),
-            Known::Lines => "make a list of them: `.to_array()`".to_owned(),
-            Known::Command => "`.read()` gives what it prints, `.lines()` its lines".to_owned(),
+            Known::Lines if wanted.contains("text") => "convert them to text: `.join(\"\\n\")`".to_owned(),
+            Known::Lines => "convert them to a list: `.to_array()`".to_owned(),
+            Known::Command => "`.read()` returns its output, `.lines()` its output lines".to_owned(),
             Known::Text | Known::Output if wanted.contains("number") => {
                 let text = arg.and_then(|arg| self.constant_text(arg)).filter(|text| text.parse::<f64>().is_err());
                 let text = text.filter(|_| wanted == "a number");
                 text.map_or_else(
-                    || "make a number of the text with `.to_int()`".to_owned(),
+                    || "convert the text to a number with `.to_int()`".to_owned(),
                     |text| match super::compare::help(Some(text)) {
                         help if help.contains(" is not a number") => otherwise(),
                         help => help,
@@ -258,19 +259,19 @@ impl Walk<'_> {
             }
             Known::Text | Known::Output if wanted == "a command" => {
                 let text = arg.and_then(|arg| self.constant_text(arg)).unwrap_or("...");
-                format!("a command is written cmd(`{text}`).run(), its output $(`{text}`)")
+                format!("write cmd(`{text}`).run(), or for its output $(`{text}`)")
             }
             Known::Whole | Known::Fraction if wanted.contains("text") => {
-                "make text of it: `${x}` in backticks".to_owned()
+                "convert it to text: `${x}` in backticks".to_owned()
             }
-            Known::Time if wanted.contains("text") => "make text of it: `t.format(\"%F %T\")`".to_owned(),
+            Known::Time if wanted.contains("text") => "convert it to text: `t.format(\"%F %T\")`".to_owned(),
             _ => otherwise(),
         }
     }
 
-    /// The options of a function, as far as the script has them as a literal.
+    /// Checks the options of a function, if the script has them as a literal.
     fn options_of(&mut self, function: &str, place: usize, arg: &Expr) {
-        // Each site of `http::get_all` has options of its own.
+        // Each site of `http::get_all` has its own options.
         if let ("http::get_all", 0, Expr::Array(sites, _)) = (function, place, arg) {
             for site in sites {
                 self.keys(function, options::of(function, 1), site, &["url"]);
@@ -286,7 +287,7 @@ impl Walk<'_> {
         let unknown = |name: &str| {
             let names = || options.names.iter().copied();
             let help = near_name(name, names).map_or_else(
-                || format!("there are {}", options.names.join(", ")),
+                || format!("the options are {}", options.names.join(", ")),
                 |near| format!("did you mean `{near}`?"),
             );
             (format!("`{function}` has no option `{name}`"), help)
@@ -313,7 +314,7 @@ impl Walk<'_> {
                         Expr::StringConstant(text, _) if text.trim().parse::<f64>().is_ok() => {
                             format!("write `{}: {}`", key.name, text.trim())
                         }
-                        _ => format!("`moyai api {function}` says what it may be"),
+                        _ => format!("`moyai api {function}` lists the allowed values"),
                     });
                     self.report(start(value), error.message, help);
                 }
@@ -321,7 +322,7 @@ impl Walk<'_> {
         }
     }
 
-    /// Constants that the function surely refuses.
+    /// Reports constants that the function certainly refuses.
     fn literals(&mut self, function: &str, call: &FnCallExpr, receiver: Option<(Known, Option<&Expr>)>) {
         let text = |place: usize| {
             let arg = call.args.get(place)?;
@@ -338,14 +339,14 @@ impl Walk<'_> {
                 }
                 Some(code) if self.known(code).is_text() => {
                     let error = Error::new("`exit` takes a number here, not text");
-                    Some((start(code), error.help("make a number of the text with `.to_int()`")))
+                    Some((start(code), error.help("convert the text to a number with `.to_int()`")))
                 }
                 _ => None,
             },
             _ => None,
         };
         if let Some((at, error)) = found.or_else(|| self.trial(function, call, receiver)) {
-            let help = error.help.unwrap_or_else(|| format!("`moyai api {function}` says what it takes"));
+            let help = error.help.unwrap_or_else(|| format!("`moyai api {function}` shows what it takes"));
             self.report(at, error.message, help);
         }
     }
@@ -366,7 +367,7 @@ impl Walk<'_> {
         let before = match (*way, receiver) {
             ("", _) => None,
             (_, None) => return None,
-            // What a number cannot do does not depend on the number.
+            // Whether a format suits a number does not depend on the number.
             ("value", Some((known, _))) if function == "format" && known.is_number() => {
                 let codes = self.constant_text(call.args.first()?)?;
                 let error = tried(self.table.engine(), function, Some(1.into()), args)?;
@@ -378,7 +379,7 @@ impl Walk<'_> {
                 ));
             }
             ("value", Some((_, expr))) => Some(expr?.get_literal_value(None)?),
-            // Of a list, `find` takes a closure or a value.
+            // For a list, `find` takes a closure or a value.
             ("text", Some((Known::List, _))) => return None,
             ("text", _) => Some("a".into()),
             _ => Some(vec![Dynamic::from("a")].into()),
@@ -392,27 +393,28 @@ fn address(url: &str) -> Option<Error> {
     let why = http::refuse_address(url)?;
     let help = match url.contains("://") {
         false => format!("write `\"http://{url}\"`"),
-        true => "an address begins with `http://` or `https://`".to_owned(),
+        true => "a URL begins with `http://` or `https://`".to_owned(),
     };
     Some(Error::new(format!("`{url}`: {why}")).help(help))
 }
 
-/// The name of an image that docker refuses (the grammar of distribution/reference: a path is in lower case).
+/// Returns the error for an image name that Docker refuses. In the grammar of distribution/reference, a path
+/// is lower-case.
 fn bad_reference(reference: &str) -> Option<Error> {
     let (path, tag) = match reference.rsplit_once(':') {
         Some((path, tag)) if !tag.contains('/') => (path, Some(tag)),
         _ => (reference, None),
     };
-    // The name of a registry before the first `/` may have capitals.
+    // The registry's name before the first `/` may have capitals.
     let own = path.split_once('/').filter(|(host, _)| host.contains(['.', ':'])).map_or(path, |(_, path)| path);
     let fits = |char: char| char.is_ascii_lowercase() || char.is_ascii_digit() || "._-/".contains(char);
     let tag_fits = |char: char| char.is_ascii_alphanumeric() || "._-".contains(char);
     let why = if own.chars().any(|char| char.is_ascii_uppercase()) {
-        "the name of an image is in lower case"
+        "the name of an image is lower-case"
     } else if own.is_empty() || !own.chars().all(fits) || path.contains("//") || path.contains('@') {
-        "a name of an image has letters, digits and `._-/`"
+        "the name of an image has only letters, digits and `._-/`"
     } else if tag.is_some_and(|tag| tag.is_empty() || tag.len() > 128 || !tag.chars().all(tag_fits)) {
-        "a tag has letters, digits and `._-`, at most 128"
+        "a tag has only letters, digits and `._-`, at most 128 characters"
     } else {
         return None;
     };

@@ -1,10 +1,10 @@
-//! Brackets that are not closed, or that close nothing, where the interpreter finds a syntax error later on.
+//! Finds unclosed or unmatched brackets, for which the interpreter reports a syntax error further down.
 
 use super::load::Source;
 use super::syntax::last_code;
 use rhai::{LexError, ParseError, ParseErrorType};
 
-/// A bracket that is open.
+/// An open bracket.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Open {
     pub(super) char: char,
@@ -13,13 +13,13 @@ pub(super) struct Open {
     indent: usize,
 }
 
-/// What the text before an error has: brackets that are open, and lines that begin within a text or comment.
+/// State of the text before an error: open brackets, and lines that begin inside a text or comment.
 #[derive(Debug, Default)]
 pub(super) struct Scan {
     pub(super) open: Vec<Open>,
-    /// A `{` whose `}` is not below it, but below another one: the mistake is probably there.
+    /// A `{` whose `}` is not aligned with it, but with another one. The mistake is probably there.
     pub(super) crooked: Option<Open>,
-    /// The numbers of the lines that begin within a text or a comment.
+    /// Numbers of the lines that begin inside a text or a comment.
     pub(super) texts: Vec<usize>,
 }
 
@@ -80,7 +80,7 @@ impl Scan {
         scan
     }
 
-    /// A bracket that is not closed, or one that closes nothing: line, column, message, help.
+    /// Returns an unclosed or unmatched bracket: line, column, message, help.
     pub(super) fn brackets(
         &self,
         source: &Source,
@@ -113,7 +113,7 @@ impl Scan {
             P::BadInput(LexError::UnexpectedInput(_)) => ("", here.is_some_and(|char| ")]}".contains(char))),
             _ => return None,
         };
-        // Where nothing but a `,` is missing, the bracket is closed before the statement ends.
+        // If only a `,` is missing, the bracket is closed before the statement ends.
         let lines: Vec<&str> = source.text.lines().skip(line.saturating_sub(1)).collect();
         let ahead = lines.join("\n");
         let ahead = ahead.get(source.line(line).len().saturating_sub(rest.len())..).unwrap_or_default();
@@ -140,14 +140,14 @@ impl Scan {
                 Some(open) => (
                     line,
                     column,
-                    format!("the `{}` of line {} is not closed before this", open.char, open.line),
+                    format!("the `{}` in line {} is not closed before this", open.char, open.line),
                     format!("write `{}` before this `{char}`", closing(open.char)),
                 ),
                 None => (
                     line,
                     column,
-                    format!("this `{char}` closes nothing"),
-                    "take it out, or look above for a bracket that is closed too early".to_owned(),
+                    format!("this `{char}` has no opening bracket"),
+                    "remove it, or look above for a bracket that is closed too early".to_owned(),
                 ),
             });
         }
@@ -163,7 +163,7 @@ impl Scan {
         }
         let name = if source.line(open.line).chars().nth(open.column.wrapping_sub(2)) == Some('#') { "#{" } else { "" };
         let shown = if name.is_empty() { open.char.to_string() } else { name.to_owned() };
-        let message = format!("the `{shown}` of line {} is not closed", open.line);
+        let message = format!("the `{shown}` in line {} is not closed", open.line);
         let help = if open.char == '{' && name.is_empty() {
             "write `}` after the last statement of its block".to_owned()
         } else {
@@ -174,7 +174,7 @@ impl Scan {
                     open.line,
                     before.chars().count() + 2,
                     "`//` begins a comment".into(),
-                    "write `/`: the quotient of two whole numbers is whole".into(),
+                    "write `/`, which divides two whole numbers without a fraction".into(),
                 ));
             }
             let code = statement_of(&code).trim_end_matches(';').trim_end();
@@ -189,7 +189,7 @@ impl Scan {
     }
 }
 
-/// Where the first bracket is that closes one from before the text.
+/// Returns the first bracket that closes one from before the text.
 fn first_closing(text: &str) -> Option<usize> {
     let mut depth = 0i32;
     text.char_indices().find_map(|(at, char)| {
@@ -202,7 +202,7 @@ fn first_closing(text: &str) -> Option<usize> {
     })
 }
 
-/// The last statement of a line, which may have brackets.
+/// Returns the last statement of a line, including brackets.
 fn statement_of(code: &str) -> &str {
     let code = code.trim();
     code.trim_end_matches(';').rsplit("; ").next().unwrap_or(code).trim()

@@ -1,6 +1,6 @@
-//! What a shell does itself: in `cmd(...)` and `$(...)` there is no shell, and no program of that name.
+//! Shell builtins: in `cmd(...)` and `$(...)` there is no shell, and no program of that name.
 
-/// What to write in place of a command of a shell, by its words; `None` for anything else.
+/// Returns what to write instead of a shell builtin, or `None` for anything else.
 pub fn instead(words: &[String]) -> Option<String> {
     let name = words.first()?.as_str();
     let second = words.get(1).map(String::as_str).filter(|word| !word.starts_with('-'));
@@ -8,25 +8,33 @@ pub fn instead(words: &[String]) -> Option<String> {
     Some(match name {
         "cd" | "pushd" | "popd" | "dirs" => {
             let directory = second.unwrap_or("/srv");
-            format!("say it of the command that is to run there: cmd(`...`).dir(\"{directory}\").run();")
+            format!("set it on the command: cmd(`...`).dir(\"{directory}\").run();")
         }
         "export" | "declare" | "typeset" | "local" | "readonly" | "let" => {
             let (key, value) = assigned.unwrap_or((second.unwrap_or("NAME"), "value"));
-            format!("for a program: cmd(`...`).env(\"{key}\", \"{value}\").run(); in the script: let {} = \"{value}\";", key.to_lowercase())
+            format!(
+                "for a program: cmd(`...`).env(\"{key}\", \"{value}\").run(); in the script: let {} = \"{value}\";",
+                key.to_lowercase()
+            )
         }
-        "unset" => "a variable is set for one command only, by `.env(name, value)`; `env -u NAME prog` takes one away".into(),
+        "unset" => {
+            "`.env(name, value)` sets a variable for one command only; to remove one, write `env -u NAME prog`".into()
+        }
         "set" | "shopt" => {
-            "a script stops at the first error by itself; options of bash belong into its line: sh(`shopt -s nullglob; ...`)".into()
+            "a script always stops at the first error; set options of bash in its line: sh(`shopt -s nullglob; ...`)"
+                .into()
         }
-        "umask" => "give the mode where the file is made: file::write(path, text, #{ mode: \"0600\" });".into(),
+        "umask" => "set the mode when you create the file: file::write(path, text, #{ mode: \"0600\" });".into(),
         "ulimit" => format!("sh(`{}; exec prog`).run();", words.join(" ")),
         "source" | "." => {
             let file = second.unwrap_or("FILE");
-            format!("a script of moyai: import \"NAME\" as name; a file of the shell: sh(`. {file}; ...`).run();")
+            format!("for a moyai script: import \"NAME\" as name; for a shell file: sh(`. {file}; ...`).run();")
         }
-        "trap" => "defer(|| ...); runs a closure at the script's end, however it ends".into(),
+        "trap" => "defer(|| ...); runs a closure at the end of the script, even after an error".into(),
         "alias" | "unalias" | "function" => "write a function: fn name(word) { cmd(`prog ${word}`).run() }".into(),
-        "read" | "mapfile" | "readarray" => "for line in file::lines(path) { ... }, or for a command: cmd(`...`).lines()".into(),
+        "read" | "mapfile" | "readarray" => {
+            "for line in file::lines(path) { ... }, or for a command: cmd(`...`).lines()".into()
+        }
         "eval" | "exec" | "builtin" => match words.get(1..).filter(|rest| !rest.is_empty()) {
             Some(rest) => format!("cmd(`{}`).run();", rest.join(" ")),
             None => "cmd(`prog`).run();".into(),
@@ -34,14 +42,18 @@ pub fn instead(words: &[String]) -> Option<String> {
         "wait" | "jobs" | "fg" | "bg" | "disown" => "let job = cmd(`...`).start(); job.wait();".into(),
         "type" | "hash" | "command" => {
             let program = words.iter().skip(1).find(|word| !word.starts_with('-')).map_or("prog", String::as_str);
-            format!("which(\"{program}\") gives its path, or `()` where there is none")
+            format!("which(\"{program}\") returns its path, or `()` if there is none")
         }
         "exit" | "return" | "logout" => format!("exit({});", second.unwrap_or("0")),
         "break" | "continue" => format!("{name}; as a statement of the script"),
-        "shift" | "getopts" => "the words are in `args`, the options in flag(\"name\") and opt(\"name\", default)".into(),
+        "shift" | "getopts" => {
+            "the arguments are in `args`, the options in flag(\"name\") and opt(\"name\", default)".into()
+        }
         "[[" => "use the functions of the script: file::exists(path), a == b, text.contains(\"x\")".into(),
-        "if" | "then" | "elif" | "else" | "fi" | "for" | "while" | "until" | "do" | "done" | "case" | "esac" | "select"
-        | "{" | "}" | "!" => "write the script's own `if`, `for` or `while`, or a line for bash: sh(`...`)".into(),
+        "if" | "then" | "elif" | "else" | "fi" | "for" | "while" | "until" | "do" | "done" | "case" | "esac"
+        | "select" | "{" | "}" | "!" => {
+            "write the script's own `if`, `for` or `while`, or a bash line: sh(`...`)".into()
+        }
         "times" | "suspend" | "bind" | "complete" | "compgen" | "enable" | "history" | "fc" | "caller" | "help" => {
             format!("sh(`{}`) runs it in bash", words.join(" "))
         }
@@ -54,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_line_to_write_has_the_words_of_the_script() {
+    fn the_line_to_write_contains_the_scripts_words() {
         let of = |line: &str| instead(&line.split(' ').map(str::to_owned).collect::<Vec<_>>());
         for (line, help) in [
             ("cd /var/www", ".dir(\"/var/www\")"),

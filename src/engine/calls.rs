@@ -1,4 +1,4 @@
-//! The names of a script: variables, namespaces, functions, methods, options.
+//! Checks the names in a script: variables, namespaces, functions, methods, options.
 
 use super::check::{OWN_LETTERS, RESERVED, nearest};
 use super::closures::{Closure, Method, Use};
@@ -11,27 +11,27 @@ use crate::api::basics::OptionKind;
 use rhai::{AST, Expr, FnCallExpr, Namespace, Position, Stmt};
 use std::collections::BTreeSet;
 
-/// The functions whose text a person reads.
+/// Functions whose text a person reads.
 const SHOWING: &[&str] = &["die", "log", "print", "warn"];
 
-/// Where a name before `::` leads.
+/// What a name before `::` refers to.
 pub(super) enum Space {
     File(usize),
     Static,
     /// `global`: the constants of the file itself.
     Own,
-    /// The file could not be read, which was reported where it is imported.
+    /// The file could not be read, which is reported at its import.
     Broken,
     Unknown,
 }
 
-/// The hint for a name that is nearly right.
+/// Makes the hint for a name that is nearly right.
 fn meant(near: Option<impl std::fmt::Display>) -> String {
     near.map_or_else(String::new, |near| format!("did you mean `{near}`?"))
 }
 
 impl Walk<'_> {
-    /// Whether a variable of that name can be read here; a function's name is a value too.
+    /// Returns true if a variable of that name is visible here. A function's name is a value too.
     pub(super) fn sees(&self, name: &str) -> bool {
         self.scope.variables.iter().any(|(known, _)| known == name)
             || name == "args"
@@ -50,21 +50,21 @@ impl Walk<'_> {
             self.report(at, format!("a function does not see the variable `{name}` of the top level"), help);
             return;
         } else if is_top {
-            "it is declared further down: move that up".to_owned()
+            "it is declared further down: move the declaration up".to_owned()
         } else {
             let known = self.scope.variables.iter().map(|(known, _)| known.as_str()).chain(["args"]);
             let known = known.chain(self.program.constants(self.file)).chain(self.functions.keys().copied());
             let near = nearest(name, known);
             let theirs = foreign::name(name).filter(|_| near.is_none()).or_else(|| instead(name));
             let other = || self.elsewhere_declared(name).or_else(|| foreign::environment(name));
-            let declare = || format!("declare it first, `let {name} = ...;`; text is in quotes: `\"{name}\"`");
+            let declare = || format!("declare it first, `let {name} = ...;`, or quote it if it is text: `\"{name}\"`");
             let found = theirs.or_else(|| other().filter(|_| near.is_none()));
             found.or_else(|| near.map(|near| meant(Some(near)))).unwrap_or_else(declare)
         };
         self.report(at, format!("there is no variable `{name}`"), help);
     }
 
-    /// Where a single name before `::` leads.
+    /// Returns what a single name before `::` refers to.
     pub(super) fn space(&self, name: &str) -> Space {
         match self.scope.spaces.iter().rev().find(|(known, _)| known == name) {
             Some((_, Some(file))) if self.program.is_whole(*file) => Space::File(*file),
@@ -75,7 +75,8 @@ impl Walk<'_> {
         }
     }
 
-    /// What takes the place of a function of a namespace or module that is not there: `fs::read`, `console.log`.
+    /// Returns the replacement for a function of a namespace or module that does not exist: `fs::read`,
+    /// `console.log`.
     pub(super) fn elsewhere(&self, space: &str, name: &str) -> Option<String> {
         let here = |found: &str| self.table.counts("", found).is_some() && !self.functions.contains_key(found);
         elsewhere::called(&format!("{space}.{name}")).or_else(|| {
@@ -91,7 +92,7 @@ impl Walk<'_> {
         })
     }
 
-    /// `docker.ps()` as it is written here.
+    /// Returns `docker.ps()` as it is written here.
     pub(super) fn spelled(&self, space: &str, link: &Expr) -> String {
         let (member, args) = match link {
             Expr::MethodCall(call, _) => (call.name.as_str(), "(...)"),
@@ -104,7 +105,7 @@ impl Walk<'_> {
         }
     }
 
-    /// What takes the place of `console.log(...)`, `os.environ["HOME"]`, `os.path.exists(...)`.
+    /// Returns the replacement for `console.log(...)`, `os.environ["HOME"]`, `os.path.exists(...)`.
     pub(super) fn foreign(&self, root: &str, links: &[(bool, &Expr)]) -> Option<String> {
         let mut names: Vec<&str> = Vec::new();
         for link in links {
@@ -125,7 +126,8 @@ impl Walk<'_> {
         })
     }
 
-    /// The function of one of our namespaces that does what a name from elsewhere does, or is nearly its name.
+    /// Returns the function of a moyai namespace with nearly this name, or the same purpose as in other
+    /// languages.
     fn like(&self, space: &str, name: &str) -> Option<String> {
         if self.table.counts(space, name).is_some() {
             return Some(format!("{space}::{name}"));
@@ -136,13 +138,13 @@ impl Walk<'_> {
         alias.map(str::to_owned).or_else(near)
     }
 
-    /// A function as a script calls it: `file::rename` with its parameters.
+    /// Returns a function as a script calls it: `file::rename` with its parameters.
     fn written(&self, name: &str) -> String {
         let (space, bare) = name.rsplit_once("::").unwrap_or(("", name));
         self.table.calls(space, bare, false).into_iter().next().unwrap_or_else(|| name.to_owned())
     }
 
-    /// Where the names before the last `::` lead; unknown ones are reported.
+    /// Returns what the names before the last `::` refer to, and reports unknown ones.
     fn resolve(&mut self, namespace: &Namespace, call: &str) -> Space {
         let mut path = namespace.path.iter();
         let Some(first) = path.next() else { return Space::Broken };
@@ -151,7 +153,7 @@ impl Walk<'_> {
             let known = self.scope.spaces.iter().map(|(name, _)| name.as_str()).chain(self.table.namespaces());
             let help = match nearest(&first.name, known) {
                 None => self.elsewhere(&first.name, call).unwrap_or_else(|| {
-                    format!("a file of that name needs `import \"{0}\" as {0};` at the top", first.name)
+                    format!("to use a file of that name, write `import \"{0}\" as {0};` at the top", first.name)
                 }),
                 near => meant(near),
             };
@@ -163,7 +165,8 @@ impl Walk<'_> {
                 Some((_, Some(file))) if self.program.is_whole(file) => Space::File(file),
                 Some(_) => Space::Broken,
                 None => {
-                    let help = format!("a file of that name needs `import \"{0}\" as {0};` at the top", part.name);
+                    let help =
+                        format!("to use a file of that name, write `import \"{0}\" as {0};` at the top", part.name);
                     self.report(part.pos, format!("there is no namespace `{}`", part.name), help);
                     Space::Broken
                 }
@@ -234,13 +237,13 @@ impl Walk<'_> {
         if space.is_some() {
             return self.qualified(call, at);
         }
-        // A function of the script hides one of ours only with as many parameters.
+        // A function of the script overrides one of moyai's only with the same number of parameters.
         let theirs = self.functions.get(name);
         let counts: BTreeSet<usize> =
             self.table.counts("", name).into_iter().flatten().chain(theirs.into_iter().flatten()).copied().collect();
         if counts.is_empty() && self.sees(name) {
             let args = if count == 0 { "" } else { "..." };
-            let help = format!("a closure in a variable is called by `{name}.call({args})`");
+            let help = format!("to call a closure in a variable, write `{name}.call({args})`");
             self.report(at, format!("`{name}` is a variable, not a function"), help);
         } else if counts.is_empty() {
             let help = self.guess(name, None);
@@ -264,7 +267,7 @@ impl Walk<'_> {
         }
     }
 
-    /// What somebody may have meant by a function or method that is not there.
+    /// Returns a hint for a function or method that does not exist.
     pub(super) fn guess(&self, name: &str, receiver: Option<Known>) -> String {
         let method = receiver.is_some();
         let kind = match receiver {
@@ -314,14 +317,14 @@ impl Walk<'_> {
         format!("`moyai api` lists all functions; define your own with `fn {name}(...) {{ ... }}`")
     }
 
-    /// The forms of a function, as its callers write it: those in a file, and ours.
+    /// Returns the forms of a function as callers write them: those in a file, and moyai's.
     pub(super) fn forms(&self, name: &str, space: &str, file: Option<usize>, method: bool) -> Vec<String> {
         let shown = if space.is_empty() { String::new() } else { format!("{space}::") };
         let mut forms = Vec::new();
         for file in file.into_iter().flat_map(|file| self.program.layers(file)) {
             let all = self.program.files[file].ast.iter().flat_map(AST::iter_functions);
             let mut own: Vec<_> = all.filter(|function| function.name == name).collect();
-            // The interpreter has them in no order.
+            // The interpreter returns them in no order.
             own.sort_by_key(|function| function.params.len());
             for function in own {
                 let call = format!("{shown}{name}({})", function.params.join(", "));
@@ -349,11 +352,11 @@ impl Walk<'_> {
             [all @ .., last] => format!("{} or {last} arguments", all.join(", ")),
             [] => return,
         };
-        // A few forms are an answer, all of a name with many are none.
+        // A few forms are helpful, but not all forms of a common name.
         forms.truncate(4);
         let forms: Vec<String> = forms.iter().map(|form| format!("`{form}`")).collect();
         let help = match forms.split_last() {
-            None => format!("`moyai api {name}` shows how it is called"),
+            None => format!("`moyai api {name}` shows how to call it"),
             Some((last, [])) => format!("write {last}"),
             Some((last, rest)) => format!("write {} or {last}", rest.join(", ")),
         };
@@ -399,7 +402,7 @@ impl Walk<'_> {
         }
     }
 
-    /// The file that a name before `::` refers to.
+    /// Returns the file that a name before `::` refers to.
     fn file_of(&self, space: &str) -> usize {
         if let Space::File(file) = self.space(space) { file } else { self.file }
     }
@@ -449,13 +452,13 @@ impl Walk<'_> {
 
     fn option(&mut self, kind: &str, name: &Expr, default: Option<&Expr>) {
         let Expr::StringConstant(name, at) = name else {
-            let message = format!("the name in `{kind}(...)` has to be text in quotes");
-            self.report(name.start_position(), message, "the options of a script are known before it runs");
+            let message = format!("the name in `{kind}(...)` must be text in quotes");
+            self.report(name.start_position(), message, "moyai reads the options of a script before it runs");
             return;
         };
         if name.starts_with('-') || name.is_empty() || name.contains(['=', ' ']) {
             let help = format!("write `{kind}(\"name\")` for `--name`");
-            self.report(*at, format!("`{name}` is not a name of an option"), help);
+            self.report(*at, format!("`{name}` is not a valid option name"), help);
         } else if RESERVED.contains(&name.as_str()) {
             self.report(*at, format!("`--{name}` is an option of moyai itself"), OTHER);
         } else if name.chars().count() == 1 && OWN_LETTERS.contains(name.as_str()) {

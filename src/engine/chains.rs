@@ -1,5 +1,5 @@
-//! What is done to a variable: members of one that is not there, changes of a constant, and closures that use the
-//! value their own chain begins with.
+//! Checks method chains on a variable: unknown variables, changes of constants, and closures that use the
+//! value at the beginning of their own chain.
 
 use super::closures::{Closure, Method};
 use super::copies::TAKING;
@@ -9,7 +9,7 @@ use super::walk::{OTHER, TAKEN, Walk, chain, taken};
 use rhai::{Expr, Position};
 
 impl Walk<'_> {
-    /// The members of a variable that is not there: nothing else is wrong with them.
+    /// Checks only the arguments in a chain on an unknown variable, which is reported already.
     pub(super) fn of_nothing(&mut self, links: &[(bool, &Expr)]) {
         for (_, link) in links {
             if let Expr::MethodCall(call, _) = link {
@@ -18,7 +18,7 @@ impl Walk<'_> {
         }
     }
 
-    /// A method that changes a constant.
+    /// Reports a method that changes a constant.
     pub(super) fn changed_constant(&mut self, root: &Expr, links: &[(bool, &Expr)]) {
         let (Expr::Variable(name, _, at), Some((false, Expr::MethodCall(call, _)))) = (root, links.first()) else {
             return;
@@ -32,11 +32,11 @@ impl Walk<'_> {
         });
         if constant && name.2.is_empty() {
             let help = format!("declare it with `let`, or copy it: `let copy = {};`", name.1);
-            self.report(*at, format!("`{}` is a constant, and `.{method}()` changes it", name.1), help);
+            self.report(*at, format!("`{}` is a constant, but `.{method}()` changes it", name.1), help);
         }
     }
 
-    /// Rhai lets a script add a field to a constant map.
+    /// Reports an assignment to a field of a constant map, which Rhai allows.
     pub(super) fn assigned(&mut self, to: &Expr) {
         let root = chain(to).map_or(to, |(root, _)| root);
         let Expr::Variable(name, _, at) = root else { return };
@@ -51,7 +51,7 @@ impl Walk<'_> {
         }
     }
 
-    /// A name without a position of its own: its last occurrence before the body is the place.
+    /// Reports a name without a position in the syntax tree: the place is its last occurrence before the body.
     pub(super) fn name(&mut self, name: &str, body: Position) {
         if !TAKEN.contains(&name) {
             return;
@@ -66,8 +66,8 @@ impl Walk<'_> {
         self.report_at(place.0, place.1, taken(name), OTHER);
     }
 
-    /// `found.keys().map(|key| found[key])`: the interpreter holds `found` while it goes through the chain, and a
-    /// closure in it that takes `found` along would end the run.
+    /// Reports `found.keys().map(|key| found[key])`. The interpreter locks `found` during the chain, and a
+    /// closure in it that captures `found` would end the run.
     pub(super) fn held(&mut self, root: &Expr, links: &[(bool, &Expr)]) {
         let Expr::Variable(name, _, at) = root else { return };
         let calls =
@@ -76,7 +76,7 @@ impl Walk<'_> {
         let mut calls = calls.filter(|call| Method::of(&call.name).is_some());
         let Some(call) = calls.find(|call| call.args.iter().any(takes)) else { return };
         let name = &name.1;
-        let message = format!("the closure in `.{}(...)` uses `{name}`, which this chain begins with", call.name);
+        let message = format!("the closure in `.{}(...)` uses `{name}`, with which this chain begins", call.name);
         self.report(*at, message, format!("write `let copy = {name};` before it, and `copy` in the closure"));
     }
 }

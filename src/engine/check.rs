@@ -1,4 +1,4 @@
-//! Checked before it runs: everything that is wrong with a script and its imports, at once.
+//! Checks a script before it runs, and reports all errors in it and its imports at once.
 
 use super::names::Table;
 use super::program::Program;
@@ -17,30 +17,30 @@ pub struct Options {
     pub flags: BTreeSet<String>,
     /// Names in `opt("...", ...)`.
     pub options: BTreeSet<String>,
-    /// The kinds of the options whose default is a number, true or false.
+    /// Kinds of the options whose default is a number, true or false.
     pub kinds: BTreeMap<String, OptionKind>,
-    /// The calls of methods whose result nothing uses.
+    /// Calls of methods whose result is unused.
     pub ignored: BTreeSet<Place>,
     #[serde(skip)]
-    /// Warnings: probably wrong, but the script may run.
+    /// Warnings: probable mistakes with which the script may still run.
     pub warnings: Vec<Report>,
 }
 
-/// Moyai's own options are known before and after the script's name, and so cannot be a script's.
+/// moyai's own options. They may come before and after the script's name, so a script cannot use them.
 pub const RESERVED: &[&str] = &[
     "at", "context", "dry-run", "help", "record", "replay", "scripts", "timeout", "trace", "verbose", "version", "wait",
 ];
 
-/// The letters of those that have one.
+/// The letters of moyai's own options.
 pub const OWN_LETTERS: &str = "nxvhV";
 
-/// Checks a program; `reports` is what was found when it was read.
+/// Checks a program. `reports` contains the errors found while it was read.
 ///
 /// # Errors
-/// All that is wrong, one report each.
+/// All errors, one report each.
 pub fn check(program: &Program, engine: &Engine, mut reports: Vec<Report>) -> Result<Options> {
     let mut options = Options::default();
-    // An empty script needs no table, and pays for none.
+    // An empty script needs no table.
     let empty = |file: &super::program::File| {
         file.ast.as_ref().is_none_or(|ast| ast.statements().is_empty() && !ast.has_functions())
     };
@@ -58,10 +58,10 @@ pub fn check(program: &Program, engine: &Engine, mut reports: Vec<Report>) -> Re
     refuse(reports).map(|()| options)
 }
 
-/// One error for all that is wrong.
+/// Makes one error of all reports.
 ///
 /// # Errors
-/// When anything is.
+/// If there are any reports.
 pub fn refuse(reports: Vec<Report>) -> Result<()> {
     let Some(first) = reports.first() else { return Ok(()) };
     let more = match reports.len() - 1 {
@@ -76,7 +76,7 @@ pub fn refuse(reports: Vec<Report>) -> Result<()> {
     Err(error)
 }
 
-/// The known name that was probably meant.
+/// Returns the known name that was probably meant.
 pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let near = known.map(|known| (strsim::damerau_levenshtein(name, known), known));
     let far = name.chars().count().div_ceil(3);
@@ -84,14 +84,14 @@ pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&
 }
 
 impl Options {
-    /// Sorts the words that a script was called with, as getopt_long(3) does: `--name`, `--name VALUE`,
-    /// `--name=VALUE`; for names of one letter also `-q`, `-f VALUE`, `-fVALUE`, and `-qf VALUE` for both.
-    /// The last of several counts. After `--` every word is an argument; so are `-` and negative numbers.
-    /// A script that reads no option takes the words after its first argument as they are: they may be a command.
+    /// Parses the arguments of a script like getopt_long(3): `--name`, `--name VALUE`, `--name=VALUE`.
+    /// One-letter names also allow `-q`, `-f VALUE`, `-fVALUE`, and `-qf VALUE` for both. The last of several
+    /// counts. Every word after `--` is an argument, as are `-` and negative numbers. A script without options
+    /// gets the words after its first argument as they are, because they may be a command.
     ///
     /// # Errors
-    /// For an option that the script does not read, one without its value or with one of the wrong kind,
-    /// a flag with one.
+    /// For an option that the script does not read, an option without a value or with a value of the wrong
+    /// kind, and a flag with a value.
     pub fn parse(&self, name: &str, words: &[String]) -> Result<Args> {
         let mut args = Args { name: name.to_owned(), ..Args::default() };
         let mut words = words.iter();
@@ -111,7 +111,7 @@ impl Options {
                 } else if self.flags.contains(option) {
                     if value.is_some() {
                         return Err(Error::usage(format!("`--{option}` takes no value"))
-                            .help(format!("write `--{option}` alone")));
+                            .help(format!("write only `--{option}`")));
                     }
                     args.flags.insert(option.to_owned());
                 } else {
@@ -123,11 +123,11 @@ impl Options {
                     rest = &rest[letter.len_utf8()..];
                     let option = letter.to_string();
                     if OWN_LETTERS.contains(letter) {
-                        // The words that begin with one are taken before the script is read.
+                        // Words that begin with such a letter were taken before the script is read.
                         let error = Error::usage(format!("`{word}`: `-{letter}` is an option of moyai itself"));
                         return Err(match word.contains(char::is_whitespace) {
                             true => error.help(format!("write `-- '{word}'` if it is an argument of the script")),
-                            false => error.help(format!("write it as a word of its own: `-{letter}`")),
+                            false => error.help(format!("write it as a separate word: `-{letter}`")),
                         });
                     } else if self.options.contains(&option) && (!rest.is_empty() || !self.flags.contains(&option)) {
                         let glued = (!rest.is_empty()).then(|| rest.to_owned());
@@ -146,7 +146,8 @@ impl Options {
         Ok(args)
     }
 
-    /// Whether a word that begins with one dash is an argument: `-`, and a number unless its digit is an option.
+    /// Returns true if a word that begins with one dash is an argument: `-`, and a number unless its digit is
+    /// an option.
     fn is_argument(&self, word: &str) -> bool {
         let first = word.chars().nth(1).map(String::from);
         first.is_none_or(|first| {
@@ -175,7 +176,11 @@ impl Options {
             Some(near) => format!("did you mean `{}{near}`?", dashes(near)),
             None => {
                 let all: Vec<String> = known.map(|known| format!("`{}{known}`", dashes(known))).collect();
-                let all = if all.is_empty() { "it has none".to_owned() } else { format!("it has {}", all.join(", ")) };
+                let all = if all.is_empty() {
+                    "it has no options".to_owned()
+                } else {
+                    format!("its options are {}", all.join(", "))
+                };
                 format!("{all}; put arguments that begin with `-` after `--`")
             }
         };
@@ -196,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn an_option_takes_its_value_in_both_ways_and_the_last_one_counts() {
+    fn an_option_takes_its_value_in_both_forms_and_the_last_one_counts() {
         let args = parse(&["a", "--file", "x", "--file=y=z", "--quick", "-", "-5", "--", "--file", "-q"]).unwrap();
         assert_eq!(args.options["file"], "y=z");
         assert!(args.flags.contains("quick") && !args.flags.contains("q"));
@@ -211,7 +216,7 @@ mod tests {
             assert_eq!((args.options["f"].as_str(), args.flags.contains("q")), ("x y", true), "{words:?}");
             assert!(args.rest.is_empty(), "{words:?}");
         }
-        // The value may begin with a dash, and hold letters that are options too.
+        // The value may begin with a dash, and contain letters that are options too.
         assert_eq!(parse(&["-f", "-q"]).unwrap().options["f"], "-q");
         assert_eq!(parse(&["-fnq"]).unwrap().options["f"], "nq");
         assert_eq!(parse(&["-f-"]).unwrap().options["f"], "-");
@@ -233,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_is_not_of_the_defaults_kind_is_refused_before_the_run() {
+    fn a_value_must_have_the_kind_of_the_default() {
         let error = parse(&["--count", "many"]).unwrap_err();
         assert_eq!((error.exit, &*error.message), (2, "`--count`: `many` is not a whole number"));
         assert_eq!(parse(&["--count", "-7"]).unwrap().options["count"], "-7");

@@ -1,5 +1,5 @@
-//! Remembers what the last check of a script has found: a run for an event, where milliseconds count, does not check
-//! a script again that has not changed, which is a third of a run of `hosts-sync`.
+//! Caches the result of the last check of a script. A run for an event, where milliseconds count, does not
+//! check an unchanged script again, which saves a third of a run of `hosts-sync`.
 
 use super::check::{self, Options};
 use super::hooks;
@@ -19,16 +19,17 @@ struct Checked {
     options: Options,
 }
 
-/// Checks a program as [`check::check`] does, and the configuration of this host, unless this is a run for an event, and the script has a name and was
-/// checked before without an error or warning: by this program, with the same imports, each with the same text.
+/// Checks a program like [`check::check`], and the configuration of this host. A run for an event skips the
+/// check if the same program has already checked the script without an error or warning. The script must have
+/// a name, and its text and all imports must be unchanged.
 ///
 /// # Errors
-/// All that is wrong, one report each.
+/// All errors, one report each.
 pub fn check(run: &Run, source: &Source, program: &Program, engine: &Engine, reports: Vec<Report>) -> Result<Options> {
     let remembers = run.is_direct() && reports.is_empty() && load::has_name(run, source);
     let digest = if remembers { digest(run, program) } else { None };
     let check = |mut reports: Vec<Report>| {
-        // An empty script needs no configuration, and pays for none.
+        // An empty script needs no configuration.
         if !source.is_blank() {
             reports.extend(hooks::before_run(run, engine, source, program));
         }
@@ -36,7 +37,7 @@ pub fn check(run: &Run, source: &Source, program: &Program, engine: &Engine, rep
     };
     let Some(digest) = digest else { return check(reports) };
     let name = format!("checked.{}", source.name);
-    // What cannot be read is only what a check says.
+    // Ignore files that cannot be read, because the check reports them.
     let known = state::get(run, &name).ok().flatten().and_then(|text| serde_json::from_str::<Checked>(&text).ok());
     if let Some(known) = known.filter(|known| known.digest == digest) {
         return Ok(known.options);
@@ -49,7 +50,7 @@ pub fn check(run: &Run, source: &Source, program: &Program, engine: &Engine, rep
     Ok(options)
 }
 
-/// A checksum of this program's file, of the configuration, and of all files of a script with their imports.
+/// Returns a checksum of this program's file, the configuration, and all files of a script with its imports.
 fn digest(run: &Run, program: &Program) -> Option<String> {
     let exe = std::fs::metadata("/proc/self/exe").ok()?;
     let mut context = Context::new(&SHA256);

@@ -1,27 +1,28 @@
-//! What the closures in the arguments of a method take and give.
+//! Checks what the closures in a method's arguments take and return.
 
 use super::known::Known;
 use super::shapes::Shape;
 use super::walk::{Walk, start};
 use rhai::{Expr, FnCallExpr, FnPtr, Position, Stmt};
 
-/// What a method does with what its closure gives.
+/// How a method uses its closure's value.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Use {
-    /// Nothing, or it returns it.
+    /// It ignores or returns it.
     Returned,
-    /// A value.
+    /// As a value.
     Value,
-    /// True or false.
+    /// As true or false.
     Truth,
 }
 
 /// A method that calls a closure.
 pub(super) struct Method {
     name: &'static str,
-    /// With how many values at most, an element and its place: where it takes a closure and nothing else.
+    /// The most arguments that the closure gets, an element and its index. `None` if the method also takes
+    /// other things than a closure.
     most: Option<usize>,
-    /// Whether the first of them is an element of the list.
+    /// Set if the first argument is an element of the list.
     pub(super) element: bool,
     pub(super) used: Use,
 }
@@ -55,7 +56,7 @@ const METHODS: &[Method] = &[
 ];
 
 impl Method {
-    /// The method of this name that calls a closure.
+    /// Returns the method of this name that calls a closure.
     pub(super) fn of(name: &str) -> Option<&'static Self> {
         METHODS.iter().find(|method| method.name == name)
     }
@@ -63,15 +64,15 @@ impl Method {
 
 /// A closure in an argument.
 pub(super) struct Closure<'e> {
-    /// The name of the function that it is.
+    /// The name of its function.
     pub(super) function: String,
     pub(super) at: Position,
-    /// The variables that it takes along: they are its first parameters.
+    /// The variables that it captures, which are its first parameters.
     pub(super) taken: Vec<&'e str>,
 }
 
 impl<'e> Closure<'e> {
-    /// Reads an argument. Returns nothing if it is not a closure.
+    /// Reads an argument. Returns `None` if it is not a closure.
     pub(super) fn of(arg: &'e Expr) -> Option<Self> {
         let curried = |call: &'e FnCallExpr| {
             let (function, taken) = call.args.split_first().filter(|_| call.name == "curry")?;
@@ -95,7 +96,7 @@ impl<'e> Closure<'e> {
 }
 
 impl Walk<'_> {
-    /// An argument of a method that takes a closure.
+    /// Checks an argument of a method that takes a closure.
     pub(super) fn taking(&mut self, call: &FnCallExpr, arg: &Expr, receiver: Known, shape: Option<&Shape>) {
         let name = call.name.as_str();
         let Some(method) = Method::of(name).filter(|_| !self.is_own(name)) else { return };
@@ -126,22 +127,27 @@ impl Walk<'_> {
             && count > most
         {
             let help = match name {
-                "sorted" => "it returns the key: `.sorted(|x| x.name)`, backwards `.sorted(...).reversed()`".to_owned(),
+                "sorted" => "the closure returns the key: `.sorted(|x| x.name)`, in reverse `.sorted(...).reversed()`"
+                    .to_owned(),
                 _ => format!("write `.{name}(|x| ...)`"),
             };
-            let values = if most == 1 { "one value" } else { "an element and its place" };
-            self.report(closure.at, format!("`.{name}(...)` gives its closure {values}, and this takes {count}"), help);
+            let values = if most == 1 { "one value" } else { "an element and its index" };
+            self.report(
+                closure.at,
+                format!("`.{name}(...)` passes {values} to its closure, but this one takes {count}"),
+                help,
+            );
         }
     }
 
-    /// The last statement of a closure that says yes or no.
+    /// Checks the last statement of a closure that returns true or false.
     pub(super) fn condition(&mut self, stmt: &Stmt) {
         match stmt {
             Stmt::Expr(expr) => self.truth(expr),
             Stmt::FnCall(call, at) => self.truth(&Expr::FnCall(call.clone(), *at)),
             Stmt::Assignment(assignment) if !assignment.0.is_op_assignment() => {
                 let at: Position = start(&assignment.1.lhs);
-                self.report(at, "`=` sets a variable, and this needs true or false", "write `==`");
+                self.report(at, "`=` sets a variable, but this needs true or false", "write `==`");
             }
             _ => {}
         }

@@ -1,4 +1,4 @@
-//! The command literals of a script: what is wrong with them, and with what is done to them.
+//! Checks a script's command literals and what the script does with them.
 
 use super::builtins;
 use super::known::Known;
@@ -9,20 +9,21 @@ use super::words::{Piece, Segment, Word};
 use crate::process::{Level, reads};
 use rhai::{CustomExpr, Expr, FnCallExpr, Position};
 
-/// What runs or reads a command; behind the first of them the value is no command any more.
+/// Methods that run or read a command. After the first of them the value is no longer a command.
 const READING: &[&str] = &["read", "lines", "json", "json_lines", "ok", "code", "output"];
-/// What makes a command of a command.
+/// Methods that return another command.
 pub(super) const SHAPING: &[&str] =
     &["stdin", "env", "dir", "timeout", "retry", "accept", "both", "interactive", "daemon", "quiet", "reads"];
-/// What does a command.
+/// Methods that run a command.
 const ACTING: &[&str] = &["run", "try_run", "start", "to_file", "append_to"];
 
-/// Whether this is a command in a container.
+/// Returns true for a command in a container.
 pub(super) fn is_exec(call: &FnCallExpr) -> bool {
     call.name == "exec" && matches!(call.namespace.path.as_slice(), [space] if space.name == "docker")
 }
 
-/// A literal that begins with a word of a shell's grammar, `if` or `for`: the word, and what to write.
+/// For a literal that begins with a shell keyword, such as `if` or `for`: returns the keyword, and what to
+/// write.
 fn statement_of_shell(parts: &Parts<'_>) -> Option<(String, String)> {
     let Some(Segment::Text(text)) = parts.segments.first() else { return None };
     let words: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
@@ -33,7 +34,7 @@ fn statement_of_shell(parts: &Parts<'_>) -> Option<(String, String)> {
 }
 
 impl Walk<'_> {
-    /// Whether this is surely a command that nobody has run.
+    /// Returns true if this is certainly a command that was not run.
     pub(super) fn is_command(&self, expr: &Expr) -> bool {
         match expr {
             Expr::Custom(custom, _) => matches!(Kind::of(&custom.tokens[0]), Some(Kind::Command | Kind::Shell)),
@@ -55,7 +56,7 @@ impl Walk<'_> {
         }
     }
 
-    /// What is done with a command: a reading method on one that acts is a mistake.
+    /// Checks a command's methods: reading a changing command is an error.
     pub(super) fn links(&mut self, root: &Expr, links: &[(bool, &Expr)]) {
         let mut command = self.is_command(root);
         for (place, (index, link)) in links.iter().enumerate() {
@@ -74,7 +75,7 @@ impl Walk<'_> {
                     if command && READING.contains(&call.name.as_str()) {
                         self.must_read(root);
                     }
-                    // One that is said to read is taken at its word.
+                    // Trust the script's `.reads()`.
                     command &= SHAPING.contains(&call.name.as_str()) && call.name != "reads";
                 }
                 Expr::Property(property, at) if !index => {
@@ -96,15 +97,15 @@ impl Walk<'_> {
         }
     }
 
-    /// `a | b.run()` runs b alone and pipes what it gives.
+    /// Reports `a | b.run()`, which runs b alone and pipes its result.
     pub(super) fn pipe(&mut self, call: &FnCallExpr) {
         let [left, right] = &call.args[..] else { return };
         let Some((root, links)) = chain(right).filter(|_| self.is_command(left)) else { return };
         let Some((false, Expr::MethodCall(last, at))) = links.last() else { return };
         let name = last.name.as_str();
         if self.is_command(root) && (READING.contains(&name) || ACTING.contains(&name)) {
-            let message = format!("`.{name}()` belongs to the right command alone, not to the pipe");
-            self.report(*at, message, format!("put the pipe into brackets: `(a | b).{name}()`"));
+            let message = format!("`.{name}()` belongs only to the right command, not to the pipe");
+            self.report(*at, message, format!("put the pipe in parentheses: `(a | b).{name}()`"));
         }
     }
 
@@ -112,7 +113,7 @@ impl Walk<'_> {
         let Some(kind) = Kind::of(&custom.tokens[0]) else { return };
         let input = &custom.inputs[0];
         let at = input.start_position();
-        // The code does not tell quotes apart; the text does.
+        // Rhai's syntax tree does not distinguish quotes, so look at the text.
         let quote = self.source.after(at).chars().next();
         let written = quote == Some('`') || (kind == Kind::Shell && quote == Some('#'));
         match literal::parts(input).filter(|_| written) {
@@ -129,7 +130,7 @@ impl Walk<'_> {
                     let (word, help) = statement_of_shell(&parts).unwrap_or_default();
                     let at_least = refusal.message.ends_with(super::words::OF_SHELL);
                     let message = if at_least {
-                        format!("`{word}` belongs to a shell, and there is none here")
+                        format!("`{word}` belongs to a shell, but there is no shell here")
                     } else {
                         refusal.message
                     };
@@ -142,7 +143,7 @@ impl Walk<'_> {
                 Ok(stages) => {
                     for words in Parts::known_words(&stages) {
                         if let Some(help) = builtins::instead(&words) {
-                            let message = format!("`{}` belongs to a shell, and there is none here", words[0]);
+                            let message = format!("`{}` belongs to a shell, but there is no shell here", words[0]);
                             self.report(at, message, help);
                         }
                     }
@@ -158,7 +159,7 @@ impl Walk<'_> {
         self.exact(input);
     }
 
-    /// Values that cannot be arguments, or not within a word.
+    /// Reports values that cannot be arguments, or not inside a word.
     fn holes(&mut self, parts: &Parts<'_>, stages: &[Vec<Word>]) {
         for word in stages.iter().flatten() {
             for piece in &word.pieces {
@@ -166,12 +167,12 @@ impl Walk<'_> {
                 let expr = parts.holes[*hole];
                 let (message, help) = match self.known(expr) {
                     Known::List if word.pieces.len() > 1 => (
-                        "an array is glued to other text",
+                        "an array is joined to other text",
                         "put spaces around it, without quotes: each element becomes an argument; \
-                         `${list.join(\" \")}` is one text",
+                         `${list.join(\" \")}` is one string",
                     ),
                     Known::Map => ("a map cannot be an argument of a command", "name one of its fields: `${c.name}`"),
-                    Known::Lines => ("lines cannot be an argument as they are", "write `${lines.to_array()}`"),
+                    Known::Lines => ("lines cannot be an argument", "write `${lines.to_array()}`"),
                     Known::Command => {
                         ("a command that was not run cannot be an argument", "write `${$(`...`)}` for what it prints")
                     }
@@ -183,9 +184,9 @@ impl Walk<'_> {
         }
     }
 
-    /// `{name}` and `'$name'` of a variable of the script, which nothing fills in.
+    /// Reports `{name}` and `'$name'` of a script's variable, which nothing fills in.
     fn unfilled(&mut self, stages: &[Vec<Word>], at: Position) {
-        // These have braces and dollars of their own.
+        // These have their own braces and dollars.
         let other = ["awk", "gawk", "mawk", "jq", "yq", "perl", "sed", "xargs", "find", "php", "python3", "node"];
         for words in stages {
             if words.first().and_then(Word::text).is_none_or(|program| other.contains(&program)) {
@@ -201,7 +202,7 @@ impl Walk<'_> {
         }
     }
 
-    /// The literal as it is to be written, where its text is plain.
+    /// Returns the literal in the form to write, if its text is plain.
     fn in_backticks(&self, kind: Kind, custom: &CustomExpr) -> String {
         let name = &custom.tokens[0];
         let input = &custom.inputs[0];
@@ -225,18 +226,18 @@ impl Walk<'_> {
             && matches!(input, Expr::FnCall(call, _) if call.is_operator_call() && ["+", "-", "*", "/", "%"].contains(&call.name.as_str()))
             && self.source.text[..from].trim_end().ends_with("((")
         {
-            return format!("a sum needs no `$((...))`: write `{}`", inner.unwrap_or_default().trim());
+            return format!("arithmetic needs no `$((...))`: write `{}`", inner.unwrap_or_default().trim());
         }
         match inner.filter(|inner| !inner.contains(['`', '(', '"']) && inner.chars().count() <= 80) {
             Some(inner) => {
                 let filled = super::foreign::filled(&inner).unwrap_or(inner);
-                format!("write {name}(`{filled}`); `${{...}}` within is a value")
+                format!("write {name}(`{filled}`); `${{...}}` in it is a value")
             }
-            None => format!("write {name}(`...`); `${{...}}` within is a value"),
+            None => format!("write {name}(`...`); `${{...}}` in it is a value"),
         }
     }
 
-    /// What is read must not change anything: a dry run reads.
+    /// Reports a changing command whose output is read, because a dry run reads too.
     fn must_read(&mut self, root: &Expr) {
         match root {
             Expr::Custom(custom, _) => {
@@ -255,7 +256,7 @@ impl Walk<'_> {
     }
 
     fn reads(&mut self, kind: Kind, parts: &Parts<'_>, at: Position) {
-        // What bash does cannot be told; a literal that is refused is reported by itself.
+        // What bash does is not known. A refused literal has its own report.
         let stages = if kind == Kind::Shell { Vec::new() } else { parts.check(kind).unwrap_or_default() };
         for words in Parts::known_words(&stages) {
             if let Err(reason) = reads(&words)

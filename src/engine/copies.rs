@@ -1,12 +1,12 @@
-//! Changes of captured variables in closures that run in parallel. Each call has copies of them, so that the change
-//! would be lost without a word.
+//! Reports changes of captured variables in closures that run in parallel. Each call has its own copies, so
+//! the change would be lost silently.
 
 use super::closures::Closure;
 use super::nothing::CHANGING;
 use super::walk::{Walk, chain, statements};
 use rhai::{AST, ASTNode, Expr, FnCallExpr, Module, Position, Stmt};
 
-/// More methods that change their value, and give something.
+/// Other methods that change their value, and return something.
 pub(super) const TAKING: &[&str] = &["drain", "pop", "remove", "retain", "shift", "splice"];
 
 impl Walk<'_> {
@@ -20,15 +20,16 @@ impl Walk<'_> {
         self.changes(&closure.function, &taken, &mut found);
         let method = call.name.as_str();
         for (name, at) in found {
-            let message = format!("`{name}` is changed in a closure of `.{method}(...)`: each call has its own copy");
+            let message =
+                format!("`{name}` is changed in a closure of `.{method}(...)`, where each call has its own copy");
             let help = format!(
-                "return the value: `let results = list.par_map(|x| ...)`. A copy that may change is `let own = {name};`"
+                "return the value: `let results = list.par_map(|x| ...)`. For a copy that may change, write `let own = {name};`"
             );
             self.report(at, message, help);
         }
     }
 
-    /// Finds where a closure, or one in it, changes one of these variables.
+    /// Finds where a closure, or one inside it, changes one of these variables.
     fn changes(&self, function: &str, names: &[String], found: &mut Vec<(String, Position)>) {
         let ast = self.program.files[self.file].ast.as_ref();
         let count = self.closures.get(function).copied().unwrap_or_default();
@@ -36,7 +37,7 @@ impl Walk<'_> {
         let body = AST::new(statements(def), Module::new());
         let mut names = names.to_vec();
         body.walk(&mut |path| {
-            // A variable of its own under the same name may change.
+            // Its own variable with the same name may change.
             if let Some(ASTNode::Stmt(Stmt::Var(own, ..))) = path.last() {
                 names.retain(|name| *name != own.0.name.as_str());
             }
@@ -61,7 +62,7 @@ impl Walk<'_> {
                         }
                         _ => false,
                     };
-                    // What a method returns is another value.
+                    // The result of a method is another value.
                     let first = links.iter().find(|(_, link)| matches!(link, Expr::MethodCall(..)));
                     if first.is_some_and(|(_, link)| changing(link)) {
                         found.extend(of(expr));

@@ -1,6 +1,6 @@
-//! What bash and other languages call a thing, and what it is called here.
+//! Names in bash and other languages, and their counterparts in moyai.
 
-/// Lines that take the place of a word.
+/// Lines that replace a word.
 const LINES: &[(&str, &str)] = &[
     ("awk", "x.field(2)"),
     ("case", "switch x { \"a\" => ..., _ => ... }"),
@@ -70,8 +70,8 @@ const LINES: &[(&str, &str)] = &[
     ("words", "x.split()"),
 ];
 
-/// Lines that take the place of a call, for words that are good names of variables and for names with a dot.
-/// Capitals and `_` do not count; a word that begins with a dot is a method.
+/// Lines that replace a call, for words that are also good names of variables and for names with a dot.
+/// Capitals and `_` do not count, and a word that begins with a dot is a method.
 const CALLS: &[(&str, &str)] = &[
     ("command.input command.write command.send", "x.stdin(text)"),
     ("command.cwd command.chdir command.workdir command.pushd", "x.dir(path)"),
@@ -159,7 +159,7 @@ const CALLS: &[(&str, &str)] = &[
     ("zfill rjust ljust center padstart padend", "x.format(\"%5s\")"),
 ];
 
-/// Functions by the names that they have elsewhere.
+/// Functions by their names in other languages.
 const NAMES: &[(&str, &str)] = &[
     ("move mv ren", "file::rename"),
     ("list dir entries", "file::glob file::find"),
@@ -250,7 +250,7 @@ const NAMES: &[(&str, &str)] = &[
     ("mutex flock", "lock"),
 ];
 
-/// Namespaces by the names that they have elsewhere.
+/// Namespaces by their names in other languages.
 const SPACES: &[(&str, &str)] = &[
     ("fs os io path files shutil pathlib dir", "file"),
     ("containers container podman image images", "docker"),
@@ -262,7 +262,7 @@ const SPACES: &[(&str, &str)] = &[
     ("web_server proxy", "nginx"),
 ];
 
-/// The fields and options that do the work of a name from elsewhere.
+/// Fields and options by their names in other languages.
 const FIELDS: &[(&str, &str)] = &[
     ("ip ip_address ipaddr ipv4 addr host", "address"),
     ("ipv6 ip6", "address6"),
@@ -320,7 +320,7 @@ const FIELDS: &[(&str, &str)] = &[
     ("timestamp unix unixtime", "epoch"),
 ];
 
-/// Answers where no function is the answer.
+/// Answers for which there is no function.
 const TOPICS: &[(&str, &str)] = &[
     (
         "cmd|cmd()|cmd(...)|command|system|subprocess|popen|run a command|exec",
@@ -330,24 +330,24 @@ const TOPICS: &[(&str, &str)] = &[
   for line in cmd(`df`).lines() { ... }       its lines
   if cmd(`grep -q x f`).ok() { ... }          whether it succeeded
   let n = cmd(`grep -q x f`).code();          its exit status
-Words are split at spaces; quotes and `|` mean what they mean in bash. ${value} is one argument, whatever
-is in it; an array is one argument per element; \"text ${value}\" is one argument with the value in it.
-`> < & ; * ? ~ $` are refused with the way to write them. `moyai api command` lists all methods.",
+Words are split at spaces. Quotes and `|` work as in bash. ${value} is one argument, whatever it contains, and
+an array is one argument per element. \"text ${value}\" is one argument that contains the value.
+For `> < & ; * ? ~ $`, the error says what to write instead. `moyai api command` lists all methods.",
     ),
     (
         "$|$()|$(...)|$(`...`)|backtick|backticks|command substitution|substitution",
         "$(`program arguments`) is the output of a command without the newlines at its end: bash's $(...). It is
-short for cmd(`...`).read(), fails when the command fails, and takes what only reads, also under --dry-run.
+short for cmd(`...`).read() and fails if the command fails. The command must be read-only, because a dry run runs it too.
   let user = $(`id -un`);
   let last = $(`sort names | tail -n 1`);",
     ),
     (
         "sh|sh()|sh(...)|bash line|shell|subshell|<(...)",
-        "sh(`a line of bash`) is a command that bash runs with `set -eu -o pipefail`: for redirections, loops and
-`$(...)` of bash. ${value} is data there too: a word of a command, a file after `>`, an element of a `for`.
+        "sh(`a line of bash`) is a command that bash runs with `set -eu -o pipefail`. Use it for bash's redirections, loops and
+`$(...)`. ${value} is data there too: a word of a command, a file after `>`, an element of a `for`.
   sh(`zcat access.log.*.gz | sort -u > ${out}`).run();
-A pasted line is a raw string, in which nothing is filled in: sh(#\"for f in \"${A[@]}\"; do echo $f; done\"#).run();
-The methods are those of cmd(...): .run() .read() .lines() .ok() .code() and the others.",
+Paste a line as a raw string, in which nothing is filled in: sh(#\"for f in \"${A[@]}\"; do echo $f; done\"#).run();
+It has the methods of cmd(...): .run() .read() .lines() .ok() .code() and the others.",
     ),
     (
         "pretend|lib/pretend|fake|mock|mocks|pretend::host",
@@ -358,35 +358,35 @@ The methods are those of cmd(...): .run() .read() .lines() .ok() .code() and the
       let ran = try_script(\"monitor\", #{ answers: host });
   }
 The fields of a container: address, created, exit_code, health, id, image, image_id, labels, mounts, name,
-networks, oom, restarts, size, started, state, status. `moyai eject lib/pretend` gives you the file.",
+networks, oom, restarts, size, started, state, status. `moyai eject lib/pretend` copies the file for you.",
     ),
     (
         "set|set -e|set -u|set -x|set -o|set -o pipefail|pipefail|set -eu|set -euo|set -euo pipefail|errexit|nounset|xtrace",
-        "There is nothing to set: a script ends at the first error, an unknown variable is found before it runs, and a
-pipe fails when one of its programs fails. `moyai run -x` prints each command; `.ok()`, `.code()`, `.try_run()`
+        "There is nothing to set. A script ends at the first error, an unknown variable is found before it runs, and a
+pipe fails if one of its programs fails. `moyai run -x` prints each command; `.ok()`, `.code()`, `.try_run()`
 and `try { ... } catch (e) { ... }` go on after a failure.",
     ),
     (
         "args|$@|$#|$*|$1|argument|arguments|option|options|getopts|getopt",
-        "`args` is the list of the words after the script's name: args[0] is $1, args.len() is $#, args.get(0) ?? \"all\" is ${1:-all}.
+        "`args` is the list of arguments: args[0] is $1, args.len() is $#, args.get(0) ?? \"all\" is ${1:-all}.
   for name in args { ... }            for name in \"$@\"
   flag(\"quick\"), flag(\"q\")           true with --quick, with -q
   opt(\"keep\", 7), opt(\"k\", 7)        the value of --keep VALUE or --keep=VALUE, of -k VALUE or -kVALUE
-A script that calls flag or opt may have its options before and after its arguments, and each other word that begins
-with `-` ends the run with exit code 2. After `--` every word is an argument. A script that calls neither takes the words
-after its first argument as they are, so that they can be a command: moyai run wrapper nightly bash -c 'x'. moyai's own
-options (-n, -x, -v, --at, --timeout and others, see `moyai run --help`) are taken before and after the name: put `--` before words
-that are not for moyai.",
+A script that calls flag or opt accepts options before and after its arguments. An unknown option ends the run with
+exit code 2. Every word after `--` is an argument. A script that calls neither gets all words after its first argument
+as they are, so that they can be a command: moyai run wrapper nightly bash -c 'x'. moyai's own options (-n, -x, -v,
+--at, --timeout and others, see `moyai run --help`) may come before and after the name. Put `--` before words that
+are not for moyai.",
     ),
     (
         "prune|docker prune|docker system prune|image prune|clean up images",
-        "`moyai run prune` removes images that nothing needs, and keeps backups. In a script:
+        "`moyai run prune` removes unused images and keeps backups. In a script:
   moyai::run(\"prune\", [\"--keep\", \"10d\"]);
-or choose: for v in docker::volumes().filter(|v| !v.used) { cmd(`docker volume rm -- ${v.name}`).run(); }",
+or select volumes: for v in docker::volumes().filter(|v| !v.used) { cmd(`docker volume rm -- ${v.name}`).run(); }",
     ),
     (
         "compose|docker compose|docker-compose",
-        "There is no function for it; write the command:
+        "There is no function for it. Write the command:
   cmd(`docker compose -f ${file} up -d`).run();
   let up = $(`docker compose -f ${file} ps --services --status running`);
 docker::ps() has the labels com.docker.compose.project and com.docker.compose.service of each container.",
@@ -394,11 +394,11 @@ docker::ps() has the labels com.docker.compose.project and com.docker.compose.se
     (
         "pipe|\\||2>&1|2>|>|>>|<|<<|<<<|redirect|redirection|heredoc|here document|here-document|/dev/null",
         "cmd(`a | b`) is a pipe. `> file` is .to_file(path), `>> file` .append_to(path), `< file` .stdin(file::read(path)),
-`<<< text` .stdin(text), `2>&1` .both(), `> /dev/null` .quiet(). Text of several lines is in backticks.",
+`<<< text` .stdin(text), `2>&1` .both(), `> /dev/null` .quiet(). Write text of several lines in backticks.",
     ),
     (
         "&&|\\|\\||and|or|if|test|[|[[",
-        "Two statements are `a && b`: the second runs only if the first succeeds. `a || b` is
+        "For `a && b` write two statements: the second runs only if the first succeeds. For `a || b` write
   if !cmd(`a`).ok() { cmd(`b`).run(); }
 Tests: file::exists(p) file::is_file(p) file::is_dir(p), x == \"\" for -z, x != \"\" for -n, n > 3 for -gt, text.matches(re) for =~.",
     ),
@@ -406,16 +406,16 @@ Tests: file::exists(p) file::is_file(p) file::is_dir(p), x == \"\" for -z, x != 
         "&|nohup|background|disown|wait|jobs|bg",
         "  let job = cmd(`program`).start();   in the background, until the script ends
   job.wait();                         its result
-  cmd(`program`).daemon().run();      for a program that is to outlive the script",
+  cmd(`program`).daemon().run();      for a program that must outlive the script",
     ),
     (
         "glob pattern|wildcard|*|**|?|globstar|nullglob",
-        "for path in glob(\"logs/*.log\") { ... }; for a directory in a variable glob(dir, \"*.log\"). No match is an empty list.
-`moyai api glob` and `moyai api file::find` say more.",
+        "for path in glob(\"logs/*.log\") { ... }, or for a directory in a variable glob(dir, \"*.log\"). Without a match the list is empty.
+See also `moyai api glob` and `moyai api file::find`.",
     ),
     (
         "escape|escapes|\\n|\\t|newline|tab",
-        "\"...\" has escapes: \\n \\t \\\" \\\\ \\x41 \\u00e9, and no values. `...` has values, ${x}, and several lines, and no escapes:
+        "\"...\" has escapes, \\n \\t \\\" \\\\ \\x41 \\u00e9, but no values. `...` has values, ${x}, and several lines, but no escapes:
 bash and JavaScript disagree about `\\n` there, so `moyai check` refuses it. Write \"a\\tb\", or `a${\"\\t\"}b`, or the newline itself.
 Commands in backticks and regular expressions are exact: a backslash there is a backslash. #\"...\"# is exact too.",
     ),
@@ -430,15 +430,15 @@ pub(super) fn has(words: &str, word: &str) -> bool {
     words.split(' ').any(|known| plain(known) == plain(word))
 }
 
-/// A name without capitals and `_`: `toUpperCase`, `to_upper_case`.
+/// Returns a name without capitals and `_`: `toUpperCase`, `to_upper_case`.
 fn plain(word: &str) -> String {
     word.replace('_', "").to_lowercase()
 }
 
-/// The hint for a word that is right elsewhere.
+/// Returns the hint for a word of another language.
 pub fn instead(word: &str) -> Option<String> {
     match word {
-        "set" => Some("an error ends a script without it; `moyai run -x` shows each command".to_owned()),
+        "set" => Some("a script ends at the first error without it; `moyai run -x` shows each command".to_owned()),
         _ => {
             let (_, ours) = LINES.iter().find(|(theirs, _)| theirs.split(' ').any(|known| known == word))?;
             Some(written(ours))
@@ -446,33 +446,33 @@ pub fn instead(word: &str) -> Option<String> {
     }
 }
 
-/// The line that takes the place of a call, by the function's name: `int`, `console.log`, `toUpperCase`.
+/// Returns the line that replaces a call, by the function's name: `int`, `console.log`, `toUpperCase`.
 pub fn called(word: &str) -> Option<String> {
     let (_, ours) = CALLS.iter().find(|(words, _)| has(words, word))?;
     Some(written(ours))
 }
 
-/// A line in a sentence: one that has backticks itself needs none around it.
+/// Makes a sentence of a line. A line with backticks needs none around it.
 fn written(ours: &str) -> String {
     if ours.contains('`') && !ours.contains("`,") { format!("write {ours}") } else { format!("write `{ours}`") }
 }
 
-/// The namespace that corresponds to a name of another language.
+/// Returns the namespace for a name of another language.
 pub fn space(word: &str) -> Option<&'static str> {
     SPACES.iter().find(|(words, _)| has(words, word)).map(|(_, space)| *space)
 }
 
-/// The fields and options that a name from elsewhere may mean.
+/// Returns the fields and options that a name may mean.
 pub fn fields(word: &str) -> impl Iterator<Item = &'static str> {
     FIELDS.iter().filter(move |(words, _)| has(words, word)).map(|(_, field)| *field)
 }
 
-/// The functions that do what a word of another language does.
+/// Returns the functions for a word of another language.
 pub fn functions(word: &str) -> Vec<&'static str> {
     NAMES.iter().filter(|(words, _)| has(words, word)).flat_map(|(_, names)| names.split(' ')).collect()
 }
 
-/// The answer to a word that is about more than one function.
+/// Returns the answer to a word that is about more than one function.
 pub fn topic(word: &str) -> Option<&'static str> {
     TOPICS.iter().find(|(words, _)| has(words, word)).map(|(_, text)| *text)
 }
@@ -481,13 +481,13 @@ pub fn topic(word: &str) -> Option<&'static str> {
 pub(super) mod tests {
     use super::*;
 
-    /// Every name that a hint sends people to, for a test that has the functions.
+    /// Returns every name in a hint, for a test that all functions exist.
     pub fn targets() -> Vec<&'static str> {
         NAMES.iter().flat_map(|(_, names)| names.split(' ')).collect()
     }
 
     #[test]
-    fn a_word_is_found_whatever_separates_the_words_of_its_row() {
+    fn finds_a_word_with_any_separator_in_its_row() {
         assert_eq!(functions("move"), ["file::rename"]);
         assert_eq!(functions("rm -rf"), ["file::remove_all"]);
         assert_eq!(functions("rm"), ["file::remove", "file::remove_all"]);
@@ -501,7 +501,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn every_function_that_a_word_points_to_exists() {
+    fn every_function_in_a_hint_exists() {
         let run = crate::run::Run::new(crate::run::Options::default()).unwrap();
         let all = crate::cli::api::functions(&run);
         for name in targets() {

@@ -1,11 +1,11 @@
-//! Empty values in the paths of a command: `rm -rf ${dir}/` with nothing in `dir` is `rm -rf /`.
+//! Detects empty values in a command's paths: `rm -rf ${dir}/` with an empty `dir` is `rm -rf /`.
 
 use super::literal::Parts;
 use super::words::{Segment, Value};
 use rhai::{Expr, Stmt};
 
-/// The first word of which an empty value is a complete part of a path: as the script writes it, and as
-/// it is now. `/srv/${name}`, `${dir}/x` and `${dir}/*` are such words, `${name}.log` is not.
+/// Returns the first word in which an empty value is a complete path component: as the script writes it, and
+/// as it is now. `/srv/${name}`, `${dir}/x` and `${dir}/*` are such words, `${name}.log` is not.
 pub fn shortened(parts: &Parts<'_>, values: &[Value]) -> Option<(String, String)> {
     let mut holes = (0..parts.segments.len()).filter(|at| match parts.segments[*at] {
         Segment::Hole(hole) => values.get(hole).is_some_and(|value| *value == Value::Text(String::new())),
@@ -16,7 +16,7 @@ pub fn shortened(parts: &Parts<'_>, values: &[Value]) -> Option<(String, String)
         let after = head(&parts.segments[at + 1..], |hole| filled(values, hole));
         let bare = |text: &str| text.replace(['"', '\''], "");
         let (start, end) = (bare(&before), bare(&after));
-        // An address of the web, and the expression of sed, which deletes by an empty replacement.
+        // Not a URL, and not a sed expression, in which an empty replacement deletes.
         if start.contains("://") || start.starts_with("s/") || start.starts_with("y/") {
             return None;
         }
@@ -39,7 +39,7 @@ pub fn shortened(parts: &Parts<'_>, values: &[Value]) -> Option<(String, String)
     })
 }
 
-/// The variable that a value comes from.
+/// Returns the variable that a value comes from.
 fn variable(expr: &Expr) -> Option<&str> {
     match expr {
         Expr::Variable(name, _, _) => Some(&name.1),
@@ -54,23 +54,23 @@ fn variable(expr: &Expr) -> Option<&str> {
 fn filled(values: &[Value], hole: usize) -> String {
     match values.get(hole) {
         Some(Value::Text(text) | Value::Number(text)) => text.clone(),
-        // An array is words of its own.
+        // An array makes separate words.
         _ => " ".to_owned(),
     }
 }
 
-/// Ends a word, for bash too.
+/// Returns true for a character that ends a word, also in bash.
 fn ends_word(char: char) -> bool {
     char.is_ascii_whitespace() || ";|&<>".contains(char)
 }
 
-/// The part of the last word that these segments end with.
+/// Returns the part of the last word that ends these segments.
 fn tail(segments: &[Segment<'_>], value: impl Fn(usize) -> String) -> String {
     let text = joined(segments, value);
     text.rsplit(ends_word).next().unwrap_or_default().to_owned()
 }
 
-/// The part of a word that these segments begin with.
+/// Returns the part of a word that begins these segments.
 fn head(segments: &[Segment<'_>], value: impl Fn(usize) -> String) -> String {
     let text = joined(segments, value);
     text.split(ends_word).next().unwrap_or_default().to_owned()

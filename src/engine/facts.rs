@@ -1,4 +1,4 @@
-//! A first pass over a program, before the walk that checks it.
+//! Collects facts about a program, before the walk that checks it.
 
 use super::nothing::CHANGING;
 use super::program::Program;
@@ -9,20 +9,20 @@ use std::collections::BTreeSet;
 /// What a program does with its maps.
 #[derive(Debug, Default)]
 pub struct Facts {
-    /// The names of all fields that it writes: any may hold a closure, and so be a method.
+    /// Names of all fields that it assigns. Any of them may hold a closure, and so be a method.
     pub fields: BTreeSet<String>,
-    /// The variables whose value may get other fields.
+    /// Variables whose value may get other fields.
     pub(super) touched: BTreeSet<String>,
-    /// Its texts: a field named in one may be tested for.
+    /// Its string constants. A field that is named in one may be tested for.
     pub(super) texts: BTreeSet<String>,
-    /// Whether it throws values that could have any fields.
+    /// Set if it throws values that could have any fields.
     pub(super) throws: bool,
 }
 
-/// Methods that can give a map or a list other fields or elements.
+/// Methods that can add fields or elements to a map or a list.
 const GROWING: &[&str] = &["fill_with", "mixin", "push", "append", "insert", "set", "pad", "splice", "extend"];
 
-/// Looks at all files of a program.
+/// Collects the facts of all files of a program.
 pub fn facts(program: &Program) -> Facts {
     let mut facts = Facts::default();
     let functions: BTreeSet<&str> = program
@@ -75,7 +75,7 @@ impl Facts {
         self.touch(root);
     }
 
-    /// A chain in which a method may change its root.
+    /// Handles a method chain, in which a method may change its root.
     fn grows(&mut self, expr: &Expr, functions: &BTreeSet<&str>) {
         let Some((root, links)) = chain(expr) else { return };
         let grows = links.iter().any(|(_, link)| match link {

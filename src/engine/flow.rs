@@ -1,5 +1,5 @@
-//! What a walk finds between statements: lines of a shell that are expressions too, members of objects that other
-//! languages have, and statements that never run.
+//! Checks statements: shell lines that are also expressions, members of other languages' objects, and
+//! statements that never run.
 
 use super::foreign;
 use super::known::{Known, inner};
@@ -10,7 +10,7 @@ use super::walk::{Walk, chain, start};
 use crate::run::Report;
 use rhai::{AST, ASTFlags, ASTNode, BinaryExpr, Expr, FnCallExpr, Module, OpAssignment, Position, Stmt};
 
-/// Programs whose line is often written in backticks for its output, as a shell has it.
+/// Programs that a shell user often puts in backticks for their output.
 pub(super) const PROGRAMS: &[&str] = &[
     "awk",
     "basename",
@@ -52,7 +52,7 @@ pub(super) const PROGRAMS: &[&str] = &[
     "whoami",
 ];
 
-/// How a statement ends what follows it: as it is written, or nothing if it does not.
+/// Returns the statement's keyword if nothing after it can run.
 fn ends(stmt: &Stmt, own: &dyn Fn(&str) -> bool) -> Option<(String, Position)> {
     let call = |call: &FnCallExpr, at: Position| {
         let name = call.name.as_str();
@@ -81,7 +81,7 @@ fn ends(stmt: &Stmt, own: &dyn Fn(&str) -> bool) -> Option<(String, Position)> {
     }
 }
 
-/// Whether statements name a variable.
+/// Returns true if statements name a variable.
 fn names(statements: &[Stmt], name: &str) -> bool {
     let mut found = false;
     AST::new(statements.to_vec(), Module::new()).walk(&mut |path| {
@@ -96,7 +96,8 @@ fn names(statements: &[Stmt], name: &str) -> bool {
 }
 
 impl Walk<'_> {
-    /// `rm -rf /tmp/x` is an expression too: where its first word is unknown, one report takes the place of all.
+    /// Reports a shell line such as `rm -rf /tmp/x`, which is also an expression. If its first word is
+    /// unknown, one report replaces all others.
     pub(super) fn shell_line(&mut self, expr: &Expr, wrong: usize) {
         let at = start(expr);
         let (line, column) = self.source.place(at);
@@ -111,11 +112,11 @@ impl Walk<'_> {
             self.report(at, message, help);
         } else if let Some(help) = foreign::run_line(&text, byte) {
             self.reports.truncate(wrong);
-            self.report(at, "this is a line of a shell", help);
+            self.report(at, "this is a shell command", help);
         }
     }
 
-    /// `if -d /tmp {` is a condition too: where something in it is unknown, it is a test of a shell.
+    /// Reports `if -d /tmp {`, which is also a condition. If something in it is unknown, it is a shell test.
     pub(super) fn shell_test(&mut self, expr: &Expr, wrong: usize) {
         if self.reports.len() == wrong {
             return;
@@ -129,7 +130,7 @@ impl Walk<'_> {
         }
     }
 
-    /// Statements after one that ends the script, the function or the loop.
+    /// Reports statements after one that ends the script, the function or the loop.
     pub(super) fn never_run(&mut self, statements: &[Stmt]) {
         let own = |name: &str| self.functions.contains_key(name);
         let found = statements.iter().enumerate().find_map(|(index, stmt)| Some((index, ends(stmt, &own)?)));
@@ -137,32 +138,32 @@ impl Walk<'_> {
         let Some(next) = statements[index + 1..].iter().find(|stmt| !matches!(stmt, Stmt::Noop(_))) else { return };
         let (line, _) = self.source.place(at);
         let place = if let Stmt::Expr(expr) = next { start(expr) } else { next.position() };
-        let message = format!("this never runs: it is after the `{what}` of line {line}");
-        self.report(place, message, "take it out, or put what is before it into an `if x { ... }`");
+        let message = format!("this never runs: it is after the `{what}` in line {line}");
+        self.report(place, message, format!("remove it, or put the `{what}` in an `if x {{ ... }}`"));
     }
 
-    /// A statement that only names a value.
+    /// Reports a statement that only names a value.
     pub(super) fn idle(&mut self, stmt: &Stmt) {
         let Stmt::Expr(expr) = stmt else { return };
         if self.trying > 0 || self.is_command(expr) {
             return;
         }
         let (what, help) = match &**expr {
-            // `args;` says that a script takes arguments.
+            // `args;` declares that a script takes arguments.
             Expr::Variable(name, ..) if self.functions.contains_key(name.1.as_str()) || name.1 == "args" => return,
             Expr::Variable(name, ..) => (format!("`{}`", name.1), format!("write `print({});` to show it", name.1)),
             Expr::StringConstant(..) | Expr::InterpolatedString(..) => {
                 ("this text".to_owned(), "write `print(...);` to show it, or `// ...` for a comment".to_owned())
             }
             Expr::IntegerConstant(..) | Expr::FloatConstant(..) | Expr::BoolConstant(..) => {
-                ("this value".to_owned(), "write `return x;` to give a value to the caller, or take it out".to_owned())
+                ("this value".to_owned(), "write `return x;` to return it, or remove it".to_owned())
             }
             Expr::Array(..) | Expr::Map(..) => {
-                ("this value".to_owned(), "write `let x = ...;` to keep it, or take it out".to_owned())
+                ("this value".to_owned(), "write `let x = ...;` to keep it, or remove it".to_owned())
             }
             Expr::Dot(..) | Expr::Index(..) => match chain(expr).and_then(|(_, links)| links.last().copied()) {
                 Some((false, Expr::Property(..)) | (true, _)) => {
-                    ("this value".to_owned(), "write `print(...);` to show it, or take it out".to_owned())
+                    ("this value".to_owned(), "write `print(...);` to show it, or remove it".to_owned())
                 }
                 _ => return,
             },
@@ -175,7 +176,7 @@ impl Walk<'_> {
         }
     }
 
-    /// A `let` in a block that takes the name of a variable outside of it, and is never read: `=` was meant.
+    /// Reports a `let` in a block that shadows an outer variable and is never read: `=` was intended.
     pub(super) fn shadows(&mut self, stmt: &Stmt, rest: &[Stmt], outer: usize) {
         let Stmt::Var(var, flags, at) = stmt else { return };
         let name = var.0.name.as_str();
@@ -185,12 +186,11 @@ impl Walk<'_> {
         }
         let text = self.source.after(*at).to_owned();
         let text = statement(&text).trim_start_matches("let ").trim().to_owned();
-        let message =
-            format!("this `let` makes a new `{name}` that ends with its block, and the one outside stays as it is");
+        let message = format!("this `let` makes a new `{name}` for its block, and the outer `{name}` does not change");
         self.report(*at, message, format!("write `{text};`"));
     }
 
-    /// Where a variable that is not in sight is declared.
+    /// Returns where a variable that is not visible is declared.
     pub(super) fn elsewhere_declared(&self, name: &str) -> Option<String> {
         let mut found = false;
         self.program.files[self.file].ast.as_ref()?.walk(&mut |path| {
@@ -200,12 +200,12 @@ impl Walk<'_> {
             true
         });
         if !found && self.table.counts("", name).is_some() && !name.contains('$') {
-            return Some(format!("it is a function: write `{name}()`, or for a value `x.{name}()`"));
+            return Some(format!("it is a function: write `{name}()`, or as a method `x.{name}()`"));
         }
-        found.then(|| format!("it ends with the block that declares it: write `let {name} = ();` before that block, and `{name} = ...;` in it"))
+        found.then(|| format!("it exists only in the block that declares it: write `let {name} = ();` before that block, and `{name} = ...;` in it"))
     }
 
-    /// The kind of `a ?? b`: what is certain of both.
+    /// Returns the kind of `a ?? b`: what is certain of both.
     pub(super) fn coalesced(&self, list: &[Expr]) -> Known {
         let Some((last, first)) = list.split_last() else { return Known::Nothing };
         let known = self.known(last);
@@ -216,12 +216,12 @@ impl Walk<'_> {
         if first.iter().all(same) { known } else { Known::Nothing }
     }
 
-    /// The kind of a value if it is there: an argument is text.
+    /// Returns the kind of a value if it is not `()`. An argument is text.
     pub(super) fn maybe(&self, expr: &Expr) -> Known {
         self.maybe_after(inner(expr), &[])
     }
 
-    /// `sum += line`, `text -= 1`: text and a number.
+    /// Checks `sum += line`, `text -= 1`: text and a number.
     pub(super) fn grown(&mut self, operator: &OpAssignment, sides: &BinaryExpr) {
         if !operator.is_op_assignment() {
             return;
@@ -238,14 +238,14 @@ impl Walk<'_> {
             ('-' | '*' | '/' | '%', left, right)
                 if (left.is_text() && right.is_number()) || (left.is_number() && right.is_text()) =>
             {
-                format!("there is no `{text}=` of text and a number")
+                format!("there is no `{text}=` for text and a number")
             }
             _ => return,
         };
-        self.report(start(&sides.lhs), message, "make a number of the text with `.to_int()`");
+        self.report(start(&sides.lhs), message, "convert the text to a number with `.to_int()`");
     }
 
-    /// What the variable of a `for` is: a line is text, and a range has whole numbers.
+    /// Records the kind of the variable of a `for`: a line is text, and a range has whole numbers.
     pub(super) fn item(&mut self, name: &str, list: &Expr) {
         let list = inner(list);
         let known = match (list, self.shape(list).and_then(|list| list.element())) {
@@ -263,7 +263,7 @@ impl Walk<'_> {
         }
     }
 
-    /// `for i in 5`, `for k in map`.
+    /// Reports `for i in 5` and `for k in map`.
     pub(super) fn one_value(&mut self, list: &Expr) {
         let known = self.known(list);
         let help = match known {
@@ -273,10 +273,10 @@ impl Walk<'_> {
             Known::Time => "write `for day in 0..7 { ... }` and `now().ago(...)`",
             _ => return,
         };
-        self.report(start(list), format!("`for` goes through a list, and this is {}", known.noun()), help);
+        self.report(start(list), format!("`for` loops over a list, but this is {}", known.noun()), help);
     }
 
-    /// `3 in ["1", "2"]`: never.
+    /// Reports `3 in ["1", "2"]`, which is never true.
     pub(super) fn contained(&mut self, call: &FnCallExpr) {
         let ("contains", [Expr::Array(list, _), value]) = (call.name.as_str(), &call.args[..]) else { return };
         let known = self.known(value);
@@ -289,7 +289,7 @@ impl Walk<'_> {
         }
     }
 
-    /// `a && b;` and `a || b;` as a statement, where the operands are things that are done.
+    /// Reports `a && b;` and `a || b;` as a statement, if the operands are actions.
     pub(super) fn either(&mut self, expr: &Expr) -> bool {
         let (list, sign, at) = match expr {
             Expr::And(list, at) => (list, "&&", *at),
@@ -323,17 +323,17 @@ impl Walk<'_> {
             ("&&", false) => format!("write `if {before} {{ {after}; }}`"),
             _ => format!("write `if !({before}) {{ {after}; }}`"),
         };
-        let message = format!("`{sign}` takes true or false, and these are things that are done");
+        let message = format!("`{sign}` takes true or false, but these are actions");
         self.report(start(expr), message, help);
         true
     }
 
-    /// `` `date +%F` `` in backticks is a text, and in a shell a command.
+    /// Reports `` `date +%F` ``: backticks are text here, and a command in a shell.
     pub(super) fn looks_like_command(&mut self, value: &Expr) {
         let Expr::StringConstant(text, at) = value else { return };
         if text.starts_with("$(")
             && text.ends_with(')')
-            && let Some(inner) = super::traps::substituted(text)
+            && let Some(inner) = super::lints::substituted(text)
         {
             return self.report(*at, format!("`$({inner})` is not filled in"), format!("write $(`{inner}`)"));
         }
@@ -348,7 +348,7 @@ impl Walk<'_> {
                 word.starts_with(['-', '+', '/', '.']) || ["docker", "git", "systemctl", "ip"].contains(&first)
             });
         if program {
-            let message = "backticks alone are a text, and no command";
+            let message = "backticks alone are text, not a command";
             self.report(*at, message, format!("write $(`{text}`) for its output"));
         }
     }

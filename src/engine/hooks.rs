@@ -1,5 +1,5 @@
-//! Finds constants and functions of a `config.rhai` that nothing reads, because their name, parameters or kind
-//! differ from those of the built-in file.
+//! Reports constants and functions of a `config.rhai` that nothing reads, because their name, parameters or
+//! kind differ from the built-in file.
 
 use super::check::nearest;
 use super::elsewhere::has;
@@ -9,7 +9,7 @@ use super::settings::{self, Kind};
 use crate::run::{Report, Run};
 use rhai::{AST, ASTFlags, ASTNode, Engine, Expr, FnAccess, Module, ScriptFnMetadata, Stmt};
 
-/// The constants and functions of `config.rhai` by names that people try.
+/// The constants and functions of `config.rhai`, by names that people try.
 const HOOKS: &[(&str, &str)] = &[
     ("urls url pages watch websites hosts domains monitor", "SITES"),
     ("mail mailto email emails notify recipients recipient admin to send_to alert alerts report_to", "TELL"),
@@ -32,7 +32,8 @@ const HOOKS: &[(&str, &str)] = &[
     ("alarm is_full disk_full", "disk_alarm"),
 ];
 
-/// The errors in the names, parameters and literal values of a configuration; `below` is the built-in file.
+/// Returns the errors in the names, parameters and literal values of a configuration. `below` is the built-in
+/// file.
 fn faults(run: &Run, config: &Source, ast: &AST, below: &Source, built_in: &AST) -> Vec<Report> {
     let names: Vec<String> = constants(built_in).into_iter().map(|name| name.name.to_string()).collect();
     let mut faults = Faults { run, config, ast, below, built_in, names, reports: Vec::new() };
@@ -42,8 +43,9 @@ fn faults(run: &Run, config: &Source, ast: &AST, below: &Source, built_in: &AST)
     faults.reports
 }
 
-/// The errors in the configuration that a script reads, before the script runs. A script that reads none is stopped by
-/// them too, if it was found by its name: a misspelt name must not be noticed weeks later.
+/// Returns the errors in the configuration that a script reads, before the script runs. A script that was
+/// found by its name is refused even if it does not read the configuration, so that a misspelt name is noticed
+/// at once.
 pub fn before_run(run: &Run, engine: &Engine, source: &Source, program: &Program) -> Vec<Report> {
     let reports = imported(run, program);
     let reads = program.files.iter().any(|file| file.source.name == super::values::NAME);
@@ -56,12 +58,12 @@ pub fn before_run(run: &Run, engine: &Engine, source: &Source, program: &Program
     reports
 }
 
-/// The errors in the configurations that a program imports.
+/// Returns the errors in the configurations that a program imports.
 pub fn imported(run: &Run, program: &Program) -> Vec<Report> {
     (1..program.files.len()).flat_map(|file| of_file(run, program, file)).collect()
 }
 
-/// The errors in one file, if it is a configuration.
+/// Returns the errors in one file, if it is a configuration.
 pub fn of_file(run: &Run, program: &Program, file: usize) -> Vec<Report> {
     let own = &program.files[file];
     let below = own.below.map(|below| &program.files[below]);
@@ -71,7 +73,7 @@ pub fn of_file(run: &Run, program: &Program, file: usize) -> Vec<Report> {
     }
 }
 
-/// A configuration, and what was found so far.
+/// A configuration, and its errors so far.
 struct Faults<'a> {
     run: &'a Run,
     config: &'a Source,
@@ -88,7 +90,7 @@ impl Faults<'_> {
         self.reports.push(Report::new(self.config, line, column, message, help.into()));
     }
 
-    /// How a function of the built-in file begins: `fn starts(c) { ... }`.
+    /// Returns the first line of a function of the built-in file: `fn starts(c) { ... }`.
     fn form(&self, name: &str) -> Option<String> {
         let form = self.built_in.iter_functions().find(|known| known.name == name)?;
         Some(format!("fn {name}({}) {{ ... }}", form.params.join(", ")))
@@ -100,12 +102,12 @@ impl Faults<'_> {
         let place = self.config.place(var.0.pos);
         let known = Kind::of(self.built_in, name);
         if !flags.contains(ASTFlags::CONSTANT) {
-            // What is exported is read by others, also where it is a variable.
+            // Exported variables are read by others, so they count too.
             let meant = if known.is_some() { Some(name.to_owned()) } else { self.meant(name) };
             if let Some(meant) = meant.filter(|meant| meant == name || !is_used(self.run, self.config, name))
                 && !flags.contains(ASTFlags::EXPORTED)
             {
-                let message = format!("moyai reads the constant `{meant}`, and `{name}` is a variable");
+                let message = format!("moyai reads the constant `{meant}`, but `{name}` is a variable");
                 self.report(place, message, format!("write `const {meant} = ...;`"));
             }
             return;
@@ -116,19 +118,19 @@ impl Faults<'_> {
             return self.report(place, format!("`{name}` is set twice"), format!("remove this line or line {line}"));
         }
         if let Some(form) = self.form(name) {
-            let message = format!("moyai calls the function `{name}`, and this is a constant");
+            let message = format!("moyai calls the function `{name}`, but this is a constant");
             self.report(place, message, format!("write `{form}`"));
         } else if let Some(kind) = known {
             if let Some((place, message, help)) = self.other_kind(name, place, value, kind) {
                 self.report(place, message, help);
             }
         } else if let Some(near) = self.meant(name).filter(|_| !is_used(self.run, self.config, name)) {
-            let message = format!("moyai reads no constant `{name}`");
+            let message = format!("moyai does not read the constant `{name}`");
             self.report(place, message, format!("did you mean `const {near} = ...;`?"));
         }
     }
 
-    /// A constant in a block is gone after the block.
+    /// Reports a constant in a block, which does not exist after the block.
     fn nested(&mut self, stmt: &Stmt) {
         let mut found = Vec::new();
         AST::new([stmt.clone()], Module::new()).walk(&mut |path| {
@@ -139,7 +141,7 @@ impl Faults<'_> {
         });
         found.retain(|name| self.names.iter().any(|known| *known == name.name.as_str()));
         for name in found {
-            let message = format!("`{}` is set within a block, and nothing outside of it can read that", name.name);
+            let message = format!("`{}` is set inside a block, where moyai cannot read it", name.name);
             let help = format!("write `const {} = if ... {{ ... }} else {{ ... }};`", name.name);
             self.report(self.config.place(name.pos), message, help);
         }
@@ -151,14 +153,14 @@ impl Faults<'_> {
         let place = place(self.config, name);
         let Some(first) = known.first() else {
             if self.names.iter().any(|known| known == name) {
-                let message = format!("moyai reads the constant `{name}`, and this is a function");
+                let message = format!("moyai reads the constant `{name}`, but this is a function");
                 return self.report(place, message, format!("write `const {name} = ...;`"));
             }
             let all: Vec<&str> = self.built_in.iter_functions().map(|known| known.name).collect();
             let all = || all.iter().copied().filter(|name| !is_defined(self.ast, name));
             let near = hook(name).filter(|near| all().any(|known| known == *near)).or_else(|| nearest(name, all()));
             if let Some(near) = near.filter(|_| !is_used(self.run, self.config, name)) {
-                let message = format!("moyai calls no function `{name}` of the configuration");
+                let message = format!("moyai does not call the function `{name}`");
                 let form = self.form(near).unwrap_or_default();
                 self.report(place, message, format!("did you mean `{form}`?"));
             }
@@ -170,7 +172,7 @@ impl Faults<'_> {
         if !has {
             let (wanted, found) = (first.params.len(), function.params.len());
             let noun = if wanted == 1 { "1 argument" } else { &format!("{wanted} arguments") };
-            let message = format!("moyai calls `{name}` with {noun}, and this one takes {found}");
+            let message = format!("moyai calls `{name}` with {noun}, but this one takes {found}");
             self.report(place, message, format!("write `{form}`"));
         } else if right(function.params.len()) && function.access == FnAccess::Private {
             self.report(place, format!("moyai cannot call `{name}`: it is private"), format!("write `{form}`"));
@@ -181,7 +183,7 @@ impl Faults<'_> {
         }
     }
 
-    /// A function that surely returns something of another kind.
+    /// Returns the error of a function that certainly returns a value of the wrong kind.
     fn result(&self, name: &str, count: usize) -> Option<(String, String)> {
         let kind = settings::returns(name)?;
         let function = self.ast.shared_lib().get_script_fn(name, count)?;
@@ -198,10 +200,10 @@ impl Faults<'_> {
             let wrong = value.get_literal_value(None).and_then(|value| kind.wrong(&value))?;
             return Some((format!("the result of `{name}` {}", wrong.sentence), wanted));
         }
-        (!kind.accepts(found)).then(|| (format!("`{name}` returns {found}, and moyai needs {wanted}"), wanted))
+        (!kind.accepts(found)).then(|| (format!("`{name}` returns {found}, but moyai needs {wanted}"), wanted))
     }
 
-    /// The constant that was probably meant: `SITE`, `site`, `MAILTO`. One that the file has is not.
+    /// Returns the constant that was probably meant by `SITE`, `site`, `MAILTO`, unless the file has it.
     fn meant(&self, name: &str) -> Option<String> {
         let capital = name.to_uppercase();
         let same = self.names.iter().find(|known| **known == capital).map(String::as_str);
@@ -212,7 +214,7 @@ impl Faults<'_> {
         near.or_else(|| hook(name).and_then(|meant| missing().find(|known| *known == meant))).map(str::to_owned)
     }
 
-    /// A literal that is of another kind than its constant.
+    /// Returns the error of a literal of the wrong kind.
     fn other_kind(
         &self,
         name: &str,
@@ -220,9 +222,9 @@ impl Faults<'_> {
         value: &Expr,
         kind: Kind,
     ) -> Option<((usize, usize), String, String)> {
-        // A value of the right kind that cannot be right is an error of `moyai check`: a run goes on as far as it can.
+        // `moyai check` reports a wrong value of the right kind. A run continues as far as it can.
         if let Some(wrong) = value.get_literal_value(None).and_then(|value| kind.strange(&value)) {
-            let help = example(self.below, name).map(|line| format!("write it as in `{line}`")).unwrap_or_default();
+            let help = example(self.below, name).map(|line| format!("write it like `{line}`")).unwrap_or_default();
             return Some((near(self.config, place, &wrong.at), format!("{name} {}", wrong.sentence), help));
         }
         let found = settings::noun(value).filter(|found| !kind.accepts(found))?;
@@ -239,13 +241,13 @@ impl Faults<'_> {
                 format!("write `const {name} = \"{number}s\";`")
             }
             _ => example(self.below, name)
-                .map_or_else(|| format!("write {}", kind.wanted()), |line| format!("write it as in `{line}`")),
+                .map_or_else(|| format!("write {}", kind.wanted()), |line| format!("write it like `{line}`")),
         };
         Some((place, format!("{name} is {}, not {found}", kind.wanted()), help))
     }
 }
 
-/// Where a text is, from a place on; the place itself where it is nowhere.
+/// Returns where a text is after a place, or the place itself if the text is not found.
 pub fn near(config: &Source, place: (usize, usize), text: &str) -> (usize, usize) {
     let lines = config.text.lines().enumerate().skip(place.0.saturating_sub(1)).filter(|_| !text.is_empty());
     let mut found = lines.filter_map(|(number, line)| {
@@ -255,7 +257,7 @@ pub fn near(config: &Source, place: (usize, usize), text: &str) -> (usize, usize
     found.next().unwrap_or(place)
 }
 
-/// The constant or function of `config.rhai` that a name may mean.
+/// Returns the constant or function of `config.rhai` that a name may mean.
 fn hook(word: &str) -> Option<&'static str> {
     HOOKS.iter().find(|(words, _)| has(words, word)).map(|(_, hook)| *hook)
 }
@@ -264,7 +266,7 @@ fn is_defined(ast: &AST, name: &str) -> bool {
     ast.iter_functions().any(|function| function.name == name)
 }
 
-/// Whether the file itself or another script reads a name that is not moyai's.
+/// Returns true if the file itself or another script reads a name that moyai does not know.
 fn is_used(run: &Run, config: &Source, name: &str) -> bool {
     let of_name = |char: char| char.is_alphanumeric() || char == '_';
     let code = config.text.lines().filter(|line| !line.trim_start().starts_with("//"));
@@ -279,7 +281,7 @@ fn is_used(run: &Run, config: &Source, name: &str) -> bool {
     count > 1 || load::list(run).into_iter().any(|listed| listed.source.is_ok_and(|source| reads(&source)))
 }
 
-/// Where a function is defined.
+/// Returns where a function is defined.
 pub fn place(config: &Source, name: &str) -> (usize, usize) {
     let of_name = |char: char| char.is_alphanumeric() || char == '_';
     let found = config.text.lines().enumerate().find_map(|(number, line)| {
@@ -291,7 +293,7 @@ pub fn place(config: &Source, name: &str) -> (usize, usize) {
     found.unwrap_or((1, 1))
 }
 
-/// A line of the built-in file that shows a constant, first one in a comment.
+/// Returns a line of the built-in file that shows a constant, preferably one in a comment.
 pub fn example(below: &Source, name: &str) -> Option<String> {
     let begin = format!("const {name} = ");
     let lines = || below.text.lines().map(|line| line.trim_start_matches(['/', ' ']));

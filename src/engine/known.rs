@@ -1,4 +1,4 @@
-//! What the check knows of a value before the script runs.
+//! What the check knows about a value before the script runs.
 
 use super::literal::Kind;
 use super::shapes::Shape;
@@ -24,18 +24,19 @@ pub(super) enum Known {
     Command,
 }
 
-/// What is known of a variable.
+/// What is known about a variable.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Holds {
     pub(super) constant: bool,
     pub(super) known: Known,
-    /// Its text, where the script has it as a constant and never changes it.
+    /// Its text, if the script has it as a constant and never changes it.
     pub(super) text: Option<String>,
-    /// Its form, where it is certain.
+    /// Its shape, if it is certain.
     pub(super) shape: Option<Shape>,
 }
 
-/// What the functions and methods of these names return. A test compares this with the functions themselves.
+/// Result kinds of the functions and methods with these names. A test compares this with the functions
+/// themselves.
 pub(super) const RETURNS: &[(Known, &str)] = &[
     (
         Known::Text,
@@ -59,12 +60,12 @@ impl Known {
         matches!(self, Self::Whole | Self::Fraction)
     }
 
-    /// What is known otherwise.
+    /// Returns this kind, or that of the shape if this one is unknown.
     fn or(self, shape: impl FnOnce() -> Option<Shape>) -> Self {
         if self == Self::Nothing { shape().map_or(self, |shape| shape.known()) } else { self }
     }
 
-    /// As a sentence names it.
+    /// Returns the noun for a message.
     pub(super) fn noun(self) -> &'static str {
         match self {
             Self::Nothing => "a value",
@@ -81,7 +82,7 @@ impl Known {
     }
 }
 
-/// The expression of `${...}`, which is a block of its own.
+/// Returns the expression in `${...}`, which is a block.
 pub(super) fn inner(expr: &Expr) -> &Expr {
     match expr {
         Expr::Stmt(block) => match block.statements() {
@@ -93,13 +94,13 @@ pub(super) fn inner(expr: &Expr) -> &Expr {
 }
 
 fn returned(name: &str) -> Known {
-    // Most names are in none of the rows: that is seen without splitting them.
+    // Most names are in none of the rows, which is checked without splitting them.
     let has = |(_, names): &&(Known, &str)| names.contains(name) && names.split_whitespace().any(|known| known == name);
     RETURNS.iter().find(has).map_or(Known::Nothing, |(known, _)| *known)
 }
 
-/// The variables of a file that change somewhere, and whether any is given a new value: then what it begins with says
-/// nothing. `+=` and its like keep the kind.
+/// Returns the variables of a file that change somewhere, and whether they are replaced, so that their first
+/// value says nothing. `+=` and similar keep the kind.
 pub(super) fn assigned(ast: &AST) -> BTreeMap<String, bool> {
     let mut names = BTreeMap::new();
     ast.walk(&mut |path| {
@@ -114,7 +115,7 @@ pub(super) fn assigned(ast: &AST) -> BTreeMap<String, bool> {
 }
 
 impl Walk<'_> {
-    /// What is known of a value.
+    /// Returns what is known about a value.
     pub(super) fn known(&self, expr: &Expr) -> Known {
         match inner(expr) {
             expr if self.is_command(expr) => Known::Command,
@@ -141,29 +142,29 @@ impl Walk<'_> {
         }
     }
 
-    /// The variable of a name.
+    /// Returns the variable of this name.
     pub(super) fn holds(&self, name: &str) -> Option<&Holds> {
         self.scope.variables.iter().rev().find(|(known, _)| known == name).map(|(_, holds)| holds)
     }
 
-    /// Whether a variable of this file is given a new value somewhere.
+    /// Returns true if a variable of this file is replaced somewhere.
     pub(super) fn is_replaced(&self, name: &str) -> bool {
         self.assigned.get(name).is_some_and(|replaced| *replaced)
     }
 
-    /// What a variable of this name holds that gets a value of this form.
+    /// Returns what a variable of this name holds when it is assigned a value of this shape.
     pub(super) fn holding(&self, name: &str, shape: Option<Shape>) -> Holds {
         let shape = self.lasting(name, shape);
         Holds { known: shape.as_ref().map_or(Known::Nothing, Shape::known), shape, ..Holds::default() }
     }
 
-    /// What a closure knows of a variable that it takes along.
+    /// Returns what a closure knows about a variable that it captures.
     pub(super) fn outside(&self, name: &str) -> Option<Holds> {
         let (_, holds) = self.scope.outside.iter().rev().find(|(known, _)| known == name)?;
         Some(holds.clone())
     }
 
-    /// A closure that takes variables along: they are its first parameters.
+    /// Handles a closure that captures variables, which become its first parameters.
     pub(super) fn curried(&mut self, call: &FnCallExpr) -> bool {
         let Some((Expr::DynamicConstant(function, _), taken)) = call.args.split_first() else { return false };
         let Some(name) = function.read_lock::<FnPtr>().map(|function| function.fn_name().to_owned()) else {
@@ -180,7 +181,7 @@ impl Walk<'_> {
         true
     }
 
-    /// The text of a constant, or of a variable that holds one.
+    /// Returns the text of a constant, or of a variable that holds one.
     pub(super) fn constant_text<'e>(&'e self, expr: &'e Expr) -> Option<&'e str> {
         match inner(expr) {
             Expr::StringConstant(text, _) => Some(text),
@@ -191,7 +192,7 @@ impl Walk<'_> {
         }
     }
 
-    /// What an operator gives.
+    /// Returns the kind of an operator's result.
     fn sum(&self, call: &FnCallExpr) -> Known {
         let kinds: Vec<Known> = call.args.iter().map(|arg| self.known(arg)).collect();
         match (call.name.as_str(), kinds.as_slice()) {
@@ -206,14 +207,14 @@ impl Walk<'_> {
         }
     }
 
-    /// What a call gives.
+    /// Returns the kind of a call's result.
     fn result(&self, call: &FnCallExpr) -> Known {
         let name = call.name.as_str();
         if call.namespace.is_empty() {
             match (name, &call.args[..]) {
                 _ if self.functions.contains_key(name) => {}
                 ("env" | "secret", [_]) => return Known::Text,
-                // A default that is a number makes a number of the option.
+                // With a number as default, the option is a number.
                 ("env" | "opt", [_, default]) if self.known(default).is_text() => return Known::Text,
                 ("opt", [_, default]) if self.known(default).is_number() || self.known(default) == Known::Truth => {
                     return self.known(default);
@@ -230,7 +231,7 @@ impl Walk<'_> {
         }
     }
 
-    /// What is known of the value that these links give.
+    /// Returns what is known about the result of these links.
     pub(super) fn known_after(&self, root: &Expr, links: &[(bool, &Expr)]) -> Known {
         if links.is_empty() {
             return self.known(root);
@@ -238,7 +239,7 @@ impl Walk<'_> {
         self.end(root, links).or(|| self.shape_after(root, links))
     }
 
-    /// What is known of the value that these links give, if it is not `()`.
+    /// Returns what is known about the result of these links, if it is not `()`.
     pub(super) fn maybe_after(&self, root: &Expr, links: &[(bool, &Expr)]) -> Known {
         match self.known_after(root, links) {
             Known::Nothing => match self.shape_after(root, links) {
@@ -249,10 +250,10 @@ impl Walk<'_> {
         }
     }
 
-    /// What the last of these links gives.
+    /// Returns what is known about the result of the last link.
     fn end(&self, root: &Expr, links: &[(bool, &Expr)]) -> Known {
         match links {
-            // The words that a script was called with; `args[1..]` is a list.
+            // The arguments of the script. `args[1..]` is a list.
             [(true, Expr::IntegerConstant(..) | Expr::Variable(..))] if self.is_args(root) => Known::Text,
             [.., (false, Expr::MethodCall(call, _))] => {
                 let command = links.len() == 1 && self.is_command(root)
@@ -261,13 +262,13 @@ impl Walk<'_> {
                 match call.name.as_str() {
                     name if self.is_own(name) => Known::Nothing,
                     _ if self.is_command(root) && self.shapes_command(links) => Known::Command,
-                    // Of a map it gives a map.
+                    // For a map it returns a map.
                     "filter" if receiver() == Known::Map => Known::Map,
                     "read" if command => Known::Output,
                     "code" if command => Known::Whole,
                     "run" | "try_run" | "output" if command => Known::Map,
                     "lines" => Known::Lines,
-                    // Of lines it gives lines; of one text, a text.
+                    // For lines it returns lines, and for text it returns text.
                     "field" | "cut" | "sub" | "trimmed" if receiver().is_text() => receiver(),
                     "field" | "cut" | "sub" | "trimmed" | "head" | "tail" | "skip" if receiver() == Known::Lines => {
                         Known::Lines
@@ -291,7 +292,7 @@ impl Walk<'_> {
         matches!(expr, Expr::Variable(name, ..) if name.1 == "args" && name.2.is_empty() && self.holds("args").is_none())
     }
 
-    /// What a function of this file returns on some way that is surely neither true nor false.
+    /// Returns the kind of a result of this function that is certainly neither true nor false.
     pub(super) fn returns_no_truth(&self, call: &FnCallExpr) -> Option<Known> {
         let ast = self.program.files[self.file].ast.as_ref()?;
         let def = ast.shared_lib().get_script_fn(call.name.as_str(), call.args.len())?;
@@ -325,7 +326,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_functions_are_said_to_return_is_what_they_return() {
+    fn the_table_of_results_is_correct() {
         let run = crate::run::Run::new(crate::run::Options::default()).unwrap();
         let all = crate::cli::api::functions(&run);
         let mut seen = 0;

@@ -1,7 +1,7 @@
-//! The command literal: `$(...)`, `cmd(...)` and `sh(...)` as custom syntax of Rhai.
+//! The command literals `$(...)`, `cmd(...)` and `sh(...)`, as custom syntax of Rhai.
 //!
-//! Rhai hands over the literal's expression unevaluated. The typed text makes the words; each
-//! `${...}` is evaluated on its own and put into its place.
+//! Rhai passes the literal's expression unevaluated. The typed text is split into words, and then each
+//! `${...}` is evaluated and put in its place.
 
 use super::empty;
 use super::load::Source;
@@ -12,7 +12,7 @@ use crate::process::{Plan, Stage};
 use crate::run::{Error, Place};
 use rhai::{Dynamic, Engine, EvalContext, Expr, Expression, Position};
 
-/// Which of the three.
+/// The kind of a literal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// `$(...)`: short for `cmd(...).read()`.
@@ -24,7 +24,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// By the custom syntax's first symbol.
+    /// Returns the kind by the first symbol of the custom syntax.
     pub fn of(symbol: &str) -> Option<Self> {
         match symbol {
             "$" => Some(Self::Read),
@@ -34,7 +34,7 @@ impl Kind {
         }
     }
 
-    /// As a script writes it.
+    /// Returns the name in scripts.
     pub fn name(self) -> &'static str {
         match self {
             Self::Read => "$(...)",
@@ -44,17 +44,17 @@ impl Kind {
     }
 }
 
-/// A literal taken apart: typed text and values.
+/// A literal, split into typed text and values.
 pub struct Parts<'a> {
-    /// In order, text and holes.
+    /// Text and holes, in order.
     pub segments: Vec<Segment<'a>>,
-    /// Where each segment begins in the script.
+    /// The position of each segment in the script.
     pub positions: Vec<Position>,
     /// The expressions of the holes.
     pub holes: Vec<&'a Expr>,
 }
 
-/// Takes the expression of a literal apart; `None` for anything that is no string literal.
+/// Splits the expression of a literal. `None` for anything but a string literal.
 pub fn parts(expr: &Expr) -> Option<Parts<'_>> {
     let mut parts = Parts { segments: Vec::new(), positions: Vec::new(), holes: Vec::new() };
     let list = match expr {
@@ -79,7 +79,7 @@ pub fn parts(expr: &Expr) -> Option<Parts<'_>> {
 }
 
 impl Parts<'_> {
-    /// What is wrong with the literal before any value is known.
+    /// Checks the literal before any value is known.
     ///
     /// # Errors
     /// The first refusal.
@@ -89,7 +89,7 @@ impl Parts<'_> {
             return Ok(Vec::new());
         }
         split(&self.segments).map_err(|mut refusal| {
-            // `$(...)` is read already: what is asked for comes before `.read()`.
+            // `$(...)` already reads, so the method in the help must come before `.read()`.
             let method = refusal.help.strip_prefix("write `.").filter(|help| help.contains("after the command"));
             if let (Kind::Read, Some((method, _))) = (kind, method.and_then(|help| help.split_once('`'))) {
                 let acts = ["to_file", "append_to", "start"].iter().any(|act| method.contains(act));
@@ -99,7 +99,7 @@ impl Parts<'_> {
         })
     }
 
-    /// The typed words of each stage, up to the first that holds a value.
+    /// Returns the typed words of each stage, up to the first word with a value.
     pub fn known_words(stages: &[Vec<Word>]) -> Vec<Vec<String>> {
         let known = |words: &Vec<Word>| words.iter().map_while(Word::text).map(str::to_owned).collect();
         stages.iter().map(known).collect()
@@ -113,7 +113,7 @@ pub fn register(engine: &mut Engine) {
         let handler = move |context: &mut EvalContext<'_, '_, '_, '_, '_, '_>, inputs: &[Expression<'_>]| {
             let position = inputs[0].position();
             evaluate(kind, context, &inputs[0]).map_err(|mut error| {
-                // Rhai leaves the position of a custom syntax's error empty.
+                // Rhai leaves the position of an error in custom syntax empty.
                 if error.position().is_none() {
                     error.set_position(position);
                 }
@@ -145,7 +145,7 @@ fn evaluate(
     let Some(parts) = parts(expr) else {
         return Err(refuse(
             format!("{} takes text in backticks", kind.name()),
-            "write the command between backticks".into(),
+            "write the command in backticks".into(),
         )
         .into());
     };
@@ -163,10 +163,7 @@ fn evaluate(
         let fill = |words: &Vec<Word>| {
             let argv = fill(words, &values).map_err(|(message, help)| refuse(message, help))?;
             if argv.is_empty() {
-                return Err(refuse(
-                    "the command is empty: its array has no elements".into(),
-                    "give it a program".into(),
-                ));
+                return Err(refuse("the command is empty: its array has no elements".into(), "add a program".into()));
             }
             Ok(Stage { argv, ..Stage::default() })
         };
@@ -181,7 +178,7 @@ fn evaluate(
     Ok(Dynamic::from(Command::new(plan)))
 }
 
-/// A value as it can stand in a command.
+/// Converts a value for use in a command.
 fn value_of(value: Dynamic) -> Result<Value, (String, String)> {
     let value = value.flatten();
     if let Some(list) = value.read_lock::<rhai::Array>() {
@@ -190,10 +187,7 @@ fn value_of(value: Dynamic) -> Result<Value, (String, String)> {
             match value_of(element.clone())? {
                 Value::Text(text) | Value::Number(text) => many.push(text),
                 Value::Many(_) => {
-                    return Err((
-                        "an array within an array cannot be an argument".into(),
-                        "hand over a flat array".into(),
-                    ));
+                    return Err(("an array inside an array cannot be an argument".into(), "use a flat array".into()));
                 }
             }
         }
@@ -207,19 +201,19 @@ fn value_of(value: Dynamic) -> Result<Value, (String, String)> {
     }
     if let Some(lines) = value.read_lock::<crate::api::text::Lines>() {
         let _ = &*lines;
-        return Err(("lines cannot be an argument as they are".into(), "write `${lines.to_array()}`".into()));
+        return Err(("lines cannot be an argument".into(), "write `${lines.to_array()}`".into()));
     }
     let (what, help) = match value.type_name() {
-        "()" => ("nothing, `()`,", "a value is missing: `${x ?? \"\"}`, or look at what should have set it"),
-        "map" => ("a map", "name one of its fields: `${c.name}`"),
+        "()" => ("`()`", "a value is missing: check where it should have been set, or use a default: `${x ?? \"\"}`"),
+        "map" => ("a map", "use one of its fields: `${c.name}`"),
         _ if value.is_fnptr() => ("a function", "call it: `${f.call()}`"),
-        _ => ("this value", "turn it into text first"),
+        _ => ("this value", "convert it to text first"),
     };
     Err((format!("{what} cannot be an argument of a command"), help.to_owned()))
 }
 
-/// The refusal's place in the script, line and column: the text is followed from where its segment
-/// begins, for it is not always written as it is read.
+/// Returns the refusal's line and column in the script. The text is followed from the beginning of its
+/// segment, because it is not always written as it is read.
 pub fn place_of(source: &Source, parts: &Parts<'_>, refusal: &Refusal) -> (usize, usize) {
     let start = parts.positions.get(refusal.segment).copied().unwrap_or(Position::NONE);
     let (mut line, mut column) = source.place(start);
@@ -231,7 +225,7 @@ pub fn place_of(source: &Source, parts: &Parts<'_>, refusal: &Refusal) -> (usize
         char
     };
     if refusal.segment == 0 {
-        // A raw string begins with `#"`, the others with a backtick, and a newline there does not count.
+        // A raw string begins with `#"`, the others with a backtick, after which a newline does not count.
         while step(&mut rest) == Some('#') {}
         while rest.next_if(|char| *char == '\r').is_some() {}
         if rest.peek() == Some(&'\n') {

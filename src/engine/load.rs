@@ -1,8 +1,8 @@
-//! Finding scripts and what they import.
+//! Finds scripts and their imports.
 //!
-//! A path is that file; a bare name is looked for in `--scripts DIR` or `$MOYAI_SCRIPTS`, then in
-//! the folder of the configuration, then among the embedded scripts; never in the current folder.
-//! An import looks beside its script on disk first, then the same way.
+//! A path is that file. A name is searched in `--scripts DIR` or `$MOYAI_SCRIPTS`, then in the configuration
+//! directory, then among the built-in scripts, but never in the current directory. An import is searched next
+//! to its script first, then in the same order.
 
 use crate::process::{cause, quote};
 use crate::run::{Error, Kind, Result, Run};
@@ -13,31 +13,31 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::OnceLock;
 
-/// The workflows that come with moyai.
-static EMBEDDED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/scripts");
+/// Scripts that come with moyai.
+static BUILT_IN: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/scripts");
 
-/// How the names of tests end.
+/// Ending of a test's name.
 const TEST: &str = ".test";
 
-/// A script's text and where it is from.
+/// A script's text and origin.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Source {
-    /// The name it is called by: `hosts-sync`.
+    /// Its name: `hosts-sync`.
     pub name: String,
-    /// As messages show it: its path, or `hosts-sync (embedded)`.
+    /// As messages show it: its path, or `hosts-sync (built-in)`.
     pub shown: String,
-    /// The file with all links resolved, unless it is embedded.
+    /// The file with all symbolic links resolved. `None` for a built-in script.
     pub path: Option<PathBuf>,
-    /// The folder that its imports may not leave.
+    /// The directory that its imports must stay in.
     pub root: Option<PathBuf>,
-    /// The whole text.
+    /// The complete text.
     pub text: String,
-    /// Where its lines begin.
+    /// The offsets of its lines.
     pub starts: Starts,
 }
 
-/// The byte at which each line of a text begins, found when the first is asked for. A copy finds them anew: its text
-/// may be another one.
+/// The byte offset of each line of a text, computed on first use. A clone computes them again, because its
+/// text may change.
 #[derive(Debug, Default)]
 pub struct Starts(OnceLock<Vec<usize>>);
 
@@ -58,33 +58,33 @@ impl Eq for Starts {}
 /// A script that can be called by its name.
 #[derive(Clone, Debug)]
 pub struct Listed {
-    /// The name it is called by.
+    /// Its name.
     pub name: String,
-    /// The one that runs, or why it cannot be read.
+    /// The script that runs, or the reason why it cannot be read.
     pub source: Result<Source>,
-    /// Those of the same name that it hides, as messages show them.
+    /// The scripts of the same name that it overrides, as messages show them.
     pub shadows: Vec<String>,
 }
 
 impl Source {
-    /// The text without its first line if that is for the kernel; lines keep their numbers.
+    /// Returns the text with an empty line instead of `#!`, so that lines keep their numbers.
     pub fn code(&self) -> &str {
         if self.text.starts_with("#!") { self.text.find('\n').map_or("", |end| &self.text[end..]) } else { &self.text }
     }
 
-    /// Whether there is nothing but blanks and comments of one line.
+    /// Returns true if it contains only whitespace and line comments.
     pub fn is_blank(&self) -> bool {
         self.code().lines().map(str::trim).all(|line| line.is_empty() || line.starts_with("//"))
     }
 
-    /// A line, from 1; empty where there is none.
+    /// Returns a line by its number from 1, or an empty string.
     pub fn line(&self, number: usize) -> &str {
         let end = self.start(number + 1);
         let line = &self.text[self.start(number).min(end)..end];
         line.strip_suffix('\n').map_or(line, |line| line.strip_suffix('\r').unwrap_or(line))
     }
 
-    /// The byte at which a line begins, from 1; of the line after the last, and of all others, the end.
+    /// Returns the byte offset of a line from 1, or the end for a line after the last.
     fn start(&self, number: usize) -> usize {
         let starts = self.starts.0.get_or_init(|| {
             std::iter::once(0).chain(self.text.match_indices('\n').map(|(newline, _)| newline + 1)).collect()
@@ -92,7 +92,7 @@ impl Source {
         number.checked_sub(1).and_then(|index| starts.get(index).copied()).unwrap_or(self.text.len())
     }
 
-    /// Line and column as a person counts them: rhai loses a column at each `\${` of a line.
+    /// Returns line and column for people. rhai loses a column at each `\${` of a line.
     pub fn place(&self, at: Position) -> (usize, usize) {
         let (line, column) = (at.line().unwrap_or(0), at.position().unwrap_or(0));
         let text = self.line(line);
@@ -100,7 +100,7 @@ impl Source {
         (line, escapes.fold(column, |column, escape| if escape < column { column + 1 } else { column }))
     }
 
-    /// The text before a place.
+    /// Returns the text before a place.
     pub fn before(&self, at: Position) -> &str {
         let (line, column) = self.place(at);
         let start = self.start(line.max(1));
@@ -108,12 +108,12 @@ impl Source {
         &self.text[..start + length]
     }
 
-    /// The text from a place on.
+    /// Returns the text from a place on.
     pub fn after(&self, at: Position) -> &str {
         &self.text[self.before(at).len()..]
     }
 
-    /// One thing for one file, whatever name it was found by.
+    /// Returns a key that is the same for the same file, whatever name it was found by.
     pub fn key(&self) -> String {
         self.path.as_ref().map_or_else(|| self.shown.clone(), |path| path.to_string_lossy().into_owned())
     }
@@ -122,7 +122,7 @@ impl Source {
 /// Finds a script by name or path.
 ///
 /// # Errors
-/// When there is none, with the nearest name; as root, when others could have written it.
+/// If there is none, with the nearest name. As root, also if others could have written it.
 pub fn find(run: &Run, name: &str) -> Result<Source> {
     if name.contains('/') || name.ends_with(".rhai") {
         let path = Path::new(name);
@@ -133,7 +133,8 @@ pub fn find(run: &Run, name: &str) -> Result<Source> {
     by_name(run, name)?.ok_or_else(|| {
         let known: Vec<String> = list(run).into_iter().map(|listed| listed.name).collect();
         let near = super::check::nearest(name, known.iter().map(String::as_str));
-        let help = near.map_or_else(|| "`moyai list` shows them".to_owned(), |near| format!("did you mean `{near}`?"));
+        let help =
+            near.map_or_else(|| "`moyai list` shows the scripts".to_owned(), |near| format!("did you mean `{near}`?"));
         Error::usage(format!("there is no script `{name}`")).kind(Kind::NotFound).help(help)
     })
 }
@@ -141,12 +142,12 @@ pub fn find(run: &Run, name: &str) -> Result<Source> {
 /// Finds what a script imports.
 ///
 /// # Errors
-/// When there is none, when the name leaves the folder, and as [`find`].
+/// If there is none, if the name leaves the directory, and like [`find`].
 pub fn import(run: &Run, from: &Source, name: &str) -> Result<Source> {
     let plain = |part: Component<'_>| matches!(part, Component::Normal(_));
     if name.is_empty() || !Path::new(name).components().all(plain) {
-        return Err(Error::usage(format!("import `{name}`: an import stays in the folder of its script"))
-            .help("name the file from that folder, without its ending: `import \"lib/notify\" as notify;`"));
+        return Err(Error::usage(format!("import `{name}`: an import must be in the directory of its script"))
+            .help("use the file's path in that directory, without its ending: `import \"lib/notify\" as notify;`"));
     }
     let name = name.strip_suffix(".rhai").unwrap_or(name);
     if let Some(text) = run.recording.as_ref().and_then(|recording| recording.config()).filter(|_| name == "config") {
@@ -167,19 +168,19 @@ pub fn import(run: &Run, from: &Source, name: &str) -> Result<Source> {
     }
     by_name(run, name)?.ok_or_else(|| {
         Error::usage(format!("import `{name}`: there is no such file")).help(format!(
-            "it is looked for beside the script, then in {}",
+            "moyai looks next to the script, then in {}",
             folders(run).map(|folder| format!("`{}`", folder.display())).collect::<Vec<_>>().join(" and ")
         ))
     })
 }
 
-/// An embedded script.
-pub fn embedded(name: &str) -> Option<Source> {
-    let text = EMBEDDED.get_file(format!("{name}.rhai"))?.contents_utf8()?.to_owned();
-    Some(Source { name: name.to_owned(), shown: format!("{name} (embedded)"), text, ..Source::default() })
+/// Returns a built-in script.
+pub fn built_in(name: &str) -> Option<Source> {
+    let text = BUILT_IN.get_file(format!("{name}.rhai"))?.contents_utf8()?.to_owned();
+    Some(Source { name: name.to_owned(), shown: format!("{name} (built-in)"), text, ..Source::default() })
 }
 
-/// Every script that has a name, in the order of the names.
+/// Returns every script that has a name, sorted.
 pub fn list(run: &Run) -> Vec<Listed> {
     let mut found: BTreeMap<String, Listed> = BTreeMap::new();
     let mut add = |name: &str, source: Result<Source>| match found.get_mut(name) {
@@ -201,43 +202,43 @@ pub fn list(run: &Run) -> Vec<Listed> {
             }
         }
     }
-    let names = EMBEDDED.files().filter_map(|file| file.path().file_stem()?.to_str());
-    for source in names.filter(|name| !name.ends_with(TEST)).filter_map(embedded) {
+    let names = BUILT_IN.files().filter_map(|file| file.path().file_stem()?.to_str());
+    for source in names.filter(|name| !name.ends_with(TEST)).filter_map(built_in) {
         add(&source.name.clone(), Ok(source));
     }
     found.into_values().collect()
 }
 
-/// The tests of a script: `NAME.test.rhai`.
+/// Returns the tests of a script: `NAME.test.rhai`.
 ///
 /// # Errors
-/// When there are none, and as [`find`].
+/// If there are none, and like [`find`].
 pub fn test(run: &Run, name: &str) -> Result<Source> {
     by_name(run, &format!("{name}{TEST}"))?
         .ok_or_else(|| Error::usage(format!("there is no `{name}{TEST}.rhai`: the script has no tests")))
 }
 
-/// The tests of every script that has some.
+/// Returns the tests of every script that has some.
 pub fn tests(run: &Run) -> Vec<Source> {
     list(run).iter().filter_map(|listed| test(run, &listed.name).ok()).collect()
 }
 
-/// The folders that hold scripts by name, the first wins.
+/// Returns the directories of scripts, in the order of precedence.
 fn folders(run: &Run) -> impl Iterator<Item = &Path> {
     run.options.scripts.iter().chain([&run.options.places.scripts]).map(PathBuf::as_path)
 }
 
-/// The text of a script that is on disk, unread by any check; none where moyai's own stands for it.
+/// Returns the unchecked text of a script on disk. `None` if the script is built-in.
 pub fn own_text(run: &Run, name: &str) -> Option<String> {
     folders(run).find_map(|folder| std::fs::read_to_string(folder.join(format!("{name}.rhai"))).ok())
 }
 
-/// A script that is on disk, found by its name; none where moyai's own stands for it, or where it may not be read.
+/// Returns a script on disk, found by its name. `None` if it is built-in or unreadable.
 pub fn own(run: &Run, name: &str) -> Option<Source> {
     by_name(run, name).ok().flatten().filter(|source| source.path.is_some())
 }
 
-/// Whether a script was found by its name, and is not a file somewhere.
+/// Returns true if a script was found by its name, not by a path.
 pub fn has_name(run: &Run, source: &Source) -> bool {
     let file = format!("{}.rhai", source.name);
     source.path.is_none() || folders(run).any(|folder| folder.join(&file).display().to_string() == source.shown)
@@ -249,10 +250,10 @@ fn by_name(run: &Run, name: &str) -> Result<Option<Source>> {
             return Ok(Some(found));
         }
     }
-    Ok(embedded(name))
+    Ok(built_in(name))
 }
 
-/// A file of a folder, which may not be a link to somewhere outside of the root.
+/// Returns a file in a directory. It must not be a link to a file outside of the root.
 fn within(folder: &Path, root: &Path, name: &str) -> Result<Option<Source>> {
     let path = folder.join(format!("{name}.rhai"));
     let real = match path.canonicalize() {
@@ -266,11 +267,11 @@ fn within(folder: &Path, root: &Path, name: &str) -> Result<Option<Source>> {
     let root = root.canonicalize().map_err(|error| unreadable(root, &error))?;
     if !real.starts_with(&root) {
         return Err(Error::usage(format!(
-            "read the script `{}`: it is a link to `{}`, outside of its folder",
+            "read the script `{}`: it is a link to `{}`, outside of its directory",
             path.display(),
             real.display()
         ))
-        .help("copy it there, or make the whole folder a link"));
+        .help("copy the file there, or make the entire directory a link"));
     }
     let mut source = read(&path, &real, &root)?;
     source.name = name.to_owned();
@@ -304,9 +305,9 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Error {
     Error::usage(format!("read the script `{}`: {}", path.display(), cause(error)))
 }
 
-/// Root runs only what nobody else can have written: the file and every folder above it belong to
-/// root or to whoever called sudo. Others may write to a folder only if it is root's and sticky, as
-/// `/tmp`: there nobody can replace what is not theirs.
+/// Refuses to run as root what somebody else could have written. The file and every directory above it must
+/// belong to root or to the user who called sudo. Others may write to a directory only if it is root's and
+/// sticky, like `/tmp`, because nobody can replace another user's files there.
 fn trusted(shown: &Path, real: &Path, sudo: Option<u32>) -> Result<()> {
     for path in real.ancestors() {
         let metadata = path.metadata().map_err(|error| unreadable(shown, &error))?;
@@ -319,7 +320,7 @@ fn trusted(shown: &Path, real: &Path, sudo: Option<u32>) -> Result<()> {
         } else {
             continue;
         };
-        let what = if path == real { String::new() } else { format!(" the folder `{}`", path.display()) };
+        let what = if path == real { String::new() } else { format!(" the directory `{}`", path.display()) };
         let what = if what.is_empty() { " it".to_owned() } else { what };
         return Err(Error::usage(format!("run `{}` as root:{what} {reason}", shown.display())).help(help));
     }

@@ -1,4 +1,4 @@
-//! Rhai: finds, checks and runs scripts.
+//! The Rhai engine: finds, checks and runs scripts.
 
 mod arguments;
 mod brackets;
@@ -18,6 +18,7 @@ mod flow;
 mod foreign;
 mod hooks;
 mod known;
+mod lints;
 pub mod literal;
 pub mod load;
 pub mod names;
@@ -34,7 +35,7 @@ pub mod shapes;
 pub mod shell;
 mod slips;
 mod syntax;
-mod traps;
+
 pub mod values;
 mod walk;
 pub mod words;
@@ -51,10 +52,10 @@ use rhai::{Dynamic, Engine, EvalAltResult, LexError, OptimizationLevel, Scope, T
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long what was deferred may take when the script has ended.
+/// Time limit for deferred closures after the script has ended.
 const DEFERRED: Duration = Duration::from_secs(30);
 
-/// An engine with all that a script can call, for scripts of one run.
+/// Makes an engine with all functions that a script can call, for the scripts of one run.
 pub fn build(context: &Context) -> Engine {
     let mut engine = Engine::new();
     api::register(&mut engine);
@@ -64,22 +65,21 @@ pub fn build(context: &Context) -> Engine {
 
 /// Adds Rhai's limits and moyai's syntax to an engine.
 fn bare(mut engine: Engine, context: &Context) -> Engine {
-    // The optimiser would fold constants away that the checks need to see, and panics on
-    // `const M = #{}; M.a = 1`.
+    // The optimiser would fold constants that the checks need, and it panics on `const M = #{}; M.a = 1`.
     engine.set_optimization_level(OptimizationLevel::None);
     engine.set_fast_operators(false);
     engine.set_fail_on_invalid_map_property(true);
-    // Alike in debug and release; `api::pool::STACK` is large enough for them.
+    // These are the same in debug and release builds. `api::pool::STACK` is large enough for them.
     engine.set_max_call_levels(128);
     engine.set_max_expr_depths(64, 64);
     engine.set_max_variables(100_000);
-    // Above this number Rhai searches all of them for one to drop, for each new name that it reads.
+    // Above this number, Rhai searches all interned strings for one to drop at each new name.
     engine.set_max_strings_interned(10_000);
     engine.disable_symbol("eval");
     engine.set_default_tag(Dynamic::from(context.clone()));
     literal::register(&mut engine);
     let run = context.run.clone();
-    // The plan of a dry run can be pasted as a whole: what the script says stands in comments.
+    // The output of a dry run can be pasted into a shell, so what the script prints becomes comments.
     engine.on_print(move |text| match run.options.dry_run {
         _ if text == api::text::NO_LINES => {}
         true => run.print(&format!("# {}", text.replace('\n', "\n# "))),
@@ -91,18 +91,18 @@ fn bare(mut engine: Engine, context: &Context) -> Engine {
         run.note(&format!("{}:{line}: {}", source.unwrap_or_default(), text::indented(text)));
     });
     let run = context.run.clone();
-    // A look at the clock costs more than most operations: every 64th is often enough.
+    // Reading the clock costs more than most operations, so every 64th operation is enough.
     let ending = context.clone();
     engine.on_progress(move |count| {
         let asked = count % 64 == 0 || run.is_unheard();
-        // A mistake must not take the host's memory, and one operation can double a value.
+        // A mistake must not use up the host's memory, and one operation can double a value.
         if memory::is_full() {
             run.cancel.fill();
         }
         let over = ending.ends() || ((asked || memory::is_full()) && run.cancel.cause().is_some());
         over.then_some(Dynamic::UNIT)
     });
-    // `until` is a word of the language only after `do { ... }`; elsewhere it is a name, as in `#{ until: "1h" }`.
+    // `until` is a keyword only after `do { ... }`. Elsewhere it is a name, as in `#{ until: "1h" }`.
     let after_block = std::sync::atomic::AtomicBool::new(false);
     let after_fn = std::sync::atomic::AtomicBool::new(false);
     let after_dot = std::sync::atomic::AtomicBool::new(false);
@@ -114,7 +114,7 @@ fn bare(mut engine: Engine, context: &Context) -> Engine {
         let defined = after_fn.swap(matches!(token, Token::Fn), Relaxed);
         let follows_dot = after_dot.swap(matches!(token, Token::Period | Token::Elvis), Relaxed);
         match token {
-            // Rhai's parser panics at `x.cmd("ls").out`: a literal cannot be a method.
+            // Rhai's parser panics at `x.cmd("ls").out`, because a literal cannot be a method.
             Token::Identifier(word) | Token::Reserved(word) if follows_dot && Kind::of(&word).is_some() => {
                 Token::LexError(LexError::MalformedIdentifier(word.to_string()).into())
             }
@@ -130,7 +130,7 @@ fn bare(mut engine: Engine, context: &Context) -> Engine {
         if name == "args" {
             return Ok(Some(basics::args(&Context::from_tag(context.tag())).into()));
         }
-        // A top-level `const` is seen in functions, also in those of an imported file.
+        // Functions can see a top-level `const`, also those in an imported file.
         let constants = context.global_runtime_state().constants.as_ref();
         Ok(constants
             .and_then(|constants| rhai::locked_read(constants).and_then(|constants| constants.get(name).cloned())))
@@ -141,21 +141,21 @@ fn bare(mut engine: Engine, context: &Context) -> Engine {
 /// How a script ended.
 #[derive(Debug)]
 pub struct Ended {
-    /// What moyai exits with.
+    /// The exit code.
     pub exit: i32,
     /// Why it failed, if it did.
     pub error: Option<Error>,
-    /// Words of `moyai` that this process is to become, on a private host.
+    /// Arguments of `moyai` with which this process is to restart on a private host.
     pub private_host: Option<Vec<String>>,
 }
 
 impl Ended {
-    /// A script that came to its end, or to an `exit`.
+    /// Returns the result of a script that reached its end or an `exit`.
     pub fn with(exit: i32) -> Self {
         Self { exit, error: None, private_host: None }
     }
 
-    /// A run that ended with an error.
+    /// Returns the result of a run that ended with an error.
     pub fn failed(error: Error) -> Self {
         Self { exit: error.exit, error: Some(error), private_host: None }
     }
@@ -164,15 +164,15 @@ impl Ended {
 /// Checks and runs a script.
 ///
 /// # Errors
-/// When the script does not check; a script that fails is no error here.
+/// If the script has errors. A script that fails is not an error here.
 pub fn run(run: &Arc<Run>, source: &Source, words: &[String]) -> Result<Ended> {
     run_when(run, source, words, |_| Ok(()))
 }
 
-/// Like [`run`], and calls `ready` with the program between the check and the script's first line.
+/// Like [`run`], but calls `ready` with the program between the check and the script's first line.
 ///
 /// # Errors
-/// When the script does not check, and what `ready` returns; a script that fails is no error here.
+/// If the script has errors, or `ready` fails. A script that fails is not an error here.
 pub fn run_when(
     run: &Arc<Run>,
     source: &Source,
@@ -185,11 +185,10 @@ pub fn run_when(
     on_large_stack(|| run_here(run, context, engine, source, words, ready))
 }
 
-/// Checks a script and all that it imports, without running any of it. Of the rules it is also
-/// seen what they say.
+/// Checks a script and its imports without running them. For the rules it also checks what they contain.
 ///
 /// # Errors
-/// All that is wrong, as one error with a report each.
+/// All errors, as one error with a report each.
 pub fn check(run: &Arc<Run>, source: &Source) -> Result<Options> {
     let engine = build(&Context::new(run.clone()));
     let mut options = on_large_stack(|| read(run, &engine, source).map(|(_, options)| options))?;
@@ -199,10 +198,10 @@ pub fn check(run: &Arc<Run>, source: &Source) -> Result<Options> {
     Ok(options)
 }
 
-/// The names of a file's tests, once it has been checked.
+/// Returns the names of a file's tests, after checking it.
 ///
 /// # Errors
-/// All that is wrong with it.
+/// All errors in it.
 pub fn tests(run: &Arc<Run>, source: &Source) -> Result<Vec<String>> {
     let engine = build(&Context::new(run.clone()));
     on_large_stack(|| {
@@ -211,7 +210,7 @@ pub fn tests(run: &Arc<Run>, source: &Source) -> Result<Vec<String>> {
         let tests = functions.filter(|function| function.name.starts_with("test_"));
         let name = |function: rhai::ScriptFnMetadata<'_>| match function.params.as_slice() {
             [] => Ok(function.name.to_owned()),
-            _ => Err(Error::usage(format!("`{}` takes arguments, and a test has none", function.name))),
+            _ => Err(Error::usage(format!("`{}` takes arguments, but a test must have none", function.name))),
         };
         let mut names = tests.map(name).collect::<Result<Vec<_>>>()?;
         names.sort();
@@ -219,10 +218,10 @@ pub fn tests(run: &Arc<Run>, source: &Source) -> Result<Vec<String>> {
     })
 }
 
-/// Calls one test, in an engine of its own; says why it failed.
+/// Calls one test in its own engine, and returns its error if it failed.
 ///
 /// # Errors
-/// When the file does not check.
+/// If the file has errors.
 pub fn run_test(run: &Arc<Run>, source: &Source, name: &str) -> Result<Option<Error>> {
     let text = format!("{}\n{name}();", source.text);
     let ended = self::run(run, &Source { text, ..source.clone() }, &[])?;
@@ -230,15 +229,14 @@ pub fn run_test(run: &Arc<Run>, source: &Source, name: &str) -> Result<Option<Er
     Ok(ended.error.or(exited))
 }
 
-/// Scripts nest and recurse on the native stack: it has to be large enough for the depths allowed.
+/// Runs a script in a thread with a large stack: scripts nest and recurse on the native stack.
 ///
-/// The engine is built before: for a second thread glibc makes a heap that grows by a system call
-/// every few pages, and the engine is most of what an empty script costs.
+/// The engine is built before that. For a second thread, glibc makes a heap that grows by a system call every
+/// few pages, and building the engine is most of the work of an empty script.
 fn on_large_stack<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
     let caught = || {
         std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or_else(|_| {
-            Err(Error::new("moyai itself failed")
-                .help("this is a mistake in moyai, not in the script: please report it"))
+            Err(Error::new("moyai has crashed").help("this is a bug in moyai, not in the script: please report it"))
         })
     };
     let failed = |what: &str| Error::new(format!("start the script's thread: {what}"));
@@ -260,11 +258,11 @@ fn read(run: &Run, engine: &Engine, source: &Source) -> Result<(Program, Options
     Ok((program, options))
 }
 
-/// A script that was stopped in the middle: says where, since what follows was not done.
+/// Adds the place to the error of a script that stopped in the middle.
 fn stopped(error: Error, place: &Place) -> Error {
     let line = place.line;
     Error {
-        message: format!("{}: the script stopped at line {line}, and what follows was not done", error.message),
+        message: format!("{}: the script stopped at line {line}, and the rest was not run", error.message),
         ..error
     }
 }
@@ -288,7 +286,7 @@ fn run_here(
     engine.set_module_resolver(Resolver(program.clone()));
     context.set_args(options.parse(&source.name, words)?);
     context.set_ignored(options.ignored);
-    // The check has refused a script that could not be parsed.
+    // The check has refused a script that cannot be parsed.
     let ast = program.files[0].ast.clone().unwrap_or_default();
     let result = engine.run_ast_with_scope(&mut Scope::new(), &ast);
     let explain = |error: Box<EvalAltResult>| {
@@ -296,14 +294,14 @@ fn run_here(
         let mut ours = match (inner, run.cancel.cause()) {
             (_, Some(cause @ Cause::Closed(_))) => stopped(cause.error(), &place),
             (EvalAltResult::ErrorTerminated(..), Some(cause)) => cause.error(),
-            // A signal that a `catch` has put into other words still is what ended the script.
+            // A signal ended the script even if a `catch` has reworded its error.
             (_, Some(cause)) => return report::of_script(&engine, &program, &error).exit(cause.error().exit),
             _ => return report::of_script(&engine, &program, &error),
         };
         ours.place = Some(place);
         ours
     };
-    // The script's own `exit` counts, whatever became of it on its way up.
+    // The script's own `exit` counts, whatever happened afterwards.
     let mut end = context.take_end();
     let mut error = match (&end, result) {
         (Some(_), _) => None,
@@ -316,18 +314,18 @@ fn run_here(
         match (context.take_end(), deferred) {
             (Some(last), _) => end = end.or(Some(last)),
             (None, Err(deferred)) if error.is_none() => error = Some(explain(deferred)),
-            (None, Err(deferred)) => run.note(&format!("warning: what was deferred failed: {}", explain(deferred))),
+            (None, Err(deferred)) => run.note(&format!("warning: a deferred closure failed: {}", explain(deferred))),
             (None, Ok(())) => {}
         }
     }
-    // The last lines may be the ones that nobody got.
+    // Standard output may have failed at the last lines.
     if error.is_none() && end.as_ref().is_none_or(|end| matches!(end, End::Exit(0))) {
         error = run.lost_output();
     }
-    // What stopped a replay counts, whatever a `catch` has made of it.
+    // An error that stopped a replay counts even if the script caught it.
     let well = error.is_none() && end.is_none();
     let error = match run.recording.as_ref().and_then(|recording| recording.stray(run.options.dry_run, well)) {
-        // Where no `catch` was in its way it has its place.
+        // If it was not caught, it has its place.
         Some(stray) if error.as_ref().is_none_or(|error| error.message != stray.message) => Some(stray),
         _ => error,
     };
@@ -341,8 +339,8 @@ fn run_here(
         }
     };
     context.let_go();
-    // The process is about to end, which gives all of it back at once: piece by piece it would cost
-    // as much as the check of a script.
+    // The process is about to end, which frees all memory at once. Dropping it piece by piece would take as
+    // long as checking a script.
     std::mem::forget(engine);
     Ok(ended)
 }

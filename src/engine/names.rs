@@ -1,4 +1,4 @@
-//! What exists by name: the functions of moyai and of the interpreter.
+//! Names that exist: the functions of moyai and of the interpreter.
 
 use rhai::{Engine, FnArgsVec, Identifier};
 use std::any::TypeId;
@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
-/// The parameters, as `name: type`, of every function of a name.
+/// Returns the parameters, as `name: type`, of every function of a name.
 pub fn parameters(engine: &Engine, name: &str) -> Vec<Vec<String>> {
     let of = |info: rhai::FuncInfo<'_>| {
         let known = info.metadata;
@@ -16,43 +16,43 @@ pub fn parameters(engine: &Engine, name: &str) -> Vec<Vec<String>> {
     engine.collect_fn_metadata(None, of, true)
 }
 
-/// The name in `name: type`.
+/// Returns the name in `name: type`.
 fn parameter(info: &str) -> String {
     info.split(':').next().unwrap_or_default().trim().to_owned()
 }
 
-/// A line of a doc comment without its slashes.
+/// Returns a line of a doc comment without its slashes.
 fn documented(line: &str) -> &str {
     line.trim_start().trim_start_matches("///").trim()
 }
 
-/// The numbers of arguments of every function, by namespace and name. It is made at each run: the
-/// interpreter's own strings hold most names without a piece of memory for each.
+/// The numbers of arguments of every function, by namespace and name. The table is made in each run. Rhai's
+/// own strings store most names without an allocation for each.
 pub struct Table<'e> {
     engine: &'e Engine,
     names: BTreeMap<Identifier, HashMap<Identifier, Entry>>,
     known: RefCell<HashMap<(String, String), Forms>>,
 }
 
-/// What is known of a name without reading its documentation.
+/// What is known about a name without reading its documentation.
 #[derive(Debug, Default)]
 struct Entry {
     counts: BTreeSet<usize>,
     /// The types of the parameters of each form.
     types: Vec<FnArgsVec<TypeId>>,
-    /// Whether a form returns a map, a list, or any value.
+    /// Set if a form returns a map, a list, or any value.
     many: bool,
     /// The numbers of arguments of the forms that return something, as bits.
     giving: u64,
 }
 
-/// Every form of a function.
+/// All forms of a function.
 type Forms = Rc<[Form]>;
 
-/// One form of a function: its parameters and its documentation.
+/// A form of a function: its parameters and its documentation.
 #[derive(Debug, Clone)]
 pub struct Form {
-    /// The parameters' names; of a method the receiver is the first.
+    /// The parameters' names. For a method, the receiver is the first.
     pub names: Vec<String>,
     /// Their types.
     pub types: Vec<TypeId>,
@@ -61,8 +61,7 @@ pub struct Form {
 }
 
 impl<'e> Table<'e> {
-    /// Asks the engine: as one look at its tables, this costs less than keeping a list of its own
-    /// that could be wrong.
+    /// Reads the engine's tables. That costs less than a separate list, which could be wrong.
     pub fn of(engine: &'e Engine) -> Self {
         let entry = |info: rhai::FuncInfo<'_>| {
             // A method of a namespace's type can be called without the namespace.
@@ -82,7 +81,7 @@ impl<'e> Table<'e> {
                 entry.giving |= u64::from(gives) << types.len();
             }
         }
-        // The interpreter's own words, which are in none of its modules.
+        // The interpreter's keywords, which are in none of its modules.
         let words =
             [("type_of", [1, 1]), ("Fn", [1, 1]), ("is_shared", [1, 1]), ("is_def_var", [1, 1]), ("is_def_fn", [2, 3])];
         for (name, counts) in words {
@@ -95,44 +94,44 @@ impl<'e> Table<'e> {
     }
 
     fn add(&mut self, namespace: &str, name: Identifier, counts: impl IntoIterator<Item = usize>) -> &mut Entry {
-        // The name of a namespace fits in the identifier itself: no piece of memory for each function.
+        // The name of a namespace fits in the identifier itself, without an allocation for each function.
         let names = self.names.entry(namespace.into()).or_default();
         let entry = names.entry(name).or_default();
         entry.counts.extend(counts);
         entry
     }
 
-    /// The numbers of arguments that a function takes.
+    /// Returns the numbers of arguments that a function takes.
     pub fn counts(&self, namespace: &str, name: &str) -> Option<&BTreeSet<usize>> {
         self.names.get(namespace)?.get(name).map(|entry| &entry.counts)
     }
 
-    /// Whether a function may return a map or a list.
+    /// Returns true if a function may return a map or a list.
     pub fn gives_many(&self, namespace: &str, name: &str) -> bool {
         self.names.get(namespace).and_then(|names| names.get(name)).is_some_and(|entry| entry.many)
     }
 
-    /// Whether a function that takes so many arguments gives nothing.
+    /// Returns true if a function with this number of arguments returns nothing.
     pub fn gives_nothing(&self, namespace: &str, name: &str, count: usize) -> bool {
         let entry = self.names.get(namespace).and_then(|names| names.get(name));
         entry
             .is_some_and(|entry| entry.giving >> count & 1 == 0 && entry.types.iter().any(|types| types.len() == count))
     }
 
-    /// The types of the parameters of each form of a function that takes so many.
+    /// Returns the types of the parameters of each form with this number.
     pub fn types(&self, namespace: &str, name: &str, count: usize) -> Vec<&[TypeId]> {
         let entry = self.names.get(namespace).and_then(|names| names.get(name));
         let types = entry.into_iter().flat_map(|entry| &entry.types).map(|types| &**types);
         types.filter(|types| types.len() == count).collect()
     }
 
-    /// The engine that the names are from.
+    /// Returns the engine that the names are from.
     pub fn engine(&self) -> &'e Engine {
         self.engine
     }
 
-    /// Every form of a function, those with fewer parameters first. Few functions are asked for, so that it is
-    /// read only then.
+    /// Returns all forms of a function, those with fewer parameters first. They are read on demand, because
+    /// few functions are looked up.
     pub fn forms(&self, namespace: &str, name: &str) -> Forms {
         let key = (namespace.to_owned(), name.to_owned());
         if let Some(known) = self.known.borrow().get(&key) {
@@ -149,17 +148,17 @@ impl<'e> Table<'e> {
         };
         let mut forms = self.engine.collect_fn_metadata(None, entry, false);
         if forms.is_empty() {
-            // Those of the interpreter are looked up one by one, which takes longer.
+            // The interpreter's functions are looked up one by one, which takes longer.
             forms = self.engine.collect_fn_metadata(None, entry, true);
         }
-        // The interpreter has them in no order.
+        // The interpreter returns them in no order.
         forms.sort_by(|one, other| (one.types.len(), &one.names).cmp(&(other.types.len(), &other.names)));
         let forms: Forms = forms.into();
         self.known.borrow_mut().insert(key, forms.clone());
         forms
     }
 
-    /// The call of a function as a script writes it, in each of its forms: `file::write(path, text)`.
+    /// Returns the call of a function as a script writes it, in each of its forms: `file::write(path, text)`.
     pub fn calls(&self, namespace: &str, name: &str, method: bool) -> Vec<String> {
         let mut calls: Vec<String> = Vec::new();
         for form in self.forms(namespace, name).iter().filter(|form| form.names.len() == form.types.len()) {
@@ -176,29 +175,29 @@ impl<'e> Table<'e> {
         calls
     }
 
-    /// Whether there is such a namespace.
+    /// Returns true if there is such a namespace.
     pub fn has(&self, namespace: &str) -> bool {
         self.names.contains_key(namespace)
     }
 
-    /// The names in a namespace that can be written in a script.
+    /// Returns the names in a namespace that a script can write.
     pub fn names<'a>(&'a self, namespace: &str) -> impl Iterator<Item = &'a str> + use<'a> {
         let names = self.names.get(namespace).into_iter().flat_map(HashMap::keys).map(Identifier::as_str);
         names.filter(|name| !name.contains('$') && name.starts_with(|char: char| char.is_alphabetic()))
     }
 
-    /// The fields of values of moyai's and the interpreter's kinds, as `get$name`.
+    /// Returns the fields of values of moyai's and the interpreter's kinds, as `get$name`.
     pub fn getters(&self) -> impl Iterator<Item = &str> {
         let names = self.names.get("").into_iter().flat_map(HashMap::keys).map(Identifier::as_str);
         names.filter(|name| name.starts_with("get$"))
     }
 
-    /// The namespaces.
+    /// Returns the namespaces.
     pub fn namespaces(&self) -> impl Iterator<Item = &str> {
         self.names.keys().map(Identifier::as_str).filter(|name| !name.is_empty())
     }
 
-    /// The namespace that has a function of that name.
+    /// Returns the namespace that has a function of that name.
     pub fn home(&self, name: &str) -> Option<&str> {
         let mut homes = self.namespaces().filter(|namespace| self.counts(namespace, name).is_some());
         homes.next()

@@ -1,4 +1,4 @@
-//! Functions and closures that return no value, where the script uses one.
+//! Reports functions and closures that return no value where the script uses one.
 
 use super::closures::Closure;
 use super::known::inner;
@@ -6,7 +6,7 @@ use super::walk::{Walk, chain, start, statements};
 use rhai::{AST, ASTFlags, ASTNode, Expr, FnCallExpr, FnPtr, Module, Position, Stmt};
 use std::any::TypeId;
 
-/// The methods of Rhai that change a value and give nothing.
+/// Rhai's methods that change a value and return nothing.
 pub(super) const CHANGING: &[&str] = &[
     "append",
     "chop",
@@ -27,11 +27,12 @@ pub(super) const CHANGING: &[&str] = &[
     "truncate",
 ];
 
-/// Functions that give nothing and share their name with one of the interpreter; of the others their types say it.
+/// Functions that return nothing, and share their name with a function of the interpreter. For all others the
+/// type says so.
 const NOTHING: &[&str] = &["print", "debug", "log"];
-/// Functions that end the script, so that what they give never matters.
+/// Functions that end the script, so that their value never matters.
 pub(super) const ENDING: &[&str] = &["die", "exit", "private_host"];
-/// What takes the place of a method that changes a value and gives nothing.
+/// Replacements for methods that change a value and return nothing.
 const GIVING: &[(&str, &str)] = &[
     ("dedup", ".unique()"),
     ("make_lower", ".to_lower()"),
@@ -45,14 +46,14 @@ const GIVING: &[(&str, &str)] = &[
     ("append", " + other"),
 ];
 
-/// What code gives on all of its ways.
+/// What code returns on all of its paths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Gives {
     Value,
     Nothing,
-    /// A value on some ways, nothing on others.
+    /// A value on some paths, nothing on others.
     Either,
-    /// It never gets to its end.
+    /// It never reaches its end.
     Ends,
 }
 
@@ -67,7 +68,7 @@ impl Gives {
 }
 
 impl Walk<'_> {
-    /// What a block gives: the value of its last statement, with or without a `;`.
+    /// Returns what a block evaluates to: its last statement, with or without a `;`.
     fn block_gives(&self, block: &[Stmt], depth: usize) -> Gives {
         let ends = |stmt: &Stmt| self.stmt_gives(stmt, depth) == Gives::Ends;
         match block.split_last() {
@@ -134,14 +135,14 @@ impl Walk<'_> {
         }
     }
 
-    /// What a function of this file gives, a closure too.
+    /// Returns what a function or closure of this file returns.
     fn function_gives(&self, name: &str, count: usize, depth: usize) -> Gives {
         if let Some(known) = self.given.borrow().get(&(name.to_owned(), count)) {
             return *known;
         }
         let ast = self.program.files[self.file].ast.as_ref();
         let def = ast.and_then(|ast| ast.shared_lib().get_script_fn(name, count));
-        // Nothing is known of what functions that call each other give.
+        // For functions that call each other nothing is known.
         let Some(def) = def.filter(|_| depth < 4) else { return Gives::Value };
         let statements = statements(def);
         let mut gives = self.block_gives(&statements, depth + 1);
@@ -160,13 +161,13 @@ impl Walk<'_> {
 
     fn method_gives_nothing(&self, call: &FnCallExpr) -> bool {
         let name = call.name.as_str();
-        // What `splice` gives is often kept, out of habit: it is harmless.
+        // The result of `splice` is often assigned out of habit, which is harmless.
         !self.is_own(name)
             && name != "splice"
             && (CHANGING.contains(&name) || self.table.gives_nothing("", name, call.args.len() + 1))
     }
 
-    /// A function that gives nothing, as a value: its name.
+    /// Returns the name of a function that returns nothing but is used as a value.
     pub(super) fn gives_no_value(&self, expr: &Expr) -> Option<String> {
         let call = match expr {
             Expr::FnCall(call, _) => call,
@@ -181,20 +182,20 @@ impl Walk<'_> {
         (self.call_gives(call, 0) == Gives::Nothing).then(|| format!("{space}{}", call.name))
     }
 
-    /// Whether a function of this file gives a value on some ways only.
+    /// Returns true if a function of this file returns a value only on some paths.
     pub(super) fn gives_sometimes(&self, expr: &Expr) -> Option<String> {
         let Expr::FnCall(call, _) = inner(expr) else { return None };
         (!call.is_operator_call() && self.call_gives(call, 0) == Gives::Either).then(|| call.name.to_string())
     }
 
-    /// An expression whose value is used: `let s = list.sort()` is nothing.
+    /// Checks an expression whose value is used: `let s = list.sort()` is nothing.
     pub(super) fn gives(&mut self, expr: &Expr) {
         if let Some(name) = self.gives_no_value(expr) {
-            let message = format!("`{name}` gives nothing, and its value is used here");
+            let message = format!("`{name}` returns nothing, but its value is used here");
             let help = if self.functions.contains_key(name.as_str()) {
-                "let it end with the value, or with `return x;`".to_owned()
+                "end it with the value, or with `return x;`".to_owned()
             } else {
-                format!("write it as a statement of its own: `{name}(...);`")
+                format!("write it as a separate statement: `{name}(...);`")
             };
             return self.report(start(expr), message, help);
         }
@@ -207,7 +208,7 @@ impl Walk<'_> {
         }
     }
 
-    /// The value of a variable, which a script may compare with `()`.
+    /// Checks the value of a variable, which a script may compare with `()`.
     pub(super) fn kept(&mut self, name: &str, value: &Expr) {
         let own = matches!(value, Expr::FnCall(call, _) if self.functions.contains_key(call.name.as_str()));
         if !own || !self.may_be_nothing(name) {
@@ -215,13 +216,13 @@ impl Walk<'_> {
         }
     }
 
-    /// Whether the script compares a variable with `()`.
+    /// Returns true if the script compares a variable with `()`.
     fn may_be_nothing(&self, name: &str) -> bool {
         let asked = |question: &str| self.source.text.contains(&question.replace('x', name));
         ["x == (", "x != (", "x ?? ", "x ??= ", "type_of(x)"].into_iter().any(asked)
     }
 
-    /// An argument: what a closure is wanted for is not called before.
+    /// Checks an argument: a function that a closure is expected for must not be called here.
     pub(super) fn given(&mut self, space: &str, call: &FnCallExpr, place: usize, arg: &Expr) {
         if call.name == "!" || (call.is_operator_call() && ["==", "!="].contains(&call.name.as_str())) {
             return;
@@ -233,11 +234,11 @@ impl Walk<'_> {
         {
             return self.gives(arg);
         }
-        let message = format!("`{name}` is called here at once, and `{}` takes a closure", call.name);
+        let message = format!("`{name}` is called here immediately, but `{}` takes a closure", call.name);
         self.report(start(arg), message, format!("write `|| {name}(...)`"));
     }
 
-    /// A closure without a value in a method that uses it.
+    /// Reports a closure without a value in a method that uses it.
     pub(super) fn closure_gives(&mut self, call: &FnCallExpr) {
         let name = call.name.as_str();
         if self.is_own(name) {
@@ -246,28 +247,28 @@ impl Walk<'_> {
         let Some(closure) = call.args.first().and_then(Closure::of) else { return };
         let Some(count) = self.closures.get(closure.function.as_str()).copied() else { return };
         if self.function_gives(&closure.function, count, 0) == Gives::Nothing {
-            let message = format!("this closure gives nothing, and `.{name}(...)` uses what it gives");
+            let message = format!("this closure returns nothing, but `.{name}(...)` uses its value");
             self.report(
                 closure.at,
                 message,
-                "let it end with the value; for things that are done write `for x in list { ... }`",
+                "end it with the value, or to only run statements write `for x in list { ... }`",
             );
         }
     }
 
-    /// A method in front of another one, or whose value is used.
+    /// Reports a method that returns nothing, but is followed by another method or used as a value.
     pub(super) fn gives_nothing(&mut self, call: &FnCallExpr, at: Position) {
         let name = call.name.as_str();
         if !self.method_gives_nothing(call) {
             return;
         }
         if !CHANGING.contains(&name) {
-            let message = format!("`.{name}(...)` gives nothing, and its value is used here");
-            return self.report(at, message, "let it be a statement of its own");
+            let message = format!("`.{name}(...)` returns nothing, but its value is used here");
+            return self.report(at, message, "make it a separate statement");
         }
         let instead = GIVING.iter().find(|(known, _)| *known == name);
-        let instead = instead.map_or_else(String::new, |(_, instead)| format!("; a new value is `x{instead}`"));
-        let message = format!("`{name}` changes the value itself and gives nothing");
-        self.report(at, message, format!("let it be a statement of its own{instead}"));
+        let instead = instead.map_or_else(String::new, |(_, instead)| format!(", or use `x{instead}` for a new value"));
+        let message = format!("`{name}` changes the value itself and returns nothing");
+        self.report(at, message, format!("make it a separate statement{instead}"));
     }
 }

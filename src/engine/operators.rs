@@ -1,11 +1,12 @@
-//! Operators between kinds that have none. The interpreter itself is asked, with a value of each kind.
+//! Reports operators that their operands do not have. To find out, it runs the interpreter with a sample of
+//! each kind.
 
 use super::known::Known;
 use super::walk::{Walk, start};
 use crate::run::Error;
 use rhai::{Dynamic, EvalAltResult, FnCallExpr};
 
-/// A value of a kind, as a script writes it.
+/// Returns a sample value of a kind, as a script writes it.
 fn sample(known: Known) -> Option<&'static str> {
     Some(match known {
         Known::Text | Known::Output => "\"1\"",
@@ -21,14 +22,14 @@ fn sample(known: Known) -> Option<&'static str> {
 }
 
 impl Walk<'_> {
-    /// An operator that its operands surely do not have.
+    /// Reports an operator that its operands certainly do not have.
     pub(super) fn no_operator(&mut self, call: &FnCallExpr) {
         let ([one, other], name) = (&call.args[..], call.name.as_str()) else { return };
         if let Some(function) = [one, other].into_iter().find_map(|operand| self.gives_sometimes(operand))
             && !["==", "!="].contains(&name)
         {
-            let message = format!("`{function}` gives nothing on some ways, and its value is used here");
-            return self.report(start(one), message, "let it end with the value for all other cases");
+            let message = format!("`{function}` does not always return a value, but its value is used here");
+            return self.report(start(one), message, "end it with the value for all other cases");
         }
         let (left, right) = (self.maybe(one), self.maybe(other));
         if (left.is_number() && right.is_number()) || (left.is_text() && right.is_text()) {
@@ -43,7 +44,7 @@ impl Walk<'_> {
                 None => return,
             },
             EvalAltResult::ErrorFunctionNotFound(..) => {
-                (format!("there is no `{name}` of {} and {}", left.noun(), right.noun()), String::new())
+                (format!("there is no `{name}` for {} and {}", left.noun(), right.noun()), String::new())
             }
             _ => return,
         };
@@ -57,7 +58,7 @@ impl Walk<'_> {
             }
             (_, Known::Time, _) | (_, _, Known::Time) => "`x.epoch` is a time in seconds".to_owned(),
             (".." | "..=", ..) if [left, right].iter().any(|known| matches!(known, Known::List | Known::Lines)) => {
-                "write `for x in list { ... }`, or `0..list.len()` for the places".to_owned()
+                "write `for x in list { ... }`, or `0..list.len()` for the indexes".to_owned()
             }
             (".." | "..=", ..) => "write whole numbers: `0..5`".to_owned(),
             ("&" | "|" | "^", ..) if [left, right].contains(&Known::Truth) => {

@@ -1,10 +1,11 @@
-//! Paths and patterns in the constants of a script: nothing but `glob` expands anything.
+//! Reports paths and patterns in a script's constants that look as if they were expanded: only `glob` expands
+//! anything.
 
 use super::known::inner;
 use super::walk::Walk;
 use rhai::Expr;
 
-/// What is before, in and after the first braces of a text that have a list, as in bash: `x.{jpg,png}`.
+/// Splits a text at its first braces with a list, as in bash: `x.{jpg,png}`.
 fn braces(text: &str) -> Option<(&str, &str, &str)> {
     let (before, rest) = text.split_once('{')?;
     let (list, after) = rest.split_once('}')?;
@@ -12,7 +13,7 @@ fn braces(text: &str) -> Option<(&str, &str, &str)> {
 }
 
 impl Walk<'_> {
-    /// A path: nothing expands it.
+    /// Checks a path, which nothing expands.
     pub(super) fn path(&mut self, path: &Expr, function: &str) {
         let (constant, first) = match path {
             Expr::InterpolatedString(parts, _) => (
@@ -50,7 +51,7 @@ impl Walk<'_> {
                 }
                 _ => "write `${env(\"HOME\")}/...` in backticks".to_owned(),
             };
-            return self.report(at, format!("`~` means nothing to `{shown}`: it is a name"), help);
+            return self.report(at, format!("`{shown}` does not expand `~`, it is part of a name"), help);
         }
         let texts: Vec<String> = match path {
             Expr::InterpolatedString(parts, _) => parts
@@ -59,11 +60,11 @@ impl Walk<'_> {
                 .collect(),
             _ => vec![constant.clone().unwrap_or(first)],
         };
-        if let Some((variable, name)) = texts.iter().flat_map(|text| super::traps::dollars(text)).find(|(_, name)| {
+        if let Some((variable, name)) = texts.iter().flat_map(|text| super::lints::dollars(text)).find(|(_, name)| {
             name.len() > 1 && name.chars().all(|char| char.is_ascii_uppercase() || char == '_') && !self.is_value(name)
         }) {
             let (message, help) = (
-                format!("`{variable}` means nothing to `{shown}`: it is a name"),
+                format!("`{shown}` does not expand `{variable}`, it is part of a name"),
                 format!("write `${{env(\"{name}\")}}` in backticks"),
             );
             return self.report(at, message, help);
@@ -79,41 +80,41 @@ impl Walk<'_> {
         if let Some(char) = texts.iter().find_map(|text| text.chars().find(|char| patterns.contains(*char))) {
             let help = match function {
                 "exists" | "is_file" | "is_dir" => format!("write `!glob(\"{pattern}\").is_empty()`"),
-                "to_file" | "append_to" | "dir" => "name one path".to_owned(),
+                "to_file" | "append_to" | "dir" => "use a single path".to_owned(),
                 "find" => "the directory comes first, the pattern after it".to_owned(),
                 name @ ("copy" | "rename" | "link" | "chown" | "append" | "write") => {
                     format!("write `for path in glob(\"{pattern}\") {{ file::{name}(path, ...); }}`")
                 }
                 name => format!("write `for path in glob(\"{pattern}\") {{ file::{name}(path); }}`"),
             };
-            self.report(at, format!("`{char}` means nothing to `{shown}`: it is part of a name"), help);
+            self.report(at, format!("`{shown}` does not expand `{char}`, it is part of a name"), help);
         } else if let Some((before, list, after)) = constant.as_deref().and_then(braces) {
             let names: Vec<String> = list.split(',').map(|part| format!("\"{part}\"")).collect();
             let call = format!("`{before}${{x}}{after}`");
             let help = format!(
-                "write `for x in [{}] {{ {}; }}` with the path {call} in it",
+                "write `for x in [{}] {{ {}; }}` with the path {call}",
                 names.join(", "),
                 shown.replace("...", "path")
             );
-            self.report(at, format!("`{{{list}}}` means nothing to `{shown}`: it is part of a name"), help);
+            self.report(at, format!("`{shown}` does not expand `{{{list}}}`, it is part of a name"), help);
         }
     }
 
-    /// A pattern of `glob`: braces mean nothing in it, and its brackets are closed.
+    /// Checks a pattern of `glob`: it has no braces, and its brackets are closed.
     pub(super) fn pattern(&mut self, pattern: &Expr) {
         let Some(text) = self.constant_text(pattern).map(str::to_owned) else { return };
         let at = pattern.start_position();
         if let Some((before, list, after)) = braces(&text) {
             let calls: Vec<String> = list.split(',').map(|part| format!("glob(\"{before}{part}{after}\")")).collect();
             let help = format!("write `{}`", calls.join(" + "));
-            return self.report(at, format!("`{{{list}}}` means nothing to `glob(...)`: it is part of a name"), help);
+            return self.report(at, format!("`glob(...)` does not expand `{{{list}}}`, it is part of a name"), help);
         }
         if let Err(error) = crate::api::file::pattern_of(&text) {
             self.report(at, error.message, error.help.unwrap_or_default());
         }
     }
 
-    /// What `for` goes through is a text that looks like a pattern, or like several words.
+    /// Returns a hint if `for` loops over a text that looks like a pattern, or like several words.
     pub(super) fn pieces(&self, list: &Expr) -> Option<String> {
         let text = self.constant_text(list)?;
         if text.contains(['*', '?']) && !text.contains(' ') {
@@ -123,7 +124,7 @@ impl Walk<'_> {
         (words.len() > 1 && words.len() < 8).then(|| format!("write a list: `[{}]`", words.join(", ")))
     }
 
-    /// A value that is glued into a pattern of `glob`: brackets and stars in it would be patterns too.
+    /// Warns of a value inside a pattern of `glob`, whose brackets and stars would be patterns too.
     pub(super) fn glued(&mut self, pattern: &Expr) {
         let (root, rest) = match pattern {
             Expr::InterpolatedString(parts, _) => {
@@ -145,11 +146,11 @@ impl Walk<'_> {
                 format!("write `glob({}, \"{}\")`", name.1, text.trim_start_matches('/'))
             }
             (Expr::StringConstant(..), _) if rest.iter().all(|part| matches!(part, Expr::StringConstant(..))) => return,
-            _ => "give the directory apart from the pattern: `glob(dir, \"*.log\")`".to_owned(),
+            _ => "pass the directory separately from the pattern: `glob(dir, \"*.log\")`".to_owned(),
         };
         self.warn(
             pattern.start_position(),
-            "a value in a pattern: `*`, `?` and `[` in it are taken for patterns too",
+            "this pattern contains a value: `*`, `?` and `[` in the value would be patterns too",
             help,
         );
     }

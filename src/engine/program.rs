@@ -1,7 +1,7 @@
-//! A script with all that it imports, read once before anything runs.
+//! A script with all its imports, which are read once before anything runs.
 //!
-//! Imports name their file in a literal, so the whole program is known before its first line runs:
-//! a cycle is found by looking, and no file is read or parsed a second time.
+//! Imports name their file in a literal, so the entire program is known before its first line runs. Cycles are
+//! found in advance, and no file is read or parsed twice.
 
 use super::load::{self, Source};
 use super::syntax;
@@ -14,35 +14,35 @@ use rhai::{
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-/// How the names begin that rhai gives to closures.
+/// Prefix of the names that rhai gives to closures.
 pub const CLOSURE: &str = "anon$";
-/// The function of the embedded `config` that calls functions of the user's by name.
+/// Function of the built-in `config` that calls functions of the user's by name.
 const BY_NAME: &str = "named";
 
-/// One file of a program.
+/// A file of a program.
 #[derive(Debug)]
 pub struct File {
-    /// Its text and where it is from.
+    /// Its text and origin.
     pub source: Source,
-    /// Its code; `None` where the syntax is wrong.
+    /// Its code. `None` if the syntax is wrong.
     pub ast: Option<AST>,
-    /// Its imports, by the text in the literal; those that were not found are missing.
+    /// Its imports, by the text in the literal. Imports that were not found are missing.
     pub imports: BTreeMap<String, usize>,
-    /// The embedded file that a `config` is laid over.
+    /// The built-in file under a user's `config`.
     pub below: Option<usize>,
     module: Mutex<Option<Shared<Module>>>,
 }
 
-/// A script, the first file, and all that it imports.
+/// A script, as the first file, and all its imports.
 #[derive(Debug, Default)]
 pub struct Program {
-    /// The script first.
+    /// The files, the script first.
     pub files: Vec<File>,
 }
 
 impl Program {
-    /// Reads a script and its imports; what is wrong with them comes as reports. `config` stands for the
-    /// one that would be found, as before it is installed.
+    /// Reads a script and its imports, and returns their errors as reports. `config` replaces the
+    /// configuration that would be found, to check one before it is installed.
     pub fn load(run: &Run, engine: &Engine, source: &Source, config: Option<&Source>) -> (Self, Vec<Report>) {
         let (reports, open) = (Vec::new(), Vec::new());
         let mut loader = Loader { run, engine, config, program: Self::default(), reports, open };
@@ -50,7 +50,7 @@ impl Program {
         (loader.program, loader.reports)
     }
 
-    /// Whether the names of the script and of all imports still lead to files with the same text.
+    /// Returns true if the script and all imports are still found and have the same text.
     pub fn is_current(&self, run: &Run, script: &str) -> bool {
         let same = |file: usize, found: Result<Source>| found.is_ok_and(|found| found == self.files[file].source);
         let imported = |file: &File| {
@@ -59,7 +59,7 @@ impl Program {
         same(0, load::find(run, script)) && self.files.iter().all(imported)
     }
 
-    /// The functions that a file gives to others, by their names, with the numbers of their parameters.
+    /// Returns the functions that other files can call, by name, with their numbers of parameters.
     pub fn functions(&self, file: usize) -> BTreeMap<&str, Vec<usize>> {
         let mut functions: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
         for file in self.layers(file) {
@@ -73,7 +73,7 @@ impl Program {
         functions
     }
 
-    /// The top-level constants of a file, and the variables that it exports.
+    /// Returns the top-level constants of a file, and the variables that it exports.
     pub fn constants(&self, file: usize) -> Vec<&str> {
         let mut names = Vec::new();
         for stmt in self.layers(file).filter_map(|file| self.files[file].ast.as_ref()).flat_map(AST::statements) {
@@ -91,33 +91,34 @@ impl Program {
         names
     }
 
-    /// A file, and the embedded one below it.
+    /// Returns a file, and the built-in one under it.
     pub fn layers(&self, file: usize) -> impl Iterator<Item = usize> {
         std::iter::once(file).chain(self.files[file].below)
     }
 
-    /// Whether all of a file could be read, so that a name that it lacks is a mistake.
+    /// Returns true if all of a file could be read, so that a missing name is a mistake.
     pub fn is_whole(&self, file: usize) -> bool {
         self.layers(file).all(|file| self.files[file].ast.is_some())
     }
 
-    /// The file that a closure stands in, by the name that rhai gives it.
+    /// Returns the file that contains a closure, by the name that rhai gives it.
     pub fn home(&self, closure: &str) -> Option<&String> {
         let has = |file: &&File| file.ast.iter().flat_map(AST::iter_functions).any(|function| function.name == closure);
         closure.starts_with(CLOSURE).then(|| self.files.iter().find(has))?.map(|file| &file.source.shown)
     }
 
-    /// Runs a file's top level, once, and gives what it has to offer.
+    /// Runs a file's top level once, and returns its module.
     fn module(&self, engine: &Engine, index: usize) -> Fallible<Shared<Module>> {
-        // Held while the file runs, so that a second thread waits. Without cycles nobody waits for ever.
+        // The lock is held while the file runs, so that a second thread waits. There are no cycles, so nobody
+        // waits forever.
         let mut made = lock(&self.files[index].module);
         if let Some(module) = &*made {
             return Ok(module.clone());
         }
         let file = &self.files[index];
         let mut ast = file.ast.clone().unwrap_or_default();
-        // The embedded function that calls others by their name must be beside the user's own. (Without functions
-        // there are none to call; and then Rhai would ignore the filter.)
+        // The built-in function that calls others by their name must be in the same module as the user's
+        // functions. Without functions there is nothing to call, and Rhai would ignore the filter.
         let apart = ast.iter_functions().next().is_some() && !ast.iter_functions().any(|own| own.name == BY_NAME);
         if let Some(lower) = file.below.filter(|_| apart).and_then(|below| self.files[below].ast.as_ref()) {
             ast.combine_filtered(lower.clone_functions_only(), |_, _, _, name, _| name == BY_NAME);
@@ -136,8 +137,8 @@ impl Program {
             lower.combine(AST::new(upper.collect::<Vec<_>>(), Module::new()));
             module.fill_with(&Module::eval_ast_as_new(Scope::new(), exporting(&mut lower), engine)?);
         }
-        // Rhai copies the constants of a file into each file that imports it, directly or not: a thousand sites in
-        // `config` would be there once for each way that leads to it. A function has its imports apart from these.
+        // Rhai copies the constants of a file into each file that imports it, directly or not. A thousand
+        // sites in `config` would be copied once for each path to it. A function keeps its imports separately.
         if module.contains_sub_module("config") {
             module.set_sub_module("config", Module::new());
         }
@@ -148,7 +149,7 @@ impl Program {
     }
 }
 
-/// The names of the top-level constants.
+/// Returns the names of the top-level constants.
 pub fn constants(ast: &AST) -> Vec<Ident> {
     let constant = |stmt: &Stmt| match stmt {
         Stmt::Var(var, flags, _) if flags.contains(ASTFlags::CONSTANT) => Some(var.0.clone()),
@@ -157,7 +158,7 @@ pub fn constants(ast: &AST) -> Vec<Ident> {
     ast.statements().iter().filter_map(constant).collect()
 }
 
-/// An importer sees every top-level `const`, also without `export`.
+/// Exports every top-level `const`, so that importers see it without `export`.
 fn exporting(ast: &mut AST) -> &AST {
     let export = |name: Ident| {
         let position = name.pos;
@@ -168,7 +169,7 @@ fn exporting(ast: &mut AST) -> &AST {
     ast
 }
 
-/// Each import of a file: its text and where it stands.
+/// Returns each import of a file: its text and its place.
 fn imports(ast: &AST) -> Vec<(Option<String>, Position)> {
     let mut found = Vec::new();
     ast.walk(&mut |path| {
@@ -189,7 +190,7 @@ struct Loader<'a> {
     config: Option<&'a Source>,
     program: Program,
     reports: Vec<Report>,
-    /// The files whose imports are being read: what they import must not be one of them.
+    /// The files whose imports are being read. None of them may be imported again.
     open: Vec<usize>,
 }
 
@@ -221,8 +222,8 @@ impl Loader<'_> {
                 }
             }
         }
-        if source.name == "config" && source.shown != load::embedded("config").unwrap_or_default().shown {
-            self.program.files[index].below = load::embedded("config").map(|below| self.known(below));
+        if source.name == "config" && source.shown != load::built_in("config").unwrap_or_default().shown {
+            self.program.files[index].below = load::built_in("config").map(|below| self.known(below));
         }
         self.open.pop();
         index
@@ -230,7 +231,7 @@ impl Loader<'_> {
 
     fn import(&mut self, from: &Source, name: Option<&str>) -> Result<usize> {
         let Some(name) = name else {
-            return Err(crate::run::Error::usage("an import names its file in quotes, so that it can be checked")
+            return Err(crate::run::Error::usage("an import must name its file in quotes, so that it can be checked")
                 .help("write `import \"lib/notify\" as notify;`"));
         };
         let source = match self.config {
@@ -242,15 +243,15 @@ impl Loader<'_> {
             let names = self.open[start..].iter().map(|file| self.program.files[*file].source.shown.clone());
             let cycle: Vec<String> = names.chain([source.shown]).collect();
             return Err(crate::run::Error::usage(format!(
-                "files import each other in a circle: {}",
+                "files import each other in a cycle: {}",
                 cycle.join(" -> ")
             ))
-            .help("move what both need into a third file"));
+            .help("move what both files need into a third one"));
         }
         Ok(self.known(source))
     }
 
-    /// The file's number; it is read when it comes for the first time.
+    /// Returns the file's number. It is parsed at its first import.
     fn known(&mut self, source: Source) -> usize {
         let key = source.key();
         let known = self.program.files.iter().position(|file| file.source.key() == key);
@@ -261,8 +262,8 @@ impl Loader<'_> {
 /// Parses a file.
 pub(super) fn compile(engine: &Engine, source: &Source) -> std::result::Result<AST, Box<Report>> {
     let mut ast = engine.compile(super::raw::counted(source.code())).map_err(|error| syntax::syntax(source, &error))?;
-    // The interpreter takes a comment that is never closed for one that ends with the file, and never
-    // runs what it has swallowed. Everywhere else one more `*/` is a mistake.
+    // The interpreter lets an unclosed comment end with the file, and never runs the code in it. moyai reports
+    // it.
     if let Some(first) = source.text.find("/*")
         && engine.compile(format!("{}\n*/", super::raw::counted(source.code()))).is_ok()
     {
@@ -270,14 +271,14 @@ pub(super) fn compile(engine: &Engine, source: &Source) -> std::result::Result<A
         let before = &source.text[..last.unwrap_or(first)];
         let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
         let message = "the comment that begins here is not closed".to_owned();
-        let help = Some("close it with `*/`; comments can be nested".to_owned());
+        let help = Some("close it with `*/` (comments can be nested)".to_owned());
         return Err(Report::new(source, before.matches('\n').count() + 1, column, message, help).into());
     }
     ast.set_source(source.shown.as_str());
     Ok(ast)
 }
 
-/// Gives a program's imports to the interpreter.
+/// Passes a program's imports to the interpreter.
 #[derive(Clone, Debug)]
 pub struct Resolver(pub Arc<Program>);
 
@@ -285,7 +286,7 @@ impl ModuleResolver for Resolver {
     fn resolve(&self, engine: &Engine, from: Option<&str>, name: &str, position: Position) -> Fallible<Shared<Module>> {
         let importer = self.0.files.iter().find(|file| Some(file.source.shown.as_str()) == from);
         let index = importer.and_then(|file| file.imports.get(name)).copied();
-        // The check has seen every import there is.
+        // The check has already seen every import.
         let index = index.ok_or_else(|| EvalAltResult::ErrorModuleNotFound(name.to_owned(), position))?;
         let shown = &self.0.files[index].source.shown;
         self.0
@@ -320,7 +321,7 @@ mod tests {
         program.files[1].below = Some(2);
         let ast = program.files[0].ast.clone().unwrap();
         engine.set_module_resolver(Resolver(Arc::new(program)));
-        // `own()` within the lower file stays its own.
+        // `own()` in the lower file remains its own.
         assert_eq!(engine.eval_ast::<i64>(&ast).unwrap(), 10 + 100 + 100);
     }
 }

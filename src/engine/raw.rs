@@ -1,16 +1,16 @@
-//! Raw strings: the interpreter does not count a line that ends in `"` within `#"..."#`.
+//! Raw strings: works around the interpreter, which does not count a line that ends in `"` within `#"..."#`.
 
 use std::borrow::Cow;
 
-/// Returns the text of a script with a newline after a raw string for each line in it that the interpreter does not
-/// count. What follows then has the line and the column that it has in the file.
+/// Returns the text of a script with a newline after each raw string for every line in it that the interpreter
+/// does not count. The rest of the file then has the correct line and column.
 pub(super) fn counted(text: &str) -> Cow<'_, str> {
     if !text.contains("#\"") {
         return Cow::Borrowed(text);
     }
     let mut out = String::new();
     let (mut copied, mut at) = (0, 0);
-    // The braces that are open in each `${ }` around.
+    // Number of open braces in each enclosing `${ }`.
     let mut holes: Vec<usize> = Vec::new();
     while let Some(char) = text[at..].chars().next() {
         let rest = &text[at..];
@@ -62,7 +62,7 @@ pub(super) fn counted(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// The length of a comment, which may have others in it.
+/// Returns the length of a comment, which may contain others.
 fn comment(text: &str) -> usize {
     let (mut depth, mut at) = (0usize, 0);
     while at < text.len() {
@@ -76,7 +76,7 @@ fn comment(text: &str) -> usize {
     text.len()
 }
 
-/// The length of a text in double quotes.
+/// Returns the length of a text in double quotes.
 fn quoted(text: &str) -> usize {
     let bytes = text.as_bytes();
     let mut at = 1;
@@ -90,7 +90,7 @@ fn quoted(text: &str) -> usize {
     text.len()
 }
 
-/// The length of a text in backticks up to its end or to the next `${`, which it opens.
+/// Returns the length of a text in backticks up to its end, or to the next `${`, which it opens.
 fn template(text: &str, from: usize, holes: &mut Vec<usize>) -> usize {
     let bytes = text.as_bytes();
     let mut at = from;
@@ -107,13 +107,13 @@ fn template(text: &str, from: usize, holes: &mut Vec<usize>) -> usize {
     text.len()
 }
 
-/// The length of a raw string.
+/// Returns the length of a raw string.
 fn raw(text: &str, hashes: usize) -> usize {
     let end = format!("\"{}", "#".repeat(hashes));
     text[hashes + 1..].find(&end).map_or(text.len(), |found| hashes + 1 + found + end.len())
 }
 
-/// How many newlines of a raw string directly follow a `"`, or one with fewer `#` than would end it.
+/// Returns how many newlines of a raw string directly follow a `"`, or one with fewer `#` than would end it.
 fn lost(text: &str) -> usize {
     // The first `"` opens the string.
     let inner = text.trim_start_matches('#').get(1..).unwrap_or_default();
@@ -125,14 +125,14 @@ mod tests {
     use super::counted;
     use rhai::Engine;
 
-    /// The place of the error that a script ends with.
+    /// Returns the place of a script's error.
     fn place(text: &str) -> (Option<usize>, Option<usize>) {
         let at = Engine::new().run(&counted(text)).unwrap_err().position();
         (at.line(), at.position())
     }
 
     #[test]
-    fn an_error_after_a_raw_string_has_the_line_and_column_of_the_file() {
+    fn an_error_after_a_raw_string_has_the_right_line_and_column() {
         let cases = [
             ("let a = #\"x\"\ny\"#;\nthrow 1;\n", (3, 1)),
             ("let a = #\"x\"\n\"\n\"#; throw 1;\n", (3, 5)),
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_without_such_a_line_stays_as_it_is() {
+    fn other_text_is_not_changed() {
         for text in ["#\"x\"#", "`${", "'", "'\\", "/*", "\"\\", "#\"x\"\n", "}", "{}"] {
             assert!(counted(text).starts_with(text), "{text}");
         }

@@ -1,4 +1,4 @@
-//! Errors as a person reads them: file, line, the source line underlined, what to write instead.
+//! Renders errors for people: file, line, the underlined source line, and what to write instead.
 
 use super::load::Source;
 use super::names;
@@ -9,7 +9,7 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use rhai::{Dynamic, Engine, EvalAltResult, Map, Position};
 
 impl Report {
-    /// A report about the word at a place in a source.
+    /// Makes a report about the word at a place in a source.
     pub fn new(source: &Source, line: usize, column: usize, message: String, help: Option<String>) -> Self {
         let place = Place { path: source.shown.clone(), line, column };
         let text = source.line(line).to_owned();
@@ -21,7 +21,7 @@ impl Report {
         let byte = |column: usize| self.text.char_indices().nth(column).map_or(self.text.len(), |(byte, _)| byte);
         let start = byte(self.place.column.saturating_sub(1));
         let end = byte(self.place.column.saturating_sub(1) + self.length.max(1)).max(start);
-        // Escapes are longer than what they show.
+        // Escapes are longer than the characters that they show.
         let shown = |end: usize| text::visible(&self.text[..end]).len();
         let (line, start, end, message) =
             (text::visible(&self.text), shown(start), shown(end), text::message(&self.message));
@@ -36,7 +36,7 @@ impl Report {
     }
 }
 
-/// An error as a person reads it.
+/// Renders an error for people.
 pub fn render(error: &Error, colour: bool) -> String {
     let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
     let behind = |mut part: String, help: &Option<String>| {
@@ -63,7 +63,7 @@ pub fn render(error: &Error, colour: bool) -> String {
     parts.collect::<Vec<_>>().join("\n\n")
 }
 
-/// The end of what a program said on standard error: why it failed is mostly in its last lines.
+/// Returns the end of a program's standard error, because the last lines usually explain the failure.
 fn said(error: &Error) -> String {
     let err = error.err.trim_end();
     let start = err.ceil_char_boundary(err.len().saturating_sub(text::OUTSIDE));
@@ -71,7 +71,7 @@ fn said(error: &Error) -> String {
     text::indented(&text::visible(&(before + &err[start..]))).into_owned()
 }
 
-/// Adds the source line to an error of a script that has its place.
+/// Adds the source line to a script error that has a place.
 pub fn locate(program: &Program, mut error: Error) -> Error {
     if let (Some(place), true) = (&error.place, error.reports.is_empty())
         && let Some(file) = program.files.iter().find(|file| file.source.shown == place.path && place.line > 0)
@@ -84,7 +84,7 @@ pub fn locate(program: &Program, mut error: Error) -> Error {
     error
 }
 
-/// Whether a help says to write what is there already.
+/// Returns true if a help says to write what is already there.
 pub(super) fn repeats(text: &str, column: usize, help: &str) -> bool {
     let asked = help.strip_prefix("write `").or_else(|| help.strip_prefix("did you mean `"));
     let Some(asked) = asked.and_then(|asked| asked.trim_end_matches([';', '?']).strip_suffix('`')) else {
@@ -100,7 +100,7 @@ pub(super) fn repeats(text: &str, column: usize, help: &str) -> bool {
         .is_some_and(|rest| !rest.starts_with(['.', '[', '(', '_']) && !rest.starts_with(char::is_alphanumeric))
 }
 
-/// How long the word at a column is: a name, a literal up to its quote, else one character.
+/// Returns the length of the word at a column: a name, a literal up to its quote, else one character.
 fn token(text: &str, column: usize) -> usize {
     let mut chars = text.chars().skip(column.saturating_sub(1));
     let of_name = |char: &char| char.is_alphanumeric() || *char == '_';
@@ -111,10 +111,11 @@ fn token(text: &str, column: usize) -> usize {
     }
 }
 
-/// For a range where one place is meant.
-pub(super) const PART: &str = "a part of an array is `.extract(from, count)`, of a text `.sub_string(from, count)`";
+/// The help for an index where a range is used.
+pub(super) const PART: &str =
+    "for a part of an array use `.extract(from, count)`, for a part of text `.sub_string(from, count)`";
 
-/// The error at the bottom, with the file it is from and the last place that is known.
+/// Returns the innermost error, with its file and the last known place.
 pub fn innermost<'a>(program: &Program, mut error: &'a EvalAltResult) -> (&'a EvalAltResult, Place) {
     let mut place = Place { path: program.files[0].source.shown.clone(), ..Place::default() };
     let mut path = place.path.clone();
@@ -124,7 +125,7 @@ pub fn innermost<'a>(program: &Program, mut error: &'a EvalAltResult) -> (&'a Ev
             place = Place { path: path.clone(), line, column: at.position().unwrap_or(0) };
         }
         error = match error {
-            // A closure counts for rhai as part of the file whose function has called it.
+            // rhai attributes a closure to the file whose function has called it.
             EvalAltResult::ErrorInFunctionCall(name, from, next, _) => {
                 path = program.home(name).or((!from.is_empty()).then_some(from)).map_or(path, String::clone);
                 next
@@ -138,7 +139,7 @@ pub fn innermost<'a>(program: &Program, mut error: &'a EvalAltResult) -> (&'a Ev
     }
 }
 
-/// The interpreter's error as ours, with its place.
+/// Converts the interpreter's error, with its place.
 pub fn of_script(engine: &Engine, program: &Program, error: &EvalAltResult) -> Error {
     let (inner, mut place) = innermost(program, error);
     if let EvalAltResult::ErrorRuntime(_, at) = inner
@@ -151,7 +152,7 @@ pub fn of_script(engine: &Engine, program: &Program, error: &EvalAltResult) -> E
         EvalAltResult::ErrorRuntime(value, _) => thrown(value),
         other => runtime(engine, other),
     };
-    // A command literal too takes the caller's file for its closure's.
+    // For a closure's command literal too, the interpreter names the caller's file.
     let own = ours.place.get_or_insert_with(|| place.clone());
     if own.line == place.line && own.column == place.column {
         own.path = place.path;
@@ -159,7 +160,7 @@ pub fn of_script(engine: &Engine, program: &Program, error: &EvalAltResult) -> E
     ours
 }
 
-/// What a script threw and nobody caught.
+/// Converts an uncaught thrown value.
 fn thrown(value: &Dynamic) -> Error {
     if let Some(error) = value.read_lock::<Error>() {
         return error.clone();
@@ -183,7 +184,7 @@ fn thrown(value: &Dynamic) -> Error {
     error
 }
 
-/// A type's name for a person.
+/// Returns a type's name for people.
 fn kind(name: &str) -> String {
     match name.trim_start_matches("&mut ").trim_start_matches('&') {
         "i64" | "INT" | "f64" | "FLOAT" => "a number".into(),
@@ -205,10 +206,10 @@ fn kind(name: &str) -> String {
     }
 }
 
-/// The interpreter's own errors, in our words.
+/// Rewords the interpreter's own errors.
 fn runtime(engine: &Engine, error: &EvalAltResult) -> Error {
     use EvalAltResult as E;
-    const MISSING: &str = "a value is missing: look at what should have set it, or give a default: `x ?? \"\"`";
+    const MISSING: &str = "a value is missing: check where it should have been set, or use a default: `x ?? \"\"`";
     match error {
         E::ErrorFunctionNotFound(signature, _) => no_function(engine, signature, MISSING),
         E::ErrorVariableNotFound(name, _) => Error::new(format!("there is no variable `{name}`")),
@@ -217,13 +218,13 @@ fn runtime(engine: &Engine, error: &EvalAltResult) -> Error {
             Error::new(format!("the map has no field `{name}`")).help(format!("write `.{name}()`"))
         }
         E::ErrorPropertyNotFound(name, _) => Error::new(format!("the map has no field `{name}`"))
-            .help(format!("`.get(\"{name}\") ?? default` for a field that may be missing")),
+            .help(format!("for a field that may be missing write `.get(\"{name}\") ?? default`")),
         E::ErrorIndexNotFound(index, _) => Error::new(format!("the map has no field `{index}`"))
-            .help(format!("`.get({index:?}) ?? default` for a field that may be missing")),
+            .help(format!("for a field that may be missing write `.get({index:?}) ?? default`")),
         E::ErrorDotExpr(text, _) => {
             let mut quoted = text.split('\'').skip(1).step_by(2);
             match (quoted.next(), quoted.next()) {
-                (Some(field), Some("()")) => Error::new(format!("nothing, `()`, has no field `{field}`")).help(MISSING),
+                (Some(field), Some("()")) => Error::new(format!("`()` has no field `{field}`")).help(MISSING),
                 (Some(field), Some(of)) => Error::new(format!("{} has no field `{field}`", kind(of))),
                 _ => Error::new(lower(text)),
             }
@@ -232,7 +233,7 @@ fn runtime(engine: &Engine, error: &EvalAltResult) -> Error {
             Error::new(format!("{} cannot be indexed", kind(of.split(' ').next().unwrap_or(of))))
         }
         E::ErrorArrayBounds(0, index, _) => Error::new(format!("the array is empty, there is no [{index}]"))
-            .help(format!("`.get({index}) ?? default` for one that may be missing")),
+            .help(format!("for an element that may be missing write `.get({index}) ?? default`")),
         E::ErrorArrayBounds(count, index, _) | E::ErrorStringBounds(count, index, _) => {
             let what = if matches!(error, E::ErrorArrayBounds(..)) { "array has" } else { "string has" };
             let unit = if matches!(error, E::ErrorArrayBounds(..)) { "elements" } else { "characters" };
@@ -240,7 +241,7 @@ fn runtime(engine: &Engine, error: &EvalAltResult) -> Error {
                 .help("the first is [0], the last [-1]")
         }
         E::ErrorMismatchDataType(wanted, found, _) | E::ErrorMismatchOutputType(wanted, found, _) => {
-            let error = Error::new(format!("this is {}, and must be {}", kind(found), kind(wanted)));
+            let error = Error::new(format!("this is {}, but must be {}", kind(found), kind(wanted)));
             match (wanted.as_str(), found.as_str()) {
                 (_, found) if found.contains("Range<") => error.help(PART),
                 ("bool", "string") => error.help("compare it: `x != \"\"`"),
@@ -250,23 +251,23 @@ fn runtime(engine: &Engine, error: &EvalAltResult) -> Error {
                 _ => error,
             }
         }
-        E::ErrorFor(_) => Error::new("`for` cannot go through this")
-            .help("an array, a range or lines can be gone through; of a map, `.keys()` and `.values()`"),
+        E::ErrorFor(_) => Error::new("`for` cannot loop over this")
+            .help("use an array, a range or lines, or for a map `.keys()` or `.values()`"),
         E::ErrorDataRace(what, _) => {
             let what = if what.is_empty() { "a variable".to_owned() } else { what.replace('\'', "`") };
             Error::new(format!("{what} is used while it is being changed"))
-                .help("a closure shares what it uses: copy first, `let copy = x;`; to call itself, make it a `fn`")
+                .help("a closure shares the variables that it uses: copy first, `let copy = x;`, or if it calls itself, make it a `fn`")
         }
         E::ErrorAssignmentToConstant(name, _) => {
             Error::new(format!("`{name}` is a constant")).help("copy it into a variable: `let copy = NAME;`")
         }
         E::ErrorNonPureMethodCallOnConstant(name, _) => {
-            Error::new(format!("`{name}` changes its value, which is a constant"))
+            Error::new(format!("`{name}` changes its value, but that is a constant"))
                 .help("copy it into a variable: `let copy = NAME;`")
         }
-        E::ErrorUnboundThis(_) => Error::new("`this` is only there in a method: `x.f()`"),
+        E::ErrorUnboundThis(_) => Error::new("`this` exists only in a method: `x.f()`"),
         E::ErrorStackOverflow(_) => {
-            Error::new("function calls are nested too deeply").help("a function calls itself without an end")
+            Error::new("function calls are nested too deeply").help("a function calls itself endlessly")
         }
         E::ErrorTooManyVariables(_) => Error::new("there are too many variables"),
         E::ErrorDataTooLarge(what, _) => Error::new(format!("too large: {}", lower(what))),
@@ -284,7 +285,7 @@ pub(super) fn lower(text: &str) -> String {
     letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
 }
 
-/// `name (type, type)`: no function of that name takes these.
+/// For `name (type, type)`: no function of that name takes these types.
 fn no_function(engine: &Engine, signature: &str, missing: &str) -> Error {
     let (name, types) = signature.split_once(" (").unwrap_or((signature, ""));
     // `&str | ImmutableString | String` is one type.

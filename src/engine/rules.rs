@@ -1,4 +1,4 @@
-//! Reads `rules.rhai`: what it says when it is run, with nothing done.
+//! Reads `rules.rhai` by running it as a dry run.
 
 use super::load::{self, Source};
 use super::program::{Program, Resolver};
@@ -14,32 +14,32 @@ use rhai::Engine;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The name of the script that the rules are in.
+/// Name of the script with the rules.
 pub const NAME: &str = "rules";
-/// Rules that take longer to read have a mistake in them.
+/// Time limit: rules that take longer to read contain a mistake.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// The rules of this host: what each of them says, and that its script is there and takes its arguments.
+/// Returns the rules of this host. It checks each rule, and that its script exists and accepts its arguments.
 ///
 /// # Errors
-/// All that is wrong, one report each.
+/// All errors, one report each.
 pub fn rules(run: &Arc<Run>) -> Result<Rules> {
     of(run, &load::find(run, NAME)?)
 }
 
-/// The rules of a source; see [`rules`].
+/// Returns the rules of a source, see [`rules`].
 ///
 /// # Errors
-/// All that is wrong, one report each.
+/// All errors, one report each.
 pub fn of(run: &Arc<Run>, source: &Source) -> Result<Rules> {
-    // Reading them does nothing, whatever stands there.
+    // Reading the rules has no side effects, whatever they contain.
     let dry = Run::new(Options { dry_run: true, timeout: Some(LIMIT), ..run.options.clone() })?;
     let context = Context::new(dry.clone());
     let engine = build(&context);
     let (program, collected) = on_large_stack(|| evaluate(&dry, &context, engine, source))?;
     if dry.has_planned() {
-        return Err(Error::usage(format!("`{}` acts, and rules only say when scripts run", source.shown))
-            .help("move it into a script of its own, and name that in a rule"));
+        return Err(Error::usage(format!("`{}` changes something, but rules only say when scripts run", source.shown))
+            .help("move that line into a separate script, and use its name in a rule"));
     }
     let Collected { rules, faults } = collected;
     let mut reports: Vec<Report> =
@@ -52,11 +52,11 @@ pub fn of(run: &Arc<Run>, source: &Source) -> Result<Rules> {
     check::refuse(reports).map(|()| rules)
 }
 
-/// Who gets an alarm when a script does not run: also while some of the rules are wrong. If the file cannot be run at
-/// all, the calls `alarm("...")` in it still count.
+/// Returns the targets of the alarm for a script that does not run, even if some of the rules have errors. If
+/// the file cannot be run, the calls `alarm("...")` in its text count.
 ///
 /// # Errors
-/// When the file cannot be run, and has no such call.
+/// If the file cannot be run and has no such call.
 pub fn alarms(run: &Arc<Run>) -> Result<Vec<String>> {
     let source = load::find(run, NAME)?;
     let context = Context::new(run.clone());
@@ -67,7 +67,7 @@ pub fn alarms(run: &Arc<Run>) -> Result<Vec<String>> {
     }
 }
 
-/// The programs in `alarm("...")` that are not on this host, as warnings: the rules themselves go on.
+/// Returns warnings for programs in `alarm("...")` that are not on this host. They do not stop the rules.
 pub fn missing(source: &Source, rules: &Rules) -> Vec<Report> {
     let report = |target: &String| {
         let program = target.split_whitespace().next()?;
@@ -76,7 +76,7 @@ pub fn missing(source: &Source, rules: &Rules) -> Vec<Report> {
         }
         let error = process::resolve(&Stage { argv: vec![program.to_owned()], ..Stage::default() }).err()?;
         let place = super::hooks::near(source, (1, 1), target);
-        let help = error.help.unwrap_or_else(|| "install it, or write the program that you have".into());
+        let help = error.help.unwrap_or_else(|| "install it, or use another program".into());
         let mut report = Report::new(source, place.0, place.1, format!("alarm: {}", error.message), Some(help));
         report.warning = true;
         Some(report)
@@ -84,13 +84,13 @@ pub fn missing(source: &Source, rules: &Rules) -> Vec<Report> {
     rules.alarms.iter().filter_map(report).collect()
 }
 
-/// The targets in calls `alarm("...")`, without running the file. A call in a comment or in another text does not
-/// count. Escapes and values are only known when the file runs.
+/// Returns the targets in calls of `alarm("...")` without running the file. Calls in comments or other texts
+/// do not count. Escapes and values are not resolved.
 fn written(text: &str) -> Vec<String> {
     let pattern = r#"//.*|\balarm\s*\(\s*(?:"([^"\\$]+)"|`([^`\\$]+)`)|"(?:\\.|[^"\\])*"|`[^`]*`"#;
     let call = Regex::new(pattern).unwrap_or_else(|error| unreachable!("a constant pattern: {error}"));
     let target = |found: regex::Captures<'_>| Some(found.get(1).or(found.get(2))?.as_str().to_owned());
-    // By lines: in a broken file a quote may have no end.
+    // Search by line: in a broken file, a quote may not be closed.
     let all = text.lines().flat_map(|line| call.captures_iter(line).filter_map(target).collect::<Vec<_>>());
     all.filter(|target| !target.trim().is_empty()).collect()
 }
@@ -107,7 +107,7 @@ fn evaluate(
     let ast = program.files[0].ast.clone().unwrap_or_default();
     context.collect_rules();
     let result = engine.run_ast_with_scope(&mut Scope::new(), &ast);
-    // An `exit` ends the file, and what stood before it counts.
+    // An `exit` ends the file, but the rules before it count.
     if let (None, Err(error)) = (context.take_end(), result) {
         let cause = run.cancel.cause().map(crate::run::Cause::error);
         let error = cause.unwrap_or_else(|| report::of_script(&engine, &program, &error));
@@ -116,7 +116,7 @@ fn evaluate(
     Ok((program, context.take_rules()))
 }
 
-/// A date that no year has.
+/// Reports a date that does not exist in any year.
 fn never(run: &Run, rule: &Rule) -> Option<(String, Fault)> {
     let When::Every(expression) = &rule.when else { return None };
     let error = expression.never(run.now().to_utc())?;
@@ -124,8 +124,8 @@ fn never(run: &Run, rule: &Rule) -> Option<(String, Fault)> {
     Some((text.clone(), Fault { at: 0, length: text.chars().count(), message: error.message, help: error.help }))
 }
 
-/// A script that is not there, or does not take these arguments. One that does not check is its
-/// own matter: the other rules go on.
+/// Reports a script that does not exist or does not accept these arguments. A script with errors does not stop
+/// the other rules.
 fn script(run: &Arc<Run>, rule: &Rule) -> Option<(String, Fault)> {
     let fault = |text: &str, error: Error| {
         let fault = Fault { at: 0, length: text.chars().count(), message: error.message, help: error.help };
@@ -143,7 +143,7 @@ fn script(run: &Arc<Run>, rule: &Rule) -> Option<(String, Fault)> {
     fault(rule.args.first().map_or("", String::as_str), error)
 }
 
-/// The report of a fault in a rule: at its text, where the rule's line has it.
+/// Makes the report of an error in a rule, at its text if the rule's line contains it.
 fn point(program: &Program, place: &Place, text: &str, fault: &Fault) -> Report {
     let file = program.files.iter().find(|file| file.source.shown == place.path).unwrap_or(&program.files[0]);
     let mut report = Report::new(&file.source, place.line, place.column, fault.message.clone(), fault.help.clone());

@@ -1,9 +1,11 @@
-//! Keeps functions with the same name in different files apart.
+//! Separates functions with the same name in different files.
 //!
-//! Rhai has no scope for the functions of a file. It looks up a call without a namespace in the file of the running
-//! function, then in the files of all its callers, then among the built-in functions, and remembers the result for
-//! all of these files (`Engine::resolve_fn` and `Caches`, rhai 1.27). A script with a function `trim` would change
-//! what `trim` does in each library that it calls. So each function whose name another file calls gets a unique name
+//! Rhai has no scope for the functions of a file. It looks up a call without a namespace in the file of the
+//! running function, then in the files of all its callers, then among the built-in functions. It caches the
+//! result for all of these files (`Engine::resolve_fn` and `Caches`, rhai 1.27). So a script with a function
+//! `trim` would change what `trim` does in each library that it calls. Therefore each function whose name
+//! another file calls gets a unique name before the program runs, in its definition and in the calls that mean
+//! it.
 //! before the program runs: in its definition, and in the calls that mean it.
 
 use super::program::{CLOSURE, File, Program, compile};
@@ -18,7 +20,7 @@ struct Call {
     name: String,
     count: usize,
     at: Position,
-    /// The files that its namespace can mean; without a namespace there is none. A namespace of moyai's means no file.
+    /// The files that its namespace can mean. It is empty without a namespace, and for a namespace of moyai.
     files: Option<BTreeSet<usize>>,
 }
 
@@ -27,7 +29,7 @@ struct Call {
 struct Names {
     defined: BTreeMap<String, BTreeSet<usize>>,
     calls: Vec<Call>,
-    /// The text of each string: it can be the name of a function.
+    /// The text of each string, because it can be the name of a function.
     texts: BTreeSet<String>,
 }
 
@@ -37,7 +39,7 @@ impl Names {
         let mut names = Self::default();
         for function in ast.iter_functions().filter(|function| !function.name.starts_with(CLOSURE)) {
             names.defined.entry(function.name.to_owned()).or_default().insert(function.params.len());
-            // The name of such a function does not follow `fn`.
+            // For such a function, the name does not follow `fn`.
             if function.this_type.is_some() {
                 names.texts.insert(function.name.to_owned());
             }
@@ -68,7 +70,7 @@ impl Names {
     }
 }
 
-/// The files that the namespaces of a file mean.
+/// Returns the files that the namespaces of a file mean.
 fn spaces(file: &File, ast: &AST) -> BTreeMap<String, BTreeSet<usize>> {
     let mut spaces: BTreeMap<String, BTreeSet<usize>> = BTreeMap::new();
     ast.walk(&mut |path| {
@@ -87,7 +89,7 @@ impl Program {
     /// Gives unique names to the functions that calls in other files would reach by mistake.
     ///
     /// # Errors
-    /// When a file that was parsed before cannot be parsed again, which is an error in moyai.
+    /// If a file that was parsed before cannot be parsed again, which is a bug in moyai.
     pub fn separate(mut self, engine: &Engine) -> Result<Self> {
         if self.files.len() < 2 {
             return Ok(self);
@@ -116,17 +118,18 @@ impl Program {
             let again = compile(engine, &self.files[index].source);
             *lock(&context.renames) = Renames::default();
             let shown = &self.files[index].source.shown;
-            self.files[index].ast =
-                Some(again.map_err(|report| Error::new(format!("{shown} cannot be read again: {}", report.message)))?);
+            self.files[index].ast = Some(
+                again.map_err(|report| Error::new(format!("{shown} cannot be parsed again: {}", report.message)))?,
+            );
         }
         Ok(self)
     }
 
-    /// The functions that need a unique name, by file and name, with the numbers of their parameters.
+    /// Returns the functions that need a unique name, by file and name, with their numbers of parameters.
     fn new_names(&self, names: &[Names]) -> BTreeMap<(usize, String), BTreeSet<usize>> {
         let mut new = BTreeMap::new();
         for (index, file) in self.files.iter().enumerate() {
-            // The functions of the user's `config` take the place of the built-in ones by their names.
+            // The functions of the user's `config` override the built-in ones by their names.
             if file.source.name == "config" {
                 continue;
             }
@@ -148,7 +151,7 @@ impl Program {
     }
 }
 
-/// A name that no script has. Rhai takes only ASCII letters, digits and `_`.
+/// Returns a name that no script has. Rhai accepts only ASCII letters, digits and `_`.
 fn unique((file, name): &(usize, String)) -> String {
     format!("{name}__of_file_{file}")
 }

@@ -1,21 +1,21 @@
-//! The settings: every constant and function of `config.rhai`. The built-in file has their names, parameters and
-//! comments. The two tables here add what a value of that file does not show.
+//! The settings: every constant and function of `config.rhai`. The built-in file has their names, parameters
+//! and comments. The two tables here add what a value of that file does not show.
 
 use super::load::Source;
 use super::program::constants;
 use crate::api;
 use rhai::{AST, Dynamic, Expr, FnAccess, Stmt};
 
-/// What a constant holds.
+/// The kind of value in a constant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// A map of address and text, or an array of texts and maps.
+    /// A map of URL and text, or an array of texts and maps.
     Sites,
     /// An array of texts and maps.
     Targets,
     /// An array of maps.
     Maps,
-    /// An array of addresses.
+    /// An array of URLs.
     Addresses,
     /// An array of absolute paths.
     Paths,
@@ -23,11 +23,11 @@ pub enum Kind {
     Spans,
     /// A map of texts.
     Texts,
-    /// A time; may be `""`.
+    /// A duration, which may be `""`.
     Span,
-    /// A time that is not `""`.
+    /// A duration that is not `""`.
     Time,
-    /// A whole number from 0 on.
+    /// A whole number, 0 or more.
     Count,
     /// An absolute path.
     Path,
@@ -35,12 +35,12 @@ pub enum Kind {
     Metrics,
     /// One of these texts.
     Choice(&'static [&'static str]),
-    /// As in the built-in file, by a noun such as "text"; "" for anything.
+    /// The kind of the built-in value, by a noun such as "text". "" accepts anything.
     Like(&'static str),
 }
 
-/// What the value of a constant must be. A constant of the built-in file that is not in this table must have the kind
-/// that it has there.
+/// The required kind of a constant. A constant that is not in this table must have the kind of its built-in
+/// value.
 const KINDS: &[(&str, Kind)] = &[
     ("SITES", Kind::Sites),
     ("REPORT", Kind::Choice(&["change", "always"])),
@@ -59,7 +59,7 @@ const KINDS: &[(&str, Kind)] = &[
     ("REPOSITORIES", Kind::Like("an array")),
 ];
 
-/// What a function returns, for those whose result matters.
+/// The result kind of the functions whose result matters.
 const RETURNS: &[(&str, Kind)] = &[
     ("starts backs_up saves", Kind::Like("true or false")),
     ("before after proof disk_alarm disk_text backup_ref ping", Kind::Like("text")),
@@ -71,12 +71,12 @@ fn in_table(table: &[(&str, Kind)], name: &str) -> Option<Kind> {
     table.iter().find(|(names, _)| names.split(' ').any(|known| known == name)).map(|(_, kind)| *kind)
 }
 
-/// What a function of the configuration must return, if that matters.
+/// Returns the kind of value that a function of the configuration must return, if that matters.
 pub fn returns(name: &str) -> Option<Kind> {
     in_table(RETURNS, name)
 }
 
-/// The kind of a literal, as a sentence names it.
+/// Returns a noun for the kind of a literal.
 pub fn noun(value: &Expr) -> Option<&'static str> {
     Some(match value {
         Expr::StringConstant(..) | Expr::InterpolatedString(..) => "text",
@@ -91,7 +91,7 @@ pub fn noun(value: &Expr) -> Option<&'static str> {
     })
 }
 
-/// The kind of a value, as a sentence names it.
+/// Returns a noun for the kind of a value.
 pub fn noun_of(value: &Dynamic) -> &'static str {
     match value.type_name() {
         "string" => "text",
@@ -105,22 +105,22 @@ pub fn noun_of(value: &Dynamic) -> &'static str {
     }
 }
 
-/// An error in a value: the text in it that the error is about, and what it is instead.
+/// An error in a value: the text in it that the error is about, and what is wrong.
 pub struct Wrong {
-    /// The text near which the error is; `""` for the value itself.
+    /// The text that the error is about, or `""` for the value itself.
     pub at: String,
     /// "is an array, not text".
     pub sentence: String,
 }
 
 impl Kind {
-    /// The kind of a constant; `built_in` is the file that comes with moyai.
+    /// Returns the kind of a constant. `built_in` is the built-in file.
     pub fn of(built_in: &AST, name: &str) -> Option<Self> {
         let value = value(built_in, name)?;
         Some(in_table(KINDS, name).unwrap_or(Self::Like(noun(value).unwrap_or_default())))
     }
 
-    /// What a value of this kind is, for a sentence.
+    /// Returns the description of this kind for a sentence.
     pub fn wanted(self) -> String {
         match self {
             Self::Sites => "a map or an array".into(),
@@ -128,7 +128,7 @@ impl Kind {
             Self::Texts => "a map".into(),
             Self::Span => "a time such as \"30s\", or \"\"".into(),
             Self::Time => "a time such as \"30s\"".into(),
-            Self::Count => "a number from 0 on".into(),
+            Self::Count => "a number, 0 or more".into(),
             Self::Path => "an absolute path".into(),
             Self::Metrics => "the absolute path of a file that ends with .prom, or \"\"".into(),
             Self::Choice(words) => words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(" or "),
@@ -136,7 +136,7 @@ impl Kind {
         }
     }
 
-    /// Whether a value with this noun may be of this kind.
+    /// Returns true if a value with this noun may be of this kind.
     pub fn accepts(self, noun: &str) -> bool {
         match self {
             Self::Sites => ["a map", "an array"].contains(&noun),
@@ -148,7 +148,7 @@ impl Kind {
         }
     }
 
-    /// What is wrong with a value. `lib/config-errors` knows what the text or map of a site or target must be.
+    /// Returns the error in a value. `lib/config-errors` checks the text or map of a site or target.
     pub fn wrong(self, value: &Dynamic) -> Option<Wrong> {
         let found = noun_of(value);
         let wrong = |found: String| Wrong { at: String::new(), sentence: format!("is {}, not {found}", self.wanted()) };
@@ -180,7 +180,7 @@ impl Kind {
         self.element(value, each)
     }
 
-    /// As [`Kind::wrong`], for the elements of an array that are of another kind.
+    /// Like [`Kind::wrong`], for the elements of an array that have another kind.
     pub fn strange(self, value: &Dynamic) -> Option<Wrong> {
         match self {
             Self::Paths => self.element(value, Dynamic::is_string),
@@ -189,7 +189,7 @@ impl Kind {
         }
     }
 
-    /// The first element that does not fit.
+    /// Returns the first element that does not fit.
     fn element(self, value: &Dynamic, fits: fn(&Dynamic) -> bool) -> Option<Wrong> {
         let list = value.clone().into_array().ok()?;
         let one = list.iter().find(|one| !fits(one))?;
@@ -200,11 +200,14 @@ impl Kind {
             _ => "text or a map",
         };
         let shown = if one.is_string() { format!("\"{one}\"") } else { one.to_string() };
-        Some(Wrong { at: one.to_string(), sentence: format!("has {wanted} in each place, and {shown} is none") })
+        Some(Wrong {
+            at: one.to_string(),
+            sentence: format!("must contain only {wanted} elements, and {shown} is not one"),
+        })
     }
 }
 
-/// The value of a constant, as it is written.
+/// Returns the value of a constant, as it is written.
 pub fn value<'a>(ast: &'a AST, name: &str) -> Option<&'a Expr> {
     ast.statements().iter().rev().find_map(|stmt| match stmt {
         Stmt::Var(var, flags, _) if flags.contains(rhai::ASTFlags::CONSTANT) && var.0.name == name => Some(&var.1),
@@ -219,13 +222,13 @@ pub struct Setting {
     pub name: String,
     /// `const NAME = VALUE;` with the built-in value, or `fn name(c)`.
     pub form: String,
-    /// What it holds or returns: "an array"; empty where that does not matter.
+    /// What it holds or returns: "an array". Empty if that does not matter.
     pub kind: String,
     /// The comment above it.
     pub docs: String,
 }
 
-/// All settings, in the order of the built-in file.
+/// Returns all settings, in the order of the built-in file.
 pub fn all(below: &Source, built_in: &AST) -> Vec<Setting> {
     let mut settings: Vec<(usize, Setting)> = Vec::new();
     for name in constants(built_in) {
@@ -247,7 +250,7 @@ pub fn all(below: &Source, built_in: &AST) -> Vec<Setting> {
     settings.into_iter().map(|(_, setting)| setting).collect()
 }
 
-/// The lines of comment directly above a line.
+/// Returns the comment lines directly above a line.
 fn comment(source: &Source, line: usize) -> String {
     let above = (1..line).rev().map(|line| source.line(line)).take_while(|line| line.starts_with("//"));
     let mut lines: Vec<&str> = above.map(|line| line.trim_start_matches('/')).collect();
@@ -264,9 +267,9 @@ mod tests {
     use crate::run::{Options, Run};
 
     #[test]
-    fn the_tables_have_only_names_of_the_built_in_file_and_its_own_values_fit() {
+    fn the_tables_match_the_built_in_file() {
         let engine = build(&Context::new(Run::new(Options::default()).unwrap()));
-        let below = load::embedded("config").unwrap();
+        let below = load::built_in("config").unwrap();
         let ast = engine.compile(below.code()).unwrap();
         let settings = all(&below, &ast);
         let named = |name: &str| settings.iter().find(|setting| setting.name == name);

@@ -1,5 +1,5 @@
-//! The fields of values whose form is certain: results of moyai's functions, as their documentation has them,
-//! and map literals. A value of any other origin is never judged.
+//! The fields of values whose shape is certain: results of moyai's functions, as their documentation describes
+//! them, and map literals. Other values are not judged.
 
 use super::arguments::takes;
 use super::check::nearest;
@@ -14,12 +14,12 @@ use rhai::{Expr, FnCallExpr, Position};
 use std::any::TypeId;
 use std::rc::Rc;
 
-/// The form of a value.
+/// The shape of a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Shape {
     /// A map with these fields.
     Map(Rc<Fields>),
-    /// A list whose elements all have one form.
+    /// A list whose elements all have one shape.
     List(Rc<Self>),
     /// A value without known fields.
     Plain(Known),
@@ -31,15 +31,15 @@ pub(super) enum Shape {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Fields {
     names: Vec<(String, Shape)>,
-    /// Whether the script wrote the map itself: then only what looks like a slip is judged.
+    /// Set if the script wrote the map itself: then only probable slips are reported.
     own: bool,
 }
 
-/// Methods that give a list of the same elements.
+/// Methods that return a list of the same elements.
 const SAME: &[&str] = &["drain", "extract", "filter", "head", "reversed", "skip", "sorted", "tail", "unique"];
-/// Methods that give an element.
+/// Methods that return an element.
 const ONE: &[&str] = &["find", "first", "get", "last", "pop", "shift"];
-/// The fields of an error of the interpreter, see `EvalAltResult::dump_fields` of rhai.
+/// Fields of an error of the interpreter, see `EvalAltResult::dump_fields` of rhai.
 const THROWN: &[&str] = &[
     "actual",
     "character",
@@ -61,7 +61,7 @@ const THROWN: &[&str] = &[
 ];
 
 impl Shape {
-    /// What is known of a value of this form.
+    /// Returns what is known of a value of this shape.
     pub(super) fn known(&self) -> Known {
         match self {
             Self::Map(_) => Known::Map,
@@ -71,12 +71,12 @@ impl Shape {
         }
     }
 
-    /// A list of texts.
+    /// Returns the shape of a list of texts.
     pub(super) fn texts() -> Self {
         Self::List(Rc::new(Self::Plain(Known::Text)))
     }
 
-    /// What is certain of both.
+    /// Returns what is certain for both shapes.
     fn common(&self, other: &Self) -> Option<Self> {
         match (self, other) {
             (one, other) if one == other => Some(one.clone()),
@@ -91,7 +91,7 @@ impl Shape {
         }
     }
 
-    /// An element of a list.
+    /// Returns the shape of a list's elements.
     pub(super) fn element(&self) -> Option<Self> {
         if let Self::List(element) = self { Some((**element).clone()) } else { None }
     }
@@ -101,12 +101,12 @@ impl Shape {
         fields.names.iter().find(|(known, _)| known == name).map(|(_, shape)| shape.clone())
     }
 
-    /// Whether it is a map with a field of this name.
+    /// Returns true for a map with a field of this name.
     pub(super) fn has(&self, name: &str) -> bool {
         self.field(name).is_some()
     }
 
-    /// Whether the script wrote the map.
+    /// Returns true if the script wrote the map.
     pub(super) fn is_own(&self) -> bool {
         matches!(self, Self::Map(fields) if fields.own)
     }
@@ -115,13 +115,13 @@ impl Shape {
         Self::Map(Rc::new(Fields { names, own }))
     }
 
-    /// The names of a map's fields.
+    /// Returns the names of a map's fields.
     pub(super) fn names(&self) -> Option<impl Iterator<Item = &str>> {
         let Self::Map(fields) = self else { return None };
         Some(fields.names.iter().map(|(name, _)| name.as_str()))
     }
 
-    /// Reads `#{name, size: number, mounts: [#{kind, source}]}` as the documentation writes it.
+    /// Parses `#{name, size: number, mounts: [#{kind, source}]}` as the documentation writes it.
     fn read(text: &str) -> Option<(Self, &str)> {
         let text = text.trim_start();
         if let Some(rest) = text.strip_prefix('[') {
@@ -162,14 +162,14 @@ impl Shape {
         }
     }
 
-    /// What a function returns, as its documentation says it.
+    /// Returns the shape of a function's result, from its documentation.
     pub(super) fn returned(table: &Table<'_>, space: &str, name: &str, count: usize) -> Option<Self> {
         if !table.gives_many(space, name) {
             return None;
         }
         let forms = table.forms(space, name);
         let form = forms.iter().find(|form| form.types.len() == count)?;
-        // Several forms with so many parameters may return different things.
+        // Several forms with the same number of parameters may return different things.
         if forms.iter().filter(|form| form.types.len() == count).count() > 1 {
             return None;
         }
@@ -186,11 +186,11 @@ impl Shape {
         if let Some(place) = text.find("#{").filter(|place| *place < 40) {
             return Self::read(&text[place..]).map(|(shape, _)| wrap(shape));
         }
-        // `Returns an array of the maps of `docker::ps`.`
+        // For example: `Returns an array of the maps of `docker::ps`.`
         let other = sentence.split('`').nth(1)?.trim_end_matches("()");
         let (space, other) = other.split_once("::").unwrap_or((space, other));
         let least = table.counts(space, other).and_then(|counts| counts.first().copied())?;
-        // Of its own shorter form, which says it itself.
+        // The result of its own shorter form, which documents it.
         if other == name && least >= count {
             return None;
         }
@@ -205,7 +205,7 @@ impl Shape {
 }
 
 impl Walk<'_> {
-    /// The form of a value, where it is certain.
+    /// Returns the shape of a value, if it is certain.
     pub(super) fn shape(&self, expr: &Expr) -> Option<Shape> {
         match inner(expr) {
             Expr::Map(map, _) => {
@@ -242,12 +242,12 @@ impl Walk<'_> {
         }
     }
 
-    /// The form of what these links give.
+    /// Returns the shape of the result of these links.
     pub(super) fn shape_after(&self, root: &Expr, links: &[(bool, &Expr)]) -> Option<Shape> {
         let mut shape = self.shape(root);
         for (place, link) in links.iter().enumerate() {
             shape = self.step(shape.as_ref(), *link).or_else(|| match link {
-                // `.run()` of a command, of which `.keep(...)` makes something with one more field.
+                // The result of a command's `.run()`, to which `.keep(...)` adds a field.
                 (false, Expr::MethodCall(call, _)) if self.is_command(root) && self.shapes_command(&links[..place]) => {
                     Shape::returned(self.table, "", &call.name, call.args.len() + 1)
                 }
@@ -258,7 +258,7 @@ impl Walk<'_> {
         shape
     }
 
-    /// The form of what takes a text apart.
+    /// Returns the shape of the result of functions that split a text.
     fn parts(&self, call: &FnCallExpr, receiver: impl Fn() -> Known) -> Option<Shape> {
         let name = call.name.as_str();
         if self.is_own(name) {
@@ -266,7 +266,7 @@ impl Walk<'_> {
         }
         match (name, &call.args[..]) {
             ("split", []) => Some(Shape::texts()),
-            // Of a list, `split` takes a number.
+            // For a list, `split` takes a number.
             ("split", [by, ..]) if self.known(by).is_text() => Some(Shape::texts()),
             ("to_chars", []) if receiver().is_text() => Some(Shape::texts()),
             ("fields", _) if receiver().is_text() => Some(Shape::texts()),
@@ -283,7 +283,7 @@ impl Walk<'_> {
         })
     }
 
-    /// The form of what one link gives.
+    /// Returns the shape of one link's result.
     pub(super) fn step(&self, shape: Option<&Shape>, (index, link): (bool, &Expr)) -> Option<Shape> {
         match link {
             Expr::Property(property, _) if !index => shape?.field(&property.2),
@@ -296,7 +296,7 @@ impl Walk<'_> {
                 }
                 match shape? {
                     list @ Shape::List(_) if ours && SAME.contains(&name) => Some(list.clone()),
-                    // Of an empty list it is `()`.
+                    // For an empty list it is `()`.
                     list @ Shape::List(_) if ours && ONE.contains(&name) => match list.element()? {
                         Shape::Plain(known) => Some(Shape::Maybe(known)),
                         element => Some(element),
@@ -313,13 +313,13 @@ impl Walk<'_> {
         }
     }
 
-    /// What a variable holds; nothing is known of one that the script gives another value or other fields.
+    /// Returns the shape of a variable, or `None` if the script assigns another value or other fields.
     pub(super) fn lasting(&self, name: &str, shape: Option<Shape>) -> Option<Shape> {
         let changed = |name: &str| self.facts.touched.contains(name);
         shape.filter(|_| !changed(name) && !changed("this"))
     }
 
-    /// The form of a caught error.
+    /// Returns the shape of a caught error.
     pub(super) fn caught(&self) -> Option<Shape> {
         if self.facts.throws {
             return None;
@@ -332,7 +332,7 @@ impl Walk<'_> {
         Some(Shape::map(known.map(|name| (name.to_owned(), Shape::Plain(Known::Nothing))).collect(), false))
     }
 
-    /// A field that a value surely does not have.
+    /// Reports a field that a value certainly does not have.
     pub(super) fn lacks(&mut self, shape: Option<&Shape>, name: &str, at: Position) {
         let fields = match shape {
             Some(Shape::Map(fields)) => fields,
@@ -340,8 +340,7 @@ impl Walk<'_> {
                 let getters = self.table.types("", &format!("get${name}"), 1);
                 let getter = getters.iter().any(|types| takes(types[0], Known::List));
                 if let (Shape::Map(_), false) = (&**element, getter || self.fields.contains(name)) {
-                    let help =
-                        "its elements have fields: `for x in list { x.name }`, `list.map(|x| x.name)`, `list[0].name`";
+                    let help = "its elements have the fields: `for x in list { x.name }`, `list.map(|x| x.name)`, `list[0].name`";
                     self.report(at, format!("a list has no field `{name}`"), help.replace("name", name));
                 }
                 return;
@@ -365,7 +364,7 @@ impl Walk<'_> {
         self.report(at, format!("this value has no field `{name}`"), help);
     }
 
-    /// What a closure in the arguments of a method gets: an element of the list.
+    /// Returns the shape of a closure's argument: an element of the list.
     pub(super) fn handed(&self, call: &FnCallExpr, shape: Option<&Shape>) -> Option<Shape> {
         let name = call.name.as_str();
         let gets = Method::of(name).is_some_and(|method| method.element) && !self.is_own(name);
@@ -373,7 +372,7 @@ impl Walk<'_> {
     }
 }
 
-/// The field that was probably meant, also one within a field.
+/// Returns the field that was probably meant, also one inside a field.
 fn near(fields: &Fields, name: &str) -> Option<String> {
     near_name(name, || fields.names.iter().map(|(name, _)| name.as_str())).or_else(|| {
         fields.names.iter().find_map(|(field, shape)| {
@@ -388,7 +387,7 @@ fn near(fields: &Fields, name: &str) -> Option<String> {
     })
 }
 
-/// The name that was probably meant: its plural or singular, by its spelling, by its meaning.
+/// Returns the name that was probably meant: a plural or singular, or one with similar spelling or meaning.
 pub(super) fn near_name<'n, I: Iterator<Item = &'n str>>(name: &str, names: impl Fn() -> I) -> Option<String> {
     let plural = names().find(|known| *known == format!("{name}s") || format!("{known}s") == name);
     let meant = || elsewhere::fields(name).find(|meant| names().any(|known| known == *meant));
@@ -411,7 +410,7 @@ mod tests {
     }
 
     #[test]
-    fn the_documentation_says_which_fields_a_result_has() {
+    fn reads_the_fields_of_a_result_from_its_documentation() {
         let containers = shape("docker", "ps", 0).unwrap();
         let container = containers.element().unwrap();
         assert!(fields(&container).contains(&"name".to_owned()) && fields(&container).len() == 17);

@@ -1,5 +1,5 @@
-//! Slips that a constant in the script gives away: patterns in paths, wrong formats and times, results that
-//! nobody uses, escapes in backticks.
+//! Reports slips that constants in the script reveal: patterns in paths, wrong formats and times, unused
+//! results, escapes in backticks.
 
 use super::arguments::takes;
 use super::known::{Known, inner};
@@ -14,14 +14,14 @@ use crate::schedule::zone::Zone;
 use crate::schedule::{duration, moment, shifted};
 use rhai::{Expr, FnCallExpr, Position};
 
-/// Functions and methods whose only use is what they return.
+/// Functions and methods that only return a value.
 const PURE: &str = "basename contains count count_each cut dirname ends_with exists extract field fields filter find find_all \
                     first format glob grep grep_v head html index_of is_dir is_empty is_file join keys last len \
                     lines matches max min outside repeat replace reversed skip sorted split starts_with sub \
                     sub_string sum tail to_array to_chars to_json to_lower to_string to_upper top trim trimmed unique \
                     url_decode url_encode values visible";
 
-/// The places of arguments that are regular expressions or JSON: there a backslash is meant.
+/// Arguments that are regular expressions or JSON, where a backslash is intended.
 const EXACT: &[(&str, usize)] = &[
     ("find", 0),
     ("find_all", 0),
@@ -33,18 +33,18 @@ const EXACT: &[(&str, usize)] = &[
     ("sub", 0),
 ];
 
-/// The fields of a time that are numbers, with their least and greatest value.
+/// Numeric fields of a time, with their minimum and maximum.
 const RANGES: &[(&str, i64, i64)] =
     &[("month", 1, 12), ("day", 1, 31), ("hour", 0, 23), ("minute", 0, 59), ("second", 0, 60)];
 const WEEKDAYS: &[&str] = &["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 const MONTHS: &[&str] = &["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
-/// Functions without a namespace whose only use is what they return.
+/// Functions without a namespace that only return a value.
 const BARE: &[&str] = &["glob", "now", "type_of"];
 
-/// Those that start nothing before something reads their lines.
+/// Methods that start the command only when something reads their lines.
 const LAZY: &[&str] = &["cut", "field", "grep", "grep_v", "head", "lines", "skip", "sub", "tail", "trimmed", "unique"];
-/// Those that give a value of the kind that they were given.
+/// Methods that return the kind of value on which they are called.
 const ALIKE: &[&str] = &[
     "filter",
     "repeat",
@@ -62,7 +62,7 @@ const ALIKE: &[&str] = &[
     "unique",
 ];
 
-/// A statement without its `;`.
+/// Returns a statement without its `;`.
 pub(super) fn statement(text: &str) -> &str {
     let line = text.lines().next().unwrap_or_default();
     let end = line.match_indices(';').map(|(at, _)| at).find(|at| line[..*at].matches('"').count().is_multiple_of(2));
@@ -74,12 +74,12 @@ fn is_pure(name: &str) -> bool {
 }
 
 impl Walk<'_> {
-    /// Whether a method of this name may be the script's: a function of its own, or a closure in a map.
+    /// Returns true if a method of this name may be the script's: its own function, or a closure in a map.
     pub(super) fn is_own(&self, name: &str) -> bool {
         self.functions.contains_key(name) || self.fields.contains(name)
     }
 
-    /// Keeps where the last method of a statement is called.
+    /// Records the place of the last method call in a statement.
     pub(super) fn ignored(&mut self, expr: &Expr) {
         let links = chain(expr).map(|(_, links)| links).unwrap_or_default();
         if let Some((false, Expr::MethodCall(_, at))) = links.last() {
@@ -88,7 +88,7 @@ impl Walk<'_> {
         }
     }
 
-    /// An expression as a statement: its value is lost.
+    /// Checks an expression that is a statement, so that its value is lost.
     pub(super) fn lost(&mut self, expr: &Expr) {
         if self.trying > 0 || self.last {
             return;
@@ -105,13 +105,13 @@ impl Walk<'_> {
                 }
                 let help = match root {
                     root if self.is_command(root) && LAZY.contains(&name) => {
-                        "nothing reads its lines, so the command never runs: put `.run()` after it".to_owned()
+                        "nothing reads its lines, so the command never runs: add `.run()`".to_owned()
                     }
                     Expr::Variable(variable, ..) if links.len() == 1 && ALIKE.contains(&name) => {
                         let text = statement(self.source.after(start(expr)));
-                        format!("`{0}` stays as it is: write `{0} = {text};`", variable.1)
+                        format!("`{0}` does not change: write `{0} = {text};`", variable.1)
                     }
-                    _ => "keep it: `let x = ...;`, or take the line out".to_owned(),
+                    _ => "assign it, `let x = ...;`, or remove the line".to_owned(),
                 };
                 self.report(start(expr), format!("nothing uses the result of `.{name}(...)`"), help);
             }
@@ -123,7 +123,7 @@ impl Walk<'_> {
             {
                 self.report(
                     *at,
-                    format!("`{}` is a function, and is not called here", name.1),
+                    format!("`{}` is a function, but it is not called here", name.1),
                     format!("write `{}();`", name.1),
                 );
             }
@@ -131,7 +131,7 @@ impl Walk<'_> {
         }
     }
 
-    /// A call as a statement.
+    /// Checks a call that is a statement.
     pub(super) fn lost_call(&mut self, call: &FnCallExpr, at: Position) {
         if self.trying > 0 || self.last {
             return;
@@ -142,7 +142,7 @@ impl Walk<'_> {
             match name {
                 "==" => self.report(at, "nothing uses this comparison", "`=` sets a variable: `x = 1;`"),
                 "!=" | "<" | "<=" | ">" | ">=" | "+" | "-" | "*" | "/" | "%" | "**" | "!" => {
-                    self.report(at, format!("nothing uses the result of `{name}`"), "keep it: `let x = ...;`");
+                    self.report(at, format!("nothing uses the result of `{name}`"), "assign it: `let x = ...;`");
                 }
                 _ => {}
             }
@@ -150,24 +150,24 @@ impl Walk<'_> {
         }
         let space = call.namespace.path.first().map(|space| space.name.as_str());
         let bare = space.is_none() && !self.is_own(name) && BARE.contains(&name);
-        // Others may be called for the error that they end with.
+        // Other functions may be called for their error.
         if bare || (space == Some("file") && is_pure(name)) {
             let shown = space.map_or_else(|| name.to_owned(), |space| format!("{space}::{name}"));
             self.report(
                 at,
                 format!("nothing uses the result of `{shown}(...)`"),
-                "keep it: `let x = ...;`, or take the line out",
+                "assign it, `let x = ...;`, or remove the line",
             );
         }
     }
 
-    /// The arguments of a call or method: paths, formats, times.
+    /// Checks the arguments of a call or method: paths, formats, times.
     pub(super) fn constants(&mut self, space: Option<&str>, call: &FnCallExpr, receiver: Known) {
         let name = call.name.as_str();
         match space {
             Some("file") => {
                 let count = if ["rename", "copy", "link"].contains(&name) { 2 } else { 1 };
-                // The first of two arguments is a directory and not a pattern.
+                // The first of two arguments is a directory, not a pattern.
                 let shown = if name == "glob" && call.args.len() == 2 { "find" } else { name };
                 for arg in call.args.iter().take(count) {
                     self.path(arg, shown);
@@ -219,7 +219,7 @@ impl Walk<'_> {
         }
     }
 
-    /// `text.trim` without brackets: no value but a map has fields of its own.
+    /// Reports `text.trim` without parentheses: only maps have fields.
     pub(super) fn uncalled(&mut self, name: &str, at: Position, receiver: Known) {
         let plain = receiver.is_text()
             || receiver.is_number()
@@ -234,14 +234,18 @@ impl Walk<'_> {
         };
         let near = near_name(name, getters).map(|near| format!("did you mean `.{near}`?"));
         if near.is_none() && of_kind(name) {
-            self.report(at, format!("`.{name}` is a function, and is not called here"), format!("write `.{name}()`"));
+            self.report(
+                at,
+                format!("`.{name}` is a function, but it is not called here"),
+                format!("write `.{name}()`"),
+            );
         } else {
             let help = near.unwrap_or_else(|| self.guess(name, Some(receiver)));
             self.report(at, format!("{} has no field `{name}`", receiver.noun()), help);
         }
     }
 
-    /// The codes of a time, or of values.
+    /// Checks the format codes of a time, or of values.
     fn format(&mut self, at: Position, text: &str, receiver: Known) {
         let meant = receiver == Known::Time || (!text.contains('%') && dated(text).is_some());
         if let (true, Err(error)) = (meant, Time(chrono::Local::now()).format(text)) {
@@ -249,7 +253,7 @@ impl Walk<'_> {
         }
     }
 
-    /// A field of a time that is compared with what it never is.
+    /// Reports a comparison of a time's field with a value that it never has.
     pub(super) fn never(&mut self, operator: &str, field: &Expr, value: &Expr) {
         let Some((root, links)) = chain(field) else { return };
         let Some((false, Expr::Property(property, _))) = links.last() else { return };
@@ -280,7 +284,7 @@ impl Walk<'_> {
                             format!("{operator} ")
                         }
                     ),
-                    format!("it is {least} to {most}"),
+                    format!("its values are {least} to {most}"),
                 );
             }
             return;
@@ -294,18 +298,19 @@ impl Walk<'_> {
             && !names.contains(&value.as_str())
         {
             let near = names.iter().find(|known| value.to_lowercase().starts_with(&known.to_lowercase()));
-            let help =
-                near.map_or_else(|| format!("it is one of {}", names.join(", ")), |near| format!("write `\"{near}\"`"));
+            let help = near
+                .map_or_else(|| format!("its values are {}", names.join(", ")), |near| format!("write `\"{near}\"`"));
             self.report(*at, format!("`{name}` is never \"{value}\""), help);
         }
     }
 
-    /// What is known of the value before the last link of a chain: of `now().ago(...)` in `now().ago(...).hour`.
+    /// Returns what is known about the value before the last link of a chain: `now().ago(...)` in
+    /// `now().ago(...).hour`.
     fn before_last(&self, expr: &Expr) -> Known {
         chain(expr).map_or(Known::Nothing, |(_, links)| self.after(&links[..links.len() - 1]))
     }
 
-    /// What is known of the value that these links give.
+    /// Returns what is known about the value after these links.
     pub(super) fn after(&self, links: &[(bool, &Expr)]) -> Known {
         match links.last() {
             Some((false, Expr::MethodCall(call, _)))
@@ -317,7 +322,7 @@ impl Walk<'_> {
         }
     }
 
-    /// A value that a program would take for an option, where the script has its text.
+    /// Reports a value that a program would read as an option, if the script contains its text.
     pub(super) fn dashes(&mut self, parts: &Parts<'_>, stages: &[Vec<Word>]) {
         for words in stages {
             for word in words {
@@ -331,19 +336,19 @@ impl Walk<'_> {
                 else {
                     continue;
                 };
-                let help =
-                    "if it is meant as an option, write it as text or as an array, `${[value]}`; as data, after `--`";
+                let help = "to pass it as an option, write it as text or as an array, `${[value]}`; to pass it as data, put `--` before it";
                 self.report(
                     start(expr),
-                    format!("the value `{text}` begins with `-` and would be taken for an option"),
+                    format!("the value `{text}` begins with `-` and would be read as an option"),
                     help,
                 );
             }
         }
     }
 
-    /// The text of backticks that is not a command, a regular expression or JSON: bash and JavaScript
-    /// disagree about `\n` there, so neither reading is taken in silence. JSON and scripts have escapes of their own.
+    /// Checks text in backticks that is not a command, a regular expression or JSON. bash and JavaScript
+    /// disagree about `\n` there, so moyai does not silently choose one. JSON and scripts have their own
+    /// escapes.
     pub(super) fn escapes(&mut self, text: &Expr) {
         let at = text.start_position();
         if !self.source.after(at).starts_with('`') {
@@ -376,13 +381,11 @@ impl Walk<'_> {
             "\\\"" | "\\'" => format!("write `{}` without the backslash", &escape[1..]),
             _ => {
                 let written = if ["\\e", "\\033"].contains(&escape.as_str()) { "\\x1b" } else { &escape };
-                format!(
-                    "write {quoted}`${{\"{written}\"}}` in the backticks; for a backslash that is meant `${{\"\\\\\"}}`"
-                )
+                format!("write {quoted}`${{\"{written}\"}}` in the backticks, or for a backslash `${{\"\\\\\"}}`")
             }
         };
         let message = format!("`{escape}` in backticks is a backslash and `{}`, as in bash", &escape[1..]);
-        // Who has typed a newline in it knows how to.
+        // A text that contains a newline shows that its author knows how to write one.
         if texts.iter().any(|text| text.contains('\n')) {
             self.warn(at, message, help);
         } else {
@@ -390,7 +393,7 @@ impl Walk<'_> {
         }
     }
 
-    /// An argument in which a backslash is meant.
+    /// Checks an argument in which a backslash is intended.
     pub(super) fn argument(&mut self, call: &FnCallExpr, place: usize, arg: &Expr) {
         if EXACT.contains(&(call.name.as_str(), place)) {
             self.exact(arg);
@@ -399,7 +402,7 @@ impl Walk<'_> {
         }
     }
 
-    /// A text that is taken as it is: only its values are looked at.
+    /// Checks only the values in a text that is taken literally.
     pub(super) fn exact(&mut self, text: &Expr) {
         match text {
             Expr::InterpolatedString(parts, _) => {
@@ -413,7 +416,7 @@ impl Walk<'_> {
         }
     }
 
-    /// `used / total * 100` of whole numbers is 0 until it is 100.
+    /// Reports `used / total * 100` with whole numbers, which is 0 below 100 percent.
     pub(super) fn percent(&mut self, call: &FnCallExpr) {
         let ("*", [one, other]) = (call.name.as_str(), &call.args[..]) else { return };
         let hundred = |expr: &Expr| matches!(expr, Expr::IntegerConstant(100, _));
@@ -429,12 +432,12 @@ impl Walk<'_> {
         let at = call.args.first().map_or(Position::NONE, start);
         self.warn(
             at,
-            "the quotient of two whole numbers has no fraction: `7 / 8 * 100` is 0",
+            "a division of whole numbers has no fraction: `7 / 8 * 100` is 0",
             "multiply first: `used * 100 / total`",
         );
     }
 
-    /// What is glued to text by `+`: `$(nproc) + 1` of 4 is 41.
+    /// Reports text joined with `+`: `$(nproc) + 1` is 41 if `nproc` prints 4.
     pub(super) fn joined(&mut self, call: &FnCallExpr) {
         let ([one, other], name) = (&call.args[..], call.name.as_str()) else { return };
         let (left, right) = (self.known(one), self.known(other));
@@ -443,22 +446,22 @@ impl Walk<'_> {
         if mixed && ((name == "+" && output) || ["-", "*", "/", "%"].contains(&name)) {
             let message = match name {
                 "+" => "this joins text and a number: `\"4\" + 1` is \"41\"".to_owned(),
-                _ => format!("there is no `{name}` of text and a number"),
+                _ => format!("there is no `{name}` for text and a number"),
             };
             let text = self.constant_text(one).filter(|text| text.parse::<f64>().is_err());
             let help = match (name, text) {
-                ("*", Some(text)) => format!("write `{text:?}.repeat(n)` for a text several times"),
+                ("*", Some(text)) => format!("write `{text:?}.repeat(n)` to repeat text"),
                 ("%", Some(text)) if text.contains('%') => {
-                    "write the values into a text in backticks: `` `${x}` ``".to_owned()
+                    "put the values in a string in backticks: `` `${x}` ``".to_owned()
                 }
-                _ => "make a number of the text with `.to_int()`".to_owned(),
+                _ => "convert the text to a number with `.to_int()`".to_owned(),
             };
             self.report(start(one), message, help);
         }
     }
 }
 
-/// The first escape of a text that JavaScript would replace; two backslashes are a pair.
+/// Returns the first escape that JavaScript would replace. Two backslashes are a pair.
 fn escape(text: &str) -> Option<String> {
     let mut rest = text;
     while let Some(place) = rest.find('\\') {
@@ -483,7 +486,7 @@ fn escape(text: &str) -> Option<String> {
     None
 }
 
-/// A text that fits in a message.
+/// Shortens a text for a message.
 fn short(text: &str) -> String {
     if text.chars().count() > 60 { "...".to_owned() } else { text.to_owned() }
 }

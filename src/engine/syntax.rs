@@ -1,4 +1,4 @@
-//! Syntax errors in the words of bash users: what is wrong, where, and the line to write.
+//! Explains syntax errors to bash users: what is wrong, where, and the line to write.
 
 use super::brackets::Scan;
 use super::elsewhere::instead;
@@ -9,12 +9,12 @@ use super::report::{PART, lower};
 use crate::run::Report;
 use rhai::{LexError, ParseError, ParseErrorType};
 
-/// The name, the literal or nothing that a text begins with.
+/// Returns the name or literal at the beginning of a text, or nothing.
 fn first_word(text: &str) -> &str {
     text.split(|char: char| !char.is_alphanumeric() && !"_$".contains(char)).next().unwrap_or_default()
 }
 
-/// The report of a syntax error, in the words of bash users.
+/// Makes the report of a syntax error.
 pub fn syntax(source: &Source, error: &ParseError) -> Box<Report> {
     use LexError as L;
     use ParseErrorType as P;
@@ -25,7 +25,7 @@ pub fn syntax(source: &Source, error: &ParseError) -> Box<Report> {
     let begins = |what: &str| ["$", "cmd", "sh"].into_iter().find(|name| what == format!("for '{name}' expression"));
     let before = here.strip_suffix(rest.as_str()).unwrap_or_default();
     let scan = Scan::of(&source.text, line, column);
-    // A block, a function or a `;` that is missing at the end of a line is found at the next word, on another one.
+    // The parser finds a missing block, function or `;` at the next word, which may be on another line.
     let at_start = before.trim().is_empty() && matches!(error.err_type(), P::FnMissingBody(..))
         || before.trim().is_empty()
             && matches!(error.err_type(), P::MissingToken(token, _) if [";", "{"].contains(&token.as_str()));
@@ -45,33 +45,35 @@ pub fn syntax(source: &Source, error: &ParseError) -> Box<Report> {
         P::BadInput(L::MalformedChar(text)) if ["cmd(", "sh(", "$("].iter().any(|begin| before.ends_with(begin)) => {
             let name =
                 ["cmd", "sh", "$"].into_iter().find(|name| before.ends_with(&format!("{name}("))).unwrap_or("cmd");
-            ("a command is between backticks".into(), format!("write {name}(`{text}`)"))
+            ("a command must be in backticks".into(), format!("write {name}(`{text}`)"))
         }
         P::BadInput(L::MalformedChar(text)) if before.ends_with(['f', 'F']) => {
-            ("a text has no `f` before it".into(), format!("write `` `{}` ``", text.replace('{', "${")))
+            ("there is no `f` before text".into(), format!("write `` `{}` ``", text.replace('{', "${")))
         }
         P::BadInput(L::MalformedChar(text)) => {
             (format!("`'{text}'` is not text: single quotes hold one character"), format!("write `\"{text}\"`"))
         }
         P::BadInput(L::UnterminatedString) if rest.starts_with('`') => {
-            two("the backtick is not closed", "close it; a backtick within the text is written twice")
+            two("the backtick is not closed", "close it, or write a backtick inside the text twice")
         }
-        P::BadInput(L::UnterminatedString) => {
-            two("the text is not closed on this line", "close it with `\"`; text of several lines is between backticks")
-        }
-        P::BadInput(L::MalformedEscapeSequence(text)) => {
-            (format!("`{text}` is not an escape"), "write `\\\\` for a backslash; in backticks it is itself".into())
-        }
+        P::BadInput(L::UnterminatedString) => two(
+            "the text is not closed on this line",
+            "close it with `\"`, or write text of several lines in backticks",
+        ),
+        P::BadInput(L::MalformedEscapeSequence(text)) => (
+            format!("`{text}` is not an escape"),
+            "write `\\\\` for a backslash, or use backticks, which have no escapes".into(),
+        ),
         P::BadInput(L::MalformedNumber(text)) => (format!("`{text}` is not a number"), String::new()),
         P::BadInput(L::ImproperSymbol(symbol, _)) if symbol == "=" => {
             two("`=` sets a variable and cannot be here", "write `==` to compare")
         }
         P::BadInput(L::ImproperSymbol(symbol, _)) if symbol == "===" => two("there is no `===`", "write `==`"),
         P::BadInput(L::ImproperSymbol(symbol, _)) if symbol == ":=" => {
-            two("there is no `:=`", "write `let name = ...` for a new variable, `name = ...` for an old one")
+            two("there is no `:=`", "write `let name = ...` for a new variable, `name = ...` for an existing one")
         }
         P::BadInput(L::UnexpectedInput(_)) if rest.starts_with("try") => {
-            two("`try` gives no value", "set the variable within: `let x = (); try { x = ...; } catch { ... }`")
+            two("`try` has no value", "set the variable inside it: `let x = (); try { x = ...; } catch { ... }`")
         }
         P::BadInput(L::UnexpectedInput(what)) if what == "*" && before.ends_with(" in ") => {
             (format!("`{what}` cannot be here"), "write `for path in glob(\"*.log\") { ... }`".into())
@@ -81,7 +83,7 @@ pub fn syntax(source: &Source, error: &ParseError) -> Box<Report> {
         {
             (
                 format!("`{what}` cannot be in a name: names have the letters a to z, digits and `_`"),
-                "in text, comments and the names of fields, `#{ \"...\": 1 }`, any letter can be".into(),
+                "text, comments and field names, `#{ \"...\": 1 }`, can have any letter".into(),
             )
         }
         P::BadInput(L::UnexpectedInput(what)) => (format!("`{what}` cannot be here"), String::new()),
@@ -104,18 +106,18 @@ pub fn syntax(source: &Source, error: &ParseError) -> Box<Report> {
         P::UnknownOperator(what) if what == "++" => two("there is no `++`", "write `+= 1`"),
         P::UnknownOperator(what) if what == "--" => two("there is no `--`", "write `-= 1`"),
         P::UnknownOperator(what) if what == "?" => {
-            two("there is no `? :`", "write `if a { b } else { c }`, which gives a value")
+            two("there is no `? :`", "write `if a { b } else { c }`, which has a value")
         }
         P::UnknownOperator(what) => (format!("there is no operator `{what}`"), String::new()),
         P::MissingToken(token, what) if token == "(" && begins(what) == Some("$") => {
-            two("`$` begins a command", "a variable is written without it; `$(`command`)` gives a command's output")
+            two("`$` begins a command", "write a variable without it, or for a command's output `$(`command`)`")
         }
         P::MissingToken(token, what) if token == ")" && begins(what).is_some() && rest.starts_with(',') => {
-            two("one literal has all words of the command", "write cmd(`ls -l`); a pipe is cmd(`ls | sort`)")
+            two("write the complete command in one literal", "write cmd(`ls -l`), or for a pipe cmd(`ls | sort`)")
         }
         P::MissingToken(token, what) if token == "(" && begins(what).is_some() && rest.starts_with('`') => {
             let text = rest[1..].split('`').next().unwrap_or_default();
-            ("a command is in brackets".into(), format!("write {}(`{text}`)", begins(what).unwrap_or_default()))
+            ("a command must be in parentheses".into(), format!("write {}(`{text}`)", begins(what).unwrap_or_default()))
         }
         P::MissingToken(token, what) if token == "(" && begins(what).is_some() => {
             let name = begins(what).unwrap_or_default();
@@ -133,20 +135,20 @@ pub fn syntax(source: &Source, error: &ParseError) -> Box<Report> {
             two("a `{` is missing before this", "write `if x { ... }`, `while x { ... }`, `for x in list { ... }`")
         }
         P::MissingToken(token, _) if token == ")" && before.contains("= (") => {
-            two("`)` is missing before this", "an array is written `[1, 2, 3]`")
+            two("`)` is missing before this", "write an array as `[1, 2, 3]`")
         }
         P::MissingToken(token, what) if token == "," && rest.starts_with('=') && what.contains("parameters") => {
-            two("a parameter has no default", "write a second function: `fn f(a) { f(a, \"default\") }`")
+            two("a parameter cannot have a default", "write a second function: `fn f(a) { f(a, \"default\") }`")
         }
         P::MissingToken(token, _) if token == "]" && rest.starts_with(':') => two("`]` is missing before this", PART),
         P::MissingToken(token, what) if token == "while" && what.contains("do statement") => {
-            two("after `do { ... }` comes its condition", "write `do { ... } while x;`, or `loop { ... }`")
+            two("`do { ... }` needs a condition after it", "write `do { ... } while x;`, or `loop { ... }`")
         }
         P::MissingToken(token, _) if token == "catch" => {
-            two("after `try { ... }` comes a `catch`", "write `try { ... } catch (e) { ... }`")
+            two("`try { ... }` needs a `catch` after it", "write `try { ... } catch (e) { ... }`")
         }
         P::MissingToken(token, what) if token == "=>" || what.contains("switch") => {
-            two("an arm of `switch` is `value => ...`, and a `,` separates the arms", SWITCH)
+            two("an arm of `switch` is `value => ...`, with a `,` between the arms", SWITCH)
         }
         P::MissingToken(token, what) => (format!("`{token}` is missing {}", what.replace('\'', "`")), String::new()),
         P::MismatchedType(wanted, found) => {
@@ -155,42 +157,43 @@ pub fn syntax(source: &Source, error: &ParseError) -> Box<Report> {
             let help = match (found, wanted.as_str()) {
                 _ if before.trim_end().ends_with("||") || before.trim_end().ends_with("&&") => again(before, &rest)
                     .unwrap_or_else(|| {
-                        "a default is `env(name, default)`, `x ?? default`, or `if x == \"\" { ... }`".to_owned()
+                        "for a default write `env(name, default)`, `x ?? default`, or `if x == \"\" { ... }`".to_owned()
                     }),
                 ("a number", _) if before.trim_start().starts_with("while") => {
-                    "write `loop { ... }` for a loop without an end, or a condition: `while n > 0`; `true` is not 1"
-                        .into()
+                    "write `loop { ... }` for an endless loop, or a condition: `while n > 0` (1 is not `true`)".into()
                 }
                 ("a number", _) => "compare it: `n != 0`; true and false are not numbers".into(),
                 ("()", _) => "compare a value: `x != ()`".into(),
                 (_, "true or false") => "compare it: `x != \"\"`".into(),
-                _ => "`for` goes through a list, a range or lines: `for x in [1, 2]`, `for i in 0..3`".into(),
+                _ => "`for` loops over a list, a range or lines: `for x in [1, 2]`, `for i in 0..3`".into(),
             };
-            (format!("this is {found}, and must be {wanted}"), help)
+            (format!("this is {found}, but must be {wanted}"), help)
         }
-        P::UnexpectedEOF => two("the script ends in the middle of something", "look for a bracket that is not closed"),
-        P::ExprTooDeep => two("this is nested too deeply", "take it apart: put a part into a variable or a function"),
+        P::UnexpectedEOF => {
+            two("the script ends in the middle of a statement", "look for a bracket that is not closed")
+        }
+        P::ExprTooDeep => two("this is nested too deeply", "move a part into a variable or a function"),
         P::VariableExpected if rest.starts_with(|char: char| char.is_ascii_alphabetic()) => {
             let word = first_word(&rest);
-            (format!("`{word}` is a word of the language, and cannot be a name"), "choose another name".into())
+            (format!("`{word}` is a keyword and cannot be a name"), "choose another name".into())
         }
         P::VariableExpected => two("the name of a variable is missing here", ""),
         P::PropertyExpected if Kind::of(first_word(&rest)).is_some() => {
             let name = first_word(&rest);
             (
                 format!("`{name}` begins a command: it cannot be a field or a method"),
-                format!("write the whole command in backticks: {name}(`...`); such a field is written `[\"{name}\"]`"),
+                format!("write the complete command in backticks: {name}(`...`), or for such a field `[\"{name}\"]`"),
             )
         }
         P::PropertyExpected => {
-            two("the name of a field is missing here", "a field with another name is written `[\"name\"]`")
+            two("the name of a field is missing here", "write a field with an unusual name as `[\"name\"]`")
         }
         P::AssignmentToConstant(name) => {
             (format!("`{name}` is a constant"), format!("declare it with `let`, or copy it: `let copy = {name};`"))
         }
         P::AssignmentToInvalidLHS(_) => two(
-            "a value cannot be put here",
-            "`name = value`, `list[0] = value` and `map.field = value` can; a command's variable is `.env(\"NAME\", value)`",
+            "a value cannot be assigned here",
+            "write `name = value`, `list[0] = value` or `map.field = value`, or for a command's environment `.env(\"NAME\", value)`",
         ),
         P::FnMissingParams(name) => {
             (format!("the parameters of `{name}` are missing"), format!("write `fn {name}() {{ ... }}`"))
@@ -199,26 +202,24 @@ pub fn syntax(source: &Source, error: &ParseError) -> Box<Report> {
             let open = scan.crooked.unwrap_or(scan.open[0]);
             (line, column) = (open.line, open.column);
             (
-                format!("the `{{` of line {} is not closed before the next function", open.line),
+                format!("the `{{` in line {} is not closed before the next function", open.line),
                 "write `}` after the last statement of its block".into(),
             )
         }
         P::WrongFnDefinition => two(
-            "a function cannot be within a block",
+            "a function cannot be inside a block",
             "move it to the top level, or write a closure: `let f = |x| ...;`",
         ),
-        P::FnDuplicatedDefinition(name, _) => (format!("the function `{name}` is there twice"), String::new()),
-        P::WrongDocComment => two("`///` documents a function and must be right above one", "write `//`"),
-        P::LoopBreak => two("`break` and `continue` work only within a loop", ""),
+        P::FnDuplicatedDefinition(name, _) => (format!("the function `{name}` is defined twice"), String::new()),
+        P::WrongDocComment => two("`///` documents a function and must be directly above one", "write `//`"),
+        P::LoopBreak => two("`break` and `continue` work only inside a loop", ""),
         _ if rest.starts_with("case ") || rest.starts_with("default") => {
-            two("an arm of `switch` is `value => ...`, the last one `_ => ...`", SWITCH)
+            two("an arm of `switch` is `value => ...`, with a `,` between the arms", SWITCH)
         }
         _ if rest.starts_with("this") => {
-            two("`this` is only in a method: a function that is called as `x.f()`", "name the variable itself")
+            two("`this` exists only in a method, a function that is called as `x.f()`", "name the variable itself")
         }
-        _ if rest.starts_with("eval") => {
-            two("`eval` is off: no text becomes code while a script runs", "write a function, or a closure")
-        }
+        _ if rest.starts_with("eval") => two("`eval` is disabled", "write a function, or a closure"),
         other => (lower(&other.to_string()).replace('\'', "`"), String::new()),
     };
     Box::new(Report::new(source, line, column, message, Some(help).filter(|help| !help.is_empty())))
@@ -226,12 +227,12 @@ pub fn syntax(source: &Source, error: &ParseError) -> Box<Report> {
 
 const SWITCH: &str = "write `switch x { 1 => ..., 2 => { ... } _ => ... }`";
 
-/// The statement that ends here, as far as it is on this line.
+/// Returns the part of this line's statement before the error.
 fn statement(before: &str) -> &str {
     before.rsplit([';', '{', '}']).next().unwrap_or_default().trim()
 }
 
-/// The last line before one that has code, without its comment.
+/// Returns the last line before `line` with code, without its comment.
 pub(super) fn last_code(source: &Source, line: usize) -> Option<(usize, String)> {
     let lines = source.text.lines().take(line.saturating_sub(1)).enumerate();
     let code = |text: &str| text.split(" //").next().unwrap_or_default().trim_end().to_owned();
@@ -239,7 +240,7 @@ pub(super) fn last_code(source: &Source, line: usize) -> Option<(usize, String)>
     last.filter(|(_, code)| !code.is_empty() && !code.trim_start().starts_with("//")).last()
 }
 
-/// Whether an error has a sentence of its own that says more than the line as such.
+/// Returns true if an error's own sentence says more than an explanation of the line.
 fn own_sentence(error: &ParseError, rest: &str) -> bool {
     use ParseErrorType as P;
     match error.err_type() {
@@ -259,7 +260,7 @@ fn own_sentence(error: &ParseError, rest: &str) -> bool {
     }
 }
 
-/// `x == 1 || 2` as it was meant: both sides are comparisons.
+/// Corrects `x == 1 || 2` to two comparisons.
 fn again(before: &str, rest: &str) -> Option<String> {
     let before = before.trim_end();
     let (left, sign) = before.split_at(before.len() - 2);
@@ -273,7 +274,7 @@ fn again(before: &str, rest: &str) -> Option<String> {
     Some(format!("write `{} {sign} {name} {} {value}`", last.trim(), compares.1))
 }
 
-/// The variable that a statement sets without any declaration of it in the script, and the value.
+/// Returns the variable and value that a statement sets, if the script never declares that variable.
 fn set<'a>(source: &Source, code: &'a str) -> Option<(&'a str, &'a str)> {
     let (name, value) = code.split_once('=')?;
     let (name, value) = (name.trim(), value.trim());
@@ -282,7 +283,7 @@ fn set<'a>(source: &Source, code: &'a str) -> Option<(&'a str, &'a str)> {
     (plain && !value.starts_with('=') && !declared).then_some((name, value))
 }
 
-/// A missing `;`: message, help, and where the mistake is if not here. It is where the statement before ended.
+/// Returns message, help and place for a missing `;`. The place is the end of the previous statement.
 fn missing(source: &Source, line: usize, before: &str) -> (String, String, Option<(usize, usize)>) {
     let write = |code: &str, place: &str| {
         let (code, plain) = (code.trim(), !code.contains(['`', '"']));
@@ -304,7 +305,7 @@ fn missing(source: &Source, line: usize, before: &str) -> (String, String, Optio
         return (format!("a `;` is missing at the end of line {number}"), help, place);
     }
     if before.contains("\\`") {
-        let message = "this is after the end of the text: `\\` is not an escape in backticks";
+        let message = "the text ends before this: `\\` is not an escape in backticks";
         return (message.into(), "write a backtick twice".into(), None);
     }
     ("a `;` is missing before this".into(), write(before, "there"), None)

@@ -1,4 +1,5 @@
-//! Checks the values in a `config.rhai`. The kinds are in the table of settings; `lib/config-errors` checks the rest.
+//! Checks the values in a `config.rhai`. The table of settings has their kinds, and `lib/config-errors` checks the
+//! rest.
 
 use super::load::{self, Source};
 use super::program::{Program, Resolver, constants};
@@ -10,9 +11,9 @@ use rhai::{AST, Array, Dynamic, Engine, Map};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The name of the script that they are in.
+/// Name of the configuration script.
 pub const NAME: &str = "config";
-/// What a site can have that is not an option of its request: `lib/page` and `lib/site-errors` read it.
+/// Keys of a site that are not options of its request. `lib/page` and `lib/site-errors` read them.
 const SITE: [&str; 16] = [
     "name",
     "url",
@@ -31,10 +32,10 @@ const SITE: [&str; 16] = [
     "reports_in",
     "restarts",
 ];
-/// Values that take longer to check have a mistake in them.
+/// Time limit: values that take longer to evaluate contain a mistake.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// A configuration laid over the built-in one, as a script imports it.
+/// A configuration merged with the built-in one, as a script imports it.
 struct Laid {
     run: Arc<Run>,
     engine: Engine,
@@ -42,13 +43,13 @@ struct Laid {
 }
 
 impl Laid {
-    /// Reads it with an importer whose text is `asking`.
+    /// Loads it with an importing script whose text is `asking`.
     fn new(run: &Arc<Run>, config: Option<&Source>, asking: &str) -> Result<Self> {
         Self::with(run, config, asking, LIMIT)
     }
 
     fn with(run: &Arc<Run>, config: Option<&Source>, asking: &str, limit: Duration) -> Result<Self> {
-        // Evaluating it changes nothing, whatever it says.
+        // Evaluating it changes nothing, whatever it contains.
         let dry = run.beside(Options { dry_run: true, timeout: Some(limit), ..run.options.clone() })?;
         let engine = build(&Context::new(dry.clone()));
         let asking = Source { name: "values".into(), shown: "values".into(), text: asking.into(), ..Source::default() };
@@ -69,26 +70,26 @@ impl Laid {
     }
 }
 
-/// The text of a script that returns a map of all constants.
+/// Returns the text of a script that returns a map of all constants.
 fn asking(run: &Arc<Run>) -> String {
-    let below = load::embedded(NAME).unwrap_or_default();
+    let below = load::built_in(NAME).unwrap_or_default();
     let ast = build(&Context::new(run.clone())).compile(below.code()).unwrap_or_default();
     let names = constants(&ast).into_iter().map(|name| format!("{0}: config::{0}", name.name));
     format!("import \"config\" as config; #{{ {} }}", names.collect::<Vec<_>>().join(", "))
 }
 
-/// Evaluates a text that imports `config` or a library, with nothing changed.
+/// Evaluates a text that imports `config` or a library, as a dry run.
 ///
 /// # Errors
-/// When it does not check, or fails.
+/// If it has errors, or fails.
 pub fn ask<T: Clone + Send + Sync + 'static>(run: &Arc<Run>, text: &str, limit: Duration) -> Result<T> {
     on_large_stack(|| Laid::with(run, None, text, limit)?.evaluate())
 }
 
-/// Evaluates a text for real.
+/// Evaluates a text, not as a dry run.
 ///
 /// # Errors
-/// When it does not check, or fails.
+/// If it has errors, or fails.
 pub fn act<T: Clone + Send + Sync + 'static>(run: &Arc<Run>, text: &str, limit: Duration) -> Result<T> {
     let run = run.beside(Options { timeout: Some(limit), ..run.options.clone() })?;
     on_large_stack(|| {
@@ -98,19 +99,20 @@ pub fn act<T: Clone + Send + Sync + 'static>(run: &Arc<Run>, text: &str, limit: 
     })
 }
 
-/// The constants of the configuration as a run reads them: those that its file leaves out have their built-in values.
+/// Returns the constants of the configuration as a run reads them. Constants that the file leaves out have
+/// their built-in values.
 ///
 /// # Errors
-/// When the file does not check, or cannot be evaluated.
+/// If the file has errors, or cannot be evaluated.
 pub fn constants_of(run: &Arc<Run>) -> Result<Map> {
     on_large_stack(|| Laid::new(run, None, &asking(run))?.evaluate())
 }
 
-/// Checks the names and values. `complete` says that secrets, programs and files must be there too: who writes a
-/// configuration may not have put them there yet. Returns the warnings.
+/// Checks the names and values. With `complete`, secrets, programs and files must exist too: while somebody is
+/// still writing the configuration, they may be missing. Returns the warnings.
 ///
 /// # Errors
-/// All that is wrong, one report each.
+/// All errors, one report each.
 pub fn look(run: &Arc<Run>, config: &Source, complete: bool) -> Result<Vec<Report>> {
     let reports = on_large_stack(|| {
         let mut laid = Laid::new(run, Some(config), &asking(run))?;
@@ -120,8 +122,8 @@ pub fn look(run: &Arc<Run>, config: &Source, complete: bool) -> Result<Vec<Repor
         let mut reports = hooks::of_file(run, &laid.program, file);
         let values: Map = laid.evaluate()?;
         if laid.run.has_planned() {
-            let error = format!("`{}` changes something, and a configuration only sets values", config.shown);
-            return Err(Error::usage(error).help("move it into a script of its own"));
+            let error = format!("`{}` changes something, but a configuration only sets values", config.shown);
+            return Err(Error::usage(error).help("move that line into a separate script"));
         }
         let program = laid.program.clone();
         let own = program.files[file].ast.clone().unwrap_or_default();
@@ -131,7 +133,7 @@ pub fn look(run: &Arc<Run>, config: &Source, complete: bool) -> Result<Vec<Repor
             Some(point(config, &own, name, &wrong.at, &format!("{name} {}", wrong.sentence)))
         };
         let mut found: Vec<Report> = values.iter().filter_map(fault).collect();
-        // The script trusts the kinds.
+        // `lib/config-errors` relies on the kinds.
         if found.is_empty() {
             let text = format!("import \"lib/config-errors\" as errors; errors::all({complete})");
             let mut laid = Laid::new(run, Some(config), &text)?;
@@ -146,7 +148,7 @@ pub fn look(run: &Arc<Run>, config: &Source, complete: bool) -> Result<Vec<Repor
             }));
             found.extend(pings(run, config, &own, &values));
         }
-        // One report is enough for a line.
+        // One report per line is enough.
         let known: Vec<usize> = reports.iter().map(|report| report.place.line).collect();
         reports.extend(found.into_iter().filter(|report| !known.contains(&report.place.line)));
         reports.sort_by_key(|report| (report.place.line, report.place.column));
@@ -156,7 +158,7 @@ pub fn look(run: &Arc<Run>, config: &Source, complete: bool) -> Result<Vec<Repor
     check::refuse(errors).map(|()| warnings)
 }
 
-/// The scripts in PINGS that do not exist. A script that is run by its path may have any name.
+/// Reports scripts in PINGS that do not exist. A script that is run by its path may have any name.
 fn pings(run: &Run, config: &Source, own: &AST, values: &Map) -> Vec<Report> {
     let known: Vec<String> = load::list(run).into_iter().map(|listed| listed.name).collect();
     let pings = values.get("PINGS").and_then(|pings| pings.read_lock::<Map>().map(|map| map.clone()));
@@ -166,7 +168,7 @@ fn pings(run: &Run, config: &Source, own: &AST, values: &Map) -> Vec<Report> {
         let mut report = point(config, own, "PINGS", &name, &format!("PINGS: there is no script `{name}`"));
         report.warning = near.is_none();
         report.help = Some(near.map_or_else(
-            || "`moyai list` shows the names; a script that is run by its path has its file's name".to_owned(),
+            || "`moyai list` shows the names; for a script that you run by its path, use its file's name".to_owned(),
             |near| format!("did you mean `{near}`?"),
         ));
         report
@@ -174,26 +176,27 @@ fn pings(run: &Run, config: &Source, own: &AST, values: &Map) -> Vec<Report> {
     pings.map(report).collect()
 }
 
-/// The report of an error in the value of a constant: at the text that it is about, else at the constant's name.
+/// Makes the report of an error in a constant's value, at the text that it is about or else at the constant's
+/// name.
 fn point(config: &Source, ast: &AST, name: &str, at: &str, message: &str) -> Report {
     let found = constants(ast).into_iter().find(|constant| constant.name.as_str() == name);
     let place = hooks::near(config, found.map_or((1, 1), |constant| config.place(constant.pos)), at);
-    let below = load::embedded(NAME).unwrap_or_default();
-    // Of an option of a site its name is said.
+    let below = load::built_in(NAME).unwrap_or_default();
+    // For an option of a site, point at the option's name.
     let option = message.split_once("has no option `").and_then(|(_, rest)| rest.split('`').next());
     let near = option.and_then(|option| {
         shapes::near_name(option, || SITE.iter().chain(&http::OPTIONS).chain(&probe::OPTIONS).copied())
     });
-    // What is not there yet has its next step in the sentence.
+    // For something that does not exist yet, the sentence already contains the next step.
     let help = near
         .map(|near| format!("did you mean `{near}`?"))
         .or_else(|| message.split_once("; help: ").map(|(_, help)| help.to_owned()))
         .or_else(|| {
             let list =
                 name == "SITES" && config.text.split("SITES").nth(1)?.trim_start_matches([' ', '=']).starts_with('[');
-            list.then(|| "write a site as in `#{ url: \"https://example.jp/\", words: \"Welcome\" }`".to_owned())
+            list.then(|| "write a site like `#{ url: \"https://example.jp/\", words: \"Welcome\" }`".to_owned())
         })
-        .or_else(|| hooks::example(&below, name).map(|line| format!("write it as in `{line}`")));
+        .or_else(|| hooks::example(&below, name).map(|line| format!("write it like `{line}`")));
     let message = message.split("; help: ").next().unwrap_or(message);
     Report::new(config, place.0, place.1, message.to_owned(), help)
 }

@@ -1,4 +1,4 @@
-//! The walk over a file's code that finds what is wrong with it.
+//! The walk over a file's code that finds its errors.
 
 use super::calls::Space;
 use super::check::Options;
@@ -13,30 +13,30 @@ use rhai::{AST, ASTFlags, ASTNode, Expr, FnPtr, Ident, Module, Position, ScriptF
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The names that begin a command.
+/// Names that begin a command.
 pub(super) const TAKEN: &[&str] = &["cmd", "sh"];
 
-/// The next step for a name that cannot be one.
+/// Help for a name that is not allowed.
 pub(super) const OTHER: &str = "choose another name";
 
 pub(super) fn taken(name: &str) -> String {
     format!("`{name}` begins a command and cannot be a name")
 }
 
-/// The variables and namespaces in sight.
+/// The visible variables and namespaces.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Scope {
     pub(super) variables: Vec<(String, Holds)>,
-    /// In a closure: those around it.
+    /// In a closure: the variables around it.
     pub(super) outside: Vec<(String, Holds)>,
     pub(super) spaces: Vec<(String, Option<usize>)>,
-    /// In a named function: top-level variables are out of sight.
+    /// Set in a named function, where top-level variables are not visible.
     pub(super) function: bool,
-    /// In a function that is called with `!` and sees its caller's variables.
+    /// Set in a function that is called with `!` and sees its caller's variables.
     pub(super) open: bool,
 }
 
-/// One file being checked.
+/// The check of one file.
 pub struct Walk<'a> {
     pub(super) program: &'a Program,
     pub(super) file: usize,
@@ -49,20 +49,20 @@ pub struct Walk<'a> {
     pub(super) options: &'a mut Options,
     pub(super) reports: &'a mut Vec<Report>,
     pub(super) scope: Scope,
-    /// How many `try` are around a statement: there a result may be asked for its error alone.
+    /// Number of `try` blocks around a statement, in which a result may be ignored to catch the error.
     pub(super) trying: usize,
-    /// Whether this is the last statement of a script, without a `;`.
+    /// Set for the last statement of a script without a `;`.
     pub(super) last: bool,
     pub(super) assigned: BTreeMap<String, bool>,
-    /// What the functions of the file give, as far as it was asked.
+    /// Cached: what the functions of the file return.
     pub(super) given: RefCell<BTreeMap<(String, usize), Gives>>,
-    /// What the closure in an argument gets after the variables that it takes along.
+    /// The shape of the closure's argument, after the variables that it captures.
     pub(super) handed: Option<Shape>,
-    /// Whether what the closure in an argument gives has to be true or false.
+    /// Set if the value of the closure in an argument must be true or false.
     pub(super) judged: bool,
 }
 
-/// The statements of a function. The interpreter shows them only in its own walk.
+/// Returns the statements of a function. The interpreter shows them only in its own walk.
 pub(super) fn statements(def: &Shared<ScriptFuncDef>) -> Vec<Stmt> {
     let mut found = Vec::new();
     let mut only = Module::new();
@@ -76,7 +76,7 @@ pub(super) fn statements(def: &Shared<ScriptFuncDef>) -> Vec<Stmt> {
     found
 }
 
-/// The root of `root.a[b].c()` and what follows: whether it is an index, and the expression.
+/// Returns the root of `root.a[b].c()` and the following links: whether each is an index, and its expression.
 pub(super) fn chain(expr: &Expr) -> Option<(&Expr, Vec<(bool, &Expr)>)> {
     let (Expr::Dot(first, flags, _) | Expr::Index(first, flags, _)) = expr else { return None };
     let mut flags = *flags;
@@ -95,7 +95,7 @@ pub(super) fn chain(expr: &Expr) -> Option<(&Expr, Vec<(bool, &Expr)>)> {
     Some((root, links))
 }
 
-/// Where an expression begins, also one with an operator.
+/// Returns where an expression begins, also for operators.
 pub(super) fn start(expr: &Expr) -> Position {
     match expr {
         Expr::FnCall(call, at) if call.is_operator_call() && call.args.len() < 2 => *at,
@@ -107,7 +107,7 @@ pub(super) fn start(expr: &Expr) -> Position {
 }
 
 impl<'a> Walk<'a> {
-    /// The walk over one file.
+    /// Prepares the walk over one file.
     pub fn new(
         program: &'a Program,
         file: usize,
@@ -149,7 +149,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Looks at everything.
+    /// Walks the complete file.
     pub fn run(mut self) {
         let program = self.program;
         let Some(ast) = &program.files[self.file].ast else { return };
@@ -164,7 +164,7 @@ impl<'a> Walk<'a> {
         });
         let statements = ast.statements();
         for (index, stmt) in statements.iter().enumerate() {
-            // What a script ends with, without a `;`, is its value, as in `moyai run` of one expression.
+            // The last expression of a script without a `;` is its value, as in `moyai run` of one expression.
             let is_value = matches!(stmt, Stmt::Expr(_) | Stmt::FnCall(..));
             self.last = is_value && index + 1 == statements.len() && !self.source.text.trim_end().ends_with(';');
             self.stmt(stmt, false);
@@ -186,7 +186,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// The namespaces that the top level of a file imports.
+    /// Returns the namespaces that the top level of a file imports.
     pub(super) fn spaces_of(&self, file: usize) -> Vec<(String, Option<usize>)> {
         let file = &self.program.files[file];
         let import = |stmt: &Stmt| match stmt {
@@ -217,13 +217,13 @@ impl<'a> Walk<'a> {
         self.reports.push(Report::new(self.source, line, column, message.into(), help));
     }
 
-    /// Reports what is probably wrong: the script may run all the same.
+    /// Reports a probable mistake. The script may still run.
     pub(super) fn warn(&mut self, at: Position, message: impl Into<String>, help: impl Into<String>) {
         self.report(at, message, help);
         self.reports.last_mut().into_iter().for_each(|report| report.warning = true);
     }
 
-    // Statements
+    // Statements.
 
     fn body(&mut self, ast: &AST, name: &str, count: usize, taken: &[String]) {
         let condition = std::mem::take(&mut self.judged);
@@ -243,7 +243,7 @@ impl<'a> Walk<'a> {
             self.copies(&statements, def.params.iter().map(ToString::to_string));
         }
         let block = StmtBlock::new(statements, start, end);
-        // With a `;` behind it, the last statement was not meant to be the value.
+        // With a `;` after it, the last statement was not meant to be the value.
         let tail = !self.source.before(end).trim_end().ends_with(';');
         self.ending(&block, tail, condition);
     }
@@ -252,7 +252,7 @@ impl<'a> Walk<'a> {
         self.ending(block, used, false);
     }
 
-    /// A block, of which the last value may have to be true or false.
+    /// Walks a block whose last value may have to be true or false.
     fn ending(&mut self, block: &StmtBlock, used: bool, condition: bool) {
         let (variables, spaces) = (self.scope.variables.len(), self.scope.spaces.len());
         let last = block.len().saturating_sub(1);
@@ -329,7 +329,7 @@ impl<'a> Walk<'a> {
                 let shape = self.lasting(&name.name, self.shape(value));
                 let mut holds = Holds { constant, known: self.known(value), shape, ..Holds::default() };
                 if !constant && self.is_replaced(&name.name) {
-                    // A command stays one: that it never runs is reported where it is used.
+                    // A command remains a command: that it never runs is reported where it is used.
                     holds.known = if holds.known == Known::Command { Known::Command } else { Known::Nothing };
                 } else if let Expr::StringConstant(text, _) = value {
                     holds.text = Some(text.to_string());
@@ -342,7 +342,7 @@ impl<'a> Walk<'a> {
                 if let (Expr::Variable(..), Some(report)) = (&assignment.1.lhs, self.reports.get_mut(wrong)) {
                     let name = report.message.split('`').nth(1).unwrap_or_default();
                     if report.help.as_ref().is_none_or(|help| help.starts_with("declare it first")) {
-                        report.help = Some(format!("a new variable is declared: `let {name} = ...;`"));
+                        report.help = Some(format!("declare a new variable: `let {name} = ...;`"));
                     }
                 }
                 match &assignment.1.lhs {
@@ -359,7 +359,7 @@ impl<'a> Walk<'a> {
                 self.call(call, *at);
                 if !used && self.reports.len() == wrong {
                     match super::commands::is_exec(call) {
-                        true => self.report(*at, "this command is never run", "put `.run()` after it"),
+                        true => self.report(*at, "this command is never run", "add `.run()`"),
                         false => self.lost_call(call, *at),
                     }
                 }
@@ -388,7 +388,7 @@ impl<'a> Walk<'a> {
                     self.ignored(expr);
                 }
                 if !used && self.is_command(expr) && self.reports.len() == wrong {
-                    self.report(start(expr), "this command is never run", "put `.run()` after it");
+                    self.report(start(expr), "this command is never run", "add `.run()`");
                 } else if !used && self.reports.len() == wrong {
                     self.lost(expr);
                 }
@@ -403,12 +403,12 @@ impl<'a> Walk<'a> {
                 self.scope.spaces.push((alias.name.to_string(), file));
             }
             Stmt::Export(export, _) => self.variable(&export.0.name, export.0.pos),
-            // `Share` names what the closure behind it takes, which is looked at there.
+            // `Share` lists the captures of the following closure, which is checked there.
             _ => {}
         }
     }
 
-    // Expressions
+    // Expressions.
 
     pub(super) fn expr(&mut self, expr: &Expr) {
         match expr {
@@ -449,8 +449,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// The body of a closure, which sees nothing but its parameters: what it takes from outside
-    /// comes as parameters too.
+    /// Checks the body of a closure, which sees only its parameters. Captured variables are parameters too.
     pub(super) fn closure(&mut self, name: &str, taken: &[String]) {
         let program = self.program;
         let (Some(count), Some(ast)) = (self.closures.get(name).copied(), &program.files[self.file].ast) else {
@@ -471,7 +470,7 @@ impl<'a> Walk<'a> {
             && !self.sees(&name.1)
             && !matches!(self.space(&name.1), Space::Unknown)
         {
-            // `docker.ps()`
+            // `docker.ps()`.
             let help = self.spelled(&name.1, links[0].1);
             self.report(*at, format!("`{}` is a namespace", name.1), help);
             return;

@@ -1,8 +1,7 @@
 //! The words of a command literal: `$(...)` and `cmd(...)`.
 //!
-//! The text of a literal comes in segments, with holes between them where `${...}` stood. A hole
-//! is data: it is placed after the words were made and never parsed, so that no value can add a
-//! word, a pipe or an option.
+//! The text of a literal comes in segments, with a hole for each `${...}`. A hole is data. It is filled after
+//! the words were split and is never parsed, so no value can add a word, a pipe or an option.
 
 use super::foreign;
 
@@ -18,27 +17,27 @@ pub enum Segment<'a> {
 /// A piece of a word.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Piece {
-    /// Text, its quotes removed.
+    /// Text without its quotes.
     Text(String),
     /// A value.
     Hole(usize),
 }
 
-/// One word of a stage; several pieces are glued together.
+/// A word of a stage. Its pieces are joined without spaces.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Word {
-    /// In order.
+    /// The pieces in order.
     pub pieces: Vec<Piece>,
 }
 
-/// Why a literal is refused, and where: a segment and a byte in it.
+/// The reason why a literal is refused, and where: a segment and a byte in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// The index of the segment.
     pub segment: usize,
     /// The byte in the segment.
     pub offset: usize,
-    /// One sentence.
+    /// The reason, as a sentence.
     pub message: String,
     /// What to write instead.
     pub help: String,
@@ -47,12 +46,12 @@ pub struct Refusal {
 /// Splits a literal into stages of words.
 ///
 /// # Errors
-/// For what a shell would have done something with: that is refused instead of taken literally.
+/// For anything that a shell would interpret: it is refused instead of taken literally.
 pub fn split(segments: &[Segment<'_>]) -> Result<Vec<Vec<Word>>, Refusal> {
     let mut stages = Vec::new();
     let mut words: Vec<Word> = Vec::new();
     let mut word: Option<Word> = None;
-    // Where double quotes begin that hold the value before this segment.
+    // The place of open double quotes that contain the value before this segment.
     let mut open = None;
     for (segment, part) in segments.iter().enumerate() {
         let text = match part {
@@ -71,19 +70,19 @@ pub fn split(segments: &[Segment<'_>]) -> Result<Vec<Vec<Word>>, Refusal> {
         }
         while let Some((offset, char)) = chars.next() {
             match char {
-                '\0' => return refuse(offset, "a NUL byte cannot be part of a command", "take it out"),
+                '\0' => return refuse(offset, "a NUL byte cannot be part of a command", "remove it"),
                 char if char.is_ascii_whitespace() => words.extend(word.take()),
                 '|' => {
                     if text[offset + 1..].starts_with(['|', '&']) {
                         return refuse(
                             offset,
-                            "`||` and `|&` are a shell's",
+                            "`||` and `|&` are shell syntax",
                             "write `if !cmd(...).ok() { ... }`, or `.both()` for the output, or `sh(...)`",
                         );
                     }
                     words.extend(word.take());
                     if words.is_empty() {
-                        return refuse(offset, "there is no command before the `|`", "put one there");
+                        return refuse(offset, "there is no command before the `|`", "add a command");
                     }
                     stages.push(std::mem::take(&mut words));
                 }
@@ -94,11 +93,7 @@ pub fn split(segments: &[Segment<'_>]) -> Result<Vec<Vec<Word>>, Refusal> {
                 '\\' => match chars.next() {
                     Some((_, escaped)) => word.get_or_insert_default().push(escaped),
                     None => {
-                        return refuse(
-                            offset,
-                            "a `\\` with nothing behind it",
-                            "write `'\\'` for the character itself",
-                        );
+                        return refuse(offset, "a `\\` with nothing after it", "write `'\\'` for the character itself");
                     }
                 },
                 '{' | '[' => {
@@ -121,7 +116,7 @@ pub fn split(segments: &[Segment<'_>]) -> Result<Vec<Vec<Word>>, Refusal> {
     words.extend(word.take());
     if words.is_empty() {
         let (message, help) = if !stages.is_empty() {
-            ("there is no command behind the `|`", "put one there")
+            ("there is no command after the `|`", "add a command")
         } else {
             ("the command is empty", "put a program's name between the backticks")
         };
@@ -136,10 +131,10 @@ pub fn split(segments: &[Segment<'_>]) -> Result<Vec<Vec<Word>>, Refusal> {
     Ok(stages)
 }
 
-/// The end of a message about a character that only a shell would act on.
-pub const OF_SHELL: &str = " means something to a shell, and there is none here";
+/// The end of a message about a character that only a shell interprets.
+pub const OF_SHELL: &str = " is shell syntax, but there is no shell here";
 
-/// The characters that a shell would act on, with what to write instead.
+/// Checks for characters that a shell would interpret, and returns what to write instead.
 fn shells(char: char, rest: &str, word: Option<&Word>, words: usize) -> Option<(String, String)> {
     let begins = word.is_none();
     let hint = match char {
@@ -149,16 +144,16 @@ fn shells(char: char, rest: &str, word: Option<&Word>, words: usize) -> Option<(
         }
         '&' if rest.starts_with("&>") => "write `.both().to_file(path)` after the command",
         '>' if rest.starts_with(">&1") => "write `.both()` after the command",
-        '>' => "write `.to_file(path)` or `.append_to(path)` after the command; `.both()` for `2>&1`",
+        '>' => "write `.to_file(path)` or `.append_to(path)` after the command, or for `2>&1` `.both()`",
         '<' => "write `.stdin(file::read(path))` after the command",
         '&' if rest.starts_with("&&") => "write two statements: the second runs only if the first succeeds",
-        '&' => "write `.start()` after the command for the background; quote it if it is meant literally",
-        ';' => "write two statements; `\\;` for the character itself",
-        '(' | ')' => "quote it if it is meant literally; a subshell needs `sh(...)`",
-        '*' | '?' => "write `${glob(\"*.log\")}`; quote it if it is meant literally",
+        '&' => "write `.start()` after the command to run it in the background, or quote the `&`",
+        ';' => "write two statements, or `\\;` for the character itself",
+        '(' | ')' => "quote it, or for a subshell use `sh(...)`",
+        '*' | '?' => "write `${glob(\"*.log\")}`, or quote it to pass it literally",
         '$' => return Some((format!("`$`{OF_SHELL}"), foreign::dollar(rest))),
         '~' if begins => "write `${env(\"HOME\")}`",
-        '#' if begins => "a comment stands outside of the backticks, behind `//`; quote it if it is meant literally",
+        '#' if begins => "write a comment outside the backticks, after `//`, or quote the `#`",
         '=' if words == 0 && word.is_some_and(Word::is_name) => "write `.env(\"NAME\", value)` after the command",
         _ => return None,
     };
@@ -170,7 +165,7 @@ fn shells(char: char, rest: &str, word: Option<&Word>, words: usize) -> Option<(
     Some((format!("{what}{OF_SHELL}"), hint.to_owned()))
 }
 
-/// The rest of a word as a shell sees it: a quoted character and a value as U+0001.
+/// Returns the rest of a word as a shell sees it, with quoted characters and values as U+0001.
 fn ahead(segments: &[Segment<'_>], segment: usize, offset: usize) -> String {
     let (mut rest, mut quote) = (String::new(), None);
     for (index, part) in segments.iter().enumerate().skip(segment) {
@@ -196,18 +191,18 @@ fn ahead(segments: &[Segment<'_>], segment: usize, offset: usize) -> String {
     rest
 }
 
-/// What a shell would make of braces and brackets: other words.
+/// Checks for braces and brackets that a shell would expand to other words.
 fn expanded(before: &str, rest: &str) -> Option<(String, String)> {
     let means = |what: &str| format!("`{what}`{OF_SHELL}");
     let hidden = rest.contains('\u{1}');
     if rest.starts_with('[') {
-        // Not the program `[`, not an address of IPv6.
+        // Not the program `[`, and not an IPv6 address.
         let inner = &rest[1..rest.find(']').filter(|end| *end > 1)?];
         if inner.contains(':') && !inner.starts_with("[:") {
             return None;
         }
         let pattern = if hidden { "x[1]*".to_owned() } else { format!("{before}{rest}") };
-        return Some((means("[...]"), format!("write `${{glob(\"{pattern}\")}}`; quote it if it is meant literally")));
+        return Some((means("[...]"), format!("write `${{glob(\"{pattern}\")}}`, or quote it to pass it literally")));
     }
     let (mut depth, mut end, mut commas) = (0, None, vec![1]);
     for (at, char) in rest.char_indices() {
@@ -237,16 +232,16 @@ fn expanded(before: &str, rest: &str) -> Option<(String, String)> {
         _ => inner.split(',').map(str::to_owned).collect(),
     };
     let help = if hidden || parts.is_empty() {
-        "write each word, or an array: `${[\"a\", \"b\"].map(|part| \"dir/\" + part)}`; quote it if it is meant literally".into()
+        "write each word, or an array: `${[\"a\", \"b\"].map(|part| \"dir/\" + part)}`, or quote it to pass it literally".into()
     } else {
         let words: Vec<String> = parts.iter().map(|part| format!("{before}{part}{}", &rest[end + 1..])).collect();
-        format!("write each word: `{}`; quote it if it is meant literally", words.join(" "))
+        format!("write each word: `{}`, or quote it to pass it literally", words.join(" "))
     };
     Some((means("{...}"), help))
 }
 
-/// Reads up to the closing quote, or to the value before which the text ends: between double quotes text
-/// and values are one argument, as in bash. Returns where quotes begin that are still open.
+/// Reads up to the closing quote, or to a value inside double quotes: text and values between double quotes
+/// are one argument, as in bash. Returns the place of quotes that are still open.
 fn quoted(
     segments: &[Segment<'_>],
     segment: usize,
@@ -258,13 +253,13 @@ fn quoted(
     let refuse = |(segment, offset): (usize, usize), message: String, help: &str| {
         Err(Refusal { segment, offset, message, help: help.to_owned() })
     };
-    // An empty pair of quotes is a word: an empty argument.
+    // An empty pair of quotes is an empty argument.
     word.push_str("");
     while let Some((offset, char)) = chars.next() {
         let at = (segment, offset);
         match char {
             char if char == quote => return Ok(None),
-            '\0' => return refuse(at, "a NUL byte cannot be part of a command".into(), "take it out"),
+            '\0' => return refuse(at, "a NUL byte cannot be part of a command".into(), "remove it"),
             '\\' if quote == '"' => match chars.next() {
                 Some((_, escaped @ ('"' | '\\' | '$' | '`'))) => word.push(escaped),
                 other => {
@@ -277,7 +272,7 @@ fn quoted(
                 return refuse(
                     at,
                     format!("`$`{OF_SHELL}"),
-                    &format!("{help}; in single quotes it is taken literally"),
+                    &format!("{help}, or use single quotes to pass it literally"),
                 );
             }
             char => word.push(char),
@@ -289,8 +284,8 @@ fn quoted(
         }
         return refuse(
             begin,
-            "a `${...}` is between single quotes, where a shell fills nothing in".into(),
-            "for one argument with the value in it, end the quotes before it and begin them again after it: \
+            "a `${...}` is between single quotes, where nothing is filled in".into(),
+            "for one argument that contains the value, close the quotes before it and open them again after it: \
              `'text '${x}' text'`",
         );
     }
@@ -309,7 +304,7 @@ impl Word {
         }
     }
 
-    /// Could this be the name of a shell's variable?
+    /// Returns true if this could be the name of a shell variable.
     fn is_name(&self) -> bool {
         match self.pieces.as_slice() {
             [Piece::Text(text)] => {
@@ -321,7 +316,7 @@ impl Word {
         }
     }
 
-    /// The word when it holds no value.
+    /// Returns the word's text if it contains no value.
     pub fn text(&self) -> Option<&str> {
         match self.pieces.as_slice() {
             [Piece::Text(text)] => Some(text),
@@ -335,7 +330,7 @@ impl Word {
 pub enum Value {
     /// A string or a character: one argument.
     Text(String),
-    /// A number or a truth value: one argument, which may begin with `-`.
+    /// A number or a boolean: one argument, which may begin with `-`.
     Number(String),
     /// An array: one argument per element.
     Many(Vec<String>),
@@ -344,8 +339,8 @@ pub enum Value {
 /// Puts the values into the words of one stage.
 ///
 /// # Errors
-/// For a NUL byte, for an array glued to text, and for a string that a program would take for an
-/// option because it begins with `-`.
+/// For a NUL byte, for an array joined to text, and for a string that a program would read as an option
+/// because it begins with `-`.
 pub fn fill(words: &[Word], values: &[Value]) -> Result<Vec<String>, (String, String)> {
     let mut argv = Vec::with_capacity(words.len());
     for word in words {
@@ -363,8 +358,8 @@ pub fn fill(words: &[Word], values: &[Value]) -> Result<Vec<String>, (String, St
                     Value::Text(value) => {
                         if text.is_empty() && value.starts_with('-') && !argv.iter().any(|word| word == "--") {
                             return Err((
-                                format!("the value `{value}` begins with `-` and would be taken for an option"),
-                                "put `--` before it if the program knows that, or an array: `${[value]}`".into(),
+                                format!("the value `{value}` begins with `-` and would be read as an option"),
+                                "put `--` before it if the program supports that, or use an array: `${[value]}`".into(),
                             ));
                         }
                         text.push_str(value);
@@ -372,9 +367,9 @@ pub fn fill(words: &[Word], values: &[Value]) -> Result<Vec<String>, (String, St
                     Value::Number(value) => text.push_str(value),
                     Value::Many(_) => {
                         return Err((
-                            "an array is glued to other text".into(),
+                            "an array is joined to other text".into(),
                             "put spaces around it, without quotes: each element becomes an argument; \
-                             `${list.join(\" \")}` is one text"
+                             `${list.join(\" \")}` is one string"
                                 .into(),
                         ));
                     }
@@ -385,8 +380,8 @@ pub fn fill(words: &[Word], values: &[Value]) -> Result<Vec<String>, (String, St
     }
     if argv.iter().any(|word| word.contains('\0')) {
         return Err((
-            "a value holds a NUL byte, which no argument can".into(),
-            "take it out, or hand it over with `.stdin(text)`".into(),
+            "a value contains a NUL byte, which an argument cannot".into(),
+            "remove it, or pass the value with `.stdin(text)`".into(),
         ));
     }
     Ok(argv)
@@ -423,7 +418,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_shell_would_act_on_is_refused_where_it_stands() {
+    fn shell_syntax_is_refused_at_its_place() {
         for (text, offset, hint) in [
             ("ls > x", 3, ".to_file"),
             ("ls 2>&1", 4, ".both()"),
@@ -447,8 +442,8 @@ mod tests {
             ("rm x[1]", 4, "glob(\"x[1]\")"),
             ("rm [a-c]*.log", 3, "glob(\"[a-c]*.log\")"),
             ("echo 'x", 5, "close it"),
-            ("| a", 0, "put one there"),
-            ("a |", 0, "put one there"),
+            ("| a", 0, "add a command"),
+            ("a |", 0, "add a command"),
             ("", 0, "program's name"),
         ] {
             let (at, help) = refused(text);
@@ -500,6 +495,6 @@ mod tests {
             ["rm", "-r", ""]
         );
         assert_eq!(fill(&stages("rm ")[0], &[Value::Many(vec![])]).unwrap(), ["rm"]);
-        assert!(fill(&stages("rm x")[0], &[Value::Many(vec![])]).unwrap_err().0.contains("glued"));
+        assert!(fill(&stages("rm x")[0], &[Value::Many(vec![])]).unwrap_err().0.contains("joined"));
     }
 }

@@ -310,9 +310,7 @@ fn an_image_of_too_many_layers_is_flattened_and_keeps_its_configuration() {
     host.sh("docker exec -u 0 web /bin/busybox touch /written && docker commit web mine:committed").ok();
     let err = host.script("-v backup --tag v1").err;
     assert!(
-        err.contains(
-            "web: its image has 124 of at most 125 layers; from 120 layers on, its backups are flattened"
-        ),
+        err.contains("web: its image has 124 of at most 125 layers; from 120 layers on, its backups are flattened"),
         "{err}"
     );
     let config = |host: &mut Host, image: &str| {

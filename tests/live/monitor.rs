@@ -115,7 +115,10 @@ fn a_broken_container_is_told_from_a_broken_application_and_a_broken_nginx() {
     container(&mut host, "shop", "");
     container(&mut host, "blog", "");
     let found = looks(&mut host);
-    assert!(found[1].starts_with("shop sick nginx: ") && found[1].ends_with("; shop itself answers correctly"), "{found:?}");
+    assert!(
+        found[1].starts_with("shop sick nginx: ") && found[1].ends_with("; shop itself answers correctly"),
+        "{found:?}"
+    );
     host.sh("\"$moyai\" run hosts-sync; sed -i 's/proxy_pass/deny all; proxy_pass/' /etc/nginx/sites-enabled/shop.test; reloaded").ok();
     broken(
         &mut host,

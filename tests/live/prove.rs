@@ -101,7 +101,10 @@ fn a_copy_proves_a_backup_and_reaches_nothing_of_the_site() {
 
     host.until(20, "! kill -0 $(cat pid) 2>/dev/null");
     let said = host.sh("cat out.log").ok();
-    assert!(said.contains("backup/web:v1 of web is verified: https://web.test/ is fine, \"sleep 8\" is fine"), "{said}");
+    assert!(
+        said.contains("backup/web:v1 of web is verified: https://web.test/ is fine, \"sleep 8\" is fine"),
+        "{said}"
+    );
     assert_eq!(proofs(&mut host), "web:v1 true https://web.test/ is fine, \"sleep 8\" is fine\n");
     assert_eq!(copies(&mut host), "");
     assert_eq!(host.sh("cat /etc/hosts; docker inspect web | sort").ok(), before);

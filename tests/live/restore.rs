@@ -304,8 +304,7 @@ fn a_restore_that_is_killed_at_any_moment_is_undone_by_the_next_run_and_no_conta
         let next = host.sh("\"$moyai\" run backup web --tag v2");
         let at = format!("time {time}, seed {seed}, killed at call {moment}: {}", next.err);
         assert_eq!(next.code, 0, "{at}");
-        let told =
-            next.err.contains("web: a restore was interrupted; repaired: rolled back to the old container");
+        let told = next.err.contains("web: a restore was interrupted; repaired: rolled back to the old container");
         repaired += usize::from(told);
         let after = host.has("web", WHICH);
         // Undone and said so; or it had not begun; or it was at its end.
@@ -492,10 +491,7 @@ fn work_in_a_container_has_a_way_back() {
     let mut host = Host::new();
     host.welcome("web", "--health-cmd 'busybox test -e /start' --health-interval 200ms --health-retries 2");
     let gave = host.sh("echo 'echo $((6 * 7)) >/answer' | \"$moyai\" run -v maintain web");
-    assert!(
-        gave.code == 0 && gave.err.contains("web is up; its state before is the version before-web"),
-        "{gave:?}"
-    );
+    assert!(gave.code == 0 && gave.err.contains("web is up; its state before is the version before-web"), "{gave:?}");
     assert_eq!(host.sh("docker exec web busybox cat /answer").ok(), "42\n");
     let err = host.sh("echo 'busybox rm /start' | \"$moyai\" run maintain web").failed(1);
     assert!(

@@ -182,7 +182,11 @@ fn what_nginx_does_not_take_is_taken_back_to_the_byte() {
     ] {
         let err = site(&mut host, words).failed(1);
         let name = words.split(' ').nth(1).unwrap();
-        assert!(err.contains(&format!("warning: {name} was not added: the files are as before\n")) && err.contains(sentence), "{err}");
+        assert!(
+            err.contains(&format!("warning: {name} was not added: the files are as before\n"))
+                && err.contains(sentence),
+            "{err}"
+        );
         assert!(!err.contains("elsewhere"), "{err}");
         // A file that was there has its old bytes, in a file of a new number.
         let now = nginx(&mut host);
@@ -215,7 +219,10 @@ fn a_fault_in_another_site_is_told_with_its_place() {
         let before = nginx(&mut host);
         let err = site(&mut host, "add one.jp --to blog").failed(1);
         let sentence = "the error is in another file: unknown directive \"bogus\" in /etc/nginx/conf.d/old.conf:3";
-        assert!(err.contains("warning: one.jp was not added: the files are as before\n") && err.contains(sentence), "{err}");
+        assert!(
+            err.contains("warning: one.jp was not added: the files are as before\n") && err.contains(sentence),
+            "{err}"
+        );
         assert_eq!(nginx(&mut host), before);
     }
     // The old one mended, the same command does it.

@@ -1,4 +1,4 @@
-//! Listens to the engine, across its restarts.
+//! Listens to the Docker daemon's events, across its restarts.
 
 use super::Message;
 use crate::process::{self, Plan};
@@ -12,18 +12,18 @@ use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 use tempfile::NamedTempFile;
 
-/// Between two tries to reach an engine that is away: at first, and at most.
+/// First and maximum pause between two attempts to reach a Docker daemon that is down.
 const PAUSE: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(60)];
 
-/// Linux takes no variable that is longer than 128 KiB (`MAX_ARG_STRLEN` of execve(2)).
+/// Linux accepts no variable longer than 128 KiB (`MAX_ARG_STRLEN` of execve(2)).
 const LONGEST: usize = 64 * 1024;
-/// The variable that names the file with the events, where they are not in a variable themselves.
+/// Variable with the path of a file of events, for events that are not in a variable themselves.
 pub const FILE: &str = "MOYAI_EVENTS_FILE";
-/// How the names of these files begin.
+/// Prefix of the names of these files.
 const PREFIX: &str = "events-";
 
-/// What a script gets of the events that it runs for: a variable, and the file that it names. The file is removed with
-/// the value.
+/// Returns what a script gets for its events: a variable, and the file that it may name. Dropping the value
+/// removes the file.
 pub fn handed(run: &Run, events: String) -> ((String, String), Option<NamedTempFile>) {
     if !events.is_empty() {
         let written = file(run).and_then(|mut file| file.write_all(events.as_bytes()).map(|()| file));
@@ -31,27 +31,27 @@ pub fn handed(run: &Run, events: String) -> ((String, String), Option<NamedTempF
             return ((FILE.into(), file.path().display().to_string()), Some(file));
         }
     }
-    // Where no file can be written, the first events are better than no run.
+    // If no file can be written, pass the first events rather than skip the run.
     let end = events.floor_char_boundary(LONGEST);
     let end = if end < events.len() { events[..end].rfind('\n').unwrap_or(end) } else { end };
     (("MOYAI_EVENTS".into(), events[..end].to_owned()), None)
 }
 
-/// A new file for events, empty.
+/// Makes a new, empty file for events.
 pub fn file(run: &Run) -> std::io::Result<NamedTempFile> {
     tempfile::Builder::new().prefix(PREFIX).tempfile_in(&run.options.places.locks)
 }
 
-/// Removes what a daemon that was killed has left.
+/// Removes the files that a killed daemon has left.
 pub fn tidy(run: &Run) {
     let entries = std::fs::read_dir(&run.options.places.locks).into_iter().flatten().flatten();
     for entry in entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX)) {
-        // What cannot be removed is left: it is in nobody's way.
+        // A file that cannot be removed is harmless.
         let _ = std::fs::remove_file(entry.path());
     }
 }
 
-/// A thread that listens; it ends when its run is ended.
+/// A thread that listens. It ends when its run is ended.
 #[derive(Debug)]
 pub struct Listener {
     run: Arc<Run>,
@@ -59,10 +59,10 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Listens for these actions alone: the health checks of containers would wake us all the time.
+    /// Listens for these actions only: the containers' health checks would wake the daemon all the time.
     ///
     /// # Errors
-    /// When the thread cannot be started.
+    /// If the thread cannot be started.
     pub fn start(run: Arc<Run>, actions: Vec<&'static str>, to: Sender<Message>) -> std::io::Result<Self> {
         let listener = Self { run: run.clone(), actions: actions.clone() };
         let thread = std::thread::Builder::new().name("events".into()).stack_size(super::STACK);
@@ -71,18 +71,18 @@ impl Listener {
             while run.cancel.cause().is_none() {
                 let begun = Instant::now();
                 let error = listen(&run, &actions, &to).err().map(|error| error.message);
-                let lost = error.unwrap_or_else(|| "it ended the connection".to_owned());
+                let lost = error.unwrap_or_else(|| "it closed the connection".to_owned());
                 if run.cancel.cause().is_some() || to.send(Message::Lost(lost)).is_err() {
                     return;
                 }
-                pause = behind(pause, begun.elapsed());
+                pause = next_pause(pause, begun.elapsed());
                 let _ = run.cancel.sleep(pause);
             }
         })?;
         Ok(listener)
     }
 
-    /// Whether it listens for these.
+    /// Returns true if it listens for these actions.
     pub fn hears(&self, actions: &[&'static str]) -> bool {
         self.actions == actions
     }
@@ -94,14 +94,15 @@ impl Drop for Listener {
     }
 }
 
-/// The pause behind another one: longer each time, but an engine that was there for a while comes back soon.
-fn behind(pause: Duration, listened: Duration) -> Duration {
+/// Returns the next pause after `pause`. It grows with each failure, but is short again after the daemon was
+/// up for a while.
+fn next_pause(pause: Duration, listened: Duration) -> Duration {
     if listened > PAUSE[1] { PAUSE[0] } else { PAUSE[1].min(pause * 2) }
 }
 
-/// Listens until the engine goes away, which for its client is no failure.
+/// Listens until the Docker daemon goes down, which is not a failure for its client.
 fn listen(run: &Run, actions: &[&'static str], to: &Sender<Message>) -> Result<()> {
-    // What happens before the subscription stands is told by the engine afterwards.
+    // `--since` makes the daemon send the events that happen before the subscription is active.
     let since = Utc::now().format("%s").to_string();
     let mut words = vec!["docker", "events", "--since", &since, "--format", "{{json .}}"];
     let filters: Vec<String> = actions.iter().map(|action| format!("event={action}")).collect();
@@ -109,7 +110,7 @@ fn listen(run: &Run, actions: &[&'static str], to: &Sender<Message>) -> Result<(
         words.extend(["--filter", filter]);
     }
     let mut running = process::start(run, &Plan::read(words).timeout(Duration::MAX))?;
-    // The client says nothing when it is connected. Only then is a first look worth its while.
+    // The client prints nothing when it connects. The first check makes sense only after that.
     process::run(run, &Plan::read(["docker", "version", "--format", "{{.Server.Version}}"]))?;
     let mut rest = Vec::new();
     let mut ends = to.send(Message::Connected).is_err();
@@ -117,7 +118,7 @@ fn listen(run: &Run, actions: &[&'static str], to: &Sender<Message>) -> Result<(
         rest.extend_from_slice(bytes);
         while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = rest.drain(..=end).collect();
-            // What is no event is none of ours.
+            // Ignore lines that are not events.
             if let Ok(event) = serde_json::from_slice::<Value>(&line) {
                 ends |= to.send(Message::Event(event)).is_err();
             }
@@ -156,10 +157,11 @@ mod tests {
     }
 
     #[test]
-    fn an_engine_that_stays_away_is_asked_ever_less_often() {
-        let pauses = std::iter::successors(Some(PAUSE[0] / 2), |pause| Some(behind(*pause, Duration::from_secs(1))));
+    fn the_pause_grows_while_the_daemon_stays_down() {
+        let pauses =
+            std::iter::successors(Some(PAUSE[0] / 2), |pause| Some(next_pause(*pause, Duration::from_secs(1))));
         let pauses: Vec<f64> = pauses.map(|pause| pause.as_secs_f64()).skip(1).take(10).collect();
         assert_eq!(pauses, [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0, 60.0]);
-        assert_eq!(behind(PAUSE[1], Duration::from_secs(3600)), PAUSE[0]);
+        assert_eq!(next_pause(PAUSE[1], Duration::from_secs(3600)), PAUSE[0]);
     }
 }

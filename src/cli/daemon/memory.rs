@@ -1,4 +1,4 @@
-//! What a daemon knows of the one before.
+//! What a daemon remembers of the previous one.
 
 use super::systemd::{INFO, Log, WARNING};
 use crate::process::started;
@@ -9,37 +9,39 @@ use rustix::process::Pid;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
-/// The name in the state.
+/// Name in the state.
 const NAME: &str = "moyai daemon";
 
-/// What is kept.
+/// The saved state.
 #[derive(Debug, Default)]
 pub struct Memory {
-    /// The start of the host that the rules for `boot` have run for.
+    /// The boot of the host for which the rules for `boot` have run.
     pub boot: String,
-    /// Who is told when a script does not run: rules that no longer check do not silence them.
+    /// Who is notified when a script does not run. It is saved so that rules with errors do not silence the
+    /// alarm.
     pub alarms: Vec<String>,
-    /// By the rules' keys.
+    /// State of the rules, by key.
     pub rules: BTreeMap<String, Kept>,
     failing: bool,
 }
 
-/// What is kept of a rule.
+/// Saved state of one rule.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Kept {
-    /// The time that was dealt with last.
+    /// The last due time that was handled.
     pub last: DateTime<Utc>,
-    /// Its run goes on: the process, and when that began.
+    /// The run in progress: its process, and when that began.
     pub running: Option<(i32, u64)>,
 }
 
-/// A process that still is the one that was kept.
+/// Returns the process if it is still the one that was saved.
 pub fn lives((pid, since): (i32, u64)) -> Option<Pid> {
     Pid::from_raw(pid).filter(|pid| started(*pid) == Some(since))
 }
 
 impl Memory {
-    /// Reads it. What cannot be read is said and forgotten: the rules run anyway.
+    /// Loads the state. If it cannot be read, reports that and starts empty, because the rules must run
+    /// anyway.
     pub fn load(run: &Run, log: Log) -> Self {
         let mut memory = Self::default();
         match memory.read(run, log) {
@@ -50,7 +52,7 @@ impl Memory {
         memory
     }
 
-    /// Keeps it. A failure is said once, until it works again.
+    /// Saves the state. A failure is reported once, until saving works again.
     pub fn save(&mut self, run: &Run, log: Log) {
         let rules: Map<String, Value> = self
             .rules
@@ -61,7 +63,7 @@ impl Memory {
         match state::set(run, NAME, &text) {
             Ok(()) if self.failing => {
                 self.failing = false;
-                log.say(INFO, "the memory of past runs can be kept again");
+                log.say(INFO, "the state of past runs can be saved again");
             }
             Ok(()) => {}
             Err(error) => self.failed(log, &error.message),
@@ -71,7 +73,7 @@ impl Memory {
     fn read(&self, run: &Run, log: Log) -> Result<Option<String>> {
         let (text, aside) = state::get_or_set_aside(run, NAME)?;
         if let Some(aside) = aside {
-            log.say(WARNING, &format!("the memory of past runs was broken, and is now `{}`", aside.display()));
+            log.say(WARNING, &format!("the state of past runs was damaged, and was moved to `{}`", aside.display()));
         }
         Ok(text)
     }
@@ -91,7 +93,10 @@ impl Memory {
 
     fn failed(&mut self, log: Log, message: &str) {
         if !std::mem::replace(&mut self.failing, true) {
-            log.say(WARNING, &format!("{message}; the rules run, but a run that is missed now is not made up for"));
+            log.say(
+                WARNING,
+                &format!("{message}; the rules run, but runs that are missed from now on are not caught up"),
+            );
         }
     }
 }

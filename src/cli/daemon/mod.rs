@@ -1,8 +1,8 @@
 //! `moyai daemon`: runs the rules.
 //!
-//! One thread decides; the others wait for something each (the clock, a signal, the engine, a
-//! script) and tell it. Nothing looks at a clock in between: the kernel wakes us at the next time,
-//! and also when the clock is set or the host wakes up.
+//! One thread decides. Each of the others waits for one thing (the clock, a signal, the Docker daemon, a
+//! script) and sends it a message. Nothing polls the clock: the kernel wakes the daemon at the next time, and
+//! also when the clock is set or the host resumes.
 
 mod alarm;
 mod events;
@@ -42,34 +42,34 @@ use std::time::{Duration, Instant};
 use systemd::{ERROR, INFO, Lines, Log, WARNING, notify};
 use task::{Job, Pending, Task};
 
-/// Enough for threads that only wait and pass on.
+/// Stack size of threads that only wait and forward messages.
 const STACK: usize = 256 * 1024;
-/// How long scripts may go on when the daemon is to end; systemd kills it after 90 s.
+/// How long scripts may go on after the daemon is asked to stop. systemd kills it after 90 s.
 const LAST: Duration = Duration::from_secs(60);
-/// A script that does not end by TERM is killed within this time.
+/// How long a script may ignore TERM before it is killed.
 const KILLED: Duration = Duration::from_secs(10);
 
-/// The words of `moyai daemon`.
+/// Options of `moyai daemon`.
 #[derive(clap::Args)]
 pub struct Daemon {
-    /// Leave out the rules for a start of the host: the unit moyai-boot runs them, before nginx
+    /// Skip the rules for the start of the host: the unit moyai-boot runs them, before nginx starts
     #[arg(long)]
     booted: bool,
     #[command(flatten)]
     pub(super) common: super::Common,
 }
 
-/// What the waiting threads tell.
+/// Messages of the waiting threads.
 #[derive(Debug)]
 enum Message {
     /// The next time has come, or the clock was set.
     Clock,
     Signal(i32),
-    /// The engine is there, and all that happens from now on is told.
+    /// The Docker daemon is up, and its events are received from now on.
     Connected,
     Event(Value),
     Lost(String),
-    /// A run of the task of this number has ended: its exit code, or why there is none.
+    /// A run of the task with this number has ended: its exit code, or why there is none.
     Ended(u64, Result<i32>),
 }
 
@@ -82,19 +82,19 @@ struct Service {
     memory: Memory,
     timer: Arc<OwnedFd>,
     listener: Option<Listener>,
-    /// The processes that are ready for the next event, by their words.
+    /// Standby processes for the next event, by their arguments.
     ready: BTreeMap<Vec<String>, Standby>,
-    /// The engine is away.
+    /// Set while the Docker daemon is down.
     lost: Option<Away>,
     messages: Receiver<Message>,
     sender: Sender<Message>,
-    /// Until when scripts may go on.
+    /// When running scripts must have ended.
     stopping: Option<Instant>,
     ended: bool,
 }
 
 impl Daemon {
-    /// Runs the rules until TERM, QUIT or INT; HUP reads them anew.
+    /// Runs the rules until TERM, QUIT or INT. HUP reloads them.
     pub fn main(&self) -> Result<i32> {
         let mut options = Options::default();
         options.scripts = self.common.scripts.clone().or(options.scripts);
@@ -104,7 +104,7 @@ impl Daemon {
         events::tidy(&run);
         let mut service = Service::new(run.clone())?;
         let rules = engine::rules::rules(&run);
-        service.take(rules.inspect_err(|error| service.tell_of_no_rules(error))?);
+        service.take(rules.inspect_err(|error| service.report_no_rules(error))?);
         service.begin(self.booted);
         service.serve();
         Ok(0)
@@ -146,7 +146,7 @@ impl Service {
         })
     }
 
-    /// Takes new rules: one that was there before goes on where it is.
+    /// Takes new rules. A rule that existed before keeps its state.
     fn take(&mut self, rules: Rules) {
         let (now, mut old) = (Utc::now(), std::mem::take(&mut self.tasks));
         self.memory.alarms = rules.alarms;
@@ -173,7 +173,7 @@ impl Service {
         self.listen();
     }
 
-    /// Listens to the engine for what the rules wait for.
+    /// Listens to the Docker daemon for the events in the rules.
     fn listen(&mut self) {
         let events = self.tasks.iter().filter(|task| !task.gone).filter_map(|task| match &task.rule.when {
             When::Event(event) => Some(event),
@@ -194,12 +194,12 @@ impl Service {
         });
         match started {
             Ok(listener) => self.listener = Some(listener),
-            Err(error) => self.log.say(ERROR, &format!("events are not heard: {error}")),
+            Err(error) => self.log.say(ERROR, &format!("no events are received: {error}")),
         }
     }
 
-    /// What is to be done before the first wait: the rules for the start of the host, and what the
-    /// daemon before has left.
+    /// Does what comes before the first wait: runs the rules for the start of the host, and takes over the
+    /// runs of the previous daemon.
     fn begin(&mut self, elsewhere: bool) {
         let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
         let booted = !elsewhere && self.memory.boot != boot.trim();
@@ -216,20 +216,24 @@ impl Service {
             if let Some(process) = waiting {
                 task.running = Some(Job { due: Some(due), run: None });
                 let (number, to) = (task.number, self.sender.clone());
-                self.log.say(WARNING, &format!("`{command}` of the daemon before still runs (pid {})", running.0));
+                self.log.say(
+                    WARNING,
+                    &format!("`{command}`, started by the previous daemon, is still running (pid {})", running.0),
+                );
                 let thread = std::thread::Builder::new().name("job".into()).stack_size(STACK);
                 let waiting = thread.spawn(move || {
                     wait_for(&[process.as_fd()], None);
-                    // What was wrong with it, if anything was, it has told itself.
-                    let unknown = Error::new("it ended without the daemon that began it").exit(0);
-                    // The daemon may have ended meanwhile.
+                    // If it failed, it has already reported that itself.
+                    let unknown = Error::new("it ended after the daemon that started it").exit(0);
+                    // This daemon may have ended meanwhile.
                     let _ = to.send(Message::Ended(number, Err(unknown)));
                 });
                 if waiting.is_err() {
                     task.running = None;
                 }
             } else {
-                self.log.say(WARNING, &format!("`{command}`, due {}, was cut off with the daemon", shown(due.at)));
+                self.log
+                    .say(WARNING, &format!("`{command}`, due {}, was ended together with the daemon", shown(due.at)));
                 task.pending = (task.rule.catch_up > 0).then(|| Pending::now(Some(due)));
             }
         }
@@ -245,7 +249,7 @@ impl Service {
     fn serve(&mut self) {
         let watchdog = systemd::watchdog();
         while !self.ended {
-            let now = self.look();
+            let now = self.check();
             if self.ended {
                 break;
             }
@@ -256,7 +260,7 @@ impl Service {
                 Some(time) => self.messages.recv_timeout(time),
             };
             match message {
-                Ok(message) => self.hear(message),
+                Ok(message) => self.receive(message),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
@@ -266,8 +270,8 @@ impl Service {
         }
     }
 
-    /// The kernel wakes us at the next time after the last look. Without one the clock is no matter;
-    /// what has come and waits behind a run is woken by that run's end.
+    /// Sets the timer to the next time after the last check. Without a next time, the clock does not matter.
+    /// Work that waits for a run is started by the end of that run.
     fn set_timer(&self, looked: DateTime<Utc>) {
         let next = self.tasks.iter().filter_map(|task| task.schedule.as_ref()?.next());
         let next = next.filter(|next| *next > looked).min();
@@ -280,7 +284,7 @@ impl Service {
         }
     }
 
-    /// How long until a run that waits for a moment begins, or the last ones must end.
+    /// Returns how long until a pending run begins, or the last runs must end.
     fn patience(&self) -> Option<Duration> {
         let waiting = self.tasks.iter().filter(|task| task.running.is_none() && self.stopping.is_none());
         let begin = waiting.filter_map(|task| task.pending.map(|pending| pending.begin));
@@ -288,7 +292,7 @@ impl Service {
         Some(until.saturating_duration_since(Instant::now()))
     }
 
-    fn hear(&mut self, message: Message) {
+    fn receive(&mut self, message: Message) {
         match message {
             Message::Clock => {}
             Message::Signal(SIGHUP) => self.reload(),
@@ -299,13 +303,13 @@ impl Service {
                         && !task.gone
                         && wanted.is(&event)
                     {
-                        task.happened(Some(told(&event)));
+                        task.happened(Some(event_text(&event)));
                     }
                 }
             }
             Message::Connected => {
                 if self.lost.take().is_some() {
-                    self.log.say(INFO, "the engine is there again");
+                    self.log.say(INFO, "the Docker daemon is up again");
                 }
                 for task in self.tasks.iter_mut().filter(|task| !task.gone && task.rule.catch_up > 0) {
                     if matches!(task.rule.when, When::Event(_)) {
@@ -315,16 +319,16 @@ impl Service {
             }
             Message::Lost(why) => {
                 if self.lost.is_none() {
-                    self.log.say(WARNING, &format!("the engine is away, and tried again and again: {why}"));
+                    self.log.say(WARNING, &format!("the Docker daemon is down, retrying: {why}"));
                 }
-                self.tell_of_no_engine(&why);
+                self.report_no_daemon(&why);
             }
             Message::Ended(number, result) => self.end(number, &result),
         }
     }
 
-    /// What is due, and what has waited long enough, begins; gives the time of the look.
-    fn look(&mut self) -> DateTime<Utc> {
+    /// Starts the runs that are due or have waited long enough. Returns the time of this check.
+    fn check(&mut self) -> DateTime<Utc> {
         let now = Utc::now();
         if let Some(until) = self.stopping {
             self.last(until);
@@ -333,7 +337,10 @@ impl Service {
         for task in &mut self.tasks {
             if let Some(at) = task.take_due(now) {
                 let command = task.rule.command();
-                self.log.say(WARNING, &format!("`{command}`, due {}, is left out: the run before goes on", shown(at)));
+                self.log.say(
+                    WARNING,
+                    &format!("`{command}`, due {}, is skipped: the previous run is still running", shown(at)),
+                );
             }
         }
         let moment = Instant::now();
@@ -349,8 +356,8 @@ impl Service {
         now
     }
 
-    /// One run of a command sees to all that has happened: what other rules with the same command have
-    /// gathered goes to this one.
+    /// One run of a command handles all events so far. It also takes the events that other rules with the same
+    /// command have collected.
     fn join_events(&mut self, index: usize) {
         let is_event = |task: &Task| matches!(task.rule.when, When::Event(_));
         let command = self.tasks[index].rule.command();
@@ -359,7 +366,7 @@ impl Service {
         }
         let mut events = Vec::new();
         for (other, task) in self.tasks.iter_mut().enumerate() {
-            // One that failed is tried again by its own rule, which says when it works.
+            // The rule of a failed run retries it, and reports when it succeeds.
             if other != index && is_event(task) && task.failed == 0 && task.rule.command() == command {
                 task.pending = None;
                 events.append(&mut task.events);
@@ -368,23 +375,23 @@ impl Service {
         self.tasks[index].events.extend(events);
     }
 
-    /// Starts a run, in a process of its own.
+    /// Starts a run in its own process.
     fn start(&mut self, index: usize, due: Option<Due>) {
         self.join_events(index);
         let (task, log) = (&mut self.tasks[index], self.log);
         let (command, number) = (task.rule.command(), task.number);
         let text = std::mem::take(&mut task.events).join("\n");
-        // Only a run that starts anew knows that the one before has failed.
+        // Only a new run can know that the previous one has failed.
         let ready = self.ready.remove(&words(STANDBY, &task.rule)).filter(|_| task.failed == 0);
         let started = ready.and_then(|ready| ready.begin(&text)).map_or_else(
             || {
                 let mut words = words("run", &task.rule);
                 if let Some(due) = due.filter(|due| Utc::now() - due.at > TimeDelta::minutes(1)) {
-                    // By its own calendar: what was due on the 1st is still the month's.
+                    // Its own calendar applies: a run that was due on the 1st is still the run of that month.
                     words.insert(2, format!("--at={}", due.at.with_timezone(&Local).to_rfc3339()));
                     log.say(
                         INFO,
-                        &format!("`{command}` runs now, with the clock of {}, when it was due", shown(due.at)),
+                        &format!("`{command}` runs now, with the clock set to {}, when it was due", shown(due.at)),
                     );
                 }
                 let mut plan = Plan::act(words);
@@ -414,7 +421,7 @@ impl Service {
         let watching = thread.spawn(move || {
             let result = watch(&run, running, log, &name);
             drop(burst);
-            // A daemon that has ended has ended this run too.
+            // A daemon that stops ends this run too.
             let _ = to.send(Message::Ended(number, result));
         });
         if let Err(error) = watching {
@@ -423,7 +430,7 @@ impl Service {
         }
     }
 
-    /// Keeps what was begun or done, where that matters to the daemon behind this one.
+    /// Saves what has begun or is done, if the next daemon needs to know.
     fn keep(&mut self, index: usize, running: Option<(i32, u64)>) {
         let task = &self.tasks[index];
         if let Some(kept) = task.kept(running) {
@@ -432,7 +439,7 @@ impl Service {
         }
     }
 
-    /// Where every rule is; what belongs to none is forgotten.
+    /// Saves the state of every rule, and forgets the state of removed rules.
     fn remember(&mut self) {
         let kept = |task: &Task| {
             let running = self.memory.rules.get(&task.key).and_then(|kept| kept.running);
@@ -442,7 +449,7 @@ impl Service {
         self.memory.save(&self.run, self.log);
     }
 
-    /// A run has ended.
+    /// Handles the end of a run.
     fn end(&mut self, number: u64, result: &Result<i32>) {
         let Some(index) = self.tasks.iter().position(|task| task.number == number) else { return };
         let (stopping, log) = (self.stopping.is_some(), self.log);
@@ -458,7 +465,7 @@ impl Service {
         };
         let Some(why) = why else {
             if task.failed > 0 {
-                log.say(INFO, &format!("`{command}` works again"));
+                log.say(INFO, &format!("`{command}` succeeded again"));
             }
             task.failed = 0;
             self.settle(index);
@@ -469,13 +476,13 @@ impl Service {
         let again = task.failed <= task.rule.retry && !stopping && !task.gone;
         let next = if again { task.again(job.and_then(|job| job.due)) } else { String::new() };
         log.say(ERROR, &format!("`{command}` failed: {why}{next}"));
-        if first && !stopping && alarm::is_untold(result) {
-            self.tell(&format!("`moyai run {command}` failed: {why}"));
+        if first && !stopping && alarm::is_unreported(result) {
+            self.notify(&format!("`moyai run {command}` failed: {why}"));
         }
         self.settle(index);
     }
 
-    /// Gets a run ready for the next event of each rule, and ends those that no rule needs.
+    /// Prepares a standby process for the next event of each rule, and ends those that no rule needs.
     fn get_ready(&mut self) {
         let wanted = self.tasks.iter().filter(|task| matches!(task.rule.when, When::Event(_)) && !task.gone);
         let wanted: BTreeMap<_, _> = wanted.map(|task| (words(STANDBY, &task.rule), &task.rule)).collect();
@@ -483,14 +490,14 @@ impl Service {
         if self.stopping.is_none() {
             for (words, rule) in wanted {
                 if !self.ready.contains_key(&words) {
-                    // Without it the next run starts when its event comes.
+                    // Without a standby process, the run starts when its event comes.
                     self.ready.extend(Standby::start(&self.run, rule).ok().map(|standby| (words, standby)));
                 }
             }
         }
     }
 
-    /// Forgets a run that has ended, and a rule that has waited for it.
+    /// Forgets a run that has ended, and a removed rule that waited for it.
     fn settle(&mut self, index: usize) {
         if self.tasks[index].gone {
             self.tasks.remove(index);
@@ -499,9 +506,9 @@ impl Service {
         }
     }
 
-    /// Reads the rules anew. When they do not check, the old ones stay.
+    /// Reloads the rules. If they have errors, the old rules remain active.
     fn reload(&mut self) {
-        // sd_notify(3) wants the time with it.
+        // sd_notify(3) requires the time in this message.
         let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
         let now = now.tv_sec * 1_000_000 + now.tv_nsec / 1000;
         notify(&format!("RELOADING=1\nMONOTONIC_USEC={now}"));
@@ -510,20 +517,20 @@ impl Service {
                 self.take(rules);
                 self.get_ready();
                 self.remember();
-                // A rule that has gone may still wait for its run to end.
+                // A removed rule may still wait for its run to end.
                 let rules = self.tasks.iter().filter(|task| !task.gone).count();
-                self.log.say(INFO, &format!("the rules were read anew: {}", count(rules)));
+                self.log.say(INFO, &format!("rules reloaded: {}", count(rules)));
             }
             Err(error) => {
                 self.log.say(ERROR, &engine::report::render(&error, false));
-                self.log.say(ERROR, "the old rules stay");
-                self.tell_of_old_rules(&error);
+                self.log.say(ERROR, "the old rules remain active");
+                self.report_old_rules(&error);
             }
         }
         notify("READY=1");
     }
 
-    /// Nothing begins any more; what runs may end. Args twice, it must.
+    /// Starts nothing new, and lets running scripts end. A second request ends them.
     fn stop(&mut self) {
         notify("STOPPING=1");
         let limit = if self.stopping.is_some() { Duration::ZERO } else { LAST };
@@ -537,10 +544,10 @@ impl Service {
         }
     }
 
-    /// Ends what still runs when its time is over.
+    /// Ends the running scripts when their time is over.
     fn last(&mut self, until: Instant) {
         let jobs: Vec<&Job> = self.tasks.iter().filter_map(|task| task.running.as_ref()).collect();
-        // What the daemon before has left is not ours to end.
+        // A run of the previous daemon is not this daemon's to end.
         let ours: Vec<&Arc<Run>> = jobs.iter().filter_map(|job| job.run.as_ref()).collect();
         let now = Instant::now();
         self.ended = ours.is_empty() || now >= until + KILLED;
@@ -551,11 +558,11 @@ impl Service {
     }
 }
 
-/// Tells of each time that has come, and of each time that the clock was set.
+/// Sends a message each time the timer expires or the clock is set.
 fn tick(mut wait: impl FnMut() -> rustix::io::Result<usize>, to: &Sender<Message>) {
     loop {
         match wait() {
-            // ECANCELED: the clock was set, timerfd_create(2).
+            // ECANCELED means that the clock was set: timerfd_create(2).
             Ok(_) | Err(rustix::io::Errno::CANCELED) if to.send(Message::Clock).is_ok() => {}
             Err(rustix::io::Errno::INTR) => {}
             _ => return,
@@ -563,19 +570,19 @@ fn tick(mut wait: impl FnMut() -> rustix::io::Result<usize>, to: &Sender<Message
     }
 }
 
-/// The words that run a rule's script, or get its run ready.
+/// Returns the arguments that run a rule's script, or prepare its run.
 fn words(subcommand: &str, rule: &Rule) -> Vec<String> {
     let timeout = rule.timeout.map(|limit| format!("--timeout={}s", limit.as_secs_f64()));
     let words = ["moyai", subcommand].map(str::to_owned).into_iter().chain(timeout);
     words.chain(rule.words()).collect()
 }
 
-/// A run for a process of its own: no signal to the daemon ends it.
+/// Makes a run for another process, which signals to the daemon do not end.
 fn quiet(run: &Run) -> Result<Arc<Run>> {
     Run::new(run.options.clone())
 }
 
-/// Follows a script to its end, saying what it says.
+/// Follows a script to its end and logs its output.
 fn watch(run: &Run, mut running: Running, log: Log, name: &str) -> Result<i32> {
     let [mut out, mut err] = [Lines::new(log, name), Lines::new(log, name)];
     let take_out = &mut |bytes: &[u8]| {
@@ -588,8 +595,8 @@ fn watch(run: &Run, mut running: Running, log: Log, name: &str) -> Result<i32> {
     outcome.map(|outcome| outcome.code())
 }
 
-/// `container start blog`.
-fn told(event: &Value) -> String {
+/// Describes an event: `container start blog`.
+fn event_text(event: &Value) -> String {
     let text = |value: &Value| value.as_str().unwrap_or_default().replace(char::is_control, " ");
     format!("{} {} {}", text(&event["Type"]), text(&event["Action"]), text(&event["Actor"]["Attributes"]["name"]))
 }
@@ -606,9 +613,9 @@ fn shown(time: DateTime<Utc>) -> String {
 mod tests {
     use super::*;
 
-    /// What the kernel says when somebody sets the clock, here said for it: a test sets no clock.
+    /// Simulates what the kernel reports when the clock is set, because a test must not set it.
     #[test]
-    fn a_clock_that_is_set_is_looked_at_and_the_next_time_is_waited_for() {
+    fn setting_the_clock_causes_a_check_and_a_new_wait() {
         use rustix::io::Errno;
         let (to, told) = channel();
         let mut kernel = [Ok(8), Err(Errno::CANCELED), Err(Errno::INTR), Ok(8), Err(Errno::BADF), Ok(8)].into_iter();

@@ -1,5 +1,5 @@
-//! A run for an event that is ready before the event comes: its process has started, and its script has been read and
-//! checked. That is more than half of the time from an event to the new name in the hosts file.
+//! A run that is prepared before its event comes: its process has started, and its script is read and checked.
+//! That saves more than half of the time from an event to the new name in the hosts file.
 
 use super::events;
 use crate::process::{self, Plan, Running};
@@ -12,13 +12,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use tempfile::NamedTempFile;
 
-/// The subcommand of a process that waits for events: it takes the words of `run`.
+/// Subcommand of a process that waits for events. It takes the arguments of `run`.
 pub const STANDBY: &str = "standby";
 
 /// A process that waits for its events.
 #[derive(Debug)]
 pub struct Standby {
-    /// Locked until the events are written; dropped first, so that the process ends by itself.
+    /// Locked until the events are written. It is dropped first, so that the process ends by itself.
     events: NamedTempFile,
     running: Running,
     run: Arc<Run>,
@@ -28,7 +28,7 @@ impl Standby {
     /// Starts the process of a rule's script, up to the script's first line.
     ///
     /// # Errors
-    /// When the process or the file for its events cannot be made.
+    /// If the process or the file for its events cannot be made.
     pub fn start(daemon: &Run, rule: &Rule) -> Result<Self> {
         let failed = |error: std::io::Error| Error::new(format!("make a file for events: {}", cause(&error)));
         let events = events::file(daemon).map_err(failed)?;
@@ -40,32 +40,34 @@ impl Standby {
         Ok(Self { events, running, run })
     }
 
-    /// Hands the process its events: it begins. `None` when it has ended meanwhile, or takes no more events.
+    /// Passes the events to the process, which then begins. `None` if it has ended, or accepts no events.
     pub fn begin(mut self, text: &str) -> Option<(Arc<Run>, Running, NamedTempFile)> {
         if text.is_empty() || self.running.ended() {
             return None;
         }
         self.events.write_all(text.as_bytes()).ok()?;
-        // Said and not left to the closing: a process that is being started may still have a copy of the descriptor.
+        // Unlock explicitly: closing is not enough, because a process that is just starting may still have a
+        // copy of the descriptor.
         flock(self.events.as_file(), FlockOperation::Unlock).ok()?;
         Some((self.run, self.running, self.events))
     }
 }
 
-/// The file in which a process finds its events, seen from there.
+/// The file in which a standby process finds its events.
 #[derive(Debug)]
 pub struct Events(PathBuf);
 
 impl Events {
-    /// The file that the environment names.
+    /// Returns the file that the environment names.
     pub fn of_standby() -> Option<Self> {
         std::env::var_os(events::FILE).map(|path| Self(path.into()))
     }
 
-    /// Waits until the daemon has written the events. When the daemon has ended without any, ends this process.
+    /// Waits until the daemon has written the events. If the daemon ends without writing any, ends this
+    /// process.
     ///
     /// # Errors
-    /// When the file cannot be read.
+    /// If the file cannot be read.
     pub fn wait(self) -> Result<()> {
         let failed =
             |error: std::io::Error| Error::new(format!("wait for events in `{}`: {}", self.0.display(), cause(&error)));

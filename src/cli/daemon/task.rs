@@ -1,4 +1,4 @@
-//! A rule at work: when its next run begins.
+//! An active rule: decides when its next run begins.
 
 use super::memory::Kept;
 use crate::run::Run;
@@ -9,19 +9,18 @@ use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Behind the first event of a row, so long nothing must happen, and so long is waited at most,
-/// until one run sees to all that came.
-const GATHER: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(30)];
+/// Debounce of events: wait for this much quiet after an event, but no longer than the maximum.
+const DEBOUNCE: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(30)];
 
-/// Between a failed run and the next try, at first and at most: of a rule with a time, and of one
-/// for events, where something is wrong until it works.
+/// First and maximum pause before a failed run is retried: for a rule with a time, and for one with events. A
+/// rule with events retries until it succeeds.
 const AGAIN: [[Duration; 2]; 2] =
     [[Duration::from_secs(60), Duration::from_secs(3600)], [Duration::from_secs(1), Duration::from_secs(300)]];
 
-/// A script hears of so many events at most.
-const TOLD: usize = 10_000;
+/// Maximum number of events that a script gets.
+const MOST_EVENTS: usize = 10_000;
 
-/// A rule at work.
+/// An active rule.
 #[derive(Debug)]
 pub(super) struct Task {
     pub(super) number: u64,
@@ -30,12 +29,12 @@ pub(super) struct Task {
     pub(super) schedule: Option<Schedule>,
     pub(super) pending: Option<Pending>,
     pub(super) running: Option<Job>,
-    /// Runs that have failed in a row.
+    /// Number of runs that have failed in succession.
     pub(super) failed: u32,
     pub(super) ended: Option<Instant>,
-    /// What has happened since the last run began.
+    /// Events since the last run began.
     pub(super) events: Vec<String>,
-    /// The rule is no longer there; its run goes on.
+    /// The rule was removed, but its run goes on.
     pub(super) gone: bool,
 }
 
@@ -47,11 +46,11 @@ pub(super) struct Pending {
     pub(super) latest: Instant,
 }
 
-/// A run that goes on.
+/// A run in progress.
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) due: Option<Due>,
-    /// Ends it, if the daemon has started it.
+    /// Ends it, if this daemon has started it.
     pub(super) run: Option<Arc<Run>>,
 }
 
@@ -78,12 +77,12 @@ impl Task {
         }
     }
 
-    /// Takes what has become due: it is pending then. Gives the time of a run that is left out.
+    /// Makes a run that has become due pending. Returns the time of a run that is skipped.
     pub(super) fn take_due(&mut self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let schedule = self.schedule.as_mut()?;
         let busy = self.running.as_ref().map(|job| job.due.is_some_and(|due| due.late));
-        // What is made up for waits for its turn where it stands: behind a run, and behind the tries
-        // of one that has failed. So a daemon that is killed meanwhile has nothing to lose.
+        // A catch-up run stays due while a run or the retries of a failed run go on. So nothing is lost if the
+        // daemon is killed meanwhile.
         let waits = self.pending.is_some_and(|pending| pending.due.is_some())
             || busy.is_some_and(|late| late || self.rule.overlap == Overlap::Queue || schedule.is_behind(now));
         if waits && self.rule.catch_up > 0 {
@@ -101,8 +100,8 @@ impl Task {
         None
     }
 
-    /// What the daemon behind this one must know: what is dealt with. A run that has not begun is
-    /// due again then; one that has, and was not kept because of a crash, runs twice rather than never.
+    /// Returns what the next daemon must know: the time that was handled. A run that has not begun is due
+    /// again then. A run that began but was not saved because of a crash runs twice rather than never.
     pub(super) fn kept(&self, running: Option<(i32, u64)>) -> Option<Kept> {
         let schedule = self.schedule.as_ref().filter(|_| self.rule.catch_up > 0)?;
         let begun = self.running.as_ref().and_then(|job| Some(job.due?.at));
@@ -110,19 +109,21 @@ impl Task {
         Some(Kept { last: begun.or(waiting).unwrap_or(schedule.last()), running })
     }
 
-    /// The first of a row of events runs the script at once; those behind it are gathered.
+    /// Adds an event. The first event of a burst runs the script at once, and the following ones are
+    /// collected.
     pub(super) fn happened(&mut self, event: Option<String>) {
         let now = Instant::now();
-        if let Some(event) = event.filter(|_| self.events.len() < TOLD) {
+        if let Some(event) = event.filter(|_| self.events.len() < MOST_EVENTS) {
             self.events.push(event);
         }
-        let [quiet, longest] = GATHER;
-        // A container that starts or ends makes events of its networks too: they wait for its own.
+        let [quiet, longest] = DEBOUNCE;
+        // A container that starts or stops also causes events of its networks. These wait for the container's
+        // own event.
         let network =
             matches!(&self.rule.when, When::Event(event) if event.is_of_networks()) && !self.events.is_empty();
         let calm = self.ended.is_none_or(|ended| ended + quiet <= now) && !network;
         self.pending = Some(match self.pending {
-            // One that was to begin at once does.
+            // A run that was to begin at once still does.
             Some(pending) if pending.begin <= now => pending,
             Some(pending) => Pending { begin: pending.latest.min(now + quiet), ..pending },
             None if self.running.is_none() && calm => Pending::now(None),
@@ -130,22 +131,22 @@ impl Task {
         });
     }
 
-    /// Tries a failed run again, later each time; says when.
+    /// Retries a failed run with growing pauses. Returns the description of the next attempt.
     pub(super) fn again(&mut self, due: Option<Due>) -> String {
         let [first, most] = AGAIN[usize::from(matches!(self.rule.when, When::Event(_)))];
         let pause = most.min(first * 2_u32.saturating_pow((self.failed - 1).min(20)));
         let now = Instant::now();
-        // An event that has come meanwhile tries it sooner.
+        // An event that has come meanwhile starts it sooner.
         if self.pending.is_none() {
             self.pending = Some(Pending { due, begin: now + pause, latest: now + pause });
         }
-        format!("; again in {} s", pause.as_secs())
+        format!("; retrying in {} s", pause.as_secs())
     }
 }
 
-/// Up to that much, another each time.
+/// Returns a random duration up to the maximum.
 fn jitter(most: Duration) -> Duration {
-    // The keys of a hash map are the random numbers that the standard library has.
+    // The keys of a hash map are the only random numbers of the standard library.
     let random = std::hash::RandomState::new().build_hasher().finish();
     most.mul_f64(random as f64 / u64::MAX as f64)
 }
@@ -162,41 +163,42 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn the_first_event_runs_at_once_and_those_behind_it_are_gathered() {
+    fn the_first_event_runs_at_once_and_the_following_are_collected() {
         let mut task = task(When::on("container start").unwrap());
         task.happened(Some("one".into()));
         assert!(task.pending.unwrap().begin <= Instant::now());
-        // The run begins, and more comes.
+        // The run begins, and more events come.
         (task.pending, task.running) = (None, Some(Job { due: None, run: None }));
         task.happened(Some("two".into()));
         let first = task.pending.unwrap();
-        assert!(first.begin > Instant::now() && first.begin <= Instant::now() + GATHER[0]);
+        assert!(first.begin > Instant::now() && first.begin <= Instant::now() + DEBOUNCE[0]);
         task.happened(Some("three".into()));
         let second = task.pending.unwrap();
         assert!(second.begin >= first.begin && second.latest == first.latest);
-        // Events without an end are not waited for without one.
+        // An endless stream of events does not delay the run forever.
         let latest = Instant::now() + Duration::from_millis(1);
         task.pending = Some(Pending { latest, ..second });
         task.happened(Some("four".into()));
         assert_eq!(task.pending.unwrap().begin, latest);
         assert_eq!(task.events, ["one", "two", "three", "four"]);
-        (0..2 * TOLD).for_each(|_| task.happened(Some("more".into())));
-        assert_eq!(task.events.len(), TOLD);
-        // Just ended: more may follow. Long ago: it is the first again.
+        (0..2 * MOST_EVENTS).for_each(|_| task.happened(Some("more".into())));
+        assert_eq!(task.events.len(), MOST_EVENTS);
+        // A run that has just ended: more events may follow. After a long pause, an event is the first of a
+        // burst again.
         (task.pending, task.running, task.ended) = (None, None, Some(Instant::now()));
         task.happened(None);
         assert!(task.pending.unwrap().begin > Instant::now());
-        (task.pending, task.ended) = (None, Instant::now().checked_sub(GATHER[0]));
+        (task.pending, task.ended) = (None, Instant::now().checked_sub(DEBOUNCE[0]));
         task.happened(None);
         assert!(task.pending.unwrap().begin <= Instant::now());
     }
 
     #[test]
-    fn a_failed_run_is_tried_again_later_each_time() {
+    fn a_failed_run_is_retried_with_growing_pauses() {
         let pauses = |mut task: Task, counts: &[u32]| -> Vec<String> {
             let mut pause = |failed: &u32| {
                 (task.failed, task.pending) = (*failed, None);
-                task.again(None).rsplit_once("again in ").unwrap().1.to_owned()
+                task.again(None).rsplit_once("retrying in ").unwrap().1.to_owned()
             };
             counts.iter().map(&mut pause).collect()
         };
@@ -209,7 +211,7 @@ pub(super) mod tests {
         let before = waiting.pending.unwrap().begin;
         waiting.failed = 5;
         waiting.again(None);
-        assert_eq!(waiting.pending.unwrap().begin, before, "an event tries it sooner");
+        assert_eq!(waiting.pending.unwrap().begin, before, "an event starts it sooner");
     }
 
     #[test]
@@ -220,7 +222,7 @@ pub(super) mod tests {
         assert_eq!(jitter(Duration::ZERO), Duration::ZERO);
     }
 
-    /// A task that has dealt with all until then.
+    /// Returns a task that has handled everything until `last`.
     pub fn timed(line: &str, zone: &str, last: DateTime<Utc>, overlap: Overlap) -> Task {
         let expression = Expression::parse(line, &Zone::named(zone).unwrap()).unwrap();
         let mut task = task(When::Every(expression.clone()));
@@ -230,7 +232,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_run_that_comes_while_the_one_before_goes_on_is_left_out_or_waits() {
+    fn a_run_due_during_the_previous_one_is_skipped_or_waits() {
         let time = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
         let (start, one, two) =
             (time("2026-11-25T03:59:00Z"), time("2026-11-25T04:00:00Z"), time("2026-11-25T05:00:00Z"));
@@ -241,7 +243,7 @@ pub(super) mod tests {
             task.running = Some(Job { due, run: None });
             let left_out = task.take_due(two);
             assert!(task.pending.is_none());
-            // That a daemon is killed now loses neither.
+            // Killing the daemon now loses neither.
             assert_eq!(task.kept(None).unwrap().last, one);
             task.running = None;
             task.take_due(two + TimeDelta::minutes(30));
@@ -251,7 +253,7 @@ pub(super) mod tests {
                 Overlap::Queue => assert_eq!((left_out, then), (None, Some(Due { at: two, late: true }))),
             }
         }
-        // Without making up, the newest one waits.
+        // Without catch-up, only the newest run waits.
         let mut task = timed("*/5 * * * *", "UTC", start, Overlap::Queue);
         task.take_due(one);
         task.running = task.pending.take().map(|pending| Job { due: pending.due, run: None });
@@ -263,7 +265,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn what_has_not_begun_is_due_again_for_the_daemon_behind_this_one() {
+    fn a_run_that_has_not_begun_is_due_again_for_the_next_daemon() {
         let start = "2026-11-25T00:00:00Z".parse().unwrap();
         let mut task = timed("0 4 * * *", "UTC", start, Overlap::Skip);
         task.rule.jitter = Duration::from_secs(600);
@@ -271,10 +273,10 @@ pub(super) mod tests {
         task.take_due(due);
         assert!(task.pending.unwrap().begin > Instant::now());
         let kept = task.kept(None).unwrap();
-        let mut behind = timed("0 4 * * *", "UTC", kept.last, Overlap::Skip);
-        behind.take_due(due + TimeDelta::hours(1));
-        assert_eq!(behind.pending.unwrap().due, Some(Due { at: due, late: true }));
-        // A failed run is tried again before the next day's, and is not forgotten in between.
+        let mut late = timed("0 4 * * *", "UTC", kept.last, Overlap::Skip);
+        late.take_due(due + TimeDelta::hours(1));
+        assert_eq!(late.pending.unwrap().due, Some(Due { at: due, late: true }));
+        // A failed run is retried before the next day's run, and is not forgotten in between.
         task.pending = None;
         task.failed = 1;
         task.again(Some(Due { at: due, late: false }));

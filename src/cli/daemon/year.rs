@@ -1,4 +1,4 @@
-//! A year of the daemon, with a pretended clock: what it decides and what it keeps, without a process.
+//! Simulates a year of the daemon with a fake clock: its decisions and its saved state, without processes.
 
 use super::memory::Kept;
 use super::task::tests::timed;
@@ -10,7 +10,7 @@ use crate::schedule::zone::Zone;
 use chrono::{DateTime, Datelike, NaiveDateTime, TimeDelta, Timelike, Utc};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Numbers that look random and are the same in each run (Knuth's MMIX).
+/// Pseudo-random numbers that are the same in each run (Knuth's MMIX).
 struct Dice(u64);
 
 impl Dice {
@@ -20,10 +20,11 @@ impl Dice {
     }
 }
 
-/// What suits a line, said without its parser: minute, hour, day, month, weekday from Sunday.
+/// Predicate for the times of a line, written without its parser: minute, hour, day, month, weekday from
+/// Sunday.
 type Suits = fn(u32, u32, u32, u32, u32) -> bool;
 
-/// All times at which cronie would run it.
+/// Returns all times at which cronie would run the line.
 fn all(zone: &Zone, suits: Suits, wild: bool, from: DateTime<Utc>, to: DateTime<Utc>) -> Vec<DateTime<Utc>> {
     let is_due = |wall: NaiveDateTime| {
         suits(wall.minute(), wall.hour(), wall.day(), wall.month(), wall.weekday().num_days_from_sunday())
@@ -31,8 +32,8 @@ fn all(zone: &Zone, suits: Suits, wild: bool, from: DateTime<Utc>, to: DateTime<
     by_the_minute(zone, is_due, wild, from, to)
 }
 
-/// A daemon's life, a year long: it ends and begins again, is killed at the worst moments, and
-/// its host sleeps. All that it knows of its past is what it kept.
+/// A year of a daemon that restarts, is killed at the worst moments, and whose host sleeps. It knows only the
+/// past that it has saved.
 struct Year {
     dice: Dice,
     now: DateTime<Utc>,
@@ -40,16 +41,16 @@ struct Year {
     /// Each start of a run.
     runs: Vec<Due>,
     left_out: Vec<DateTime<Utc>>,
-    /// What was cut off, or begun and not kept: it may come again.
+    /// Runs that were cut off, or begun but not saved. They may come again.
     again: Vec<DateTime<Utc>>,
-    /// From when to when nobody looked.
+    /// Periods in which no daemon was running.
     away: Vec<(DateTime<Utc>, DateTime<Utc>)>,
-    /// From when to when a run went on.
+    /// Periods in which a run was in progress.
     busy: Vec<(DateTime<Utc>, DateTime<Utc>)>,
 }
 
 impl Year {
-    /// Begins a run; a daemon that is killed before it has kept that gives false.
+    /// Begins a run. Returns false if the daemon is killed before it has saved the run.
     fn begin(&mut self, task: &mut Task) -> bool {
         let due = task.pending.take().and_then(|pending| pending.due);
         self.runs.extend(due);
@@ -68,14 +69,14 @@ impl Year {
         }
     }
 
-    /// A run goes on for a while; gives its end.
+    /// Lets a run go on for a while, and returns its end.
     fn work(&mut self) -> Option<DateTime<Utc>> {
         let end = self.now + TimeDelta::minutes(1 + self.dice.roll(90));
         self.busy.push((self.now, end));
         Some(end)
     }
 
-    /// Nobody looks for a moment, or for days.
+    /// Skips a moment, or some days, without a daemon.
     fn sleep(&mut self) {
         let from = self.now;
         self.now += TimeDelta::seconds([0, self.dice.roll(600), self.dice.roll(900_000)][self.dice.roll(3) as usize]);
@@ -84,7 +85,7 @@ impl Year {
 
     fn live(&mut self, line: &str, zone: &str, overlap: Overlap, end: DateTime<Utc>) {
         'daemon: while self.now < end {
-            // The daemon begins: what ran is over, or still runs, or was cut off.
+            // The daemon starts: its last run has ended, still runs, or was cut off.
             let mut task = timed(line, zone, self.kept.last, overlap);
             if task.rule.catch_up == 0 {
                 task = timed(line, zone, self.now, overlap);
@@ -105,7 +106,8 @@ impl Year {
             while self.now < end {
                 self.left_out.extend(task.take_due(self.now));
                 if task.running.is_none() && task.pending.is_some() {
-                    // It waits to begin, by jitter or before a retry; the rules are read anew, or it is killed.
+                    // It waits to begin because of jitter or a retry. Meanwhile the rules may be reloaded, or
+                    // the daemon killed.
                     if self.dice.roll(4) == 0 {
                         self.keep(&task, None);
                     }
@@ -124,7 +126,7 @@ impl Year {
                     self.keep(&task, None);
                 } else if self.now >= trouble {
                     self.sleep();
-                    // The host slept, and the daemon with it; or the daemon is another.
+                    // The host and the daemon slept, or a new daemon has started.
                     if self.dice.roll(3) == 0 {
                         trouble = self.now + TimeDelta::seconds(1 + self.dice.roll(1_500_000));
                     } else {
@@ -137,7 +139,7 @@ impl Year {
 }
 
 #[test]
-fn in_a_year_of_restarts_kills_and_sleep_every_run_comes_once_or_its_day_is_made_up_for_once() {
+fn in_a_year_of_restarts_kills_and_sleep_each_run_happens_once_or_is_caught_up_once() {
     let lines: [(&str, &str, Suits, bool); 7] = [
         ("0 3 * * *", "Asia/Tokyo", |m, h, _, _, _| (m, h) == (0, 3), false),
         ("30 2 * * *", "America/New_York", |m, h, _, _, _| (m, h) == (30, 2), false),
@@ -171,13 +173,13 @@ fn in_a_year_of_restarts_kills_and_sleep_every_run_comes_once_or_its_day_is_made
                 busy: Vec::new(),
             };
             year.live(line, zone, overlap, end);
-            let told = |at: &DateTime<Utc>| format!("`{line}` in {zone}, seed {seed}: {}", clock.at(*at));
+            let shown = |at: &DateTime<Utc>| format!("`{line}` in {zone}, seed {seed}: {}", clock.at(*at));
             let day = |at: &DateTime<Utc>| clock.at(*at).date_naive();
-            // In order, and never what is not due.
+            // Runs are in order, and each of them was due.
             assert!(year.runs.is_sorted_by_key(|due| due.at), "`{line}`, seed {seed}");
             let known: BTreeSet<_> = all.iter().collect();
             for run in year.runs.iter().filter(|run| run.at <= *all.last().unwrap()) {
-                assert!(known.contains(&run.at), "{} is not due", told(&run.at));
+                assert!(known.contains(&run.at), "{} is not due", shown(&run.at));
             }
             let mut runs_at: BTreeMap<DateTime<Utc>, usize> = BTreeMap::new();
             year.runs.iter().for_each(|run| *runs_at.entry(run.at).or_default() += 1);
@@ -185,7 +187,7 @@ fn in_a_year_of_restarts_kills_and_sleep_every_run_comes_once_or_its_day_is_made
                 let count = |times: &[DateTime<Utc>]| times.iter().filter(|time| *time == at).count();
                 let runs = runs_at.get(at).copied().unwrap_or(0);
                 let again = count(&year.again);
-                assert!(runs <= 1 + again, "{} ran {runs} times", told(at));
+                assert!(runs <= 1 + again, "{} ran {runs} times", shown(at));
                 doubled += usize::from(runs > 1);
                 let within =
                     |spans: &[(DateTime<Utc>, DateTime<Utc>)]| spans.iter().any(|(from, to)| from <= at && at <= to);
@@ -193,9 +195,9 @@ fn in_a_year_of_restarts_kills_and_sleep_every_run_comes_once_or_its_day_is_made
                 if runs > 0 || wild && missed || count(&year.left_out) == 1 {
                     continue;
                 }
-                // A later run of its day stands for what nobody looked at, or what waited behind a run.
+                // A later run of the same day replaces runs that were missed or that waited for another run.
                 let stands = runs_at.range(*at..).next().is_some_and(|(run, _)| day(run) == day(at));
-                assert!(stands && (missed || within(&year.busy)), "{} was lost", told(at));
+                assert!(stands && (missed || within(&year.busy)), "{} was lost", shown(at));
             }
             made_up += year.runs.iter().filter(|run| run.late).count();
             killed += year.again.len();
@@ -206,7 +208,7 @@ fn in_a_year_of_restarts_kills_and_sleep_every_run_comes_once_or_its_day_is_made
 }
 
 #[test]
-fn a_clock_that_is_set_loses_no_run_and_repeats_only_what_a_new_time_repeats() {
+fn setting_the_clock_loses_no_run_and_repeats_only_what_the_new_time_repeats() {
     let time = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
     let (start, set, end) = (time("2026-03-01T00:00:00Z"), time("2026-03-10T12:05:00Z"), time("2026-03-20T00:00:00Z"));
     let zone = Zone::named("America/New_York").unwrap();
@@ -238,9 +240,9 @@ fn a_clock_that_is_set_loses_no_run_and_repeats_only_what_a_new_time_repeats() {
             let mut expected = all(start, set);
             let changed = set + TimeDelta::hours(by);
             match (by, wild) {
-                // A fixed time that was there an hour or two ago does not come twice.
+                // A fixed time that has passed in the last hour or two does not come twice.
                 (-2, false) => expected = all(start, end),
-                // Of what was jumped over, each day has its last run; what follows the clock has none.
+                // Each day that was skipped gets its last run. A line with wildcards gets none.
                 (24, false) => {
                     let day = |at: &DateTime<Utc>| zone.at(*at).date_naive();
                     let jumped = all(set, changed);

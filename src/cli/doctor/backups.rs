@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Compares moyai's record of its backups with the images of the Docker daemon.
-pub fn look(run: &Arc<Run>) -> Finding {
+pub fn check(run: &Arc<Run>) -> Finding {
     found(run).unwrap_or_else(Warn)
 }
 
@@ -18,7 +18,7 @@ fn found(run: &Run) -> Result<Finding> {
         Ok(serde_json::from_str(&state::get(run, name)?.unwrap_or_default()).unwrap_or_default())
     };
     let record = kept("backup.made")?;
-    // `restore` loads the image of a backup that the store has.
+    // `restore` loads the image of a backup that is in the store.
     let stored = kept("store.made")?;
     let stored: BTreeSet<&str> = stored
         .as_object()
@@ -31,16 +31,16 @@ fn found(run: &Run) -> Result<Finding> {
     let ours = record.as_object().into_iter().flatten().filter(|(_, backup)| backup["engine"] == context);
     let ours: Vec<(&String, &Value)> = ours.collect();
     if ours.is_empty() {
-        return Ok(Fine("there is none yet".into()));
+        return Ok(Fine("there are no backups yet".into()));
     }
     let form = "{{.ID}}\n{{.Repository}}:{{.Tag}}";
     let plan = Plan::read(["docker", "image", "ls", "--no-trunc", "--format", form]).timeout(LIMIT);
-    // Without a daemon another line says so.
-    let Ok(outcome) = process::run(run, &plan) else { return Ok(Fine(format!("{} in moyai's record", ours.len()))) };
+    // Another check reports a missing daemon.
+    let Ok(outcome) = process::run(run, &plan) else { return Ok(Fine(format!("{} recorded", ours.len()))) };
     let text = outcome.text();
     let there: BTreeSet<&str> = text.lines().collect();
-    // One image has a name for each version that it is the backup of. Where all are there, at the least another image
-    // has replaced it. Only the record of an older moyai has no names.
+    // The record is by version, and one image can have several versions. If all of them are there, no image is
+    // lost. Only the record of an older moyai has no names.
     let gone = ours.iter().filter(|(id, _)| !stored.contains(id.as_str())).filter(|(id, backup)| match backup["refs"]
         .as_array()
     {
@@ -54,11 +54,11 @@ fn found(run: &Run) -> Result<Finding> {
         })
         .collect();
     if gone.is_empty() {
-        return Ok(Fine(format!("{} images, all there", ours.len())));
+        return Ok(Fine(format!("{} images, all present", ours.len())));
     }
-    let error = Error::new(format!("the image of {} is gone: {}", plural(gone.len()), gone.join(", ")));
-    let help = "free space with `moyai run prune`: `docker image prune -a` removes backups. \
-        To forget them: moyai run backups --forget";
+    let error = Error::new(format!("the images of {} are missing: {}", plural(gone.len()), gone.join(", ")));
+    let help = "to forget them: moyai run backups --forget \
+        (to free space use `moyai run prune`, because `docker image prune -a` removes backups)";
     Ok(Fail(error.help(help)))
 }
 

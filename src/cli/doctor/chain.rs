@@ -1,4 +1,4 @@
-//! The chain from a container to its site: address, name, block, nginx.
+//! The chain from a container to its site: address, name, block in the hosts file, nginx.
 
 use super::{Finding, Fine, LIMIT, Warn};
 use crate::api::{Context, docker, hosts, nginx};
@@ -9,13 +9,16 @@ use rhai::{Array, Map};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// Looks at each link. Where the engine cannot be asked, that is told elsewhere and nothing here.
-pub fn looks(run: &Arc<Run>) -> Vec<(&'static str, Finding)> {
+/// Checks each link. If the Docker daemon cannot be reached, another check reports it and this one reports
+/// nothing.
+pub fn checks(run: &Arc<Run>) -> Vec<(&'static str, Finding)> {
     let Ok(containers) = docker::containers(run, true) else { return Vec::new() };
     match docker::engine::elsewhere(run) {
         Ok(None) => {}
         Ok(Some(engine)) => {
-            let error = Error::new(format!("the engine is `{engine}`: its containers' addresses mean nothing here"));
+            let error = Error::new(format!(
+                "the Docker daemon is `{engine}`: its containers' addresses are not reachable from this host"
+            ));
             return vec![("names", Warn(error.help("see `docker context ls` and $DOCKER_HOST")))];
         }
         Err(error) => return vec![("names", Warn(error))],
@@ -31,9 +34,11 @@ fn names(run: &Arc<Run>, containers: &Array) -> Result<Vec<(&'static str, Findin
     let hosts::Look { change, old } = hosts::look(run, containers, sites.iter().map(needed).collect())?;
     let names = match change.skipped.iter().map(|one| format!("{}: {}", one.name, one.reason)).collect::<Vec<_>>() {
         wrong if wrong.is_empty() => {
-            Fine(format!("each of {} running containers can have its own", up(containers).count()))
+            Fine(format!("every one of {} running containers can have a name", up(containers).count()))
         }
-        wrong => Warn(Error::new(wrong.join("; ")).help("hosts-sync leaves these names out, and tells once why")),
+        wrong => {
+            Warn(Error::new(wrong.join("; ")).help("hosts-sync leaves these names out, and reports each reason once"))
+        }
     };
     let block = if change.changed {
         let lines = change.removed.iter().map(|line| format!("- {line}"));
@@ -41,12 +46,12 @@ fn names(run: &Arc<Run>, containers: &Array) -> Result<Vec<(&'static str, Findin
         let error = Error::new(format!("`{}` is not up to date: {}", hosts::HOSTS, lines.join(", ")));
         Warn(error.help("moyai run hosts-sync"))
     } else {
-        Fine(format!("`{}` says what Docker says", hosts::HOSTS))
+        Fine(format!("`{}` is up to date", hosts::HOSTS))
     };
     let lines = if old.is_empty() {
-        Fine("none outside of the block that names a container".into())
+        Fine("none outside of the block name a container".into())
     } else {
-        let error = Error::new(format!("left by the script of 2014, they compete with the block: {}", old.join(", ")));
+        let error = Error::new(format!("lines of the 2014 script conflict with the block: {}", old.join(", ")));
         Warn(error.help("moyai run hosts-sync --adopt"))
     };
     let waits = |one: &Name| {
@@ -59,7 +64,7 @@ fn names(run: &Arc<Run>, containers: &Array) -> Result<Vec<(&'static str, Findin
             Fine(format!("nginx needs {} names", names.len()))
         }
         waiting => {
-            let error = Error::new(format!("{}: until then it answers with 502", waiting.join(", ")));
+            let error = Error::new(format!("{}: until then nginx answers 502", waiting.join(", ")));
             Warn(error.help(format!("docker start {}", change.waiting.join(" "))))
         }
     };
@@ -74,12 +79,12 @@ fn up(containers: &Array) -> impl Iterator<Item = String> {
     })
 }
 
-/// Which containers nothing but `boot` starts again.
+/// Finds the containers that only `boot` starts again.
 fn restart(run: &Run, containers: &Array) -> Result<Finding> {
     let format = "{{.HostConfig.RestartPolicy.Name}} {{.Name}}";
     let names: Vec<String> = up(containers).collect();
     if names.is_empty() {
-        return Ok(Fine("no container runs".into()));
+        return Ok(Fine("no container is running".into()));
     }
     let words = ["docker", "container", "inspect", "--format", format].map(str::to_owned);
     let plan = Plan::read(words.into_iter().chain(names)).timeout(LIMIT);
@@ -87,10 +92,16 @@ fn restart(run: &Run, containers: &Array) -> Result<Finding> {
     let without = text.lines().filter_map(|line| line.strip_prefix("no /").or_else(|| line.strip_prefix(" /")));
     let without: Vec<&str> = without.collect();
     if without.is_empty() {
-        return Ok(Fine("every running container has a policy of its own".into()));
+        return Ok(Fine("every running container has a restart policy".into()));
     }
-    let error = Error::new(format!("only `boot` starts these after a reboot: {}", without.join(", ")));
+    let error = Error::new(format!(
+        "without a restart policy, only `boot` starts these after a reboot: {}",
+        without.join(", ")
+    ));
     Ok(Warn(
-        error.help(format!("where no order matters: docker update --restart unless-stopped {}", without.join(" "))),
+        error.help(format!(
+            "if their order does not matter: docker update --restart unless-stopped {}",
+            without.join(" ")
+        )),
     ))
 }

@@ -1,4 +1,4 @@
-//! What runs the scripts by itself, and whether one is run twice.
+//! What runs the scripts on a schedule, and whether two of them run the same script.
 
 use super::{Finding, Fine, Warn};
 use crate::cli::run::Args;
@@ -11,14 +11,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Where crons look (cron(8)), and where systemd does.
+/// Directories that cron (cron(8)) and systemd read.
 const FOLDERS: [&str; 3] = ["/etc/cron.d", "/var/spool/cron/crontabs", "/etc/systemd/system"];
 
-/// The file that `moyai setup` and the README write.
+/// File that `moyai setup` writes, and that the README names.
 const CRON: &str = "/etc/cron.d/moyai";
 
-/// The daemon, timers and crontabs, by the scripts that they run.
-pub fn look(run: &Arc<Run>) -> Finding {
+/// Finds the daemon, timers and crontabs, by the scripts that they run.
+pub fn check(run: &Arc<Run>) -> Finding {
     let daemon = lock::holder(run, "daemon").map(|_| "the daemon".to_owned());
     let mut by: BTreeMap<String, Vec<String>> = BTreeMap::new();
     if let (Some(daemon), Ok(rules)) = (&daemon, rules::rules(run)) {
@@ -38,7 +38,9 @@ pub fn look(run: &Arc<Run>) -> Finding {
     let twice = by.iter().filter(|(_, by)| by.len() > 1);
     let twice: Vec<String> = twice.map(|(script, by)| format!("`{script}` by {}", by.join(" and "))).collect();
     if !twice.is_empty() {
-        return Warn(Error::new(format!("run more than once: {}", twice.join("; "))).help("keep one of them"));
+        return Warn(
+            Error::new(format!("scheduled more than once: {}", twice.join("; "))).help("remove all but one schedule"),
+        );
     }
     let mut sources: Vec<String> = by.into_values().flatten().chain(daemon).collect();
     sources.sort();
@@ -49,18 +51,18 @@ pub fn look(run: &Arc<Run>) -> Finding {
         );
     }
     if let Some((path, help)) = outdated(run) {
-        return Warn(Error::new(format!("{path} is not what the rules say now")).help(help));
+        return Warn(Error::new(format!("{path} is out of date: the rules have changed")).help(help));
     }
     Fine(format!("the scripts are run by {}", sources.join(", ")))
 }
 
-/// An installed file of moyai's that differs from what the rules give, and the command that installs it.
+/// Returns an installed file of moyai that differs from the rules, and the command that installs it.
 fn outdated(run: &Arc<Run>) -> Option<(String, &'static str)> {
     let cron = std::fs::read_to_string(CRON).ok().filter(|text| text.contains(crontab::MARK));
     if let Some(text) = cron {
         let lines = |text: &str| -> Vec<String> {
             let rules = text.lines().filter(|line| script(line).is_some());
-            // Another user, or another place of moyai, is this host's own choice.
+            // Another user, or another path of moyai, is this host's own choice.
             rules
                 .map(|line| {
                     let (when, what) = line.split_once(" run ").unwrap_or((line, ""));
@@ -86,8 +88,8 @@ fn add(by: &mut BTreeMap<String, Vec<String>>, script: String, source: &str) {
     }
 }
 
-/// Whether what stands in a file is run: a service by its timer, and the one for the start of the
-/// host once; cron skips names with a dot.
+/// Returns true if the file is active. A timer starts its service, the boot unit runs once, and cron skips
+/// names with a dot.
 fn counts(path: &Path) -> bool {
     match path.extension().and_then(|ending| ending.to_str()) {
         None => true,
@@ -96,7 +98,7 @@ fn counts(path: &Path) -> bool {
     }
 }
 
-/// The script that a line of a crontab or a unit runs.
+/// Returns the script that a line of a crontab or a unit runs.
 fn script(line: &str) -> Option<String> {
     let words: Vec<&str> = line.trim().strip_prefix("ExecStart=").unwrap_or(line).split_whitespace().collect();
     if words.first().is_none_or(|word| word.starts_with('#')) {
@@ -104,7 +106,7 @@ fn script(line: &str) -> Option<String> {
     }
     let at = words.windows(2).position(|pair| pair[0].rsplit('/').next() == Some("moyai") && pair[1] == "run")?;
     let asked = Args::parse(words[at + 2..].iter().map(|word| (*word).to_owned()).collect()).ok()?;
-    // A rehearsal is no run.
+    // A dry run does not count.
     asked.script.filter(|_| !asked.options.dry_run)
 }
 
@@ -113,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_is_known_by_the_script_that_it_runs() {
+    fn finds_the_script_that_a_line_runs() {
         for (line, found) in [
             ("0 3 * * * root /usr/local/bin/moyai run backup", Some("backup")),
             ("0 3 * * * cd /x && moyai run --timeout 5m -v backup web >/dev/null 2>&1", Some("backup")),

@@ -1,4 +1,5 @@
-//! The versions of Docker, compose and nginx that moyai is tested with, and where this host's are among them.
+//! The versions of Docker, compose and nginx that moyai is tested with, compared with the versions on this
+//! host.
 
 use super::{Finding, LIMIT};
 use crate::process::{self, Outcome, Plan, Stage};
@@ -6,7 +7,7 @@ use crate::run::{Error, Run};
 use std::path::Path;
 use std::sync::Arc;
 
-/// A program, and its version in each of the Debian releases that the live tests run on: 12, 13 and 14.
+/// A program, and its version in each of the Debian releases of the live tests: 12, 13 and 14.
 type Tested = (&'static str, [&'static str; 3]);
 
 /// The table in the README.
@@ -16,7 +17,7 @@ pub const TESTED: [Tested; 3] = [
     ("nginx", ["1.22.1", "1.26.3", "1.30.6"]),
 ];
 
-/// Says of each program on this host whether its version is tested, or older or newer than those that are.
+/// Reports for each program on this host whether its version is tested, or older or newer than those that are.
 pub(super) fn check(run: &Arc<Run>) -> Finding {
     let found = [
         first(run, &[&["docker", "version", "--format", "{{.Server.Version}}"]]),
@@ -34,12 +35,12 @@ pub(super) fn check(run: &Arc<Run>) -> Finding {
     });
     let sentence = sentences.collect::<Vec<_>>().join(", ");
     if old {
-        return Finding::Warn(Error::new(sentence).help("upgrade it, or try the scripts on a host of no importance"));
+        return Finding::Warn(Error::new(sentence).help("upgrade it, or try the scripts on a test host first"));
     }
     Finding::Ok(sentence)
 }
 
-/// Returns where a version is among those that are tested. Releases of one minor version count as one.
+/// Compares a version with the tested ones. Patch releases of one minor version count as the same.
 fn place(version: &str, tested: &[&str]) -> String {
     let number = |version: &str| {
         let mut parts = version.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
@@ -50,22 +51,22 @@ fn place(version: &str, tested: &[&str]) -> String {
     if tested.iter().any(|one| number(one) == own) {
         "tested".to_owned()
     } else if own < number(first) {
-        format!("older than {first}, the oldest that is tested")
+        format!("older than {first}, the oldest tested version")
     } else if own > number(last) {
-        format!("newer than {last}, the newest that is tested")
+        format!("newer than {last}, the newest tested version")
     } else {
-        format!("between versions that are tested ({})", tested.join(", "))
+        format!("between tested versions ({})", tested.join(", "))
     }
 }
 
-/// The version that the first of these commands prints that succeeds.
+/// Returns the version that the first successful command prints.
 fn first(run: &Arc<Run>, commands: &[&[&str]]) -> Option<String> {
     let printed = |words: &&[&str]| process::run(run, &Plan::read(words.iter().copied()).timeout(LIMIT)).ok();
     commands.iter().find_map(printed).and_then(|outcome| version(&outcome))
 }
 
-/// The first word that begins with digits and a dot: `nginx -v` writes `nginx version: nginx/1.30.6` on
-/// standard error, `docker compose version --short` may print `v2.26.1`.
+/// Returns the first word that begins with digits and a dot. `nginx -v` writes `nginx version: nginx/1.30.6`
+/// to standard error, and `docker compose version --short` may print `v2.26.1`.
 fn version(outcome: &Outcome) -> Option<String> {
     let text = format!("{} {}", outcome.text(), outcome.err_text());
     let words = text.split(|char: char| char.is_whitespace() || "/,-+".contains(char));
@@ -77,9 +78,9 @@ fn version(outcome: &Outcome) -> Option<String> {
     words.into_iter().find_map(number)
 }
 
-/// Returns the version of podman where `docker` is podman: Debian's `podman-docker` is a script that prints
-/// `podman version 4.3.1`, and a link of that name prints `docker version 4.3.1`, while Docker prints
-/// `Docker version 28.5.2, build ...`.
+/// Returns the version of podman if `docker` is podman. Debian's `podman-docker` is a script that prints
+/// `podman version 4.3.1`, and a link of that name prints `docker version 4.3.1`. Docker prints `Docker
+/// version 28.5.2, build ...`.
 pub fn podman(run: &Arc<Run>) -> Option<String> {
     let outcome = process::run(run, &Plan::read(["docker", "--version"]).timeout(LIMIT)).ok()?;
     let path = process::resolve(&Stage { argv: vec!["docker".into()], ..Stage::default() }).ok();
@@ -95,15 +96,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_version_is_tested_or_older_or_newer_or_between() {
+    fn compares_a_version_with_the_tested_ones() {
         let tested = TESTED[0].1;
         for (version, want) in [
             ("20.10.5", "tested"),
             ("28.5.2", "tested"),
-            ("19.03.15", "older than 20.10.24, the oldest that is tested"),
-            ("29.0.1", "newer than 28.5.2, the newest that is tested"),
-            ("28.10.0", "newer than 28.5.2, the newest that is tested"),
-            ("24.0.7", "between versions that are tested (20.10.24, 26.1.5, 28.5.2)"),
+            ("19.03.15", "older than 20.10.24, the oldest tested version"),
+            ("29.0.1", "newer than 28.5.2, the newest tested version"),
+            ("28.10.0", "newer than 28.5.2, the newest tested version"),
+            ("24.0.7", "between tested versions (20.10.24, 26.1.5, 28.5.2)"),
         ] {
             assert_eq!(place(version, &tested), want, "{version}");
         }

@@ -1,4 +1,4 @@
-//! The files of `moyai setup`: which are missing, their diffs, and the record of what it has written.
+//! The files of `moyai setup`: which are missing, their diffs, and the record of what setup has written.
 
 use crate::process::cause;
 use crate::run::{Error, Result, Run};
@@ -8,25 +8,26 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-/// The record: paths with the checksums of what setup has written.
+/// The record: paths with checksums of the files that setup has written.
 const RECORD: &str = "setup.files";
 
 /// A file to be written.
 #[derive(Clone, Debug)]
 pub struct Change {
-    /// Where.
+    /// The file's path.
     pub path: PathBuf,
-    /// What is there.
+    /// The file's present text.
     pub old: Option<String>,
-    /// What is to be there.
+    /// The file's new text.
     pub new: String,
 }
 
 impl Change {
-    /// The change of a file; `None` if it has its text already, or if somebody has edited what setup wrote.
+    /// Returns the change of a file. `None` if it already has this text, or if somebody has edited what setup
+    /// wrote.
     ///
     /// # Errors
-    /// When a file is there that cannot be read, or that setup did not write and may not replace.
+    /// If an existing file cannot be read, or setup did not write it and may not replace it.
     pub fn of(run: &Run, path: PathBuf, new: String, replaces: impl Fn(&str) -> bool) -> Result<Option<Self>> {
         let old = match std::fs::read_to_string(&path) {
             Ok(text) if text == new => return Ok(None),
@@ -40,7 +41,7 @@ impl Change {
         Ok((ours || replaces(&old)).then_some(Self { path, old: Some(old), new }))
     }
 
-    /// A unified diff with the path.
+    /// Returns a unified diff with the path.
     pub fn diff(&self) -> String {
         let path = self.path.display().to_string();
         let old = self.old.as_deref().unwrap_or_default();
@@ -48,7 +49,7 @@ impl Change {
         similar::TextDiff::from_lines(old, &self.new).unified_diff().header(from, &path).to_string()
     }
 
-    /// Writes it. The record comes first: a setup that is cut off after it has left nothing unknown.
+    /// Writes the file. The record is written first, so that an interrupted setup leaves no unrecorded file.
     pub fn write(&self, run: &Run) -> Result<()> {
         let mut record = record(run);
         record.insert(self.path.display().to_string(), sum(&self.new));
@@ -61,7 +62,7 @@ impl Change {
     }
 }
 
-/// The paths that setup has written, each with whether it is still as it was written.
+/// Returns the paths that setup has written, and whether each file is unedited.
 pub fn written(run: &Run) -> Vec<(PathBuf, bool)> {
     let all = record(run).into_iter().map(|(path, known)| (PathBuf::from(path), known));
     all.filter_map(|(path, known)| {

@@ -1,4 +1,4 @@
-//! Whether `moyai setup` can do its work on this host, and what is on it.
+//! Checks whether `moyai setup` can work on this host, and what is on it.
 
 use crate::api::docker::engine;
 use crate::cli::doctor::versions;
@@ -10,15 +10,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Pages are fetched to propose their texts.
+/// Time limit of `lib/propose`, which fetches pages to propose their expected text.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// What `lib/propose` returns.
+/// The result of `lib/propose`.
 #[derive(Clone, Debug, Default)]
 pub struct Proposal {
-    /// What is on this host, a line each.
+    /// What is on this host, one per line.
     pub found: Vec<String>,
-    /// What to think about; "; help: " begins the next step.
+    /// Notes for the user. "; help: " begins the next step.
     pub notes: Vec<String>,
     /// The text of `config.rhai`.
     pub config: String,
@@ -26,16 +26,16 @@ pub struct Proposal {
     pub sites: Vec<String>,
     /// The running containers without a backup.
     pub backup: Vec<String>,
-    /// Whether the store of the backups is still to be made.
+    /// Whether the backup store still has to be created.
     pub store: bool,
     /// The lines of the sites that are not in SITES.
     pub unwatched: Vec<String>,
 }
 
-/// Asks `lib/propose`, which changes nothing.
+/// Calls `lib/propose`, which changes nothing.
 ///
 /// # Errors
-/// When Docker, nginx or df cannot be asked.
+/// If Docker, nginx or df fail.
 pub fn propose(run: &Arc<Run>) -> Result<Proposal> {
     let text = "import \"lib/propose\" as propose; propose::host()";
     let map: Map = values::ask(run, text, LIMIT).map_err(|error| Error { place: None, ..error.exit(exit::FAILED) })?;
@@ -54,10 +54,10 @@ pub fn propose(run: &Arc<Run>) -> Result<Proposal> {
     })
 }
 
-/// Refuses a host without a Docker daemon of its own whose containers it can reach.
+/// Refuses a host without its own Docker daemon with reachable containers.
 ///
 /// # Errors
-/// Why, and the next step.
+/// The reason, and the next step.
 pub fn suits(run: &Arc<Run>) -> Result<()> {
     const NOTHING: &str = "; nothing was changed";
     let error = |text: String| Error::new(format!("{text}{NOTHING}"));
@@ -66,13 +66,13 @@ pub fn suits(run: &Arc<Run>) -> Result<()> {
         return Err(error("Docker is not installed on this host".into()).help("apt install docker.io"));
     }
     if let Some(version) = versions::podman(run) {
-        return Err(error(format!("`docker` is podman {version}, and moyai needs Docker itself"))
+        return Err(error(format!("`docker` is podman {version}, but moyai needs Docker"))
             .help("apt remove podman-docker && apt install docker.io"));
     }
     let plan = Plan::read(["docker", "info", "--format", "{{json .}}"]).timeout(Duration::from_secs(10));
     let info = process::run(run, &plan).map(|outcome| outcome.text()).unwrap_or_default();
     let rootless = |whose: &str| {
-        error(format!("the Docker daemon {whose}is rootless: its containers have no address on this host"))
+        error(format!("the Docker daemon {whose}is rootless: its containers have no addresses on this host"))
             .help("install Docker as a system service: apt install docker.io")
     };
     if info.contains("name=rootless") {
@@ -96,7 +96,7 @@ pub fn suits(run: &Arc<Run>) -> Result<()> {
     }
 }
 
-/// Whether an ordinary user has a Docker daemon of their own.
+/// Returns true if an ordinary user has their own Docker daemon.
 fn socket_of_a_user() -> bool {
     let users = std::fs::read_dir("/run/user").into_iter().flatten().flatten();
     !Path::new("/run/docker.sock").exists() && users.into_iter().any(|user| user.path().join("docker.sock").exists())

@@ -1,4 +1,4 @@
-//! `moyai setup`: from a host with Docker to one in order. It proposes, shows, asks once, installs and checks.
+//! `moyai setup`: configures a host that has Docker. It proposes, shows, asks once, installs and checks.
 
 mod files;
 mod host;
@@ -15,28 +15,28 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The words of `moyai setup`.
+/// Options of `moyai setup`.
 #[derive(clap::Args)]
 pub struct Setup {
-    /// Do not ask: install what was shown
+    /// Install without asking
     #[arg(short = 'y', long)]
     yes: bool,
     /// Show everything that would be written and run, and change nothing
     #[arg(short = 'n', long)]
     dry_run: bool,
-    /// Take everything away that setup has installed; backups stay
+    /// Remove everything that setup has installed, except backups
     #[arg(long)]
     remove: bool,
-    /// Print a JSON map: what was found, each file and each step
+    /// Print a JSON map with what was found, each file and each step
     #[arg(long)]
     json: bool,
     #[command(flatten)]
     pub(super) common: Common,
 }
 
-/// Where cron looks: no dot in the name, or cron skips it.
+/// Where cron looks. It skips names with a dot.
 const CRON: &str = "/etc/cron.d/moyai";
-/// Where systemd says that it runs.
+/// This directory exists while systemd is running.
 const SYSTEMD: &str = "/run/systemd/system";
 
 /// What runs the rules.
@@ -44,7 +44,7 @@ const SYSTEMD: &str = "/run/systemd/system";
 enum Schedule {
     Systemd,
     Cron,
-    /// Something that setup has not installed runs them already.
+    /// Something else than setup's files already runs them.
     Other,
     Nothing,
 }
@@ -54,7 +54,7 @@ impl Schedule {
         match self {
             Self::Systemd => "systemd: moyai's daemon runs the rules",
             Self::Cron => "cron: /etc/cron.d/moyai runs the rules",
-            Self::Other => "a crontab that is there already",
+            Self::Other => "an existing crontab",
             Self::Nothing => "neither systemd nor cron",
         }
     }
@@ -80,7 +80,8 @@ impl Setup {
     /// Shows what is missing on this host, asks, and installs it.
     ///
     /// # Errors
-    /// When the host has no Docker daemon of its own, a configuration has errors, or nobody can be asked.
+    /// If the host has no Docker daemon of its own, the configuration has errors, or there is no terminal to
+    /// ask on.
     pub fn main(&self) -> Result<i32> {
         let root = rustix::process::geteuid().is_root();
         let mut options = Options::default();
@@ -95,7 +96,7 @@ impl Setup {
             return remove::main(&run, shows, self.yes || self.json, |question| self.agreed(&run, question));
         }
         host::suits(&run)?;
-        self.whole(&run)?;
+        self.refuse_errors(&run)?;
         let mut proposal = host::propose(&run)?;
         let (schedule, changes) = self.changes(&run, &proposal)?;
         proposal.found.push(format!("schedule    {}", schedule.sentence()));
@@ -127,7 +128,7 @@ impl Setup {
             let outcome = process::attempt(&run, &plan)?;
             step.code = Some(outcome.code());
         }
-        // A site that is down is a finding of the monitor, and no failure of the setup.
+        // A site that is down is a finding of the monitor, not a failure of the setup.
         let failed =
             steps.iter().any(|step| step.code != Some(0) && step.words.get(2).is_none_or(|it| it != "monitor"));
         self.end(&run, &proposal, &changes, &steps, i32::from(failed))
@@ -139,11 +140,11 @@ impl Setup {
         }
     }
 
-    /// Refuses a configuration that has errors: nothing is built on it, and it is not overwritten.
-    fn whole(&self, run: &Arc<Run>) -> Result<()> {
+    /// Refuses a configuration with errors. setup neither uses nor overwrites it.
+    fn refuse_errors(&self, run: &Arc<Run>) -> Result<()> {
         for name in ["config", "rules"] {
             let found = load::find(run, name)
-                .and_then(|source| check::faults(run, &source, false).into_iter().next().map_or(Ok(()), Err));
+                .and_then(|source| check::errors(run, &source, false).into_iter().next().map_or(Ok(()), Err));
             if let Err(error) = found {
                 if !self.json {
                     print_error(&error);
@@ -155,13 +156,13 @@ impl Setup {
         Ok(())
     }
 
-    /// The files that are missing, or that setup wrote and that are out of date.
+    /// Returns the files that are missing, or that setup wrote and that are out of date.
     fn changes(&self, run: &Arc<Run>, proposal: &Proposal) -> Result<(Schedule, Vec<Change>)> {
         let folder = super::folder(run);
         let file = |name: &str| folder.join(format!("{name}.rhai"));
-        let built_in = |name: &str| load::embedded(name).unwrap_or_default().text;
+        let built_in = |name: &str| load::built_in(name).unwrap_or_default().text;
         let mut changes = Vec::new();
-        // A copy that nobody has edited says no more than the built-in file.
+        // An unedited copy would only repeat the built-in file.
         let untouched = |text: &str| text == built_in("config");
         let has_own =
             file("config").exists() && !std::fs::read_to_string(file("config")).is_ok_and(|it| untouched(&it));
@@ -176,7 +177,7 @@ impl Setup {
             let text = crontab::text(run, "root")?.0;
             let path = PathBuf::from(CRON);
             if std::fs::read_to_string(&path).is_ok_and(|found| !found.contains(crontab::MARK)) {
-                let error = format!("`{CRON}` is there, and not from moyai; nothing was changed");
+                let error = format!("`{CRON}` exists and is not from moyai; nothing was changed");
                 return Err(Error::new(error).help(format!("mv {CRON} {CRON}.old")));
             }
             changes.extend(Change::of(run, path, text, |_| false)?);
@@ -206,7 +207,7 @@ impl Setup {
         for change in changes {
             run.print(&format!("\n{}", change.diff().trim_end()));
         }
-        // What a command would change in a file is seen by its own dry run.
+        // Commands show their changes to files in their own dry run.
         for words in [&["run", "-n", "hosts-sync"][..], &["systemd", "--install", "-n"]] {
             let shown = steps.iter().any(|step| step.words[1..] == without_n(words)[..]);
             let plan = Plan { reads: true, ..Plan::read(["moyai"].iter().chain(words)) };
@@ -221,10 +222,12 @@ impl Setup {
         steps.iter().for_each(|step| run.print(&format!("  {}", step.line())));
     }
 
-    /// Asks once. Without a terminal nobody can answer.
+    /// Asks once. Fails without a terminal.
     fn agreed(&self, run: &Run, question: &str) -> Result<bool> {
         if !std::io::stdin().is_terminal() {
-            return Err(Error::usage("there is no terminal to ask on; nothing was changed").help("add --yes"));
+            return Err(
+                Error::usage("no terminal to ask on; nothing was changed").help("to install without asking, add --yes")
+            );
         }
         run.note(&format!("{question} [y/N] "));
         let mut answer = String::new();
@@ -233,7 +236,7 @@ impl Setup {
         Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
     }
 
-    /// What this host needs now, and the three commands to know.
+    /// Prints the state of this host, and the three commands to know.
     fn end(&self, run: &Arc<Run>, proposal: &Proposal, changes: &[Change], steps: &[Step], code: i32) -> Result<i32> {
         if self.json {
             let files = changes.iter().map(|change| {
@@ -254,20 +257,20 @@ impl Setup {
         run.print("\nThe three commands to know:");
         run.print("  moyai edit config                what to watch, who gets reports");
         run.print("  moyai run status                 sites, backups and disks on one page");
-        run.print("  moyai run -n restore NAME        what bringing back last night's backup would do");
+        run.print("  moyai run -n restore NAME        what restoring last night's backup would do");
         Ok(code)
     }
 }
 
-/// The words without `-n`.
+/// Returns the arguments without `-n`.
 fn without_n<'a>(words: &[&'a str]) -> Vec<&'a str> {
     words.iter().copied().filter(|word| *word != "-n").collect()
 }
 
-/// What runs, in this order.
+/// Returns the commands, in this order.
 fn steps(schedule: Schedule, changes: &[Change], proposal: &Proposal) -> Vec<Step> {
     let mut steps = Vec::new();
-    // Before the units, which name its password, and before the first backup, which goes into it.
+    // The store comes before the units, which name its password, and before the first backup, which uses it.
     if proposal.store {
         steps.push(Step::new(["moyai", "run", "store", "--init"]));
     }
@@ -292,7 +295,7 @@ fn unit_is_there() -> bool {
     Path::new("/etc/systemd/system/moyai.service").exists()
 }
 
-/// How the rules are to be run on this host.
+/// Chooses what runs the rules on this host.
 fn schedule() -> Schedule {
     if crontab::others(CRON) && !unit_is_there() {
         Schedule::Other

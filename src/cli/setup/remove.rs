@@ -1,4 +1,4 @@
-//! `moyai setup --remove`: the host as before. Backups, and what is known of them, stay.
+//! `moyai setup --remove`: takes away what setup installed. Backups and their records stay.
 
 use super::{CRON, files, unit_is_there};
 use crate::cli::crontab;
@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What is kept of the state: the record of the backups, and what an interrupted run has left open.
+/// State that is kept: the record of the backups, and what an interrupted restore has left to do.
 const KEPT: [&str; 2] = ["backup.", "restore."];
 
-/// Shows what goes, asks and removes it.
+/// Shows what would be removed, asks, and removes it.
 pub fn main(run: &Arc<Run>, shows: bool, yes: bool, agreed: impl Fn(&str) -> Result<bool>) -> Result<i32> {
     let (gone, edited): (Vec<_>, Vec<_>) = files::written(run).into_iter().partition(|(_, same)| *same);
     let mut paths: Vec<PathBuf> = gone.into_iter().map(|(path, _)| path).collect();
@@ -24,10 +24,10 @@ pub fn main(run: &Arc<Run>, shows: bool, yes: bool, agreed: impl Fn(&str) -> Res
     let unit = unit_is_there();
     let names = has_names();
     for (path, _) in edited.iter().filter(|(path, _)| !paths.contains(path)) {
-        run.print(&format!("kept {}: it was edited", path.display()));
+        run.print(&format!("kept {}: it has been edited", path.display()));
     }
     if paths.is_empty() && state.is_empty() && !unit && !names {
-        run.print("nothing of moyai's setup is on this host");
+        run.print("nothing from `moyai setup` is on this host");
         return Ok(0);
     }
     run.print("This removes:");
@@ -63,19 +63,19 @@ pub fn main(run: &Arc<Run>, shows: bool, yes: bool, agreed: impl Fn(&str) -> Res
             .map_err(|error| Error::new(format!("remove `{}`: {}", path.display(), cause(&error))))?;
     }
     for folder in [&run.options.places.scripts, &PathBuf::from("/etc/moyai")] {
-        // One that still has something in it stays.
+        // A directory that is not empty stays.
         let _ = std::fs::remove_dir(folder);
     }
     let nginx = process::attempt(run, &Plan::read(["nginx", "-t"]).timeout(Duration::from_secs(10)));
     if names && nginx.is_ok_and(|outcome| outcome.code() != 0 && outcome.err_text().contains("host not found")) {
-        run.note("warning: nginx runs on, but its next start needs the names that are gone from /etc/hosts");
-        run.note("help: moyai run hosts-sync, or write them yourself");
+        run.note("warning: nginx keeps running, but its next start needs names that were removed from /etc/hosts");
+        run.note("help: moyai run hosts-sync, or add the names yourself");
     }
     run.print("removed");
     Ok(0)
 }
 
-/// The files of the state that no backup needs.
+/// Returns the state files that no backup needs.
 fn state(run: &Run) -> Vec<PathBuf> {
     let folder = &run.options.places.state;
     let files = |folder: &Path| {

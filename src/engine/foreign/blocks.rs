@@ -1,14 +1,14 @@
-//! Functions, closures, loops, conditions and `try` as other languages write them.
+//! Explains functions, closures, loops, conditions and `try` of other languages.
 
 use super::tokens::{Sort, Token, close, ours, pieces, test, variable};
 use super::{Found, Line, is_keyword};
 
-/// The words that begin a function elsewhere, and those that may be before its name.
+/// Words that begin a function in other languages, and words that may come before its name.
 const FUNCTION: &[&str] = &["def", "function", "func", "fun", "sub", "proc", "procedure", "method", "defun"];
 const BEFORE: &[&str] =
     &["async", "public", "private", "protected", "static", "void", "int", "string", "String", "bool", "export", "pub"];
 
-/// The names of parameters without types, defaults and signs.
+/// Returns the names of parameters without types, defaults and symbols.
 fn parameters(tokens: &[Token<'_>]) -> String {
     let mut names = Vec::new();
     for piece in pieces(tokens) {
@@ -18,7 +18,7 @@ fn parameters(tokens: &[Token<'_>]) -> String {
     names.join(", ")
 }
 
-/// `def greet(who):`, `greet() {`, `fn greet(who: String) {`.
+/// Explains `def greet(who):`, `greet() {`, `fn greet(who: String) {`.
 pub(super) fn function(line: &Line<'_>) -> Option<Found> {
     let first = line.at(0)?;
     let skipped = line.tokens.iter().take_while(|token| token.is(BEFORE)).count();
@@ -39,7 +39,7 @@ pub(super) fn function(line: &Line<'_>) -> Option<Found> {
     if own && opens && line.fault > end && line.is(end + 1, &["{"]) {
         return None;
     }
-    // A default has a sentence of its own.
+    // A default has a separate message.
     if own && line.part(at..end).iter().any(|token| token.text == "=") {
         return None;
     }
@@ -47,9 +47,9 @@ pub(super) fn function(line: &Line<'_>) -> Option<Found> {
         if line.part(at..end).iter().any(|token| token.text == ":") || line.is(end + 1, &["->"]) {
             "parameters and functions have no types".to_owned()
         } else if line.part(at..end).iter().any(|token| token.is(&["...", "*", "**", "&", "$"])) {
-            "the parameters of a function are names; for any number of values there is one list".to_owned()
+            "parameters must be names; to pass any number of values, use a list".to_owned()
         } else if opens && !line.is(end + 1, &["{"]) {
-            "the body of a function is between `{` and `}`".to_owned()
+            "the body of a function must be between `{` and `}`".to_owned()
         } else {
             return None;
         }
@@ -61,7 +61,7 @@ pub(super) fn function(line: &Line<'_>) -> Option<Found> {
     line.found(0, message, format!("write `fn {}({params}) {{ ... }}`", name.text))
 }
 
-/// `x => x * 2`, `lambda x: x * 2`, `function(x) { ... }` as a value.
+/// Explains `x => x * 2`, `lambda x: x * 2`, `function(x) { ... }` as a value.
 pub(super) fn closure(line: &Line<'_>) -> Option<Found> {
     let from = line.fault.saturating_sub(8);
     let near = |texts: &[&str]| (from..=line.fault).rev().find(|at| line.is(*at, texts));
@@ -79,7 +79,7 @@ pub(super) fn closure(line: &Line<'_>) -> Option<Found> {
     };
     let answer = |at: usize, params: &str, body: String| {
         let help = format!("write `|{params}| {}`", if body.is_empty() { "...".to_owned() } else { body });
-        line.found(at, "a closure has its parameters between `|` and `|`", help)
+        line.found(at, "write the parameters of a closure between `|` and `|`", help)
     };
     if let Some(at) = near(&["lambda"]) {
         let colon = at + line.part(at..).iter().position(|token| token.text == ":")?;
@@ -102,7 +102,7 @@ pub(super) fn closure(line: &Line<'_>) -> Option<Found> {
     (before.is_word() && inside).then(|| answer(arrow - 1, before.text, body(arrow + 1)))?
 }
 
-/// The end of a header: where its block begins in this or another language.
+/// Returns the end of a header, where its block begins in this or another language.
 fn header(line: &Line<'_>, from: usize) -> usize {
     let mut depth = 0i32;
     for (at, token) in line.tokens.iter().enumerate().skip(from) {
@@ -121,7 +121,7 @@ fn header(line: &Line<'_>, from: usize) -> usize {
     line.tokens.len()
 }
 
-/// What a loop goes through, as we write it.
+/// Converts what a loop iterates over.
 fn list(line: &Line<'_>, tokens: &[Token<'_>]) -> Option<String> {
     let (first, last) = (tokens.first()?, tokens.last()?);
     let raw = &line.text[first.at..last.end()];
@@ -174,7 +174,7 @@ fn list(line: &Line<'_>, tokens: &[Token<'_>]) -> Option<String> {
     }
 }
 
-/// A loop of C, Python, PHP, JavaScript or a shell.
+/// Explains a loop of C, Python, PHP, JavaScript or a shell.
 pub(super) fn repeat(line: &Line<'_>) -> Option<Found> {
     let first = line.at(0)?;
     if !first.is(&["for", "foreach"]) {
@@ -213,7 +213,7 @@ pub(super) fn repeat(line: &Line<'_>) -> Option<Found> {
         let name = line.at(skip)?.text;
         return line.found(
             word + 1,
-            "`for` goes through a list, and this is a map",
+            "`for` loops over a list, but this is a map",
             format!("write `for {name} in map.keys() {{ ... }}`"),
         );
     }
@@ -251,7 +251,7 @@ pub(super) fn repeat(line: &Line<'_>) -> Option<Found> {
     answer(&variables, &list)
 }
 
-/// A condition without its brackets, and whether it was a test of a shell.
+/// Returns a condition without its brackets, and whether it was a shell test.
 fn truth(line: &Line<'_>, from: usize, to: usize) -> (String, bool) {
     let mut tokens = line.part(from.min(to)..to);
     let mut not = false;
@@ -291,7 +291,8 @@ fn truth(line: &Line<'_>, from: usize, to: usize) -> (String, bool) {
     (text, is_test)
 }
 
-/// `if`, `elif`, `unless`, `while` and `until` with what other languages write between them and the block.
+/// Explains `if`, `elif`, `unless`, `while` and `until` with the text between them and the block in other
+/// languages.
 pub(super) fn condition(line: &Line<'_>) -> Option<Found> {
     let first = line.at(0)?;
     let otherwise = first.text == "else";
@@ -301,11 +302,11 @@ pub(super) fn condition(line: &Line<'_>) -> Option<Found> {
         let body = if inline || line.is(1, &[":"]) { "...".to_owned() } else { line.ours(1, body.len()) + ";" };
         let (message, help) = if line.fault == 0 && line.is(1, &["{"]) {
             (
-                "an `else` belongs to the `if` before it, and there is none",
-                "take out the `;` after the `}` before it, or close that block".to_owned(),
+                "this `else` has no `if` before it",
+                "remove the `;` after the `}` before it, or close that block".to_owned(),
             )
         } else {
-            ("a block is between `{` and `}`, also one statement", format!("write `else {{ {body} }}`"))
+            ("a block must be between `{` and `}`, even with one statement", format!("write `else {{ {body} }}`"))
         };
         return line.found(0, message, help);
     }
@@ -316,14 +317,14 @@ pub(super) fn condition(line: &Line<'_>) -> Option<Found> {
     if first.text == "while" && line.is(1, &["read"]) {
         let help =
             "write `for line in file::lines(path) { ... }`, or for a command `for line in cmd(`...`).lines() { ... }`";
-        return line.found(0, "this is a loop of a shell", help);
+        return line.found(0, "this is a shell loop", help);
     }
     let parenthesis = if line.is(from, &["("]) { close(line.part(from..)).map(|end| from + end + 1) } else { None };
     let mut end = header(line, from);
     if let Some(closed) = parenthesis.filter(|closed| *closed <= line.fault && line.fault < end) {
         end = closed;
     }
-    // Where nothing begins the block, the interpreter has stopped at its first word.
+    // If nothing begins the block, the interpreter has stopped at its first word.
     let begins = line.is(end, &["{", "then", "do", ":"]) || (line.is(end, &[";"]) && line.is(end + 1, &["then", "do"]));
     if !begins && line.fault > from && line.fault < end {
         let single = line.at(line.fault).is_some_and(|token| token.is_word() && !token.is(&["and", "or", "is", "not"]));
@@ -362,7 +363,7 @@ pub(super) fn condition(line: &Line<'_>) -> Option<Found> {
         let message = match (line.at(at), line.at(at + 1)) {
             _ if sign.is_none() => "a condition has the form `if x == 1 { ... }`".to_owned(),
             (Some(sign), Some(next)) if sign.text == "$" => {
-                format!("`{}` is a variable of a shell", &line.text[sign.at..next.end()])
+                format!("`{}` is a shell variable", &line.text[sign.at..next.end()])
             }
             (Some(dash), Some(next)) if dash.text == "-" => format!("there is no `{}{}`", dash.text, next.text),
             (Some(token), _) => format!("there is no `{}`", token.text),
@@ -372,7 +373,10 @@ pub(super) fn condition(line: &Line<'_>) -> Option<Found> {
     } else if line.is(end, &["{"]) {
         return None;
     } else {
-        (end.min(line.tokens.len().saturating_sub(1)), "a block is between `{` and `}`, also one statement".to_owned())
+        (
+            end.min(line.tokens.len().saturating_sub(1)),
+            "a block must be between `{` and `}`, even with one statement".to_owned(),
+        )
     };
     let rest = if line.is(end, &["{", "then", "do", ":", ";"]) { end + 1 } else { end };
     let stop = line.part(rest.min(line.tokens.len())..).iter().position(|token| token.is(&[";", "else", "fi"]));
@@ -383,7 +387,7 @@ pub(super) fn condition(line: &Line<'_>) -> Option<Found> {
     line.found(at, message, format!("write `{keyword} {condition} {{ {body} }}`"))
 }
 
-/// `[ -f x ] && print("x")` as a statement.
+/// Explains `[ -f x ] && print("x")` as a statement.
 pub(super) fn bracket(line: &Line<'_>) -> Option<Found> {
     let first = line.at(0)?;
     if !(first.text == "test" || first.text == "[" && line.is(1, &["-", "[", "!", "$"])) {
@@ -404,7 +408,7 @@ pub(super) fn bracket(line: &Line<'_>) -> Option<Found> {
     line.found(0, SHELL_TEST, format!("write `if {condition} {{ {body} }}`"))
 }
 
-/// `print("x") if x == 1;`, `let y = "a" if x else "b";`, `list.each do |x|`.
+/// Explains `print("x") if x == 1;`, `let y = "a" if x else "b";`, `list.each do |x|`.
 pub(super) fn after(line: &Line<'_>) -> Option<Found> {
     let at = line.fault;
     let word = line.at(at).filter(|word| at > 0 && word.is(&["if", "unless", "for", "while", "do"]))?;
@@ -423,7 +427,7 @@ pub(super) fn after(line: &Line<'_>) -> Option<Found> {
         let (from, to) = (at + 3, stop.map_or(end, |stop| at + stop));
         let to = if line.is(to, &[")"]) { (from..to).rev().find(|at| line.is(*at, &["]"])).unwrap_or(to) } else { to };
         let list = line.ours(from, to);
-        return line.found(at, "a list is made with `.map`", format!("write `{list}.map(|{name}| {value})`"));
+        return line.found(at, "make a list with `.map`", format!("write `{list}.map(|{name}| {value})`"));
     }
     let otherwise = line.part(at..end).iter().position(|token| token.text == "else").map(|place| at + place);
     let condition = line.ours(at + 1, otherwise.unwrap_or(end));
@@ -442,12 +446,12 @@ pub(super) fn after(line: &Line<'_>) -> Option<Found> {
             line.ours(0, at)
         ),
     };
-    line.found(at, format!("`{}` comes before its block, with the condition", word.text), help)
+    line.found(at, format!("`{}` and its condition come before the block", word.text), help)
 }
 
-const SHELL_TEST: &str = "this is a test of a shell";
+const SHELL_TEST: &str = "this is a shell test";
 
-/// A test of a shell that is an expression too, `if -d /tmp {`: message and help.
+/// Returns message and help for a shell test that is also an expression: `if -d /tmp {`.
 pub fn run_test(text: &str, at: usize) -> Option<(String, String)> {
     let line = Line::new(text, at);
     let (_, message, help) = condition(&line).or_else(|| bracket(&line))?;

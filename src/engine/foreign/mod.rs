@@ -1,7 +1,7 @@
-//! Lines of other languages where the interpreter finds a syntax error: each is named, with the line to write.
+//! Explains lines of other languages where the interpreter reports a syntax error, with the line to write.
 //!
-//! Nothing here decides whether a script is right. The interpreter has refused the line already, and an
-//! explanation is looked for: the first one that fits is taken.
+//! This module does not decide whether a script is correct. The interpreter has already refused the line, and
+//! the first explanation that fits is used.
 
 mod blocks;
 mod names;
@@ -28,16 +28,17 @@ pub(super) struct Line<'a> {
     text: &'a str,
     /// The tokens of the statement with the error, up to the end of the line.
     tokens: Vec<Token<'a>>,
-    /// The index of the first token at the error or after it.
+    /// The index of the first token at or after the error.
     fault: usize,
 }
 
 impl<'a> Line<'a> {
-    /// The statement around a byte of a line.
+    /// Finds the statement around a byte of a line.
     fn new(text: &'a str, at: usize) -> Self {
         let all = tokens(text);
         let fault = all.iter().position(|token| token.end() > at).unwrap_or(all.len());
-        // The `;` of a loop of C, and the braces of `${x}`, `#{ }`, `{1..3}` and `= { a: 1 }` end no statement.
+        // The `;` of a loop in C, and the braces of `${x}`, `#{ }`, `{1..3}` and `= { a: 1 }`, do not end a
+        // statement.
         let (mut start, mut depth, mut inner) = (0, 0i32, 0usize);
         for (index, token) in all.iter().enumerate().take(fault) {
             let before = index.checked_sub(1).map(|before| all[before]);
@@ -67,7 +68,7 @@ impl<'a> Line<'a> {
         self.tokens.get(index)
     }
 
-    /// Whether the token at an index is one of these.
+    /// Returns true if the token at an index is one of these.
     fn is(&self, index: usize, texts: &[&str]) -> bool {
         self.at(index).is_some_and(|token| token.is(texts))
     }
@@ -76,12 +77,12 @@ impl<'a> Line<'a> {
         self.tokens.iter().position(|token| token.is(texts))
     }
 
-    /// The place of a statement's first token.
+    /// Returns the byte at which the statement begins.
     fn begin(&self) -> usize {
         self.tokens.first().map_or(0, |token| token.at)
     }
 
-    /// The tokens up to the `;` that ends the statement.
+    /// Returns the tokens up to the `;` that ends the statement.
     fn statement(&self) -> &[Token<'a>] {
         let mut depth = 0i32;
         let end = self.tokens.iter().position(|token| {
@@ -95,8 +96,8 @@ impl<'a> Line<'a> {
         self.part(..end.unwrap_or(self.tokens.len()))
     }
 
-    /// Tokens as we write them.
-    /// A range of the tokens, or none of them: a line that is not code can end anywhere.
+    /// Returns a range of the tokens, or none if the range is out of bounds, because a line that is not code
+    /// can end anywhere.
     fn part(&self, range: impl SliceIndex<[Token<'a>], Output = [Token<'a>]>) -> &[Token<'a>] {
         self.tokens.get(range).unwrap_or_default()
     }
@@ -119,7 +120,7 @@ impl<'a> Line<'a> {
     }
 }
 
-/// A word that begins a statement of ours.
+/// Returns true for a Rhai keyword that begins a statement.
 fn is_keyword(word: &str) -> bool {
     [
         "if", "else", "while", "loop", "do", "until", "for", "let", "const", "fn", "private", "return", "throw", "try",
@@ -128,8 +129,8 @@ fn is_keyword(word: &str) -> bool {
     .contains(&word)
 }
 
-/// The explanation of a line with a syntax error at a byte of it. `quoted`: the error is text in single quotes, for
-/// which only another shell line is looked for.
+/// Returns the explanation of a line with a syntax error at a byte. `quoted` means that the error is text in
+/// single quotes, for which only shell lines are tried.
 pub(super) fn explain(text: &str, at: usize, quoted: bool) -> Option<Found> {
     let line = Line::new(text, at);
     if quoted {
@@ -165,7 +166,7 @@ pub(super) fn explain(text: &str, at: usize, quoted: bool) -> Option<Found> {
 mod tests {
     use super::*;
 
-    /// The help for a line whose error is where `^` is.
+    /// Returns the help for a line whose error is at the `^`.
     fn help(marked: &str) -> String {
         let at = marked.find('^').unwrap();
         let text = marked.replacen('^', "", 1);
@@ -173,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_of_another_language_is_answered_with_the_line_to_write() {
+    fn explains_a_line_of_another_language_with_the_line_to_write() {
         for (line, wanted) in [
             ("^var x = 'abc';", "write `let x = \"abc\";`"),
             ("int ^n = 5;", "write `let n = 5;`"),

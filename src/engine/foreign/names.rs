@@ -1,6 +1,6 @@
-//! The names of other languages, and what they are here.
+//! Names in other languages, and what to write instead.
 
-/// What other languages name, and what it is here.
+/// Names in other languages, and what to write instead.
 const NAMES: &[(&str, &str)] = &[
     ("None null nil NULL undefined Null Nil nullptr", "()"),
     ("True TRUE yes Yes on", "true"),
@@ -17,7 +17,7 @@ const NAMES: &[(&str, &str)] = &[
     ("UID EUID", "$(`id -u`)"),
     (
         "require include using",
-        "import \"lib/notify\" as notify;` for a script of moyai; `moyai api` lists what is there without an import, such as `file::read(path)",
+        "import \"lib/notify\" as notify;` for a moyai script; `moyai api` lists what needs no import, such as `file::read(path)",
     ),
     ("panic raise", "die(\"...\");"),
     ("array Array tuple", "[1, 2, 3]"),
@@ -26,18 +26,16 @@ const NAMES: &[(&str, &str)] = &[
     ("PIPESTATUS", "cmd(`...`).code()"),
 ];
 
-/// What a name of another language is called here.
+/// Returns what to write for a name of another language.
 pub fn name(name: &str) -> Option<String> {
     let known = NAMES.iter().find(|(names, _)| names.split(' ').any(|known| known == name));
     known.map(|(_, ours)| format!("write `{ours}`"))
 }
 
-/// For an unknown name in capitals: it is probably a variable of the environment.
+/// Returns the help for an unknown name in capitals, which is probably an environment variable.
 pub fn environment(name: &str) -> Option<String> {
     let shouted = name.len() > 2 && name.chars().all(|char| char.is_ascii_uppercase() || char == '_');
     shouted.then(|| {
-        format!(
-            "write `env(\"{name}\")` for a variable of the environment; a constant is declared: `const {name} = ...;`"
-        )
+        format!("write `env(\"{name}\")` for an environment variable, or declare a constant: `const {name} = ...;`")
     })
 }

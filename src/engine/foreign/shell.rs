@@ -1,4 +1,4 @@
-//! Lines of a shell: the command literal, or the function, that takes their place.
+//! Explains shell lines: returns the command literal or the function to write instead.
 
 use super::tokens::{Sort, filled, tokens, variable};
 use super::{Found, Line, is_keyword};
@@ -7,11 +7,11 @@ use crate::engine::words::{Segment, split};
 use crate::engine::{builtins, shell};
 use crate::process::reads;
 
-/// The longest command that a help repeats.
+/// Longest command that a help repeats.
 const LONGEST: usize = 100;
 const PRINTING: &[&str] = &["echo", "print", "printf", "say", "puts", "println", "logger"];
 
-/// What is assigned in a line of a shell, as we write it.
+/// Converts a value that a shell line assigns.
 pub(super) fn value(raw: &str) -> String {
     let raw = raw.trim();
     let bare = raw.trim_matches('"');
@@ -39,15 +39,15 @@ pub(super) fn value(raw: &str) -> String {
     }
 }
 
-/// The words of a line without its quotes.
+/// Splits a line into words without its quotes.
 fn words(text: &str) -> Vec<String> {
     text.split_whitespace().map(|word| word.trim_matches(['"', '\'']).to_owned()).collect()
 }
 
-/// A command for its words as they are written: `cmd`, or `sh` where only a shell can run them.
+/// Returns `cmd(...)` for a command line, or `sh(...)` if only a shell can run it.
 fn command(text: &str) -> String {
     let literal = filled(text).unwrap_or_else(|| text.to_owned());
-    // A value is some word.
+    // A value stands for an unknown word.
     let mut plain = String::new();
     let mut rest = literal.as_str();
     while let Some(at) = rest.find("${") {
@@ -69,7 +69,7 @@ fn command(text: &str) -> String {
     }
 }
 
-/// What is printed by `echo` and its like.
+/// Converts the arguments of `echo` and similar commands.
 fn printed(rest: &str, shell: bool) -> String {
     let mut rest = rest.trim();
     while let Some(option) = ["-n ", "-e ", "-ne ", "-en "].iter().find_map(|option| rest.strip_prefix(*option)) {
@@ -85,14 +85,14 @@ fn printed(rest: &str, shell: bool) -> String {
         [only] if only.sort == Sort::Text => super::tokens::text(only.text),
         [only] if only.is_word() && !shell => only.text.to_owned(),
         [first, ..] if first.sort == Sort::Text || rest.contains(['"', '\'']) => {
-            return format!("write `{function}(...)` with one text, in backticks: `` `${{value}}` ``");
+            return format!("write `{function}(...)` with one string, in backticks: `` `${{value}}` ``");
         }
         _ => value(rest),
     };
     format!("write `{function}({argument});`")
 }
 
-/// What to write in place of a line of a shell.
+/// Returns what to write instead of a shell line.
 fn answer(text: &str) -> String {
     let all = words(text);
     let first = all.first().map_or("", String::as_str);
@@ -117,14 +117,14 @@ fn answer(text: &str) -> String {
     let run = format!("{command}.run();");
     match (instead(first), command.strip_prefix("cmd(")) {
         (Some(help), _) if !text.contains(['|', '>', '<', '&', ';']) => {
-            format!("{help}; the program itself is run by {run}")
+            format!("{help}; to run the program itself, write {run}")
         }
         (_, Some(inner)) if reads(&all).is_ok() => format!("write {run} or, for its output, $({inner}"),
         _ => format!("write {run}"),
     }
 }
 
-/// One statement for a command of a shell.
+/// Returns one statement for a shell command.
 pub(super) fn statement_for(text: &str) -> String {
     let all = words(text);
     match (all.first().map(String::as_str), all.get(1)) {
@@ -137,7 +137,7 @@ pub(super) fn statement_for(text: &str) -> String {
     }
 }
 
-/// `a && b` and `a || b`.
+/// Converts `a && b` and `a || b`.
 fn and_or(text: &str) -> Option<String> {
     let all = tokens(text);
     let mark = all.iter().position(|token| token.is(&["&&", "||"]))?;
@@ -154,17 +154,17 @@ fn and_or(text: &str) -> Option<String> {
     })
 }
 
-/// The statement's text up to its `;`.
+/// Returns the statement's text up to its `;`.
 fn statement<'a>(line: &Line<'a>) -> &'a str {
     let begin = line.begin();
     let end = line.statement().last().map_or(begin, |last| last.end());
     let rest = &line.text[begin..];
-    // Where a shell's word begins with `#`, the rest is a comment; `&&` and `||` go on after it.
+    // In a shell, a word that begins with `#` starts a comment. `&&` and `||` continue after it.
     let end = end.max(begin);
     rest[..end - begin].split(" # ").next().unwrap_or_default().trim_end().trim_end_matches('}').trim_end()
 }
 
-/// A program with its arguments, or a word of a shell.
+/// Explains a line that begins with a program, or a shell keyword.
 pub(super) fn line(line: &Line<'_>) -> Option<Found> {
     let first = line.at(0)?;
     let path = line.at(1).is_some_and(|next| {
@@ -196,10 +196,10 @@ pub(super) fn line(line: &Line<'_>) -> Option<Found> {
         return None;
     }
     let text = statement(line);
-    line.found(0, "this is a line of a shell", answer(text))
+    line.found(0, "this is a shell command", answer(text))
 }
 
-/// What to write for a line of a shell that is an expression too: `rm -rf /tmp/x` is a difference.
+/// Returns what to write for a shell line that is also an expression: `rm -rf /tmp/x` is a difference.
 pub fn run_line(text: &str, at: usize) -> Option<String> {
     let found = super::Line::new(text, at);
     let first = found.at(0)?;

@@ -1,14 +1,18 @@
-//! Signs of other languages within an expression: patterns, ranges, comparisons.
+//! Explains symbols of other languages inside an expression: patterns, ranges, comparisons.
 
 use super::tokens::Sort;
 use super::{Found, Line};
 
-/// `x.grep(/error/)`, `a =! 2`, `for i in 1...5`.
+/// Explains `x.grep(/error/)`, `a =! 2`, `for i in 1...5`.
 pub(super) fn sign(line: &Line<'_>) -> Option<Found> {
     let dots = line.tokens.iter().position(|token| token.text == "...");
     if let Some(at) = dots.filter(|at| *at > 0 && line.at(at - 1).is_some_and(|token| token.sort == Sort::Number)) {
         let (from, to) = (line.at(at - 1)?.text, line.at(at + 1)?.text);
-        return line.found(at, "there is no `...`", format!("write `{from}..={to}` with {to}, `{from}..{to}` without"));
+        return line.found(
+            at,
+            "there is no `...`",
+            format!("write `{from}..={to}` to include {to}, or `{from}..{to}` without it"),
+        );
     }
     let at = line.fault;
     let (before, here) = (line.at(at.checked_sub(1)?)?, line.at(at)?);
@@ -20,7 +24,7 @@ pub(super) fn sign(line: &Line<'_>) -> Option<Found> {
             let rest = &line.text[here.end()..];
             let inner = &rest[..rest.find('/')?];
             let text = format!("\"{}\"", inner.replace('\\', "\\\\").replace('"', "\\\""));
-            line.found(at, "a pattern is text in quotes", format!("write `{text}`"))
+            line.found(at, "a pattern must be text in quotes", format!("write `{text}`"))
         }
         _ => None,
     }

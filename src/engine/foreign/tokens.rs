@@ -1,6 +1,6 @@
-//! The words and signs of one line, and the line with our words in place of those of other languages.
+//! Splits a line into tokens, and replaces tokens of other languages.
 
-/// What a token is.
+/// The sort of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sort {
     Word,
@@ -10,11 +10,11 @@ pub(super) enum Sort {
     Sign,
 }
 
-/// One token of a line.
+/// A token of a line.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Token<'a> {
     pub(super) text: &'a str,
-    /// The byte where it begins.
+    /// The byte at which it begins.
     pub(super) at: usize,
     pub(super) sort: Sort,
 }
@@ -33,13 +33,13 @@ impl Token<'_> {
     }
 }
 
-/// Signs of more than one character, the longest first.
+/// Symbols of more than one character, the longest first.
 const SIGNS: &[&str] = &[
     "...", "===", "!==", "..=", "<<<", "&&", "||", "==", "!=", "<=", ">=", "=>", "->", "=~", "++", "--", "<>", ":=",
     "??", "?:", "::", "..", "+=", "-=", "*=", "/=", ";;", "^^", "**",
 ];
 
-/// The tokens of a line, without its comment.
+/// Returns the tokens of a line without its comment.
 pub(super) fn tokens(line: &str) -> Vec<Token<'_>> {
     let mut found = Vec::new();
     let mut at = 0;
@@ -67,7 +67,7 @@ pub(super) fn tokens(line: &str) -> Vec<Token<'_>> {
     found
 }
 
-/// The length of a text in quotes, up to the end of the line if nothing closes it.
+/// Returns the length of a text in quotes, or up to the end of the line if it is not closed.
 fn closed(text: &str, quote: char) -> usize {
     let mut escaped = false;
     for (at, char) in text.char_indices().skip(1) {
@@ -79,7 +79,7 @@ fn closed(text: &str, quote: char) -> usize {
     text.len()
 }
 
-/// Words and signs with one that means the same here.
+/// Words and symbols of other languages with the same meaning as one of Rhai.
 const OURS: &[(&str, &str)] = &[
     ("===", "=="),
     ("!==", "!="),
@@ -99,7 +99,7 @@ const OURS: &[(&str, &str)] = &[
 ];
 const COMPARING: &[(&str, &str)] =
     &[("eq", "=="), ("ne", "!="), ("gt", ">"), ("ge", ">="), ("lt", "<"), ("le", "<="), ("a", "&&"), ("o", "||")];
-/// The tests of a shell for files and texts, with `@` for the operand.
+/// Shell tests for files and texts, with `@` for the operand.
 const TESTS: &[(&str, &str)] = &[
     ("f", "file::is_file(@)"),
     ("d", "file::is_dir(@)"),
@@ -113,7 +113,7 @@ const TESTS: &[(&str, &str)] = &[
     ("n", "@ != \"\""),
 ];
 
-/// The variable of a shell that begins at a `$`: as we write it, and how many tokens it takes.
+/// Converts the shell variable that begins at a `$`, and returns how many tokens it takes.
 pub(super) fn variable(line: &str, tokens: &[Token<'_>]) -> Option<(String, usize)> {
     let (sign, next) = (tokens.first()?, tokens.get(1)?);
     if sign.text != "$" || next.at != sign.end() {
@@ -123,7 +123,7 @@ pub(super) fn variable(line: &str, tokens: &[Token<'_>]) -> Option<(String, usiz
         "@" | "*" => "args".to_owned(),
         "#" => "args.len()".to_owned(),
         "?" => "cmd(`...`).code()".to_owned(),
-        "0" => "a name of your own".to_owned(),
+        "0" => "the script's name".to_owned(),
         number if number.chars().all(|char| char.is_ascii_digit()) => {
             format!("args[{}]", number.parse::<usize>().unwrap_or(1).saturating_sub(1))
         }
@@ -165,7 +165,7 @@ pub(super) fn variable(line: &str, tokens: &[Token<'_>]) -> Option<(String, usiz
     Some((written, count))
 }
 
-/// A text in quotes as we write it.
+/// Converts a text in quotes.
 pub(super) fn text(written: &str) -> String {
     let quote = written.chars().next().unwrap_or('"');
     let inner = written.strip_prefix(quote).unwrap_or(written);
@@ -180,26 +180,26 @@ pub(super) fn text(written: &str) -> String {
     }
 }
 
-/// The variable or command of a shell that a text begins with, as a value in backticks.
+/// Converts the shell variable or command at the beginning of a text into `${...}`.
 fn filled_first(text: &str) -> Option<String> {
     let found = tokens(text);
     if let Some((ours, _)) = variable(text, &found) {
-        return (ours != "a name of your own").then(|| format!("${{{ours}}}"));
+        return (ours != "the script's name").then(|| format!("${{{ours}}}"));
     }
     let inner = text.strip_prefix("$(")?.split(')').next()?;
     let plain = !inner.is_empty() && !inner.starts_with('(') && !inner.contains('`');
     plain.then(|| format!("${{$(`{}`)}}", inner.trim()))
 }
 
-/// What to write for a variable or a command of a shell.
+/// Returns what to write for a shell variable or command.
 pub fn dollar(rest: &str) -> String {
     filled_first(rest).map_or_else(
-        || "write `${name}` for a variable of the script, `${env(\"NAME\")}` for one of the environment".to_owned(),
+        || "write `${name}` for a variable of the script, `${env(\"NAME\")}` for an environment variable".to_owned(),
         |ours| format!("write `{ours}`"),
     )
 }
 
-/// A text with the variables of a shell in it as values of ours; `None` where there are none.
+/// Converts the shell variables in a text. `None` if there are none.
 pub fn filled(text: &str) -> Option<String> {
     let (mut made, mut rest, mut any) = (String::new(), text, false);
     while let Some(at) = rest.find('$') {
@@ -222,7 +222,7 @@ pub fn filled(text: &str) -> Option<String> {
     any.then_some(made)
 }
 
-/// An operand of a shell's test: a bare word is text.
+/// Converts an operand of a shell test: a bare word is text.
 fn operand(line: &str, tokens: &[Token<'_>]) -> String {
     let (Some(first), Some(last)) = (tokens.first(), tokens.last()) else { return "x".to_owned() };
     if let Some((ours, count)) = variable(line, tokens)
@@ -245,7 +245,7 @@ fn operand(line: &str, tokens: &[Token<'_>]) -> String {
     }
 }
 
-/// A test of a shell, without its brackets, as an expression of ours.
+/// Converts a shell test without its brackets.
 pub(super) fn test(line: &str, tokens: &[Token<'_>]) -> String {
     if let Some(at) = tokens.iter().position(|token| token.is(&["&&", "||"])) {
         return format!("{} {} {}", test(line, &tokens[..at]), tokens[at].text, test(line, &tokens[at + 1..]));
@@ -285,7 +285,7 @@ pub(super) fn test(line: &str, tokens: &[Token<'_>]) -> String {
     }
 }
 
-/// Tokens as we write them: with our operators, quotes and variables.
+/// Converts tokens: operators, quotes and variables.
 pub(super) fn ours(line: &str, tokens: &[Token<'_>]) -> String {
     let mut made = String::new();
     let mut at = 0;
@@ -301,7 +301,7 @@ pub(super) fn ours(line: &str, tokens: &[Token<'_>]) -> String {
         } else if token.sort == Sort::Text {
             (self::text(token.text), 1)
         } else if token.text == "not" && next.is_some_and(|next| next.text == "in") {
-            // `a not in b` is `!(a in b)`.
+            // `a not in b` becomes `!(a in b)`.
             made = format!("!({}", made.trim_start());
             let tail = ours(line, &rest[1..]);
             return format!("{made}{tail})");
@@ -334,7 +334,7 @@ pub(super) fn ours(line: &str, tokens: &[Token<'_>]) -> String {
     made.trim().to_owned()
 }
 
-/// The place of the bracket that closes the first one of these tokens.
+/// Returns the index of the bracket that closes the first of these tokens.
 pub(super) fn close(tokens: &[Token<'_>]) -> Option<usize> {
     let mut depth = 0usize;
     for (at, token) in tokens.iter().enumerate() {
@@ -352,7 +352,7 @@ pub(super) fn close(tokens: &[Token<'_>]) -> Option<usize> {
     None
 }
 
-/// The tokens between commas that are in no bracket.
+/// Splits tokens at the commas outside of brackets.
 pub(super) fn pieces<'t, 'a>(tokens: &'t [Token<'a>]) -> Vec<&'t [Token<'a>]> {
     let (mut depth, mut start, mut found) = (0i32, 0, Vec::new());
     for (at, token) in tokens.iter().enumerate() {

@@ -1,9 +1,9 @@
-//! Variables, texts, operators and imports as other languages write them, and the objects of their libraries.
+//! Explains variables, texts, operators, imports and library objects of other languages.
 
 use super::tokens::{Sort, Token, close, ours, pieces, variable};
 use super::{Found, Line, shell};
 
-/// Words that declare a variable elsewhere: of languages, and of shells.
+/// Words that declare a variable in other languages and shells.
 const DECLARING: &[&str] = &[
     "var", "my", "our", "auto", "mut", "val", "int", "long", "double", "float", "string", "String", "str", "bool",
     "boolean", "Boolean", "char", "dim", "static", "final", "Object", "List", "Map", "dict", "unsigned", "number",
@@ -11,7 +11,7 @@ const DECLARING: &[&str] = &[
 const SHELL: &[&str] = &["export", "declare", "typeset", "local", "readonly", "set", "global", "setenv"];
 const TYPES: &[&str] = &["=", ":=", "+="];
 
-/// The value after `=`, as we write it.
+/// Converts the value after `=`.
 fn value(line: &Line<'_>, tokens: &[Token<'_>], shell: bool) -> String {
     let (Some(first), Some(last)) = (tokens.first(), tokens.last()) else { return "value".to_owned() };
     let raw = &line.text[first.at..last.end()];
@@ -21,7 +21,7 @@ fn value(line: &Line<'_>, tokens: &[Token<'_>], shell: bool) -> String {
     ours(line.text, tokens)
 }
 
-/// `var x = 1`, `int n = 5`, `local x=1`, `let mut x = 5`, `let a = 1, b = 2`, `$x = 1`.
+/// Explains `var x = 1`, `int n = 5`, `local x=1`, `let mut x = 5`, `let a = 1, b = 2`, `$x = 1`.
 pub(super) fn declaration(line: &Line<'_>) -> Option<Found> {
     let first = line.at(0)?;
     let statement = line.statement();
@@ -43,7 +43,7 @@ pub(super) fn declaration(line: &Line<'_>) -> Option<Found> {
             format!("let {} = {};", ours(line.text, name), ours(line.text, value))
         };
         let lets: Vec<String> = names.iter().zip(&values).map(each).collect();
-        return line.found(0, "a `let` sets one variable", format!("write `{}`", lets.join(" ")));
+        return line.found(0, "a `let` declares one variable", format!("write `{}`", lets.join(" ")));
     }
     let shell = first.is(SHELL);
     if !(shell || first.is(DECLARING)) || (first.text == "set" && !line.is(2, TYPES)) {
@@ -58,23 +58,23 @@ pub(super) fn declaration(line: &Line<'_>) -> Option<Found> {
     let help = format!("write `{word} {name} = {made};`");
     let (message, help) = match first.text {
         "export" | "setenv" => (
-            "this is a line of a shell",
-            format!("{help}; for a program put `.env(\"{name}\", {made})` after its command"),
+            "this is a shell command",
+            format!("{help}; to set it for a program, put `.env(\"{name}\", {made})` after its command"),
         ),
-        _ if shell => ("this is a line of a shell", help),
+        _ if shell => ("this is a shell command", help),
         other => return line.found(0, format!("there is no `{other}`: a variable begins with `let`"), help),
     };
     line.found(0, message, help)
 }
 
-/// `let` with what it does not take.
+/// Explains a `let` with something that Rhai does not accept.
 fn declared(line: &Line<'_>, statement: &[Token<'_>]) -> Option<Found> {
     let word = statement[0].text;
     let equals = statement.iter().position(|token| token.is(TYPES));
     let after = |at: usize| value(line, &statement[(at + 1).min(statement.len())..], false);
     if line.is(1, &["mut"]) {
         let help = format!("write `let {} = {};`", line.at(2)?.text, after(equals?));
-        return line.found(1, "there is no `mut`: every `let` can change", help);
+        return line.found(1, "there is no `mut`: every variable of a `let` can change", help);
     }
     if line.is(1, &["(", "[", "{"]) {
         let end = 1 + close(&statement[1..])?;
@@ -82,7 +82,7 @@ fn declared(line: &Line<'_>, statement: &[Token<'_>]) -> Option<Found> {
             statement[1..end].iter().filter(|token| token.is_word()).map(|token| token.text).collect();
         let each = |(index, name): (usize, &&str)| format!("let {name} = list[{index}];");
         let lets: Vec<String> = names.iter().enumerate().map(each).collect();
-        return line.found(1, "a `let` sets one variable", format!("write `let list = ...; {}`", lets.join(" ")));
+        return line.found(1, "a `let` declares one variable", format!("write `let list = ...; {}`", lets.join(" ")));
     }
     if line.is(2, &[":"]) {
         let help = format!("write `{word} {} = {};`", line.at(1)?.text, equals.map_or("value".into(), after));
@@ -106,7 +106,7 @@ fn declared(line: &Line<'_>, statement: &[Token<'_>]) -> Option<Found> {
             format!("{word} {} = {value};", piece[0].text)
         };
         let lets: Vec<String> = all.iter().map(each).collect();
-        return line.found(line.fault, "a `let` sets one variable", format!("write `{}`", lets.join(" ")));
+        return line.found(line.fault, "a `let` declares one variable", format!("write `{}`", lets.join(" ")));
     }
     let at = line.fault;
     if at >= 4 && line.at(at)?.is_word() && line.is(at + 1, &["="]) && line.is(2, &["="]) {
@@ -117,12 +117,12 @@ fn declared(line: &Line<'_>, statement: &[Token<'_>]) -> Option<Found> {
             line.at(at)?.text,
             line.ours(at + 2, statement.len())
         );
-        return line.found(at, "a `let` sets one variable", help);
+        return line.found(at, "a `let` declares one variable", help);
     }
     None
 }
 
-/// Comments of other languages.
+/// Explains comments of other languages.
 pub(super) fn comment(line: &Line<'_>) -> Option<Found> {
     let text = line.text.trim_start();
     let begins = ["<!--", "\"\"\"", "'''", "--", "REM ", "rem ", "=begin", "%%"];
@@ -135,14 +135,14 @@ pub(super) fn comment(line: &Line<'_>) -> Option<Found> {
     Some((line.text.len() - text.len(), "a comment begins with `//`".to_owned(), format!("write `// {words}`")))
 }
 
-/// The message for an import of another language, and the help.
+/// Message and help for an import of another language.
 const IMPORT: (&str, &str) = (
-    "an import names a script of moyai in quotes",
-    "take the line out: `file::`, `http::`, `env(...)` and all others are there without it; \
-     a script of moyai is read by `import \"lib/notify\" as notify;`",
+    "an import names a moyai script in quotes",
+    "remove the line: `file::`, `http::`, `env(...)` and all others need no import; \
+     to use a moyai script, write `import \"lib/notify\" as notify;`",
 );
 
-/// `import os`, `from x import y`, `use std::fs`, `#include <x>`.
+/// Explains `import os`, `from x import y`, `use std::fs`, `#include <x>`.
 pub(super) fn import(line: &Line<'_>) -> Option<Found> {
     // In `import { a } from "b"` the statement seems to begin after the brace.
     let all = super::tokens::tokens(line.text);
@@ -162,7 +162,7 @@ pub(super) fn import(line: &Line<'_>) -> Option<Found> {
         let name = name.rsplit('/').next().unwrap_or(name).trim_end_matches(".rhai").replace('-', "_");
         let help = format!("write `import \"{}\" as {name};`", path.trim_matches(['"', '\'', '`']));
         return if wrong || path.starts_with('\'') {
-            line.found(0, "an import gives its file a name", help)
+            line.found(0, "an import must give its file a name", help)
         } else {
             None
         };
@@ -173,7 +173,7 @@ pub(super) fn import(line: &Line<'_>) -> Option<Found> {
     line.found(0, IMPORT.0, IMPORT.1)
 }
 
-/// Words at the beginning of a statement, or of a value, that other languages have.
+/// Explains keywords of other languages at the beginning of a statement or a value.
 pub(super) fn word(line: &Line<'_>) -> Option<Found> {
     let at = line.fault;
     let first = line.at(0)?;
@@ -216,18 +216,18 @@ pub(super) fn word(line: &Line<'_>) -> Option<Found> {
         "with" => {
             return answer(
                 0,
-                "a file needs no opening: `file::read(path)`, `for line in file::lines(path) { ... }`".into(),
+                "a file need not be opened: `file::read(path)`, `for line in file::lines(path) { ... }`".into(),
             );
         }
         "yield" => return answer(0, "collect the values in a list: `list.push(value);`".into()),
-        "goto" => return answer(0, "write a loop, or a function that is called".into()),
+        "goto" => return answer(0, "write a loop, or call a function".into()),
         "pass" | "end" | "endif" | "fi" | "done" | "esac" => {
-            return answer(0, "take it out: a block ends with `}`, and may be empty".into());
+            return answer(0, "remove it: a block ends with `}`, and may be empty".into());
         }
-        "await" => return answer(0, format!("take it out, nothing has to be waited for: `{tail};`")),
+        "await" => return answer(0, format!("remove it, every call already waits: `{tail};`")),
         _ => {}
     }
-    // A reserved word as a name has a sentence of its own.
+    // A reserved word as a name has a separate message.
     if first.is(&["let", "const", "fn"]) && at == 1 {
         return None;
     }
@@ -242,7 +242,7 @@ pub(super) fn word(line: &Line<'_>) -> Option<Found> {
         "new" if line.is(here + 1, &["Date"]) => answer(here, "write `now()`, or `time(\"2026-12-01\")`".into()),
         "new" if line.is(here + 1, &["Array", "List", "Set"]) => answer(here, "write `[]`".into()),
         "new" => answer(here, "write a map: `#{ name: \"web\" }`".into()),
-        "await" => answer(here, format!("take it out: `{}`", line.ours(here + 1, end))),
+        "await" => answer(here, format!("remove it: `{}`", line.ours(here + 1, end))),
         "typeof" => answer(here, format!("write `type_of({})`", line.at(here + 1).map_or("x", |token| token.text))),
         "instanceof" => {
             answer(here, format!("write `type_of({}) == \"array\"`", line.ours(here.saturating_sub(1), here)))
@@ -254,11 +254,11 @@ pub(super) fn word(line: &Line<'_>) -> Option<Found> {
     }
 }
 
-/// `$HOME`, `$1`, `${x:-y}`, `$(command)` without backticks, `$((x + 1))`.
+/// Explains `$HOME`, `$1`, `${x:-y}`, `$(command)` without backticks, `$((x + 1))`.
 pub(super) fn dollar(line: &Line<'_>) -> Option<Found> {
     let from = line.fault;
     let at = (0..=from).rev().find(|at| line.is(*at, &["$"]))?;
-    // What comes before the error and is complete is not the reason.
+    // A complete expansion before the error is not the reason.
     let rest = line.part(at..);
     if rest.get(1).is_some_and(|next| next.text == "(") {
         let end = close(&rest[1..]).map_or(rest.len(), |end| end + 1);
@@ -272,11 +272,11 @@ pub(super) fn dollar(line: &Line<'_>) -> Option<Found> {
         if rest.get(2).is_some_and(|next| next.text == "(") {
             let last = close(&rest[2..]).map_or(rest.len() - 1, |end| end + 2);
             let sum = ours(line.text, &rest[3..last.max(3)]);
-            return line.found(at, "a sum needs no `$((...))`", format!("write `{sum}`"));
+            return line.found(at, "arithmetic needs no `$((...))`", format!("write `{sum}`"));
         }
         let inner = inner.trim_matches(['"', '\'']);
         let inner = super::tokens::filled(inner).unwrap_or_else(|| inner.to_owned());
-        return line.found(at, "a command is between backticks", format!("write `$(`{inner}`)`"));
+        return line.found(at, "a command must be in backticks", format!("write `$(`{inner}`)`"));
     }
     let (ours, count) = variable(line.text, rest)?;
     if at + count < from {
@@ -284,14 +284,14 @@ pub(super) fn dollar(line: &Line<'_>) -> Option<Found> {
     }
     let shown = &line.text[rest[0].at..rest[count - 1].end()];
     let help = if rest[1].text == "?" {
-        "the status of a command is `let code = cmd(`...`).code();`".to_owned()
+        "for the status of a command write `let code = cmd(`...`).code();`".to_owned()
     } else {
         format!("write `{ours}`")
     };
-    line.found(at, format!("`{shown}` is a variable of a shell"), help)
+    line.found(at, format!("`{shown}` is a shell variable"), help)
 }
 
-/// `f"..."`, `'a' 'b'`, `{ a: 1 }`, `(1, 2)`, `[1 2]`, `a[1:2]`.
+/// Explains `f"..."`, `'a' 'b'`, `{ a: 1 }`, `(1, 2)`, `[1 2]`, `a[1:2]`.
 pub(super) fn literal(line: &Line<'_>) -> Option<Found> {
     let at = line.fault;
     let here = line.at(at);
@@ -304,19 +304,19 @@ pub(super) fn literal(line: &Line<'_>) -> Option<Found> {
         {
             let inner = text.text[1..].trim_end_matches(['"', '\'', '`']);
             if mark.text == "$" && text.text.starts_with('`') {
-                return line.found(place - 1, "a command is in brackets", format!("write $({})", text.text));
+                return line.found(place - 1, "a command must be in parentheses", format!("write $({})", text.text));
             }
             let help = match mark.text {
                 "f" | "F" | "$" => format!("write `` `{}` ``", inner.replace("${", "{").replace('{', "${")),
                 "r" | "R" => format!("write `#\"{inner}\"#`"),
                 _ => format!("write `\"{inner}\"`"),
             };
-            return line.found(place - 1, format!("a text has no `{}` before it", mark.text), help);
+            return line.found(place - 1, format!("there is no `{}` before text", mark.text), help);
         }
     }
     if let Some(number) = here.filter(|here| here.sort == Sort::Number && here.text.ends_with(char::is_alphabetic)) {
         let help = format!("write `\"{}\"`", number.text);
-        return line.found(at, format!("`{}` is not a number: a duration or a size is text", number.text), help);
+        return line.found(at, format!("`{}` is not a number: write a duration or a size as text", number.text), help);
     }
     let before = at.checked_sub(1).and_then(|at| line.at(at));
     // "a"b"
@@ -329,7 +329,7 @@ pub(super) fn literal(line: &Line<'_>) -> Option<Found> {
         return line.found(
             at,
             "the text ends at the `\"` before this",
-            "write `\\\"` for a quote within a text, or put the text into `#\"...\"#`",
+            "write `\\\"` for a quote inside text, or put the text in `#\"...\"#`",
         );
     }
     if let (Some(text), Some(next)) = (before, here)
@@ -340,7 +340,7 @@ pub(super) fn literal(line: &Line<'_>) -> Option<Found> {
         return line.found(
             at,
             "the text ends at the backtick before this",
-            "a backtick within the text is written twice; for a command in a command, `${$(`date`)}`",
+            "write a backtick inside text twice, or for a command in a command `${$(`date`)}`",
         );
     }
     let map = line.tokens.iter().enumerate().position(|(place, token)| {
@@ -352,7 +352,7 @@ pub(super) fn literal(line: &Line<'_>) -> Option<Found> {
         let keys = line.part(open..end).iter().any(|token| token.is(&[":", "=>"]));
         return match keys {
             true => line.found(open, "a map begins with `#{`", format!("write `#{{ {} }}`", inner.replace("=>", ":"))),
-            false => line.found(open, "a list is between `[` and `]`", format!("write `[{inner}]`")),
+            false => line.found(open, "write a list between `[` and `]`", format!("write `[{inner}]`")),
         };
     }
     let here = here?;
@@ -373,7 +373,7 @@ pub(super) fn literal(line: &Line<'_>) -> Option<Found> {
     }
     if is_map && here.text.starts_with('\'') {
         let help = format!("write `\"{}\"`", here.text.trim_matches('\''));
-        return line.found(at, "the name of a field is a word, or text between `\"`", help);
+        return line.found(at, "the name of a field is a word, or text in `\"`", help);
     }
     if here.text == ":" && inner > 0 && line.is(inner, &["["]) {
         let name = line.ours(0, inner);
@@ -383,10 +383,9 @@ pub(super) fn literal(line: &Line<'_>) -> Option<Found> {
             .at(at + 1)
             .filter(|to| to.sort == Sort::Number)
             .map_or_else(|| format!("{name}.len()"), |to| to.text.to_owned());
-        let help = format!(
-            "write `{name}[{from}..{to}]`; `.extract(from, count)` and `.sub_string(from, count)` are parts too"
-        );
-        return line.found(at, "a part is written with `..`", help);
+        let help =
+            format!("write `{name}[{from}..{to}]`; or use `.extract(from, count)` or `.sub_string(from, count)`");
+        return line.found(at, "write a slice with `..`", help);
     }
     let value = before.is_some_and(|before| before.sort != Sort::Sign || before.is(&["]", ")", "}"]));
     let next = here.sort != Sort::Sign || here.is(&["\"", "["]);
@@ -401,20 +400,20 @@ pub(super) fn literal(line: &Line<'_>) -> Option<Found> {
         return line.found(at, format!("a `,` is missing between two {fields}"), format!("write `{one}, {other}`"));
     }
     if line.is(inner, &["("]) && before.is_some_and(|before| before.sort == Sort::Text) {
-        let help = format!("write `{} + {}`, or one text in backticks with `${{...}}`", before?.text, here.text);
-        return line.found(at, "two texts are joined by `+`", help);
+        let help = format!("write `{} + {}`, or one string in backticks with `${{...}}`", before?.text, here.text);
+        return line.found(at, "strings are joined with `+`", help);
     }
     if line.is(inner, &["("]) && here.sort == Sort::Text {
         let help = format!(
-            "write `{} + {}`, or one text in backticks with `${{...}}`; arguments are separated by `,`",
+            "write `{} + {}`, or one string in backticks with `${{...}}`; separate arguments with `,`",
             before?.text, here.text
         );
-        return line.found(at, "two values come after each other", help);
+        return line.found(at, "there is no operator between these two values", help);
     }
     None
 }
 
-/// `and`, `or`, `not`, `++x` and the like outside of a condition.
+/// Explains `and`, `or`, `not`, `++x` and similar outside of a condition.
 pub(super) fn operator(line: &Line<'_>) -> Option<Found> {
     let at = line.fault;
     let end = line.statement().len();
@@ -450,7 +449,7 @@ pub(super) fn operator(line: &Line<'_>) -> Option<Found> {
                 line.ours(near + 1, colon),
                 line.ours(colon + 1, last)
             );
-            line.found(near, "there is no `? :`", format!("write `{choice}`, which gives a value"))
+            line.found(near, "there is no `? :`", format!("write `{choice}`, which has a value"))
         }
         _ => answer(format!("write `{statement};`")),
     }

@@ -1,4 +1,4 @@
-//! The commands that evaluate their arguments: they take no value there.
+//! Commands that evaluate their arguments, which must not contain values.
 
 use super::flow::POSITIONAL;
 use super::interpreters::program_text;
@@ -8,42 +8,42 @@ use crate::engine::words::Value;
 /// A part of a word.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Piece {
-    /// Text, its quotes removed.
+    /// Text without its quotes.
     Text(String),
-    /// A value, with its text once that is known.
+    /// A value, with its text if that is known.
     Hole(usize, Option<String>),
-    /// A variable of the line, and whether double quotes surround it.
+    /// A variable of the line, and whether it is in double quotes.
     Variable(String, bool),
-    /// Anything else that bash computes: its text in the line.
+    /// Another expansion, as it is written in the line.
     Dynamic(String),
 }
 
-/// A word, by its parts.
+/// A word as a list of its pieces.
 pub type Word = Vec<Piece>;
 
 /// What a simple command does with its values.
 #[derive(Default)]
 pub struct Verdict {
-    /// Values that are refused: number, where they are, help.
+    /// Refused values: number, place, help.
     pub refused: Vec<(usize, String, String)>,
-    /// It changes what other words of the line mean.
+    /// Set if it changes what other words of the line mean.
     pub unsettled: Option<&'static str>,
-    /// Variables that get something of its words.
+    /// Variables that are assigned from its words.
     pub assigned: Vec<String>,
-    /// Variables that get something from its input, which is not known.
+    /// Variables that are assigned from its input, which is not known.
     pub read: Vec<String>,
     /// Text that is evaluated, and where.
     pub evaluated: Vec<(String, String)>,
-    /// Its standard input is the text of a program.
+    /// Set if its standard input is program text.
     pub runs_input: bool,
 }
 
-/// Whether a variable steers bash or what it starts.
+/// Returns true if a variable influences bash or the programs that it starts.
 pub fn is_special(name: &str) -> bool {
     SPECIAL.contains(&name) || name.starts_with("BASH") || name.starts_with("LD_") || name.starts_with("GIT_SSH")
 }
 
-/// The text of a word, if it is known before the run.
+/// Returns the text of a word, if it is known before the run.
 pub fn text(word: &Word) -> Option<String> {
     let piece = |piece: &Piece| match piece {
         Piece::Text(text) => Some(text.clone()),
@@ -53,7 +53,7 @@ pub fn text(word: &Word) -> Option<String> {
     word.iter().map(piece).collect()
 }
 
-/// What a word computes, as the line has it.
+/// Returns what a word computes, as written in the line.
 fn computed(word: &Word) -> String {
     let piece = |piece: &Piece| match piece {
         Piece::Variable(name, _) => format!("${{{name}}} "),
@@ -63,7 +63,7 @@ fn computed(word: &Word) -> String {
     word.iter().map(piece).collect()
 }
 
-/// The text with which a word begins.
+/// Returns the text at the beginning of a word.
 pub(super) fn start(word: &Word) -> Option<&str> {
     match word.first() {
         Some(Piece::Text(text)) => Some(text),
@@ -72,7 +72,7 @@ pub(super) fn start(word: &Word) -> Option<&str> {
     }
 }
 
-/// What a word begins with, whatever bash computes.
+/// Returns what a word begins with before any expansion.
 pub fn beginning(word: &Word) -> String {
     let mut text = String::new();
     for piece in word {
@@ -94,7 +94,7 @@ fn holes(word: &Word) -> Vec<usize> {
     word.iter().filter_map(|piece| if let Piece::Hole(number, _) = piece { Some(*number) } else { None }).collect()
 }
 
-/// The words with the texts of their values; an array becomes a word per element.
+/// Replaces values by their texts. An array becomes one word per element.
 pub fn expanded(words: Vec<Word>, values: Option<&[Value]>) -> Vec<Word> {
     let Some(values) = values else { return words };
     let mut all = Vec::new();
@@ -123,7 +123,7 @@ pub fn judge(words: &[Word]) -> Verdict {
     if let Some(name) = words.first() {
         let Some(known) = text(name) else {
             let help = "write the program's name";
-            // Without a value in it, or with more than values, nobody can judge it before the run.
+            // With no value in it, or with more than values, it cannot be judged before the run.
             if holes(name).is_empty() || !computed(name).is_empty() {
                 refuse(&mut verdict, &words[1..], "an argument of a command whose name bash computes", help);
             }
@@ -135,7 +135,7 @@ pub fn judge(words: &[Word]) -> Verdict {
     verdict
 }
 
-/// Refuses the values of words, and what reaches their variables.
+/// Refuses the values in words, and values that reach their variables.
 pub(super) fn refuse(verdict: &mut Verdict, words: &[Word], place: &str, help: &str) {
     for word in words {
         for number in holes(word) {
@@ -194,11 +194,11 @@ fn command(verdict: &mut Verdict, name: &str, words: &[Word], depth: usize) {
             refuse(verdict, rest, &place, &help);
         }
     }
-    // `env NAME=value` and the like: the program gets the variable.
+    // In `env NAME=value` and similar, the program gets the variable.
     if WRAPPERS.contains(&name) || depth > 0 {
         for word in rest {
             if assigned_name(word).is_some_and(|name| is_special(&name)) {
-                let place = "the value of a variable that steers what is started";
+                let place = "the value of a variable that influences the program";
                 refuse(verdict, std::slice::from_ref(word), place, "use `.env(name, value)`");
             }
         }
@@ -208,10 +208,10 @@ fn command(verdict: &mut Verdict, name: &str, words: &[Word], depth: usize) {
     }
 }
 
-/// The depth of a command that `command` or `builtin` starts.
+/// Depth of a command that `command` or `builtin` starts.
 const BUILTIN: usize = 100;
 
-/// The builtins of bash that evaluate, or name variables by, their arguments.
+/// Bash builtins that evaluate their arguments or use them as names of variables.
 fn builtin(verdict: &mut Verdict, name: &str, rest: &[Word], texts: &[Option<String>]) {
     let again = format!("an argument of `{name}`, which evaluates it");
     let help = help_for(name);
@@ -280,14 +280,14 @@ fn builtin(verdict: &mut Verdict, name: &str, rest: &[Word], texts: &[Option<Str
                 }
             }
             if any(&|text| text == "posix" || text == "keyword" || (text.starts_with('-') && text.contains('k'))) {
-                verdict.unsettled = Some("`set` and such an option");
+                verdict.unsettled = Some("`set` with such an option");
             }
         }
         _ => {}
     }
 }
 
-/// Variables without quotes: bash splits them, and a part may be an option.
+/// Handles variables without quotes: bash splits them, and a part may be an option.
 fn unquoted(verdict: &mut Verdict, words: &[Word], place: &str) {
     for piece in words.iter().flatten() {
         if let Piece::Variable(name, false) = piece {
@@ -296,7 +296,7 @@ fn unquoted(verdict: &mut Verdict, words: &[Word], place: &str) {
     }
 }
 
-/// `read`: the operands are names; the arguments of its options are data.
+/// `read`: the operands are names, and the arguments of its options are data.
 fn read(verdict: &mut Verdict, rest: &[Word], again: &str, help: &str) {
     let mut data = false;
     for word in rest {
@@ -316,7 +316,7 @@ fn read(verdict: &mut Verdict, rest: &[Word], again: &str, help: &str) {
     verdict.read.push("REPLY".into());
 }
 
-/// `ssh`: the host and some options are data, and the command is not.
+/// `ssh`: the host and some options are data, but the command is not.
 fn ssh(verdict: &mut Verdict, rest: &[Word], again: &str, help: &str) {
     let mut data = false;
     for (at, word) in rest.iter().enumerate() {
@@ -337,7 +337,7 @@ fn ssh(verdict: &mut Verdict, rest: &[Word], again: &str, help: &str) {
     }
 }
 
-/// A shell, or another program whose input or `-c` argument is the text of a program.
+/// Handles a shell, or another program whose input or `-c` argument is program text.
 fn shell(verdict: &mut Verdict, name: &str, rest: &[Word], texts: &[Option<String>]) {
     let code = |text: &Option<String>| {
         text.as_deref().is_some_and(|text| {
@@ -350,9 +350,9 @@ fn shell(verdict: &mut Verdict, name: &str, rest: &[Word], texts: &[Option<Strin
         && let Some(at) = at
     {
         let place = format!("after `{name} -c`, which evaluates it");
-        let help = "hand it over with `.env(name, value)` and write `\"$name\"` there";
+        let help = "pass it with `.env(name, value)` and write `\"$name\"` there";
         refuse(verdict, &rest[at..], &place, help);
-        // `find -exec sh -c '... {} ...'` and `xargs -I{}`.
+        // This includes `find -exec sh -c '... {} ...'` and `xargs -I{}`.
         if texts[at..].iter().skip(1).flatten().take(1).any(|text| text.contains("{}")) {
             verdict.runs_input = true;
         }
@@ -376,7 +376,7 @@ fn shell(verdict: &mut Verdict, name: &str, rest: &[Word], texts: &[Option<Strin
         || (matches!(name, "xargs" | "parallel") && texts.iter().flatten().any(|text| SHELLS.contains(&base(text))));
 }
 
-/// Looks for the command that another starts: any word may be it.
+/// Finds the command that a wrapper starts, which may be any of its words.
 fn wrapped(verdict: &mut Verdict, rest: &[Word], texts: &[Option<String>], name: &str, depth: usize) {
     let builtins = matches!(name, "command" | "builtin");
     let wraps = WRAPPERS.contains(&name);
@@ -420,12 +420,12 @@ fn wrapped(verdict: &mut Verdict, rest: &[Word], texts: &[Option<String>], name:
     };
     let unknown = texts[..first].iter().zip(rest).any(|(text, word)| text.is_none() && holes(word).is_empty());
     if unknown && !texts[..first].iter().any(named) {
-        let place = format!("an argument of a command that `{name}` starts and bash computes");
+        let place = format!("an argument of a command that `{name}` starts and whose name bash computes");
         refuse(verdict, rest, &place, "write the program's name");
     }
 }
 
-/// `declare -i` and `-n` make later assignments evaluate.
+/// After `declare -i` and `-n`, assignments evaluate their values.
 fn attributes(verdict: &mut Verdict, texts: &[Option<String>]) {
     let changes = |text: &Option<String>| match text.as_deref() {
         Some(text) => text.starts_with('-') && text.contains(['i', 'n']),
@@ -436,9 +436,9 @@ fn attributes(verdict: &mut Verdict, texts: &[Option<String>]) {
     }
 }
 
-/// `[ -v NAME ]` and `[ -R NAME ]` evaluate a subscript; an array could bring such an operator.
+/// `[ -v NAME ]` and `[ -R NAME ]` evaluate a subscript, and an array could contain such an operator.
 fn test(verdict: &mut Verdict, rest: &[Word], texts: &[Option<String>]) {
-    let help = "write `[ ${v} = x ]`; whether a variable is set, the line itself has to know";
+    let help = "write `[ ${v} = x ]`: a value cannot name the variable to test";
     for (at, word) in rest.iter().enumerate() {
         let bad = match at.checked_sub(1).map(|at| texts[at].as_deref()) {
             None => false,
@@ -457,7 +457,7 @@ fn is_versioned(name: &str, known: &str) -> bool {
         .is_some_and(|rest| !rest.is_empty() && rest.chars().all(|char| char.is_ascii_digit() || char == '.'))
 }
 
-/// The name before the `=` of a word, when the text itself has it.
+/// Returns the name before the `=` of a word, if it is written in the line.
 fn assigned_name(word: &Word) -> Option<String> {
     let Some(Piece::Text(text)) = word.first() else { return None };
     let (name, _) = text.split_once('=')?;

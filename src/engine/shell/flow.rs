@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The name under which the positional parameters are followed.
+/// Name under which the positional parameters are followed.
 pub const POSITIONAL: &str = "$@";
 
 /// What a line assigns to which variable, and what it evaluates.
@@ -15,27 +15,27 @@ pub struct Flow {
 }
 
 impl Flow {
-    /// Notes that a variable gets what a text of the line holds.
+    /// Records that a variable is assigned from a text of the line.
     pub fn give(&mut self, name: &str, text: &str) {
         self.given.push((name.to_owned(), text.to_owned()));
     }
 
-    /// Notes that bash or a program evaluates this text of the line.
+    /// Records that bash or a program evaluates this text of the line.
     pub fn evaluate(&mut self, text: &str, what: &str) {
         self.evaluated.push((text.to_owned(), what.to_owned()));
     }
 
-    /// Notes a function of the line.
+    /// Records a function of the line.
     pub fn function(&mut self, name: &str) {
         self.functions.insert(name.to_owned());
     }
 
-    /// Notes a command that may be a function of the line.
+    /// Records a command that may be a function of the line.
     pub fn call(&mut self, name: &str, text: &str) {
         self.calls.push((name.to_owned(), text.to_owned()));
     }
 
-    /// The values that reach an evaluated text: number, and where it is evaluated.
+    /// Returns the values that reach an evaluated text: number, and where it is evaluated.
     pub fn reached(&self, prefix: &str) -> Vec<(usize, String)> {
         let calls = self.calls.iter().filter(|(name, _)| self.functions.contains(name));
         let given: Vec<(&str, &str)> = self
@@ -70,7 +70,7 @@ impl Flow {
     }
 }
 
-/// The identifiers in a text, and [`POSITIONAL`] where it uses one of those.
+/// Returns the identifiers in a text, and [`POSITIONAL`] if it uses one of those.
 fn names(text: &str) -> impl Iterator<Item = &str> {
     let positional = text.split('$').skip(1).any(|rest| {
         rest.trim_start_matches(['{', '!', '#']).starts_with(|char: char| char.is_ascii_digit() || "@*".contains(char))

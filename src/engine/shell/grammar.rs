@@ -1,5 +1,5 @@
-//! Random bash lines with hostile values at random places: each is refused, or runs with its
-//! values as data, and its printed line does the same.
+//! Random bash lines with hostile values in random places. Each line is refused, or runs with its values as
+//! data, and its printed line does the same.
 
 use super::super::{build, check};
 use super::parts;
@@ -36,7 +36,7 @@ const HOSTILE: &[&str] = &[
     "\"$(touch pwned)\"",
 ];
 
-/// A generator of its own, so that a failure names a seed that repeats it.
+/// A deterministic generator, so that a failure can be repeated with its seed.
 struct Random(u64);
 
 impl Random {
@@ -167,7 +167,7 @@ impl Random {
     }
 }
 
-/// Runs a command, and says whether a value was run.
+/// Runs a command, and returns true if a value was executed.
 fn run(dir: &Path, argv: &[String]) -> (Vec<u8>, bool) {
     let out = Command::new("timeout").arg("10").args(argv).current_dir(dir).env("s", "abc").output().unwrap();
     (out.stdout, dir.join("pwned").exists())

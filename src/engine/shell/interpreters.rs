@@ -1,8 +1,8 @@
-//! Interpreters such as awk: which of their arguments is the text of a program.
+//! Interpreters such as awk: finds which of their arguments is program text.
 
 use super::evaluate::{Verdict, Word, refuse, start};
 
-/// Refuses values in the text of a program; what follows it is data.
+/// Refuses values in program text. The arguments after it are data.
 pub fn program_text(verdict: &mut Verdict, name: &str, rest: &[Word], options: &[&str], letters: &str, help: &str) {
     let place = format!("in the program text of `{name}`");
     let mut seen = false;
@@ -44,7 +44,7 @@ pub fn program_text(verdict: &mut Verdict, name: &str, rest: &[Word], options: &
     }
 }
 
-/// `jq --arg NAME VALUE`: the value is data.
+/// In `jq --arg NAME VALUE` the value is data.
 fn jq(verdict: &mut Verdict, rest: &[Word], at: usize, place: &str, help: &str) {
     let after = (at + 3).min(rest.len());
     let named = (at + 2).min(rest.len());

@@ -1,9 +1,9 @@
 //! The text of `sh(...)`: a line for bash, in which a value is data or is refused.
 //!
-//! Each `${...}` becomes a private variable, `"${moyai_1}"`. The line is parsed with
-//! `brush-parser`, and the variable has to be found exactly once in a place where bash expands it
-//! once, as data: in a word of a simple command, a redirection target, a `for` list or a plain
-//! assignment. What is not found there is refused, so a construct that nobody thought of is too.
+//! Each `${...}` becomes a private variable, `"${moyai_1}"`. The line is parsed with `brush-parser`. The
+//! variable must be found exactly once, in a place where bash expands it once as data. Such places are a word
+//! of a simple command, a redirection target, a `for` list and a plain assignment. Everything else is refused,
+//! including constructs that this code does not know.
 
 mod evaluate;
 mod flow;
@@ -16,14 +16,14 @@ use super::words::{Refusal, Segment, Value};
 use crate::process::{is_risky, quote};
 use walk::{Place, Reason, Use, Walk};
 
-/// Longest argument that Linux passes to a program (`MAX_ARG_STRLEN`, with its NUL).
+/// Longest argument that Linux passes to a program (`MAX_ARG_STRLEN` with its NUL).
 const LONGEST: usize = 128 * 1024 - 1;
 
 /// Refuses each `${...}` that bash would not take as plain data.
 ///
 /// # Errors
-/// For a value in any place but those named above, and for a line with values that the parser
-/// cannot read.
+/// For a value in any other place than those named above, and for a line with values that the parser cannot
+/// read.
 pub fn check(segments: &[Segment<'_>]) -> Result<(), Refusal> {
     let at = |number: usize| {
         let hole = segments.iter().position(|part| matches!(part, Segment::Hole(hole) if *hole == number)).unwrap_or(0);
@@ -38,18 +38,18 @@ pub fn check(segments: &[Segment<'_>]) -> Result<(), Refusal> {
     })
 }
 
-/// The commands that a line starts, at any depth, for a dry run, which has to know whether they only
-/// read. A word that bash computes is there as an option that no program has, and again as a file.
+/// Returns the commands that a line starts, at any depth. A dry run must know whether they are read-only. A
+/// word that bash computes appears as an option that no program has, and again as a file.
 ///
 /// # Errors
-/// Why they are not known: a line that is more than a list or pipe of simple commands, that writes to
-/// a file, or whose commands bash computes.
+/// The reason why they are not known. The line is more than a list or pipe of simple commands, writes to a
+/// file, or computes the name of a command.
 pub fn commands(segments: &[Segment<'_>], values: &[Value]) -> Result<Vec<Vec<String>>, String> {
     let mut walk = Walk { prefix: prefix(segments), values: Some(values), ..Walk::default() };
     walk.text(&joined(segments, &walk.prefix))
         .map_err(|error| format!("moyai cannot read this line of bash: {error}"))?;
     if let Some(what) = walk.compound {
-        return Err(format!("moyai does not know whether a line of bash with {what} only reads"));
+        return Err(format!("moyai does not know whether a bash line with {what} is read-only"));
     }
     let mut commands = Vec::new();
     for simple in &walk.commands {
@@ -86,7 +86,7 @@ pub fn commands(segments: &[Segment<'_>], values: &[Value]) -> Result<Vec<Vec<St
     Ok(commands)
 }
 
-/// A name that the text does not use itself.
+/// Returns a prefix for variables that the text does not use.
 fn prefix(segments: &[Segment<'_>]) -> String {
     let used = |prefix: &str| segments.iter().any(|part| matches!(part, Segment::Text(text) if text.contains(prefix)));
     let mut prefix = "moyai_".to_owned();
@@ -96,7 +96,7 @@ fn prefix(segments: &[Segment<'_>]) -> String {
     prefix
 }
 
-/// The text with a variable for each value.
+/// Returns the text with a variable for each value.
 fn joined(segments: &[Segment<'_>], prefix: &str) -> String {
     let mut text = String::new();
     for part in segments {
@@ -108,20 +108,20 @@ fn joined(segments: &[Segment<'_>], prefix: &str) -> String {
     text
 }
 
-/// The safe place of each value, or the first value that has none.
+/// Returns the safe place of each value, or the first value without one.
 fn walk(segments: &[Segment<'_>], values: Option<&[Value]>) -> Result<(String, Vec<Use>), (usize, Reason)> {
     let numbers: Vec<usize> = segments
         .iter()
         .filter_map(|part| if let Segment::Hole(number) = part { Some(*number) } else { None })
         .collect();
     let prefix = prefix(segments);
-    // A line without values is bash's own business.
+    // moyai does not parse a line without values.
     if numbers.is_empty() {
         return Ok((prefix, Vec::new()));
     }
     let mut walk = Walk { prefix: prefix.clone(), values, ..Walk::default() };
     if let Err(error) = walk.text(&joined(segments, &prefix)) {
-        let message = format!("moyai cannot read this line of bash, and so passes no values into it: {error}");
+        let message = format!("moyai cannot parse this bash line, so it cannot contain values: {error}");
         return Err((numbers[0], (message, "correct it, or use a raw string and `.env(name, value)`".into())));
     }
     walk.finish();
@@ -134,7 +134,7 @@ fn walk(segments: &[Segment<'_>], values: Option<&[Value]>) -> Result<(String, V
             Some([found]) => uses.push(*found),
             _ => {
                 let message = "a `${...}` is in a place where bash does not take it as data";
-                let help = "use it as a word of a command, outside comments, or assign it first: `v=${v}`";
+                let help = "use it as a word of a command outside a comment, or assign it first: `v=${v}`";
                 return Err((number, (message.into(), help.into())));
             }
         }
@@ -142,14 +142,14 @@ fn walk(segments: &[Segment<'_>], values: Option<&[Value]>) -> Result<(String, V
     Ok((prefix, uses))
 }
 
-/// The arguments of `bash` for a text with its values, and the line that shows it.
+/// Returns the arguments of `bash` for a text with its values, and the line that shows it.
 ///
-/// The values are passed as arguments and moved into variables by a first line, so that functions,
-/// `set --` and `shift` of the text cannot touch them. They are not exported.
+/// The values are passed as arguments, and a first line moves them into variables. So functions, `set --` and
+/// `shift` in the text cannot change them. They are not exported.
 ///
 /// # Errors
-/// For a NUL byte, a value that is too long, an array that is not a complete word, a string that
-/// would be taken for an option, and a value that makes another one evaluated (`eval` as the name).
+/// For a NUL byte, a value that is too long, an array that is not a complete word, a string that looks like an
+/// option, and a value that makes bash evaluate another one (`eval` as the name).
 pub fn build(segments: &[Segment<'_>], values: &[Value]) -> Result<(Vec<String>, String), (String, String)> {
     let (prefix, uses) = walk(segments, Some(values)).map_err(|(_, reason)| reason)?;
     let mut uses = uses.into_iter();
@@ -171,7 +171,7 @@ pub fn build(segments: &[Segment<'_>], values: &[Value]) -> Result<(Vec<String>,
             Some(Segment::Text(typed)) => typed.chars().next(),
             _ => None,
         };
-        // `2` before `>` would be a file descriptor; a name may be a keyword or an assignment.
+        // `2` before `>` would be a file descriptor, and a name may be a keyword or an assignment.
         let alone = found.complete && next.is_none_or(|char| char.is_whitespace() || ";|&)".contains(char));
         let name = format!("{prefix}{}", hole + 1);
         let first = arguments.len() + 1;
@@ -179,8 +179,8 @@ pub fn build(segments: &[Segment<'_>], values: &[Value]) -> Result<(Vec<String>,
             Value::Many(many) => {
                 if !found.complete || !matches!(found.place, Place::Name | Place::Argument | Place::List) {
                     return Err((
-                        "an array is glued to other text".into(),
-                        "put spaces around it; each element becomes an argument".into(),
+                        "an array is joined to other text".into(),
+                        "put spaces around it, so that each element becomes an argument".into(),
                     ));
                 }
                 moves.push_str(&format!("{name}=(\"${{@:{first}:{}}}\"); ", many.len()));
@@ -194,8 +194,8 @@ pub fn build(segments: &[Segment<'_>], values: &[Value]) -> Result<(Vec<String>,
                 let option = matches!(values[hole], Value::Text(_)) && found.first && listed && value.starts_with('-');
                 if option && !found.after_dashes {
                     return Err((
-                        format!("the value `{value}` begins with `-` and would be taken for an option"),
-                        "put `--` before it if the program knows that, or an array: `${[value]}`".into(),
+                        format!("the value `{value}` begins with `-` and would be read as an option"),
+                        "put `--` before it if the program supports that, or use an array: `${[value]}`".into(),
                     ));
                 }
                 moves.push_str(&format!("{name}=\"${{{first}}}\"; "));
@@ -212,14 +212,14 @@ pub fn build(segments: &[Segment<'_>], values: &[Value]) -> Result<(Vec<String>,
     }
     if arguments.iter().any(|value| value.contains('\0')) || text.contains('\0') {
         return Err((
-            "a value holds a NUL byte, which no argument can".into(),
-            "take it out, or hand it over with `.stdin(text)`".into(),
+            "a value contains a NUL byte, which an argument cannot".into(),
+            "remove it, or pass the value with `.stdin(text)`".into(),
         ));
     }
     if let Some(long) = arguments.iter().find(|value| value.len() > LONGEST) {
         return Err((
             format!("a value of {} bytes is longer than an argument may be ({LONGEST} bytes)", long.len()),
-            "hand it over with `.stdin(text)`".into(),
+            "pass it with `.stdin(text)`".into(),
         ));
     }
     let program = if arguments.is_empty() { text } else { format!("{moves}set --\n{text}") };
@@ -231,13 +231,13 @@ pub fn build(segments: &[Segment<'_>], values: &[Value]) -> Result<(Vec<String>,
     Ok((argv, shown))
 }
 
-/// A value as a word of the printed line: plain only where bash reads it the same as quoted.
+/// Quotes a value for the printed line, unless bash reads it the same without quotes.
 fn word(value: &str, alone: bool, name: bool) -> String {
     let plain = alone && (!name || (value.contains('/') && !value.contains('=')));
     if plain && quote(value) == value { value.to_owned() } else { single(value) }
 }
 
-/// In single quotes.
+/// Puts a text in single quotes.
 fn single(value: &str) -> String {
     format!("'{}'", value.replace('\'', r"'\''"))
 }

@@ -1,4 +1,4 @@
-//! Takes the words of a line apart.
+//! Splits the words of a bash line into pieces.
 
 use super::evaluate::{Piece, Word};
 use super::flow::POSITIONAL;
@@ -6,7 +6,7 @@ use super::walk::{Place, Use, Walk, options};
 use brush_parser::word::{self, Parameter, ParameterExpr, WordPiece, WordPieceWithSource};
 
 impl Walk<'_> {
-    /// Takes a word apart. A value that is directly in it is safe at this place, or refused.
+    /// Splits a word. Each value in it is safe in this place, or refused.
     pub(super) fn word(&mut self, raw: &str, place: Result<Place, (&str, &str)>) -> Word {
         if raw.contains("$[") {
             self.evaluate(raw);
@@ -49,14 +49,14 @@ impl Walk<'_> {
         holes: &mut Vec<(usize, bool)>,
         bare: &mut String,
     ) {
-        let literal = ("in single quotes, where bash takes it literally", "take the quotes off, the value needs none");
+        let literal = ("in single quotes, where bash takes it literally", "remove the quotes, the value needs none");
         for part in parsed {
             match &part.piece {
                 WordPiece::Text(text) => {
                     if !quoted {
                         bare.push_str(text);
                     }
-                    // A glob or a brace makes other words of it.
+                    // A glob or braces turn it into other words.
                     let plain =
                         quoted || matches!(text.as_str(), "[" | "{" | "{}") || !text.contains(['*', '?', '[', '{']);
                     pieces.push(if plain { Piece::Text(text.clone()) } else { Piece::Dynamic(text.clone()) });
@@ -80,7 +80,7 @@ impl Walk<'_> {
                 }
                 WordPiece::GettextDoubleQuotedSequence(inner) => {
                     let text = format!("{inner:?}");
-                    self.deny(&text, ("in a translated string `$\"...\"`", "take the `$` off"));
+                    self.deny(&text, ("in a translated string `$\"...\"`", "remove the `$`"));
                     pieces.push(Piece::Dynamic(format!("${text}")));
                 }
                 WordPiece::TildeExpansion(_) => pieces.push(Piece::Dynamic("~".into())),
@@ -111,18 +111,18 @@ impl Walk<'_> {
                 }
                 WordPiece::CommandSubstitution(text) => {
                     if text.starts_with('(') {
-                        self.unsettled = Some("`$((` for a subshell, which may be arithmetic");
+                        self.unsettled = Some("a subshell written as `$((`, which may be arithmetic");
                     }
                     if let Err(error) = self.text(text) {
                         self.deny(
                             text,
-                            (&format!("in a `$( )` that moyai cannot read ({error})"), "use a simpler line"),
+                            (&format!("in a `$( )` that moyai cannot read ({error})"), "simplify the line"),
                         );
                     }
                     pieces.push(Piece::Dynamic(format!("${text}")));
                 }
                 WordPiece::BackquotedCommandSubstitution(text) => {
-                    self.deny(text, ("in backquotes, whose backslashes bash reads twice", "write `$( )` for them"));
+                    self.deny(text, ("in backquotes, whose backslashes bash reads twice", "write `$( )` instead"));
                     self.hidden("`");
                     pieces.push(Piece::Dynamic(format!("${text}")));
                 }
@@ -139,7 +139,7 @@ impl Walk<'_> {
     }
 }
 
-/// Whether the parser took the begin of an expansion for text.
+/// Returns true if the parser took the beginning of an expansion for text.
 fn is_odd(parsed: &[WordPieceWithSource]) -> bool {
     let mut text = String::new();
     for part in parsed {

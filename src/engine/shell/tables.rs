@@ -1,6 +1,6 @@
-//! The names of commands that evaluate their arguments, and of variables that steer bash.
+//! Names of commands that evaluate their arguments, and of variables that influence bash.
 
-/// Builtins that evaluate, or name variables by, any of their arguments.
+/// Builtins that evaluate any of their arguments, or use them as names of variables.
 pub const BUILTINS: &[&str] = &[
     ".",
     "alias",
@@ -30,9 +30,9 @@ pub const PROGRAMS: &[&str] = &[
     "at", "batch", "eval", "gmake", "logsave", "m4", "make", "mosh", "parallel", "pdsh", "pssh", "rsh", "screen",
     "slogin", "socat", "tmux", "watch", "xargs", "xterm",
 ];
-/// Programs whose standard input is the text of a program, also with operands.
+/// Programs whose standard input is program text, even if they have operands.
 pub const STDIN: &[&str] = &["at", "batch", "crontab", "dc", "ed", "ex", "make", "mariadb", "mysql", "psql", "sqlite3"];
-/// Commands whose words are never a command: a name such as `sh` among them is only text.
+/// Commands whose arguments are never commands: `sh` among them is only text.
 pub const DATA: &[&str] = &[
     "[",
     "apt",
@@ -75,12 +75,12 @@ pub const DATA: &[&str] = &[
     "whereis",
     "which",
 ];
-/// Shells, and programs that give the argument of `-c` to one.
+/// Shells, and programs that pass the argument of `-c` to one.
 pub const SHELLS: &[&str] = &[
     "ash", "bash", "csh", "dash", "fish", "flock", "ksh", "mksh", "rbash", "runuser", "script", "sh", "su", "tcsh",
     "zsh",
 ];
-/// Start the command that their arguments name.
+/// Programs that start the command in their arguments.
 pub const WRAPPERS: &[&str] = &[
     "builtin",
     "busybox",
@@ -135,7 +135,7 @@ pub const WRAPPERS: &[&str] = &[
     "xargs",
     "xvfb-run",
 ];
-/// Interpreters: name, options whose argument is program text, letters that take another argument.
+/// Interpreters: name, options whose argument is program text, and letters that take another argument.
 pub const INTERPRETERS: &[(&str, &[&str], &str)] = &[
     ("awk", &["-f", "-e", "-i", "-l", "-E", "--file", "--source", "--include", "--load", "--exec"], "Fv"),
     ("bc", &["-e", "-f"], ""),
@@ -211,7 +211,7 @@ pub const STARTING: &[(&str, &[&str])] = &[
     ),
     ("wait", &["-p"]),
 ];
-/// Variables that steer bash, are numbers that it evaluates, or make a program load code.
+/// Variables that influence bash, are evaluated as numbers, or make a program load code.
 pub const SPECIAL: &[&str] = &[
     "CDPATH",
     "COLUMNS",
@@ -277,16 +277,16 @@ pub const SPECIAL: &[&str] = &[
     "NODE_OPTIONS",
 ];
 
-/// What to write in place of a value for this command.
+/// Returns what to write instead of a value for this command.
 pub fn help_for(name: &str) -> String {
     match name {
-        "read" => "write the name of the variable; a value is possible after `-p`".into(),
-        "awk" | "gawk" | "mawk" => "hand it over as a variable: `awk -v x=${v} '...'`".into(),
-        "jq" => "hand it over: `jq --arg x ${v} '... $x'`".into(),
+        "read" => "write the name of the variable (a value is allowed after `-p`)".into(),
+        "awk" | "gawk" | "mawk" => "pass it as a variable: `awk -v x=${v} '...'`".into(),
+        "jq" => "pass it as a variable: `jq --arg x ${v} '... $x'`".into(),
         "let" => "calculate in the script: `let n = ...`".into(),
         "declare" | "typeset" => "write a plain assignment: `x=${v}`".into(),
         "printf" => "write `x=${v}`, or `x=$(printf %s ${v})`".into(),
         "xargs" | "parallel" => "loop in the script, or `while read -r line; do ...; done`".into(),
-        _ => "hand the value over with `.stdin(text)` or `.env(name, value)`".into(),
+        _ => "pass the value with `.stdin(text)` or `.env(name, value)`".into(),
     }
 }

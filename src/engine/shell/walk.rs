@@ -1,4 +1,4 @@
-//! Walks the syntax tree of a bash line and notes every place where a value is safe.
+//! Walks the syntax tree of a bash line and records every place where a value is safe.
 
 use super::evaluate::{self, Piece, Word};
 use super::flow::{Flow, POSITIONAL};
@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 /// Why a value is refused, and what to write instead.
 pub type Reason = (String, String);
 
-/// What bash does with the word that holds a value.
+/// What bash does with the word that contains a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
     /// The name of a command, or a part of it.
@@ -25,38 +25,38 @@ pub enum Place {
     Assignment,
 }
 
-/// One safe place of a value.
+/// A safe place of a value.
 #[derive(Clone, Copy, Debug)]
 pub struct Use {
     /// The kind of word.
     pub place: Place,
-    /// Double quotes surround the value in the text.
+    /// Set if the value is in double quotes.
     pub quoted: bool,
-    /// The word begins with the value.
+    /// Set if the word begins with the value.
     pub first: bool,
-    /// The value is the complete word.
+    /// Set if the value is the complete word.
     pub complete: bool,
-    /// The word `--` comes before it in the same command.
+    /// Set if `--` comes before it in the same command.
     pub after_dashes: bool,
 }
 
-/// A simple command of a line; a word is an error where bash computes it, with what it begins with.
+/// A simple command of a line. A word that bash computes is an error with the text that it begins with.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Simple {
-    /// The name and the arguments, without assignments and redirections.
+    /// Name and arguments, without assignments and redirections.
     pub words: Vec<Result<String, String>>,
-    /// The variables that are assigned before the name.
+    /// Variables that are assigned before the name.
     pub assigned: Vec<String>,
-    /// A redirection of it may write a file.
+    /// Set if one of its redirections may write a file.
     pub writes: bool,
 }
 
-/// The walk over one line.
+/// The state of the walk over one line.
 #[derive(Default)]
 pub struct Walk<'a> {
-    /// What the name of each placeholder begins with.
+    /// Prefix of the names of all placeholders.
     pub prefix: String,
-    /// The values by their numbers, once they are known.
+    /// The values by their numbers, if they are known.
     pub values: Option<&'a [Value]>,
     /// The safe places of each value.
     pub uses: BTreeMap<usize, Vec<Use>>,
@@ -64,11 +64,11 @@ pub struct Walk<'a> {
     pub reasons: BTreeMap<usize, Reason>,
     /// The simple commands.
     pub commands: Vec<Simple>,
-    /// What of the line is more than a list or pipe of simple commands.
+    /// The construct that is more than a list or pipe of simple commands.
     pub compound: Option<&'static str>,
-    /// The command that was just walked runs its standard input.
+    /// Set if the last command runs its standard input.
     pub runs_input: bool,
-    /// Something on this line changes what an assignment or a word means.
+    /// What on this line changes the meaning of an assignment or a word.
     pub unsettled: Option<&'static str>,
     /// The complete line.
     pub line: String,
@@ -76,7 +76,7 @@ pub struct Walk<'a> {
     pub flow: Flow,
 }
 
-/// bash 5 as `bash -c` starts it: `extglob` is off, so `!(cmd)` is a subshell.
+/// Returns the options of bash 5 as started by `bash -c`: `extglob` is off, so `!(cmd)` is a subshell.
 pub(super) fn options() -> ParserOptions {
     ParserOptions {
         enable_extended_globbing: false,
@@ -89,7 +89,7 @@ pub(super) fn options() -> ParserOptions {
 }
 
 pub(super) const ARITHMETIC: (&str, &str) = (
-    "where bash calculates, and so evaluates it",
+    "in arithmetic, where bash evaluates it",
     "calculate in the script (`let n = ...`), or compare with `[ ${v} -gt 3 ]`",
 );
 
@@ -97,7 +97,7 @@ impl Walk<'_> {
     /// Walks a text: the line, or the inside of a `$( )`.
     ///
     /// # Errors
-    /// What the parser says.
+    /// The parser's error.
     pub fn text(&mut self, text: &str) -> Result<(), String> {
         if self.line.is_empty() {
             self.line = text.to_owned();
@@ -112,7 +112,7 @@ impl Walk<'_> {
         if let Some(what) = self.unsettled {
             let numbers: Vec<usize> = self.uses.keys().copied().collect();
             for number in numbers {
-                let help = "split it into two commands, or hand the value over with `.env(name, value)`";
+                let help = "split it into two commands, or pass the value with `.env(name, value)`";
                 self.refuse(number, &format!("on a line with {what}, which changes how bash reads values"), help);
             }
         }
@@ -125,7 +125,7 @@ impl Walk<'_> {
         self.reasons.entry(number).or_insert_with(|| (format!("a `${{...}}` is {place}"), help.to_owned()));
     }
 
-    /// The numbers of the placeholders in a text, in whatever form.
+    /// Returns the numbers of the placeholders in a text, in any form.
     pub(super) fn numbers(&self, text: &str) -> Vec<usize> {
         let digits = |rest: &str| rest.chars().take_while(char::is_ascii_digit).collect::<String>();
         text.split(&self.prefix).skip(1).filter_map(|rest| digits(rest).parse().ok()).collect()
@@ -138,7 +138,7 @@ impl Walk<'_> {
         self.hidden(text);
     }
 
-    /// Commands within text that is not walked are not known.
+    /// Notes that commands in text that is not walked are unknown.
     pub(super) fn hidden(&mut self, text: &str) {
         if text.contains("$(") || text.contains('`') || text.contains("<(") || text.contains(">(") {
             self.commands.push(Simple { words: vec![Err(String::new())], ..Simple::default() });
@@ -215,10 +215,10 @@ impl Walk<'_> {
             }
             C::BraceGroup(group) => self.list(&group.list),
             C::Subshell(shell) => {
-                // bash takes `((` for arithmetic where it can.
+                // bash reads `((` as arithmetic if it can.
                 let twice = self.line.match_indices("((").any(|(at, _)| !self.line[..at].ends_with('$'));
                 if twice {
-                    self.unsettled = Some("`((` for two subshells, which may be arithmetic");
+                    self.unsettled = Some("two subshells written as `((`, which may be arithmetic");
                 }
                 self.list(&shell.list);
             }
@@ -332,7 +332,7 @@ impl Walk<'_> {
         }
     }
 
-    /// A here-string, here-document or `< <( )` of a command that runs its input.
+    /// Handles a here-string, here-document or `< <( )` of a command that runs its input.
     fn program(&mut self, item: &Item, raw: &str) {
         use ast::IoFileRedirectTarget as Target;
         let text = match item {
@@ -360,11 +360,14 @@ impl Walk<'_> {
         word
     }
 
-    /// Refuses values for a variable by which bash itself is steered.
+    /// Refuses values for a variable that influences bash itself.
     fn special(&mut self, name: &str, values: &str) {
         if evaluate::is_special(name) {
-            let help = format!("hand it over with `.env(\"{name}\", value)` if the program shall have it");
-            self.deny(values, (&format!("assigned to `{name}`, which steers bash or what it starts"), &help));
+            let help = format!("pass it with `.env(\"{name}\", value)` if the program needs it");
+            self.deny(
+                values,
+                (&format!("assigned to `{name}`, which influences bash or the programs that it starts"), &help),
+            );
         }
     }
 
@@ -406,10 +409,10 @@ impl Walk<'_> {
         }
     }
 
-    /// Whether it may write a file.
+    /// Returns true if it may write a file.
     fn redirect(&mut self, redirect: &IoRedirect) -> bool {
         use ast::{IoFileRedirectKind as Kind, IoFileRedirectTarget as Target};
-        // bash expands the word of `>&` twice when it is not a number.
+        // bash expands the word of `>&` twice unless it is a number.
         let twice = ("after `>&` or `<&`, which bash expands twice", "write `> ${v} 2>&1`");
         match redirect {
             IoRedirect::File(_, kind, target) => match target {
@@ -433,7 +436,7 @@ impl Walk<'_> {
             IoRedirect::HereDocument(_, document) => {
                 self.deny(
                     &format!("{:?}", document.doc.value),
-                    ("in a here-document", "hand the text over with `.stdin(text)`"),
+                    ("in a here-document", "pass the text with `.stdin(text)`"),
                 );
                 false
             }

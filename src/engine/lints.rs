@@ -1,5 +1,5 @@
-//! What somebody who comes from bash, or Rhai itself, gets wrong without an error: found before the
-//! script runs, where its text alone tells.
+//! Lints: silent mistakes that bash users make, or that Rhai itself makes easy. They are found in the text
+//! before the script runs.
 
 use super::calls::Space;
 use super::known::Known;
@@ -10,18 +10,18 @@ use crate::api::text::{ONE_TEXT, PARTS};
 use rhai::{AST, ASTNode, Expr, FnCallExpr, Module, Position, Stmt};
 
 impl Walk<'_> {
-    /// An expression where true or false is needed: `if $(...)`, `$(...) || true`, `!$(...)`.
+    /// Checks an expression that must be true or false: `if $(...)`, `$(...) || true`, `!$(...)`.
     pub(super) fn truth(&mut self, expr: &Expr) {
-        let ask = "`cmd(`...`).ok()` asks whether a command succeeds; `.try_run()` goes on when it does not";
+        let ask = "use `cmd(`...`).ok()` to test whether a command succeeds, or `.try_run()` to go on if it fails";
         let what = match expr {
-            Expr::Custom(custom, _) if Kind::of(&custom.tokens[0]) == Some(Kind::Read) => "`$(...)` gives text",
+            Expr::Custom(custom, _) if Kind::of(&custom.tokens[0]) == Some(Kind::Read) => "`$(...)` is text",
             expr if self.is_command(expr) => "this is a command that was not run",
             Expr::Dot(..) if chain(expr).is_some_and(|(root, _)| self.is_command(root)) => {
                 match chain(expr).and_then(|(_, links)| links.last().copied()) {
                     Some((false, Expr::MethodCall(call, _))) => match call.name.as_str() {
-                        "run" | "try_run" | "output" => "this gives `#{out, err, code, ok}`",
-                        "read" => "`.read()` gives text",
-                        "code" => "`.code()` gives a number",
+                        "run" | "try_run" | "output" => "this returns `#{out, err, code, ok}`",
+                        "read" => "`.read()` returns text",
+                        "code" => "`.code()` returns a number",
                         _ => return,
                     },
                     _ => return,
@@ -29,10 +29,10 @@ impl Walk<'_> {
             }
             other => return self.no_truth(other),
         };
-        self.report(start(expr), format!("{what}, and not true or false"), ask);
+        self.report(start(expr), format!("{what}, not true or false"), ask);
     }
 
-    /// A condition that is surely a number, text or a list.
+    /// Reports a condition that is certainly a number, text or a list.
     fn no_truth(&mut self, expr: &Expr) {
         let called = match expr {
             Expr::FnCall(call, _) if call.namespace.is_empty() && !call.is_operator_call() => {
@@ -41,7 +41,7 @@ impl Walk<'_> {
             _ => None,
         };
         if let Some((name, known)) = called {
-            let message = format!("`{name}` returns {}, and a condition needs true or false", known.noun());
+            let message = format!("`{name}` returns {}, but a condition needs true or false", known.noun());
             let help = if known.is_number() {
                 "0 is not success here: write `return true;`"
             } else {
@@ -50,8 +50,8 @@ impl Walk<'_> {
             return self.report(start(expr), message, help);
         }
         if let Some(name) = self.gives_no_value(expr) {
-            let message = format!("`{name}` gives nothing, and this needs true or false");
-            return self.report(start(expr), message, "write `if x { ... }` for what is done only sometimes");
+            let message = format!("`{name}` returns nothing, but this needs true or false");
+            return self.report(start(expr), message, "write `if x { ... }` to run something conditionally");
         }
         let known = self.known(expr);
         let help = match known {
@@ -61,23 +61,23 @@ impl Walk<'_> {
             }
             Known::Whole | Known::Fraction => "write `n != 0` or `n > 0`",
             Known::List | Known::Lines => "write `!x.is_empty()`",
-            Known::Map => "name a field of it that is true or false, such as `x.ok`",
+            Known::Map => "use one of its fields that is true or false, such as `x.ok`",
             Known::Time => "compare it: `t < now()`",
         };
-        self.report(start(expr), format!("this is {}, and a condition needs true or false", known.noun()), help);
+        self.report(start(expr), format!("this is {}, but a condition needs true or false", known.noun()), help);
     }
 
-    /// A closure takes along what it names from outside, but no name that a function has too: there the
-    /// interpreter hands on the function, without a word.
+    /// A closure captures outer variables, but if a function has the same name, the interpreter silently uses
+    /// the function.
     pub(super) fn taken_along(&mut self, name: &str, at: Position) {
         let own = self.scope.variables.iter().any(|(known, _)| known == name);
         if !own && self.functions.contains_key(name) && self.scope.outside.iter().any(|(known, _)| known == name) {
-            let what = format!("in a closure `{name}` is the function of that name, and not the variable");
-            self.report(at, what, "give one of them another name");
+            let what = format!("in a closure `{name}` is the function of that name, not the variable");
+            self.report(at, what, "rename one of them");
         }
     }
 
-    /// An operator of a call: `!text`, text against a number.
+    /// Checks operators: `!text`, or text compared with a number.
     pub(super) fn operator(&mut self, call: &FnCallExpr) {
         let name = call.name.as_str();
         match (name, &call.args[..]) {
@@ -105,22 +105,23 @@ impl Walk<'_> {
                     let (message, help) = match name {
                         ">" | "<" if left.is_text() || right.is_text() => (
                             "this compares a command that was not run",
-                            "for a file write `.to_file(path)` or `.stdin(text)` after the command",
+                            "for a redirection write `.to_file(path)` or `.stdin(text)` after the command",
                         ),
                         _ => (
                             "this compares a command that was not run",
-                            "`.ok()` asks whether it succeeds, `.code()` gives its status, `.read()` what it prints",
+                            "use `.ok()` for success, `.code()` for its status, or `.read()` for its output",
                         ),
                     };
                     return self.report(start(one), message, help);
                 }
                 if [left, right].contains(&Known::Map) && (left.is_number() || right.is_number()) {
-                    let help = "name a field of it: `.code` is the status of a command, `.ok` whether it succeeded";
+                    let help =
+                        "use one of its fields: for a command `.code` is the status, and `.ok` is true if it succeeded";
                     return self.report(start(one), "this compares a map with a number", help);
                 }
                 let order = !name.ends_with('=') || ["<=", ">="].contains(&name);
                 if order && (left == Known::Truth || right == Known::Truth) {
-                    let message = "comparisons are not chained: this compares true or false";
+                    let message = "comparisons cannot be chained: this compares true or false";
                     self.report(start(one), message, "write `1 < x && x < 10`");
                 } else if left == Known::Truth && mixed(left, right) || right == Known::Truth && mixed(right, left) {
                     let message = "this compares true or false with something else";
@@ -130,7 +131,7 @@ impl Walk<'_> {
                     .any(|(list, one)| matches!(list, Known::List | Known::Lines) && (one.is_number() || one.is_text()))
                 {
                     let help =
-                        "`x.len()` is how many there are, `value in x` looks for one, `x.join(\" \")` is its text";
+                        "use `x.len()` for the number of elements, `value in x` to search, or `x.join(\" \")` for text";
                     let list = if [left, right].contains(&Known::Lines) { "lines" } else { "a list" };
                     self.report(start(one), format!("this compares {list} with one value"), help);
                 } else if mixed(left, right) || mixed(right, left) {
@@ -141,10 +142,10 @@ impl Walk<'_> {
             ("&" | "|" | "^" | ".." | "..=", [one, other])
                 if self.known(one).is_text() && self.known(other).is_text() =>
             {
-                self.report(start(one), format!("there is no `{name}` of texts"), "`+` joins texts: `\"a\" + \"b\"`");
+                self.report(start(one), format!("there is no `{name}` for text"), "`+` joins texts: `\"a\" + \"b\"`");
             }
             ("/" | "%", [_, Expr::IntegerConstant(0, at)]) => {
-                self.report(*at, "a division by 0", "divide by another number");
+                self.report(*at, "this divides by 0", "divide by another number");
             }
             ("+" | "-" | "*" | "/" | "%", _) => {
                 self.joined(call);
@@ -154,31 +155,31 @@ impl Walk<'_> {
         }
     }
 
-    /// Whether this is surely text.
+    /// Returns true if this is certainly text.
     fn is_text(&self, expr: &Expr) -> bool {
         self.known(expr).is_text()
     }
 
-    /// What to write where text is compared with a number.
+    /// Returns what to write if text is compared with a number.
     fn unequal(&self, one: &Expr, other: &Expr) -> String {
         let (text, number) = if self.known(one).is_text() { (one, other) } else { (other, one) };
         let written = self.source.after(start(number));
         if let (Some(octal), Expr::IntegerConstant(..)) = (written.strip_prefix("0o"), number) {
             let digits: String = octal.chars().take_while(char::is_ascii_digit).collect();
-            return format!("a file's mode is text of four digits: `\"{digits:0>4}\"`");
+            return format!("a file's mode is text with four digits: `\"{digits:0>4}\"`");
         }
         let weekday = chain(text).is_some_and(
             |(_, links)| matches!(links.last(), Some((false, Expr::Property(property, _))) if property.2 == "weekday"),
         );
         if weekday {
-            return "it is the day's English name: `\"Monday\"`".to_owned();
+            return "it is the English name of the day: `\"Monday\"`".to_owned();
         }
         super::compare::help(self.constant_text(text))
     }
 
-    /// `"hello $name"`: in quotes nothing is filled in. Text with a backtick in it speaks of code.
+    /// Reports `"hello $name"`: nothing is filled in between quotes. Text with a backtick in it is about code.
     pub(super) fn quoted(&mut self, at: Position) {
-        // As it is written: `\x24` is a dollar by intention.
+        // As it is written in the file: `\x24` is an intended dollar sign.
         let Some(text) = self.source.after(at).strip_prefix('"') else { return };
         let mut escaped = false;
         let end = text.find(|char| {
@@ -198,8 +199,8 @@ impl Walk<'_> {
         });
         if let Some((shown, name)) = found {
             let message = format!("`{shown}` is not filled in between quotes");
-            let help = format!("write `...${{{name}}}...` in backticks; `\\x24` is a dollar that is meant");
-            // With other variables in it, it is a text for a program that has its own, such as nginx.
+            let help = format!("write `...${{{name}}}...` in backticks, or `\\x24` for a dollar sign");
+            // With other variables in it, it is text for a program with its own variables, such as nginx.
             let of_name = |name: &str| name.starts_with(|char: char| char.is_alphabetic()) && !self.is_value(name);
             if dollars(text).any(|(_, name)| of_name(name)) {
                 self.warn(at, message, help);
@@ -209,8 +210,8 @@ impl Walk<'_> {
         }
     }
 
-    /// The code of `${...}` where it names variables and functions of this script and nothing else: a shell, nginx
-    /// and templates write `${...}` too.
+    /// Returns the code of `${...}` if it names only variables and functions of this script. Shells, nginx and
+    /// templates use `${...}` too.
     fn of_script(&self, inner: &str) -> Option<String> {
         let code = inner.replace("\\\"", "\"");
         let ast = self.table.engine().compile(&code).ok()?;
@@ -240,15 +241,15 @@ impl Walk<'_> {
         (here && !others).then_some(code)
     }
 
-    /// Whether a variable or a constant of that name can be read here.
+    /// Returns true if a variable or a constant of that name is visible here.
     pub(super) fn is_value(&self, name: &str) -> bool {
         self.scope.variables.iter().any(|(known, _)| known == name)
             || name == "args"
             || self.program.constants(self.file).contains(&name)
     }
 
-    /// A text that a person is to read: a shell would fill in `$1`, `$HOME`, and in backticks `$name`.
-    /// Elsewhere these can be a pattern's groups, or variables of nginx.
+    /// Checks text for people, in which a shell would replace `$1`, `$HOME`, and in backticks `$name`.
+    /// Elsewhere these can be groups of a pattern, or variables of nginx.
     pub(super) fn shown(&mut self, text: &Expr) {
         let at = text.start_position();
         let quote = self.source.after(at).chars().next();
@@ -263,7 +264,7 @@ impl Walk<'_> {
             let instead = match name {
                 "@" | "*" => "args.join(\" \")".to_owned(),
                 "#" => "args.len()".to_owned(),
-                // `quoted` has told it.
+                // `quoted` has already reported it.
                 name if self.is_value(name) => {
                     return (quote == Some('`')).then(|| (shown.to_owned(), name.to_owned()));
                 }
@@ -276,48 +277,50 @@ impl Walk<'_> {
         });
         if let Some(inner) = texts_of(parts).find_map(|text| substituted(text)) {
             let message = format!("`$({inner})` is not filled in");
-            return self.report(at, message, format!("write `${{$(`{inner}`)}}` within backticks"));
+            return self.report(at, message, format!("write `${{$(`{inner}`)}}` in backticks"));
         }
         let braced = texts_of(parts).find_map(|text| braced(text).find(|name| self.is_value(name)));
         if let Some(name) = braced {
             let message = format!("`{{{name}}}` is not filled in");
-            return self.report(at, message, format!("write `${{{name}}}` within backticks"));
+            return self.report(at, message, format!("write `${{{name}}}` in backticks"));
         }
-        // In backticks, a variable of the script is surely meant, unless there are others in the same text.
+        // In backticks, a variable of the script is certainly meant, unless the text also contains other
+        // variables.
         let own = |name: &str| name.starts_with(|char: char| char.is_alphabetic()) && !self.is_value(name);
         let only = quote == Some('`') && !texts_of(parts).any(|text| dollars(text).any(|(_, name)| own(name)));
         if let Some((shown, instead)) = found.as_ref().filter(|(_, instead)| only && self.is_value(instead)) {
             return self.report(
                 at,
                 format!("`{shown}` is not filled in"),
-                format!("write `${{{instead}}}` within backticks"),
+                format!("write `${{{instead}}}` in backticks"),
             );
         }
         if let Some((shown, instead)) = found {
             // It may be a price, or a line for another program.
-            self.warn(at, format!("`{shown}` is not filled in"), format!("write `${{{instead}}}` within backticks"));
+            self.warn(at, format!("`{shown}` is not filled in"), format!("write `${{{instead}}}` in backticks"));
         }
     }
 
-    /// In front of `??`: a command that fails gives no `()`, it ends the script.
+    /// Checks the value before `??`: a command that fails does not return `()`, it ends the script.
     pub(super) fn never_nothing(&mut self, value: &Expr) {
         if self.is_text(value) && !matches!(value, Expr::Index(..)) {
             let help = "for a command that may fail: `let x = \"default\"; try { x = ...; } catch {}`";
-            self.report(start(value), "this is text, and never `()`: what stands behind `??` is never used", help);
+            self.report(start(value), "this is text and never `()`: the value after `??` is never used", help);
         }
     }
 
-    /// What `for` goes through.
+    /// Checks what `for` loops over.
     pub(super) fn through(&mut self, list: &Expr) {
         if self.is_command(list) {
-            self.report(start(list), "this is a command that was not run, and no list", "put `.lines()` behind it");
+            self.report(start(list), "this is a command that was not run, not a list", "add `.lines()`");
         } else if self.is_text(list) {
             let help = self.pieces(list).unwrap_or_else(|| PARTS.to_owned());
             self.report(start(list), ONE_TEXT, help);
         }
     }
 
-    /// A function that changes a parameter which it never reads: the caller's value stays as it was.
+    /// Reports a function that changes a parameter and never reads it, because the caller's value does not
+    /// change.
     pub(super) fn copies(&mut self, statements: &[Stmt], parameters: impl Iterator<Item = String>) {
         let body = AST::new(statements.to_vec(), Module::new());
         for parameter in parameters {
@@ -327,7 +330,7 @@ impl Walk<'_> {
             body.walk(&mut |path| {
                 match path.last() {
                     Some(ASTNode::Expr(expr)) if is_it(expr) => named += 1,
-                    // A closure that takes it may do anything.
+                    // A closure that captures it may do anything.
                     Some(ASTNode::Stmt(Stmt::Share(shared))) => {
                         named += shared.iter().filter(|(ident, ..)| ident.name == parameter).count();
                     }
@@ -353,26 +356,26 @@ impl Walk<'_> {
                 true
             });
             if let Some(at) = first.filter(|_| named == changed) {
-                let message = format!("`{parameter}` is a copy: what the function changes in it is lost");
+                let message = format!("`{parameter}` is a copy: the function's change of it is lost");
                 self.report(at, message, "return the new value, or change `this` and call it as a method: `x.f()`");
             }
         }
     }
 }
 
-/// The inside of `$(hostname)` in a text, where it is a well-known program.
+/// Returns the inside of `$(hostname)` in a text, if it is a well-known program.
 pub(super) fn substituted(text: &str) -> Option<&str> {
     let inner = text[text.find("$(")? + 2..].split(')').next()?;
     let program = inner.split_whitespace().next()?;
     (super::flow::PROGRAMS.contains(&program) && !inner.contains(['`', '"'])).then_some(inner)
 }
 
-/// The typed texts of a text with values.
+/// Returns the typed parts of a text with values.
 fn texts_of(parts: &[Expr]) -> impl Iterator<Item = &str> {
     parts.iter().filter_map(|part| if let Expr::StringConstant(text, _) = part { Some(text.as_str()) } else { None })
 }
 
-/// The names in `{name}` and `#{name}`, as Python and Ruby fill them in.
+/// Returns the names in `{name}` and `#{name}`, the placeholders of Python and Ruby.
 fn braced(text: &str) -> impl Iterator<Item = &str> {
     text.match_indices('{').filter_map(|(at, _)| {
         let name = text[at + 1..].split('}').next()?;
@@ -382,7 +385,7 @@ fn braced(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// What is within each `${...}` of a text.
+/// Returns the inside of each `${...}` in a text.
 fn holes(text: &str) -> impl Iterator<Item = &str> {
     text.match_indices("${").filter(|(at, _)| !text[..*at].ends_with('\\')).filter_map(|(at, _)| {
         let inner = &text[at + 2..];
@@ -395,7 +398,7 @@ fn holes(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// The variables of a shell in a text, as they stand there and by name: `$name`, `${name}`, `$1`, `$@`.
+/// Returns the shell variables in a text, as written and by name: `$name`, `${name}`, `$1`, `$@`.
 pub(super) fn dollars(text: &str) -> impl Iterator<Item = (&str, &str)> {
     text.match_indices('$').filter_map(|(place, _)| {
         let behind = &text[place + 1..];
