@@ -899,11 +899,7 @@ mod file {
             let error = Error::new(format!("join `{dir}` and `{path}`: the second is an absolute path"));
             return Err(error.help("remove its leading `/`, or use it alone").into());
         }
-        Ok(if dir.is_empty() || dir.ends_with('/') {
-            format!("{dir}{path}")
-        } else {
-            format!("{dir}/{path}")
-        })
+        Ok(if dir.is_empty() || dir.ends_with('/') { format!("{dir}{path}") } else { format!("{dir}/{path}") })
     }
 
     /// Resolves a path to an absolute one without symbolic links, as realpath(1).
