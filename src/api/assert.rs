@@ -100,7 +100,7 @@ mod assert {
     /// Fails unless the condition is true.
     ///
     /// - `condition`: true or false.
-    /// - `text`: what is wrong when it is false.
+    /// - `text`: the message if it is false.
     ///
     /// Errors: when it is false.
     ///
@@ -129,7 +129,7 @@ mod assert {
     /// Fails unless two values are equal, and shows both.
     ///
     /// - `actual`: the value.
-    /// - `expected`: what it should be.
+    /// - `expected`: the expected value.
     ///
     /// Errors: when they differ; a number and a text always do.
     ///
@@ -147,11 +147,11 @@ mod assert {
         Err(error.help("`-` is the expected value, `+` the actual one").into())
     }
 
-    /// Fails unless the closure throws an error with these words.
     /// Fails unless the closure throws an error that contains this text.
+    ///
     /// - `work`: a closure without arguments.
-    /// - `words`: a part of the error's sentence.
     /// - `words`: a part of the error's message.
+    ///
     /// Errors: when it throws nothing, or something else.
     ///
     /// ```rhai
@@ -169,23 +169,25 @@ mod assert {
         Err(Error::new(format!("assert_throws: `{said}` was thrown; expected `{words}`")).into())
     }
 
-    /// Runs a script to its end, with answers in the place of programs: nothing starts and nothing
     /// Runs a script to its end, with canned answers instead of programs: nothing starts and nothing is changed. A
     /// changing command without an answer succeeds. The host is empty: no file exists and no state is saved. Any other
     /// question without an answer fails the script.
+    ///
     /// - `name`: the script's name or path.
-    /// - `how`: `#{answers, args, at, config}`, each optional. `answers` has, by the first words of
     /// - `how`: `#{answers, args, at, config}`, each optional. `answers` maps a question to its answer. A question is
     ///   the first words of a command (`docker ps`), `GET URL`, or a function and its argument (`file::read PATH`,
     ///   `state::get NAME`). An answer is text, `#{out, err, status}` for a command, `#{error}` to throw an error, or
     ///   any other value. An array has one answer for each call; the last one serves all further calls. Put an array in
     ///   an array to return it as a value. `args` are the arguments of the script, `at` is the time, and `config` is
     ///   the text of a `config.rhai` to use instead of this host's.
-    /// ended, with code 124.
+    ///
     /// Returns `#{code, out, err, asked, acts}`: the exit code, what was printed, every question, and the questions
     /// that change something, files with their content. After a minute the script is ended with code 124.
-    /// ```rhai
+    ///
     /// Errors: when the script cannot be started or `how` is wrong.
+    ///
+    /// ```rhai
+    /// let ran = try_script("report", #{});
     /// assert_eq(ran.code, 0);
     /// ```
     #[rhai_fn(return_raw)]

@@ -114,10 +114,12 @@ mod df {
     /// - `path`: a file or directory that exists.
     ///
     /// Returns `#{mount: text, source: text, type: text, size: number, used: number, free: number, percent: number,
-    /// inodes_percent}`: sizes in bytes, percent from 0 to 100, `inodes_percent` is `()` if the file system has no fixed number of them.
+    /// inodes_percent}`: sizes in bytes, percent from 0 to 100, `inodes_percent` is `()` if the file system has no
+    /// fixed number of them.
     ///
     /// Errors: when the path does not exist (with the message of `df`), when `df` hangs for ten seconds, as on a
     /// network share that is gone, and in a run about another host's Docker daemon (`--context`).
+    ///
     /// ```rhai
     /// let disk = df::usage("/");
     /// print(`${disk.mount} is ${disk.percent}% full`);

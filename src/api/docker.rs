@@ -371,21 +371,23 @@ mod docker {
     /// Returns the containers that are up, as `docker ps` lists them: running, paused or restarting, newest first.
     /// Lists omit containers with a label `moyai.proves`, which `backup --prove` creates and removes again.
     ///
-    /// Returns an array of `#{id: text, name: text, image: text, image_id: text, repository: text, tag: text, state: text,
-    /// status: text, health: text, labels: map, created: number or (), started: number or (),
-    /// exit_code: number or (), oom: bool, restarts: number, mounts: [#{kind: text, source: text, target: text}],
-    /// networks: [#{network: text, driver: text, address: text, address6: text, aliases: list}]}`.
-    /// `image` is what the container was created from, as it was written. `repository` and `tag` are its parts, `""`
-    /// for a bare image ID. `created` and `started` (its last start) are in seconds since 1970, or `()`. `exit_code` is
-    /// `()` while it is up. `oom` is true if the kernel killed a process of it because memory ran out. `restarts`
-    /// counts the restarts by its restart policy. `health` is `""` without a health check. A mount's `source` is the
-    /// volume's name, or the directory on the host. Addresses are `""` if there is none. A container that shares
-    /// another's network has the other's addresses. While the other one is down, it has one network `container:OTHER`
-    /// with the driver `container`. A label of compose or Swarm (`com.docker.compose.*`, `com.docker.swarm.*`,
-    /// `com.docker.stack.*`) is left out if it is empty or comes from the image, because then it says nothing about
-    /// this container.
-    /// ```rhai
+    /// Returns an array of `#{id: text, name: text, image: text, image_id: text, repository: text, tag: text, state:
+    /// text, status: text, health: text, labels: map, created: number or (), started: number or (), exit_code: number
+    /// or (), oom: bool, restarts: number, mounts: [#{kind: text, source: text, target: text}], networks: [#{network:
+    /// text, driver: text, address: text, address6: text, aliases: list}]}`. `image` is what the container was created
+    /// from, as it was written. `repository` and `tag` are its parts, `""` for a bare image ID. `created` and `started`
+    /// (its last start) are in seconds since 1970, or `()`. `exit_code` is `()` while it is up. `oom` is true if the
+    /// kernel killed a process of it because memory ran out. `restarts` counts the restarts by its restart policy.
+    /// `health` is `""` without a health check. A mount's `source` is the volume's name, or the directory on the host.
+    /// Addresses are `""` if there is none. A container that shares another's network has the other's addresses. While
+    /// the other one is down, it has one network `container:OTHER` with the driver `container`. A label of compose or
+    /// Swarm (`com.docker.compose.*`, `com.docker.swarm.*`, `com.docker.stack.*`) is left out if it is empty or comes
+    /// from the image, because then it says nothing about this container.
+    ///
     /// Errors: when the daemon cannot be reached. A list that cannot be read is never an empty one.
+    ///
+    /// ```rhai
+    /// let list = || docker::ps().map(|c| `${c.name} is ${c.state}`);
     /// ```
     #[rhai_fn(return_raw)]
     pub fn ps(call: NativeCallContext) -> Fallible<Array> {
@@ -560,9 +562,9 @@ mod docker {
 
     /// Returns the images, one entry for each name of an image.
     ///
-    /// Returns an array of `#{id: text, repository: text, tag: text, created, size: number, layers: number, labels: map}`: `repository` and
-    /// `tag` are `""` for an image that has lost its name, `created` is in seconds since 1970, `size` is in bytes, and
-    /// `layers` is their number. Most daemons cannot create an image with more than 125 layers.
+    /// Returns an array of `#{id: text, repository: text, tag: text, created, size: number, layers: number, labels:
+    /// map}`: `repository` and `tag` are `""` for an image that has lost its name, `created` is in seconds since 1970,
+    /// `size` is in bytes, and `layers` is their number. Most daemons cannot create an image with more than 125 layers.
     ///
     /// Errors: when the daemon cannot be reached.
     ///

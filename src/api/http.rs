@@ -434,11 +434,11 @@ mod http {
     ///
     /// - `url`: an address with `http://` or `https://`. It may contain any letters, such as `http://なんとか.jp/`.
     ///
-    /// Returns `#{url, ok: bool, status: number, body: text, headers, seconds: number, error, fault, redirects, planned:
-    /// bool, cert_days}`, a page. `ok` is false for an error and from status 400; `headers` have names in lower case;
-    /// `error` is a sentence, or `()`, and `fault` says in one word where the error is; `redirects` are the addresses
-    /// that it was redirected to; `cert_days` are the days until the certificate expires, or `()` without https. It
-    /// never throws for a site: see `error`.
+    /// Returns `#{url, ok: bool, status: number, body: text, headers, seconds: number, error, fault, redirects,
+    /// planned: bool, cert_days}`, a page. `ok` is false for an error and from status 400; `headers` have names in
+    /// lower case; `error` is a sentence, or `()`, and `fault` says in one word where the error is; `redirects` are the
+    /// addresses that it was redirected to; `cert_days` are the days until the certificate expires, or `()` without
+    /// https. It never throws for a site: see `error`.
     ///
     /// ```rhai
     /// let page = http::get("http://localhost/");

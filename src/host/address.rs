@@ -1,4 +1,4 @@
-//! Where a redirect may lead: whose secrets it may carry, and which addresses it may reach.
+//! Limits on redirects: which secrets may follow, and which addresses they may reach.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,11 +7,11 @@ use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
 use url::Url;
 
-/// Returns whether an address is not one of the Internet: this host's own, or one of a private network.
+/// Returns whether an address is not on the Internet: this host's own, or in a private network.
 ///
-/// RFC 6890 and the IANA registries for special addresses: loopback, RFC 1918, link-local, RFC 6598
-/// (shared by providers), unspecified, benchmarks, reserved, multicast, fc00::/7; IPv6 addresses that
-/// hold one of IPv4 (mapped, compatible, NAT64, 6to4) count as that.
+/// See RFC 6890 and the IANA registries for special addresses: loopback, RFC 1918, link-local, RFC 6598 (shared by
+/// providers), unspecified, benchmarks, reserved, multicast, fc00::/7. IPv6 addresses that contain an IPv4 address
+/// (mapped, compatible, NAT64, 6to4) count as that.
 ///
 /// ```
 /// use moyai::host::address::is_private;
@@ -39,7 +39,7 @@ fn is_private_four(four: Ipv4Addr) -> bool {
 fn is_private_six(six: Ipv6Addr) -> bool {
     let four = |high: u16, low: u16| is_private_four(Ipv4Addr::from(u32::from(high) << 16 | u32::from(low)));
     match six.segments() {
-        // Also `::` and `::1`, which hold 0.0.0.0 and 0.0.0.1.
+        // This includes `::` and `::1`, which contain 0.0.0.0 and 0.0.0.1.
         [0, 0, 0, 0, 0, 0 | 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => four(high, low),
         [0, 0, 0, 0, 0xffff, 0, high, low] | [0x2002, high, low, ..] => four(high, low),
         [0x64, 0xff9b, 1, ..] => true,
@@ -47,44 +47,44 @@ fn is_private_six(six: Ipv6Addr) -> bool {
     }
 }
 
-/// Returns whether two addresses have one scheme, host and port (RFC 6454): only then a secret may follow.
+/// Returns whether two addresses have the same scheme, host and port (RFC 6454). Only then a secret may follow.
 pub fn is_same_origin(one: &Url, other: &Url) -> bool {
     (one.scheme(), one.host_str(), one.port_or_known_default())
         == (other.scheme(), other.host_str(), other.port_or_known_default())
 }
 
-/// What is known of the way that a request takes, from one redirect to the next.
+/// What is known about a request's way through its redirects.
 #[derive(Clone, Debug)]
 pub struct Way {
-    /// A site on the Internet was on the way: from there on no private address is asked.
+    /// True once a site on the Internet was on the way. From then on private addresses are refused.
     public: bool,
-    /// The site says `private: true`.
+    /// True if the site has `private: true`.
     allowed: bool,
-    /// What counts as private.
+    /// Decides what is private.
     private: fn(IpAddr) -> bool,
 }
 
 impl Way {
-    /// The way of a request that begins. Tests give another idea of what is private.
+    /// Returns the way of a new request. Tests define differently what is private.
     pub fn new(allowed: bool, private: fn(IpAddr) -> bool) -> Self {
         Self { public: false, allowed, private }
     }
 
-    /// Looks up names with `names`, and judges the addresses that are then connected to. `chosen` says
-    /// that the script has chosen the address itself.
+    /// Resolves names with `names`, and checks the addresses before the connection. `chosen` is true if the script set
+    /// the address itself.
     pub fn guard<R: Resolver>(&self, url: &Url, names: R, chosen: bool) -> (Guard<R>, Arc<Seen>) {
         let seen = Arc::new(Seen(Mutex::new(None)));
         let host = url.host_str().unwrap_or_default().to_owned();
         (Guard { way: self.clone(), names, host, chosen, seen: seen.clone() }, seen)
     }
 
-    /// Returns whether an address that is written as a number, or a name of this host, may not be asked. Behind
-    /// a proxy nobody here looks it up.
+    /// Returns whether a numeric address, or a name of this host, may not be requested. Behind a proxy, nobody here
+    /// resolves it.
     pub fn refuses(&self, url: &Url) -> bool {
         self.public && !self.allowed && self.is_private_literal(url)
     }
 
-    /// Goes on: what was asked has sent the request elsewhere.
+    /// Continues after a redirect.
     pub fn pass(&mut self, url: &Url, seen: &Seen) {
         let private = *seen.0.lock().unwrap_or_else(PoisonError::into_inner);
         self.public |= !private.unwrap_or_else(|| self.is_private_literal(url));
@@ -103,14 +103,14 @@ impl Way {
     }
 }
 
-/// True if all that was connected to is private, once it was looked up.
+/// True if everything that was connected to is private, once it was resolved.
 #[derive(Debug)]
 pub struct Seen(Mutex<Option<bool>>);
 
-/// A resolver that gives no private address to a request that a public site has sent on.
+/// A resolver that refuses private addresses after a redirect from a public site.
 ///
-/// It stands between the name server and the connection, so that a name which has another address a
-/// moment later (DNS rebinding) gains nothing.
+/// It works between the name server and the connection, so a name that changes its address a moment later (DNS
+/// rebinding) gains nothing.
 #[derive(Debug)]
 pub struct Guard<R> {
     way: Way,
@@ -120,7 +120,7 @@ pub struct Guard<R> {
     seen: Arc<Seen>,
 }
 
-/// The error of an address that is refused.
+/// The error for a refused address.
 #[derive(Debug)]
 pub struct Refused(pub IpAddr);
 
@@ -140,7 +140,7 @@ impl<R: Resolver> Resolver for Guard<R> {
         timeout: NextTimeout,
     ) -> Result<ResolvedSocketAddrs, ureq::Error> {
         let found = self.names.resolve(uri, config, timeout)?;
-        // A proxy is the administrator's own.
+        // A proxy is chosen by the administrator.
         if uri.host() != Some(&self.host) {
             return Ok(found);
         }

@@ -1,5 +1,5 @@
-//! The Docker daemon's API at its Unix socket, for reading where milliseconds count: a `docker` process takes
-//! about 15 ms, an answer of the API takes less than one.
+//! The Docker daemon's API at its Unix socket, for reading where milliseconds count: a `docker` process takes about 15
+//! ms, a response of the API less than one.
 
 use crate::run::{Error, Result, cause};
 use std::io::{self, Read, Write};
@@ -7,15 +7,15 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
-/// How long the daemon may be silent. The caller then asks the client, which waits longer and explains more.
+/// How long the daemon may be silent. The caller then runs the client, which waits longer and explains more.
 const LIMIT: Duration = Duration::from_secs(2);
-/// How long an answer may be.
+/// Maximum size of a response.
 const LONGEST: u64 = 64 * 1024 * 1024;
 
-/// How many questions are asked at once. The daemon answers them side by side.
+/// Maximum number of parallel requests.
 const AT_ONCE: usize = 16;
 
-/// Gets what is at a path of the API, such as `/containers/json?all=1`. Returns nothing if it is not there.
+/// Gets a path of the API, such as `/containers/json?all=1`. Returns `None` if it does not exist.
 ///
 /// # Errors
 /// Same as for [`get_all`].
@@ -23,15 +23,14 @@ pub fn get(socket: &Path, path: &str) -> Result<Option<Vec<u8>>> {
     Ok(get_all(socket, &[path.to_owned()])?.remove(0))
 }
 
-/// Gets what is at each path of the API, in their order. For what is not there, the answer is nothing.
+/// Gets several paths of the API, in their order. `None` for what does not exist.
 ///
-/// A path without a version is answered in the daemon's newest one
-/// (<https://docs.docker.com/reference/api/engine/>). After an answer in HTTP/1.0 the daemon closes the
-/// connection, so that no length and no chunks have to be read. The caller notices an answer that is cut off:
-/// it is not JSON.
+/// A path without a version uses the daemon's newest one (<https://docs.docker.com/reference/api/engine/>). After a
+/// response in HTTP/1.0 the daemon closes the connection, so no length and no chunks have to be read. The caller
+/// notices a truncated response: it is not JSON.
 ///
 /// # Errors
-/// When the daemon cannot be reached, is silent for 2 s, or answers with something else.
+/// When the daemon cannot be reached, is silent for 2 s, or sends something else.
 pub fn get_all(socket: &Path, paths: &[String]) -> Result<Vec<Option<Vec<u8>>>> {
     let failed = |path: &str, why: &str| Error::new(format!("query `{path}` at `{}`: {why}", socket.display()));
     let mut answers = Vec::with_capacity(paths.len());
@@ -60,7 +59,7 @@ fn read(stream: UnixStream) -> io::Result<Vec<u8>> {
     Ok(answer)
 }
 
-/// The body of an answer, if its status is 200; nothing if it is 404.
+/// Returns the body of a response with status 200, `None` for 404.
 fn body(mut answer: Vec<u8>) -> std::result::Result<Option<Vec<u8>>, String> {
     let end = answer.windows(4).position(|four| four == b"\r\n\r\n").ok_or("the answer is not HTTP")?;
     let head = String::from_utf8_lossy(&answer[..end]);

@@ -1,4 +1,4 @@
-//! The Docker host as plain Rust, without Rhai: what scripts call is a thin wrapper of this.
+//! The Docker host in plain Rust, without Rhai. The script functions are thin wrappers of this.
 
 pub mod address;
 pub mod dockerd;

@@ -1,4 +1,4 @@
-//! The nginx process of this host: whether it runs, its workers, its unit, and what it has read.
+//! This host's nginx process: whether it runs, its workers, its unit, and what it has read.
 
 use crate::process::{self, Plan};
 use crate::run::{Error, Result, Run};
@@ -11,24 +11,24 @@ use std::time::{Duration, Instant};
 
 /// How long a start or a reload may take until new workers run.
 pub const LIMIT: Duration = Duration::from_secs(10);
-/// How long the old workers may take to stop accepting connections once the new ones run. nginx
-/// signals them after 100 ms. One that is stuck never stops.
+/// How long the old workers may take to stop accepting connections once the new ones run. nginx signals them after 100
+/// ms. A stuck worker never stops.
 pub const GRACE: Duration = Duration::from_secs(2);
 /// How long `systemctl start` may take: systemd's own limit for a unit is 90 s.
 pub const UNIT_LIMIT: Duration = Duration::from_secs(100);
-/// Where it is kept what nginx has read.
+/// The state key for what nginx has read.
 const KEY: &str = "nginx.read";
 
-/// A worker that takes connections, by its number and its start in clock ticks since the boot.
+/// A worker that accepts connections, by its pid and its start in clock ticks since boot.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Worker {
-    /// Its number.
+    /// Its pid.
     pub pid: i32,
     /// When it started.
     pub start: u64,
 }
 
-/// A process's title, with its arguments after a NUL each.
+/// Returns a process's title, with its arguments after a NUL each.
 fn title(pid: i32) -> String {
     let text = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     String::from_utf8_lossy(&text).trim_end_matches('\0').to_owned()
@@ -38,12 +38,12 @@ fn is_master(pid: i32) -> bool {
     title(pid).starts_with("nginx: master process")
 }
 
-/// Returns the process that `nginx -s` would signal: the running master. With `master_process off;`
-/// (`single`) there is one process, and it keeps the title with which it was started.
+/// Returns the process that `nginx -s` would signal: the running master. With `master_process off;` (`single`) there is
+/// only one process, which keeps the title with which it was started.
 pub fn running(pid_file: &Path, single: bool) -> Option<i32> {
     let pid = std::fs::read_to_string(pid_file).ok()?.trim().parse().ok()?;
-    // The number may be another's by now, even that of a container's nginx: such a process has a
-    // number in its own pid namespace too.
+    // The pid may be another process's by now, even that of a container's nginx. Such a process has a pid in its own
+    // pid namespace too.
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let numbers =
         status.lines().find_map(|line| line.strip_prefix("NSpid:")).map_or(1, |ids| ids.split_whitespace().count());
@@ -51,9 +51,9 @@ pub fn running(pid_file: &Path, single: bool) -> Option<i32> {
     (numbers == 1 && (is_master(pid) || single && program == Some(true))).then_some(pid)
 }
 
-/// Returns the parent of a process that has not ended, and the process itself.
+/// Returns a process that has not ended, and its parent.
 fn stat(pid: i32) -> Option<(i32, Worker)> {
-    // proc_pid_stat(5): the name may hold brackets; after it come state, parent, ..., start.
+    // proc_pid_stat(5): the name may contain brackets. After it come state, parent, ..., start.
     let stat = String::from_utf8_lossy(&std::fs::read(format!("/proc/{pid}/stat")).ok()?).into_owned();
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
     if ["Z", "X"].contains(&fields.next()?) {
@@ -63,8 +63,8 @@ fn stat(pid: i32) -> Option<(i32, Worker)> {
     Some((parent, Worker { pid, start: fields.nth(17)?.parse().ok()? }))
 }
 
-/// Returns the workers of a master that are not shutting down and have their title already; a single
-/// process is its own worker.
+/// Returns the workers of a master that are not shutting down and have their title already. A single process is its own
+/// worker.
 pub fn workers(master: i32) -> Vec<Worker> {
     if !is_master(master) {
         return stat(master).map(|(_, worker)| worker).into_iter().collect();
@@ -77,20 +77,20 @@ pub fn workers(master: i32) -> Vec<Worker> {
 
 /// Returns whether `now` shows a new generation of workers after `before`.
 ///
-/// New ones are what counts: an old one may never end, while it serves a WebSocket or is stuck. But
-/// then there have to be as many new ones as nginx starts, or one that died was only replaced.
+/// Only new ones count: an old one may never end while it serves a WebSocket or is stuck. But then there have to be as
+/// many new ones as nginx starts; otherwise one that died was only replaced.
 pub fn is_new_generation(before: &[Worker], now: &[Worker], wanted: usize) -> bool {
     let new = now.iter().filter(|worker| !before.contains(worker)).count();
     new > 0 && (new == now.len() || new >= wanted)
 }
 
-/// Starts nginx outside of systemd, in a session of its own. `up` says that it runs.
+/// Starts nginx without systemd, in a session of its own. `up` returns whether it runs.
 ///
-/// With `daemon off;` nginx does not return. Its workers are then the sign that it is up, and it is
-/// left running. (`-g 'daemon on;'` would be a duplicate directive.)
+/// With `daemon off;` nginx does not return. Its workers then show that it is up, and it is left running. (`-g 'daemon
+/// on;'` would be a duplicate directive.)
 ///
 /// # Errors
-/// When it ends with an error, or is neither up nor done within [`LIMIT`]; it is ended then.
+/// When it ends with an error, or is neither up nor done within [`LIMIT`]. It is ended then.
 pub fn start(run: &Run, up: &dyn Fn() -> bool) -> Result<()> {
     let plan = Plan { daemon: true, ..Plan::act(["nginx"]) };
     let begun = Instant::now();
@@ -116,7 +116,7 @@ pub fn start(run: &Run, up: &dyn Fn() -> bool) -> Result<()> {
 /// Waits until these processes have ended.
 ///
 /// # Errors
-/// When one is still there after [`LIMIT`], and when the run is cancelled.
+/// When one still exists after [`LIMIT`], and when the run is cancelled.
 pub fn gone(run: &Run, workers: &[Worker]) -> Result<()> {
     let begun = Instant::now();
     while workers.iter().any(|worker| stat(worker.pid).is_some_and(|(_, now)| now == *worker)) {
@@ -128,30 +128,30 @@ pub fn gone(run: &Run, workers: &[Worker]) -> Result<()> {
     Ok(())
 }
 
-/// nginx's unit, where systemd runs.
+/// nginx's systemd unit.
 #[derive(Debug)]
 pub struct Unit {
-    /// True if systemd has a job for it, and will do it by itself.
+    /// True if systemd has a job for it, and will start it by itself.
     pub queued: bool,
     /// True if it is started only when the unit that runs us is done: waiting for it would never end.
     pub after_us: bool,
-    /// True if it runs the nginx of this host.
+    /// True if it runs this host's nginx.
     pub active: bool,
     /// Why it is down on purpose.
     pub stopped: Option<&'static str>,
 }
 
 impl Unit {
-    /// Queries systemd. Returns nothing where it does not run or has no such unit.
+    /// Queries systemd. Returns `None` if it does not run or has no such unit.
     ///
     /// # Errors
-    /// When systemd does not answer: nginx is not started past it.
+    /// When systemd does not answer: nginx is not started behind its back.
     pub fn query(run: &Run) -> Result<Option<Self>> {
         // sd_booted(3).
         if !Path::new("/run/systemd/system").is_dir() {
             return Ok(None);
         }
-        // org.freedesktop.systemd1(5): `Job` has a number only while one waits or runs.
+        // org.freedesktop.systemd1(5): `Job` has a number only while a job waits or runs.
         let properties = "--property=LoadState,UnitFileState,ActiveState,Result,ActiveEnterTimestampMonotonic,\
                           InactiveExitTimestampMonotonic,Job,After";
         let text = process::run(run, &Plan::read(["systemctl", "show", properties, "nginx.service"]))?.text();
@@ -174,11 +174,11 @@ impl Unit {
             (_, "active" | "activating" | "reloading" | "refreshing") => None,
             ("masked" | "masked-runtime", _) => Some("its unit is masked; `systemctl unmask nginx` allows it"),
             ("disabled", _) => Some("its unit is disabled; `systemctl enable --now nginx` starts it"),
-            // In this life of the host it was up, and ended well or is about to: certbot, or the admin.
+            // It was up since the boot, and ended normally or is about to: certbot, or the admin.
             (_, "inactive" | "deactivating") if entered > 0 => {
                 Some("it was stopped; `systemctl start nginx` starts it")
             }
-            // A stop that took too long fails, and is a stop all the same.
+            // A stop that took too long counts as failed, but is still a stop.
             (_, "failed") if value("Result") == "timeout" && was_up => {
                 Some("it was stopped; `systemctl start nginx` starts it")
             }
@@ -197,13 +197,13 @@ impl Unit {
 /// Addresses by name.
 pub type Names = BTreeMap<String, BTreeSet<String>>;
 
-/// What nginx has read at its last start or reload, as moyai saw it.
+/// What nginx read at its last start or reload, as moyai saw it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Read {
     boot: String,
-    /// Every worker there was when its new ones were there, old ones too.
+    /// Every worker, old and new, when the new ones were there.
     workers: Vec<Worker>,
-    /// When the new ones started, in ticks since the boot.
+    /// When the new ones started, in ticks since boot.
     pub start: u64,
     /// The addresses of the names in its configuration.
     pub names: Names,
@@ -214,7 +214,7 @@ fn boot_id() -> String {
 }
 
 impl Read {
-    /// What was kept last in this life of the host.
+    /// Returns what was last saved since boot.
     ///
     /// # Errors
     /// When the state cannot be read.
@@ -223,13 +223,13 @@ impl Read {
         Ok(kept.filter(|kept| kept.boot == boot_id()))
     }
 
-    /// Returns whether it is about these workers: each of them was there. One that is new means a reload by
-    /// somebody else, or that one died.
+    /// Returns whether it is about these workers: each of them existed then. A new one means that somebody else
+    /// reloaded nginx, or that one died.
     pub fn is_about(&self, workers: &[Worker]) -> bool {
         !workers.is_empty() && workers.iter().all(|worker| self.workers.contains(worker))
     }
 
-    /// Keeps what nginx has read, if that is new.
+    /// Saves what nginx has read, if that is new.
     ///
     /// # Errors
     /// When the state cannot be written.
@@ -242,8 +242,8 @@ impl Read {
     }
 }
 
-/// Returns whether a process that began at this tick began before a time of a file, in nanoseconds since 1970.
-/// Ticks are rounded down, so that in doubt it did.
+/// Returns whether a process that began at this tick began before a time of a file, in nanoseconds since 1970. Ticks
+/// are rounded down, so in doubt it did.
 pub fn began_before(start: u64, file: i128) -> bool {
     let nanos = |clock| {
         let time = clock_gettime(clock);
@@ -270,7 +270,7 @@ mod tests {
             (vec![1, 2], vec![3, 4], 2, true),
             (vec![1, 2], vec![1, 2], 2, false),
             (vec![1, 2], vec![2, 3, 4], 2, true),
-            // One that died was replaced.
+            // A worker that died was replaced.
             (vec![1, 2], vec![2, 3], 2, false),
             (vec![1], vec![1, 2], 1, true),
         ] {

@@ -1,4 +1,4 @@
-//! Who else than the hosts file knows a name: the other services of nsswitch.conf(5).
+//! Name services other than the hosts file: those of nsswitch.conf(5).
 
 use crate::process::{self, Plan};
 use crate::run::{Result, Run, exit};
@@ -10,42 +10,42 @@ use std::net::IpAddr;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-/// How long the name servers may take for all names together.
+/// The time limit of the name servers for all names together.
 const LIMIT: Duration = Duration::from_secs(3);
-/// Names that are queried at the same time.
+/// Maximum number of parallel queries.
 const AT_ONCE: usize = 32;
-/// A name that got no answer is not queried again for so long: a name server that is down would
+/// A name that got no answer is not queried again for this many seconds. Otherwise a name server that is down would
 /// cost [`LIMIT`] in every run.
 const PAUSE: i64 = 300;
-/// Where the answers of earlier runs are kept: `{NAME: {"known": SECONDS, "silent": SECONDS}}`.
+/// The state key for the answers of earlier runs: `{NAME: {"known": SECONDS, "silent": SECONDS}}`.
 const KEY: &str = "hosts.elsewhere";
 
-/// What the other services say about a name.
+/// The answer of the other services about a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Answer {
     /// It has an address.
     Known,
-    /// It has none.
+    /// It has no address.
     NotFound,
-    /// Nobody answered in time, and nobody ever knew the name.
+    /// No answer in time, and the name was never known.
     Silent,
-    /// Nobody answered in time, but in an earlier run it had an address.
+    /// No answer in time, but it had an address in an earlier run.
     KnownBefore,
     /// Unknown: this host has no getent(1) that can query these services.
     Unasked,
 }
 
-/// What is remembered about a name, in seconds since 1970.
+/// What is saved about a name, in seconds since 1970.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Kept {
     known: Option<i64>,
     silent: Option<i64>,
 }
 
-/// Queries the services after the hosts file for each name, all at the same time.
+/// Queries the services after the hosts file for each name, in parallel.
 ///
-/// `listed` holds the addresses that the hosts file gives each name now: a name server on this host
-/// may answer from that file, so they do not count.
+/// `listed` holds the addresses of each name in the current hosts file. A name server on this host may answer from that
+/// file, so they do not count.
 ///
 /// # Errors
 /// When the run is cancelled, or a program cannot be started.
@@ -97,13 +97,13 @@ pub fn query(run: &Run, listed: &HashMap<String, Vec<IpAddr>>) -> Result<HashMap
         }
         let silent = if kept.known.is_some() { Answer::KnownBefore } else { Answer::Silent };
         answers.insert(name.clone(), fresh.get(name).copied().flatten().unwrap_or(silent));
-        // The second of a name that is simply known need not be exact: most runs write nothing.
+        // The time of a known name need not be exact, so most runs write nothing.
         if kept != Kept::default() {
             let same = of(name).known.filter(|_| kept.known.is_some() && kept.silent.is_none());
             keep.insert(name.clone(), Kept { known: same.or(kept.known), ..kept });
         }
     }
-    // Names that nobody needs any more are forgotten.
+    // Forget names that nobody needs any more.
     let text = serde_json::to_string(&keep).unwrap_or_default();
     if keep != kept && !run.options.dry_run {
         state::set(run, KEY, &text)?;
@@ -111,10 +111,10 @@ pub fn query(run: &Run, listed: &HashMap<String, Vec<IpAddr>>) -> Result<HashMap
     Ok(answers)
 }
 
-/// What the services say about one name; nothing when the time is over.
+/// Returns the services' answer about one name, `None` when the time is over.
 fn ask(run: &Run, services: &str, name: &str, listed: &[IpAddr], deadline: Instant) -> Result<Option<Answer>> {
     let source = format!("hosts:{services}");
-    // musl's getent has no `-s`, older ones no `ahosts`. Those may answer from the hosts file.
+    // musl's getent has no `-s`, and older ones no `ahosts`. These may answer from the hosts file.
     let ways: [&[&str]; 3] = [&["-s", &source, "ahosts", name], &["ahosts", name], &["hosts", name]];
     for words in ways {
         let left = deadline.saturating_duration_since(Instant::now());
@@ -133,8 +133,8 @@ fn ask(run: &Run, services: &str, name: &str, listed: &[IpAddr], deadline: Insta
                 let known = outcome.text().lines().filter_map(address).any(|address| !listed.contains(&address));
                 return Ok(Some(if known { Answer::Known } else { Answer::NotFound }));
             }
-            // getent(1): a key was not found. It says the same when a name server reports a failure,
-            // as systemd-resolved does for every single-label name that it does not know.
+            // getent(1): a key was not found. It returns the same if a name server reports a failure, as
+            // systemd-resolved does for every unknown single-label name.
             2 => return Ok(Some(Answer::NotFound)),
             _ => {}
         }
@@ -142,8 +142,8 @@ fn ask(run: &Run, services: &str, name: &str, listed: &[IpAddr], deadline: Insta
     Ok(Some(Answer::Unasked))
 }
 
-/// The services and their actions that still have a say when the hosts file does not have a name, as
-/// nsswitch.conf(5) describes them. Returns nothing when the line ends the search there.
+/// Returns the services and actions of nsswitch.conf(5) that apply if the hosts file does not have a name, `None` if
+/// the line ends the search there.
 fn services(switch: &str) -> Option<String> {
     let line = switch.lines().find_map(|line| line.trim_start().strip_prefix("hosts:"));
     let line = line.unwrap_or("files dns").split('#').next().unwrap_or_default();
@@ -165,7 +165,7 @@ fn services(switch: &str) -> Option<String> {
             if after_files && ends_search(&word) {
                 break;
             }
-            // Without a service before it, the action is an error for getent(1).
+            // Without a service before it, an action is an error for getent(1).
             if !after_files && !kept.is_empty() {
                 kept.push(word);
             }
@@ -177,8 +177,8 @@ fn services(switch: &str) -> Option<String> {
     (!kept.is_empty()).then(|| kept.join(" "))
 }
 
-/// Returns whether an action such as `[NOTFOUND=return]` or `[!UNAVAIL=return]` ends the search for a name
-/// that was not found.
+/// Returns whether an action such as `[NOTFOUND=return]` or `[!UNAVAIL=return]` ends the search for a name that was not
+/// found.
 fn ends_search(action: &str) -> bool {
     let text = action.trim_matches(['[', ']']).to_ascii_lowercase();
     let mut ends = false;

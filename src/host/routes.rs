@@ -1,4 +1,4 @@
-//! Which addresses this host reaches directly: the kernel's routing tables.
+//! The addresses that this host reaches directly, from the kernel's routing tables.
 
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -9,12 +9,12 @@ const REJECT: u32 = 0x0200;
 const UP: u32 = 0x0001;
 const GATEWAY: u32 = 0x0002;
 
-/// One route.
+/// A route.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Route {
     network: IpAddr,
     prefix: u32,
-    /// Packets go to the address itself, not to a gateway.
+    /// True if packets go to the address itself, not to a gateway.
     direct: bool,
 }
 
@@ -25,16 +25,17 @@ pub struct Routes(Vec<Route>);
 impl Routes {
     /// Reads the main tables of IPv4 and IPv6. A kernel without IPv6 has no table for it.
     ///
-    /// Returns nothing where `/proc` does not have the table of IPv4.
+    /// Returns `None` if `/proc` does not have the IPv4 table.
     pub fn read() -> Option<Self> {
         let four = std::fs::read_to_string("/proc/net/route").ok()?;
         Some(Self::parse(&four, &std::fs::read_to_string("/proc/net/ipv6_route").unwrap_or_default()))
     }
 
-    /// Parses `/proc/net/route` and `/proc/net/ipv6_route`, as `net/ipv4/fib_trie.c` and
-    /// `net/ipv6/route.c` of the kernel print them.
+    /// Parses `/proc/net/route` and `/proc/net/ipv6_route`, as the kernel's `net/ipv4/fib_trie.c` and
+    /// `net/ipv6/route.c` print them.
     pub fn parse(four: &str, six: &str) -> Self {
-        // Iface Destination Gateway Flags RefCnt Use Metric Mask; the addresses are words of this machine.
+        // Iface Destination Gateway Flags RefCnt Use Metric Mask. The addresses are integers in this machine's byte
+        // order.
         let four = four.lines().skip(1).filter_map(|line| {
             let words: Vec<&str> = line.split_whitespace().collect();
             let number = |index: usize| u32::from_str_radix(words.get(index)?, 16).ok();
@@ -62,9 +63,9 @@ impl Routes {
         Self(four.chain(six).collect())
     }
 
-    /// Returns whether this host sends packets for an address to that address itself: it has an address of
-    /// its own in the container's network. A network without one (`inhibit_ipv4`, gateway mode
-    /// `isolated`) leaves only the default route, which leads away from this host.
+    /// Returns whether this host sends packets for an address directly: it has an address of its own in the container's
+    /// network. A network without one (`inhibit_ipv4`, gateway mode `isolated`) leaves only the default route, which
+    /// leads away from this host.
     pub fn reach(&self, address: IpAddr) -> bool {
         let best = self.0.iter().filter(|route| route.covers(address)).max_by_key(|route| route.prefix);
         best.is_some_and(|route| route.direct)
@@ -73,7 +74,7 @@ impl Routes {
 
 impl Route {
     fn covers(&self, address: IpAddr) -> bool {
-        // A shift by the complete width is an overflow: the default route covers everything.
+        // A shift by the complete width would overflow: the default route covers everything.
         match (self.network, address) {
             (IpAddr::V4(network), IpAddr::V4(address)) => {
                 let mask = u32::MAX.checked_shl(32 - self.prefix.min(32)).unwrap_or(0);

@@ -1,14 +1,14 @@
-//! The walls around the programs of a dry run: what they start with is what the kernel lets them do.
+//! Confinement of a dry run's programs: the kernel only allows them what they are granted at their start.
 //!
-//! Three parts, each for what the other two leave open:
-//! 1. Landlock keeps files, TCP ports, signals and abstract sockets (landlock(7)).
-//! 2. A seccomp filter refuses the system calls that Landlock does not cover: those that change a
-//!    file's mode, owner, times and attributes, the host's name and clock, other processes' priorities.
+//! It has three parts, because each leaves something open:
+//! 1. Landlock restricts files, TCP ports, signals and abstract sockets (landlock(7)).
+//! 2. A seccomp filter refuses system calls that Landlock does not cover: those that change a file's mode, owner, times
+//!    and attributes, the host's name and clock, and other processes' priorities.
 //! 3. Root's programs lose the capabilities that change the host, such as `CAP_NET_ADMIN`.
 //!
-//! All three restrict the calling thread and what it starts. A thread of its own confines itself,
-//! starts the program and ends, so moyai itself stays free. None of them covers a request to a
-//! daemon through a socket file: for `docker` and `systemctl` the table of [`super::reads`] decides.
+//! All three restrict the calling thread and its children. A separate thread confines itself, starts the program and
+//! ends, so moyai itself stays unrestricted. None of them covers a request to a daemon through a socket file: for
+//! `docker` and `systemctl` the table of [`super::reads`] decides.
 
 use super::reads::Grant;
 use landlock::{
@@ -25,11 +25,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-/// The newest rules that are used. From ABI 9 on Landlock can also refuse socket files, which
-/// `docker` needs.
+/// The newest Landlock rules to use. From ABI 9 on Landlock can also refuse socket files, which `docker` needs.
 const NEWEST: ABI = ABI::V7;
 
-/// What root's programs keep under a dry run: what reading needs.
+/// The capabilities that root's programs keep in a dry run: those that reading needs.
 const KEPT: CapabilitySet = CapabilitySet::DAC_OVERRIDE
     .union(CapabilitySet::DAC_READ_SEARCH)
     .union(CapabilitySet::SETUID)
@@ -43,10 +42,10 @@ const KEPT: CapabilitySet = CapabilitySet::DAC_OVERRIDE
     .union(CapabilitySet::AUDIT_WRITE)
     .union(CapabilitySet::AUDIT_READ);
 
-/// Starts a program inside the walls. `scratch` is the one directory that it can write to.
+/// Starts a confined program. `scratch` is the only directory that it can write to.
 ///
 /// # Errors
-/// When a wall cannot be built although the kernel has it, and when the program cannot be started.
+/// When the kernel supports a restriction but it cannot be set up, and when the program cannot be started.
 pub(super) fn start(expression: &duct::Expression, grant: &Grant, scratch: &Path) -> io::Result<duct::Handle> {
     apart(|| {
         restrict(grant, scratch)?;
@@ -54,7 +53,7 @@ pub(super) fn start(expression: &duct::Expression, grant: &Grant, scratch: &Path
     })
 }
 
-/// Runs this in a thread of its own, which keeps its restrictions to itself.
+/// Runs work in a separate thread, which keeps its restrictions to itself.
 fn apart<T: Send>(work: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("confined".into()).spawn_scoped(scope, work)?;
@@ -74,7 +73,7 @@ fn restrict(grant: &Grant, scratch: &Path) -> io::Result<()> {
     }
     match apply_filter(filter()?) {
         Ok(()) => Ok(()),
-        // A kernel without seccomp: as without Landlock, the table alone decides.
+        // The kernel has no seccomp. As without Landlock, the table alone decides.
         Err(seccompiler::Error::Prctl(error) | seccompiler::Error::Seccomp(error))
             if matches!(error.raw_os_error(), Some(libc::EINVAL | libc::ENOSYS)) =>
         {
@@ -84,7 +83,7 @@ fn restrict(grant: &Grant, scratch: &Path) -> io::Result<()> {
     }
 }
 
-/// Landlock's part.
+/// Applies Landlock.
 fn files(grant: &Grant, scratch: &Path) -> Result<LandlockStatus, landlock::RulesetError> {
     let all = AccessFs::from_write(NEWEST);
     let mut handled = all;
@@ -106,25 +105,25 @@ fn files(grant: &Grant, scratch: &Path) -> Result<LandlockStatus, landlock::Rule
         open.push((path.into(), access));
     }
     for (path, access) in open {
-        // A device that is not there needs no rule.
+        // A missing device needs no rule.
         if let Ok(fd) = PathFd::new(&path) {
             ruleset = ruleset.add_rule(PathBeneath::new(fd, access & handled))?;
         }
     }
-    // Root keeps its setuid programs, which are confined all the same; a user has to give them up.
+    // Root keeps setuid programs, which are confined too. A user has to give them up.
     let ruleset = ruleset.no_new_privs(!rustix::process::geteuid().is_root());
     ruleset.restrict_self().map(|status| status.landlock)
 }
 
-/// The terminals that are standard input, output or error.
+/// Returns the terminals that are standard input, output or error.
 fn terminals() -> Vec<PathBuf> {
     let names = (0..3).filter_map(|fd| std::fs::read_link(format!("/proc/self/fd/{fd}")).ok());
     names.filter(|path| path.starts_with("/dev/pts") || path.starts_with("/dev/tty")).collect()
 }
 
-/// Takes the capabilities that change the host from what this thread starts.
+/// Drops the capabilities that change the host for the children of this thread.
 fn drop_powers() {
-    // Without CAP_SETPCAP there is nothing to take that matters: a user has no capabilities.
+    // Without CAP_SETPCAP there is nothing important to drop: a user has no capabilities.
     for capability in CapabilitySet::all().difference(KEPT).iter() {
         let _ = rustix::thread::remove_capability_from_bounding_set(capability);
     }
@@ -135,7 +134,7 @@ fn drop_powers() {
     }
 }
 
-/// The system calls that a dry run's programs are refused, compiled once.
+/// Returns the filter of system calls, compiled once.
 fn filter() -> io::Result<&'static BpfProgram> {
     static FILTER: OnceLock<Result<BpfProgram, String>> = OnceLock::new();
     let made = FILTER.get_or_init(|| compile().map_err(|error| error.to_string()));
@@ -156,7 +155,7 @@ fn compile() -> Result<BpfProgram, seccompiler::BackendError> {
         rules.entry(call).or_default().push(SeccompRule::new(vec![condition])?);
         Ok(())
     };
-    // Opened for reading and emptied all the same: Landlock knows this from ABI 3 on.
+    // A file opened for reading can still be truncated. Landlock covers this from ABI 3 on.
     let (emptied, mask) = (libc::O_TRUNC as u64, (libc::O_TRUNC | libc::O_ACCMODE) as u64);
     when(libc::SYS_openat, 2, Op::MaskedEq(mask), emptied)?;
     #[cfg(target_arch = "x86_64")]
@@ -165,7 +164,7 @@ fn compile() -> Result<BpfProgram, seccompiler::BackendError> {
     for request in [0x4008_6602, 0x4004_6602, 0x401c_5820, 0x5412] {
         when(libc::SYS_ioctl, 1, Op::Eq, request)?;
     }
-    // Clearing the kernel's log and its console level, syslog(2): 4 to 8 and no other.
+    // Clearing the kernel's log and changing its console level, syslog(2): only 4 to 8.
     for request in 4..=8 {
         when(libc::SYS_syslog, 0, Op::Eq, request)?;
     }
@@ -173,7 +172,7 @@ fn compile() -> Result<BpfProgram, seccompiler::BackendError> {
     for (call, argument) in [(libc::SYS_shmctl, 1), (libc::SYS_semctl, 2), (libc::SYS_msgctl, 1)] {
         when(call, argument, Op::Eq, 0)?;
     }
-    // Priorities and processors of other processes; 0 is the caller's own.
+    // Priorities and processors of other processes. 0 is the caller's own.
     for (call, argument) in [
         (libc::SYS_setpriority, 1),
         (libc::SYS_ioprio_set, 1),
@@ -188,8 +187,8 @@ fn compile() -> Result<BpfProgram, seccompiler::BackendError> {
     SeccompFilter::new(rules, SeccompAction::Allow, SeccompAction::Errno(libc::EACCES as u32), arch)?.try_into()
 }
 
-/// Calls that change something that Landlock does not cover, whatever their arguments. The numbers
-/// from 400 on are the same on every architecture; `io_uring` can make such calls past the filter.
+/// Calls that change something that Landlock does not cover, whatever their arguments. Numbers from 400 on are the same
+/// on every architecture. `io_uring` could make such calls past the filter.
 const REFUSED: &[i64] = &[
     libc::SYS_fchmod,
     libc::SYS_fchmodat,
@@ -232,12 +231,12 @@ const REFUSED: &[i64] = &[
     libc::SYS_io_uring_setup,
 ];
 
-/// The older calls that only x86 has.
+/// Older calls that only x86 has.
 #[cfg(target_arch = "x86_64")]
 const REFUSED_X86: &[i64] =
     &[libc::SYS_chmod, libc::SYS_chown, libc::SYS_lchown, libc::SYS_utime, libc::SYS_utimes, libc::SYS_futimesat];
 
-/// What this kernel gives, as `moyai doctor` prints it: what it has, or what is missing.
+/// Returns what this kernel supports, as `moyai doctor` prints it.
 ///
 /// # Errors
 /// A sentence about what the kernel lacks.

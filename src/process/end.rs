@@ -1,9 +1,9 @@
-//! Ending a command with all that it started.
+//! Ends a command with everything that it started.
 //!
-//! Each stage leads a session of its own and is the subreaper of all that it starts (prctl(2)): what
-//! called `setsid`, lost its parent and emptied its environment is still a descendant of the stage.
-//! What outlives its stage comes to moyai, the next subreaper. There it is known because it was seen
-//! before, by a marker in its environment, or because no other command can have left it.
+//! Each stage leads a session of its own and is the subreaper of its children (prctl(2)). A process that called
+//! `setsid`, lost its parent and emptied its environment is still a descendant of the stage. Processes that outlive
+//! their stage come to moyai, the next subreaper. They are recognized because they were seen before, by a marker in
+//! their environment, or because no other command can have left them.
 
 use crate::run::lock;
 use rustix::process::{Pid, Signal, getpid, kill_process, set_child_subreaper};
@@ -12,58 +12,57 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, Once};
 use std::time::{Duration, Instant};
 
-/// Between TERM and KILL.
+/// The time between TERM and KILL.
 pub(super) const GRACE: Duration = Duration::from_secs(5);
-/// The variable that marks what a command started.
+/// The variable that marks the processes of a command.
 pub const MARKER: &str = "MOYAI_COMMAND";
 
-/// A marker that no other command has.
+/// Returns a unique marker.
 pub(super) fn marker() -> String {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     format!("{}.{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// True if it is settled who gets orphaned grandchildren.
+/// Decides once who gets orphaned grandchildren.
 static ORPHANS: Once = Once::new();
 
-/// Leaves orphaned grandchildren to init, for a process that lives long: it would have to collect
-/// what becomes of every one.
+/// Leaves orphaned grandchildren to init, for a long-lived process that would otherwise have to reap all of them.
 pub fn leave_orphans() {
     ORPHANS.call_once(|| ());
 }
 
-/// From now on orphaned grandchildren become our children.
+/// Makes orphaned grandchildren children of this process from now on.
 pub(super) fn adopt_orphans() {
     ORPHANS.call_once(|| {
-        // Without it (an old kernel, a sandbox) only what hides behind pid 1 is missed.
+        // Without it (an old kernel, a sandbox), only processes that were reparented to pid 1 are missed.
         let _ = set_child_subreaper(Some(getpid()));
     });
 }
 
-/// The stages of all commands that this process has started and not yet collected.
+/// The stages of all commands that this process has started and not yet reaped.
 static STAGES: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
 
-/// A stage was started.
+/// Registers a started stage.
 pub(super) fn begin(stage: Pid) {
     lock(&STAGES).insert(stage.as_raw_nonzero().get());
 }
 
-/// A stage has ended, and its number is free for another process.
+/// Removes an ended stage: its pid may be reused.
 pub(super) fn forget(stage: Pid) {
     lock(&STAGES).remove(&stage.as_raw_nonzero().get());
 }
 
-/// In the child, before it becomes the program: orphans of what that starts come to it.
+/// In the child, before it becomes the program: adopts the orphans of its children.
 pub(super) fn adopt_own_orphans() {
-    // Without it (a sandbox) they come to moyai, where the marker finds them.
+    // Without it (a sandbox) they come to moyai, which finds them by the marker.
     let _ = set_child_subreaper(Some(getpid()));
 }
 
-/// The processes that were seen to belong to a command: pid, and when it began.
+/// The processes that were seen to belong to a command: pid and start time.
 type Known = HashMap<i32, u64>;
 
-/// Ends the sessions of `leaders` and whatever carries one of `markers`; without markers (a
-/// `.daemon()`) only the leaders' own sessions. `since` is when the first stage began; see [`started`].
+/// Ends the sessions of `leaders` and every process with one of `markers`. Without markers (a `.daemon()`), only the
+/// leaders' own sessions. `since` is when the first stage began; see [`started`].
 pub(super) fn end(leaders: &[Pid], markers: &[&str], since: Option<u64>) {
     let begun = Instant::now();
     let mut signal = Signal::TERM;
@@ -74,10 +73,10 @@ pub(super) fn end(leaders: &[Pid], markers: &[&str], since: Option<u64>) {
             return;
         }
         for pid in victims {
-            // It may have ended a moment ago.
+            // It may have just ended.
             let _ = kill_process(pid, signal);
             if signal == Signal::TERM {
-                // A stopped process does not see TERM before it goes on.
+                // A stopped process handles TERM only after it continues.
                 let _ = kill_process(pid, Signal::CONT);
             }
         }
@@ -91,7 +90,7 @@ pub(super) fn end(leaders: &[Pid], markers: &[&str], since: Option<u64>) {
     }
 }
 
-/// The living processes that belong to the command.
+/// Returns the living processes of the command.
 fn victims(leaders: &[Pid], markers: &[&str], since: Option<u64>, known: &mut Known) -> Vec<Pid> {
     let own = getpid().as_raw_nonzero().get();
     let leaders: HashSet<i32> = leaders.iter().map(|pid| pid.as_raw_nonzero().get()).collect();
@@ -103,7 +102,7 @@ fn victims(leaders: &[Pid], markers: &[&str], since: Option<u64>, known: &mut Kn
     };
     let descends = |pid: i32| {
         let mut at = pid;
-        // A chain is as long as the process tree is deep; the bound is against a pid reused meanwhile.
+        // A chain is as long as the process tree is deep. The limit guards against a pid that was reused meanwhile.
         for _ in 0..64 {
             if is_root(at) {
                 return true;
@@ -115,8 +114,8 @@ fn victims(leaders: &[Pid], markers: &[&str], since: Option<u64>, known: &mut Kn
         }
         false
     };
-    // A stage of a pipe may have ended long before the others, and left an orphan without a marker.
-    // As long as no other command runs, nobody else can have.
+    // A stage of a pipe may have ended long before the others and left an orphan without a marker. While no other
+    // command runs, the orphan can only belong to this one.
     let stages = lock(&STAGES).clone();
     let alone = !markers.is_empty() && stages.iter().all(|stage| leaders.contains(stage));
     let left = |process: &Process| {
@@ -138,7 +137,7 @@ fn victims(leaders: &[Pid], markers: &[&str], since: Option<u64>, known: &mut Kn
     victims
 }
 
-/// Returns whether some command has left its marker there.
+/// Returns whether any command has left its marker in the process.
 fn is_marked(pid: i32) -> bool {
     let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
     environment.split(|byte| *byte == 0).any(|entry| entry.starts_with(MARKER.as_bytes()))
@@ -155,11 +154,11 @@ fn marked(pid: i32, markers: &[&str]) -> bool {
     })
 }
 
-/// When a process began, in ticks since the host did: with its pid, this names it for ever.
+/// Returns when a process began, in ticks since boot. Together with its pid, this identifies it forever.
 pub fn started(pid: Pid) -> Option<u64> {
     let text = std::fs::read(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?;
     let text = String::from_utf8_lossy(&text).into_owned();
-    // The 22nd field, proc_pid_stat(5); the third is the first behind the name.
+    // The 22nd field, proc_pid_stat(5). The third is the first after the name.
     text.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
 }
 
@@ -167,18 +166,18 @@ struct Process {
     pid: i32,
     parent: i32,
     session: i32,
-    /// In ticks since the host did.
+    /// In ticks since boot.
     began: u64,
     zombie: bool,
 }
 
-/// `/proc/PID/stat` of every process: pid (comm) state ppid pgrp session, proc_pid_stat(5).
+/// Reads `/proc/PID/stat` of every process: pid (comm) state ppid pgrp session, proc_pid_stat(5).
 fn processes() -> Vec<Process> {
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let stat = |pid: i32| {
         let text = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
         let text = String::from_utf8_lossy(&text).into_owned();
-        // The name may hold spaces and brackets: the fields begin behind the last bracket.
+        // The name may contain spaces and brackets, so the fields begin after the last bracket.
         let mut fields = text.rsplit_once(')')?.1.split_whitespace();
         let zombie = matches!(fields.next()?, "Z" | "X");
         let parent = fields.next()?.parse().ok()?;

@@ -1,7 +1,7 @@
 //! Programs: resolve, run, pipe, time out, trace, plan.
 //!
-//! A [`Plan`] is a value that says everything about one command; [`start`] is the one place where
-//! a process begins, so that dry run, trace and masking hold for every command there is.
+//! A [`Plan`] is a value that describes one command. [`start`] is the only place where a process begins, so dry run,
+//! trace and masking apply to every command.
 
 mod confine;
 mod end;
@@ -27,14 +27,14 @@ use std::io::IsTerminal;
 use std::path::Path;
 use std::time::Duration;
 
-/// How much of standard error an error carries.
+/// Maximum standard error in an error.
 pub const TAIL: usize = 64 * 1024;
-/// How much a command may print into a script's memory.
+/// Maximum output that a script can capture.
 pub const CAPTURE: usize = 64 * 1024 * 1024;
-/// The time-out of a read that names none.
+/// The default time-out of a read-only command.
 pub const READ_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Programs whose words are files that they make.
+/// Programs whose arguments are files that they create.
 const MAKERS: [&str; 24] = [
     "chmod",
     "chown",
@@ -62,7 +62,7 @@ const MAKERS: [&str; 24] = [
     "zstd",
 ];
 
-/// Programs whose words are files that they read.
+/// Programs whose arguments are files that they read.
 #[rustfmt::skip]
 const READERS: [&str; 57] = [
     "[", "awk", "b2sum", "base64", "bash", "bzcat", "bzip2", "cat", "cksum", "cmp", "comm", "cut", "diff", "du", "egrep", "fgrep",
@@ -81,7 +81,7 @@ pub enum Status {
 }
 
 impl Status {
-    /// As a shell's `$?`: 128+n for a signal.
+    /// Returns a shell's `$?`: 128+n for a signal.
     pub fn code(self) -> i32 {
         match self {
             Self::Code(code) => code,
@@ -90,47 +90,47 @@ impl Status {
     }
 }
 
-/// What a command gave.
+/// The result of a command.
 #[derive(Clone, Debug, Default)]
 pub struct Outcome {
-    /// Standard output, where it was captured.
+    /// Standard output, if it was captured.
     pub out: Vec<u8>,
     /// The end of standard error.
     pub err: Vec<u8>,
-    /// Bytes of standard error that came before that.
+    /// How many bytes of standard error came before that.
     pub err_before: u64,
-    /// Bytes of standard output that were read and not kept; see [`Plan::keep`].
+    /// How many bytes of standard output were read and not kept; see [`Plan::keep`].
     pub more: u64,
-    /// The SHA-256 of all of standard output, where only a part was kept.
+    /// The SHA-256 of the complete standard output, if only a part was kept.
     pub digest: String,
     /// Each stage's status.
     pub statuses: Vec<Status>,
     /// How long it took.
     pub seconds: f64,
-    /// It was printed instead of run.
+    /// True if it was printed instead of run.
     pub planned: bool,
-    /// It ran into its time-out.
+    /// The time-out that expired, if any.
     pub timed_out: Option<Duration>,
 }
 
 impl Outcome {
-    /// Standard output as text, what is not UTF-8 kept readable. Says how much was not kept.
+    /// Returns standard output as text, with marks for bytes that are not UTF-8, and how much was not kept.
     pub fn text(&self) -> String {
         let text = String::from_utf8_lossy(&self.out);
         text::cut(&text, text.len(), self.more).into_owned()
     }
 
-    /// The end of standard error as text. Says how much came before it.
+    /// Returns the end of standard error as text, and how much came before it.
     pub fn err_text(&self) -> String {
         text::left_out(self.err_before) + String::from_utf8_lossy(&self.err).as_ref()
     }
 
-    /// The stage that decides: bash's pipefail, but an inner stage that was ended by SIGPIPE
-    /// because the stage behind it had read enough is no failure.
+    /// Returns the stage that decides, as with bash's pipefail. But an inner stage that SIGPIPE ended, because the next
+    /// stage had read enough, has not failed.
     ///
-    /// 1. Statuses in `accept` and inner SIGPIPEs are good.
-    /// 2. Of the bad ones the rightmost decides, as in bash.
-    /// 3. Without a bad one the last stage's status stands.
+    /// 1. Statuses in `accept` and inner SIGPIPEs are successes.
+    /// 2. The rightmost failure decides, as in bash.
+    /// 3. Without a failure, the last stage's status counts.
     pub fn deciding(&self, accept: &[i32]) -> (usize, Status) {
         let last = self.statuses.len().saturating_sub(1);
         let good = |index: usize, status: Status| {
@@ -141,31 +141,30 @@ impl Outcome {
         bad.unwrap_or((last, self.statuses.last().copied().unwrap_or(Status::Code(0))))
     }
 
-    /// The status as a shell's `$?` under pipefail.
+    /// Returns a shell's `$?` under pipefail.
     pub fn code(&self) -> i32 {
         if self.timed_out.is_some() { exit::TIMED_OUT } else { self.deciding(&[0]).1.code() }
     }
 }
 
-/// Runs a command to its end and judges it.
+/// Runs a command to its end and checks its status.
 ///
 /// # Errors
-/// When a program is not found, cannot be started, fails or takes too long, and when the run is
-/// cancelled meanwhile.
+/// When a program is not found, cannot be started, fails or takes too long, and when the run is cancelled meanwhile.
 pub fn run(run: &Run, plan: &Plan) -> Result<Outcome> {
     let outcome = attempt(run, plan)?;
     judge(run, plan, &outcome)?;
     Ok(outcome)
 }
 
-/// Runs a command to its end, with its retries; a bad status is not an error here.
+/// Runs a command to its end, with its retries. A bad status is not an error here.
 ///
 /// # Errors
 /// When a program is not found or cannot be started, when the command takes longer than its time-out
 /// (unless it is [lenient](Plan::lenient)), and when the run is cancelled meanwhile.
 pub fn attempt(run: &Run, plan: &Plan) -> Result<Outcome> {
-    // On a terminal a program has the terminal itself. Under cron it makes no difference to it, and
-    // a run that fails keeps what was printed. What it leaves in the background is not to lose it.
+    // On a terminal a program has the terminal itself. Under cron it sees no difference, and a run that fails keeps the
+    // output. Its background processes must not lose theirs.
     let kept = plan.output == Output::Through && !plan.interactive && !plan.daemon && !std::io::stdout().is_terminal();
     let kept = (kept || plan.label.is_some()).then(|| Plan { output: Output::Kept, ..plan.clone() });
     let plan = kept.as_ref().unwrap_or(plan);
@@ -176,7 +175,7 @@ pub fn attempt(run: &Run, plan: &Plan) -> Result<Outcome> {
         let fails = run.options.dry_run && !plan.acts && outcome.code() != 0;
         let is_walled = fails && plan.reads && walled(run, plan, &outcome).is_some();
         if is_walled || (fails && plan.paths().iter().any(|word| run.is_planned(Path::new(word), false).is_some())) {
-            // A "no" that only the dry run gave would send it another way than the real run.
+            // A "no" that only the dry run caused would make the script behave differently from the real run.
             judge(run, &Plan { accept: vec![0], ..plan.clone() }, &outcome)?;
         }
         let judged = judge(run, plan, &outcome);
@@ -191,10 +190,10 @@ pub fn attempt(run: &Run, plan: &Plan) -> Result<Outcome> {
     }
 }
 
-/// Returns whether the outcome is one that the plan accepts.
+/// Checks that the status is one that the command accepts.
 ///
 /// # Errors
-/// One sentence with the command, its status and what to do next; `err` has its standard error.
+/// One sentence with the command and its status, and the next step. `err` has its standard error.
 pub fn judge(run: &Run, plan: &Plan, outcome: &Outcome) -> Result<()> {
     if outcome.planned {
         return Ok(());
@@ -239,11 +238,12 @@ pub fn judge(run: &Run, plan: &Plan, outcome: &Outcome) -> Result<()> {
     Err(error)
 }
 
-/// The next step for a command that ran into the walls of a dry run, as far as its words tell.
+/// Returns the next step for a command that was probably stopped by a dry run's confinement, judging by its error
+/// message.
 fn walled(run: &Run, plan: &Plan, outcome: &Outcome) -> Option<String> {
     let said =
         if plan.stages.iter().any(|stage| stage.both) { outcome.text() } else { outcome.err_text() }.to_lowercase();
-    // EACCES from Landlock and seccomp; EPERM for signals and capabilities; EROFS is not ours.
+    // EACCES comes from Landlock and seccomp, EPERM from signals and capabilities. EROFS is not ours.
     let denied =
         ["permission denied", "operation not permitted", "eacces", "eperm"].iter().any(|word| said.contains(word));
     (run.options.dry_run && !plan.acts && outcome.timed_out.is_none() && denied).then(|| {
@@ -252,12 +252,12 @@ fn walled(run: &Run, plan: &Plan, outcome: &Outcome) -> Option<String> {
     })
 }
 
-/// Starts a command: the one place where a process begins.
+/// Starts a command. This is the only place where a process begins.
 ///
-/// Under `--dry-run` an act is printed, and nothing starts.
+/// A dry run prints a change instead of starting it.
 ///
 /// # Errors
-/// When a program is not found or cannot be started, or when a reading position holds an act.
+/// When a program is not found or cannot be started, or when a changing command is used where output is read.
 pub fn start(run: &Run, plan: &Plan) -> Result<Running> {
     let placed = |mut error: Error| {
         error.place = error.place.or_else(|| plan.place.clone());
@@ -265,7 +265,7 @@ pub fn start(run: &Run, plan: &Plan) -> Result<Running> {
     };
     plan.must_read(run).and_then(|()| plan.must_name(run)).map_err(placed)?;
     let own = own_script(run, plan).filter(|_| run.plays().is_none());
-    // What it would plan now would not be what it does after the lines above: the plan runs it.
+    // Its own plan now would differ from what it does after the lines above, so the plan runs it.
     let late = own.as_ref().filter(|_| plan.acts && run.options.dry_run && run.has_begun()).map(|own| {
         let mut late = own.clone();
         late.stages.iter_mut().for_each(|stage| stage.argv.retain(|word| word != "--dry-run"));
@@ -297,7 +297,7 @@ pub fn start(run: &Run, plan: &Plan) -> Result<Running> {
     let recorder = Recorder::begin(run, plan);
     let started = if let Some(recording) = run.plays() {
         let asked = run.mask(&plan.line());
-        // Where a test says nothing, an act is done well, and a read is a mistake of the test.
+        // If a test has no answer, a change succeeds, and a read is an error in the test.
         let otherwise = plan.acts.then(|| json!({ "planned": true }));
         let answer = recording.answer(&asked, &run.mask(&plan.words()), run.options.dry_run, otherwise);
         answer.map(|answer| Running::answered(plan, recording::outcome(&answer)))
@@ -315,9 +315,9 @@ pub fn start(run: &Run, plan: &Plan) -> Result<Running> {
     }
 }
 
-/// `moyai run NAME` in a script is this very program: dry run, clock, scripts and the rest go on
-/// to it, and under a dry run it makes its own plan instead of being one line of ours. Not so when
-/// its output goes elsewhere: into a file, or into another program that acts.
+/// `moyai run NAME` in a script is this very program. Dry run, clock, scripts and so on are passed on to it, and in a
+/// dry run it prints its own plan instead of being a line of ours. This does not apply if its output goes into a file,
+/// or into another program that changes something.
 fn own_script(run: &Run, plan: &Plan) -> Option<Plan> {
     let own = Stage::is_own_run;
     if !plan.stages.iter().any(own) {

@@ -1,4 +1,4 @@
-//! A command as a value: its stages, what goes in, where it goes out, how it is printed.
+//! A command as a value: its stages, input and output, and how it is printed.
 
 use super::READERS;
 use super::reads::{Grant, Level, Reason, is_risky, reads};
@@ -9,24 +9,24 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// One program of a pipe.
+/// A program of a pipe.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Stage {
     /// The program and its arguments.
     pub argv: Vec<String>,
-    /// Added to the environment.
+    /// Variables to add to the environment.
     pub env: Vec<(String, String)>,
     /// The working directory.
     pub dir: Option<PathBuf>,
-    /// The commands of a line of bash, or why they are not known. `None` where it is not bash.
+    /// The commands of a line of bash, or why they are unknown. `None` if it is not bash.
     pub bash: Option<std::result::Result<Vec<Vec<String>>, String>>,
-    /// How it is printed, where that is not the quoted `argv`.
+    /// How it is printed, if not as the quoted `argv`.
     pub shown: Option<String>,
-    /// Standard error joins standard output.
+    /// True if standard error goes to standard output.
     pub both: bool,
 }
 
-/// Where the first stage reads from.
+/// The input of the first stage.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum Input {
     /// `/dev/null`: a command in a loop must not eat the script's own input.
@@ -36,21 +36,21 @@ pub enum Input {
     Text(Arc<[u8]>),
 }
 
-/// Where the last stage writes to.
+/// The output of the last stage.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum Output {
-    /// Into the script; standard error is kept for the error.
+    /// Captured for the script. Standard error is kept for the error.
     #[default]
     Capture,
-    /// Through to moyai's own standard output; standard error goes through as well.
+    /// Passed to moyai's own standard output, and standard error too.
     Through,
-    /// As `Through`, by way of moyai, which keeps its end for the history.
+    /// Like `Through`, but via moyai, which keeps its end for the history.
     Kept,
-    /// Into a file: its path, and whether it is appended to.
+    /// To a file: its path, and whether to append.
     File(PathBuf, bool),
 }
 
-/// The open file that output goes to while it is not complete; see [`Output::File`].
+/// The open file for output that is not complete yet; see [`Output::File`].
 #[derive(Clone, Debug)]
 pub struct Unfinished(pub Arc<File>);
 
@@ -60,67 +60,67 @@ impl PartialEq for Unfinished {
     }
 }
 
-/// A command as a value. Immutable by convention: the builders of a script work on a copy.
+/// A command as a value. It is immutable by convention: a script's methods work on a copy.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
     /// The stages of the pipe, in order.
     pub stages: Vec<Stage>,
-    /// What the first stage reads.
+    /// The input of the first stage.
     pub input: Input,
-    /// Where the last stage writes.
+    /// The output of the last stage.
     pub output: Output,
-    /// Where the output goes until it is complete, in place of the file that [`Output::File`] names.
+    /// Where the output goes until it is complete, instead of the file of [`Output::File`].
     pub unfinished: Option<Unfinished>,
     /// The mode of that file.
     pub mode: Option<u32>,
-    /// Ends the command; `None` is 60 s for a read, no limit for an act.
+    /// Ends the command. `None` means 60 s for a read-only command and no limit for a changing one.
     pub timeout: Option<Duration>,
-    /// How often a failed command is tried again, and the time between.
+    /// How often a failed command is retried, and the pause between tries.
     pub retry: Option<(u32, Duration)>,
-    /// The statuses that are no failure.
+    /// The statuses that count as success.
     pub accept: Vec<i32>,
-    /// No status is a failure.
+    /// True if every status counts as success.
     pub lenient: bool,
-    /// The script uses what the command gives. A plan cannot know that, and goes on for its success alone.
+    /// True if the script uses the command's result. A plan cannot know it and assumes success.
     pub asked: bool,
-    /// The word of a path that an empty value has shortened, as the script writes it and as it is now.
+    /// The path argument that an empty value has shortened: as the script has it, and as it is now.
     pub emptied: Option<(String, String)>,
-    /// The number of the background job, where the script goes on at once.
+    /// The number of the background job, if the script does not wait.
     pub job: Option<usize>,
-    /// Keeps moyai's terminal and process group; no capture, no time-out.
+    /// True if it keeps moyai's terminal and process group, without capture and time-out.
     pub interactive: bool,
-    /// What it leaves in the background is not ended by a time-out or a signal.
+    /// True if a time-out or a signal does not end its background processes.
     pub daemon: bool,
-    /// The output of an act is kept instead of going through.
+    /// True if a changing command's output is kept instead of shown.
     pub quiet: bool,
-    /// Maximum number of bytes of the output to keep; the rest is read and counted.
+    /// Maximum number of bytes of the output to keep. The rest is read and counted.
     pub keep: Option<usize>,
-    /// Changes something: printed, not started, under `--dry-run`.
+    /// True if it changes something. A dry run prints it instead of starting it.
     pub acts: bool,
-    /// The script's author says that a `sh` only reads.
+    /// True if the script's author marked a `sh` as read-only.
     pub reads: bool,
-    /// One of moyai's own questions to docker's client, soon answered by an engine on this host: it
-    /// asks nobody back, and so needs no session of its own.
+    /// True for moyai's own queries through docker's client, which a local daemon answers quickly. They never ask the
+    /// user, so they need no session of their own.
     pub question: bool,
-    /// Stands in front of each line that goes through.
+    /// The prefix of each line of output.
     pub label: Option<String>,
-    /// Where the script made it.
+    /// The place in the script.
     pub place: Option<Place>,
 }
 
 impl Plan {
-    /// One program with its arguments, as a read.
+    /// Returns a read-only command of one program.
     pub fn read<S: AsRef<str>>(argv: impl IntoIterator<Item = S>) -> Self {
         let argv = argv.into_iter().map(|word| word.as_ref().to_owned()).collect();
         Self::of(vec![Stage { argv, ..Stage::default() }])
     }
 
-    /// One program with its arguments, as an act whose output is captured.
+    /// Returns a changing command of one program, with captured output.
     pub fn act<S: AsRef<str>>(argv: impl IntoIterator<Item = S>) -> Self {
         Self { acts: true, ..Self::read(argv) }
     }
 
-    /// A pipe.
+    /// Returns a pipe.
     pub fn of(stages: Vec<Stage>) -> Self {
         Self {
             stages,
@@ -147,14 +147,14 @@ impl Plan {
         }
     }
 
-    /// With a time-out.
+    /// Sets a time-out.
     #[must_use]
     pub fn timeout(mut self, limit: Duration) -> Self {
         self.timeout = Some(limit);
         self
     }
 
-    /// The command as one line of a shell, for messages, traces and records.
+    /// Returns the command as one shell line, for messages, traces and recordings.
     pub fn line(&self) -> String {
         let mut line = self.piped();
         if let Output::File(path, append) = &self.output {
@@ -163,7 +163,7 @@ impl Plan {
         line
     }
 
-    /// The pipe, with what its first program reads.
+    /// Returns the pipe with its input.
     fn piped(&self) -> String {
         let line = self.stages.iter().map(Stage::line).collect::<Vec<_>>().join(" | ");
         match &self.input {
@@ -172,8 +172,8 @@ impl Plan {
         }
     }
 
-    /// The command as lines of a shell that stops at the first error (`set -euo pipefail`): what a dry
-    /// run prints. They do what moyai does, with its time-out, its retries and the accepted statuses.
+    /// Returns the command as shell lines that stop at the first error (`set -euo pipefail`), as a dry run prints them.
+    /// They do what moyai does, including its time-out, its retries and the accepted statuses.
     pub fn script(&self, run: &Run) -> String {
         let mut command = match self.timeout.filter(|limit| *limit < FOREVER) {
             Some(limit) if !self.interactive => self.timed(limit),
@@ -181,7 +181,7 @@ impl Plan {
         };
         let (mut before, mut after) = (String::new(), String::new());
         if let Output::File(path, append) = &self.output {
-            // `mv` replaces a link, and moyai what it leads to.
+            // `mv` replaces a link; moyai replaces its target.
             let real = run.planned_target(path);
             let name = real.to_string_lossy();
             let (quoted, exists) = (quote(&name), run.will_exist(&real));
@@ -192,7 +192,7 @@ impl Plan {
             } else if matches!(run.look(&real), Found::Disk(disk) if is_written_in_place(&disk)) {
                 command = redirected(&command, ">", &name);
             } else {
-                // Beside, and under its name once it is complete.
+                // Next to it, and renamed when it is complete.
                 let new = format!("{name}.moyai-new");
                 let beside = quote(&new);
                 before = run.leftover(&new);
@@ -209,7 +209,7 @@ impl Plan {
                     (Some(mode), None) => format!("touch -- {beside}\nchmod {mode:04o} -- {beside}\n"),
                 };
                 command = redirected(&command, ">", &new);
-                // A line above may make a link of it.
+                // A line above may make it a link.
                 let to = if exists.is_some() { quoted } else { format!("\"$(realpath -m -- {quoted})\"") };
                 after = format!("\nmv -T -- {beside} {to}");
             }
@@ -236,7 +236,7 @@ impl Plan {
         format!("{before}{note}{command}{after}")
     }
 
-    /// With the time-out of timeout(1), which kills after the same grace as moyai.
+    /// Adds timeout(1), which kills after the same grace period as moyai.
     fn timed(&self, limit: Duration) -> String {
         let timeout = format!("timeout -k {} {} ", super::end::GRACE.as_secs(), limit.as_secs_f64());
         match &self.stages[..] {
@@ -245,14 +245,14 @@ impl Plan {
         }
     }
 
-    /// The programs with their arguments alone: what a test's answers begin like.
+    /// Returns the programs with their arguments only. A test's answers are matched against this.
     pub(super) fn words(&self) -> String {
         let words = |stage: &Stage| Stage { env: Vec::new(), dir: None, both: false, ..stage.clone() }.line();
         self.stages.iter().map(words).collect::<Vec<_>>().join(" | ")
     }
 
-    /// The words that are paths: each with a `/`, and for a program that reads files the others too. The word of
-    /// another program may be the name of a service, a user or a container.
+    /// Returns the arguments that are paths: those with a `/`, and for a program that reads files the others too. An
+    /// argument of another program may name a service, a user or a container.
     pub(super) fn paths(&self) -> Vec<&str> {
         let mut paths = Vec::new();
         for stage in &self.stages {
@@ -267,25 +267,25 @@ impl Plan {
         paths
     }
 
-    /// The words of all commands, those in a line of bash too, as far as they are known.
+    /// Returns the arguments of all commands, including known ones in a line of bash.
     pub(super) fn arguments(&self) -> impl Iterator<Item = &str> {
         self.stages.iter().flat_map(Stage::arguments)
     }
 
-    /// The programs' names, for messages.
+    /// Returns the programs' names, for messages.
     pub(super) fn name(&self) -> String {
         let first = |stage: &Stage| stage.argv.first().cloned().unwrap_or_default();
         self.stages.iter().map(first).collect::<Vec<_>>().join(" | ")
     }
 
-    /// The remark in place of a planned command whose path needs the output of an earlier one.
+    /// Returns the comment for a planned command whose path needs the output of an earlier one.
     pub(super) fn needed(&self, run: &Run) -> Option<String> {
         let (written, _) = self.emptied.as_ref().filter(|_| run.has_planned_output())?;
         let program = quote(self.stages.first()?.argv.first()?);
         Some(format!("# {program}: the value in `{written}` is the output of a line above"))
     }
 
-    /// Refuses a change of a path that an empty value has made another one: `rm -rf ${dir}/`.
+    /// Refuses a change of a path that an empty value has altered: `rm -rf ${dir}/`.
     ///
     /// # Errors
     /// When a value in a path is empty and the command changes something.
@@ -300,12 +300,11 @@ impl Plan {
         }
     }
 
-    /// Refuses what a reading position must not hold: a program that changes something, and under a
-    /// dry run also one that is not known to be read-only.
+    /// Refuses a changing command where output is read. A dry run also refuses one that is not known to be read-only.
     ///
     /// # Errors
-    /// When a stage's words say that it changes something; under a dry run when they do not say that
-    /// it only reads, unless it is marked `.reads()`.
+    /// When a stage's arguments show that it changes something. In a dry run also when they do not show that it is
+    /// read-only, unless it is marked `.reads()`.
     pub(super) fn must_read(&self, run: &Run) -> Result<()> {
         if self.acts {
             return Ok(());
@@ -313,7 +312,7 @@ impl Plan {
         let dry = run.options.dry_run && run.plays().is_none();
         let refused =
             |what: String| Error::refused(format!("the dry run did not start `{}`: {what}", run.mask(&self.line())));
-        // What a line of bash does is judged before a dry run alone.
+        // A line of bash is only judged in a dry run.
         for stage in self.stages.iter().filter(|stage| dry || stage.bash.is_none()) {
             let Err(reason) = stage.verdict() else { continue };
             if self.reads {
@@ -336,20 +335,20 @@ impl Plan {
         Ok(())
     }
 
-    /// What the walls of a dry run leave open for a stage.
+    /// Returns what a dry run's confinement grants a stage.
     pub(super) fn grant(&self, stage: &Stage) -> Grant {
         let known = stage.verdict().unwrap_or_default();
         if self.reads { known.and(Grant::NET) } else { known }
     }
 }
 
-/// Tests whether this verb of `moyai` runs what a script says.
+/// Returns whether this verb of `moyai` runs a script.
 fn is_run(verb: &str) -> bool {
     matches!(verb, "run" | "call-check")
 }
 
 impl Stage {
-    /// Its words after the program, and its directory.
+    /// Returns its arguments and its directory.
     fn arguments(&self) -> Vec<&str> {
         let mut words: Vec<&str> = match &self.bash {
             Some(Ok(commands)) => commands.iter().flatten().map(String::as_str).collect(),
@@ -359,7 +358,7 @@ impl Stage {
         words
     }
 
-    /// What is known about this program with these words and variables.
+    /// Returns what is known about this program with these arguments and variables.
     fn verdict(&self) -> std::result::Result<Grant, Reason> {
         let unknown = |why: &str| Reason { why: why.into(), level: Level::Unknown };
         let grant = match &self.bash {
@@ -391,13 +390,13 @@ impl Stage {
         }
     }
 
-    /// Returns whether `moyai run` is among the words of another program.
+    /// Returns whether `moyai run` is among the arguments of another program.
     fn wraps_run(&self) -> bool {
         let run = |pair: &[String]| pair[0].rsplit('/').next() == Some("moyai") && is_run(&pair[1]);
         !self.is_own_run() && self.argv.windows(2).any(run)
     }
 
-    /// Tests whether this is `moyai run` or `moyai call-check`, which make a dry run of their own.
+    /// Returns whether this is `moyai run` or `moyai call-check`, which make a dry run of their own.
     pub(super) fn is_own_run(&self) -> bool {
         matches!(self.argv.as_slice(), [program, verb, ..] if program == "moyai" && is_run(verb))
     }
@@ -406,7 +405,7 @@ impl Stage {
         self.line_with("")
     }
 
-    /// With a program before it that starts it.
+    /// Returns the line with a program before it that starts it.
     fn line_with(&self, starter: &str) -> String {
         let mut line = String::new();
         for (name, value) in &self.env {
@@ -427,13 +426,13 @@ impl Stage {
     }
 }
 
-/// The remark before a command of which the script uses the result.
+/// The comment before a command whose result the script uses.
 pub const PLANNED: &str = "# the plan goes on as if this succeeded and printed nothing\n";
 
-/// No time-out: no host is up for so long.
+/// Means no time-out: no host is up for so long.
 const FOREVER: Duration = Duration::from_secs(100 * 365 * 86_400);
 
-/// A line with its output in a file. Standard error joins the output where that is already the file.
+/// Redirects a line's output to a file. Standard error joins it if it goes there already.
 fn redirected(line: &str, arrow: &str, path: &str) -> String {
     let to = format!("{arrow} {}", quote(path));
     match line.strip_suffix(" 2>&1") {
@@ -442,7 +441,7 @@ fn redirected(line: &str, arrow: &str, path: &str) -> String {
     }
 }
 
-/// Tests whether a file cannot be replaced by another: a device, a pipe, or what the kernel shows as a file.
+/// Returns whether a file cannot be replaced: a device, a pipe, or a file of a virtual file system.
 pub fn is_written_in_place(path: &Path) -> bool {
     use rustix::fs::{PROC_SUPER_MAGIC, statfs};
     // linux/include/uapi/linux/magic.h: sysfs, cgroup, cgroup2, debugfs, tracefs.
@@ -452,7 +451,7 @@ pub fn is_written_in_place(path: &Path) -> bool {
     special || kind.is_ok_and(|kind| kind == i128::from(PROC_SUPER_MAGIC) || OTHERS.contains(&kind))
 }
 
-/// A word quoted for a shell, the same in every `sh`.
+/// Quotes a word for a shell. The result works in every `sh`.
 pub fn quote(word: &str) -> String {
     let plain = |char: char| char.is_ascii_alphanumeric() || "%+,-./:=@_".contains(char);
     if !word.is_empty() && word.chars().all(plain) {
@@ -461,12 +460,12 @@ pub fn quote(word: &str) -> String {
     if word.contains(|char: char| text::is_hidden(char) && char != '\n' && char != '\t') {
         return ansi_c(word);
     }
-    // A NUL cannot be an argument at all; it is refused where words are made.
+    // A NUL cannot be in an argument. It is refused where arguments are built.
     shlex::try_quote(word).map_or_else(|_| format!("'{}'", word.replace('\'', r"'\''")), |quoted| quoted.into_owned())
 }
 
-/// A word with characters that no reader sees, in bash's `$'...'`: the plan shows them, and the shell
-/// makes the same bytes of it.
+/// Quotes a word with invisible characters by bash's `$'...'`. The plan shows them, and the shell restores the same
+/// bytes.
 fn ansi_c(word: &str) -> String {
     let mut quoted = "$'".to_owned();
     for char in word.chars() {

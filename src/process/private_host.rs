@@ -1,30 +1,27 @@
-//! The private host: a whole Docker host that exists for one command and is gone with it.
+//! The private host: a complete Docker host that exists for one command and is gone with it.
 //!
-//! Tests and the demo need a real engine, a real nginx and a real `/etc/hosts`, and must never
-//! touch the machine's own. So they run in mount, network, pid, ipc and uts namespaces of their
-//! own: every directory that a host's programs own (`/etc`, `/var`, `/usr`, ...) is a layer over the
-//! machine's, so that everything there can be read, replaced and deleted, and nothing of it stays;
-//! `/run`, `/proc` and the network are new. That makes the default paths free, and so scripts, the
-//! plain `docker` and cron's bare environment work in it without a word of configuration.
+//! Tests and the demo need a real Docker daemon, a real nginx and a real `/etc/hosts`, and must never touch the
+//! machine's own. So they run in mount, network, pid, ipc and uts namespaces of their own. Every directory that a
+//! host's programs own (`/etc`, `/var`, `/usr`, ...) is a layer over the machine's: everything there can be read,
+//! replaced and deleted, and nothing of it stays. `/run`, `/proc` and the network are new. So the default paths are
+//! free, and scripts, the plain `docker` and cron's bare environment work in it without any configuration.
 //!
-//! With `MOYAI_PRIVATE_ROOT=DIR` the host is another system: one layer over the root directory DIR,
-//! which has Docker and what else the command needs, and which stays as it is. Home directories,
-//! the temporary directory and all others that no system brings are the machine's there too.
-//! `MOYAI_PRIVATE_DAEMON='{"features": {"containerd-snapshotter": true}}'` adds settings of the
-//! daemon.
+//! With `MOYAI_PRIVATE_ROOT=DIR` the host is another system: one layer over the root directory DIR, which has Docker
+//! and everything that the command needs, and stays unchanged. Home directories, the temporary directory and all others
+//! that a system does not bring are the machine's there too. `MOYAI_PRIVATE_DAEMON='{"features":
+//! {"containerd-snapshotter": true}}'` adds settings of the Docker daemon.
 //!
-//! Four processes take part, all of them this program, told apart by a role:
+//! Four processes take part. All of them are this program, in different roles:
 //!
-//! - the *guard* has the pid that the caller sees. It passes signals on and ends with the status
-//!   of the command. It is in no namespace, so it can tidy up when the host has ended.
-//! - *init* is pid 1 of the host: when it ends, the kernel ends every process of the host, engine
-//!   and containers too. It sets the host up, and ends when the guard does, however that happens.
-//! - *tidy* waits for the guard, and removes the directory and the control groups where that was
-//!   killed and could not.
+//! - the *guard* has the pid that the caller sees. It passes signals on and ends with the status of the command. It is
+//!   in no namespace, so it can tidy up when the host has ended.
+//! - *init* is pid 1 of the host. When it ends, the kernel ends every process of the host, including the Docker daemon
+//!   and containers. It sets the host up, and ends when the guard does, however that happens.
+//! - *tidy* waits for the guard, and removes the directory and the control groups if the guard was killed.
 //! - *root* makes the step through `sudo`.
 //!
-//! The guard is not `unshare --fork --kill-child` because that blocks SIGTERM instead of passing
-//! it on, and keeps the pid that a caller would send it to.
+//! The guard is not `unshare --fork --kill-child`, because that blocks SIGTERM instead of passing it on, and keeps the
+//! pid to which a caller would send it.
 
 mod mounts;
 
@@ -44,25 +41,25 @@ use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// The name of the host, so that a script can be tried on its own name.
+/// The name of the host. It differs, so that a script can be tested on its own host name.
 pub const HOSTNAME: &str = "private-host";
 
-/// How the directory of a host, and its control group, begin.
+/// The prefix of a host's directory and control group.
 const PREFIX: &str = "moyai-host-";
 
-/// The file in the directory that says that the command has started.
+/// The file in the directory that exists once the command has started.
 const READY: &str = "ready";
 
-/// The variable that names the root directory of another system, for a host to be that.
+/// The variable with the root directory of another system.
 const ROOT: &str = "MOYAI_PRIVATE_ROOT";
 
-/// The variable with settings of the daemon in JSON, laid over the host's `daemon.json`.
+/// The variable with settings of the Docker daemon in JSON, merged over the host's `daemon.json`.
 const DAEMON: &str = "MOYAI_PRIVATE_DAEMON";
 
-/// The directories of system programs, which an ordinary user's and cron's `PATH` lack.
+/// Directories of system programs, which are not in an ordinary user's and cron's `PATH`.
 const SYSTEM: [&str; 3] = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
 
-/// What would lead the command, or a client in it, to something outside.
+/// Variables that would lead the command or its clients to something outside.
 const OUTSIDE: [&str; 11] = [
     DAEMON,
     ROOT,
@@ -77,8 +74,8 @@ const OUTSIDE: [&str; 11] = [
     "XDG_RUNTIME_DIR",
 ];
 
-/// The programs of a private host, their Debian packages, and whether it cannot be made without.
-/// The others are for what runs on it: sites, and images made without a network.
+/// The programs of a private host, their Debian packages, and whether they are required. The others are for what runs
+/// on it: sites, and images built without a network.
 const PROGRAMS: [(&str, &str, bool); 6] = [
     ("dockerd", "docker.io", true),
     ("nginx", "nginx", false),
@@ -88,7 +85,7 @@ const PROGRAMS: [(&str, &str, bool); 6] = [
     ("busybox", "busybox-static", false),
 ];
 
-/// Says what was tried in front of what the operating system says.
+/// Prefixes an error of the operating system with what was tried.
 trait Try<T> {
     fn tried(self, what: impl FnOnce() -> String) -> Result<T>;
 }
@@ -102,15 +99,15 @@ impl<T, E: std::fmt::Display> Try<T> for std::result::Result<T, E> {
     }
 }
 
-/// What is missing for a private host: programs, each with its Debian package.
+/// Returns the programs that a private host lacks, with their Debian packages.
 pub fn missing() -> Vec<(&'static str, &'static str)> {
     lacking(false).collect()
 }
 
-/// The programs that are missing: all, or those without which there is no host.
+/// Returns the missing programs: all, or only the required ones.
 fn lacking(needed_only: bool) -> impl Iterator<Item = (&'static str, &'static str)> {
     let path = path();
-    // The programs of another root directory are its own matter; `unshare` runs before it is entered.
+    // Another root directory brings its own programs. `unshare` runs before it is entered.
     let other = root().is_some();
     let here = PROGRAMS.into_iter().filter(move |(program, _, needed)| {
         (*needed || !needed_only)
@@ -120,10 +117,10 @@ fn lacking(needed_only: bool) -> impl Iterator<Item = (&'static str, &'static st
     here.map(|(program, package, _)| (program, package))
 }
 
-/// Replaces this process by `command`, run on a private host of its own.
+/// Replaces this process by `command` on a private host of its own.
 ///
-/// The process keeps its pid, standard streams, working directory and terminal; it ends with the
-/// status of the command, or 128+n where signal n ended it. Returns only when that cannot start.
+/// The process keeps its pid, standard streams, working directory and terminal. It ends with the status of the command,
+/// or 128+n if signal n ended it. Returns only if the host cannot start.
 pub fn enter(command: &[OsString]) -> Error {
     match start(command) {
         Ok(never) => match never {},
@@ -160,15 +157,14 @@ fn start(command: &[OsString]) -> Result<std::convert::Infallible> {
     let folder = tempfile::Builder::new().prefix(PREFIX).permissions(Permissions::from_mode(0o700)).tempdir();
     let folder = folder.and_then(|folder| Ok((folder.path().canonicalize()?, folder)));
     let (path, folder) = folder.tried(|| "make a directory for a private host".into())?;
-    // Not in this process group, and without its streams: a Ctrl-C is not for it, and whoever
-    // reads the output of the command must see its end.
+    // Start it outside this process group and without its streams: a Ctrl-C is not for it, and readers of the command's
+    // output must see its end.
     let mut tidy = Command::new(this()?);
     tidy.process_group(0).current_dir("/").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let tidy = as_role(&mut tidy, &path, "tidy").arg(std::process::id().to_string()).spawn();
     let mut tidy = tidy.tried(|| "start the process that tidies up".into())?;
-    // The guard itself stays in the machine's pid namespace: the first child that it starts is pid 1
-    // of the new one.
-    // Without the signal that `take_terminal` would raise, which only a shell can turn off.
+    // The guard itself stays in the machine's pid namespace: its first child is pid 1 of the new one. The shell turns
+    // off the signal that `take_terminal` would raise.
     let mut unshare = Command::new("sh");
     unshare.args(["-c", "trap '' TTOU; exec \"$@\"", "sh", "unshare", "--pid", "--"]);
     let error = stage(&mut unshare, &path, "guard")?.arg(tidy.id().to_string()).args(command).exec();
@@ -177,19 +173,19 @@ fn start(command: &[OsString]) -> Result<std::convert::Infallible> {
     Err(error).tried(|| "start `unshare`".into())
 }
 
-/// Plays one of the roles of a private host: the command line `private-host-init FOLDER -- ROLE...`
-/// that only [`enter`] and this function write. Gives the exit code to end with.
+/// Runs one of the roles of a private host: the command line `private-host-init FOLDER -- ROLE...`, which only
+/// [`enter`] and this function write. Returns the exit code.
 ///
-/// To be called in the process's first thread, before there is a second one: a process whose
-/// children go to another pid namespace cannot start threads.
+/// Call it in the process's first thread, before there is a second one: a process whose children go to another pid
+/// namespace cannot start threads.
 ///
 /// # Errors
-/// When the host cannot be set up, or its command not be started.
+/// When the host cannot be set up, or its command cannot be started.
 pub fn init(folder: &Path, words: &[OsString]) -> Result<i32> {
     let number = |word: Option<&OsString>| word.and_then(|word| word.to_str()?.parse().ok()).and_then(Pid::from_raw);
     match words.first().and_then(|word| word.to_str()) {
         Some("root") => {
-            // A killed `sudo` would leave this process, and with it the host, alive.
+            // If `sudo` is killed, this process and the host must end too.
             let set = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
             set.tried(|| "tie the private host to `sudo`".into())?;
             Err(enter(&words[1..]))
@@ -197,7 +193,7 @@ pub fn init(folder: &Path, words: &[OsString]) -> Result<i32> {
         Some("guard") => guard(folder, number(words.get(1)), &words[2..]),
         Some("init") => Host::at(folder)?.run(number(words.get(1)), &words[2..]),
         Some("tidy") => {
-            // Without a process of that number the guard has already ended.
+            // If there is no process with that pid, the guard has already ended.
             if let Some(guard) =
                 number(words.get(1)).and_then(|pid| rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok())
             {
@@ -223,8 +219,8 @@ fn guard(folder: &Path, tidier: Option<Pid>, command: &[OsString]) -> Result<i32
         if let Some(status) = init.try_wait().tried(|| "wait for the private host".into())? {
             take_terminal();
             tidy(folder);
-            // A child of this process since before it became `unshare` and then the guard. Ended
-            // here, it does not outlive the guard even for the moment that it would take to notice.
+            // It has been a child of this process since before this became `unshare` and then the guard. Ended here, it
+            // does not outlive the guard even for a moment.
             if let Some(tidier) = tidier.filter(|pid| rustix::process::kill_process(*pid, Signal::KILL).is_ok()) {
                 let _ = rustix::process::waitpid(Some(tidier), WaitOptions::empty()); // killed, it has a status
             }
@@ -233,16 +229,16 @@ fn guard(folder: &Path, tidier: Option<Pid>, command: &[OsString]) -> Result<i32
         for signal in signals.wait() {
             let passed = match signal {
                 SIGCHLD => continue,
-                // There is no command yet to pass it on to. Pid 1 may not have heard of signals either.
+                // There is no command yet to pass it on to, and pid 1 may not handle signals yet.
                 _ if !folder.join(READY).exists() => {
                     ended_by.get_or_insert(signal);
                     Signal::KILL
                 }
                 SIGHUP => Signal::HUP,
                 SIGTERM => Signal::TERM,
-                // A Ctrl-C reaches the whole foreground group, and so the command, by itself. Only
-                // one that was sent to this process alone is passed on, and as another signal:
-                // pid 1, which gets the Ctrl-C too, is deaf to it.
+                // A Ctrl-C reaches the complete foreground group, including the command, by itself. Only one that was
+                // sent to this process alone is passed on, as another signal: pid 1, which gets the Ctrl-C too, ignores
+                // it.
                 _ if in_foreground() => continue,
                 _ => Signal::USR1,
             };
@@ -251,13 +247,13 @@ fn guard(folder: &Path, tidier: Option<Pid>, command: &[OsString]) -> Result<i32
     }
 }
 
-/// Returns whether this process is of the group that has the terminal.
+/// Returns whether this process belongs to the foreground group of the terminal.
 fn in_foreground() -> bool {
     File::open("/dev/tty").is_ok_and(|tty| rustix::termios::tcgetpgrp(tty).ok() == Some(rustix::process::getpgrp()))
 }
 
-/// Gives the terminal to this process group if the one that has it ended with the host. A shell
-/// gives it back itself, but cannot name a group that is outside of its pid namespace.
+/// Takes the terminal for this process group if the group that had it ended with the host. A shell gives it back
+/// itself, but cannot name a group outside its pid namespace.
 fn take_terminal() {
     let Ok(tty) = File::open("/dev/tty") else { return };
     let gone = |group: &Pid| rustix::process::test_kill_process_group(*group).is_err();
@@ -266,7 +262,7 @@ fn take_terminal() {
     }
 }
 
-/// Removes what is left of a host outside of it. Its last processes may still be ending.
+/// Removes what is left of a host on the machine. Its last processes may still be ending.
 fn tidy(folder: &Path) {
     let Some(name) = folder.file_name().filter(|name| name.as_encoded_bytes().starts_with(PREFIX.as_bytes())) else {
         return;
@@ -282,19 +278,19 @@ fn tidy(folder: &Path) {
     }
 }
 
-/// Removes what it can of the control groups of a host, and gives their paths.
+/// Removes the control groups of a host as far as possible, and returns their paths.
 fn remove_groups(name: &OsStr) -> Vec<PathBuf> {
-    // One tree of control groups, or one for each controller.
+    // One tree of control groups (v2), or one for each controller (v1).
     let mut groups = vec![Path::new("/sys/fs/cgroup").join(name)];
     groups.extend(fs::read_dir("/sys/fs/cgroup").into_iter().flatten().flatten().map(|entry| entry.path().join(name)));
     groups.iter().for_each(|group| remove_group(group));
     groups
 }
 
-/// Removes a control group and those below it: a group is a directory whose files go with it.
+/// Removes a control group and its children. A group is a directory whose files go with it.
 fn remove_group(group: &Path) {
-    // Of the first version of control groups: a frozen process, which is what a paused container
-    // is, does not end even when killed, and so would neither the host.
+    // In the first version of control groups, a frozen process, such as a paused container, does not end even when
+    // killed, and neither would the host.
     let _ = fs::write(group.join("freezer.state"), "THAWED"); // most groups have no such file
     for entry in fs::read_dir(group).into_iter().flatten().flatten() {
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
@@ -307,13 +303,13 @@ fn remove_group(group: &Path) {
 /// The host as its pid 1 sees it.
 struct Host<'a> {
     folder: &'a Path,
-    /// The root directory of another system. Nothing is written to it.
+    /// The root directory of another system. It is only read.
     root: Option<PathBuf>,
     settings: serde_json::Value,
 }
 
 impl<'a> Host<'a> {
-    /// Reads from the environment what the host is to be.
+    /// Reads the kind of host from the environment.
     fn at(folder: &'a Path) -> Result<Self> {
         let root =
             root().map(|root| root.canonicalize().tried(|| format!("find the root directory `{}`", root.display())));
@@ -322,11 +318,11 @@ impl<'a> Host<'a> {
         Ok(Self { folder, root: root.transpose()?, settings })
     }
 
-    /// Sets the host up, runs the command, and gives its status.
+    /// Sets the host up, runs the command, and returns its status.
     fn run(&self, guard: Option<Pid>, command: &[OsString]) -> Result<i32> {
         let tied = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
         tied.tried(|| "tie the private host to its guard".into())?;
-        // /proc is still the machine's, and shows the parent that getppid cannot see from here.
+        // /proc is still the machine's, and shows the parent that getppid cannot see here.
         let parent = fs::read_to_string("/proc/self/stat").ok();
         let parent =
             parent.as_deref().and_then(|stat| stat.rsplit(')').next()?.split_whitespace().nth(1)?.parse().ok());
@@ -372,11 +368,11 @@ impl<'a> Host<'a> {
         let child = Pid::from_child(&child);
         write(&self.folder.join(READY), b"")?;
         loop {
-            // Pid 1 inherits the processes whose parent has ended, such as every daemon.
+            // Pid 1 inherits orphaned processes, such as every daemon.
             while let Ok(Some((pid, status))) = rustix::process::wait(WaitOptions::NOHANG) {
                 if pid == child {
-                    // The kernel ends all others. But what is frozen must be able to end, and no
-                    // one may freeze it again.
+                    // The kernel ends all others. But frozen processes must be able to end, and nobody may freeze them
+                    // again.
                     let _ = engine.kill(); // it may have ended before
                     remove_groups(self.folder.file_name().unwrap_or_default());
                     return Ok(status.exit_status().unwrap_or_else(|| 128 + status.terminating_signal().unwrap_or(0)));
@@ -394,14 +390,14 @@ impl<'a> Host<'a> {
         }
     }
 
-    /// Writes what makes the host one of its own.
+    /// Writes the files of the host.
     fn files(&self) -> Result<()> {
         let etc = Path::new("/etc");
         let hosts = fs::read_to_string("/etc/hosts").unwrap_or_else(|_| "127.0.0.1\tlocalhost\n".into());
         write(&etc.join("hosts"), format!("{}\n127.0.1.1\t{HOSTNAME}\n", hosts.trim_end()).as_bytes())?;
         write(&etc.join("hostname"), format!("{HOSTNAME}\n").as_bytes())?;
-        // The machine's settings of the engine are not for this one. The group makes the control
-        // groups of all containers removable at one stroke; systemd, which may own them, is not here.
+        // The machine's settings of the Docker daemon do not apply here. The group allows removing the control groups
+        // of all containers at once. systemd, which may own them, does not run here.
         let name = self.folder.file_name().unwrap_or_default().to_string_lossy();
         make_dir(&etc.join("docker"))?;
         let mut settings = serde_json::json!({
@@ -412,8 +408,8 @@ impl<'a> Host<'a> {
             settings[key] = value.clone();
         }
         write(&etc.join("docker/daemon.json"), format!("{settings}\n").as_bytes())?;
-        // The default site answers for every name that no site has, and would hide a missing one.
-        // The socket of the machine's syslog would take what is said here.
+        // The default site answers for every name without a site and would hide a missing one. Messages of this host
+        // must not go to the machine's syslog.
         for file in ["/etc/nginx/sites-enabled/default", "/dev/log"] {
             let _ = fs::remove_file(file); // most often not there
         }
@@ -421,7 +417,7 @@ impl<'a> Host<'a> {
     }
 }
 
-/// Returns whether the engine answers.
+/// Returns whether the Docker daemon answers.
 fn answers() -> bool {
     let ask = || -> std::io::Result<bool> {
         let mut engine = UnixStream::connect("/run/docker.sock")?;
@@ -434,12 +430,12 @@ fn answers() -> bool {
     ask().unwrap_or(false)
 }
 
-/// The root directory that the host is to be, if not layers over this machine's own.
+/// Returns the root directory of another system, if the host is not made of layers over this machine's.
 fn root() -> Option<PathBuf> {
     std::env::var_os(ROOT).filter(|root| !root.is_empty()).map(PathBuf::from)
 }
 
-/// `PATH` with the directories of system programs.
+/// Returns `PATH` with the directories of system programs.
 fn path() -> OsString {
     let path = std::env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into());
     let mut folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
@@ -456,12 +452,12 @@ fn surround(command: &mut Command) -> &mut Command {
     OUTSIDE.iter().fold(command.env("PATH", path()), |command, name| command.env_remove(name))
 }
 
-/// The path of this program.
+/// Returns the path of this program.
 fn this() -> Result<PathBuf> {
     std::env::current_exe().tried(|| "find this program".into())
 }
 
-/// Lets a command that runs another one run this program in a role.
+/// Makes a command that runs another one run this program in a role.
 fn stage<'a>(command: &'a mut Command, folder: &Path, role: &str) -> Result<&'a mut Command> {
     let this = this()?;
     Ok(as_role(command.arg(this), folder, role))
@@ -472,13 +468,13 @@ fn as_role<'a>(command: &'a mut Command, folder: &Path, role: &str) -> &'a mut C
     command.args([OsStr::new("private-host-init"), folder.as_os_str(), OsStr::new("--"), OsStr::new(role)])
 }
 
-/// The path of an open file, which finds it where its own path has been covered.
+/// Returns a path of an open file that works even when the file's own path has been covered.
 fn opened(file: &File) -> String {
     format!("/proc/self/fd/{}", file.as_raw_fd())
 }
 
-/// Makes a directory that all can read, whatever the umask: the first directory of a layer gives its own
-/// mode to what it lies over.
+/// Creates a directory that everybody can read, whatever the umask: the first directory of a layer sets the mode of
+/// what it covers.
 fn make_dir(folder: &Path) -> Result<()> {
     if folder.is_dir() {
         return Ok(());
@@ -487,7 +483,7 @@ fn make_dir(folder: &Path) -> Result<()> {
     made.tried(|| format!("make the directory `{}`", folder.display()))
 }
 
-/// Writes a file that all can read, in place of whatever has its name.
+/// Writes a file that everybody can read, replacing whatever has its name.
 fn write(path: &Path, content: &[u8]) -> Result<()> {
     let _ = fs::remove_file(path); // a link would lead elsewhere
     let written = fs::write(path, content).and_then(|()| fs::set_permissions(path, Permissions::from_mode(0o644)));

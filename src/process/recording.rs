@@ -1,4 +1,4 @@
-//! A command's line in a record: what was run, and what came of it.
+//! A command's line in a recording: what ran, and its result.
 
 use super::{CAPTURE, Outcome, Plan, Status};
 use crate::process::Input;
@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A line that waits for the command's end. Dropped before, it says that the command was ended.
+/// A line that waits for the command's end. If dropped earlier, it records that the command was ended.
 #[derive(Debug)]
 pub(super) struct Recorder {
     recording: Arc<Recording>,
@@ -17,7 +17,7 @@ pub(super) struct Recorder {
 }
 
 impl Recorder {
-    /// Begins a line, where one is recorded.
+    /// Begins a line, if a recording is being written.
     pub(super) fn begin(run: &Run, plan: &Plan) -> Option<Self> {
         let recording = run.records()?.clone();
         let mask = |text: &String| run.mask(text);
@@ -40,7 +40,7 @@ impl Recorder {
         Some(Self { recording, line: Some(line), out: Vec::new() })
     }
 
-    /// Keeps what the command printed.
+    /// Saves what the command printed.
     pub(super) fn take(&mut self, bytes: &[u8]) {
         self.out.extend_from_slice(&bytes[..bytes.len().min(CAPTURE + 1 - self.out.len().min(CAPTURE))]);
     }
@@ -48,7 +48,7 @@ impl Recorder {
     /// Writes the line of a command that has ended.
     ///
     /// # Errors
-    /// When the record cannot be written, or the command printed more than 64 MiB.
+    /// When the recording cannot be written, or the command printed more than 64 MiB.
     pub(super) fn done(mut self, run: &Run, outcome: &Outcome) -> Result<()> {
         let Some(mut line) = self.line.take() else { return Ok(()) };
         if self.out.len() > CAPTURE {
@@ -83,12 +83,12 @@ impl Drop for Recorder {
     }
 }
 
-/// A recorded answer as a command's end. What a test does not say is well and empty.
+/// Returns a recorded answer as a command's result. Whatever a test leaves out is empty and successful.
 pub(super) fn outcome(answer: &Value) -> Outcome {
     let text = |key: &str| answer.get(key).and_then(Value::as_str).unwrap_or_default().as_bytes().to_owned();
     let status = |code: &Value| {
         let code = code.as_i64().and_then(|code| i32::try_from(code).ok()).unwrap_or(1);
-        // SIGPIPE within a pipe is told by its number.
+        // SIGPIPE within a pipe is recorded by its number.
         if code > 128 && code <= 128 + 64 { Status::Signal(code - 128) } else { Status::Code(code) }
     };
     Outcome {

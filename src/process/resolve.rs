@@ -1,4 +1,4 @@
-//! Finding a program: `PATH` plus the directories that cron and an ordinary user's `PATH` lack.
+//! Finds programs in `PATH`, and in system directories that are not in cron's and an ordinary user's `PATH`.
 
 use super::{Stage, cause, quote};
 use crate::run::{Error, Result, exit};
@@ -7,10 +7,10 @@ use std::io::{ErrorKind, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// Where system programs live; a bare cron `PATH` has only `/usr/bin:/bin`.
+/// Directories of system programs. cron's bare `PATH` is only `/usr/bin:/bin`.
 const SYSTEM: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// The Debian package of a program that a message can name.
+/// Returns the Debian package of a program, for a message.
 fn package(program: &str) -> Option<&'static str> {
     Some(match program {
         "docker" | "dockerd" => "docker.io",
@@ -25,8 +25,8 @@ fn package(program: &str) -> Option<&'static str> {
     })
 }
 
-/// A `PATH` without its empty and relative entries: they would look for programs in the working
-/// directory, where others may have put them.
+/// Returns a `PATH` without its empty and relative entries: they would find programs in the working directory, where
+/// others may have put them.
 pub fn absolute(path: &str) -> String {
     path.split(':').filter(|entry| entry.starts_with('/')).collect::<Vec<_>>().join(":")
 }
@@ -34,8 +34,8 @@ pub fn absolute(path: &str) -> String {
 /// Finds the program of a stage.
 ///
 /// # Errors
-/// When it, or the stage's working directory, is not there: the operating system has the same error
-/// for both.
+/// When it, or the stage's working directory, does not exist. The operating system would report the same error for
+/// both.
 pub fn resolve(stage: &Stage) -> Result<PathBuf> {
     if let Some(dir) = &stage.dir {
         let metadata = std::fs::metadata(dir);
@@ -50,7 +50,7 @@ pub fn resolve(stage: &Stage) -> Result<PathBuf> {
         return Err(Error::new("run a program: its name is empty"));
     }
     if name == "moyai" {
-        // In a script the word means this very program, whatever PATH says.
+        // In a script `moyai` means this very program, whatever PATH says.
         return std::env::current_exe().map_err(|error| Error::new(format!("find this program: {}", cause(&error))));
     }
     let set = stage.env.iter().find(|(name, _)| name == "PATH").map(|(_, value)| value.clone());
@@ -66,9 +66,9 @@ pub fn resolve(stage: &Stage) -> Result<PathBuf> {
     }
 }
 
-/// The program, unless the kernel will refuse it for a reason that a message can name.
+/// Returns the program, unless the kernel will refuse it for a reason that a message can explain.
 fn startable(name: &str, path: PathBuf) -> Result<PathBuf> {
-    // The first line of a script: at most 256 bytes of it count, execve(2).
+    // The first line of a script. At most 256 bytes of it count, execve(2).
     let mut start = [0; 256];
     let count = File::open(&path).and_then(|mut file| file.read(&mut start)).unwrap_or_default();
     let Some(line) = start[..count].strip_prefix(b"#!") else { return Ok(path) };
@@ -87,7 +87,7 @@ fn startable(name: &str, path: PathBuf) -> Result<PathBuf> {
     })
 }
 
-/// Why something of that name cannot be started: it exists, and is not an executable file.
+/// Returns why something of that name cannot be started: it exists, but is not an executable file.
 fn unusable(name: &str, path: &str, from: &Path) -> Option<Error> {
     let found = if name.contains('/') {
         from.join(name)
@@ -122,12 +122,12 @@ fn is_mounted_noexec(path: &Path) -> bool {
     statvfs(path).is_ok_and(|found| found.f_flag.contains(StatVfsMountFlags::NOEXEC))
 }
 
-/// The error for a program that exists and cannot be started: 126, as in a shell.
+/// Returns the error for a program that exists but cannot be started: 126, as in a shell.
 pub fn cannot_start(name: &str, why: &str) -> Error {
     Error::new(format!("program `{name}` cannot be started: {why}")).exit(exit::NOT_EXECUTABLE)
 }
 
-/// The error for a program that is nowhere, with its Debian package where that is known.
+/// Returns the error for a program that does not exist, with its Debian package if that is known.
 pub fn not_found(name: &str) -> Error {
     let error = Error::new(format!("program `{name}` was not found")).exit(exit::NOT_FOUND);
     match package(name) {

@@ -1,4 +1,4 @@
-//! A command that is running: started, watched, collected, ended.
+//! A running command: start, watch, collect and end it.
 
 use super::plan::{Input, Output, Plan, Unfinished};
 use super::recording::Recorder;
@@ -15,21 +15,20 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// For a question, where the environment says nothing else. Docker's client is written in Go, whose
-/// runtime looks for garbage whenever the heap has doubled, from 4 MiB on, and wakes a thread on
-/// another processor for each answer of the engine. In so short a life, with one thing asked after the
-/// other, both cost time and gain nothing: together a tenth of it.
+/// Settings for queries, unless the environment sets them. Docker's client is written in Go. Its runtime collects
+/// garbage whenever the heap has doubled, from 4 MiB on, and wakes a thread on another processor for each response of
+/// the daemon. In such a short sequential run both cost time and gain nothing: together a tenth of it.
 /// <https://pkg.go.dev/runtime#hdr-Environment_Variables>
 const SHORT_LIFE: [(&str, &str); 2] = [("GOGC", "400"), ("GOMAXPROCS", "1")];
-/// How long captured pipes are read after the last stage has ended: a background process that
-/// inherited them may hold them open for ever.
+/// How long captured pipes are read after the last stage has ended. A background process that inherited them may hold
+/// them open forever.
 const LINGER: Duration = Duration::from_millis(200);
 /// After this time a terminal shows what is waited for.
 const SAYS: Duration = Duration::from_secs(2);
 
-/// Starts every stage, each in a session of its own, joined by pipes. For a record, and beside a
-/// bar, the output comes to us also where it would go through. Under a dry run `scratch` is the one
-/// directory that the programs can write to.
+/// Starts every stage, each in its own session, joined by pipes. With `ours`, for a recording or next to a bar, moyai
+/// reads output that would otherwise go through. In a dry run, `scratch` is the only directory that the programs can
+/// write to.
 pub(super) fn spawn(plan: &Plan, ours: bool, scratch: Option<&Path>) -> Result<Running> {
     end::adopt_orphans();
     let programs = plan.stages.iter().map(resolve).collect::<Result<Vec<_>>>()?;
@@ -59,7 +58,7 @@ pub(super) fn spawn(plan: &Plan, ours: bool, scratch: Option<&Path>) -> Result<R
             None => expression.stdin_null(),
         };
         if stage.both && !plan.interactive {
-            // In front of standard output: duct applies what is said last first.
+            // Add this before standard output: duct applies the last redirection first.
             expression = expression.stderr_to_stdout();
         } else if let Some(end) = &err_end {
             let end = end.try_clone().map_err(|error| Error::new(format!("copy a pipe: {error}")))?;
@@ -89,7 +88,7 @@ pub(super) fn spawn(plan: &Plan, ours: bool, scratch: Option<&Path>) -> Result<R
                 expression = expression.env(name, value);
             }
         }
-        // `moyai run` confines what it starts, and needs its locks.
+        // `moyai run` confines its own programs, and needs its locks.
         let walls = scratch.filter(|_| !stage.is_own_run());
         if let Some(scratch) = walls {
             expression = expression.env("TMPDIR", scratch);
@@ -105,7 +104,7 @@ pub(super) fn spawn(plan: &Plan, ours: bool, scratch: Option<&Path>) -> Result<R
         let (name, alone, question) = (stage.argv[0].clone(), !plan.interactive, plan.question);
         let daemon = plan.daemon;
         expression = expression.before_spawn(move |command| {
-            // Programs put it in front of their messages: the name as the script has it.
+            // Programs put it before their messages: use the name that the script has.
             command.arg0(&name);
             if question {
                 command.process_group(0);
@@ -117,7 +116,7 @@ pub(super) fn spawn(plan: &Plan, ours: bool, scratch: Option<&Path>) -> Result<R
             Some(scratch) => confine::start(&expression, &plan.grant(stage), scratch),
             None => expression.start(),
         };
-        // What execve(2) refuses exists: resolve has found it.
+        // The file exists, because resolve has found it: execve(2) refuses it for another reason.
         let handle = started.map_err(|error| resolve::cannot_start(&stage.argv[0], &cause(&error)))?;
         let pid = handle.pids().first().and_then(|pid| Pid::from_raw(*pid as i32));
         pid.into_iter().for_each(end::begin);
@@ -130,14 +129,14 @@ pub(super) fn spawn(plan: &Plan, ours: bool, scratch: Option<&Path>) -> Result<R
     Ok(running)
 }
 
-/// A session of its own: with a mere process group, a `sudo` or `ssh` that asks on the terminal
-/// is stopped by SIGTTIN and hangs for ever. The price is a fork(2), which copies the tables of our
-/// memory and then each page that we write, where posix_spawn(3) borrows it: a millisecond or two.
-/// With `reaps`, what the program starts stays its descendant; see [`end`].
+/// Creates a session. With a mere process group, a `sudo` or `ssh` that asks on the terminal would be stopped by
+/// SIGTTIN and hang forever. The price is a fork(2), which copies our page tables and then each page that we write,
+/// while posix_spawn(3) shares them: a millisecond or two. With `reaps`, the program's children stay its descendants;
+/// see [`end`].
 #[allow(unsafe_code)]
 fn own_session(command: &mut std::process::Command, reaps: bool) -> std::io::Result<()> {
-    // SAFETY: between fork and exec only async-signal-safe calls are allowed; setsid(2) and prctl(2)
-    // are system calls without more, and nothing is allocated.
+    // SAFETY: between fork and exec only async-signal-safe calls are allowed. setsid(2) and prctl(2) are plain system
+    // calls, and nothing is allocated.
     unsafe {
         command.pre_exec(move || {
             if reaps {
@@ -149,7 +148,7 @@ fn own_session(command: &mut std::process::Command, reaps: bool) -> std::io::Res
     Ok(())
 }
 
-/// The file without what an earlier try has written to it.
+/// Truncates the output of an earlier try.
 fn begin_anew(file: &File) -> Result<File> {
     let failed = |error: std::io::Error| Error::new(format!("empty a file for a command: {}", cause(&error)));
     let mut file = file.try_clone().map_err(failed)?;
@@ -157,7 +156,7 @@ fn begin_anew(file: &File) -> Result<File> {
     Ok(file)
 }
 
-/// Text as a file without a name: no thread has to write it, and no reader can block us.
+/// Puts text into an anonymous file: no thread has to write it, and no reader can block us.
 fn memory_file(text: &[u8]) -> Result<OwnedFd> {
     let failed = |error: std::io::Error| Error::new(format!("hand a command its input: {}", cause(&error)));
     let fd = rustix::fs::memfd_create("moyai-input", rustix::fs::MemfdFlags::CLOEXEC)
@@ -168,7 +167,7 @@ fn memory_file(text: &[u8]) -> Result<OwnedFd> {
     Ok(file.into())
 }
 
-/// A stage that was started.
+/// A started stage.
 #[derive(Debug)]
 struct Started {
     handle: duct::Handle,
@@ -178,7 +177,7 @@ struct Started {
     status: Option<Status>,
 }
 
-/// A command that is running. Dropped before its end, it goes on.
+/// A running command. Dropping it before its end does not end it.
 #[derive(Debug)]
 pub struct Running {
     plan: Plan,
@@ -186,16 +185,16 @@ pub struct Running {
     out: Option<OwnedFd>,
     err: Option<OwnedFd>,
     begun: Instant,
-    /// How it ended, where nothing was started.
+    /// The result, if nothing was started.
     answer: Option<Outcome>,
     recorder: Option<Recorder>,
-    /// When the first stage of a pipe began: it may have ended, and left something, before the others.
+    /// When the first stage of a pipe began. It may end, and leave processes, before the others.
     since: Option<u64>,
     settled: bool,
 }
 
 impl Running {
-    /// A command that is not started, for its end is known.
+    /// Returns a command that is not started because its result is known.
     pub(super) fn answered(plan: &Plan, answer: impl Into<Option<Outcome>>) -> Self {
         Self {
             plan: plan.clone(),
@@ -215,7 +214,7 @@ impl Running {
         self
     }
 
-    /// Waits for the end, keeping the output.
+    /// Waits for the end and captures the output.
     ///
     /// # Errors
     /// When the run is cancelled meanwhile, or when the command prints more than 64 MiB.
@@ -226,7 +225,7 @@ impl Running {
         let mut through = self.passes().then(|| Passage::new(&self.plan));
         let mut outcome = self.watch(run, &mut |bytes| {
             if let Some(through) = &mut through {
-                // A standard output that is lost ends the run, and with it this program.
+                // A lost standard output ends the run, and so this program.
                 let text = through.pass(run, bytes);
                 return if run.put(text.as_bytes()) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) };
             }
@@ -247,7 +246,7 @@ impl Running {
         if let Some(through) = &mut through {
             run.put(through.end(run).as_bytes());
         }
-        // SIGPIPE ended the program, which is not an error of the program.
+        // SIGPIPE ended the program, which is not a failure of the program.
         if let Some(cause @ Cause::Closed(_)) = run.cancel.cause() {
             return Err(self.placed(cause.error()));
         }
@@ -260,13 +259,13 @@ impl Running {
         Ok(outcome)
     }
 
-    /// Returns whether the output goes on to ours.
+    /// Returns whether the output is passed on to ours.
     fn passes(&self) -> bool {
         matches!(self.plan.output, Output::Through | Output::Kept)
     }
 
-    /// Waits for the end, handing standard output to `sink` as it comes. When `sink` breaks off,
-    /// the pipe is closed and the programs end by SIGPIPE as in `| head`.
+    /// Waits for the end and passes standard output to `sink` as it comes. If `sink` breaks off, the pipe is closed and
+    /// SIGPIPE ends the programs, as in `| head`.
     ///
     /// # Errors
     /// When the run is cancelled meanwhile.
@@ -285,7 +284,7 @@ impl Running {
         outcome
     }
 
-    /// Like [`Running::watch`], with standard error handed to `err` as it comes.
+    /// Like [`Running::watch`], and passes standard error to `err` as it comes.
     ///
     /// # Errors
     /// When the run is cancelled meanwhile.
@@ -321,10 +320,10 @@ impl Running {
             None if !self.plan.acts => Some(READ_TIMEOUT),
             limit => limit,
         };
-        // Of the greatest time there is nothing to wait for.
+        // `Duration::MAX` means no deadline.
         let deadline = limit.and_then(|limit| self.begun.checked_add(limit));
         let mut tail = Tail::new(TAIL);
-        // What it prints itself goes on to the terminal, or is nobody's: a terminal shows which command takes so long.
+        // If nothing of its output is on the terminal, the terminal shows which command takes so long.
         let is_silent = self.err.is_some() && !self.passes() && !self.plan.interactive;
         let mut says = is_silent.then(|| self.begun + SAYS);
         let mut _said = None;
@@ -354,7 +353,8 @@ impl Running {
                 if deadline.is_some_and(|deadline| now >= deadline) {
                     timed_out = limit;
                     self.end();
-                    // What even KILL does not end hangs in the kernel, on a share that is gone: nobody waits.
+                    // A process that survives KILL hangs in the kernel, for example on a dead network share: do not
+                    // wait.
                     for stage in &mut self.stages {
                         stage.status.get_or_insert(Status::Signal(9));
                     }
@@ -420,7 +420,7 @@ impl Running {
         let succeeds =
             outcome.timed_out.is_none() && self.plan.accept.contains(&outcome.deciding(&self.plan.accept).1.code());
         if succeeds && !self.plan.acts && !self.plan.question && (run.options.verbose || run.options.trace) {
-            // An error shows it; what a successful read writes there is seen nowhere else.
+            // An error would show it, but standard error of a successful read-only command is shown nowhere else.
             let said = outcome.err_text();
             if !said.trim().is_empty() {
                 run.note(said.trim_end());
@@ -432,12 +432,11 @@ impl Running {
         Ok(outcome)
     }
 
-    /// A Ctrl-C on the terminal reached both of us. As in bash, the child decides: one that was
-    /// ended by it ends the script, one that handled it (a shell, an editor) does not.
+    /// A Ctrl-C on the terminal reached both of us. As in bash, the child decides: if the signal ended it, the script
+    /// ends too; if it handled the signal (a shell, an editor), the script goes on.
     fn after_interactive(&self, run: &Run, outcome: &Outcome) -> Result<()> {
         let ended = outcome.statuses.iter().find_map(|status| match status {
-            // Which of us the kernel serves first is left to chance: the child's end may be seen
-            // before our own signal is.
+            // The kernel may serve either of us first, so the child's end may be seen before our own signal.
             Status::Signal(signal) if *signal == signal_hook::consts::SIGINT => Some(*signal),
             Status::Signal(signal) if Some(Cause::Signal(*signal)) == run.cancel.cause() => Some(*signal),
             _ => None,
@@ -457,7 +456,7 @@ impl Running {
         error
     }
 
-    /// Collects the statuses of the stages that have ended.
+    /// Collects the statuses of ended stages.
     fn reap(&mut self) {
         for stage in &mut self.stages {
             if stage.status.is_none() {
@@ -476,7 +475,7 @@ impl Running {
         }
     }
 
-    /// The process of the first stage.
+    /// Returns the process of the first stage.
     pub fn pid(&self) -> Option<Pid> {
         self.stages.first().and_then(|stage| stage.pid)
     }
@@ -487,14 +486,14 @@ impl Running {
         self.stages.iter().all(|stage| stage.status.is_some())
     }
 
-    /// Ends the command: TERM to its sessions and what left them, KILL after 5 s.
+    /// Ends the command: TERM to its sessions and to processes that left them, KILL after 5 s.
     pub fn end(&mut self) {
         let pids: Vec<Pid> = self.stages.iter().filter_map(|stage| stage.pid).collect();
         let markers: Vec<&str> = self.stages.iter().map(|stage| stage.marker.as_str()).collect();
         if self.plan.interactive {
             for stage in self.stages.iter().filter(|stage| stage.status.is_none()) {
                 if let Some(pid) = stage.pid {
-                    // It may have ended a moment ago.
+                    // It may have just ended.
                     let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
                 }
             }
@@ -510,7 +509,7 @@ impl Running {
 }
 
 impl Drop for Running {
-    /// A command that nobody waits for any more is ended, unless it was meant to stay.
+    /// Ends a command that nobody waits for any more, unless it was meant to stay.
     fn drop(&mut self) {
         if !self.settled && !self.plan.daemon && !self.ended() {
             self.end();
@@ -518,8 +517,8 @@ impl Drop for Running {
     }
 }
 
-/// The way of a program's output through moyai: masked, kept for the history, and, where several
-/// hosts speak at once, in whole lines with the host in front.
+/// Passes a program's output through moyai: masked, saved for the history, and, when several hosts print at once, in
+/// complete lines with the host as prefix.
 struct Passage {
     label: Option<String>,
     rest: Vec<u8>,
@@ -530,12 +529,12 @@ impl Passage {
         Self { label: plan.label.clone(), rest: Vec::new() }
     }
 
-    /// What can go on of what has come.
+    /// Returns the part that can be passed on.
     fn pass(&mut self, run: &Run, bytes: &[u8]) -> String {
         self.rest.extend_from_slice(bytes);
         let whole = match self.label {
             Some(_) => self.rest.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1),
-            // A character may come in two pieces.
+            // A character may arrive in two pieces.
             None => match std::str::from_utf8(&self.rest) {
                 Err(error) if error.error_len().is_none() => error.valid_up_to(),
                 _ => self.rest.len(),
@@ -550,7 +549,7 @@ impl Passage {
         text
     }
 
-    /// What is left at the end.
+    /// Returns what is left at the end.
     fn end(&mut self, run: &Run) -> String {
         let rest = std::mem::take(&mut self.rest);
         if rest.is_empty() {
@@ -558,13 +557,13 @@ impl Passage {
         }
         let end = if self.label.is_some() { "\n" } else { "" };
         let text = self.pass(run, &[&rest, end.as_bytes()].concat());
-        // Half a character, which nothing completes.
+        // An incomplete character at the end.
         text + String::from_utf8_lossy(&std::mem::take(&mut self.rest)).as_ref()
     }
 }
 
-/// Writes a program's words to standard error in one write, so that lines stay complete between those
-/// of others. A standard error that is gone loses these words, not the command.
+/// Writes a program's output to standard error in one write, so that lines stay complete between those of others. If
+/// standard error is gone, the output is lost, but not the command.
 fn to_stderr(run: &Run, text: &str) {
     let _ = run.bar.above(|| std::io::stderr().lock().write_all(text.as_bytes()));
 }

@@ -358,7 +358,7 @@ mod tests {
             {"n":2,"asked":"c","out":"3"}"#;
         let strict = recording(lines);
         assert_eq!(out(&strict, "a").unwrap(), "1");
-        assert!(out(&strict, "c").unwrap_err().message.contains("something else than line 1"));
+        assert!(out(&strict, "c").unwrap_err().message.contains("does not ask what line 1"));
         assert!(out(&strict, "b").is_err(), "nothing is answered behind a difference");
         let parallel = recording(lines);
         let work = parallel.in_parallel();

@@ -1,10 +1,10 @@
-//! Expressions of crontab(5), with the meaning that they have to cron.
+//! Expressions of crontab(5), with the meaning that cron gives them.
 //!
-//! The crate `cron` evaluates them, but reads them otherwise: seconds first, Sunday as 1, and a day
-//! that must suit both the month's and the week's field. So each field is read here, as cronie's
-//! `src/entry.c` does, and handed on as a plain list; what cronie's `src/cron.c` does when the
-//! clocks are changed is done here too. Where crons differ (`6-1`, `0~30`, `1-99/99`) nothing is guessed:
-//! cronie takes these, but its backward ranges never run, and Debian's cron reads `0~30` as 0.
+//! The crate `cron` evaluates them, but reads them differently: seconds first, Sunday as 1, and a day must match both
+//! the month's and the week's field. So each field is parsed here as in cronie's `src/entry.c` and passed on as a plain
+//! list. What cronie's `src/cron.c` does when the clocks are changed is done here too. Where crons differ (`6-1`,
+//! `0~30`, `1-99/99`), nothing is guessed: cronie accepts these, but its backward ranges never run, and Debian's cron
+//! reads `0~30` as 0.
 
 mod said;
 
@@ -14,10 +14,10 @@ use chrono::{DateTime, FixedOffset, NaiveDateTime, TimeDelta, Timelike, Utc};
 use said::{MONTH_NAMES, name, numbers, runs};
 use std::collections::BTreeSet;
 
-/// Zones were put forward or back by a day at most.
+/// No zone was ever moved by more than a day.
 const MOST: TimeDelta = TimeDelta::hours(26);
 
-/// When something is to run: five fields, or a name as `@daily`.
+/// A schedule: five fields, or a name such as `@daily`.
 #[derive(Clone, Debug)]
 pub struct Expression {
     text: String,
@@ -30,11 +30,11 @@ pub struct Expression {
 struct Times {
     /// Minute, hour, day of the month, month, day of the week from Sunday, 0.
     fields: [Field; 5],
-    /// Either day is enough: neither field begins with a `*`.
+    /// True if either day is enough: neither field begins with a `*`.
     either: bool,
-    /// By the clock as it goes, through its changes: the minute or hour begins with a `*`.
+    /// True if it follows the clock through its changes: the minute or hour begins with a `*`.
     wild: bool,
-    /// One for each way to be due.
+    /// One for each combination of days.
     schedules: Vec<cron::Schedule>,
 }
 
@@ -44,7 +44,7 @@ struct Field {
     star: bool,
 }
 
-/// What a field may hold.
+/// What a field may contain.
 struct Kind {
     name: &'static str,
     place: &'static str,
@@ -62,7 +62,7 @@ const KINDS: [Kind; 5] = [
     Kind { name: "month", place: "fourth", low: 1, high: 12, names: &MONTHS },
     Kind { name: "day of the week", place: "fifth", low: 0, high: 7, names: &DAYS },
 ];
-/// The names, and what they stand for; `@reboot` stands for no time.
+/// The names and their meaning. `@reboot` means no time.
 const NAMED: [(&str, &str); 8] = [
     ("@annually", "0 0 1 1 *"),
     ("@daily", "0 0 * * *"),
@@ -73,10 +73,10 @@ const NAMED: [(&str, &str); 8] = [
     ("@weekly", "0 0 * * 0"),
     ("@yearly", "0 0 1 1 *"),
 ];
-/// What to write for each of them; for whoever has counted wrongly.
+/// The fields in order, for a user who has miscounted.
 const ORDER: &str = "minute, hour, day of the month, month, day of the week: `0 3 * * *` is every day at 03:00";
 
-/// What is wrong with an expression, and where.
+/// An error in an expression, with its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
     /// Where it begins, in characters.
@@ -90,7 +90,7 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// As an error that shows the expression.
+    /// Returns an error that shows the expression.
     pub fn error(self, text: &str) -> Error {
         let place = Place { path: String::new(), line: 1, column: self.at + 1 };
         let report = Report {
@@ -114,7 +114,7 @@ struct Word<'a> {
 
 impl<'a> Word<'a> {
     fn part(&self, text: &'a str) -> Self {
-        // Both are of one string: the distance of their beginnings is the place.
+        // Both are parts of one string, so the distance of their starts is the place.
         let bytes = text.as_ptr() as usize - self.text.as_ptr() as usize;
         Self { at: self.at + self.text[..bytes].chars().count(), text }
     }
@@ -128,10 +128,10 @@ impl<'a> Word<'a> {
 type Parsed<T> = std::result::Result<T, Fault>;
 
 impl Expression {
-    /// Reads an expression. In front of it a zone may stand: `CRON_TZ=Asia/Tokyo 0 3 * * *`.
+    /// Parses an expression. A zone may come before it: `CRON_TZ=Asia/Tokyo 0 3 * * *`.
     ///
     /// # Errors
-    /// For what cron would refuse, and for what different crons take differently.
+    /// For what cron would refuse, and for what crons read differently.
     pub fn parse(text: &str, zone: &Zone) -> Parsed<Self> {
         let whole = Word { at: 0, text };
         let mut words: Vec<Word<'_>> =
@@ -156,22 +156,22 @@ impl Expression {
         Ok(Self { text, zone, times })
     }
 
-    /// The fields with one space between them, or the name.
+    /// Returns the fields separated by single spaces, or the name.
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// The same with its zone in front, where that is not the host's.
+    /// Returns the same with its zone as prefix, if that is not the host's.
     pub fn line(&self) -> String {
         self.zone.name().map_or_else(|| self.text.clone(), |zone| format!("CRON_TZ={zone} {}", self.text))
     }
 
-    /// The zone whose clocks it goes by.
+    /// Returns the zone whose clock it follows.
     pub fn zone(&self) -> &Zone {
         &self.zone
     }
 
-    /// The same for the `OnCalendar=` of a timer, systemd.time(7); two where either day is enough.
+    /// Returns the values for `OnCalendar=` of a timer, systemd.time(7). There are two if either day is enough.
     pub fn calendar(&self) -> Vec<String> {
         let Some(times) = &self.times else { return Vec::new() };
         let [minute, hour, day, month, week_day] = &times.fields;
@@ -191,22 +191,22 @@ impl Expression {
         if times.either { vec![line(true, false), line(false, true)] } else { vec![line(true, true)] }
     }
 
-    /// Returns whether it names times of the day: neither minute nor hour begins with a `*`.
+    /// Returns whether it names fixed times: neither minute nor hour begins with a `*`.
     pub fn is_fixed(&self) -> bool {
         self.times.as_ref().is_some_and(|times| !times.wild)
     }
 
-    /// Returns whether it means each start of the host instead of times.
+    /// Returns whether it means each start of the host.
     pub fn is_reboot(&self) -> bool {
         self.times.is_none()
     }
 
-    /// The times after a moment, the nearest first. None for `@reboot`, and for a date that no
-    /// year has.
+    /// Returns the times after a moment, the nearest first. There are none for `@reboot`, and for a date that no year
+    /// has.
     ///
-    /// When the clocks go forward, what was due in the hour that is not there is due as soon as
-    /// there is a time again; when they go back, the second of two equal times does not count. Only
-    /// what runs by the clock as it goes (a `*` at the beginning of the minute or hour) just follows it.
+    /// When the clocks go forward, what was due in the skipped hour is due at the end of the gap. When they go back,
+    /// the second of two equal times does not count. Only expressions that follow the clock (a `*` at the beginning of
+    /// the minute or hour) just follow it.
     pub fn after(&self, time: DateTime<Utc>) -> impl Iterator<Item = DateTime<FixedOffset>> {
         let mut last = time;
         std::iter::from_fn(move || {
@@ -215,7 +215,7 @@ impl Expression {
         })
     }
 
-    /// The first time after a moment.
+    /// Returns the first time after a moment.
     pub fn next(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let times = self.times.as_ref()?;
         let wall = |time: DateTime<Utc>| self.zone.at(time).naive_local();
@@ -233,7 +233,7 @@ impl Expression {
             };
             let resumes = wall(change);
             if !times.wild && next < resumes {
-                // The first whole minute that there is.
+                // The first complete minute after the gap.
                 return Some(change + TimeDelta::seconds((60 - i64::from(resumes.second())) % 60));
             }
             (from, wall_from) = (change, resumes - TimeDelta::seconds(1));
@@ -249,7 +249,7 @@ impl Expression {
         before.local_minus_utc() > now.local_minus_utc() && self.zone.change(start, due).is_some_and(shown)
     }
 
-    /// The last time in (`from`, `to`].
+    /// Returns the last time in (`from`, `to`].
     pub fn last(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let mut span = TimeDelta::hours(1);
         loop {
@@ -266,7 +266,7 @@ impl Expression {
         }
     }
 
-    /// That it never comes, for one that never does.
+    /// Returns an error if it never fires.
     pub fn never(&self, now: DateTime<Utc>) -> Option<Error> {
         let times = self.times.as_ref()?;
         if self.next(now).is_some() {
@@ -281,7 +281,7 @@ impl Expression {
     }
 }
 
-/// What one of the names stands for.
+/// Returns the meaning of one of the names.
 fn named(name: Word<'_>) -> Parsed<Option<Times>> {
     let known = NAMED.iter().find(|(known, _)| known.eq_ignore_ascii_case(name.text));
     match known {
@@ -305,7 +305,7 @@ impl Times {
         if count > 5 {
             let message = format!("an expression has five fields, this has {count}");
             let rest = Word { at: words[5].at, text: words[5].text };
-            // `0 0 3 * * *` has seconds in front; behind `0 3 * * *` a command stands.
+            // `0 0 3 * * *` has seconds at the start; `0 3 * * *` is followed by a command.
             return match Self::parse(&words[count - 5..]) {
                 Ok(_) if count == 6 => {
                     let help = format!("cron has no seconds and no years: write `{}`", text(&words[1..]));
@@ -344,7 +344,7 @@ impl Times {
                 list(&hour.values, 0),
                 list(&month.values, 0)
             );
-            // Plain lists of what is in range: there is nothing to refuse.
+            // Plain lists of valid values cannot be refused.
             line.parse().unwrap_or_else(|error| unreachable!("`{line}`: {error}"))
         };
         let schedules =
@@ -352,7 +352,7 @@ impl Times {
         Ok(Self { fields, either, wild, schedules })
     }
 
-    /// The first time of a clock that is never changed, after another.
+    /// Returns the first time after another on a clock that is never changed.
     fn after(&self, wall: NaiveDateTime) -> Option<NaiveDateTime> {
         let next = |schedule: &cron::Schedule| schedule.after(&wall.and_utc()).next();
         self.schedules.iter().filter_map(next).min().map(|time| time.naive_utc())
@@ -380,7 +380,7 @@ impl Field {
     }
 }
 
-/// `*`, `5`, `1-5`, with a step `*/2` or `1-5/2`.
+/// Parses `*`, `5`, `1-5`, with a step `*/2` or `1-5/2`.
 fn range(item: Word<'_>, kind: &Kind) -> Parsed<impl Iterator<Item = u32> + use<>> {
     foreign(item, kind)?;
     let (span, step) = item.text.split_once('/').map_or((item.text, None), |(span, step)| (span, Some(step)));
@@ -399,7 +399,7 @@ fn range(item: Word<'_>, kind: &Kind) -> Parsed<impl Iterator<Item = u32> + use<
     if low > high {
         let end = if kind.low == high { high.to_string() } else { format!("{}-{high}", kind.low) };
         let start = if low == kind.high { low.to_string() } else { format!("{low}-{}", kind.high) };
-        // Sunday is 0, and 7 as well.
+        // Sunday is both 0 and 7.
         let help = match (kind.high, high) {
             (7, 0) => format!("write `{}`", if low == 6 { "6,7".into() } else { format!("{low}-7") }),
             (7, 1) => format!("write `{low}-7,1`"),
@@ -450,7 +450,7 @@ fn number(word: Word<'_>, kind: &Kind) -> Parsed<u32> {
     }
 }
 
-/// Refuses what other programs add to the language of crontab(5).
+/// Refuses extensions of other programs to the syntax of crontab(5).
 fn foreign(item: Word<'_>, kind: &Kind) -> Parsed<()> {
     let upper = item.text.to_ascii_uppercase();
     let days = kind.high == 31 || kind.high == 7;
@@ -495,7 +495,7 @@ mod tests {
         Expression::parse(text, &zone("UTC")).unwrap_or_else(|fault| panic!("{text}: {}", fault.message))
     }
 
-    /// The next times by the clocks of a zone, both given and shown as those clocks show them.
+    /// Compares the next times by a zone's clocks. All times are as these clocks show them.
     #[track_caller]
     fn comes(text: &str, name: &str, from: &str, times: &[&str]) {
         let expression = Expression::parse(text, &zone(name)).unwrap();
@@ -516,14 +516,14 @@ mod tests {
             ("0 4 * * 7", ["2026-11-29 04:00", "2026-12-06 04:00"]),
             ("0 4 * * 6-7", ["2026-11-28 04:00", "2026-11-29 04:00"]),
             ("0 4 * * Mon-FRI/2", ["2026-11-27 04:00", "2026-11-30 04:00"]),
-            // Neither day begins with a star: one of them is enough.
+            // Neither day field begins with a star: one of them is enough.
             ("0 0 1,15 * 5", ["2026-11-27 00:00", "2026-12-01 00:00"]),
-            // One does, though it is no plain star: both must suit.
+            // One begins with a star, though not a plain one: both must match.
             ("0 0 */2 * 1", ["2026-12-07 00:00", "2026-12-21 00:00"]),
             ("0 0 13 * */5", ["2026-12-13 00:00", "2027-06-13 00:00"]),
-            // No star, though it is every day.
+            // No star, though it means every day.
             ("0 0 1-31 * 1", ["2026-11-26 00:00", "2026-11-27 00:00"]),
-            // A step that is too large leaves the first.
+            // With a step that is too large, only the first value is left.
             ("*/60 12 * * *", ["2026-11-25 12:00", "2026-11-26 12:00"]),
             ("0 0 1 */13 *", ["2027-01-01 00:00", "2028-01-01 00:00"]),
             ("0 0 29 2 *", ["2028-02-29 00:00", "2032-02-29 00:00"]),
@@ -642,7 +642,7 @@ mod tests {
             let message = expression(text).never(now).unwrap().message;
             assert_eq!(message, format!("`{text}` never fires: {what}"));
         }
-        // On Mondays of February it does.
+        // With a weekday it fires on Mondays of February.
         for text in ["0 0 30 2 1", "0 0 29 2 *", "0 0 31 * *", "@reboot"] {
             assert!(expression(text).never(now).is_none(), "{text}");
         }
@@ -680,7 +680,7 @@ mod tests {
         comes("*/30 2 * * *", zone, from, &["2026-03-09 02:00 -04:00", "2026-03-09 02:30 -04:00"]);
         comes("30 * * * *", zone, from, &["2026-03-08 01:30 -05:00", "2026-03-08 03:30 -04:00"]);
         comes("30 2 8 3 *", zone, from, &["2026-03-08 03:00 -04:00", "2027-03-08 02:30 -05:00"]);
-        // One second before, and at the very moment.
+        // One second before, and exactly at the moment.
         comes("30 2 * * *", zone, "2026-03-08T01:59:59-05:00", &["2026-03-08 03:00 -04:00"]);
         comes("30 2 * * *", zone, "2026-03-08T03:00:00-04:00", &["2026-03-09 02:30 -04:00"]);
     }
@@ -708,7 +708,7 @@ mod tests {
                 "2026-11-02 01:00 -05:00",
             ],
         );
-        // Asked between the two, and in the second.
+        // Start between the two, and in the second.
         comes("30 1 * * *", zone, "2026-11-01T01:45:00-04:00", &["2026-11-02 01:30 -05:00"]);
         comes("30 1 * * *", zone, "2026-11-01T01:15:00-05:00", &["2026-11-02 01:30 -05:00"]);
         comes("0 2 * * *", zone, from, &["2026-11-01 02:00 -05:00"]);
@@ -755,7 +755,7 @@ mod tests {
                 "2026-04-05 01:45 +10:30",
             ],
         );
-        // Apia went over the date line: there was no 2011-12-30.
+        // Apia moved across the date line: there was no 2011-12-30.
         let eve = "2011-12-29T12:00:00-10:00";
         comes("0 3 * * *", "Pacific/Apia", eve, &["2011-12-31 00:00 +14:00", "2011-12-31 03:00 +14:00"]);
         comes("0 3 30 * *", "Pacific/Apia", eve, &["2011-12-31 00:00 +14:00", "2012-01-30 03:00 +14:00"]);

@@ -1,15 +1,15 @@
-//! One expression followed through time: what is due, what was missed, what the clock did.
+//! Follows one expression through time: what is due, what was missed, and changes of the clock.
 
 use super::crontab::Expression;
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// A run that begins later than this was missed: the host slept, was off, or its clock was set.
+/// A run that starts later than this was missed: the host slept, was off, or its clock was set.
 const LATE: TimeDelta = TimeDelta::seconds(60);
-/// Clocks that go back by more begin a new time, as for cron (`src/cron.c`); by less, what has run
+/// If the clock goes back by more, time starts anew, as for cron (`src/cron.c`). If it goes back by less, what has run
 /// at a fixed time does not run again.
 const JUMP: TimeDelta = TimeDelta::hours(3);
 
-/// Where a rule with an expression is.
+/// The progress of a rule with an expression.
 #[derive(Clone, Debug)]
 pub struct Schedule {
     expression: Expression,
@@ -18,17 +18,17 @@ pub struct Schedule {
     next: Option<DateTime<Utc>>,
 }
 
-/// A run that is to begin.
+/// A run that is to start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Due {
     /// When it was due.
     pub at: DateTime<Utc>,
-    /// It was missed then.
+    /// True if it was missed.
     pub late: bool,
 }
 
 impl Schedule {
-    /// Begins at the time that was dealt with last, or now; makes up for so many days that were missed.
+    /// Starts at the time that was handled last, or now, and makes up for at most this many missed days.
     pub fn new(expression: Expression, catch_up: u32, last: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Self {
         let last = last.unwrap_or(now);
         let next = expression.next(last);
@@ -40,9 +40,8 @@ impl Schedule {
         self.next = self.expression.next(last);
     }
 
-    /// The next of what has become due until now, the oldest first. Of several times that were
-    /// missed, the last of each day stands for that day, and only the last days count; a rule that
-    /// does not catch up leaves all of them out.
+    /// Returns the next run that has become due until now, oldest first. A day with several missed times has one run,
+    /// for the last of them, and only the last days count. A rule without catch-up skips all of them.
     pub fn due(&mut self, now: DateTime<Utc>) -> Option<Due> {
         if now < self.last {
             if self.last - now > JUMP || !self.expression.is_fixed() {
@@ -62,17 +61,17 @@ impl Schedule {
         (self.catch_up > 0 || !late).then_some(Due { at, late })
     }
 
-    /// Returns whether something was missed, and not dealt with.
+    /// Returns whether something was missed and not handled yet.
     pub fn is_behind(&self, now: DateTime<Utc>) -> bool {
         self.next.is_some_and(|next| now - next > LATE)
     }
 
-    /// The next time that is due.
+    /// Returns the next time that is due.
     pub fn next(&self) -> Option<DateTime<Utc>> {
         self.next
     }
 
-    /// The time that was dealt with last.
+    /// Returns the time that was handled last.
     pub fn last(&self) -> DateTime<Utc> {
         self.last
     }
@@ -94,7 +93,7 @@ mod tests {
         Schedule::new(expression, days, Some(time(last)), time(last))
     }
 
-    /// All that is due at a moment, each with its clock's day.
+    /// Returns all runs due at a moment, each with its clock's day.
     fn dues(schedule: &mut Schedule, now: &str) -> Vec<String> {
         let shown = |due: Due| format!("{} {}", course_zone().at(due.at).format("%F %R"), due.late);
         std::iter::from_fn(|| schedule.due(time(now))).map(shown).collect()
@@ -106,17 +105,17 @@ mod tests {
 
     #[test]
     fn each_day_that_was_missed_is_made_up_for_once_the_oldest_first() {
-        // Off from the 30th of November to the 2nd of December, 09:00 in New York: the 1st is among them.
+        // Off from 30 November to 2 December, 09:00 in New York: the 1st is among the missed days.
         let mut backup = schedule("0 3 * * *", "2026-11-29T08:00:00Z");
         let days = ["2026-11-30 03:00 true", "2026-12-01 03:00 true", "2026-12-02 03:00 true"];
         assert!(backup.is_behind(time("2026-12-02T14:00:00Z")));
         assert_eq!(dues(&mut backup, "2026-12-02T14:00:00Z"), days);
         assert!(!backup.is_behind(time("2026-12-02T14:00:00Z")));
         assert_eq!(backup.next(), Some(time("2026-12-03T08:00:00Z")));
-        // Back at the very time of the last.
+        // Back exactly at the time of the last run.
         let mut backup = schedule("0 3 * * *", "2026-11-30T08:00:00Z");
         assert_eq!(dues(&mut backup, "2026-12-02T08:00:10Z"), [days[1], "2026-12-02 03:00 false"]);
-        // Several times of a day have one run, with the clock of the last; a day ends at its own midnight.
+        // Several times of a day have one run, with the clock of the last. A day ends at its own midnight.
         let mut tidy = schedule("30 0,12,23 * * *", "2026-11-30T04:30:00Z");
         let days = ["2026-11-30 23:30 true", "2026-12-01 12:30 true"];
         assert_eq!(dues(&mut tidy, "2026-12-01T20:00:00Z"), days);
@@ -131,10 +130,10 @@ mod tests {
         let days = dues(&mut backup, "2026-11-25T14:00:00Z");
         assert_eq!(days.len(), CATCH_UP as usize);
         assert_eq!((days[0].as_str(), days[30].as_str()), ("2026-10-26 03:00 true", "2026-11-25 03:00 true"));
-        // A month's and a year's run is none of many days: it comes, however long ago it was due.
+        // A monthly or yearly run always comes, however long ago it was due.
         let mut yearly = schedule("0 0 1 1 *", "2024-06-01T00:00:00Z");
         assert_eq!(dues(&mut yearly, "2026-11-25T14:00:00Z"), ["2025-01-01 00:00 true", "2026-01-01 00:00 true"]);
-        // One that asks for it: a run a day, not one each minute.
+        // With catch-up there is one run a day, not one for each minute.
         let minutes = Expression::parse("* * * * *", &course_zone()).unwrap();
         let week_ago = time("2026-11-18T14:00:00Z");
         let mut each = Schedule::new(minutes.clone(), 3, Some(week_ago), week_ago);
@@ -160,7 +159,7 @@ mod tests {
     fn a_clock_that_is_set_forward_misses_nothing_that_is_made_up_for() {
         let mut backup = schedule("0 3 * * *", "2026-11-25T08:00:00Z");
         assert_eq!(dues(&mut backup, "2036-01-01T00:00:00Z").last().unwrap(), "2035-12-31 03:00 true");
-        // And back again: what comes next is of today.
+        // And back again: the next run is today's.
         assert_eq!(backup.due(time("2026-11-25T10:00:00Z")), None);
         assert_eq!(backup.next(), Some(time("2026-11-26T08:00:00Z")));
     }

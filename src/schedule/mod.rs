@@ -1,4 +1,4 @@
-//! Time: moments and durations as people write them; crontab lines; rules.
+//! Time: moments and durations as people write them, crontab lines, and rules.
 
 pub mod crontab;
 pub mod due;
@@ -9,8 +9,8 @@ use crate::run::{Error, Result};
 use chrono::{DateTime, Days, FixedOffset, Local, Months, NaiveDate, NaiveDateTime, TimeDelta, TimeZone};
 use std::time::Duration;
 
-/// Reads a duration: a number and `ms`, `s`, `m`, `h`, `d`, `w` or their words, or several of
-/// these as in `1h30m`; no unit means seconds.
+/// Parses a duration: a number and `ms`, `s`, `m`, `h`, `d`, `w` or their names, or several of these as in `1h30m`. No
+/// unit means seconds.
 ///
 /// # Errors
 /// For anything else, and for negative or absurdly long times.
@@ -27,7 +27,7 @@ pub fn duration(text: &str) -> Result<Duration> {
     time.ok_or_else(|| refuse(": it is too long".to_owned()))
 }
 
-/// Where a text stops being what it should be; `place` counts bytes from 0.
+/// Describes where a text becomes invalid. `place` counts bytes from 0.
 fn unfit(text: &str, place: usize) -> String {
     match text.get(place..).is_some_and(str::is_empty) {
         true => ": something is missing at its end".to_owned(),
@@ -42,7 +42,7 @@ fn is_sane(time: &Duration) -> bool {
     time.as_secs() < 100 * 366 * 86_400
 }
 
-/// A stretch of time: months and days have no fixed length.
+/// A period. Months and days have no fixed length.
 struct Span {
     months: u32,
     days: u64,
@@ -50,7 +50,7 @@ struct Span {
 }
 
 /// # Errors
-/// The byte where it stops being one.
+/// The byte where it becomes invalid.
 fn span(text: &str) -> std::result::Result<Span, usize> {
     let mut span = Span { months: 0, days: 0, seconds: 0.0 };
     let text = text.trim_end();
@@ -83,13 +83,13 @@ fn span(text: &str) -> std::result::Result<Span, usize> {
     Ok(span)
 }
 
-/// A moment a stretch of time later, or earlier.
+/// Returns a moment a period later or earlier.
 ///
-/// Days, weeks, months and years are those of the calendar: yesterday is the same time of the
-/// day, also when the clocks were changed since; a month before the 31st is at most that month's end.
+/// Days, weeks, months and years are those of the calendar. Yesterday is the same time of day, even if the clocks were
+/// changed since. A month before the 31st is at latest the end of that month.
 ///
 /// # Errors
-/// For what is no stretch of time, and beyond the calendar.
+/// For an invalid period, and outside the calendar.
 pub fn shifted(time: DateTime<Local>, text: &str, later: bool) -> Result<DateTime<Local>> {
     let refuse = |why: String| {
         Error::new(format!("`{text}` is not a period{why}"))
@@ -115,10 +115,10 @@ pub fn shifted(time: DateTime<Local>, text: &str, later: bool) -> Result<DateTim
     shift().ok_or_else(refuse)
 }
 
-/// A time of this host's clock: of two, when the clocks went back, the first; one that was
-/// skipped, when they went forward, is an hour later.
+/// Returns a time of this host's clock. Of two, when the clocks went back, it is the first. One that was skipped, when
+/// they went forward, is an hour later.
 fn here(naive: NaiveDateTime) -> Option<DateTime<Local>> {
-    // The two come in the order of their offsets, not of time.
+    // The two are in the order of their offsets, not of time.
     let local = |naive: NaiveDateTime| {
         let both = Local.from_local_datetime(&naive);
         both.earliest().into_iter().chain(both.latest()).min()
@@ -126,8 +126,8 @@ fn here(naive: NaiveDateTime) -> Option<DateTime<Local>> {
     local(naive).or_else(|| local(naive.checked_add_signed(TimeDelta::hours(1))?))
 }
 
-/// Reads a moment: `2026-12-01`, `2026-12-01 03:00`, with seconds, with an offset (RFC 3339), or
-/// as `docker` or `openssl` prints it. Without an offset it is this host's time.
+/// Parses a moment: `2026-12-01`, `2026-12-01 03:00`, with seconds, with an offset (RFC 3339), or as `docker` or
+/// `openssl` prints it. Without an offset it is this host's time.
 ///
 /// # Errors
 /// For anything else.
@@ -135,7 +135,7 @@ pub fn moment(text: &str) -> Result<DateTime<Local>> {
     moment_by(text, here)
 }
 
-/// Reads a moment as [`moment`] does. Without an offset it is the time of the zone.
+/// Parses a moment as [`moment`] does. Without an offset it is the time of the zone.
 ///
 /// # Errors
 /// For anything else.
@@ -145,7 +145,7 @@ pub fn moment_in(text: &str, zone: &zone::Zone) -> Result<DateTime<Local>> {
 
 fn moment_by(text: &str, clock: impl Fn(NaiveDateTime) -> Option<DateTime<Local>>) -> Result<DateTime<Local>> {
     let trimmed = text.trim();
-    // `docker images` prints `2026-11-23 23:31:00 +0900 JST`: the name adds nothing to the offset.
+    // `docker images` prints `2026-11-23 23:31:00 +0900 JST`. The name adds nothing to the offset.
     let words: Vec<&str> = trimmed.split_whitespace().take(3).collect();
     let with_offset = |time: DateTime<FixedOffset>| time.with_timezone(&Local);
     let offset = || {
@@ -158,7 +158,7 @@ fn moment_by(text: &str, clock: impl Fn(NaiveDateTime) -> Option<DateTime<Local>
         let day = || NaiveDate::parse_from_str(&plain, "%Y-%m-%d").ok()?.and_hms_opt(0, 0, 0);
         time("%Y-%m-%d %H:%M:%S%.f").or_else(|| time("%Y-%m-%d %H:%M")).or_else(day).and_then(&clock)
     };
-    // OpenSSL prints the dates of certificates so, always in GMT: `notAfter=Nov 28 12:00:00 2026 GMT`.
+    // OpenSSL's dates of certificates, which are always in GMT: `notAfter=Nov 28 12:00:00 2026 GMT`.
     let openssl = || {
         let words = trimmed.strip_suffix(" GMT")?.split_whitespace().collect::<Vec<_>>().join(" ");
         let time = NaiveDateTime::parse_from_str(&words, "%b %d %H:%M:%S%.f %Y").ok()?;
@@ -170,7 +170,7 @@ fn moment_by(text: &str, clock: impl Fn(NaiveDateTime) -> Option<DateTime<Local>
     })
 }
 
-/// The byte where a text stops being a moment.
+/// Returns the byte where a text becomes invalid as a moment.
 fn misfit(text: &str) -> usize {
     let shape = "0000-00-00 00:00:00";
     let fits = |(wanted, found): (char, char)| match wanted {

@@ -1,4 +1,4 @@
-//! Rules: which script runs when, as `rules.rhai` says it.
+//! Rules: which script runs when, from `rules.rhai`.
 
 use super::crontab::{Expression, Fault};
 use super::zone::Zone;
@@ -9,17 +9,17 @@ use serde_json::Value;
 use std::fmt;
 use std::time::Duration;
 
-/// All that `rules.rhai` says.
+/// The content of `rules.rhai`.
 #[derive(Clone, Debug, Default)]
 pub struct Rules {
     /// In the order of the file.
     pub rules: Vec<Rule>,
-    /// Who is told when a script does not check or does not run: an address that the text is posted
-    /// to, or a program that gets it as its last argument.
+    /// Who is notified when a script does not pass the check or does not run: an address to post the text to, or a
+    /// program that gets it as its last argument.
     pub alarms: Vec<String>,
 }
 
-/// So many missed days are made up for where nothing is said: the 1st of a month is always among them.
+/// The default number of missed days to make up for. It always includes the 1st of a month.
 pub const CATCH_UP: u32 = 31;
 
 /// One rule.
@@ -29,20 +29,20 @@ pub struct Rule {
     pub when: When,
     /// The script's name.
     pub script: String,
-    /// What the script gets.
+    /// The arguments of the script.
     pub args: Vec<String>,
     /// Ends a run that takes longer.
     pub timeout: Option<Duration>,
-    /// A run begins up to this much later, so that not every host begins at once.
+    /// A run starts up to this much later, so that not every host starts at once.
     pub jitter: Duration,
-    /// What becomes of a run that is due while the one before goes on.
+    /// What happens to a run that is due while the previous one is still running.
     pub overlap: Overlap,
-    /// How many of the days that were missed are made up for, the last ones, each once; of events,
-    /// whether one run stands for all that may have happened while nobody listened.
+    /// How many of the last missed days are made up for, each once. For events: whether one run makes up for everything
+    /// that may have happened while nobody listened.
     pub catch_up: u32,
-    /// How often a failed run is tried again.
+    /// How often a failed run is retried.
     pub retry: u32,
-    /// Where it is written.
+    /// The place in the file.
     pub place: Place,
 }
 
@@ -51,22 +51,22 @@ pub struct Rule {
 pub enum When {
     /// The times of an expression.
     Every(Expression),
-    /// A start of the host.
+    /// The start of the host.
     Boot,
-    /// Events of the engine.
+    /// Events of Docker.
     Event(Event),
 }
 
-/// What becomes of a run that is due while the one before goes on.
+/// What happens to a run that is due while the previous one is still running.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Overlap {
-    /// It is left out.
+    /// Leave it out.
     Skip,
-    /// It begins when that one has ended.
+    /// Start it when the previous one has ended.
     Queue,
 }
 
-/// Events of the engine, as `docker events` names them.
+/// Events of Docker, as `docker events` names them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event {
     kind: &'static str,
@@ -74,7 +74,7 @@ pub struct Event {
     filter: Vec<(String, Vec<Pattern>)>,
 }
 
-/// What can be waited for, and by what it can be narrowed down.
+/// The kinds of events, and the filters for them.
 const KINDS: [(&str, &[&str], &[&str]); 2] = [
     (
         "container",
@@ -101,7 +101,7 @@ const KINDS: [(&str, &[&str], &[&str]); 2] = [
 ];
 
 impl When {
-    /// As it is written in the rules: `0 3 * * *`, `boot`, `container start,die`.
+    /// Returns it as the rules have it: `0 3 * * *`, `boot`, `container start,die`.
     pub fn line(&self) -> String {
         match self {
             Self::Every(expression) => expression.line(),
@@ -110,7 +110,7 @@ impl When {
         }
     }
 
-    /// What `every` waits for.
+    /// Parses the line of `every`.
     ///
     /// # Errors
     /// Same as for [`Expression::parse`].
@@ -119,16 +119,16 @@ impl When {
         Ok(if expression.is_reboot() { Self::Boot } else { Self::Every(expression) })
     }
 
-    /// What `on` waits for: `boot`, `container start,die`, `network connect`.
+    /// Parses the events of `on`: `boot`, `container start,die`, `network connect`.
     ///
     /// # Errors
-    /// For an event that does not exist.
+    /// For an unknown event.
     pub fn on(text: &str) -> Result<Self, Fault> {
         if text.trim() == "boot" {
             return Ok(Self::Boot);
         }
         let fault = |word: &str, message: String, help: String| {
-            // The word is a part of the text: the distance of their beginnings is its place.
+            // The word is a part of the text, so the distance of their starts is its place.
             let bytes = word.as_ptr() as usize - text.as_ptr() as usize;
             Fault { at: text[..bytes].chars().count(), length: word.chars().count().max(1), message, help: Some(help) }
         };
@@ -157,7 +157,7 @@ impl When {
 }
 
 impl Event {
-    /// What it waits for in the engine's words, for its own filter.
+    /// Returns the events by Docker's names, for its own filter.
     pub fn of_engine(&self) -> impl Iterator<Item = &'static str> {
         let health = |action| if ["healthy", "unhealthy"].contains(&action) { "health_status" } else { action };
         self.actions.iter().copied().map(health)
@@ -168,10 +168,10 @@ impl Event {
         self.kind == "network"
     }
 
-    /// Only what has a name that suits one of the patterns; several filters must all suit.
+    /// Adds a filter: a name must match one of the patterns. Several filters must all match.
     ///
     /// # Errors
-    /// For a name that this kind of event does not have, and for what is no pattern.
+    /// For a name that this kind of event does not have, and for an invalid pattern.
     pub fn filter(&mut self, name: &str, patterns: &[String]) -> Result<(), String> {
         let names = KINDS.iter().find(|(kind, ..)| *kind == self.kind).map_or(&[][..], |(.., names)| names);
         if !names.contains(&name) {
@@ -183,11 +183,11 @@ impl Event {
         Ok(())
     }
 
-    /// Returns whether one of the engine's events is meant. `Type`, `Action` and `Actor` are what engines of
-    /// today still have (API 1.52 dropped `status`, `id` and `from`).
+    /// Returns whether one of Docker's events matches. Only `Type`, `Action` and `Actor` are used, which all versions
+    /// have (API 1.52 dropped `status`, `id` and `from`).
     pub fn is(&self, event: &Value) -> bool {
         let attribute = |name: &str| event["Actor"]["Attributes"][name].as_str();
-        // `health_status: unhealthy` is one word in neither language.
+        // `health_status: unhealthy` is one action with a detail.
         let action = event["Action"].as_str().unwrap_or_default();
         let (action, detail) = action.split_once(": ").unwrap_or((action, ""));
         let suits = |name: &str, pattern: &Pattern| match name {
@@ -207,7 +207,7 @@ impl Event {
     }
 }
 
-/// As `on` takes it: `container start,die`.
+/// Formats it as `on` takes it: `container start,die`.
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.kind, self.actions.join(","))
@@ -215,9 +215,9 @@ impl fmt::Display for Event {
 }
 
 impl Rule {
-    /// A rule without arguments and options. What runs at fixed times is made up for when it was missed, as cron
-    /// does when the clocks are changed; what runs every few minutes is not. After events, what they
-    /// say is run until it works: the state of things matters, not the event.
+    /// Returns a rule without arguments and options. Missed runs at fixed times are made up, as cron does when the
+    /// clocks are changed, but not runs every few minutes. A run for events is retried until it works: the state
+    /// counts, not the event.
     pub fn new(when: When, script: &str, place: Place) -> Self {
         Self {
             catch_up: match &when {
@@ -237,7 +237,7 @@ impl Rule {
     }
 }
 
-/// `at 03:00 every day: backup --tag Mon`.
+/// Formats it as `at 03:00 every day: backup --tag Mon`.
 impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.when, self.command())
@@ -245,14 +245,14 @@ impl fmt::Display for Rule {
 }
 
 impl Rule {
-    /// The script and its arguments as a person reads them, quoted for a shell.
+    /// Returns the script and its arguments, quoted for a shell.
     pub fn command(&self) -> String {
         let words = std::iter::once(&self.script).chain(&self.args);
         words.map(|word| quote(word)).collect::<Vec<_>>().join(" ")
     }
 
-    /// The words after `moyai run` and its options. A `--` comes before the script if one of its arguments could be
-    /// taken for an option of moyai's, such as `-n`.
+    /// Returns the arguments of `moyai run` after its options. A `--` comes before the script if one of its arguments
+    /// could be taken for an option of moyai, such as `-n`.
     ///
     /// ```
     /// use moyai::run::Place;
@@ -266,7 +266,7 @@ impl Rule {
         end.into_iter().chain([self.script.clone()]).chain(self.args.iter().cloned()).collect()
     }
 
-    /// The same in each reading of the file, whatever line it stands in.
+    /// Returns a key that is the same at each reading of the file, whatever line the rule is on.
     pub fn key(&self) -> String {
         format!("{} {}", self.when.line(), self.command())
     }
@@ -295,7 +295,7 @@ mod tests {
         event
     }
 
-    /// What Engine 29 prints: `status`, `id` and `from` are gone.
+    /// An event of Docker 29: `status`, `id` and `from` are gone.
     fn of_engine(kind: &str, action: &str) -> Value {
         serde_json::json!({
             "Type": kind, "Action": action, "scope": "local", "time": 1_795_600_000,
@@ -319,7 +319,7 @@ mod tests {
         }
         assert!(event("container health_status", &[]).is(&of_engine("container", "health_status: healthy")));
         assert!(event("network disconnect", &[]).is(&of_engine("network", "disconnect")));
-        // Neither an engine of another time nor nonsense is an event.
+        // Neither the event of an old Docker nor nonsense is an event.
         for text in ["{}", "null", "[]", "{\"status\": \"start\", \"Type\": 3}"] {
             assert!(!rule.is(&serde_json::from_str(text).unwrap()), "{text}");
         }

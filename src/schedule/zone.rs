@@ -1,27 +1,27 @@
-//! Time zones: this host's own, or one of the host's zoneinfo by its name.
+//! Time zones: this host's own, or a zone of its zoneinfo by name.
 
 use crate::run::{Error, Result};
 use chrono::{DateTime, FixedOffset, Local, NaiveDateTime, Offset, TimeDelta, TimeZone, Utc};
 use std::sync::Arc;
 
-/// Between two looks for a change of the clocks. No zone ever changed there and back within a day.
+/// The interval in which a change of the clocks is searched. No zone has ever changed twice within a day.
 const LOOK: TimeDelta = TimeDelta::days(1);
 
-/// What turns moments into times of the clock.
+/// Converts moments to clock times.
 #[derive(Clone, Debug, Default)]
 pub enum Zone {
-    /// That of this host: `TZ`, or `/etc/localtime`.
+    /// This host's zone: `TZ`, or `/etc/localtime`.
     #[default]
     Host,
-    /// One that was named, with its name.
+    /// A named zone.
     Named(String, Arc<tz::TimeZone>),
 }
 
 impl Zone {
-    /// The zone of a name as `Asia/Tokyo`, from the host's zoneinfo.
+    /// Returns the zone of a name such as `Asia/Tokyo`, from the host's zoneinfo.
     ///
     /// # Errors
-    /// When there is none. (The C library, and cron with it, would take UTC.)
+    /// When it does not exist. (The C library, and so cron, would take UTC.)
     pub fn named(name: &str) -> Result<Self> {
         let file = !name.is_empty() && !name.starts_with(['/', ':']) && !name.contains("..");
         let zone = file.then(|| tz::TimeZone::from_posix_tz(name).ok()).flatten();
@@ -31,7 +31,7 @@ impl Zone {
         })
     }
 
-    /// Its name, unless it is the host's own.
+    /// Returns its name, unless it is the host's own.
     pub fn name(&self) -> Option<&str> {
         match self {
             Self::Host => None,
@@ -39,13 +39,13 @@ impl Zone {
         }
     }
 
-    /// What a clock of the zone shows at a moment.
+    /// Returns the zone's clock time at a moment.
     pub fn at(&self, time: DateTime<Utc>) -> DateTime<FixedOffset> {
         time.with_timezone(&self.offset(time))
     }
 
-    /// The moment at which the zone's clocks show a time: the first of two, when the clocks went back. A time that was
-    /// skipped, when they went forward, is an hour later.
+    /// Returns the moment at which the zone's clocks show a time. Of two, when the clocks went back, it is the first. A
+    /// time that was skipped, when they went forward, is an hour later.
     pub fn of(&self, naive: NaiveDateTime) -> Option<DateTime<Utc>> {
         let shows = |naive: NaiveDateTime| {
             let near = naive.and_utc();
@@ -56,7 +56,7 @@ impl Zone {
         shows(naive).or_else(|| shows(naive.checked_add_signed(TimeDelta::hours(1))?))
     }
 
-    /// How far the zone's clocks are ahead of UTC at a moment.
+    /// Returns how far the zone's clocks are ahead of UTC at a moment.
     pub(super) fn offset(&self, time: DateTime<Utc>) -> FixedOffset {
         let utc = || Utc.fix();
         match self {
@@ -68,7 +68,7 @@ impl Zone {
         }
     }
 
-    /// The moment, to the second, since when the clocks show the day that they show at another.
+    /// Returns the moment, to the second, at which the day of another moment began.
     pub(super) fn midnight(&self, time: DateTime<Utc>) -> DateTime<Utc> {
         let day = |time| self.at(time).date_naive();
         let (mut before, mut within) = (time - LOOK * 2, time);
@@ -79,7 +79,7 @@ impl Zone {
         within
     }
 
-    /// The first moment in (`from`, `to`] at which the clocks are changed.
+    /// Returns the first moment in (`from`, `to`] at which the clocks are changed.
     pub(super) fn change(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let before = self.offset(from);
         let mut low = from;
@@ -99,7 +99,7 @@ impl Zone {
     }
 }
 
-/// The abbreviation of this host's zone at a moment, such as `JST`; the offset where the zone has none.
+/// Returns the abbreviation of this host's zone at a moment, such as `JST`, or the offset if it has none.
 pub fn abbreviation(time: DateTime<Local>) -> String {
     let name = std::env::var("TZ").ok().filter(|name| !name.is_empty()).unwrap_or_else(|| "localtime".to_owned());
     let zone = tz::TimeZone::from_posix_tz(&name).ok();
@@ -120,11 +120,11 @@ mod tests {
         let london = Zone::named("Europe/London").unwrap();
         let change = london.change(time("2026-01-01T00:00:00Z"), time("2026-12-31T00:00:00Z"));
         assert_eq!(change, Some(time("2026-03-29T01:00:00Z")));
-        // Beyond the table, where only its rule speaks.
+        // After the end of the table, only its rule applies.
         assert_eq!(london.at(time("2060-07-01T00:00:00Z")).to_rfc3339(), "2060-07-01T01:00:00+01:00");
         let shown = |zone: &Zone, text: &str| zone.of(text.parse().unwrap()).unwrap().to_rfc3339();
         assert_eq!(shown(&tokyo, "2026-11-25T03:30:00"), "2026-11-24T18:30:00+00:00");
-        // Skipped, and twice.
+        // A skipped time, and one that occurs twice.
         assert_eq!(shown(&london, "2026-03-29T01:30:00"), "2026-03-29T01:30:00+00:00");
         assert_eq!(shown(&london, "2026-10-25T01:30:00"), "2026-10-25T00:30:00+00:00");
         for name in ["", "Asia/Tokio", "../../etc/passwd", "/etc/localtime", ":UTC", "Asia"] {

@@ -1,8 +1,8 @@
-//! The history: what each run was, one line of JSON in a file that only grows.
+//! The history: one line of JSON for each run, in a file that only grows.
 //!
-//! A line is appended with one write(2) to a file opened with `O_APPEND`, which no other write can
-//! come between (open(2)), so that any number of runs write at once without a lock. Only who turns
-//! the file over holds one. A line that a full disk or a power cut has torn is passed over.
+//! A line is appended with one write(2) to a file opened with `O_APPEND`, which no other write can interrupt (open(2)).
+//! So any number of runs write at once without a lock. Only rotating the file needs one. A line that was torn by a full
+//! disk or a power cut is skipped.
 
 use crate::run::{Error, Result, Run, cause, text};
 use chrono::{DateTime, Local, SecondsFormat};
@@ -14,14 +14,13 @@ use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-/// A file that has grown larger is put aside: some 20,000 runs.
+/// A larger file is rotated. It has some 20,000 runs.
 const LARGE: u64 = 4 * 1024 * 1024;
-/// How many are kept beside the one that grows.
+/// How many old files are kept.
 const KEPT: usize = 4;
-/// Of a line: arguments and an error may be of any length.
+/// Maximum length of an argument and of an error in a line.
 const LONG: usize = 1000;
-/// What each line begins with. Inside a JSON string its quotes would be escaped, so that it is
-/// found behind a torn line too.
+/// The start of each line. Within a JSON string its quotes would be escaped, so it is also found after a torn line.
 const BEGIN: &str = "{\"start\":\"";
 
 /// How a run ended.
@@ -29,18 +28,18 @@ const BEGIN: &str = "{\"start\":\"";
 pub struct End<'a> {
     /// The script's name.
     pub script: &'a str,
-    /// What it got.
+    /// The arguments of the script.
     pub args: &'a [String],
-    /// What moyai exits with.
+    /// The exit code of moyai.
     pub exit: i32,
     /// Why it failed.
     pub error: Option<&'a Error>,
 }
 
-/// Appends the line of a run that ends now; a failed one with the end of what it printed.
+/// Appends the line of a run that ends now. A failed run has the end of its output.
 ///
 /// # Errors
-/// When the directory or the file cannot be made or written.
+/// When the directory or the file cannot be created or written.
 pub fn append(run: &Run, end: &End<'_>) -> Result<()> {
     let path = file(run, 0);
     let failed = |error: io::Error| {
@@ -75,7 +74,7 @@ fn line(run: &Run, end: &End<'_>) -> String {
     if end.exit != 0 {
         line["output"] = run.said().into();
     }
-    // serde_json escapes only what JSON must not hold.
+    // serde_json escapes only what JSON must not contain.
     format!("{}\n", text::visible(&line.to_string()))
 }
 
@@ -95,13 +94,13 @@ fn put(run: &Run, path: &Path, line: &str) -> io::Result<()> {
     }
     match file.write(line.as_bytes())? {
         count if count == line.len() => Ok(()),
-        // The rest would stand behind other runs' lines.
+        // The rest would be written after other runs' lines.
         _ => Err(Errno::NOSPC.into()),
     }
 }
 
-/// Puts a full file aside, unless another run has done or does so. Who has the old one open
-/// appends to it under its new name, where it is read all the same.
+/// Rotates a full file, unless another run does so. A run that has the old one open appends to it under its new name,
+/// where it is read too.
 fn turn_over(run: &Run, path: &Path, full: &File) -> io::Result<bool> {
     if flock(full, FlockOperation::NonBlockingLockExclusive).is_err() {
         return Ok(false);
@@ -117,16 +116,16 @@ fn turn_over(run: &Run, path: &Path, full: &File) -> io::Result<bool> {
     Ok(true)
 }
 
-/// `history.jsonl`, and `history.jsonl.1` and so on, the older the higher.
+/// Returns `history.jsonl`, or `history.jsonl.1` and so on for older ones.
 fn file(run: &Run, number: usize) -> PathBuf {
     let name = if number == 0 { "history.jsonl".to_owned() } else { format!("history.jsonl.{number}") };
     run.options.places.state.join(name)
 }
 
-/// The runs, the newest first, as [`append`] has written them, as long as `wanted` says so.
+/// Passes the runs, newest first, to `wanted` until it returns false.
 ///
 /// # Errors
-/// When a file that is there cannot be read.
+/// When an existing file cannot be read.
 pub fn read(run: &Run, mut wanted: impl FnMut(Value) -> bool) -> Result<()> {
     for number in 0..=KEPT {
         let path = file(run, number);
@@ -204,7 +203,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let run = run(folder.path());
         std::fs::create_dir(&run.options.places.state).unwrap();
-        // All but full: one of the first turns it over.
+        // Almost full: one of the first runs rotates it.
         std::fs::write(file(&run, 0), vec![b'\n'; LARGE as usize - 1000]).unwrap();
         std::thread::scope(|scope| {
             for thread in 0..8 {

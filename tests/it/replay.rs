@@ -40,10 +40,10 @@ fn a_replay_stops_at_the_first_command_that_differs_and_no_catch_hides_it() {
     world.run_with(&["--record", "tape"], "print($(`echo a`)); print($(`echo b`));").ok();
     let changed = "try { $(`echo a`); $(`echo c`) } catch (e) {} cmd(`touch ran`).run();";
     let err = world.run_with(&["--replay", "tape"], changed).failed(1);
-    assert!(err.contains("something else than line 3 of the record\n  - echo b\n  + echo c\n"), "{err}");
+    assert!(err.contains("does not ask what line 3 of the recording has\n  - echo b\n  + echo c\n"), "{err}");
     assert!(!world.path("ran").exists());
     let err = world.run_with(&["--replay", "tape"], "$(`echo a`);").failed(1);
-    assert!(err.contains("the record goes on in line 3\n  - echo b\n"), "{err}");
+    assert!(err.contains("the recording goes on in line 3\n  - echo b\n"), "{err}");
     let err = world.run_with(&["--replay", "tape"], "$(`echo a`); $(`echo b`); $(`echo c`);").failed(1);
     assert!(err.contains("the script asks more than was recorded\n") && err.contains("\n  + echo c\n"), "{err}");
     assert!(err.contains("test.rhai:1:29\n"), "{err}");

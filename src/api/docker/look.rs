@@ -265,7 +265,8 @@ pub mod look {
     /// Returns the resource usage of the running containers: `docker stats --no-stream`. It takes about two seconds.
     ///
     /// Returns an array of `#{id: text, name: text, cpu: number, memory: number, memory_limit: number, memory_percent:
-    /// number, received: number, sent: number, read: number, written: number, processes: number}`. `cpu` is in percent of one processor, sizes are in bytes, rounded as docker prints them.
+    /// number, received: number, sent: number, read: number, written: number, processes: number}`. `cpu` is in percent
+    /// of one processor, sizes are in bytes, rounded as docker prints them.
     ///
     /// Errors: when the Docker daemon cannot be reached.
     ///

@@ -1,30 +1,30 @@
-//! Unpacks the body of an answer (RFC 9110, 8.4).
+//! Decompresses the body of a response (RFC 9110, 8.4).
 
 use std::io::{self, Read};
 
-/// What a server may pack a page with.
+/// Encodings that a server may use.
 pub const ACCEPTED: &str = "gzip, deflate, br";
-/// A packed body may be this much longer than what comes out of it.
+/// How much longer a compressed body may be than its content.
 pub const OVERHEAD: u64 = 64 * 1024;
-/// As many as curl takes.
+/// Maximum number of encodings, as in curl.
 const STACKED: usize = 5;
-/// Encodings of the IANA registry that moyai does not ask for.
+/// Encodings of the IANA registry that moyai does not request.
 const OTHERS: [&str; 8] = ["compress", "x-compress", "zstd", "dcb", "dcz", "exi", "pack200-gzip", "bzip2"];
 
-/// Why a body cannot be unpacked.
+/// Why a body cannot be decompressed.
 #[derive(Debug, PartialEq)]
 pub enum Packed {
-    /// More than the limit comes out.
+    /// The result exceeds the limit.
     Large,
     /// A sentence.
     Wrong(String),
 }
 
-/// Unpacks a body by its header `Content-Encoding`, the last encoding first. A body without bytes is not packed,
-/// whatever the header says: answers to HEAD, and 204 and 304, have the header of a page that is not there.
+/// Decompresses a body by its header `Content-Encoding`, the last encoding first. An empty body is not compressed,
+/// whatever the header says: responses to HEAD, and 204 and 304, have the header of a page that is not there.
 ///
 /// # Errors
-/// If more than `limit` bytes come out, and if the bytes are not what the header says.
+/// When the result exceeds `limit` bytes, and when the bytes are not what the header says.
 ///
 /// ```
 /// use moyai::host::http::body::unpack;
@@ -39,7 +39,7 @@ pub fn unpack(mut bytes: Vec<u8>, encodings: &str, limit: u64) -> Result<Vec<u8>
     if names.len() > STACKED {
         return Err(Packed::Wrong(format!("the page is compressed {} times", names.len())));
     }
-    // What is still packed may be a little longer than what comes out in the end.
+    // The compressed form may be a little longer than its content.
     let most = limit.saturating_add(OVERHEAD);
     for name in names.iter().rev() {
         let unpacked = match name.as_str() {
@@ -60,14 +60,14 @@ pub fn unpack(mut bytes: Vec<u8>, encodings: &str, limit: u64) -> Result<Vec<u8>
     if bytes.len() as u64 > limit { Err(Packed::Large) } else { Ok(bytes) }
 }
 
-/// At most one byte more than the limit comes out.
+/// Reads at most one byte more than the limit.
 fn read(from: impl Read, limit: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     from.take(limit + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
-/// Several members are one file (RFC 1952, 2.2). What else is after a member is not a part of it.
+/// Several members are one file (RFC 1952, 2.2). Anything else after a member is ignored.
 fn gunzip(mut packed: &[u8], limit: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     loop {
@@ -80,7 +80,7 @@ fn gunzip(mut packed: &[u8], limit: u64) -> io::Result<Vec<u8>> {
     }
 }
 
-/// What HTTP calls deflate is a zlib stream, but some servers send it bare (RFC 9110, 8.4.1.2).
+/// HTTP's deflate is a zlib stream, but some servers send it without the zlib header (RFC 9110, 8.4.1.2).
 fn inflate(packed: &[u8], limit: u64) -> io::Result<Vec<u8>> {
     read(flate2::read::ZlibDecoder::new(packed), limit)
         .or_else(|_| read(flate2::read::DeflateDecoder::new(packed), limit))

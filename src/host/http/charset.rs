@@ -1,4 +1,4 @@
-//! A page's bytes as text.
+//! Decodes a page's bytes to text.
 
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::*;
@@ -6,14 +6,14 @@ use encoding_rs::*;
 /// A page as text.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Text {
-    /// In the encoding that the page most likely has.
+    /// The text in the page's most likely encoding.
     pub body: String,
-    /// Its bytes, one character each, if it may be in another encoding as well.
+    /// Its bytes, one character each, if it may have another encoding too.
     pub raw: Option<String>,
 }
 
-/// Reads a page: its byte order mark decides, then the header, then what the page declares of itself. Its
-/// declaration is kept, as in a browser, unless most of the text is unreadable in it.
+/// Decodes a page. Its byte order mark decides, then the header, then its own declaration. As in a browser, a
+/// declaration is believed unless most of the text is unreadable.
 ///
 /// ```
 /// use moyai::host::http::charset::decode;
@@ -37,16 +37,16 @@ fn choose(bytes: &[u8], content_type: &str) -> &'static Encoding {
     let declared = super::prescan::declared(bytes, content_type.contains("xml"));
     let said: Vec<&'static Encoding> = header.into_iter().chain(declared).collect();
     let is_utf_8 = std::str::from_utf8(bytes).is_ok();
-    // ISO-2022-JP is ASCII too, with escapes that no page has for another reason.
+    // ISO-2022-JP is ASCII too, with escape sequences that no page has for another reason.
     let escapes = bytes.windows(2).any(|pair| pair == b"\x1b$") && bytes.is_ascii();
     let damages: Vec<Damage> =
         said.iter().map(|encoding| Damage::of(&encoding.decode_without_bom_handling(bytes).0)).collect();
     let fits = |(encoding, damage): &(&'static Encoding, &Damage)| {
-        // Bytes are UTF-8 by accident as good as never.
+        // Bytes are almost never valid UTF-8 by accident.
         let other = damage.bad > 0 && is_utf_8 || escapes && *encoding != ISO_2022_JP;
         !other && damage.is_readable()
     };
-    // UTF-8 with an error or two still is UTF-8; every byte is a letter in the encodings of one byte.
+    // UTF-8 with an error or two is still UTF-8. In single-byte encodings every byte is a letter.
     let sound = bytes.utf8_chunks().any(|chunk| !chunk.valid().is_ascii());
     let likely = |guess: &&'static Encoding| said.is_empty() || !guess.is_single_byte() || said == [UTF_8] && !sound;
     let kept = said.iter().copied().zip(&damages).find(fits).map(|(encoding, _)| encoding);
@@ -70,7 +70,7 @@ impl Damage {
     }
 }
 
-/// What the bytes look like, if most of them are readable text in that.
+/// Guesses the encoding, if most of the bytes are readable in it.
 fn guess(bytes: &[u8]) -> Option<&'static Encoding> {
     let mut detector = EncodingDetector::new(Iso2022JpDetection::Allow);
     detector.feed(bytes, true);
@@ -78,7 +78,7 @@ fn guess(bytes: &[u8]) -> Option<&'static Encoding> {
     Damage::of(&encoding.decode_without_bom_handling(bytes).0).is_readable().then_some(encoding)
 }
 
-/// The encodings that a page may have, by the Encoding standard.
+/// The encodings of pages in the Encoding standard.
 const ALL: [&Encoding; 38] = [
     UTF_8,
     SHIFT_JIS,
@@ -119,11 +119,11 @@ const ALL: [&Encoding; 38] = [
     MACINTOSH,
     X_MAC_CYRILLIC,
 ];
-/// Shorter texts are found by accident in an encoding that the page does not have.
+/// Shorter texts could be found by accident in a wrong encoding.
 const LEAST: usize = 4;
 
-/// Returns whether `shows` finds what it looks for on a page: in its text, or in another text that its bytes may be, readable
-/// in its encoding. `length` is the number of characters of what is looked for, if that is known.
+/// Returns whether a page contains what `shows` finds, in its text or in another decoding of its bytes that is
+/// readable. `length` is the number of characters of the expected text, if that is known.
 pub fn is_shown(body: &str, raw: Option<&str>, length: Option<usize>, shows: &dyn Fn(&str) -> bool) -> bool {
     if shows(body) {
         return true;
@@ -138,8 +138,8 @@ pub fn is_shown(body: &str, raw: Option<&str>, length: Option<usize>, shows: &dy
     })
 }
 
-/// The two characters that encodings of Japanese are mapped to, one by the JIS and one by Microsoft,
-/// whose tables the Encoding standard has; keyboards give either. From the right to the left.
+/// Characters to which encodings of Japanese are mapped in two ways: by JIS, and by Microsoft, whose tables the
+/// Encoding standard has. Keyboards produce either. Each right one is replaced by the left one.
 const TWINS: [(char, char); 9] = [
     ('\u{301c}', '\u{ff5e}'), // wave dash, full-width tilde
     ('\u{2212}', '\u{ff0d}'), // minus sign, full-width hyphen-minus
@@ -152,13 +152,13 @@ const TWINS: [(char, char); 9] = [
     ('\u{203e}', '\u{ffe3}'), // overline, full-width macron
 ];
 
-/// A text in which each of the twins is the first.
+/// Returns a text in which each twin is replaced by the first.
 pub fn fold(text: &str) -> String {
     let first = |char| TWINS.iter().find(|(_, second)| *second == char).map_or(char, |(first, _)| *first);
     text.chars().map(first).collect()
 }
 
-/// An encoding by its name; some that servers use are not in the Encoding standard.
+/// Returns an encoding by its name. Some names that servers use are not in the Encoding standard.
 pub(super) fn named(label: &str) -> Option<&'static Encoding> {
     let label = label.trim().to_ascii_lowercase();
     Encoding::for_label_no_replacement(label.as_bytes()).or(match label.as_str() {
@@ -209,7 +209,7 @@ mod tests {
         assert!(decode(&late, "").contains("こん"));
     }
 
-    /// The article's words and a wave dash, as iconv(1) writes them: not by the crate that reads them.
+    /// The article's text and a wave dash, as iconv(1) writes them, independently of the crate that reads them.
     const PAGES: [(&str, &[u8]); 4] = [
         (
             "Shift_JIS",
@@ -237,7 +237,7 @@ mod tests {
                 (html(format!("<?xml version=\"1.0\" encoding=\"{name}\"?>")), "text/xml".into()),
                 (bytes.to_vec(), "text/html".into()),
                 (bytes.to_vec(), String::new()),
-                // What it says is not so.
+                // The declaration is wrong.
                 (html("<meta charset=utf-8>".into()), "text/html".into()),
                 (html(format!("<meta charset={name}>")), "text/html; charset=utf-8".into()),
             ] {
@@ -292,7 +292,7 @@ mod tests {
         assert_eq!(decode(b"\xe3\x81\x93 caf\xe9", "text/plain; charset=utf-8"), "こ caf\u{fffd}");
     }
 
-    /// What a page in each encoding says, where that can say it.
+    /// A text in each encoding, if the encoding can express it.
     const SAYS: [&str; 19] = [
         "このサイトはなんとか.jpです",
         "欢迎光临我们的主页",
@@ -326,8 +326,8 @@ mod tests {
         (!bad).then(|| bytes.into_owned())
     }
 
-    /// Every encoding that a page has, with every one that it declares in either place, sound and damaged: what it
-    /// says is found.
+    /// Each encoding of a page is combined with each declaration in either place, intact and damaged. The text is
+    /// always found.
     #[test]
     fn no_declaration_and_no_damage_hide_what_a_page_says() {
         let (mut pages, mut lost) = (0, Vec::new());
@@ -362,7 +362,7 @@ mod tests {
         assert!(lost.is_empty(), "{} of {pages}: {:#?}", lost.len(), &lost[..lost.len().min(20)]);
     }
 
-    /// An alarm that nobody gets is as bad as one too many.
+    /// A missed alarm is as bad as a false one.
     #[test]
     fn what_a_page_does_not_say_is_not_found_in_another_encoding() {
         for real in ALL {

@@ -1,8 +1,8 @@
-//! Cookies that a site sets on the way of one request (RFC 6265). They are forgotten with it.
+//! Cookies that a site sets during one request (RFC 6265). They are forgotten afterwards.
 
 use url::Url;
 
-/// A server that sets more, or longer ones, gets the rest not back.
+/// Limits on cookies. Further or longer ones are dropped.
 const MOST: usize = 64;
 const LONGEST: usize = 4096;
 
@@ -15,14 +15,14 @@ struct Cookie {
     name: String,
     value: String,
     domain: String,
-    /// Only for the host that set it, and none below that.
+    /// True if only the host that set it gets it back, not its subdomains.
     host_only: bool,
     path: String,
     secure: bool,
 }
 
 impl Jar {
-    /// Keeps what a header `Set-Cookie` says, or removes what it lets expire (5.3).
+    /// Saves the cookie of a header `Set-Cookie`, or removes an expired one (5.3).
     ///
     /// ```
     /// let mut jar = moyai::host::http::cookies::Jar::default();
@@ -59,7 +59,7 @@ impl Jar {
             }
         }
         let own = cookie.domain == host || below(host, &cookie.domain);
-        // A name without a dot is a top-level domain, and no site's own.
+        // A name without a dot is a top-level domain, which no site owns.
         let public = !cookie.host_only && cookie.domain != host && !cookie.domain.contains('.');
         let sound = !cookie.name.is_empty() && !header.contains(char::is_control) && header.len() <= LONGEST;
         if !own || public || !sound || cookie.secure && url.scheme() != "https" {
@@ -72,7 +72,7 @@ impl Jar {
         }
     }
 
-    /// The header `Cookie` of a request, if there is one to send (5.4).
+    /// Returns the header `Cookie` of a request, if there is one to send (5.4).
     pub fn header(&self, url: &Url) -> Option<String> {
         let host = url.host_str().unwrap_or_default();
         let suits = |cookie: &&Cookie| {
@@ -87,7 +87,7 @@ impl Jar {
     }
 }
 
-/// Returns whether a name is in a domain, and not an address, which has none (5.1.3).
+/// Returns whether a name is in a domain. An address has no domain (5.1.3).
 fn below(host: &str, domain: &str) -> bool {
     let address = host.starts_with('[') || host.parse::<std::net::Ipv4Addr>().is_ok();
     !address && host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'))

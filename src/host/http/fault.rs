@@ -1,4 +1,4 @@
-//! Why a page did not come: where it lies, in one word, and a sentence.
+//! Why a page did not come: the kind of the error, and a sentence.
 
 use super::Options;
 use super::proxy::{Stage, Via};
@@ -7,10 +7,10 @@ use crate::host::tls::{self, certificates::Certificates};
 use crate::process::cause;
 use crate::run::lock;
 
-/// What kept a page from coming.
+/// The error of a request.
 #[derive(Clone, Debug)]
 pub struct Fault {
-    /// Where it lies; the documentation of the namespace `http` lists the words.
+    /// The kind. The documentation of the namespace `http` lists them.
     pub kind: &'static str,
     /// One sentence, in lower case.
     pub text: String,
@@ -23,19 +23,19 @@ impl From<String> for Fault {
 }
 
 impl Fault {
-    /// An answer that is not a proper page.
+    /// Returns an error for a response that is not a proper page.
     pub fn answer(text: impl Into<String>) -> Self {
         Self { kind: "answer", text: text.into() }
     }
 
-    /// What a public site that redirects to a private address gives.
+    /// Returns an error for a public site that redirects to a private address.
     pub fn private(address: &str) -> Self {
         Self::answer(format!(
             "it redirects to the private address {address}, which only a site with `private: true` may"
         ))
     }
 
-    /// Reads an error of a request through a proxy: it may be the proxy's, and not the site's.
+    /// Converts an error of a request through a proxy. It may be the proxy's, not the site's.
     pub fn by_proxy(error: ureq::Error, options: &Options, seen: &Certificates, via: &Via) -> Self {
         let name = via.name();
         let text = match (via.stage(), &error) {
@@ -66,7 +66,7 @@ impl Fault {
         Self { kind: "connect", text }
     }
 
-    /// Reads an error of ureq. `seen` has what is known of the server's certificates.
+    /// Converts an error of ureq. `seen` has what is known about the server's certificates.
     pub fn of(error: ureq::Error, options: &Options, seen: &Certificates) -> Self {
         if let ureq::Error::Io(error) = &error
             && let Some(Refused(address)) = error.get_ref().and_then(|inner| inner.downcast_ref())
@@ -78,7 +78,7 @@ impl Fault {
     }
 }
 
-/// Where an error of ureq lies.
+/// Returns the kind of an error of ureq.
 fn kind(error: &ureq::Error) -> &'static str {
     use std::io::ErrorKind as K;
     use ureq::Error as E;
@@ -86,7 +86,7 @@ fn kind(error: &ureq::Error) -> &'static str {
         E::Timeout(_) => "time-out",
         E::HostNotFound => "name",
         E::Tls(_) | E::Rustls(_) => "tls",
-        // What moyai itself cannot read: the file of an option.
+        // Something that moyai itself cannot read, such as the file of an option.
         E::BadUri(_) | E::Http(_) | E::InvalidProxyUrl | E::Other(_) => "address",
         E::ConnectionFailed | E::ConnectProxyFailed(_) => "connect",
         E::Io(error) if error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) => "tls",

@@ -1,27 +1,26 @@
-//! When a server wants to be asked again.
+//! Server requests to wait before the next request.
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 
-/// The longest time that a server may ask to be left alone. A wrong or hostile answer must not
-/// silence a target for longer.
+/// The longest time that a server may ask to wait. A wrong or hostile response must not silence a recipient for longer.
 const PAUSE: i64 = 3600;
 
-/// In how many seconds a server wants to be asked again, if it says so: 1 to an hour.
+/// Returns how many seconds a server asks to wait, from 1 to an hour.
 ///
-/// `Retry-After` has digits or a date and nothing else (RFC 9110, 10.2.3). JSON and `X-Rate-Limit-Reset`
-/// may have a fraction. Any other form counts as none.
+/// `Retry-After` has only digits or a date (RFC 9110, 10.2.3). JSON and `X-Rate-Limit-Reset` may have a fraction. Any
+/// other form is ignored.
 pub fn pause(header: impl Fn(&str) -> Option<String>, body: &str, now: i64) -> Option<i64> {
     let digits = |text: &str| {
         let text = text.trim();
         let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        // More digits than a number has are a long time, too.
+        // Too many digits also mean a long time.
         plain.then(|| text.parse::<i64>().unwrap_or(i64::MAX))
     };
     let date = |text: &str| Some(http_date(text.trim())?.timestamp().saturating_sub(now));
     let json = || {
         let body: serde_json::Value = serde_json::from_str(body).ok()?;
         let after = body.get("retry_after").or_else(|| body.get("parameters")?.get("retry_after"))?.as_f64()?;
-        // A conversion of a float ends at the bounds of the integer.
+        // Converting a float saturates at the bounds of the integer.
         (after >= 0.0).then(|| after.ceil() as i64)
     };
     let after = header("retry-after").and_then(|text| digits(&text).or_else(|| date(&text))).or_else(json);
@@ -29,7 +28,7 @@ pub fn pause(header: impl Fn(&str) -> Option<String>, body: &str, now: i64) -> O
     Some(after.or_else(reset)?.clamp(1, PAUSE))
 }
 
-/// A date in one of the three forms of RFC 9110, 5.6.7.
+/// Parses a date in one of the three forms of RFC 9110, 5.6.7.
 pub(super) fn http_date(text: &str) -> Option<DateTime<Utc>> {
     let forms = ["%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"];
     let parsed = forms.iter().find_map(|form| NaiveDateTime::parse_from_str(text, form).ok());
@@ -51,7 +50,7 @@ mod tests {
             ("retry-after", "Wednesday, 18-Nov-26 11:10:20 GMT", "", Some(220)),
             ("retry-after", "Wed Nov 18 11:10:20 2026", "", Some(220)),
             ("retry-after", "soon", "", None),
-            // Nobody is silenced for longer than an hour, and other forms do not count.
+            // Nobody waits longer than an hour, and other forms are ignored.
             ("retry-after", "9223372036854775807", "", Some(3600)),
             ("retry-after", "99999999999999999999999999", "", Some(3600)),
             ("retry-after", "Fri, 31 Dec 9999 23:59:59 GMT", "", Some(3600)),

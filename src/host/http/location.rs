@@ -1,22 +1,22 @@
-//! Where a redirect leads, by the URL standard and RFC 3986: what a browser makes of the header `Location`.
+//! The target of a redirect, by the URL standard and RFC 3986: as a browser reads the header `Location`.
 
 use std::borrow::Cow;
 use std::fmt::Write;
 use ureq::http::HeaderMap;
 use url::Url;
 
-/// Where an answer sends the request.
+/// The target of a response's redirect.
 #[derive(Debug, PartialEq)]
 pub enum Target {
-    /// The answer is not a redirect.
+    /// The response is not a redirect.
     None,
-    /// An address of the web.
+    /// A valid address.
     Url(Url),
-    /// An address that no request can be sent to, and why, in a sentence.
+    /// An address that cannot be requested, and the reason.
     Bad(String),
 }
 
-/// Reads the redirect of an answer to a request for `url`.
+/// Returns the redirect in a response to a request for `url`.
 ///
 /// ```
 /// use moyai::host::http::location::{Target, target};
@@ -34,7 +34,7 @@ pub fn target(status: u16, headers: &HeaderMap, url: &Url) -> Target {
     match url.join(&place) {
         Ok(mut to) if matches!(to.scheme(), "http" | "https") => {
             to.set_fragment(None);
-            // An account in it would be the site's choice. It cannot fail where there is a host.
+            // An account in it would be the site's choice. This cannot fail for an address with a host.
             let _ = to.set_username("").and_then(|()| to.set_password(None));
             Target::Url(to)
         }
@@ -43,7 +43,7 @@ pub fn target(status: u16, headers: &HeaderMap, url: &Url) -> Target {
     }
 }
 
-/// The header as text. Bytes that are not UTF-8 are sent back as they came, as browsers do.
+/// Returns the header as text. Bytes that are not UTF-8 are sent back as they came, as browsers do.
 fn text(bytes: &[u8]) -> Cow<'_, str> {
     match std::str::from_utf8(bytes) {
         Ok(text) => text.into(),
@@ -52,7 +52,7 @@ fn text(bytes: &[u8]) -> Cow<'_, str> {
             for byte in bytes {
                 match byte {
                     0..0x80 => text.push((*byte).into()),
-                    // Writing to a string does not fail.
+                    // Writing to a string cannot fail.
                     _ => drop(write!(text, "%{byte:02X}")),
                 }
             }
@@ -76,7 +76,7 @@ mod tests {
         }
     }
 
-    /// By curl 8 and the URL standard's own tests.
+    /// From curl 8 and the URL standard's own tests.
     #[test]
     fn a_redirect_leads_to_where_a_browser_would_go() {
         for (from, place, expected) in [
@@ -105,7 +105,7 @@ mod tests {
             ("http://a.test:8080/a", b"/b|c^d`e{f}", "http://a.test:8080/b|c^d%60e%7Bf%7D"),
         ] {
             assert_eq!(to(from, place), expected, "{from} {}", String::from_utf8_lossy(place));
-            // What is sent is an address to the request as well.
+            // The result is also a valid address of a request.
             assert!(expected.parse::<ureq::http::Uri>().is_ok(), "{expected}");
         }
     }

@@ -1,4 +1,4 @@
-//! Pages of the web, each with its own time limit: requests as plain Rust.
+//! HTTP requests in plain Rust, each with its own time limit.
 
 pub mod body;
 pub mod charset;
@@ -33,11 +33,11 @@ use ureq::config::IpFamily;
 use ureq::http::Response;
 use url::Url;
 
-/// What the requests of a script share.
+/// Shared by the requests of a script.
 #[derive(Clone, Debug)]
 pub struct Client {
     pub(crate) authorities: Arc<Authorities>,
-    /// What a redirect from outside must not reach.
+    /// Decides which addresses a redirect from outside must not reach.
     private: fn(IpAddr) -> bool,
 }
 
@@ -50,39 +50,39 @@ impl Default for Client {
 /// The options of one request.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// For all of it.
+    /// For the complete request.
     pub timeout: Duration,
-    /// For the connection alone.
+    /// For the connection only.
     pub connect: Option<Duration>,
     /// In the order in which they are sent.
     pub headers: Vec<(String, String)>,
     /// In capitals.
     pub method: String,
-    /// What is sent.
+    /// The body to send.
     pub body: Option<String>,
-    /// How many redirects are followed.
+    /// Maximum number of redirects to follow.
     pub redirects: u32,
     /// True if a redirect may turn the request into a GET without the body, as a browser does after a form.
     pub becomes_get: bool,
-    /// The most bytes of the unpacked body.
+    /// Maximum size of the decompressed body in bytes.
     pub limit: u64,
-    /// Asked instead of the address that the host's name has.
+    /// The address to connect to instead of the host's.
     pub address: Option<String>,
     /// A process in whose network the request is sent.
     pub inside: Option<u32>,
     /// IPv4, IPv6 or any.
     pub family: IpFamily,
-    /// A public site may redirect to a private address.
+    /// True if a public site may redirect to a private address.
     pub private: bool,
-    /// Whom it trusts.
+    /// The certificates that it trusts and shows.
     pub trust: Trust,
 }
 
-/// The methods that only read (RFC 9110, 9.2.1).
+/// Read-only methods (RFC 9110, 9.2.1).
 pub const READING: [&str; 3] = ["GET", "HEAD", "OPTIONS"];
 
 impl Options {
-    /// Those of a request about which nothing else is said.
+    /// Returns the default options.
     pub fn new(method: &str) -> Self {
         Self {
             timeout: Duration::from_secs(10),
@@ -101,7 +101,7 @@ impl Options {
         }
     }
 
-    /// Adds an account as RFC 7617 sends it.
+    /// Adds an account (RFC 7617).
     pub fn account(&mut self, account: &str) {
         self.headers.push(("Authorization".into(), format!("Basic {}", base64(account.as_bytes()))));
     }
@@ -110,17 +110,17 @@ impl Options {
 /// One request.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// Where it is sent.
+    /// The address.
     pub url: String,
-    /// How.
+    /// The options.
     pub options: Options,
 }
 
 impl Request {
-    /// The line of curl that does the same.
+    /// Returns the equivalent curl command.
     pub fn line(&self) -> String {
         let parsed = Url::parse(&self.url).ok();
-        // curl takes no IDN without its library: the normal form has none. Brackets are patterns but for `-g`.
+        // curl needs a library for IDN; the normal form has none. Without `-g`, brackets are patterns.
         let url = parsed.as_ref().map_or(self.url.as_str(), Url::as_str);
         let flags = if url.contains(['[', '{']) { "-fsSg" } else { "-fsS" };
         let mut words = vec!["curl".to_owned(), flags.into(), "-X".into(), self.options.method.clone()];
@@ -148,10 +148,10 @@ impl Request {
         words.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" ")
     }
 
-    /// The address of the request, and who is asked in the place of its host.
+    /// Returns the address of the request, and the server to connect to instead of its host.
     ///
     /// # Errors
-    /// With a sentence if no request can be sent there.
+    /// A sentence if no request can be sent there.
     pub fn whereto(&self) -> Result<(Url, Option<Fixed>), String> {
         let url = Url::parse(&self.url).map_err(|error| match error {
             url::ParseError::RelativeUrlWithoutBase => "the address does not begin with `http://`".to_owned(),
@@ -165,7 +165,7 @@ impl Request {
     }
 }
 
-/// What came back.
+/// The response.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default)]
 pub struct Page {
@@ -175,27 +175,27 @@ pub struct Page {
     pub status: u16,
     /// Its text.
     pub body: String,
-    /// Its bytes, one character each, if it may be in another encoding.
+    /// Its bytes, one character each, if it may have another encoding.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub raw: Option<String>,
-    /// By their names in lower case.
+    /// Headers, with names in lower case.
     pub headers: BTreeMap<String, String>,
-    /// Until its end.
+    /// The time until its end.
     pub seconds: f64,
     /// A sentence.
     pub error: Option<String>,
-    /// Where the error lies.
+    /// The kind of the error.
     pub fault: Option<String>,
-    /// When the server's certificates end, in seconds since 1970.
+    /// When the server's certificates expire, in seconds since 1970.
     pub expiry: Option<i64>,
-    /// Where it was sent on to.
+    /// The addresses that it was redirected to.
     pub redirects: Vec<String>,
-    /// A dry run has only printed it.
+    /// True if a dry run has only printed it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub planned: bool,
 }
 
-/// Sends one request and reads the answer to its end. What goes wrong is in the page.
+/// Sends a request and reads the complete response. Errors are in the page.
 pub fn fetch(client: &Client, request: &Request) -> Page {
     let begun = Instant::now();
     let seen = Arc::default();
@@ -218,7 +218,7 @@ fn exchange(
     page: &mut Page,
 ) -> Result<(), Fault> {
     let Some(pid) = request.options.inside else { return answered(client, request, begun, seen, page) };
-    // A thread of its own: setns(2) moves the calling thread only, and this one never comes back.
+    // Use a separate thread: setns(2) moves only the calling thread, and there is no way back.
     std::thread::scope(|scope| {
         let thread = scope.spawn(move || {
             enter(pid)?;
@@ -237,7 +237,7 @@ fn enter(pid: u32) -> Result<(), String> {
     rustix::thread::move_into_link_name_space(space.as_fd(), Some(kind)).map_err(|error| failed(&error))
 }
 
-/// Sends a request, follows its redirects, and reads the last answer.
+/// Sends a request, follows its redirects, and reads the last response.
 fn answered(
     client: &Client,
     request: &Request,
@@ -252,7 +252,7 @@ fn answered(
         let decoded = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
         let account = format!("{}:{}", decoded(url.username()), decoded(url.password().unwrap_or_default()));
         options.account(&account);
-        // It cannot fail: an http address has a host.
+        // This cannot fail: an http address has a host.
         let _ = url.set_username("").and_then(|()| url.set_password(None));
     }
     let mut way = Way::new(options.private, client.private);
@@ -283,7 +283,7 @@ fn answered(
         if way.refuses(&to) {
             return Err(Fault::private(to.host_str().unwrap_or_default()));
         }
-        // What is for one server is not sent to another, even if that one redirects back.
+        // Secrets for one server are not sent to another, even if that one redirects back.
         if !is_same_origin(&url, &to) {
             options.headers.clear();
         }
@@ -294,8 +294,8 @@ fn answered(
     }
 }
 
-/// Makes a request the one that a redirect asks for (RFC 9110, 15.4): 307 and 308 want the same once more, 303 what
-/// is there. After 301 and 302 a POST becomes a GET, as in browsers.
+/// Changes a request as its redirect demands (RFC 9110, 15.4): 307 and 308 repeat it, 303 gets the result. After 301
+/// and 302 a POST becomes a GET, as in browsers.
 fn turn(options: &mut Options, status: u16, from: &Url, to: &Url) -> Result<(), Fault> {
     let reads = READING.contains(&options.method.as_str()) || options.method == "TRACE";
     let same = matches!(status, 307 | 308);
@@ -303,7 +303,7 @@ fn turn(options: &mut Options, status: u16, from: &Url, to: &Url) -> Result<(), 
         return Ok(());
     }
     if same {
-        // The same site, by a better address: `return 308 https://$host$request_uri;`
+        // The same site with a better address: `return 308 https://$host$request_uri;`
         let upgraded = from.host_str() == to.host_str() && to.scheme() == "https" && to.port().is_none();
         if is_same_origin(from, to) || upgraded {
             return Ok(());
@@ -346,7 +346,7 @@ fn read(answer: Response<Body>, options: &Options, seen: &Mutex<Certificates>, p
     Ok(())
 }
 
-/// Base64 with padding (RFC 4648, 4).
+/// Encodes base64 with padding (RFC 4648, 4).
 ///
 /// ```
 /// assert_eq!(moyai::host::http::base64(b"foob"), "Zm9vYg==");

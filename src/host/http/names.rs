@@ -1,4 +1,4 @@
-//! Which server a request is sent to: the one that its host's name leads to, another one, or a proxy.
+//! The server that a request is sent to: the host's, another one, or a proxy.
 
 use std::net::{IpAddr, SocketAddr};
 use ureq::config::IpFamily;
@@ -7,7 +7,7 @@ use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver
 use ureq::unversioned::transport::NextTimeout;
 use url::Url;
 
-/// Looks one host up to a given address, as `curl --connect-to`; a redirect elsewhere goes elsewhere.
+/// Resolves one host to a given address, as `curl --connect-to`. A redirect to another host is not affected.
 #[derive(Clone, Debug)]
 pub struct Fixed {
     /// The host of the address.
@@ -21,7 +21,7 @@ impl Fixed {
     /// Reads the option `address` of a request.
     ///
     /// # Errors
-    /// With a sentence if it is not an address.
+    /// A sentence if it is not an address.
     pub fn new(url: &Url, address: &str) -> Result<Self, String> {
         let whole = address.parse::<SocketAddr>().map(|whole| (whole.ip(), Some(whole.port())));
         let bare = || address.trim_matches(['[', ']']).parse::<IpAddr>().map(|ip| (ip, None));
@@ -33,12 +33,12 @@ impl Fixed {
     }
 }
 
-/// Looks names up: one host as the script says, the others as the host does.
+/// Resolves names: one host as the script says, the others as usual.
 #[derive(Debug)]
 pub struct Names {
-    /// The host that has an address of its own.
+    /// The host with an address of its own.
     pub fixed: Option<Fixed>,
-    /// Looks up the others.
+    /// Resolves the others.
     pub others: DefaultResolver,
 }
 
@@ -52,7 +52,7 @@ impl Resolver for Names {
         let default = if uri.scheme_str() == Some("https") { 443 } else { 80 };
         let port = uri.port_u16().unwrap_or(default);
         let Some(fixed) = self.fixed.as_ref().filter(|fixed| uri.host() == Some(&fixed.host)) else {
-            // ureq starts a thread for each name; an IPv4 address needs none.
+            // ureq starts a thread for each name. An IPv4 address needs none.
             let ip = uri.host().and_then(|host| host.parse::<std::net::Ipv4Addr>().ok());
             let Some(ip) = ip.filter(|_| config.ip_family() != IpFamily::Ipv6Only) else {
                 return self.others.resolve(uri, config, timeout);
@@ -69,12 +69,12 @@ impl Resolver for Names {
     }
 }
 
-/// Looks up the proxy in the place of the site. The proxy looks the site up.
+/// Resolves the proxy instead of the site. The proxy resolves the site.
 #[derive(Debug)]
 pub struct Through {
     /// The proxy.
     pub proxy: Uri,
-    /// Looks it up.
+    /// Resolves it.
     pub names: DefaultResolver,
 }
 

@@ -7,17 +7,17 @@ use ring::hmac;
 use std::collections::BTreeMap;
 use url::Url;
 
-/// What stays as it is (RFC 5849, 3.6).
+/// Unreserved characters (RFC 5849, 3.6).
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 fn encode(text: &str) -> String {
     utf8_percent_encode(text, ENCODED).to_string()
 }
 
-/// A word that nobody else has and nobody can guess.
+/// Returns a unique random string.
 ///
 /// # Errors
-/// When the kernel gives no random numbers.
+/// When the kernel provides no random numbers.
 pub fn nonce() -> Result<String> {
     let mut bytes = [0; 16];
     ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut bytes)
@@ -25,8 +25,8 @@ pub fn nonce() -> Result<String> {
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-/// The signature of a request: `parameters` are those of the header and of a form in the body, not
-/// yet encoded; those of the address are in the address.
+/// Returns the signature of a request. `parameters` are those of the header and of a form in the body, not encoded.
+/// Those of the query are in the address.
 pub fn signature(
     method: &str,
     url: &Url,
@@ -34,13 +34,13 @@ pub fn signature(
     consumer_secret: &str,
     token_secret: &str,
 ) -> String {
-    // A name may come twice, so these are pairs and no map; sorted as they are encoded (3.4.1.3.2).
+    // A name may occur twice, so these are pairs and not a map. They are sorted in encoded form (3.4.1.3.2).
     let query = url.query_pairs().map(|(name, value)| (encode(&name), encode(&value)));
     let own = parameters.iter().map(|(name, value)| (encode(name), encode(value)));
     let mut pairs: Vec<(String, String)> = query.chain(own).collect();
     pairs.sort();
     let pairs: Vec<String> = pairs.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
-    // `Url` has scheme and host in lower case, and no port that is the scheme's own (3.4.1.2).
+    // `Url` has scheme and host in lower case, and drops the scheme's default port (3.4.1.2).
     let mut bare = url.clone();
     bare.set_query(None);
     bare.set_fragment(None);
@@ -50,7 +50,7 @@ pub fn signature(
     base64(hmac::sign(&key, base.as_bytes()).as_ref())
 }
 
-/// The `Authorization` header: of the parameters those that begin with `oauth_`, and the signature.
+/// Returns the `Authorization` header: the parameters that begin with `oauth_`, and the signature.
 pub fn header(parameters: &[(String, String)], signature: String) -> String {
     let own = parameters.iter().filter(|(name, _)| name.starts_with("oauth_")).cloned();
     let all: BTreeMap<String, String> = own.chain([("oauth_signature".to_owned(), signature)]).collect();
@@ -69,8 +69,8 @@ mod tests {
         signature(method, &Url::parse(url).unwrap(), &parameters, secrets.0, secrets.1)
     }
 
-    /// X's own example ("Creating a signature" of its documentation), with the addresses that it has
-    /// had, and what its API of today asks for, where the body is JSON and takes no part.
+    /// X's own example ("Creating a signature" of its documentation) with its old addresses, and what its current API
+    /// requires, where the body is JSON and not signed.
     #[test]
     fn the_signatures_that_x_publishes_are_made() {
         let own = [

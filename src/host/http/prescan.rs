@@ -1,13 +1,13 @@
-//! What a page says of its encoding: the header `Content-Type`, and the prescan of the HTML standard, 13.2.3.2.
+//! The encoding that a page declares: the header `Content-Type`, and the prescan of the HTML standard, 13.2.3.2.
 
 use super::charset::named;
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252, X_USER_DEFINED};
 
-/// How far a page's own declaration is looked for: by the prescan, and by the parser, which begins again when it
-/// meets one after that.
+/// How far a page's own declaration is searched: by the prescan, and by the parser, which starts again if it finds one
+/// later.
 const LENGTHS: [usize; 2] = [1024, 64 * 1024];
 
-/// The parameter `charset` of a header `Content-Type`, which is in lower case. Of several headers the last one
+/// Returns the parameter `charset` of a header `Content-Type`, which is in lower case. Of several headers the last one
 /// that has it counts, as in the Fetch standard.
 pub(super) fn parameter(content_type: &str) -> Option<String> {
     let mut parts = vec![String::new()];
@@ -26,7 +26,8 @@ pub(super) fn parameter(content_type: &str) -> Option<String> {
     })
 }
 
-/// The encoding that a page declares in its first bytes, by a byte order mark or in words. In XML the declaration comes before `<meta>`.
+/// Returns the encoding that a page declares in its first bytes, by a byte order mark or in text. In XML the
+/// declaration comes before `<meta>`.
 ///
 /// ```
 /// let declared = |page: &str| moyai::host::http::prescan::declared(page.as_bytes(), false).map(|found| found.name());
@@ -47,7 +48,7 @@ pub fn declared(bytes: &[u8], is_xml: bool) -> Option<&'static Encoding> {
     found.or_else(|| meta(more))
 }
 
-/// What could be read as ASCII is not UTF-16, whatever it says.
+/// A page that could be read as ASCII is not UTF-16, whatever it declares.
 fn sane(encoding: &'static Encoding) -> &'static Encoding {
     match encoding {
         encoding if encoding == UTF_16LE || encoding == UTF_16BE => UTF_8,
@@ -66,13 +67,13 @@ fn xml(start: &[u8]) -> Option<&'static Encoding> {
     named(label).map(sane)
 }
 
-/// Where the scan is.
+/// The state of the scan.
 struct Scan<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
-/// What separates attributes.
+/// Returns whether a byte separates attributes.
 fn is_space(byte: u8) -> bool {
     matches!(byte, b'\t' | b'\n' | 0x0c | b'\r' | b' ')
 }
@@ -111,14 +112,14 @@ impl Scan<'_> {
         self.bytes.get(self.at).copied()
     }
 
-    /// Goes to the byte after an end, or to the end of all.
+    /// Skips to the byte after an end, or to the end of the page.
     fn past(&mut self, skip: usize, end: &[u8]) {
         let from = (self.at + skip).min(self.bytes.len());
         let found = self.bytes[from..].windows(end.len()).position(|window| window == end);
         self.at = found.map_or(self.bytes.len(), |place| from + place + end.len());
     }
 
-    /// The attributes of a `<meta>`: what they declare, if they do.
+    /// Returns the encoding that the attributes of a `<meta>` declare, if any.
     fn meta(&mut self) -> Option<&'static Encoding> {
         let mut seen: Vec<String> = Vec::new();
         let (mut pragma, mut needs_pragma, mut charset) = (false, None, None);
@@ -141,7 +142,8 @@ impl Scan<'_> {
         needs_pragma.filter(|needed| !needed || pragma).and(charset.flatten()).map(sane)
     }
 
-    /// An attribute's name and value in lower case, by the algorithm of the standard. Nothing at the tag's end.
+    /// Returns an attribute's name and value in lower case, by the standard's algorithm. Returns nothing at the tag's
+    /// end.
     fn attribute(&mut self) -> Option<(String, String)> {
         while self.peek().is_some_and(|byte| is_space(byte) || byte == b'/') {
             self.at += 1;
@@ -192,7 +194,7 @@ impl Scan<'_> {
     }
 }
 
-/// The encoding in `content="text/html; charset=EUC-JP"`.
+/// Returns the encoding in `content="text/html; charset=EUC-JP"`.
 fn content(value: &str) -> Option<&'static Encoding> {
     let mut rest = value;
     loop {
@@ -230,7 +232,7 @@ mod tests {
             ("<?xml version='1.0' encoding=\"euc-jp\"?><meta charset=gbk>", "GBK"),
             ("<meta charset=nonsense><meta charset=gbk>", "GBK"),
             ("<meta charset=gbk charset=euc-jp>", "GBK"),
-            // What only looks like one.
+            // These only look like declarations.
             ("<!-- <meta charset=euc-jp> -->", "-"),
             ("<!--><meta charset=gbk>", "GBK"),
             ("<meta name=description content=\"set charset=euc-jp\">", "-"),

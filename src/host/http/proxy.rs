@@ -1,4 +1,4 @@
-//! Which proxy a request goes through, by the environment: the rules of curl(1).
+//! The proxy of a request, from the environment, by the rules of curl(1).
 
 use crate::host::tls::certificates::Certificates;
 use std::net::IpAddr;
@@ -16,9 +16,9 @@ pub struct Via {
     pub url: Url,
     /// The user and the password.
     account: Option<(String, String)>,
-    /// It is asked to connect (RFC 9110, 9.3.6), and not for the page itself.
+    /// True if it is asked to connect (RFC 9110, 9.3.6), and not for the page itself.
     pub tunnel: bool,
-    /// What is known of its certificates.
+    /// What is known about its certificates.
     pub seen: Arc<Mutex<Certificates>>,
     reached: AtomicBool,
     passed: AtomicBool,
@@ -31,16 +31,16 @@ pub enum Stage {
     Before,
     /// The proxy was asked to connect to the site.
     At,
-    /// What follows is between the request and the site.
+    /// Later steps are between the request and the site.
     After,
 }
 
 impl Via {
-    /// Prepares the way of a request through a proxy. `tunnel` is for sites with TLS.
+    /// Prepares a request through a proxy. `tunnel` is for sites with TLS.
     pub fn new(mut url: Url, tunnel: bool) -> Self {
         let decoded = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
         let account = (decoded(url.username()), decoded(url.password().unwrap_or_default()));
-        // It cannot fail: a proxy has a host.
+        // This cannot fail: a proxy has a host.
         let _ = url.set_username("").and_then(|()| url.set_password(None));
         Self {
             url,
@@ -52,7 +52,7 @@ impl Via {
         }
     }
 
-    /// Tests whether a connection is the one to the proxy. ureq makes that of a tunnel without a proxy.
+    /// Returns whether a connection is the one to the proxy. ureq makes the tunnel's connection without a proxy.
     pub fn is_it(&self, details: &ConnectionDetails<'_>) -> bool {
         !self.tunnel || details.config.proxy().is_none()
     }
@@ -81,7 +81,7 @@ impl Via {
     /// Returns the proxy as ureq takes it.
     ///
     /// # Errors
-    /// If its address cannot be one of a proxy.
+    /// When its address cannot be a proxy's.
     pub fn tunnel(&self) -> Result<Option<Proxy>, ureq::Error> {
         if !self.tunnel {
             return Ok(None);
@@ -104,16 +104,16 @@ impl Via {
     }
 }
 
-/// Chooses the proxy for an address. Returns nothing if the request goes there directly.
+/// Chooses the proxy for an address. Returns `None` if the request goes there directly.
 ///
 /// # Errors
-/// With a sentence if the environment names a proxy that cannot be used.
+/// A sentence if the environment names a proxy that cannot be used.
 pub fn of(url: &Url) -> Result<Option<Url>, String> {
     choose(url, |name| std::env::var(name).ok().filter(|value| !value.is_empty()))
 }
 
-/// curl(1), ENVIRONMENT: `http_proxy`, `https_proxy`, then `all_proxy`, and `no_proxy` before these. Each may be
-/// written in capitals. `HTTP_PROXY` is not read in a CGI program, where a header of the request sets it.
+/// curl(1), ENVIRONMENT: `no_proxy` first, then `http_proxy` or `https_proxy`, then `all_proxy`. Each may be in
+/// capitals. `HTTP_PROXY` is not read in a CGI program, where a header of the request sets it.
 fn choose(url: &Url, variable: impl Fn(&str) -> Option<String>) -> Result<Option<Url>, String> {
     let named = |name: &str| {
         let capitals = name.to_ascii_uppercase();
@@ -137,8 +137,8 @@ fn choose(url: &Url, variable: impl Fn(&str) -> Option<String>) -> Result<Option
     }
 }
 
-/// Tests whether `no_proxy` exempts the host of an address, as curl 7.86 and later do: by its name, a domain that it
-/// is in, its address, or a network. A `*` alone exempts all. There are no other patterns and no ports.
+/// Returns whether `no_proxy` exempts the host of an address, as in curl from 7.86 on: by its name, a domain of it, its
+/// address, or a network. A single `*` exempts all. There are no other patterns and no ports.
 fn is_exempt(url: &Url, list: &str) -> bool {
     if list == "*" {
         return true;
@@ -155,7 +155,7 @@ fn is_exempt(url: &Url, list: &str) -> bool {
     })
 }
 
-/// Tests whether an address is the one that is written, or is in the network.
+/// Returns whether an address equals the entry or is in its network.
 fn is_of(address: IpAddr, entry: &str) -> bool {
     let (network, bits) = entry.split_once('/').map_or((entry, None), |(network, bits)| (network, Some(bits)));
     let Ok(network) = network.parse::<IpAddr>() else { return false };

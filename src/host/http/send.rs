@@ -1,4 +1,4 @@
-//! One request and the head of its answer: no redirect is followed here.
+//! Sends one request and reads the head of its response. No redirect is followed here.
 
 use super::fault::Fault;
 use super::names::{Fixed, Names, Through};
@@ -16,12 +16,12 @@ use ureq::unversioned::transport::{ConnectProxyConnector, Connector, TcpConnecto
 use ureq::{Agent, Body};
 use url::{Position, Url};
 
-/// Maximum size of the head of an answer. The buffer must hold more, so that a longer head is an error.
+/// Maximum size of the head of a response. The buffer must hold more, so that a longer head is an error.
 const HEAD: usize = 32 * 1024;
 /// Maximum size of one header of a request. nginx and Apache take 8 KiB. Each of 128 connections has these buffers.
 const LINE: usize = 16 * 1024;
 
-/// A request as it goes to one server.
+/// A request to one server.
 pub(super) struct Wire<'a> {
     pub(super) client: &'a Client,
     pub(super) url: &'a Url,
@@ -32,10 +32,10 @@ pub(super) struct Wire<'a> {
 }
 
 impl Wire<'_> {
-    /// Sends it directly, or through the proxy that the environment names. Returns the answer, and whether the host
-    /// that it connected to is private.
+    /// Sends it directly, or through the environment's proxy. Returns the response, and whether the host that it
+    /// connected to is private.
     pub(super) fn send(&self, fixed: Option<Fixed>, way: &Way) -> Result<(Response<Body>, Arc<Seen>), Fault> {
-        // The proxy is for what is outside. An address that the script names is asked directly.
+        // The proxy is for outside addresses. An address that the script sets is used directly.
         let proxy = if fixed.is_some() { None } else { proxy::of(self.url)? };
         let chosen = fixed.as_ref().is_some_and(|fixed| Some(fixed.host.as_str()) == self.url.host_str());
         let names = Names { fixed, others: DefaultResolver::default() };

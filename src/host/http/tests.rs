@@ -1,10 +1,10 @@
-//! Requests to small servers, and who may get what.
+//! Requests to small servers, and the secrets that follow.
 
 use super::*;
 use std::io::Read;
 use std::net::SocketAddr;
 
-/// A server that redirects from `/to/ADDRESS`, and else says which headers it got.
+/// Starts a server that redirects from `/to/ADDRESS`, and otherwise records the headers that it got.
 fn server(address: &str) -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
     use std::io::Write;
     let listener = std::net::TcpListener::bind((address, 0)).unwrap();
@@ -27,7 +27,7 @@ fn server(address: &str) -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
     (at, asked)
 }
 
-/// In these tests 127.0.0.1 is the Internet, and all else in 127/8 is private.
+/// In these tests 127.0.0.1 is the Internet, and all others in 127/8 are private.
 fn from_outside(url: &str, change: impl FnOnce(&mut Options)) -> Page {
     let private = |address: IpAddr| address != IpAddr::from([127, 0, 0, 1]);
     let mut options = Options::new("GET");
@@ -46,9 +46,9 @@ fn a_public_site_does_not_send_a_request_on_to_a_private_address() {
         format!("http://{number:#x}:{port}/"),
         format!("//127.2:{port}/"),
         format!("http://[::ffff:127.0.0.2]:{port}/"),
-        // Its address is seen only when it has been looked up.
+        // Its address is only known after resolving it.
         format!("http://localhost.:{port}/"),
-        // One after the other.
+        // Two redirects.
         format!("http://{public}/to/http://{private}/"),
     ] {
         let page = from_outside(&format!("http://{public}/to/{to}"), |_| {});
@@ -60,13 +60,13 @@ fn a_public_site_does_not_send_a_request_on_to_a_private_address() {
     let url = format!("http://{public}/to/http://{private}/");
     let page = from_outside(&url, |options| options.private = true);
     assert_eq!((page.status, page.error), (200, None));
-    // What is private itself may redirect to its neighbours.
+    // A private site may redirect to its neighbours.
     let page = from_outside(&format!("http://{private}/to/http://{private}/"), |_| {});
     assert_eq!((page.status, page.error, page.redirects.len()), (200, None, 1));
-    // The way back from outside is closed.
+    // There is no way back from outside.
     let page = from_outside(&format!("http://{private}/to/http://{public}/to/http://{private}/"), |_| {});
     assert!(page.error.unwrap_or_default().contains("private address"));
-    // A server that the script has chosen by its address is one.
+    // So is a server whose address the script has set.
     let to = format!("http://site.test:{}/to/http://{private}/", public.port());
     let page = from_outside(&to, |options| options.address = Some(private.to_string()));
     assert_eq!((page.status, page.error), (200, None));

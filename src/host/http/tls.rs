@@ -1,5 +1,5 @@
-//! TLS under ureq. Its own connector gives no access to the certificates, and a second handshake only to see them
-//! would be slow.
+//! TLS for ureq. Its own connector gives no access to the certificates, and a second handshake only for them would be
+//! slow.
 
 use super::proxy::Via;
 use crate::host::tls::certificates::Certificates;
@@ -20,9 +20,9 @@ pub struct Tls {
     pub authorities: Arc<Authorities>,
     /// The trust in the site.
     pub trust: Trust,
-    /// When the request's time is up.
+    /// The end of the request's time limit.
     pub deadline: Instant,
-    /// What is known of the site's certificates.
+    /// What is known about the site's certificates.
     pub seen: Arc<Mutex<Certificates>>,
     /// The proxy. Its certificates are verified by the authorities of this host, and are not those of the site.
     pub via: Option<Arc<Via>>,
@@ -62,7 +62,7 @@ impl<In: Transport> Connector<In> for Tls {
     }
 }
 
-/// A connection under TLS.
+/// A TLS connection.
 pub struct Encrypted {
     buffers: LazyBuffers,
     stream: StreamOwned<ClientConnection, TransportAdapter>,

@@ -1,6 +1,5 @@
-//! The bytes of a connection, where they differ from what ureq writes and reads: the absolute form of an address
-//! for a proxy (RFC 9112, 3.2.2), and headers that are folded into several lines (5.2), which servers may not send
-//! any more, and still do.
+//! The bytes of a connection, where they differ from ureq's: the absolute form of an address for a proxy (RFC 9112,
+//! 3.2.2), and headers folded into several lines (5.2), which servers must not send any more, but still do.
 
 use ureq::Error;
 use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, NextTimeout, Transport};
@@ -8,7 +7,7 @@ use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, NextTi
 /// Adds the layer to a connection.
 #[derive(Clone, Debug, Default)]
 pub struct Wiring {
-    /// What goes before the path in the first line of the request: `http://blog.test`.
+    /// What to insert before the path in the first line of the request: `http://blog.test`.
     pub origin: Option<String>,
 }
 
@@ -75,8 +74,8 @@ impl<In: Transport> Transport for Wire<In> {
     }
 }
 
-/// Puts spaces in the place of each line break before a space in the headers, so that the length stays. Returns
-/// whether there was one, and whether the last head is complete: an interim answer (1xx) has another one after it.
+/// Replaces each line break before a space in the headers by spaces, which keeps the length. Returns whether there was
+/// one, and whether the last head is complete: after an interim response (1xx) comes another.
 fn unfold(bytes: &mut [u8]) -> (bool, bool) {
     let (mut changed, mut head, mut line) = (false, 0, 0);
     for at in 0..bytes.len() {
@@ -84,7 +83,7 @@ fn unfold(bytes: &mut [u8]) -> (bool, bool) {
             continue;
         }
         let start = if at > line && bytes[at - 1] == b'\r' { at - 1 } else { at };
-        // The first line of a head has no header before it that it could continue.
+        // The first line of a head cannot continue a header.
         if start == line {
             let status = bytes[head..at].split(|byte| *byte == b' ').nth(1).unwrap_or_default();
             if !status.starts_with(b"1") || status.starts_with(b"101") {

@@ -1,24 +1,24 @@
-//! Which server nginx chooses for a request: nginx.org, "Server names".
+//! The server that nginx chooses for a request: nginx.org, "Server names".
 
 use super::regex::Pattern;
 use super::sites::{Listen, Map, Server};
 use std::net::UdpSocket;
 use url::Url;
 
-/// The ways of a server that an address takes.
+/// Returns the listening addresses of a server that a request uses.
 pub fn ways_to(server: &Server<'_>, url: &Url) -> Vec<Listen> {
     let port = url.port_or_known_default().unwrap_or_default();
     let here = |way: &&Listen| way.tls == (url.scheme() == "https") && way.address.ends_with(&format!(":{port}"));
     server.listen.iter().filter(here).cloned().collect()
 }
 
-/// The server for the name and the port of an address. The default server answers where no server has the
-/// name; only if `is_here` says that the name leads to this host, for it may well be another host's.
+/// Returns the server for the name and port of an address. The default server answers if no server has the name, but
+/// only if `is_here` says that the name leads to this host: it may be another host's.
 pub fn choose<'m, 'a>(map: &'m Map<'a>, url: &Url, is_here: &dyn Fn(&Url) -> bool) -> Option<&'m Server<'a>> {
     let host = url.host_str()?.trim_end_matches('.');
     let fit = |server: &Server<'_>| server.names.iter().filter_map(|name| closeness(name, host)).max();
     let near: Vec<_> = map.servers.iter().filter(|server| !ways_to(server, url).is_empty()).collect();
-    // Of equal ones the first.
+    // Of equal ones, the first.
     let named = near.iter().rev().filter_map(|server| Some((fit(server)?, *server))).max_by_key(|(fit, _)| *fit);
     let default = || {
         let is_default = |server: &&&Server<'_>| ways_to(server, url).iter().any(|way| way.default);
@@ -27,22 +27,22 @@ pub fn choose<'m, 'a>(map: &'m Map<'a>, url: &Url, is_here: &dyn Fn(&Url) -> boo
     named.map(|(_, server)| server).or_else(default)
 }
 
-/// Returns whether an address leads to this host: it has an address of it, as `/etc/hosts` and DNS say.
+/// Returns whether an address leads to this host, according to `/etc/hosts` and DNS.
 pub fn is_here(url: &Url) -> bool {
     let all = url.socket_addrs(|| None).unwrap_or_default();
     // Only an address of this host can be bound.
     all.iter().any(|address| UdpSocket::bind((address.ip(), 0)).is_ok())
 }
 
-/// How well a `server_name` fits a host: an exact one before `*.example.jp`, that before `www.*`, each the
-/// longer the better, and those before a regular expression.
+/// Returns how well a `server_name` matches a host: an exact name comes before `*.example.jp`, and that before `www.*`,
+/// each with the longer one first. Regular expressions come last.
 pub fn closeness(name: &str, host: &str) -> Option<(u8, usize)> {
     if let Some(pattern) = name.strip_prefix('~') {
         // Hosts are in lower case, whatever the pattern has.
         return Pattern::new(pattern, true)?.is_match(host).then_some((0, 0));
     }
     let name = name.to_ascii_lowercase();
-    // `.example.jp` is `example.jp` too.
+    // `.example.jp` also matches `example.jp`.
     let is_hostname = name == "$hostname" && rustix::system::uname().nodename().to_bytes() == host.as_bytes();
     if name == host || name.strip_prefix('.') == Some(host) || is_hostname {
         return Some((3, 0));
@@ -60,7 +60,7 @@ mod tests {
     use super::super::config::Config;
     use super::*;
 
-    /// The first name of the server that is chosen, for names that all lead to this host.
+    /// Returns the first name of the chosen server, for names that all lead to this host.
     fn chosen(map: &Map<'_>, url: &str, here: bool) -> String {
         let server = choose(map, &Url::parse(url).unwrap(), &|_| here);
         server.map_or_else(|| "-".to_owned(), |server| server.names.first().copied().unwrap_or_default().to_owned())
@@ -101,7 +101,7 @@ mod tests {
             ("http://third.jp:8080/", "Third.JP"),
             ("http://six.jp:81/", "six.jp"),
             ("https://quic.jp:8443/", "quic.jp"),
-            // By name they have none.
+            // They have none by their name.
             ("http://nobody.jp/", ""),
             ("http://sock.jp/", ""),
             ("https://nobody.jp/", ""),

@@ -21,7 +21,7 @@ pub struct Directive {
 }
 
 impl Directive {
-    /// Its name; empty for a block without one, which nginx refuses.
+    /// Returns its name. It is empty for a block without one, which nginx refuses.
     pub fn name(&self) -> &str {
         self.words.first().map_or("", String::as_str)
     }
@@ -31,37 +31,36 @@ impl Directive {
         self.name() == name
     }
 
-    /// Its first parameter.
+    /// Returns its first parameter.
     pub fn value(&self) -> Option<&str> {
         self.words.get(1).map(String::as_str)
     }
 
-    /// Its parameters.
+    /// Returns its parameters.
     pub fn values(&self) -> &[String] {
         self.words.get(1..).unwrap_or_default()
     }
 
-    /// Returns whether its block has text of its own instead of directives: a table, not settings.
+    /// Returns whether its block is a table of text instead of directives.
     pub fn is_table(&self) -> bool {
         let tables = ["map", "geo", "geoip2", "types", "split_clients", "charset_map"];
         tables.contains(&self.name())
     }
 }
 
-/// A configuration as far as it can be understood.
+/// A configuration, as far as it can be parsed.
 #[derive(Debug, Default)]
 pub struct Config {
-    /// The directives outside of every block.
+    /// The directives outside every block.
     pub directives: Vec<Directive>,
-    /// What nginx would refuse about its words and files, each with its place. Directives that
-    /// nginx does not know are not judged.
+    /// What nginx would refuse about the syntax and files, each with its place. Unknown directives are not checked.
     pub problems: Vec<String>,
     /// Every file that was read.
     pub files: Vec<PathBuf>,
 }
 
 impl Config {
-    /// Reads a configuration and everything that it includes.
+    /// Reads a configuration and all its includes.
     ///
     /// # Errors
     /// When the main file cannot be read.
@@ -74,7 +73,7 @@ impl Config {
         Ok(Self { directives, problems: reader.problems, files: reader.read })
     }
 
-    /// Reads a text; includes are relative to `/`.
+    /// Parses a text. Includes are relative to `/`.
     pub fn parse(text: &str) -> Self {
         let mut reader =
             Reader { prefix: Path::new("/"), files: vec!["/f".into()], problems: Vec::new(), read: Vec::new() };
@@ -82,7 +81,7 @@ impl Config {
         Self { directives, problems: reader.problems, files: reader.read }
     }
 
-    /// The blocks of this name outside of every other block, such as `http`.
+    /// Returns the top-level blocks of a name, such as `http`.
     pub fn blocks<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a Directive> {
         self.directives.iter().filter(move |part| part.is(name))
     }
@@ -97,20 +96,20 @@ pub fn read(conf: &Path) -> Result<Vec<Directive>> {
 }
 
 struct Reader<'a> {
-    /// The main file's directory, to which every include is relative (`ngx_conf_full_name`).
+    /// The main file's directory. Every include is relative to it (`ngx_conf_full_name`).
     prefix: &'a Path,
-    /// The files that are being read, each included by the one before it.
+    /// The files that are being read. Each was included by the one before it.
     files: Vec<PathBuf>,
     problems: Vec<String>,
     /// Every file that was read.
     read: Vec<PathBuf>,
 }
 
-/// Files that include one another make more and more of them; nginx has too many open files then.
+/// The limit for files that include one another again and again. nginx then has too many open files.
 const MAX_FILES: usize = 10_000;
 
 impl Reader<'_> {
-    /// The directives of a text.
+    /// Parses the directives of a text.
     fn parse(&mut self, text: &str) -> Vec<Directive> {
         let file: Rc<str> = self.files.last().map(|file| file.to_string_lossy()).unwrap_or_default().into();
         let mut open: Vec<Directive> = Vec::new();
@@ -174,8 +173,8 @@ impl Reader<'_> {
         top
     }
 
-    /// The directives that an include brings, in the order of glob(3). A file that includes itself is
-    /// read once; nginx would give up at some depth.
+    /// Returns the directives of an include, in the order of glob(3). A file that includes itself is read once; nginx
+    /// would give up at some depth.
     fn include(&mut self, path: &str, include: &Directive) -> Vec<Directive> {
         let pattern = self.prefix.join(path);
         let paths = match pattern.to_string_lossy() {

@@ -1,7 +1,7 @@
 //! The patterns of nginx's `include`: glob(3) without flags, in the C locale.
 //!
-//! The `glob` crate differs: `**` is any depth or an error there, `[^a]` is not a negation, and it
-//! has no `[[:alpha:]]`.
+//! The `glob` crate differs: there `**` means any depth or is an error, `[^a]` is not a negation, and `[[:alpha:]]`
+//! does not exist.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -32,7 +32,7 @@ pub fn expand(pattern: &str) -> Vec<PathBuf> {
     found
 }
 
-/// A literal part of a pattern without its backslashes.
+/// Returns a literal part of a pattern without its backslashes.
 fn unescaped(part: &[u8]) -> Vec<u8> {
     let mut bytes = part.iter();
     let mut name = Vec::with_capacity(part.len());
@@ -75,7 +75,7 @@ pub fn matches(pattern: &[u8], name: &[u8]) -> bool {
     }
 }
 
-/// The length of the first element of a pattern, if it matches the byte.
+/// Returns the length of the first element of a pattern, if it matches the byte.
 fn one(pattern: &[u8], byte: u8) -> Option<usize> {
     match pattern {
         [b'?', ..] => Some(1),
@@ -90,7 +90,7 @@ fn one(pattern: &[u8], byte: u8) -> Option<usize> {
     }
 }
 
-/// The length of a bracket expression and whether the byte is in it; none if it is not closed.
+/// Returns the length of a bracket expression and whether it contains the byte, `None` if it is not closed.
 fn bracket(pattern: &[u8], byte: u8) -> Option<(usize, bool)> {
     let negated = matches!(pattern.get(1), Some(b'!' | b'^'));
     let mut at = 1 + usize::from(negated);

@@ -1,9 +1,9 @@
-//! Words of a configuration, by the rules of nginx's `ngx_conf_read_token`.
+//! Tokens of a configuration, by the rules of nginx's `ngx_conf_read_token`.
 
 use regex::Regex;
 use std::sync::LazyLock;
 
-/// A part of a configuration.
+/// A token.
 #[derive(Debug, PartialEq)]
 pub enum Token {
     /// A name or a parameter, without its quotes.
@@ -26,8 +26,8 @@ pub struct Tokens<'a> {
     pub problem: Option<(String, usize)>,
 }
 
-/// What the lexer of lua-nginx-module finds in Lua code, the first of these at each place
-/// (its `util/gen-lexer-c`). A string ends on its line, or it is not a string.
+/// The tokens of lua-nginx-module's lexer in Lua code. The first match at each place counts (its `util/gen-lexer-c`). A
+/// string ends on its line, or it is not a string.
 static LUA: LazyLock<Regex> = LazyLock::new(|| {
     let parts = [
         r"\{",
@@ -46,7 +46,7 @@ fn is_space(byte: u8) -> bool {
 }
 
 impl<'a> Tokens<'a> {
-    /// Begins at the first line.
+    /// Starts at the first line.
     pub fn new(text: &'a str) -> Self {
         Self { text, at: 0, line: 1, problem: None }
     }
@@ -62,14 +62,14 @@ impl<'a> Tokens<'a> {
         self.text.as_bytes().get(self.at).copied()
     }
 
-    /// Goes on by some bytes, and counts their lines.
+    /// Skips some bytes and counts their lines.
     fn pass(&mut self, bytes: usize) {
         let end = (self.at + bytes).min(self.text.len());
         self.line += self.text.as_bytes()[self.at..end].iter().filter(|byte| **byte == b'\n').count();
         self.at = end;
     }
 
-    /// The next token and its line.
+    /// Returns the next token and its line.
     pub fn token(&mut self) -> Option<(Token, usize)> {
         loop {
             match self.peek()? {
@@ -96,7 +96,7 @@ impl<'a> Tokens<'a> {
         Some((token, line))
     }
 
-    /// The rest of a word, to its closing quote or to what ends a bare one.
+    /// Returns the rest of a word, up to its closing quote or to the end of a bare word.
     fn word(&mut self, quote: Option<u8>) -> String {
         let start = self.at;
         let mut variable = false;
@@ -126,7 +126,7 @@ impl<'a> Tokens<'a> {
         unescaped(&self.text[start..])
     }
 
-    /// Passes over a block of Lua, in whose strings, comments and long brackets braces mean nothing.
+    /// Skips a block of Lua. In its strings, comments and long brackets, braces have no meaning.
     pub fn skip_lua(&mut self) {
         let mut depth = 1;
         while depth > 0 {
@@ -154,7 +154,7 @@ impl<'a> Tokens<'a> {
     }
 }
 
-/// A word without its backslashes.
+/// Returns a word without its backslashes.
 fn unescaped(raw: &str) -> String {
     let mut word = String::with_capacity(raw.len());
     let mut chars = raw.chars();
@@ -213,7 +213,7 @@ mod tests {
         }
     }
 
-    /// Each of these is followed by `} after`: what comes next is seen.
+    /// Each of these is followed by `} after`, which must be found.
     #[test]
     fn lua_ends_where_its_own_module_ends_it() {
         for lua in [

@@ -1,7 +1,7 @@
 //! Reads nginx configurations as nginx does.
 //!
-//! `nginx -T` prints a configuration only if every name in it resolves, so moyai cannot use it to
-//! find the names that do not. This reader includes the files itself.
+//! `nginx -T` prints a configuration only if every name in it resolves, so moyai cannot use it to find the names that
+//! do not. This reader follows the includes itself.
 //!
 //! | module | what it does |
 //! |---|---|

@@ -1,4 +1,4 @@
-//! Every name that nginx resolves when it starts: one that nobody knows keeps all sites down.
+//! Every name that nginx resolves when it starts. A single unknown one keeps all sites down.
 
 use super::config::{Config, Directive};
 use super::sites::{Map, host, is_pass, starts_with};
@@ -14,7 +14,7 @@ pub struct Name {
     pub needed_by: String,
     /// True if nginx itself would listen at its address.
     pub listens: bool,
-    /// True if nginx said that nobody knows it.
+    /// True if nginx reported that it cannot resolve it.
     pub missing: bool,
     /// The file that has it.
     pub file: Rc<str>,
@@ -22,11 +22,10 @@ pub struct Name {
     pub line: usize,
 }
 
-/// Returns the names that the upstreams need, then those of all other directives.
+/// Returns the names of the upstreams, then those of all other directives.
 ///
-/// A directive of a module that moyai does not know can be missing here, but `nginx -t` gives the
-/// name in it. `held` are such names of earlier runs: one that the configuration still has in any
-/// directive stays needed.
+/// A directive of an unknown module can be missing here, but `nginx -t` reports its name. `held` are such names of
+/// earlier runs: a name that the configuration still has in any directive stays needed.
 pub fn needed(config: &Config, held: &[String]) -> Vec<Name> {
     let mut names = known(config);
     for name in held {
@@ -47,15 +46,15 @@ pub fn needed(config: &Config, held: &[String]) -> Vec<Name> {
     names
 }
 
-/// Returns the names that nginx may have resolved, in lower case: those that are known, and each word that could
-/// be one in a directive that moyai does not know. A change of their addresses has to reach nginx.
+/// Returns the names that nginx may have resolved, in lower case: the known ones, and each word of an unknown directive
+/// that could be one. nginx must learn of changes of their addresses.
 pub fn used(config: &Config) -> HashSet<String> {
     let mut all: HashSet<String> = known(config).iter().map(|one| one.name.to_lowercase()).collect();
     find_words(&config.directives, &mut all);
     all
 }
 
-/// Directives with words that are never the names of hosts, or are looked up while nginx runs.
+/// Directives whose words are never host names, or are resolved while nginx runs.
 const WORDS: [&str; 22] = [
     "add_header",
     "alias",
@@ -86,7 +85,7 @@ fn find_words(block: &[Directive], all: &mut HashSet<String>) {
         let name = directive.words.first().map_or("", String::as_str);
         if !WORDS.contains(&name) && !RESOLVING.contains(&name) && !is_pass(directive) {
             for word in directive.values() {
-                // `server=NAME:514`, `ldap://NAME/x`; a path is none.
+                // `server=NAME:514`, `ldap://NAME/x`. A path is not a name.
                 let address = if word.contains("://") { word } else { word.rsplit('=').next().unwrap_or(word) };
                 let names = address.split(',').filter_map(host).map(|name| name.to_lowercase());
                 all.extend(names.filter(|name| !["on", "off"].contains(&name.as_str())));
@@ -96,7 +95,7 @@ fn find_words(block: &[Directive], all: &mut HashSet<String>) {
     }
 }
 
-/// Directives outside of upstreams that are known to resolve names; see `addresses`.
+/// Directives outside upstreams that resolve names; see `addresses`.
 const RESOLVING: [&str; 12] = [
     "access_log",
     "auth_http",
@@ -128,7 +127,7 @@ fn known(config: &Config) -> Vec<Name> {
     names
 }
 
-/// `rtmp` says whether the block is in that of nginx-rtmp-module, whose directives have common names.
+/// `rtmp` is true in the block of nginx-rtmp-module, whose directives have common names.
 fn find(block: &[Directive], rtmp: bool, names: &mut Vec<Name>) {
     for directive in block.iter().filter(|directive| !directive.is_table()) {
         let needed_by = directive.words.first().map_or("", String::as_str);
@@ -144,7 +143,7 @@ fn find(block: &[Directive], rtmp: bool, names: &mut Vec<Name>) {
     }
 }
 
-/// The addresses in a directive whose names are resolved at the start. Found by the calls of
+/// Returns the addresses in a directive whose names are resolved at the start. They were found by the calls of
 /// `ngx_parse_url` and `ngx_inet_resolve_host` in nginx 1.31 and nginx-rtmp-module.
 fn addresses(directive: &Directive, rtmp: bool) -> Vec<&str> {
     let first = || directive.value().into_iter().collect();
@@ -160,7 +159,7 @@ fn addresses(directive: &Directive, rtmp: bool) -> Vec<&str> {
         }
         "listen" => directive.value().filter(|word| has_name(word)).into_iter().collect(),
         "set_real_ip_from" | "debug_connection" => {
-            // A network or an IPv6 address; a name has no port here.
+            // A network or an IPv6 address. A name has no port here.
             directive.value().filter(|word| !word.contains(['/', ':'])).into_iter().collect()
         }
         "auth_http" | "ssl_ocsp_responder" | "ssl_stapling_responder" | "zone_sync_server" | "js_fetch_proxy" => {
@@ -172,15 +171,15 @@ fn addresses(directive: &Directive, rtmp: bool) -> Vec<&str> {
     }
 }
 
-/// Returns whether a `listen` has a host and not only a port, a range of ports or a star.
+/// Returns whether a `listen` has a host, and not only a port, a range of ports or a star.
 fn has_name(word: &str) -> bool {
     !word.starts_with(['*', '[']) && !word.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-')
 }
 
-/// Returns the directive that has a name in one of its parameters, as a word of its own.
+/// Returns the directive that has a name as one of its parameters.
 fn mention<'a>(block: &'a [Directive], name: &str) -> Option<&'a Directive> {
     let inside = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(byte));
-    // What these name is their own.
+    // The names in these directives are their own.
     let own = ["server_name", "upstream", "include", "location"];
     let has = |word: &String| {
         let word = word.to_ascii_lowercase();
@@ -239,7 +238,7 @@ mod tests {
                 "ocsp ocsp2 NAME",
             ),
             ("events { debug_connection me; }", "me"),
-            // nginx looks up no name for `pass`: it says that it "has no addresses".
+            // nginx does not resolve a name in `pass`: it reports that it "has no addresses".
             ("stream { server { listen 1; pass next:5; } }", ""),
             ("http { server { location / { upload_pass @app; proxy_pass http://later/$uri; } } }", ""),
             (
@@ -250,7 +249,7 @@ mod tests {
                 "http { server { location / { memcached_pass m:1; uwsgi_pass uwsgi://u; scgi_pass s:1; grpc_pass grpcs://g; fastcgi_pass f:9000; redis2_pass r; } } }",
                 "m u s g f r",
             ),
-            // Tables, variables, and what a name server resolves while nginx runs.
+            // Tables, variables, and names that a name server resolves while nginx runs.
             ("http { map $x $y { resolver dns; listen a:80; } server { location / { proxy_pass http://$up; } } }", ""),
             (
                 "http { upstream u { zone z 1m; server app resolve; server db:5432; } server { location / { proxy_pass http://U; } } }",

@@ -1,4 +1,4 @@
-//! The regular expressions of a configuration. nginx has those of PCRE, with look-around and back references.
+//! The regular expressions of a configuration. nginx uses PCRE, with look-around and back-references.
 
 use fancy_regex::{Regex, RegexBuilder};
 
@@ -6,17 +6,17 @@ use fancy_regex::{Regex, RegexBuilder};
 pub struct Pattern(Regex);
 
 impl Pattern {
-    /// Compiles a pattern of PCRE. Returns nothing for one that has no meaning here: it never matches.
+    /// Compiles a PCRE pattern. Returns `None` for one that is not supported here: it never matches.
     pub fn new(pattern: &str, no_case: bool) -> Option<Self> {
         RegexBuilder::new(pattern).case_insensitive(no_case).build().ok().map(Self)
     }
 
-    /// Returns whether it matches a part of a text. One that would take too long does not.
+    /// Returns whether it matches a part of a text. A pattern that would take too long does not match.
     pub fn is_match(&self, text: &str) -> bool {
         self.0.is_match(text).unwrap_or(false)
     }
 
-    /// What each of its brackets caught, by number and by name: an empty text where one caught nothing.
+    /// Returns what each of its groups matched, by number and by name: an empty text for a group without a match.
     pub fn captures(&self, text: &str) -> Option<Vec<(String, String)>> {
         let found = self.0.captures(text).ok()??;
         let mut all = Vec::new();

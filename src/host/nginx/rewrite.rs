@@ -9,10 +9,10 @@ use percent_encoding::percent_decode_str;
 use std::collections::HashMap;
 use url::Url;
 
-/// Variables that are made of others; nginx refuses those that need themselves.
+/// Maximum nesting of variables that are made of others. nginx refuses circular ones.
 const DEPTH: usize = 10;
 
-/// A GET on its way through nginx.
+/// A GET request on its way through nginx.
 pub struct Request<'a> {
     pub(super) http: &'a Directive,
     pub(super) server: &'a Directive,
@@ -21,9 +21,9 @@ pub struct Request<'a> {
     args: String,
     values: HashMap<String, String>,
     pub(super) hops: usize,
-    /// True if it was redirected inside of nginx.
+    /// True if it was redirected internally.
     pub(super) is_inner: bool,
-    /// True if an `error_page` was used, which happens once.
+    /// True if an `error_page` was used, which happens only once.
     pub(super) is_failed: bool,
     /// True if `rewrite` changed the path.
     pub(super) is_changed: bool,
@@ -31,16 +31,16 @@ pub struct Request<'a> {
 
 /// How the rewrites of a block end.
 pub enum Flow<'a> {
-    /// What follows is done too.
+    /// Continue with the next block.
     On,
     /// `break`, or the flags `last` and `break`: no more rewrites.
     Stop,
-    /// It is answered.
+    /// The request is answered.
     End(End<'a>),
 }
 
 impl<'a> Request<'a> {
-    /// A request of an address at a server.
+    /// Returns a request of an address at a server.
     pub fn of(server: &Server<'a>, url: &Url) -> Self {
         // nginx decodes a path and merges its slashes.
         let mut path = percent_decode_str(url.path()).decode_utf8_lossy().into_owned();
@@ -74,7 +74,7 @@ impl<'a> Request<'a> {
             is_failed: false,
             is_changed: false,
         };
-        // What the brackets of its `server_name` caught.
+        // The groups of its `server_name`.
         let named = server.names.iter().filter_map(|name| Some((closeness(name, host)?, name))).max();
         if let Some(pattern) = named.and_then(|(_, name)| Pattern::new(name.strip_prefix('~')?, true)) {
             request.captures(&pattern, host);
@@ -87,7 +87,7 @@ impl<'a> Request<'a> {
         (self.uri, self.args) = (uri.to_owned(), args.to_owned());
     }
 
-    /// Runs the rewrite directives of a block. `ifs` is the last block of an `if` whose condition held.
+    /// Runs the rewrite directives of a block. `ifs` is the last block of an `if` whose condition was true.
     pub(super) fn run(&mut self, block: &'a [Directive], ifs: &mut Option<&'a Directive>) -> Flow<'a> {
         for line in block {
             match (line.words.first().map_or("", String::as_str), line.values()) {
@@ -141,7 +141,7 @@ impl<'a> Request<'a> {
             return Flow::End(self.redirect(to.strip_suffix('?').unwrap_or(to)));
         }
         let to = self.expand(to).unwrap_or_default();
-        // The arguments stay, unless the new ones end with a question mark.
+        // The old arguments stay, unless the new ones end with a question mark.
         let old = std::mem::take(&mut self.args);
         match to.strip_suffix('?') {
             Some(to) => self.set_uri(to),
@@ -160,7 +160,7 @@ impl<'a> Request<'a> {
         self.expand(to).map_or(End::Own(None), End::Redirect)
     }
 
-    /// Returns whether the condition of an `if` holds.
+    /// Returns whether the condition of an `if` is true.
     fn holds(&mut self, condition: &[String]) -> bool {
         let text = condition.join(" ");
         let text = text.strip_prefix('(').and_then(|text| text.strip_suffix(')')).unwrap_or(&text).trim().to_owned();
@@ -168,7 +168,7 @@ impl<'a> Request<'a> {
         if rest.is_empty() {
             return self.expand(first).is_some_and(|value| !value.is_empty() && value != "0");
         }
-        // Files are taken to be absent.
+        // Files are assumed to be absent.
         if first.starts_with('-') || first.starts_with("!-") {
             return first.starts_with('!');
         }
@@ -183,7 +183,7 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// Matches, and keeps what the brackets caught: `$1`, `$name`.
+    /// Matches, and saves the groups: `$1`, `$name`.
     pub(super) fn captures(&mut self, regex: &Pattern, text: &str) -> bool {
         let found = regex.captures(text);
         let matched = found.is_some();
@@ -191,7 +191,7 @@ impl<'a> Request<'a> {
         matched
     }
 
-    /// A text with the values of its variables; none if one is not known before a request comes.
+    /// Returns a text with the values of its variables, `None` if one is unknown before a request comes.
     pub(super) fn expand(&self, text: &str) -> Option<String> {
         self.expand_at(text, 0)
     }
@@ -233,12 +233,12 @@ impl<'a> Request<'a> {
             let found = pairs.into_iter().find(|(key, _)| key.eq_ignore_ascii_case(argument));
             return Some(found.map(|(_, value)| value.to_owned()).unwrap_or_default());
         }
-        // A plain request has no other headers and cookies; a digit that caught nothing is empty.
+        // A plain request has no other headers and cookies. A group without a match is empty.
         let is_empty = ["http_", "cookie_"].iter().any(|start| name.starts_with(start)) || name.parse::<u8>().is_ok();
         if is_empty { Some(String::new()) } else { self.mapped(name, depth + 1) }
     }
 
-    /// The value of a variable that a `map` makes. (ngx_http_map_module: an exact one, then masks, then regular
+    /// Returns the value of a variable of a `map`. (ngx_http_map_module: an exact match, then masks, then regular
     /// expressions, then the default.)
     fn mapped(&self, name: &str, depth: usize) -> Option<String> {
         let makes = |line: &&Directive| {
@@ -267,7 +267,7 @@ impl<'a> Request<'a> {
     }
 }
 
-/// Returns whether a redirect leads to an address, not to a path.
+/// Returns whether a redirect leads to an address and not to a path.
 pub(super) fn is_address(text: &str) -> bool {
     starts_with(text, "http://") || starts_with(text, "https://") || text.starts_with("$scheme")
 }

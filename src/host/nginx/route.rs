@@ -1,9 +1,9 @@
-//! Which location answers a request, by the phases of nginx: rewrites of the server, the search for
-//! a location, its rewrites, `try_files`, the content, `error_page`.
+//! The location that answers a request, by the phases of nginx: rewrites of the server, the search for a location, its
+//! rewrites, `try_files`, the content, `error_page`.
 //!
-//! Files are not looked at. A static file is taken to be absent, as for a request that the
-//! application answers; where only an error would be left, the location's own handler answers. A
-//! condition on something that is not known before a request comes does not hold.
+//! Files are not checked. A static file is assumed to be absent, as for a request that the application answers. If only
+//! an error would be left, the location's own handler answers. A condition on something that is unknown before a
+//! request comes is false.
 
 use super::choose::{choose, ways_to};
 use super::config::Directive;
@@ -18,16 +18,16 @@ const HOPS: usize = 10;
 /// What answers a request.
 #[derive(Debug)]
 pub enum End<'a> {
-    /// This directive hands it over, to this address.
+    /// This directive passes it on, to this address.
     Pass(&'a Directive, String),
     /// A redirect to an address, or to a path on the same server.
     Redirect(String),
-    /// nginx itself: a file, a status, a module. The status where it is known, such as 444.
+    /// nginx itself: a file, a status or a module. The status, such as 444, if it is known.
     Own(Option<u16>),
 }
 
-/// Returns the sites that nginx would choose for an address, with the ways to ask it. `is_here` says whether
-/// a name without a server of its own leads to this host, where the default server answers for it.
+/// Returns the sites that nginx would choose for an address, with the addresses to reach them. `is_here` decides
+/// whether a name without a server of its own leads to this host, where the default server answers for it.
 pub fn serving(map: &Map<'_>, url: &Url, is_here: &dyn Fn(&Url) -> bool) -> Vec<Site> {
     let (mut url, mut ways) = (url.clone(), None);
     for _ in 0..HOPS {
@@ -56,9 +56,9 @@ pub fn ask<'a>(server: &Server<'a>, url: &Url) -> End<'a> {
 
 /// Why a request is not answered yet.
 enum Again {
-    /// `rewrite` changed the path: nginx searches the location anew.
+    /// `rewrite` changed the path: nginx searches the location again.
     Location,
-    /// `error_page`, `try_files` or `index` leads to another path: the server's rewrites come again too.
+    /// `error_page`, `try_files` or `index` leads to another path: the server's rewrites run again too.
     Redirect,
 }
 
@@ -85,7 +85,7 @@ impl<'a> Request<'a> {
         End::Own(None)
     }
 
-    /// The rewrites of the server.
+    /// Runs the rewrites of the server.
     fn in_server(&mut self) -> Result<Option<End<'a>>, Again> {
         match self.run(&self.server.block, &mut None) {
             Flow::End(end) => self.or_error_page(end, &[self.http, self.server]).map(Some),
@@ -110,7 +110,7 @@ impl<'a> Request<'a> {
                 Flow::On | Flow::Stop => {}
             }
         }
-        // A block of `if` has no `try_files`, and the location's handler if it has none itself.
+        // A block of `if` has no `try_files`. Without a handler of its own it uses the location's.
         let handler = block.and_then(handler).or_else(|| handler(location));
         let files = location.block.iter().find(|line| line.is("try_files")).filter(|_| block.is_none());
         if let Some(last) = files.and_then(|line| line.words.last()) {
@@ -131,7 +131,7 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// A file that is not there: an index that an application answers, a list of files, or an `error_page`.
+    /// Handles a missing file: an index that an application answers, a list of files, or an `error_page`.
     fn absent(&mut self, status: u16, chain: &[&'a Directive]) -> Result<End<'a>, Again> {
         if self.index(chain) {
             return Err(Again::Redirect);
@@ -141,7 +141,7 @@ impl<'a> Request<'a> {
         if self.uri.ends_with('/') && lists.iter().any(is_on) {
             return Ok(End::Own(None));
         }
-        // A page for people, such as `/404.html`, is a file that is there.
+        // A page for people, such as `/404.html`, is an existing file.
         let is_file = |line: &Directive| {
             let plain = !line.values().iter().any(|word| word.starts_with(['=', '@']));
             plain && line.words.last().is_some_and(|to| to.ends_with(".html") || to.ends_with(".htm"))
@@ -152,7 +152,7 @@ impl<'a> Request<'a> {
         self.or_error_page(End::Own(Some(status)), chain)
     }
 
-    /// Goes to an index of a directory that an application answers. Returns whether there is one.
+    /// Goes to a directory index that an application answers. Returns whether there is one.
     fn index(&mut self, chain: &[&'a Directive]) -> bool {
         let index = inherited(chain, "index").map_or(&[][..], |line| line.values());
         let directory = self.uri.ends_with('/');
@@ -170,7 +170,7 @@ impl<'a> Request<'a> {
         false
     }
 
-    /// Goes to where an `error_page` leads for a status of nginx's own.
+    /// Follows an `error_page` for a status of nginx itself.
     fn or_error_page(&mut self, end: End<'a>, chain: &[&'a Directive]) -> Result<End<'a>, Again> {
         let End::Own(Some(status)) = end else { return Ok(end) };
         let page = error_page(status, chain).and_then(|line| line.words.last()).filter(|_| !self.is_failed);
@@ -180,7 +180,7 @@ impl<'a> Request<'a> {
         self.go(to)
     }
 
-    /// Goes on at a named location, at a path, or outside.
+    /// Continues at a named location, at a path, or outside.
     fn go(&mut self, to: &str) -> Result<End<'a>, Again> {
         self.is_inner = true;
         if to.starts_with('@') {
@@ -199,8 +199,8 @@ impl<'a> Request<'a> {
         Err(Again::Redirect)
     }
 
-    /// Adds the locations for the path to a chain, outermost first: `ngx_http_core_find_location`.
-    /// Gives the path with a slash where nginx redirects there. Returns none otherwise.
+    /// Adds the locations for the path to a chain, outermost first: `ngx_http_core_find_location`. Returns the path
+    /// with a slash if nginx redirects there.
     fn find(&mut self, chain: &mut Vec<&'a Directive>) -> Option<String> {
         let mut slash = None;
         self.find_in(chain, &mut slash);
@@ -241,7 +241,7 @@ impl<'a> Request<'a> {
             if !self.captures(&regex, &self.uri.clone()) {
                 continue;
             }
-            // It takes the place of the prefix that was found here, if any.
+            // It replaces the prefix that was found here, if any.
             let own = chain.iter().position(|one| std::ptr::eq(*one, parent)).map_or(0, |at| at + 1);
             chain.truncate(own);
             chain.push(location);
@@ -252,14 +252,14 @@ impl<'a> Request<'a> {
     }
 }
 
-/// The `error_page` for a status, of the innermost level that has any.
+/// Returns the `error_page` for a status, of the innermost level that has any.
 fn error_page<'a>(status: u16, chain: &[&'a Directive]) -> Option<&'a Directive> {
     let level = chain.iter().rev().find(|level| level.block.iter().any(|line| line.is("error_page")))?;
     let has = |line: &&Directive| line.values().iter().any(|word| *word == status.to_string());
     level.block.iter().filter(|line| line.is("error_page")).find(has)
 }
 
-/// What makes the content of a location: the last `..._pass`, or a module of nginx's own.
+/// Returns what makes the content of a location: the last `..._pass`, or a module of nginx itself.
 fn handler(location: &Directive) -> Option<&Directive> {
     let own = ["stub_status", "empty_gif", "perl", "js_content", "echo", "mp4", "flv", "api", "hls"];
     let is = |line: &&Directive| {
@@ -269,13 +269,13 @@ fn handler(location: &Directive) -> Option<&Directive> {
     location.block.iter().rfind(is)
 }
 
-/// The innermost directive of a name in a chain from the http block down.
+/// Returns the innermost directive of a name in a chain, starting at the http block.
 fn inherited<'a>(chain: &[&'a Directive], name: &str) -> Option<&'a Directive> {
     chain.iter().rev().find_map(|level| level.block.iter().rfind(|line| line.is(name)))
 }
 
-/// Returns the modifier and the pattern of a location: `""`, `=`, `^~`, `~`, `~*` or `@`. nginx also
-/// takes both in one word.
+/// Returns the modifier and the pattern of a location: `""`, `=`, `^~`, `~`, `~*` or `@`. nginx also accepts both in
+/// one word.
 pub fn pattern(location: &Directive) -> Option<(&str, &str)> {
     match location.values() {
         [modifier, pattern] => Some((modifier, pattern)),
@@ -288,8 +288,8 @@ pub fn pattern(location: &Directive) -> Option<(&str, &str)> {
     }
 }
 
-/// Returns the paths at which the servers' locations can be asked from outside, in the order of the
-/// configuration: `/`, and each exact or prefix location.
+/// Returns the paths at which the servers' locations can be requested from outside, in the order of the configuration:
+/// `/`, and each exact or prefix location.
 pub fn paths(server: &Directive) -> Vec<String> {
     fn find(block: &[Directive], all: &mut Vec<String>) {
         for location in block.iter().filter(|line| line.is("location")) {
@@ -312,7 +312,7 @@ mod tests {
     use super::super::config::Config;
     use super::*;
 
-    /// By nginx.org, "Server names" and the `location` directive.
+    /// From nginx.org, "Server names" and the `location` directive.
     #[test]
     fn an_address_is_served_by_the_server_and_the_location_that_nginx_chooses() {
         let text = "http {
@@ -355,7 +355,7 @@ mod tests {
         assert_eq!(ways, [Listen { address: "127.0.0.1:443".into(), tls: true, default: false }]);
     }
 
-    /// What answers for each path, as `path=upstream`.
+    /// Checks what answers for each path, as `path=upstream`.
     fn check(server: &str, expected: &[(&str, &str)]) {
         let text = format!(
             "http {{ upstream puma {{ server rails:3000; }} upstream streaming {{ server stream:4000; }}
@@ -388,13 +388,13 @@ mod tests {
              location /b { if (-f /srv/maintenance) { return 503; } proxy_pass http://puma; }",
             &[("/", "rails"), ("/b", "rails")],
         );
-        // Django, with files of its own.
+        // Django, with its own files.
         check(
             "location /static/ { alias /srv/static/; } location / { try_files $uri @django; }
              location @django { include uwsgi_params_none*; uwsgi_pass django:8000; }",
             &[("/", "django"), ("/admin/", "django"), ("/static/x.css", "")],
         );
-        // A forum: regular expressions inside of the prefix, and one after it.
+        // A forum: regular expressions within the prefix, and one after it.
         check(
             r"location / { root /srv;
                 location ~* (assets|plugins)/.*\.(css|js)$ { expires 1y; }

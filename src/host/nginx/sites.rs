@@ -5,8 +5,8 @@ use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::rc::Rc;
 
-/// Returns the name in an address as `proxy_pass` and `server` have it; none for a socket and for
-/// what is known only when a request comes.
+/// Returns the name in an address of `proxy_pass` or `server`, `None` for a socket and for what is only known when a
+/// request comes.
 pub fn host(address: &str) -> Option<String> {
     let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
     let rest = rest.split(['/', '?']).next().unwrap_or_default();
@@ -19,7 +19,7 @@ pub fn host(address: &str) -> Option<String> {
     (!is_other).then(|| name.to_owned())
 }
 
-/// The port in an address as `proxy_pass` and `server` have it; 80 where there is none.
+/// Returns the port in an address of `proxy_pass` or `server`. The default is 80.
 fn port(address: &str) -> Option<u16> {
     let rest = address.split_once("://").map_or(address, |(_, rest)| rest).split(['/', '?']).next()?;
     match rest.rsplit_once(':').filter(|(_, port)| !port.ends_with(']')) {
@@ -28,10 +28,10 @@ fn port(address: &str) -> Option<u16> {
     }
 }
 
-/// One name that nginx sends requests to.
+/// A name that nginx sends requests to.
 #[derive(Clone, Debug)]
 pub struct Site {
-    /// The names of its server with spaces between, or `upstream NAME` for a block that no server uses.
+    /// The names of its server separated by spaces, or `upstream NAME` for a block that no server uses.
     pub server: String,
     /// The name, without its port.
     pub upstream: String,
@@ -39,28 +39,28 @@ pub struct Site {
     pub file: Rc<str>,
     /// Its line there.
     pub line: usize,
-    /// Where this host can ask its server over http.
+    /// Where this host can reach its server over http.
     pub listen: Vec<Listen>,
-    /// The port that nginx asks in plain http; none for what speaks something else.
+    /// The port for plain http, `None` for other protocols.
     pub port: Option<u16>,
-    /// True if nginx asks a name server for it while it runs, and never the hosts file.
+    /// True if nginx resolves it by a name server while it runs, and never by the hosts file.
     pub resolved_later: bool,
 }
 
-/// An address at which a server answers, as this host can ask it.
+/// An address at which this host can reach a server.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Listen {
     /// `127.0.0.1:80`, `[::1]:8080`.
     pub address: String,
     /// True if it speaks TLS.
     pub tls: bool,
-    /// True if its server answers there for names that no server has.
+    /// True if its server answers there for unknown names.
     pub default: bool,
 }
 
 impl Listen {
-    /// A `listen` of the http module. None for a socket, a range of ports, the PROXY protocol and
-    /// QUIC, which this host cannot ask.
+    /// Parses a `listen` of the http module. Returns `None` for a socket, a range of ports, the PROXY protocol and
+    /// QUIC, which this host cannot request.
     fn of(words: &[String]) -> Option<Self> {
         let has = |names: &[&str]| words.iter().skip(2).any(|word| names.contains(&word.as_str()));
         let word = words.get(1).filter(|_| !has(&["proxy_protocol", "quic"]))?;
@@ -78,7 +78,7 @@ impl Listen {
         Some(Self { address: address.to_string(), tls: has(&["ssl"]), default: has(&["default_server", "default"]) })
     }
 
-    /// Those of a server; without a `listen` nginx takes port 80.
+    /// Returns those of a server. Without a `listen` nginx uses port 80.
     fn all(server: &Directive) -> Vec<Self> {
         let lines: Vec<&Directive> = server.block.iter().filter(|line| line.is("listen")).collect();
         if lines.is_empty() {
@@ -97,18 +97,18 @@ impl Listen {
 pub struct Server<'a> {
     /// Its names, as they are written.
     pub names: Vec<&'a str>,
-    /// Where this host can ask it over http.
+    /// Where this host can reach it over http.
     pub listen: Vec<Listen>,
     /// Its block.
     pub block: &'a Directive,
     /// The block that has it.
     pub outer: &'a Directive,
-    /// True if it is in the http block, not in that of streams.
+    /// True if it is in the http block, not in the stream block.
     pub http: bool,
 }
 
 impl Server<'_> {
-    /// Returns whether nginx asks for a password at `/`: the innermost `auth_basic` decides.
+    /// Returns whether nginx asks for a password at `/`. The innermost `auth_basic` decides.
     pub fn has_password(&self) -> bool {
         let root = self.block.block.iter().find(|line| line.is("location") && line.values() == ["/"]);
         let blocks = [Some(self.outer), Some(self.block), root].into_iter().flatten();
@@ -122,13 +122,13 @@ impl Server<'_> {
 pub struct Map<'a> {
     /// In the order of the configuration.
     pub servers: Vec<Server<'a>>,
-    /// The lines of the `upstream` blocks by module (http or not) and name in lower case:
-    /// `ngx_http_upstream_add` compares without case, and streams have their own.
+    /// The lines of the `upstream` blocks by module (http or not) and name in lower case: `ngx_http_upstream_add`
+    /// ignores case, and streams have their own.
     upstreams: HashMap<(bool, String), (&'a str, Vec<&'a Directive>)>,
 }
 
 impl<'a> Map<'a> {
-    /// Finds them.
+    /// Finds the servers and upstreams.
     pub fn of(config: &'a Config) -> Self {
         let blocks = |name, http| {
             config.blocks(name).flat_map(move |outer| outer.block.iter().map(move |part| (part, outer, http)))
@@ -137,7 +137,7 @@ impl<'a> Map<'a> {
         let mut upstreams: HashMap<_, (&str, Vec<_>)> = HashMap::new();
         for (block, _, http) in parts.iter().filter(|(part, ..)| part.is("upstream")) {
             let Some(name) = block.value() else { continue };
-            // Third parties have `drizzle_server` and the like.
+            // Third-party modules have `drizzle_server` and the like.
             let lines = block.block.iter().filter(|line| line.is("server") || line.name().ends_with("_server"));
             upstreams.entry((*http, name.to_ascii_lowercase())).or_insert((name, Vec::new())).1.extend(lines);
         }
@@ -147,7 +147,7 @@ impl<'a> Map<'a> {
             Server { names, listen: if http { Listen::all(block) } else { Vec::new() }, block, outer, http }
         };
         let mut servers: Vec<_> = parts.into_iter().filter(|(part, ..)| part.is("server")).map(server).collect();
-        // TLS belongs to the socket: with one server's `ssl`, all that listen there speak it.
+        // TLS belongs to the socket: if one server has `ssl`, all servers that listen there use it.
         let tls: HashSet<String> = servers
             .iter()
             .flat_map(|server| &server.listen)
@@ -160,8 +160,8 @@ impl<'a> Map<'a> {
         Self { servers, upstreams }
     }
 
-    /// The names that a request to this address reaches: those of the `upstream` block, or the
-    /// address's own. `pass` is the directive that has it.
+    /// Returns the names that a request to this address reaches: those of the `upstream` block, or the address's own.
+    /// `pass` is the directive with the address.
     pub fn sites(&self, server: &Server<'a>, pass: &'a Directive, address: &str) -> Vec<Site> {
         let Some(name) = host(address) else { return Vec::new() };
         let plain = pass.is("proxy_pass") && starts_with(address, "http://");
@@ -181,13 +181,13 @@ impl<'a> Map<'a> {
                 let site = |line: &&Directive| site(line, line.value()?, is_resolved_later(line));
                 lines.iter().filter_map(site).collect()
             }
-            // An address with a variable is looked up when a request comes.
+            // An address with a variable is resolved when a request comes.
             None => site(pass, address, pass.value().is_some_and(|value| value.contains('$'))).into_iter().collect(),
         }
     }
 
-    /// Every name that a server passes requests to, then those of `upstream` blocks that none uses:
-    /// nginx resolves the latter too when it starts.
+    /// Returns every name that a server passes requests to, then those of unused `upstream` blocks: nginx resolves
+    /// these too when it starts.
     pub fn all(&self) -> Vec<Site> {
         let (mut sites, mut used) = (Vec::new(), HashSet::new());
         for server in &self.servers {
@@ -217,7 +217,7 @@ impl<'a> Map<'a> {
     }
 }
 
-/// Returns whether a text begins with an ASCII one, without case.
+/// Returns whether a text begins with an ASCII text, ignoring case.
 pub(super) fn starts_with(text: &str, start: &str) -> bool {
     text.get(..start.len()).is_some_and(|head| head.eq_ignore_ascii_case(start))
 }
@@ -227,13 +227,13 @@ fn is_resolved_later(line: &Directive) -> bool {
     line.values().iter().any(|word| word == "resolve")
 }
 
-/// Returns whether a directive hands requests over: `proxy_pass`, `fastcgi_pass` and so on. The `pass` of a stream
-/// takes addresses only: nginx refuses every name in it.
+/// Returns whether a directive passes requests on: `proxy_pass`, `fastcgi_pass` and so on. The `pass` of a stream takes
+/// only addresses: nginx refuses every name in it.
 pub fn is_pass(directive: &Directive) -> bool {
     directive.words.first().is_some_and(|word| word.ends_with("_pass"))
 }
 
-/// The directives of a server that hand requests over, each with its innermost location.
+/// Returns the directives of a server that pass requests on, each with its innermost location.
 pub fn passes(server: &Directive) -> Vec<(&Directive, Option<&Directive>)> {
     let mut found = Vec::new();
     find(&server.block, None, &mut found);
@@ -270,7 +270,7 @@ mod tests {
         assert_eq!(all(text), "a>one >two >db");
         // nginx refuses a block without a name.
         assert_eq!(all("http { upstream app { {} server one; } server { proxy_pass http://app; } }"), ">one");
-        // Only a stream's: in http it is a name.
+        // Only in a stream block: in http it is a name.
         let text = "stream { upstream app { server two:5; } } http { server { proxy_pass http://app; } }";
         assert_eq!(all(text), ">app upstream app>two");
     }

@@ -1,12 +1,12 @@
-//! What moyai writes into a configuration: the place of a new file, names and values.
+//! What moyai writes into a configuration: the path of a new file, names and values.
 
 use super::config::Config;
 use super::glob;
 use crate::run::{Error, Result};
 use std::path::{Path, PathBuf};
 
-/// Returns where the file of a new site belongs, and the link to it if the layout has one. `folder` is
-/// the directory of the main file: patterns of `include` are relative to it.
+/// Returns where the file of a new site belongs, and the link to it if the layout has one. `folder` is the main file's
+/// directory: patterns of `include` are relative to it.
 ///
 /// # Errors
 /// When no include of the http block would read a file of that name.
@@ -21,7 +21,7 @@ pub fn place(config: &Config, folder: &Path, name: &str) -> Result<(PathBuf, Opt
     let spot = |include: &super::config::Directive| {
         let pattern = folder.join(include.words.get(1)?);
         let (folder, last) = (pattern.parent()?, pattern.file_name()?.to_str()?);
-        // One file by its name is not for sites.
+        // An include of a single file is not for sites.
         if !glob::is_pattern(last) || !folder.is_dir() {
             return None;
         }
@@ -45,10 +45,10 @@ pub fn place(config: &Config, folder: &Path, name: &str) -> Result<(PathBuf, Opt
     })
 }
 
-/// A domain name as nginx compares it: ASCII, in lower case.
+/// Returns a domain name as nginx compares it: ASCII, in lower case.
 ///
 /// # Errors
-/// When it is none.
+/// When it is not a domain name.
 pub fn server_name(text: &str) -> Result<String> {
     let (star, rest) = text.strip_prefix("*.").map_or(("", text), |rest| ("*.", rest));
     // UTS 46 with the STD 3 rules: letters, digits and hyphens, at most 63 bytes a label and 253 in all.
@@ -62,10 +62,10 @@ pub fn server_name(text: &str) -> Result<String> {
     }
 }
 
-/// A value as one quoted word, by the rules of `ngx_conf_read_token`.
+/// Returns a value as one quoted word, by the rules of `ngx_conf_read_token`.
 ///
 /// # Errors
-/// When the configuration has no way to say it.
+/// When the configuration cannot express it.
 pub fn quote(text: &str) -> Result<String> {
     let refused = |why: &str| {
         let shown: String = text.escape_debug().take(80).collect();
@@ -78,7 +78,7 @@ pub fn quote(text: &str) -> Result<String> {
         return refused("nginx would take what follows the `$` for a variable's name");
     }
     let quoted = format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));
-    // NGX_CONF_BUFFER, in which one word must find room.
+    // NGX_CONF_BUFFER, the maximum length of a word.
     if quoted.len() >= 4096 { refused("it is too long") } else { Ok(quoted) }
 }
 

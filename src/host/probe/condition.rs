@@ -3,10 +3,10 @@
 use regex::Regex;
 use serde_json::Value;
 
-/// What an answer has for conditions.
+/// The parts of an answer that conditions test.
 #[derive(Clone, Debug, Default)]
 pub struct Answer {
-    /// The status of HTTP.
+    /// The HTTP status.
     pub status: i64,
     /// How long it took.
     pub seconds: f64,
@@ -65,7 +65,7 @@ enum Operator {
     Exists,
 }
 
-/// The operators as they are written; a longer one comes before its beginning. The second is whether it negates.
+/// The operators as they are written. A longer one comes before its prefix. The second field is true for a negation.
 const OPERATORS: [(&str, bool, Operator); 14] = [
     ("==", false, Operator::Equal),
     ("!=", true, Operator::Equal),
@@ -83,7 +83,7 @@ const OPERATORS: [(&str, bool, Operator); 14] = [
     ("is missing", true, Operator::Exists),
 ];
 
-/// A value as it is written. Without quotes it is text and, if it is one, a number.
+/// A value as it is written. Without quotes it is text and, if possible, a number.
 #[derive(Clone, Debug)]
 struct Literal {
     text: String,
@@ -107,7 +107,7 @@ impl Literal {
         match value {
             Value::String(text) => *text == self.text,
             Value::Number(number) if !self.quoted => {
-                // Large ids are exact as integers, and not as fractions.
+                // Large integers are exact as integers, but not as fractions.
                 let exact = || Some(self.text.parse::<i64>().ok()? == number.as_i64()?);
                 exact().unwrap_or_else(|| self.number().is_some_and(|own| number.as_f64() == Some(own)))
             }
@@ -117,10 +117,10 @@ impl Literal {
 }
 
 impl Condition {
-    /// Reads a condition.
+    /// Parses a condition.
     ///
     /// # Errors
-    /// A sentence that says what is wrong, and what to write.
+    /// A sentence that says what is wrong and what to write.
     pub fn new(text: &str) -> Result<Self, String> {
         let failed = |why: String| format!("the condition `{text}`: {why}");
         if let Some(better) = from_gatus(text) {
@@ -169,12 +169,12 @@ impl Condition {
         Ok(Self { text: text.trim().to_owned(), subject, not, operator, values, pattern })
     }
 
-    /// Tests whether it needs the body as JSON.
+    /// Returns whether it needs the body as JSON.
     pub fn needs_json(&self) -> bool {
         matches!(self.subject.kind, Kind::Json(_))
     }
 
-    /// Returns why the condition does not hold, or nothing. `json` is the parsed body.
+    /// Returns why the condition is false, or `None`. `json` is the parsed body.
     pub fn failure(&self, answer: &Answer, json: Option<&Value>) -> Option<String> {
         let failed = |why: String| Some(format!("the condition `{}` failed: {why}", self.text));
         if self.needs_json() && json.is_none() {
@@ -260,13 +260,13 @@ impl Condition {
     }
 }
 
-/// Returns the first condition that does not hold, as a sentence.
+/// Returns the first condition that is false, as a sentence.
 pub fn failure(conditions: &[Condition], answer: &Answer) -> Option<String> {
     let json = conditions.iter().any(Condition::needs_json).then(|| serde_json::from_str(&answer.body).ok()).flatten();
     conditions.iter().find_map(|condition| condition.failure(answer, json.as_ref()))
 }
 
-/// A value on one line, at most 60 characters.
+/// Returns a value on one line, at most 60 characters.
 fn shown(value: &Value) -> String {
     let text = value.to_string();
     match text.char_indices().nth(60) {
@@ -275,7 +275,7 @@ fn shown(value: &Value) -> String {
     }
 }
 
-/// Reads what a condition is about, and returns the rest of the text.
+/// Parses the subject of a condition, and returns the rest of the text.
 fn subject(text: &str) -> Result<(Subject, &str), String> {
     let whole = |rest: &str| text[..text.len() - rest.len()].trim().to_owned();
     if let Some(inner) = text.strip_prefix("len(") {
@@ -342,7 +342,7 @@ fn subject(text: &str) -> Result<(Subject, &str), String> {
     Ok((Subject { text: whole(rest), kind, len: false }, rest))
 }
 
-/// The condition that gatus would write with `[BODY]` and the like, in these words.
+/// Translates a condition of gatus, with `[BODY]` and the like.
 fn from_gatus(text: &str) -> Option<String> {
     let text = text.trim();
     let begun = text.starts_with("len([") || text.starts_with("has([") || text.starts_with('[');

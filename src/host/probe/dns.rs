@@ -1,4 +1,4 @@
-//! A question to a name server (RFC 1035), by UDP, and by TCP if the answer does not fit.
+//! Queries a name server (RFC 1035), by UDP, and by TCP if the answer does not fit.
 
 use super::{Checked, Deadline, Fault, Options};
 use std::io::{ErrorKind, Read, Write};
@@ -8,10 +8,10 @@ use std::time::Duration;
 /// The types of records, as the option `record` names them.
 pub const RECORDS: [&str; 10] = ["A", "AAAA", "CAA", "CNAME", "MX", "NS", "PTR", "SOA", "SRV", "TXT"];
 const NUMBERS: [u16; 10] = [1, 28, 257, 5, 15, 2, 12, 6, 33, 16];
-/// A question is sent again after this time, since UDP loses packets.
+/// A query is repeated after this time, because UDP loses packets.
 const AGAIN: Duration = Duration::from_secs(2);
 
-/// What is asked.
+/// A query.
 #[derive(Clone, Debug)]
 pub struct Question {
     name: String,
@@ -21,10 +21,10 @@ pub struct Question {
 }
 
 impl Question {
-    /// Reads a name, the type of its records (`A` if nothing is said, `PTR` for an address), and a name server.
+    /// Parses a name, the type of its records (`A` by default, `PTR` for an address), and a name server.
     ///
     /// # Errors
-    /// A sentence about what is wrong.
+    /// A sentence that says what is wrong.
     pub fn new(name: &str, record: Option<&str>, server: Option<&str>) -> Result<Self, String> {
         let address = name.parse::<IpAddr>().ok();
         let record = record.unwrap_or(if address.is_some() { "PTR" } else { "A" });
@@ -34,7 +34,7 @@ impl Question {
             Some(address) => reverse(address),
             None => name.trim_end_matches('.').to_owned(),
         };
-        // Names of services have labels such as `_sip._tcp`, which IDNA refuses and DNS allows.
+        // Service names have labels such as `_sip._tcp`, which IDNA refuses and DNS allows.
         let ascii = if asked.is_ascii() { Some(asked.clone()) } else { idna::domain_to_ascii(&asked).ok() };
         let wire = ascii.and_then(|ascii| encode(&ascii));
         let wire = wire.ok_or_else(|| format!("`{name}` is not a valid DNS name"))?;
@@ -76,7 +76,7 @@ impl Question {
         let message = self.message(id);
         let own: IpAddr = if server.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
         let socket = UdpSocket::bind((own, 0))?;
-        // Packets from others are left out by the kernel.
+        // The kernel drops packets from others.
         socket.connect(server)?;
         let mut buffer = [0; 4096];
         loop {
@@ -95,7 +95,7 @@ impl Question {
                 if !self.is_answer(answer, id) {
                     continue;
                 }
-                // The answer is cut (TC): the same question by TCP (RFC 7766).
+                // The answer is truncated (TC): repeat the query by TCP (RFC 7766).
                 return if answer[2] & 2 != 0 {
                     self.ask_by_tcp(server, &message, id, deadline)
                 } else {
@@ -122,7 +122,7 @@ impl Question {
         if self.is_answer(&answer, id) { Ok(answer) } else { Err(ErrorKind::InvalidData.into()) }
     }
 
-    /// Tests whether a packet is the answer to this question.
+    /// Returns whether a packet answers this query.
     fn is_answer(&self, packet: &[u8], id: [u8; 2]) -> bool {
         let question = packet.get(12..12 + self.wire.len());
         packet.get(..2) == Some(&id[..])
@@ -151,7 +151,7 @@ impl Question {
     }
 }
 
-/// The name that has the PTR record of an address (RFC 1035, 3.5; RFC 3596, 2.5).
+/// Returns the name with the PTR record of an address (RFC 1035, 3.5; RFC 3596, 2.5).
 fn reverse(address: IpAddr) -> String {
     match address {
         IpAddr::V4(ip) => {
@@ -165,7 +165,7 @@ fn reverse(address: IpAddr) -> String {
     }
 }
 
-/// A name as DNS sends it: each label with its length.
+/// Encodes a name as DNS sends it: each label with its length.
 fn encode(name: &str) -> Option<Vec<u8>> {
     let mut wire = Vec::new();
     for label in name.split('.').filter(|_| !name.is_empty()) {
@@ -180,13 +180,13 @@ fn encode(name: &str) -> Option<Vec<u8>> {
     (wire.len() <= 255 && wire.len() > 1).then_some(wire)
 }
 
-/// A name server: an IP address, with or without a port.
+/// Parses a name server: an IP address, with or without a port.
 fn place(text: &str) -> Result<SocketAddr, String> {
     let bare = || text.trim_matches(['[', ']']).parse::<IpAddr>().map(|ip| SocketAddr::new(ip, 53));
     text.parse().or_else(|_| bare()).map_err(|_| format!("a name server is an IP address, not `{text}`"))
 }
 
-/// The name servers of resolv.conf(5), at most three; without any it is this host.
+/// Returns the name servers of resolv.conf(5), at most three. Without any it is this host.
 fn configured() -> Vec<SocketAddr> {
     let text = std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
     let named = text.lines().filter_map(|line| line.trim().strip_prefix("nameserver"));
@@ -194,7 +194,7 @@ fn configured() -> Vec<SocketAddr> {
     if found.is_empty() { vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 53))] } else { found }
 }
 
-/// The records of one type in the answer section, as text; nothing for a packet that is not valid.
+/// Returns the records of one type in the answer section as text, `None` for an invalid packet.
 fn records(packet: &[u8], wanted: u16) -> Option<Vec<String>> {
     let number = |at: usize| Some(u16::from_be_bytes([*packet.get(at)?, *packet.get(at + 1)?]));
     let mut at = 12;
@@ -215,7 +215,7 @@ fn records(packet: &[u8], wanted: u16) -> Option<Vec<String>> {
     Some(lines)
 }
 
-/// The data of a record, as dig(1) prints it.
+/// Returns the data of a record, as dig(1) prints it.
 fn shown(packet: &[u8], at: usize, data: &[u8], record: u16) -> Option<String> {
     let number = |at: usize| Some(u16::from_be_bytes([*data.get(at)?, *data.get(at + 1)?]));
     let name = |offset: usize| Some(name_at(packet, at + offset)?.0);
@@ -248,7 +248,7 @@ fn shown(packet: &[u8], at: usize, data: &[u8], record: u16) -> Option<String> {
     })
 }
 
-/// The name at a place, and the place after it. Pointers lead backwards, so there are no circles.
+/// Returns the name at an offset, and the offset after it. Pointers lead backwards, so there are no loops.
 fn name_at(packet: &[u8], mut at: usize) -> Option<(String, usize)> {
     let (mut name, mut end, mut least) = (String::new(), None, at);
     loop {
@@ -283,7 +283,7 @@ mod tests {
     #[test]
     fn a_hostile_packet_is_not_valid_and_ends() {
         let head = |answers: u8| vec![0, 0, 0x81, 0x80, 0, 0, 0, answers, 0, 0, 0, 0];
-        // A pointer to itself, to a later place, and two that point at each other.
+        // A pointer to itself, to a later offset, and two that point at each other.
         for name in [&[0xc0, 12][..], &[0xc0, 14, 0, 0], &[0xc0, 14, 0xc0, 12], &[63, b'a'], &[0x40, 0]] {
             let packet = [&head(1)[..], name, &[0, 1, 0, 1, 0, 0, 0, 0, 0, 4, 1, 2, 3, 4]].concat();
             assert_eq!(records(&packet, 1), None, "{name:?}");

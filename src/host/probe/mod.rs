@@ -1,7 +1,7 @@
 //! Checks of services that do not speak HTTP: a TCP port, TLS and STARTTLS, a DNS name, an ICMP echo.
 //!
-//! A [`Probe`] is made of an address and [`Options`] without any traffic, so that a configuration can be checked.
-//! [`Probe::run`] then does it once, within one time limit.
+//! A [`Probe`] is made from an address and [`Options`] without any traffic, so a configuration can be checked.
+//! [`Probe::run`] then runs it once, within one time limit.
 
 pub mod condition;
 mod dns;
@@ -23,23 +23,23 @@ use url::{Host, Url};
 
 /// The schemes of the addresses.
 pub const SCHEMES: [&str; 5] = ["tcp", "tls", "starttls", "dns", "ping"];
-/// At most so many bytes of an answer are read.
+/// Maximum number of bytes of an answer to read.
 const LIMIT: usize = 64 * 1024;
 
-/// How a service is checked.
+/// The options of a check.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// For all of it.
+    /// For the complete check.
     pub timeout: Duration,
-    /// Connect to this address, not to those of the name.
+    /// Connect to this address instead of the name's.
     pub address: Option<IpAddr>,
     /// Use only addresses of this version, 4 or 6.
     pub ip: Option<u8>,
-    /// Text that is sent after the connection is made (`tcp`).
+    /// Text to send after the connection is made (`tcp`).
     pub send: Option<String>,
     /// The answer is read until each of these matches, or until it ends (`tcp`).
     pub expected: Vec<Regex>,
-    /// The certificates that are trusted and shown (`tls`, `starttls`).
+    /// The certificates that it trusts and shows (`tls`, `starttls`).
     pub trust: Trust,
     /// The protocol before TLS (`tls`, `starttls`).
     pub starttls: Option<String>,
@@ -65,12 +65,12 @@ impl Default for Options {
     }
 }
 
-/// What was found.
+/// The result of a check.
 #[derive(Clone, Debug, Default)]
 pub struct Found {
-    /// What the service says: the text from a port, the records of a name with one line each.
+    /// The text from a port, or the records of a name, one a line.
     pub body: String,
-    /// When the certificate expires, in seconds since 1970; also of one that is refused.
+    /// When the certificate expires, in seconds since 1970, also if it is refused.
     pub expiry: Option<i64>,
     /// How long it took.
     pub seconds: f64,
@@ -78,7 +78,7 @@ pub struct Found {
     pub fault: Option<Fault>,
 }
 
-/// An error of a check: where it lies, in one of the words of `http::get`, and a sentence.
+/// An error of a check: its kind, as in `http::get`, and a sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
     /// `offline`, `name`, `refused`, `connect`, `tls`, `time-out` or `answer`.
@@ -92,7 +92,7 @@ impl Fault {
         Self { kind, text: text.into() }
     }
 
-    /// An error of a connection.
+    /// Converts an error of a connection.
     fn io(error: &std::io::Error, options: &Options) -> Self {
         use ErrorKind as K;
         match error.kind() {
@@ -133,14 +133,14 @@ pub struct Probe {
     options: Options,
 }
 
-/// The time that is left for a check.
+/// The time limit of a check.
 #[derive(Clone, Copy, Debug)]
 struct Deadline {
     end: Instant,
 }
 
 impl Deadline {
-    /// Returns what is left, never zero, which would mean no limit.
+    /// Returns the time left. It is never zero, which would mean no limit.
     fn left(self) -> std::io::Result<Duration> {
         let left = self.end.saturating_duration_since(Instant::now());
         if left.is_zero() { Err(ErrorKind::TimedOut.into()) } else { Ok(left) }
@@ -173,11 +173,11 @@ impl Write for Timed {
 }
 
 impl Probe {
-    /// Reads an address such as `tcp://host:22`, `tls://host:993`, `starttls://host:25`, `dns://name`,
+    /// Parses an address such as `tcp://host:22`, `tls://host:993`, `starttls://host:25`, `dns://name`,
     /// `dns://server/name` or `ping://host`.
     ///
     /// # Errors
-    /// A sentence about what is wrong with the address or the options.
+    /// A sentence that says what is wrong with the address or the options.
     pub fn new(url: &str, options: Options) -> std::result::Result<Self, String> {
         let (scheme, rest) = url.split_once("://").unwrap_or((url, ""));
         let scheme = scheme.to_ascii_lowercase();
@@ -199,7 +199,7 @@ impl Probe {
                 return Err(format!("the option `{name}` is for `{}://`, and not for `{scheme}://`", wanted[0]));
             }
         }
-        // The rules of http addresses hold for the host: IDN, IPv6 in brackets, a port of at most 65535.
+        // The host has the same rules as in http addresses: IDN, IPv6 in brackets, a port of at most 65535.
         let six = rest.parse::<std::net::Ipv6Addr>().is_ok();
         let parsed = Url::parse(&if six { format!("http://[{rest}]") } else { format!("http://{rest}") });
         let parsed = parsed.map_err(|error| format!("the address is not valid: {error}"))?;
@@ -212,7 +212,7 @@ impl Probe {
         if !parsed.username().is_empty() || parsed.password().is_some() {
             return Err("the address of this check cannot have an account".into());
         }
-        // `Url` leaves out port 80, the default of http.
+        // `Url` drops port 80, the default of http.
         let written = rest.split('/').next().unwrap_or_default();
         let port = parsed.port().or_else(|| written.ends_with(":80").then_some(80));
         let more = parsed.path().trim_start_matches('/');
@@ -249,7 +249,7 @@ impl Probe {
         Ok(Self { kind, host, port, options })
     }
 
-    /// Does the check once.
+    /// Runs the check once.
     pub fn run(&self, run: &Run, authorities: &Authorities) -> Found {
         let begun = Instant::now();
         let deadline = Deadline { end: begun + self.options.timeout };
@@ -287,8 +287,8 @@ impl Probe {
         Ok(())
     }
 
-    /// Reads until all that is expected is there, until the server ends, or until the time is over. Nothing is
-    /// read if nothing is expected.
+    /// Reads until everything expected has arrived, the server ends, or the time is over. Nothing is read if nothing is
+    /// expected.
     fn read(&self, stream: &mut Timed) -> std::io::Result<String> {
         let (mut bytes, mut piece) = (Vec::new(), [0; 4096]);
         loop {
@@ -300,7 +300,7 @@ impl Probe {
             match stream.read(&mut piece) {
                 Ok(0) => return Ok(text),
                 Ok(count) => bytes.extend_from_slice(&piece[..count]),
-                // What did come is judged.
+                // Check what has arrived.
                 Err(error)
                     if !bytes.is_empty() && matches!(error.kind(), ErrorKind::TimedOut | ErrorKind::WouldBlock) =>
                 {
@@ -312,7 +312,7 @@ impl Probe {
         }
     }
 
-    /// Connects to the first address that answers. Each has its share of the time that is left.
+    /// Connects to the first address that answers. Each has its share of the remaining time.
     fn connect(&self, deadline: Deadline) -> Checked<Timed> {
         let addresses = self.addresses(deadline)?;
         let mut last = None;
@@ -347,13 +347,13 @@ impl Probe {
     }
 }
 
-/// Looks a name up as this host does: hosts file and name servers. The look-up has a thread of its own, because
-/// getaddrinfo(3) knows no time limit.
+/// Resolves a name as this host does: hosts file and name servers. This runs in a separate thread, because
+/// getaddrinfo(3) has no time limit.
 fn look_up(name: &str, deadline: Deadline, options: &Options) -> Checked<Vec<IpAddr>> {
     let (send, receive) = mpsc::channel();
     let host = name.to_owned();
     let look = move || {
-        // A caller whose time is over has gone.
+        // The caller is gone if its time is over.
         let _ = send.send((host.as_str(), 0).to_socket_addrs().map(Iterator::collect::<Vec<_>>));
     };
     let started = std::thread::Builder::new().stack_size(256 * 1024).spawn(look);
@@ -361,7 +361,7 @@ fn look_up(name: &str, deadline: Deadline, options: &Options) -> Checked<Vec<IpA
     let left = deadline.left().map_err(|_| Fault::late(options))?;
     let found = receive.recv_timeout(left).map_err(|_| Fault::late(options))?;
     let found = found.map_err(|error| {
-        // The standard library keeps no code of getaddrinfo(3), only its words.
+        // The standard library drops the code of getaddrinfo(3) and keeps only its text.
         let text = error.to_string();
         let reason = text.rsplit("lookup address information: ").next().unwrap_or_default().to_lowercase();
         match reason.contains("temporary failure") {
@@ -378,7 +378,7 @@ fn look_up(name: &str, deadline: Deadline, options: &Options) -> Checked<Vec<IpA
     Ok(addresses)
 }
 
-/// Fills bytes with random numbers that nobody can guess.
+/// Fills bytes with secure random numbers.
 fn random(bytes: &mut [u8]) -> std::io::Result<()> {
     use ring::rand::SecureRandom;
     ring::rand::SystemRandom::new().fill(bytes).map_err(|_| std::io::Error::other("the kernel gives no random numbers"))

@@ -9,7 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-/// So many requests are sent: one lost packet is not a host that is down.
+/// The number of requests: one lost packet does not mean that the host is down.
 const TRIES: u32 = 3;
 
 /// Sends echo requests to the first address until one is answered.
@@ -19,7 +19,7 @@ pub fn echo(run: &Run, addresses: &[IpAddr], deadline: Deadline, options: &Optio
     let (family, protocol) =
         if six { (AddressFamily::INET6, ipproto::ICMPV6) } else { (AddressFamily::INET, ipproto::ICMP) };
     let open = |kind| rustix::net::socket_with(family, kind, SocketFlags::CLOEXEC, Some(protocol));
-    // net.ipv4.ping_group_range allows the first one, CAP_NET_RAW the second.
+    // net.ipv4.ping_group_range allows the first, CAP_NET_RAW the second.
     match open(SocketType::DGRAM)
         .map(|socket| (socket, false))
         .or_else(|_| open(SocketType::RAW).map(|socket| (socket, true)))
@@ -46,7 +46,7 @@ fn by_socket(socket: &OwnedFd, raw: bool, address: IpAddr, deadline: Deadline, o
             &SocketAddr::new(address, 0),
         ) {
             Ok(_) => {}
-            // A host on this network that did not answer ARP: the next request asks again.
+            // A host on this network that did not answer ARP. The next request tries again.
             Err(error @ (Errno::HOSTUNREACH | Errno::CONNREFUSED)) => unreachable = Some(error),
             Err(error) => return Err(failed(error)),
         }
@@ -71,7 +71,7 @@ fn by_socket(socket: &OwnedFd, raw: bool, address: IpAddr, deadline: Deadline, o
     Err(unreachable.map_or_else(|| Fault::late(options), failed))
 }
 
-/// An echo request. On a ping socket the kernel writes the identifier, and for IPv6 always the checksum.
+/// Builds an echo request. On a ping socket the kernel sets the identifier, and for IPv6 always the checksum.
 fn request(address: IpAddr, number: u8, token: &[u8]) -> Vec<u8> {
     let kind = if address.is_ipv6() { 128 } else { 8 };
     let mut packet = vec![kind, 0, 0, 0, token[0], token[1], 0, number];
@@ -83,7 +83,7 @@ fn request(address: IpAddr, number: u8, token: &[u8]) -> Vec<u8> {
     packet
 }
 
-/// Tests whether a packet answers our request. A raw socket shows every ICMP packet, with its IPv4 header.
+/// Returns whether a packet answers our request. A raw socket gets every ICMP packet, with its IPv4 header.
 fn is_reply(packet: &[u8], raw: bool, address: IpAddr, token: &[u8]) -> bool {
     let header = if raw && address.is_ipv4() { usize::from(packet.first().map_or(0, |byte| byte & 15)) * 4 } else { 0 };
     let Some(packet) = packet.get(header..) else { return false };
@@ -91,7 +91,7 @@ fn is_reply(packet: &[u8], raw: bool, address: IpAddr, token: &[u8]) -> bool {
     packet.first() == Some(&kind) && packet.get(8..8 + token.len()) == Some(token)
 }
 
-/// Runs ping(8), which has its own rights. Its options are those of iputils and busybox.
+/// Runs ping(8), which has its own privileges. The options work with iputils and busybox.
 fn by_program(run: &Run, address: IpAddr, deadline: Deadline, options: &Options) -> Checked<()> {
     let left = deadline.left().map_err(|_| Fault::late(options))?;
     let seconds = left.as_secs().max(1).to_string();

@@ -1,13 +1,13 @@
-//! The words that lead from plain text to TLS, by protocol.
+//! The plain-text start of TLS, by protocol.
 
 use super::Timed;
 use std::io::{Read, Write};
 
 /// The protocols, as the option `starttls` names them.
 pub const PROTOCOLS: [&str; 8] = ["smtp", "imap", "pop3", "ftp", "nntp", "sieve", "ldap", "postgres"];
-/// A line of a server is at most so long (RFC 5321 has 512 bytes).
+/// Maximum length of a server's line (RFC 5321 has 512 bytes).
 const LINE: usize = 4096;
-/// A server lists at most so many lines before its answer.
+/// Maximum number of lines before the answer.
 const LINES: usize = 200;
 
 /// A protocol with STARTTLS.
@@ -50,7 +50,7 @@ impl Protocol {
     /// Returns the protocol of a name.
     ///
     /// # Errors
-    /// A sentence with the names that exist.
+    /// A sentence with the valid names.
     pub fn of(name: Option<&str>) -> Result<Option<Self>, String> {
         use Protocol as P;
         let all = [P::Smtp, P::Imap, P::Pop3, P::Ftp, P::Nntp, P::Sieve, P::Ldap, P::Postgres];
@@ -74,12 +74,12 @@ impl Protocol {
         })
     }
 
-    /// Brings the server to the point where TLS begins. It reads no byte beyond that point.
+    /// Brings the server to the point where TLS begins. It reads no byte beyond that.
     pub fn start(self, stream: &mut Timed, host: &str) -> Result<(), Failed> {
         match self {
             Self::Smtp => {
                 reply(stream, "220")?;
-                // An address literal is allowed where the client has no name (RFC 5321, 4.1.3).
+                // An address literal is allowed if the client has no name (RFC 5321, 4.1.3).
                 stream.write_all(b"EHLO [127.0.0.1]\r\n")?;
                 let offered = reply(stream, "250")?;
                 if !offered
@@ -147,7 +147,7 @@ impl Protocol {
     }
 }
 
-/// Reads one line, byte by byte: what follows belongs to TLS.
+/// Reads one line, byte by byte: the following bytes belong to TLS.
 fn line(stream: &mut Timed) -> Result<String, Failed> {
     let (mut bytes, mut byte) = (Vec::new(), [0]);
     while bytes.len() < LINE {

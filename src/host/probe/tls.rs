@@ -7,7 +7,7 @@ use crate::run::lock;
 use std::io::{ErrorKind, Read};
 use std::sync::{Arc, Mutex};
 
-/// Does a handshake and verifies the certificate for `host`. `expiry` is set also if the certificate is refused.
+/// Does a handshake and verifies the certificate for `host`. `expiry` is also set if the certificate is refused.
 pub fn handshake(
     authorities: &Authorities,
     mut stream: Timed,
@@ -31,9 +31,9 @@ pub fn handshake(
         done.map_err(|error| failed(reason(&mut connection, &mut stream, error)))?;
     }
     connection.send_close_notify();
-    // The certificate is known: a server that has gone already does not matter.
+    // The certificate is known, so a server that has closed the connection already does not matter.
     let _ = connection.complete_io(&mut stream);
-    // In TLS 1.3 a server judges the client's certificate after the handshake (RFC 8446, 4.4.2.4).
+    // In TLS 1.3 a server checks the client's certificate after the handshake (RFC 8446, 4.4.2.4).
     while lock(&seen).shown.is_some() {
         match connection.read_tls(&mut stream) {
             Ok(1..) => {
@@ -41,7 +41,7 @@ pub fn handshake(
                 processed.map_err(|error| Fault::new("tls", sentence(&error, &lock(&seen))))?;
                 let _ = connection.reader().read(&mut [0; 4096]);
             }
-            // It has nothing against it.
+            // It accepts the certificate.
             Ok(0) | Err(_) => break,
         }
     }

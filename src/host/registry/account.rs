@@ -1,4 +1,4 @@
-//! The accounts of the docker client: `config.json`, and the credential helpers that it names.
+//! The accounts of the docker client: `config.json` and its credential helpers.
 
 use crate::host::http;
 use crate::process::{self, Input, Plan};
@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// What a registry gets to see.
+/// The secret that a registry gets.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum Account {
     /// User and password, as the value of `Authorization: Basic`.
@@ -54,11 +54,11 @@ impl Account {
     }
 }
 
-/// The docker client's configuration: `$DOCKER_CONFIG/config.json`, or `~/.docker/config.json`.
+/// Reads the docker client's configuration: `$DOCKER_CONFIG/config.json`, or `~/.docker/config.json`.
 fn config() -> Result<Option<Value>> {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let home = || {
-        // cron sets HOME; a unit of systemd may have none.
+        // cron sets HOME; a systemd unit may not have it.
         let root = rustix::process::geteuid().is_root().then(|| PathBuf::from("/root"));
         Some(set("HOME").or(root)?.join(".docker"))
     };
@@ -80,7 +80,7 @@ fn helped(run: &Run, helper: &str, server: &str) -> Result<Option<Account>> {
     let outcome = process::run(run, &plan)?;
     let said = outcome.text();
     if outcome.code() != 0 {
-        // In these words by docker/docker-credential-helpers, credentials/error.go.
+        // This is the text of docker/docker-credential-helpers, credentials/error.go.
         if said.contains("credentials not found") {
             return Ok(None);
         }
@@ -101,7 +101,7 @@ fn helped(run: &Run, helper: &str, server: &str) -> Result<Option<Account>> {
     Ok(Some(account))
 }
 
-/// The parameters of a challenge: `realm="https://auth.example/token",service="x"` (RFC 9110, 11.2).
+/// Parses the parameters of a challenge: `realm="https://auth.example/token",service="x"` (RFC 9110, 11.2).
 pub(super) fn fields(text: &str) -> BTreeMap<String, String> {
     let field = regex::Regex::new(r#"([A-Za-z_-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))"#);
     let field = field.unwrap_or_else(|_| unreachable!());

@@ -1,8 +1,8 @@
 //! Image registries: the digest of a tag, and the tags of a repository.
 //!
-//! `docker pull` would download the image to answer the first question, and no docker command answers the second. So
-//! both use the HTTP API of the OCI distribution specification, version 2, with the accounts, certificates and
-//! settings of the docker client. A HEAD request does not count against the pull limit of Docker Hub.
+//! `docker pull` would download the image for the digest, and no docker command lists tags. So both use the HTTP API of
+//! the OCI distribution specification, version 2, with the accounts, certificates and settings of the docker client. A
+//! HEAD request does not count against the pull limit of Docker Hub.
 
 mod account;
 mod reference;
@@ -20,42 +20,42 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
 
-/// The media types of what a tag can name, lists of several platforms too.
+/// The media types of what a tag can name, including multi-platform lists.
 const MANIFESTS: &str = "application/vnd.oci.image.index.v1+json, application/vnd.docker.distribution.manifest.list.v2+json, \
      application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json";
 /// Maximum number of seconds that a registry may ask moyai to wait.
 const PATIENCE: i64 = 60;
-/// Maximum number of tries while a registry says 429 or 503.
+/// Maximum number of tries while a registry answers 429 or 503.
 const TRIES: usize = 3;
 /// Maximum number of pages of a list of tags.
 const PAGES: usize = 200;
-/// Docker Hub goes by three names: in references, in the docker client's configuration, and on the network.
+/// Docker Hub has three names: in references, in the docker client's configuration, and on the network.
 const HUB: [&str; 3] = ["docker.io", "https://index.docker.io/v1/", "registry-1.docker.io"];
 
 /// A layer of an image, as it is downloaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layer {
-    /// Of the packed layer.
+    /// The digest of the compressed layer.
     pub digest: String,
-    /// Packed.
+    /// The compressed size.
     pub bytes: u64,
 }
 
-/// What the requests of one script share.
+/// Shared by the requests of one script.
 #[derive(Debug, Default)]
 pub struct Registries {
     digests: Mutex<BTreeMap<String, Result<String>>>,
     tags: Mutex<BTreeMap<String, Result<Vec<String>>>>,
     layers: Mutex<BTreeMap<String, Result<Vec<Layer>>>>,
     tokens: Mutex<BTreeMap<String, String>>,
-    /// Registries that refuse further requests for now, and what they said.
+    /// Registries that refuse further requests for now, and their message.
     busy: Mutex<BTreeMap<String, String>>,
     /// Registries that speak HTTP without TLS.
     plain: Mutex<BTreeMap<String, bool>>,
 }
 
 impl Registries {
-    /// Returns the digest that a tag has in its registry. Each image is asked for once.
+    /// Returns the digest that a tag has in its registry. Each image is queried once.
     ///
     /// # Errors
     /// When the registry does not answer, refuses, or has no such tag.
@@ -66,16 +66,16 @@ impl Registries {
     /// Returns the tags of an image's repository, in the registry's order.
     ///
     /// # Errors
-    /// As `digest`.
+    /// Same as for `digest`.
     pub fn tags(&self, run: &Run, client: &Client, reference: &Reference) -> Result<Vec<String>> {
         once(&self.tags, &reference.name(), || self.session(run, client, reference).tags())
     }
 
-    /// Returns the layers of an image, by its digest if it has one. Of a list of several platforms, that for `platform`
+    /// Returns the layers of an image, by its digest if it has one. Of a multi-platform list, the image for `platform`
     /// counts, such as `linux/amd64` or `linux/arm/v7`.
     ///
     /// # Errors
-    /// As `digest`, and when the list has no image for the platform.
+    /// Same as for `digest`, and when the list has no image for the platform.
     pub fn layers(&self, run: &Run, client: &Client, reference: &Reference, platform: &str) -> Result<Vec<Layer>> {
         let key = format!("{reference}@{} {platform}", reference.digest);
         once(&self.layers, &key, || self.session(run, client, reference).layers(platform))
@@ -86,7 +86,7 @@ impl Registries {
     }
 }
 
-/// Does something for a key at most once; another thread that needs it meanwhile does it too.
+/// Does something once for each key. Another thread that needs it at the same time does it too.
 fn once<T: Clone>(kept: &Mutex<BTreeMap<String, Result<T>>>, key: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     if let Some(known) = lock(kept).get(key) {
         return known.clone();
@@ -96,7 +96,7 @@ fn once<T: Clone>(kept: &Mutex<BTreeMap<String, Result<T>>>, key: &str, work: im
     found
 }
 
-/// The questions about one image.
+/// The queries about one image.
 struct Session<'a> {
     shared: &'a Registries,
     run: &'a Run,
@@ -169,7 +169,7 @@ impl Session<'_> {
         Error::new(format!("query {} for {}: {why}", self.reference.registry, self.reference))
     }
 
-    /// Sends a request, with an account if the registry wants one.
+    /// Sends a request, with an account if the registry requires one.
     fn ask(&self, method: &str, path: &str) -> Result<Page> {
         if let Some(why) = lock(&self.shared.busy).get(&self.reference.registry) {
             return Err(self.failed(why));
@@ -198,7 +198,7 @@ impl Session<'_> {
         }
     }
 
-    /// Sends a request again while the registry is busy for a short time.
+    /// Repeats a request while the registry is busy for a short time.
     fn patient(&self, method: &str, path: &str, authorization: Option<&str>) -> Result<Page> {
         for turn in 1.. {
             let page = self.send(method, path, authorization)?;
@@ -239,7 +239,7 @@ impl Session<'_> {
         if known == Some(true) || known.is_none() && page.error.is_some() && self.may_be_plain()? {
             let error = page.error.take();
             page = get(url("http"), &options);
-            // Neither works: the error of the first is about the certificate, say, and says more.
+            // Both failed. The first error, for example about the certificate, says more.
             page.error = page.error.map(|plain| error.unwrap_or(plain));
             if page.error.is_none() {
                 lock(&self.shared.plain).insert(registry.clone(), true);
@@ -256,7 +256,7 @@ impl Session<'_> {
         }
     }
 
-    /// Returns whether Docker itself would speak HTTP without TLS with the registry.
+    /// Returns whether Docker itself would use HTTP without TLS for the registry.
     fn may_be_plain(&self) -> Result<bool> {
         let registry = &self.reference.registry;
         let name = registry.rsplit_once(':').map_or(registry.as_str(), |(name, _)| name).trim_matches(['[', ']']);
@@ -270,7 +270,7 @@ impl Session<'_> {
         Ok(info["IndexConfigs"][registry.as_str()]["Secure"] == Value::Bool(false))
     }
 
-    /// Returns the value of the Authorization header that a registry asks for.
+    /// Returns the value of the Authorization header that a registry requires.
     fn authorization(&self, challenge: &str) -> Result<String> {
         let account = Account::of(self.run, &self.reference.server())?;
         let (scheme, rest) = challenge.trim().split_once(' ').unwrap_or((challenge, ""));
@@ -299,11 +299,11 @@ impl Session<'_> {
         let mut options = Options::new("GET");
         options.timeout = Duration::from_secs(30);
         let (_own, authorities) = certificates(&self.reference.registry)?;
-        // The realm may be another host: then this host's authorities count.
+        // The realm may be another host. Then this host's authorities apply.
         let same = url.host_str().is_some_and(|host| self.reference.registry.starts_with(host));
         options.trust.authorities = authorities.filter(|_| same);
         match account {
-            // RFC 6749, 6: what `docker login` keeps of an account with a token.
+            // RFC 6749, 6: the token that `docker login` keeps of an account.
             Some(Account::Token(token)) => {
                 let mut form = url::form_urlencoded::Serializer::new(String::new());
                 form.append_pair("grant_type", "refresh_token").append_pair("refresh_token", &token);
@@ -336,7 +336,7 @@ impl Session<'_> {
     }
 }
 
-/// The digest of the image for a platform in a list. One that says nothing of its platform is for all.
+/// Returns the digest of the image for a platform in a list. An entry without a platform matches all.
 fn for_platform<'a>(list: &'a [Value], platform: &str) -> Option<&'a str> {
     let mut wanted = platform.split('/').map(Some).chain(std::iter::repeat(None));
     let (os, architecture, variant) = (wanted.next()?, wanted.next()?, wanted.next()?);
@@ -349,18 +349,18 @@ fn for_platform<'a>(list: &'a [Value], platform: &str) -> Option<&'a str> {
     exact.or(found.first())?["digest"].as_str()
 }
 
-/// The first error in an answer of a registry.
+/// Returns the first error in a response of a registry.
 fn said(page: &Page) -> String {
     let answer: Value = serde_json::from_str(&page.body).unwrap_or_default();
     answer["errors"][0]["message"].as_str().map(|text| format!(": {text}")).unwrap_or_default()
 }
 
-/// The directory of a registry's certificates, as Docker has it.
+/// Returns the directory of a registry's certificates, as in Docker.
 fn directory(registry: &str) -> PathBuf {
     Path::new("/etc/docker/certs.d").join(registry.replace('/', ""))
 }
 
-/// The files of a directory whose name ends so, sorted.
+/// Returns the files of a directory whose names end like this, sorted.
 fn files(registry: &str, end: &str) -> Vec<PathBuf> {
     let all = std::fs::read_dir(directory(registry)).into_iter().flatten().flatten().map(|entry| entry.path());
     let mut all: Vec<PathBuf> = all.filter(|path| path.extension().is_some_and(|found| found == end)).collect();
@@ -368,7 +368,7 @@ fn files(registry: &str, end: &str) -> Vec<PathBuf> {
     all
 }
 
-/// The file of the authorities of a registry. Several are joined in a file that lives as long as the first value.
+/// Returns the file of a registry's authorities. Several are joined in a file that lives as long as the first value.
 fn certificates(registry: &str) -> Result<(Option<tempfile::NamedTempFile>, Option<PathBuf>)> {
     let mut all = files(registry, "crt");
     if all.len() < 2 {
@@ -388,7 +388,7 @@ fn certificates(registry: &str) -> Result<(Option<tempfile::NamedTempFile>, Opti
     Ok((Some(joined), Some(path)))
 }
 
-/// The files of the client's certificate for a registry and of its key.
+/// Returns the files of the client's certificate for a registry and of its key.
 fn client_certificate(registry: &str) -> Option<(PathBuf, PathBuf)> {
     let certificate = files(registry, "cert").into_iter().next()?;
     let key = certificate.with_extension("key");

@@ -1,4 +1,4 @@
-//! References of images, as `distribution/reference` reads them.
+//! Image references, as `distribution/reference` parses them.
 
 use crate::run::{Error, Result};
 use std::fmt;
@@ -6,23 +6,23 @@ use std::fmt;
 /// The parts of `registry/repository:tag@digest`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reference {
-    /// `docker.io` if none is written.
+    /// `docker.io` by default.
     pub registry: String,
-    /// With `library/` where Docker Hub has it.
+    /// With `library/` for official images of Docker Hub.
     pub repository: String,
-    /// `latest` if none is written.
+    /// `latest` by default.
     pub tag: String,
-    /// `""` if it is not pinned to one.
+    /// `""` without a digest.
     pub digest: String,
-    /// As it was written, without tag and digest.
+    /// The original text, without tag and digest.
     written: String,
 }
 
 impl Reference {
-    /// Reads a reference.
+    /// Parses a reference.
     ///
     /// # Errors
-    /// When it is an id, or no reference.
+    /// When it is an ID or not a reference.
     pub fn new(text: &str) -> Result<Self> {
         let wrong = |why: &str| Error::new(format!("`{text}` {why}"));
         let is_hex = |text: &str| text.len() >= 12 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -53,17 +53,17 @@ impl Reference {
         })
     }
 
-    /// Registry and repository.
+    /// Returns registry and repository.
     pub fn name(&self) -> String {
         format!("{}/{}", self.registry, self.repository)
     }
 
-    /// The name under which the docker client keeps the account.
+    /// Returns the name under which the docker client keeps the account.
     pub(super) fn server(&self) -> String {
         if self.registry == super::HUB[0] { super::HUB[1].to_owned() } else { self.registry.clone() }
     }
 
-    /// What follows `docker login`.
+    /// Returns the argument of `docker login`.
     pub(super) fn login(&self) -> &str {
         if self.registry == super::HUB[0] { "" } else { &self.registry }
     }

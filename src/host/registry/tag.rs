@@ -1,8 +1,8 @@
-//! The order of tags, as semantic versioning 2.0.0 has it.
+//! The order of tags, by semantic versioning 2.0.0.
 
 use std::cmp::Ordering;
 
-/// A tag as a version: `v1.25.3-alpine` is the numbers 1, 25, 3 and the suffix `alpine`.
+/// A tag as a version: `v1.25.3-alpine` has the numbers 1, 25, 3 and the suffix `alpine`.
 #[derive(Debug, PartialEq, Eq)]
 struct Version<'a> {
     numbers: Vec<u128>,
@@ -10,7 +10,7 @@ struct Version<'a> {
 }
 
 impl<'a> Version<'a> {
-    /// `None` for a tag that is not a version, such as `latest`.
+    /// Returns `None` for a tag that is not a version, such as `latest`.
     fn new(tag: &'a str) -> Option<Self> {
         let text = tag.strip_prefix(['v', 'V']).unwrap_or(tag);
         // Build metadata, after a `+`, cannot be in a tag.
@@ -19,7 +19,7 @@ impl<'a> Version<'a> {
         Some(Self { numbers, suffix })
     }
 
-    /// The suffix without its numbers: that of `alpine3.19` is `alpine`.
+    /// Returns the suffix without its numbers: that of `alpine3.19` is `alpine`.
     fn kind(&self) -> String {
         self.suffix.chars().filter(char::is_ascii_alphabetic).collect()
     }
@@ -30,12 +30,12 @@ impl<'a> Version<'a> {
         let core = (0..most).map(|index| at(&self.numbers, index).cmp(&at(&other.numbers, index)));
         core.fold(Ordering::Equal, Ordering::then)
             .then_with(|| suffixes(self.suffix, other.suffix))
-            // `1.2.0` says more than `1.2`, which is moved on.
+            // `1.2.0` is more specific than `1.2`, which moves on.
             .then(self.numbers.len().cmp(&other.numbers.len()))
     }
 }
 
-/// Section 11: a version without a suffix is the newer one; parts are compared as numbers if both are.
+/// Section 11: a version without a suffix is newer. Parts are compared as numbers if both are numbers.
 fn suffixes(one: &str, other: &str) -> Ordering {
     if one.is_empty() || other.is_empty() {
         return one.is_empty().cmp(&other.is_empty());
@@ -52,7 +52,7 @@ fn suffixes(one: &str, other: &str) -> Ordering {
             (Ok(a), Ok(b)) => a.cmp(&b),
             (Ok(_), Err(_)) => Ordering::Less,
             (Err(_), Ok(_)) => Ordering::Greater,
-            // `rc10` is newer than `rc9`, which plain text would have the other way round.
+            // `rc10` is newer than `rc9`, unlike in plain text order.
             (Err(_), Err(_)) => mixed(a).cmp(&mixed(b)),
         };
         if order != Ordering::Equal {
@@ -61,13 +61,13 @@ fn suffixes(one: &str, other: &str) -> Ordering {
     }
 }
 
-/// Text up to the number at its end, and that number.
+/// Splits off the number at the end of a text.
 fn mixed(text: &str) -> (&str, u128) {
     let words = text.trim_end_matches(|char: char| char.is_ascii_digit());
     (words, text[words.len()..].parse().unwrap_or(0))
 }
 
-/// Compares two tags; one that is not a version is older than one that is.
+/// Compares two tags. A tag that is not a version is older than one that is.
 pub fn order(one: &str, other: &str) -> Ordering {
     match (Version::new(one), Version::new(other)) {
         (Some(one), Some(other)) => one.order(&other),
@@ -79,8 +79,8 @@ pub fn order(one: &str, other: &str) -> Ordering {
 
 /// Returns the newest of the tags that match, `None` if that is not newer than `current`.
 ///
-/// A tag with a suffix, such as `2.0-rc1` or `1.25-alpine`, counts if `current` has a suffix of that kind or if the
-/// pattern speaks of suffixes: else `^1\.` would lead from a release to a test version.
+/// A tag with a suffix, such as `2.0-rc1` or `1.25-alpine`, counts if `current` has a suffix of that kind, or if the
+/// pattern mentions suffixes. Otherwise `^1\.` would lead from a release to a test version.
 pub fn newest<'a>(tags: &'a [String], pattern: &regex::Regex, current: &str) -> Option<&'a str> {
     let kind = Version::new(current).map(|version| version.kind()).unwrap_or_default();
     let wants = pattern.as_str().contains('-');
@@ -99,7 +99,7 @@ mod tests {
 
     #[test]
     fn tags_have_the_order_of_semantic_versioning() {
-        // The example of section 11, and what tags have beyond it.
+        // The example of section 11, and other forms of tags.
         for row in [
             "1.0.0-alpha 1.0.0-alpha.1 1.0.0-alpha.beta 1.0.0-beta 1.0.0-beta.2 1.0.0-beta.11 1.0.0-rc.1 1.0.0",
             "1.0.0 2.0.0 2.1.0 2.1.1",

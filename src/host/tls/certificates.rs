@@ -1,4 +1,4 @@
-//! The certificates of a server: whether they are trusted, when they expire, and what is missing.
+//! A server's certificates: whether they are trusted, when they expire, and what is missing.
 
 use crate::run::lock;
 use rustls::client::WebPkiServerVerifier;
@@ -12,12 +12,12 @@ use x509_cert::Certificate;
 use x509_cert::der::Decode;
 use x509_cert::ext::pkix::AuthorityInfoAccessSyntax;
 
-/// What is known of the certificates of a connection.
+/// What is known about the certificates of a connection.
 #[derive(Clone, Debug, Default)]
 pub struct Certificates {
     /// The earliest expiry, in seconds since 1970: of those on the verified path, or of all if there is no such path.
     pub expiry: Option<i64>,
-    /// True if a certificate was shown to a server that asked for the client's. Nothing if it did not ask.
+    /// True if a certificate was shown to a server that requested the client's. `None` if it did not request one.
     pub shown: Option<bool>,
     /// Why no trusted authority is reached.
     gap: Option<Gap>,
@@ -26,18 +26,18 @@ pub struct Certificates {
 /// Where the path from a server's certificate to a trusted authority ends.
 #[derive(Clone, Debug)]
 enum Gap {
-    /// At a certificate that signs itself: the server's own.
+    /// At a self-signed certificate: the server's own.
     Own,
-    /// At one that signs itself: an authority's.
+    /// At a self-signed certificate: an authority's.
     Unknown,
-    /// At one whose issuer the server did not send.
+    /// At a certificate whose issuer the server did not send.
     Unsent(String),
-    /// The same, and the certificate says where that of its issuer is: it is from a public authority.
+    /// The same, and the certificate gives the address of its issuer's certificate, as those of public authorities do.
     Intermediate(String),
 }
 
 impl Certificates {
-    /// Why the certificate is not trusted, in a sentence.
+    /// Returns why the certificate is not trusted.
     pub fn untrusted(&self) -> String {
         match &self.gap {
             Some(Gap::Own) => "the certificate is self-signed".into(),
@@ -53,7 +53,7 @@ impl Certificates {
     }
 }
 
-/// Verifies a server, and writes down what it has seen.
+/// Verifies a server, and records what it has seen.
 #[derive(Debug)]
 pub(super) struct Recorder {
     pub(super) verifier: Arc<WebPkiServerVerifier>,
@@ -66,8 +66,8 @@ pub(super) struct Recorder {
 }
 
 impl Recorder {
-    /// The end of the path that is verified. Certificates beside it may have expired: a server often sends an old
-    /// cross-signature that nobody needs any more.
+    /// Returns when the verified path expires. Certificates that are not on it may have expired: a server often sends
+    /// an old cross-signature that nobody needs any more.
     fn verified(&self, leaf: &CertificateDer<'_>, others: &[CertificateDer<'_>], now: UnixTime) -> Option<i64> {
         let entity = webpki::EndEntityCert::try_from(leaf).ok()?;
         let usage = webpki::KeyUsage::server_auth();
@@ -78,12 +78,12 @@ impl Recorder {
 
     fn note(&self, expiry: Option<i64>, gap: Option<Gap>) {
         let mut seen = lock(&self.seen);
-        // Redirects may lead over several servers.
+        // Redirects may lead through several servers.
         seen.expiry = seen.expiry.into_iter().chain(expiry).min();
         seen.gap = gap;
     }
 
-    /// A certificate that the script says is right: valid now.
+    /// Accepts a certificate that the script trusts, if it is valid now.
     fn chosen(leaf: &CertificateDer<'_>, now: UnixTime) -> Result<ServerCertVerified, rustls::Error> {
         let bad = || rustls::Error::InvalidCertificate(CertificateError::BadEncoding);
         let certificate = Certificate::from_der(leaf).map_err(|_| bad())?;
@@ -98,13 +98,13 @@ impl Recorder {
     }
 }
 
-/// When a certificate ends, in seconds since 1970.
+/// Returns when a certificate expires, in seconds since 1970.
 fn end(der: &CertificateDer<'_>) -> Option<i64> {
     let certificate = Certificate::from_der(der).ok()?;
     i64::try_from(certificate.tbs_certificate().validity().not_after.to_unix_duration().as_secs()).ok()
 }
 
-/// Where the path from `leaf` leads with the certificates that the server has sent.
+/// Returns where the path from `leaf` leads with the certificates that the server has sent.
 fn gap(leaf: &CertificateDer<'_>, others: &[CertificateDer<'_>]) -> Option<Gap> {
     let mut top = Certificate::from_der(leaf).ok()?;
     let others: Vec<Certificate> = others.iter().filter_map(|der| Certificate::from_der(der).ok()).collect();

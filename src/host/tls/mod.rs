@@ -1,5 +1,5 @@
-//! TLS for requests and checks: verifies against the host's certificate authorities, or those of one site, and
-//! remembers when the server's certificates expire, also of those that are refused.
+//! TLS for requests and checks. It verifies against the host's certificate authorities, or those of one site, and
+//! records when the server's certificates expire, even if they are refused.
 
 pub mod certificates;
 
@@ -15,8 +15,8 @@ use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 
-/// Where distributions keep the authorities that they trust, as one file: Debian, Fedora, openSUSE,
-/// Alpine. `$SSL_CERT_FILE` names another one, as for OpenSSL.
+/// Where distributions keep their trusted authorities as one file: Debian, Fedora, openSUSE, Alpine. `$SSL_CERT_FILE`
+/// names another one, as for OpenSSL.
 const BUNDLES: [&str; 4] = [
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",
@@ -27,11 +27,11 @@ const BUNDLES: [&str; 4] = [
 /// The certificates that a connection trusts, and the one that it shows.
 #[derive(Clone, Debug, Default)]
 pub struct Trust {
-    /// A file of the authorities for this connection alone, in PEM. The site's own certificate may be in it.
+    /// A PEM file of the authorities for this connection only. It may contain the site's own certificate.
     pub authorities: Option<PathBuf>,
-    /// Files of the client's certificates and their key, in PEM.
+    /// PEM files of the client's certificates and their key.
     pub client: Option<(PathBuf, PathBuf)>,
-    /// A self-signed certificate is accepted, whatever name it is for.
+    /// True if a self-signed certificate is accepted, whatever name it is for.
     pub self_signed: bool,
 }
 
@@ -110,7 +110,7 @@ fn host() -> RootCertStore {
         roots.add_parsable_certificates(certificates.flatten());
     }
     if roots.is_empty() {
-        // A host without the package `ca-certificates`: Mozilla's list, as of this build.
+        // A host without the package `ca-certificates`: use Mozilla's list, as of this build.
         roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     }
     roots
@@ -122,7 +122,7 @@ fn make(
     client: Option<&(PathBuf, PathBuf)>,
 ) -> Result<Made, String> {
     if roots.is_empty() {
-        // The verifier takes no empty store; the site's own certificate may be all that is trusted.
+        // The verifier refuses an empty store, but the site's own certificate may be all that is trusted.
         roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().take(1).cloned());
     }
     let text = |error: &dyn std::fmt::Display| error.to_string();
@@ -156,7 +156,7 @@ fn provider() -> Arc<CryptoProvider> {
     PROVIDER.get_or_init(|| Arc::new(ring::default_provider())).clone()
 }
 
-/// Gives the client's certificate to a server that asks for it, and remembers that it asked.
+/// Gives the client's certificate to a server that requests it, and records that.
 #[derive(Debug)]
 struct Asked {
     inner: Arc<dyn ResolvesClientCert>,
@@ -175,8 +175,8 @@ impl ResolvesClientCert for Asked {
     }
 }
 
-/// Returns the server's alert in the place of an error, if there is one. A server that refuses the client's
-/// certificate closes the connection after its alert. Then a write fails while the alert is still to be read.
+/// Returns the server's alert instead of an error, if there is one. A server that refuses the client's certificate
+/// closes the connection after its alert. Then a write fails while the alert is still unread.
 pub fn reason(connection: &mut ClientConnection, stream: &mut impl Read, error: std::io::Error) -> std::io::Error {
     if !matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted) {
         return error;
@@ -189,7 +189,7 @@ pub fn reason(connection: &mut ClientConnection, stream: &mut impl Read, error: 
     error
 }
 
-/// Returns an error of TLS as a sentence, in lower case.
+/// Returns a TLS error as a sentence, in lower case.
 pub fn sentence(error: &rustls::Error, seen: &Certificates) -> String {
     use rustls::{CertificateError as C, Error as E};
     match error {
@@ -215,10 +215,10 @@ pub fn sentence(error: &rustls::Error, seen: &Certificates) -> String {
     }
 }
 
-/// Returns an alert of the server as a sentence. `shown` says whether it asked for a certificate and got one.
+/// Returns a server's alert as a sentence. `shown` says whether it requested a certificate and got one.
 fn alert_sentence(alert: AlertDescription, shown: Option<bool>) -> String {
     use AlertDescription as A;
-    // RFC 8446, 6.2, and in TLS 1.2 what servers send for a missing certificate (RFC 5246, 7.4.6).
+    // RFC 8446, 6.2, and what servers send in TLS 1.2 for a missing certificate (RFC 5246, 7.4.6).
     let why = match alert {
         A::CertificateRequired => return "the server requires a client certificate: add `cert` and `key`".into(),
         A::UnknownCA => "it does not trust its authority",

@@ -1,8 +1,7 @@
-//! The file systems of a private host: layers over the machine's own directories, or over the root
-//! directory of another system.
+//! The file systems of a private host: layers over the machine's own directories, or over the root directory of another
+//! system.
 //!
-//! Every layer is kept in memory, so that it works on any disk, needs no tidying, and many hosts
-//! can share what is below it.
+//! Every layer is in memory. So it works on any disk, needs no tidying, and many hosts can share what is below it.
 
 use super::{Host, Try, make_dir, opened, write};
 use crate::run::Result;
@@ -11,12 +10,12 @@ use std::ffi::CString;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-/// The directories that a host's programs own. Home directories and the temporary directory stay
-/// the machine's: the command brings its program there and takes its results from there.
+/// The directories that a host's programs own. Home directories and the temporary directory stay the machine's: the
+/// command brings its program and takes its results there.
 const LAYERED: [&str; 6] = ["dev", "etc", "opt", "srv", "usr", "var"];
 
-/// What a root directory of another system brings itself, and what is mounted anew in it. All other
-/// directories stay the machine's, as they do without a root.
+/// What a root directory of another system brings itself, and what is mounted anew in it. All other directories stay
+/// the machine's, as without a root.
 const OWN: [&str; 16] = [
     "bin",
     "boot",
@@ -37,7 +36,7 @@ const OWN: [&str; 16] = [
 ];
 
 impl Host<'_> {
-    /// Mounts the file systems of the host, and with a root directory makes that the host's `/`.
+    /// Mounts the file systems of the host, and makes a root directory the host's `/`.
     ///
     /// # Errors
     /// When a directory cannot be mounted, with its path.
@@ -49,8 +48,8 @@ impl Host<'_> {
         let layers = self.folder.join("layers");
         make_dir(&layers)?;
         tmpfs(&layers, c"mode=755")?;
-        // The kernel takes the directories of a layer relative to the working directory, which
-        // spares quoting the commas and colons of an unusual temporary directory.
+        // The kernel takes the directories of a layer relative to the working directory. This avoids quoting the commas
+        // and colons of an unusual temporary directory.
         std::env::set_current_dir(&layers).tried(|| format!("go to `{}`", layers.display()))?;
         let (slash, layered): (PathBuf, &[&str]) = match &self.root {
             Some(root) => (self.base(root, &layers)?, &["dev"]),
@@ -76,7 +75,7 @@ impl Host<'_> {
         {
             tmpfs(&settings, c"mode=700")?;
         }
-        // The daemon's data are the exception: its own layers do not work on a layer.
+        // The daemon's data is the exception: its own layers do not work on a layer.
         let (data, usual) = (self.folder.join("docker"), slash.join("var/lib/docker"));
         make_dir(&data)?;
         make_dir(&usual)?;
@@ -96,16 +95,15 @@ impl Host<'_> {
                 }
             }
         }
-        // The last step that needs the machine's: a thread's files are found through it.
+        // This is the last step that needs the machine's /proc: a thread's files are found through it.
         let proc = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
         mount("proc", slash.join("proc"), "proc", proc, None).tried(|| "mount `/proc`".into())?;
         if self.root.is_some() {
             pivot(&slash)?;
-            // A copy came along with the directory that the host's own is in.
+            // The mount was copied along with the directory that contains the host's own.
             let _ = unmount(&layers, UnmountFlags::DETACH);
         } else {
-            // What is mounted there is kept by the layers, and of no use to anyone else. Its path
-            // may have been covered by now.
+            // The layers keep what is mounted there, and nobody else needs it. Its path may be covered by now.
             let hidden = unmount(".", UnmountFlags::DETACH).map_err(std::io::Error::from);
             hidden.tried(|| format!("hide `{}`", layers.display()))?;
         }
@@ -113,8 +111,8 @@ impl Host<'_> {
         left.tried(|| format!("hide `{}`", layers.display()))
     }
 
-    /// Mounts a layer over the root directory of another system, with the machine's directories
-    /// that it does not bring itself. Gives its path.
+    /// Mounts a layer over the root directory of another system, with the machine's directories that it does not bring
+    /// itself. Returns its path.
     fn base(&self, root: &Path, layers: &Path) -> Result<PathBuf> {
         let slash = layers.join("root");
         make_dir(&slash)?;
@@ -131,7 +129,7 @@ impl Host<'_> {
         Ok(slash)
     }
 
-    /// Keeps the directory of the host in sight where `above`, which has just been covered, has it.
+    /// Keeps the host's directory visible below `above`, which was just covered.
     fn show(&self, this: &File, slash: &Path, above: &str) -> Result<()> {
         if !self.folder.starts_with(Path::new("/").join(above)) {
             return Ok(());
@@ -142,7 +140,7 @@ impl Host<'_> {
     }
 }
 
-/// Mounts a layer over a directory, with the working directory's `name` for what is written to it.
+/// Mounts a layer over a directory. Writes go to `name` in the working directory.
 fn layer(lower: &Path, name: &str, target: &Path) -> Result<()> {
     let work = format!("{name}.work");
     make_dir(Path::new(name))?;
@@ -160,19 +158,19 @@ fn tmpfs(folder: &Path, options: &std::ffi::CStr) -> Result<()> {
     mounted.tried(|| format!("mount a private `{}`", folder.display()))
 }
 
-/// Makes a mounted directory this process's `/`, and lets go of the one before.
+/// Makes a mounted directory this process's `/`, and drops the old one.
 ///
-/// A mere `chroot` would not do: `docker exec` enters the host's mount namespace with `setns`, which
-/// takes the root of that namespace.
+/// A mere `chroot` would not be enough: `docker exec` enters the host's mount namespace with `setns`, which uses the
+/// root of that namespace.
 fn pivot(slash: &Path) -> Result<()> {
     let inside = std::env::set_current_dir(slash);
     inside.tried(|| format!("go to `{}`", slash.display()))?;
-    // Mounted one upon the other, and the working directory is now the one below.
+    // They are mounted on top of each other, and the working directory is now the lower one.
     let pivoted = rustix::process::pivot_root(".", ".").and_then(|()| unmount(".", UnmountFlags::DETACH));
     pivoted.tried(|| format!("make `{}` the root directory", slash.display()))
 }
 
-/// The path of an absolute path below another root directory.
+/// Returns an absolute path below another root directory.
 fn under(slash: &Path, path: &Path) -> PathBuf {
     slash.join(path.strip_prefix("/").unwrap_or(path))
 }

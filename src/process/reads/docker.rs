@@ -1,4 +1,4 @@
-//! `docker`, `docker compose` and `podman`: judged by verb, for the daemon does what they ask.
+//! `docker`, `docker compose` and `podman`, judged by verb: the kernel cannot restrict what the daemon does for them.
 
 use super::{Grant, Reason, Spec, Verdict, parse};
 
@@ -9,7 +9,7 @@ const GLOBAL: &str = "+-Dv -c: -H: -l: --config= --context= --debug --host= --lo
 const COMPOSE: &str = "+-hv -f: -p: --file= --project-name= --env-file= --profile= --project-directory= --ansi= --help \
                        --progress= --parallel= --compatibility --all-resources --verbose --version --no-ansi";
 
-/// The verbs that read. A group with its verb has a space between.
+/// Read-only verbs. A group is separated from its verb by a space.
 const READING: &[&str] = &[
     "builder du",
     "buildx du",
@@ -104,8 +104,8 @@ const READING: &[&str] = &[
     "wait",
 ];
 
-/// Verbs that change something, in whichever group. `exec` and `run` are not among them: what they
-/// start may only read, and the script can say so.
+/// Verbs that change something, in any group. `exec` and `run` are not included: what they start may be read-only, and
+/// the script can mark it.
 const CHANGING: &[&str] = &[
     "attach",
     "bake",
@@ -213,7 +213,7 @@ fn verb(name: &str, words: &[&str]) -> Verdict {
     }
 }
 
-/// A verb within its group, with the words after it.
+/// Judges a verb within its group, with the following arguments.
 fn judge(name: &str, group: &str, words: &[&str]) -> Verdict {
     let Some((verb, rest)) = words.split_first() else { return Ok(Grant::default()) };
     let complete = format!("{group} {verb}").trim().to_owned();
@@ -239,7 +239,7 @@ fn judge(name: &str, group: &str, words: &[&str]) -> Verdict {
     })
 }
 
-/// What a reading verb writes with these words.
+/// Returns what a read-only verb writes with these arguments.
 fn written(verb: &str, shown: &str, words: &[&str]) -> Option<Reason> {
     let given = |long: &str, short: Option<char>| {
         words.iter().take_while(|word| **word != "--").any(|word| {

@@ -1,4 +1,4 @@
-//! `git`: judged by verb, and by whether the words list or make something.
+//! `git`, judged by verb, and by whether the arguments list or create something.
 
 use super::{Grant, Reason, Verdict, parse};
 
@@ -6,7 +6,7 @@ const GLOBAL: &str = "+-pPhv -C: -c: --paginate --no-pager --git-dir= --work-tre
                       --no-replace-objects --literal-pathspecs --glob-pathspecs --noglob-pathspecs --icase-pathspecs \
                       --help --version --html-path --man-path --no-lazy-fetch ! --exec-path? --config-env=";
 
-/// Verbs that read whatever their options, but for those of [`WRITES`].
+/// Verbs that are read-only with all options except those of [`WRITES`].
 const READING: &[&str] = &[
     "annotate",
     "blame",
@@ -50,11 +50,11 @@ const READING: &[&str] = &[
     "whatchanged",
 ];
 
-/// Options of a reading verb that write a file or start a program.
+/// Options of a read-only verb that write a file or start a program.
 const WRITES: &[&str] =
     &["--output", "--ext-diff", "--open-files-in-pager", "--upload-pack", "--exec", "--textconv", "--filters"];
 
-/// Listing options of `branch` and `tag`; the first of `branch` alone, the second of `tag` alone.
+/// Listing options of `branch` and `tag`: the first is for `branch` only, the second for `tag` only.
 const OWN: [&str; 2] = ["-arv ", "-n:: "];
 const LISTS: &str = "-li --list --all --remotes --verbose --show-current --contains= --no-contains= --merged? \
                      --no-merged? --points-at= --sort= --format= --color? --column? --no-color --no-column --abbrev? \
@@ -97,7 +97,7 @@ pub fn git(name: &str, words: &[&str]) -> Verdict {
 fn written(verb: &str, shown: &str, words: &[&str]) -> Option<Reason> {
     for word in words.iter().take_while(|word| **word != "--") {
         let name = word.split('=').next().unwrap_or_default();
-        // git takes every prefix of an option that is not ambiguous.
+        // git accepts every unambiguous prefix of an option.
         let long = WRITES.iter().find(|option| name.len() > 4 && option.starts_with(name));
         if let Some(option) = long {
             return Some(Reason { level: super::Level::Changes, ..Reason::option(shown, option) });
@@ -109,11 +109,11 @@ fn written(verb: &str, shown: &str, words: &[&str]) -> Option<Reason> {
     None
 }
 
-/// Returns whether `branch` or `tag` lists: `git branch NAME` makes one.
+/// Returns whether `branch` or `tag` lists. `git branch NAME` creates one.
 fn lists(verb: &str, words: &[&str]) -> bool {
     let spec = format!("{}{LISTS}", OWN[usize::from(verb == "tag")]);
     let Ok(parsed) = parse(verb, &spec, words) else { return false };
-    // `--merged main`: the commit may be a word of its own.
+    // `--merged main`: the commit may be an argument of its own.
     let optional = parsed.options.iter().filter(|(name, value)| name.ends_with("merged") && value.is_none()).count();
     parsed.operands.len() <= optional || parsed.has(&["-l", "--list"]) || (verb == "tag" && parsed.has(&["-n"]))
 }
@@ -128,7 +128,7 @@ fn config(words: &[&str]) -> bool {
     match parsed.operands.as_slice() {
         _ if got => true,
         ["get" | "list", ..] => true,
-        // `git config user.name` prints it; with one more word it is set.
+        // `git config user.name` prints it. With one more argument it is set.
         [key] => key.contains('.'),
         _ => false,
     }

@@ -1,8 +1,8 @@
-//! Which command lines only read, and what those need from the kernel under a dry run.
+//! Which command lines are read-only, and what those need from the kernel in a dry run.
 //!
-//! The table fails closed: a program, verb or option that it does not know is not known to be
-//! read-only. Sources: the manual pages of coreutils, findutils, grep, sed, gawk, tar, util-linux,
-//! procps, iproute2, docker, git, systemd, apt, curl and of the other programs that are named.
+//! The table fails closed: an unknown program, verb or option is not known to be read-only. Sources: the manual pages
+//! of coreutils, findutils, grep, sed, gawk, tar, util-linux, procps, iproute2, docker, git, systemd, apt, curl and of
+//! the other programs in it.
 
 mod docker;
 mod git;
@@ -15,29 +15,29 @@ mod wrappers;
 
 use options::{Odd, Parsed, Spec};
 
-/// What the walls of a dry run leave open for a program that only reads; see [`super::confine`].
+/// What a dry run's confinement grants a read-only program; see [`super::confine`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Grant {
     /// It may open TCP connections.
     pub net: bool,
-    /// It keeps root's capabilities: reading takes them.
+    /// It keeps root's capabilities, which reading needs.
     pub powers: bool,
-    /// It may control devices, which reading takes.
+    /// It may control devices, which reading needs.
     pub devices: bool,
     /// It lists other processes, which Landlock hides.
     pub processes: bool,
-    /// It changes the owner of directories that it makes, as `nginx -t` does.
+    /// It changes the owner of directories that it creates, as `nginx -t` does.
     pub owners: bool,
-    /// Files and directories that it opens for writing although it only reads: locks and logs.
+    /// Files and directories that it opens for writing although it is read-only: locks and logs.
     pub paths: &'static [&'static str],
 }
 
 impl Grant {
-    /// Network connections and nothing more: what a command marked `.reads()` gets.
+    /// Only network connections: the grant of a command marked `.reads()`.
     pub const NET: Self =
         Self { net: true, powers: false, devices: false, processes: false, owners: false, paths: &[] };
 
-    /// What both leave open.
+    /// Returns what both grant.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         Self {
@@ -54,12 +54,12 @@ impl Grant {
 /// How much is known about a command that is not read-only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
-    /// The table does not know it: a dry run refuses it.
+    /// The table does not know it. A dry run refuses it.
     Unknown,
-    /// It changes something: a reading position refuses it in every run.
+    /// It changes something. Every run refuses it where output is read.
     Changes,
-    /// It asks a daemon to change something, which the kernel cannot stop: a dry run refuses it
-    /// even when it is marked `.reads()`.
+    /// It requests a change from a daemon, which the kernel cannot stop. A dry run refuses it even if it is marked
+    /// `.reads()`.
     Daemon,
 }
 
@@ -85,7 +85,7 @@ impl Reason {
         Self { level: Level::Daemon, ..Self::changes(what) }
     }
 
-    /// What `name` does with this option.
+    /// Returns the reason for an option.
     fn option(name: &str, option: &str) -> Self {
         let word = option.trim_start_matches('-');
         let has = |parts: &[&str]| parts.iter().any(|part| word.contains(part));
@@ -114,27 +114,27 @@ pub type Verdict = Result<Grant, Reason>;
 
 /// What is known about a program.
 enum Rule {
-    /// It reads, whatever its options and operands.
+    /// It is read-only with any options and operands.
     Any,
-    /// It reads with these options and any operands.
+    /// It is read-only with these options and any operands.
     Spec(&'static str),
-    /// It reads with these options and at most so many operands: one more is written to.
+    /// It is read-only with these options and at most this many operands: one more is written to.
     Most(&'static str, usize),
-    /// Its first operand is a verb, after these options; these verbs read. An empty verb is none.
+    /// Its first operand, after these options, is a verb. These verbs are read-only. An empty verb means none.
     Verbs(&'static str, &'static [&'static str]),
     /// It changes something.
     Changes,
-    /// It asks a daemon to change something.
+    /// It requests a change from a daemon.
     Daemon,
     /// A function judges it.
     By(fn(&str, &[&str]) -> Verdict),
 }
 
-/// Directories whose programs are the ones that their names say.
+/// Directories whose programs are what their names say.
 const SYSTEM: &[&str] =
     &["/bin/", "/sbin/", "/usr/bin/", "/usr/sbin/", "/usr/local/bin/", "/usr/local/sbin/", "/snap/bin/"];
 
-/// Says whether a command line only reads: `Ok` with what it needs, or the reason why not.
+/// Returns what a read-only command line needs, or why it is not known to be read-only.
 ///
 /// ```
 /// use moyai::process::reads;
@@ -147,7 +147,7 @@ pub fn reads<S: AsRef<str>>(argv: &[S]) -> Verdict {
     judge(&words)
 }
 
-/// Says whether an environment variable can make a program that reads start or load another one.
+/// Returns whether an environment variable can make a read-only program start or load another one.
 pub fn is_risky(variable: &str) -> bool {
     const STARTS: &[&str] =
         &["LD_", "GIT_", "BASH_", "PERL", "PYTHON", "RUBY", "NODE_", "SSH_ASKPASS", "DOCKER_CLI_PLUGIN"];
@@ -217,14 +217,14 @@ fn judge(words: &[&str]) -> Verdict {
     Ok(grant.and(programs::grant(name)))
 }
 
-/// The words after a program's name taken apart, where its options only read.
+/// Parses the arguments of a program. An option that is not read-only is an error.
 fn parse<'a>(name: &str, spec: &str, words: &[&'a str]) -> Result<Parsed<'a>, Reason> {
     Spec::new(spec).parse(words).map_err(|odd| Reason::odd(name, &odd))
 }
 
-/// Returns whether a command reads whatever words are put after these, as `xargs` does.
+/// Returns whether a command is read-only whatever arguments are appended, as `xargs` does.
 fn reads_with_any(words: &[&str]) -> Verdict {
-    // Neither is an option that any program has, nor a file or a program text that it would accept.
+    // No program has such an option, and none would accept this as a file or program text.
     const STRANGE: [&str; 2] = ["--moyai-strange", "\u{1}"];
     judge(words)?;
     judge(&[words, &[STRANGE[0], STRANGE[1], STRANGE[1]]].concat())

@@ -1,8 +1,8 @@
-//! Programs that change something unless an option makes them read.
+//! Programs that change something unless an option makes them read-only.
 
 use super::{Grant, Level, Reason, Spec, Verdict};
 
-/// Programs that act unless one of these options is given.
+/// Programs that change something unless one of these options is given.
 const MODES: &[(&str, &str, &[&str])] = &[
     ("crontab", "-l -u:", &["-l"]),
     ("kill", "-lL0 -l:: --list? --table", &["-l", "-L", "-0", "--list", "--table"]),
@@ -149,14 +149,14 @@ const MODES: &[(&str, &str, &[&str])] = &[
     ),
 ];
 
-/// A program that acts unless an option makes it read.
+/// Judges a program that changes something unless an option makes it read-only.
 pub fn modes(name: &str, words: &[&str]) -> Verdict {
     let Some((_, spec, reading)) = MODES.iter().find(|(known, ..)| *known == name) else {
         return Err(Reason::unknown(format!("`{name}` is not known to be read-only")));
     };
     let shown = [&[name], &words[..words.len().min(2)]].concat().join(" ");
     let acts = || match name {
-        // These are requests to a daemon, or well known for what they change.
+        // These send requests to a daemon, or are well known for what they change.
         "nginx" | "kill" => Reason { level: Level::Changes, ..Reason::changes(&shown) },
         _ => Reason::unknown(format!("`{shown}` can change something")),
     };
@@ -170,7 +170,7 @@ pub fn modes(name: &str, words: &[&str]) -> Verdict {
             if let Some(shell) = parsed.values(&["-e", "--rsh"]).find(|shell| !plain_ssh(shell)) {
                 return Err(Reason::unknown(format!("`rsync -e '{shell}'` can start another program")));
             }
-            // With one place and nothing else rsync lists it.
+            // With a single path and nothing else, rsync lists it.
             if parsed.operands.len() == 1 {
                 return Ok(Grant::default());
             }
@@ -181,7 +181,7 @@ pub fn modes(name: &str, words: &[&str]) -> Verdict {
                 return Err(Reason::option(name, "-O"));
             }
         }
-        // The host's own configuration names what nginx makes, opens and hands to its user.
+        // The host's own configuration names what nginx creates, opens and gives to its user.
         "nginx" if parsed.has(&["-t", "-T"]) && !parsed.has(&["-c", "-p"]) => {
             return Ok(Grant { powers: true, owners: true, ..Grant::default() });
         }
@@ -190,7 +190,7 @@ pub fn modes(name: &str, words: &[&str]) -> Verdict {
         "gzip" | "bzip2" | "xz" | "zstd" | "lz4" if parsed.operands.iter().all(|word| *word == "-") => {
             return Ok(Grant::default());
         }
-        // `kill -0 PID` asks whether it is there; `kill -l` names signals.
+        // `kill -0 PID` checks whether the process exists; `kill -l` lists signals.
         "kill" if parsed.has(&["-0"]) && parsed.options.len() > 1 => return Err(acts()),
         _ => {}
     }

@@ -1,11 +1,11 @@
 //! Options as getopt(3) and getopt_long(3) read them.
 
-/// What a program's options are.
+/// A program's options.
 ///
 /// Written as one line, such as `"-bcn -k: --key= --check? ! -o: --output="`:
-/// - `-bcn`: short options, which may be clustered; `-k:` takes an argument, `-k::` one that is glued;
+/// - `-bcn`: short options, which may be combined; `-k:` takes an argument, `-k::` one that is attached;
 /// - `--key=` takes an argument, `--check?` may have one after `=`;
-/// - what follows `!` can change something;
+/// - options after `!` can change something;
 /// - a `+` at the start: the first operand ends the options.
 pub struct Spec(Vec<Known>, bool);
 
@@ -22,12 +22,12 @@ enum Argument {
     Glued,
 }
 
-/// A command line taken apart.
+/// A parsed command line.
 #[derive(Debug, Default, PartialEq)]
 pub struct Parsed<'a> {
     /// The options in order, under their complete names, with their arguments.
     pub options: Vec<(String, Option<&'a str>)>,
-    /// All other words.
+    /// All other arguments.
     pub operands: Vec<&'a str>,
 }
 
@@ -46,14 +46,14 @@ impl Parsed<'_> {
         self.options.iter().any(|(name, _)| names.contains(&name.as_str()))
     }
 
-    /// The arguments of these options.
+    /// Returns the arguments of these options.
     pub fn values<'s>(&'s self, names: &'s [&'s str]) -> impl Iterator<Item = &'s str> {
         self.options.iter().filter(|(name, _)| names.contains(&name.as_str())).filter_map(|(_, value)| *value)
     }
 }
 
 impl Spec {
-    /// Reads the line that describes the options.
+    /// Parses the line that describes the options.
     pub fn new(text: &str) -> Self {
         let mut known = Vec::new();
         let (first, text) = text.strip_prefix('+').map_or((false, text), |rest| (true, rest));
@@ -84,10 +84,10 @@ impl Spec {
         Self(known, first)
     }
 
-    /// Takes the words after the program's name apart.
+    /// Parses the arguments of the program.
     ///
     /// # Errors
-    /// The first option that can change something, or is not known; a missing argument.
+    /// The first option that can change something or is unknown, or a missing argument.
     pub fn parse<'a>(&self, words: &[&'a str]) -> Result<Parsed<'a>, Odd> {
         let mut parsed = Parsed::default();
         let mut words = words.iter().copied();
@@ -133,8 +133,8 @@ impl Spec {
         Ok(parsed)
     }
 
-    /// A long option by its name or a prefix of it. Of several that fit, one that changes something
-    /// decides: which one the program takes depends on its version.
+    /// Finds a long option by its name or a prefix of it. If several match, one that changes something decides: which
+    /// one the program takes depends on its version.
     fn long(&self, name: &str) -> Result<&Known, Odd> {
         let wanted = format!("--{name}");
         if name.is_empty() || self.0.iter().any(|known| known.name == wanted) {

@@ -3,9 +3,9 @@
 use super::Rule::{self, Any, By, Changes, Daemon, Most, Spec, Verbs};
 use super::{Grant, docker, git, modes, text, verbs, wrappers};
 
-/// What is known, by names that are separated by spaces. A program that is missing is refused.
+/// The rules, by names separated by spaces. A program that is not listed is refused.
 pub const TABLE: &[(&str, Rule)] = &[
-    // coreutils and their kind: none of their options or operands writes a file or starts a program.
+    // coreutils and similar programs: no option or operand writes a file or starts a program.
     (
         "[ arch b2sum base32 base64 basename basenc cat cksum comm cut df dir dirname du echo expand expr factor false \
       fmt fold groups head id join logname ls md5sum nl nproc numfmt od paste pathchk pinky pr printenv printf \
@@ -151,7 +151,7 @@ pub const TABLE: &[(&str, Rule)] = &[
     ),
     ("mount", By(verbs::mount)),
     ("sysctl", By(verbs::sysctl)),
-    // Programs in a language of their own.
+    // Programs with a language of their own.
     ("sed", By(text::sed)),
     ("awk gawk mawk nawk original-awk", By(text::awk)),
     ("find", By(text::find)),
@@ -165,7 +165,7 @@ pub const TABLE: &[(&str, Rule)] = &[
     ("busybox", By(wrappers::busybox)),
     ("command", By(wrappers::command)),
     ("xargs", By(wrappers::xargs)),
-    // Programs that act unless an option says otherwise.
+    // Programs that change something unless an option says otherwise.
     (
         "crontab kill nginx logrotate rsync visudo sshd haproxy apachectl apache2ctl postqueue ssh ssh-keygen ssh-add \
       python3 python perl node php ruby bash gzip bzip2 xz zstd lz4 unzip cpio mdadm sfdisk fdisk swapon nc rpm dpkg \
@@ -399,7 +399,7 @@ pub const TABLE: &[(&str, Rule)] = &[
     ("pip pip3", Verbs("--format= --outdated --user", &["list", "show", "freeze", "check"])),
     ("go", Verbs("", &["version", "env."])),
     ("named-checkconf", Spec("-hjlpvxz -t:")),
-    // Programs that change something. Where a daemon or the network does it for them, the kernel cannot stop them.
+    // Programs that change something. If a daemon or the network does it for them, the kernel cannot stop them.
     (
         "chmod chown chgrp chattr cp dpkg-reconfigure fallocate install ln mkdir mkfifo mknod mv rm rmdir setfacl setfattr \
       shred tee touch truncate umount unlink losetup mkswap swapoff pkill killall",
@@ -408,7 +408,7 @@ pub const TABLE: &[(&str, Rule)] = &[
     ("halt init logger poweroff reboot sendmail shutdown systemd-run systemd-tmpfiles telinit wall at batch", Daemon),
 ];
 
-/// What a read-only program needs, apart from reading files.
+/// Returns what a read-only program needs, apart from reading files.
 pub fn grant(name: &str) -> Grant {
     let none = Grant::default();
     match name {
@@ -425,7 +425,7 @@ pub fn grant(name: &str) -> Grant {
             Grant { powers: true, devices: true, paths: &["/run/lock/lvm", "/dev/mapper/control"], ..none }
         }
         "zpool" | "zfs" => Grant { powers: true, devices: true, paths: &["/dev/zfs"], ..none },
-        // `nginx -t` opens its logs and the file with its pid, as it does in every test.
+        // `nginx -t` opens its logs and its pid file in every test.
         "nginx" => Grant { paths: &["/var/log", "/run", "/var/lib/nginx", "/var/cache/nginx"], ..none },
         _ => none,
     }

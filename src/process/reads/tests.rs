@@ -1,4 +1,4 @@
-//! The table against lines as people write them.
+//! Tests the table against typical lines.
 
 use super::*;
 
@@ -6,9 +6,9 @@ fn of(line: &str) -> Verdict {
     reads(&shlex::split(line).unwrap_or_else(|| panic!("{line}")))
 }
 
-/// Lines that read, one a line.
+/// Read-only lines, one per line.
 pub const READING: &str = include_str!("reading.txt");
-/// Lines that change something, one a line.
+/// Changing lines, one per line.
 pub const CHANGING: &str = include_str!("changing.txt");
 
 fn lines(text: &'static str) -> impl Iterator<Item = &'static str> {
@@ -73,7 +73,7 @@ fn what_a_daemon_changes_is_refused_even_when_it_is_marked() {
     ] {
         assert_eq!(level(line), Level::Daemon, "{line}");
     }
-    // What these start may only read: the script can say so.
+    // What these start may be read-only: the script can mark it.
     for line in ["docker exec web cat /etc/hostname", "docker run --rm alpine true", "docker compose exec web ls"] {
         assert_eq!(level(line), Level::Changes, "{line}");
     }

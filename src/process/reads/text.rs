@@ -3,7 +3,7 @@
 use super::wrappers::on_files;
 use super::{Grant, Reason, Verdict, judge, parse};
 
-/// `sed`: neither `-i`, nor the commands that write a file or start a program.
+/// `sed`: read-only without `-i` and without commands that write a file or start a program.
 pub fn sed(name: &str, words: &[&str]) -> Verdict {
     let spec = "-nrEsuz -e: -f: -l: --quiet --silent --regexp-extended --separate --unbuffered --null-data \
                 --zero-terminated --posix --debug --sandbox --follow-symlinks --expression= --file= --line-length= \
@@ -32,7 +32,7 @@ pub fn sed(name: &str, words: &[&str]) -> Verdict {
     }
 }
 
-/// The first command of a sed script that writes a file or starts a program, or is not understood.
+/// Returns the first command of a sed script that writes a file, starts a program, or is unknown.
 fn writes(script: &str) -> Option<char> {
     let mut chars = script.chars().peekable();
     loop {
@@ -69,14 +69,14 @@ fn writes(script: &str) -> Option<char> {
 
 type Chars<'a> = std::iter::Peekable<std::str::Chars<'a>>;
 
-/// What must follow a command without an argument. `None` ends the check: the script is over.
+/// Checks what follows a command without an argument. `None` ends the check: the script is over.
 fn end(chars: &mut Chars<'_>) -> Option<()> {
     while chars.next_if(|char| *char == ' ' || *char == '\t').is_some() {}
     chars.peek().map(|_| ())
 }
 
-/// Up to the delimiter; false when there is none. In a bracket expression sed finds it differently
-/// from version to version, so a bracket that hides one is taken for a command.
+/// Skips to the delimiter. Returns false if there is none. Versions of sed find it differently within a bracket
+/// expression, so a bracket that contains one is taken for a command.
 fn part(chars: &mut Chars<'_>, delimiter: char) -> bool {
     let mut bracket = false;
     while let Some(char) = chars.next() {
@@ -93,7 +93,7 @@ fn part(chars: &mut Chars<'_>, delimiter: char) -> bool {
     false
 }
 
-/// Addresses and `!`. `None`: the script ends here, or the address does not end.
+/// Skips addresses and `!`. `None` if the script ends here, or the address does not end.
 fn address(chars: &mut Chars<'_>) -> Option<()> {
     loop {
         match *chars.peek()? {
@@ -104,7 +104,7 @@ fn address(chars: &mut Chars<'_>) -> Option<()> {
                 chars.next();
                 let delimiter = if open == '\\' { chars.next()? } else { open };
                 if !part(chars, delimiter) {
-                    // The rest is unknown: an unusual character takes its place.
+                    // The rest is unknown: replace it by an unusual character.
                     *chars = "\u{1}".chars().peekable();
                     return Some(());
                 }
@@ -115,7 +115,7 @@ fn address(chars: &mut Chars<'_>) -> Option<()> {
     }
 }
 
-/// `awk`: a program text that neither writes a file nor starts a program.
+/// `awk`: read-only if the program text neither writes a file nor starts a program.
 pub fn awk(name: &str, words: &[&str]) -> Verdict {
     let spec = "+-F: -v: --field-separator= --assign= --re-interval --posix --csv -k ! -f: -i: -l: -E: -e: -o:: -p:: -d:: -D:: \
                 --file= --include= --load= --exec= --source= --pretty-print? --profile? --dump-variables? --debug? -W:";
@@ -131,7 +131,7 @@ pub fn awk(name: &str, words: &[&str]) -> Verdict {
     }
 }
 
-/// What in an awk program writes or starts something.
+/// Returns the part of an awk program that writes or starts something.
 fn starts(text: &str) -> Option<&str> {
     let bytes = text.as_bytes();
     let (mut at, mut depth, mut print) = (0, 0_usize, false);
@@ -189,7 +189,7 @@ fn starts(text: &str) -> Option<&str> {
     None
 }
 
-/// The place after the closing character; past the end when there is none.
+/// Returns the position after the closing character, or past the end if there is none.
 fn closing(bytes: &[u8], mut at: usize, close: u8) -> Option<usize> {
     while at < bytes.len() && bytes[at] != close {
         at += if bytes[at] == b'\\' { 2 } else { 1 };
@@ -243,7 +243,7 @@ const PLAIN: &[&str] = &[
     "-s",
     "-x",
 ];
-/// Those with one.
+/// Tests and actions of `find` with an argument.
 const WITH_VALUE: &[&str] = &[
     "-name",
     "-iname",
@@ -286,7 +286,7 @@ const WITH_VALUE: &[&str] = &[
     "-files0-from",
 ];
 
-/// `find`: no action that deletes, writes or starts a program that is not known to read.
+/// `find`: read-only without actions that delete, write or start a program that is not known to be read-only.
 pub fn find(name: &str, words: &[&str]) -> Verdict {
     let mut grant = Grant::default();
     let mut words = words.iter().copied();
@@ -323,7 +323,7 @@ pub fn tar(name: &str, words: &[&str]) -> Verdict {
                 --info-script= --new-volume-script= --rsh-command= --rmt-command= --index-file= --checkpoint-action= \
                 --listed-incremental= --volno-file=";
     let mut words = words.to_vec();
-    // The old style, `tar xzf FILE`: a bundle of letters, the arguments following in their order.
+    // The old style, `tar xzf FILE`: combined letters, with the arguments following in their order.
     let mut moved = Vec::new();
     if let Some(bundle) = words.first().copied().filter(|word| !word.starts_with('-') && !word.is_empty()) {
         let mut arguments = words.split_off(1).into_iter();
@@ -357,7 +357,7 @@ pub fn tar(name: &str, words: &[&str]) -> Verdict {
     let mut grant = Grant::default();
     let commands: Vec<&str> = parsed.values(&["--to-command"]).collect();
     for command in &commands {
-        // tar hands it to a shell.
+        // tar passes it to a shell.
         if !command.chars().all(|char| char.is_ascii_alphanumeric() || "-_./ =".contains(char)) {
             return Err(Reason::option(name, "--to-command"));
         }

@@ -1,13 +1,13 @@
-//! Programs whose words have a grammar of their own: verbs, modes, settings.
+//! Programs whose arguments have a grammar of their own: verbs, modes, settings.
 
 use super::{Grant, Reason, Verdict, judge, parse};
 
-/// A program with one verb, or two, after its options.
+/// Judges a program with one verb, or two, after its options.
 pub fn simple(name: &str, spec: &str, verbs: &[&str], words: &[&str]) -> Verdict {
     let parsed = parse(name, spec, words)?;
     let first = parsed.operands.first().copied().unwrap_or_default();
     let two = parsed.operands.iter().take(2).copied().collect::<Vec<_>>().join(" ");
-    // A verb with a full stop takes no more words: with one it sets something.
+    // A verb with a full stop takes no more arguments: with one it sets something.
     let alone = parsed.operands.len() == 1 && verbs.iter().any(|verb| verb.strip_suffix('.') == Some(first));
     if alone || verbs.contains(&first) || verbs.contains(&two.as_str()) {
         return Ok(Grant::default());
@@ -15,7 +15,7 @@ pub fn simple(name: &str, spec: &str, verbs: &[&str], words: &[&str]) -> Verdict
     Err(Reason::unknown(format!("`{}` is not known to be read-only", format!("{name} {first}").trim_end())))
 }
 
-/// `systemctl`: what is not a question is a request to systemd.
+/// `systemctl`: any verb that is not a query is a request to systemd.
 pub fn systemctl(name: &str, words: &[&str]) -> Verdict {
     const READING: &[&str] = &[
         "",
@@ -90,11 +90,11 @@ pub fn apt(name: &str, words: &[&str]) -> Verdict {
     if reading { Ok(Grant::default()) } else { Err(Reason::changes(&format!("{name} {verb}"))) }
 }
 
-/// `ip`, `bridge` and `tc`: an object, then a verb that is mostly left out.
+/// `ip`, `bridge` and `tc`: an object, then a verb, which is often left out.
 pub fn ip(name: &str, words: &[&str]) -> Verdict {
     const READING: &[&str] =
         &["show", "sho", "sh", "list", "lis", "li", "ls", "lst", "l", "get", "ge", "g", "help", "save"];
-    // Single-dash options that may be written out, ip(8).
+    // Single-dash options that may be written in full, ip(8).
     const OPTIONS: &[&str] = &[
         "-4",
         "-6",
@@ -176,12 +176,12 @@ pub fn iptables(name: &str, words: &[&str]) -> Verdict {
     Err(Reason::changes(&[&[name], words].concat().join(" ")))
 }
 
-/// `nft`: `list` and nothing else.
+/// `nft`: only `list`.
 pub fn nft(name: &str, words: &[&str]) -> Verdict {
     let spec = "-ajnsNpSyTvVchu --handle --json --numeric --stateless --version --check ! -f: -i -I: -o -D: --file= --interactive";
     let parsed = parse(name, spec, words)?;
     match parsed.operands.as_slice() {
-        // Commands can be joined within one word or by a word of their own.
+        // Commands can be joined within one argument or by an argument of their own.
         ["list", rest @ ..] if rest.iter().all(|word| !word.contains([';', '\n'])) => Ok(Grant::default()),
         [] if parsed.has(&["-v", "-V", "--version"]) => Ok(Grant::default()),
         _ => Err(Reason::changes("nft")),
@@ -198,7 +198,7 @@ pub fn date(name: &str, words: &[&str]) -> Verdict {
     }
 }
 
-/// `sysctl`: a value sets it.
+/// `sysctl`: a value changes a setting.
 pub fn sysctl(name: &str, words: &[&str]) -> Verdict {
     let spec = "-aAXbeNnqdxV -r: --all --binary --ignore --names --values --quiet --deprecated --pattern= --version \
                 ! -w -p:: -f:: --write --load? --system";
@@ -233,7 +233,7 @@ pub fn mount(name: &str, words: &[&str]) -> Verdict {
     }
 }
 
-/// `openssl`: options have one dash, an argument of their own, or one after `=`.
+/// `openssl`: options have one dash, and an argument of their own or after `=`.
 pub fn openssl(name: &str, words: &[&str]) -> Verdict {
     const READING: &[&str] = &[
         "asn1parse",
@@ -340,7 +340,7 @@ pub fn sqlite3(name: &str, words: &[&str]) -> Verdict {
     Err(Reason::unknown(format!("`{name}` without `-readonly` and one query is not known to be read-only")))
 }
 
-/// `restic`: every command but with `--no-lock` writes a lock into the repository.
+/// `restic`: every command without `--no-lock` writes a lock into the repository.
 pub fn restic(name: &str, words: &[&str]) -> Verdict {
     let spec = "-qvjlhS -r: -p: -H: -c --repo= --repository-file= --password-file= --host= --tag= --path= --quiet --verbose \
                 --json --no-lock --no-cache --latest= --compact --group-by= --long --mode= --cacert= --limit-download= \
@@ -361,7 +361,7 @@ pub fn restic(name: &str, words: &[&str]) -> Verdict {
     }
 }
 
-/// `curl`: a GET or HEAD whose answer goes to standard output.
+/// `curl`: a GET or HEAD whose response goes to standard output.
 pub fn curl(name: &str, words: &[&str]) -> Verdict {
     let spec = "-sSfLIkvigG46qN0123#lRn -m: -A: -H: -u: -w: -x: -e: -r: -y: -Y: -E: -X: -o: -U: -b: -t: \
                 --silent --show-error --fail --fail-with-body --fail-early --location --head --insecure --verbose \
@@ -391,14 +391,14 @@ pub fn curl(name: &str, words: &[&str]) -> Verdict {
     if parsed.has(&["--data-urlencode"]) && !parsed.has(&["-G", "--get", "-I", "--head"]) {
         return Err(Reason::unknown("`curl --data-urlencode` without `-G` posts"));
     }
-    // `--write-out '%output{f}'` writes a file from curl 8.3 on; from `@f` the format comes.
+    // From curl 8.3 on `--write-out '%output{f}'` writes a file. `@f` reads the format from a file.
     if parsed.values(&["-w", "--write-out"]).any(|format| format.starts_with('@') || format.contains("%output")) {
         return Err(Reason::unknown("`curl --write-out` can write a file"));
     }
     let other = |url: &&str| {
         url.split_once("://").is_some_and(|(scheme, _)| !["http", "https", "file", "ftp", "ftps"].contains(&scheme))
     };
-    // smtp:// sends, telnet:// and gopher:// send whatever they are given.
+    // smtp:// sends, and telnet:// and gopher:// send whatever they are given.
     match parsed.operands.iter().copied().chain(parsed.values(&["--url"])).find(other) {
         Some(url) => Err(Reason::unknown(format!("`curl {url}` is not known to be read-only"))),
         None => Ok(Grant::default()),
@@ -414,7 +414,7 @@ pub fn moyai(name: &str, words: &[&str]) -> Verdict {
     }
 }
 
-/// `ethtool`: capital letters set what the small ones show.
+/// `ethtool`: capital letters set what the lower-case ones show.
 pub fn ethtool(name: &str, words: &[&str]) -> Verdict {
     let reading =
         ["-i", "-S", "-k", "-a", "-c", "-g", "-l", "-m", "-T", "-d", "-P", "-u", "-n", "-x", "--json", "--version"];

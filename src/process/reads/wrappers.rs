@@ -1,8 +1,8 @@
-//! Programs that start another program: judged by what they start.
+//! Programs that start another program, judged by that program.
 
 use super::{Grant, Reason, Verdict, is_risky, judge, parse, reads_with_any};
 
-/// The options of the wrappers, and how many operands come before the command.
+/// The options of the wrappers, and the number of operands before the command.
 const WRAPPERS: &[(&str, &str, usize)] = &[
     ("chroot", "+ --groups= --userspec= --skip-chdir", 1),
     ("chrt", "+-abdfiomrRv -D: -P: -T: --all-tasks --batch --deadline --fifo --idle --other --rr --max --verbose", 1),
@@ -31,7 +31,7 @@ const WRAPPERS: &[(&str, &str, usize)] = &[
     ("timeout", "+-s: -k: -v -f -p --signal= --kill-after= --verbose --foreground --preserve-status", 1),
 ];
 
-/// A wrapper with options, perhaps operands, perhaps variables, and the command.
+/// Judges a wrapper with options, optional operands and variables, and the command.
 pub fn wrapped(name: &str, words: &[&str]) -> Verdict {
     let Some((_, spec, before)) = WRAPPERS.iter().find(|(known, ..)| *known == name) else {
         return Err(Reason::unknown(format!("`{name}` is not known to be read-only")));
@@ -42,7 +42,7 @@ pub fn wrapped(name: &str, words: &[&str]) -> Verdict {
         command = variables(name, command)?;
     }
     match command {
-        // Without a command `chroot` and `nsenter` start a shell, which reads its input.
+        // Without a command, `chroot` and `nsenter` start a shell, which reads its input.
         [] if ["chroot", "nsenter", "runuser", "sudo", "doas"].contains(&name) => {
             Err(Reason::unknown(format!("`{name}` without a command is not known to be read-only")))
         }
@@ -62,7 +62,7 @@ pub fn env(name: &str, words: &[&str]) -> Verdict {
     }
 }
 
-/// What follows the words `NAME=value`.
+/// Skips arguments of the form `NAME=value`.
 fn variables<'a, 'b>(name: &str, words: &'a [&'b str]) -> Result<&'a [&'b str], Reason> {
     let count = words.iter().take_while(|word| word.contains('=')).count();
     let set = words[..count].iter().filter_map(|word| word.split_once('='));
@@ -80,13 +80,13 @@ pub fn busybox(_: &str, words: &[&str]) -> Verdict {
     }
 }
 
-/// `command` of the shell: the program with these words, or where it is.
+/// The shell's `command`: the program with these arguments, or where it is.
 pub fn command(name: &str, words: &[&str]) -> Verdict {
     let parsed = parse(name, "+-pvV", words)?;
     if parsed.operands.is_empty() || parsed.has(&["-v", "-V"]) { Ok(Grant::default()) } else { judge(&parsed.operands) }
 }
 
-/// `xargs`: its input becomes words of the command, so the command has to read whatever they are.
+/// `xargs`: its input becomes arguments of the command, so the command must be read-only with any arguments.
 pub fn xargs(name: &str, words: &[&str]) -> Verdict {
     let spec = "+-0rtxo -n: -L: -P: -d: -s: -E: -a: -I: -e:: -i:: -l:: --null --no-run-if-empty --verbose --exit \
                 --max-args= --max-lines? --max-procs= --delimiter= --max-chars= --arg-file= --replace? --eof? \
@@ -96,7 +96,7 @@ pub fn xargs(name: &str, words: &[&str]) -> Verdict {
     let marker = parsed.values(&["-I", "-i", "--replace"]).next().unwrap_or("{}");
     match parsed.operands.as_slice() {
         [] => Ok(Grant::default()),
-        // With -I a word of the input may become any part of any word.
+        // With -I a part of the input may become any part of any argument.
         command if replaces => {
             let strange: Vec<&str> =
                 command.iter().map(|word| if word.contains(marker) { "--moyai-strange" } else { *word }).collect();
@@ -106,7 +106,7 @@ pub fn xargs(name: &str, words: &[&str]) -> Verdict {
     }
 }
 
-/// A command that `find -exec` starts: `{}` is a path below a starting point, and never an option.
+/// Judges a command that `find -exec` starts. `{}` is a path below a starting point, and never an option.
 pub fn on_files(words: &[&str]) -> Verdict {
     let strange: Vec<String> = words.iter().map(|word| word.replace("{}", "./\u{1}")).collect();
     judge(&strange.iter().map(String::as_str).collect::<Vec<_>>())

@@ -1,27 +1,26 @@
-//! What the reader of expressions is measured by: cronie's own, restated from its `src/entry.c`
-//! (`get_range`, `get_number`, `load_entry`) and the day rule of `find_jobs` in its `src/cron.c`,
-//! as of version 1.7.2; and Debian's `crontab -n`.
+//! The reference for the parser: cronie's own, restated from its `src/entry.c` (`get_range`, `get_number`,
+//! `load_entry`) and the day rule of `find_jobs` in its `src/cron.c`, as of version 1.7.2; and Debian's `crontab -n`.
 
 use super::{DAYS, Expression, MONTHS, tests::expression};
 use crate::schedule::zone::Zone;
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, TimeDelta, Timelike, Utc};
 use std::collections::BTreeSet;
 
-/// A line as cronie has it.
+/// A line as cronie reads it.
 struct Line {
-    /// Minute, hour, day of the month, month, day of the week: 0 and 7 are both Sunday.
+    /// Minute, hour, day of the month, month, day of the week. 0 and 7 are both Sunday.
     sets: [BTreeSet<u32>; 5],
-    /// Which of the fields begin with a star.
+    /// Which fields begin with a star.
     stars: [bool; 5],
-    /// cronie takes what other crons refuse or read otherwise, and so it is refused here:
-    /// `a~b`, a range that runs backwards, an end beyond the field that no step meets.
+    /// cronie accepts this, but other crons refuse it or read it differently, so moyai refuses it: `a~b`, a range that
+    /// runs backwards, an end beyond the field that no step reaches.
     odd: bool,
 }
 
 const LIMITS: [(u32, u32); 5] = [(0, 59), (0, 23), (1, 31), (1, 12), (0, 7)];
 
 impl Line {
-    /// None for what it refuses.
+    /// Returns `None` for a line that cronie refuses.
     fn read(text: &str) -> Option<Self> {
         let mut line = Self { sets: Default::default(), stars: [false; 5], odd: false };
         let words: Vec<&str> = text.split([' ', '\t']).filter(|word| !word.is_empty()).collect();
@@ -42,7 +41,7 @@ impl Line {
     fn item(&mut self, item: &str, kind: usize) -> Option<()> {
         let (low, high) = LIMITS[kind];
         let number = |text: &str| -> Option<u32> {
-            // `get_number`: all letters and digits there are, then a number, or one of the names.
+            // `get_number`: all following letters and digits, then a number or one of the names.
             let names: &[&str] = [&[], &[], &[], &MONTHS[..], &DAYS[..]][kind];
             let name = || names.iter().position(|name| name.eq_ignore_ascii_case(text)).map(|index| low + index as u32);
             let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -52,7 +51,7 @@ impl Line {
             let from = if from.is_empty() { low } else { number(from)? };
             let to = if to.is_empty() { high } else { number(to)? };
             self.odd = true;
-            // Any of them may be drawn; one beyond the field is refused when it is.
+            // Any of them may be drawn. One beyond the field is refused when it is.
             return (from <= to).then_some(());
         }
         let (span, step) = item.split_once('/').map_or((item, None), |(span, step)| (span, Some(step)));
@@ -98,9 +97,9 @@ impl Line {
     }
 }
 
-/// All times in (`from`, `to`] at which cronie would run something, minute by minute as its
-/// `src/cron.c` goes: what fell into a gap of the clock comes behind it, and what the clock has shown
-/// before does not count; but a line with a star follows the clock.
+/// Returns all times in (`from`, `to`] at which cronie would run something, minute by minute as in its `src/cron.c`.
+/// What fell into a gap of the clock comes after it, and what the clock has shown before does not count. A line with a
+/// star follows the clock.
 pub fn by_the_minute(
     zone: &Zone,
     is_due: impl Fn(NaiveDateTime) -> bool,
@@ -123,7 +122,7 @@ pub fn by_the_minute(
     found
 }
 
-/// Numbers that look random and are the same in each run (xorshift64, Marsaglia 2003).
+/// Numbers that look random but are the same in each run (xorshift64, Marsaglia 2003).
 struct Dice(u64);
 
 impl Dice {
@@ -135,7 +134,7 @@ impl Dice {
     }
 }
 
-/// A field as people write it: stars, numbers, names, ranges, steps, lists.
+/// Returns a typical field: stars, numbers, names, ranges, steps, lists.
 fn field(dice: &mut Dice, kind: usize) -> String {
     let (low, high) = LIMITS[kind];
     let names: &[&str] = [&[], &[], &[], &MONTHS[..], &DAYS[..]][kind];
@@ -171,7 +170,7 @@ fn line(dice: &mut Dice) -> String {
     [0, 1, 2, 3, 4].map(|kind| field(dice, kind)).join(if dice.roll(9) == 0 { " \t" } else { " " })
 }
 
-/// A line in which one to three things are put in, taken away, or written otherwise.
+/// Returns a line with one to three characters inserted, removed or changed.
 fn broken(dice: &mut Dice) -> String {
     const PIECES: [&str; 26] = [
         "*", "/", "-", ",", "~", " ", "0", "7", "8", "60", "24", "32", "13", "/0", "mon", "JAN", "sunday", "?", "L",
@@ -202,7 +201,7 @@ fn random_lines_are_read_and_refused_as_cronie_does() {
                 assert!(!theirs.odd, "`{text}` is taken");
                 let times = ours.times.unwrap();
                 for (kind, (ours, mut theirs)) in times.fields.iter().zip(theirs.sets).enumerate() {
-                    // Here Sunday is 0 alone.
+                    // Here Sunday is only 0.
                     theirs.remove(if kind == 4 { &7 } else { &99 });
                     assert_eq!(ours.values, theirs, "`{text}`, field {kind}");
                 }
@@ -224,7 +223,7 @@ fn random_lines_are_read_and_refused_as_cronie_does() {
     assert!(taken > 10_000 && refused > 10_000 && odd > 500, "{taken} {refused} {odd}");
 }
 
-/// Each minute of 400 days.
+/// Compares each minute of 400 days.
 fn minute_for_minute(count: usize, seed: u64) {
     let mut dice = Dice(seed);
     let start = NaiveDate::from_ymd_opt(2027, 6, 1).unwrap();
@@ -261,11 +260,11 @@ fn where_clocks_are_changed_random_lines_are_due_when_cronie_would_run_them() {
         ("Europe/London", "2026-10-25T01:00:00Z"),
         ("Australia/Lord_Howe", "2026-04-04T15:00:00Z"),
         ("Australia/Lord_Howe", "2026-10-03T15:30:00Z"),
-        // Summer time's ends, and the day that was left out.
+        // Ends of summer time, and the day that was skipped.
         ("Pacific/Apia", "2011-09-24T14:00:00Z"),
         ("Pacific/Apia", "2011-12-30T10:00:00Z"),
         ("Pacific/Apia", "2012-03-31T14:00:00Z"),
-        // Never.
+        // The clocks are never changed.
         ("Asia/Tokyo", "2026-03-28T17:00:00Z"),
     ] {
         let (zone, change) = (Zone::named(name).unwrap(), change.parse::<DateTime<Utc>>().unwrap());
@@ -273,7 +272,7 @@ fn where_clocks_are_changed_random_lines_are_due_when_cronie_would_run_them() {
         assert_eq!(moved, name != "Asia/Tokyo", "{name} {change}");
         let (from, to) = (change - TimeDelta::days(2), change + TimeDelta::days(3));
         for _ in 0..60 {
-            // Any day, and the hours in question.
+            // Any day, at the relevant hours.
             let hours = ["*", "*/2", "0,1,2", "1-3", "2", "0"][dice.roll(6) as usize];
             let text = [&field(&mut dice, 0), hours, "*", "*", "*"].join(" ");
             let theirs = Line::read(&text).unwrap();
@@ -309,7 +308,7 @@ fn what_is_taken_here_is_taken_by_the_cron_of_debian() {
     let taken: Vec<String> = lines.filter(|line| Expression::parse(line, &zone).is_ok()).collect();
     assert!((5_000..10_000).contains(&taken.len()), "{}", taken.len());
     let file = tempfile::NamedTempFile::new().unwrap();
-    // It stops at the first that it refuses, and takes no more than 10,000.
+    // It stops at the first line that it refuses, and takes at most 10,000.
     let check = |lines: &[String]| {
         std::fs::write(file.path(), lines.iter().map(|line| format!("{line} true\n")).collect::<String>()).unwrap();
         let output = std::process::Command::new("crontab").arg("-n").arg(file.path()).output().unwrap();

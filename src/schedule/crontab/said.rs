@@ -1,4 +1,4 @@
-//! An expression as a sentence.
+//! Expressions as sentences.
 
 use super::{Expression, Times, Word};
 use std::collections::BTreeSet;
@@ -21,7 +21,7 @@ pub(super) const MONTH_NAMES: &[&str] = &[
 
 pub(super) const DAY_NAMES: &[&str] = &["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
 
-/// The expression as a sentence: `at 04:00 on Monday`.
+/// Formats the expression as a sentence: `at 04:00 on Monday`.
 impl fmt::Display for Expression {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(times) = &self.times else { return f.write_str("at each start of the host") };
@@ -66,7 +66,7 @@ impl Times {
         let week_days = || runs(&week_day.values, |value| name(DAY_NAMES, value));
         let all = any_day && any_week_day || self.either && (any_day || any_week_day);
         let mut text = match (any_day, any_week_day) {
-            // `every 5 minutes` needs no more.
+            // `every 5 minutes` needs no days.
             _ if all && minute.values.len() * hour.values.len() > 6 => String::new(),
             _ if all => " every day".to_owned(),
             (true, _) => format!(" on {}", week_days()),
@@ -123,7 +123,7 @@ pub(super) fn list(items: impl Iterator<Item = String>) -> String {
     }
 }
 
-/// What is written in the place of `@every 5m`, which some other schedulers have.
+/// Suggests a replacement for `@every 5m`, which some other schedulers have.
 pub(super) fn every(span: &[Word<'_>]) -> String {
     let text = span.iter().map(|word| word.text).collect::<Vec<_>>().join(" ");
     let minutes = crate::schedule::duration(&text).ok().filter(|time| time.as_secs() % 60 == 0);
