@@ -121,7 +121,7 @@ fn what_was_down_before_is_no_reason_to_roll_back() {
     // From now on it is down: another bad backup changes nothing for the worse.
     let id = host.has("web", "{{.Id}}");
     let gave = host.restore("web ill");
-    assert!(gave.code == 0 && gave.err.contains("it is unhealthy, as before the restore"), "{gave:?}");
+    assert!(gave.code == 0 && gave.err.contains("before the restore: it is unhealthy"), "{gave:?}");
     assert_ne!(host.has("web", "{{.Id}}"), id);
 }
 
