@@ -1,4 +1,4 @@
-//! One run: what the command line decided, handed down to everything that acts.
+//! One run: the decisions of the command line, passed down to all code.
 
 pub mod bar;
 mod cancel;
@@ -27,33 +27,35 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The result of every operation of moyai.
+/// The result of every operation.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Exit codes with a meaning of their own.
+/// Exit codes with a special meaning.
 pub mod exit {
     /// A script failed.
     pub const FAILED: i32 = 1;
-    /// Wrong usage, or a script that does not check.
+    /// Wrong usage, or a script that does not pass the check.
     pub const USAGE: i32 = 2;
     /// Another run holds the lock (`EX_TEMPFAIL` of sysexits.h).
     pub const LOCKED: i32 = 75;
-    /// A time-out that nobody caught, as `timeout(1)`.
+    /// An uncaught time-out, as in `timeout(1)`.
     pub const TIMED_OUT: i32 = 124;
-    /// A program that exists and cannot be started, as a shell.
+    /// A program that exists but cannot be started, as in a shell.
     pub const NOT_EXECUTABLE: i32 = 126;
-    /// A program that was not found, as a shell.
+    /// A program that was not found, as in a shell.
     pub const NOT_FOUND: i32 = 127;
-    /// Nobody reads standard output any more: 128 + SIGPIPE, as a shell.
+    /// Standard output is closed: 128 + SIGPIPE, as in a shell.
     pub const CLOSED: i32 = 141;
 }
 
-/// An error: one sentence, a next step, and what the program said.
+/// An error: one sentence, a next step, and the program's standard error.
 ///
-/// Scripts catch it as a value with the fields `message`, `help`, `err` (the end of standard
-/// error), `code` (the program's status, -1 where there is none); `${e}` gives the message.
+/// Scripts catch it as a value with the fields `message`, `help`, `err` (the end of standard error), `code` (the
+/// program's status, -1 if there is none) and `kind`. `${e}` gives the message.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Error {
+    /// Tells errors apart.
+    pub kind: Kind,
     /// One sentence in lower case: the operation, the thing in backticks, the cause.
     pub message: String,
     /// The next step.
@@ -64,30 +66,76 @@ pub struct Error {
     pub err_before: u64,
     /// The status of the program that failed.
     pub status: Option<i32>,
-    /// What moyai exits with when nobody catches the error.
+    /// The exit code of moyai if nothing catches the error.
     pub exit: i32,
-    /// The script's author wrote the sentence, with `die`: it needs no source line.
+    /// True if the script's author wrote the sentence, with `die`. It needs no source line.
     pub foreseen: bool,
-    /// Where in which script, when the thrower knew better than the interpreter: path, line, column.
+    /// The place in a script, if the thrower knows it better than the interpreter.
     pub place: Option<Place>,
-    /// The source lines to show: one for a script that failed, one a problem for one that does not check.
+    /// The source lines to show: one for a script that failed, one per problem for one that does not pass the check.
     pub reports: Vec<Report>,
 }
 
-/// One thing that is wrong in a script, with the line it stands in.
+/// The kinds of errors. Code compares these and never the message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Any other error.
+    #[default]
+    Failed,
+    /// Another run holds the lock.
+    Locked,
+    /// A program, script, file, secret, container, image or network does not exist.
+    NotFound,
+    /// A time limit has expired.
+    TimedOut,
+    /// moyai refuses to do it because it would not be safe.
+    Refused,
+    /// A state file does not contain valid JSON.
+    Damaged,
+    /// A bash script cannot be parsed.
+    Syntax,
+}
+
+impl Kind {
+    /// Returns the kind's name in scripts and recordings.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Failed => "failed",
+            Self::Locked => "locked",
+            Self::NotFound => "not_found",
+            Self::TimedOut => "timed_out",
+            Self::Refused => "refused",
+            Self::Damaged => "damaged",
+            Self::Syntax => "syntax",
+        }
+    }
+
+    /// Returns the kind that an exit code stands for.
+    pub fn of_exit(code: i32) -> Self {
+        match code {
+            exit::LOCKED => Self::Locked,
+            exit::TIMED_OUT => Self::TimedOut,
+            exit::NOT_FOUND => Self::NotFound,
+            _ => Self::Failed,
+        }
+    }
+}
+
+/// A problem in a script, with its source line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     /// Where it begins.
     pub place: Place,
-    /// How many characters of the line it is about.
+    /// How many characters of the line are marked.
     pub length: usize,
-    /// The whole line.
+    /// The complete line.
     pub text: String,
     /// One sentence in lower case.
     pub message: String,
     /// What to write instead.
     pub help: Option<String>,
-    /// Whether the script may run all the same.
+    /// True if the script can run anyway.
     pub warning: bool,
 }
 
@@ -109,17 +157,17 @@ impl fmt::Display for Place {
 }
 
 impl Error {
-    /// An error with its sentence.
+    /// Returns an error with this message.
     pub fn new(message: impl Into<String>) -> Self {
         Self { message: message.into(), exit: exit::FAILED, ..Self::default() }
     }
 
-    /// An error about how moyai was called, or about a script that does not check.
+    /// Returns an error about the command line, or about a script that does not pass the check.
     pub fn usage(message: impl Into<String>) -> Self {
         Self { exit: exit::USAGE, ..Self::new(message) }
     }
 
-    /// Says what to do next.
+    /// Sets the next step.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
@@ -133,11 +181,32 @@ impl Error {
         self
     }
 
-    /// Sets what moyai exits with.
+    /// Sets the exit code. If the exit code has a kind of its own, that is set too.
     #[must_use]
     pub fn exit(mut self, code: i32) -> Self {
         self.exit = code;
+        match Kind::of_exit(code) {
+            Kind::Failed => {}
+            kind => self.kind = kind,
+        }
         self
+    }
+
+    /// Sets the kind.
+    #[must_use]
+    pub fn kind(mut self, kind: Kind) -> Self {
+        self.kind = kind;
+        self
+    }
+
+    /// Returns an error of the kind `refused`.
+    pub fn refused(message: impl Into<String>) -> Self {
+        Self::new(message).kind(Kind::Refused)
+    }
+
+    /// Returns an error of the kind `not_found`.
+    pub fn not_found(message: impl Into<String>) -> Self {
+        Self::new(message).kind(Kind::NotFound)
     }
 }
 
@@ -149,7 +218,7 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// The operating system's words without Rust's `(os error 2)`, in lower case.
+/// Returns the operating system's message without Rust's `(os error 2)`, in lower case.
 pub fn cause(error: &std::io::Error) -> String {
     let text = error.to_string();
     let text = text.split(" (os error").next().unwrap_or_default();
@@ -157,14 +226,14 @@ pub fn cause(error: &std::io::Error) -> String {
     letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
 }
 
-/// Where this run finds and keeps things; root and a user have different ones.
+/// Where this run finds and stores things. They differ for root and a user.
 #[derive(Clone, Debug)]
 pub struct Places {
     /// Scripts and the configuration: `/etc/moyai/scripts`.
     pub scripts: PathBuf,
     /// Secrets, one file each, mode 0600: `/etc/moyai/secrets`.
     pub secrets: PathBuf,
-    /// What outlives a run: `/var/lib/moyai`.
+    /// Everything that outlives a run: `/var/lib/moyai`.
     pub state: PathBuf,
     /// Locks: `/run/moyai`.
     pub locks: PathBuf,
@@ -173,8 +242,8 @@ pub struct Places {
 }
 
 impl Places {
-    /// The folders of the XDG base directory specification for a user, those of the file system
-    /// hierarchy standard for root; `$MOYAI_STATE` moves state, locks, secrets and the log's socket together.
+    /// Returns the directories of the XDG base directory specification for a user, and those of the filesystem
+    /// hierarchy standard for root. `$MOYAI_STATE` moves state, locks, secrets and the log's socket together.
     pub fn of_this_user() -> Self {
         let var = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let mut places = if rustix::process::geteuid().is_root() {
@@ -202,8 +271,8 @@ impl Places {
         places
     }
 
-    /// Checks as root that nobody else can change the directory that `$MOYAI_STATE` names. Scripts are
-    /// checked where they are read, with every directory above them.
+    /// Checks as root that nobody else can change the directory in `$MOYAI_STATE`. Scripts, with every directory above
+    /// them, are checked where they are read.
     fn check(&self) -> Result<()> {
         let named = std::env::var_os("MOYAI_STATE").is_some_and(|value| !value.is_empty());
         if !named || !rustix::process::geteuid().is_root() {
@@ -218,10 +287,10 @@ impl Places {
     }
 }
 
-/// What the command line decided about one run.
+/// The decisions of the command line about one run.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Print each act instead of doing it.
+    /// Print each change instead of doing it.
     pub dry_run: bool,
     /// Print each command as it starts.
     pub trace: bool,
@@ -231,20 +300,20 @@ pub struct Options {
     pub wait: bool,
     /// The pretended time at the start.
     pub at: Option<DateTime<Local>>,
-    /// The limit of the whole run.
+    /// The time limit of the run.
     pub timeout: Option<Duration>,
-    /// The daemon started this run for an event.
+    /// True if the daemon started this run for an event.
     pub event: bool,
-    /// The engine that this run is about, when it is another than the host's own: a Docker context
-    /// or an address, as `--context` has it. The environment names it, so that all programs see it.
+    /// The Docker daemon of this run, if it is not the host's own: a Docker context or an address, as given by
+    /// `--context`. An environment variable names it too, so that all programs see it.
     pub context: Option<String>,
-    /// `--scripts DIR` or `$MOYAI_SCRIPTS`: looked at before every other folder.
+    /// `--scripts DIR` or `$MOYAI_SCRIPTS`: searched before every other directory.
     pub scripts: Option<PathBuf>,
-    /// Where what the script is told is recorded.
+    /// The file to record answers to.
     pub record: Option<PathBuf>,
-    /// Where the answers come from instead of programs.
+    /// The file that answers instead of programs.
     pub replay: Option<PathBuf>,
-    /// Where things are found and kept.
+    /// Where things are found and stored.
     pub places: Places,
 }
 
@@ -269,24 +338,24 @@ impl Default for Options {
     }
 }
 
-/// How much of what a run prints is kept for the history.
+/// How much of a run's output is saved for the history.
 const SAID: usize = 16 * 1024;
-/// Names the engine that a run with `--context` is about; see [`Options::context`].
+/// Names the Docker daemon of a run with `--context`; see [`Options::context`].
 pub const CONTEXT: &str = "MOYAI_CONTEXT";
 
-/// The things that a run has locked, each with its holders in this run and its open file.
+/// The names that a run has locked, each with its number of holders in this run and its open file.
 pub type Locks = Arc<Mutex<BTreeMap<String, (usize, File)>>>;
 
 /// One run of one script.
 #[derive(Debug)]
 pub struct Run {
-    /// What the command line decided.
+    /// The decisions of the command line.
     pub options: Options,
-    /// Tells everything that waits to stop.
+    /// Stops everything that waits.
     pub cancel: Cancel,
-    /// What is recorded and played back.
+    /// The recording that is written or played back.
     pub recording: Option<Arc<Recording>>,
-    /// How far work in parallel has come.
+    /// The progress of parallel work.
     pub bar: Bar,
     started: Mutex<Instant>,
     offset: Span,
@@ -307,7 +376,7 @@ pub struct Run {
 }
 
 impl Run {
-    /// A run that starts now.
+    /// Returns a run that starts now.
     pub fn new(options: Options) -> Result<Arc<Self>> {
         options.places.check()?;
         let (record, replay) = (options.record.as_deref(), options.replay.as_deref());
@@ -344,34 +413,33 @@ impl Run {
         }))
     }
 
-    /// Whether nothing is changed: acts are printed, or answered by a record. What a script is told
-    /// by a replay does not depend on it.
+    /// Returns whether nothing is changed: changes are printed, or answered by a recording.
     pub fn dry(&self) -> bool {
         self.options.dry_run || self.plays().is_some()
     }
 
-    /// Whether the Docker daemon may be queried at its socket and not through the `docker` client: in a run for
-    /// an event, where time counts. What is traced, planned, recorded or played back goes through the client.
+    /// Returns whether to query the Docker daemon at its socket instead of through the `docker` client: in a run for an
+    /// event, where time counts. What is traced, planned, recorded or played back goes through the client.
     pub fn is_direct(&self) -> bool {
         self.options.event && !self.options.dry_run && !self.options.trace && self.recording.is_none()
     }
 
-    /// The record that answers in the place of programs.
+    /// Returns the recording that answers instead of programs.
     pub fn plays(&self) -> Option<&Arc<Recording>> {
         self.recording.as_ref().filter(|recording| recording.plays())
     }
 
-    /// The record that is being made, unless this is a part of an answer that it gets.
+    /// Returns the recording that is being written, unless this is a part of an answer.
     pub fn records(&self) -> Option<&Arc<Recording>> {
         self.recording.as_ref().filter(|recording| recording.records())
     }
 
-    /// Another run, which hides what this one hides.
+    /// Returns another run, which masks the same secrets.
     ///
     /// # Errors
-    /// As [`Run::new`].
+    /// Same as for [`Run::new`].
     pub fn beside(&self, options: Options) -> Result<Arc<Self>> {
-        // It is no part of what is recorded.
+        // It is not a part of the recording.
         let mut run = Self::new(Options { record: None, replay: None, ..options })?;
         // Nobody else has it yet.
         if let Some(run) = Arc::get_mut(&mut run) {
@@ -381,11 +449,11 @@ impl Run {
         Ok(run)
     }
 
-    /// The time as scripts see it: the host's, moved by `--at`. It goes on ticking.
+    /// Returns the time as scripts see it: the host's, moved by `--at`. It goes on ticking.
     pub fn now(&self) -> DateTime<Local> {
         let now = self.recording.as_ref().and_then(|recording| recording.now()).unwrap_or_else(|| self.clock());
         if let Some(recording) = self.records() {
-            // A record that cannot be written fails at the next question that can say so.
+            // If the recording cannot be written, the next question that can fail reports it.
             let _ =
                 recording.write(&json!({ "n": recording.number(), "asked": recording::NOW, "told": now.to_rfc3339() }));
         }
@@ -396,11 +464,11 @@ impl Run {
         Local::now() + self.offset + self.skipped()
     }
 
-    /// A question that is no command. It is asked for real, recorded, or answered by a record;
-    /// `otherwise` is the answer where a test has none.
+    /// Asks a question that is not a command. It is really asked and recorded, or answered by a recording. `otherwise`
+    /// is the answer in a test that has none.
     ///
     /// # Errors
-    /// Those of the real question, and those of the record.
+    /// Those of the real question, and those of the recording.
     pub fn told<T>(&self, asked: &str, otherwise: Option<T>, real: impl FnOnce() -> Result<T>) -> Result<T>
     where
         T: Serialize + DeserializeOwned,
@@ -408,11 +476,11 @@ impl Run {
         self.ask(|| asked.to_owned(), false, otherwise, real)
     }
 
-    /// An act that is no command. Under a dry run the line that would do it is printed, and
-    /// `otherwise` stands for what it gives; else it is done, recorded, or answered by a record.
+    /// Makes a change that is not a command. A dry run prints the line that would make it and returns `otherwise`.
+    /// Otherwise it is made and recorded, or answered by a recording.
     ///
     /// # Errors
-    /// As [`Run::told`].
+    /// Same as for [`Run::told`].
     pub fn act<T>(&self, line: impl Fn() -> String, otherwise: T, real: impl FnOnce() -> Result<T>) -> Result<T>
     where
         T: Serialize + DeserializeOwned,
@@ -423,10 +491,10 @@ impl Run {
         self.ask(line, true, Some(otherwise), real)
     }
 
-    /// An act that may find that there is nothing to do: `real` says whether something was changed.
+    /// Makes a change that may turn out to be unnecessary. `real` returns whether something was changed.
     ///
     /// # Errors
-    /// As [`Run::told`].
+    /// Same as for [`Run::told`].
     pub fn change(&self, line: impl Fn() -> String, real: impl FnOnce() -> Result<bool>) -> Result<bool> {
         if self.options.dry_run {
             return Ok(self.planned(line));
@@ -438,10 +506,10 @@ impl Run {
         Ok(changed)
     }
 
-    /// An act of several steps, each of which is planned and counted by itself.
+    /// Makes a change in several steps. Each is planned and counted separately.
     ///
     /// # Errors
-    /// As [`Run::told`].
+    /// Same as for [`Run::told`].
     pub fn act_in_steps(&self, line: impl Fn() -> String, steps: impl FnOnce() -> Result<()>) -> Result<()> {
         match &self.recording {
             None => steps(),
@@ -450,7 +518,7 @@ impl Run {
         }
     }
 
-    /// Does work on a thread of its own whose questions are a part of an answer: a record has none of them.
+    /// Runs work on another thread as a part of an answer. Its own questions are not recorded.
     pub fn within<T>(&self, work: impl FnOnce() -> T) -> T {
         match &self.recording {
             Some(recording) => recording.within(work),
@@ -499,7 +567,7 @@ impl Run {
         told
     }
 
-    /// Waits, unless a record answers: then there is nothing to wait for.
+    /// Waits, unless a recording answers: then there is nothing to wait for.
     ///
     /// # Errors
     /// When the run is cancelled meanwhile.
@@ -507,22 +575,22 @@ impl Run {
         if self.plays().is_some() { self.cancel.check() } else { self.cancel.sleep(time) }
     }
 
-    /// Since the run began.
+    /// Returns the time since the run began.
     pub fn elapsed(&self) -> Duration {
         lock(&self.started).elapsed()
     }
 
-    /// The run begins now, with all of its time before it: until now it has waited.
+    /// Restarts the run's clock and time limit: until now it has waited.
     pub fn begin(&self) {
         *lock(&self.started) = Instant::now();
         self.cancel.clear(self.options.timeout);
     }
 
-    /// Hides a value in everything that is printed from now on.
+    /// Masks a value in everything that is printed from now on.
     pub fn hide(&self, secret: &str) {
         if !secret.is_empty() {
             let mut secrets = lock(&self.secrets);
-            // The forms in which it may turn up: in a command line, in JSON, both, and in an address.
+            // The forms in which it can appear: in a command line, in JSON, in both, and in an address.
             let json = serde_json::Value::from(secret).to_string();
             for form in [secret, &json[1..json.len() - 1]] {
                 let escaped = |mut text: String, char: char| {
@@ -542,7 +610,7 @@ impl Run {
         }
     }
 
-    /// The text with every secret replaced, and the passwords in addresses.
+    /// Returns the text with secrets and passwords in addresses masked.
     pub fn mask(&self, text: &str) -> String {
         let secrets = lock(&self.secrets);
         let mut longest_first: Vec<&String> = secrets.iter().collect();
@@ -552,16 +620,16 @@ impl Run {
         text::without_accounts(text)
     }
 
-    /// Prints a line to standard output, hidden characters as escapes. A standard output that is
-    /// closed or full ends the run.
+    /// Prints a line to standard output, with hidden characters as escapes. A closed or full standard output ends the
+    /// run.
     pub fn print(&self, text: &str) {
         let line = format!("{}\n", text::visible(&self.mask(text)));
         self.keep(&line);
         self.put(line.as_bytes());
     }
 
-    /// Writes to standard output as it is: the output of a program that goes through. Returns false
-    /// when the output is lost and the program should end.
+    /// Writes a program's output to standard output unchanged. Returns false if the output is lost and the program
+    /// should end.
     pub fn put(&self, bytes: &[u8]) -> bool {
         if self.lost.number().is_none()
             && let Err(error) = self.bar.above(|| out::write(bytes))
@@ -570,51 +638,51 @@ impl Run {
         {
             self.cancel.close(number);
         }
-        // Clean-up goes on whether or not anybody reads its output.
+        // Clean-up goes on even if nobody reads its output.
         self.lost.number().is_none() || self.cleaning.load(Ordering::SeqCst)
     }
 
-    /// Why standard output is lost, if it is.
+    /// Returns why standard output is lost, if it is.
     pub fn lost_output(&self) -> Option<Error> {
         self.lost.number().map(out::error)
     }
 
-    /// Whether standard output is lost: cheap enough to ask before every step of a script.
+    /// Returns whether standard output is lost. It is cheap enough to check before every step of a script.
     pub fn is_unheard(&self) -> bool {
         self.lost.number().is_some()
     }
 
-    /// Lets clean-up run for this long, whatever has ended the run.
+    /// Lets clean-up run for this long, whatever ended the run.
     pub fn clean_up(&self, limit: Duration) {
         self.cleaning.store(true, Ordering::SeqCst);
         self.cancel.clear(Some(limit));
     }
 
-    /// Prints complete lines to standard error, hidden characters as escapes.
+    /// Prints complete lines to standard error, with hidden characters as escapes.
     pub fn note(&self, text: &str) {
         self.note_styled(&text::visible(text));
     }
 
-    /// Prints complete lines to standard error as they are: a report with moyai's own colours, whose
-    /// parts have passed the filter. In one write, so that lines stay complete between those of others.
+    /// Prints complete lines to standard error unchanged: a report with moyai's own colours, whose parts have passed
+    /// the filter. It is one write, so that lines stay complete between those of others.
     pub fn note_styled(&self, text: &str) {
         let lines = format!("{}\n", self.mask(text));
         self.keep(&lines);
-        // Nothing is left to tell when standard error is gone.
+        // Without standard error there is nobody to notify.
         let _ = self.bar.above(|| std::io::stderr().lock().write_all(lines.as_bytes()));
     }
 
-    /// Keeps the end of what is printed, for the history of a run that fails.
+    /// Saves the end of the output, for the history of a run that fails.
     pub fn keep(&self, text: &str) {
         lock(&self.said).push(text.as_bytes());
     }
 
-    /// The end of what this run and its programs have printed.
+    /// Returns the end of the output of this run and its programs.
     pub fn said(&self) -> String {
         String::from_utf8_lossy(lock(&self.said).bytes()).into_owned()
     }
 
-    /// A progress line: shown at once on a terminal and with `-v`, else kept for a failure.
+    /// Prints a progress line on a terminal or with `-v`; otherwise saves it for a failure.
     pub fn log(&self, text: &str) {
         if self.log_at_once {
             self.note(text);
@@ -623,20 +691,20 @@ impl Run {
         }
     }
 
-    /// The progress lines that nobody has seen, for the report of a failure.
+    /// Returns the progress lines that were not shown, for the report of a failure.
     pub fn held(&self) -> Vec<String> {
         std::mem::take(&mut *lock(&self.held))
     }
 
-    /// What this run has locked: `store::lock` keeps the book.
+    /// Returns what this run has locked. `store::lock` manages it.
     pub fn locks(&self) -> &Locks {
         &self.locks
     }
 
-    /// The directory that the programs of a dry run can write to: their `$TMPDIR`. `None` in a real run.
+    /// Returns the directory that a dry run's programs can write to: their `$TMPDIR`. `None` in a real run.
     ///
     /// # Errors
-    /// When it cannot be made.
+    /// When it cannot be created.
     pub fn scratch(&self) -> Result<Option<PathBuf>> {
         if !self.options.dry_run {
             return Ok(None);
@@ -650,28 +718,28 @@ impl Run {
         Ok(scratch.as_ref().map(|folder| folder.path().to_owned()))
     }
 
-    /// Removes what the programs of a dry run left in their temporary directory.
+    /// Removes the temporary directory of a dry run's programs.
     pub fn tidy(&self) {
         drop(lock(&self.scratch).take());
     }
 
-    /// Counts an act that did not pass [`Run::planned`].
+    /// Counts a change that did not pass [`Run::planned`].
     pub fn acted(&self) {
         self.acts.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// How many acts there were: done, or under `--dry-run` printed.
+    /// Returns the number of changes, made or planned.
     pub fn acts(&self) -> usize {
         self.acts.load(Ordering::Relaxed)
     }
 
-    /// Another moyai prints its own plan: what is read from now on is read before that too.
+    /// Notes that another moyai prints its own plan: what is read from now on is read before that too.
     pub fn planned_elsewhere(&self) {
         lock(&self.plan).elsewhere = true;
         self.acts.fetch_add(usize::from(self.options.dry_run), Ordering::Relaxed);
     }
 
-    /// The options that a script run from this one gets, as words behind `moyai run`.
+    /// Returns the options for a script that this one runs, as arguments of `moyai run`.
     pub fn passed_on(&self, dry_run: bool) -> Vec<String> {
         let options = &self.options;
         let flags = [
@@ -687,34 +755,34 @@ impl Run {
             words.push(format!("--at={}", self.clock().to_rfc3339()));
         }
         if let Some(scripts) = &options.scripts {
-            // It may run in another folder.
+            // It may run in another directory.
             let scripts = std::path::absolute(scripts).unwrap_or_else(|_| scripts.clone());
             words.push(format!("--scripts={}", scripts.display()));
         }
         words
     }
 
-    /// Keeps where a dry run is in its script, for what refers to it later.
+    /// Saves the current place of a dry run in its script.
     pub fn is_at(&self, place: &Place) {
         if self.options.dry_run {
             lock(&self.at).clone_from(place);
         }
     }
 
-    /// The line of the script that a dry run is at.
+    /// Returns the script line that a dry run is at.
     pub fn at(&self) -> String {
         line_of(&lock(&self.at))
     }
 
-    /// Keeps that a text which the script got has marks in place of bytes that are not UTF-8.
+    /// Notes that the script got a text in which bytes that are not UTF-8 were replaced by marks.
     pub fn replaced(&self, source: impl FnOnce() -> String) {
         lock(&self.replaced).get_or_insert_with(source);
     }
 
-    /// Refuses text with such marks where a file would get it: the bytes would be lost.
+    /// Refuses to write text with such marks to a file: the bytes would be lost.
     ///
     /// # Errors
-    /// When the text has the mark, and one was put in place of other bytes in this run.
+    /// When the text has the mark, and a mark has replaced bytes in this run.
     pub fn is_complete(&self, what: &str, text: &str) -> Result<()> {
         match lock(&self.replaced).as_deref().filter(|_| text.contains(char::REPLACEMENT_CHARACTER)) {
             None => Ok(()),
@@ -722,12 +790,12 @@ impl Run {
         }
     }
 
-    /// Whether a line of the plan has been printed.
+    /// Returns whether a line of the plan has been printed.
     pub fn has_planned(&self) -> bool {
         self.options.dry_run && self.acts() > 0
     }
 
-    /// Says once, at the first read behind a planned act, that reads show the state before it.
+    /// Notes once, at the first read after a planned change, that reads show the state before it.
     pub fn reading(&self) {
         if self.has_planned() && !self.noted.swap(true, Ordering::Relaxed) {
             self.print(&format!("# what follows was read before the lines above were run{}", self.unmade()));
@@ -735,7 +803,7 @@ impl Run {
     }
 }
 
-/// A line of a script in a sentence.
+/// Formats a line of a script for a sentence.
 pub fn line_of(place: &Place) -> String {
     match place.path.as_str() {
         "" => format!("line {}", place.line),
@@ -743,15 +811,15 @@ pub fn line_of(place: &Place) -> String {
     }
 }
 
-/// The refusal of text that has lost bytes: what would be written, and where they were lost.
+/// Returns the refusal of text that has lost bytes: what would be written, and where they were lost.
 pub fn lossy(what: &str, source: &str) -> Error {
-    Error::new(format!("{what}: {source} has bytes that are not UTF-8, and they would be lost")).help(
+    Error::refused(format!("{what}: {source} has bytes that are not UTF-8, and they would be lost")).help(
         "change the file with a program: `cmd(`sed -i 's/old/new/' ${path}`).run()`, or convert it first: \
          `cmd(`iconv -f LATIN1 -t UTF-8 ${path}`).to_file(path)`",
     )
 }
 
-/// Locks a mutex whose holder may have panicked: the data are plain collections, whole at any time.
+/// Locks a mutex whose holder may have panicked. The data are plain collections, which are always consistent.
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -765,12 +833,12 @@ pub struct Tail {
 }
 
 impl Tail {
-    /// As many bytes as this.
+    /// Keeps this many bytes.
     pub fn new(limit: usize) -> Self {
         Self { bytes: Vec::new(), limit, dropped: 0 }
     }
 
-    /// What the stream goes on with.
+    /// Adds the next bytes of the stream.
     pub fn push(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
         if self.bytes.len() > 2 * self.limit {
@@ -780,18 +848,18 @@ impl Tail {
         }
     }
 
-    /// How many bytes came before the ones that are kept.
+    /// Returns how many bytes came before the ones that are kept.
     pub fn before(&self) -> u64 {
         self.dropped + self.bytes.len().saturating_sub(self.limit) as u64
     }
 
-    /// The end of what was pushed.
+    /// Returns the end of what was pushed.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes[self.bytes.len().saturating_sub(self.limit)..]
     }
 }
 
-/// A pipe whose ends are closed in children.
+/// Creates a pipe whose ends are closed in children.
 pub fn pipe() -> Result<(OwnedFd, OwnedFd)> {
     rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
         .map_err(|error| Error::new(format!("make a pipe: {error}")))

@@ -1,4 +1,4 @@
-//! What tests of scripts call: assertions, and a run of a script whose programs are answered.
+//! What tests of scripts call: assertions, and a run of a script with canned answers instead of programs.
 
 use super::{Context, Fallible, map};
 use crate::process::{self, Plan, READ_TIMEOUT};
@@ -8,7 +8,7 @@ use rhai::{Array, Dynamic, Engine, FnPtr, Map, exported_module};
 use serde_json::{Value, json};
 use std::path::Path;
 
-/// Adds the functions.
+/// Registers the functions.
 pub fn register(engine: &mut Engine) {
     engine.register_global_module(exported_module!(assert).into());
 }
@@ -17,10 +17,10 @@ fn shown(value: &Dynamic) -> String {
     serde_json::to_string(value).unwrap_or_else(|_| value.to_string())
 }
 
-/// What may stand in an answer of a command; a map with anything else is a value.
+/// The fields of a command's answer. A map with any other field is a plain value.
 const FIELDS: [&str; 4] = ["out", "err", "status", "error"];
 
-/// The lines of a record that answer: one a question, several for an array.
+/// Returns the lines of a recording: one for each question, several for an array.
 fn recording(answers: &Map, config: Option<&str>) -> Result<String> {
     let mut lines = vec![json!({ "moyai": "test", "config": config }), json!({ "to": "moyai: nothing else" })];
     for (to, answer) in answers {
@@ -46,7 +46,7 @@ fn try_script(context: &Context, name: &str, how: &Map) -> Result<Map> {
     let wrong = |what: String| Error::new(format!("try_script `{name}`: {what}"));
     let (mut answers, mut words, mut options, mut config) = (Map::new(), Array::new(), Vec::new(), None);
     for (key, value) in how {
-        let kind = || wrong(format!("`{key}` is not what it should be: `{value}`"));
+        let kind = || wrong(format!("`{key}` has the wrong type: `{value}`"));
         match key.as_str() {
             "answers" => answers = value.clone().try_cast::<Map>().ok_or_else(kind)?,
             "args" => words = value.clone().into_array().map_err(|_| kind())?,
@@ -54,7 +54,7 @@ fn try_script(context: &Context, name: &str, how: &Map) -> Result<Map> {
             "config" => config = Some(value.clone().into_string().map_err(|_| kind())?),
             _ => {
                 return Err(
-                    wrong(format!("there is no `{key}`")).help("there are `answers`, `args`, `at` and `config`")
+                    wrong(format!("there is no `{key}`")).help("the keys are `answers`, `args`, `at` and `config`")
                 );
             }
         }
@@ -72,7 +72,7 @@ fn try_script(context: &Context, name: &str, how: &Map) -> Result<Map> {
     argv.extend(words.iter().map(ToString::to_string));
     let mut plan = Plan::act(argv).timeout(READ_TIMEOUT);
     plan.stages[0].env.push(("MOYAI_STATE".into(), text(folder.path())));
-    // Not a command of the test: it is started for real.
+    // This is not a command of the test: it really runs.
     let real = Run::new(Options { record: None, replay: None, dry_run: false, ..context.run.options.clone() })?;
     real.cancel.listen()?;
     let outcome = process::attempt(&real, &plan)?;
@@ -123,7 +123,7 @@ mod assert {
     /// ```
     #[rhai_fn(name = "assert", return_raw)]
     pub fn assert_alone(condition: bool) -> Fallible<()> {
-        assert(condition, "it is false")
+        assert(condition, "the condition is false")
     }
 
     /// Fails unless two values are equal, and shows both.
@@ -144,14 +144,14 @@ mod assert {
         }
         let mut error = Error::new("assert_eq: the values differ");
         error.err = format!("- {expected}\n+ {actual}");
-        Err(error.help("`-` is what it should be, `+` what it is").into())
+        Err(error.help("`-` is the expected value, `+` the actual one").into())
     }
 
     /// Fails unless the closure throws an error with these words.
-    ///
+    /// Fails unless the closure throws an error that contains this text.
     /// - `work`: a closure without arguments.
     /// - `words`: a part of the error's sentence.
-    ///
+    /// - `words`: a part of the error's message.
     /// Errors: when it throws nothing, or something else.
     ///
     /// ```rhai
@@ -160,35 +160,32 @@ mod assert {
     #[rhai_fn(return_raw)]
     pub fn assert_throws(call: NativeCallContext, work: FnPtr, words: &str) -> Fallible<()> {
         let said = match work.call_within_context::<Dynamic>(&call, ()) {
-            Ok(_) => return Err(Error::new(format!("assert_throws: nothing was thrown, not `{words}`")).into()),
+            Ok(_) => return Err(Error::new(format!("assert_throws: nothing was thrown; expected `{words}`")).into()),
             Err(error) => super::super::parallel::sentence(&error),
         };
         if said.contains(words) {
             return Ok(());
         }
-        Err(Error::new(format!("assert_throws: `{said}` was thrown, not `{words}`")).into())
+        Err(Error::new(format!("assert_throws: `{said}` was thrown; expected `{words}`")).into())
     }
 
     /// Runs a script to its end, with answers in the place of programs: nothing starts and nothing
-    /// is changed. An act without an answer is done well. The host is an empty one: a file is not
-    /// there, nothing was remembered. What else has no answer fails the script.
-    ///
+    /// Runs a script to its end, with canned answers instead of programs: nothing starts and nothing is changed. A
+    /// changing command without an answer succeeds. The host is empty: no file exists and no state is saved. Any other
+    /// question without an answer fails the script.
     /// - `name`: the script's name or path.
     /// - `how`: `#{answers, args, at, config}`, each optional. `answers` has, by the first words of
-    ///   a command (`docker ps`), by `GET URL`, or by a function and its argument (`file::read PATH`,
-    ///   `state::get NAME`), what it gives: text, `#{out, err, status}` of a command, `#{error}` that
-    ///   is thrown, any other value. An array has one for each call, the last for all that follow; so
-    ///   an array as a value stands in another. `args` are the words behind the script's name, `at`
-    ///   is the time, `config` the text of a `config.rhai` in the place of this host's.
-    ///
-    /// Returns `#{code, out, err, asked, acts}`: the exit code, what was printed, the lines of all
-    /// that was asked, and those of the acts, files with their content. After a minute the script is
+    /// - `how`: `#{answers, args, at, config}`, each optional. `answers` maps a question to its answer. A question is
+    ///   the first words of a command (`docker ps`), `GET URL`, or a function and its argument (`file::read PATH`,
+    ///   `state::get NAME`). An answer is text, `#{out, err, status}` for a command, `#{error}` to throw an error, or
+    ///   any other value. An array has one answer for each call; the last one serves all further calls. Put an array in
+    ///   an array to return it as a value. `args` are the arguments of the script, `at` is the time, and `config` is
+    ///   the text of a `config.rhai` to use instead of this host's.
     /// ended, with code 124.
-    ///
-    /// Errors: when the script cannot be started, and for a wrong `how`.
-    ///
+    /// Returns `#{code, out, err, asked, acts}`: the exit code, what was printed, every question, and the questions
+    /// that change something, files with their content. After a minute the script is ended with code 124.
     /// ```rhai
-    /// let ran = try_script("report", #{});
+    /// Errors: when the script cannot be started or `how` is wrong.
     /// assert_eq(ran.code, 0);
     /// ```
     #[rhai_fn(return_raw)]

@@ -1,4 +1,4 @@
-//! What belongs to no namespace: messages, arguments, the environment, ends.
+//! Functions without a namespace: messages, arguments, the environment, exits.
 
 use super::{Context, Fallible};
 use crate::run::{Error, Result, Run, text};
@@ -6,22 +6,22 @@ use rhai::plugin::*;
 use rhai::{Array, Dynamic, Engine, FnPtr, Map, exported_module};
 use std::os::unix::fs::MetadataExt;
 
-/// Adds the functions.
+/// Registers the functions.
 pub fn register(engine: &mut Engine) {
     engine.register_type_with_name::<Error>("error");
     engine.register_global_module(exported_module!(basics).into());
 }
 
-/// What ends a script on its own wish: nothing catches it.
+/// How a script ends itself. Nothing can catch it.
 #[derive(Clone, Debug)]
 pub enum End {
     /// `exit(n)`.
     Exit(i32),
-    /// `moyai::private_host(...)`: this process becomes these words of `moyai` on a private host.
+    /// `moyai::private_host(...)`: this process runs `moyai` with these arguments on a private host.
     PrivateHost(Vec<String>),
 }
 
-/// What the default of an option makes of its value.
+/// The type of an option, given by its default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
 pub enum OptionKind {
     /// A whole number.
@@ -33,7 +33,7 @@ pub enum OptionKind {
 }
 
 impl OptionKind {
-    /// The kind of a default.
+    /// Returns the type of a default.
     pub fn of(default: &Dynamic) -> Option<Self> {
         Some(match default {
             default if default.is_int() => Self::Whole,
@@ -43,10 +43,10 @@ impl OptionKind {
         })
     }
 
-    /// The value of an option as its default has it.
+    /// Reads an option's value as the type of its default.
     ///
     /// # Errors
-    /// When it is of another kind.
+    /// When the value has another type.
     pub fn read(self, option: &str, value: &str) -> Result<Dynamic> {
         let (read, wanted) = match self {
             Self::Whole => (value.trim().parse::<i64>().ok().map(Dynamic::from), "a whole number"),
@@ -59,17 +59,17 @@ impl OptionKind {
         let dashes = if option.chars().count() == 1 { "-" } else { "--" };
         read.ok_or_else(|| {
             Error::new(format!("`{dashes}{option}`: `{value}` is not {wanted}"))
-                .help(format!("its default is {wanted}, and so is its value"))
+                .help(format!("write {wanted}, like its default"))
         })
     }
 }
 
-/// Reads a secret; see the script function of that name.
+/// Reads a secret. See the script function of the same name.
 fn read_secret(run: &Run, name: &str) -> Result<String> {
     if name.is_empty() || name.contains(['/', '\0']) || name.starts_with('.') {
-        return Err(Error::new(format!("read the secret `{name}`: that is no name of a secret")));
+        return Err(Error::new(format!("read the secret `{name}`: this is not a valid name of a secret")));
     }
-    // A shell exports no variable with a `-` in its name.
+    // A shell cannot export a variable with a `-` in its name.
     let plain: String = name.chars().map(|char| if char.is_ascii_alphanumeric() { char } else { '_' }).collect();
     let variable = format!("MOYAI_SECRET_{}", plain.to_ascii_uppercase());
     let named = [name, &plain].map(|name| format!("MOYAI_SECRET_{name}"));
@@ -80,15 +80,15 @@ fn read_secret(run: &Run, name: &str) -> Result<String> {
     let kept = run.options.places.secrets.join(name);
     let found = credentials.into_iter().chain([kept.clone()]).find(|path| path.exists());
     let Some(path) = found else {
-        return Err(Error::new(format!("read the secret `{name}`: it is not there"))
-            .help(format!("put it into `{}` with mode 0600, or into ${variable}", kept.display())));
+        return Err(Error::not_found(format!("read the secret `{name}`: it does not exist"))
+            .help(format!("save it in `{}` with mode 0600, or set ${variable}", kept.display())));
     };
     let failed = |error: std::io::Error| {
         Error::new(format!("read the secret `{}`: {}", path.display(), crate::process::cause(&error)))
     };
     let metadata = std::fs::metadata(&path).map_err(failed)?;
     if path == kept && metadata.mode() & 0o077 != 0 {
-        return Err(Error::new(format!("read the secret `{}`: others may read it too", path.display()))
+        return Err(Error::refused(format!("read the secret `{}`: other users can read it too", path.display()))
             .help(format!("chmod 600 {}", crate::process::quote(&path.to_string_lossy()))));
     }
     let text = crate::run::owned::read(&path).map_err(failed)?;
@@ -96,8 +96,8 @@ fn read_secret(run: &Run, name: &str) -> Result<String> {
     Ok(text.trim_end_matches(['\n', '\r']).to_owned())
 }
 
-/// A variable of the environment. The daemon hands events over in a file: a burst is too long for a variable, and a run
-/// that is ready before its events has its variables already.
+/// Reads an environment variable. The daemon passes events in a file: a burst of them is too long for a variable, and a
+/// run that starts before its events already has its environment.
 fn variable(name: &str) -> Result<Option<String>> {
     let kept = (name == "MOYAI_EVENTS").then(|| std::env::var("MOYAI_EVENTS_FILE").ok()).flatten();
     let Some(path) = kept else { return Ok(std::env::var(name).ok()) };
@@ -108,7 +108,7 @@ fn variable(name: &str) -> Result<Option<String>> {
 /// The functions without a namespace.
 #[export_module]
 mod basics {
-    /// A progress line: shown on a terminal, with `-v`, or when the run fails.
+    /// Prints a progress line on a terminal, with `-v`, or when the run fails.
     ///
     /// - `text`: anything that can be printed.
     ///
@@ -119,7 +119,7 @@ mod basics {
         Context::of(&call).run.log(&text::message(&text.to_string()));
     }
 
-    /// A warning, always shown, on standard error.
+    /// Prints a warning to standard error.
     ///
     /// - `text`: anything that can be printed.
     ///
@@ -130,14 +130,13 @@ mod basics {
         Context::of(&call).run.note(&format!("warning: {}", text::message(&text.to_string())));
     }
 
-    /// The text with every hidden character as an escape: control characters such as ESC, bidirectional
-    /// controls, and format characters without a shape. Tabs and newlines stay. Secrets, and passwords in
-    /// addresses, are `<secret>`. moyai does this to all that it prints itself; use it for text that leaves by
-    /// another way.
+    /// Replaces hidden characters in a text by escapes: control characters such as ESC, bidirectional controls, and
+    /// invisible format characters. Tabs and newlines stay. Secrets and passwords in URLs become `<secret>`. moyai does
+    /// this to everything that it prints. Use it for text that you send elsewhere.
     ///
     /// - `from`: any text.
     ///
-    /// Returns a string. The escapes are those of JSON: JSON stays the same JSON.
+    /// Returns a string. The escapes are those of JSON, so JSON remains the same JSON.
     ///
     /// ```rhai
     /// print(visible("a\x1b[2Jb"));                   // a\u001b[2Jb
@@ -146,8 +145,8 @@ mod basics {
         text::visible(&Context::of(&call).run.mask(from)).into_owned()
     }
 
-    /// Text from a container, a site or an image as a message shows it: hidden characters as escapes,
-    /// two spaces before later lines, at most 4 KiB. The rest is counted: `... and 60 MB more`.
+    /// Prepares text from a container, a site or an image for a message: hidden characters become escapes, later lines
+    /// get two spaces, and only 4 KiB are kept. The rest is counted: `... and 60 MB more`.
     ///
     /// - `from`: any text.
     ///
@@ -161,12 +160,12 @@ mod basics {
         text::outside(from.trim())
     }
 
-    /// The end of a sentence about a word that is not known: names the one that was probably meant.
+    /// Suggests the known word that was probably meant, as the end of a sentence.
     ///
-    /// - `word`: what was written.
-    /// - `known`: a list of what would be right.
+    /// - `word`: the unknown word.
+    /// - `known`: an array of valid words.
     ///
-    /// Returns `` "; did you mean `blog`?" ``, or `""` where nothing is near: more than a third of the letters differ.
+    /// Returns `` "; did you mean `blog`?" ``, or `""` if no word is close: more than a third of the letters differ.
     ///
     /// ```rhai
     /// assert_eq(did_you_mean("blgo", ["blog", "shop"]), "; did you mean `blog`?");
@@ -178,12 +177,11 @@ mod basics {
         near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
     }
 
-    /// Ends the script as failed, with a sentence, which is printed alone; `moyai run -x` adds the line of the script.
-    /// The exit code is 1.
+    /// Fails the script with exit code 1 and prints only this message. `moyai run -x` adds the line of the script.
     ///
-    /// - `text`: what is wrong.
+    /// - `text`: the message.
     ///
-    /// Errors: always; a `catch` gets it.
+    /// Errors: always. A `catch` can catch it.
     ///
     /// ```rhai
     /// if !file::exists("/etc") { die("there is no /etc"); }
@@ -193,12 +191,12 @@ mod basics {
         Err(Error { foreseen: true, ..Error::new(text.to_string()) }.into())
     }
 
-    /// Ends the script as failed, with a sentence and an exit code. The same as `die(text)` otherwise.
+    /// Fails the script with an exit code. Otherwise the same as `die(text)`.
     ///
-    /// - `text`: what is wrong.
-    /// - `code`: 1 to 255. 2 says that the script was called in a wrong way.
+    /// - `text`: the message.
+    /// - `code`: 1 to 255. Use 2 for wrong arguments.
     ///
-    /// Errors: always; a `catch` gets it.
+    /// Errors: always. A `catch` can catch it.
     ///
     /// ```rhai
     /// if args.len() > 9 { die("usage: moyai run greet NAME", 2); }
@@ -212,16 +210,16 @@ mod basics {
         Err(Error { foreseen: true, ..Error::new(text.to_string()).exit(code.into()) }.into())
     }
 
-    /// Ends the script with an exit code. What was deferred still runs.
+    /// Ends the script with an exit code. Deferred closures still run.
     ///
     /// - `code`: 0 to 255.
     ///
-    /// Errors: for any other value.
+    /// Errors: when the code is not 0 to 255.
     ///
     /// ```rhai
     /// if flag("quick") { exit(0); }
     /// ```
-    // Rhai's own takes any value and ends the script with 0.
+    // Rhai's own `exit` takes any value and ends the script with 0.
     #[rhai_fn(return_raw)]
     pub fn exit(call: NativeCallContext, code: Dynamic) -> Fallible<()> {
         let whole = code.as_int().ok().and_then(|code| u8::try_from(code).ok());
@@ -242,8 +240,8 @@ mod basics {
         Err(Context::of(&call).end(End::Exit(0)))
     }
 
-    /// Runs a closure at the script's end, however it ends: bash's `trap ... EXIT`. The last
-    /// deferred runs first.
+    /// Runs a closure when the script ends, however it ends: bash's `trap ... EXIT`. The closure that was deferred last
+    /// runs first.
     ///
     /// - `work`: a closure without arguments.
     ///
@@ -254,11 +252,12 @@ mod basics {
         Context::of(&call).defer(work, &call);
     }
 
-    /// Sleeps; a signal ends it. A dry run that has planned something adds the time to the plan and goes on.
+    /// Sleeps. A signal ends it. A dry run does not wait; it adds the pause to the plan if the plan has a change
+    /// already.
     ///
     /// - `time`: `"2s"`, `"5m"`, `"250ms"`.
     ///
-    /// Errors: for what is no duration.
+    /// Errors: when `time` is not a duration.
     ///
     /// ```rhai
     /// sleep("10ms");
@@ -268,12 +267,12 @@ mod basics {
         Ok(Context::of(&call).run.pause(crate::schedule::duration(time)?)?)
     }
 
-    /// Sleeps, and says on a terminal what is waited for: `waiting for blog to become healthy, 12 of 120 s`.
+    /// Sleeps, and shows on a terminal what it waits for: `waiting for blog to become healthy, 12 of 120 s`.
     ///
     /// - `time`: `"2s"`, `"5m"`, `"250ms"`.
-    /// - `what`: the words after "waiting for". Nothing is printed unless standard error is a terminal.
+    /// - `what`: the text after "waiting for". It is only printed if standard error is a terminal.
     ///
-    /// Errors: if `time` is not a duration.
+    /// Errors: when `time` is not a duration.
     ///
     /// ```rhai
     /// for second in 0..3 { sleep("10ms", `the database, ${second} of 3 s`); }
@@ -283,20 +282,20 @@ mod basics {
         Ok(Context::of(&call).run.wait_for(crate::schedule::duration(time)?, what)?)
     }
 
-    /// Sleeps for seconds; a signal ends it.
+    /// Sleeps for a number of seconds. A signal ends it.
     ///
     /// - `seconds`: a whole number.
     ///
     /// ```rhai
     /// sleep(0);
     /// ```
-    // Of exactly this type: Rhai's own, which no signal ends, would be chosen before one for any type.
+    // It must take exactly this type. For any other type, Rhai would prefer its own `sleep`, which no signal ends.
     #[rhai_fn(name = "sleep", return_raw)]
     pub fn sleep_int(call: NativeCallContext, seconds: i64) -> Fallible<()> {
         sleep(call, &seconds.to_string())
     }
 
-    /// Sleeps for seconds; a signal ends it.
+    /// Sleeps for a number of seconds. A signal ends it.
     ///
     /// - `seconds`: a number.
     ///
@@ -308,12 +307,12 @@ mod basics {
         sleep(call, &seconds.to_string())
     }
 
-    /// Holds a thing until the script ends, so that no other run acts on it meanwhile:
-    /// `container/NAME`, `hosts`, `nginx`, or any name of your own. Nothing is held under `--dry-run`.
+    /// Locks a name until the script ends, so that no other run changes the same thing: `container/NAME`, `hosts`,
+    /// `nginx`, or any name of your own. `--dry-run` locks nothing.
     ///
-    /// - `name`: the thing's name.
+    /// - `name`: the name to lock.
     ///
-    /// Errors: when another run holds it (exit code 75), unless `--wait` says to wait for it.
+    /// Errors: when another run holds the lock (exit code 75, `e.kind` is `"locked"`). With `--wait` it waits instead.
     ///
     /// ```rhai
     /// lock("container/blog");
@@ -325,14 +324,14 @@ mod basics {
         Ok(())
     }
 
-    /// Holds a thing only while a closure runs.
+    /// Locks a name while a closure runs.
     ///
-    /// - `name`: the thing's name.
+    /// - `name`: the name to lock.
     /// - `work`: a closure without arguments.
     ///
-    /// Returns what the closure gives.
+    /// Returns what the closure returns.
     ///
-    /// Errors: as the shorter form, and what the closure throws.
+    /// Errors: same as the shorter form, and what the closure throws.
     ///
     /// ```rhai
     /// let size = lock("container/blog", || df::usage("/").used);
@@ -343,12 +342,11 @@ mod basics {
         work.call_within_context(&call, ())
     }
 
-    /// Like `lock`, but waits while another run holds the thing: for work whose later run has the
-    /// newer truth.
+    /// Like `lock`, but always waits while another run holds the lock. Use it where the later run has the newer data.
     ///
-    /// - `name`: the thing's name.
+    /// - `name`: the name to lock.
     ///
-    /// Errors: when the lock's file cannot be made, or the run is ended meanwhile.
+    /// Errors: when the lock file cannot be created, or the run is cancelled meanwhile.
     ///
     /// ```rhai
     /// lock_in_turn("example");
@@ -360,14 +358,14 @@ mod basics {
         Ok(())
     }
 
-    /// Like `lock_in_turn`, but holds the thing only while a closure runs.
+    /// Like `lock_in_turn`, but holds the lock only while a closure runs.
     ///
-    /// - `name`: the thing's name.
+    /// - `name`: the name to lock.
     /// - `work`: a closure without arguments.
     ///
-    /// Returns what the closure gives.
+    /// Returns what the closure returns.
     ///
-    /// Errors: as the shorter form, and what the closure throws.
+    /// Errors: same as the shorter form, and what the closure throws.
     ///
     /// ```rhai
     /// let count = lock_in_turn("example", || glob("/etc", "*.conf").len());
@@ -380,11 +378,11 @@ mod basics {
 
     /// Returns whether the script was called with a flag.
     ///
-    /// - `name`: without the dashes. `flag("quick")` is `--quick`; a name of one letter, `flag("q")`, is
-    ///   `-q`, which can be joined with others as for `getopts`: `-qf FILE`.
+    /// - `name`: without the dashes. `flag("quick")` is `--quick`. A name of one letter, `flag("q")`, is `-q`. Such
+    ///   flags can be combined as for `getopts`: `-qf FILE`.
     ///
-    /// Returns true or false. `-n`, `-x`, `-v`, `-h` and `-V` are moyai's own: a flag of such a name is given
-    /// as `--n`. A script called with an option that it does not read ends with exit code 2.
+    /// Returns true or false. `-n`, `-x`, `-v`, `-h` and `-V` are moyai's own: write `--n` for a flag of such a name.
+    /// An option that the script does not use ends it with exit code 2.
     ///
     /// ```rhai
     /// if flag("quick") || flag("q") { log("only the quick part"); }
@@ -393,17 +391,17 @@ mod basics {
         Context::of(&call).args().flags.contains(name)
     }
 
-    /// The value of an option that the script was called with.
+    /// Returns the value of an option of the script.
     ///
-    /// - `name`: without the dashes. `opt("file", ...)` is `--file VALUE` or `--file=VALUE`; a name of one
-    ///   letter, `opt("f", ...)`, is `-f VALUE` or `-fVALUE`.
-    /// - `default`: what it is when the option was not given.
+    /// - `name`: without the dashes. `opt("file", ...)` is `--file VALUE` or `--file=VALUE`. A name of one letter,
+    ///   `opt("f", ...)`, is `-f VALUE` or `-fVALUE`.
+    /// - `default`: the value if the option is not given.
     ///
-    /// Returns the default as it is, or the value that was given: a number where the default is a number,
-    /// true or false where the default is true or false, otherwise a string.
+    /// Returns the default, or the given value: a number if the default is a number, true or false if the default is
+    /// true or false, otherwise a string.
     ///
-    /// Errors: when the value is not of the default's kind. Where the default is written in the script,
-    /// this is known before its first line runs, with exit code 2.
+    /// Errors: when the value does not have the default's type. If the default is a constant, this is checked before
+    /// the script starts, with exit code 2.
     ///
     /// ```rhai
     /// let path = opt("file", "/etc/hosts");
@@ -416,7 +414,7 @@ mod basics {
         Ok(OptionKind::of(&default).map_or_else(|| Ok(value.into()), |kind| kind.read(name, value))?)
     }
 
-    /// A variable of the environment.
+    /// Returns an environment variable.
     ///
     /// - `name`: its name.
     ///
@@ -436,12 +434,12 @@ mod basics {
         Ok(variable(name)?.ok_or_else(missing)?)
     }
 
-    /// A variable of the environment, or a default: bash's `${NAME:-default}`.
+    /// Returns an environment variable, or a default: bash's `${NAME:-default}`.
     ///
     /// - `name`: its name.
-    /// - `default`: what it is when it is not set or empty.
+    /// - `default`: the value if the variable is unset or empty.
     ///
-    /// Returns a string, or the default as it is.
+    /// Returns a string, or the default.
     ///
     /// ```rhai
     /// let editor = env("EDITOR", "vi");
@@ -451,15 +449,16 @@ mod basics {
         Ok(variable(name)?.filter(|value| !value.is_empty()).map_or(default, Into::into))
     }
 
-    /// A secret: from `$MOYAI_SECRET_NAME` (for `hook-token` also `$MOYAI_SECRET_HOOK_TOKEN`), systemd's `$CREDENTIALS_DIRECTORY`, or the file
-    /// `/etc/moyai/secrets/NAME` (a user's own: `$XDG_CONFIG_HOME/moyai/secrets/NAME`), which
-    /// nobody else may read. It is hidden in all that moyai prints.
+    /// Returns a secret. It comes from `$MOYAI_SECRET_NAME` (`$MOYAI_SECRET_HOOK_TOKEN` for `hook-token`), from
+    /// systemd's `$CREDENTIALS_DIRECTORY`, or from the file `/etc/moyai/secrets/NAME` (for a user
+    /// `$XDG_CONFIG_HOME/moyai/secrets/NAME`). The file must have mode 0600. moyai masks the secret in everything that
+    /// it prints.
     ///
     /// - `name`: the secret's name.
     ///
     /// Returns a string without the newline at its end.
     ///
-    /// Errors: when there is none, or when others may read its file.
+    /// Errors: when the secret does not exist, or other users can read its file.
     ///
     /// ```rhai
     /// let post = || http::post("https://example.com/hook", secret("hook-token"));
@@ -472,14 +471,14 @@ mod basics {
             run.hide(&value);
             Ok(value)
         })?;
-        // No record has a secret, and no test one of this host's.
+        // A recording has no secrets, and a test gets none of this host's.
         let value = if run.plays().is_some() { format!("secret-{name}") } else { told };
         run.hide(&value);
         run.plan_secret(name);
         Ok(value)
     }
 
-    /// The sentence of a caught error.
+    /// Returns the message of a caught error.
     ///
     /// ```rhai
     /// try { die("no"); } catch (e) { print(e.message); }
@@ -489,7 +488,7 @@ mod basics {
         error.message.clone()
     }
 
-    /// The next step that a caught error names, or `""`.
+    /// Returns the help of a caught error, or `""`.
     ///
     /// ```rhai
     /// try { env("NOT_SET"); } catch (e) { print(e.help); }
@@ -499,7 +498,7 @@ mod basics {
         error.help.clone().unwrap_or_default()
     }
 
-    /// The end of a failed program's standard error, or `""`.
+    /// Returns the end of a failed program's standard error, or `""`.
     ///
     /// ```rhai
     /// try { $(`ls /nowhere`) } catch (e) { print(e.err); }
@@ -509,7 +508,7 @@ mod basics {
         error.err.clone()
     }
 
-    /// The status of the program that failed: 124 for a time-out, -1 where no program failed.
+    /// Returns the status of the program that failed: 124 for a time-out, -1 if no program failed.
     ///
     /// ```rhai
     /// try { $(`sh -c 'exit 3'`) } catch (e) { print(e.code); }
@@ -519,7 +518,28 @@ mod basics {
         error.status.map_or(-1, Into::into)
     }
 
-    /// The sentence of a caught error, for `${e}`.
+    /// Returns the kind of a caught error. Compare this instead of the message, which may change.
+    ///
+    /// Returns one of these strings:
+    /// - `"locked"`: another run holds the lock.
+    /// - `"not_found"`: a program, file, secret, container, image or network does not exist.
+    /// - `"timed_out"`: a time limit has expired.
+    /// - `"refused"`: moyai refuses to do it because it would not be safe.
+    /// - `"damaged"`: a state file does not contain valid JSON.
+    /// - `"failed"`: anything else.
+    ///
+    /// Only moyai's own errors have a kind. After `throw "text"`, `e` is the text. If your script throws, check
+    /// `type_of(e) == "error"` first.
+    ///
+    /// ```rhai
+    /// try { lock("report", || file::touch("/tmp/report")); } catch (e) { if e.kind != "locked" { throw e; } }
+    /// ```
+    #[rhai_fn(get = "kind", pure)]
+    pub fn error_kind(error: &mut Error) -> String {
+        error.kind.name().to_owned()
+    }
+
+    /// Returns the message of a caught error, for `${e}`.
     ///
     /// ```rhai
     /// try { die("no"); } catch (e) { print(`failed: ${e}`); }
@@ -529,7 +549,7 @@ mod basics {
         error.message.clone()
     }
 
-    /// A map as text. The interpreter's own errors are caught as maps: `${e}` gives their sentence.
+    /// Formats a map as text. The interpreter's own errors are caught as maps: `${e}` is their message.
     ///
     /// ```rhai
     /// try { [1][5]; } catch (e) { print(`failed: ${e}`); }
@@ -539,14 +559,14 @@ mod basics {
         // `EvalAltResult::dump_fields` of rhai.
         let thrown = map.get("error").is_some_and(Dynamic::is_string) && map.contains_key("position");
         match map.get("message") {
-            // Behind the sentence stands where it was called from.
+            // The call's position follows the message.
             Some(message) if thrown => message.to_string().split(" @ '").next().unwrap_or_default().to_owned(),
             _ => Dynamic::from(map.clone()).to_string(),
         }
     }
 }
 
-/// The words behind the script's name, for the variable `args`.
+/// Returns the arguments of the script, for the variable `args`.
 pub fn args(context: &Context) -> Array {
     context.args().rest.iter().map(|word| word.into()).collect()
 }

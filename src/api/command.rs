@@ -1,4 +1,4 @@
-//! A command as a value: `cmd(...)`, `sh(...)`, and what can be done with it.
+//! Commands as values: `cmd(...)`, `sh(...)` and their methods.
 
 use super::text::Lines;
 use super::{Context, Fallible, duration, from_json, map};
@@ -13,31 +13,31 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// Adds the type and its methods.
+/// Registers the type and its methods.
 pub fn register(engine: &mut Engine) {
     engine.register_type_with_name::<Command>("command");
     engine.register_type_with_name::<Started>("started command");
     engine.register_global_module(exported_module!(command).into());
 }
 
-/// What `cmd(...)` and `sh(...)` give. Immutable: every method works on a copy.
+/// The value of `cmd(...)` and `sh(...)`. It is immutable: every method returns a changed copy.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Command {
     plan: Plan,
 }
 
 impl Command {
-    /// A command that was not changed yet.
+    /// Returns a command without changes.
     pub fn new(plan: Plan) -> Self {
         Self { plan }
     }
 
-    /// What would run.
+    /// Returns the process to start.
     pub fn plan(&self) -> &Plan {
         &self.plan
     }
 
-    /// Runs it as a read and gives its output without the newlines at the end.
+    /// Runs it as a read-only command and returns its output without trailing newlines.
     pub fn read_text(&self, run: &Run) -> Result<String> {
         let outcome = process::run(run, &self.plan)?;
         if std::str::from_utf8(&outcome.out).is_err() {
@@ -54,7 +54,7 @@ impl Command {
         Self { plan }
     }
 
-    /// As a read that may take as long as it takes: the test of an archive, a search, a log.
+    /// Returns it as a read-only command without a time limit: a test of an archive, a search, a log.
     fn patient(&self) -> Plan {
         Plan { timeout: self.plan.timeout.or(Some(Duration::MAX)), ..self.plan.clone() }
     }
@@ -84,7 +84,7 @@ impl Command {
             Ok(_) => new.complete(),
             Err(mut error) => {
                 if error.err.is_empty() && plan.stages.iter().any(|stage| stage.both) {
-                    // What the command said is in the file that nobody will see.
+                    // The command's standard error is in a temporary file that nobody will see.
                     let (said, before) = new.file().map(end_of).unwrap_or_default();
                     (error.err, error.err_before) = (run.mask(&said), before);
                 }
@@ -94,7 +94,7 @@ impl Command {
     }
 }
 
-/// The end of a file, and how many bytes come before it.
+/// Returns the end of a file, and how many bytes come before it.
 fn end_of(mut file: File) -> (String, u64) {
     let mut tail = Tail::new(process::TAIL);
     let mut part = vec![0; process::TAIL];
@@ -107,7 +107,7 @@ fn end_of(mut file: File) -> (String, u64) {
     (String::from_utf8_lossy(tail.bytes()).into_owned(), tail.before())
 }
 
-/// What `.start()` gives.
+/// The value of `.start()`.
 #[derive(Clone, Debug)]
 pub struct Started {
     plan: Plan,
@@ -152,12 +152,12 @@ fn unread(run: &Run, command: &Command, error: &Error) -> Error {
 /// The commands of a script.
 #[export_module]
 mod command {
-    /// The command's standard output, without the newlines at its end: what `$(...)` is short for.
+    /// Returns the command's standard output without trailing newlines. `$(...)` is the short form.
     ///
     /// Returns a string.
     ///
-    /// Errors: when a program of the pipe fails, is not found or takes longer than 60 s, or than
-    /// `.timeout` says. Output that takes long is for `.lines()` or `.to_file(path)`, which have no limit.
+    /// Errors: when a program of the pipe fails, is not found or takes longer than 60 s (or than `.timeout`). For
+    /// output that takes longer use `.lines()` or `.to_file(path)`, which have no limit.
     ///
     /// ```rhai
     /// let host = cmd(`uname -n`).read();
@@ -167,12 +167,12 @@ mod command {
         Ok(command.read_text(&Context::of(&call).run)?)
     }
 
-    /// The command's output line by line. It runs at each use; see `lines` for the filters. There is no
-    /// time limit unless `.timeout` sets one.
+    /// Returns the command's output line by line. The command runs at each use; `lines` describes the filters. There is
+    /// no time limit unless `.timeout` sets one.
     ///
     /// Returns lines.
     ///
-    /// Errors, at the use: when a program of the pipe fails, is not found or takes longer than `.timeout`.
+    /// Errors, when it is used: when a program of the pipe fails, is not found or takes longer than `.timeout`.
     ///
     /// ```rhai
     /// for name in cmd(`ls /etc`).lines().grep("^host") { print(name); }
@@ -182,11 +182,11 @@ mod command {
         Lines::of_command(Context::of(&call).run.clone(), command.patient())
     }
 
-    /// The command's output read as JSON.
+    /// Runs the command and parses its output as JSON.
     ///
     /// Returns the value: a map, an array, a string, a number, true, false or `()`.
     ///
-    /// Errors: as `read` (60 s too), and when the output is not JSON, with line and column.
+    /// Errors: same as `read` (60 s too), and when the output is not JSON, with line and column.
     ///
     /// ```rhai
     /// let version = cmd(`echo '{"major": 28}'`).json().major;
@@ -198,11 +198,11 @@ mod command {
         Ok(from_json(&outcome.out).map_err(|error| unread(run, command, &error))?)
     }
 
-    /// The command's output, one JSON value a line, as `docker ps --format '{{json .}}'` prints it.
+    /// Runs the command and parses each line of its output as JSON, as `docker ps --format '{{json .}}'` prints it.
     ///
     /// Returns an array with the value of each line that is not empty.
     ///
-    /// Errors: as `json` (60 s too), naming the line.
+    /// Errors: same as `json` (60 s too), with the number of the line.
     ///
     /// ```rhai
     /// let rows = cmd(`printf '{"n":1}\n{"n":2}\n'`).json_lines();
@@ -213,7 +213,7 @@ mod command {
         let text = process::run(run, &command.plan)?.text();
         let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
         let value = |(index, line): (usize, &str)| {
-            // A second look, for the number of the line in the whole.
+            // Parse again with the right line number for the error.
             let place = |_| from_json(("\n".repeat(index) + line).as_bytes());
             from_json(line.as_bytes()).or_else(place).map_err(|error| unread(run, command, &error))
         };
@@ -225,8 +225,8 @@ mod command {
     ///
     /// Returns true for status 0 (or one of `.accept`), false for any other.
     ///
-    /// Errors: when a program cannot be started, and when it takes longer than `.timeout`: a typing error
-    /// and a time-out are not a "no".
+    /// Errors: when a program cannot be started, and when it takes longer than `.timeout`. A typo and a time-out are
+    /// not a "no".
     ///
     /// ```rhai
     /// if cmd(`test -d /etc`).ok() { print("there"); }
@@ -237,7 +237,7 @@ mod command {
         Ok(command.plan.accept.contains(&outcome.code()))
     }
 
-    /// The command's status, as bash's `$?` under pipefail. There is no time limit unless `.timeout` sets one.
+    /// Returns the command's status, as bash's `$?` under pipefail. There is no time limit unless `.timeout` sets one.
     ///
     /// Returns a number; 128+n when signal n ended it.
     ///
@@ -251,7 +251,8 @@ mod command {
         Ok(process::attempt(&Context::of(&call).run, &command.patient())?.code().into())
     }
 
-    /// All that a reading command gives, whatever its status. There is no time limit unless `.timeout` sets one.
+    /// Returns everything about a read-only command, whatever its status. There is no time limit unless `.timeout` sets
+    /// one.
     ///
     /// Returns `#{out: text, err: text, code: number, ok: bool}`.
     ///
@@ -267,14 +268,14 @@ mod command {
         Ok(result(&command.plan, &outcome))
     }
 
-    /// Does it: runs a command that changes something, its output going through as it is. What
-    /// `print` shows has escapes for control characters, the program's own output has none.
-    /// Under `--dry-run` the command is only printed. There is no time limit unless `.timeout` sets one.
+    /// Runs a command that changes something, and shows its output. `print` escapes control characters; the program's
+    /// own output is not changed. `--dry-run` prints the command instead. There is no time limit unless `.timeout` sets
+    /// one.
     ///
-    /// Returns `#{out: text, err: text, code: number, ok: bool}`; `out` is empty because it went through.
+    /// Returns `#{out: text, err: text, code: number, ok: bool}`. `out` is empty because the output was shown.
     ///
-    /// Errors: when a program of the pipe fails, is not found or takes longer than `.timeout`, and when a
-    /// value in a path is empty: `rm -rf ${dir}/`.
+    /// Errors: when a program of the pipe fails, is not found or takes longer than `.timeout`, and when a value in a
+    /// path is empty: `rm -rf ${dir}/`.
     ///
     /// ```rhai
     /// cmd(`touch ${file::temp_dir()}/stamp`).run();
@@ -291,8 +292,8 @@ mod command {
 
     /// Like `run`, but a bad status is not an error.
     ///
-    /// Returns `#{out: text, err: text, code: number, ok: bool}`, with the output kept instead of going through. `code` is 124 when the
-    /// command took longer than `.timeout`; without one there is no limit.
+    /// Returns `#{out: text, err: text, code: number, ok: bool}` with the output, which is not shown. `code` is 124 if
+    /// the command took longer than `.timeout`; without one there is no limit.
     ///
     /// Errors: when a program cannot be started.
     ///
@@ -308,8 +309,8 @@ mod command {
         Ok(result(&plan, &outcome))
     }
 
-    /// Starts a command in the background: bash's `&`. It ends with the script unless it is
-    /// waited for, or was marked `.daemon()`. There is no time limit unless `.timeout` sets one.
+    /// Starts a command in the background: bash's `&`. It is ended with the script unless the script waits for it or it
+    /// is marked `.daemon()`. There is no time limit unless `.timeout` sets one.
     ///
     /// Returns a value with `.wait()`, `.stop()` and `.ok()`.
     ///
@@ -350,7 +351,7 @@ mod command {
         Ok(result(&started.plan, &outcome))
     }
 
-    /// Ends a started command and what it started: TERM, and KILL after 5 s.
+    /// Ends a started command and its children: TERM, then KILL after 5 s.
     ///
     /// ```rhai
     /// let job = cmd(`sleep 60`).start();
@@ -372,7 +373,7 @@ mod command {
     ///
     /// Returns true or false.
     ///
-    /// Errors: when it takes longer than `.timeout`: a time-out is not a "no". Also when the run is ended
+    /// Errors: when it takes longer than `.timeout` (a time-out is not a "no"), and when the run is cancelled
     /// meanwhile.
     ///
     /// ```rhai
@@ -393,14 +394,14 @@ mod command {
         Ok(outcome.planned || started.plan.accept.contains(&outcome.code()))
     }
 
-    /// Runs the command and puts its output into a file: bash's `>`, but the file is replaced only when the
-    /// command succeeds. Until then the output is in a hidden file beside it. Owner, mode and attributes of
-    /// a file that exists stay, a symbolic link too. A device such as `/dev/null` is written to directly.
-    /// This changes something; it has no time limit unless `.timeout` sets one.
+    /// Runs the command and writes its output to a file: bash's `>`, but the file is replaced only when the command
+    /// succeeds. Until then the output is in a hidden file in the same directory. An existing file keeps its owner,
+    /// mode and attributes, and a symbolic link stays a link. A device such as `/dev/null` is written to directly. This
+    /// changes something; it has no time limit unless `.timeout` sets one.
     ///
     /// - `path`: the file.
     ///
-    /// Errors: when the file cannot be written or the command fails; the file is then as it was.
+    /// Errors: when the file cannot be written or the command fails. The file is then unchanged.
     ///
     /// ```rhai
     /// cmd(`date`).to_file(file::temp_dir() + "/date");
@@ -410,12 +411,12 @@ mod command {
         Ok(command.fill(&Context::of(&call).run, path, None)?)
     }
 
-    /// As `to_file`, for a file that not everybody may read: it has this mode from the start.
+    /// Like `to_file`, for a file that not everybody may read: it has this mode from the start.
     ///
     /// - `path`: the file.
     /// - `options`: `#{ mode: "0600" }`.
     ///
-    /// Errors: as the shorter form, and for another option.
+    /// Errors: same as the shorter form, and for any other option.
     ///
     /// ```rhai
     /// cmd(`date`).to_file(file::temp_dir() + "/date", #{ mode: "0600" });
@@ -426,13 +427,13 @@ mod command {
         Ok(command.fill(&Context::of(&call).run, path, mode)?)
     }
 
-    /// Runs the command and adds its output to the end of a file: bash's `>>`. This changes something; it has
-    /// no time limit unless `.timeout` sets one.
+    /// Runs the command and appends its output to a file: bash's `>>`. This changes something; it has no time limit
+    /// unless `.timeout` sets one.
     ///
-    /// - `path`: the file; it is made when it is not there.
+    /// - `path`: the file. It is created if it does not exist.
     ///
-    /// Errors: when the file cannot be written or the command fails. What the command printed before it
-    /// failed stays in the file, as a log needs it.
+    /// Errors: when the file cannot be written or the command fails. What the command printed before it failed stays in
+    /// the file, as in a log.
     ///
     /// ```rhai
     /// cmd(`date`).append_to(file::temp_dir() + "/dates");
@@ -444,7 +445,7 @@ mod command {
         Ok(())
     }
 
-    /// What the first program reads: bash's `<<<`. Without it, nothing.
+    /// Sets what the first program reads from standard input: bash's `<<<`. Otherwise it is empty.
     ///
     /// - `text`: any string.
     ///
@@ -472,9 +473,9 @@ mod command {
         })
     }
 
-    /// The folder that the command runs in: bash's `(cd DIR && prog)`.
+    /// Sets the directory that the command runs in: bash's `(cd DIR && prog)`.
     ///
-    /// - `path`: a folder.
+    /// - `path`: a directory.
     ///
     /// ```rhai
     /// print(cmd(`pwd`).dir("/").read());
@@ -488,13 +489,13 @@ mod command {
         })
     }
 
-    /// Ends the command, with all that it started, when it takes too long.
+    /// Ends the command and its children when it takes too long.
     ///
-    /// - `limit`: `"30s"`, `"5m"`, or seconds. Without it `$(...)`, `.read()`, `.json()` and `.json_lines()`
-    ///   have 60 s, and all others no limit.
+    /// - `limit`: `"30s"`, `"5m"`, or seconds. Without it `$(...)`, `.read()`, `.json()` and `.json_lines()` have 60 s,
+    ///   and all others no limit.
     ///
-    /// Errors: for anything but a duration. A command that takes longer is an error of whatever runs it, of
-    /// `.ok()` and `.code()` too; only `.try_run()` returns its status, 124.
+    /// Errors: when `limit` is not a duration. A command that takes longer is an error of whatever runs it, also of
+    /// `.ok()` and `.code()`. Only `.try_run()` returns its status, 124.
     ///
     /// ```rhai
     /// cmd(`sleep 0.1`).timeout("5s").run();
@@ -505,12 +506,12 @@ mod command {
         Ok(command.with(|plan| plan.timeout = Some(limit)))
     }
 
-    /// Tries a failing command again.
+    /// Retries a command that fails.
     ///
     /// - `times`: how often, after the first try.
-    /// - `pause`: the time between, `"2s"` or seconds.
+    /// - `pause`: the time between tries, `"2s"` or seconds.
     ///
-    /// Errors: for what is no duration.
+    /// Errors: when `pause` is not a duration.
     ///
     /// ```rhai
     /// cmd(`true`).retry(3, "2s").run();
@@ -523,11 +524,11 @@ mod command {
         Ok(command.with(|plan| plan.retry = Some((times, pause))))
     }
 
-    /// The statuses that are no failure.
+    /// Sets the statuses that count as success.
     ///
     /// - `codes`: an array of numbers, such as `[0, 1]` for `grep`.
     ///
-    /// Errors: when an element is no number.
+    /// Errors: when an element is not a number.
     ///
     /// ```rhai
     /// let lines = cmd(`grep -c nosuch /etc/passwd`).accept([0, 1]).read();
@@ -537,11 +538,11 @@ mod command {
         let number = |code: Dynamic| code.as_int().ok().and_then(|code| i32::try_from(code).ok());
         let codes: Option<Vec<i32>> = codes.into_iter().map(number).collect();
         let codes = codes
-            .ok_or_else(|| Error::new("accept statuses: an element is no number").help("write `.accept([0, 1])`"))?;
+            .ok_or_else(|| Error::new("accept statuses: an element is not a number").help("write `.accept([0, 1])`"))?;
         Ok(command.with(|plan| plan.accept = codes))
     }
 
-    /// Lets standard error join standard output, for each program of the pipe: bash's `2>&1`.
+    /// Sends standard error to standard output, for each program of the pipe: bash's `2>&1`.
     ///
     /// ```rhai
     /// print(sh(`echo a; echo b >&2`).reads().both().read());
@@ -551,7 +552,7 @@ mod command {
         command.with(|plan| plan.stages.iter_mut().for_each(|stage| stage.both = true))
     }
 
-    /// Keeps the output of `.run()` instead of letting it through; an error still shows it.
+    /// Keeps the output of `.run()` instead of showing it. An error still shows it.
     ///
     /// ```rhai
     /// cmd(`echo not shown`).quiet().run();
@@ -561,14 +562,14 @@ mod command {
         command.with(|plan| plan.quiet = true)
     }
 
-    /// Keeps only the beginning of the output, for a program that may print any amount: a command in a
-    /// container. The rest is read and counted: the text ends with `... and 60 MB more`.
+    /// Keeps only the start of the output, for a program that may print any amount, such as one in a container. The
+    /// rest is read and counted: the text ends with `... and 60 MB more`.
     ///
     /// - `bytes`: a number from 1.
     ///
-    /// What `.output()` and `.try_run()` return has a `digest` too: the SHA-256 of the complete output.
+    /// The maps of `.output()` and `.try_run()` also get a `digest`: the SHA-256 of the complete output.
     ///
-    /// Errors: for another number.
+    /// Errors: when `bytes` is not a number from 1.
     ///
     /// ```rhai
     /// print(cmd(`seq 1000000`).keep(20).read());
@@ -582,7 +583,8 @@ mod command {
         Ok(command.with(|plan| plan.keep = Some(limit)))
     }
 
-    /// Gives the command moyai's own terminal, for a shell or an editor: no capture, no time-out.
+    /// Gives the command moyai's own terminal, for a shell or an editor. Output is not captured and there is no
+    /// time-out.
     ///
     /// ```rhai
     /// cmd(`true`).interactive().run();
@@ -592,7 +594,7 @@ mod command {
         command.with(|plan| plan.interactive = true)
     }
 
-    /// Lets what the command leaves in the background live on, for a program that starts a service.
+    /// Lets the command's background processes live on. Use it for a program that starts a service.
     ///
     /// ```rhai
     /// cmd(`true`).daemon().run();
@@ -602,17 +604,15 @@ mod command {
         command.with(|plan| plan.daemon = true)
     }
 
-    /// Says that a command only reads, so that it runs under `--dry-run` too. moyai knows most
-    /// programs that read, also in a `sh(...)` that is a list or pipe of simple commands. The mark is for
-    /// your own programs, and for every other line of bash.
+    /// Marks a command as read-only, so that it also runs under `--dry-run`. moyai knows most read-only programs, also
+    /// in a `sh(...)` that is a list or pipe of simple commands. Mark your own programs, and any other line of bash.
     ///
-    /// The kernel holds the script to it. Under `--dry-run` the command can write nowhere but to
-    /// `/dev/null`, its terminal and `$TMPDIR`, a directory that is removed at the end. It cannot
-    /// listen on TCP ports, signal other processes or change the host. It can connect to other hosts
-    /// and to a daemon's socket, so mark nothing that asks for a change there; `docker rm` and other
-    /// known requests are refused even with the mark.
+    /// The kernel enforces this. Under `--dry-run` the command can write only to `/dev/null`, its terminal and
+    /// `$TMPDIR`, a directory that is removed at the end. It cannot listen on TCP ports, signal other processes or
+    /// change the host. It can connect to other hosts and to a daemon's socket, so do not mark a command that requests
+    /// a change there. `docker rm` and other known requests are refused even with the mark.
     ///
-    /// Errors under `--dry-run`: when it tries to write and fails.
+    /// Errors: under `--dry-run`, when it tries to write.
     ///
     /// ```rhai
     /// let users = sh(`cut -d: -f1 /etc/passwd | wc -l`).reads().read();

@@ -1,4 +1,4 @@
-//! `df`: how full the file systems are, in the words of df(1).
+//! `df`: how full the file systems are, as df(1) reports it.
 
 use super::{Context, Fallible, docker, map, optional};
 use crate::process::{self, Plan};
@@ -7,7 +7,7 @@ use rhai::plugin::*;
 use rhai::{Array, Engine, Map, exported_manifest};
 use std::time::Duration;
 
-/// Adds the namespace.
+/// Registers the namespace.
 pub fn register(engine: &mut Engine) {
     engine.register_static_module("df", super::namespace(&[exported_manifest!(df)]));
 }
@@ -21,15 +21,15 @@ pub struct Usage {
     pub source: String,
     /// The file system's type.
     pub kind: String,
-    /// All of it.
+    /// Total size.
     pub size: i64,
-    /// In use.
+    /// Bytes in use.
     pub used: i64,
-    /// What a user may still write; root's reserve is not in it.
+    /// What an ordinary user can still write. It does not include root's reserve.
     pub free: i64,
-    /// In use of what a user could have used, rounded up: what `df` shows.
+    /// Percentage in use of what an ordinary user can use, rounded up, as `df` shows it.
     pub percent: i64,
-    /// Inodes in use; none where the file system has no fixed number.
+    /// Percentage of inodes in use, `None` if the file system has no fixed number of them.
     pub inodes_percent: Option<i64>,
 }
 
@@ -48,20 +48,20 @@ impl From<Usage> for Map {
     }
 }
 
-/// The columns asked for. The mount point is the last and may hold blanks; the source is the
-/// column before it, so that its blanks can be told from the mount point's by the numbers in front.
+/// The columns to print. The mount point is the last one and can contain spaces. The source comes before it, so that
+/// the numbers between header and text tell where its spaces end.
 const COLUMNS: &str = "--output=size,used,avail,pcent,ipcent,fstype,source,target";
 
-/// How long `df` may take for one path: it takes a millisecond, or for ever on a network share that is gone.
+/// How long `df` may take for one path. It takes a millisecond, or forever on a network share that is gone.
 const ANSWER: Duration = Duration::from_secs(10);
 
-/// Asks `df`, for one path or for every mounted file system.
+/// Runs `df` for one path or for every mounted file system.
 ///
 /// # Errors
-/// When `df` fails, and when its output is not what GNU df prints; in a run about the engine of
-/// another host, whose disks it does not see.
+/// When `df` fails or its output is not GNU df's, and in a run about the Docker daemon of another host, whose disks it
+/// cannot see.
 pub fn ask(run: &Run, path: Option<&str>) -> Result<Vec<Usage>> {
-    docker::engine::only_here(run, "ask `df`: the disks are")?;
+    docker::engine::only_here(run, "query `df`: the disks are")?;
     let mut words = vec!["df", "--block-size=1", COLUMNS];
     words.extend(path.map_or_else(Vec::new, |path| vec!["--", path]));
     let mut plan = Plan::read(words);
@@ -69,24 +69,24 @@ pub fn ask(run: &Run, path: Option<&str>) -> Result<Vec<Usage>> {
     if path.is_some() {
         plan.timeout = Some(ANSWER);
     } else {
-        // df exits with 1 when one of the mount points cannot be read, and lists the others.
+        // df exits with 1 if it cannot read one of the mount points, and lists the others.
         plan.accept = vec![0, 1];
     }
     let outcome = process::run(run, &plan).map_err(|error| match (error.err.lines().last(), path) {
         (_, Some(path)) if error.exit == exit::TIMED_OUT => {
-            Error { message: format!("ask `df` about `{path}`: no answer within {} s", ANSWER.as_secs()), ..error }
+            Error { message: format!("query `df` for `{path}`: no answer within {} s", ANSWER.as_secs()), ..error }
         }
         (Some(said), _) => Error { message: said.to_owned(), err: String::new(), ..error },
         (None, _) => error,
     })?;
     parse(&outcome.text())
-        .map_err(|line| Error::new(format!("read the output of `df`: this line is not understood: `{line}`")))
+        .map_err(|line| Error::new(format!("read the output of `df`: cannot parse the line `{line}`")))
 }
 
 fn parse(text: &str) -> std::result::Result<Vec<Usage>, String> {
     let mut lines = text.lines();
     let header = lines.next().unwrap_or_default();
-    // GNU df aligns its columns; the two that may hold blanks are cut where the header's stand.
+    // GNU df aligns its columns. The two that can contain spaces are cut at the positions of the header.
     let target = header.find("Mounted on").ok_or_else(|| header.to_owned())?;
     let usage = |line: &str| {
         let (front, mount) = line.split_at_checked(target)?;
@@ -109,16 +109,15 @@ fn parse(text: &str) -> std::result::Result<Vec<Usage>, String> {
 /// Disk usage, as df(1) measures it.
 #[export_module(manifest)]
 mod df {
-    /// The file system that holds a path.
+    /// Returns the usage of the file system that holds a path.
     ///
-    /// - `path`: a file or folder that exists.
+    /// - `path`: a file or directory that exists.
     ///
     /// Returns `#{mount: text, source: text, type: text, size: number, used: number, free: number, percent: number,
     /// inodes_percent}`: sizes in bytes, percent from 0 to 100, `inodes_percent` is `()` if the file system has no fixed number of them.
     ///
-    /// Errors: when the path does not exist, in the words of `df`; when `df` hangs for ten seconds, as it
-    /// does on a network share that is gone; in a run about another host's engine (`--context`).
-    ///
+    /// Errors: when the path does not exist (with the message of `df`), when `df` hangs for ten seconds, as on a
+    /// network share that is gone, and in a run about another host's Docker daemon (`--context`).
     /// ```rhai
     /// let disk = df::usage("/");
     /// print(`${disk.mount} is ${disk.percent}% full`);
@@ -127,15 +126,14 @@ mod df {
     pub fn usage(call: NativeCallContext, path: &str) -> Fallible<Map> {
         let usage = ask(&Context::of(&call).run, Some(path))?;
         let first = usage.into_iter().next();
-        Ok(first.ok_or_else(|| Error::new(format!("ask `df` about `{path}`: it printed no line")))?.into())
+        Ok(first.ok_or_else(|| Error::new(format!("query `df` for `{path}`: it printed nothing")))?.into())
     }
 
-    /// Every mounted file system that `df` lists.
+    /// Returns the usage of every mounted file system that `df` lists.
     ///
     /// Returns an array of the maps of `df::usage`.
     ///
-    /// Errors: when `df` fails or hangs for a minute, as it does on a network share that is gone; as
-    /// `df::usage`.
+    /// Errors: same as `df::usage`, and when `df` fails or hangs for a minute, as on a network share that is gone.
     ///
     /// ```rhai
     /// for disk in df::all() { if disk.percent > 90 { warn(`${disk.mount}: ${disk.percent}%`); } }

@@ -1,8 +1,7 @@
-//! `docker`: containers and images, asked from and told to the docker command line.
+//! `docker`: containers and images, through the docker command line.
 //!
-//! Answers are matched by id, never by position. A list costs two processes at most, however many containers
-//! there are; in a run for an event it comes from the daemon's socket. moyai reads the fields that Docker from
-//! 1.9 to 29 has in common.
+//! Output is matched by ID, never by position. A list costs at most two processes, however many containers there are.
+//! In a run for an event it comes from the daemon's socket. moyai reads only fields that Docker has had from 1.9 to 29.
 
 pub mod engine;
 mod labels;
@@ -18,14 +17,14 @@ pub use look::{EXEC, LOGS, refuse_of};
 
 use super::{Context, Fallible, from_json, map, optional};
 use crate::process::{self, Outcome, Plan};
-use crate::run::{Error, Options, Result, Run, exit};
+use crate::run::{Error, Kind, Options, Result, Run, exit};
 use crate::store::lock;
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Engine, Map, exported_manifest};
 use serde_json::Value;
 use std::time::{Duration, Instant};
 
-/// Adds the namespace.
+/// Registers the namespace.
 pub fn register(engine: &mut Engine) {
     let manifests = [exported_manifest!(docker), exported_manifest!(look::look)];
     engine.register_static_module("docker", super::namespace(&manifests));
@@ -36,12 +35,12 @@ const IDS: usize = 1000;
 /// How long an interrupted commit may keep its container paused.
 const FINISH: Duration = Duration::from_secs(60);
 
-/// Lets the engine count the bytes of each file that a container has written.
+/// Makes the daemon count the bytes of each file that a container has written.
 const SIZE: &str = "--size";
-/// How long it may count: there may be millions.
+/// How long it may count. There may be millions of files.
 const COUNT: Duration = Duration::from_secs(30 * 60);
 
-/// Runs a docker command and judges it; a failure is told in docker's own words.
+/// Runs a docker command and checks its status. The error has docker's own message.
 fn call(run: &Run, plan: &Plan) -> Result<Outcome> {
     let explained = |error| explain(&run.mask(&plan.line()), error);
     let outcome = process::attempt(run, plan).map_err(|error| timed_out(run, plan, error))?;
@@ -49,16 +48,16 @@ fn call(run: &Run, plan: &Plan) -> Result<Outcome> {
     Ok(outcome)
 }
 
-/// The error of a docker command that did not end in time, in the same words as all others.
+/// Rewords the error of a docker command that timed out like all other errors of docker.
 fn timed_out(run: &Run, plan: &Plan, error: Error) -> Error {
     let ours = error.exit == exit::TIMED_OUT && run.cancel.cause().is_none();
     if ours { explain(&run.mask(&plan.line()), error) } else { error }
 }
 
-/// Asks docker; a status of 1 may mean that some of many things are not there.
+/// Runs a read-only docker command. A status of 1 can mean that some of many objects do not exist.
 fn ask<S: AsRef<str>>(run: &Run, words: impl IntoIterator<Item = S>, some_may_lack: bool) -> Result<Outcome> {
     let mut plan = Plan::read(["docker"]);
-    // Over ssh the client may ask for a password.
+    // Over ssh the client can ask for a password.
     plan.question = engine::socket().is_some();
     plan.stages[0].argv.extend(words.into_iter().map(|word| word.as_ref().to_owned()));
     plan.timeout = plan.stages[0].argv.iter().any(|word| word == SIZE).then_some(COUNT);
@@ -70,7 +69,7 @@ fn ask<S: AsRef<str>>(run: &Run, words: impl IntoIterator<Item = S>, some_may_la
     Ok(outcome)
 }
 
-/// The lines of standard error that say what is wrong, without docker's prefixes.
+/// Returns the lines of standard error that say what is wrong, without docker's prefixes.
 fn words(err: &str) -> Vec<&str> {
     let noise = |line: &&str| {
         !line.is_empty()
@@ -86,7 +85,7 @@ fn strip<'a>(line: &'a str, prefix: &&str) -> &'a str {
     line.strip_prefix(prefix).unwrap_or(line)
 }
 
-/// Whether nothing worse happened than that something is not there (any more).
+/// Returns whether the only error is that objects do not exist (any more).
 fn only_missing(err: &str) -> bool {
     let words = words(err);
     !words.is_empty() && words.iter().all(|line| is_missing(line))
@@ -97,25 +96,25 @@ fn is_missing(line: &str) -> bool {
     line.starts_with("no such") || line.contains(": no such") || line.ends_with(" not found")
 }
 
-/// One sentence about a failed docker command, and what to do.
+/// Returns the message and help for a failed docker command.
 fn explain(line: &str, error: Error) -> Error {
     let says = |what: &str| error.err.contains(what);
     let ssh = error.err.split_once("command [ssh ").and_then(|(_, rest)| rest.split_once("stderr="));
     let far = ssh.is_some() || error.err.split("://").next().is_some_and(|before| before.ends_with("tcp"));
     let (message, help) = if error.exit == exit::TIMED_OUT {
         (
-            error.message.replace("took longer", "got no answer from the Docker engine for longer"),
+            error.message.replace("took longer", "got no answer from the Docker daemon for longer"),
             "systemctl status docker",
         )
     } else if says("permission denied while trying to connect") || says("docker.sock: connect: permission denied") {
         let help = "run it as root, or as a member of the group `docker`, which is as powerful as root";
-        ("reach the Docker engine: no permission on its socket".to_owned(), help)
+        ("reach the Docker daemon: no permission on its socket".to_owned(), help)
     } else if says("Cannot connect to the Docker daemon") || says("error during connect") {
         let cause = words(ssh.map_or(&*error.err, |(_, said)| said)).join("; ");
         let help = if far { "see `docker context ls` and $DOCKER_HOST" } else { "systemctl start docker" };
-        (format!("reach the Docker engine: {cause}"), help)
+        (format!("reach the Docker daemon: {cause}"), help)
     } else if says("client version") && (says("is too old") || says("is too new")) {
-        // moby, daemon/server/middleware/version.go. A client speaks the daemon's version unless it is fixed.
+        // See moby, daemon/server/middleware/version.go. A client uses the daemon's version unless a version is set.
         let help = "unset $DOCKER_API_VERSION, or install a docker client of the daemon's release";
         (format!("speak with the Docker daemon: {}", words(&error.err).join("; ")), help)
     } else if says("unable to resolve docker endpoint: context ") {
@@ -127,12 +126,13 @@ fn explain(line: &str, error: Error) -> Error {
         (format!("`{line}`: {}", words(&error.err).join("; ")), "")
     };
     let help = (!help.is_empty()).then(|| help.to_owned());
-    Error { message, help, err: String::new(), ..error }
+    let kind = if only_missing(&error.err) { Kind::NotFound } else { error.kind };
+    Error { kind, message, help, err: String::new(), ..error }
 }
 
-/// To an error about a thing that is not there, adds the container that was probably meant.
+/// Adds the name of the container that was probably meant to an error about a missing one.
 fn near(run: &Run, name: &str, error: Error) -> Error {
-    if error.help.is_some() || !is_missing(&error.message) {
+    if error.help.is_some() || error.kind != Kind::NotFound {
         return error;
     }
     let names = ask(run, ["ps", "--all", "--format", "{{.Names}}"], false).map(|outcome| outcome.text());
@@ -144,7 +144,7 @@ fn near(run: &Run, name: &str, error: Error) -> Error {
     }
 }
 
-/// Reads JSON that a docker command printed.
+/// Parses JSON that a docker command printed.
 fn json(what: &str, text: &[u8]) -> Result<Value> {
     serde_json::from_slice(text).map_err(|error| unread(what, &error))
 }
@@ -153,54 +153,54 @@ fn unread(what: &str, cause: &dyn std::fmt::Display) -> Error {
     Error::new(format!("read the output of `docker {what}`: {cause}"))
 }
 
-/// Inspects things in as few calls as the length of a command line allows. What is not there is left out.
+/// Inspects objects with as few calls as the length of a command line allows. Leaves out what does not exist.
 fn inspect(run: &Run, verb: &[&str], things: &[&str]) -> Result<Vec<Value>> {
     inspect_fields(run, list::READ, verb, things)
 }
 
-/// As [`inspect`], with these names; with none, everything.
+/// Like [`inspect`], with only these names. No names means everything.
 fn inspect_fields(run: &Run, names: picked::Names, verb: &[&str], things: &[&str]) -> Result<Vec<Value>> {
     let mut found = Vec::new();
     for things in things.chunks(IDS) {
         let outcome = ask(run, verb.iter().chain(things), true)?;
         match picked::picked(names, &outcome.out) {
             Ok(Value::Array(list)) => found.extend(list),
-            Ok(_) => return Err(unread(&verb.join(" "), &"it is no array")),
+            Ok(_) => return Err(unread(&verb.join(" "), &"it is not an array")),
             Err(error) => return Err(unread(&verb.join(" "), &error)),
         }
     }
     Ok(found)
 }
 
-/// What is at a path of a JSON value. As `Value::pointer`, which copies each name of the path.
+/// Returns the value at a path of a JSON value. `Value::pointer` would copy each name of the path.
 fn at<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
     path.split('/').skip(1).try_fold(value, |value, name| value.get(name))
 }
 
-/// The text at a path of a JSON value, `""` where there is none.
+/// Returns the text at a path of a JSON value, or `""`.
 fn text<'a>(value: &'a Value, path: &str) -> &'a str {
     at(value, path).and_then(Value::as_str).unwrap_or_default()
 }
 
-/// What is in the list at a path of a JSON value; nothing where there is none.
+/// Returns the elements of the list at a path of a JSON value, or nothing.
 fn list_at<'a>(value: &'a Value, path: &str) -> impl Iterator<Item = &'a Value> {
     at(value, path).and_then(Value::as_array).into_iter().flatten()
 }
 
-/// Refuses what docker would take for an option.
+/// Refuses a name that docker would take for an option.
 fn checked<'a>(what: &str, name: &'a str) -> Result<&'a str> {
     if name.is_empty() || name.starts_with('-') || name.contains('\0') {
-        return Err(Error::new(format!("{what} `{name}`: that is no name")));
+        return Err(Error::new(format!("{what} `{name}`: this is not a valid name")));
     }
     Ok(name)
 }
 
-/// Holds a container for an act. Under a dry run nothing is held.
+/// Locks a container for a change. A dry run locks nothing.
 fn hold(run: &Run, name: &str) -> Result<lock::Guard> {
     lock::hold(run, &format!("container/{name}"))
 }
 
-/// An act on one container: `docker VERB NAME`.
+/// Changes one container: `docker VERB NAME`.
 fn act(context: &Context, verb: &str, name: &str) -> Result<()> {
     let run = &context.run;
     let name = checked(verb, name)?;
@@ -209,7 +209,7 @@ fn act(context: &Context, verb: &str, name: &str) -> Result<()> {
     Ok(())
 }
 
-/// What a commit was asked to do besides.
+/// The options of a commit.
 #[derive(Debug)]
 struct Commit {
     changes: Vec<String>,
@@ -219,10 +219,10 @@ struct Commit {
 /// The options of `docker::commit`.
 pub const COMMIT: [&str; 2] = ["labels", "pause"];
 
-/// Refuses options that `docker::commit` does not have, or that are of the wrong kind.
+/// Refuses options that `docker::commit` does not have, or that have the wrong type.
 ///
 /// # Errors
-/// With the option, and what it has to be.
+/// With the option and the type that it must have.
 pub fn refuse(_: &str, options: &Map) -> Result<()> {
     Commit::read(options).map(drop)
 }
@@ -254,15 +254,15 @@ fn odd_in_label(char: char) -> bool {
     char.is_whitespace() || char.is_control() || "\"'\\$=".contains(char)
 }
 
-/// A LABEL instruction as the engine's Dockerfile parser reads it: between double quotes the
-/// backslash keeps itself, the quote and the dollar from their meaning, and a line ends all.
+/// Returns a LABEL instruction as the daemon's Dockerfile parser reads it: in double quotes, a backslash escapes
+/// itself, the quote and the dollar. A newline ends the instruction.
 fn label(name: &str, value: &str) -> Result<String> {
     if name.is_empty() || name.contains(odd_in_label) {
-        return Err(Error::new(format!("commit: `{name}` cannot be the name of a label")));
+        return Err(Error::new(format!("commit: `{name}` is not a valid label name")));
     }
     if value.contains(['\n', '\r', '\0']) {
         return Err(Error::new(format!(
-            "commit: the label `{name}` has more than one line, which docker does not take"
+            "commit: the label `{name}` has more than one line, which docker does not accept"
         )));
     }
     let mut quoted = String::new();
@@ -275,7 +275,7 @@ fn label(name: &str, value: &str) -> Result<String> {
     Ok(format!("LABEL {name}=\"{quoted}\""))
 }
 
-/// Commits a container, and makes sure that the reference is the new image's.
+/// Commits a container, and checks that the reference names the new image.
 fn commit(run: &Run, name: &str, reference: &str, options: &Map) -> Result<Map> {
     let (name, reference) = (checked("commit", name)?, checked("commit to", reference)?);
     let options = Commit::read(options)?;
@@ -288,20 +288,20 @@ fn commit(run: &Run, name: &str, reference: &str, options: &Map) -> Result<Map> 
     let before = inspect(run, &["inspect"], &[name, &tagged])?;
     let replaced = before.iter().find(|found| found.get("State").is_none()).map(|image| text(image, "/Id").to_owned());
     let Some(container) = before.iter().find(|found| found.get("State").is_some()) else {
-        return Err(near(run, name, Error::new(format!("commit `{name}`: No such container"))));
+        return Err(near(run, name, Error::not_found(format!("commit `{name}`: No such container"))));
     };
 
     let mut words = vec!["docker", "commit"];
     if !options.pause {
         words.push(no_pause(run)?);
     }
-    // A label cannot be removed, only emptied. Those that the caller asked for come last, and so count.
+    // A label cannot be removed, only emptied. The caller's labels come last and win.
     let identities = labels::identities(container).map(|name| label(name, "")).collect::<Result<Vec<_>>>()?;
     words.extend(identities.iter().chain(&options.changes).flat_map(|change| ["--change", change]));
     words.extend([name, reference]);
     let outcome = match call(run, &Plan::act(words)) {
         Err(error) => {
-            // The engine goes on without its client.
+            // The daemon finishes the commit without its client.
             if run.cancel.cause().is_some() && at(container, "/State/Paused") != Some(&Value::Bool(true)) {
                 settle(run, text(container, "/Id"), name);
             }
@@ -319,7 +319,7 @@ fn commit(run: &Run, name: &str, reference: &str, options: &Map) -> Result<Map> 
         let now = after.first().map(|image| text(image, "/Id")).unwrap_or_default();
         if id.is_empty() || now != id {
             return Err(Error::new(format!("commit `{name}`: it made `{id}`, but `{reference}` is `{now}`"))
-                .help("something else uses this reference at the same time"));
+                .help("another program uses this reference at the same time"));
         }
         id
     };
@@ -327,16 +327,16 @@ fn commit(run: &Run, name: &str, reference: &str, options: &Map) -> Result<Map> 
     Ok(map([("id", id.into()), ("ref", reference.into()), ("replaced", optional(replaced))]))
 }
 
-/// How this client is told not to pause: CLI 29 has `--no-pause` and warns of the older option.
+/// Returns the option that tells this client not to pause. CLI 29 has `--no-pause` and warns about the old option.
 fn no_pause(run: &Run) -> Result<&'static str> {
     let mut plan = Plan::read(["docker", "commit", "--help"]);
     plan.reads = true;
     Ok(if call(run, &plan)?.text().contains("--no-pause") { "--no-pause" } else { "--pause=false" })
 }
 
-/// After a commit whose client was ended: waits until the engine has given the container back.
+/// Waits after a commit whose client was ended until the daemon has unpaused the container.
 fn settle(run: &Run, id: &str, name: &str) {
-    // The run itself is cancelled, and would start nothing more.
+    // The run itself is cancelled and cannot start anything.
     let options = Options { dry_run: false, at: None, timeout: Some(2 * FINISH), ..run.options.clone() };
     let Ok(after) = run.beside(options) else { return };
     let begun = Instant::now();
@@ -344,7 +344,7 @@ fn settle(run: &Run, id: &str, name: &str) {
         let found = inspect(&after, &["container", "inspect"], &[id]).unwrap_or_default();
         found.first().and_then(|full| at(full, "/State/Paused")).and_then(Value::as_bool).unwrap_or(false)
     };
-    // A commit that has hardly begun has not paused it yet.
+    // A commit that has just begun may not have paused it yet.
     std::thread::sleep(Duration::from_millis(100));
     let mut told = false;
     while paused() {
@@ -356,7 +356,9 @@ fn settle(run: &Run, id: &str, name: &str) {
             return;
         }
         if !told {
-            run.note(&format!("waiting for the engine to finish the commit of `{name}`, which it does in any case"));
+            run.note(&format!(
+                "waiting for the Docker daemon to finish the commit of `{name}`: it cannot be cancelled"
+            ));
             told = true;
         }
         std::thread::sleep(Duration::from_millis(200));
@@ -366,39 +368,35 @@ fn settle(run: &Run, id: &str, name: &str) {
 /// Containers and images.
 #[export_module(manifest)]
 mod docker {
-    /// The containers that are up, as `docker ps` lists them: running, paused or restarting ones,
-    /// the newest first. Those with a label `moyai.proves`, which `backup --prove` makes beside the
-    /// others and removes again, are in no list.
+    /// Returns the containers that are up, as `docker ps` lists them: running, paused or restarting, newest first.
+    /// Lists omit containers with a label `moyai.proves`, which `backup --prove` creates and removes again.
     ///
     /// Returns an array of `#{id: text, name: text, image: text, image_id: text, repository: text, tag: text, state: text,
     /// status: text, health: text, labels: map, created: number or (), started: number or (),
     /// exit_code: number or (), oom: bool, restarts: number, mounts: [#{kind: text, source: text, target: text}],
     /// networks: [#{network: text, driver: text, address: text, address6: text, aliases: list}]}`.
-    /// `image` is what the container was made from, as it was written; `repository` and `tag` are its parts, `""` for a bare image id. `created` and
-    /// `started` (its last start) are in seconds since 1970, or `()`; `exit_code` is `()` while it
-    /// is up; `oom` says that the kernel took something of it for want of memory; `restarts` is how often
-    /// its restart policy has started it again. `health` is `""` without a health check. A mount's `source` is the volume's name, or
-    /// the folder on the host. Addresses are `""` where there is none; a container that shares
-    /// another's network has the other's, or, while that is down, one network `container:OTHER` of
-    /// the driver `container`. A label of compose or Swarm (`com.docker.compose.*`, `com.docker.swarm.*`,
-    /// `com.docker.stack.*`) is left out when it is empty or comes from the image: it then says
-    /// nothing about this container.
-    ///
-    /// Errors: when the engine cannot be reached; an unreadable list is never an empty one.
-    ///
+    /// `image` is what the container was created from, as it was written. `repository` and `tag` are its parts, `""`
+    /// for a bare image ID. `created` and `started` (its last start) are in seconds since 1970, or `()`. `exit_code` is
+    /// `()` while it is up. `oom` is true if the kernel killed a process of it because memory ran out. `restarts`
+    /// counts the restarts by its restart policy. `health` is `""` without a health check. A mount's `source` is the
+    /// volume's name, or the directory on the host. Addresses are `""` if there is none. A container that shares
+    /// another's network has the other's addresses. While the other one is down, it has one network `container:OTHER`
+    /// with the driver `container`. A label of compose or Swarm (`com.docker.compose.*`, `com.docker.swarm.*`,
+    /// `com.docker.stack.*`) is left out if it is empty or comes from the image, because then it says nothing about
+    /// this container.
     /// ```rhai
-    /// let list = || docker::ps().map(|c| `${c.name} is ${c.state}`);
+    /// Errors: when the daemon cannot be reached. A list that cannot be read is never an empty one.
     /// ```
     #[rhai_fn(return_raw)]
     pub fn ps(call: NativeCallContext) -> Fallible<Array> {
         Ok(containers(&Context::of(&call).run, false)?)
     }
 
-    /// Every container, also those that do not run: `docker ps --all`.
+    /// Returns every container, also stopped ones: `docker ps --all`.
     ///
     /// Returns an array of the maps of `docker::ps`.
     ///
-    /// Errors: as `docker::ps`.
+    /// Errors: same as `docker::ps`.
     ///
     /// ```rhai
     /// let stopped = || docker::ps_all().filter(|c| c.state == "exited");
@@ -408,17 +406,15 @@ mod docker {
         Ok(containers(&Context::of(&call).run, true)?)
     }
 
-    /// Remembers which containers are up, for `docker::remembered`. An act, done only when
-    /// something is new.
+    /// Remembers which containers are up, for `docker::remembered`. It changes the state only if something is new.
     ///
-    /// What goes down while the engine runs, done (exit code 0) or stopped by somebody, is not
-    /// remembered any more; what falls, and what was up when the engine stopped, is. Only for an
-    /// engine on this host.
+    /// A container that ends while the daemon runs, with exit code 0 or because somebody stopped it, is forgotten. One
+    /// that crashed, or was up when the daemon stopped, is remembered. This needs a daemon on this host.
     ///
-    /// - `containers`: what `docker::ps_all()` gives.
+    /// - `containers`: the result of `docker::ps_all()`.
     ///
-    /// Errors: when the state cannot be kept; when the engine's events, which tell a fall from a
-    /// stop, cannot be read.
+    /// Errors: when the state cannot be saved, and when the daemon's events, which tell a crash from a stop, cannot be
+    /// read.
     ///
     /// ```rhai
     /// let look = || docker::remember(docker::ps_all());
@@ -428,10 +424,10 @@ mod docker {
         Ok(memory::remember(&Context::of(&call).run, &containers)?)
     }
 
-    /// The names of the containers that should run, as `docker::remember` saw them last, those
-    /// first that were seen up first; some may not be there any more.
+    /// Returns the names of the containers that should run, as `docker::remember` saw them last. Those that were seen
+    /// up first come first. Some may not exist any more.
     ///
-    /// Returns an array of names; `()` when nothing was ever remembered.
+    /// Returns an array of names, or `()` if nothing was ever remembered.
     ///
     /// Errors: when the state cannot be read.
     ///
@@ -444,13 +440,13 @@ mod docker {
         Ok(optional(names.map(|names| names.into_iter().map(Dynamic::from).collect::<Array>())))
     }
 
-    /// All that docker knows about a container: `docker container inspect`.
+    /// Returns everything that docker knows about a container: `docker container inspect`.
     ///
     /// - `name`: its name or id.
     ///
     /// Returns a map with docker's own names.
     ///
-    /// Errors: when there is no such container, with the name that was probably meant.
+    /// Errors: when there is no such container. The help names the one that was probably meant.
     ///
     /// ```rhai
     /// let policy = || docker::inspect("blog").HostConfig.RestartPolicy.Name;
@@ -465,24 +461,23 @@ mod docker {
         Ok(first.ok_or_else(|| Error::new(format!("inspect `{name}`: docker printed nothing")))?)
     }
 
-    /// What `docker create` needs to make a container again, as words. It reads; nothing is made.
+    /// Returns the arguments of `docker create` that recreate a container. Nothing is created.
     ///
     /// - `name`: the container's name or id.
     ///
-    /// Returns `#{options, ports, mounts, network, connect, command, refused, changed}`. The first
-    /// four are arrays of words that go before the image: `ports` are the published ones, `mounts`
-    /// volumes, folders and memory (a volume without a name of its own by the name that the engine
-    /// gave it), `network` the first network with what was asked for in it, `options` all the
-    /// others, but for `--name` and `--rm`. `command` are the words after the image. `connect` has an
-    /// array for each further network: the words of `docker network connect`, the last of which is
-    /// the network. `refused` names what the command line cannot say, as docker calls it: with any,
-    /// the container cannot be made again as it was. `changed` are sentences: what a new one does
-    /// otherwise.
+    /// Returns `#{options, ports, mounts, network, connect, command, refused, changed}`. The first four are arrays of
+    /// arguments that go before the image. `ports` are the published ports. `mounts` are volumes, directories and tmpfs
+    /// mounts; an anonymous volume has the name that the daemon gave it. `network` is the first network with its
+    /// settings. `options` are all others except `--name` and `--rm`. `command` are the arguments after the image.
+    /// `connect` has an array for each further network: the arguments of `docker network connect`, ending with the
+    /// network. `refused` lists the settings that no command line can express, by docker's names. If it is not empty,
+    /// the container cannot be recreated exactly. `changed` lists sentences about what a new container does
+    /// differently.
     ///
-    /// What the image of the container says itself is left out. A backup has baked in what was asked
-    /// for; there the image counts that the container was first made from.
+    /// Settings from the container's image are left out. A backup image contains the container's settings, so the image
+    /// from which the container was first created counts.
     ///
-    /// Errors: as `docker::inspect`.
+    /// Errors: same as `docker::inspect`.
     ///
     /// ```rhai
     /// let refused = || docker::recipe("blog").refused;
@@ -492,10 +487,10 @@ mod docker {
         Ok(recipe::recipe(&Context::of(&call).run, name, None, &Map::new())?)
     }
 
-    /// What `docker create` needs to make a container again from another image.
+    /// Returns the arguments of `docker create` that recreate a container from another image.
     ///
-    /// - `name`: as in the shorter form.
-    /// - `image`: a reference or an id; what it says itself is left out too.
+    /// - `name`: same as in the shorter form.
+    /// - `image`: a reference or an ID. Settings of this image are left out too.
     ///
     /// Returns and errors as the shorter form.
     ///
@@ -510,10 +505,10 @@ mod docker {
         Ok(recipe::recipe(&Context::of(&call).run, name, Some(image), &Map::new())?)
     }
 
-    /// What `docker create` needs to make a container again from another image, with other volumes.
+    /// Returns the arguments of `docker create` that recreate a container from another image, with other volumes.
     ///
-    /// - `name`, `image`: as in the shorter form.
-    /// - `sources`: the volume, or the folder of the host, that is mounted instead, by its target.
+    /// - `name`, `image`: same as in the shorter form.
+    /// - `sources`: a map from a mount's target to the volume, or the directory of the host, to mount there instead.
     ///
     /// Returns and errors as the shorter form.
     ///
@@ -525,11 +520,11 @@ mod docker {
         Ok(recipe::recipe(&Context::of(&call).run, name, Some(image), &sources)?)
     }
 
-    /// What `docker create` needs to make a container again that is gone.
+    /// Returns the arguments of `docker create` that recreate a container that is gone.
     ///
-    /// - `found`: what `docker::inspect` said of it at an earlier time.
-    /// - `base`: the `Config` of the image that it was first made from, as `docker image inspect` has it.
-    /// - `image`, `sources`: as in the shorter forms.
+    /// - `found`: what `docker::inspect` returned at an earlier time.
+    /// - `base`: the `Config` of the image that it was first created from, as `docker image inspect` has it.
+    /// - `image`, `sources`: same as in the shorter forms.
     ///
     /// Returns and errors as the shorter forms.
     ///
@@ -541,14 +536,14 @@ mod docker {
         Ok(recipe::recorded(&Context::of(&call).run, &found, &base, image, &sources)?)
     }
 
-    /// What containers have written into their own files: what a commit of each copies. The engine
-    /// counts it file by file, which takes its time where there are many.
+    /// Returns how much containers have written into their own files, which a commit copies. The daemon counts it file
+    /// by file, which takes a while if there are many.
     ///
     /// - `names`: an array of names or ids.
     ///
-    /// Returns a map of bytes by name; those that are not there are not in it.
+    /// Returns a map of bytes by name, without containers that do not exist.
     ///
-    /// Errors: when the engine cannot be reached.
+    /// Errors: when the daemon cannot be reached.
     ///
     /// ```rhai
     /// let bytes = || docker::sizes(["blog"]).blog;
@@ -563,13 +558,13 @@ mod docker {
         Ok(found.iter().map(|full| (name(full), size(full).into())).collect())
     }
 
-    /// The images, one entry for each name that an image has.
+    /// Returns the images, one entry for each name of an image.
     ///
     /// Returns an array of `#{id: text, repository: text, tag: text, created, size: number, layers: number, labels: map}`: `repository` and
-    /// `tag` are `""` for an image that has lost its name, `created` is in seconds since 1970, `size`
-    /// in bytes, `layers` their number; of more than 125 most engines make no image.
+    /// `tag` are `""` for an image that has lost its name, `created` is in seconds since 1970, `size` is in bytes, and
+    /// `layers` is their number. Most daemons cannot create an image with more than 125 layers.
     ///
-    /// Errors: when the engine cannot be reached.
+    /// Errors: when the daemon cannot be reached.
     ///
     /// ```rhai
     /// let nameless = || docker::images().filter(|image| image.repository == "");
@@ -579,14 +574,14 @@ mod docker {
         Ok(list::images(&Context::of(&call).run)?)
     }
 
-    /// The engine.
+    /// Returns facts about the Docker daemon.
     ///
     /// Returns `#{version, root, host, containerd: bool, remote: bool}`: `root` is the directory of its data, `host`
-    /// its address. `containerd` is true when it keeps images in containerd, each packed and unpacked,
-    /// as those from 29 on do. `remote` is true when the addresses of its containers mean nothing on this host: it
-    /// is on another machine, in the virtual machine of Docker Desktop, or rootless.
+    /// its address. `containerd` is true if it keeps images in containerd, both packed and unpacked, the default from
+    /// Docker 29 on. `remote` is true if its containers' addresses mean nothing on this host, because it is on another
+    /// machine, in the virtual machine of Docker Desktop, or rootless.
     ///
-    /// Errors: when the engine cannot be reached.
+    /// Errors: when the daemon cannot be reached.
     ///
     /// ```rhai
     /// let disk = || df::usage(docker::info().root);
@@ -603,12 +598,12 @@ mod docker {
         ]))
     }
 
-    /// Starts a container. An act.
+    /// Starts a container.
     ///
     /// - `name`: its name or id.
     ///
-    /// Errors: in docker's words; when there is no such container, with the name that was probably
-    /// meant; with exit code 75 when another run works on the container.
+    /// Errors: docker's own message. When there is no such container, the help names the one that was probably meant.
+    /// Exit code 75 when another run works on the container.
     ///
     /// ```rhai
     /// let up = || docker::start("blog");
@@ -618,11 +613,11 @@ mod docker {
         Ok(act(&Context::of(&call), "start", name)?)
     }
 
-    /// Stops a container: TERM, and KILL after ten seconds or what the container says. An act.
+    /// Stops a container: TERM, then KILL after ten seconds or the container's own limit.
     ///
     /// - `name`: its name or id.
     ///
-    /// Errors: as `docker::start`.
+    /// Errors: same as `docker::start`.
     ///
     /// ```rhai
     /// let down = || docker::stop("blog");
@@ -632,11 +627,11 @@ mod docker {
         Ok(act(&Context::of(&call), "stop", name)?)
     }
 
-    /// Stops and starts a container. An act.
+    /// Stops and starts a container.
     ///
     /// - `name`: its name or id.
     ///
-    /// Errors: as `docker::start`.
+    /// Errors: same as `docker::start`.
     ///
     /// ```rhai
     /// let again = || docker::restart("blog");
@@ -646,11 +641,11 @@ mod docker {
         Ok(act(&Context::of(&call), "restart", name)?)
     }
 
-    /// Freezes a container. An act.
+    /// Pauses a container.
     ///
     /// - `name`: its name or id.
     ///
-    /// Errors: as `docker::start`, and when it is paused already.
+    /// Errors: same as `docker::start`, and when it is paused already.
     ///
     /// ```rhai
     /// let freeze = || { docker::pause("blog"); defer(|| docker::unpause("blog")); };
@@ -660,11 +655,11 @@ mod docker {
         Ok(act(&Context::of(&call), "pause", name)?)
     }
 
-    /// Lets a paused container go on. An act.
+    /// Unpauses a container.
     ///
     /// - `name`: its name or id.
     ///
-    /// Errors: as `docker::start`, and when it is not paused.
+    /// Errors: same as `docker::start`, and when it is not paused.
     ///
     /// ```rhai
     /// let go_on = || docker::unpause("blog");
@@ -674,11 +669,11 @@ mod docker {
         Ok(act(&Context::of(&call), "unpause", name)?)
     }
 
-    /// Removes a container that does not run; its volumes stay. An act.
+    /// Removes a stopped container. Its volumes stay.
     ///
     /// - `name`: its name or id.
     ///
-    /// Errors: as `docker::start`, and when it still runs: nothing is ever forced.
+    /// Errors: same as `docker::start`, and when it still runs. Nothing is ever forced.
     ///
     /// ```rhai
     /// let gone = || { docker::stop("blog"); docker::rm("blog"); };
@@ -688,12 +683,11 @@ mod docker {
         Ok(act(&Context::of(&call), "rm", name)?)
     }
 
-    /// Removes an image, or one of its names. An act.
+    /// Removes an image, or one of its names.
     ///
     /// - `name`: a reference or an id.
     ///
-    /// Errors: in docker's words, also when a container or another image needs it: nothing is ever
-    /// forced.
+    /// Errors: docker's own message, also when a container or another image needs the image. Nothing is ever forced.
     ///
     /// ```rhai
     /// let drop_old = |made| if made.replaced != () { docker::rmi(made.replaced); };
@@ -704,17 +698,16 @@ mod docker {
         Ok(())
     }
 
-    /// Makes an image of a container as it is now; the container is paused meanwhile. Volumes and
-    /// folders of the host that are mounted into it are not in the image. An act.
+    /// Creates an image of a container as it is now. The container is paused meanwhile. The image does not include
+    /// volumes and directories of the host that are mounted into the container.
     ///
     /// - `name`: the container's name or id.
-    /// - `reference`: the new image's name, `repository:tag`; an image that has it loses it.
+    /// - `reference`: the new image's name, `repository:tag`. An image that has this name loses it.
     ///
-    /// Returns `#{id, ref, replaced}`: the new image's id; the reference; the id of the image that
-    /// had the reference before, or `()`.
+    /// Returns `#{id, ref, replaced}`: the new image's ID, the reference, and the ID of the image that had the
+    /// reference before, or `()`.
     ///
-    /// Errors: in docker's words, and as `docker::start`; when the reference is not the new
-    /// image's afterwards.
+    /// Errors: same as `docker::start`, and when the reference does not name the new image afterwards.
     ///
     /// ```rhai
     /// let backup = || docker::commit("blog", "example/blog:Mon").id;
@@ -724,8 +717,8 @@ mod docker {
         Ok(super::commit(&Context::of(&call).run, name, reference, &Map::new())?)
     }
 
-    /// Returns whether a label makes another program count a container as its own, such as
-    /// `com.docker.compose.project` or `traefik.enable`. A backup image has it empty.
+    /// Returns whether another program counts a container with this label as its own, such as
+    /// `com.docker.compose.project` or `traefik.enable`. In a backup image it is empty.
     ///
     /// - `name`: the label's name.
     ///
@@ -736,11 +729,11 @@ mod docker {
         labels::is_identity(name)
     }
 
-    /// Makes an image of a container, with labels, or without pausing it. It empties the
-    /// labels by which other programs count the container as theirs, such as `com.docker.compose.*`.
+    /// Creates an image of a container, with labels, or without pausing it. It empties the labels by which other
+    /// programs count the container as theirs, such as `com.docker.compose.*`.
     ///
-    /// - `name`, `reference`: as in the shorter form.
-    /// - `options`: `labels`, a map of names and values of one line; `pause`, true unless said.
+    /// - `name`, `reference`: same as in the shorter form.
+    /// - `options`: `labels`, a map of names to values of one line each; `pause`, true by default.
     ///
     /// Returns and errors as the shorter form.
     ///
@@ -782,7 +775,7 @@ mod tests {
         let run = Run::new(Options::default()).unwrap();
         let plan = Plan::read(["sleep", "9"]).timeout(Duration::from_millis(50));
         let error = call(&run, &plan).unwrap_err();
-        assert!(error.message.contains("got no answer from the Docker engine for longer than 0.05 s"), "{error}");
+        assert!(error.message.contains("got no answer from the Docker daemon for longer than 0.05 s"), "{error}");
         assert_eq!((error.help.as_deref(), error.exit), (Some("systemctl status docker"), exit::TIMED_OUT));
     }
 

@@ -1,4 +1,4 @@
-//! `file`: files, folders and the names of both.
+//! `file`: files, directories and paths.
 
 mod more;
 mod plan;
@@ -22,49 +22,49 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-/// How much of a file a script may read into its memory.
+/// Maximum size of a file that a script reads into memory.
 const LIMIT: u64 = 64 * 1024 * 1024;
 
-/// Adds the namespace and the bare `glob`.
+/// Registers the namespace and the bare `glob`.
 pub fn register(engine: &mut Engine) {
     let manifests = [exported_manifest!(file), exported_manifest!(more::more)];
     engine.register_static_module("file", super::namespace(&manifests));
     engine.register_global_module(exported_module!(bare).into());
 }
 
-/// The act of writing a whole file. Content that is there already is no act.
+/// Writes a complete file. Content that is already there is not a change.
 ///
-/// Returns whether the file was changed, or would have been under a dry run.
+/// Returns whether the file was changed, or would have been in a real run.
 ///
 /// # Errors
-/// When it cannot be written; it is then as it was.
+/// When it cannot be written. It is then unchanged.
 pub fn put(run: &Run, path: &Path, content: &[u8], mode: Option<u32>) -> Result<bool> {
-    // What cannot be read is shown as if it were new. A record does not say what was there.
+    // A file that cannot be read is shown as new. A recording does not say what it contained.
     let old = if run.options.dry_run && run.plays().is_none() { read_seen(run, path).ok() } else { None };
     change(run, path, old.as_deref(), content, mode, || replace::write_with_mode(path, content, mode))
 }
 
-/// A file's bytes, at most 64 MiB of them.
+/// Reads a file of at most 64 MiB.
 ///
 /// # Errors
-/// When it cannot be read or is larger.
+/// When it cannot be read or is too large.
 pub fn read_bytes(path: &Path) -> Result<Vec<u8>> {
     bytes_at(path, path)
 }
 
-/// The bytes of a file that is at `real` and that the script calls `path`.
+/// Reads the file at `real`, which the script calls `path`.
 fn bytes_at(real: &Path, path: &Path) -> Result<Vec<u8>> {
     let failed = |error: io::Error| explain("read", path, &error);
     let mut bytes = Vec::new();
     owned::open(real).map_err(failed)?.take(LIMIT + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > LIMIT {
         return Err(Error::new(format!("read `{}`: it is larger than 64 MiB", path.display()))
-            .help("go through it with `file::lines(path)`"));
+            .help("read it line by line with `file::lines(path)`"));
     }
     Ok(bytes)
 }
 
-/// A file's bytes as they would be after the planned changes.
+/// Reads a file as it would be after the planned changes.
 ///
 /// # Errors
 /// When it cannot be read, is too large, or is the output of a program that was not started.
@@ -80,7 +80,7 @@ pub fn read_seen(run: &Run, path: &Path) -> Result<Vec<u8>> {
     }
 }
 
-/// The error of what a program would have made: its content is not known.
+/// The error for a file that a program would have written: its content is unknown.
 fn unmade(verb: &str, path: &Path, by: &str) -> Error {
     Error::new(format!("{verb} `{}`: it would have been made by {by}", path.display()))
         .help("a dry run does not run that line, and cannot know what would be in the file")
@@ -95,7 +95,7 @@ fn append_bytes(path: &Path, bytes: &[u8], mode: Option<u32>) -> io::Result<()> 
             Ok(count) => written += count,
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => {
-                // Half a line is worse than none; what others have appended meanwhile is not touched.
+                // Half a line is worse than none. What others have appended meanwhile is kept.
                 if file.metadata()?.len() == before + written as u64 {
                     let _ = file.set_len(before);
                 }
@@ -106,7 +106,7 @@ fn append_bytes(path: &Path, bytes: &[u8], mode: Option<u32>) -> io::Result<()> 
     Ok(())
 }
 
-/// Adds text to a file's end.
+/// Appends text to a file.
 fn add(run: &Run, path: &Path, text: &str, mode: Option<u32>) -> Result<()> {
     let old = if run.options.dry_run { read_seen(run, path) } else { Ok(Vec::new()) };
     let line = || {
@@ -124,10 +124,10 @@ fn add(run: &Run, path: &Path, text: &str, mode: Option<u32>) -> Result<()> {
     Ok(())
 }
 
-/// A pattern that was checked.
+/// Parses a pattern.
 ///
 /// # Errors
-/// When it is none, with the place in it.
+/// When it is not valid, with the position.
 pub fn pattern_of(pattern: &str) -> Result<glob::Pattern> {
     glob::Pattern::new(pattern).map_err(|error| {
         let place = error.pos + 1;
@@ -136,22 +136,22 @@ pub fn pattern_of(pattern: &str) -> Result<glob::Pattern> {
     })
 }
 
-/// The paths in a directory that a pattern matches, sorted.
+/// Returns the paths in a directory that match a pattern, sorted.
 fn matching_in(run: &Run, directory: &str, pattern: &str) -> Result<Vec<String>> {
     if pattern.starts_with('/') || pattern.split('/').any(|part| part == "..") {
-        let error = Error::new(format!("look for `{pattern}` in `{directory}`: the pattern leads out of it"));
+        let error = Error::new(format!("find `{pattern}` in `{directory}`: the pattern leaves the directory"));
         return Err(error.help("for a complete path: `glob(pattern)`"));
     }
     matching_below(run, Path::new(directory), pattern)
 }
 
-/// The paths that a pattern matches, sorted.
+/// Returns the paths that match a pattern, sorted.
 fn matching(run: &Run, pattern: &str) -> Result<Vec<String>> {
     matching_below(run, Path::new(if pattern.starts_with('/') { "/" } else { "" }), pattern)
 }
 
 fn matching_below(run: &Run, base: &Path, pattern: &str) -> Result<Vec<String>> {
-    // The parts are matched one by one below; this finds a bad pattern even where no directory is.
+    // The parts are matched one by one below. This finds a bad pattern even where no directory exists.
     pattern_of(pattern)?;
     let mut parts: Vec<&str> = pattern.split('/').filter(|part| !part.is_empty()).collect();
     if parts.last() == Some(&"**") {
@@ -166,8 +166,8 @@ fn matching_below(run: &Run, base: &Path, pattern: &str) -> Result<Vec<String>> 
     Ok(list)
 }
 
-/// Adds what lies below `base` and matches the parts of a pattern. (`glob::glob_with` never finds
-/// a name with a dot in front, and panics at one that is not UTF-8.)
+/// Adds the paths below `base` that match the parts of a pattern. (`glob::glob_with` never finds a name with a leading
+/// dot, and panics at one that is not UTF-8.)
 fn walk(run: &Run, base: &Path, parts: &[&str], found: &mut Vec<PathBuf>) -> Result<()> {
     let Some((part, rest)) = parts.split_first() else {
         found.push(base.to_owned());
@@ -176,7 +176,7 @@ fn walk(run: &Run, base: &Path, parts: &[&str], found: &mut Vec<PathBuf>) -> Res
     if !part.contains(['*', '?', '[']) {
         let path = base.join(part);
         let exists = match run.look(&path) {
-            // A link to nothing counts, as in a shell.
+            // As in a shell, a dangling link counts.
             Found::Disk(real) => real.symlink_metadata().is_ok(),
             Found::Nothing => run.link_at(&path).is_some(),
             _ => true,
@@ -198,7 +198,7 @@ fn walk(run: &Run, base: &Path, parts: &[&str], found: &mut Vec<PathBuf>) -> Res
         let path = base.join(&name);
         let name = name.to_string_lossy();
         if any_folders {
-            // Not through links: they may lead round in a ring.
+            // Do not follow links: they may form a loop.
             if !name.starts_with('.') && run.is_directory_itself(&path) {
                 walk(run, &path, parts, found)?;
             }
@@ -212,12 +212,12 @@ fn walk(run: &Run, base: &Path, parts: &[&str], found: &mut Vec<PathBuf>) -> Res
     Ok(())
 }
 
-/// A file's bytes as the script is told them: recorded, or played back. None where nothing is.
+/// Reads a file for the script, which is recorded or played back. Returns `None` if it does not exist.
 ///
 /// # Errors
-/// As [`read_bytes`], and those of the record.
+/// Same as for [`read_bytes`], and those of the recording.
 pub fn told(run: &Run, path: &Path) -> Result<Option<Vec<u8>>> {
-    /// Text in a record is text.
+    /// UTF-8 text is text in a recording too.
     #[derive(Serialize, Deserialize)]
     #[serde(untagged)]
     enum Content {
@@ -243,43 +243,43 @@ pub fn told(run: &Run, path: &Path) -> Result<Option<Vec<u8>>> {
     }))
 }
 
-/// The error of a file that is not there.
+/// The error for a file that does not exist.
 pub fn absent(path: &Path) -> Error {
     explain("read", path, &rustix::io::Errno::NOENT.into())
 }
 
-/// A path as scripts have it.
+/// Converts a path to text for a script.
 fn text(path: PathBuf) -> Result<String> {
     path.into_os_string().into_string().map_err(|path| {
         Error::new(format!("`{}` is not UTF-8: a script cannot name it", path.display()))
-            .help("rename it, or leave its folder to a program: `cmd(`find ...`)`")
+            .help("rename it, or use a program for its directory: `cmd(`find ...`)`")
     })
 }
 
-/// What a script can ask about a file.
+/// What a script can find out about a file.
 #[derive(Debug, Default)]
 struct Stat {
     is_directory: bool,
     is_file: bool,
-    /// `None` where a program would have made the file.
+    /// `None` if a program would have written the file.
     size: Option<u64>,
     mode: u32,
     owner: (u32, u32),
     modified: i64,
 }
 
-/// Stands for the size of a file that a planned command would make: scripts check for too few bytes.
+/// Used as the size of a file that a planned command would write: scripts check that a file is not too small.
 const PLANNED_SIZE: u64 = 1 << 30;
 
 fn stat(run: &Run, path: &str) -> Result<Stat> {
-    let absent = || run.with_plan(explain("look at", Path::new(path), &rustix::io::Errno::NOENT.into()), [path]);
+    let absent = || run.with_plan(explain("check", Path::new(path), &rustix::io::Errno::NOENT.into()), [path]);
     look(run, path)?.ok_or_else(absent)
 }
 
-/// What is at a path after the planned changes; `None` where nothing is.
+/// Returns what is at a path after the planned changes, `None` if nothing is.
 fn look(run: &Run, path: &str) -> Result<Option<Stat>> {
     let planned = run.attributes(Path::new(path));
-    // What is planned as a file or directory has all of them.
+    // A planned file or directory has all of these.
     let new = Stat {
         mode: planned.mode.unwrap_or_default(),
         owner: planned.owner.unwrap_or_default(),
@@ -297,7 +297,7 @@ fn look(run: &Run, path: &str) -> Result<Option<Stat>> {
                 modified: planned.modified.unwrap_or_else(|| found.mtime()),
             },
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
-            Err(error) => return Err(explain("look at", Path::new(path), &error)),
+            Err(error) => return Err(explain("check", Path::new(path), &error)),
         },
         Found::File(file) => {
             let size = file.content.map(|content| content.len() as u64);
@@ -316,7 +316,7 @@ fn is_directory(run: &Run, path: &Path) -> bool {
     }
 }
 
-/// Does an act on paths, or prints the command that does it.
+/// Changes paths, or prints the command that does it.
 fn act(
     call: &NativeCallContext<'_>,
     line: &[&str],
@@ -329,7 +329,7 @@ fn act(
     Ok(Context::of(call).run.act(line, (), real)?)
 }
 
-/// What a function tells of a path; `otherwise` where a test does not say.
+/// Answers a question about a path. `otherwise` is the answer in a test that has none.
 fn tell<T: Serialize + DeserializeOwned>(
     call: &NativeCallContext<'_>,
     path: &str,
@@ -339,11 +339,11 @@ fn tell<T: Serialize + DeserializeOwned>(
     Ok(Context::of(call).run.told(&format!("file::{} {path}", call.fn_name()), otherwise, real)?)
 }
 
-/// What is to be written: a text as it is, lines with the ends that they have in their source. The
-/// elements of an array end as the lines of the file do that is there.
+/// Returns the content to write: text as it is, lines with their original line ends. Elements of an array get the line
+/// ends of the existing file.
 ///
 /// # Errors
-/// When bytes were lost on the way because they are not UTF-8.
+/// When the text has lost bytes because they are not UTF-8.
 fn content(call: &NativeCallContext<'_>, verb: &str, path: &Path, value: Dynamic) -> Result<String> {
     let what = format!("{verb} `{}`", path.display());
     let is_array = value.is_array();
@@ -375,17 +375,17 @@ fn with_return(line: &str) -> String {
     }
 }
 
-/// The bits of a mode as chmod(1) takes it.
+/// Parses a mode as chmod(1) takes it.
 pub fn bits_of(what: &str, mode: &str) -> Result<u32> {
     let octal = (3..=4).contains(&mode.len()) && mode.bytes().all(|digit| (b'0'..=b'7').contains(&digit));
     let bits = u32::from_str_radix(mode, 8).ok().filter(|_| octal);
     bits.ok_or_else(|| Error::new(format!("{what}: `{mode}` is not a mode")).help("write octal digits: \"0644\""))
 }
 
-/// The mode in the options of what makes a file.
+/// Returns the mode in the options of a function that creates a file.
 ///
 /// # Errors
-/// For another option, and for a value that is not a mode.
+/// For an unknown option, and for a value that is not a mode.
 pub fn mode_of(what: &str, options: &Map) -> Result<Option<u32>> {
     let mut mode = None;
     for (name, value) in options {
@@ -398,17 +398,17 @@ pub fn mode_of(what: &str, options: &Map) -> Result<Option<u32>> {
     Ok(mode)
 }
 
-/// Files. A relative path starts at the folder that the script was started in. What a script
-/// writes is there as a whole or not at all.
+/// Files. A relative path starts at the directory in which the script was started. A file is replaced completely or not
+/// at all.
 #[export_module(manifest)]
 mod file {
-    /// A file's text.
+    /// Reads a text file.
     ///
     /// - `path`: a file of UTF-8 text, at most 64 MiB.
     ///
     /// Returns a string, with the newline at its end if there is one.
     ///
-    /// Errors: when it cannot be read, is too large or is not UTF-8.
+    /// Errors: when it cannot be read (`e.kind` is `"not_found"` if it does not exist), is too large or is not UTF-8.
     ///
     /// ```rhai
     /// let host = file::read("/proc/sys/kernel/hostname");
@@ -421,20 +421,20 @@ mod file {
         Ok(String::from_utf8(bytes).map_err(|error| {
             let place = error.utf8_error().valid_up_to();
             Error::new(format!("read `{path}`: byte {} is not UTF-8", place + 1))
-                .help("`file::lines(path)` reads it with a mark in the place of such bytes")
+                .help("`file::lines(path)` reads it and replaces such bytes with a mark")
         })?)
     }
 
-    /// Replaces a file's content, or makes the file. Whoever reads it meanwhile sees the old
-    /// content or the new, never a part; owner, mode and attributes stay, a symbolic link too.
+    /// Replaces a file's content, or creates the file. Other programs see the old content or the new, never a part. The
+    /// file keeps its owner, mode and attributes, and a symbolic link stays a link.
     ///
     /// - `path`: the file; its directory must exist.
-    /// - `text`: all of the new content; no newline is added to a string. Lines may come from the same
-    ///   file: `sed -i`. They keep their line ends (`\r\n` too, and a last line without a newline). The
-    ///   elements of an array become lines that end as those of the old file do.
+    /// - `text`: the complete new content. A string gets no extra newline. Lines may come from the same file, as in
+    ///   `sed -i`. They keep their line ends, `\r\n` too, and a last line without a newline. Elements of an array get
+    ///   the line ends of the old file.
     ///
-    /// Errors: when it cannot be written, and when the text has lost bytes that are not UTF-8, as in a
-    /// file in Latin-1; the file is then as it was. Change such a file with a program:
+    /// Errors: when it cannot be written, and when the text has lost bytes that are not UTF-8, as from a Latin-1 file.
+    /// The file is then unchanged. Change such a file with a program:
     /// ``cmd(`sed -i 's/old/new/' ${path}`).run()``.
     ///
     /// ```rhai
@@ -449,13 +449,13 @@ mod file {
         Ok(())
     }
 
-    /// As `write`, for a file that not everybody may read: it has this mode from the start. A file that
-    /// exists gets it too.
+    /// Like `write`, for a file that not everybody may read: it has this mode from the start. An existing file gets it
+    /// too.
     ///
-    /// - `path`, `text`: as for the shorter form.
-    /// - `options`: `#{ mode: "0600" }`: three or four octal digits as a string.
+    /// - `path`, `text`: same as in the shorter form.
+    /// - `options`: `#{ mode: "0600" }`, three or four octal digits as a string.
     ///
-    /// Errors: as the shorter form, and for another option.
+    /// Errors: same as the shorter form, and for an unknown option.
     ///
     /// ```rhai
     /// file::write(file::temp_dir() + "/key", "secret", #{ mode: "0600" });
@@ -468,12 +468,12 @@ mod file {
         Ok(())
     }
 
-    /// Adds text to a file's end, making the file if it is not there: bash's `>>`.
+    /// Appends text to a file, and creates the file if it does not exist: bash's `>>`.
     ///
     /// - `path`: the file; its directory must exist.
-    /// - `text`: what is added, as for `write`.
+    /// - `text`: what to append, as for `write`.
     ///
-    /// Errors: as `write`; nothing is then added.
+    /// Errors: same as `write`. Nothing is then appended.
     ///
     /// ```rhai
     /// file::append(file::temp_dir() + "/log", "started\n");
@@ -484,12 +484,12 @@ mod file {
         Ok(add(&Context::of(&call).run, path, &content(&call, "append to", path, text)?, None)?)
     }
 
-    /// As `append`; a new file has this mode from the start, one that exists keeps its own.
+    /// Like `append`. A new file has this mode from the start; an existing one keeps its own.
     ///
-    /// - `path`, `text`: as for the shorter form.
+    /// - `path`, `text`: same as in the shorter form.
     /// - `options`: `#{ mode: "0600" }`.
     ///
-    /// Errors: as the shorter form, and for another option.
+    /// Errors: same as the shorter form, and for an unknown option.
     ///
     /// ```rhai
     /// file::append(file::temp_dir() + "/log", "started\n", #{ mode: "0600" });
@@ -501,13 +501,13 @@ mod file {
         Ok(add(&Context::of(&call).run, path, &content(&call, "append to", path, text)?, mode)?)
     }
 
-    /// A file's lines, read as they are used: a file of any size will do.
+    /// Returns a file's lines, which are read as they are used. The file can have any size.
     ///
     /// - `path`: a text file; bytes that are not UTF-8 become `\u{fffd}`.
     ///
     /// Returns lines; see `lines` for the filters.
     ///
-    /// Errors: when the file cannot be read, where the lines are used.
+    /// Errors: when the file cannot be read, at the place where the lines are used.
     ///
     /// ```rhai
     /// for line in file::lines("/etc/passwd").grep("^root:") { print(line); }
@@ -521,12 +521,12 @@ mod file {
                     return Err(run.with_plan(absent(Path::new(path)), [path]).into());
                 }
                 Found::Disk(_) => {}
-                // A file that is not known would be an error only where the lines are used.
+                // Otherwise an unknown file would be an error only where the lines are used.
                 _ => drop(read_seen(run, Path::new(path))?),
             }
             return Ok(Lines::of_file(run.clone(), path.into()));
         }
-        // A record has a file as a whole.
+        // A recording has the complete file.
         let missing = || run.with_plan(absent(Path::new(path)), [path]);
         let bytes = told(run, Path::new(path))?.ok_or_else(missing)?;
         if std::str::from_utf8(&bytes).is_err() {
@@ -535,13 +535,13 @@ mod file {
         Ok(Lines::of_text(String::from_utf8_lossy(&bytes).into_owned()))
     }
 
-    /// Whether there is a file, a folder or anything else: bash's `[ -e path ]`.
+    /// Returns whether a file, a directory or anything else exists: bash's `[ -e path ]`.
     ///
-    /// - `path`: a symbolic link to nothing does not count.
+    /// - `path`: the path. A dangling symbolic link does not count.
     ///
     /// Returns true or false.
     ///
-    /// Errors: when a folder on the way may not be looked into: then nobody knows.
+    /// Errors: when a directory on the way cannot be searched, so that the answer is unknown.
     ///
     /// ```rhai
     /// if file::exists("/run/reboot-required") { warn("a reboot is due"); }
@@ -551,13 +551,13 @@ mod file {
         tell(&call, path, Some(false), || Ok(look(&Context::of(&call).run, path)?.is_some()))
     }
 
-    /// Whether it is a folder: bash's `[ -d path ]`.
+    /// Returns whether it is a directory: bash's `[ -d path ]`.
     ///
     /// - `path`: the path.
     ///
     /// Returns true or false.
     ///
-    /// Errors: as `file::exists`.
+    /// Errors: same as `file::exists`.
     ///
     /// ```rhai
     /// if !file::is_dir("/etc") { die("what kind of host is this?"); }
@@ -568,7 +568,7 @@ mod file {
         tell(&call, path, Some(false), || Ok(look(run, path)?.is_some_and(|found| found.is_directory)))
     }
 
-    /// Tests whether a dry run has only planned what is at this path: a program cannot read it yet.
+    /// Returns whether this path is only planned in a dry run. A program cannot read it yet.
     ///
     /// - `path`: the path.
     ///
@@ -583,13 +583,13 @@ mod file {
         matches!(Context::of(&call).run.look(Path::new(path)), Found::File(_) | Found::Directory)
     }
 
-    /// Checks that nobody but root (and who called sudo) can change where a path leads: each directory and
-    /// link on the way belongs to root and no one else can write to it. A sticky directory such as `/tmp`
-    /// may be on the way. `sshd` checks its files by the same rule (`StrictModes`).
+    /// Checks that only root (and the user who called sudo) can change where a path leads. Each directory and link on
+    /// the way must belong to root, and nobody else can write to it. A sticky directory such as `/tmp` is allowed on
+    /// the way. `sshd` has the same rule for its files (`StrictModes`).
     ///
-    /// - `path`: the path; what does not exist of it is not checked.
+    /// - `path`: the path. Parts that do not exist are not checked.
     ///
-    /// Errors: names the part that others can change, with the command that repairs it.
+    /// Errors: names the part that others can change, and the command that fixes it.
     ///
     /// ```rhai
     /// file::is_roots("/etc");
@@ -604,13 +604,13 @@ mod file {
         Ok(run.told(&format!("file::is_roots {path}"), Some(()), check)?)
     }
 
-    /// Whether it is a regular file: bash's `[ -f path ]`.
+    /// Returns whether it is a regular file: bash's `[ -f path ]`.
     ///
     /// - `path`: the path.
     ///
     /// Returns true or false.
     ///
-    /// Errors: as `file::exists`.
+    /// Errors: same as `file::exists`.
     ///
     /// ```rhai
     /// let managed = file::is_file("/etc/nginx/nginx.conf");
@@ -621,14 +621,14 @@ mod file {
         tell(&call, path, Some(false), || Ok(look(run, path)?.is_some_and(|found| found.is_file)))
     }
 
-    /// A file's size in bytes.
+    /// Returns a file's size in bytes.
     ///
     /// - `path`: a file.
     ///
-    /// Returns a number. Under `--dry-run` the size of a file that a planned command would make is not
-    /// known: it is 1 GiB or a little more, so that a check of a size that is too small goes on. See `file::is_planned`.
+    /// Returns a number. Under `--dry-run`, the size of a file that a planned command would write is unknown. It is
+    /// then 1 GiB or a little more, so that a check for files that are too small passes. See `file::is_planned`.
     ///
-    /// Errors: when it is not there, or is a folder.
+    /// Errors: when it does not exist, or is a directory.
     ///
     /// ```rhai
     /// if file::size("/etc/hosts") == 0 { warn("/etc/hosts is empty"); }
@@ -639,11 +639,11 @@ mod file {
             let run = &Context::of(&call).run;
             let found = stat(run, path)?;
             if found.is_directory {
-                let error = Error::new(format!("look at the size of `{path}`: it is a folder"));
+                let error = Error::new(format!("read the size of `{path}`: it is a directory"));
                 return Err(error.help("`du -sb` adds up what is in it"));
             }
             let size = found.size.unwrap_or_else(|| {
-                // Each has another one, so that a plan can name the file.
+                // Each file gets another size, so that a plan can name the file.
                 let size = PLANNED_SIZE + run.planned_values() as u64;
                 run.plan_value(&size.to_string(), format!("stat -L -c %s -- {}", quote(path)));
                 size
@@ -652,12 +652,12 @@ mod file {
         })
     }
 
-    /// A file's SHA-256, as sha256sum(1) prints it.
+    /// Returns a file's SHA-256, as sha256sum(1) prints it.
     ///
     /// - `path`: a file of any size.
     ///
-    /// Returns 64 hexadecimal digits; under `--dry-run` `<sha256 of PATH>` for a file that a planned command
-    /// would make.
+    /// Returns 64 hexadecimal digits. Under `--dry-run` it is `<sha256 of PATH>` for a file that a planned command
+    /// would write.
     ///
     /// Errors: when it cannot be read.
     ///
@@ -697,13 +697,13 @@ mod file {
         })
     }
 
-    /// When a file or folder was changed last.
+    /// Returns the time of a file's or directory's last change.
     ///
     /// - `path`: the path.
     ///
     /// Returns the seconds since 1970-01-01 UTC.
     ///
-    /// Errors: when it is not there.
+    /// Errors: when it does not exist.
     ///
     /// ```rhai
     /// let newer = file::modified("/etc/hosts") > file::modified("/etc/passwd");
@@ -713,12 +713,12 @@ mod file {
         tell(&call, path, None, || Ok(stat(&Context::of(&call).run, path)?.modified))
     }
 
-    /// Gives a file or folder another name. What had that name is replaced, as with `mv -T`.
+    /// Renames a file or directory. An existing target is replaced, as with `mv -T`.
     ///
-    /// - `from`: what is there.
+    /// - `from`: an existing path.
     /// - `to`: its new path, on the same file system.
     ///
-    /// Errors: when it is not there, or the new place cannot be written.
+    /// Errors: when it does not exist, or the new path cannot be written.
     ///
     /// ```rhai
     /// let dir = file::temp_dir();
@@ -741,12 +741,12 @@ mod file {
         Ok(())
     }
 
-    /// Copies a file's content. The target appears, or is replaced, as a whole.
+    /// Copies a file's content. The copy appears complete, or not at all.
     ///
     /// - `from`: a file.
-    /// - `to`: the path of the copy, not its folder.
+    /// - `to`: the path of the copy, not its directory.
     ///
-    /// Errors: when either cannot be read or written; the target is then as it was.
+    /// Errors: when either cannot be read or written. The target is then unchanged.
     ///
     /// ```rhai
     /// file::copy("/etc/hosts", file::temp_dir() + "/hosts");
@@ -761,11 +761,11 @@ mod file {
         Ok(())
     }
 
-    /// Removes a file or an empty folder.
+    /// Removes a file or an empty directory.
     ///
-    /// - `path`: a symbolic link is removed itself.
+    /// - `path`: the path. Of a symbolic link, the link itself is removed.
     ///
-    /// Errors: when it is not there, or is a folder with something in it.
+    /// Errors: when it does not exist, or is a directory that is not empty.
     ///
     /// ```rhai
     /// let path = file::temp_dir() + "/stamp";
@@ -784,11 +784,11 @@ mod file {
         Ok(())
     }
 
-    /// Makes a folder, and those above it. One that is there is no error.
+    /// Creates a directory and its parents. An existing directory is not an error.
     ///
-    /// - `path`: the folder.
+    /// - `path`: the directory.
     ///
-    /// Errors: when something else has that name, or its folder cannot be written.
+    /// Errors: when something else has that name, or the parent directory cannot be written.
     ///
     /// ```rhai
     /// file::mkdir(file::temp_dir() + "/a/b");
@@ -800,21 +800,22 @@ mod file {
         if run.told(&format!("file::is_dir {path}"), Some(false), there)? {
             return Ok(());
         }
-        act(&call, &["mkdir", "-p", "--", path], "make the folder", path, || fs::create_dir_all(path))?;
+        act(&call, &["mkdir", "-p", "--", path], "make the directory", path, || fs::create_dir_all(path))?;
         run.plan_directories(Path::new(path));
         Ok(())
     }
 
-    /// The paths that a pattern matches; also as a bare `glob(pattern)`. A directory in a variable comes before
-    /// the pattern, `glob(dir, "*.log")`: in a value that is glued into the pattern `*`, `?` and `[` are patterns.
+    /// Returns the paths that match a pattern. Also available as a bare `glob(pattern)`. If the directory is in a
+    /// variable, pass it separately: `glob(dir, "*.log")`. Otherwise a `*`, `?` or `[` in its name would be part of the
+    /// pattern.
     ///
-    /// - `pattern`: `*` and `?` within a name, `[a-z]`, `**` for any directories. As in a shell, also below
-    ///   `**`, a name that begins with a dot must be asked for, and links to directories are not followed:
+    /// - `pattern`: `*` and `?` within a name, `[a-z]`, `**` for any directories. As in a shell, hidden names only
+    ///   match a pattern with a leading dot, also below `**`, and links to directories are not followed.
     ///   `file::find(dir, name)` finds hidden names too. `{a,b}` is not special.
     ///
-    /// Returns the paths, sorted; an empty array when there are none.
+    /// Returns the paths, sorted. The array is empty if there are none.
     ///
-    /// Errors: for a bad pattern, and when a folder cannot be read.
+    /// Errors: for a bad pattern, and when a directory cannot be read.
     ///
     /// ```rhai
     /// for path in file::glob("/etc/*.conf") { log(path); }
@@ -825,12 +826,12 @@ mod file {
         Ok(found.into_iter().map(Into::into).collect())
     }
 
-    /// Makes a folder that only this user can look into. It is removed with all that is in it when
-    /// the script ends, however it ends. Made under `--dry-run` too: it harms nobody.
+    /// Creates a directory that only this user can read. It is removed with its content when the script ends, however
+    /// it ends. It is also created under `--dry-run`, where it does no harm.
     ///
     /// Returns its path.
     ///
-    /// Errors: when `$TMPDIR`, or else `/tmp`, cannot be written.
+    /// Errors: when `$TMPDIR`, or `/tmp` without it, cannot be written.
     ///
     /// ```rhai
     /// let out = file::temp_dir() + "/list";
@@ -838,20 +839,20 @@ mod file {
     #[rhai_fn(return_raw)]
     pub fn temp_dir(call: NativeCallContext) -> Fallible<String> {
         let folder = tempfile::Builder::new().prefix("moyai-").permissions(Permissions::from_mode(0o700)).tempdir();
-        let folder = folder.map_err(|error| explain("make a folder in", &std::env::temp_dir(), &error))?;
+        let folder = folder.map_err(|error| explain("make a directory in", &std::env::temp_dir(), &error))?;
         let path = text(folder.path().to_owned())?;
         let context = Context::of(&call);
         context.run.plan_directory(folder.path().to_owned());
         context.keep(folder);
-        // A replay would make another one; its commands must be the same.
+        // A replay would create another one, but its commands must be the same.
         Ok(context.run.told("file::temp_dir", Some(path.clone()), || Ok(path))?)
     }
 
-    /// The last part of a path, as basename(1).
+    /// Returns the last part of a path, as basename(1).
     ///
-    /// - `path`: it need not be there.
+    /// - `path`: a path. It need not exist.
     ///
-    /// Returns a string; `/` for the root.
+    /// Returns a string, `/` for the root.
     ///
     /// ```rhai
     /// print(file::basename("/etc/nginx/nginx.conf"));   // nginx.conf
@@ -862,11 +863,11 @@ mod file {
         if name.is_empty() && !path.is_empty() { "/".to_owned() } else { name.to_owned() }
     }
 
-    /// All but the last part of a path, as dirname(1).
+    /// Returns all but the last part of a path, as dirname(1).
     ///
-    /// - `path`: it need not be there.
+    /// - `path`: a path. It need not exist.
     ///
-    /// Returns a string; `.` when the path is a bare name.
+    /// Returns a string, `.` for a bare name.
     ///
     /// ```rhai
     /// print(file::dirname("/etc/hosts"));   // /etc
@@ -880,38 +881,38 @@ mod file {
         if folder.is_empty() { "/".to_owned() } else { folder.to_owned() }
     }
 
-    /// A folder and a path in it as one path.
+    /// Joins a directory and a path in it.
     ///
-    /// - `folder`: the folder.
-    /// - `path`: a path in it; one that begins with `/` is an error.
+    /// - `dir`: the directory.
+    /// - `path`: a path in it. A leading `/` is an error.
     ///
     /// Returns a string.
     ///
-    /// Errors: when `path` begins with `/`: it would lead out of the folder.
+    /// Errors: when `path` begins with `/`, because it would leave the directory.
     ///
     /// ```rhai
     /// let path = file::join("/etc/moyai", "scripts/config.rhai");
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn join(folder: &str, path: &str) -> Fallible<String> {
+    pub fn join(dir: &str, path: &str) -> Fallible<String> {
         if path.starts_with('/') {
-            let error = Error::new(format!("join `{folder}` and `{path}`: the second begins at the root"));
-            return Err(error.help("take its `/` off, or use it alone").into());
+            let error = Error::new(format!("join `{dir}` and `{path}`: the second is an absolute path"));
+            return Err(error.help("remove its leading `/`, or use it alone").into());
         }
-        Ok(if folder.is_empty() || folder.ends_with('/') {
-            format!("{folder}{path}")
+        Ok(if dir.is_empty() || dir.ends_with('/') {
+            format!("{dir}{path}")
         } else {
-            format!("{folder}/{path}")
+            format!("{dir}/{path}")
         })
     }
 
-    /// The whole path without symbolic links, as realpath(1).
+    /// Resolves a path to an absolute one without symbolic links, as realpath(1).
     ///
-    /// - `path`: a path that is there.
+    /// - `path`: an existing path.
     ///
     /// Returns a string.
     ///
-    /// Errors: when it is not there.
+    /// Errors: when it does not exist.
     ///
     /// ```rhai
     /// let real = file::real_path("/proc/self");
@@ -931,13 +932,13 @@ mod file {
         })
     }
 
-    /// A file's or folder's mode.
+    /// Returns a file's or directory's mode.
     ///
     /// - `path`: the path.
     ///
     /// Returns four digits as chmod(1) takes them, such as `"0644"`.
     ///
-    /// Errors: when it is not there.
+    /// Errors: when it does not exist.
     ///
     /// ```rhai
     /// if file::mode("/etc/passwd") != "0644" { warn("/etc/passwd has an odd mode"); }
@@ -947,12 +948,12 @@ mod file {
         tell(&call, path, None, || Ok(format!("{:04o}", stat(&Context::of(&call).run, path)?.mode)))
     }
 
-    /// Sets a file's or folder's mode.
+    /// Sets a file's or directory's mode.
     ///
-    /// - `path`: the path; a symbolic link is followed.
+    /// - `path`: the path. Symbolic links are followed.
     /// - `mode`: three or four octal digits as a string, such as `"0644"`.
     ///
-    /// Errors: for another mode, and when it cannot be set.
+    /// Errors: for an invalid mode, and when it cannot be set.
     ///
     /// ```rhai
     /// let path = file::temp_dir() + "/key";
@@ -969,9 +970,9 @@ mod file {
         Ok(())
     }
 
-    /// Makes a symbolic link. One that leads there already is no error.
+    /// Creates a symbolic link. A link that already has this target is not an error.
     ///
-    /// - `target`: what the link leads to, as the link will say it.
+    /// - `target`: the link's target, as the link will have it.
     /// - `path`: the link.
     ///
     /// Errors: when something else is at `path`.
@@ -994,16 +995,16 @@ mod file {
     }
 }
 
-/// What is so common that it needs no namespace.
+/// Functions that are so common that they need no namespace.
 #[export_module]
 mod bare {
-    /// The paths that a pattern matches: `file::glob`.
+    /// Returns the paths that match a pattern: `file::glob`.
     ///
     /// - `pattern`: as for `file::glob`.
     ///
-    /// Returns the paths, sorted; an empty array when there are none.
+    /// Returns the paths, sorted. The array is empty if there are none.
     ///
-    /// Errors: for a bad pattern, and when a folder cannot be read.
+    /// Errors: for a bad pattern, and when a directory cannot be read.
     ///
     /// ```rhai
     /// let sizes = glob("/etc/*.conf").map(|path| file::size(path));
@@ -1013,14 +1014,14 @@ mod bare {
         super::file::glob(call, pattern)
     }
 
-    /// The paths in a directory that a pattern matches: `file::glob(dir, pattern)`.
+    /// Returns the paths in a directory that match a pattern: `file::glob(dir, pattern)`.
     ///
-    /// - `dir`: the directory; no character of its name is a pattern.
+    /// - `dir`: the directory. Its name is never a pattern.
     /// - `pattern`: as for `file::glob`.
     ///
-    /// Returns the paths, each with the directory before it, sorted; an empty array when there are none.
+    /// Returns the paths, each with the directory as prefix, sorted. The array is empty if there are none.
     ///
-    /// Errors: as `file::glob(dir, pattern)`.
+    /// Errors: same as `file::glob(dir, pattern)`.
     ///
     /// ```rhai
     /// let dir = "/etc";
@@ -1038,7 +1039,7 @@ mod tests {
     use proptest::prelude::*;
     use std::process::Command;
 
-    /// Pastes lines into a shell and gives what the file then holds.
+    /// Pastes lines into a shell and returns the resulting file.
     fn pasted(old: Option<&[u8]>, new: &[u8]) -> Vec<u8> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("-a file's name");

@@ -1,6 +1,6 @@
-//! `hosts`: names of containers in the hosts file, in a block of their own.
+//! `hosts`: container names in the hosts file, in a block of their own.
 //!
-//! Every byte outside of the block stays as it is: the file is handled as bytes, never as text.
+//! Every byte outside the block stays unchanged: the file is handled as bytes, never as text.
 
 mod containers;
 mod names;
@@ -19,43 +19,43 @@ use std::path::Path;
 pub use update::{Look, OPTIONS, look, refuse};
 use update::{Options, update};
 
-/// Where the C library looks: hosts(5).
+/// The file that the C library reads: hosts(5).
 pub const HOSTS: &str = "/etc/hosts";
-/// How the block's lines begin and end; the rest of the first is a word for the reader.
+/// Prefixes of the block's first and last line. The rest of the first line is for the reader.
 const BEGIN: &str = "# BEGIN moyai";
 const END: &str = "# END moyai";
 const ABOUT: &str = ": written by hosts-sync, changed by the next run";
-/// Says that the newline in front of the block is the block's own, to be taken back with it.
+/// Marks that the newline before the block belongs to the block and is removed with it.
 const ADDED: &str = " (the line above had no newline)";
 
-/// Adds the namespace.
+/// Registers the namespace.
 pub fn register(engine: &mut Engine) {
     engine.register_static_module("hosts", super::namespace(&[exported_manifest!(hosts)]));
 }
 
-/// One line that gives an address names.
+/// A line that gives names to an address.
 #[derive(Clone, Debug, PartialEq)]
 struct Entry {
     /// Its number in the file, from 1.
     line: usize,
     address: IpAddr,
     names: Vec<String>,
-    /// As it stands in the file, without comment.
+    /// The line without its comment.
     text: String,
-    /// Whether there is no comment.
+    /// True if it has no comment.
     bare: bool,
 }
 
 impl Entry {
-    /// Whether it looks like what the script of 2014 wrote: an address in Docker's only network
-    /// then, one name, nothing else.
+    /// Returns whether it looks like a line of the script of 2014: one name with an address in what was Docker's only
+    /// network, and nothing else.
     fn is_of_2014(&self) -> bool {
         let old = |address: IpAddr| matches!(address, IpAddr::V4(four) if four.octets()[..2] == [172, 17]);
         self.bare && self.names.len() == 1 && old(self.address)
     }
 }
 
-/// The lines that count for the C library: an address, then at least one name.
+/// Returns the lines that count for the C library: an address, then at least one name.
 fn entries(bytes: &[u8]) -> impl Iterator<Item = Entry> {
     bytes.split(|byte| *byte == b'\n').enumerate().filter_map(|(index, whole)| {
         let line = whole.split(|byte| *byte == b'#').next().unwrap_or_default();
@@ -73,12 +73,12 @@ fn entries(bytes: &[u8]) -> impl Iterator<Item = Entry> {
     })
 }
 
-/// A hosts file cut into what is ours and what is not.
+/// A hosts file, split into moyai's block and the rest.
 #[derive(Debug)]
 struct Hosts<'a> {
     bytes: &'a [u8],
-    /// The block's lines, with the newline in front where that is ours; empty at the end of the
-    /// file when there is no block.
+    /// The block, including the newline before it if that belongs to it. Empty at the end of the file if there is no
+    /// block.
     block: Range<usize>,
     /// The numbers of the block's lines.
     lines: Range<usize>,
@@ -87,9 +87,9 @@ struct Hosts<'a> {
 /// A line that is one of the block's marks.
 struct Mark<'a> {
     number: usize,
-    /// Where it begins in the file.
+    /// Its offset in the file.
     start: usize,
-    /// With its end.
+    /// The line with its end.
     line: &'a [u8],
 }
 
@@ -110,8 +110,8 @@ impl<'a> Hosts<'a> {
             ([], []) => return Ok(Self { bytes, block: bytes.len()..bytes.len(), lines: 0..0 }),
             ([begin], [end]) if begin.number < end.number => {
                 let stop = end.start + end.line.len();
-                // The newline in front goes with the block, unless something was written behind the
-                // block: that would be glued to the line above.
+                // The newline before it belongs to the block, unless something was appended after the block: that would
+                // be joined with the line above.
                 let own = if begin.line.trim_ascii_end().ends_with(ADDED.as_bytes()) && stop == bytes.len() {
                     let newline: &[u8] = if begin.line.ends_with(b"\r\n") { b"\r\n" } else { b"\n" };
                     if bytes[..begin.start].ends_with(newline) { newline.len() } else { 0 }
@@ -125,11 +125,11 @@ impl<'a> Hosts<'a> {
                 "delete both marks and the names between them; the next run writes the block anew".to_owned(),
             ),
             ([begin], []) => (
-                format!("line {} begins moyai's block and no line ends it", begin.number),
+                format!("line {} begins moyai's block but no line ends it", begin.number),
                 format!("write `{END}` below the block's last line, or delete line {}", begin.number),
             ),
             ([], [end]) => (
-                format!("line {} ends moyai's block and no line begins it", end.number),
+                format!("line {} ends moyai's block but no line begins it", end.number),
                 format!("write `{BEGIN}` above the block's first line, or delete line {}", end.number),
             ),
             _ => {
@@ -137,7 +137,7 @@ impl<'a> Hosts<'a> {
                 all.sort_unstable();
                 let all = all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
                 (
-                    format!("there is more than one block of moyai's: its marks are in the lines {all}"),
+                    format!("there is more than one block of moyai's: its marks are on lines {all}"),
                     "leave one block; the next run writes that one anew".to_owned(),
                 )
             }
@@ -145,18 +145,18 @@ impl<'a> Hosts<'a> {
         Err(Error::new(format!("update `{path}`: {what}; nothing was changed")).help(help))
     }
 
-    /// The names in the block, as `address name`.
+    /// Returns the names in the block, as `address name`.
     fn ours(&self) -> Vec<String> {
         let pairs = |entry: Entry| entry.names.into_iter().map(move |name| format!("{} {name}", entry.address));
         entries(&self.bytes[self.block.clone()]).flat_map(pairs).collect()
     }
 
-    /// The entries outside of the block.
+    /// Returns the entries outside the block.
     fn theirs(&self) -> Vec<Entry> {
         entries(self.bytes).filter(|entry| !self.lines.contains(&entry.line)).collect()
     }
 
-    /// The whole file with these lines as the block; without lines there is no block.
+    /// Returns the complete file with these lines as the block. Without lines there is no block.
     fn with(&self, lines: &[Line]) -> Vec<u8> {
         let (before, behind) = (&self.bytes[..self.block.start], &self.bytes[self.block.end..]);
         let mut bytes = before.to_vec();
@@ -177,13 +177,12 @@ impl<'a> Hosts<'a> {
     }
 }
 
-/// Whether a line is a mark: its words, whatever follows them. Admins indent lines, and an older
-/// moyai may have said something else behind the words.
+/// Returns whether a line begins with a mark. Admins indent lines, and an older moyai had another text after the mark.
 fn is_mark(line: &[u8], mark: &str) -> bool {
     line.strip_prefix(mark.as_bytes()).is_some_and(|rest| rest.first().is_none_or(|byte| b": \t".contains(byte)))
 }
 
-/// The end of line that most lines of the file have.
+/// Returns the line end that most lines of the file have.
 fn newline(before: &[u8], behind: &[u8]) -> &'static [u8] {
     let lines = || [before, behind].into_iter().flat_map(|part| part.split_inclusive(|byte| *byte == b'\n'));
     let all = lines().filter(|line| line.ends_with(b"\n")).count();
@@ -198,8 +197,8 @@ pub fn held() -> Vec<String> {
     entries(&bytes).filter(is_held).flat_map(|entry| entry.names).collect()
 }
 
-/// Each name of this host's hosts file, in lower case, with its addresses; the names in moyai's block alone
-/// where that is asked for.
+/// Returns each name of this host's hosts file, in lower case, with its addresses. With `ours`, only the names in
+/// moyai's block.
 ///
 /// # Errors
 /// When the file cannot be read.
@@ -239,29 +238,28 @@ fn read_list(call: &NativeCallContext<'_>, path: &str) -> Fallible<Array> {
     Ok(entries(&bytes).map(line).collect())
 }
 
-/// The hosts file, `/etc/hosts`: names that nginx and every other program on this host understand.
+/// The hosts file, `/etc/hosts`: names that nginx and every other program on this host can resolve.
 #[export_module(manifest)]
 mod hosts {
-    /// Gives each running container's names its address, in a marked block of `/etc/hosts`. What
-    /// is not in the block stays as it is, byte for byte; names that are no longer running go.
+    /// Writes the names and addresses of running containers into a marked block of `/etc/hosts`. Everything outside the
+    /// block stays unchanged, byte for byte. Names of containers that no longer run are removed.
     ///
-    /// A container has its own name, its aliases without a dot, and in a compose project `SERVICE`
-    /// and `SERVICE.PROJECT`. It gets its other names only where they are clear: one running container
-    /// has it, or only the replicas of one compose service, and none has it as its own name. Replicas
-    /// get a line each, and programs use the addresses of all of them.
+    /// A container has its own name, its aliases without a dot, and in a compose project `SERVICE` and
+    /// `SERVICE.PROJECT`. It gets these other names only if they are unambiguous: only one running container has the
+    /// name, or only the replicas of one compose service, and no container has it as its own name. Replicas get a line
+    /// each, and programs use all of their addresses.
     ///
-    /// - `containers`: what `docker::ps_all()` gives; with `docker::ps()`, the names of stopped
-    ///   containers are not known to be theirs. An empty array takes all names away.
+    /// - `containers`: the result of `docker::ps_all()`. With `docker::ps()`, moyai does not know which names belong to
+    ///   stopped containers. An empty array removes all names.
     ///
-    /// Returns `#{changed: bool, path: text, added: list, removed: list, skipped: list, waiting: list}`: `added` and `removed` hold lines
-    /// such as `"172.17.0.2 blog"`, a new address is in both; `skipped` holds `#{name, reason}` for
-    /// each name that is not clear, that no address goes with, or that would hurt: `localhost`, this
-    /// host's own name, a number, a name that a line outside of the block gives another address;
-    /// `waiting` is explained below.
+    /// Returns `#{changed: bool, path: text, added: list, removed: list, skipped: list, waiting: list}`: `added` and
+    /// `removed` hold lines such as `"172.17.0.2 blog"`; a changed address is in both. `skipped` holds `#{name,
+    /// reason}` for each name that is ambiguous, has no address or would do harm: `localhost`, this host's own name, a
+    /// number, or a name that a line outside the block gives another address. The form with `options` explains
+    /// `waiting`.
     ///
-    /// Errors: when the file cannot be read or written, or when only a part of the block's marks
-    /// is there; when the engine is on another machine, in Docker Desktop or rootless. The file is
-    /// then as it was.
+    /// Errors: when the file cannot be read or written, when only a part of the block's marks is there, and when the
+    /// daemon is on another machine, in Docker Desktop or rootless. The file is then unchanged.
     ///
     /// ```rhai
     /// let update = |containers| hosts::update(containers);
@@ -271,14 +269,14 @@ mod hosts {
         update_map(&call, &containers, HOSTS, &Map::new())
     }
 
-    /// Like `hosts::update`, in another file.
+    /// Like `hosts::update`, for another file.
     ///
-    /// - `containers`: what `docker::ps_all()` gives.
-    /// - `path`: a file in the form of `/etc/hosts`; it is made if it is not there.
+    /// - `containers`: the result of `docker::ps_all()`.
+    /// - `path`: a file in the format of `/etc/hosts`. It is created if it does not exist.
     ///
     /// Returns what `hosts::update` returns.
     ///
-    /// Errors: as `hosts::update`; an engine elsewhere is none for a file that is not this host's.
+    /// Errors: same as `hosts::update`. The daemon may be elsewhere if the file is not this host's.
     ///
     /// ```rhai
     /// let blog = #{ name: "blog", state: "running", networks: [
@@ -291,23 +289,21 @@ mod hosts {
         update_map(&call, &containers, path, &Map::new())
     }
 
-    /// Like `hosts::update`, with what a host's nginx needs besides.
+    /// Like `hosts::update`, with the names that this host's nginx needs.
     ///
-    /// - `containers`, `path`: as in the shorter forms.
-    /// - `options`: `sites`, what `nginx::names()` or `nginx::sites()` gives. A name in them that nobody
-    ///   has, and that no other service of nsswitch.conf(5) resolves, gets `255.255.255.255`, so that nginx
-    ///   starts and answers for this site with 502; with `listens: true` it gets `127.255.255.254`, where
-    ///   nginx can listen. A name with a dot is left to its name server, unless it is a container's, or was
-    ///   in the block before, or has `missing: true`: nginx says that nobody knows it. All names are queried
-    ///   at the same time, for at most 3 s; the lines of running containers are written first. A name
-    ///   without an answer is held, unless it had an address elsewhere in an earlier run, and queried again
-    ///   after 5 min. `adopt`: true moves the loose
-    ///   `172.17.x.x NAME` lines of the script of 2014 into the block, those whose NAME is a
-    ///   container.
+    /// - `containers`, `path`: same as in the shorter forms.
+    /// - `options`: `sites`, the result of `nginx::names()` or `nginx::sites()`. A name in it that no container has and
+    ///   no other service of nsswitch.conf(5) resolves gets the address `255.255.255.255`, so that nginx starts and
+    ///   answers 502 for this site. With `listens: true` it gets `127.255.255.254`, where nginx can listen. A name with
+    ///   a dot is left to its name server, unless a container has it, the block had it before, or it has `missing:
+    ///   true` because nginx cannot resolve it. All names are queried at the same time, for at most 3 s; the lines of
+    ///   running containers are written first. A name without an answer is held, unless it had another address in an
+    ///   earlier run, and queried again after 5 min. `adopt`: true moves the `172.17.x.x NAME` lines of the script of
+    ///   2014 into the block if NAME is a container.
     ///
-    /// Returns what `hosts::update` returns; `waiting` has the names that are held like this.
+    /// Returns what `hosts::update` returns. `waiting` has the names that are held like this.
     ///
-    /// Errors: as `hosts::update`.
+    /// Errors: same as `hosts::update`.
     ///
     /// ```rhai
     /// let change = |path| hosts::update([], path, #{ sites: [#{ upstream: "shop" }], adopt: true });
@@ -317,7 +313,7 @@ mod hosts {
         update_map(&call, &containers, path, &options)
     }
 
-    /// The lines of `/etc/hosts` that name an address, those of the block too.
+    /// Returns the lines of `/etc/hosts` with an address, including those of the block.
     ///
     /// Returns an array of `#{address, names}`, in the file's order.
     ///
@@ -331,9 +327,9 @@ mod hosts {
         read_list(&call, HOSTS)
     }
 
-    /// Like `hosts::read`, of another file.
+    /// Like `hosts::read`, for another file.
     ///
-    /// - `path`: a file in the form of `/etc/hosts`.
+    /// - `path`: a file in the format of `/etc/hosts`.
     ///
     /// Returns an array of `#{address, names}`.
     ///
@@ -363,7 +359,7 @@ mod tests {
             .collect()
     }
 
-    /// The file with these lines, and again without.
+    /// Returns the file with these lines, and then without them again.
     fn there_and_back(bytes: &[u8], texts: &[&str]) -> (Vec<u8>, Vec<u8>) {
         let with = Hosts::of(bytes, "f").unwrap().with(&lines(texts));
         let without = Hosts::of(&with, "f").unwrap().with(&[]);
@@ -399,7 +395,7 @@ mod tests {
         let with = hosts.with(&lines(&["10.0.0.2 new"]));
         assert_eq!(with, format!("one\n{BEGIN}{ABOUT}\n10.0.0.2 new\n{END}\nlast").into_bytes());
         assert_eq!(hosts.with(&[]), b"one\nlast");
-        // Someone wrote behind a block whose newline in front was ours.
+        // Somebody appended to a block that owns the newline before it.
         let mut with = there_and_back(b"one", &["10.0.0.2 new"]).0;
         with.extend_from_slice(b"10.0.0.3 other\n");
         assert_eq!(Hosts::of(&with, "f").unwrap().with(&[]), b"one\n10.0.0.3 other\n");
@@ -422,12 +418,12 @@ mod tests {
     #[test]
     fn a_half_marked_file_is_refused_with_its_lines() {
         for (file, words) in [
-            ("a\n# BEGIN moyai: x\nb\n", "line 2 begins moyai's block and no line ends it"),
-            ("a\nb\n# END moyai\n", "line 3 ends moyai's block and no line begins it"),
+            ("a\n# BEGIN moyai: x\nb\n", "line 2 begins moyai's block but no line ends it"),
+            ("a\nb\n# END moyai\n", "line 3 ends moyai's block but no line begins it"),
             ("# END moyai\nb\n# BEGIN moyai\n", "line 1 ends moyai's block before line 3 begins it"),
-            ("# BEGIN moyai\n# END moyai\n# BEGIN moyai\r\n# END moyai", "its marks are in the lines 1, 2, 3, 4"),
-            ("# BEGIN moyai\n# BEGIN moyai\n# END moyai", "its marks are in the lines 1, 2, 3"),
-            ("# END moyai\n# END moyai", "its marks are in the lines 1, 2"),
+            ("# BEGIN moyai\n# END moyai\n# BEGIN moyai\r\n# END moyai", "its marks are on lines 1, 2, 3, 4"),
+            ("# BEGIN moyai\n# BEGIN moyai\n# END moyai", "its marks are on lines 1, 2, 3"),
+            ("# END moyai\n# END moyai", "its marks are on lines 1, 2"),
         ] {
             let error = Hosts::of(file.as_bytes(), "f").unwrap_err();
             assert!(error.message.contains(words) && error.help.is_some(), "{error}");
@@ -445,7 +441,7 @@ mod tests {
         assert_eq!(list, [(2, "2.2.2.2".into(), 2), (5, "fe80::1".into(), 1), (7, "6.6.6.6".into(), 1)]);
     }
 
-    /// Bytes with the pieces that matter among them.
+    /// Bytes with the relevant pieces among them.
     fn any_file() -> impl Strategy<Value = Vec<u8>> {
         let piece = prop_oneof![
             Just(b"\n".to_vec()),
@@ -502,7 +498,7 @@ mod tests {
                 prop_assert!(first.iter().any(|one| one.name == *name || one.further.contains(name)));
                 prop_assert_eq!(ours.iter().filter(|other| other.eq_ignore_ascii_case(name)).count(), 1);
             }
-            // The admin goes on writing behind the block.
+            // The admin appends after the block.
             if one != file && file.ends_with(b"\n") {
                 let grown = [one, behind.clone()].concat();
                 if let Ok(hosts) = Hosts::of(&grown, "f") {

@@ -1,4 +1,4 @@
-//! `http`: pages of the web, many at once, each with its own time limit.
+//! `http`: web pages, many at once, each with its own time limit.
 
 use super::{Context, Fallible, duration, map, optional};
 use crate::host::http::{
@@ -15,7 +15,7 @@ use std::time::Duration;
 use ureq::config::IpFamily;
 use url::Url;
 
-/// Adds the namespace.
+/// Registers the namespace.
 pub fn register(engine: &mut Engine) {
     engine.register_static_module("http", super::namespace(&[exported_manifest!(http)]));
 }
@@ -42,32 +42,32 @@ pub const OPTIONS: [&str; 19] = [
     "timeout",
     "workers",
 ];
-/// Refuses options that `http::get` and the others do not have, or that are of the wrong kind.
+/// Refuses options that `http::get` and the others do not have, or that have the wrong type.
 ///
 /// # Errors
-/// With the option, and what it has to be.
+/// With the option and the type that it must have.
 pub fn refuse(what: &str, options: &Map) -> Result<()> {
     Call::new("GET").with(what, options).map(drop)
 }
 
-/// What is wrong with an address, in a sentence.
+/// Returns what is wrong with an address.
 pub fn refuse_address(url: &str) -> Option<String> {
     Request { url: url.to_owned(), options: Options::new("GET") }.whereto().err()
 }
 
-/// The kind of a body that is text.
+/// The content type of text.
 const PLAIN: &str = "text/plain; charset=utf-8";
 
-/// What a script says of a request.
+/// A request as a script describes it.
 #[derive(Clone, Debug)]
 struct Call {
     options: Options,
-    /// The script says that the method changes nothing here.
+    /// True if the script says that the method changes nothing here.
     reads: bool,
     workers: usize,
 }
 
-/// Hides what a request says of its account: in Base64 no mask would find the password.
+/// Hides the account of a request from output. Once it is in Base64, masking would not find the password.
 fn hide(run: &Run, request: &Request) {
     for (name, value) in &request.options.headers {
         if let Some((_, token)) = value.split_once(' ').filter(|_| name.eq_ignore_ascii_case("authorization")) {
@@ -86,7 +86,7 @@ impl Call {
         Ready { request: Request { url: url.to_owned(), options: self.options }, reads }
     }
 
-    /// Changes what the map names.
+    /// Applies the options of the map.
     fn with(mut self, what: &str, map: &Map) -> Result<Self> {
         for (name, value) in map {
             let bad = |wanted: &str| Error::new(format!("`{what}`: the option `{name}` is {wanted}, not `{value}`"));
@@ -154,18 +154,18 @@ impl Call {
         self.reads || READING.contains(&self.options.method.as_str())
     }
 
-    /// Refuses a method that would act in a function that reads.
+    /// Refuses a changing method in a read-only function.
     fn reading(self, what: &str) -> Result<Self> {
         if self.reads() {
             return Ok(self);
         }
-        Err(Error::new(format!("`{what}` reads, and `{}` acts", self.options.method)).help(format!(
+        Err(Error::new(format!("`{what}` is read-only, and `{}` changes something", self.options.method)).help(format!(
             "write `http::post(url, body, #{{ method: \"{}\" }})`, or say with `reads: true` that it changes nothing",
             self.options.method
         )))
     }
 
-    /// What a body is, unless the script says it.
+    /// Sets the type of the body, unless the script sets it.
     fn content_type(&mut self, kind: &str) {
         if !self.options.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
             self.options.headers.push(("Content-Type".into(), kind.into()));
@@ -173,7 +173,7 @@ impl Call {
     }
 }
 
-/// A body and its type: text as it is, anything else as JSON.
+/// Returns a body and its type: text as it is, anything else as JSON.
 fn content(what: &str, body: &Dynamic) -> Result<(String, &'static str)> {
     if body.is_string() || body.is_unit() {
         return Ok((body.to_string(), PLAIN));
@@ -197,7 +197,7 @@ trait Seen {
 
 impl Seen for Page {
     fn map(self, run: &Run) -> Map {
-        // To a tenth of a millisecond: more is noise.
+        // Round to a tenth of a millisecond; more is noise.
         let seconds = (self.seconds * 10_000.0).round() / 10_000.0;
         let days = self.expiry.map(|expiry| (expiry - run.now().timestamp()).div_euclid(86_400));
         let redirects: Array = self.redirects.into_iter().map(Into::into).collect();
@@ -220,10 +220,10 @@ impl Seen for Page {
     }
 }
 
-/// The stack of a worker: no script runs there.
+/// The stack of a worker. No script runs there.
 const STACK: usize = 1024 * 1024;
 
-/// The page, from the server or from a record; in what a test writes, text is a page's body.
+/// Returns the page, from the server or from a recording. In a test, text is a page's body.
 fn told(run: &Run, client: &Client, ready: &Ready) -> Result<Page> {
     let request = &ready.request;
     hide(run, request);
@@ -249,8 +249,8 @@ fn told(run: &Run, client: &Client, ready: &Ready) -> Result<Page> {
     })
 }
 
-/// Sends all requests, at most `workers` at once, and hands each page with its place to `each`. What cannot be
-/// requested is a page with an error.
+/// Sends all requests, at most `workers` at once, and passes each page and its index to `each`. A request that cannot
+/// be sent is a page with an error.
 fn send_all<T>(
     context: &Context,
     requests: Vec<Result<Ready>>,
@@ -291,7 +291,7 @@ fn get(context: &Context, url: &str, options: &Map) -> Result<Map> {
     send_one(context, call.request(url))
 }
 
-/// `one_by_one` says that a site that cannot be requested is no error of the others.
+/// With `one_by_one`, a site that cannot be requested is not an error of the others.
 fn get_all<T>(
     context: &Context,
     sites: Array,
@@ -308,7 +308,7 @@ fn get_all<T>(
     send_all(context, requests, call.workers, each)
 }
 
-/// A request as `get_all` takes one, without asking.
+/// Builds a request of `get_all` without sending it.
 fn asked(what: &str, site: Dynamic, call: &Call) -> Result<Ready> {
     let site = site.flatten();
     let Some(mut own) = site.read_lock::<Map>().map(|map| map.clone()) else {
@@ -322,15 +322,15 @@ fn asked(what: &str, site: Dynamic, call: &Call) -> Result<Ready> {
     Ok(call.clone().with(what, &own)?.reading(what)?.request(&url))
 }
 
-/// `follows` says that a redirect may be followed by a GET, as a browser does after a form.
+/// With `follows`, a redirect may be followed by a GET, as a browser does after a form.
 fn post(context: &Context, url: &str, body: &Dynamic, options: &Map, follows: bool) -> Result<Map> {
     let what = "http::post";
     let mut call = Call::new("POST").with(what, options)?;
-    // A text that arrives as a GET without a body is lost, and looks as if it had arrived.
+    // A text that arrives as a GET without a body would be lost, but look delivered.
     call.options.becomes_get = follows || options.contains_key("redirects");
     let (body, kind) = content(what, body)?;
     if call.options.body.replace(body).is_some() {
-        return Err(Error::new(format!("`{what}`: the body stands behind the address, and not in the options")));
+        return Err(Error::new(format!("`{what}`: the body is the second argument, not an option")));
     }
     call.content_type(kind);
     let ready = call.request(url);
@@ -366,22 +366,22 @@ fn post_form(context: &Context, url: &str, fields: &Map, options: &Map) -> Resul
     post(context, url, &form.finish().into(), &options, true)
 }
 
-/// What of a page nobody sees.
+/// The invisible parts of a page.
 static HIDDEN: LazyLock<regex::Regex> = LazyLock::new(|| {
     regex::Regex::new(r"(?is)<(?:script|style)\b.*?</(?:script|style)>|<[^>]*>")
         .unwrap_or_else(|error| unreachable!("a constant pattern: {error}"))
 });
 
-/// The text of a page that a script has.
+/// Returns the body of a page.
 fn body(what: &str, page: &Map) -> Result<String> {
     let body = page.get("body").and_then(|body| body.clone().into_string().ok());
-    body.ok_or_else(|| Error::new(format!("`{what}`: that is no page")))
+    body.ok_or_else(|| Error::new(format!("`{what}`: this is not a page")))
 }
 
 /// Posts text to an address, for moyai itself.
 ///
 /// # Errors
-/// Why it did not arrive.
+/// The reason why it did not arrive.
 pub fn tell(run: &Arc<Run>, url: &str, text: &str, limit: Duration) -> Result<()> {
     let context = Context::new(run.clone());
     let mut call = Call::new("POST");
@@ -401,45 +401,44 @@ pub fn tell(run: &Arc<Run>, url: &str, text: &str, limit: Duration) -> Result<()
     }
 }
 
-/// Pages of the web. A page is `#{url, ok, status, body, headers, seconds, error, fault, cert_days,
-/// redirects, planned}`: `ok` is false for an error and from status 400; `body` is text, whatever its encoding
-/// was; `headers` have names in lower case; `error` is a sentence, or `()`; `cert_days` are the days
-/// until the first of the server's certificates expires, also when it is refused, `()` without
-/// https; `redirects` are the addresses that it was sent on to, the last one is the page's; `planned` is
-/// true for a post that a dry run has only printed.
-/// `fault` says where an error lies: `"address"` (of the request, or another option), `"offline"`
-/// (this host has no network, or no name server answers), `"name"` (there is none in the DNS),
-/// `"refused"`, `"connect"`, `"tls"` (the certificate too), `"time-out"`, `"answer"` (what came is
-/// no proper page), or `()`.
+/// Web pages. A page is `#{url, ok, status, body, headers, seconds, error, fault, cert_days, redirects, planned}`. `ok`
+/// is false for an error and from status 400. `body` is text, whatever its encoding was. `headers` have names in lower
+/// case. `error` is a sentence, or `()`. `cert_days` are the days until the first of the server's certificates expires,
+/// also if it is refused, or `()` without https. `redirects` are the addresses that it was redirected to; the last one
+/// is the page's. `planned` is true for a post that a dry run has only printed. `fault` says where an error is:
+/// `"address"` (of the request, or another option), `"offline"` (this host has no network, or no name server answers),
+/// `"name"` (it is not in the DNS), `"refused"`, `"connect"`, `"tls"` (the certificate too), `"time-out"`, `"answer"`
+/// (the answer is not a proper page), or `()`.
 ///
-/// Options: `timeout` for all of it (`"10s"`), `connect` for the connection, `headers` (a map),
-/// `basic` (`"user:password"`), `bearer` (a token), `method`, `body`, `redirects` (5), `limit` of the
-/// unpacked body in bytes (4 MiB), `address` to ask instead of the one that the name has
-/// (`"172.17.0.2"`, `"127.0.0.1:8080"`, as `curl --resolve`), `ip` (4 or 6), `workers` at once (32),
-/// `private` (true allows what follows), `ca`, `cert`, `key` and `self_signed` (see `http::get`).
+/// Options: `timeout` for the complete request (`"10s"`), `connect` for the connection, `headers` (a map), `basic`
+/// (`"user:password"`), `bearer` (a token), `method`, `body`, `redirects` (5), `limit` of the decompressed body in
+/// bytes (4 MiB), `address` to connect to instead of the name's (`"172.17.0.2"`, `"127.0.0.1:8080"`, as `curl
+/// --resolve`), `ip` (4 or 6), `workers` at once (32), `private` (true allows what the next paragraph forbids), `ca`,
+/// `cert`, `key` and `self_signed` (see `http::get`).
 ///
-/// A redirect to another scheme, host or port carries none of the headers, and no account. Cookies that a
-/// site sets on the way are sent back, as a browser does, and forgotten after the request. A site on
-/// the Internet that redirects to this host or to a private network gives an error: with
-/// `private: true` it may. A site that is itself on a private address may redirect anywhere.
+/// A redirect to another scheme, host or port is followed without the headers and the account. Cookies that a site sets
+/// on the way are sent back, as in a browser, and forgotten after the request. If a site on the Internet redirects to
+/// this host or to a private network, that is an error, unless `private` is true. A site that is itself on a private
+/// address may redirect anywhere.
 ///
-/// A page is read in the encoding that it declares, as in a browser, unless most of it is unreadable in that. If it
-/// may be in another one as well, its field `raw` has its bytes, one character each, and `http::shows` searches there too.
+/// A page is decoded with the encoding that it declares, as in a browser, unless most of it is unreadable then. If it
+/// may have another encoding too, its field `raw` has its bytes, one character each, and `http::shows` also searches
+/// there.
 ///
-/// The proxies of the environment are those of curl: `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy`.
+/// The environment's proxies work as in curl: `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy`.
 ///
-/// A method that acts is sent by `post`; with `reads: true` you say that here it changes nothing.
+/// Use `post` for a method that changes something. With `reads: true` you declare that it changes nothing here.
 #[export_module(manifest)]
 mod http {
     /// Fetches a page.
     ///
-    /// - `url`: an address with `http://` or `https://`; it may hold any letters, such as `http://なんとか.jp/`.
+    /// - `url`: an address with `http://` or `https://`. It may contain any letters, such as `http://なんとか.jp/`.
     ///
     /// Returns `#{url, ok: bool, status: number, body: text, headers, seconds: number, error, fault, redirects, planned:
     /// bool, cert_days}`, a page. `ok` is false for an error and from status 400; `headers` have names in lower case;
-    /// `error` is a sentence, or `()`, and `fault` says in one word where the error lies; `redirects` are the
-    /// addresses that it was sent on to; `cert_days` are the days until the certificate expires, `()` without https.
-    /// It never throws for a site: see `error`.
+    /// `error` is a sentence, or `()`, and `fault` says in one word where the error is; `redirects` are the addresses
+    /// that it was redirected to; `cert_days` are the days until the certificate expires, or `()` without https. It
+    /// never throws for a site: see `error`.
     ///
     /// ```rhai
     /// let page = http::get("http://localhost/");
@@ -450,26 +449,26 @@ mod http {
         Ok(super::get(&Context::of(&call), url, &Map::new())?)
     }
 
-    /// Fetches a page.
+    /// Fetches a page, with options.
     ///
     /// - `url`: an address.
     /// - `opts`: a map of any of these:
-    /// - `timeout`: for all of it, `"10s"` by default; `connect`: for the connection alone.
+    /// - `timeout`: for the complete request, `"10s"` by default; `connect`: for the connection only.
     /// - `headers`: a map; `basic`: `"user:password"`; `bearer`: a token.
-    /// - `method`: `"HEAD"` or `"OPTIONS"`; with `reads: true` any other that changes nothing; `body`: what is sent.
-    /// - `redirects`: how many are followed (5); `private` (written `"private"`, as it is a word of the language):
-    ///   true lets a public site redirect to a private address.
-    /// - `limit`: the most bytes of the unpacked body (4 MiB).
-    /// - `ca`: a file of the authorities to trust instead of this host's, in PEM; the site's own certificate may be in
-    ///   it. `cert` and `key`: files of the client's certificate and its key. `self_signed`: true takes a certificate
-    ///   that signs itself, whatever its name, while it is valid.
-    /// - `address`: asked instead of the one that the name has (`"127.0.0.1:8080"`); `ip`: 4 or 6; `inside`: the
-    ///   id of a process in whose network it is asked.
-    /// - `workers`: of `get_all`, how many are asked at once (32).
+    /// - `method`: `"HEAD"` or `"OPTIONS"`, or with `reads: true` any other that changes nothing; `body`: what to send.
+    /// - `redirects`: how many to follow (5); `private` (written `"private"`, because it is a keyword): true lets a
+    ///   public site redirect to a private address.
+    /// - `limit`: maximum size of the decompressed body in bytes (4 MiB).
+    /// - `ca`: a PEM file of the authorities to trust instead of this host's. It may contain the site's own
+    ///   certificate. `cert` and `key`: files of the client's certificate and its key. `self_signed`: true accepts a
+    ///   self-signed certificate for any name, while it is valid.
+    /// - `address`: the address to connect to instead of the name's (`"127.0.0.1:8080"`); `ip`: 4 or 6; `inside`: the
+    ///   ID of a process in whose network the request is sent.
+    /// - `workers`: for `get_all`, how many requests run at once (32).
     ///
     /// Returns a page, as `http::get` does.
     ///
-    /// Errors: for an option that does not exist, or one of the wrong kind.
+    /// Errors: for an unknown option, or one of the wrong type.
     ///
     /// ```rhai
     /// let page = http::get("http://localhost/", #{ timeout: "2s", address: "127.0.0.1:8080" });
@@ -481,11 +480,11 @@ mod http {
 
     /// Fetches many pages at once.
     ///
-    /// - `sites`: an array of addresses, or of maps with `url` and options of its own.
+    /// - `sites`: an array of addresses, or of maps with `url` and their own options.
     ///
     /// Returns an array of pages, those of `http::get`, in the order of the sites.
     ///
-    /// Errors: as `get`.
+    /// Errors: same as `get`.
     ///
     /// ```rhai
     /// for page in http::get_all(["http://localhost/", #{ url: "http://localhost:81/", timeout: "1s" }]) {
@@ -497,14 +496,14 @@ mod http {
         Ok(super::get_all(&Context::of(&call), sites, &Map::new(), false, |_, page| Ok(page.into()))?)
     }
 
-    /// Fetches many pages at once.
+    /// Fetches many pages at once, with options.
     ///
-    /// - `sites`: an array of addresses, or of maps with `url` and options of its own.
+    /// - `sites`: an array of addresses, or of maps with `url` and their own options.
     /// - `opts`: options of all of them.
     ///
     /// Returns an array of pages, those of `http::get`, in the order of the sites.
     ///
-    /// Errors: as `get`.
+    /// Errors: same as `get`.
     ///
     /// ```rhai
     /// let pages = http::get_all(["http://localhost/"], #{ timeout: "2s", workers: 4 });
@@ -514,17 +513,17 @@ mod http {
         Ok(super::get_all(&Context::of(&call), sites, &opts, false, |_, page| Ok(page.into()))?)
     }
 
-    /// Fetches many pages at once, and calls a closure for each as soon as it is there. Only what the closure returns
-    /// is kept, so that many large pages take little memory.
+    /// Fetches many pages at once, and calls a closure for each page as soon as it arrives. Only what the closure
+    /// returns is kept, so many large pages need little memory.
     ///
-    /// - `sites`: an array of addresses, or of maps with `url` and options of its own.
+    /// - `sites`: an array of addresses, or of maps with `url` and their own options.
     /// - `opts`: options of all of them.
-    /// - `each`: a closure of a page and the place of its site in the array.
+    /// - `each`: a closure of a page and the index of its site in the array.
     ///
     /// Returns an array of what the closure returned, in the order of the sites.
     ///
-    /// Errors: as `get` for `opts`, and what the closure throws. What is wrong with the options of one site is the
-    /// `error` of its page, with the `fault` "address".
+    /// Errors: same as `get` for `opts`, and what the closure throws. If the options of one site are wrong, its page
+    /// has an `error` and the `fault` "address".
     ///
     /// ```rhai
     /// let titles = http::get_all(["http://localhost/"], #{}, |page, i| page.error ?? http::glimpse(page, 60));
@@ -544,11 +543,11 @@ mod http {
         }
     }
 
-    /// What is wrong with the address and the options of a site, without asking it.
+    /// Checks the address and the options of a site without sending a request.
     ///
     /// - `site`: an address, or a map with `url` and options, as for `get_all`.
     ///
-    /// Returns a sentence, or `""`.
+    /// Returns what is wrong, or `""`.
     ///
     /// ```rhai
     /// print(http::fault(#{ url: "http://localhost/", timout: "2s" }));
@@ -558,16 +557,15 @@ mod http {
         asked.and_then(|ready| ready.request.whereto()).err().unwrap_or_default()
     }
 
-    /// Whether a page shows a word, or something that a regular expression matches. Characters that
-    /// encodings of Japanese map in two ways are one, so that the `〜` of one keyboard finds the `～`
-    /// of another.
+    /// Returns whether a page contains a text, or something that a regular expression matches. Characters that
+    /// encodings of Japanese map in two ways are equal: the `〜` of one keyboard finds the `～` of another.
     ///
     /// - `page`: what `get` returns.
-    /// - `word`: text, taken as it is, or what `regex(...)` gives.
+    /// - `word`: literal text, or the value of `regex(...)`.
     ///
     /// Returns true or false.
     ///
-    /// Errors: when `word` is neither, and when `page` is none.
+    /// Errors: when `word` is neither, and when `page` is not a page.
     ///
     /// ```rhai
     /// let page = http::get("http://localhost/");
@@ -578,31 +576,31 @@ mod http {
         let what = "http::shows";
         let body = super::body(what, &page)?;
         let raw = page.get("raw").and_then(|raw| raw.clone().into_string().ok());
-        // What a page declares is not always what it is.
+        // A page is not always what it declares to be.
         let (body, raw) = (&body, raw.as_deref());
         if let Some(pattern) = word.read_lock::<super::super::text::Pattern>() {
-            // No twin has a meaning in a pattern; as the end of a range it may be out of order.
+            // None of these characters is special in a pattern. At the end of a range, one may be out of order.
             let folded = regex::Regex::new(&fold(pattern.0.as_str())).unwrap_or_else(|_| pattern.0.clone());
             return Ok(is_shown(body, raw, None, &|text| folded.is_match(&fold(text))));
         }
         let word = word.into_string().map_err(|kind| {
-            let kinds = "a word is text or a regular expression, not a value of type";
+            let kinds = "the expected text is a string or a regular expression, not a value of type";
             Error::new(format!("`{what}`: {kinds} `{kind}`"))
         })?;
         let word = fold(&word);
         Ok(is_shown(body, raw, Some(word.chars().count()), &|text| fold(text).contains(&word)))
     }
 
-    /// How long a server wants to be left alone.
+    /// Returns how long a server asks you to wait.
     ///
-    /// It may say so in several ways: by `Retry-After` in seconds or as a date, see RFC 9110, 10.2.3; by
-    /// `X-Rate-Limit-Reset` as X does; by `retry_after` in JSON as Discord and Telegram do.
+    /// It can say so by `Retry-After` in seconds or as a date (RFC 9110, 10.2.3), by `X-Rate-Limit-Reset` as X does, or
+    /// by `retry_after` in JSON as Discord and Telegram do.
     ///
     /// - `page`: what `post` returns.
     ///
-    /// Returns complete seconds from now, from 1 to 3600, or `()` when it does not say so in one of these forms.
+    /// Returns seconds from now, from 1 to 3600, or `()` if it uses none of these forms.
     ///
-    /// Errors: when `page` is none.
+    /// Errors: when `page` is not a page.
     ///
     /// ```rhai
     /// let page = http::get("http://localhost/");
@@ -613,19 +611,19 @@ mod http {
         let body = super::body("http::retry_after", &page)?;
         let headers = page.get("headers").and_then(|headers| headers.clone().try_cast::<Map>()).unwrap_or_default();
         let header = |name: &str| headers.get(name).and_then(|value| value.clone().into_string().ok());
-        // The servers' time, not that of `--at`.
+        // Use the server's time, not that of `--at`.
         let now = chrono::Utc::now().timestamp();
         Ok(optional(later::pause(header, &body, now)))
     }
 
-    /// The first words that a page shows: its text without tags, scripts and styles, on one line.
+    /// Returns the beginning of a page's text without tags, scripts and styles, on one line.
     ///
     /// - `page`: what `get` returns.
-    /// - `most`: so many characters at most; what is longer ends with `…`.
+    /// - `most`: the maximum number of characters. A longer text ends with `…`.
     ///
     /// Returns a string.
     ///
-    /// Errors: when `page` is none.
+    /// Errors: when `page` is not a page.
     ///
     /// ```rhai
     /// let page = http::get("http://localhost/");
@@ -643,16 +641,16 @@ mod http {
         })
     }
 
-    /// The `Authorization` header of a request that is signed by OAuth 1.0a with HMAC-SHA1, such as
-    /// X wants it (RFC 5849).
+    /// Signs a request by OAuth 1.0a with HMAC-SHA1 (RFC 5849), as X requires it, and returns its `Authorization`
+    /// header.
     ///
     /// - `method`: `"POST"`.
-    /// - `url`: the address; what it asks behind `?` is signed too. JSON in the body takes no part.
+    /// - `url`: the address. Its query after `?` is signed too, but not JSON in the body.
     /// - `keys`: `#{consumer_key, consumer_secret, token, token_secret}`.
     ///
     /// Returns a string.
     ///
-    /// Errors: for an address that is none, and a key that is missing.
+    /// Errors: for an invalid address, and a key that is missing.
     ///
     /// ```rhai
     /// let keys = #{ consumer_key: "a", consumer_secret: "b", token: "c", token_secret: "d" };
@@ -665,7 +663,7 @@ mod http {
             key.ok_or_else(|| Error::new(format!("sign a request: the key `{name}` is missing")))
         };
         let address = Url::parse(url).map_err(|error| Error::new(format!("sign a request for `{url}`: {error}")))?;
-        // The real time, not that of `--at`: the server compares it with its own clock.
+        // Use the real time, not that of `--at`: the server compares it with its own clock.
         let parameters = [
             ("oauth_consumer_key", key("consumer_key")?),
             ("oauth_nonce", oauth::nonce()?),
@@ -680,10 +678,10 @@ mod http {
         Ok(oauth::header(&parameters, signature))
     }
 
-    /// Sends a body. This changes something: under `--dry-run` it is printed as a line for `curl`, and the
-    /// page that comes back is `ok` and `planned`, with status 200 and an empty body. It has 10 s unless `timeout` says more.
+    /// Sends a body. This changes something: under `--dry-run` it is printed as a `curl` command, and the page is `ok`
+    /// and `planned`, with status 200 and an empty body. The time limit is 10 s unless `timeout` sets another.
     ///
-    /// A redirect that would turn it into a GET without the body is an error, since the body would be lost. With the
+    /// A redirect that would turn it into a GET without the body is an error, because the body would be lost. With the
     /// option `redirects` it is followed.
     ///
     /// - `url`: an address.
@@ -707,7 +705,7 @@ mod http {
     ///
     /// Returns a page, as `http::get` does.
     ///
-    /// Errors: for an option that there is not, or one of the wrong kind.
+    /// Errors: for an unknown option, or one of the wrong type.
     ///
     /// ```rhai
     /// let page = http::post("http://localhost/hook", "done", #{ headers: #{ "X-Token": "1" } });
@@ -717,16 +715,15 @@ mod http {
         Ok(super::post(&Context::of(&call), url, &body, &opts, false)?)
     }
 
-    /// Sends a form, as a browser does: `curl --data-urlencode`. An act: under `--dry-run` it is printed as a
-    /// line for `curl`.
+    /// Sends a form, as a browser does: `curl --data-urlencode`. This changes something: under `--dry-run` it is
+    /// printed as a `curl` command.
     ///
     /// - `url`: an address.
-    /// - `fields`: a map; each value is text, a number, true or false, or an array for a name that comes
-    ///   several times.
+    /// - `fields`: a map. Each value is text, a number, true or false, or an array for a name with several values.
     ///
     /// Returns a page, as `http::get` does. It never throws for a site: see `error`.
     ///
-    /// Errors: for a value of another kind.
+    /// Errors: for a value of another type.
     ///
     /// ```rhai
     /// let page = http::post_form("http://localhost/login", #{ user: "anna", word: "a & b" });
@@ -736,7 +733,7 @@ mod http {
         Ok(super::post_form(&Context::of(&call), url, &fields, &Map::new())?)
     }
 
-    /// Sends a form with options. An act.
+    /// Sends a form with options. This changes something.
     ///
     /// - `url`: an address.
     /// - `fields`: a map.
@@ -744,7 +741,7 @@ mod http {
     ///
     /// Returns a page, as `http::get` does.
     ///
-    /// Errors: for a value of another kind, and for an option that does not exist or is of the wrong kind.
+    /// Errors: for a value of another type, and for an unknown option or one of the wrong type.
     ///
     /// ```rhai
     /// let page = http::post_form("http://localhost/login", #{ user: "anna" }, #{ timeout: "2s" });

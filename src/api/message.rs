@@ -1,4 +1,4 @@
-//! `message`: the length of a text as the services count it, and texts that fit.
+//! `message`: the length of a text as a service counts it, and texts that fit.
 
 use super::{Fallible, map, optional};
 use crate::run::{Error, Result};
@@ -8,7 +8,7 @@ use rhai::{Array, Engine, Map, exported_manifest};
 use std::sync::LazyLock;
 use unicode_normalization::UnicodeNormalization;
 
-/// Adds the namespace.
+/// Registers the namespace.
 pub fn register(engine: &mut Engine) {
     engine.register_static_module("message", super::namespace(&[exported_manifest!(message)]));
 }
@@ -23,11 +23,11 @@ enum Rule {
     X,
 }
 
-/// What both X and Mastodon count an address as, however long it is.
+/// The length of any address for both X and Mastodon.
 const LINK: usize = 23;
 
-/// An address, or the name of a host; what is behind the host only as far as it surely belongs to it
-/// (twitter-text's `validUrlPath` and `validUrlQuery`, without its brackets and letters beyond ASCII).
+/// An address or a host's name. What follows the host is only included if it surely belongs to it (twitter-text's
+/// `validUrlPath` and `validUrlQuery`, without its brackets and non-ASCII letters).
 static LINKS: LazyLock<Regex> = LazyLock::new(|| {
     constant(concat!(
         r"(?:(?i:(?<way>https?://))(?<host>(?:[\p{L}\p{N}_-]+\.)+(?:xn--[A-Za-z0-9-]+|[A-Za-z]{2,}|\p{L}{2,}))",
@@ -37,7 +37,7 @@ static LINKS: LazyLock<Regex> = LazyLock::new(|| {
     ))
 });
 
-/// An emoji with all that makes it one: flags, keycaps, and what a joiner joins (UTS 51, 1.4.9).
+/// An emoji with everything that belongs to it: flags, keycaps, and joined sequences (UTS 51, 1.4.9).
 static EMOJI: LazyLock<Regex> = LazyLock::new(|| {
     let one = r"\p{Extended_Pictographic}(?:\x{FE0F}|\p{Emoji_Modifier})?(?:[\x{E0020}-\x{E007E}]+\x{E007F})?";
     constant(&format!(r"\p{{Regional_Indicator}}{{2}}|[0-9#*]\x{{FE0F}}?\x{{20E3}}|{one}(?:\x{{200D}}{one})*"))
@@ -47,8 +47,8 @@ fn constant(pattern: &str) -> Regex {
     Regex::new(pattern).unwrap_or_else(|error| unreachable!("a constant pattern: {error}"))
 }
 
-/// The countries (ISO 3166, and what else has two letters), and the others that one meets. X knows
-/// more, and a list of all is old soon: a name under another counts as what is the longer.
+/// Country domains (ISO 3166 and the other two-letter ones), and common others. X knows more, but a complete list would
+/// soon be outdated: a name under another domain counts as the longer of the two.
 const DOMAINS: &str = "ac ad ae af ag ai al am ao aq ar as at au aw ax az ba bb bd be bf bg bh bi bj bm bn bo br bs \
     bt bw by bz ca cc cd cf cg ch ci ck cl cm cn co cr cu cv cw cx cy cz de dj dk dm do dz ec ee eg er es et eu fi \
     fj fk fm fo fr ga gb gd ge gf gg gh gi gl gm gn gp gq gr gs gt gu gw gy hk hm hn hr ht hu id ie il im in io iq \
@@ -59,7 +59,7 @@ const DOMAINS: &str = "ac ad ae af ag ai al am ao aq ar as at au aw ax az ba bb 
     com net org edu gov int mil info biz name pro mobi asia app blog cloud club dev online shop site store tech \
     tokyo top work world xyz";
 
-/// Whether X surely takes this for the name of a host: it is one (RFC 5891, 4.4), in a domain that it knows.
+/// Returns whether X surely takes this for a host's name: it is valid (RFC 5891, 4.4), in a known domain.
 fn is_host(name: &str) -> bool {
     let domain = name.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
     idna::domain_to_ascii_strict(name).is_ok() && DOMAINS.split_whitespace().any(|known| known == domain)
@@ -74,13 +74,13 @@ impl Rule {
             "mastodon" => Self::Mastodon,
             "x" => Self::X,
             _ => {
-                return Err(Error::new(format!("count a text by `{name}`: there is no such rule"))
+                return Err(Error::new(format!("count a text by `{name}`: there is no such unit"))
                     .help("there are `characters`, `bytes`, `utf16`, `mastodon` and `x`"));
             }
         })
     }
 
-    /// Never less than what the service counts, but for emoji that are newer than the service.
+    /// Never returns less than the service counts, except for emoji that are newer than the service.
     fn length(self, text: &str) -> usize {
         if !matches!(self, Self::X | Self::Mastodon) {
             return text.chars().map(|char| self.one(char)).sum();
@@ -93,7 +93,7 @@ impl Rule {
                 continue;
             }
             let name = bare.or_else(|| found.name("host")).map_or("", |name| name.as_str());
-            // Behind these a bare name is none, as in `me@example.com`.
+            // After these characters a bare name is not a link, as in `me@example.com`.
             let before = text[..whole.start()].chars().next_back();
             let apart =
                 bare.is_none() || !before.is_some_and(|char| char.is_ascii_alphanumeric() || "@#$_-./".contains(char));
@@ -105,7 +105,7 @@ impl Rule {
         length + self.plain(&text[last..])
     }
 
-    /// The length of a text without addresses.
+    /// Returns the length of a text without addresses.
     fn plain(self, text: &str) -> usize {
         let count = |text: &str| text.chars().map(|char| self.one(char)).sum::<usize>();
         if self != Self::X {
@@ -129,15 +129,15 @@ impl Rule {
         }
     }
 
-    /// Where the longest beginning of the text ends that fits: behind a blank or a comma if there is
-    /// one in its second half, never inside of an address.
+    /// Returns where the longest beginning that fits ends: after a space or a comma if its second half has one, and
+    /// never inside an address.
     fn fit(self, text: &str, limit: usize) -> usize {
         if self.length(text) <= limit {
             return text.len();
         }
-        // The length grows with the text, so that the end can be halved in on.
+        // The length grows with the text, so a binary search works.
         let mut ends: Vec<usize> = text.char_indices().map(|(at, char)| at + char.len_utf8()).collect();
-        // No end lies within an emoji.
+        // Never cut within an emoji.
         for emoji in EMOJI.find_iter(text) {
             ends.retain(|end| *end <= emoji.start() || *end >= emoji.end());
         }
@@ -152,7 +152,7 @@ impl Rule {
 fn parts(text: &str, limit: usize, rule: Rule) -> Vec<String> {
     let (mut parts, mut rest) = (Vec::new(), text.trim());
     while !rest.is_empty() {
-        // One character at least, or it would never end.
+        // Take at least one character, or it would never end.
         let least = rest.chars().next().map_or(0, char::len_utf8);
         let end = rule.fit(rest, limit).max(least);
         parts.push(rest[..end].trim_end().to_owned());
@@ -169,7 +169,7 @@ fn cut(text: &str, limit: usize, rule: Rule) -> String {
     format!("{}…", text[..rule.fit(text, room)].trim_end())
 }
 
-/// The words of RFC 2047 have 75 characters at most: 45 bytes in each, whole characters.
+/// Encoded words of RFC 2047 have at most 75 characters: 45 bytes each, and no split characters.
 fn header(text: &str) -> String {
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let plain = text.chars().all(|char| matches!(char, ' '..='~')) && !text.contains("=?");
@@ -183,14 +183,14 @@ fn header(text: &str) -> String {
         .join("\n ")
 }
 
-/// A whole mail (RFC 5322).
+/// Returns a complete mail (RFC 5322).
 fn mail(to: &str, text: &str) -> String {
     let subject = header(&cut(text, 60, Rule::Characters));
     let head = "MIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit";
     format!("To: {to}\nSubject: {subject}\n{head}\n\n{text}\n")
 }
 
-/// The parts of a target.
+/// Splits a target into its parts.
 fn target(to: &str) -> Map {
     let scheme = to.split_once(':').map(|(scheme, _)| scheme);
     let scheme = scheme.filter(|name| name.chars().all(|char| char.is_ascii_alphanumeric() || "+-.".contains(char)));
@@ -230,22 +230,22 @@ fn limit(number: i64) -> Result<usize> {
     limit.ok_or_else(|| Error::new(format!("fit a text into {number}: a limit is 30 or more")))
 }
 
-/// Texts for services that take no long ones. A rule says how a service counts: `"characters"`,
-/// `"bytes"` (ntfy: 4096), `"utf16"` (Telegram: 4096; its units of 16 bits), `"mastodon"` (500; an address is 23), `"x"`
-/// (280; an address or a host's name is 23, a Japanese character or an emoji 2, by twitter-text's
-/// configuration 3). It never counts less than the service does, but for emoji that are newer than that.
-/// Names of hosts without `https://` in front count as X counts them under two letters and the commonest
-/// others (`com`, `net`, `org`, `dev`, ...), under any other domain as what is the longer.
+/// Texts for services with a length limit. A rule says how a service counts: `"characters"`, `"bytes"` (ntfy: 4096),
+/// `"utf16"` (Telegram: 4096 units of 16 bits), `"mastodon"` (500; an address is 23), `"x"` (280; an address or a
+/// host's name is 23, a Japanese character or an emoji is 2, by twitter-text's configuration 3). The result is never
+/// less than what the service counts, except for emoji that are newer. Host names without `https://` count as on X if
+/// the domain has two letters or is common (`com`, `net`, `org`, `dev`, ...). Under any other domain they count as the
+/// longer of the two.
 #[export_module(manifest)]
 mod message {
-    /// The length of a text.
+    /// Returns the length of a text.
     ///
     /// - `text`: any text.
     /// - `rule`: how to count.
     ///
     /// Returns a number.
     ///
-    /// Errors: for a rule that there is not.
+    /// Errors: for an unknown rule.
     ///
     /// ```rhai
     /// print(message::length("http://なんとか.jp/ is sick", "x"));
@@ -255,11 +255,11 @@ mod message {
         Ok(Rule::named(rule)?.length(text) as i64)
     }
 
-    /// A word that no other text has, by which a service knows what it was sent twice.
+    /// Returns a random string by which a service recognizes what it was sent twice.
     ///
     /// Returns a string of 32 hexadecimal digits.
     ///
-    /// Errors: when the kernel gives no random numbers.
+    /// Errors: when the kernel provides no random numbers.
     ///
     /// ```rhai
     /// print(message::key());
@@ -269,10 +269,10 @@ mod message {
         Ok(crate::host::http::oauth::nonce()?)
     }
 
-    /// A mail, for `sendmail -i -t`: its first words are the subject (RFC 2047, where they are not ASCII),
-    /// the text is UTF-8 in 8 bits.
+    /// Builds a mail for `sendmail -i -t`. The first words become the subject (RFC 2047 if they are not ASCII), and the
+    /// text is 8-bit UTF-8.
     ///
-    /// - `to`: an address, or several with commas between.
+    /// - `to`: an address, or several separated by commas.
     /// - `text`: any text.
     ///
     /// Returns a string.
@@ -285,18 +285,18 @@ mod message {
     #[rhai_fn(return_raw)]
     pub fn mail(to: &str, text: &str) -> Fallible<String> {
         if to.contains(char::is_control) {
-            return Err(Error::new(format!("write a mail to `{}`: that is no address", to.escape_debug())).into());
+            return Err(Error::new(format!("write a mail to `{}`: this is not an address", to.escape_debug())).into());
         }
         Ok(super::mail(to, text))
     }
 
-    /// Who gets a report, taken apart: `SERVICE+ADDRESS#SECRET`, `SCHEME:REST`, or a program with its words.
+    /// Splits a recipient of reports into its parts: `SERVICE+ADDRESS#SECRET`, `SCHEME:REST`, or a program with
+    /// arguments.
     ///
     /// - `to`: such as `"slack+https://hooks.slack.com"`, `"mailto:root"`, `"python3 /opt/tw.py"`.
     ///
-    /// Returns `#{service, address, secret}`: `service` is what stands before the `+`, else the scheme,
-    /// `()` for a program; `address` is the rest, without a slash at its end; `secret` is the name behind
-    /// `#`, or `()`.
+    /// Returns `#{service, address, secret}`: `service` is the part before the `+`, otherwise the scheme, or `()` for a
+    /// program. `address` is the rest, without a trailing slash. `secret` is the name after `#`, or `()`.
     ///
     /// ```rhai
     /// print(message::target("ntfy+https://ntfy.sh/pier#phone").secret);
@@ -305,15 +305,15 @@ mod message {
         super::target(to)
     }
 
-    /// A text in as many parts as it needs, each as long as fits, broken at blanks where there are some.
+    /// Splits a text into as many parts as it needs, at spaces if possible.
     ///
     /// - `text`: any text.
-    /// - `limit`: the most that fits, from 30.
+    /// - `limit`: the maximum length of a part, from 30.
     /// - `rule`: how to count.
     ///
     /// Returns an array of strings, empty for an empty text.
     ///
-    /// Errors: for a rule that there is not, and a limit below 30.
+    /// Errors: for an unknown rule, and a limit below 30.
     ///
     /// ```rhai
     /// for part in message::split("a long text", 280, "x") { print(part); }
@@ -323,15 +323,15 @@ mod message {
         Ok(parts(text, super::limit(limit)?, Rule::named(rule)?).into_iter().map(Into::into).collect())
     }
 
-    /// A text, shortened with `…` at its end if it is too long.
+    /// Shortens a text that is too long, with `…` at its end.
     ///
     /// - `text`: any text.
-    /// - `limit`: the most that fits, from 30.
+    /// - `limit`: the maximum length, from 30.
     /// - `rule`: how to count.
     ///
     /// Returns a string.
     ///
-    /// Errors: for a rule that there is not, and a limit below 30.
+    /// Errors: for an unknown rule, and a limit below 30.
     ///
     /// ```rhai
     /// print(message::cut("a long text", 280, "x"));
@@ -346,8 +346,8 @@ mod message {
 mod tests {
     use super::*;
 
-    /// The numbers of twitter-text's own conformance tests (`WeightedTweetsWithDiscountedEmojiCounterTest`,
-    /// and the others of configuration 3), and of its JavaScript 3.1.0 for names of hosts.
+    /// The numbers come from twitter-text's own conformance tests (`WeightedTweetsWithDiscountedEmojiCounterTest` and
+    /// the others of configuration 3), and from its JavaScript 3.1.0 for host names.
     #[test]
     fn x_counts_as_twitter_text_does() {
         let family = "\u{1f468}\u{200d}\u{1f469}\u{200d}\u{1f467}\u{200d}\u{1f466}";
@@ -374,7 +374,7 @@ mod tests {
             ("Unicode 9.0 emoji: 🤠; 💃; 💃🏾", 29),
             (&*format!("Unicode 10.0 emoji: 🤪; 🧕; 🧕🏾; {england}"), 34),
             ("randomurlrandomurlrandomurlrandomurlrandomurlrandomurlrandomurls.com", 68),
-            // More than 63 bytes in Punycode are no label, fewer are one.
+            // More than 63 bytes in Punycode are not a label, fewer are.
             (&*format!("{} http://{label}あいう.com", "あ".repeat(120)), 358),
             (&*format!("{} http://{label}あい.com", "あ".repeat(120)), 264),
             ("ABC\u{202a}\u{ffff}ABC\u{fffe}", 12),
@@ -394,7 +394,8 @@ mod tests {
         }
     }
 
-    /// What may or may not be an address to X, or ends sooner than it seems, counts as what is the longer.
+    /// Text that X may or may not take for an address, or that ends sooner than it seems, counts as the longer of the
+    /// two.
     #[test]
     fn no_text_counts_less_than_the_service_may_count() {
         for (text, least) in [

@@ -1,8 +1,7 @@
-//! What a script can call: one file a namespace.
+//! What scripts can call: one file for each namespace.
 //!
-//! The doc comment above each function *is* the user's documentation: a summary, the arguments
-//! with their units, what it returns, the errors, and an example that a test runs. `moyai api`
-//! prints them; functions stand in the order in which it prints them.
+//! The doc comment of each function *is* the user's documentation: a summary, the arguments with their units, the
+//! return value, the errors, and an example that a test runs. `moyai api` prints them in the order of the source.
 
 pub mod assert;
 pub mod basics;
@@ -37,10 +36,10 @@ use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
-/// What every function of a script gives.
+/// The result of every script function.
 pub type Fallible<T> = std::result::Result<T, Box<EvalAltResult>>;
 
-/// What the script was called with, checked against what it reads.
+/// The arguments of the script, checked against those that it uses.
 #[derive(Clone, Debug, Default)]
 pub struct Args {
     /// The script's name, for messages.
@@ -49,12 +48,12 @@ pub struct Args {
     pub flags: BTreeSet<String>,
     /// The options that were given, with their values.
     pub options: BTreeMap<String, String>,
-    /// The other words.
+    /// The other arguments.
     pub rest: Vec<String>,
 }
 
-/// What scripts carry: the engine's default tag, so that natives, modules, threads and literals
-/// all see the same one.
+/// What scripts carry. It is the engine's default tag, so that native functions, modules, threads and literals all see
+/// the same one.
 #[derive(Clone, Debug)]
 pub struct Context(Arc<Inner>);
 
@@ -65,15 +64,15 @@ pub struct Inner {
     pub run: Arc<Run>,
     args: OnceLock<Args>,
     ignored: OnceLock<BTreeSet<Place>>,
-    /// Work in parallel.
+    /// Parallel work.
     pub pool: Pool,
     /// The regular expressions that the script has used.
     pub patterns: text::Patterns,
-    /// What the script's requests share.
+    /// Shared by the script's requests.
     pub http: crate::host::http::Client,
-    /// What questions to image registries share.
+    /// Shared by the queries to image registries.
     pub registries: crate::host::registry::Registries,
-    /// Where nginx has its files, once something has asked.
+    /// Where nginx has its files, once somebody has needed it.
     pub nginx: OnceLock<Option<nginx::Layout>>,
     end: Mutex<Option<basics::End>>,
     ends: AtomicBool,
@@ -94,7 +93,7 @@ impl Deref for Context {
 }
 
 impl Context {
-    /// A context for one script.
+    /// Returns a context for one script.
     pub fn new(run: Arc<Run>) -> Self {
         Self(Arc::new(Inner {
             run,
@@ -115,7 +114,7 @@ impl Context {
         }))
     }
 
-    /// The context of the script that is calling.
+    /// Returns the context of the calling script.
     pub fn of(call: &NativeCallContext<'_>) -> Self {
         let context = call.tag().map_or_else(|| unreachable!("a call without a tag"), Self::from_tag);
         let at = call.call_position();
@@ -131,76 +130,76 @@ impl Context {
         context
     }
 
-    /// Where the function that asked last was called: Rhai leaves the position of an error empty
-    /// when the function has a namespace.
+    /// Returns where the last function was called from. Rhai leaves the position of an error empty if the function has
+    /// a namespace.
     pub fn calling(&self) -> Place {
         lock(&self.calling).clone()
     }
 
-    /// The context in the engine's tag.
+    /// Returns the context in the engine's tag.
     pub fn from_tag(tag: &Dynamic) -> Self {
         let context = tag.read_lock::<Self>().map(|context| context.clone());
-        // The engine sets it before anything runs; no script can reach it.
+        // The engine sets it before anything runs, and no script can reach it.
         context.unwrap_or_else(|| unreachable!("the engine's tag is its context"))
     }
 
-    /// What the script was called with; known once the script was checked.
+    /// Returns the arguments of the script. They are known once the script was checked.
     pub fn args(&self) -> &Args {
         self.args.get_or_init(Args::default)
     }
 
-    /// Says what the script was called with, before it runs.
+    /// Sets the arguments of the script before it runs.
     pub fn set_args(&self, args: Args) {
         // Only the first counts: a script is called once.
         let _ = self.args.set(args);
     }
 
-    /// Keeps where the script calls methods and ignores the result.
+    /// Records where the script calls methods and ignores the result.
     pub fn set_ignored(&self, calls: BTreeSet<Place>) {
         let _ = self.ignored.set(calls);
     }
 
-    /// Tests whether the script may use the result of the method that is being called.
+    /// Returns whether the script may use the result of the method that is being called.
     pub fn uses_result(&self) -> bool {
         let calling = self.calling();
         !self.ignored.get().is_some_and(|calls| calls.contains(&calling))
     }
 
-    /// Ends the script on its own wish. The error that carries it up may get caught on the way, or
-    /// lost in a closure: every further step of the script ends as well.
+    /// Ends the script. The error that carries this up may be caught on the way or lost in a closure, so every further
+    /// step of the script ends as well.
     pub fn end(&self, end: basics::End) -> Box<EvalAltResult> {
         lock(&self.end).get_or_insert(end);
         self.ends.store(true, Ordering::Relaxed);
         EvalAltResult::ErrorTerminated(Dynamic::UNIT, Position::NONE).into()
     }
 
-    /// Whether the script has ended itself.
+    /// Returns whether the script has ended itself.
     pub fn ends(&self) -> bool {
         self.ends.load(Ordering::Relaxed)
     }
 
-    /// How the script has ended itself; what was deferred can then run.
+    /// Takes how the script has ended itself. Deferred closures can then run.
     pub fn take_end(&self) -> Option<basics::End> {
         self.ends.store(false, Ordering::Relaxed);
         lock(&self.end).take()
     }
 
-    /// From now on rules are collected instead of printed.
+    /// Collects rules from now on instead of printing them.
     pub fn collect_rules(&self) {
         *lock(&self.rules) = Some(rules::Collected::default());
     }
 
-    /// The rules since then.
+    /// Returns the rules collected since then.
     pub fn take_rules(&self) -> rules::Collected {
         lock(&self.rules).take().unwrap_or_default()
     }
 
-    /// Keeps a temporary folder or a lock until the script ends.
+    /// Keeps a temporary directory or a lock until the script ends.
     pub fn keep(&self, thing: impl Any + Send) {
         lock(&self.kept).push(Box::new(thing));
     }
 
-    /// Lets go of what was kept: the script has ended.
+    /// Drops what was kept, because the script has ended.
     pub fn let_go(&self) {
         self.run.end_plan();
         let kept = std::mem::take(&mut *lock(&self.kept));
@@ -213,7 +212,7 @@ impl Context {
         lock(&self.deferred).push(Deferred { function, store: call.store_data() });
     }
 
-    /// Calls what was deferred, the last first. Every one runs; the first error is given back.
+    /// Calls the deferred closures, the last one first. All of them run; the first error is returned.
     #[allow(deprecated)]
     pub fn run_deferred(&self, engine: &Engine) -> Fallible<()> {
         let mut first = Ok(());
@@ -228,7 +227,7 @@ impl Context {
         }
     }
 
-    /// Whether anything waits for the script's end.
+    /// Returns whether closures wait for the script's end.
     pub fn has_deferred(&self) -> bool {
         !lock(&self.deferred).is_empty()
     }
@@ -253,7 +252,7 @@ impl From<Error> for Box<EvalAltResult> {
     }
 }
 
-/// Adds everything that a script can call.
+/// Registers everything that a script can call.
 pub fn register(engine: &mut Engine) {
     assert::register(engine);
     basics::register(engine);
@@ -276,8 +275,8 @@ pub fn register(engine: &mut Engine) {
     values::register(engine);
 }
 
-/// A namespace of functions. Each is looked up when it is called: to register them all would take a tenth of the
-/// start of a small script.
+/// Returns a namespace of functions. Each is looked up when it is called: registering them all would take a tenth of
+/// the start-up time of a small script.
 fn namespace(manifests: &[&'static ModuleManifest]) -> Shared<Module> {
     let mut module = Module::new();
     for manifest in manifests {
@@ -287,25 +286,25 @@ fn namespace(manifests: &[&'static ModuleManifest]) -> Shared<Module> {
     module.into()
 }
 
-/// A map for a script, its fields in the order of the documentation.
+/// Returns a map for a script, with its fields in the documented order.
 pub fn map<const N: usize>(fields: [(&str, Dynamic); N]) -> Map {
     fields.into_iter().map(|(name, value)| (name.into(), value)).collect()
 }
 
-/// `()` for what is not there.
+/// Returns the value, or `()` for `None`.
 pub fn optional<T: Into<Dynamic>>(value: Option<T>) -> Dynamic {
     value.map_or(Dynamic::UNIT, Into::into)
 }
 
-/// JSON as a value of a script: numbers beyond 64 bits become floats, `null` becomes `()`.
+/// Parses JSON for a script. Numbers beyond 64 bits become floats, `null` becomes `()`.
 pub fn from_json(text: &[u8]) -> Result<Dynamic> {
     serde_json::from_slice(text).map_err(|error| Error::new(format!("read JSON: {error}")))
 }
 
-/// A value of a script as JSON. (What serde makes of a value of ours is the name of its type.)
+/// Formats a value of a script as JSON. (For a type of ours, serde would write only the type's name.)
 ///
 /// # Errors
-/// When it is, or has in it, what JSON has no form for.
+/// When it is or contains something that JSON cannot express.
 pub fn to_json(value: &Dynamic) -> Result<String> {
     fn stranger(value: &Dynamic) -> Option<&'static str> {
         if let Some(list) = value.read_lock::<rhai::Array>() {
@@ -319,16 +318,16 @@ pub fn to_json(value: &Dynamic) -> Result<String> {
         (!plain).then(|| value.type_name())
     }
     let refuse = |what: String| {
-        Error::new(format!("write JSON: {what}")).help("it has text, numbers, true, false, `()`, arrays and maps")
+        Error::new(format!("write JSON: {what}")).help("JSON has text, numbers, true, false, `()`, arrays and maps")
     };
     if let Some(kind) = stranger(value) {
         let kind = kind.rsplit("::").next().unwrap_or(kind).to_lowercase();
-        return Err(refuse(format!("there is no form for a value of type `{kind}`")));
+        return Err(refuse(format!("a value of this type has no JSON form: `{kind}`")));
     }
     serde_json::to_string(value).map_err(|error| refuse(error.to_string()))
 }
 
-/// A duration as scripts write it: `"30s"`, `"5m"`, `"2h"`, `"1 day"`, `"1.5s"`, or a number of seconds.
+/// Parses a duration of a script: `"30s"`, `"5m"`, `"2h"`, `"1 day"`, `"1.5s"`, or a number of seconds.
 pub fn duration(value: &Dynamic) -> Result<std::time::Duration> {
     if let Ok(seconds) = value.as_int() {
         return crate::schedule::duration(&seconds.to_string());

@@ -1,4 +1,4 @@
-//! `moyai`: other scripts, as this very program runs them.
+//! `moyai`: runs other scripts with this same program.
 
 use super::basics::End;
 use super::{Context, Fallible, command, map};
@@ -7,7 +7,7 @@ use crate::run::{Error, exit};
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Engine, Map, exported_manifest};
 
-/// Adds the namespace.
+/// Registers the namespace.
 pub fn register(engine: &mut Engine) {
     engine.register_static_module("moyai", super::namespace(&[exported_manifest!(moyai)]));
 }
@@ -15,16 +15,17 @@ pub fn register(engine: &mut Engine) {
 /// Other scripts.
 #[export_module(manifest)]
 mod moyai {
-    /// Runs another script to its end, its output going through. It has the same dry run, clock,
-    /// trace and scripts directory. Under `--dry-run` it prints its own plan; after other planned changes, which
-    /// would make that another one, the plan has the line `moyai run SCRIPT`.
+    /// Runs another script and shows its output. It has the same dry run, clock, trace and scripts directory. Under
+    /// `--dry-run` it prints its own plan. If changes are planned already, that plan would be different, so the plan
+    /// has the line `moyai run SCRIPT` instead.
     ///
     /// - `script`: its name or path.
-    /// - `args`: an array of strings and numbers, the words that stand behind the name.
+    /// - `args`: an array of strings and numbers, the arguments of the script.
     ///
-    /// Returns `#{out: text, err: text, code: number, ok: bool}`; `out` is empty because it went through.
+    /// Returns `#{out: text, err: text, code: number, ok: bool}`. `out` is empty because the output was shown.
     ///
-    /// Errors: when there is no such script, when it does not check, when it fails.
+    /// Errors: when there is no such script, when it does not pass the check, and when it fails. `e.kind` is `"locked"`
+    /// or `"timed_out"` if the script ended like that.
     ///
     /// ```rhai
     /// moyai::run("report", []);
@@ -35,7 +36,7 @@ mod moyai {
         let mut words = vec!["moyai".to_owned(), "run".into(), script.to_owned()];
         for arg in args {
             if arg.is_array() || arg.is_map() || arg.is_unit() {
-                return Err(Error::new(format!("run the script `{script}`: `{arg}` is no word"))
+                return Err(Error::new(format!("run the script `{script}`: `{arg}` cannot be an argument"))
                     .help("an argument is a string or a number")
                     .into());
             }
@@ -44,23 +45,23 @@ mod moyai {
         let mut plan = Plan::act(words);
         plan.output = Output::Through;
         let outcome = process::attempt(&context.run, &plan)?;
-        // What cron is to know stays what it is: try again later, or out of time.
+        // Keep the exit codes that cron needs: try again later, or timed out.
         let code = outcome.code();
         let passed =
             |error: Error| if [exit::LOCKED, exit::TIMED_OUT].contains(&code) { error.exit(code) } else { error };
         process::judge(&context.run, &plan, &outcome).map_err(|mut error| {
-            // It has gone through already.
+            // It was shown already.
             error.err.clear();
             passed(error)
         })?;
         Ok(command::result(&plan, &outcome))
     }
 
-    /// The programs that a private host needs and this machine lacks.
+    /// Returns the programs that a private host needs and this machine lacks.
     ///
     /// Returns an array of `#{program, debian}`: its name, and its package in Debian.
     ///
-    /// Errors: only in a replay, where the record has another question here.
+    /// Errors: only in a replay, if the recording has another question here.
     ///
     /// ```rhai
     /// for lacking in moyai::private_host_lacks() { print(`apt install ${lacking.debian}`); }
@@ -74,13 +75,13 @@ mod moyai {
         Ok(Context::of(&call).run.told("moyai::private_host_lacks", Some(Array::new()), real)?)
     }
 
-    /// Ends this script, and runs one on a private host in its place: a whole Docker host with an
-    /// engine, an nginx and an `/etc/hosts` of its own, gone with the script. Needs root.
+    /// Ends this script and runs another one on a private host instead: a complete Docker host with its own daemon,
+    /// nginx and `/etc/hosts`, which is gone with the script. Needs root.
     ///
     /// - `script`: its name or path.
-    /// - `args`: an array, the words that stand behind the name.
+    /// - `args`: an array, the arguments of the script.
     ///
-    /// Errors: none that a `catch` gets, the script has ended; a program that is missing fails the run.
+    /// Errors: none that a `catch` can catch, because the script has ended. A missing program fails the run.
     ///
     /// ```rhai
     /// let try_it = || moyai::private_host("hosts-sync", []);
@@ -98,7 +99,7 @@ mod moyai {
         if context.run.options.dry_run {
             return Ok(());
         }
-        // What ran there is in no record.
+        // What ran there is in no recording.
         let replayed = context.run.plays().is_some();
         Err(context.end(if replayed { End::Exit(0) } else { End::PrivateHost(words) }))
     }

@@ -1,4 +1,4 @@
-//! `nginx`: the nginx of this host: test, reload with proof, and what its configuration proxies to.
+//! `nginx`: this host's nginx: test, verified reload, and the upstreams in its configuration.
 
 mod master;
 
@@ -13,7 +13,7 @@ use rhai::plugin::*;
 use rhai::{Array, Dynamic, Engine, Map, exported_manifest};
 use std::path::{Path, PathBuf};
 
-/// Adds the namespace.
+/// Registers the namespace.
 pub fn register(engine: &mut Engine) {
     engine.register_static_module("nginx", super::namespace(&[exported_manifest!(nginx)]));
 }
@@ -47,7 +47,7 @@ fn listen(way: &Listen) -> Dynamic {
     map([("address", way.address.clone().into()), ("tls", way.tls.into()), ("default", way.default.into())]).into()
 }
 
-/// A site as scripts have it.
+/// Returns a site as a map for scripts.
 fn row(site: &Site) -> Dynamic {
     Dynamic::from(map([
         ("server", site.server.clone().into()),
@@ -59,7 +59,7 @@ fn row(site: &Site) -> Dynamic {
     ]))
 }
 
-/// The upstreams that an address of a server leads to.
+/// Returns the upstreams that an address of a server leads to.
 fn upstreams(sites: &[Site]) -> Dynamic {
     array(sites, |site| {
         Dynamic::from(map([
@@ -71,7 +71,7 @@ fn upstreams(sites: &[Site]) -> Dynamic {
     })
 }
 
-/// A server as scripts have it.
+/// Returns a server as a map for scripts.
 fn server(all: &sites::Map<'_>, server: &Server<'_>) -> Dynamic {
     let mut locations: Vec<(Option<&Directive>, Vec<Site>)> = Vec::new();
     for (pass, location) in sites::passes(server.block) {
@@ -108,7 +108,7 @@ fn server(all: &sites::Map<'_>, server: &Server<'_>) -> Dynamic {
         (!sites.is_empty()).then(|| Dynamic::from(map([("path", path.into()), ("upstreams", upstreams(&sites))])))
     };
     let all_paths = if server.http { route::paths(server.block) } else { Vec::new() };
-    // One way may only lead to another: http to https.
+    // An address may only redirect to another one: http to https.
     let paths: Array =
         all_paths.iter().filter_map(|path| server.listen.iter().find_map(|way| ask(way, path))).collect();
     Dynamic::from(map([
@@ -124,18 +124,16 @@ fn server(all: &sites::Map<'_>, server: &Server<'_>) -> Dynamic {
     ]))
 }
 
-/// The nginx of this host.
+/// This host's nginx.
 #[export_module(manifest)]
 mod nginx {
     /// Tests the configuration: `nginx -t`.
     ///
-    /// Returns `#{ok: bool, message, file, line, missing, listens}`: `message` is nginx's own words, or its
-    /// warnings; `file` and `line` say where; `missing` is the first name, in whatever directive, that
-    /// this host does not know; the three are `()` where they do not apply. `listens` is true where
-    /// nginx would listen at that name's address.
+    /// Returns `#{ok: bool, message, file, line, missing, listens}`: `message` is nginx's own error or warnings; `file`
+    /// and `line` are its place; `missing` is the first name, in any directive, that this host cannot resolve; the
+    /// three are `()` if they do not apply. `listens` is true if nginx would listen at that name's address.
     ///
-    /// Errors: when nginx is not installed, and when only root could test it; never for a
-    /// configuration that is wrong.
+    /// Errors: when nginx is not installed, and when only root can test it. A wrong configuration is not an error.
     ///
     /// ```rhai
     /// let check = || { let test = nginx::test(); if !test.ok { warn(test.message); } };
@@ -155,11 +153,11 @@ mod nginx {
         ]))
     }
 
-    /// Whether nginx is on this host at all.
+    /// Returns whether nginx is installed on this host.
     ///
     /// Returns true or false.
     ///
-    /// Errors: only in a replay, where the record has another question here.
+    /// Errors: only in a replay, if the recording has another question here.
     ///
     /// ```rhai
     /// let sites = || if nginx::installed() { nginx::sites() } else { [] };
@@ -169,9 +167,9 @@ mod nginx {
         Ok(Context::of(&call).run.told("nginx::installed", Some(false), || Ok(is_installed()))?)
     }
 
-    /// Whether nginx runs: the process that its pid file names is there, and is its master.
+    /// Returns whether nginx runs: the process in its pid file exists and is nginx's master.
     ///
-    /// Returns true or false; false on a host without nginx.
+    /// Returns true or false. It is false on a host without nginx.
     ///
     /// Errors: when nginx does not say where it keeps its files.
     ///
@@ -184,14 +182,13 @@ mod nginx {
         Ok(context.run.told("nginx::running", Some(true), || is_running(&context))?)
     }
 
-    /// Makes nginx read its configuration again, and with it the addresses of all names. Starts nginx
-    /// if it is down, through systemd where that manages it, but not if it is down on purpose: see
-    /// `nginx::stopped`. The configuration is tested first, and new workers show that it worked; in a
-    /// unit that nginx's own unit waits for, they come after it. A changing command; on a host without
-    /// nginx it does nothing.
+    /// Reloads nginx, which also makes it resolve all names again. Starts nginx if it is down, through systemd if that
+    /// manages it, but not if it is down on purpose: see `nginx::stopped`. The configuration is tested first, and the
+    /// reload has worked once new workers run. In a unit that nginx's own unit waits for, nginx starts later. A
+    /// changing command; on a host without nginx it does nothing.
     ///
-    /// Errors: when the test fails, with nginx's words and the place: nginx goes on as it was; when
-    /// no new workers run after ten seconds; in a run about another host's engine (`--context`).
+    /// Errors: when the test fails (with nginx's message and place; nginx keeps running with its old configuration),
+    /// when no new workers run after ten seconds, and in a run about another host's Docker daemon (`--context`).
     ///
     /// ```rhai
     /// let fresh = || if nginx::older_than("/etc/hosts") { nginx::reload(); };
@@ -202,13 +199,13 @@ mod nginx {
         Ok(context.run.act_in_steps(|| "nginx -t && nginx -s reload".into(), || super::master::reload(&context))?)
     }
 
-    /// Says why nginx is down on purpose. moyai does not start it then.
+    /// Returns why nginx is down on purpose. moyai does not start it then.
     ///
-    /// That is so when its unit is masked or disabled, or when it was stopped after it had been up
-    /// since the boot (`systemctl stop`, `nginx -s quit`, `certbot --standalone` with its hooks). An
-    /// nginx that failed, was killed, or was not up yet since the boot is not.
+    /// nginx is down on purpose if its unit is masked or disabled, or if it was up since the boot and then stopped
+    /// (`systemctl stop`, `nginx -s quit`, `certbot --standalone` with its hooks). An nginx that failed, was killed, or
+    /// has not been up since the boot is not.
     ///
-    /// Returns a string, or `()` while nginx runs, may be started, or is not installed.
+    /// Returns a string, or `()` if nginx runs, may be started, or is not installed.
     ///
     /// Errors: when nginx does not say where it keeps its files, or systemd does not answer.
     ///
@@ -228,18 +225,18 @@ mod nginx {
         Ok(optional(why.map(|why| format!("nginx is down and stays down: {why}"))))
     }
 
-    /// Says whether nginx has to be reloaded or started because of `/etc/hosts`: a name in its
-    /// configuration has another address than when nginx read it last. Names that only other
-    /// programs use do not count, so that a container that crashes again and again reloads nothing.
-    /// A reload is also due if the configuration was changed and `nginx -t` says that a name is missing.
+    /// Returns whether nginx has to be reloaded or started because of `/etc/hosts`: a name in its configuration has
+    /// another address than at nginx's last reload. Names that only other programs use do not count, so a container
+    /// that keeps crashing does not reload nginx. A reload is also due if the configuration was changed and `nginx -t`
+    /// reports a missing name.
     ///
-    /// An nginx that is down is to be started if its configuration has a name of moyai's block or misses a
-    /// name, and if it is not down on purpose: see `nginx::stopped`.
+    /// If nginx is down, it has to be started if its configuration has a name of moyai's block or misses a name, and if
+    /// it is not down on purpose: see `nginx::stopped`.
     ///
-    /// - `lines`: what `hosts::update` changed, such as `"172.17.0.2 blog"`: a dry run changed
-    ///   nothing, and only they say it.
+    /// - `lines`: the lines that `hosts::update` changed, such as `"172.17.0.2 blog"`. A dry run did not write them, so
+    ///   they cannot be read from the file.
     ///
-    /// Returns true or false; on a host without nginx, whether there are any lines.
+    /// Returns true or false. On a host without nginx it is true if there are any lines.
     ///
     /// Errors: when `/etc/hosts` cannot be read.
     ///
@@ -251,15 +248,15 @@ mod nginx {
         super::outdated(&call, &lines, &Array::new())
     }
 
-    /// Like `nginx::outdated`, and says it of replicas that were started again at the same address. nginx
-    /// sends nothing to one of several addresses of a name for 10 s after an error there; a reload ends that.
+    /// Like `nginx::outdated`, and also true for replicas that were restarted at the same address. After an error,
+    /// nginx sends nothing to one of several addresses of a name for 10 s; a reload ends that.
     ///
-    /// - `lines`: what `hosts::update` changed.
-    /// - `containers`: what `docker::ps_all()` gives.
+    /// - `lines`: the lines that `hosts::update` changed.
+    /// - `containers`: the result of `docker::ps_all()`.
     ///
-    /// Returns true or false, as `nginx::outdated`.
+    /// Returns true or false, as `nginx::outdated` does.
     ///
-    /// Errors: as `nginx::outdated`.
+    /// Errors: same as `nginx::outdated`.
     ///
     /// ```rhai
     /// let fresh = || if nginx::outdated([], docker::ps_all()) { nginx::reload(); };
@@ -269,12 +266,12 @@ mod nginx {
         super::outdated(&call, &lines, &containers)
     }
 
-    /// Whether nginx has still to read a file as it is now: the file was changed after nginx
-    /// started or last reloaded, or nginx is down.
+    /// Returns whether nginx has not read a file in its current form: the file was changed after nginx's start or last
+    /// reload, or nginx is down.
     ///
-    /// - `path`: a file that nginx reads only then: `/etc/hosts`, or one of its configuration.
+    /// - `path`: a file that nginx reads only then: `/etc/hosts`, or a file of its configuration.
     ///
-    /// Returns true or false; false on a host without nginx.
+    /// Returns true or false. It is false on a host without nginx.
     ///
     /// Errors: when there is no such file.
     ///
@@ -287,16 +284,15 @@ mod nginx {
         Ok(context.run.told(&format!("nginx::older_than {path}"), Some(false), || is_older(&context, path))?)
     }
 
-    /// The names that nginx passes requests to, read from its configuration. It need not be a
-    /// configuration that nginx accepts.
+    /// Returns the names that nginx passes requests to, read from its configuration. nginx need not accept the
+    /// configuration.
     ///
-    /// Returns an array of `#{server, upstream, port, file, line, listen}`. `server` has the
-    /// `server_name`s with spaces between, or `upstream NAME` for a block that no server uses.
-    /// `upstream` is the name in a `proxy_pass` (or another `..._pass`) without its port; each name of an
-    /// `upstream` block has an entry of its own. `port` is where nginx asks it in plain http, else `()`.
-    /// `file` and `line` say where the name is. `listen` has `#{address, tls, default}` for each way to ask
-    /// the server from this host over http, such as `"127.0.0.1:80"`. Sockets and names from variables
-    /// are left out.
+    /// Returns an array of `#{server, upstream, port, file, line, listen}`. `server` has the `server_name`s separated
+    /// by spaces, or `upstream NAME` for a block that no server uses. `upstream` is the name in a `proxy_pass` (or
+    /// another `..._pass`) without its port; each name of an `upstream` block has an entry of its own. `port` is the
+    /// port for plain http, otherwise `()`. `file` and `line` are the place of the name. `listen` has `#{address, tls,
+    /// default}` for each address at which this host can reach the server over http, such as `"127.0.0.1:80"`. Sockets
+    /// and names from variables are left out.
     ///
     /// Errors: when nginx is not installed, or when its configuration cannot be read.
     ///
@@ -313,18 +309,18 @@ mod nginx {
         Ok(context.run.told("nginx::sites", None, real)?)
     }
 
-    /// Every name that nginx resolves when it starts: those of `sites`, and those in `listen`,
-    /// `resolver`, `access_log syslog:`, `set_real_ip_from`, `auth_http` and so on. One that nobody knows
-    /// keeps nginx, and so every site, down.
+    /// Returns every name that nginx resolves when it starts: those of `sites`, and those in `listen`, `resolver`,
+    /// `access_log syslog:`, `set_real_ip_from`, `auth_http` and so on. A single name that cannot be resolved keeps
+    /// nginx and all sites down.
     ///
-    /// - `held`: names that were held for nginx before. One that the configuration still has in any
-    ///   directive is in the result too.
+    /// - `held`: names that were held for nginx before. The result includes those that the configuration still has in
+    ///   any directive.
     ///
-    /// Returns an array of `#{upstream, server, listens, missing, file, line}` for `hosts::update`:
-    /// `upstream` is the name and `server` what needs it; `listens` is true where nginx would listen at
-    /// its address; `missing` is true for a name that only `held` brought.
+    /// Returns an array of `#{upstream, server, listens, missing, file, line}` for `hosts::update`: `upstream` is the
+    /// name and `server` what needs it; `listens` is true if nginx would listen at its address; `missing` is true for a
+    /// name that only `held` added.
     ///
-    /// Errors: as `sites`.
+    /// Errors: same as `sites`.
     ///
     /// ```rhai
     /// for name in nginx::names([]) { print(`${name.server} needs ${name.upstream}`); }
@@ -352,18 +348,17 @@ mod nginx {
         Ok(context.run.told(&asked, None, real)?)
     }
 
-    /// The servers of the configuration, those without an upstream too.
+    /// Returns the servers of the configuration, also those without an upstream.
     ///
-    /// Returns an array of `#{names, listen, tls, http, password, file, line, locations, paths}` in the order of
-    /// the configuration. `names` has the `server_name`s as they are written; `listen` is that of `sites`;
-    /// `tls` is whether any of these speaks TLS; `http` is false for a server of the stream block;
-    /// `password` is whether nginx asks for one at `/` (`auth_basic`).
-    /// `locations` has `#{modifier, path, upstreams}` for each location that passes requests to a name,
-    /// such as `#{modifier: "~", path: "\\.php$"}`. `paths` has `#{path, upstreams}` for each path that a
-    /// client can ask, `/` and the locations without a regular expression, if nginx passes it to a name
-    /// in the end. `upstreams` is an array of `#{upstream, port, file, line}`.
+    /// Returns an array of `#{names, listen, tls, http, password, file, line, locations, paths}` in the order of the
+    /// configuration. `names` has the `server_name`s as they are written. `listen` is that of `sites`. `tls` is true if
+    /// any of these addresses uses TLS. `http` is false for a server of the stream block. `password` is true if `/`
+    /// requires one (`auth_basic`). `locations` has `#{modifier, path, upstreams}` for each location that passes
+    /// requests to a name, such as `#{modifier: "~", path: "\\.php$"}`. `paths` has `#{path, upstreams}` for each path
+    /// that a client can request (`/` and the locations without a regular expression) and that finally leads to a name.
+    /// `upstreams` is an array of `#{upstream, port, file, line}`.
     ///
-    /// Errors: as `sites`.
+    /// Errors: same as `sites`.
     ///
     /// ```rhai
     /// for server in nginx::servers() { print(`${server.names} at ${server.file}:${server.line}`); }
@@ -379,20 +374,19 @@ mod nginx {
         Ok(context.run.told("nginx::servers", None, real)?)
     }
 
-    /// The sites that nginx would choose for addresses, by their names, ports and paths.
+    /// Returns the sites that nginx would choose for addresses, by their names, ports and paths.
     ///
-    /// The location is chosen as nginx does it, through `try_files`, `error_page`, `rewrite` and
-    /// redirects to a server of this host. Files are taken to be absent, so that the application
-    /// answers. A condition on something that only a request has is taken to be false.
+    /// The location is chosen as nginx does it, through `try_files`, `error_page`, `rewrite` and redirects to a server
+    /// of this host. Files are assumed to be absent, so that the application answers. A condition on something that
+    /// only a request has is assumed to be false.
     ///
     /// - `urls`: an array of addresses.
     ///
-    /// Returns an array of arrays as `sites` gives them, one for each address in its order. There is more
-    /// than one row where an `upstream` block has several servers. A name of no server is the default server's
-    /// if it leads to this host, and has no rows if not. `listen` has only the ways that such an
-    /// address takes.
+    /// Returns an array of arrays as `sites` returns them, one for each address in its order. An `upstream` block with
+    /// several servers gives several rows. A name of no server belongs to the default server if it leads to this host,
+    /// otherwise it has no rows. `listen` has only the addresses that such a request uses.
     ///
-    /// Errors: as `sites`.
+    /// Errors: same as `sites`.
     ///
     /// ```rhai
     /// let upstream = |url| nginx::sites_of([url])[0].map(|site| site.upstream);
@@ -414,17 +408,16 @@ mod nginx {
         Ok(context.run.told(&asked, None, real)?)
     }
 
-    /// Where the file of a site belongs, by what the http block of the configuration includes.
+    /// Returns where the file of a site belongs, according to the includes in the http block of the configuration.
     ///
-    /// - `name`: the site's name, which becomes the file's; where the include asks for it, with
-    ///   `.conf` behind it.
+    /// - `name`: the site's name, which becomes the file's name, with `.conf` appended if the include requires it.
     ///
-    /// Returns `#{file, link}`: in a layout with `sites-enabled` beside `sites-available` the file
-    /// is in the latter and `link` is the path of the symbolic link that enables it; elsewhere
-    /// `link` is `()`, and the file is in the first folder that is included.
+    /// Returns `#{file, link}`: in a layout with `sites-available` and `sites-enabled`, the file is in the former and
+    /// `link` is the path of the symbolic link that enables it. Otherwise `link` is `()`, and the file is in the first
+    /// directory that is included.
     ///
-    /// Errors: when no include would read a file of that name; when nginx is not installed, or its
-    /// configuration cannot be read.
+    /// Errors: when no include would read a file of that name, when nginx is not installed, and when its configuration
+    /// cannot be read.
     ///
     /// ```rhai
     /// let there = |name| file::exists(nginx::place(name).file);
@@ -442,14 +435,14 @@ mod nginx {
         Ok(context.run.told(&format!("nginx::place {name}"), None, real)?)
     }
 
-    /// A domain name as `server_name` takes it: in lower case, `なんとか.jp` as `xn--u8jxcf8n.jp`.
-    /// What comes back is made of letters, digits, hyphens and dots, and a `*.` at its beginning.
+    /// Returns a domain name as `server_name` takes it: in lower case, `なんとか.jp` as `xn--u8jxcf8n.jp`. The result has
+    /// only letters, digits, hyphens and dots, and possibly a leading `*.`.
     ///
-    /// - `text`: a domain name, with or without `*.` in front, which stands for any subdomain.
+    /// - `text`: a domain name. The prefix `*.` means any subdomain.
     ///
     /// Returns a string.
     ///
-    /// Errors: when it is no domain name (UTS 46 with the rules for host names).
+    /// Errors: when it is not a domain name (UTS 46 with the rules for host names).
     ///
     /// ```rhai
     /// if nginx::server_name("なんとか.jp") != "xn--u8jxcf8n.jp" { die("another IDN?"); }
@@ -459,14 +452,13 @@ mod nginx {
         Ok(write::server_name(text)?)
     }
 
-    /// A value as one word of the configuration, in quotes: whatever is in it, it adds no directive.
+    /// Quotes a value as one word of the configuration. Whatever it contains, it cannot add a directive.
     ///
-    /// - `text`: such as the path of a file.
+    /// - `text`: for example the path of a file.
     ///
     /// Returns a string with its quotes.
     ///
-    /// Errors: for control characters, for `$`, which nginx has no way to write as itself, and for
-    /// more than 4 kB.
+    /// Errors: for control characters, for `$`, which nginx cannot escape, and for more than 4 kB.
     ///
     /// ```rhai
     /// let line = `ssl_certificate ${nginx::quote("/etc/ssl/a b.pem")};`;

@@ -1,4 +1,4 @@
-//! The options of functions, as maps: their names, and what a value of them may be, for the check of a script.
+//! The options of functions: their names and the check of their values, for the check of a script.
 
 use super::{docker, file, hosts, http, probe, rules};
 use crate::host::tls::Trust;
@@ -10,11 +10,11 @@ use rhai::{Dynamic, Map};
 pub struct Options {
     /// Their names.
     pub names: &'static [&'static str],
-    /// Refuses a value of the wrong kind, in the words of the function.
+    /// Refuses a value of the wrong type, with the function's own message.
     pub refuse: fn(&str, &Map) -> Result<()>,
 }
 
-/// The options that a function takes, as its argument with this number. Methods have no namespace.
+/// Returns the options that a function takes as its argument with this number. Methods have no namespace.
 pub fn of(function: &str, place: usize) -> Option<Options> {
     let any: fn(&str, &Map) -> Result<()> = |_, _| Ok(());
     let (names, refuse): (&[&str], _) = match (function, place) {
@@ -37,10 +37,10 @@ pub fn of(function: &str, place: usize) -> Option<Options> {
     Some(Options { names, refuse })
 }
 
-/// Refuses a value of the wrong kind for one of the options that are read by [`trust`].
+/// Refuses a value of the wrong type for one of the options that are read by [`trust`].
 ///
 /// # Errors
-/// With what the value has to be, as `bad` says it.
+/// With the type that the value must have, as `bad` words it.
 pub fn refuse_trust(name: &str, value: &Dynamic, bad: impl Fn(&str) -> Error) -> Result<()> {
     match name {
         "self_signed" if !value.is_bool() => Err(bad("true or false")),
@@ -50,7 +50,7 @@ pub fn refuse_trust(name: &str, value: &Dynamic, bad: impl Fn(&str) -> Error) ->
     }
 }
 
-/// Reads `ca`, `cert`, `key` and `self_signed`, which requests and checks of TLS have. What the map leaves out stays.
+/// Reads `ca`, `cert`, `key` and `self_signed`, which requests and TLS checks have. Other values stay.
 pub fn trust(map: &Map, common: Trust) -> Trust {
     let file = |name: &str| map.get(name).and_then(|value| value.clone().into_string().ok());
     let (cert, key) = (file("cert"), file("key"));

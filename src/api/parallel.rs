@@ -7,18 +7,19 @@ use crate::run::bar::Step;
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Engine, FnPtr, Map, exported_module};
 
-/// Adds the functions.
+/// Registers the functions.
 pub fn register(engine: &mut Engine) {
     engine.register_global_module(exported_module!(parallel).into());
 }
 
-/// Calls the closure for each element; the results have the elements' order. Every element has its
-/// turn; the errors come together, each with its element.
+/// Calls the closure for each element and returns the results in the elements' order. Every element is processed, and
+/// the errors are reported together, each with its element.
 fn each(call: &NativeCallContext<'_>, what: &str, list: &Array, workers: i64, work: &FnPtr) -> Fallible<Array> {
     let context = Context::of(call);
-    let workers = usize::try_from(workers).ok().filter(|workers| *workers > 0).ok_or_else(|| {
-        Error::new(format!("{what} with `{workers}` workers: that is no number of them")).help("it is 1 or more")
-    })?;
+    let workers = usize::try_from(workers)
+        .ok()
+        .filter(|workers| *workers > 0)
+        .ok_or_else(|| Error::new(format!("{what} with `{workers}` workers: at least 1 is needed")))?;
     // A plan has an order.
     let workers = if context.run.dry() { 1 } else { workers };
     let bar = context.run.bar.draw(&list.iter().map(step).collect::<Vec<_>>());
@@ -55,6 +56,11 @@ fn each(call: &NativeCallContext<'_>, what: &str, list: &Array, workers: i64, wo
     if let Some(first) = errors.iter().find_map(|(_, error)| ours(error)) {
         (error.help, error.err, error.status) = (first.help, first.err, first.status);
     }
+    let kind = |error: &EvalAltResult| ours(error).map(|error| error.kind).unwrap_or_default();
+    let first = kind(&errors[0].1);
+    if errors.iter().all(|(_, error)| kind(error) == first) {
+        error.kind = first;
+    }
     Err(error.into())
 }
 
@@ -79,7 +85,7 @@ fn apart_closure(closure: &FnPtr) -> FnPtr {
     copy
 }
 
-/// What the bar shows of an element: of a map its `name` and its `bytes`.
+/// Returns what the bar shows of an element: the `name` and `bytes` of a map.
 fn step(element: &Dynamic) -> Step {
     let map = element.read_lock::<Map>();
     let field = |name: &str| map.as_ref().and_then(|map| map.get(name));
@@ -87,7 +93,7 @@ fn step(element: &Dynamic) -> Step {
     Step { name: field("name").map(ToString::to_string).unwrap_or_default(), bytes }
 }
 
-/// moyai's own error, however deep it was thrown.
+/// Returns moyai's own error, however deep it was thrown.
 fn ours(mut error: &EvalAltResult) -> Option<Error> {
     loop {
         error = match error {
@@ -98,26 +104,26 @@ fn ours(mut error: &EvalAltResult) -> Option<Error> {
     }
 }
 
-/// The sentence of what a closure threw.
+/// Returns the message of what a closure threw.
 pub(super) fn sentence(error: &EvalAltResult) -> String {
     ours(error).map_or_else(|| error.unwrap_inner().to_string(), |error| error.message)
 }
 
-/// Work for each element of an array, several at once.
+/// Parallel work for each element of an array.
 #[export_module]
 mod parallel {
-    /// Calls a closure for each element, up to 32 at once: bash's `xargs -P`. Every element has its
-    /// turn, also when others fail. On a terminal a bar shows how far it has come: what is being done
-    /// by the `name` of each element that is a map, and bytes when each has `bytes`. Under `--dry-run`
-    /// it is one after the other. Each call has a copy of the variables that the closure uses: what it changes in
-    /// them is lost, so return it.
+    /// Calls a closure for each element, up to 32 at once: bash's `xargs -P`. Every element is processed, even if
+    /// others fail. On a terminal a bar shows the progress: the `name`s of the elements in work, if they are maps, and
+    /// bytes if each has `bytes`. Under `--dry-run` the calls run one after the other. Each call has a copy of the
+    /// variables that the closure uses. Changes to them are lost, so return the result instead.
     ///
     /// - `list`: an array.
     /// - `work`: a closure of one element.
     ///
-    /// Returns an array of what the closure gave, in the order of the elements.
+    /// Returns an array of the closure's results, in the order of the elements.
     ///
-    /// Errors: what the closure threw, each with its element; and when the run is ended.
+    /// Errors: what the closure threw, each with its element, and when the run is cancelled. `e.kind` is that of the
+    /// errors if all of them have the same.
     ///
     /// ```rhai
     /// let sizes = ["/etc", "/usr/bin"].par_map(|folder| $(`du -s ${folder}`).field(1));
@@ -127,15 +133,15 @@ mod parallel {
         each(&call, "par_map", &list, WORKERS as i64, &work)
     }
 
-    /// Calls a closure for each element, at most so many at once.
+    /// Calls a closure for each element, with a limit on how many run at once.
     ///
     /// - `list`: an array.
     /// - `workers`: how many at once, from 1.
     /// - `work`: a closure of one element.
     ///
-    /// Returns an array of what the closure gave, in the order of the elements.
+    /// Returns an array of the closure's results, in the order of the elements.
     ///
-    /// Errors: as `par_map` without a number, and for a number below 1.
+    /// Errors: same as `par_map` without a number, and for a number below 1.
     ///
     /// ```rhai
     /// let doubled = [1, 2, 3].par_map(2, |n| n * 2);
@@ -145,12 +151,12 @@ mod parallel {
         each(&call, "par_map", &list, workers, &work)
     }
 
-    /// Like `par_map`, for work that gives nothing.
+    /// Like `par_map`, for a closure without a result.
     ///
     /// - `list`: an array.
     /// - `work`: a closure of one element.
     ///
-    /// Errors: as `par_map`.
+    /// Errors: same as `par_map`.
     ///
     /// ```rhai
     /// ["a", "b"].par_each(|name| log(name));
@@ -160,13 +166,13 @@ mod parallel {
         each(&call, "par_each", &list, WORKERS as i64, &work).map(|_| ())
     }
 
-    /// Like `par_map` with a number of workers, for work that gives nothing.
+    /// Like `par_map` with a number of workers, for a closure without a result.
     ///
     /// - `list`: an array.
     /// - `workers`: how many at once, from 1.
     /// - `work`: a closure of one element.
     ///
-    /// Errors: as `par_map`, and for a number below 1.
+    /// Errors: same as `par_map`, and for a number below 1.
     ///
     /// ```rhai
     /// ["a", "b"].par_each(1, |name| log(name));

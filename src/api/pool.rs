@@ -1,5 +1,4 @@
-//! Work in parallel: one bounded pool of threads with cancellation serves everything that is
-//! done at once.
+//! Parallel work: one bounded pool of threads, with cancellation, serves everything.
 
 use crate::run::{Error, Result, Run, lock};
 use std::collections::VecDeque;
@@ -7,11 +6,11 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// How many things are done at once where a script names no number.
+/// How many workers run at once if a script gives no number.
 pub const WORKERS: usize = 32;
-/// The stack of a worker: scripts' closures run there, with the depth that the main script has.
+/// The stack of a worker. Closures of scripts run there, with the same depth as in the main script.
 pub const STACK: usize = 64 * 1024 * 1024;
-/// How many results of [`Pool::stream_apart`] wait at most.
+/// Maximum number of waiting results of [`Pool::stream_apart`].
 const WAITING: usize = 32;
 /// How long it takes to notice that the run is cancelled.
 const TICK: Duration = Duration::from_millis(50);
@@ -21,11 +20,11 @@ const TICK: Duration = Duration::from_millis(50);
 pub struct Pool;
 
 impl Pool {
-    /// Does `work` for each item, at most `workers` at once; the results have the items' order.
+    /// Runs `work` for each item, at most `workers` at once, and returns the results in the items' order.
     ///
     /// # Errors
-    /// When the run is cancelled: no further item begins. Work that waits must look at
-    /// [`crate::run::Cancel`] itself.
+    /// When the run is cancelled. No further item is then started. Work that waits must check [`crate::run::Cancel`]
+    /// itself.
     pub fn map<T: Send, R: Send>(
         &self,
         run: &Run,
@@ -49,7 +48,7 @@ impl Pool {
                         }
                     }
                 };
-                // A thread that cannot be made leaves its share to the others.
+                // If a thread cannot be created, the others take over its share.
                 if std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, worker).is_err() {
                     break;
                 }
@@ -63,11 +62,11 @@ impl Pool {
         Ok(results.into_iter().flatten().collect())
     }
 
-    /// Like [`Pool::map`], for work that waits for what cannot be woken, such as a name being
-    /// looked up: when the run is cancelled its threads are left behind, and end with the process.
+    /// Like [`Pool::map`], for work that cannot be interrupted, such as a name lookup. When the run is cancelled, its
+    /// threads are abandoned and end with the process.
     ///
     /// # Errors
-    /// When the run is cancelled, when no thread can be made, and when work panics.
+    /// When the run is cancelled, when no thread can be created, and when work panics.
     pub fn map_apart<T: Send + 'static, R: Send + 'static>(
         &self,
         run: &Run,
@@ -79,11 +78,11 @@ impl Pool {
         self.stream_apart(run, items, workers, stack, work, |_, result| Ok(result))
     }
 
-    /// Like [`Pool::map_apart`], and hands each result with its place to `each`, in this thread and as soon as it is
+    /// Like [`Pool::map_apart`], but passes each result and its index to `each`, in this thread and as soon as it is
     /// there. Results are not kept: a worker waits if `each` is slower.
     ///
     /// # Errors
-    /// As `map_apart`, and what `each` returns.
+    /// Same as for `map_apart`, and what `each` returns.
     pub fn stream_apart<T: Send + 'static, R: Send + 'static, S>(
         &self,
         run: &Run,
@@ -101,7 +100,7 @@ impl Pool {
         for _ in 0..workers.min(count) {
             let (send, shared) = (send.clone(), shared.clone());
             let worker = move || {
-                // The lock is not held while working.
+                // Do not hold the lock while working.
                 let next = || lock(&shared.0).pop_front();
                 while let Some((index, item)) = next() {
                     if send.send((index, (shared.1)(item))).is_err() {
@@ -109,7 +108,7 @@ impl Pool {
                     }
                 }
             };
-            // A thread that cannot be made leaves its share to the others.
+            // If a thread cannot be created, the others take over its share.
             if std::thread::Builder::new().stack_size(stack).spawn(worker).is_err() {
                 break;
             }

@@ -8,7 +8,7 @@ use rhai::plugin::*;
 use rhai::{Array, Dynamic, Engine, Map, exported_manifest};
 use serde::{Deserialize, Serialize};
 
-/// Adds the namespace.
+/// Registers the namespace.
 pub fn register(engine: &mut Engine) {
     engine.register_static_module("probe", super::namespace(&[exported_manifest!(probe)]));
 }
@@ -29,18 +29,18 @@ pub const OPTIONS: [&str; 13] = [
     "timeout",
     "workers",
 ];
-/// The stack of a worker: no script runs there.
+/// The stack of a worker. No script runs there.
 const STACK: usize = 1024 * 1024;
 
-/// Refuses options that do not exist or are of the wrong kind.
+/// Refuses options that do not exist or have the wrong type.
 ///
 /// # Errors
-/// With the option, and what it has to be.
+/// With the option and the type that it must have.
 pub fn refuse(what: &str, options: &Map) -> Result<()> {
     read(what, Options::default(), options).map(drop)
 }
 
-/// What a check found, as a record keeps it.
+/// The result of a check, as a recording has it.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default)]
 struct Row {
@@ -51,7 +51,7 @@ struct Row {
     expiry: Option<i64>,
 }
 
-/// Reads options; a number of workers is checked here and used by `check_all`.
+/// Reads options. A number of workers is checked here and used by `check_all`.
 fn read(what: &str, mut options: Options, map: &Map) -> Result<Options> {
     for (name, value) in map {
         let bad = |wanted: &str| Error::new(format!("`{what}`: the option `{name}` is {wanted}, not `{value}`"));
@@ -92,7 +92,7 @@ fn read(what: &str, mut options: Options, map: &Map) -> Result<Options> {
     Ok(options)
 }
 
-/// Text or a regular expression, or a list of these.
+/// Reads a text, a regular expression, or a list of these.
 fn expected(value: &Dynamic) -> Option<Vec<Regex>> {
     if let Some(list) = value.read_lock::<Array>() {
         return list.iter().map(|one| expected(one)?.pop()).collect();
@@ -104,7 +104,7 @@ fn expected(value: &Dynamic) -> Option<Vec<Regex>> {
     Some(vec![Regex::new(&regex::escape(&text)).ok()?])
 }
 
-/// A check as `check_all` takes one, without doing it.
+/// Builds a check of `check_all` without running it.
 fn asked(what: &str, site: &Dynamic, options: &Options) -> Result<(String, Options)> {
     let Some(mut own) = site.read_lock::<Map>().map(|map| map.clone()) else {
         let url = site.clone().into_string().map_err(|kind| {
@@ -117,7 +117,7 @@ fn asked(what: &str, site: &Dynamic, options: &Options) -> Result<(String, Optio
     Ok((url, read(what, options.clone(), &own)?))
 }
 
-/// Does all checks, at most `workers` at once.
+/// Runs all checks, at most `workers` at once.
 fn check_all(context: &Context, checks: Vec<(String, Options)>, workers: usize) -> Result<Array> {
     let (run, authorities) = (context.run.clone(), context.http.authorities.clone());
     run.reading();
@@ -150,7 +150,7 @@ fn check_all(context: &Context, checks: Vec<(String, Options)>, workers: usize) 
             ("status", 0_i64.into()),
             ("body", row.body.into()),
             ("headers", Map::new().into()),
-            // To a tenth of a millisecond: more is noise.
+            // Round to a tenth of a millisecond; more is noise.
             ("seconds", ((row.seconds * 10_000.0).round() / 10_000.0).into()),
             ("error", optional(row.error)),
             ("fault", optional(row.fault)),
@@ -177,7 +177,7 @@ fn check_list(context: &Context, sites: &Array, options: &Map) -> Result<Array> 
     check_all(context, checks, workers)
 }
 
-/// What conditions are tested on.
+/// Returns the answer that conditions test.
 fn answer(page: &Map) -> condition::Answer {
     let field = |name: &str| page.get(name).cloned().unwrap_or_default();
     let headers = field("headers").try_cast::<Map>().unwrap_or_default();
@@ -190,7 +190,7 @@ fn answer(page: &Map) -> condition::Answer {
     }
 }
 
-/// One condition, or a list of them.
+/// Reads one condition, or a list of them.
 fn conditions(value: &Dynamic) -> Result<Vec<condition::Condition>> {
     let list = value.read_lock::<Array>().map_or_else(|| vec![value.clone()], |list| list.clone());
     let read = |one: Dynamic| {
@@ -200,25 +200,25 @@ fn conditions(value: &Dynamic) -> Result<Vec<condition::Condition>> {
     list.into_iter().map(read).collect()
 }
 
-/// Checks of services that do not speak HTTP. The address says how: `tcp://HOST:PORT` connects,
-/// `tls://HOST[:PORT]` does a TLS handshake and verifies the certificate, `starttls://HOST:PORT` does so after
-/// the plain words of SMTP, IMAP, POP3, FTP, NNTP, ManageSieve, LDAP or PostgreSQL, `dns://NAME` and
-/// `dns://SERVER/NAME` ask a name server, `ping://HOST` sends ICMP echo requests.
+/// Checks of services that do not speak HTTP. The address gives the kind: `tcp://HOST:PORT` connects,
+/// `tls://HOST[:PORT]` does a TLS handshake and verifies the certificate, `starttls://HOST:PORT` does so after the
+/// plain-text start of SMTP, IMAP, POP3, FTP, NNTP, ManageSieve, LDAP or PostgreSQL, `dns://NAME` and
+/// `dns://SERVER/NAME` query a name server, and `ping://HOST` sends ICMP echo requests.
 ///
 /// A check returns the fields of a page of `http::get`: `#{url, ok, status, body, headers, seconds, error, fault,
-/// redirects, planned, cert_days}`. `status` is 0 and `headers` are empty. `body` is what a port says, or the
+/// redirects, planned, cert_days}`. `status` is 0 and `headers` are empty. `body` is the text from the port, or the
 /// records of a name, one a line.
 ///
-/// Options: `timeout` for all of it (`"10s"`), `address` to connect to in place of those of the name, `ip`
-/// (4 or 6), `send` and `expected` (tcp: text that is sent, and what the answer must have before reading ends),
-/// `starttls` (`"smtp"`, ...), `record` (dns: `"MX"`, ...), `server` (dns: the name server), `workers` at once (32).
-/// `tls` and `starttls` also have `ca`, `cert`, `key` and `self_signed`, which `http::get` describes.
+/// Options: `timeout` for the complete check (`"10s"`), `address` to connect to instead of the name's, `ip` (4 or 6),
+/// `send` and `expected` (tcp: the text to send, and what the answer must contain before reading ends), `starttls`
+/// (`"smtp"`, ...), `record` (dns: `"MX"`, ...), `server` (dns: the name server), `workers` at once (32). `tls` and
+/// `starttls` also have `ca`, `cert`, `key` and `self_signed`, which `http::get` describes.
 ///
-/// A condition is text such as `status == 200`, `json.queue.length < 100`, `header.content-type contains json`. It
-/// is about `status`, `seconds`, `cert_days`, `body`, `header.NAME`, `json.PATH` (with `.name`, `[0]`, `["a name"]`)
-/// or `len(json.PATH)`. Operators are `==`, `!=`, `<`, `<=`, `>`, `>=`, `contains`, `matches` (a regular expression),
-/// `in [a, b]`, each of the last three also with `not`, `exists`, `is missing`. A value without quotes equals both
-/// the number and the text. A missing value fails every condition but `is missing`.
+/// A condition is text such as `status == 200`, `json.queue.length < 100`, `header.content-type contains json`. It is
+/// about `status`, `seconds`, `cert_days`, `body`, `header.NAME`, `json.PATH` (with `.name`, `[0]`, `["a name"]`) or
+/// `len(json.PATH)`. The operators are `==`, `!=`, `<`, `<=`, `>`, `>=`, `contains`, `matches` (a regular expression),
+/// `in [a, b]`, the last three also after `not`, and `exists` and `is missing`. A value without quotes equals both the
+/// number and the text. A missing value fails every condition except `is missing`.
 #[export_module(manifest)]
 mod probe {
     /// Checks one service.
@@ -245,7 +245,7 @@ mod probe {
     ///
     /// Returns what the shorter form returns.
     ///
-    /// Errors: for an option that does not exist, or one of the wrong kind.
+    /// Errors: for an unknown option, or one of the wrong type.
     ///
     /// ```rhai
     /// let found = probe::check("dns://localhost", #{ server: "127.0.0.1", record: "AAAA", timeout: "1s" });
@@ -257,11 +257,11 @@ mod probe {
 
     /// Checks many services at once.
     ///
-    /// - `sites`: an array of addresses, or of maps with `url` and options of their own.
+    /// - `sites`: an array of addresses, or of maps with `url` and their own options.
     ///
     /// Returns an array of what `probe::check` returns, in the order of the sites.
     ///
-    /// Errors: as `probe::check`.
+    /// Errors: same as `probe::check`.
     ///
     /// ```rhai
     /// for found in probe::check_all(["tcp://127.0.0.1:22", #{ url: "ping://127.0.0.1", timeout: "1s" }]) {
@@ -275,12 +275,12 @@ mod probe {
 
     /// Checks many services at once, with options for all of them.
     ///
-    /// - `sites`: an array of addresses, or of maps with `url` and options of their own.
+    /// - `sites`: an array of addresses, or of maps with `url` and their own options.
     /// - `opts`: options of all of them; `workers`: how many at once (32).
     ///
     /// Returns an array of what `probe::check` returns, in the order of the sites.
     ///
-    /// Errors: as `probe::check`.
+    /// Errors: same as `probe::check`.
     ///
     /// ```rhai
     /// let found = probe::check_all(["tcp://127.0.0.1:22"], #{ timeout: "2s", workers: 4 });
@@ -290,11 +290,11 @@ mod probe {
         Ok(super::check_list(&Context::of(&call), &sites, &opts)?)
     }
 
-    /// What is wrong with the address and the options of a check, without doing it.
+    /// Checks the address and the options of a check without running it.
     ///
     /// - `site`: an address, or a map with `url` and options, as for `check_all`.
     ///
-    /// Returns a sentence, or `""`.
+    /// Returns what is wrong, or `""`.
     ///
     /// ```rhai
     /// print(probe::fault(#{ url: "tcp://localhost", timout: "2s" }));
@@ -304,7 +304,7 @@ mod probe {
         asked.and_then(|(url, options)| Probe::new(&url, options)).err().unwrap_or_default()
     }
 
-    /// Tests whether an address is one of this namespace.
+    /// Returns whether an address belongs to this namespace.
     ///
     /// - `url`: any text.
     ///
@@ -317,14 +317,14 @@ mod probe {
         url.split_once("://").is_some_and(|(scheme, _)| SCHEMES.iter().any(|known| known.eq_ignore_ascii_case(scheme)))
     }
 
-    /// The first condition that an answer does not meet.
+    /// Returns the first condition that an answer does not meet.
     ///
     /// - `page`: what `http::get` or `probe::check` returns.
     /// - `conditions`: a condition, or an array of them.
     ///
-    /// Returns a sentence with what is there instead, or `""`.
+    /// Returns a sentence with the actual value, or `""`.
     ///
-    /// Errors: for a condition that cannot be read.
+    /// Errors: for an invalid condition.
     ///
     /// ```rhai
     /// let page = http::get("http://localhost/health");

@@ -5,25 +5,26 @@ use crate::host::registry::{self as host, Reference};
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Engine, Map, exported_manifest};
 
-/// Adds the namespace.
+/// Registers the namespace.
 pub fn register(engine: &mut Engine) {
     engine.register_static_module("registry", super::namespace(&[exported_manifest!(registry)]));
 }
 
 /// Image registries, such as Docker Hub or your own. moyai uses the accounts of `docker login` (with credential
 /// helpers), the certificates in `/etc/docker/certs.d`, and HTTP without TLS where Docker uses it: on this host, and
-/// where `insecure-registries` of the daemon allows it.
+/// where the daemon's `insecure-registries` allows it.
 #[export_module(manifest)]
 mod registry {
-    /// The digest of an image's tag in its registry. No image is downloaded, and a script asks for each once.
+    /// Returns the digest of an image's tag in its registry. No image is downloaded, and a script queries each one only
+    /// once.
     ///
     /// - `reference`: the image, such as `nginx:1.25` or `registry.example.jp:5000/site`.
     ///
-    /// Returns text such as `sha256:0123...`: that of the list, if there is an image for each of several platforms.
-    /// `docker image inspect` has it in `RepoDigests`.
+    /// Returns text such as `sha256:0123...`. For a multi-platform image it is the digest of the list, which `docker
+    /// image inspect` has in `RepoDigests`.
     ///
-    /// Errors: when the registry does not answer, wants another account, or has no such tag; when its limit of
-    /// requests is reached and it says to wait for more than a minute.
+    /// Errors: when the registry does not answer, requires another account, or has no such tag, and when its rate limit
+    /// is reached and it wants more than a minute of pause.
     ///
     /// ```rhai
     /// let is_new = |c| !docker::inspect(c.name).Image.contains(registry::digest(c.image));
@@ -37,13 +38,13 @@ mod registry {
         Ok(context.run.told(&format!("registry::digest {reference}"), None, real)?)
     }
 
-    /// The tags of an image's repository.
+    /// Returns the tags of an image's repository.
     ///
-    /// - `reference`: the image; its own tag does not matter.
+    /// - `reference`: the image. Its own tag does not matter.
     ///
     /// Returns an array of text, in the registry's order.
     ///
-    /// Errors: as `registry::digest`.
+    /// Errors: same as `registry::digest`.
     ///
     /// ```rhai
     /// let newest = || registry::newest(registry::tags("nginx"), regex("^1[.]"), "1.25.3");
@@ -58,14 +59,14 @@ mod registry {
         Ok(tags.into_iter().map(Dynamic::from).collect())
     }
 
-    /// The layers of an image, as they are downloaded.
+    /// Returns the layers of an image, as they are downloaded.
     ///
     /// - `reference`: the image, with a tag or a digest. A registry counts this as a download.
-    /// - `platform`: which image of a list counts, such as `linux/amd64` or `linux/arm/v7`.
+    /// - `platform`: the platform of a multi-platform image, such as `linux/amd64` or `linux/arm/v7`.
     ///
-    /// Returns an array of `#{digest: text, bytes: number}`: the digest and the size of each packed layer.
+    /// Returns an array of `#{digest: text, bytes: number}`: the digest and the size of each compressed layer.
     ///
-    /// Errors: as `registry::digest`, and when there is no image for the platform.
+    /// Errors: same as `registry::digest`, and when there is no image for the platform.
     ///
     /// ```rhai
     /// let download = || registry::layers("nginx:1.25", "linux/amd64").map(|layer| layer.bytes).sum();
@@ -87,13 +88,13 @@ mod registry {
         Ok(layers.into_iter().map(map).collect())
     }
 
-    /// The newest of some tags, in the order of semantic versioning: 1.10 is newer than 1.9, and 2.0-rc1 older than
-    /// 2.0.
+    /// Returns the newest of some tags in the order of semantic versioning: 1.10 is newer than 1.9, and 2.0-rc1 is
+    /// older than 2.0.
     ///
-    /// - `tags`: an array of tags; those that are no versions, such as `latest`, are left out.
-    /// - `pattern`: a regular expression that the tag has to match, as text or `regex(...)`.
-    /// - `current`: the tag that is there. A tag with a suffix, such as `1.26-alpine` or `2.0-rc1`, counts if
-    ///   `current` has one of that kind, or if `pattern` has a `-`.
+    /// - `tags`: an array of tags. Tags that are not versions, such as `latest`, are left out.
+    /// - `pattern`: a regular expression that the tag must match, as text or `regex(...)`.
+    /// - `current`: the current tag. A tag with a suffix, such as `1.26-alpine` or `2.0-rc1`, counts only if `current`
+    ///   has a suffix of the same kind, or if `pattern` has a `-`.
     ///
     /// Returns the tag, `""` if none is newer than `current`.
     ///
@@ -110,14 +111,14 @@ mod registry {
         Ok(host::newest(&tags, &pattern, current).unwrap_or_default().to_owned())
     }
 
-    /// The parts of an image's reference.
+    /// Splits an image's reference into its parts.
     ///
     /// - `reference`: the reference.
     ///
     /// Returns `#{registry: text, repository: text, tag: text, digest: text}`: `registry` is `docker.io` and `tag` is
-    /// `latest` where none is written, `digest` is `""` if it is not pinned to one.
+    /// `latest` by default; `digest` is `""` if there is none.
     ///
-    /// Errors: when it is an image's id, or not a reference.
+    /// Errors: when it is an image ID, or not a reference.
     ///
     /// ```rhai
     /// assert_eq(registry::parts("nginx:1.25").repository, "library/nginx");

@@ -1,4 +1,4 @@
-//! Names that the parser puts in the place of others, for `engine::separate`.
+//! Names that the parser replaces by others, for `engine::separate`.
 
 use crate::run::lock;
 use rhai::{Position, Token};
@@ -8,14 +8,14 @@ use std::sync::Mutex;
 /// The new names in the file that is being parsed.
 #[derive(Debug, Default)]
 pub struct Renames {
-    /// Of functions that the file defines.
+    /// Functions that the file defines.
     pub defined: BTreeMap<String, String>,
-    /// Of calls, by line and column.
+    /// Calls, by line and column.
     pub called: BTreeMap<Option<(usize, usize)>, String>,
 }
 
 impl Renames {
-    /// Gives an identifier its new name, if it has one. `defined` says whether it follows `fn`.
+    /// Gives an identifier its new name, if it has one. `defined` is true if it follows `fn`.
     pub fn apply(renames: &Mutex<Self>, token: Token, defined: bool, at: Position) -> Token {
         let Token::Identifier(name) = &token else { return token };
         let renames = lock(renames);
@@ -24,7 +24,7 @@ impl Renames {
     }
 }
 
-/// A position as line and column.
+/// Returns a position as line and column.
 pub fn place(at: Position) -> Option<(usize, usize)> {
     Some((at.line()?, at.position()?))
 }

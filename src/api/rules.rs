@@ -1,4 +1,4 @@
-//! Rules: when each script runs. They stand in `rules.rhai`.
+//! Rules in `rules.rhai`: when each script runs.
 
 use super::{Context, Fallible, duration};
 use crate::run::{Error, Place, lock};
@@ -7,26 +7,26 @@ use crate::schedule::rules::{CATCH_UP, Overlap, Rule, Rules, When};
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Engine, Map, exported_module};
 
-/// Adds the functions.
+/// Registers the functions.
 pub fn register(engine: &mut Engine) {
     engine.register_global_module(exported_module!(rules).into());
 }
 
-/// The rules of a file, and all that is wrong with them.
+/// The rules of a file, and everything that is wrong with them.
 #[derive(Debug, Default)]
 pub struct Collected {
-    /// Those that are right.
+    /// Valid rules.
     pub rules: Rules,
-    /// Where the rule stands, the text that the fault points into, and the fault.
+    /// The place of the rule, the text that the error points into, and the error.
     pub faults: Vec<(Place, String, Fault)>,
 }
 
-/// What is wrong with a rule, but with none of its characters.
+/// An error about a rule that points at none of its characters.
 fn fault(message: impl Into<String>, help: impl Into<String>) -> Fault {
     Fault { at: 0, length: 0, message: message.into(), help: Some(help.into()) }
 }
 
-/// Adds a rule, or says what is wrong with it; in a script that is run, prints it.
+/// Adds a rule or its error. If the file is run as a script, prints it.
 fn add(call: &NativeCallContext<'_>, when: Result<When, Fault>, text: &str, script: &str, rest: Rest) -> Fallible<()> {
     let context = Context::of(call);
     let place = context.calling();
@@ -53,7 +53,7 @@ fn arguments(rule: &mut Rule, args: Array) -> Result<(), Fault> {
     for arg in args {
         if arg.is_array() || arg.is_map() || arg.is_unit() {
             return Err(fault(
-                format!("`{arg}` is no word for `{}`", rule.script),
+                format!("`{arg}` cannot be an argument of `{}`", rule.script),
                 "an argument is a string or a number",
             ));
         }
@@ -126,27 +126,27 @@ fn filter(rule: &mut Rule, value: Dynamic) -> Result<(), Fault> {
 /// The functions of `rules.rhai`.
 #[export_module]
 mod rules {
-    /// A rule: when a script runs, as a line of a crontab. Run as a script, the rules are printed.
+    /// Adds a rule: when a script runs, as a line of a crontab. If you run the file as a script, it prints its rules.
     ///
-    /// - `line`: the five fields of crontab(5), or `@daily` and the like, with the meaning that they
-    ///   have to cron; `CRON_TZ=Asia/Tokyo` may stand in front of them.
+    /// - `line`: the five fields of crontab(5), or `@daily` and the like, with the same meaning as in cron.
+    ///   `CRON_TZ=Asia/Tokyo` may come before them.
     /// - `script`: its name.
-    /// - `args`: what the script gets, an array of words.
-    /// - `options`: a map; what is left out stays as it is:
-    /// - `timeout`: ends a run that takes longer, `"30m"`. Without it none is ended.
-    /// - `jitter`: a run begins up to this much later, `"5m"`. Without it at once.
-    /// - `overlap`: when the run before goes on, `"skip"` leaves this one out, as without it, and
-    ///   `"queue"` lets it begin when that has ended.
-    /// - `catch_up`: whether what was missed, while the host was off, is made up for: each day that
-    ///   was missed has one run, one after the other, the oldest first, with the clock of that day (of
-    ///   several times the last), so that the backup of the 1st is still the month's. At most the last
-    ///   31 of these days, or as many as a number says: with `1` only the newest run. Without it: for
-    ///   fixed times, not for `*/5` and the like. A run that a crash has cut off is made up for too.
-    /// - `retry`: how often a failed run is tried again, with growing pauses. Without it not at all.
+    /// - `args`: an array of arguments for the script.
+    /// - `options`: a map; the defaults apply to what is left out:
+    /// - `timeout`: ends a run that takes longer, `"30m"`. There is no limit by default.
+    /// - `jitter`: delays a run by a random time up to this, `"5m"`. There is no delay by default.
+    /// - `overlap`: what happens if the previous run is still running. `"skip"`, the default, leaves the new run out,
+    ///   and `"queue"` starts it afterwards.
+    /// - `catch_up`: whether runs missed while the host was off are made up. Each missed day has one catch-up run, one
+    ///   after the other, oldest first, with the clock of that day (if it missed several times, the last one), so that
+    ///   the backup of the 1st is still the month's. There are at most 31 such days, or as many as a number says: `1`
+    ///   makes only the latest run. The default is true for fixed times, and false for `*/5` and the like. A run that
+    ///   was cut off by a crash is made up too.
+    /// - `retry`: how often a failed run is retried, with growing pauses. There are no retries by default.
     ///
-    /// Errors: for what cron would refuse, a date that no year has, an option that does not exist. Two
-    /// things that cronie takes are refused, as other crons read them otherwise: a time at random
-    /// (`0~30`: write a number, and a `jitter`), and a range that runs backwards (`22-5`: write `22-23,0-5`).
+    /// Errors: for what cron would refuse, a date that no year has, and an unknown option. Two things that cronie
+    /// accepts are refused because other crons read them differently: a random time (`0~30`: write a number, and a
+    /// `jitter`), and a range that runs backwards (`22-5`: write `22-23,0-5`).
     ///
     /// ```rhai
     /// every("0 3 * * *", "backup");
@@ -157,38 +157,36 @@ mod rules {
         add(&call, When::every(line), line, script, Rest::default())
     }
 
-    /// A rule with arguments for the script.
+    /// Adds a rule with arguments for the script.
     #[rhai_fn(name = "every", return_raw)]
     pub fn every_args(call: NativeCallContext, line: &str, script: &str, args: Array) -> Fallible<()> {
         add(&call, When::every(line), line, script, Rest(args, Map::new()))
     }
 
-    /// A rule with arguments for the script, and options.
+    /// Adds a rule with arguments for the script, and options.
     #[rhai_fn(name = "every", return_raw)]
     pub fn every_options(call: NativeCallContext, line: &str, script: &str, args: Array, options: Map) -> Fallible<()> {
         add(&call, When::every(line), line, script, Rest(args, options))
     }
 
-    /// A rule: which event runs a script, at once; what happens meanwhile is gathered, and one more
-    /// run has the newest truth. The script finds the events with `env("MOYAI_EVENTS", "")`, one a
-    /// line, as `container start blog`; a program finds them in the file that `$MOYAI_EVENTS_FILE` names, which
-    /// is removed after the run. Run as a script, the rules are printed.
+    /// Adds a rule: which event runs a script, at once. Events during the run are collected, and one more run follows
+    /// with the newest data. The script gets the events from `env("MOYAI_EVENTS", "")`, one a line, as `container start
+    /// blog`. A program finds them in the file that `$MOYAI_EVENTS_FILE` names, which is removed after the run. If you
+    /// run the file as a script, it prints its rules.
     ///
-    /// - `event`: `boot`, once after each start of the host; `container` with `create`, `destroy`,
-    ///   `die`, `health_status`, `healthy`, `kill`, `oom`, `pause`, `rename`, `restart`, `start`,
-    ///   `stop`, `unhealthy`, `unpause`, `update`; or `network` with `connect`, `create`, `destroy`,
-    ///   `disconnect`, `remove`; several with commas between them.
+    /// - `event`: `boot`, once after each start of the host; `container` with `create`, `destroy`, `die`,
+    ///   `health_status`, `healthy`, `kill`, `oom`, `pause`, `rename`, `restart`, `start`, `stop`, `unhealthy`,
+    ///   `unpause`, `update`; or `network` with `connect`, `create`, `destroy`, `disconnect`, `remove`. Separate
+    ///   several by commas.
     /// - `script`: its name.
-    /// - `args`: what the script gets, an array of words.
-    /// - `options`: a map with `timeout` and `retry`, as for `every` (without `retry` it is tried again
-    ///   until it works), and
-    /// - `catch_up`: whether it also runs, with no event, when the daemon begins to listen: at its
-    ///   start, and when the engine was away. Without it, it does.
-    /// - `filter`: a map that narrows the events down: `container`, `image` (names, `*` stands for
-    ///   anything), `label` (`name` or `name=value`); for networks `network`. Each a string or an
-    ///   array of which one must suit.
+    /// - `args`: an array of arguments for the script.
+    /// - `options`: a map with `timeout` and `retry`, as for `every` (the default is to retry until it works), and
+    /// - `catch_up`: whether it also runs, without an event, when the daemon begins to listen: at its start, and after
+    ///   Docker was away. The default is true.
+    /// - `filter`: a map that selects events: `container`, `image` (names; `*` matches anything), `label` (`name` or
+    ///   `name=value`); for networks `network`. Each is a string, or an array of which one must match.
     ///
-    /// Errors: for an event or an option that does not exist.
+    /// Errors: for an unknown event or option.
     ///
     /// ```rhai
     /// on("boot", "boot");
@@ -200,26 +198,25 @@ mod rules {
         add(&call, When::on(event), event, script, Rest::default())
     }
 
-    /// A rule with arguments for the script.
+    /// Adds a rule with arguments for the script.
     #[rhai_fn(name = "on", return_raw)]
     pub fn on_args(call: NativeCallContext, event: &str, script: &str, args: Array) -> Fallible<()> {
         add(&call, When::on(event), event, script, Rest(args, Map::new()))
     }
 
-    /// A rule with arguments for the script, and options.
+    /// Adds a rule with arguments for the script, and options.
     #[rhai_fn(name = "on", return_raw)]
     pub fn on_options(call: NativeCallContext, event: &str, script: &str, args: Array, options: Map) -> Fallible<()> {
         add(&call, When::on(event), event, script, Rest(args, options))
     }
 
-    /// Who is told when a script does not check, does not run, or ends by an error that nobody
-    /// catches. moyai itself tells it, so that a broken script cannot silence its own alarm: each
-    /// target within 10 s, and once for a run and all its retries. Not for a dry run, a lock that
-    /// another run holds, an `exit(n)`, nor on a terminal. `moyai daemon` also tells when a run was
-    /// killed, when the rules do not check, and when the engine is away for five minutes.
+    /// Sets who is notified when a script does not pass the check, does not start, or fails with an error that nothing
+    /// catches. moyai sends the notification itself, so a broken script cannot silence its own alarm. Each recipient
+    /// gets it within 10 s, once for a run and all its retries. There is none for a dry run, a lock that another run
+    /// holds, an `exit(n)`, or a run on a terminal. `moyai daemon` also notifies when a run was killed, when the rules
+    /// are not valid, and when Docker is away for five minutes.
     ///
-    /// - `target`: an address that the text is posted to, or a program that gets the text as its
-    ///   last argument.
+    /// - `target`: an address to post the text to, or a program that gets the text as its last argument.
     ///
     /// Errors: for an empty one.
     ///
@@ -231,7 +228,7 @@ mod rules {
     pub fn alarm(call: NativeCallContext, target: &str) -> Fallible<()> {
         let context = Context::of(&call);
         if target.trim().is_empty() {
-            return Err(Error::new("an alarm needs somebody to tell").help("write an address or a program").into());
+            return Err(Error::new("an alarm needs a recipient").help("write an address or a program").into());
         }
         match lock(&context.rules).as_mut() {
             Some(collected) => collected.rules.alarms.push(target.to_owned()),

@@ -1,4 +1,4 @@
-//! `state`: what scripts remember from run to run.
+//! `state`: values that scripts save from run to run.
 
 use super::{Context, Fallible};
 use crate::run::{Error, Result, Run};
@@ -6,7 +6,7 @@ use crate::store::state as store;
 use rhai::plugin::*;
 use rhai::{Dynamic, Engine, FnPtr, exported_manifest};
 
-/// Adds the namespace.
+/// Registers the namespace.
 pub fn register(engine: &mut Engine) {
     engine.register_static_module("state", super::namespace(&[exported_manifest!(state)]));
 }
@@ -14,10 +14,10 @@ pub fn register(engine: &mut Engine) {
 /// Values that outlive a run.
 #[export_module(manifest)]
 mod state {
-    /// The directory of what outlives a run. It is made when something is kept.
+    /// Returns the directory for everything that outlives a run. It is created when something is saved.
     ///
-    /// Returns a path: `/var/lib/moyai` for root, unless `$MOYAI_STATE` names another one. The values
-    /// of `state::set` are in `state/NAME.json` below it.
+    /// Returns a path: `/var/lib/moyai` for root, unless `$MOYAI_STATE` is set. The values of `state::set` are in
+    /// `state/NAME.json` below it.
     ///
     /// Errors: when the path is not UTF-8.
     ///
@@ -30,18 +30,18 @@ mod state {
         let place = &run.options.places.state;
         let text = place.to_str().map(str::to_owned);
         let odd = || Error::new(format!("the state's directory `{}` is not UTF-8", place.display()));
-        // A replay may have a different one; its commands must be the same.
+        // A replay may have another one, but its commands must be the same.
         Ok(run.told("state::folder", text.clone(), || text.ok_or_else(odd))?)
     }
 
-    /// What was kept under a name.
+    /// Returns a saved value.
     ///
-    /// - `name`: any string; `script.thing` keeps scripts apart.
-    /// - `default`: what it is when nothing was kept yet.
+    /// - `name`: any string. Use `script.thing` to separate scripts.
+    /// - `default`: the value if nothing was saved yet.
     ///
-    /// Returns the value as it was kept, or the default.
+    /// Returns the saved value, or the default.
     ///
-    /// Errors: when the state cannot be read.
+    /// Errors: when the state cannot be read. `e.kind` is `"damaged"` if the file is not JSON.
     ///
     /// ```rhai
     /// let seen = state::get("example.seen", 0);
@@ -53,12 +53,12 @@ mod state {
         Ok(kept(run, name, || store::get(run, name))?.unwrap_or(default))
     }
 
-    /// Keeps a value under a name. An act.
+    /// Saves a value under a name. This changes something.
     ///
     /// - `name`: any string.
     /// - `value`: text, a number, true, false, `()`, or arrays and maps of these.
     ///
-    /// Errors: when the value cannot be kept; the old one remains.
+    /// Errors: when the value cannot be saved. The old one remains.
     ///
     /// ```rhai
     /// state::set("example.seen", 1);
@@ -70,17 +70,17 @@ mod state {
         Ok(run.act(|| line(name, &text), (), || store::set(run, name, &text))?)
     }
 
-    /// Reads a value, calls a closure with it, and keeps what the closure returns. No other run
-    /// writes the state in between, so that runs that count at the same time all count. An act.
+    /// Reads a value, calls a closure with it, and saves what the closure returns. No other run writes the state
+    /// meanwhile, so runs that count at the same time all count. This changes something.
     ///
     /// - `name`: any string.
-    /// - `default`: what the closure is given when nothing was kept yet.
-    /// - `change`: a closure of the value; it returns the new one. Keep it short: other runs wait.
+    /// - `default`: the argument of the closure if nothing was saved yet.
+    /// - `change`: a closure of the value that returns the new one. Keep it short: other runs wait.
     ///
     /// Returns the new value.
     ///
-    /// Errors: what the closure throws, when it sets the state itself, and when the value cannot be
-    /// kept; the old one remains.
+    /// Errors: what the closure throws, when the closure sets the state itself, and when the value cannot be saved. The
+    /// old one remains.
     ///
     /// ```rhai
     /// let runs = state::update("example.runs", 0, |runs| runs + 1);
@@ -93,7 +93,7 @@ mod state {
             let old = kept(run, name, old)?.unwrap_or_else(|| default.clone());
             value = change.call_within_context(&call, (old,))?;
             let text = json(name, &value)?;
-            // Who asks for it keeps it.
+            // The caller saves the value.
             run.act(|| line(name, &text), (), || Ok(()))?;
             Ok(text)
         };
@@ -111,13 +111,13 @@ fn json(name: &str, value: &Dynamic) -> Result<String> {
         .map_err(|error| Error { message: format!("keep the state `{name}`: {}", error.message), ..error })
 }
 
-/// What is kept under a name, as the script is told it.
+/// Returns the saved value for the script.
 fn kept(run: &Run, name: &str, text: impl FnOnce() -> Result<Option<String>>) -> Result<Option<Dynamic>> {
     let real = || text()?.map(|text| super::from_json(text.as_bytes())).transpose();
     run.told(&format!("state::get {name}"), Some(None), real)
 }
 
-/// No other program needs to do this: a line that says so is all there is to paste.
+/// No other program needs this value, so the plan has only a comment.
 fn line(name: &str, text: &str) -> String {
     format!("# keep the state {name} = {text}")
 }

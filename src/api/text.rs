@@ -1,4 +1,4 @@
-//! Text: lines and the filters of a pipe, none of which changes its argument.
+//! Text: lines and the filters of a pipe. None of them changes its argument.
 
 mod forms;
 mod lines;
@@ -20,15 +20,15 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::ops::ControlFlow::{Break, Continue};
 use std::sync::Mutex;
 
-/// What `print` is given for no lines at all: a noncharacter that no text has. It prints nothing, as `grep` does.
+/// What `print` gets for no lines at all: a noncharacter that no text has. It prints nothing, as `grep` does.
 pub const NO_LINES: &str = "\u{fdd0}no lines\u{fdd0}";
 
-/// What `for` says to a text.
+/// The error of `for` over a text.
 pub const ONE_TEXT: &str = "this is one text, and no list";
-/// What it is told to go through.
+/// Its help.
 pub const PARTS: &str = "`.lines()` gives its lines, `.split()` its words, `.to_chars()` its characters";
 
-/// Adds the functions.
+/// Registers the functions.
 pub fn register(engine: &mut Engine) {
     engine.register_type_with_name::<Lines>("lines");
     engine.register_type_with_name::<Pattern>("regex");
@@ -37,7 +37,7 @@ pub fn register(engine: &mut Engine) {
         Ok(lines) => Box::new(lines.map(|line| Ok(line?.into()))),
         Err(error) => Box::new(std::iter::once(Err(error.into()))),
     });
-    // Rhai goes through characters here, and bash's `for x in $(ls)` through words.
+    // In Rhai this goes through characters, while bash's `for x in $(ls)` goes through words.
     module.set_iter_result(TypeId::of::<ImmutableString>(), |_| {
         Box::new(std::iter::once(Err(Error::new(ONE_TEXT).help(PARTS).into())))
     });
@@ -46,7 +46,7 @@ pub fn register(engine: &mut Engine) {
     engine.register_global_module(module.into());
 }
 
-/// What `regex(...)` gives.
+/// The value of `regex(...)`.
 #[derive(Clone, Debug)]
 pub struct Pattern(pub Regex);
 
@@ -54,14 +54,14 @@ pub struct Pattern(pub Regex);
 #[derive(Debug, Default)]
 pub struct Patterns(Mutex<HashMap<String, Regex>>);
 
-/// A script has a few patterns; one that makes them in a loop must not keep them all.
+/// A script has few patterns. One that creates them in a loop must not keep them all.
 const PATTERNS: usize = 64;
 
 impl Patterns {
-    /// A regular expression.
+    /// Compiles a regular expression.
     ///
     /// # Errors
-    /// When it is none, with the place in it.
+    /// When it is not valid, with the position.
     pub fn get(&self, text: &str) -> Result<Regex> {
         let mut known = lock(&self.0);
         if let Some(regex) = known.get(text) {
@@ -76,7 +76,7 @@ impl Patterns {
     }
 }
 
-/// The crate draws the pattern, indented by four, a caret below the place, and `error: CAUSE`.
+/// The crate draws the pattern, indented by four, a caret below the position, and `error: CAUSE`.
 fn bad_pattern(text: &str, error: &regex::Error) -> Error {
     let drawn = error.to_string();
     let caret = drawn.lines().find(|line| line.trim_start().starts_with('^')).and_then(|line| line.find('^'));
@@ -87,7 +87,7 @@ fn bad_pattern(text: &str, error: &regex::Error) -> Error {
         .help("a character that means itself is written with a backslash: `\\.`, `\\(`, `\\[`")
 }
 
-/// The lines of whatever has lines.
+/// Returns the lines of any value that has lines.
 pub(super) fn lines_of(call: &NativeCallContext<'_>, what: &str, value: Dynamic) -> Result<Lines> {
     let value = value.flatten();
     if let Some(lines) = value.read_lock::<Lines>() {
@@ -112,7 +112,7 @@ pub(super) fn lines_of(call: &NativeCallContext<'_>, what: &str, value: Dynamic)
     Ok(Lines::of(Source::List(list.ok_or_else(|| refuse("an array of maps"))?.into())))
 }
 
-/// All elements of whatever has lines; those of an array may be anything.
+/// Returns all elements of a value that has lines. Those of an array may have any type.
 fn elements(call: &NativeCallContext<'_>, what: &str, value: Dynamic) -> Result<Array> {
     let value = value.flatten();
     if value.is_array() {
@@ -121,7 +121,7 @@ fn elements(call: &NativeCallContext<'_>, what: &str, value: Dynamic) -> Result<
     Ok(lines_of(call, what, value)?.collect()?.into_iter().map(Into::into).collect())
 }
 
-/// Plain values as text.
+/// Converts plain values to text.
 fn word(value: Dynamic) -> std::result::Result<ImmutableString, Dynamic> {
     match value.flatten() {
         value if value.is_string() || value.is_char() => Ok(value.to_string().into()),
@@ -130,12 +130,12 @@ fn word(value: Dynamic) -> std::result::Result<ImmutableString, Dynamic> {
     }
 }
 
-/// Any value as `print` shows it.
+/// Returns any value as `print` shows it.
 fn shown(call: &NativeCallContext<'_>, value: Dynamic) -> Fallible<ImmutableString> {
     word(value).or_else(|value| call.call_native_fn("to_string", (value,)))
 }
 
-/// A pattern that a script gave as a string or as `regex(...)`.
+/// Reads a pattern that a script gave as a string or as `regex(...)`.
 fn pattern(call: &NativeCallContext<'_>, value: &Dynamic) -> Result<Regex> {
     if let Some(pattern) = value.read_lock::<Pattern>() {
         return Ok(pattern.0.clone());
@@ -146,11 +146,11 @@ fn pattern(call: &NativeCallContext<'_>, value: &Dynamic) -> Result<Regex> {
     Context::of(call).patterns.get(&text)
 }
 
-/// Refuses what would be left out (`$1st` is a group of that name) or stay as it is (sed's `\1`).
+/// Refuses a replacement that would silently be empty (`$1st` is a group of that name) or stay literal (sed's `\1`).
 fn groups(regex: &Regex, to: &str) -> Result<()> {
     let refuse = |why: String, help: String| Err(Error::new(format!("replace by `{to}`: {why}")).help(help));
     if let Some(digit) = to.split('\\').skip(1).find_map(|text| text.chars().next().filter(char::is_ascii_digit)) {
-        return refuse(format!("`\\{digit}` is no group"), format!("write `${{{digit}}}`"));
+        return refuse(format!("`\\{digit}` is not a group"), format!("write `${{{digit}}}`"));
     }
     let dollars = to.replace("$$", " ");
     for part in dollars.split('$').skip(1) {
@@ -175,7 +175,7 @@ fn number(what: &str, number: i64, least: usize) -> Result<usize> {
     fits.ok_or_else(|| Error::new(format!("`{what}` counts from {least}, and was given {number}")))
 }
 
-/// A string changes as one line; lines and arrays change line by line.
+/// Changes a string as one line, and lines and arrays line by line.
 fn change(call: &NativeCallContext<'_>, what: &str, value: Dynamic, change: Change) -> Fallible<Dynamic> {
     if let Some(text) = value.read_lock::<ImmutableString>() {
         return Ok(change.of(one_line(what, &text)?).into());
@@ -183,7 +183,7 @@ fn change(call: &NativeCallContext<'_>, what: &str, value: Dynamic, change: Chan
     Ok(Dynamic::from(lines_of(call, what, value)?.then(Step::Map(change))))
 }
 
-/// A string with several lines has no first field: nobody could tell which is meant.
+/// Refuses a string of several lines: its first field would be ambiguous.
 fn one_line<'a>(what: &str, text: &'a str) -> Result<&'a str> {
     let line = text.strip_suffix('\n').unwrap_or(text);
     if line.contains('\n') && !matches!(what, "sub" | "trimmed") {
@@ -217,7 +217,7 @@ fn fields(call: &NativeCallContext<'_>, value: Dynamic, limit: usize) -> Result<
     Ok(rows)
 }
 
-/// Checks that what replaces the occurrences of a text has room.
+/// Checks that the replaced text fits into memory.
 fn room_to_replace(text: &str, from: &str, to: &str) -> Result<()> {
     let most = |length: usize| (text.len() / length.max(1) + 1).saturating_mul(to.len());
     if to.len() <= from.len() || memory::room(most(from.len())).is_ok() {
@@ -226,14 +226,14 @@ fn room_to_replace(text: &str, from: &str, to: &str) -> Result<()> {
     memory::room(text.matches(from).count().saturating_mul(to.len()))
 }
 
-/// Lines, fields and regular expressions. Regular expressions are those of the regex crate:
-/// as in `grep -E`, with `\d`, `\w`, `\b`, `(?i)`, without back-references and look-around.
+/// Lines, fields and regular expressions. The syntax is that of the regex crate: as in `grep -E`, with `\d`, `\w`,
+/// `\b`, `(?i)`, without back-references and look-around.
 #[export_module]
 mod text {
-    /// The lines of a text, a command or an array, as a recipe: each use starts it anew, and a
-    /// chain of filters runs in one pass.
+    /// Returns the lines of a text, a command or an array. They are read anew at each use, and a chain of filters runs
+    /// in one pass.
     ///
-    /// - `source`: a string; an array of strings; a command has the same method.
+    /// - `source`: a string or an array of strings. A command has the same method.
     ///
     /// Returns lines, for a `for` loop and the filters below.
     ///
@@ -247,14 +247,14 @@ mod text {
         Ok(lines_of(&call, "lines", source)?)
     }
 
-    /// The lines that match: `grep -E`.
+    /// Keeps the lines that match: `grep -E`.
     ///
     /// - `source`: a string, lines or an array.
     /// - `re`: a regular expression.
     ///
-    /// Returns lines. None is no error: `.is_empty()` tells.
+    /// Returns lines. No match is not an error: check `.is_empty()`.
     ///
-    /// Errors: when it is no regular expression, with the place in it.
+    /// Errors: when it is not a valid regular expression, with the position.
     ///
     /// ```rhai
     /// print("web up\ndb down".grep("down$"));
@@ -264,14 +264,14 @@ mod text {
         Ok(lines_of(&call, "grep", source)?.then(Step::Grep(pattern(&call, &re)?, false)))
     }
 
-    /// The lines that do not match: `grep -E -v`.
+    /// Keeps the lines that do not match: `grep -E -v`.
     ///
     /// - `source`: a string, lines or an array.
     /// - `re`: a regular expression.
     ///
     /// Returns lines.
     ///
-    /// Errors: when it is no regular expression.
+    /// Errors: when it is not a valid regular expression.
     ///
     /// ```rhai
     /// let without_comments = "# a\nb".grep_v("^#");
@@ -281,7 +281,7 @@ mod text {
         Ok(lines_of(&call, "grep_v", source)?.then(Step::Grep(pattern(&call, &re)?, true)))
     }
 
-    /// The fields between blanks, as `awk` splits them.
+    /// Splits at spaces into fields, as `awk` does.
     ///
     /// - `source`: a string of one line, lines or an array.
     ///
@@ -297,10 +297,10 @@ mod text {
         Ok(fields(&call, source, usize::MAX)?)
     }
 
-    /// The fields between blanks, the last one with all that is left: bash's `read a b rest`.
+    /// Splits at spaces into a number of fields. The last one has the rest: bash's `read a b rest`.
     ///
     /// - `source`: a string of one line, lines or an array.
-    /// - `n`: how many fields at most, from 1.
+    /// - `n`: the maximum number of fields, from 1.
     ///
     /// Returns an array of strings; for lines, an array of such arrays.
     ///
@@ -314,10 +314,10 @@ mod text {
         Ok(fields(&call, source, number("fields", n, 1)?)?)
     }
 
-    /// One field between blanks: awk's `$n`.
+    /// Returns one field between spaces: awk's `$n`.
     ///
     /// - `source`: a string of one line, lines or an array.
-    /// - `n`: from 1; 0 is the whole line, -1 the last field.
+    /// - `n`: from 1; 0 is the complete line, -1 the last field.
     ///
     /// Returns a string, `""` beyond the last field; for lines, lines.
     ///
@@ -331,7 +331,7 @@ mod text {
         change(&call, "field", source, Change::Field(n))
     }
 
-    /// One part between separators: `cut -d`. A line without the separator stays whole.
+    /// Returns one part between separators: `cut -d`. A line without the separator stays complete.
     ///
     /// - `source`: a string of one line, lines or an array.
     /// - `sep`: the separator, one or more characters.
@@ -347,7 +347,7 @@ mod text {
     #[rhai_fn(return_raw)]
     pub fn cut(call: NativeCallContext, source: Dynamic, sep: ImmutableString, n: i64) -> Fallible<Dynamic> {
         if sep.is_empty() {
-            return Err(Error::new("`cut` needs a separator").help("for columns between blanks: `.field(n)`").into());
+            return Err(Error::new("`cut` needs a separator").help("for columns between spaces: `.field(n)`").into());
         }
         change(&call, "cut", source, Change::Cut(sep, number("cut", n, 1)?))
     }
@@ -356,11 +356,11 @@ mod text {
     ///
     /// - `source`: a string, lines or an array.
     /// - `re`: a regular expression.
-    /// - `to`: what stands there instead; `$1` is the first group (`${1}` before a letter), `$$` a dollar.
+    /// - `to`: the replacement; `$1` is the first group (`${1}` before a letter), `$$` a dollar.
     ///
     /// Returns a string; for lines, lines.
     ///
-    /// Errors: when it is no regular expression, or has no such group.
+    /// Errors: when it is not a valid regular expression, or has no such group.
     ///
     /// ```rhai
     /// print("web:Mon".sub(":(.*)", " of $1"));        // web of Mon
@@ -372,7 +372,7 @@ mod text {
         change(&call, "sub", source, Change::Sub(regex, to))
     }
 
-    /// Without the blanks at both ends.
+    /// Removes the spaces at both ends.
     ///
     /// - `source`: a string, lines or an array.
     ///
@@ -388,10 +388,10 @@ mod text {
         change(&call, "trimmed", source, Change::Trim)
     }
 
-    /// All elements as one string.
+    /// Joins all elements to one string.
     ///
     /// - `source`: an array or lines.
-    /// - `sep`: what stands between two.
+    /// - `sep`: the separator.
     ///
     /// Returns a string.
     ///
@@ -412,7 +412,7 @@ mod text {
         Ok(lines_of(&call, "join", source)?.collect()?.join(sep))
     }
 
-    /// The first lines: `head -n`. A command is not read further.
+    /// Keeps the first lines: `head -n`. A command is not read further.
     ///
     /// - `source`: a string, lines or an array.
     /// - `n`: how many.
@@ -434,7 +434,7 @@ mod text {
         Ok(Dynamic::from(lines_of(&call, "head", source)?.then(Step::Head(count))))
     }
 
-    /// The last lines: `tail -n`.
+    /// Keeps the last lines: `tail -n`.
     ///
     /// - `source`: a string, lines or an array.
     /// - `n`: how many.
@@ -456,14 +456,14 @@ mod text {
         Ok(Dynamic::from(lines_of(&call, "tail", source)?.then(Step::Tail(count, VecDeque::new()))))
     }
 
-    /// The same text several times, as a rule below a heading is.
+    /// Repeats a text, for example to underline a heading.
     ///
     /// - `text`: a string.
-    /// - `n`: how many times, up to 1 MiB of text.
+    /// - `n`: how many times. The result has at most 1 MiB.
     ///
     /// Returns a string.
     ///
-    /// Errors: for a negative number, and for more text than that.
+    /// Errors: for a negative number, and for a longer result.
     ///
     /// ```rhai
     /// print("=".repeat(20));
@@ -477,10 +477,10 @@ mod text {
         Ok(text.repeat(count))
     }
 
-    /// All but the first lines: `tail -n +2` is `.skip(1)`.
+    /// Skips the first lines: `tail -n +2` is `.skip(1)`.
     ///
     /// - `source`: a string, lines or an array.
-    /// - `n`: how many are left out.
+    /// - `n`: how many to skip.
     ///
     /// Returns lines; for an array of anything, an array.
     ///
@@ -498,14 +498,14 @@ mod text {
         Ok(Dynamic::from(lines_of(&call, "skip", source)?.then(Step::Skip(count))))
     }
 
-    /// One element, or `()` where there is none, so that `args.get(0) ?? "all"` is bash's `${1:-all}`.
+    /// Returns one element, or `()` if there is none. So `args.get(0) ?? "all"` is bash's `${1:-all}`.
     ///
     /// - `index`: from 0; -1 is the last.
     ///
     /// ```rhai
     /// let name = args.get(0) ?? "all";
     /// ```
-    // Rhai's own refuses a constant, and so `args`.
+    // Rhai's own refuses a constant such as `args`.
     #[rhai_fn(name = "get", pure)]
     pub fn element(list: &mut Array, index: i64) -> Dynamic {
         let far = index.unsigned_abs() as usize;
@@ -513,7 +513,7 @@ mod text {
         super::super::optional(at.and_then(|at| list.get(at)).cloned())
     }
 
-    /// In order, as `sort` under `LC_ALL=C`: text by its bytes, numbers by their size.
+    /// Sorts like `sort` under `LC_ALL=C`: text by its bytes, numbers by their size.
     ///
     /// - `source`: a string, lines or an array.
     ///
@@ -529,7 +529,7 @@ mod text {
         merge_sort(elements(&call, "sorted", source)?, &|one, other| Ok(order(one, other)?.is_lt()))
     }
 
-    /// In the order of a key: `sort -n`, `sort -k`. Equal ones keep their order.
+    /// Sorts by a key: `sort -n`, `sort -k`. Equal elements keep their order.
     ///
     /// - `source`: a string, lines or an array.
     /// - `key`: a closure of one element that returns text, a number, or an array of these.
@@ -551,7 +551,7 @@ mod text {
         Ok(list.into_iter().map(|(_, value)| value).collect())
     }
 
-    /// The last first: `tac`, and behind `sorted` what is `sort -r`.
+    /// Reverses the order: `tac`. After `sorted` it is `sort -r`.
     ///
     /// - `source`: a string, lines or an array.
     ///
@@ -569,11 +569,11 @@ mod text {
         Ok(list)
     }
 
-    /// Each once, in the order of its first time; with `sorted` it is `sort -u`.
+    /// Removes duplicates and keeps the first of each. With `sorted` it is `sort -u`.
     ///
     /// - `source`: a string, lines or an array.
     ///
-    /// Returns lines; for an array of anything, an array. What is printed alike is alike.
+    /// Returns lines; for an array of anything, an array. Values that print alike are duplicates.
     ///
     /// Errors: for another type.
     ///
@@ -594,16 +594,16 @@ mod text {
         Ok(list.into())
     }
 
-    /// Values as text of a fixed form: `printf`.
+    /// Formats values as text: `printf`.
     ///
     /// - `value`: text or a number; an array for several codes.
-    /// - `codes`: `%s` text, `%d` a whole number, `%f` one with a fraction, `%x` and `%o`, `%%`; between
-    ///   `%` and the letter `-` (to the left), `0` (zeros in front), `+`, a width in characters, and
-    ///   `.` with the digits of a fraction or the most characters of a text.
+    /// - `codes`: `%s` text, `%d` a whole number, `%f` one with a fraction, `%x` and `%o`, `%%`. Between `%` and the
+    ///   letter: `-` (align left), `0` (leading zeros), `+`, a width in characters, and `.` with the number of decimals
+    ///   or the maximum length of a text.
     ///
     /// Returns a string; no newline is added.
     ///
-    /// Errors: for a code that there is not, when a value does not fit its code, or their numbers differ.
+    /// Errors: for an unknown code, when a value does not fit its code, and when their numbers differ.
     ///
     /// ```rhai
     /// print(["web", 93.5].format("%-10s %5.1f%%"));        // web         93.5%
@@ -616,14 +616,13 @@ mod text {
         Ok(printf(codes, &texts)?)
     }
 
-    /// Sorts an array in place by a closure of one's own; equal elements keep their order.
+    /// Sorts an array in place by a closure. Equal elements keep their order.
     ///
     /// - `list`: an array in a variable or a field.
-    /// - `compare`: a closure of two elements; it returns a number, below 0 when the first stands
-    ///   in front of the second, 0 when they are equal; or true for "in front".
+    /// - `compare`: a closure of two elements. It returns a number: below 0 if the first comes before the second, 0 if
+    ///   they are equal. Or it returns true for "before".
     ///
-    /// Errors: what the closure throws, and when it returns something else; the array is then as
-    /// it was.
+    /// Errors: what the closure throws, and when it returns something else. The array is then unchanged.
     ///
     /// ```rhai
     /// let sizes = [#{ name: "a", size: 1 }, #{ name: "b", size: 9 }];
@@ -642,7 +641,7 @@ mod text {
         Ok(())
     }
 
-    /// How often each line occurs: `sort | uniq -c | sort -rn`.
+    /// Counts how often each line occurs: `sort | uniq -c | sort -rn`.
     ///
     /// - `source`: a string, lines or an array.
     ///
@@ -658,9 +657,9 @@ mod text {
         Ok(lines_of(&call, "count_each", source)?.counted(usize::MAX)?)
     }
 
-    /// The most frequent lines: `sort | uniq -c | sort -rn | head`.
+    /// Returns the most frequent lines: `sort | uniq -c | sort -rn | head`.
     ///
-    /// - `source`: a string, lines, an array, or what `count_each` gave.
+    /// - `source`: a string, lines, an array, or the result of `count_each`.
     /// - `n`: how many.
     ///
     /// Returns an array of `#{count: number, line}`, the most frequent first.
@@ -675,13 +674,13 @@ mod text {
         let limit = number("top", n, 0)?;
         let counted = |row: &Dynamic| row.read_lock::<Map>().is_some_and(|row| row.contains_key("count"));
         if source.read_lock::<Array>().is_some_and(|rows| !rows.is_empty() && rows.iter().all(counted)) {
-            // `count_each` has put them in this order.
+            // `count_each` has sorted them already.
             return Ok(source.into_array().unwrap_or_default().into_iter().take(limit).collect());
         }
         Ok(lines_of(&call, "top", source)?.counted(limit)?)
     }
 
-    /// All lines as an array, to be kept.
+    /// Returns all lines as an array.
     ///
     /// Errors: when the source fails.
     ///
@@ -693,7 +692,7 @@ mod text {
         Ok(lines.collect()?.into_iter().map(Into::into).collect())
     }
 
-    /// The lines for which a closure says true. For a pattern, `grep` is faster and stays lines.
+    /// Keeps the lines for which a closure returns true. For a pattern, `grep` is faster and returns lines.
     ///
     /// - `keep`: a closure of one line that returns true or false.
     ///
@@ -716,7 +715,7 @@ mod text {
         Ok(kept)
     }
 
-    /// What a closure makes of each line.
+    /// Returns the result of a closure for each line.
     ///
     /// - `change`: a closure of one line.
     ///
@@ -732,12 +731,12 @@ mod text {
         lines.iter()?.map(|line| change.call_within_context(&call, (line?,))).collect()
     }
 
-    /// One value of all lines: a closure adds each line to what it has.
+    /// Reduces all lines to one value: a closure combines the value so far with each line.
     ///
-    /// - `add`: a closure of two values, what it has and the next line.
-    /// - `first`: what it begins with.
+    /// - `add`: a closure of the value so far and the next line.
+    /// - `first`: the initial value.
     ///
-    /// Returns what the closure gave last; `first` without any line.
+    /// Returns the closure's last result, or `first` without any line.
     ///
     /// Errors: what the closure throws, and when the source fails.
     ///
@@ -749,20 +748,20 @@ mod text {
         lines.iter()?.try_fold(first, |sum, line| add.call_within_context(&call, (sum, line?)))
     }
 
-    /// The words of a text: what is between spaces, tabs and newlines.
+    /// Splits a text into words, at spaces, tabs and newlines.
     ///
     /// Returns an array, empty for a text without words.
     ///
     /// ```rhai
     /// for name in "web  db".split() { print(name); }
     /// ```
-    // Rhai's own gives one empty word for an empty text.
+    // Rhai's own returns one empty word for an empty text.
     #[rhai_fn(name = "split", pure)]
     pub fn split_words(text: &mut ImmutableString) -> Array {
         text.split_whitespace().map(|word| Dynamic::from(word.to_owned())).collect()
     }
 
-    /// How many lines there are: `wc -l`.
+    /// Counts the lines: `wc -l`.
     ///
     /// Errors: when the source fails.
     ///
@@ -779,7 +778,7 @@ mod text {
         Ok(count)
     }
 
-    /// Whether there is no line: `! grep -q`.
+    /// Returns whether there are no lines: `! grep -q`.
     ///
     /// Errors: when the source fails.
     ///
@@ -796,9 +795,9 @@ mod text {
         Ok(empty)
     }
 
-    /// Whether one of the lines is this text: `grep -qxF`. The same as `text in lines`.
+    /// Returns whether one of the lines equals this text: `grep -qxF`. The same as `text in lines`.
     ///
-    /// - `line`: the whole line.
+    /// - `line`: the complete line.
     ///
     /// Errors: when the source fails.
     ///
@@ -815,9 +814,9 @@ mod text {
         Ok(found)
     }
 
-    /// One line by its place, from 0; -1 is the last.
+    /// Returns one line by its index, from 0; -1 is the last.
     ///
-    /// Errors: when there are fewer, and when the source fails.
+    /// Errors: when there are fewer lines, and when the source fails.
     ///
     /// ```rhai
     /// print("a\nb".lines()[1]);
@@ -835,8 +834,8 @@ mod text {
         }
     }
 
-    /// All lines as one text, as `print` shows them. Where there are none, `print` prints nothing, not an
-    /// empty line: cron mails no line that is not there.
+    /// Returns all lines as one text, as `print` shows them. For no lines `print` prints nothing, not even an empty
+    /// line, which cron would mail.
     ///
     /// Errors: when the source fails.
     ///
@@ -847,7 +846,7 @@ mod text {
     pub fn lines_text(call: NativeCallContext, lines: &mut Lines) -> Fallible<String> {
         let lines = lines.collect();
         if let (Err(error), "to_string") = (&lines, call.fn_name()) {
-            // In `${...}` the interpreter drops the errors of `to_string`: it must not be silent.
+            // In `${...}` the interpreter drops the errors of `to_string`, so print it here.
             Context::of(&call).run.note(&format!("error: {error}"));
         }
         let lines = lines?;
@@ -857,11 +856,11 @@ mod text {
         Ok(lines.join("\n"))
     }
 
-    /// Whether a text matches a regular expression anywhere.
+    /// Returns whether a text matches a regular expression anywhere.
     ///
     /// - `re`: a regular expression.
     ///
-    /// Errors: when it is none.
+    /// Errors: when it is not a valid regular expression.
     ///
     /// ```rhai
     /// if "web:Mon".matches(":[A-Z]") { print("it has a tag"); }
@@ -871,9 +870,9 @@ mod text {
         Ok(pattern(&call, &re)?.is_match(&text))
     }
 
-    /// Whether a text matches a regular expression anywhere; with plain text, `contains` takes it as it is.
+    /// Returns whether a text matches a regular expression anywhere. For a plain text, `contains` takes it literally.
     ///
-    /// - `re`: what `regex(...)` gives.
+    /// - `re`: the value of `regex(...)`.
     ///
     /// ```rhai
     /// for word in ["Mon", regex(":[A-Z]")] { print("web:Mon".contains(word)); }
@@ -883,13 +882,13 @@ mod text {
         re.0.is_match(text)
     }
 
-    /// The first match of a regular expression, or, where it has a group, what the group holds.
+    /// Returns the first match of a regular expression, or its first group if it has one.
     ///
     /// - `re`: a regular expression.
     ///
     /// Returns a string, or `()` when nothing matches.
     ///
-    /// Errors: when it is no regular expression.
+    /// Errors: when it is not a valid regular expression.
     ///
     /// ```rhai
     /// let port = "listen 8080;".find(#"listen (\d+)"#);        // "8080"
@@ -900,13 +899,13 @@ mod text {
         Ok(super::super::optional(found))
     }
 
-    /// All matches of a regular expression, or, where it has a group, what the group holds: `grep -o`.
+    /// Returns all matches of a regular expression, or their first groups if it has one: `grep -o`.
     ///
     /// - `re`: a regular expression.
     ///
     /// Returns an array of strings.
     ///
-    /// Errors: when it is no regular expression.
+    /// Errors: when it is not a valid regular expression.
     ///
     /// ```rhai
     /// let numbers = "1 and 22".find_all("[0-9]+");        // ["1", "22"]
@@ -916,11 +915,12 @@ mod text {
         Ok(pattern(&call, &re)?.captures_iter(&text).map(|captures| first_group(&captures).into()).collect())
     }
 
-    /// A regular expression as a value, where plain text means itself, as for the words of a site.
+    /// Marks a text as a regular expression, where a plain text would be taken literally, such as a site's expected
+    /// text.
     ///
     /// - `text`: the regular expression.
     ///
-    /// Errors: when it is none, with the place in it.
+    /// Errors: when it is not a valid regular expression, with the position.
     ///
     /// ```rhai
     /// let words = ["Welcome", regex("version [0-9]+")];
@@ -930,7 +930,7 @@ mod text {
         Ok(Pattern(Context::of(&call).patterns.get(text)?))
     }
 
-    /// The text of a regular expression.
+    /// Returns the text of a regular expression.
     ///
     /// ```rhai
     /// print(regex("a+"));
@@ -940,7 +940,7 @@ mod text {
         re.0.as_str().to_owned()
     }
 
-    /// Without the blanks at both ends. (In Rhai itself it changes the variable; here it does not.)
+    /// Returns the text without the spaces at both ends. (Rhai's own changes the variable; this does not.)
     ///
     /// ```rhai
     /// let name = " web ".trim();
@@ -949,11 +949,11 @@ mod text {
         text.trim().to_owned()
     }
 
-    /// With every occurrence of a text replaced. (In Rhai itself it changes the variable; here it does not.)
+    /// Returns the text with every occurrence of a text replaced. (Rhai's own changes the variable; this does not.)
     ///
-    /// - `from`, `to`: plain text; for a regular expression there is `sub`.
+    /// - `from`, `to`: literal text. For a regular expression use `sub`.
     ///
-    /// Errors: when the memory of a run (256 MiB) has no room for it.
+    /// Errors: when the result does not fit into a run's memory (256 MiB).
     ///
     /// ```rhai
     /// let name = "a-b".replace("-", "_");
@@ -964,7 +964,7 @@ mod text {
         Ok(text.replace(from, to))
     }
 
-    /// With every occurrence of a text replaced by a character.
+    /// Returns the text with every occurrence of a text replaced by a character.
     ///
     /// ```rhai
     /// let name = "a-b".replace("-", '_');
@@ -974,9 +974,9 @@ mod text {
         text.replace(from, to.encode_utf8(&mut [0; 4]))
     }
 
-    /// With every occurrence of a character replaced by a text.
+    /// Returns the text with every occurrence of a character replaced by a text.
     ///
-    /// Errors: when the memory of a run (256 MiB) has no room for it.
+    /// Errors: when the result does not fit into a run's memory (256 MiB).
     ///
     /// ```rhai
     /// let name = "a-b".replace('-', "_");
@@ -987,7 +987,7 @@ mod text {
         Ok(text.replace(from, to))
     }
 
-    /// With every occurrence of a character replaced by another.
+    /// Returns the text with every occurrence of a character replaced by another.
     ///
     /// ```rhai
     /// let name = "a-b".replace('-', '_');
@@ -997,9 +997,9 @@ mod text {
         text.replace(from, to.encode_utf8(&mut [0; 4]))
     }
 
-    /// A text as a piece of HTML that shows just this text: between tags, and between the quotes of an
-    /// attribute. Data, such as a name or a reason, cannot become a tag. Hidden characters are shown as
-    /// escapes, as by `visible`; other characters that no page may have (HTML 13.2.3.5) as U+FFFD.
+    /// Escapes a text for HTML, between tags and in quoted attributes, so that a name or a reason cannot become a tag.
+    /// Hidden characters become visible escapes, as by `visible`. Other characters that no page may have (HTML
+    /// 13.2.3.5) become U+FFFD.
     ///
     /// - `text`: any text.
     ///
@@ -1027,7 +1027,7 @@ mod text {
         out
     }
 
-    /// Text of JSON as a value: `jq`.
+    /// Parses JSON: `jq`.
     ///
     /// - `text`: one JSON value.
     ///
@@ -1043,13 +1043,13 @@ mod text {
         Ok(super::super::from_json(text.as_bytes())?)
     }
 
-    /// A value as JSON, on one line.
+    /// Formats a value as JSON, on one line.
     ///
     /// - `value`: text, a number, true, false, `()`, or arrays and maps of these.
     ///
     /// Returns a string.
     ///
-    /// Errors: for a value that JSON has no form for.
+    /// Errors: for a value that JSON cannot express.
     ///
     /// ```rhai
     /// print([1, #{ name: "web" }].to_json());        // [1,{"name":"web"}]
@@ -1059,22 +1059,22 @@ mod text {
         Ok(super::super::to_json(&value)?)
     }
 
-    /// A map as JSON, on one line.
+    /// Formats a map as JSON, on one line.
     ///
-    /// Errors: for a value that JSON has no form for.
+    /// Errors: for a value that JSON cannot express.
     ///
     /// ```rhai
     /// print(#{ name: "web" }.to_json());        // {"name":"web"}
     /// ```
-    // Of exactly this type, or Rhai's own would be chosen.
+    // It must take exactly this type, or Rhai would choose its own.
     #[rhai_fn(name = "to_json", return_raw)]
     pub fn map_to_json(value: Map) -> Fallible<String> {
         to_json(value.into())
     }
 
-    /// A text as a whole number; blanks around it do not matter.
+    /// Parses a whole number. Spaces around it are ignored.
     ///
-    /// Errors: when it is none.
+    /// Errors: when it is not a whole number.
     ///
     /// ```rhai
     /// let number = " 08 ".to_int();        // 8
@@ -1085,9 +1085,9 @@ mod text {
         Ok(number.map_err(|_| Error::new(format!("`{text}` is not a whole number")))?)
     }
 
-    /// A text as a number with a fraction; blanks around it do not matter.
+    /// Parses a number with a fraction. Spaces around it are ignored.
     ///
-    /// Errors: when it is none.
+    /// Errors: when it is not a number.
     ///
     /// ```rhai
     /// let load = $(`cut -d " " -f 1 /proc/loadavg`).to_float();

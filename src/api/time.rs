@@ -1,4 +1,4 @@
-//! Time: what the clock says, moments as values.
+//! Time: the clock, and moments as values.
 
 use super::{Context, Fallible};
 use crate::run::{Error, Result};
@@ -11,21 +11,21 @@ use rhai::plugin::*;
 use rhai::{Dynamic, Engine, exported_module};
 use std::fmt::Write;
 
-/// Adds the functions.
+/// Registers the functions.
 pub fn register(engine: &mut Engine) {
     engine.register_type_with_name::<Time>("time");
     engine.register_global_module(exported_module!(time).into());
 }
 
-/// A moment, on this host's clock.
+/// A moment, by this host's clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Time(pub DateTime<Local>);
 
 impl Time {
-    /// The moment in the codes of `date +FORMAT`, with English names whatever the locale.
+    /// Formats the moment with the codes of `date +FORMAT`. Names are English in every locale.
     ///
     /// # Errors
-    /// For a code that does not exist, and for a text without any.
+    /// For an unknown code, and for a text without any code.
     pub fn format(self, format: &str) -> Result<String> {
         let failed =
             |why: &str, help: String| Err(Error::new(format!("format a time as `{format}`: {why}")).help(help));
@@ -45,8 +45,8 @@ impl Time {
         failed("it has a code that does not exist", USUAL.to_owned())
     }
 
-    /// `%N` and `%Z` as in date(1): nanoseconds, and the abbreviation of the zone. (chrono has no `%N`, and
-    /// prints an offset for `%Z`.)
+    /// Formats `%N` and `%Z` as date(1): nanoseconds, and the abbreviation of the zone. (chrono has no `%N`, and prints
+    /// an offset for `%Z`.)
     fn as_date(self, format: &str) -> String {
         let mut out = String::new();
         let mut rest = format;
@@ -56,7 +56,7 @@ impl Time {
             let (count, letter) = code.split_at(digits);
             rest = match letter.chars().next() {
                 Some('N') => {
-                    // date(1) cuts the nine digits off, or adds zeros.
+                    // date(1) cuts the nine digits, or adds zeros.
                     let width = count.parse().ok().filter(|width| *width > 0).unwrap_or(9).min(99);
                     let digits = format!("{:09}", self.0.nanosecond() % 1_000_000_000);
                     out.push_str(&format!("{digits:0<width$}")[..width]);
@@ -80,10 +80,10 @@ impl Time {
     }
 }
 
-/// The codes that most formats are made of.
+/// Common codes.
 const USUAL: &str = "the usual codes: `%F` 2026-11-24, `%T` 03:00:00, `%a` Tue, `%b` Nov, `%Y %m %d %H %M %S`, `%s`, `%z`, `%Z`, `%N`, `%%`";
 
-/// What the letters of other date formats are for date(1).
+/// The codes of date(1) for the letters of other date formats.
 const LETTERS: &[(&str, &str)] = &[
     ("YYYY", "%Y"),
     ("yyyy", "%Y"),
@@ -101,19 +101,19 @@ const LETTERS: &[(&str, &str)] = &[
     ("EEE", "%a"),
 ];
 
-/// A date format such as `YYYY-MM-DD` in the codes of date(1).
+/// Converts a date format such as `YYYY-MM-DD` to the codes of date(1).
 pub fn dated(format: &str) -> Option<String> {
     let codes = LETTERS.iter().fold(format.to_owned(), |text, (letters, code)| text.replace(letters, code));
     (codes != format).then_some(codes)
 }
 
-/// The clock, and moments. Without an offset a time is this host's own.
+/// The clock, and moments. A time without an offset is this host's own.
 #[export_module]
 mod time {
-    /// What the clock says; with `--at` the pretended time.
+    /// Returns the current time, or the pretended time with `--at`.
     ///
     /// Returns a time with `year`, `month`, `day`, `weekday` (`"Mon"`), `month_name` (`"Jan"`), `hour`,
-    /// `minute`, `second`, `epoch`. Times compare with `<` and `==`; `a - b` is in seconds.
+    /// `minute`, `second`, `epoch`. Times compare with `<` and `==`. `a - b` is in seconds.
     ///
     /// ```rhai
     /// let today = now();
@@ -139,19 +139,19 @@ mod time {
     pub fn parse(text: Dynamic) -> Fallible<Time> {
         if let Ok(epoch) = text.as_int() {
             let time = Local.timestamp_opt(epoch, 0).single();
-            return Ok(Time(time.ok_or_else(|| Error::new(format!("`{epoch}` is beyond the calendar")))?));
+            return Ok(Time(time.ok_or_else(|| Error::new(format!("`{epoch}` is outside the calendar")))?));
         }
         Ok(Time(schedule::moment(&text.to_string())?))
     }
 
-    /// The time as text, in the codes of `date +FORMAT`. Names are English whatever the locale.
+    /// Formats the time with the codes of `date +FORMAT`. Names are English in every locale.
     ///
     /// - `codes`: such as `"%F %T"`. `%N` is nanoseconds (`%3N` milliseconds), `%Z` the zone's abbreviation.
     ///
     /// Returns a string.
     ///
-    /// Errors: for a code that does not exist, and for a text without a code, such as `"YYYY-MM-DD"`. Where
-    /// the text is in the script, `moyai check` finds this.
+    /// Errors: for an unknown code, and for a text without a code, such as `"YYYY-MM-DD"`. If the text is a constant,
+    /// `moyai check` reports this.
     ///
     /// ```rhai
     /// print(now().format("%a %d %b %Y"));
@@ -161,11 +161,11 @@ mod time {
         Ok(time.format(codes)?)
     }
 
-    /// The time a stretch earlier. A day before is the same time of the day, also when the clocks were changed.
+    /// Returns an earlier time. A day earlier is the same time of day, even if the clocks were changed.
     ///
     /// - `span`: `"2h"`, `"1 day"`, `"2 weeks"`, `"1 month"`, `"1 year"`.
     ///
-    /// Errors: for what is no stretch of time.
+    /// Errors: when it is not a period.
     ///
     /// ```rhai
     /// print(now().ago("1 day").weekday);
@@ -175,11 +175,11 @@ mod time {
         Ok(Time(schedule::shifted(time.0, span, false)?))
     }
 
-    /// The time a stretch later; see `ago`.
+    /// Returns a later time; see `ago`.
     ///
     /// - `span`: `"2h"`, `"1 day"`, `"2 weeks"`, `"1 month"`, `"1 year"`.
     ///
-    /// Errors: for what is no stretch of time.
+    /// Errors: when it is not a period.
     ///
     /// ```rhai
     /// print(now().plus("2h").format("%T"));
@@ -189,15 +189,15 @@ mod time {
         Ok(Time(schedule::shifted(time.0, span, true)?))
     }
 
-    /// Whether the time is in a stretch that begins at each time of a crontab line, such as a window for
-    /// maintenance.
+    /// Returns whether the time is in a window that begins at each time of a crontab line, such as a maintenance
+    /// window.
     ///
-    /// - `line`: as in `every`; or a moment, such as `"2026-12-01 03:00"`.
-    /// - `span`: how long it lasts: `"2h"`; its end is no part of it.
+    /// - `line`: a crontab line as in `every`, or a moment such as `"2026-12-01 03:00"`.
+    /// - `span`: the length of the window, such as `"2h"`. Its end is excluded.
     ///
     /// Returns true or false.
     ///
-    /// Errors: for what is no crontab line or moment, and for what is no duration.
+    /// Errors: for an invalid crontab line, moment or duration.
     ///
     /// ```rhai
     /// if now().is_in("0 3 * * sun", "2h") { log("the host is being worked on"); }
@@ -213,7 +213,7 @@ mod time {
         Ok(begins.last(now - span, now).is_some())
     }
 
-    /// The year.
+    /// Returns the year.
     ///
     /// ```rhai
     /// print(now().year);
@@ -223,7 +223,7 @@ mod time {
         time.0.year().into()
     }
 
-    /// The month, 1 to 12.
+    /// Returns the month, 1 to 12.
     ///
     /// ```rhai
     /// print(now().month);
@@ -233,7 +233,7 @@ mod time {
         time.0.month().into()
     }
 
-    /// The month's English name in three letters, `"Jan"`.
+    /// Returns the month's English name in three letters, `"Jan"`.
     ///
     /// ```rhai
     /// print(now().month_name);
@@ -243,7 +243,7 @@ mod time {
         Ok(time.format("%b")?)
     }
 
-    /// The day of the month, 1 to 31.
+    /// Returns the day of the month, 1 to 31.
     ///
     /// ```rhai
     /// if now().day == 1 { print("a new month"); }
@@ -253,7 +253,7 @@ mod time {
         time.0.day().into()
     }
 
-    /// The weekday's English name in three letters, `"Mon"`.
+    /// Returns the weekday's English name in three letters, `"Mon"`.
     ///
     /// ```rhai
     /// if now().weekday == "Sun" { print("a quiet day"); }
@@ -263,7 +263,7 @@ mod time {
         Ok(time.format("%a")?)
     }
 
-    /// The hour, 0 to 23.
+    /// Returns the hour, 0 to 23.
     ///
     /// ```rhai
     /// if now().hour < 6 { print("at night"); }
@@ -273,7 +273,7 @@ mod time {
         time.0.hour().into()
     }
 
-    /// The minute, 0 to 59.
+    /// Returns the minute, 0 to 59.
     ///
     /// ```rhai
     /// print(now().minute);
@@ -283,7 +283,7 @@ mod time {
         time.0.minute().into()
     }
 
-    /// The second, 0 to 59.
+    /// Returns the second, 0 to 59.
     ///
     /// ```rhai
     /// print(now().second);
@@ -293,7 +293,7 @@ mod time {
         time.0.second().into()
     }
 
-    /// Seconds since 1970-01-01 00:00 UTC.
+    /// Returns the seconds since 1970-01-01 00:00 UTC.
     ///
     /// ```rhai
     /// print(now().epoch);
@@ -303,7 +303,7 @@ mod time {
         time.0.timestamp()
     }
 
-    /// The time as text: `2026-11-24 03:00:00+09:00`.
+    /// Returns the time as text: `2026-11-24 03:00:00+09:00`.
     ///
     /// ```rhai
     /// print(`it is ${now()}`);
@@ -313,7 +313,7 @@ mod time {
         Ok(time.format("%F %T%:z")?)
     }
 
-    /// The seconds from `b` to `a`, whole.
+    /// Returns the whole seconds from `b` to `a`.
     ///
     /// ```rhai
     /// let days = (now() - time("2026-01-01")) / 86400;
@@ -323,7 +323,7 @@ mod time {
         (a.0 - b.0).num_seconds()
     }
 
-    /// The same moment.
+    /// Returns whether two times are equal.
     ///
     /// ```rhai
     /// print(time("2026-01-01") == time("2026-01-01 00:00"));
@@ -333,7 +333,7 @@ mod time {
         a == b
     }
 
-    /// Another moment.
+    /// Returns whether two times differ.
     ///
     /// ```rhai
     /// print(now() != time("2026-01-01"));
@@ -343,7 +343,7 @@ mod time {
         a != b
     }
 
-    /// Earlier.
+    /// Returns whether a time is earlier.
     ///
     /// ```rhai
     /// if time("2026-01-01") < now() { print("long ago"); }
@@ -353,7 +353,7 @@ mod time {
         a < b
     }
 
-    /// Not later.
+    /// Returns whether a time is not later.
     ///
     /// ```rhai
     /// print(time("2026-01-01") <= now());
@@ -363,7 +363,7 @@ mod time {
         a <= b
     }
 
-    /// Later.
+    /// Returns whether a time is later.
     ///
     /// ```rhai
     /// print(now() > time("2026-01-01"));
@@ -373,7 +373,7 @@ mod time {
         a > b
     }
 
-    /// Not earlier.
+    /// Returns whether a time is not earlier.
     ///
     /// ```rhai
     /// print(now() >= time("2026-01-01"));

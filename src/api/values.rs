@@ -1,4 +1,4 @@
-//! Small tools for values: sizes, encodings, random values, programs, questions.
+//! Small tools: sizes, encodings, random values, programs, questions.
 
 use super::{Context, Fallible, optional};
 use crate::process::{self, Stage};
@@ -11,17 +11,17 @@ use rustix::event::{PollFd, PollFlags, poll};
 use std::fs::OpenOptions;
 use std::io::{Read, Write};
 
-/// Adds the functions.
+/// Registers the functions.
 pub fn register(engine: &mut Engine) {
     engine.register_global_module(exported_module!(values).into());
 }
 
-/// The letters of sizes, each 1024 times the one before it.
+/// The letters of sizes. Each is 1024 times the one before it.
 const UNITS: &str = "KMGTPE";
-/// What stays as it is in a part of an address (RFC 3986, 2.3).
+/// Unreserved characters in a part of an address (RFC 3986, 2.3).
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// A number of bytes as `numfmt --to=iec` prints it: rounded up, one digit after the point below 10.
+/// Formats a number of bytes as `numfmt --to=iec` does: rounded up, one decimal below 10.
 fn human_size(bytes: f64) -> String {
     let mut size = bytes.abs();
     let mut unit = 0;
@@ -41,7 +41,7 @@ fn human_size(bytes: f64) -> String {
     format!("{sign}{size:.digits$}{}", if unit > 0 { &UNITS[unit - 1..unit] } else { "" })
 }
 
-/// Reads a size as people and programs write it: `1.5G`, `512 MiB`, `12.3kB`, `100`.
+/// Parses a size: `1.5G`, `512 MiB`, `12.3kB`, `100`.
 ///
 /// # Errors
 /// For anything else.
@@ -68,7 +68,7 @@ pub(super) fn parse_size(text: &str) -> Result<i64> {
     if bytes >= i64::MAX as f64 { Err(refuse()) } else { Ok(bytes as i64) }
 }
 
-/// RFC 4648, section 4: spaces and newlines do not count, the `=` at the end may be missing.
+/// Decodes base64 (RFC 4648, section 4). Spaces and newlines are ignored, and the final `=` may be missing.
 fn from_base64(text: &str) -> Option<Vec<u8>> {
     let digits: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
     let end = digits.iter().rposition(|byte| *byte != b'=').map_or(0, |last| last + 1);
@@ -93,9 +93,9 @@ fn from_base64(text: &str) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// A random number below a limit, each as likely as the others.
+/// Returns a uniform random number below a limit.
 fn below(limit: u64) -> Result<u64> {
-    // Numbers in the last, incomplete turn would make the small ones likelier.
+    // Numbers in the last, incomplete cycle would make the small ones likelier.
     let fair = u64::MAX - u64::MAX % limit;
     loop {
         let mut bytes = [0; 8];
@@ -111,7 +111,7 @@ fn below(limit: u64) -> Result<u64> {
 /// Asks on the terminal that the run was started from, whatever stdin is.
 ///
 /// # Errors
-/// Without a terminal, and when the run is ended meanwhile.
+/// Without a terminal, and when the run is cancelled meanwhile.
 fn ask_here(run: &Run, question: &str) -> Result<Option<String>> {
     let Ok(mut terminal) = OpenOptions::new().read(true).write(true).open("/dev/tty") else { return Ok(None) };
     let failed = |error: std::io::Error| Error::new(format!("ask `{question}`: {}", process::cause(&error)));
@@ -119,7 +119,7 @@ fn ask_here(run: &Run, question: &str) -> Result<Option<String>> {
     let mut line = Vec::new();
     loop {
         run.cancel.check()?;
-        // Not for long: a signal has to end the wait.
+        // Wait only for a short time: a signal has to end the wait.
         let pause = rustix::time::Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
         let mut fds = [PollFd::new(&terminal, PollFlags::IN)];
         match poll(&mut fds, Some(&pause)) {
@@ -142,7 +142,7 @@ fn ask_here(run: &Run, question: &str) -> Result<Option<String>> {
 /// Sizes, encodings, random values, programs and questions.
 #[export_module]
 mod values {
-    /// A number of bytes for people, as `ls -h`, `df -h` and `numfmt --to=iec` print it.
+    /// Formats a number of bytes for people, as `ls -h`, `df -h` and `numfmt --to=iec` do.
     ///
     /// - `bytes`: a number.
     ///
@@ -156,7 +156,7 @@ mod values {
         human_size(bytes as f64)
     }
 
-    /// A number of bytes with a fraction, such as a mean, for people.
+    /// Formats a number of bytes with a fraction, such as an average, for people.
     ///
     /// ```rhai
     /// print(human(1024.0 * 10));        // 10K
@@ -166,7 +166,7 @@ mod values {
         human_size(bytes)
     }
 
-    /// A size as people and programs write it, in bytes.
+    /// Parses a size into bytes.
     ///
     /// - `text`: a number with a unit: `"1.5G"`, `"512m"` and `"512 MiB"` count by 1024, as `docker run -m` and
     ///   `du -h` do; `"12.3kB"` and `"1GB"` count by 1000, as `docker stats` does.
@@ -183,9 +183,9 @@ mod values {
         Ok(parse_size(text)?)
     }
 
-    /// A text for a part of an address or a form: what means something there becomes `%XX`.
+    /// Encodes a text for a part of an address or a form: special characters become `%XX`.
     ///
-    /// - `text`: any text; not a complete address, whose `/` and `?` would be encoded too.
+    /// - `text`: any text, but not a complete address: its `/` and `?` would be encoded too.
     ///
     /// Returns a string. A space is `%20`.
     ///
@@ -196,13 +196,13 @@ mod values {
         utf8_percent_encode(text, ENCODED).to_string()
     }
 
-    /// The text that `url_encode` was given. A `+` stays: only forms use it for a space.
+    /// Decodes a text that `url_encode` encoded. A `+` stays: only forms use it for a space.
     ///
     /// - `text`: a part of an address.
     ///
     /// Returns a string.
     ///
-    /// Errors: when it does not give UTF-8.
+    /// Errors: when the result is not UTF-8.
     ///
     /// ```rhai
     /// print(url_decode("a%20b"));        // a b
@@ -210,10 +210,10 @@ mod values {
     #[rhai_fn(return_raw)]
     pub fn url_decode(text: &str) -> Fallible<String> {
         let decoded = percent_decode_str(text).decode_utf8();
-        Ok(decoded.map(Into::into).map_err(|_| Error::new(format!("decode `{text}`: it gives no UTF-8")))?)
+        Ok(decoded.map(Into::into).map_err(|_| Error::new(format!("decode `{text}`: the result is not UTF-8")))?)
     }
 
-    /// A text in base64, on one line: `base64 -w 0`.
+    /// Encodes a text in base64, on one line: `base64 -w 0`.
     ///
     /// - `text`: any text.
     ///
@@ -226,13 +226,13 @@ mod values {
         crate::host::http::base64(text.as_bytes())
     }
 
-    /// The text that base64 holds: `base64 -d`.
+    /// Decodes base64: `base64 -d`.
     ///
-    /// - `text`: base64, also that of addresses (`-` and `_`); newlines in it do not count.
+    /// - `text`: base64, also the URL-safe form (`-` and `_`). Newlines are ignored.
     ///
     /// Returns a string.
     ///
-    /// Errors: when it is not base64, and when what it holds is not UTF-8.
+    /// Errors: when it is not base64, and when the result is not UTF-8.
     ///
     /// ```rhai
     /// print(base64_decode("aGk="));        // hi
@@ -246,9 +246,9 @@ mod values {
         })?)
     }
 
-    /// A random whole number, each as likely as the others: `shuf -i 1-6 -n 1`.
+    /// Returns a uniform random whole number: `shuf -i 1-6 -n 1`.
     ///
-    /// - `from`, `to`: the least and the greatest.
+    /// - `from`, `to`: the minimum and the maximum.
     ///
     /// Returns a number.
     ///
@@ -268,9 +268,9 @@ mod values {
         Ok(picked)
     }
 
-    /// Random letters and digits, such as a password or a token: `openssl rand`.
+    /// Returns random letters and digits, for a password or a token: `openssl rand`.
     ///
-    /// - `length`: 1 to 1024 characters; each has 62 values, 22 are as good as 128 bits.
+    /// - `length`: 1 to 1024 characters. Each has 62 values; 22 characters are as good as 128 bits.
     ///
     /// Returns a string that nobody can guess.
     ///
@@ -290,11 +290,11 @@ mod values {
         Ok(Context::of(&call).run.told(&format!("random_text {length}"), otherwise, made)?)
     }
 
-    /// Where a program is: `command -v`. Searched are `PATH` and the system's directories, as for `cmd(...)`.
+    /// Finds a program: `command -v`. It searches `PATH` and the system's directories, as `cmd(...)` does.
     ///
     /// - `name`: the program.
     ///
-    /// Returns its path, or `()` when there is none that can be started.
+    /// Returns its path, or `()` if no program of that name can be started.
     ///
     /// Errors: for an empty name.
     ///
@@ -314,9 +314,9 @@ mod values {
         Ok(optional(Context::of(&call).run.told(&format!("which {name}"), Some(None), look)?))
     }
 
-    /// Asks the person at the terminal: `read -rp`. Asked under `--dry-run` too.
+    /// Asks the person at the terminal: `read -rp`. It also asks under `--dry-run`.
     ///
-    /// - `question`: what is printed before the answer.
+    /// - `question`: the text to print.
     ///
     /// Returns the answer without its newline, `""` for the Enter key alone.
     ///
@@ -330,15 +330,15 @@ mod values {
         let run = &Context::of(&call).run;
         let answer = run.told(&format!("ask {question}"), None, || ask_here(run, question))?;
         Ok(answer.ok_or_else(|| {
-            Error::new(format!("ask `{question}`: there is no terminal, and so nobody to answer"))
+            Error::new(format!("ask `{question}`: there is no terminal to ask on"))
                 .help("give a default: `ask(question, \"no\")`, or an option: `flag(\"yes\")`")
         })?)
     }
 
-    /// Asks the person at the terminal. Without one, or for the Enter key alone, the answer is the default.
+    /// Asks the person at the terminal. Without a terminal, or for the Enter key alone, it returns the default.
     ///
-    /// - `question`: what is printed before the answer.
-    /// - `default`: the answer when nobody gives one.
+    /// - `question`: the text to print.
+    /// - `default`: the answer if nobody gives one.
     ///
     /// Returns the answer.
     ///

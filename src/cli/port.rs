@@ -5,7 +5,7 @@ use crate::engine;
 use crate::engine::load::Source;
 use crate::port::{self, Level, Ported, compare};
 use crate::process::{self, Plan};
-use crate::run::{Error, Result, Run, cause};
+use crate::run::{Error, Kind, Result, Run, cause};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -83,7 +83,7 @@ impl Port {
 
     /// A syntax error has what bash says too.
     fn with_bash(&self, run: &Run, error: Error) -> Error {
-        if self.is_input() || !error.help.as_deref().is_some_and(|help| help.contains("bash -n")) {
+        if self.is_input() || error.kind != Kind::Syntax {
             return error;
         }
         let plan = Plan::read(["bash", "-n", "--", &self.file.display().to_string()]);

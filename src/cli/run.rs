@@ -421,7 +421,7 @@ mod tests {
         assert_eq!(asked("s --at").unwrap_err().message, "`--at` needs a value");
         assert_eq!(
             asked("s --timeout never").unwrap_err().message,
-            "`--timeout`: `never` is not a duration: look at character 1"
+            "`--timeout`: `never` is not a duration: see character 1"
         );
     }
 }

@@ -127,7 +127,7 @@ impl Walk<'_> {
             Some(parts) => match parts.check(kind) {
                 Err(refusal) if kind != Kind::Shell && statement_of_shell(&parts).is_some() => {
                     let (word, help) = statement_of_shell(&parts).unwrap_or_default();
-                    let at_least = refusal.message.contains("means something to a shell");
+                    let at_least = refusal.message.ends_with(super::words::OF_SHELL);
                     let message = if at_least {
                         format!("`{word}` belongs to a shell, and there is none here")
                     } else {
@@ -245,7 +245,7 @@ impl Walk<'_> {
                 }
             }
             Expr::FnCall(call, at) if is_exec(call) => {
-                let message = "`docker::exec` may change something, so it cannot be where output is read";
+                let message = "`docker::exec` may change something, so it cannot run where output is read";
                 self.report(*at, message, "use `.run()`; if it changes nothing, mark it: `.reads()`");
             }
             Expr::FnCall(call, _) => call.args.iter().for_each(|arg| self.must_read(arg)),
@@ -261,7 +261,7 @@ impl Walk<'_> {
             if let Err(reason) = reads(&words)
                 && reason.level > Level::Unknown
             {
-                let message = format!("{}, so it cannot be where output is read", reason.why);
+                let message = format!("{}, so it cannot run where output is read", reason.why);
                 let help = match kind {
                     Kind::Read => "write cmd(`...`).run(); if it changes nothing, cmd(`...`).reads().read()",
                     _ => "use `.run()`; if it changes nothing, mark it: `.reads()`",

@@ -5,7 +5,7 @@
 //! An import looks beside its script on disk first, then the same way.
 
 use crate::process::{cause, quote};
-use crate::run::{Error, Result, Run};
+use crate::run::{Error, Kind, Result, Run};
 use include_dir::{Dir, include_dir};
 use rhai::Position;
 use std::collections::BTreeMap;
@@ -134,7 +134,7 @@ pub fn find(run: &Run, name: &str) -> Result<Source> {
         let known: Vec<String> = list(run).into_iter().map(|listed| listed.name).collect();
         let near = super::check::nearest(name, known.iter().map(String::as_str));
         let help = near.map_or_else(|| "`moyai list` shows them".to_owned(), |near| format!("did you mean `{near}`?"));
-        Error::usage(format!("there is no script `{name}`")).help(help)
+        Error::usage(format!("there is no script `{name}`")).kind(Kind::NotFound).help(help)
     })
 }
 

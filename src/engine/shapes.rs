@@ -173,7 +173,9 @@ impl Shape {
         if forms.iter().filter(|form| form.types.len() == count).count() > 1 {
             return None;
         }
-        let (_, text) = form.docs.split_once("Returns ")?;
+        // A summary can begin with "Returns" too. The lines are joined by spaces, so an empty line gives two.
+        let docs = &form.docs;
+        let (_, text) = docs.split_once("  Returns ").or_else(|| docs.split_once("Returns "))?;
         let text = text.split("Errors:").next().unwrap_or_default();
         if text.starts_with("and errors as") {
             return Self::returned(table, space, name, count.checked_sub(1)?);
@@ -325,7 +327,7 @@ impl Walk<'_> {
         let is_error = |name: &&str| {
             self.table.types("", &format!("get${name}"), 1).iter().any(|types| types[0] == TypeId::of::<Error>())
         };
-        let ours: Vec<&str> = ["message", "help", "err", "code"].into_iter().filter(is_error).collect();
+        let ours: Vec<&str> = ["message", "help", "err", "code", "kind"].into_iter().filter(is_error).collect();
         let known = ours.into_iter().chain(THROWN.iter().copied()).chain(self.fields.iter().map(String::as_str));
         Some(Shape::map(known.map(|name| (name.to_owned(), Shape::Plain(Known::Nothing))).collect(), false))
     }

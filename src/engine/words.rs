@@ -136,7 +136,8 @@ pub fn split(segments: &[Segment<'_>]) -> Result<Vec<Vec<Word>>, Refusal> {
     Ok(stages)
 }
 
-const DOLLAR: &str = "`$` means something to a shell, and there is none here";
+/// The end of a message about a character that only a shell would act on.
+pub const OF_SHELL: &str = " means something to a shell, and there is none here";
 
 /// The characters that a shell would act on, with what to write instead.
 fn shells(char: char, rest: &str, word: Option<&Word>, words: usize) -> Option<(String, String)> {
@@ -155,7 +156,7 @@ fn shells(char: char, rest: &str, word: Option<&Word>, words: usize) -> Option<(
         ';' => "write two statements; `\\;` for the character itself",
         '(' | ')' => "quote it if it is meant literally; a subshell needs `sh(...)`",
         '*' | '?' => "write `${glob(\"*.log\")}`; quote it if it is meant literally",
-        '$' => return Some((DOLLAR.to_owned(), foreign::dollar(rest))),
+        '$' => return Some((format!("`$`{OF_SHELL}"), foreign::dollar(rest))),
         '~' if begins => "write `${env(\"HOME\")}`",
         '#' if begins => "a comment stands outside of the backticks, behind `//`; quote it if it is meant literally",
         '=' if words == 0 && word.is_some_and(Word::is_name) => "write `.env(\"NAME\", value)` after the command",
@@ -166,7 +167,7 @@ fn shells(char: char, rest: &str, word: Option<&Word>, words: usize) -> Option<(
         '=' => "a variable before the program".to_owned(),
         _ => format!("`{char}`"),
     };
-    Some((format!("{what} means something to a shell, and there is none here"), hint.to_owned()))
+    Some((format!("{what}{OF_SHELL}"), hint.to_owned()))
 }
 
 /// The rest of a word as a shell sees it: a quoted character and a value as U+0001.
@@ -197,7 +198,7 @@ fn ahead(segments: &[Segment<'_>], segment: usize, offset: usize) -> String {
 
 /// What a shell would make of braces and brackets: other words.
 fn expanded(before: &str, rest: &str) -> Option<(String, String)> {
-    let means = |what: &str| format!("`{what}` means something to a shell, and there is none here");
+    let means = |what: &str| format!("`{what}`{OF_SHELL}");
     let hidden = rest.contains('\u{1}');
     if rest.starts_with('[') {
         // Not the program `[`, not an address of IPv6.
@@ -273,7 +274,11 @@ fn quoted(
             },
             '$' if quote == '"' => {
                 let help = foreign::dollar(&format!("${}", chars.as_str()));
-                return refuse(at, DOLLAR.to_owned(), &format!("{help}; in single quotes it is taken literally"));
+                return refuse(
+                    at,
+                    format!("`$`{OF_SHELL}"),
+                    &format!("{help}; in single quotes it is taken literally"),
+                );
             }
             char => word.push(char),
         }

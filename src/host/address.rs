@@ -7,7 +7,7 @@ use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
 use url::Url;
 
-/// Whether an address is not one of the Internet: this host's own, or one of a private network.
+/// Returns whether an address is not one of the Internet: this host's own, or one of a private network.
 ///
 /// RFC 6890 and the IANA registries for special addresses: loopback, RFC 1918, link-local, RFC 6598
 /// (shared by providers), unspecified, benchmarks, reserved, multicast, fc00::/7; IPv6 addresses that
@@ -47,7 +47,7 @@ fn is_private_six(six: Ipv6Addr) -> bool {
     }
 }
 
-/// Whether two addresses have one scheme, host and port (RFC 6454): only then a secret may follow.
+/// Returns whether two addresses have one scheme, host and port (RFC 6454): only then a secret may follow.
 pub fn is_same_origin(one: &Url, other: &Url) -> bool {
     (one.scheme(), one.host_str(), one.port_or_known_default())
         == (other.scheme(), other.host_str(), other.port_or_known_default())
@@ -78,7 +78,7 @@ impl Way {
         (Guard { way: self.clone(), names, host, chosen, seen: seen.clone() }, seen)
     }
 
-    /// Whether an address that is written as a number, or a name of this host, may not be asked. Behind
+    /// Returns whether an address that is written as a number, or a name of this host, may not be asked. Behind
     /// a proxy nobody here looks it up.
     pub fn refuses(&self, url: &Url) -> bool {
         self.public && !self.allowed && self.is_private_literal(url)
@@ -103,7 +103,7 @@ impl Way {
     }
 }
 
-/// Whether all that was connected to is private, once it was looked up.
+/// True if all that was connected to is private, once it was looked up.
 #[derive(Debug)]
 pub struct Seen(Mutex<Option<bool>>);
 

@@ -18,7 +18,7 @@ const AT_ONCE: usize = 16;
 /// Gets what is at a path of the API, such as `/containers/json?all=1`. Returns nothing if it is not there.
 ///
 /// # Errors
-/// As [`get_all`].
+/// Same as for [`get_all`].
 pub fn get(socket: &Path, path: &str) -> Result<Option<Vec<u8>>> {
     Ok(get_all(socket, &[path.to_owned()])?.remove(0))
 }

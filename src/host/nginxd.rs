@@ -75,7 +75,7 @@ pub fn workers(master: i32) -> Vec<Worker> {
     pids.filter_map(worker).map(|(_, worker)| worker).collect()
 }
 
-/// Whether `now` shows a new generation of workers after `before`.
+/// Returns whether `now` shows a new generation of workers after `before`.
 ///
 /// New ones are what counts: an old one may never end, while it serves a WebSocket or is stuck. But
 /// then there have to be as many new ones as nginx starts, or one that died was only replaced.
@@ -131,11 +131,11 @@ pub fn gone(run: &Run, workers: &[Worker]) -> Result<()> {
 /// nginx's unit, where systemd runs.
 #[derive(Debug)]
 pub struct Unit {
-    /// Whether systemd has a job for it, and will do it by itself.
+    /// True if systemd has a job for it, and will do it by itself.
     pub queued: bool,
-    /// Whether it is started only when the unit that runs us is done: waiting for it would never end.
+    /// True if it is started only when the unit that runs us is done: waiting for it would never end.
     pub after_us: bool,
-    /// Whether it runs the nginx of this host.
+    /// True if it runs the nginx of this host.
     pub active: bool,
     /// Why it is down on purpose.
     pub stopped: Option<&'static str>,
@@ -223,7 +223,7 @@ impl Read {
         Ok(kept.filter(|kept| kept.boot == boot_id()))
     }
 
-    /// Whether it is about these workers: each of them was there. One that is new means a reload by
+    /// Returns whether it is about these workers: each of them was there. One that is new means a reload by
     /// somebody else, or that one died.
     pub fn is_about(&self, workers: &[Worker]) -> bool {
         !workers.is_empty() && workers.iter().all(|worker| self.workers.contains(worker))
@@ -242,7 +242,7 @@ impl Read {
     }
 }
 
-/// Whether a process that began at this tick began before a time of a file, in nanoseconds since 1970.
+/// Returns whether a process that began at this tick began before a time of a file, in nanoseconds since 1970.
 /// Ticks are rounded down, so that in doubt it did.
 pub fn began_before(start: u64, file: i128) -> bool {
     let nanos = |clock| {

@@ -177,7 +177,7 @@ fn services(switch: &str) -> Option<String> {
     (!kept.is_empty()).then(|| kept.join(" "))
 }
 
-/// Whether an action such as `[NOTFOUND=return]` or `[!UNAVAIL=return]` ends the search for a name
+/// Returns whether an action such as `[NOTFOUND=return]` or `[!UNAVAIL=return]` ends the search for a name
 /// that was not found.
 fn ends_search(action: &str) -> bool {
     let text = action.trim_matches(['[', ']']).to_ascii_lowercase();

@@ -62,7 +62,7 @@ impl Routes {
         Self(four.chain(six).collect())
     }
 
-    /// Whether this host sends packets for an address to that address itself: it has an address of
+    /// Returns whether this host sends packets for an address to that address itself: it has an address of
     /// its own in the container's network. A network without one (`inhibit_ipv4`, gateway mode
     /// `isolated`) leaves only the default route, which leads away from this host.
     pub fn reach(&self, address: IpAddr) -> bool {

@@ -1,6 +1,6 @@
 //! Reads a bash script: its text, comments and syntax tree, or a refusal that names what it is instead.
 
-use crate::run::Error;
+use crate::run::{Error, Kind};
 use brush_parser::ast::{self, SourceLocation};
 use brush_parser::{Parser, ParserImpl, ParserOptions, Token};
 
@@ -120,9 +120,10 @@ impl Source {
             parsed = Parser::new(other.as_bytes(), &options(&other)).parse_program();
             menus = found;
         }
-        let program = parsed.map_err(|error| refuse(name, &error.to_string(), "see what `bash -n` says below"))?;
+        let program = parsed
+            .map_err(|error| refuse(name, &error.to_string(), "see what `bash -n` says below").kind(Kind::Syntax))?;
         let tokens = brush_parser::uncached_tokenize_str(text, &options(text).tokenizer_options())
-            .map_err(|error| refuse(name, &error.to_string(), "see what `bash -n` says below"))?;
+            .map_err(|error| refuse(name, &error.to_string(), "see what `bash -n` says below").kind(Kind::Syntax))?;
         let chars: Vec<char> = text.chars().collect();
         let comments = comments(&chars, &tokens);
         let empty = text.lines().enumerate().filter(|(_, line)| line.trim().is_empty()).map(|(at, _)| at + 1).collect();

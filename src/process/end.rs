@@ -23,7 +23,7 @@ pub(super) fn marker() -> String {
     format!("{}.{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// Whether it is settled who gets orphaned grandchildren.
+/// True if it is settled who gets orphaned grandchildren.
 static ORPHANS: Once = Once::new();
 
 /// Leaves orphaned grandchildren to init, for a process that lives long: it would have to collect
@@ -138,7 +138,7 @@ fn victims(leaders: &[Pid], markers: &[&str], since: Option<u64>, known: &mut Kn
     victims
 }
 
-/// Whether some command has left its marker there.
+/// Returns whether some command has left its marker there.
 fn is_marked(pid: i32) -> bool {
     let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
     environment.split(|byte| *byte == 0).any(|entry| entry.starts_with(MARKER.as_bytes()))
@@ -178,7 +178,7 @@ fn processes() -> Vec<Process> {
     let stat = |pid: i32| {
         let text = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
         let text = String::from_utf8_lossy(&text).into_owned();
-        // The name may hold blanks and brackets: the fields begin behind the last bracket.
+        // The name may hold spaces and brackets: the fields begin behind the last bracket.
         let mut fields = text.rsplit_once(')')?.1.split_whitespace();
         let zombie = matches!(fields.next()?, "Z" | "X");
         let parent = fields.next()?.parse().ok()?;

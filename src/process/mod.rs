@@ -186,12 +186,12 @@ pub fn attempt(run: &Run, plan: &Plan) -> Result<Outcome> {
             return if is_kept { Ok(outcome) } else { judged.map(|()| outcome) };
         }
         left -= 1;
-        run.log(&format!("`{}` failed, again in {} s ({left} more)", plan.name(), pause.as_secs_f64()));
+        run.log(&format!("`{}` failed, retrying in {} s ({left} more)", plan.name(), pause.as_secs_f64()));
         run.sleep(pause)?;
     }
 }
 
-/// Whether the outcome is one that the plan accepts.
+/// Returns whether the outcome is one that the plan accepts.
 ///
 /// # Errors
 /// One sentence with the command, its status and what to do next; `err` has its standard error.
@@ -248,7 +248,7 @@ fn walled(run: &Run, plan: &Plan, outcome: &Outcome) -> Option<String> {
         ["permission denied", "operation not permitted", "eacces", "eperm"].iter().any(|word| said.contains(word));
     (run.options.dry_run && !plan.acts && outcome.timed_out.is_none() && denied).then(|| {
         let mark = if plan.reads { " in place of `.reads()`" } else { "" };
-        format!("under -n it can write nowhere: if this is not a read-only command, use `.run()`{mark}")
+        format!("with -n it cannot write anywhere: if this is not a read-only command, use `.run()`{mark}")
     })
 }
 

@@ -16,7 +16,7 @@ pub struct Stage {
     pub argv: Vec<String>,
     /// Added to the environment.
     pub env: Vec<(String, String)>,
-    /// The working folder.
+    /// The working directory.
     pub dir: Option<PathBuf>,
     /// The commands of a line of bash, or why they are not known. `None` where it is not bash.
     pub bash: Option<std::result::Result<Vec<Vec<String>>, String>>,
@@ -294,7 +294,7 @@ impl Plan {
             None => Ok(()),
             Some((written, word)) => {
                 let what = format!("the value in `{written}` is empty, so that the path would be `{word}`");
-                Err(Error::new(format!("the command was not started: {what}"))
+                Err(Error::refused(format!("the command was not started: {what}"))
                     .help("check the value first: `if dir == \"\" { die(\"...\"); }`; `/` itself can be typed"))
             }
         }
@@ -312,20 +312,20 @@ impl Plan {
         }
         let dry = run.options.dry_run && run.plays().is_none();
         let refused =
-            |what: String| Error::new(format!("the dry run did not start `{}`: {what}", run.mask(&self.line())));
+            |what: String| Error::refused(format!("the dry run did not start `{}`: {what}", run.mask(&self.line())));
         // What a line of bash does is judged before a dry run alone.
         for stage in self.stages.iter().filter(|stage| dry || stage.bash.is_none()) {
             let Err(reason) = stage.verdict() else { continue };
             if self.reads {
                 if dry && reason.level == Level::Daemon {
-                    let what = format!("{}, and a mark cannot change that", reason.why);
+                    let what = format!("{}, and `.reads()` cannot change that", reason.why);
                     return Err(refused(what).help("use `.run()` in place of `.reads()`"));
                 }
             } else if stage.bash.is_some() {
                 return Err(refused(reason.why)
                     .help("mark it: `sh(...).reads()` if it changes nothing, or make it a change: `.run()`"));
             } else if reason.level > Level::Unknown {
-                return Err(Error::new(format!("{}, so it cannot be where output is read", reason.why))
+                return Err(Error::refused(format!("{}, so it cannot run where output is read", reason.why))
                     .help("use `.run()`; if it changes nothing, mark it: `.reads()`")
                     .exit(exit::USAGE));
             } else if dry {
@@ -391,7 +391,7 @@ impl Stage {
         }
     }
 
-    /// Whether `moyai run` is among the words of another program.
+    /// Returns whether `moyai run` is among the words of another program.
     fn wraps_run(&self) -> bool {
         let run = |pair: &[String]| pair[0].rsplit('/').next() == Some("moyai") && is_run(&pair[1]);
         !self.is_own_run() && self.argv.windows(2).any(run)

@@ -2,7 +2,7 @@
 //!
 //! Tests and the demo need a real engine, a real nginx and a real `/etc/hosts`, and must never
 //! touch the machine's own. So they run in mount, network, pid, ipc and uts namespaces of their
-//! own: every folder that a host's programs own (`/etc`, `/var`, `/usr`, ...) is a layer over the
+//! own: every directory that a host's programs own (`/etc`, `/var`, `/usr`, ...) is a layer over the
 //! machine's, so that everything there can be read, replaced and deleted, and nothing of it stays;
 //! `/run`, `/proc` and the network are new. That makes the default paths free, and so scripts, the
 //! plain `docker` and cron's bare environment work in it without a word of configuration.
@@ -19,7 +19,7 @@
 //!   of the command. It is in no namespace, so it can tidy up when the host has ended.
 //! - *init* is pid 1 of the host: when it ends, the kernel ends every process of the host, engine
 //!   and containers too. It sets the host up, and ends when the guard does, however that happens.
-//! - *tidy* waits for the guard, and removes the folder and the control groups where that was
+//! - *tidy* waits for the guard, and removes the directory and the control groups where that was
 //!   killed and could not.
 //! - *root* makes the step through `sudo`.
 //!
@@ -47,10 +47,10 @@ use std::time::{Duration, Instant};
 /// The name of the host, so that a script can be tried on its own name.
 pub const HOSTNAME: &str = "private-host";
 
-/// How the folder of a host, and its control group, begin.
+/// How the directory of a host, and its control group, begin.
 const PREFIX: &str = "moyai-host-";
 
-/// The file in the folder that says that the command has started.
+/// The file in the directory that says that the command has started.
 const READY: &str = "ready";
 
 /// The variable that names the root directory of another system, for a host to be that.
@@ -59,7 +59,7 @@ const ROOT: &str = "MOYAI_PRIVATE_ROOT";
 /// The variable with settings of the daemon in JSON, laid over the host's `daemon.json`.
 const DAEMON: &str = "MOYAI_PRIVATE_DAEMON";
 
-/// The folders of system programs, which an ordinary user's and cron's `PATH` lack.
+/// The directories of system programs, which an ordinary user's and cron's `PATH` lack.
 const SYSTEM: [&str; 3] = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
 
 /// What would lead the command, or a client in it, to something outside.
@@ -122,7 +122,7 @@ fn lacking(needed_only: bool) -> impl Iterator<Item = (&'static str, &'static st
 
 /// Replaces this process by `command`, run on a private host of its own.
 ///
-/// The process keeps its pid, standard streams, working folder and terminal; it ends with the
+/// The process keeps its pid, standard streams, working directory and terminal; it ends with the
 /// status of the command, or 128+n where signal n ended it. Returns only when that cannot start.
 pub fn enter(command: &[OsString]) -> Error {
     match start(command) {
@@ -150,8 +150,7 @@ fn start(command: &[OsString]) -> Result<std::convert::Infallible> {
             .stderr(Stdio::null())
             .status();
         if !able.is_ok_and(|status| status.success()) {
-            let error =
-                Error::new("a private host needs root, and `sudo` gives it here only for a password, or not at all");
+            let error = Error::new("a private host needs root, and `sudo` asks for a password here or refuses");
             return Err(error.help("run it as root, or run `sudo true` first"));
         }
         let mut sudo = Command::new("sudo");
@@ -160,7 +159,7 @@ fn start(command: &[OsString]) -> Result<std::convert::Infallible> {
     }
     let folder = tempfile::Builder::new().prefix(PREFIX).permissions(Permissions::from_mode(0o700)).tempdir();
     let folder = folder.and_then(|folder| Ok((folder.path().canonicalize()?, folder)));
-    let (path, folder) = folder.tried(|| "make a folder for a private host".into())?;
+    let (path, folder) = folder.tried(|| "make a directory for a private host".into())?;
     // Not in this process group, and without its streams: a Ctrl-C is not for it, and whoever
     // reads the output of the command must see its end.
     let mut tidy = Command::new(this()?);
@@ -208,7 +207,7 @@ pub fn init(folder: &Path, words: &[OsString]) -> Result<i32> {
             tidy(folder);
             Ok(0)
         }
-        _ => Err(Error::new("`private-host-init` is a part of `private-host`, and of no use by itself").exit(2)),
+        _ => Err(Error::new("`private-host-init` is a part of `private-host` and cannot be used alone").exit(2)),
     }
 }
 
@@ -252,7 +251,7 @@ fn guard(folder: &Path, tidier: Option<Pid>, command: &[OsString]) -> Result<i32
     }
 }
 
-/// Whether this process is of the group that has the terminal.
+/// Returns whether this process is of the group that has the terminal.
 fn in_foreground() -> bool {
     File::open("/dev/tty").is_ok_and(|tty| rustix::termios::tcgetpgrp(tty).ok() == Some(rustix::process::getpgrp()))
 }
@@ -292,7 +291,7 @@ fn remove_groups(name: &OsStr) -> Vec<PathBuf> {
     groups
 }
 
-/// Removes a control group and those below it: a group is a folder whose files go with it.
+/// Removes a control group and those below it: a group is a directory whose files go with it.
 fn remove_group(group: &Path) {
     // Of the first version of control groups: a frozen process, which is what a paused container
     // is, does not end even when killed, and so would neither the host.
@@ -358,7 +357,7 @@ impl<'a> Host<'a> {
                 let lines: Vec<_> = log.lines().collect();
                 let what = if ended { "ended while it started" } else { "does not answer after 120 seconds" };
                 let last = lines[lines.len().saturating_sub(5)..].join("\n  ");
-                return Err(Error::new(format!("the private host's `dockerd` {what}; its last words:\n  {last}")));
+                return Err(Error::new(format!("the private host's `dockerd` {what}; its last output:\n  {last}")));
             }
             sleep(Duration::from_millis(10));
         }
@@ -422,7 +421,7 @@ impl<'a> Host<'a> {
     }
 }
 
-/// Whether the engine answers.
+/// Returns whether the engine answers.
 fn answers() -> bool {
     let ask = || -> std::io::Result<bool> {
         let mut engine = UnixStream::connect("/run/docker.sock")?;
@@ -440,7 +439,7 @@ fn root() -> Option<PathBuf> {
     std::env::var_os(ROOT).filter(|root| !root.is_empty()).map(PathBuf::from)
 }
 
-/// `PATH` with the folders of system programs.
+/// `PATH` with the directories of system programs.
 fn path() -> OsString {
     let path = std::env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into());
     let mut folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
@@ -478,14 +477,14 @@ fn opened(file: &File) -> String {
     format!("/proc/self/fd/{}", file.as_raw_fd())
 }
 
-/// Makes a folder that all can read, whatever the umask: the first folder of a layer gives its own
+/// Makes a directory that all can read, whatever the umask: the first directory of a layer gives its own
 /// mode to what it lies over.
 fn make_dir(folder: &Path) -> Result<()> {
     if folder.is_dir() {
         return Ok(());
     }
     let made = fs::create_dir_all(folder).and_then(|()| fs::set_permissions(folder, Permissions::from_mode(0o755)));
-    made.tried(|| format!("make the folder `{}`", folder.display()))
+    made.tried(|| format!("make the directory `{}`", folder.display()))
 }
 
 /// Writes a file that all can read, in place of whatever has its name.

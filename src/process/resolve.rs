@@ -1,4 +1,4 @@
-//! Finding a program: `PATH` plus the folders that cron and an ordinary user's `PATH` lack.
+//! Finding a program: `PATH` plus the directories that cron and an ordinary user's `PATH` lack.
 
 use super::{Stage, cause, quote};
 use crate::run::{Error, Result, exit};
@@ -34,15 +34,15 @@ pub fn absolute(path: &str) -> String {
 /// Finds the program of a stage.
 ///
 /// # Errors
-/// When it, or the stage's working folder, is not there: the operating system has the same error
+/// When it, or the stage's working directory, is not there: the operating system has the same error
 /// for both.
 pub fn resolve(stage: &Stage) -> Result<PathBuf> {
     if let Some(dir) = &stage.dir {
         let metadata = std::fs::metadata(dir);
-        let metadata =
-            metadata.map_err(|error| Error::new(format!("go to the folder `{}`: {}", dir.display(), cause(&error))))?;
+        let metadata = metadata
+            .map_err(|error| Error::new(format!("change to the directory `{}`: {}", dir.display(), cause(&error))))?;
         if !metadata.is_dir() {
-            return Err(Error::new(format!("go to the folder `{}`: not a folder", dir.display())));
+            return Err(Error::new(format!("change to the directory `{}`: not a directory", dir.display())));
         }
     }
     let name = stage.argv.first().map(String::as_str).unwrap_or_default();

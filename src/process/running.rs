@@ -242,7 +242,7 @@ impl Running {
         })?;
         if out.len() > CAPTURE {
             return Err(Error::new(format!("`{}` printed more than 64 MiB", run.mask(&self.plan.line())))
-                .help("write it to a file with `.to_file(path)`, or go through it with `.lines()`"));
+                .help("write it to a file with `.to_file(path)`, or read it line by line with `.lines()`"));
         }
         if let Some(through) = &mut through {
             run.put(through.end(run).as_bytes());
@@ -260,7 +260,7 @@ impl Running {
         Ok(outcome)
     }
 
-    /// Whether the output goes on to ours.
+    /// Returns whether the output goes on to ours.
     fn passes(&self) -> bool {
         matches!(self.plan.output, Output::Through | Output::Kept)
     }
@@ -481,7 +481,7 @@ impl Running {
         self.stages.first().and_then(|stage| stage.pid)
     }
 
-    /// Whether every stage has ended.
+    /// Returns whether every stage has ended.
     pub fn ended(&mut self) -> bool {
         self.reap();
         self.stages.iter().all(|stage| stage.status.is_some())

@@ -1,4 +1,4 @@
-//! How far work in parallel has come: a bar on a terminal, nothing anywhere else.
+//! Progress of parallel work: a bar on a terminal, nothing anywhere else.
 
 use super::lock;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -6,36 +6,36 @@ use std::io::IsTerminal;
 use std::sync::Mutex;
 use std::time::Duration;
 
-/// How the bar looks for bytes, with the names of what is being done.
+/// The format for bytes, with the names of the current steps.
 const BYTES: &str = "{wide_bar} {decimal_bytes}/{decimal_total_bytes} {elapsed} {msg}";
-/// How it looks for anything else.
+/// The format for anything else.
 const STEPS: &str = "{wide_bar} {pos}/{len} {msg}";
-/// How a wait looks.
+/// The format of a wait.
 const WAIT: &str = "{wide_msg}";
 
-/// The place of the bar on standard error.
+/// The bar on standard error.
 #[derive(Debug, Default)]
 pub struct Bar(Mutex<Option<ProgressBar>>);
 
-/// The work that the bar is drawn for; dropped, it is gone.
+/// The work that the bar is drawn for. Dropping it removes the bar.
 #[derive(Debug)]
 pub struct Drawn<'a> {
     bar: Option<(&'a Bar, ProgressBar)>,
     names: Mutex<Vec<String>>,
 }
 
-/// One step of the work.
+/// A step of the work.
 #[derive(Clone, Debug)]
 pub struct Step {
-    /// What it is about, `""` for nothing to say.
+    /// What it is about, or `""`.
     pub name: String,
-    /// How many bytes it moves, where that is known.
+    /// How many bytes it moves, if that is known.
     pub bytes: Option<u64>,
 }
 
 impl Bar {
-    /// Draws it for these steps: in bytes where those of each are known. Work within other work has
-    /// no bar of its own, nor has one step of unknown size.
+    /// Draws the bar for these steps: in bytes if those of each step are known. Nested work has no bar of its own, and
+    /// neither has a single step of unknown size.
     pub fn draw(&self, steps: &[Step]) -> Drawn<'_> {
         let mut place = lock(&self.0);
         let bytes: Option<u64> = steps.iter().map(|step| step.bytes).sum();
@@ -51,7 +51,7 @@ impl Bar {
         Drawn { bar: Some((self, bar)), names: Mutex::default() }
     }
 
-    /// Says in its place what is waited for, until the answer is dropped. Work that has a bar says it already.
+    /// Shows what is waited for until the result is dropped. Work that has a bar shows it already.
     pub fn wait(&self, text: &str) -> Drawn<'_> {
         let mut place = lock(&self.0);
         if place.is_some() || !std::io::stderr().is_terminal() {
@@ -65,12 +65,12 @@ impl Bar {
         Drawn { bar: Some((self, bar)), names: Mutex::default() }
     }
 
-    /// Whether it is on the terminal now.
+    /// Returns whether it is on the terminal now.
     pub fn is_drawn(&self) -> bool {
         lock(&self.0).is_some()
     }
 
-    /// Prints above it.
+    /// Prints above the bar.
     pub fn above<T>(&self, print: impl FnOnce() -> T) -> T {
         match &*lock(&self.0) {
             Some(bar) => bar.suspend(print),
@@ -80,12 +80,12 @@ impl Bar {
 }
 
 impl Drawn<'_> {
-    /// A step begins.
+    /// Begins a step.
     pub fn begin(&self, step: &Step) {
         self.name(|names| names.push(step.name.clone()));
     }
 
-    /// A step is done.
+    /// Ends a step.
     pub fn end(&self, step: &Step) {
         self.bar.iter().for_each(|(_, bar)| bar.inc(step.bytes.unwrap_or(1)));
         self.name(|names| {

@@ -16,11 +16,11 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub struct Cancel {
     signal: Arc<AtomicUsize>,
-    /// The next INT or TERM ends the process at once.
+    /// True if the next INT or TERM ends the process at once.
     armed: Arc<AtomicBool>,
-    /// The handler that arms at an INT, while there is one.
+    /// The handler that sets `armed` at an INT.
     arming: Mutex<Option<signal_hook::SigId>>,
-    /// The number of the error that standard output has failed with, or 0.
+    /// The errno with which standard output has failed, or 0.
     closed: AtomicI32,
     full: AtomicBool,
     wake: UnixStream,
@@ -35,14 +35,14 @@ pub enum Cause {
     Signal(i32),
     /// The time limit of the run.
     TimeOut,
-    /// The run takes more memory than it may.
+    /// The run takes more memory than allowed.
     Memory,
-    /// Standard output cannot be written any more; the number of the error.
+    /// Standard output cannot be written any more. The value is the errno.
     Closed(i32),
 }
 
 impl Cause {
-    /// The error of whatever was going on.
+    /// Returns the error for the current operation.
     pub fn error(self) -> Error {
         match self {
             Self::Signal(number) => {
@@ -79,12 +79,12 @@ impl Cancel {
         })
     }
 
-    /// From now on INT, TERM, QUIT and HUP end this run in good order.
+    /// Lets INT, TERM, QUIT and HUP end this run in an orderly way from now on.
     pub fn listen(&self) -> Result<()> {
         use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
         let failed = |error: std::io::Error| Error::new(format!("listen for signals: {error}"));
-        // A second INT or TERM ends the process at once, also while a system call hangs or what was
-        // deferred runs. The condition is registered first: handlers run in that order.
+        // A second INT or TERM ends the process at once, even if a system call hangs or deferred closures run. The
+        // condition is registered first: handlers run in that order.
         for signal in [SIGINT, SIGTERM] {
             signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, self.armed.clone())
                 .map_err(failed)?;
@@ -92,7 +92,7 @@ impl Cancel {
         signal_hook::flag::register(SIGTERM, self.armed.clone()).map_err(failed)?;
         *lock(&self.arming) = Some(signal_hook::flag::register(SIGINT, self.armed.clone()).map_err(failed)?);
         for signal in [SIGINT, SIGTERM, SIGQUIT, SIGHUP] {
-            // The number first: whoever is woken must find it.
+            // Store the number first: whoever is woken must find it.
             signal_hook::flag::register_usize(signal, self.signal.clone(), signal as usize).map_err(failed)?;
             signal_hook::low_level::pipe::register(signal, self.waker.try_clone().map_err(failed)?).map_err(failed)?;
         }
@@ -117,11 +117,11 @@ impl Cancel {
     }
 
     fn wake(&self) {
-        // A full socket wakes as well as one more byte.
+        // If the socket is full, it wakes the reader without another byte.
         let _ = (&self.waker).write(&[0]);
     }
 
-    /// Why the run should end now, if it should.
+    /// Returns why the run should end now, if it should.
     pub fn cause(&self) -> Option<Cause> {
         match self.signal.load(Ordering::SeqCst) {
             0 if self.closed.load(Ordering::SeqCst) != 0 => Some(Cause::Closed(self.closed.load(Ordering::SeqCst))),
@@ -132,17 +132,17 @@ impl Cancel {
         }
     }
 
-    /// An error if the run should end now.
+    /// Returns an error if the run should end now.
     pub fn check(&self) -> Result<()> {
         self.cause().map_or(Ok(()), |cause| Err(cause.error()))
     }
 
-    /// When the run's time is up.
+    /// Returns the time at which the run has to end.
     pub fn deadline(&self) -> Option<Instant> {
         *lock(&self.deadline)
     }
 
-    /// While an interactive program has the terminal, its INTs are not counted.
+    /// While an interactive program has the terminal, do not count its INTs.
     pub fn share_terminal(&self) -> Shared<'_> {
         let arming = lock(&self.arming).take();
         if let Some(id) = arming {
@@ -151,7 +151,7 @@ impl Cancel {
         Shared(self, arming.is_some())
     }
 
-    /// Forgets what has happened and sets a new limit, so that clean-up can run.
+    /// Forgets signals and sets a new limit, so that clean-up can run.
     pub fn clear(&self, limit: Option<Duration>) {
         self.signal.store(0, Ordering::SeqCst);
         self.closed.store(0, Ordering::SeqCst);
@@ -161,7 +161,7 @@ impl Cancel {
         while matches!(std::io::Read::read(&mut (&self.wake), &mut bytes), Ok(read) if read > 0) {}
     }
 
-    /// Readable as soon as a signal has come.
+    /// Returns a descriptor that becomes readable at a signal.
     pub fn fd(&self) -> BorrowedFd<'_> {
         self.wake.as_fd()
     }
@@ -181,21 +181,21 @@ impl Cancel {
     }
 }
 
-/// The terminal belongs to a program until this is dropped; see [`Cancel::share_terminal`].
+/// Gives the terminal to a program until this is dropped; see [`Cancel::share_terminal`].
 pub struct Shared<'a>(&'a Cancel, bool);
 
 impl Drop for Shared<'_> {
     fn drop(&mut self) {
         if self.1 {
             self.0.armed.store(false, Ordering::SeqCst);
-            // Without the handler a second INT is waited for as the first was.
+            // Without the handler, the first INT would not arm the second.
             let again = signal_hook::flag::register(signal_hook::consts::SIGINT, self.0.armed.clone());
             *lock(&self.0.arming) = again.ok();
         }
     }
 }
 
-/// Waits until one of the descriptors is readable or the time is up; says which are.
+/// Waits until one of the descriptors is readable or the time is up. Returns which are readable.
 pub fn wait_for(fds: &[BorrowedFd<'_>], time: Option<Duration>) -> Vec<bool> {
     let mut polled: Vec<PollFd<'_>> = fds.iter().map(|fd| PollFd::from_borrowed_fd(*fd, PollFlags::IN)).collect();
     let time = time.map(|time| Timespec {
@@ -203,7 +203,7 @@ pub fn wait_for(fds: &[BorrowedFd<'_>], time: Option<Duration>) -> Vec<bool> {
         // Rounded up by a microsecond, so that a wait never ends just before its time.
         tv_nsec: i64::from(time.subsec_nanos()) + i64::from(time.subsec_nanos() < 999_999_000) * 1000,
     });
-    // EINTR is a wake-up like any other: the caller looks at what it waits for and comes back.
+    // EINTR is a wake-up like any other: the caller checks and comes back.
     let _ = poll(&mut polled, time.as_ref());
     polled.iter().map(|fd| !fd.revents().is_empty()).collect()
 }

@@ -1,34 +1,34 @@
-//! How much memory the values of a run may take.
+//! The limit on the memory of a run's values.
 //!
-//! The heap is counted as a whole. Rhai's own limits measure each value at each call, so that `list.push(x)` or
-//! `text.len()` would cost time by the size of the value.
+//! The complete heap is counted. Rhai's own limits measure each value at each call, so `list.push(x)` or `text.len()`
+//! would take time proportional to the size of the value.
 
 use super::{Error, Result};
 use cap::Cap;
 use std::alloc::System;
 
-/// Bytes that a run may take.
+/// Maximum heap of a run in bytes.
 pub const LIMIT: usize = 256 * 1024 * 1024;
-/// Bytes at which the allocator gives nothing more, and the process ends: for one call that takes all at once.
+/// At this many bytes the allocator fails and the process ends. It stops a single call that takes everything at once.
 const LAST: usize = 6 * LIMIT;
 
 #[global_allocator]
 static HEAP: Cap<System> = Cap::new(System, LAST);
 
-/// Whether the run takes more than it may.
+/// Returns whether the run takes more than allowed.
 pub fn is_full() -> bool {
     HEAP.allocated() > LIMIT
 }
 
-/// Checks that there is room for so many bytes more, before they are taken.
+/// Checks that there is room for more bytes before they are allocated.
 ///
 /// # Errors
-/// When there is not.
+/// When there is no room.
 pub fn room(bytes: usize) -> Result<()> {
     if HEAP.allocated().saturating_add(bytes) > LIMIT { Err(error()) } else { Ok(()) }
 }
 
-/// The error of a run whose values are too large.
+/// Returns the error of a run whose values are too large.
 pub fn error() -> Error {
     Error::new("the values of this run take more than 256 MiB of memory")
         .help("go through large files and output line by line: `for line in file::lines(path) { ... }`")

@@ -1,4 +1,4 @@
-//! What a dry run has planned to change in the file system. Its later reads of files see these changes.
+//! File system changes that a dry run has planned. Its later reads see these changes.
 
 use super::{Error, Run, lock};
 use rustix::io::Errno;
@@ -9,75 +9,75 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-/// Most links on one path, as in Linux.
+/// Maximum number of links on one path, as in Linux.
 const LINKS: usize = 40;
 
 /// What a path leads to after the planned changes.
 #[derive(Clone, Debug)]
 pub enum Found {
-    /// What this path leads to now: nothing has been planned for it.
+    /// The real path: nothing was planned for it.
     Disk(PathBuf),
     /// A planned file.
     File(Planned),
     /// A planned directory.
     Directory,
-    /// Nothing.
+    /// Nothing exists.
     Nothing,
 }
 
-/// A file that is only planned.
+/// A planned file.
 #[derive(Clone, Debug)]
 pub struct Planned {
-    /// What it will hold; `None` for the output of a program.
+    /// Its future content, `None` for the output of a program.
     pub content: Option<Arc<[u8]>>,
-    /// Which line of the script makes it.
+    /// The script line that creates it.
     pub by: String,
 }
 
-/// What is planned for a file or directory beside its content; `None` where that stays as it is on the disk.
+/// Planned attributes of a file or directory. `None` means unchanged.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Attributes {
     /// The permission bits.
     pub mode: Option<u32>,
-    /// The numbers of its user and group.
+    /// The IDs of its user and group.
     pub owner: Option<(u32, u32)>,
-    /// When it is changed, in seconds since 1970.
+    /// The time of the change, in seconds since 1970.
     pub modified: Option<i64>,
 }
 
-/// One planned change.
+/// A planned change.
 #[derive(Clone, Debug)]
 enum Change {
     File(Planned),
     Directory,
     Link(PathBuf),
-    /// What is at another path now: moved or copied.
+    /// The content of another path: moved or copied.
     From(PathBuf),
     Gone,
 }
 
-/// All planned changes, by path, and the paths in planned commands. A key has no links on it.
+/// All planned changes by path, and the paths in planned commands. A key contains no links.
 #[derive(Debug, Default)]
 pub struct Overlay {
     changes: BTreeMap<PathBuf, Change>,
     attributes: BTreeMap<PathBuf, Attributes>,
-    /// Paths that a planned line names, with the line: what a program may be going to make.
+    /// Paths in planned lines, with the line. A program may create them.
     named: Vec<(PathBuf, String)>,
-    /// The script's clock at the change that is being planned.
+    /// The script's clock at the time of the current change.
     now: i64,
 }
 
-/// The parts of a path, the last first.
+/// Returns the components of a path, the last first.
 fn parts(path: &Path) -> impl Iterator<Item = Component<'_>> {
     path.components().rev().filter(|part| matches!(part, Component::Normal(_) | Component::ParentDir))
 }
 
-/// A path below a directory; [`Path::join`] with an empty one adds a `/`, which follows a link.
+/// Joins a directory and a path below it. [`Path::join`] with an empty path adds a `/`, which would follow a link.
 fn joined(directory: &Path, rest: &Path) -> PathBuf {
     if rest == Path::new("") { directory.to_owned() } else { directory.join(rest) }
 }
 
-/// The permission bits that a new file or directory gets of these.
+/// Applies the umask to permission bits.
 fn without_umask(mode: u32) -> u32 {
     // umask(2) can only be read by setting it; proc(5) has it since Linux 4.7.
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -85,19 +85,19 @@ fn without_umask(mode: u32) -> u32 {
     mode & !mask.and_then(|mask| u32::from_str_radix(mask.trim(), 8).ok()).unwrap_or(0o022)
 }
 
-/// Who owns what this process makes.
+/// Returns the owner of files that this process creates.
 fn own() -> (u32, u32) {
     (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw())
 }
 
 impl Overlay {
-    /// The planned change of a path or of the nearest directory above it, and the rest of the path after that.
+    /// Returns the planned change of a path or of its nearest parent directory, and the rest of the path after that.
     fn change<'a>(&self, path: &'a Path) -> Option<(&Change, &'a Path)> {
         let found = path.ancestors().find_map(|above| Some((self.changes.get(above)?, above)));
         found.map(|(change, above)| (change, path.strip_prefix(above).unwrap_or(path)))
     }
 
-    /// Where a link leads. There are no links before the path's last part.
+    /// Returns a link's target. There are no links before the path's last part.
     fn link(&self, path: &Path) -> Option<PathBuf> {
         match self.change(path) {
             None => std::fs::read_link(path).ok(),
@@ -107,7 +107,7 @@ impl Overlay {
         }
     }
 
-    /// The path from the root without links, `.` and `..`; a link at its end is followed if `follow` says so.
+    /// Resolves a path to an absolute one without links, `.` and `..`. Follows a link at its end if `follow` is set.
     fn place(&self, path: &Path, follow: bool) -> PathBuf {
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let owned = |part: Component<'_>| PathBuf::from(part.as_os_str());
@@ -134,7 +134,7 @@ impl Overlay {
         done
     }
 
-    /// What is at a path that has no links on it.
+    /// Returns what is at a path that contains no links.
     fn at(&self, path: &Path) -> Found {
         match self.change(path) {
             None => Found::Disk(path.to_owned()),
@@ -145,8 +145,8 @@ impl Overlay {
         }
     }
 
-    /// The attributes of what is at a path that has no links on it: the planned ones, or those on the disk.
-    /// `None` where nothing is.
+    /// Returns the attributes of a path that contains no links: the planned ones, or those on the disk. `None` if
+    /// nothing is there.
     fn known(&self, path: &Path) -> Option<Attributes> {
         let planned = self.attributes.get(path).copied().unwrap_or_default();
         match self.at(path) {
@@ -163,7 +163,7 @@ impl Overlay {
     fn forget(&mut self, path: &Path) {
         self.changes.retain(|other, _| !other.starts_with(path));
         self.attributes.retain(|other, _| !other.starts_with(path));
-        // A directory changes with the names in it.
+        // A directory changes when the names in it do.
         if let Some(parent) = path.parent() {
             self.attributes.entry(parent.to_owned()).or_default().modified = Some(self.now);
         }
@@ -180,7 +180,7 @@ impl Overlay {
 }
 
 impl Run {
-    /// What a path leads to: as it is, and under a dry run as it would be after the planned changes.
+    /// Returns what a path leads to, in a dry run after the planned changes.
     pub fn look(&self, path: &Path) -> Found {
         if !self.options.dry_run || self.plays().is_some() {
             return Found::Disk(path.to_owned());
@@ -189,7 +189,7 @@ impl Run {
         if overlay.is_empty() { Found::Disk(path.to_owned()) } else { overlay.at(&overlay.place(path, true)) }
     }
 
-    /// What is planned for the attributes of what a path leads to.
+    /// Returns the planned attributes of what a path leads to.
     pub fn attributes(&self, path: &Path) -> Attributes {
         let overlay = lock(&self.overlay);
         if overlay.is_empty() {
@@ -198,10 +198,10 @@ impl Run {
         overlay.attributes.get(&overlay.place(path, true)).copied().unwrap_or_default()
     }
 
-    /// The names in a directory after the planned changes.
+    /// Returns the names in a directory after the planned changes.
     ///
     /// # Errors
-    /// As [`std::fs::read_dir`].
+    /// Same as for [`std::fs::read_dir`].
     pub fn list(&self, directory: &Path) -> io::Result<Vec<OsString>> {
         let on_disk = |path: &Path| -> io::Result<BTreeSet<OsString>> {
             std::fs::read_dir(path)?.map(|entry| Ok(entry?.file_name())).collect()
@@ -227,7 +227,7 @@ impl Run {
         Ok(names.into_iter().collect())
     }
 
-    /// Whether a path is a directory itself, and not a link to one.
+    /// Returns whether a path is a directory itself, and not a link to one.
     pub fn is_directory_itself(&self, path: &Path) -> bool {
         let on_disk = |path: &Path| path.symlink_metadata().is_ok_and(|found| found.is_dir());
         let overlay = lock(&self.overlay);
@@ -242,18 +242,18 @@ impl Run {
         }
     }
 
-    /// Where a link leads: a planned one, or one on the disk.
+    /// Returns a link's target, planned or on the disk.
     pub fn link_at(&self, path: &Path) -> Option<PathBuf> {
         let overlay = lock(&self.overlay);
         overlay.link(&overlay.place(path, false))
     }
 
-    /// The path of what a path leads to after the planned changes, without links.
+    /// Resolves a path after the planned changes, without links.
     pub fn real_path(&self, path: &Path) -> PathBuf {
         lock(&self.overlay).place(path, true)
     }
 
-    /// The path without a link at its end: a plan that replaces a file names the file.
+    /// Resolves a link at the end of a path: a plan that replaces a file names the file.
     pub fn planned_target(&self, path: &Path) -> PathBuf {
         let overlay = lock(&self.overlay);
         match overlay.link(&overlay.place(path, false)) {
@@ -271,7 +271,7 @@ impl Run {
         }
     }
 
-    /// Plans a file with this content; `None` for what a program will print.
+    /// Plans a file with this content, or `None` for a program's output.
     pub fn plan_file(&self, path: &Path, content: Option<&[u8]>, mode: Option<u32>, by: String) {
         self.plan_change(|overlay| {
             let place = overlay.place(path, true);
@@ -286,7 +286,7 @@ impl Run {
         });
     }
 
-    /// Plans a directory, with those above it.
+    /// Plans a directory and its parents.
     pub fn plan_directories(&self, path: &Path) {
         self.plan_change(|overlay| {
             let path = overlay.place(path, true);
@@ -304,7 +304,7 @@ impl Run {
         });
     }
 
-    /// Plans that nothing is left of a path.
+    /// Plans the removal of a path.
     pub fn plan_removal(&self, path: &Path) {
         self.plan_change(|overlay| overlay.set(&overlay.place(path, false), Change::Gone));
     }
@@ -322,7 +322,7 @@ impl Run {
         });
     }
 
-    /// Plans an owner: the numbers of the user and the group, `None` for one that stays.
+    /// Plans an owner: the IDs of user and group, `None` for one that stays.
     pub fn plan_owner(&self, path: &Path, user: Option<u32>, group: Option<u32>) {
         self.plan_change(|overlay| {
             let place = overlay.place(path, true);
@@ -332,7 +332,7 @@ impl Run {
         });
     }
 
-    /// Plans that what is at one path is at another one instead.
+    /// Plans a move from one path to another.
     pub fn plan_move(&self, from: &Path, to: &Path) {
         self.plan_change(|overlay| {
             let (from, to) = (overlay.place(from, false), overlay.place(to, false));
@@ -356,7 +356,7 @@ impl Run {
         });
     }
 
-    /// Plans that a file has the content of another one.
+    /// Plans a copy of a file.
     pub fn plan_copy(&self, from: &Path, to: &Path) {
         self.plan_change(|overlay| {
             let (from, to) = (overlay.place(from, true), overlay.place(to, true));
@@ -373,8 +373,8 @@ impl Run {
         });
     }
 
-    /// Keeps the paths in the words of a planned command: the words with a `/`, and for a program that
-    /// makes files (`bare`) the other words too.
+    /// Records the paths in the arguments of a planned command: those with a `/`, and for a program that creates files
+    /// (`bare`) the others too.
     pub fn plan_words<'a>(&self, words: impl IntoIterator<Item = &'a str>, bare: bool, by: &str) {
         self.plan_change(|overlay| {
             for word in words {
@@ -388,8 +388,8 @@ impl Run {
         });
     }
 
-    /// Whether something will be at a path when the lines of the plan so far were run; `None` where a line names
-    /// the path or a directory above it and it is not known what the program does with it.
+    /// Returns whether something will be at a path after the lines of the plan so far. `None` if a line names the path
+    /// or a directory above it, and its effect is unknown.
     pub fn will_exist(&self, path: &Path) -> Option<bool> {
         let exists = match self.look(path) {
             Found::Disk(real) => real.exists(),
@@ -401,8 +401,8 @@ impl Run {
         (!overlay.named.iter().any(|(named, _)| place.starts_with(named) && named.iter().count() > 2)).then_some(exists)
     }
 
-    /// Which earlier line of the plan would have made a path that does not exist, as a sentence. With
-    /// `perhaps` also a line that names a directory above it, in which a program may make anything.
+    /// Returns a sentence with the earlier line of the plan that would have created a missing path. With `perhaps`,
+    /// also a line that names a directory above it, in which a program may create anything.
     pub fn is_planned(&self, path: &Path, perhaps: bool) -> Option<String> {
         if !self.options.dry_run || path.as_os_str().is_empty() || path.exists() {
             return None;
@@ -426,17 +426,17 @@ impl Run {
             .or_else(|| Some(format!("`{shown}` may have been made by {}", named(false).filter(|_| perhaps)?)))
     }
 
-    /// Adds to an error about one of these words that an earlier line of the plan would have made it.
+    /// Adds to an error about one of these words that an earlier line of the plan would have created it.
     #[must_use]
     pub fn with_plan<'a>(&self, mut error: Error, words: impl IntoIterator<Item = &'a str>) -> Error {
         let path = |word: &'a str| Path::new(word.rsplit_once('=').map_or(word, |(_, path)| path));
         if let Some(planned) = words.into_iter().find_map(|word| self.is_planned(path(word), true)) {
-            error.help = Some(format!("{planned}; the dry run cannot know what follows from it"));
+            error.help = Some(format!("{planned}; the dry run cannot know its result"));
         }
         error
     }
 
-    /// What is not made yet, for the programs of a dry run: at most three paths.
+    /// Lists what does not exist yet, for a dry run's programs: at most three paths.
     pub(super) fn unmade(&self) -> String {
         let overlay = lock(&self.overlay);
         let is_made = |change: &Change| !matches!(change, Change::Gone);

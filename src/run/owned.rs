@@ -1,4 +1,4 @@
-//! What others can have planted: paths that another user can change, and files that are not regular.
+//! Defence against planted files: paths that another user can change, and files that are not regular.
 
 use super::{Error, Result};
 use rustix::fs::OFlags;
@@ -7,16 +7,16 @@ use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Component, Path, PathBuf};
 
-/// Most links on one path, as in Linux.
+/// Maximum number of links on one path, as in Linux.
 const LINKS: usize = 40;
 
-/// Checks that nobody but root can change where a path leads: each directory and link on the way, and what
-/// the path names, belongs to root (or to who called sudo), and no one else can write to it. A directory
-/// above may be writable if it is sticky, as `/tmp`: nobody can replace there what is not theirs. What does
-/// not exist yet is not checked. `sshd` checks the files that it reads by the same rule (`StrictModes`).
+/// Checks that only root can change where a path leads. Each directory and link on the way, and the path itself, must
+/// belong to root (or to the user who called sudo), and nobody else can write to it. A parent directory may be writable
+/// if it is sticky, as `/tmp` is, because nobody can replace other users' files there. What does not exist yet is not
+/// checked. `sshd` has the same rule for its files (`StrictModes`).
 ///
 /// # Errors
-/// Names the part of the path, what is wrong with it, and the command that repairs it.
+/// Names the part of the path, what is wrong with it, and the command that fixes it.
 pub fn check(path: &Path, sudo: Option<u32>) -> Result<()> {
     let mut done = PathBuf::from("/");
     let mut open: Vec<PathBuf> = parts(path);
@@ -51,7 +51,7 @@ pub fn check(path: &Path, sudo: Option<u32>) -> Result<()> {
     Ok(())
 }
 
-/// The parts of a path, the last first.
+/// Returns the components of a path, the last first.
 fn parts(path: &Path) -> Vec<PathBuf> {
     let part = |part: Component<'_>| match part {
         Component::Normal(name) => Some(PathBuf::from(name)),
@@ -70,21 +70,20 @@ fn judge(path: &Path, metadata: &Metadata, sudo: Option<u32>, last: bool) -> Res
     let sticky = !last && mode & 0o1000 != 0 && owner == 0;
     let quoted = crate::process::quote(&path.to_string_lossy());
     if owner != 0 && Some(owner) != sudo {
-        return Err(Error::new(format!("`{}` belongs to user {owner}", path.display()))
+        return Err(Error::refused(format!("`{}` belongs to user {owner}", path.display()))
             .help(format!("chown --no-dereference root {quoted}")));
     }
     if !metadata.is_symlink() && mode & 0o022 != 0 && !sticky {
-        return Err(
-            Error::new(format!("`{}` can be changed by others", path.display())).help(format!("chmod go-w {quoted}"))
-        );
+        return Err(Error::refused(format!("`{}` can be changed by others", path.display()))
+            .help(format!("chmod go-w {quoted}")));
     }
     Ok(())
 }
 
-/// Opens a regular file. A FIFO, a socket or a device in its place would hang the run or never end.
+/// Opens a regular file. A FIFO, a socket or a device instead would hang the run or never end.
 ///
 /// # Errors
-/// As [`File::open`], and for anything but a regular file.
+/// Same as for [`File::open`], and for anything but a regular file.
 pub fn open(path: &Path) -> io::Result<File> {
     let flags = i32::try_from((OFlags::NONBLOCK | OFlags::NOCTTY).bits()).unwrap_or_default();
     let file = File::options().read(true).custom_flags(flags).open(path);
@@ -117,7 +116,7 @@ pub fn open(path: &Path) -> io::Result<File> {
 /// Reads a regular file; see [`open`].
 ///
 /// # Errors
-/// As [`open`], and when it cannot be read.
+/// Same as for [`open`], and when it cannot be read.
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     io::Read::read_to_end(&mut open(path)?, &mut bytes)?;

@@ -1,41 +1,41 @@
-//! The plan that a dry run prints: lines for a shell that leave the same state as the run.
+//! The plan that a dry run prints: shell lines that leave the same state as the run.
 
 use super::{Result, Run, lock};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// How a plan begins: pasted into a shell, it stops at the first error, as the script does.
+/// The start of a plan: pasted into a shell, it stops at the first error, as the script does.
 pub const HEADER: &str = "set -euo pipefail";
 
-/// What the plan removes, however it ends: files that are not complete, and temporary directories.
+/// Removes incomplete files and temporary directories at the end of the plan, however it ends.
 const TRAP: &str = "leftovers+=(); trap 'rm -rf -- \"${leftovers[@]}\"' EXIT\n";
 
-/// What is printed in place of a secret.
+/// Printed instead of a secret.
 pub(super) const HIDDEN: &str = "<secret>";
 
-/// What has been planned.
+/// The state of the plan.
 #[derive(Debug, Default)]
 pub struct Plan {
     begun: bool,
-    /// The line that removes what is left over is in the plan.
+    /// True if the plan has the line that removes leftovers.
     traps: bool,
-    /// Sleep since the last line.
+    /// Skipped sleep since the last line.
     pause: Duration,
-    /// All sleep that was left out.
+    /// All skipped sleep.
     skipped: Duration,
     /// Temporary directories that no line has named yet.
     directories: Vec<PathBuf>,
     jobs: usize,
-    /// What the script has got in place of a value that only the lines of the plan make, and the command that
-    /// prints the value then.
+    /// Placeholders that the script got for values that only the plan's lines produce, each with the command that
+    /// prints the value.
     values: Vec<(String, String)>,
     /// The names of the secrets that the script has read.
     secrets: Vec<String>,
-    /// Another moyai has printed a plan.
+    /// True if another moyai has printed a plan.
     pub(super) elsewhere: bool,
-    /// The script has got the output of a planned command, which is empty.
+    /// True if the script has got the empty output of a planned command.
     has_output: bool,
-    /// The lines at the end, each with what it is for.
+    /// The lines at the end, each with its purpose.
     last: Vec<(String, String)>,
 }
 
@@ -47,12 +47,12 @@ impl Plan {
 }
 
 impl Run {
-    /// Lines of a plan for a path that nothing is to be left of when the plan stops in the middle.
+    /// Returns plan lines that remove a path when the plan stops in the middle.
     pub fn leftover(&self, path: &str) -> String {
         lock(&self.plan).leftover(path)
     }
 
-    /// Keeps that the script has read a secret: a plan does not show its value.
+    /// Records that the script has read a secret, which a plan does not show.
     pub fn plan_secret(&self, name: &str) {
         let mut plan = lock(&self.plan);
         if !plan.secrets.iter().any(|known| known == name) {
@@ -60,7 +60,7 @@ impl Run {
         }
     }
 
-    /// Keeps a placeholder for a value that only the plan's lines make, and the command that prints it.
+    /// Records a placeholder for a value that only the plan's lines produce, and the command that prints it.
     pub fn plan_value(&self, text: &str, command: String) {
         if self.options.dry_run {
             let mut plan = lock(&self.plan);
@@ -70,12 +70,12 @@ impl Run {
         }
     }
 
-    /// How many such values there are.
+    /// Returns the number of such values.
     pub fn planned_values(&self) -> usize {
         lock(&self.plan).values.len()
     }
 
-    /// The line that writes a file whose text has such values in it; `None` without any.
+    /// Returns the line that writes a file whose text contains such values, `None` without any.
     pub fn with_values(&self, text: &[u8], to: &str) -> Option<String> {
         let odd = |char: char| super::text::is_hidden(char) && char != '\n' && char != '\t';
         let text = std::str::from_utf8(text).ok().filter(|text| !text.contains(odd))?;
@@ -97,20 +97,20 @@ impl Run {
         Some(format!("printf %s \"{escaped}\" > {to}"))
     }
 
-    /// Whether the plan has a line that changes something: what a script reads now is as before that.
+    /// Returns whether the plan has a line that changes something. What a script reads now is as before that.
     pub fn has_begun(&self) -> bool {
         let plan = lock(&self.plan);
         plan.begun || plan.elsewhere
     }
 
-    /// The gate of every act: under `--dry-run` prints the line that would do it and returns true.
+    /// The gate of every change: in a dry run it prints the line for it and returns true.
     ///
     /// The line can be pasted into a shell; it may be several lines (a here-document).
     pub fn planned(&self, line: impl FnOnce() -> String) -> bool {
         if self.options.dry_run {
             let line = line();
             let mut plan = lock(&self.plan);
-            // A remark alone is not a script.
+            // A comment alone is not a script.
             if !line.lines().all(|line| line.starts_with('#')) && !std::mem::replace(&mut plan.begun, true) {
                 self.print(HEADER);
             }
@@ -140,8 +140,8 @@ impl Run {
         self.options.dry_run
     }
 
-    /// Waits, or under a dry run adds the time to the plan and goes on: the clock of the script does too.
-    /// Before the first line of a plan it waits, since the script may wait for the host.
+    /// Waits. A dry run adds the time to the plan instead and moves the script's clock. Before the first line of a plan
+    /// it waits, because the script may wait for the host.
     ///
     /// # Errors
     /// When the run is cancelled meanwhile.
@@ -155,28 +155,28 @@ impl Run {
         self.cancel.check()
     }
 
-    /// The same, and on a terminal it says what is waited for.
+    /// Like `pause`, and shows on a terminal what is waited for.
     ///
     /// # Errors
-    /// As [`Run::pause`].
+    /// Same as for [`Run::pause`].
     pub fn wait_for(&self, time: Duration, what: &str) -> Result<()> {
         let _said = self.bar.wait(&super::text::visible(&self.mask(what)));
         self.pause(time)
     }
 
-    /// How far a dry run is ahead of the clock.
+    /// Returns how far a dry run is ahead of the clock.
     pub(super) fn skipped(&self) -> Duration {
         if self.options.dry_run { lock(&self.plan).skipped } else { Duration::ZERO }
     }
 
-    /// A temporary directory of the script: the first line that names it gets one that makes it.
+    /// Plans a temporary directory: the first line that names it gets one that creates it.
     pub fn plan_directory(&self, path: PathBuf) {
         if self.options.dry_run {
             lock(&self.plan).directories.push(path);
         }
     }
 
-    /// The number of a planned background job, which ends with the script unless it is to stay.
+    /// Returns the number of a planned background job, which ends with the script unless it stays.
     pub fn next_job(&self, stays: bool) -> usize {
         let mut plan = lock(&self.plan);
         plan.jobs += 1;
@@ -187,17 +187,17 @@ impl Run {
         job
     }
 
-    /// The script gets the output of a planned command.
+    /// Records that the script gets the output of a planned command.
     pub fn plan_output(&self) {
         lock(&self.plan).has_output = true;
     }
 
-    /// Whether a value of the script may be empty because a command was only planned.
+    /// Returns whether a value of the script may be empty because a command was only planned.
     pub fn has_planned_output(&self) -> bool {
         self.options.dry_run && lock(&self.plan).has_output
     }
 
-    /// The script waits for a planned background job, or ends it.
+    /// Records that the script waits for a planned background job, or ends it.
     pub fn end_of_job(&self, job: usize, line: &str) {
         let known = lock(&self.plan).last.iter().position(|(of, _)| *of == job.to_string());
         if let Some(at) = known {
@@ -206,7 +206,7 @@ impl Run {
         }
     }
 
-    /// Ends the plan: what ends with the script.
+    /// Prints what ends with the script.
     pub fn end_plan(&self) {
         let last = std::mem::take(&mut lock(&self.plan).last);
         for (_, line) in last.iter().rev() {

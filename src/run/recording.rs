@@ -1,12 +1,12 @@
-//! What a script asked and what it was told, as a file of JSON lines: recorded where the script
-//! runs, played back where there is no Docker at hand.
+//! The questions of a script and their answers as a file of JSON lines. It is recorded where the script runs, and
+//! played back where there is no Docker.
 //!
-//! The first line says when; a test's has the `config.rhai` for it. Every other one has `asked`, a line that names the question, and its
-//! answer: of a command `status`, `out` and `err`, of everything else `told`, or an `error`. `n` is
-//! the order of the questions; `acts` stands where something was changed. In a file that a test
-//! writes, `to` is the beginning of a question instead, and order does not count.
+//! The first line has the time; a test's has the `config.rhai`. Every other line has `asked`, which names the question,
+//! and the answer: `status`, `out` and `err` for a command, `told` for everything else, or an `error`. `n` is the order
+//! of the questions. `acts` marks a change. In a file of a test, `to` is the beginning of a question instead, and the
+//! order does not count.
 
-use super::{Error, Result, cause, lock};
+use super::{Error, Kind, Result, cause, lock};
 use chrono::{DateTime, Local};
 use serde_json::{Map, Value, json};
 use std::collections::HashSet;
@@ -21,15 +21,15 @@ use std::thread::ThreadId;
 /// The question of `now()`.
 pub const NOW: &str = "now()";
 
-/// A file that is recorded, one that is played back, or both.
+/// A file to record to, a file to play back, or both.
 #[derive(Debug)]
 pub struct Recording {
     written: Option<(PathBuf, Mutex<File>)>,
     played: Option<Played>,
     count: AtomicUsize,
-    /// How much work is done in parallel: its questions come in any order.
+    /// How much parallel work runs. Its questions come in any order.
     parallel: AtomicUsize,
-    /// Threads within a question: what it asks in its turn is a part of its answer.
+    /// Threads within a question: their own questions are a part of its answer.
     within: Mutex<HashSet<ThreadId>>,
     stray: Mutex<Option<Error>>,
 }
@@ -38,7 +38,7 @@ pub struct Recording {
 struct Played {
     path: PathBuf,
     entries: Mutex<Vec<Entry>>,
-    /// Written for a test: questions are found by their beginning.
+    /// True for a test: questions are found by their beginning.
     loose: bool,
     at: Option<DateTime<Local>>,
     config: Option<String>,
@@ -56,7 +56,7 @@ impl Entry {
         self.value.get(key).and_then(Value::as_str)
     }
 
-    /// Whether a replay has to ask this; under a dry run acts are not asked.
+    /// Returns whether a replay has to ask this. A dry run does not ask changes.
     fn is_due(&self, dry: bool) -> bool {
         let asked = self.text("asked").is_some_and(|asked| asked != NOW);
         asked && !self.used && !(dry && self.value.get("acts").is_some())
@@ -64,12 +64,12 @@ impl Entry {
 }
 
 impl Recording {
-    /// Opens the files; the one that is written is made anew, and nobody else may read it.
+    /// Opens the files. The recording is created anew, and nobody else can read it.
     ///
     /// # Errors
-    /// When one cannot be read or written, or holds something else.
+    /// When one cannot be read or written, or is not a recording.
     pub fn open(record: Option<&Path>, replay: Option<&Path>, now: DateTime<Local>) -> Result<Self> {
-        // Read first: both may be one file.
+        // Read first: both may be the same file.
         let played = replay.map(Played::read).transpose()?;
         let at = played.as_ref().and_then(|played| played.at).unwrap_or(now);
         let recording = Self {
@@ -84,27 +84,27 @@ impl Recording {
         Ok(recording)
     }
 
-    /// When the record was made.
+    /// Returns when the recording was made.
     pub fn at(&self) -> Option<DateTime<Local>> {
         self.played.as_ref()?.at
     }
 
-    /// What a test has in the place of `config.rhai`.
+    /// Returns the `config.rhai` of a test.
     pub fn config(&self) -> Option<&str> {
         self.played.as_ref()?.config.as_deref()
     }
 
-    /// Whether answers come from a file.
+    /// Returns whether answers come from a file.
     pub fn plays(&self) -> bool {
         self.played.is_some()
     }
 
-    /// Whether what the script is told now goes into a file.
+    /// Returns whether answers are recorded now.
     pub fn records(&self) -> bool {
         self.written.is_some() && !lock(&self.within).contains(&std::thread::current().id())
     }
 
-    /// The number of the next question.
+    /// Returns the number of the next question.
     pub fn number(&self) -> usize {
         self.count.fetch_add(1, Ordering::Relaxed)
     }
@@ -119,7 +119,7 @@ impl Recording {
         lock(file).write_all(text.as_bytes()).map_err(|error| failed("record to", path, &error))
     }
 
-    /// Says that questions come from several threads until the guard is dropped.
+    /// Marks that questions come from several threads until the guard is dropped.
     pub fn in_parallel(&self) -> impl Drop + '_ {
         struct Guard<'a>(&'a AtomicUsize);
         impl Drop for Guard<'_> {
@@ -131,7 +131,7 @@ impl Recording {
         Guard(&self.parallel)
     }
 
-    /// Does work whose own questions are a part of the answer.
+    /// Runs work whose own questions are a part of the answer.
     pub fn within<T>(&self, work: impl FnOnce() -> T) -> T {
         let outer = lock(&self.within).insert(std::thread::current().id());
         let done = work();
@@ -141,12 +141,12 @@ impl Recording {
         done
     }
 
-    /// The recorded answer to a question. `words` is what a test's answers are compared with;
-    /// `otherwise` is the answer where a test has none.
+    /// Returns the recorded answer to a question. A test's answers are matched against `words`. `otherwise` is the
+    /// answer if a test has none.
     ///
     /// # Errors
-    /// The recorded error; and when the record goes on with another question: nothing the script
-    /// does after that counts.
+    /// The recorded error. Also when the recording has another question here: nothing that the script does afterwards
+    /// counts.
     pub fn answer(&self, asked: &str, words: &str, dry: bool, otherwise: Option<Value>) -> Result<Value> {
         if lock(&self.stray).is_some() {
             return Err(Error::new("the replay has ended"));
@@ -180,7 +180,7 @@ impl Recording {
         Err(lock(&self.stray).insert(stray).clone())
     }
 
-    /// The recorded time, where the script asked for it just here.
+    /// Returns the recorded time, if the script asked for it at this point.
     pub fn now(&self) -> Option<DateTime<Local>> {
         let mut entries = lock(&self.played.as_ref()?.entries);
         let next = entries.iter_mut().find(|entry| !entry.used && entry.text("asked").is_some())?;
@@ -189,8 +189,7 @@ impl Recording {
         Some(time)
     }
 
-    /// Why the replay has ended, if it has; for a script that came to its end, whether the record
-    /// goes on.
+    /// Returns why the replay has ended, if it has, or that the recording goes on after the end of the script.
     pub fn stray(&self, dry: bool, ended: bool) -> Option<Error> {
         if let Some(stray) = &*lock(&self.stray) {
             return Some(stray.clone());
@@ -199,7 +198,7 @@ impl Recording {
         let entries = lock(&played.entries);
         let next = entries.iter().find(|entry| entry.is_due(dry))?;
         let mut error = Error::new(format!(
-            "replay `{}`: the script has ended, and the record goes on in line {}",
+            "replay `{}`: the script has ended, but the recording goes on in line {}",
             played.path.display(),
             next.line
         ));
@@ -216,7 +215,8 @@ impl Played {
         let (mut at, mut config) = (None, None);
         for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
             let value: Value = serde_json::from_str(line).map_err(|error| {
-                wrong(format!("line {} is no JSON: {error}", index + 1)).help("`moyai run --record FILE NAME` makes it")
+                wrong(format!("line {} is not JSON: {error}", index + 1))
+                    .help("`moyai run --record FILE NAME` makes it")
             })?;
             if value.get("moyai").is_some() {
                 at = value.get("time").and_then(Value::as_str).and_then(|time| time.parse().ok());
@@ -229,8 +229,7 @@ impl Played {
             }
             entries.push(Entry { line: index + 1, value, used: false });
         }
-        // A line is written when its answer is there: of two things at once, the one that was asked
-        // first may have been answered last.
+        // A line is written when its answer is there. Of two parallel questions, the first one may be answered last.
         entries.sort_by_key(|entry| entry.value.get("n").and_then(Value::as_u64));
         let loose = entries.iter().any(|entry| entry.text("to").is_some());
         Ok(Self { path: path.to_owned(), entries: Mutex::new(entries), loose, at, config })
@@ -242,7 +241,7 @@ impl Played {
         let (what, recorded) = match next {
             _ if self.loose => ("the test has no answer to this".to_owned(), None),
             Some(next) => (
-                format!("replay `{path}`: the script asks something else than line {} of the record", next.line),
+                format!("replay `{path}`: the script does not ask what line {} of the recording has", next.line),
                 next.text("asked"),
             ),
             None => (format!("replay `{path}`: the script asks more than was recorded"), None),
@@ -251,15 +250,15 @@ impl Played {
         let recorded = recorded.map(|line| format!("- {}\n", line.replace('\n', "\n- "))).unwrap_or_default();
         error.err = format!("{recorded}+ {}", asked.replace('\n', "\n+ "));
         error.help(if self.loose {
-            "give it one in the test's `answers`: its first words will do"
+            "add one to the test's `answers`: its first words are enough"
         } else {
-            "`-` is the record, `+` the script; when the script is right, record it again"
+            "`-` is the recording, `+` the script; if the script is right, record it again"
         })
     }
 }
 
-/// Among a test's answers the longest beginning of the question; of several for it the first that
-/// was not given yet, and the last one again and again.
+/// Finds the longest matching beginning among a test's answers. Several answers for it are used one after the other,
+/// and the last one repeatedly.
 fn loose(entries: &[Entry], words: &str) -> Option<usize> {
     let fits = |to: &str| words == to || words.strip_prefix(to).is_some_and(|rest| rest.starts_with(' '));
     let length = |entry: &Entry| entry.text("to").filter(|to| fits(to)).map(str::len);
@@ -271,7 +270,7 @@ fn loose(entries: &[Entry], words: &str) -> Option<usize> {
 fn create(path: &Path) -> Result<File> {
     let open = || {
         let file = File::options().write(true).create(true).truncate(true).mode(0o600).open(path)?;
-        // Also one that was there already.
+        // Also for a file that existed already.
         file.set_permissions(PermissionsExt::from_mode(0o600))?;
         Ok(file)
     };
@@ -282,7 +281,7 @@ fn failed(what: &str, path: &Path, error: &std::io::Error) -> Error {
     Error::usage(format!("{what} `{}`: {}", path.display(), cause(error)))
 }
 
-/// A value without the secrets in its texts.
+/// Returns a value with the secrets in its texts masked.
 pub fn masked(value: &Value, mask: &dyn Fn(&str) -> String) -> Value {
     match value {
         Value::String(text) => mask(text).into(),
@@ -292,11 +291,14 @@ pub fn masked(value: &Value, mask: &dyn Fn(&str) -> String) -> Value {
     }
 }
 
-/// An error as a line has it.
+/// Returns an error as a line of a recording has it.
 pub fn error_value(error: &Error, mask: impl Fn(&str) -> String) -> Value {
     let mut map = Map::new();
     map.insert("message".into(), mask(&error.message).into());
     map.insert("exit".into(), error.exit.into());
+    if error.kind != Kind::of_exit(error.exit) {
+        map.insert("kind".into(), error.kind.name().into());
+    }
     for (key, text) in [("help", error.help.as_deref().unwrap_or_default()), ("err", &error.err)] {
         if !text.is_empty() {
             map.insert(key.into(), mask(text).into());
@@ -316,7 +318,9 @@ fn error_of(value: &Value) -> Error {
     let number = |key: &str| value.get(key).and_then(Value::as_i64).and_then(|number| i32::try_from(number).ok());
     let help = Some(text("help")).filter(|help| !help.is_empty());
     let exit = number("exit").unwrap_or(super::exit::FAILED);
-    Error { help, err: text("err"), status: number("status"), exit, ..Error::new(text("message")) }
+    let kind = value.get("kind").and_then(|kind| serde_json::from_value(kind.clone()).ok());
+    let kind = kind.unwrap_or_else(|| Kind::of_exit(exit));
+    Error { kind, help, err: text("err"), status: number("status"), exit, ..Error::new(text("message")) }
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
-//! Text on its way to a person: the one filter of every sink.
+//! The filter for all text that people read.
 //!
-//! Containers, sites, images and other users write a part of what moyai shows. Nothing in that may
-//! act on a terminal, reorder a line, or hide: what no reader sees is shown as an escape. The escapes
-//! are those of JSON, so that JSON that passes through stays the same JSON.
+//! Containers, sites, images and other users write some of the text that moyai shows. It must not control a terminal,
+//! reorder a line, or hide: invisible characters become escapes. The escapes are those of JSON, so JSON stays the same
+//! JSON.
 
 use regex::Regex;
 use std::borrow::Cow;
@@ -12,11 +12,11 @@ use std::sync::LazyLock;
 /// Maximum length, in bytes, of a piece of text from outside in a message.
 pub const OUTSIDE: usize = 4096;
 
-/// Whether a reader does not see this character, or a terminal obeys it.
+/// Returns whether a character is invisible, or controls a terminal.
 ///
-/// These are the control characters (C0, DEL, C1), the line separators of Unicode, the bidirectional
-/// controls (UAX 9), and what else has the category Cf or is a filler without a shape (UAX 44,
-/// `Default_Ignorable_Code_Point`). Variation selectors stay: emoji and Japanese names need them.
+/// These are the control characters (C0, DEL, C1), the line separators of Unicode, the bidirectional controls (UAX 9),
+/// and other characters of the category Cf or without a shape (UAX 44, `Default_Ignorable_Code_Point`). Variation
+/// selectors are not included: emoji and Japanese names need them.
 pub fn is_hidden(char: char) -> bool {
     matches!(char,
         '\0'..='\x1f' | '\x7f'..='\u{9f}' | '\u{ad}' | '\u{34f}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}'
@@ -26,7 +26,7 @@ pub fn is_hidden(char: char) -> bool {
         | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e00ff}' | '\u{e01f0}'..='\u{e0fff}')
 }
 
-/// The text with every hidden character as an escape of JSON. Tab and newline stay.
+/// Returns the text with hidden characters as JSON escapes. Tabs and newlines stay.
 pub fn visible(text: &str) -> Cow<'_, str> {
     let odd = |char: char| is_hidden(char) && char != '\n' && char != '\t';
     if !text.contains(odd) {
@@ -38,7 +38,7 @@ pub fn visible(text: &str) -> Cow<'_, str> {
             '\r' => shown.push_str("\\r"),
             char if odd(char) => {
                 for unit in char.encode_utf16(&mut [0; 2]) {
-                    // Writing to a string does not fail.
+                    // Writing to a string cannot fail.
                     let _ = write!(shown, "\\u{unit:04x}");
                 }
             }
@@ -48,8 +48,8 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     shown.into()
 }
 
-/// Returns the text without the passwords in addresses: `https://me:<secret>@blog.test`. A user's name without a
-/// password is a token in an address of the web. A password may have characters that an address must have encoded.
+/// Masks the passwords in addresses: `https://me:<secret>@blog.test`. A user name without a password is a token in an
+/// http(s) address. A password may have characters that an address should have encoded.
 pub fn without_accounts(text: String) -> String {
     if !text.contains("://") || !text.contains('@') {
         return text;
@@ -58,7 +58,7 @@ pub fn without_accounts(text: String) -> String {
         [
             r#"(?P<before>[A-Za-z][A-Za-z0-9+.-]*://[^\s/?#:@"'<>]*:)[^\s/?#"'<>]+@"#,
             r#"(?P<before>https?://)[^\s/?#:@"'<>]+@"#,
-            // What begins with a digit may be a port, with an `@` in the path.
+            // A part that begins with a digit may be a port, with an `@` in the path.
             r#"(?P<before>[A-Za-z][A-Za-z0-9+.-]*://[^\s/?#:@"'<>]*:)(?:[0-9]*[^\s"'<>0-9/?#]|[/?#])[^\s"'<>]*@"#,
         ]
         .map(|pattern| Regex::new(pattern).unwrap_or_else(|error| unreachable!("a constant pattern: {error}")))
@@ -69,14 +69,13 @@ pub fn without_accounts(text: String) -> String {
     })
 }
 
-/// The text with two spaces before each line but the first, so that no line of it is taken for one of
-/// moyai's own.
+/// Indents all lines but the first by two spaces, so that none is taken for one of moyai's own.
 pub fn indented(text: &str) -> Cow<'_, str> {
     let text = text.trim_end_matches('\n');
     if text.contains('\n') { text.replace('\n', "\n  ").into() } else { text.into() }
 }
 
-/// At most `limit` bytes of a text, and how much more there is.
+/// Cuts a text to `limit` bytes and adds how much is missing.
 ///
 /// `beyond` counts bytes of the text that were not kept at all.
 pub fn cut(text: &str, limit: usize, beyond: u64) -> Cow<'_, str> {
@@ -87,23 +86,23 @@ pub fn cut(text: &str, limit: usize, beyond: u64) -> Cow<'_, str> {
     }
 }
 
-/// A line that says how much of a text came before what is shown; nothing for nothing.
+/// Returns a line that says how much of a text is left out before the shown part, or `""`.
 pub fn left_out(before: u64) -> String {
     if before == 0 { String::new() } else { format!("({} before this are left out)\n", size(before)) }
 }
 
-/// Text from outside for a message: visible, indented, at most 4 KiB of it.
+/// Prepares text from outside for a message: visible, indented, at most 4 KiB.
 pub fn outside(text: &str) -> String {
     indented(&visible(&cut(text, OUTSIDE, 0))).into_owned()
 }
 
-/// A complete message: visible, indented, and bounded. The bound is wider than that of [`outside`], so
-/// that the count in a piece which was cut already stays.
+/// Prepares a complete message: visible, indented, and cut. The limit is higher than that of [`outside`], so that the
+/// count in a piece that was cut already stays.
 pub fn message(text: &str) -> String {
     indented(&visible(&cut(text, 8 * OUTSIDE, 0))).into_owned()
 }
 
-/// A number of bytes for a person, in powers of 1000.
+/// Formats a number of bytes in powers of 1000.
 fn size(bytes: u64) -> String {
     match bytes {
         0..10_000 => format!("{bytes} bytes"),

@@ -147,7 +147,7 @@ impl Expression {
             [name, span @ ..] if name.text == "@every" => return name.fault("cron has no `@every`", said::every(span)),
             [name, _, ..] if name.text.starts_with('@') => {
                 let line = name.text;
-                return words[1].fault(format!("`{line}` stands alone"), format!("write `{line}`"));
+                return words[1].fault(format!("`{line}` takes no other fields"), format!("write `{line}`"));
             }
             [] => return whole.fault("an expression has five fields, this has none", ORDER),
             words => Some(Times::parse(words)?),
@@ -156,7 +156,7 @@ impl Expression {
         Ok(Self { text, zone, times })
     }
 
-    /// The fields with one blank between them, or the name.
+    /// The fields with one space between them, or the name.
     pub fn text(&self) -> &str {
         &self.text
     }
@@ -191,12 +191,12 @@ impl Expression {
         if times.either { vec![line(true, false), line(false, true)] } else { vec![line(true, true)] }
     }
 
-    /// Whether it names times of the day: neither minute nor hour begins with a `*`.
+    /// Returns whether it names times of the day: neither minute nor hour begins with a `*`.
     pub fn is_fixed(&self) -> bool {
         self.times.as_ref().is_some_and(|times| !times.wild)
     }
 
-    /// Whether it means each start of the host instead of times.
+    /// Returns whether it means each start of the host instead of times.
     pub fn is_reboot(&self) -> bool {
         self.times.is_none()
     }
@@ -240,7 +240,7 @@ impl Expression {
         }
     }
 
-    /// Whether the clocks have shown this time before.
+    /// Returns whether the clocks have shown this time before.
     fn repeats(&self, due: DateTime<Utc>) -> bool {
         let start = due - MOST;
         let (now, before) = (self.zone.offset(due), self.zone.offset(start));
@@ -366,7 +366,7 @@ impl Field {
             if item.text.is_empty() {
                 return word.fault(
                     format!("an item of the list `{}` is missing", word.text),
-                    "commas stand between items: `1,15`",
+                    "commas go between items: `1,15`",
                 );
             }
             values.extend(range(item, kind)?);
@@ -411,9 +411,9 @@ fn range(item: Word<'_>, kind: &Kind) -> Parsed<impl Iterator<Item = u32> + use<
     let step = match step {
         None => 1,
         Some(text) => match text.parse::<u32>() {
-            Ok(0) => return item.part(text).fault("a step of 0 leads nowhere", "a step is 1 or more: `*/5`"),
+            Ok(0) => return item.part(text).fault("a step cannot be 0", "a step is 1 or more: `*/5`"),
             Ok(step) if text.bytes().all(|byte| byte.is_ascii_digit()) => step,
-            _ => return item.part(text).fault(format!("`{text}` is no step"), "a step is a number: `*/5`"),
+            _ => return item.part(text).fault(format!("`{text}` is not a step"), "a step is a number: `*/5`"),
         },
     };
     Ok((low..=high).step_by(step as usize))
@@ -446,7 +446,7 @@ fn number(word: Word<'_>, kind: &Kind) -> Parsed<u32> {
             format!("`{text}` is a {}, in the place of the {name}", other.name),
             format!("the {} is the {} field: {ORDER}", other.name, other.place),
         ),
-        None => word.fault(format!("`{text}` is no {name}"), limits),
+        None => word.fault(format!("`{text}` is not {article} {name}"), limits),
     }
 }
 
@@ -457,7 +457,7 @@ fn foreign(item: Word<'_>, kind: &Kind) -> Parsed<()> {
     let (what, help) = if item.text.contains('?') {
         ("?", "write `*`")
     } else if item.text.contains('#') {
-        ("#", "run on that day of each week, and ask in the script: `if now().day > 7 { exit(); }`")
+        ("#", "run on that day of each week, and check in the script: `if now().day > 7 { exit(); }`")
     } else if item.text.contains('~') {
         ("~", "write a fixed number; a rule can have a `jitter`")
     } else if days
@@ -466,9 +466,9 @@ fn foreign(item: Word<'_>, kind: &Kind) -> Parsed<()> {
             || upper.starts_with("L-")
             || upper.trim_end_matches('L').parse::<u32>().is_ok_and(|_| upper.ends_with('L')))
     {
-        ("L", "write `28-31`, and ask in the script: `if now().plus(\"1 day\").day != 1 { exit(); }`")
+        ("L", "write `28-31`, and check in the script: `if now().plus(\"1 day\").day != 1 { exit(); }`")
     } else if kind.high == 31 && upper.strip_suffix('W').is_some_and(|day| day.parse::<u32>().is_ok()) {
-        ("W", "run on the days around it, and ask in the script for `now().weekday`")
+        ("W", "run on the days around it, and check `now().weekday` in the script")
     } else {
         return Ok(());
     };
@@ -566,10 +566,10 @@ mod tests {
             ("99999999999999999999 0 * * *", "99999999999999999999", "there is no minute", "0 to 59"),
             ("5/15 * * * *", "5/15", "has a step, but no range to step through", "write `5-59/15`, or `*/15`"),
             ("0 0 * * mon/2", "mon/2", "has a step, but no range", "write `mon-7/2`"),
-            ("*/0 * * * *", "0", "a step of 0 leads nowhere", "`*/5`"),
-            ("*/ * * * *", "", "`` is no step", "`*/5`"),
-            ("*/+5 * * * *", "+5", "`+5` is no step", "`*/5`"),
-            ("1-5/2/2 * * * *", "2/2", "`2/2` is no step", "`*/5`"),
+            ("*/0 * * * *", "0", "a step cannot be 0", "`*/5`"),
+            ("*/ * * * *", "", "`` is not a step", "`*/5`"),
+            ("*/+5 * * * *", "+5", "`+5` is not a step", "`*/5`"),
+            ("1-5/2/2 * * * *", "2/2", "`2/2` is not a step", "`*/5`"),
             ("0 22-5 * * *", "22-5", "runs backwards", "write `22-23,0-5`"),
             ("0 23-0 * * *", "23-0", "runs backwards", "write `23,0`"),
             ("0 0 * * fri-sun", "fri-sun", "runs backwards", "write `5-7`"),
@@ -580,11 +580,11 @@ mod tests {
             (", * * * *", ",", "an item of the list", "`1,15`"),
             ("-5 * * * *", "", "a number is missing", "a minute is"),
             ("5- * * * *", "", "a number is missing", "a minute is"),
-            ("*-5 * * * *", "*", "`*` is no minute", "a minute is"),
-            ("*5 * * * *", "*5", "`*5` is no minute", "a minute is"),
-            ("1;2 * * * *", "1;2", "`1;2` is no minute", "a minute is"),
-            ("٣ * * * *", "٣", "`٣` is no minute", "a minute is"),
-            ("0 0 * * *\n", "*\n", "is no day of the week", "0 to 7"),
+            ("*-5 * * * *", "*", "`*` is not a minute", "a minute is"),
+            ("*5 * * * *", "*5", "`*5` is not a minute", "a minute is"),
+            ("1;2 * * * *", "1;2", "`1;2` is not a minute", "a minute is"),
+            ("٣ * * * *", "٣", "`٣` is not a minute", "a minute is"),
+            ("0 0 * * *\n", "*\n", "is not a day of the week", "0 to 7"),
             ("0 0 ? * 1", "?", "cron has no `?`", "write `*`"),
             ("0 0 L * *", "L", "cron has no `L`", "28-31"),
             ("0 0 * * 5L", "5L", "cron has no `L`", "28-31"),
@@ -598,7 +598,7 @@ mod tests {
                 "`mon` is a day of the week, in the place of the day of the month",
                 "the fifth field",
             ),
-            ("0 0 * January *", "January", "`January` is no month", "one of jan feb"),
+            ("0 0 * January *", "January", "`January` is not a month", "one of jan feb"),
             ("0 0 1 * mon-", "", "a number is missing", "one of sun mon"),
             ("@Daily", "@Daily", "in lower case", "write `@daily`"),
             ("@every 5m", "@every", "cron has no `@every`", "write `*/5 * * * *`"),
@@ -611,7 +611,7 @@ mod tests {
             ("@every 1 day", "@every", "cron has no `@every`", "write `@daily`"),
             ("@every", "@every", "cron has no `@every`", "`*/5 * * * *`"),
             ("@fortnightly", "@fortnightly", "there is no `@fortnightly`", "`@annually`, `@daily`"),
-            ("@daily backup", "backup", "`@daily` stands alone", "write `@daily`"),
+            ("@daily backup", "backup", "`@daily` takes no other fields", "write `@daily`"),
             (
                 "CRON_TZ=Asia/Tokio 0 3 * * *",
                 "CRON_TZ=Asia/Tokio",

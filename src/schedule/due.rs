@@ -62,7 +62,7 @@ impl Schedule {
         (self.catch_up > 0 || !late).then_some(Due { at, late })
     }
 
-    /// Whether something was missed, and not dealt with.
+    /// Returns whether something was missed, and not dealt with.
     pub fn is_behind(&self, now: DateTime<Utc>) -> bool {
         self.next.is_some_and(|next| now - next > LATE)
     }

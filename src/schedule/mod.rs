@@ -31,7 +31,7 @@ pub fn duration(text: &str) -> Result<Duration> {
 fn unfit(text: &str, place: usize) -> String {
     match text.get(place..).is_some_and(str::is_empty) {
         true => ": something is missing at its end".to_owned(),
-        false => format!(": look at character {}", text[..place].chars().count() + 1),
+        false => format!(": see character {}", text[..place].chars().count() + 1),
     }
 }
 
@@ -92,11 +92,11 @@ fn span(text: &str) -> std::result::Result<Span, usize> {
 /// For what is no stretch of time, and beyond the calendar.
 pub fn shifted(time: DateTime<Local>, text: &str, later: bool) -> Result<DateTime<Local>> {
     let refuse = |why: String| {
-        Error::new(format!("`{text}` is not a stretch of time{why}"))
+        Error::new(format!("`{text}` is not a period{why}"))
             .help("write a number and a unit: `2h`, `1 day`, `2 weeks`, `1 month`")
     };
     let span = span(text).map_err(|place| refuse(unfit(text, place)))?;
-    let refuse = || refuse(": it leads out of the calendar".to_owned());
+    let refuse = || refuse(": it is outside the calendar".to_owned());
     let seconds = Duration::try_from_secs_f64(span.seconds).ok().filter(is_sane);
     let seconds = seconds.and_then(|time| TimeDelta::from_std(time).ok()).ok_or_else(refuse)?;
     let (months, days) = (Months::new(span.months), Days::new(span.days));
@@ -239,7 +239,7 @@ mod tests {
             let message = result.unwrap_err().message;
             message.rsplit(": ").next().unwrap_or_default().to_owned()
         };
-        let at = |place: usize| format!("look at character {place}");
+        let at = |place: usize| format!("see character {place}");
         let end = "something is missing at its end";
         let of_duration = |text| look(duration(text).map(|_| String::new()));
         for (text, place) in [("5 apples", 3), ("1h30x", 5), ("never", 1), (" 1 h -3m", 6), ("1.2.3s", 1), ("１s", 1)]

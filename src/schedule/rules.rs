@@ -113,7 +113,7 @@ impl When {
     /// What `every` waits for.
     ///
     /// # Errors
-    /// As [`Expression::parse`].
+    /// Same as for [`Expression::parse`].
     pub fn every(text: &str) -> Result<Self, Fault> {
         let expression = Expression::parse(text, &Zone::Host)?;
         Ok(if expression.is_reboot() { Self::Boot } else { Self::Every(expression) })
@@ -143,7 +143,7 @@ impl When {
             match known.iter().find(|known| **known == action) {
                 Some(known) => event.actions.push(known),
                 None if action.is_empty() => {
-                    let help = format!("write them behind it: `{kind} {}`", known.join(","));
+                    let help = format!("write them after it: `{kind} {}`", known.join(","));
                     return Err(fault(trimmed, format!("which events of a {kind}?"), help));
                 }
                 None => {
@@ -163,7 +163,7 @@ impl Event {
         self.actions.iter().copied().map(health)
     }
 
-    /// Whether it waits for events of networks.
+    /// Returns whether it waits for events of networks.
     pub fn is_of_networks(&self) -> bool {
         self.kind == "network"
     }
@@ -178,12 +178,12 @@ impl Event {
             return Err(format!("a {} event is filtered by {}, not by `{name}`", self.kind, names.join(", ")));
         }
         let pattern =
-            |text: &String| Pattern::new(text).map_err(|error| format!("`{text}` is no pattern: {}", error.msg));
+            |text: &String| Pattern::new(text).map_err(|error| format!("`{text}` is not a pattern: {}", error.msg));
         self.filter.push((name.to_owned(), patterns.iter().map(pattern).collect::<Result<_, _>>()?));
         Ok(())
     }
 
-    /// Whether one of the engine's events is meant. `Type`, `Action` and `Actor` are what engines of
+    /// Returns whether one of the engine's events is meant. `Type`, `Action` and `Actor` are what engines of
     /// today still have (API 1.52 dropped `status`, `id` and `from`).
     pub fn is(&self, event: &Value) -> bool {
         let attribute = |name: &str| event["Actor"]["Attributes"][name].as_str();

@@ -40,12 +40,12 @@ pub struct End<'a> {
 /// Appends the line of a run that ends now; a failed one with the end of what it printed.
 ///
 /// # Errors
-/// When the folder or the file cannot be made or written.
+/// When the directory or the file cannot be made or written.
 pub fn append(run: &Run, end: &End<'_>) -> Result<()> {
     let path = file(run, 0);
     let failed = |error: io::Error| {
         Error::new(format!("write the history `{}`: {}", path.display(), cause(&error)))
-            .help("`$MOYAI_STATE` names another folder for it")
+            .help("set `$MOYAI_STATE` to a directory that you can write to")
     };
     put(run, &path, &line(run, end)).map_err(failed)
 }
@@ -148,7 +148,7 @@ pub fn read(run: &Run, mut wanted: impl FnMut(Value) -> bool) -> Result<()> {
     Ok(())
 }
 
-/// When a run began, in this host's time.
+/// Returns when a run began, in this host's time.
 pub fn start(line: &Value) -> Option<DateTime<Local>> {
     DateTime::parse_from_rfc3339(line["start"].as_str()?).ok().map(Into::into)
 }

@@ -1,7 +1,7 @@
-//! Locks on things: one run at a time writes the hosts file, or acts on a container.
+//! Locks on names: only one run at a time writes the hosts file, or changes a container.
 //!
-//! A lock is a flock(2) on a file that stays: the kernel gives it back when the holder ends, however
-//! it ends, so there are no stale locks. The file's content only tells others who holds it.
+//! A lock is a flock(2) on a file that stays. The kernel releases it when the holder ends, however it ends, so there
+//! are no stale locks. The file's content only tells others who holds it.
 
 use crate::run::{self, Error, Locks, Result, Run, cause, exit};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -14,14 +14,14 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Between two looks at a lock that is waited for.
+/// The interval between two checks of a lock that is waited for.
 const LOOK: Duration = Duration::from_millis(50);
-/// Of these there is one, whatever engine a run is about.
+/// Locks that exist once per host, whatever Docker daemon a run is about.
 const OF_THE_HOST: [&str; 2] = ["hosts", "nginx"];
-/// What stays as it is in a lock's file name: `container/web` becomes `container%2Fweb.lock`.
+/// Characters that stay unchanged in a lock's file name: `container/web` becomes `container%2Fweb.lock`.
 const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
 
-/// Holds a thing until it is dropped.
+/// Holds a lock until it is dropped.
 #[derive(Debug)]
 #[must_use = "a lock that is dropped is no lock"]
 pub struct Guard(Option<(Locks, String)>);
@@ -34,8 +34,7 @@ impl Drop for Guard {
             held.get_mut().0 -= 1;
             if held.get().0 == 0 {
                 let (_, file) = held.remove();
-                // Said and not left to the closing: a process that is being started may still have
-                // a copy of the descriptor.
+                // Unlock explicitly: a process that is being started may still have a copy of the descriptor.
                 let _ = file.set_len(0);
                 let _ = flock(&file, FlockOperation::Unlock);
             }
@@ -43,8 +42,8 @@ impl Drop for Guard {
     }
 }
 
-/// Holds `thing`; what this run holds already is its own. When another run holds it, waits with
-/// `--wait`. Under a dry run nothing is held.
+/// Locks `thing`. If this run holds it already, it is shared. With `--wait`, waits while another run holds it. A dry
+/// run locks nothing.
 ///
 /// # Errors
 /// With exit code 75 when another run holds it.
@@ -52,10 +51,10 @@ pub fn hold(run: &Run, thing: &str) -> Result<Guard> {
     take(run, thing, run.options.wait)
 }
 
-/// Like [`hold`], but always waits its turn.
+/// Like [`hold`], but always waits.
 ///
 /// # Errors
-/// When the run is cancelled meanwhile, or when locks cannot be kept at all.
+/// When the run is cancelled meanwhile, or when the lock file cannot be created.
 pub fn wait(run: &Run, thing: &str) -> Result<Guard> {
     take(run, thing, true)
 }
@@ -64,7 +63,7 @@ fn take(run: &Run, thing: &str, wait: bool) -> Result<Guard> {
     if run.dry() {
         return Ok(Guard(None));
     }
-    // The container `web` of another engine is another thing.
+    // The container `web` of another Docker daemon is a different thing.
     let elsewhere = run.options.context.as_ref().filter(|_| !thing.is_empty() && !OF_THE_HOST.contains(&thing));
     let thing = &elsewhere.map_or_else(|| thing.to_owned(), |context| format!("context/{context}/{thing}"));
     let guard = || Guard(Some((run.locks().clone(), thing.to_owned())));
@@ -87,8 +86,8 @@ fn take(run: &Run, thing: &str, wait: bool) -> Result<Guard> {
                 },
             }
         };
-        // A script may hold a container and start a moyai that acts on it: the parent waits for its
-        // child, so the child must not wait for the parent.
+        // A script may lock a container and start a moyai that changes it. The parent waits for its child, so the child
+        // must not wait for the parent.
         if holder.pid.is_some_and(is_ancestor) {
             return Ok(Guard(None));
         }
@@ -105,17 +104,17 @@ fn take(run: &Run, thing: &str, wait: bool) -> Result<Guard> {
     }
 }
 
-/// Who holds a thing, where another run does; looks, and takes nothing.
+/// Returns which other run holds a lock, without taking it.
 pub fn holder(run: &Run, thing: &str) -> Option<String> {
     let file = File::open(file(run, thing)).ok()?;
-    // To try the lock would be to hold it for a moment. proc_locks(5): `MAJOR:MINOR:INODE 0 EOF`.
+    // Trying the lock would hold it for a moment. See proc_locks(5): `MAJOR:MINOR:INODE 0 EOF`.
     let end = format!(":{} 0 EOF", file.metadata().ok()?.ino());
     let held =
         std::fs::read_to_string("/proc/locks").ok()?.lines().any(|line| line.contains("FLOCK") && line.ends_with(&end));
     held.then(|| Holder::read(file).to_string())
 }
 
-/// Who holds a lock, as far as its file says.
+/// The holder of a lock, according to its file.
 struct Holder {
     pid: Option<u32>,
     command: String,
@@ -124,7 +123,7 @@ struct Holder {
 impl Holder {
     fn read(file: File) -> Self {
         let mut text = String::new();
-        // Empty for the moment between the lock and its note.
+        // The file is empty for a moment between the lock and its note.
         let _ = file.take(4096).read_to_string(&mut text);
         let (pid, command) = text.split_once(' ').unwrap_or_default();
         Self { pid: pid.parse().ok(), command: command.to_owned() }
@@ -144,12 +143,12 @@ fn file(run: &Run, thing: &str) -> PathBuf {
     run.options.places.locks.join(format!("{}.lock", utf8_percent_encode(thing, KEPT)))
 }
 
-/// One look: the locked file, or who has it.
+/// Tries once. Returns the locked file, or the holder.
 fn try_file(run: &Run, thing: &str) -> Result<std::result::Result<File, Holder>> {
     let folder = &run.options.places.locks;
     let failed = |error: &std::io::Error| {
         Error::new(format!("lock `{thing}` in `{}`: {}", folder.display(), cause(error)))
-            .help("`$MOYAI_STATE` names another folder for locks and state")
+            .help("set `$MOYAI_STATE` to a directory for locks and state that you can write to")
     };
     if thing.is_empty() {
         return Err(Error::new("lock ``: a lock needs a name"));
@@ -163,7 +162,7 @@ fn try_file(run: &Run, thing: &str) -> Result<std::result::Result<File, Holder>>
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => {
             let words: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
-            // Only for the message of others; without it the lock is as good.
+            // This is only for the message to others. The lock works without it.
             let _ = file.set_len(0);
             let _ = write!(file, "{} {}", std::process::id(), run.mask(&words.join(" ")));
             Ok(Ok(file))
@@ -173,16 +172,16 @@ fn try_file(run: &Run, thing: &str) -> Result<std::result::Result<File, Holder>>
     }
 }
 
-/// Whether a process is our parent, or its parent, and so on.
+/// Returns whether a process is our parent, or its parent, and so on.
 fn is_ancestor(pid: u32) -> bool {
     let parent = |of: u32| {
         let text = std::fs::read(format!("/proc/{of}/stat")).ok()?;
-        // pid (comm) state ppid: proc_pid_stat(5); the name may hold blanks and brackets.
+        // pid (comm) state ppid: proc_pid_stat(5); the name may hold spaces and brackets.
         let behind = &text[text.iter().rposition(|byte| *byte == b')')? + 1..];
         std::str::from_utf8(behind).ok()?.split_whitespace().nth(1)?.parse().ok()
     };
     let mut at = std::process::id();
-    // The bound is against a pid reused meanwhile.
+    // The limit guards against a pid that was reused meanwhile.
     for _ in 0..64 {
         match parent(at) {
             Some(next) if next == pid => return true,

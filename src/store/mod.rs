@@ -1,4 +1,4 @@
-//! What outlives a run: files that are replaced whole or not at all, and locks on things.
+//! What outlives a run: files that are replaced completely or not at all, and locks.
 
 pub mod history;
 pub mod lock;

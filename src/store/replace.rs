@@ -1,10 +1,10 @@
-//! Replacing a file whole or not at all.
+//! Replaces a file completely or not at all.
 //!
-//! The new content is written to a file beside the old one, made safe on the disk, given the old
-//! one's owner, mode and extended attributes, and renamed over it: whoever opens the path finds the
-//! old content or the new, and a failure at any point leaves the old.
+//! The new content is written to a file in the same directory and synced. That file gets the old one's owner, mode and
+//! extended attributes, and is renamed over it. Other programs find the old content or the new, and a failure at any
+//! point leaves the old.
 
-use crate::run::{Error, Result, cause};
+use crate::run::{Error, Kind, Result, cause};
 use rustix::fs::{
     Access, AtFlags, CWD, FlockOperation, OFlags, RenameFlags, XattrFlags, accessat, fchmod, fchown, flock,
     renameat_with,
@@ -25,21 +25,21 @@ const TRIES: usize = 20;
 /// How long an update waits for a program that has the file open for writing.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Writes the content; the path is a file that is there or a new one. A symbolic link stays, and
-/// what it points to is replaced. Content that is there already is not written again.
+/// Writes the content to an existing or a new file. A symbolic link stays, and its target is replaced. Unchanged
+/// content is not written again.
 ///
 /// Returns whether the file was changed.
 ///
 /// # Errors
-/// When any step fails; the file is then as it was.
+/// When any step fails. The file is then unchanged.
 pub fn write(path: &Path, content: &[u8]) -> Result<bool> {
     write_with_mode(path, content, None)
 }
 
-/// As [`write`], and the file has this mode from the moment that it can be seen.
+/// Like [`write`], and the file has this mode from the start.
 ///
 /// # Errors
-/// As [`write`].
+/// Same as for [`write`].
 pub fn write_with_mode(path: &Path, content: &[u8], mode: Option<u32>) -> Result<bool> {
     let failed = |error: io::Error| explain("write", path, &error);
     let target = Target::find(path).map_err(failed)?;
@@ -54,7 +54,7 @@ pub fn write_with_mode(path: &Path, content: &[u8], mode: Option<u32>) -> Result
     Ok(true)
 }
 
-/// A file that gets its name when it is complete. Dropped before, it leaves the old one as it was.
+/// A file that gets its name when it is complete. Dropping it earlier leaves the old one unchanged.
 #[derive(Debug)]
 pub struct Unfinished {
     target: Target,
@@ -62,12 +62,12 @@ pub struct Unfinished {
     mode: Mode,
 }
 
-/// The mode of a file that is made.
+/// The mode of the new file.
 #[derive(Clone, Copy, Debug)]
 enum Mode {
-    /// That of the old file; for a new one what the umask leaves of this.
+    /// The old file's mode. For a new file, this one after the umask.
     Usual(u32),
-    /// This one, whatever the old file's was.
+    /// This mode, whatever the old file has.
     Exact(u32),
 }
 
@@ -78,7 +78,7 @@ impl Mode {
 }
 
 impl Unfinished {
-    /// Begins a file beside the place that it is for, with the old one's mode or this one.
+    /// Creates a file in the target's directory, with the old file's mode or this one.
     ///
     /// # Errors
     /// When the old file cannot be replaced, or its directory cannot be written.
@@ -89,13 +89,12 @@ impl Unfinished {
 
     fn of(target: Target, mode: Mode) -> io::Result<Self> {
         if target.old.is_some() {
-            // A rename asks only for the right to write in the directory: a file that is read-only or
-            // immutable would be replaced by whoever has it.
+            // A rename only needs the right to write in the directory: it would replace a read-only or immutable file.
             accessat(CWD, &target.real, Access::WRITE_OK, AtFlags::EACCESS)?;
         }
         sweep(target.folder(), target.real.file_name().unwrap_or_default());
-        // A new file gets the mode that the umask leaves. Otherwise nobody else sees the new content
-        // before it has its owner and mode.
+        // A new file gets the mode after the umask. Otherwise nobody else sees the new content before it has its owner
+        // and mode.
         let first = match mode {
             Mode::Usual(mode) if target.old.is_none() => mode,
             _ => 0o600,
@@ -104,7 +103,7 @@ impl Unfinished {
         Ok(Self { target, new, mode })
     }
 
-    /// The file as it is now, to write to.
+    /// Returns the incomplete file to write to.
     ///
     /// # Errors
     /// When the process has too many files open.
@@ -115,7 +114,7 @@ impl Unfinished {
     /// Gives the complete file its name.
     ///
     /// # Errors
-    /// When any step fails; the old file is then as it was.
+    /// When any step fails. The old file is then unchanged.
     pub fn complete(self) -> Result<()> {
         let path = self.target.real.clone();
         self.finish().map_err(|error| explain("write", &path, &error))
@@ -126,7 +125,7 @@ impl Unfinished {
         target.put(new)
     }
 
-    /// Gives the file its owner, attributes and mode, and makes it safe on the disk.
+    /// Sets the file's owner, attributes and mode, and syncs it.
     fn made(self) -> io::Result<(Target, NamedTempFile)> {
         if let Some((old, metadata)) = &self.target.old {
             dress(self.new.as_file(), old, metadata)?;
@@ -139,19 +138,19 @@ impl Unfinished {
     }
 }
 
-/// Makes a file's new content out of the old. What another program writes meanwhile is not lost:
-/// the new content is then made once more, out of that.
+/// Makes a file's new content from the old one. If another program writes meanwhile, the new content is made again from
+/// that, so nothing is lost.
 ///
 /// Returns whether the file was changed.
 ///
 /// # Errors
-/// When `make` or any other step fails; the file is then as it was.
+/// When `make` or any other step fails. The file is then unchanged.
 pub fn update(path: &Path, make: &mut dyn FnMut(&[u8]) -> Result<Vec<u8>>) -> Result<bool> {
     let failed = |verb, error: io::Error| explain(verb, path, &error);
-    // What the new content is made of, and what is in the file's place.
+    // The source of the new content, and the current content of the file.
     let mut base = std::fs::read(path).map_err(|error| failed("read", error))?;
     let mut present = base.clone();
-    // What may have stood there for a moment.
+    // The content that may have been visible for a moment.
     let mut shown = base.clone();
     for _ in 0..TRIES {
         let new = make(&base)?;
@@ -163,17 +162,17 @@ pub fn update(path: &Path, make: &mut dyn FnMut(&[u8]) -> Result<Vec<u8>>) -> Re
         else {
             return Ok(true);
         };
-        // An editor that read the file in that moment has put back what it read, and its own.
+        // An editor that read the file at that moment has written back what it read, plus its own change.
         let common = if now.starts_with(&present) { &present } else { &shown };
         base = with_both(&new, &with_both(common, &base, &now), &out);
         (present, shown) = (now, new);
     }
-    Err(Error::new(format!("write `{}`: another program changes it all the time", path.display()))
+    Err(Error::new(format!("write `{}`: another program keeps changing it", path.display()))
         .help(format!("`fuser -v {}` shows which", path.display())))
 }
 
-/// Both of two contents that were made out of one, as far as they have only grown at the end. Of
-/// two that replaced it the later one stands, as it would without us.
+/// Merges two contents that were made from a common one, if they have only grown at the end. Of two that replaced it,
+/// the later one wins, as it would without moyai.
 fn with_both(common: &[u8], earlier: &[u8], later: &[u8]) -> Vec<u8> {
     match (earlier.strip_prefix(common), later.strip_prefix(common)) {
         (Some(more), _) => [later, more].concat(),
@@ -182,10 +181,10 @@ fn with_both(common: &[u8], earlier: &[u8], later: &[u8]) -> Vec<u8> {
     }
 }
 
-/// Copies a file's content; a new file gets the mode of the one it is copied from.
+/// Copies a file's content. A new file gets the mode of the source.
 ///
 /// # Errors
-/// When any step fails; the file at `to` is then as it was.
+/// When any step fails. The file at `to` is then unchanged.
 pub fn copy(from: &Path, to: &Path) -> Result<()> {
     let mut source = open(from).map_err(|error| explain("read", from, &error))?;
     let metadata = source.metadata().map_err(|error| explain("read", from, &error))?;
@@ -198,13 +197,16 @@ pub fn copy(from: &Path, to: &Path) -> Result<()> {
     io::copy(&mut source, new.new.as_file_mut()).and_then(|_| new.finish()).map_err(failed)
 }
 
-/// An error about a file, with the next step where there is one.
+/// Returns an error about a file, with a next step if there is one.
 pub fn explain(verb: &str, path: &Path, error: &io::Error) -> Error {
     let folder = match path.parent() {
         Some(folder) if folder != Path::new("") => folder.display().to_string(),
         _ => ".".to_owned(),
     };
-    let ours = Error::new(format!("{verb} `{}`: {}", path.display(), cause(error)));
+    let mut ours = Error::new(format!("{verb} `{}`: {}", path.display(), cause(error)));
+    if error.kind() == ErrorKind::NotFound {
+        ours.kind = Kind::NotFound;
+    }
     let text = path.to_string_lossy();
     match error.kind() {
         ErrorKind::NotFound if text == "~" || text.starts_with("~/") => {
@@ -214,9 +216,9 @@ pub fn explain(verb: &str, path: &Path, error: &io::Error) -> Error {
             ours.help("a path is taken as it is: `for path in glob(pattern) { ... }` goes through those that match")
         }
         ErrorKind::NotFound if !Path::new(&folder).exists() => {
-            ours.help(format!("the folder is not there: `file::mkdir(\"{folder}\")` makes it"))
+            ours.help(format!("the directory does not exist: `file::mkdir(\"{folder}\")` makes it"))
         }
-        ErrorKind::PermissionDenied => ours.help("run it as root, or as the owner of the file and its folder"),
+        ErrorKind::PermissionDenied => ours.help("run it as root, or as the owner of the file and its directory"),
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => ours.help(format!(
             "nothing was changed; make room: `df -h {folder}` and `df -i {folder}` show how much there is"
         )),
@@ -229,34 +231,34 @@ pub fn explain(verb: &str, path: &Path, error: &io::Error) -> Error {
 
 /// What others wrote into a file that was to be replaced.
 struct Refused {
-    /// What is in its place.
+    /// The current content.
     now: Vec<u8>,
-    /// What became of the new content in the moment that it was there.
+    /// The new content as it was when it was taken out again.
     out: Vec<u8>,
 }
 
-/// What a path leads to.
+/// The target of a path.
 #[derive(Debug)]
 struct Target {
     /// The path without symbolic links at its end.
     real: PathBuf,
-    /// The file that is there.
+    /// The existing file.
     old: Option<(File, Metadata)>,
 }
 
 impl Target {
     fn find(path: &Path) -> io::Result<Self> {
-        // The kernel follows the links with its own care (protected_symlinks, proc_sys_fs(5)); a path
-        // that leads elsewhere a moment later was changed by someone else, perhaps by an editor.
+        // The kernel follows links safely (protected_symlinks, proc_sys_fs(5)). If the path leads elsewhere a moment
+        // later, somebody has changed it, perhaps an editor.
         for _ in 0..TRIES {
             if let Some(target) = Self::look(path)? {
                 return Ok(target);
             }
         }
-        Err(io::Error::other("the path leads elsewhere each time"))
+        Err(io::Error::other("the path keeps changing"))
     }
 
-    /// One look; nothing when the path was changed meanwhile.
+    /// Tries once. Returns nothing if the path was changed meanwhile.
     fn look(path: &Path) -> io::Result<Option<Self>> {
         match open(path) {
             Ok(file) => {
@@ -266,7 +268,7 @@ impl Target {
                 Ok(same.then_some(Self { real, old: Some((file, metadata)) }))
             }
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                // A link whose target is to be made; 40 is the kernel's limit too.
+                // A link to a file that does not exist yet. 40 is the kernel's limit too.
                 let mut real = path.to_owned();
                 for _ in 0..40 {
                     let Ok(next) = std::fs::read_link(&real) else { return Ok(Some(Self { real, old: None })) };
@@ -288,7 +290,7 @@ impl Target {
                 self.sync_folder();
                 Ok(())
             }
-            // A file that is a mount point of its own, as in a container, cannot be renamed over.
+            // A file that is a mount point, as in a container, cannot be renamed over.
             Err(error) if error.error.kind() == ErrorKind::ResourceBusy && self.old.is_some() => {
                 let mut new = error.file.reopen()?;
                 self.overwrite(&mut new)
@@ -297,19 +299,19 @@ impl Target {
         }
     }
 
-    /// Where a folder cannot be synced, a power cut may bring the old file back, whole.
+    /// Syncs the directory. Where that is impossible, a power cut may bring the complete old file back.
     fn sync_folder(&self) {
         let _ = File::open(self.folder()).and_then(|folder| folder.sync_all());
     }
 
-    /// Writes in place, with a copy of the old content beside it until the new is complete.
+    /// Writes in place, with a copy of the old content next to it until the new content is complete.
     fn overwrite(&self, new: &mut File) -> io::Result<()> {
         let mut old = open(&self.real)?;
         let mut copy = self.beside("copy", 0o600)?;
         io::copy(&mut old, copy.as_file_mut())?;
         copy.as_file().sync_all()?;
         let mut place = OpenOptions::new().write(true).open(&self.real)?;
-        // Not emptied first: on a full disk the old blocks are still there for the way back.
+        // Do not empty the file first: on a full disk the old blocks are still there for the way back.
         let mut put = |from: &mut File| {
             place.rewind()?;
             let length = io::copy(from, &mut place)?;
@@ -320,14 +322,14 @@ impl Target {
         let mut old = copy.reopen()?;
         if put(&mut old).is_err() {
             let kept = copy.into_temp_path().keep().map_err(|kept| kept.error)?;
-            let message = format!("{}; what it held is in `{}`", cause(&error), kept.display());
+            let message = format!("{}; its old content is in `{}`", cause(&error), kept.display());
             return Err(io::Error::new(error.kind(), message));
         }
         Err(error)
     }
 
-    /// A file beside the target, gone when dropped. Its name begins with a dot, so that an
-    /// `include sites/*` or a `run-parts` does not see it.
+    /// Creates a file in the target's directory, removed when dropped. Its name begins with a dot, so that an `include
+    /// sites/*` or a `run-parts` does not see it.
     fn beside(&self, what: &str, mode: u32) -> io::Result<NamedTempFile> {
         let prefix = prefix(self.real.file_name().unwrap_or_default(), what);
         loop {
@@ -336,9 +338,9 @@ impl Target {
                 .rand_bytes(12)
                 .permissions(Permissions::from_mode(mode))
                 .tempfile_in(self.folder())
-                // Without the temporary file's path, which says nothing to the reader.
+                // Drop the temporary file's path from the error: it means nothing to the reader.
                 .map_err(|error| error.raw_os_error().map_or(error, io::Error::from_raw_os_error))?;
-            // Its lock tells `sweep` that its maker lives. A sweep that was faster has removed it.
+            // The lock tells `sweep` that the creator lives. A faster sweep has removed the file.
             let _ = flock(file.as_file(), FlockOperation::LockExclusive);
             if file.as_file().metadata()?.nlink() > 0 {
                 return Ok(file);
@@ -347,21 +349,20 @@ impl Target {
     }
 }
 
-/// Lets the new content change places with the old, and back at once if that was not the old
-/// content any more: between a last look and a plain rename there would be a moment for others
-/// to write what nobody sees again.
+/// Exchanges the new content with the old, and undoes that if it was not the expected old content any more. Between a
+/// last check and a plain rename, others could write something that would be lost.
 fn exchange(target: Target, content: &[u8], old: &[u8]) -> io::Result<Option<Refused>> {
     let mut unfinished = Unfinished::of(target, Mode::of(None))?;
     unfinished.new.as_file_mut().write_all(content)?;
     let (target, new) = unfinished.made()?;
     let swap = || renameat_with(CWD, new.path(), CWD, &target.real, RenameFlags::EXCHANGE);
     let refused = |out| Ok(Some(Refused { now: std::fs::read(&target.real)?, out }));
-    // As late as can be: an edit that is displaced comes back, but nobody sees it meanwhile.
+    // Check as late as possible: a displaced edit comes back, but is invisible meanwhile.
     if std::fs::read(&target.real)? != old {
         return refused(content.to_vec());
     }
     if swap().is_err() {
-        // A mount point, or a file system that cannot: the look just before is all there is.
+        // A mount point, or a file system that cannot exchange: the check just before has to be enough.
         return target.put(new).map(|()| None);
     }
     if std::fs::read(new.path())? == old && settled(new.path())? == old {
@@ -372,17 +373,17 @@ fn exchange(target: Target, content: &[u8], old: &[u8]) -> io::Result<Option<Ref
     refused(settled(new.path())?)
 }
 
-/// The start of a temporary name; file names have at most 255 bytes.
+/// Returns the start of a temporary name. File names have at most 255 bytes.
 fn prefix(name: &OsStr, what: &str) -> OsString {
     let name = &name.as_bytes()[..name.len().min(200)];
     OsString::from_vec([b".", name, b".moyai-", what.as_bytes(), b"-"].concat())
 }
 
-/// Removes what a killed run left beside a file: the temporary files that nobody has locked.
-/// Copies from an interrupted writing in place stay, they may be all that is left of the content.
+/// Removes what a killed run left: temporary files that nobody has locked. Copies from an interrupted write in place
+/// stay, because they may be all that is left of the content.
 fn sweep(folder: &Path, name: &OsStr) {
     let prefix = prefix(name, "new");
-    // In a folder with very many files tidiness is not worth the time.
+    // In a directory with very many files, tidying is not worth the time.
     for entry in std::fs::read_dir(folder).into_iter().flatten().take(10_000).flatten() {
         if entry.file_name().as_bytes().starts_with(prefix.as_bytes())
             && let Ok(file) = OpenOptions::new().read(true).custom_flags(flag(OFlags::NOFOLLOW)).open(entry.path())
@@ -394,9 +395,8 @@ fn sweep(folder: &Path, name: &OsStr) {
     }
 }
 
-/// What is in a file when no program has it open for writing any more: what one writes after we
-/// have read the file would be lost with it. The kernel gives a read lease only then: F_SETLEASE in
-/// fcntl(2).
+/// Reads a file once no program has it open for writing any more: what one writes afterwards would be lost. Only then
+/// does the kernel grant a read lease: F_SETLEASE in fcntl(2).
 #[allow(unsafe_code)]
 fn settled(path: &Path) -> io::Result<Vec<u8>> {
     // linux/include/uapi/asm-generic/fcntl.h; the crate has no name for it.
@@ -405,9 +405,9 @@ fn settled(path: &Path) -> io::Result<Vec<u8>> {
     // SAFETY: fcntl(2) gets an open descriptor and numbers, and no memory.
     let ask = |what: i32, value: i32| unsafe { libc::fcntl(file.as_raw_fd(), what, value) };
     let begun = Instant::now();
-    // Who opens the file in the moment of the lease is told by a signal. The usual one would end us.
+    // The kernel signals us if somebody opens the file during the lease. The default signal would end the process.
     ask(F_SETSIG, libc::SIGURG);
-    // Some file systems have no leases; and no program is waited for without an end.
+    // Some file systems have no leases. Do not wait for a program forever.
     while ask(libc::F_SETLEASE, libc::F_RDLCK) < 0
         && io::Error::last_os_error().kind() == ErrorKind::WouldBlock
         && begun.elapsed() < PATIENCE
@@ -424,7 +424,7 @@ fn flag(flag: OFlags) -> i32 {
     flag.bits().cast_signed()
 }
 
-/// Opens a regular file to read; a pipe must not make it hang, a device must not be replaced.
+/// Opens a regular file for reading. A pipe must not make it hang, and a device must not be replaced.
 fn open(path: &Path) -> io::Result<File> {
     let file = OpenOptions::new().read(true).custom_flags(flag(OFlags::NONBLOCK)).open(path)?;
     let metadata = file.metadata()?;
@@ -450,8 +450,8 @@ fn same(mut file: &File, metadata: &Metadata, content: &[u8]) -> io::Result<bool
     Ok(old == content)
 }
 
-/// Gives the new file the old one's owner, attributes and mode, in this order: a change of the
-/// owner clears bits of the mode, and an access list sets its group bits.
+/// Copies the old file's owner, attributes and mode, in this order: changing the owner clears bits of the mode, and an
+/// access list sets its group bits.
 fn dress(new: &File, old: &File, metadata: &Metadata) -> io::Result<()> {
     use rustix::fs::{Gid, Mode, Uid};
     let ours = new.metadata()?;
@@ -460,14 +460,14 @@ fn dress(new: &File, old: &File, metadata: &Metadata) -> io::Result<()> {
             .map_err(|error| told("its owner cannot be kept", error))?;
     }
     let wanted = attributes(old)?;
-    // A folder's default access list is inherited by a new file; the old one may have had none.
+    // A new file inherits the directory's default access list. The old one may have had none.
     let list = OsStr::new("system.posix_acl_access");
     if !wanted.iter().any(|name| name == list) {
-        // Not there, as a rule.
+        // Usually there is none.
         let _ = rustix::fs::fremovexattr(new, list);
     }
     for name in wanted {
-        // A signature of the old content, and rights that a write takes away: capabilities(7).
+        // Signatures of the old content, and capabilities(7), which a write removes too.
         if ["security.ima", "security.evm", "security.capability"].iter().any(|other| name == *other) {
             continue;
         }
@@ -530,7 +530,7 @@ mod tests {
         assert_eq!(both(b"a\n1\n", b"a\n2\n"), "a\n2\n1\n");
         assert_eq!(both(b"a\n1\n", b"b\n"), "b\n1\n");
         assert_eq!(both(b"b\n", b"a\n2\n"), "b\n2\n");
-        // Two that replaced it all.
+        // Both replaced the complete content.
         assert_eq!(both(b"b\n", b"c\n"), "c\n");
     }
 
@@ -581,7 +581,7 @@ mod tests {
         let file = File::open(&path).unwrap();
         assert!(!attributes(&file).unwrap().iter().any(|name| name == "system.posix_acl_access"));
         assert_eq!(file.metadata().unwrap().mode() & 0o7777, 0o644);
-        // And one that the file has is kept.
+        // An access list of the old file is kept.
         rustix::fs::setxattr(&path, "system.posix_acl_access", &list, XattrFlags::empty()).unwrap();
         write(&path, b"newer").unwrap();
         assert_eq!(attribute(&File::open(&path).unwrap(), OsStr::new("system.posix_acl_access")).unwrap(), list);

@@ -1,9 +1,9 @@
-//! What scripts remember from run to run: one JSON file per name, replaced as a unit.
+//! Values that scripts save from run to run: one JSON file per name, replaced atomically.
 //!
-//! A writer holds a flock(2) on the file `lock` beside them; readers need none, since rename(2) shows
-//! them the old value or the new one.
+//! A writer holds a flock(2) on the file `lock` in the same directory. Readers need none, because rename(2) shows them
+//! the old value or the new one.
 
-use crate::run::{Error, Result, Run, cause};
+use crate::run::{Error, Kind, Result, Run, cause};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use rustix::fs::{FlockOperation, flock};
 use std::cell::Cell;
@@ -16,24 +16,24 @@ use std::time::{Duration, Instant};
 
 /// How long [`set`] waits for another run to finish its change.
 const WAIT: Duration = Duration::from_secs(10);
-/// Between two tries to take the lock.
+/// The interval between two tries to take the lock.
 const LOOK: Duration = Duration::from_millis(2);
-/// Characters that are the same in a name and in its file's name: `a/b` is kept in `a%2Fb.json`.
+/// Characters that stay unchanged in the file name: `a/b` is saved in `a%2Fb.json`.
 const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
 /// A longer file name ends in a checksum of the name. Linux allows 255 bytes.
 const LONGEST: usize = 200;
 
 thread_local! {
-    /// Whether this thread is between the read and the write of [`update`].
+    /// True if this thread is between the read and the write of [`update`].
     static UPDATING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// The directory of the files.
+/// Returns the directory of the files.
 fn directory(run: &Run) -> PathBuf {
     run.options.places.state.join("state")
 }
 
-/// The file of a name.
+/// Returns the file of a name.
 fn file(run: &Run, name: &str) -> PathBuf {
     let mut file = utf8_percent_encode(name, KEPT).to_string();
     if file.len() > LONGEST {
@@ -49,15 +49,16 @@ fn failed(what: &str, name: &str, path: &Path, why: &str) -> Error {
     Error::new(format!("{what} the state `{name}` in `{}`: {why}", path.display()))
 }
 
-/// The JSON text that is kept under a name. A name that was never set, like a missing file, has none.
+/// Returns the JSON text that is saved under a name, `None` for an unknown name or a missing file.
 ///
 /// # Errors
-/// When the file cannot be read, or holds something other than JSON.
+/// When the file cannot be read, or is not JSON (kind `damaged`).
 pub fn get(run: &Run, name: &str) -> Result<Option<String>> {
     let path = file(run, name);
     let odd = |why: &str| {
         failed("read", name, &path, why)
-            .help(format!("move the file away to begin anew: `mv {0} {0}.old`", path.display()))
+            .kind(Kind::Damaged)
+            .help(format!("move the file away to start over: `mv {0} {0}.old`", path.display()))
     };
     match read(&path) {
         Ok(text) if serde_json::from_str::<serde::de::IgnoredAny>(&text).is_ok() => Ok(Some(text)),
@@ -68,7 +69,7 @@ pub fn get(run: &Run, name: &str) -> Result<Option<String>> {
     }
 }
 
-/// Reads a regular file. A FIFO or a device in its place is refused and never waited for.
+/// Reads a regular file. A FIFO or a device is refused and never waited for.
 fn read(path: &Path) -> std::io::Result<String> {
     let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOFOLLOW;
     let file = File::options().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
@@ -79,8 +80,7 @@ fn read(path: &Path) -> std::io::Result<String> {
     (&file).read_to_string(&mut text).map(|_| text)
 }
 
-/// Like [`get`] for a caller that must go on: a file that is not JSON is renamed, and its new path
-/// returned.
+/// Like [`get`], for a caller that must go on: a file that is not JSON is renamed, and its new path returned.
 ///
 /// # Errors
 /// When the file can neither be read nor renamed.
@@ -88,7 +88,7 @@ pub fn get_or_set_aside(run: &Run, name: &str) -> Result<(Option<String>, Option
     let path = file(run, name);
     let error = match get(run, name) {
         Ok(text) => return Ok((text, None)),
-        Err(error) if error.help.is_none() => return Err(error),
+        Err(error) if error.kind != Kind::Damaged => return Err(error),
         Err(error) => error,
     };
     let aside = path.with_extension(format!("json.broken-{}", run.now().format("%Y%m%d-%H%M%S")));
@@ -98,22 +98,21 @@ pub fn get_or_set_aside(run: &Run, name: &str) -> Result<(Option<String>, Option
     }
 }
 
-/// Keeps JSON text under a name. Nobody else can read it.
+/// Saves JSON text under a name. Nobody else can read it.
 ///
 /// # Errors
-/// When another run changes the state for 10 seconds, or the file cannot be written; the old value
-/// remains.
+/// When another run changes the state for 10 seconds, or the file cannot be written. The old value remains.
 pub fn set(run: &Run, name: &str, value: &str) -> Result<()> {
     let _held = hold(run, name, Some(WAIT))?;
     write(run, name, value)
 }
 
-/// Calls `change` with what is kept under a name, and keeps what it returns. Nothing else is written
-/// to the state in between, by other runs or other threads. `change` may read the state.
+/// Calls `change` with the value that is saved under a name, and saves the result. Other runs and threads write nothing
+/// to the state in between. `change` may read the state.
 ///
 /// # Errors
-/// When `change` fails or sets the state itself, the run is cancelled while another one writes, or
-/// the file cannot be written; the old value remains.
+/// When `change` fails or sets the state itself, the run is cancelled while another one writes, or the file cannot be
+/// written. The old value remains.
 pub fn update<E: From<Error>>(
     run: &Run,
     name: &str,
@@ -134,7 +133,7 @@ pub fn update<E: From<Error>>(
     Ok(write(run, name, &new)?)
 }
 
-/// Waits for the lock of all writers; the caller has it until it drops the file.
+/// Waits for the writers' lock. The caller holds it until it drops the file.
 fn hold(run: &Run, name: &str, limit: Option<Duration>) -> Result<File> {
     if UPDATING.get() {
         return Err(Error::new(format!("set the state `{name}`: `state::update` is changing the state"))
@@ -159,12 +158,12 @@ fn hold(run: &Run, name: &str, limit: Option<Duration>) -> Result<File> {
     }
 }
 
-/// Replaces the file of a name. The caller holds the lock, so that one name for the new file is enough.
+/// Replaces the file of a name. The caller holds the lock, so one fixed name for the new file is enough.
 fn write(run: &Run, name: &str, value: &str) -> Result<()> {
     let path = file(run, name);
     let new = directory(run).join("new");
     let replace = || {
-        // What a killed run left there; mostly there is none.
+        // A killed run may have left one.
         let _ = std::fs::remove_file(&new);
         let mut file = File::options().create_new(true).write(true).mode(0o600).open(&new)?;
         file.write_all(value.as_bytes())?;

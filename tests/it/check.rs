@@ -207,13 +207,13 @@ fn a_command_is_written_in_backticks_and_says_what_is_wrong_where() {
 fn a_command_that_changes_something_is_a_mistake_where_output_is_read() {
     let acts = |at: &str, what: &str| {
         format!(
-            "{at} `{what}` changes something, so it cannot be where output is read / \
+            "{at} `{what}` changes something, so it cannot run where output is read / \
              use `.run()`; if it changes nothing, mark it: `.reads()`"
         )
     };
     let acts_in_read = |at: &str, what: &str| {
         format!(
-            "{at} `{what}` changes something, so it cannot be where output is read / \
+            "{at} `{what}` changes something, so it cannot run where output is read / \
              write cmd(`...`).run(); if it changes nothing, cmd(`...`).reads().read()"
         )
     };
@@ -1011,7 +1011,7 @@ const PINGS = #{ backup: "https://hc-ping.com/#blog" };
         ),
         (
             "const SITES = [#{ url: \"http://a/\", bearer: \"token\" }];",
-            "config.rhai:1:25: SITES: read the secret `token`: it is not there",
+            "config.rhai:1:25: SITES: read the secret `token`: it does not exist",
         ),
         (
             "const SITES = [#{ url: \"http://a/\", address: \"web\" }];",
@@ -1020,7 +1020,7 @@ const PINGS = #{ backup: "https://hc-ping.com/#blog" };
         ("const SITES = [\n  #{ url: \"http://a/\", words: regex(\"a(\") }];", "config.rhai:2:37: "),
         ("const TELL = [\"fax+https://x/\"];", "config.rhai:1:16: TELL: there is no service fax: lib/services has"),
         ("const TELL = [\"smtp://x/\"];", "config.rhai:1:16: TELL: there is no service smtp:"),
-        ("const TELL = [\"slack+https://x/\"];", "config.rhai:1:16: TELL: read the secret `slack`: it is not there"),
+        ("const TELL = [\"slack+https://x/\"];", "config.rhai:1:16: TELL: read the secret `slack`: it does not exist"),
         (
             "const TELL = [#{ to: \"mailto:root\", lnog: \"cut\" }];",
             "config.rhai:1:23: TELL: a target has to, long and severity, and no lnog",
@@ -1033,7 +1033,7 @@ const PINGS = #{ backup: "https://hc-ping.com/#blog" };
         ("const OUTSIDE = [\"debian.org\"];", "config.rhai:1:19: OUTSIDE: the address does not begin with `http://`"),
         (
             "const PINGS = #{ backup: \"https://hc-ping.com/#nobody\" };",
-            "config.rhai:1:18: PINGS: read the secret `nobody`: it is not there",
+            "config.rhai:1:18: PINGS: read the secret `nobody`: it does not exist",
         ),
         ("const REMIND = \"daily\";", "config.rhai:1:17: REMIND "),
         ("const SICK_AFTER = \"3\";", "config.rhai:1:7: SICK_AFTER is a number from 0 on, not text"),
@@ -1065,7 +1065,7 @@ fn a_configuration_can_be_installed_before_its_secrets_are_there() {
     let gave = edit("const TELL = [\"fax+https://hooks.slack.com\"];");
     assert!(gave.code == 2 && gave.err.contains("there is no service fax"), "{}", gave.err);
     assert!(read(world.path("scripts/config.rhai")).contains("slack"));
-    assert!(world.moyai(["check", "config"]).failed(2).contains("read the secret `slack`: it is not there"));
+    assert!(world.moyai(["check", "config"]).failed(2).contains("read the secret `slack`: it does not exist"));
 }
 
 /// The number of errors in a script, and the beginning of the first message.

@@ -374,7 +374,7 @@ fn a_script_that_fails_fails_the_one_that_ran_it() {
     world.script("inner", "exit(75);");
     world.run("moyai::run(`inner`, []);").failed(75);
     assert_eq!(world.run("try { moyai::run(`inner`, []); } catch (e) { print(e.code); }").ok(), "75\n");
-    assert!(world.run("moyai::run(`inner`, [#{}]);").failed(1).contains("is no word"));
+    assert!(world.run("moyai::run(`inner`, [#{}]);").failed(1).contains("cannot be an argument"));
 }
 
 #[test]

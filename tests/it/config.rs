@@ -45,9 +45,9 @@ const VALUES: &[(&str, &str, &str)] = &[
     ("const DIGEST = [\"/opt/none.py\"];", "DIGEST: there is no program /opt/none.py", "install it"),
     ("const REPORT = \"never\";", "REPORT is \"change\" or \"always\", not \"never\"", "const REPORT"),
     ("const METRICS = \"moyai.prom\";", "that ends with .prom, or \"\", not \"moyai.prom\"", "const METRICS"),
-    ("const TELL = [\"slack+https://hooks.slack.com\"];", "secret `slack`: it is not there", "mode 0600"),
-    ("const SITES = [#{ url: \"http://a/\", bearer: \"tok\" }];", "secret `tok`: it is not there", "mode 0600"),
-    ("const PINGS = #{ backup: \"https://a/#key\" };", "secret `key`: it is not there", "mode 0600"),
+    ("const TELL = [\"slack+https://hooks.slack.com\"];", "secret `slack`: it does not exist", "mode 0600"),
+    ("const SITES = [#{ url: \"http://a/\", bearer: \"tok\" }];", "secret `tok`: it does not exist", "mode 0600"),
+    ("const PINGS = #{ backup: \"https://a/#key\" };", "secret `key`: it does not exist", "mode 0600"),
     (
         "const SITES = [#{ name: \"a\", url: \"http://a/\" },\n #{ name: \"a\", url: \"http://b/\" }];",
         "two sites have the name a",

@@ -146,7 +146,7 @@ fn an_engine_that_stops_between_the_two_calls_is_an_error_and_no_empty_list() {
     );
     let err = world.run_with_bin(&[], "print(docker::ps().len());").failed(1);
     assert!(
-        err.contains("reach the Docker engine: Cannot connect") && err.contains("help: systemctl start docker"),
+        err.contains("reach the Docker daemon: Cannot connect") && err.contains("help: systemctl start docker"),
         "{err}"
     );
 }
@@ -317,12 +317,12 @@ fn a_docker_that_is_missing_forbidden_or_not_running_is_one_sentence_with_help()
         ),
         (
             "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?",
-            "reach the Docker engine",
+            "reach the Docker daemon",
             "systemctl start docker",
         ),
         (
             "Cannot connect to the Docker daemon at tcp://127.0.0.1:1. Is the docker daemon running?",
-            "reach the Docker engine",
+            "reach the Docker daemon",
             "$DOCKER_HOST",
         ),
         (
@@ -344,7 +344,7 @@ fn info_without_an_engine_is_an_error_though_cli_20_exits_with_0() {
     let world = docker();
     world.file("info", r#"{"ServerErrors":["Cannot connect to the Docker daemon at unix:///x. Is the docker daemon running?"],"ClientInfo":{"Context":"default"}}"#);
     let err = world.run_with_bin(&[], "print(docker::info());").failed(1);
-    assert!(err.contains("reach the Docker engine: Cannot connect"), "{err}");
+    assert!(err.contains("reach the Docker daemon: Cannot connect"), "{err}");
     world.file("info", r#"{"ServerVersion":"","ClientInfo":{"Context":"default"}}"#);
     world.run_with_bin(&[], "print(docker::info());").failed(1);
 }
@@ -404,7 +404,7 @@ fn a_name_is_never_an_option() {
     for script in
         [r#"docker::rm("-f")"#, r#"docker::rmi("--force")"#, r#"docker::inspect("")"#, r#"docker::commit("web", "-p")"#]
     {
-        assert!(world.run_with_bin(&[], script).failed(1).contains("that is no name"), "{script}");
+        assert!(world.run_with_bin(&[], script).failed(1).contains("this is not a valid name"), "{script}");
     }
     assert!(!world.path("calls").exists());
 }
@@ -450,7 +450,7 @@ fn a_commit_refuses_labels_that_docker_would_misread_and_options_that_do_not_exi
     let world = docker();
     world.file("inspect", format!("[{}]", full(FULL, "web", "")));
     for (options, words) in [
-        (r#"#{ labels: #{ "a b": "1" } }"#, "cannot be the name of a label"),
+        (r#"#{ labels: #{ "a b": "1" } }"#, "is not a valid label name"),
         (r#"#{ labels: #{ a: "1\n2" } }"#, "more than one line"),
         (r#"#{ labels: "a=1" }"#, "`labels` is a map, not `string`"),
         (r#"#{ pause: "no" }"#, "`pause` is true or false"),
@@ -502,6 +502,6 @@ esac
     }
     rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::INT).unwrap();
     let err = crate::common::gave(&child.wait_with_output().unwrap()).failed(130);
-    assert!(err.contains("waiting for the engine to finish the commit of `web`"), "{err}");
+    assert!(err.contains("waiting for the Docker daemon to finish the commit of `web`"), "{err}");
     assert_eq!(calls(&world)[2..], ["container inspect"; 3]);
 }

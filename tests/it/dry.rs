@@ -65,7 +65,7 @@ fn no_changing_command_starts_where_output_is_read() {
     assert_eq!(said.len(), lines.len());
     let refused = |line: &&String| {
         line.starts_with("error:")
-            && (line.contains("the dry run did not start") || line.contains("cannot be where output is read"))
+            && (line.contains("the dry run did not start") || line.contains("cannot run where output is read"))
             && line.contains(".reads()")
     };
     let passed: Vec<&String> = said.iter().filter(|line| !refused(line)).collect();
@@ -249,7 +249,7 @@ fn a_marked_command_that_tries_to_write_is_named_with_its_line() {
     for call in ["read()", "ok()", "code()", "output()", "lines().len()"] {
         let err = world.run_with(&["-n"], &format!("let a = 1;\nprint(cmd(`touch new`).reads().{call});")).failed(1);
         assert!(err.contains("test.rhai:2:") && err.contains("`touch new` exited with status 1"), "{err}");
-        assert!(err.contains("help: under -n it can write nowhere"), "{err}");
+        assert!(err.contains("help: with -n it cannot write anywhere"), "{err}");
     }
     assert!(!world.path("new").exists());
     // What only fails for another reason keeps its answer.
@@ -285,7 +285,7 @@ fn a_dry_run_cannot_signal_listen_or_set_the_host() {
     child.wait().unwrap();
     assert!(alive, "{said:#?}");
     assert!(
-        said.iter().filter(|line| line.contains("under -n it can write nowhere")).count() == lines.len(),
+        said.iter().filter(|line| line.contains("with -n it cannot write anywhere")).count() == lines.len(),
         "{said:#?}"
     );
 }

@@ -79,7 +79,7 @@ fn a_refused_act_names_the_path_the_cause_and_the_next_step() {
         ("file::read(\"latin\")", &["byte 4 is not UTF-8", "help: `file::lines"]),
         (
             "file::write(\"no/x\", \"\")",
-            &["write `no/x`: no such file", "help: the folder is not there: `file::mkdir(\"no\")`"],
+            &["write `no/x`: no such file", "help: the directory does not exist: `file::mkdir(\"no\")`"],
         ),
         ("file::write(\"full\", \"\")", &["write `full`: is a directory"]),
         ("file::write(\"/dev/null\", \"\")", &["write `/dev/null`: it is not a regular file"]),
@@ -88,12 +88,12 @@ fn a_refused_act_names_the_path_the_cause_and_the_next_step() {
         ("file::remove(\"no\")", &["remove `no`: no such file"]),
         ("file::mode(\"latin\", \"0888\")", &["`0888` is not a mode", "help: write octal digits"]),
         ("file::mode(\"latin\", \"+600\")", &["`+600` is not a mode"]),
-        ("file::size(\"full\")", &["it is a folder"]),
+        ("file::size(\"full\")", &["it is a directory"]),
         ("file::rename(\"no\", \"x\")", &["rename `no` to `x`: no such file"]),
         ("file::copy(\"latin\", \"full\")", &["write `full`: is a directory"]),
         ("file::link(\"x\", \"latin\")", &["make the link `latin`: file exists"]),
-        ("file::mkdir(\"latin/x\")", &["make the folder `latin/x`: not a directory"]),
-        ("file::join(\"/a\", \"/b\")", &["begins at the root"]),
+        ("file::mkdir(\"latin/x\")", &["make the directory `latin/x`: not a directory"]),
+        ("file::join(\"/a\", \"/b\")", &["an absolute path"]),
         ("glob(\"[\")", &["`[` is not a pattern"]),
         ("file::read(\"a\\x00b\")", &["NUL"]),
     ] {
@@ -239,10 +239,10 @@ fn a_directory_in_a_variable_is_data_for_glob_and_hidden_names_are_found_by_find
 "#
     );
     for (text, message) in [
-        ("glob(\"x1\", \"../*\")", "leads out of it"),
-        ("glob(\"x1\", \"/etc/*\")", "leads out of it"),
+        ("glob(\"x1\", \"../*\")", "leaves the directory"),
+        ("glob(\"x1\", \"/etc/*\")", "leaves the directory"),
         ("file::find(\"none\", \"*\")", "list `none`"),
-        ("file::find(\"x1\", \"a/*\")", "for the name alone"),
+        ("file::find(\"x1\", \"a/*\")", "matches only the name"),
     ] {
         assert!(world.run(&format!("print({text});")).failed(1).contains(message), "{text}");
     }
@@ -287,4 +287,30 @@ fn a_tree_is_removed_and_an_owner_is_set_as_it_was_planned() {
             assert!(real.run_with(options, text).failed(1).contains(message), "{text}");
         }
     }
+}
+
+#[test]
+fn a_script_sees_the_kind_of_a_caught_error() {
+    let world = World::new();
+    world.script("hold", "lock(\"container/web\"); file::write(\"held\", \"\"); sleep(30);");
+    let mut holding = world.command(["run", "hold"]).spawn().unwrap();
+    while !world.path("held").exists() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    for (call, kind) in [
+        ("lock(\"container/web\")", "locked"),
+        ("[\"web\"].par_each(|name| lock(`container/${name}`))", "locked"),
+        ("cmd(`no-such-program`).run()", "not_found"),
+        ("file::read(\"no-such-file\")", "not_found"),
+        ("secret(\"no-such-secret\")", "not_found"),
+        ("cmd(`sleep 30`).timeout(\"50ms\").run()", "timed_out"),
+        ("cmd(`rm -r ${\"\"}/`).run()", "refused"),
+        ("cmd(`false`).run()", "failed"),
+        ("die(\"no\")", "failed"),
+    ] {
+        let script = format!("try {{ {call}; }} catch (e) {{ print(e.kind); }}");
+        assert_eq!(world.run(&script).ok(), format!("{kind}\n"), "{call}");
+    }
+    holding.kill().unwrap();
+    holding.wait().unwrap();
 }

@@ -74,7 +74,7 @@ fn a_half_marked_file_is_refused_and_not_touched() {
     let path = world.file("hosts", format!("127.0.0.1 localhost\n{BLOCK}172.17.0.2 blog\n10.0.0.1 prod-db\n"));
     let before = read(&path);
     let error = world.run(&update(&[])).failed(1);
-    assert!(error.contains("line 2 begins moyai's block and no line ends it; nothing was changed"), "{error}");
+    assert!(error.contains("line 2 begins moyai's block but no line ends it; nothing was changed"), "{error}");
     assert!(error.contains("help: write `# END moyai`"), "{error}");
     assert_eq!(read(&path), before);
 }

@@ -85,8 +85,8 @@ fn a_server_that_misbehaves_is_one_clear_sentence() {
     sick(&web, "/ok", "limit: 10", "the page is larger than 10 bytes");
     sick(&web, "/bomb", "timeout: 100", "the page is larger than 4194304 bytes");
     sick(&web, "/deflate-bomb", "timeout: 100", "the page is larger than 4194304 bytes");
-    sick(&web, "/deflate-garbage", "", "the page cannot be unpacked (deflate)");
-    sick(&web, "/zstd", "", "the page is packed with `zstd`, which was not asked for");
+    sick(&web, "/deflate-garbage", "", "the page cannot be decompressed (deflate)");
+    sick(&web, "/zstd", "", "the page is compressed with `zstd`, which was not requested");
     let garbage = of(&web, "/garbage", "", "p.error");
     assert!(garbage.starts_with("the answer is not proper HTTP: "), "{garbage}");
     let endless = of(&web, "/endless-headers", "", "p.error");
@@ -182,7 +182,10 @@ fn an_option_that_is_not_there_is_named() {
         ("http::get(\"http://x/\", #{ limit: -1 })", "the option `limit` is a number of bytes, not `-1`"),
         ("http::get_all([1])", "a site is an address or a map with one"),
         ("http::get_all([#{}])", "a site has no `url`"),
-        ("http::get(\"http://x/\", #{ method: \"delete\" })", "`http::get` reads, and `DELETE` acts"),
+        (
+            "http::get(\"http://x/\", #{ method: \"delete\" })",
+            "`http::get` is read-only, and `DELETE` changes something",
+        ),
     ] {
         let gave = World::new().run(script);
         assert!([1, 2].contains(&gave.code) && gave.err.contains(expected), "{script}\n{}", gave.err);
@@ -309,11 +312,11 @@ fn a_site_can_be_asked_with_an_account_a_token_and_a_body_that_changes_nothing()
     assert!(web.last().starts_with("POST /ok ") && web.last().ends_with("\r\n\r\n{\"q\":1}"), "{}", web.last());
     let script = format!("http::post(\"{}\", `a`, #{{ body: `b` }})", web.url("/ok"));
     let err = World::new().run(&script).failed(1);
-    assert!(err.contains("the body stands behind the address"), "{err}");
+    assert!(err.contains("the body is the second argument"), "{err}");
     let script = "for s in [#{ url: `http://x/`, timout: 3 }, #{ url: `http://x/`, method: `PUT` }, #{}, 3, `http://x/`] { print(http::fault(s)); }";
     assert_eq!(
         World::new().run(script).ok(),
-        "`http::get_all` has no option `timout`\n`http::get_all` reads, and `PUT` acts\n`http::get_all`: a site has no `url`\n\
+        "`http::get_all` has no option `timout`\n`http::get_all` is read-only, and `PUT` changes something\n`http::get_all`: a site has no `url`\n\
          `http::get_all`: a site is an address or a map with one, not a value of type `i64`\n\n"
     );
 }
@@ -328,7 +331,7 @@ fn with_a_closure_a_site_that_cannot_be_requested_is_a_page_with_an_error() {
     );
     assert_eq!(
         World::new().run(&script).ok(),
-        "0|0|address|`http::get_all` has no option `timout`\n1|200||\n2|0|address|`http::get_all` reads, and `PUT` acts\n"
+        "0|0|address|`http::get_all` has no option `timout`\n1|200||\n2|0|address|`http::get_all` is read-only, and `PUT` changes something\n"
     );
     // An option of all sites is an error of the call.
     let script = "let all = parse_json(`{\"timout\": 3}`); print(http::get_all([`http://x/`], all, |page, i| i));";

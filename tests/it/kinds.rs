@@ -419,7 +419,7 @@ fn an_unknown_scheme_kind_option_or_condition_is_one_sentence_before_the_run_and
         ),
         (r#"url: "tcp://x""#, "the address has no port: write `tcp://x:PORT`"),
         (r#"url: "tcp://x:99999""#, "the address is not valid: invalid port number"),
-        (r#"url: "tcp://me:word@x:22""#, "the address of this kind of check has no account"),
+        (r#"url: "tcp://me:word@x:22""#, "the address of this check cannot have an account"),
         (r#"url: "tls://x/path""#, "the address has more than a host and a port: `tls://x/path`"),
         (
             r#"url: "tls://x:25", starttls: "smpt""#,

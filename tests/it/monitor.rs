@@ -95,7 +95,7 @@ fn every_rule_of_a_site_is_looked_at_and_one_bad_site_is_one_line() {
             "headers sick the address or a header is not valid: invalid HTTP header name",
             "typo sick a site has no option `wrods`",
             "kind sick a word is text or regex(\"...\"), not 3",
-            "secret sick read the secret `not-there`: it is not there",
+            "secret sick read the secret `not-there`: it does not exist",
             "address sick the address does not begin with `http://`",
             "site 21 sick a site has no `url`",
             &format!("{url}/ok fine "),

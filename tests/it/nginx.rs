@@ -87,7 +87,7 @@ fn a_stale_pid_file_is_no_running_nginx() {
 #[test]
 fn a_file_that_is_not_there_cannot_be_compared() {
     let err = nginx("").run_with_bin(&[], "nginx::older_than(\"/nowhere/hosts\");").failed(1);
-    assert!(err.contains("look at `/nowhere/hosts`: no such file or directory"), "{err}");
+    assert!(err.contains("check `/nowhere/hosts`: no such file or directory"), "{err}");
 }
 
 #[test]

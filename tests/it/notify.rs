@@ -246,7 +246,7 @@ fn secrets_may_be_credentials_of_a_unit() {
     assert_eq!(services.taken(), [("slack".to_owned(), TEXT.to_owned())]);
     // Without the unit they are not there.
     let err = services.world.moyai(["run", "send", "--", TEXT]).failed(1);
-    assert!(err.contains("read the secret `slack`: it is not there"), "{err}");
+    assert!(err.contains("read the secret `slack`: it does not exist"), "{err}");
 }
 
 #[test]
@@ -327,7 +327,7 @@ fn a_wrong_or_missing_secret_is_one_sentence_and_keeps_no_other_from_it() {
     services.tell(&["x+HOST#nobody", "mastodon+HOST#phone", "fax+HOST", "ntfy+HOST/pier#phone"]);
     let err = services.send(TEXT).failed(1);
     for part in [
-        "#nobody: read the secret `nobody-consumer-key`: it is not there",
+        "#nobody: read the secret `nobody-consumer-key`: it does not exist",
         "#phone: status 401: {\"error\": \"The access token is invalid\"}",
         ": there is no service fax: lib/services has bluesky, discord, mastodon,",
     ] {
@@ -359,7 +359,7 @@ fn no_secret_is_shown_by_a_dry_run_a_trace_or_an_error() {
     std::fs::set_permissions(services.world.path("state/secrets/slack"), std::fs::Permissions::from_mode(0o644))
         .unwrap();
     services.tell(&["slack+HOST"]);
-    assert!(services.send("x").failed(1).contains("others may read it too"));
+    assert!(services.send("x").failed(1).contains("other users can read it too"));
 }
 
 #[test]

@@ -304,7 +304,7 @@ const HINTS: &[(&str, &str, &str, &str)] = &[
     (r#"print(glob("logs", "/etc/host?"));"#, "`glob(pattern)`", r#"print(glob("/etc/host?"));"#, "[\"/etc/hosts\"]\n"),
     (
         r#"print(file::join("logs", "/a.log"));"#,
-        "take its `/` off",
+        "remove its leading `/`",
         r#"print(file::join("logs", "a.log"));"#,
         "logs/a.log\n",
     ),

@@ -83,7 +83,7 @@ fn a_ping_that_does_not_arrive_is_a_warning_and_changes_nothing_else() {
     assert_eq!((gave.ok().as_str(), told(&web)), ("done\n", vec!["/hang".to_owned(); 2]));
     // A secret that is not there.
     let gave = world(&web.url("/#nothing"), "").run("print(\"done\");");
-    assert!(gave.err.contains("did not arrive: read the secret `nothing`: it is not there"), "{}", gave.err);
+    assert!(gave.err.contains("did not arrive: read the secret `nothing`: it does not exist"), "{}", gave.err);
     assert_eq!(gave.ok(), "done\n");
 }
 

@@ -130,7 +130,7 @@ fn the_account_comes_from_the_docker_client_and_is_never_shown() {
     let gave = run(&Registry::start(basic), "{}", DIGEST);
     assert_eq!(gave.code, 1);
     assert!(
-        gave.err.contains("/site:1: it wants an account") && gave.err.contains("help: docker login 127.0.0.1:"),
+        gave.err.contains("/site:1: it requires an account") && gave.err.contains("help: docker login 127.0.0.1:"),
         "{gave:?}"
     );
     let wrong = r#"{"auths": {"127.0.0.1:PORT": {"auth": "bWU6d3Jvbmc="}}}"#;

@@ -105,8 +105,7 @@ fn what_is_no_command_is_played_back_as_it_was_told() {
         gave(&command.env("URL", web.url("")).output().unwrap())
     };
     let recorded = run("--record").ok();
-    for part in
-        ["byte 6 is not UTF-8", "look at `none`", "nothing yet", "\nxy\n", "no f\n", "\"a\": [1, 2.5, \"x\", ()]"]
+    for part in ["byte 6 is not UTF-8", "check `none`", "nothing yet", "\nxy\n", "no f\n", "\"a\": [1, 2.5, \"x\", ()]"]
     {
         assert!(recorded.contains(part), "{part}\n{recorded}");
     }
@@ -170,7 +169,7 @@ fn a_record_is_its_owners_alone_and_has_no_secret() {
 fn what_is_no_record_is_refused_with_its_line() {
     let world = World::new();
     world.file("broken", "{\"moyai\":\"0.1.0\"}\nnot json\n");
-    assert!(world.run_with(&["--replay", "broken"], "1").failed(2).contains("line 2 is no JSON"));
+    assert!(world.run_with(&["--replay", "broken"], "1").failed(2).contains("line 2 is not JSON"));
     world.file("other", "{\"a\":1}\n");
     assert!(world.run_with(&["--replay", "other"], "1").failed(2).contains("line 1 has no `asked`"));
     assert!(world.run_with(&["--replay", "none"], "1").failed(2).contains("replay `none`: no such file"));

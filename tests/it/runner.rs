@@ -252,7 +252,7 @@ fn a_program_that_is_not_there_is_named_with_its_package() {
 #[test]
 fn a_missing_folder_is_not_taken_for_a_missing_program() {
     let err = World::new().run("cmd(`true`).dir(\"/no/such/folder\").run();").failed(1);
-    assert!(err.contains("go to the folder `/no/such/folder`: no such file or directory"), "{err}");
+    assert!(err.contains("change to the directory `/no/such/folder`: no such file or directory"), "{err}");
 }
 
 #[test]
@@ -339,10 +339,10 @@ fn a_secret_file_that_others_can_read_is_refused() {
     let world = World::new();
     let path = world.file("state/secrets/token", "abc\n");
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
-    assert!(world.run("secret(\"token\");").failed(1).contains("others may read it too"));
+    assert!(world.run("secret(\"token\");").failed(1).contains("other users can read it too"));
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
     assert_eq!(world.run("print(secret(\"token\").len);").ok(), "3\n");
-    assert!(world.run("secret(\"../token\");").failed(1).contains("no name of a secret"));
+    assert!(world.run("secret(\"../token\");").failed(1).contains("not a valid name of a secret"));
 }
 
 #[test]
@@ -366,7 +366,7 @@ fn a_dry_run_starts_no_changing_command_and_refuses_one_where_output_is_read() {
     );
     let err = world.run("let words = [\"rm\", \"x\"]; cmd(`${words}`).ok();").failed(1);
     assert!(
-        err.contains("`rm` changes something, so it cannot be where output is read") && err.contains("use `.run()`"),
+        err.contains("`rm` changes something, so it cannot run where output is read") && err.contains("use `.run()`"),
         "{err}"
     );
     let refused = |line: &str, why: &str| {

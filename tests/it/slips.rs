@@ -322,7 +322,7 @@ fn short_options_reach_the_script_and_unknown_ones_end_it_with_2() {
         (&["-z"][..], "`test` has no option `-z`", "it has `-a`, `-q`, `-f`, `--limit`"),
         (&["-qz"], "`test` has no option `-z`", ""),
         (&["-f"], "`-f` needs a value", "write `-f VALUE`"),
-        (&["--limit", "many"], "`--limit`: `many` is not a whole number", "its default is a whole number"),
+        (&["--limit", "many"], "`--limit`: `many` is not a whole number", "like its default"),
         (&["-qn"], "`-n` is an option of moyai itself", "`-n`"),
         (&["-nq"], "joins moyai's own options with others", "`-n -q`"),
     ] {

@@ -191,8 +191,8 @@ fn a_line_is_filled_as_printf_fills_it_or_refused() {
     prints(r#"print(["web", -5, 3.14159].format("%-5s|%+4d|%08.2f|%%"))"#, "web  |  -5|00003.14|%");
     prints(r#"print(["日本", "日本語"].format("%5s|%.2s|"))"#, "   日本|日本|");
     prints(r#"print([-255, 8, "7"].format("%05d %o %+d"))"#, "-0255 10 +7");
-    fails(r#""a".format("%d")"#, "format as `%d`: `a` is no number for `%d`");
-    fails(r#"1.5.format("%d")"#, "`1.5` is no number");
+    fails(r#""a".format("%d")"#, "format as `%d`: `a` is not a number for `%d`");
+    fails(r#"1.5.format("%d")"#, "`1.5` is not a number");
     fails(r#"1.format("a %q")"#, "there is no such code at character 3");
     fails(r#"1.format("%")"#, "there is no such code at character 1");
     fails(r#"1.format("%5é")"#, "there is no such code");
@@ -227,7 +227,7 @@ fn a_replacement_names_groups_that_there_are() {
     fails(r#""ab".sub("(a)", "$1st")"#, "replace by `$1st`: the pattern has no group `1st`");
     fails(r#""ab".lines().sub("a", "$1")"#, "the pattern has no group `1`");
     fails(r##""ab".sub("(a)", "${2}")"##, "the pattern has no group `2`");
-    fails(r##""ab".sub("(a)", "\\1")"##, "`\\1` is no group");
+    fails(r##""ab".sub("(a)", "\\1")"##, "`\\1` is not a group");
 }
 
 #[test]
@@ -249,8 +249,8 @@ fn json_is_read_and_written_or_told_where_it_is_wrong() {
     );
     fails("parse_json(`{\"a\": 1,\n \"b\": }`)", "read JSON: expected value at line 2 column 7");
     fails("parse_json(\"\")", "at line 1 column 0");
-    fails("[now()].to_json()", "write JSON: there is no form for a value of type `time`");
-    fails("#{ a: cmd(`ls`) }.to_json()", "there is no form for a value of type `command`");
+    fails("[now()].to_json()", "write JSON: a value of this type has no JSON form: `time`");
+    fails("#{ a: cmd(`ls`) }.to_json()", "a value of this type has no JSON form: `command`");
 }
 
 #[test]

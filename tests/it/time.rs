@@ -61,13 +61,13 @@ fn what_cannot_be_is_an_error_and_never_a_panic() {
         (r#"now().format("%Q")"#, "format a time as `%Q`: it has a code that does not exist"),
         (r#"now().format("%")"#, "it has a code that does not exist"),
         (r#"now().format("%é")"#, "it has a code that does not exist"),
-        (r#"now().ago("apple")"#, "`apple` is not a stretch of time"),
+        (r#"now().ago("apple")"#, "`apple` is not a period"),
         (
             r#"now().plus("36599 years").plus("36599 years").plus("36599 years").plus("36599 years").plus("36599 years").plus("36599 years").plus("36599 years").plus("36599 years").format("%s")"#,
-            "is not a stretch of time",
+            "is not a period",
         ),
         (r#"time("yesterday")"#, "`yesterday` is not a time"),
-        (r#"time(9223372036854775807)"#, "is beyond the calendar"),
+        (r#"time(9223372036854775807)"#, "is outside the calendar"),
         (r#"time(())"#, "is not a time"),
     ] {
         let gave = World::new().run(script);

@@ -17,7 +17,7 @@ fn sizes_and_encodings_go_both_ways() {
         ("parse_size(\"5 apples\")", "`5 apples` is not a size"),
         ("base64_decode(\"/w==\")", "not UTF-8"),
         ("base64_decode(\"a\")", "not base64"),
-        ("url_decode(\"%ff\")", "no UTF-8"),
+        ("url_decode(\"%ff\")", "not UTF-8"),
     ] {
         assert!(
             world.run(&format!("try {{ print({text}); }} catch (e) {{ throw e; }}")).failed(1).contains(message),

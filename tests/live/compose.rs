@@ -120,7 +120,7 @@ fn a_restore_replaces_one_container_of_a_compose_project_and_no_tag_but_its_own(
         kill_before(&mut host, &command);
         assert_eq!(host.restore(&format!("{web} web")).code, 137, "{command}");
         let err = host.sh("\"$moyai\" run backup named --tag other").err;
-        let repaired = format!("{web}: a restore was ended in the middle; repaired: rolled back to the old container");
+        let repaired = format!("{web}: a restore was interrupted; repaired: rolled back to the old container");
         assert!(err.contains(&repaired), "{err}");
         assert_eq!(changed(&before, &ids(&mut host)), Vec::<String>::new(), "{command}");
     }
@@ -155,7 +155,7 @@ fn a_restore_replaces_one_container_of_a_compose_project_and_no_tag_but_its_own(
     assert_eq!(host.restore(&format!("{web} replaced-{web}")).code, 137);
     assert_eq!(changed(&now, &ids(&mut host)).len(), 2);
     let err = host.sh("\"$moyai\" run backup named --tag other").err;
-    assert!(err.contains(&format!("{web}: a restore was ended in the middle; repaired: completed")), "{err}");
+    assert!(err.contains(&format!("{web}: a restore was interrupted; repaired: completed")), "{err}");
     assert_eq!(changed(&now, &ids(&mut host)), [&*web]);
     assert_eq!(host.says(&web), "two");
 

@@ -181,7 +181,7 @@ fn an_interrupted_commit_does_not_leave_its_container_paused() {
     assert_eq!((gave.out.as_str(), gave.code), ("false\n", 130), "{}", gave.err);
     // With the containerd image store the daemon itself ends a commit whose client has gone.
     if !host.keeps_layers_twice() {
-        assert!(gave.err.contains("waiting for the engine to finish the commit of `web`"), "{}", gave.err);
+        assert!(gave.err.contains("waiting for the Docker daemon to finish the commit of `web`"), "{}", gave.err);
     }
 }
 
@@ -220,7 +220,7 @@ fn an_engine_that_is_down_or_closed_to_the_user_is_one_sentence() {
                 "cp scripts/test.rhai /opt/user; cd /opt/user
                  exec env HOME=/opt/user MOYAI_SCRIPTS= MOYAI_STATE=/tmp/none setpriv --reuid 65534 --regid 65534 --clear-groups ./moyai run ./test.rhai",
             );
-            assert!(super::says(&gave.failed(1), "reach the Docker engine: no permission on its socket", "help: run it as root"));
+            assert!(super::says(&gave.failed(1), "reach the Docker daemon: no permission on its socket", "help: run it as root"));
         }
     });
     host.sh("kill $(cat /run/docker.pid); while [ -e /run/docker.pid ]; do sleep 0.02; done").ok();
@@ -229,7 +229,7 @@ fn an_engine_that_is_down_or_closed_to_the_user_is_one_sentence() {
             ["info()", "ps()", "ps_all()", "images()", "start(\"web\")", "commit(\"web\", \"x:1\")", "inspect(\"web\")"]
         {
             let err = host.moyai(&format!("docker::{call};")).failed(1);
-            assert!(err.contains("reach the Docker engine: Cannot connect"), "{err}");
+            assert!(err.contains("reach the Docker daemon: Cannot connect"), "{err}");
             assert!(err.contains("help: systemctl start docker"), "{err}");
         }
     });

@@ -85,6 +85,6 @@ fn dockers_reading_verbs_read_under_a_dry_run() {
         "print(cmd(`docker exec web /bin/busybox echo here`).reads().read()); cmd(`docker rm -f web`).reads().read();";
     let gave = host.moyai_with("-n", text);
     assert_eq!((gave.out.as_str(), gave.code), ("# here\n", 1), "{gave:?}");
-    assert!(gave.err.contains("`docker rm` changes something, and a mark cannot change that"), "{}", gave.err);
+    assert!(gave.err.contains("`docker rm` changes something, and `.reads()` cannot change that"), "{}", gave.err);
     host.sh("docker inspect web").ok();
 }

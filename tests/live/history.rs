@@ -84,7 +84,7 @@ fn of_two_engines_and_one_that_is_away_each_does_its_part() {
     let mut lines: Vec<&str> = gave.out.lines().collect();
     lines.sort_unstable();
     assert_eq!((gave.code, lines), (1, vec!["here: blog", "tcp://127.0.0.1:2376: shop"]), "{gave:?}");
-    assert!(gave.err.contains("away: error: reach the Docker engine: ") && gave.err.contains("away:  -->"), "{gave:?}");
+    assert!(gave.err.contains("away: error: reach the Docker daemon: ") && gave.err.contains("away:  -->"), "{gave:?}");
     assert!(gave.err.ends_with("error: 1 of 3 engines: the run failed for away\n"), "{gave:?}");
     assert!(!gave.err.contains("here:") && !gave.err.contains(there), "{gave:?}");
     assert_eq!(host.sh(&format!("docker -H {there} ps --format '{{{{.Names}}}}'")).ok(), "shop\n");
@@ -95,15 +95,15 @@ fn of_two_engines_and_one_that_is_away_each_does_its_part() {
             "{err}"
         );
         let err = host.moyai_with("--context ssh://me@127.0.0.1:1", script).failed(1);
-        let ssh = "error: reach the Docker engine: ssh: connect to host 127.0.0.1 port 1: Connection refused\n";
+        let ssh = "error: reach the Docker daemon: ssh: connect to host 127.0.0.1 port 1: Connection refused\n";
         assert!(super::says(&err, ssh, "help: see `docker context ls`"), "{err}");
     });
     // What is this host's says so, where the engine is another's; nothing else is hindered.
     host.sh("nginx; cksum /etc/hosts >before").ok();
     for (script, what) in [
         ("nginx::reload();", "reload nginx: it is this host's"),
-        ("df::usage(`/`);", "ask `df`: the disks are this host's"),
-        ("moyai::run(`report`, []);", "error: ask `df`: the disks are this host's"),
+        ("df::usage(`/`);", "query `df`: the disks are this host's"),
+        ("moyai::run(`report`, []);", "error: query `df`: the disks are this host's"),
         ("hosts::update(docker::ps());", "update `/etc/hosts`: "),
     ] {
         let err = host.moyai_with(&format!("--context {there}"), script).failed(1);

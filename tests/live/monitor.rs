@@ -102,7 +102,7 @@ fn a_broken_container_is_told_from_a_broken_application_and_a_broken_nginx() {
     container(&mut host, "shop", "");
     host.sh("\"$moyai\" run hosts-sync").ok();
     const SAYS: &str = "\"Welcome to shop\" is not on the page, it says \"out of order\"";
-    broken(&mut host, &format!("shop sick application: {SAYS}; shop itself answers so"));
+    broken(&mut host, &format!("shop sick application: {SAYS}; shop itself answers the same"));
     host.sh("docker rm --force shop; docker run -d --stop-signal KILL --name shop base:1 /bin/busybox sleep 900; \"$moyai\" run hosts-sync").ok();
     broken(
         &mut host,
@@ -115,11 +115,11 @@ fn a_broken_container_is_told_from_a_broken_application_and_a_broken_nginx() {
     container(&mut host, "shop", "");
     container(&mut host, "blog", "");
     let found = looks(&mut host);
-    assert!(found[1].starts_with("shop sick nginx: ") && found[1].ends_with("; shop itself answers well"), "{found:?}");
+    assert!(found[1].starts_with("shop sick nginx: ") && found[1].ends_with("; shop itself answers correctly"), "{found:?}");
     host.sh("\"$moyai\" run hosts-sync; sed -i 's/proxy_pass/deny all; proxy_pass/' /etc/nginx/sites-enabled/shop.test; reloaded").ok();
     broken(
         &mut host,
-        "shop sick nginx: status 403, it says \"403 Forbidden 403 Forbidden nginx\"; shop itself answers well",
+        "shop sick nginx: status 403, it says \"403 Forbidden 403 Forbidden nginx\"; shop itself answers correctly",
     );
     host.sh("nginx -s stop; stopped").ok();
     let found = looks(&mut host);

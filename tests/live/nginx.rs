@@ -97,7 +97,7 @@ fn a_refused_reload_names_the_line_and_is_still_due_until_it_is_done() {
     for _ in 0..2 {
         let err = host.moyai(due).failed(1);
         let sentence = "reload nginx: unknown directive \"bogus\" in /etc/nginx/conf.d/x.conf:3";
-        let help = "help: look at line 3 of `/etc/nginx/conf.d/x.conf`; nginx goes on as it was";
+        let help = "help: check line 3 of `/etc/nginx/conf.d/x.conf`; nginx keeps running with its old configuration";
         assert!(super::says(&err, sentence, help), "{err}");
         assert_eq!(host.sh(WORKERS).ok(), before);
     }

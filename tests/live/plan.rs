@@ -193,7 +193,7 @@ fn the_plan_of_each_shipped_script_pasted_on_an_equal_host_leaves_what_the_run_l
     let only = std::env::var("MOYAI_PLAN").unwrap_or_default();
     let (next, wrong) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
-        for _ in 0..2 {
+        for _ in 0..3 {
             scope.spawn(|| {
                 while let Some(case) = CASES.get(next.fetch_add(1, Ordering::Relaxed)) {
                     if case.0.contains(&only) {

@@ -65,7 +65,7 @@ fn a_script_that_asks_something_else_is_stopped_where_it_does() {
     let script = include_str!("../../scripts/hosts-sync.rhai");
     std::fs::write(host.path("scripts/hosts-sync.rhai"), script.replace("docker::ps_all()", "docker::ps()")).unwrap();
     let err = host.replay("hosts-sync").failed(1);
-    assert!(err.contains("the script asks something else than line 2 of the record"), "{err}");
+    assert!(err.contains("the script does not ask what line 2 of the recording has"), "{err}");
     assert!(err.contains("- docker ps --all --no-trunc") && err.contains("+ docker ps --no-trunc"), "{err}");
     let line = 1 + script.lines().position(|line| line.contains("docker::ps_all()")).unwrap();
     assert!(err.contains(&format!("scripts/hosts-sync.rhai:{line}:")), "{err}");

@@ -293,7 +293,7 @@ fn a_restore_that_is_killed_at_any_moment_is_undone_by_the_next_run_and_no_conta
     host.sh("\"$moyai\" run backup web").ok();
     host.sh(&format!("{KILLER} killed '' - restore web --volumes && wc -l </run/calls >calls; docker ps --all --quiet --filter name=old- | xargs docker rm")).ok();
     let mut repaired = 0;
-    let all = kills();
+    let all = kills(12);
     for time in 1..=all {
         let before = host.has("web", WHICH);
         // Each stretch of the list has its turn; with volumes it has more steps.
@@ -305,7 +305,7 @@ fn a_restore_that_is_killed_at_any_moment_is_undone_by_the_next_run_and_no_conta
         let at = format!("time {time}, seed {seed}, killed at call {moment}: {}", next.err);
         assert_eq!(next.code, 0, "{at}");
         let told =
-            next.err.contains("web: a restore was ended in the middle; repaired: rolled back to the old container");
+            next.err.contains("web: a restore was interrupted; repaired: rolled back to the old container");
         repaired += usize::from(told);
         let after = host.has("web", WHICH);
         // Undone and said so; or it had not begun; or it was at its end.
@@ -384,21 +384,21 @@ fn what_stands_in_the_way_of_a_restore_leaves_everything_as_it_was() {
     host.sh("\"$moyai\" run backup other --tag v2").ok();
     for wrong in ["v2", "plain", "v9", "2001-01-01"] {
         let err = host.restore(&format!("web {wrong}")).failed(1);
-        assert!(err.contains(&format!("there is no backup \"{wrong}\" of web; there is: v1 (")), "{err}");
+        assert!(err.contains(&format!("there is no backup \"{wrong}\" of web; available: v1 (")), "{err}");
     }
     host.sh("\"$moyai\" run --at 2026-11-23 backup web").ok();
     let err = host.sh("\"$moyai\" run --at '2026-11-30 09:00' restore web Mon").failed(1);
     assert!(err.contains("backup/web:Mon is 7 days old; --force restores it anyway"), "{err}");
     host.sh("docker tag backup/web:Mon backup/web:Tue").ok();
     let err = host.sh("\"$moyai\" run --at 2026-11-25 restore web Tue").failed(1);
-    assert!(err.contains("backup/web:Tue is of Mon 2026-11-23; --force restores it anyway"), "{err}");
+    assert!(err.contains("backup/web:Tue was made on Mon 2026-11-23; --force restores it anyway"), "{err}");
     assert_eq!(host.names(), ["other", "web"]);
     host.sh("\"$moyai\" run --at 2026-11-25 restore web Tue --force; docker ps -a --filter name=web.old --quiet | xargs docker rm").ok();
 
     // What is in the way of a second restore, and of what cannot be made again, is said.
     host.run("brief", &format!("{QUICK} --rm"));
     host.sh("\"$moyai\" run backup brief --tag v3").ok();
-    assert!(host.restore("brief").failed(1).contains("--rm: it is gone as soon as it is stopped"));
+    assert!(host.restore("brief").failed(1).contains("--rm: Docker removes it as soon as it is stopped"));
     host.run("task", &format!("{QUICK} --label com.docker.swarm.service.id=1"));
     host.sh("\"$moyai\" run backup task --tag v4").ok();
     assert!(host.restore("task").failed(1).contains("a task of a Swarm service"));
@@ -438,7 +438,7 @@ fn an_engine_that_dies_in_the_middle_of_a_restore_costs_no_container() {
         let err = gave.failed(1);
         assert!(err.contains("web was not restored from backup/web:v1"), "{err}");
         let next = host.sh("\"$moyai\" run backup web --tag v2");
-        assert!(next.code == 0 && next.err.contains("web: a restore was ended in the middle; repaired"), "{next:?}");
+        assert!(next.code == 0 && next.err.contains("web: a restore was interrupted; repaired"), "{next:?}");
         assert_eq!((host.has("web", WHICH), host.names()), (before.clone(), vec!["web".to_owned()]));
     }
 }
@@ -493,13 +493,13 @@ fn work_in_a_container_has_a_way_back() {
     host.welcome("web", "--health-cmd 'busybox test -e /start' --health-interval 200ms --health-retries 2");
     let gave = host.sh("echo 'echo $((6 * 7)) >/answer' | \"$moyai\" run -v maintain web");
     assert!(
-        gave.code == 0 && gave.err.contains("web is well; how it was before is its version before-web"),
+        gave.code == 0 && gave.err.contains("web is up; its state before is the version before-web"),
         "{gave:?}"
     );
     assert_eq!(host.sh("docker exec web busybox cat /answer").ok(), "42\n");
     let err = host.sh("echo 'busybox rm /start' | \"$moyai\" run maintain web").failed(1);
     assert!(
-        err.contains("web is not well: ") && err.contains("the way back is: moyai run restore web before-web"),
+        err.contains("web is down: ") && err.contains("to restore the state before: moyai run restore web before-web"),
         "{err}"
     );
     // On a terminal it asks. Each line is typed when what it answers is there.
@@ -508,7 +508,7 @@ fn work_in_a_container_has_a_way_back() {
          >screen
          { typed '# ' 'busybox rm /start; exit'; typed 'y/N' y; wait_for grep -Eq 'web runs from|error' screen; } |
              script -qefc '\"$moyai\" run maintain web' screen");
-    assert!(asked.out.contains("back to how it was before (moyai run restore web before-web)? [y/N]"), "{asked:?}");
+    assert!(asked.out.contains("restore the state before (moyai run restore web before-web)? [y/N]"), "{asked:?}");
     assert!(asked.out.contains("web runs from backup/web:before-web"), "{asked:?}");
     host.sh("docker exec web busybox test -e /start").ok();
 }

@@ -315,7 +315,7 @@ fn backups_rotate_through_the_week_and_the_year_and_lose_nobodys_image() {
     // The disk is reported all the same, and what was seen of it is kept.
     let before = host.backups();
     let err = host.script("--at 2026-11-24 backup web twin").failed(1);
-    assert!(err.contains("twin and web would both be base:Tue"), "{err}");
+    assert!(err.contains("twin and web would both be saved as base:Tue"), "{err}");
     assert!(err.contains("2 of 2 backups failed"), "{err}");
     let line =
         err.lines().find_map(|line| line.split_once("in config.rhai: ")).expect("the line to change").1.to_owned();
@@ -366,9 +366,9 @@ fn a_restore_keeps_the_options_and_goes_back_when_it_is_ended() {
     // Words that lead nowhere change nothing.
     let before = host.snapshot();
     let err = host.script("restore web Xyz").failed(1);
-    assert!(err.contains("there is no backup \"Xyz\" of web; there is: v1 (20"), "{err}");
+    assert!(err.contains("there is no backup \"Xyz\" of web; available: v1 (20"), "{err}");
     assert!(host.script("restore").failed(2).contains("usage: moyai run restore CONTAINER"));
-    assert!(host.script("restore wbe").failed(1).contains("of wbe; there is: none"));
+    assert!(host.script("restore wbe").failed(1).contains("of wbe; available: none"));
     host.unchanged(&before, "");
 
     // An end half-way: the one from before is back, as it was.
@@ -633,7 +633,7 @@ fn without_an_engine_each_script_ends_in_one_sentence_and_changes_nothing() {
         ["boot", "hosts-sync", "backup", "backup web", "restore web", "-n boot", "-n hosts-sync", "-n backup"];
     let said = |gave: Gave, script: &str| {
         let err = gave.failed(1);
-        assert!(err.contains("reach the Docker engine: "), "{script}: {err}");
+        assert!(err.contains("reach the Docker daemon: "), "{script}: {err}");
         let errors = err.lines().filter(|line| line.starts_with("error: ")).count();
         assert_eq!(errors, 1, "{script}: {err}");
     };

@@ -195,7 +195,7 @@ fn each_kind_of_server_name_becomes_a_site_that_is_up_or_a_note() {
     has_sites(&plan);
     assert!(plan.contains("  schedule    cron: "), "{plan}");
     let out = run(&mut host, "moyai setup --yes").ok();
-    assert!(out.contains("db") && !out.contains("is not proven"), "{out}");
+    assert!(out.contains("db") && !out.contains("failed verification"), "{out}");
     let check = run(&mut host, "TERM=dumb moyai run monitor -v 2>&1").out;
     // 3 sites of the bare host, and those above with the files; one certificate is self-signed.
     assert_eq!(check.matches(" is fine\n").count(), 3 + sites.len() + 1 - 1, "{check}");
@@ -204,7 +204,7 @@ fn each_kind_of_server_name_becomes_a_site_that_is_up_or_a_note() {
     // With nginx up its own answers count, and the sites are the same.
     let plan = run(&mut host, "rm /etc/moyai/scripts/config.rhai; moyai setup -n").ok();
     has_sites(&plan);
-    let help = "note: https://safe.test/: the certificate is self-signed\n      help: if it is to be so, add self_signed: true";
+    let help = "note: https://safe.test/: the certificate is self-signed\n      help: if that is intended, add self_signed: true";
     assert!(plan.contains(help) && plan.contains("words: \"Index of /\" }"), "{plan}");
     run(&mut host, "moyai setup --yes; sed -i 's|^\\(.*https://safe.test/\".*\\) },$|\\1, self_signed: true },|' /etc/moyai/scripts/config.rhai").ok();
     let check = run(&mut host, "TERM=dumb moyai run monitor -v 2>&1").out;
@@ -233,7 +233,7 @@ E
     for note in [&format!("{}: /srv is in no backup", web.trim()), "idle is stopped, and is in no backup"] {
         assert!(out.contains(&format!("note: {note}\n")), "{note}\n{out}");
     }
-    assert!(out.contains("db") && !out.contains("is not proven"), "{out}");
+    assert!(out.contains("db") && !out.contains("failed verification"), "{out}");
     let backups = run(&mut host, "moyai run backups").ok();
     assert!(backups.lines().filter(|line| line.starts_with("pier")).count() >= 2, "{backups}");
 }

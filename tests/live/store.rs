@@ -1,6 +1,6 @@
 //! The store: what goes into it, what comes back from it, and what is in its way.
 
-use crate::host::{GENERATIONS, Host, KILLER, asked, is_built};
+use crate::host::{GENERATIONS, Host, KILLER, asked, is_built, kills};
 use crate::restore::{made_of, same};
 use serde_json::Value;
 
@@ -318,9 +318,8 @@ fn killed_on_a_new_host(half: usize) {
     host.sh(&format!("{KILLER}{empty}; killed '' - restore --from {from} --all && wc -l </run/calls >/run/all")).ok();
     let all: usize = host.sh("cat /run/all").ok().trim().parse().unwrap();
     // Spread over the run, and over what is in it between two calls.
-    // Each takes a complete restore, and most of that is restic's key. MOYAI_TEST_KILLS=50 makes it fifty.
-    let asked = std::env::var("MOYAI_TEST_KILLS").ok().and_then(|text| text.parse().ok());
-    let count = asked.unwrap_or(8) / 2;
+    // Each takes a complete restore, and most of that is restic's key.
+    let count = kills(8) / 2;
     for number in half * count..(half + 1) * count {
         let call = 2 + number * (all - 2) / (2 * count);
         let how = ["before", "after", "0.02", "0.1"][number % 4];
@@ -421,13 +420,13 @@ fn a_store_that_cannot_be_used_costs_no_backup_and_is_named_in_one_sentence() {
         (
             "mv \"$MOYAI_STATE\"/secrets/restic keep",
             "mv keep \"$MOYAI_STATE\"/secrets/restic",
-            "read the secret `restic`: it is not there",
+            "read the secret `restic`: it does not exist",
         ),
         ("mv /opt/disk/restic /opt/disk/away", "mv /opt/disk/away /opt/disk/restic", "there is no repository"),
         (
             "mv /opt/disk/restic /opt/disk/away; RESTIC_PASSWORD=$(cat \"$MOYAI_STATE\"/secrets/restic) restic -q --no-cache -r /opt/disk/restic init",
             "rm -r /opt/disk/restic; mv /opt/disk/away /opt/disk/restic",
-            "is not the repository that it was",
+            "is not the same repository as before",
         ),
         (
             "printf '#!/bin/sh\\necho restic 0.12.1 compiled with go1.19\\n' >/usr/local/sbin/restic; chmod 755 /usr/local/sbin/restic",
@@ -642,7 +641,7 @@ fn a_repository_behind_the_network_is_one_too_and_one_that_stops_answering_lets_
     host.script("store --init").ok();
     serve(&mut host, 5_000_000);
     let err = host.script("backup --tag next").failed(1);
-    assert!(err.contains(&format!("not into the store: {stalling}: it does not answer")), "{err}");
+    assert!(err.contains(&format!("not saved in the store: {stalling}: it does not answer")), "{err}");
     assert_eq!(host.has("web", "{{.State.Status}}"), "running");
     host.sh("ls \"$MOYAI_STATE\"/backups/web/next/*.tar.*").ok();
     assert_eq!(count(&mut host), "3 3 3 ");

@@ -44,7 +44,7 @@ fn containers_that_share_a_volume_get_its_data_back_together_or_none_does() {
     std::fs::write(host.path("scripts/config.rhai"), "const STAYS_FREE = 900_000_000_000_000;").unwrap();
     let id = host.has("web", "{{.Id}}");
     let err = host.restore("web v --volumes").failed(1);
-    assert!(err.contains("are to stay free"), "{err}");
+    assert!(err.contains("STAYS_FREE keeps "), "{err}");
     assert_eq!(host.has("web", "{{.Id}}"), id);
 }
 
@@ -80,7 +80,7 @@ fn a_volume_keeps_its_options_and_labels_and_one_that_cannot_be_exchanged_is_ref
     host.sh("docker volume create --opt type=nfs --opt device=:/srv --opt o=addr=192.0.2.1 far >/dev/null").ok();
     host.sh("docker create --name mounted -v far:/data base:1 /bin/busybox true; cp -r state/backups/web state/backups/mounted").ok();
     let plan = "import \"lib/volume-plans\" as volume_plans; let old = docker::inspect(\"mounted\"); print(volume_plans::of([#{ target: \"/data\" }], old, \"now\")[0].refused);";
-    assert_eq!(host.moyai(plan).ok(), "--volumes: the volume far of /data is :/srv, which moyai cannot exchange\n");
+    assert_eq!(host.moyai(plan).ok(), "--volumes: the volume far of /data is :/srv, which moyai cannot swap\n");
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn what_was_down_before_is_no_reason_to_roll_back() {
     // From now on it is down: another bad backup changes nothing for the worse.
     let id = host.has("web", "{{.Id}}");
     let gave = host.restore("web ill");
-    assert!(gave.code == 0 && gave.err.contains("it is unhealthy already before the restore"), "{gave:?}");
+    assert!(gave.code == 0 && gave.err.contains("it is unhealthy, as before the restore"), "{gave:?}");
     assert_ne!(host.has("web", "{{.Id}}"), id);
 }
 
@@ -152,7 +152,7 @@ fn names_of_backups_are_valid_and_never_grow() {
     for words in ["Web__Shop web__shop", "web__shop"] {
         let err = host.script(&format!("backup {words} --tag v")).failed(1);
         assert!(
-            err.contains("would both be backup/web__shop:v") && err.contains("in config.rhai: fn backup_ref("),
+            err.contains("would both be saved as backup/web__shop:v") && err.contains("in config.rhai: fn backup_ref("),
             "{err}"
         );
     }

@@ -1,4 +1,4 @@
-//! Which engine the client talks to, whether it is this host's own, and which of its lives it is in.
+//! Which Docker daemon the client talks to, whether it is this host's own, and when it was started.
 
 use super::{ask, call, explain, json, text};
 use crate::process::Plan;
@@ -8,42 +8,45 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// Where a client finds the engine when nothing says otherwise.
+/// Default socket of the daemon.
 const SOCKET: &str = "/var/run/docker.sock";
-/// Written anew by each start of dockerd(8), at its default place.
+/// dockerd(8) writes it anew at each start, at its default path.
 const PID_FILE: &str = "/run/docker.pid";
 
-/// An engine.
+/// Facts about a Docker daemon.
 #[derive(Debug)]
 pub struct Engine {
-    /// The engine's, not the client's.
+    /// The daemon's version, not the client's.
     pub version: String,
-    /// The folder of its data.
+    /// The directory of its data.
     pub root: String,
     /// Its address.
     pub host: String,
-    /// Whether it keeps images in containerd.
+    /// True if it keeps images in containerd.
     pub containerd: bool,
-    /// Whether the addresses of its containers mean nothing on this host: it is on another
-    /// machine, in Docker Desktop's virtual one, or in the network namespace of a rootless one.
+    /// True if its containers' addresses mean nothing on this host: it is on another machine, in Docker Desktop's
+    /// virtual machine, or in a rootless network namespace.
     pub remote: bool,
 }
 
 impl Engine {
-    /// Asks the engine.
+    /// Queries the daemon.
     pub fn ask(run: &Run) -> Result<Self> {
         let plan = Plan::read(["docker", "info", "--format", "{{json .}}"]);
         let outcome = call(run, &plan)?;
         let info = json("info", &outcome.out)?;
         let version = text(&info, "/ServerVersion");
         let strings = |key| info.get(key).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
-        // CLI 20.10 exits with 0 when it reached no engine.
+        // CLI 20.10 exits with 0 if it reached no daemon.
         let errors: Vec<&str> = strings("ServerErrors").collect();
         if !errors.is_empty() || version.is_empty() {
             let err = if errors.is_empty() { outcome.err_text() } else { errors.join("\n") };
-            return Err(explain(&plan.line(), Error { err, ..Error::new("`docker info`: it names no engine") }));
+            return Err(explain(
+                &plan.line(),
+                Error { err, ..Error::new("`docker info`: the output has no ID of a daemon") },
+            ));
         }
-        // Set, $DOCKER_HOST is the context `default`, unless $DOCKER_CONTEXT names another.
+        // If $DOCKER_HOST is set, the context is `default`, unless $DOCKER_CONTEXT names another.
         let host = match text(&info, "/ClientInfo/Context") {
             "" | "default" => variable("DOCKER_HOST"),
             context => {
@@ -51,7 +54,7 @@ impl Engine {
                 Some(ask(run, words, false)?.text().trim().to_owned())
             }
         };
-        // A context may name no address; it is the usual one then.
+        // A context without an address uses the default.
         let host = host.filter(|host| !host.is_empty()).unwrap_or_else(|| format!("unix://{SOCKET}"));
         let remote = !host.starts_with("unix://")
             || text(&info, "/OperatingSystem") == "Docker Desktop"
@@ -65,11 +68,11 @@ impl Engine {
     }
 }
 
-/// The address of an engine whose containers' addresses mean nothing on this host. The engine is
-/// asked only when something leads the client elsewhere than to the usual socket.
+/// Returns the address of a daemon whose containers' addresses mean nothing on this host. It is only queried if the
+/// client does not use the default socket.
 ///
 /// # Errors
-/// When the engine has to be asked and cannot be reached.
+/// When the daemon has to be queried and cannot be reached.
 pub fn elsewhere(run: &Run) -> Result<Option<String>> {
     if socket().is_some_and(|socket| socket == Path::new(SOCKET) && !socket.is_symlink()) {
         return Ok(None);
@@ -78,23 +81,25 @@ pub fn elsewhere(run: &Run) -> Result<Option<String>> {
     Ok(engine.remote.then_some(engine.host))
 }
 
-/// Refuses what is this host's own where a run is about another host's engine (`--context`).
+/// Refuses what needs this host if the run is about another host's Docker daemon (`--context`).
 ///
 /// # Errors
-/// `what` and the engine, in one sentence.
+/// One sentence with `what` and the daemon.
 pub fn only_here(run: &Run, what: &str) -> Result<()> {
     match run.options.context.as_ref().map(|_| elsewhere(run)).transpose()?.flatten() {
-        Some(engine) => Err(Error::new(format!("{what} this host's, and the run is about the engine `{engine}`"))
-            .help("run the script on that host, by its own cron or over ssh")),
+        Some(engine) => {
+            Err(Error::new(format!("{what} this host's, but this run is about the Docker daemon `{engine}`"))
+                .help("run the script on that host, by its own cron or over ssh"))
+        }
         None => Ok(()),
     }
 }
 
-/// The socket that the client uses, as far as its variables and its configuration tell; none for
-/// a context or an address of another kind.
+/// Returns the socket that the client uses, as far as its variables and configuration tell, or `None` for a context or
+/// another kind of address.
 pub fn socket() -> Option<PathBuf> {
     let named = |context: &str| !context.is_empty() && context != "default";
-    // Which of the two wins, if both are set, differs between clients.
+    // If both are set, it depends on the client's version which one wins.
     if variable("DOCKER_CONTEXT").is_some_and(|context| named(&context)) {
         return None;
     }
@@ -108,10 +113,10 @@ pub fn socket() -> Option<PathBuf> {
     (!named(text(&config, "/currentContext"))).then(|| SOCKET.into())
 }
 
-/// A word that is another one after each start of the engine; none for one that is not on this host.
+/// Returns a token that changes with each start of the daemon, or `None` if it is not on this host.
 pub fn life() -> Option<String> {
     let socket = socket()?;
-    // systemd may keep the socket over the engine's lives, but not the pid file.
+    // systemd may keep the socket while the daemon restarts, but not the pid file.
     let mark = if socket == Path::new(SOCKET) { fs::metadata(PID_FILE).ok() } else { None };
     let mark = mark.or_else(|| fs::metadata(&socket).ok())?;
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;

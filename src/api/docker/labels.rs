@@ -1,18 +1,16 @@
-//! The labels by which other programs count a container as theirs.
+//! Labels by which other programs count a container as theirs.
 //!
-//! `docker commit` writes a container's labels into the image, and Docker gives an image's labels to each
-//! container made from it. So a container of a backup would count as part of the compose project, the
-//! Swarm service or the site of the container that was backed up.
+//! `docker commit` writes a container's labels into the image, and Docker gives an image's labels to each container
+//! created from it. So a container from a backup would count as part of the compose project, the Swarm service or the
+//! site of the original container.
 
 use super::{at, text};
 use serde_json::Value;
 
-/// The beginnings of the labels that docker compose, and that Swarm, set on what they make. Only a
-/// container's own ones count.
+/// Prefixes of the labels that docker compose and Swarm set. They only count on the container itself.
 const PROJECTS: [&[&str]; 2] = [&["com.docker.compose."], &["com.docker.swarm.", "com.docker.stack."]];
 
-/// The beginnings of labels that other programs act on: managers of containers, proxies, and what
-/// updates, restarts or schedules them.
+/// Prefixes of labels that control other programs: container managers, proxies, updaters, restarters and schedulers.
 const MANAGERS: [&str; 21] = [
     "caddy",
     "com.centurylinklabs.watchtower.",
@@ -46,11 +44,11 @@ fn is_of(name: &str, starts: &[&str]) -> bool {
     starts.iter().any(|start| name.starts_with(start))
 }
 
-/// The labels that moyai itself gives to a backup's image.
+/// Labels that moyai itself puts on a backup's image.
 pub(super) const BACKUP: [&str; 3] = ["moyai.container", "moyai.time", "moyai.version"];
 
-/// Returns whether this label is believed only from the container itself and never from its image: those of
-/// compose and Swarm, and moyai's options, such as the commands in `moyai.backup.before`.
+/// Returns whether this label counts only on the container itself and never on its image: those of compose and Swarm,
+/// and moyai's options, such as the commands in `moyai.backup.before`.
 pub(super) fn is_containers(name: &str) -> bool {
     is_project(name) || (name.starts_with("moyai.") && !BACKUP.contains(&name))
 }
@@ -60,9 +58,9 @@ pub(super) fn is_identity(name: &str) -> bool {
     is_containers(name) || MANAGERS.iter().any(|start| name.starts_with(start))
 }
 
-/// Returns the names of the labels of an inspected container that its backup must not have.
+/// Returns the names of an inspected container's labels that its backup must not have.
 ///
-/// Names that no `LABEL` instruction takes are left out: no program reads such a label.
+/// Names that no `LABEL` instruction can have are left out: no program reads such a label.
 pub(super) fn identities(container: &Value) -> impl Iterator<Item = &str> {
     let labels = at(container, "/Config/Labels").and_then(Value::as_object).into_iter().flatten();
     let names = labels.filter(|(_, value)| value.as_str() != Some("")).map(|(name, _)| name.as_str());
@@ -75,7 +73,7 @@ pub(super) fn identities(container: &Value) -> impl Iterator<Item = &str> {
 /// Compose sets all of its labels at once, and at least the image's id or the hash differs from those of any
 /// image. An image can have some of them too, from a `docker commit`: one value that differs is enough.
 pub(super) fn is_own(name: &str, container: &Value, image: Option<&Value>) -> bool {
-    // The image is gone only while something removes it by force. Then nothing is believed.
+    // The image is only missing while something removes it by force. Then trust no label.
     let Some(image) = image else { return false };
     let is_set = |value: &Value| value.as_str().is_some_and(|value| !value.is_empty());
     let differs = |name: &str, value: &Value| is_set(value) && image.get(name) != Some(value);
@@ -89,7 +87,7 @@ pub(super) fn is_own(name: &str, container: &Value, image: Option<&Value>) -> bo
     }
 }
 
-/// Returns the id of the image of a container that has such labels, `None` for one without.
+/// Returns the ID of the container's image if the container has such labels.
 pub(super) fn image_to_ask(container: &Value) -> Option<&str> {
     let labels = at(container, "/Config/Labels").and_then(Value::as_object)?;
     let has = labels.iter().any(|(name, value)| is_containers(name) && value.as_str() != Some(""));
@@ -124,7 +122,7 @@ mod tests {
         let service = |name: &str| json!({ "com.docker.compose.service": name });
         assert!(own(service("db"), Some(&image)) && own(service("web"), Some(&plain)));
         assert!(!own(service("web"), Some(&image)) && !own(service(""), Some(&plain)) && !own(service("web"), None));
-        // Compose made it from a commit of its own service: the hash differs.
+        // Compose created it from a commit of its own service: the hash differs.
         let mut labels = image.clone();
         assert!(!own(labels.clone(), Some(&image)));
         labels["com.docker.compose.config-hash"] = json!("1");

@@ -1,4 +1,4 @@
-//! What the engine says of containers and images, as maps.
+//! What the daemon reports about containers and images, as maps.
 
 use super::source::Source;
 use super::{ask, at, engine, inspect, labels as identity, picked, text};
@@ -9,10 +9,10 @@ use rhai::{Array, Dynamic, Map};
 use serde_json::Value;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-/// The networks that every engine has and that nobody else can make, and their drivers.
+/// Networks that every daemon has and nobody else can create, with their drivers.
 const PREDEFINED: [(&str, &str); 3] = [("bridge", "bridge"), ("host", "host"), ("none", "null")];
 
-/// What is read of an inspected container, image or network.
+/// The fields that are read of an inspected container, image or network.
 pub(super) const READ: picked::Names = &[
     &[
         "Config",
@@ -53,7 +53,7 @@ pub(super) const READ: picked::Names = &[
     ],
 ];
 
-/// Seconds since 1970 of docker's RFC 3339; docker's "never" is the year 1.
+/// Converts docker's RFC 3339 to seconds since 1970. Docker's "never" is the year 1.
 fn seconds(text: &str) -> Dynamic {
     let time = DateTime::parse_from_rfc3339(text).ok().map(|time| time.timestamp());
     optional(time.filter(|seconds| *seconds > 0))
@@ -64,8 +64,7 @@ fn labels(value: &Value) -> Map {
     labels.map(|(name, value)| (name.into(), value.as_str().unwrap_or_default().into())).collect()
 }
 
-/// Repository and tag of an image as a container was configured with it; both are `""` for a bare
-/// image id, the tag is `""` for a digest.
+/// Splits a container's image into repository and tag. Both are `""` for a bare image ID. The tag is `""` for a digest.
 pub(super) fn repository(image: &str, image_id: &str) -> (String, String) {
     let hex = |text: &str| text.len() >= 4 && text.chars().all(|char| char.is_ascii_hexdigit());
     let id = image.strip_prefix("sha256:").unwrap_or(image);
@@ -82,7 +81,7 @@ pub(super) fn repository(image: &str, image_id: &str) -> (String, String) {
     }
 }
 
-/// The drivers of networks, by id and by name.
+/// The drivers of networks, by ID and by name.
 #[derive(Debug, Default)]
 struct Drivers(HashMap<String, String>);
 
@@ -93,24 +92,24 @@ impl Drivers {
         }
     }
 
-    /// A container that never ran has no network id, only the name.
+    /// A container that never ran has only the network's name and no ID.
     fn of(&self, name: &str, id: &str) -> Option<&str> {
         let predefined = PREDEFINED.iter().find(|(known, _)| *known == name).map(|(_, driver)| *driver);
         predefined.or_else(|| self.0.get(if id.is_empty() { name } else { id }).map(String::as_str))
     }
 }
 
-/// The networks of an inspected container: name and settings.
+/// Returns the networks of an inspected container: name and settings.
 fn networks(full: &Value) -> impl Iterator<Item = (&String, &Value)> {
     at(full, "/NetworkSettings/Networks").and_then(Value::as_object).into_iter().flatten()
 }
 
-/// Whether an inspected container is up, as `docker ps` without `--all` sees it.
+/// Returns whether an inspected container is up, as `docker ps` without `--all` sees it.
 fn is_up(full: &Value) -> bool {
     matches!(text(full, "/State/Status"), "running" | "paused" | "restarting")
 }
 
-/// Every container, or those that are up, the newest first.
+/// Returns every container, or those that are up, newest first.
 pub fn containers(run: &Run, all: bool) -> Result<Array> {
     if let Some(socket) = engine::socket().filter(|_| run.is_direct()) {
         match listed(&Source::Socket(&socket), all) {
@@ -160,10 +159,10 @@ fn listed(source: &Source<'_>, all: bool) -> Result<Array> {
     let asked: Vec<&str> = asked.into_iter().collect();
     let images = if asked.is_empty() { Vec::new() } else { source.inspect("image", &asked)? };
     let images: HashMap<&str, &Value> = images.iter().map(|image| (text(image, "/Id"), image)).collect();
-    // A container that vanished between the two calls is in the rows only.
+    // A container that vanished between the two calls is only in the rows.
     let found = rows.iter().filter_map(|row| Some((row, containers.get(&row.id)?)));
-    // A container that only verifies a backup gets no name, no start and no backup, whatever script asks. An
-    // image with this label hides none of its containers.
+    // A container that only verifies a backup gets no name, no start and no backup, whatever script runs. A label on
+    // the image does not hide its containers.
     let copies = |full: &Value| {
         let (all, inherited) = of_image(full, &images);
         identity::is_own("moyai.proves", all, inherited)
@@ -172,13 +171,13 @@ fn listed(source: &Source<'_>, all: bool) -> Result<Array> {
     Ok(found.map(|(row, full)| container(&row.status, full, &containers, &drivers, &images).into()).collect())
 }
 
-/// The labels of a container and, unless it is gone, of its image.
+/// Returns the labels of a container's image, if the image still exists.
 fn of_image<'a>(full: &'a Value, images: &HashMap<&str, &'a Value>) -> (&'a Value, Option<&'a Value>) {
     let labels = |of: &'a Value| at(of, "/Config/Labels").unwrap_or(&Value::Null);
     (labels(full), images.get(text(full, "/Image")).map(|image| labels(image)))
 }
 
-/// A container for a script.
+/// Builds the map of a container.
 fn container(
     status: &str,
     full: &Value,
@@ -195,7 +194,7 @@ fn container(
     let health = Some(text(full, "/State/Health/Status")).filter(|health| *health != "none").unwrap_or_default();
     let mounts = full.get("Mounts").and_then(Value::as_array).into_iter().flatten().map(|mount| {
         let name = text(mount, "/Name");
-        // Engines before 1.12 do not say the kind.
+        // Docker before 1.12 does not report the type.
         let kind = match text(mount, "/Type") {
             "" if name.is_empty() => "bind",
             "" => "volume",
@@ -205,7 +204,7 @@ fn container(
         let target = text(mount, "/Destination");
         Dynamic::from(map([("kind", kind.into()), ("source", source.into()), ("target", target.into())]))
     });
-    // `--network container:ID` shares the other's addresses while that is up, and has none of its own.
+    // `--network container:ID` has the other's addresses while that is up, and none of its own.
     let shared = text(full, "/HostConfig/NetworkMode").strip_prefix("container:");
     let other = shared.and_then(|id| others.get(id));
     let networks: Array = match shared {
@@ -260,7 +259,7 @@ fn aliases<'a>(full: &'a Value, settings: &'a Value) -> Vec<&'a str> {
     found
 }
 
-/// A network of a container for a script.
+/// Builds the map of a network.
 fn network(name: &str, driver: &str, settings: &Value, aliases: Array) -> Dynamic {
     Dynamic::from(map([
         ("network", name.into()),
@@ -271,14 +270,14 @@ fn network(name: &str, driver: &str, settings: &Value, aliases: Array) -> Dynami
     ]))
 }
 
-/// The images that `docker images` lists (CLI 29 hides the untagged ones), a row for each name.
+/// Returns the images that `docker images` lists (CLI 29 hides untagged ones), with a row for each name.
 pub(super) fn images(run: &Run) -> Result<Array> {
     let outcome = ask(run, ["images", "--all", "--no-trunc", "--quiet"], false)?;
     let listed = outcome.text();
     let mut seen = HashSet::new();
     let ids: Vec<&str> = listed.lines().map(str::trim).filter(|id| !id.is_empty() && seen.insert(*id)).collect();
     let images = inspect(run, &["image", "inspect"], &ids)?;
-    // `--all` also lists the layers between, which have no name and an image that builds on them.
+    // `--all` also lists intermediate layers. They have no name, and an image builds on them.
     let parents: HashSet<&str> = images.iter().map(|image| text(image, "/Parent")).collect();
     let mut list = Array::new();
     for image in &images {

@@ -1,4 +1,4 @@
-//! Commands in containers, what they print and use, and volumes.
+//! Commands in containers, their output and resource usage, and volumes.
 
 use super::{Context, Fallible, ask, at, checked, inspect_fields, json, near, text};
 use crate::api::command::Command;
@@ -17,7 +17,7 @@ pub const EXEC: [&str; 3] = ["dir", "env", "user"];
 /// The options of `docker::logs`.
 pub const LOGS: [&str; 4] = ["since", "tail", "timestamps", "until"];
 
-/// The names of the options in a map that a function does not have.
+/// Refuses options that a function does not have.
 fn known(what: &str, options: &Map, names: &[&str]) -> Result<()> {
     match options.keys().find(|name| !names.contains(&name.as_str())) {
         None => Ok(()),
@@ -28,17 +28,17 @@ fn known(what: &str, options: &Map, names: &[&str]) -> Result<()> {
     }
 }
 
-/// A command that docker starts in a container.
+/// Returns a command that docker runs in a container.
 fn exec(name: &str, words: Array, options: &Map) -> Result<Command> {
     const WHAT: &str = "docker::exec";
     known(WHAT, options, &EXEC)?;
     let name = checked("exec", name)?;
     if words.is_empty() {
         return Err(
-            Error::new(format!("{WHAT}: no program is named")).help("write `docker::exec(name, [\"date\", \"+%F\"])`")
+            Error::new(format!("{WHAT}: no program is given")).help("write `docker::exec(name, [\"date\", \"+%F\"])`")
         );
     }
-    // Without `-i` what `.stdin(text)` gives never arrives; without a text it is empty.
+    // Without `-i`, input from `.stdin(text)` never arrives. Without a text it is empty.
     let mut argv: Vec<String> = ["docker", "exec", "-i"].into_iter().map(str::to_owned).collect();
     for (option, value) in options {
         match option.as_str() {
@@ -46,7 +46,7 @@ fn exec(name: &str, words: Array, options: &Map) -> Result<Command> {
             "dir" => argv.extend(["--workdir".to_owned(), value.to_string()]),
             _ => {
                 let variables = value.read_lock::<Map>();
-                let variables = variables.ok_or_else(|| Error::new(format!("{WHAT}: `env` is a map")))?;
+                let variables = variables.ok_or_else(|| Error::new(format!("{WHAT}: `env` must be a map")))?;
                 argv.extend(variables.iter().flat_map(|(name, value)| ["--env".to_owned(), format!("{name}={value}")]));
             }
         }
@@ -62,10 +62,10 @@ fn exec(name: &str, words: Array, options: &Map) -> Result<Command> {
     Ok(Command::new(Plan::of(vec![crate::process::Stage { argv, ..Default::default() }])))
 }
 
-/// Refuses options that `docker::exec` or `docker::logs` does not have, or that are of the wrong kind.
+/// Refuses options that `docker::exec` or `docker::logs` does not have, or that have the wrong type.
 ///
 /// # Errors
-/// With the option, and what it has to be.
+/// With the option and the type that it must have.
 pub fn refuse_of(what: &str, options: &Map) -> Result<()> {
     match what {
         "docker::exec" => exec("name", vec!["true".into()], options).map(drop),
@@ -73,7 +73,7 @@ pub fn refuse_of(what: &str, options: &Map) -> Result<()> {
     }
 }
 
-/// The options of `docker logs`; `now` is in seconds since 1970.
+/// Returns the arguments of `docker logs`. `now` is in seconds since 1970.
 fn log_words(options: &Map, now: i64) -> Result<Vec<String>> {
     const WHAT: &str = "docker::logs";
     known(WHAT, options, &LOGS)?;
@@ -105,11 +105,11 @@ fn log_words(options: &Map, now: i64) -> Result<Vec<String>> {
     Ok(argv)
 }
 
-/// What a container has printed.
+/// Returns what a container has printed.
 fn logs(run: &std::sync::Arc<Run>, name: &str, options: &Map) -> Result<Lines> {
     let words = log_words(options, run.now().timestamp())?;
     let name = checked("logs", name)?;
-    // `docker logs` prints its own errors among the container's lines: whether it is there is asked first.
+    // `docker logs` mixes its own errors with the container's lines, so check first that the container exists.
     ask(run, ["container", "inspect", "--format", "{{.Id}}", name], false).map_err(|error| near(run, name, error))?;
     let mut plan = Plan::read(["docker", "logs"]);
     let argv = &mut plan.stages[0].argv;
@@ -119,7 +119,7 @@ fn logs(run: &std::sync::Arc<Run>, name: &str, options: &Map) -> Result<Lines> {
     Ok(Lines::of_command(run.clone(), plan))
 }
 
-/// The two numbers of `1.2MiB / 7.6GiB`; `--` of a container that does not run is 0.
+/// Parses `1.2MiB / 7.6GiB`. `--`, for a container that does not run, is 0.
 fn pair(text: &str) -> (i64, i64) {
     let size = |text: &str| parse_size(text).unwrap_or(0);
     text.split_once('/').map_or((0, 0), |(one, other)| (size(one), size(other)))
@@ -186,19 +186,19 @@ fn volumes(run: &Run) -> Result<Array> {
     Ok(inspect_fields(run, &[], &["volume", "inspect"], &all)?.iter().map(row).collect())
 }
 
-/// Commands in containers, what they print and use, and volumes.
+/// Commands in containers, their output and resource usage, and volumes.
 #[export_module(manifest)]
 pub mod look {
-    /// A command that runs in a container: `docker exec`.
+    /// Returns a command that runs in a container: `docker exec`.
     ///
     /// - `name`: the container's name or id.
-    /// - `words`: an array: the program and its arguments, each one as it is. For a line of the container's
-    ///   shell: `["sh", "-c", "..."]`.
+    /// - `words`: an array of the program and its arguments, which are passed on as they are. For a line of the
+    ///   container's shell: `["sh", "-c", "..."]`.
     ///
-    /// Returns a command: `.run()`, `.read()`, `.to_file(path)` and the others work on it. docker does not say
-    /// what the program does, so reading needs `.reads()`, and under `--dry-run` what acts is printed.
+    /// Returns a command with the methods `.run()`, `.read()`, `.to_file(path)` and so on. moyai cannot know what the
+    /// program does: reading needs `.reads()`, and `--dry-run` prints a command that is not marked.
     ///
-    /// Errors: for an empty array. The command fails when the container is not there or does not run.
+    /// Errors: for an empty array. The command fails if the container does not exist or does not run.
     ///
     /// ```rhai
     /// let dump = || docker::exec("db", ["pg_dump", "-U", "app"]).to_file("/var/backups/app.sql");
@@ -209,15 +209,15 @@ pub mod look {
         Ok(super::exec(name, words, &Map::new())?)
     }
 
-    /// A command that runs in a container, with options.
+    /// Returns a command that runs in a container, with options.
     ///
     /// - `name`: the container's name or id.
-    /// - `words`: an array: the program and its arguments.
+    /// - `words`: an array of the program and its arguments.
     /// - `options`: `user`, `dir` (the working directory), `env` (a map).
     ///
     /// Returns a command.
     ///
-    /// Errors: for an option that does not exist, and as the shorter form.
+    /// Errors: for an unknown option, and same as the shorter form.
     ///
     /// ```rhai
     /// let who = || docker::exec("web", ["id", "-un"], #{ user: "www-data" }).reads().read();
@@ -227,14 +227,14 @@ pub mod look {
         Ok(super::exec(name, words, &options)?)
     }
 
-    /// What a container has printed, on standard output and standard error: `docker logs`.
+    /// Returns what a container has printed to standard output and standard error: `docker logs`.
     ///
     /// - `name`: the container's name or id.
     ///
     /// Returns lines, for the filters and `for`.
     ///
-    /// Errors: when there is no such container, with the name that was probably meant; when its logging driver
-    /// cannot be read.
+    /// Errors: when there is no such container (the help names the one that was probably meant), and when its logging
+    /// driver cannot be read.
     ///
     /// ```rhai
     /// let bad = || docker::logs("blog").grep("ERROR").count();
@@ -244,15 +244,15 @@ pub mod look {
         Ok(super::logs(&Context::of(&call).run, name, &Map::new())?)
     }
 
-    /// What a container has printed, or a part of it.
+    /// Returns what a container has printed, or a part of it.
     ///
     /// - `name`: the container's name or id.
-    /// - `options`: `since` and `until` (`"1h"` before now, or a time such as `"2026-12-01 03:00"`), `tail` (the last
-    ///   lines), `timestamps` (true for a time before each line).
+    /// - `options`: `since` and `until` (`"1h"` ago, or a time such as `"2026-12-01 03:00"`), `tail` (the number of
+    ///   last lines), `timestamps` (true to prefix each line with its time).
     ///
     /// Returns lines.
     ///
-    /// Errors: for an option that does not exist or is of the wrong kind, and as the shorter form.
+    /// Errors: for an unknown option or a wrong type, and same as the shorter form.
     ///
     /// ```rhai
     /// let recent = || docker::logs("blog", #{ since: "1h" }).tail(20);
@@ -262,7 +262,7 @@ pub mod look {
         Ok(super::logs(&Context::of(&call).run, name, &options)?)
     }
 
-    /// What the running containers use at this moment: `docker stats --no-stream`. It takes about two seconds.
+    /// Returns the resource usage of the running containers: `docker stats --no-stream`. It takes about two seconds.
     ///
     /// Returns an array of `#{id: text, name: text, cpu: number, memory: number, memory_limit: number, memory_percent:
     /// number, received: number, sent: number, read: number, written: number, processes: number}`. `cpu` is in percent of one processor, sizes are in bytes, rounded as docker prints them.
@@ -277,7 +277,7 @@ pub mod look {
         Ok(super::stats(&Context::of(&call).run, &[])?)
     }
 
-    /// What one container uses at this moment.
+    /// Returns the resource usage of one container.
     ///
     /// - `name`: its name or id.
     ///
@@ -295,10 +295,11 @@ pub mod look {
         Ok(row.ok_or_else(|| Error::new(format!("docker stats printed nothing about `{name}`")))?)
     }
 
-    /// The volumes: `docker volume ls`.
+    /// Returns the volumes: `docker volume ls`.
     ///
-    /// Returns an array of `#{name: text, driver: text, path: text, labels: map, created, used: bool}`: `path` is the directory on the host,
-    /// `created` in seconds since 1970 or `()`, `used` says whether a container has it, also one that is stopped.
+    /// Returns an array of `#{name: text, driver: text, path: text, labels: map, created, used: bool}`: `path` is the
+    /// directory on the host, `created` is in seconds since 1970 or `()`, and `used` is true if a container has it,
+    /// also a stopped one.
     ///
     /// Errors: when the Docker daemon cannot be reached.
     ///

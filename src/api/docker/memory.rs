@@ -1,9 +1,9 @@
-//! What ran: remembered at each look, so that the same runs again after the engine's next start.
+//! Remembers which containers ran, so that the same ones are started after the daemon's next start.
 //!
-//! An engine that stops takes its containers down, and docker does not tell these from the ones
-//! that somebody stopped. So the memory says for each container how it was seen last in the
-//! engine's present life. Only what was seen up in this life and went down in it, done or stopped
-//! by somebody, is not due any more: a look between an engine's start and `boot` forgets nothing.
+//! A daemon that stops takes its containers down, and docker does not tell these from containers that somebody stopped.
+//! So the state records how each container was last seen in the daemon's current life. Only a container that was seen
+//! up in this life and then finished or was stopped is forgotten. A check between a daemon's start and `boot` forgets
+//! nothing.
 
 use super::{ask, engine, json, text};
 use crate::process::quote;
@@ -14,15 +14,15 @@ use rhai::{Array, Dynamic, Map};
 use serde_json::Value;
 use std::collections::HashMap;
 
-/// The name in the state: `{"life": "...", "containers": {NAME: "up" | "due" | "down"}}`, in the
-/// order in which they were seen up first.
+/// The key in the state: `{"life": "...", "containers": {NAME: "up" | "due" | "down"}}`, in the order in which the
+/// containers were first seen up.
 const KEY: &str = "docker.ran";
-/// Signals that ask a program to read its files again, and end none: HUP, USR1, USR2, WINCH.
+/// Signals that make a program reload its files and do not end it: HUP, USR1, USR2, WINCH.
 const GENTLE: [&str; 4] = ["1", "10", "12", "28"];
 
 type Marks = serde_json::Map<String, Value>;
 
-/// A container as `docker::ps_all()` tells it.
+/// A container of `docker::ps_all()`.
 struct Seen {
     id: String,
     name: String,
@@ -33,7 +33,7 @@ struct Seen {
 
 impl Seen {
     fn of(value: &Dynamic) -> Result<Self> {
-        let odd = || Error::new("remember what runs: give it what `docker::ps_all()` gives");
+        let odd = || Error::new("remember the running containers: pass the result of `docker::ps_all()`");
         let map = value.read_lock::<Map>().ok_or_else(odd)?;
         let text = |field: &str| map.get(field).and_then(|value| value.clone().into_string().ok()).ok_or_else(odd);
         let number = |field: &str| map.get(field).and_then(|value| value.as_int().ok());
@@ -50,7 +50,7 @@ fn recall(run: &Run) -> Result<Option<(String, Marks)>> {
     Ok(marks.map(|marks| (text(&kept, "/life").to_owned(), marks)))
 }
 
-/// Remembers what is up. Written only when something is new.
+/// Remembers the containers that are up. Writes the state only if something is new.
 pub fn remember(run: &Run, containers: &Array) -> Result<()> {
     let seen = containers.iter().map(Seen::of).collect::<Result<Vec<_>>>()?;
     let up = seen.iter().filter(|one| one.up).map(|one| quote(&one.name)).collect::<Vec<_>>();
@@ -62,9 +62,9 @@ fn plan(names: &[String]) -> String {
 }
 
 fn look(run: &Run, mut seen: Vec<Seen>) -> Result<()> {
-    // Without a word for its life, an engine's stop cannot be told from its containers'.
+    // Without a token for its life, a stop of the daemon cannot be told from a stop of its containers.
     let Some(life) = engine::life() else { return Ok(()) };
-    // The newest comes first; of two that started in the same second the older started first.
+    // The newest comes first. Of two that started in the same second, the older one started first.
     seen.reverse();
     seen.sort_by_key(|one| one.started);
     let before = recall(run)?;
@@ -105,7 +105,7 @@ fn due(marks: &Marks) -> impl Iterator<Item = &String> {
     marks.iter().filter(|(_, mark)| *mark != "down").map(|(name, _)| name)
 }
 
-/// The names of what should run, in the order in which each was seen up first.
+/// Returns the names of the containers that should run, in the order in which they were first seen up.
 pub fn remembered(run: &Run) -> Result<Option<Vec<String>>> {
     run.told("docker::remembered", Some(None), || {
         let kept = if engine::life().is_some() { recall(run)? } else { None };
@@ -113,8 +113,8 @@ pub fn remembered(run: &Run) -> Result<Option<Vec<String>>> {
     })
 }
 
-/// Which of these were stopped by somebody and did not fall: the engine's events tell, as long as
-/// it keeps them; it keeps the last 256, and checks of health make some too.
+/// Returns which of these somebody stopped. The daemon's events tell, but it keeps only the last 256, and health checks
+/// make some too.
 fn stopped(run: &Run, containers: &[&Seen]) -> Result<Vec<String>> {
     if containers.is_empty() {
         return Ok(Vec::new());
@@ -139,7 +139,7 @@ fn stopped(run: &Run, containers: &[&Seen]) -> Result<Vec<String>> {
     }
     let was_stopped = |one: &&&Seen| match ends.get(&one.id) {
         Some((true, stopped)) => *stopped,
-        // No event is left: INT, KILL and TERM are how containers are stopped.
+        // The event is gone: containers are stopped by INT, KILL and TERM.
         _ => matches!(one.exit_code, 130 | 137 | 143),
     };
     Ok(containers.iter().filter(was_stopped).map(|one| one.id.clone()).collect())

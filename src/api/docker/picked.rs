@@ -1,18 +1,18 @@
-//! Reads of JSON what is wanted of it: of what docker says of a container, most is not, and it
-//! says it of all of them.
+//! Parses only the wanted fields of JSON. Most of what docker prints about a container is not needed, and it prints it
+//! for all of them.
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Deserializer as Reader, Map, Value};
 use std::borrow::Cow;
 use std::fmt;
 
-/// The names in the outermost maps, in those one level in, and so on; deeper everything is read.
+/// The names to keep in the outermost maps, one level deeper, and so on. Everything below that is kept.
 pub type Names = &'static [&'static [&'static str]];
 
-/// Reads JSON; the maps in the result have only these names.
+/// Parses JSON. The maps in the result have only these names.
 ///
 /// # Errors
-/// For text that is no JSON.
+/// For text that is not JSON.
 pub fn picked(names: Names, text: &[u8]) -> serde_json::Result<Value> {
     let mut reader = Reader::from_slice(text);
     let value = Pick(names).deserialize(&mut reader)?;

@@ -1,8 +1,8 @@
-//! What `docker create` needs to make a container again: its options, from `docker inspect`.
+//! The arguments of `docker create` that recreate a container, from `docker inspect`.
 //!
-//! `inspect` does not tell what somebody asked for from what the image brought along. So what the
-//! image says is taken off, and what is left was asked for. The flags and their fields are those of
-//! docker/cli, cli/command/container/opts.go; what the engine adds is in moby, daemon/create.go.
+//! `inspect` does not tell what the user set from what the image brought along. So the image's settings are subtracted,
+//! and the rest was set by the user. The flags and their fields are those of docker/cli, cli/command/container/opts.go.
+//! What the daemon adds is in moby, daemon/create.go.
 
 use super::{ask, at, checked, inspect_fields, json, labels, list_at, near, text};
 use crate::api::map;
@@ -11,30 +11,30 @@ use rhai::{Array, Map};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// Everything that an inspect tells.
+/// Keeps every field of an inspect.
 const ALL: super::picked::Names = &[];
 
-/// How a field of HostConfig becomes words.
+/// How a field of HostConfig becomes arguments.
 enum Form {
-    /// Nothing that a new container depends on, or said elsewhere in this file.
+    /// A new container does not depend on it, or other code here handles it.
     Apart,
-    /// Bytes, numbers, names: one word; not what the engine fills in by itself.
+    /// Bytes, numbers or names: one argument. Skipped if it has the daemon's default.
     Word(&'static str, &'static str),
     /// True or false.
     Switch(&'static str),
-    /// Each of a list.
+    /// One argument for each element of a list.
     Each(&'static str),
-    /// Each name and value of a map: `name=value`.
+    /// One argument `name=value` for each entry of a map.
     Pairs(&'static str),
-    /// Each device of a list: its path, and this field of it.
+    /// One argument for each device of a list: its path, and this field of it.
     Rates(&'static str, &'static str),
 }
 use Form::{Apart, Each, Pairs, Rates, Switch, Word};
 
-/// The fields of HostConfig, alphabetical. One that is not here and not empty is refused.
+/// The fields of HostConfig, sorted. A field that is not listed and not empty is refused.
 const HOST: &[(&str, Form)] = &[
     ("Annotations", Pairs("--annotation")),
-    // Asked by who has to know: a container that vanishes when it is stopped.
+    // Callers check this themselves: the container vanishes when it is stopped.
     ("AutoRemove", Apart),
     ("Binds", Apart),
     ("BlkioDeviceReadBps", Rates("--device-read-bps", "Rate")),
@@ -101,7 +101,7 @@ const HOST: &[(&str, Form)] = &[
     ("VolumesFrom", Apart),
 ];
 
-/// The fields of Config. What of them is the image's comes with the image.
+/// The fields of Config. Values from the image come with the image.
 const CONFIG: [&str; 23] = [
     // What a client attached itself to.
     "AttachStderr",
@@ -129,7 +129,7 @@ const CONFIG: [&str; 23] = [
     "WorkingDir",
 ];
 
-/// The words, in groups that a caller may leave out.
+/// The arguments, in groups that a caller can leave out.
 #[derive(Debug, Default)]
 struct Recipe {
     options: Vec<String>,
@@ -142,22 +142,22 @@ struct Recipe {
     changed: Vec<String>,
 }
 
-/// What else the words depend on.
+/// What else the arguments depend on.
 #[derive(Debug, Default)]
 struct Around {
-    /// The image's Config whose values nobody asked for.
+    /// The Config of the image whose values the user did not set.
     own: Value,
-    /// The Config of the image that the new container is made from.
+    /// The Config of the image that the new container is created from.
     image: Value,
-    /// The engine: `docker info`.
+    /// The output of `docker info`.
     info: Value,
-    /// The names of the containers whose namespaces it shares, by id.
+    /// The names of the containers whose namespaces it shares, by ID.
     names: BTreeMap<String, String>,
-    /// What takes a mount's place, by its target.
+    /// Sources to mount instead, by the mount's target.
     sources: BTreeMap<String, String>,
 }
 
-/// The words of `docker create` that make a container again.
+/// Returns the arguments of `docker create` that recreate a container.
 pub fn recipe(run: &Run, name: &str, image: Option<&str>, sources: &Map) -> Result<Map> {
     let name = checked("recipe", name)?;
     let found = ask(run, ["container", "inspect", name], false).map_err(|error| near(run, name, error))?;
@@ -177,8 +177,8 @@ pub fn recipe(run: &Run, name: &str, image: Option<&str>, sources: &Map) -> Resu
     Ok(made(full, &around).into_map())
 }
 
-/// The same for a container that is gone: `found` is what an inspect said of it, `base` the Config of the image that it
-/// was first made from. An image that is not there yet has nothing of its own.
+/// The same for a container that is gone. `found` is an earlier inspect of it, `base` the Config of the image that it
+/// was first created from. An image that does not exist yet has no settings.
 pub fn recorded(run: &Run, found: &Map, base: &Map, image: &str, sources: &Map) -> Result<Map> {
     let value = |map: &Map| -> Result<Value> {
         json("container inspect", crate::api::to_json(&map.clone().into())?.as_bytes())
@@ -196,10 +196,10 @@ pub fn recorded(run: &Run, found: &Map, base: &Map, image: &str, sources: &Map) 
     Ok(made(&value(found)?, &around).into_map())
 }
 
-/// The Config of the image that a container was made from, and of the one that it is made from next.
+/// Returns the Config of the image that a container was created from, and of the image for the new one.
 ///
-/// A backup has all that was asked for baked in. Its parent is what the container was made from: the
-/// first one that is no backup says what nobody asked for.
+/// A backup image contains all settings that the user made. Its parent is the image that the container was created
+/// from. So follow the parents to the first image that is not a backup.
 fn images(run: &Run, own: &str, image: Option<&str>) -> Result<Around> {
     let image = image.unwrap_or(own);
     let mut found = inspect_fields(run, ALL, &["image", "inspect"], &[own, image])?;
@@ -213,7 +213,7 @@ fn images(run: &Run, own: &str, image: Option<&str>) -> Result<Around> {
     let mut base = found.iter().position(|found| text(found, "/Id") == own).map(|at| found.swap_remove(at));
     while let Some(backup) = base.as_ref().filter(|image| at(image, "/Config/Labels/moyai.container").is_some()) {
         let parent = text(backup, "/Parent");
-        // Flattened, or of containerd, which keeps none.
+        // The image was flattened, or containerd keeps it without a parent.
         let Some(older) = (!parent.is_empty()).then(|| inspect_fields(run, ALL, &["image", "inspect"], &[parent]))
         else {
             break;
@@ -255,7 +255,7 @@ impl Recipe {
         add(&mut self.options, flag, value);
     }
 
-    /// HostConfig, but for ports, mounts and networks.
+    /// HostConfig, without ports, mounts and networks.
     fn host(&mut self, host: &Value, around: &Around) {
         for (field, value) in host.as_object().into_iter().flatten().filter(|(_, value)| !is_empty(value)) {
             match HOST.iter().find(|(name, _)| name == field).map(|(_, form)| form) {
@@ -273,7 +273,7 @@ impl Recipe {
                 }
             }
         }
-        // Not the same as nothing.
+        // 0 is not the same as unset.
         if host["MemorySwappiness"] == 0 {
             self.option("--memory-swappiness", "0");
         }
@@ -290,7 +290,7 @@ impl Recipe {
                 self.option(flag, mode);
             }
         }
-        // What an engine does by itself depends on its settings and on the kernel.
+        // The daemon's defaults depend on its settings and on the kernel.
         let private = if text(&around.info, "/CgroupVersion") == "2" { "private" } else { "host" };
         let runtime = Some(text(&around.info, "/DefaultRuntime")).filter(|name| !name.is_empty()).unwrap_or("runc");
         for (field, flag, filled) in [("CgroupnsMode", "--cgroupns", private), ("Runtime", "--runtime", runtime)] {
@@ -375,7 +375,7 @@ impl Recipe {
 
     fn secured(&mut self, host: &Value) {
         for rule in list_at(host, "/SecurityOpt").filter_map(Value::as_str) {
-            // The client reads a file and sends what is in it.
+            // The client reads a file and sends its content.
             match rule.strip_prefix("seccomp=").filter(|profile| profile.trim_start().starts_with('{')) {
                 Some(_) => self.refused.push("HostConfig.SecurityOpt: the text of a seccomp profile".to_owned()),
                 None => self.option("--security-opt", rule),
@@ -387,7 +387,7 @@ impl Recipe {
         }
     }
 
-    /// Config: what neither the image brought along nor the new image has.
+    /// Config: values that neither the old image brought along nor the new image has.
     fn config(&mut self, full: &Value, around: &Around) {
         let config = &full["Config"];
         for (field, value) in config.as_object().into_iter().flatten() {
@@ -397,7 +397,7 @@ impl Recipe {
         }
         let mode = text(full, "/HostConfig/NetworkMode");
         let hostname = text(config, "/Hostname");
-        // The engine names a host after the container's id, and after itself on its own network.
+        // The daemon uses the container's ID as host name, and its own name on the host's network.
         let own = text(full, "/Id").starts_with(hostname) || mode == "host" && hostname == text(&around.info, "/Name");
         if !own && !mode.starts_with("container:") && text(full, "/HostConfig/UTSMode") != "host" {
             self.option("--hostname", hostname);
@@ -410,7 +410,7 @@ impl Recipe {
                 self.option(flag, shown(&config[field]));
             }
         }
-        // 0, which kills it at once, is no missing value; and no image brings it along.
+        // 0 means to kill it at once and is not a missing value. Images do not have this field.
         if !config["StopTimeout"].is_null() {
             self.option("--stop-timeout", shown(&config["StopTimeout"]));
         }
@@ -418,7 +418,7 @@ impl Recipe {
             let has = |config: &Value| list_at(config, "/Env").any(|other| other == variable);
             if !has(&around.own) && !has(&around.image) {
                 match shown(variable) {
-                    // Alone it would be what this client's environment says.
+                    // A bare name would take the value from this client's environment.
                     bare if !bare.contains('=') => self.refused.push(format!("Config.Env: {bare}, without a value")),
                     pair => self.option("--env", pair),
                 }
@@ -426,7 +426,7 @@ impl Recipe {
         }
         for (name, value) in config["Labels"].as_object().into_iter().flatten() {
             let has = |config: &Value| config["Labels"].get(name) == Some(value);
-            // What only the image said of compose, Swarm or moyai was never believed. A backup has the others emptied.
+            // Labels of compose, Swarm or moyai on the image never counted. In a backup the others are empty.
             let asked = if labels::is_containers(name) {
                 is_empty(value) || labels::is_own(name, &config["Labels"], Some(&around.own["Labels"]))
             } else {
@@ -467,7 +467,7 @@ impl Recipe {
             _ if check["Test"] == image["Test"] => {}
             [] => {}
             ["CMD-SHELL", line] => self.option("--health-cmd", line),
-            _ => self.refused.push("Config.Healthcheck.Test: a program and its words, without a shell".to_owned()),
+            _ => self.refused.push("Config.Healthcheck.Test: a program and its arguments, without a shell".to_owned()),
         }
         for (field, flag, unit) in [
             ("Interval", "--health-interval", "ns"),
@@ -482,7 +482,7 @@ impl Recipe {
         }
     }
 
-    /// Entrypoint and command. `--entrypoint` takes one word: the others go before the command.
+    /// Entrypoint and command. `--entrypoint` takes one argument; the others go before the command.
     fn started(&mut self, config: &Value, around: &Around) {
         let words = |config: &Value, field: &str| list_at(config, field).map(shown).collect::<Vec<_>>();
         let both = |config: &Value| (words(config, "/Entrypoint"), words(config, "/Cmd"));
@@ -516,7 +516,7 @@ impl Recipe {
         }
     }
 
-    /// Volumes, folders of the host, and memory.
+    /// Volumes, directories of the host, and tmpfs mounts.
     fn mounted(&mut self, full: &Value, host: &Value, around: &Around) {
         let mut told: Vec<&str> = Vec::new();
         for bind in list_at(host, "/Binds").filter_map(Value::as_str) {
@@ -542,7 +542,7 @@ impl Recipe {
         for from in list_at(host, "/VolumesFrom") {
             add(&mut self.mounts, "--volumes-from", shown(from));
         }
-        // Without a name of their own: a new container would get new and empty ones.
+        // Anonymous volumes: a new container would get new and empty ones.
         for mount in list_at(full, "/Mounts").filter(|mount| text(mount, "/Type") == "volume") {
             let target = text(mount, "/Destination");
             let from_others = !is_empty(&host["VolumesFrom"]) && full["Config"]["Volumes"].get(target).is_none();
@@ -556,10 +556,10 @@ impl Recipe {
         }
     }
 
-    /// `--mount`: a row of CSV.
+    /// `--mount`: one row of CSV.
     fn mount(&mut self, full: &Value, mount: &Value, around: &Around) {
         let (kind, target) = (text(mount, "/Type"), text(mount, "/Target"));
-        // A volume without a name has got one.
+        // The daemon has given an anonymous volume a name.
         let is = list_at(full, "/Mounts").find(|mount| text(mount, "/Destination") == target).unwrap_or(&Value::Null);
         let own = if kind == "volume" { text(is, "/Name") } else { "" };
         let own = Some(text(mount, "/Source")).filter(|source| !source.is_empty()).unwrap_or(own);
@@ -622,7 +622,7 @@ impl Recipe {
                 || (mode.len() >= 12 && text(end, "/NetworkID").starts_with(mode))
         };
         let first = networks.and_then(|all| all.iter().find(of_mode));
-        // Somebody disconnected it from the network that it was made with.
+        // The container was disconnected from the network that it was created with.
         let first =
             first.or_else(|| networks.and_then(|all| all.iter().next()).filter(|_| !mode.starts_with("container:")));
         match first {
@@ -656,7 +656,7 @@ impl Recipe {
         self.network.extend(first.map(|(_, end)| addresses(end, &full["Id"], "--network-alias")).unwrap_or_default());
     }
 
-    /// The network that it is made with: `network` is "" for the one that it gets by itself.
+    /// The network that it is created with. `network` is "" for the default one.
     fn first(&mut self, end: &Value, host: &Value, network: &str) {
         let mut fields = Vec::new();
         for (key, value) in end["DriverOpts"].as_object().into_iter().flatten() {
@@ -684,12 +684,12 @@ impl Recipe {
 }
 
 impl Around {
-    /// Whether somebody asked for a field's value, and the new image does not have it.
+    /// Returns whether the user set this field, and the new image does not have the value.
     fn asked(&self, value: &Value, field: &str) -> bool {
         self.own.get(field) != Some(value) && self.image.get(field) != Some(value)
     }
 
-    /// A mode with the name of the other container: a new one of that name has another id.
+    /// Returns a mode with the other container's name: a new container of that name has another ID.
     fn shared(&self, mode: &str) -> String {
         let name = mode.strip_prefix("container:").and_then(|id| self.names.get(id));
         name.map_or_else(|| mode.to_owned(), |name| format!("container:{name}"))
@@ -699,8 +699,8 @@ impl Around {
 /// Returns the value of `--volume` for a bind mount whose missing source directory Docker creates, `None`
 /// for any other mount.
 ///
-/// `--mount` has no key for that in Docker 28 (docker/cli, opts/mount.go), and `--volume` always does it.
-/// Docker compose 2.40 sets the field. What `--volume` cannot say is left to be refused.
+/// `--mount` has no key for that in Docker 28 (docker/cli, opts/mount.go), and `--volume` always creates it. Docker
+/// compose 2.40 sets the field. Settings that `--volume` cannot express are refused later.
 fn made_source(mount: &Value, source: Option<&str>) -> Option<String> {
     let options = mount["BindOptions"].as_object()?;
     let known =
@@ -719,7 +719,7 @@ fn made_source(mount: &Value, source: Option<&str>) -> Option<String> {
     Some(format!("{source}:{target}{separator}{}", flags.join(",")))
 }
 
-/// The addresses and names that were asked for in a network. What it got is not in IPAMConfig.
+/// Returns the addresses and names that the user set in a network. Assigned addresses are not in IPAMConfig.
 fn addresses(end: &Value, id: &Value, alias: &str) -> Vec<String> {
     let mut words = Vec::new();
     for (field, flag) in [("IPv4Address", "--ip"), ("IPv6Address", "--ip6")] {
@@ -730,7 +730,7 @@ fn addresses(end: &Value, id: &Value, alias: &str) -> Vec<String> {
     for address in list_at(end, "/IPAMConfig/LinkLocalIPs") {
         add(&mut words, "--link-local-ip", shown(address));
     }
-    // Engines before 25 add the short id.
+    // Docker before 25 adds the short ID.
     let short = id.as_str().and_then(|id| id.get(..12));
     for name in list_at(end, "/Aliases").filter(|name| name.as_str() != short) {
         add(&mut words, alias, shown(name));
@@ -740,7 +740,7 @@ fn addresses(end: &Value, id: &Value, alias: &str) -> Vec<String> {
 
 fn add(words: &mut Vec<String>, flag: &str, value: impl Into<String>) {
     let value = value.into();
-    // Alone it would be taken for an option.
+    // Otherwise it would be taken for an option.
     if value.starts_with('-') {
         words.push(format!("{flag}={value}"));
     } else {
@@ -748,7 +748,7 @@ fn add(words: &mut Vec<String>, flag: &str, value: impl Into<String>) {
     }
 }
 
-/// A row of CSV (RFC 4180), as docker's client reads `--mount` and `--gpus`.
+/// Returns a row of CSV (RFC 4180), as docker's client reads `--mount` and `--gpus`.
 fn row(fields: Vec<String>) -> String {
     let quote = |field: String| match field.contains([',', '"', '\n', '\r']) {
         true => format!("\"{}\"", field.replace('"', "\"\"")),
@@ -777,7 +777,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    /// What a container is made from that has this over what every one has.
+    /// Returns the recipe of a container with these settings beyond the usual ones.
     fn of(more: Value, around: Around) -> Recipe {
         let mut full = json!({ "Id": "0123456789abcdef", "Config": { "Hostname": "0123456789ab" },
             "HostConfig": { "NetworkMode": "default" }, "NetworkSettings": { "Networks": { "bridge": {} } } });
@@ -855,7 +855,7 @@ mod tests {
             (json!({ "Config": { "Env": ["BARE"] } }), "Config.Env: BARE, without a value"),
             (
                 json!({ "Config": { "Healthcheck": { "Test": ["CMD", "true"] } } }),
-                "Config.Healthcheck.Test: a program and its words, without a shell",
+                "Config.Healthcheck.Test: a program and its arguments, without a shell",
             ),
             (
                 json!({ "HostConfig": { "SecurityOpt": ["seccomp={\"a\":1}"] } }),
@@ -909,7 +909,7 @@ mod tests {
         assert_eq!((nothing.options, nothing.ports, nothing.command), (vec![], vec![], vec![]));
         let nothing = of(full(), around(json!({}), config.clone()));
         assert_eq!((nothing.options, nothing.refused, nothing.command), (vec![], vec![], vec![]));
-        // Another image, that has some of it.
+        // Another image that has some of it.
         let image = json!({ "Env": ["A=1", "B=3"], "Labels": { "a": "2" }, "Healthcheck": config["Healthcheck"], "Entrypoint": ["/x"] });
         let some = of(full(), around(json!({}), image));
         assert_eq!(some.options.join(" "), "--user me --env B=2 --label a=1 --entrypoint /a");
@@ -951,14 +951,14 @@ mod tests {
             recipe(mode("default", json!({ "back": end }))),
             (String::new(), format!("{words} --alias shop back"))
         );
-        // Under its id, too; and the one that it was made with is not the first of the list.
+        // By its ID too. The network that it was created with is not the first of the list.
         for name in ["back", "fedcba9876543210"] {
             assert_eq!(
                 recipe(mode(name, json!({ "back": end }))),
                 (format!("--network {name} {words} --network-alias shop"), "bridge".to_owned())
             );
         }
-        // It was disconnected from the network that it was made with.
+        // It was disconnected from the network that it was created with.
         assert_eq!(recipe(mode("gone", json!({}))), ("--network bridge".to_owned(), String::new()));
         let options = json!({ "back": { "DriverOpts": { "a": "b,c" }, "GwPriority": 3 } });
         assert_eq!(recipe(mode("back", options)).0, "--network name=back,\"driver-opt=a=b,c\",gw-priority=3");

@@ -7,11 +7,11 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use std::path::Path;
 
-/// A row of `docker ps`: what an inspect does not have, and what to inspect. With `{{json .}}` the
-/// client spends a fifth of its time on the rest.
+/// A row of `docker ps`: what an inspect does not have, and what to inspect. With `{{json .}}` the client would spend a
+/// fifth of its time on the rest.
 const ROW: &str = r#"{"ID":{{json .ID}},"Networks":{{json .Networks}},"Status":{{json .Status}}}"#;
 
-/// Answers questions about containers.
+/// Where questions about containers are sent.
 pub(super) enum Source<'a> {
     /// The `docker` client.
     Client(&'a Run),
@@ -22,14 +22,14 @@ pub(super) enum Source<'a> {
 /// A container in a list.
 pub(super) struct Row {
     pub(super) id: String,
-    /// Such as `Up 3 minutes`.
+    /// For example `Up 3 minutes`.
     pub(super) status: String,
     /// The names of its networks.
     pub(super) networks: Vec<String>,
 }
 
 impl Source<'_> {
-    /// Lists every container, or those that are up, the newest first.
+    /// Lists every container, or those that are up, newest first.
     pub(super) fn rows(&self, all: bool) -> Result<Vec<Row>> {
         match self {
             Self::Client(run) => {
@@ -61,17 +61,17 @@ impl Source<'_> {
         }
     }
 
-    /// Inspects containers by their ids and networks by their names. What is not there is left out.
+    /// Inspects containers by their IDs and networks by their names. Leaves out what does not exist.
     pub(super) fn containers_and_networks(&self, ids: &[&str], networks: &[&str]) -> Result<Vec<Value>> {
         match self {
-            // An inspect without a type finds containers and networks alike, so that the networks' drivers
-            // cost no third process. But by a name it finds a container or an image before a network.
+            // An inspect without a type finds both containers and networks, so the networks' drivers cost no third
+            // process. But by a name it finds a container or an image before a network.
             Self::Client(run) => inspect(run, &["inspect"], &[ids, networks].concat()),
             Self::Socket(_) => Ok([self.inspect("container", ids)?, self.inspect("network", networks)?].concat()),
         }
     }
 
-    /// Inspects things of a kind: `container`, `network` or `image`. What is not there is left out.
+    /// Inspects objects of a type: `container`, `network` or `image`. Leaves out what does not exist.
     pub(super) fn inspect(&self, kind: &str, things: &[&str]) -> Result<Vec<Value>> {
         let socket = match self {
             Self::Client(run) => return inspect(run, &[kind, "inspect"], things),

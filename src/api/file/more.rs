@@ -11,7 +11,7 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// The number of a user or group: a number itself, or a name in `/etc/passwd` or `/etc/group`.
+/// Returns the ID of a user or group, given as a number or as a name in `/etc/passwd` or `/etc/group`.
 fn id(what: &str, list: &str, name: &str) -> Result<Option<u32>> {
     if name.is_empty() {
         return Ok(None);
@@ -23,11 +23,11 @@ fn id(what: &str, list: &str, name: &str) -> Result<Option<u32>> {
     let found = known.lines().map(|line| line.split(':').collect::<Vec<_>>()).find(|fields| fields[0] == name);
     let number = found.and_then(|fields| fields.get(2)?.parse().ok());
     number.map(Some).ok_or_else(|| {
-        Error::new(format!("there is no {what} `{name}` in {list}")).help("a number is taken too: \"1000:1000\"")
+        Error::new(format!("there is no {what} `{name}` in {list}")).help("a number works too: \"1000:1000\"")
     })
 }
 
-/// The name of a user or group, or its number where it has none.
+/// Returns the name of a user or group, or its number if it has no name.
 fn name(list: &str, number: u32) -> String {
     let known = fs::read_to_string(list).unwrap_or_default();
     let wanted = number.to_string();
@@ -36,8 +36,8 @@ fn name(list: &str, number: u32) -> String {
     found.map_or(wanted.clone(), |fields| fields[0].to_owned())
 }
 
-/// Refuses trees whose removal nobody means: the root, a directory directly below it, the working directory or
-/// one above it, and a tree with another file system in it.
+/// Refuses trees that nobody means to remove: the root, a directory directly below it, the working directory or a
+/// parent of it, and a tree with another file system in it.
 fn removable(path: &str) -> Result<()> {
     let refuse = |why: String| Err(Error::new(format!("remove all of `{path}`: {why}")));
     let end = path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
@@ -67,7 +67,7 @@ fn removable(path: &str) -> Result<()> {
     Ok(())
 }
 
-/// The first directory of a tree that is on another device.
+/// Returns the first directory of a tree that is on another device.
 fn mounted(tree: &Path, device: u64) -> io::Result<Option<PathBuf>> {
     let found = fs::symlink_metadata(tree)?;
     if !found.is_dir() {
@@ -87,7 +87,7 @@ fn mounted(tree: &Path, device: u64) -> io::Result<Option<PathBuf>> {
     Ok(None)
 }
 
-/// The paths below a directory whose name matches.
+/// Returns the paths below a directory whose name matches.
 fn below(run: &Run, directory: &Path, pattern: &glob::Pattern, found: &mut Vec<PathBuf>) -> Result<()> {
     let names = run
         .list(directory)
@@ -97,7 +97,7 @@ fn below(run: &Run, directory: &Path, pattern: &glob::Pattern, found: &mut Vec<P
         if pattern.matches(&name.to_string_lossy()) {
             found.push(path.clone());
         }
-        // Not through links: they may lead round in a ring.
+        // Do not follow links: they may form a loop.
         if run.is_directory_itself(&path) {
             below(run, &path, pattern, found)?;
         }
@@ -108,16 +108,15 @@ fn below(run: &Run, directory: &Path, pattern: &glob::Pattern, found: &mut Vec<P
 /// Owners, searches and removal of files.
 #[export_module(manifest)]
 pub mod more {
-    /// The paths in a directory that a pattern matches. The directory is data: `*`, `?` and `[` in its name
-    /// mean themselves. Also as a bare `glob(dir, pattern)`.
+    /// Returns the paths in a directory that match a pattern. A `*`, `?` or `[` in the directory's name is not special.
+    /// Also available as a bare `glob(dir, pattern)`.
     ///
     /// - `dir`: the directory.
-    /// - `pattern`: as for `file::glob(pattern)`, from that directory: `"*.log"`, `"**/*.log"`.
+    /// - `pattern`: relative to that directory, as for `file::glob(pattern)`: `"*.log"`, `"**/*.log"`.
     ///
-    /// Returns the paths, each with the directory before it, sorted; an empty array when there are none.
+    /// Returns the paths, each with the directory as prefix, sorted. The array is empty if there are none.
     ///
-    /// Errors: for a bad pattern, for one that begins with `/` or leads up by `..`, and when a directory cannot
-    /// be read.
+    /// Errors: for a bad pattern, for one that begins with `/` or contains `..`, and when a directory cannot be read.
     ///
     /// ```rhai
     /// let dir = "/etc";
@@ -130,17 +129,17 @@ pub mod more {
         Ok(found.into_iter().map(Into::into).collect())
     }
 
-    /// All paths below a directory whose name matches a pattern, at any depth: `find DIR -mindepth 1 -name
-    /// PATTERN | sort`. Unlike `glob` it finds hidden names too, files, directories and links alike; it does
-    /// not follow links.
+    /// Returns all paths below a directory whose name matches a pattern, at any depth: `find DIR -mindepth 1 -name
+    /// PATTERN | sort`. Unlike `glob` it also finds hidden names. It finds files, directories and links, and does not
+    /// follow links.
     ///
     /// - `dir`: the directory.
-    /// - `pattern`: for the name alone: `*`, `?` and `[a-z]`; `"*"` for all.
+    /// - `pattern`: for the name only: `*`, `?` and `[a-z]`; `"*"` for all.
     ///
-    /// Returns the paths, sorted; an empty array when there are none.
+    /// Returns the paths, sorted. The array is empty if there are none.
     ///
-    /// Errors: when the directory is not there, when it or one in it cannot be read, and for a bad pattern or
-    /// one with a `/`.
+    /// Errors: when the directory does not exist, when it or one in it cannot be read, and for a bad pattern or one
+    /// with a `/`.
     ///
     /// ```rhai
     /// for path in file::find("/etc/init.d", "*").filter(|path| file::is_file(path)) { log(path); }
@@ -149,7 +148,7 @@ pub mod more {
     pub fn find(call: NativeCallContext, dir: &str, pattern: &str) -> Fallible<Array> {
         let look = || {
             if pattern.contains('/') {
-                let error = Error::new(format!("find `{pattern}` in `{dir}`: the pattern is for the name alone"));
+                let error = Error::new(format!("find `{pattern}` in `{dir}`: the pattern matches only the name"));
                 return Err(error.help("for a path: `glob(dir, \"*/conf.d/*.conf\")`"));
             }
             let glob = super::super::pattern_of(pattern)?;
@@ -163,11 +162,11 @@ pub mod more {
         Ok(found.into_iter().map(Into::into).collect())
     }
 
-    /// Exchanges two files or directories in one step: at no moment is either name missing.
+    /// Exchanges two files or directories in one step. Neither name is missing at any moment.
     ///
     /// - `one`, `other`: paths on the same file system.
     ///
-    /// Errors: when one is not there, is a mount point, or cannot be moved; then both are as they were.
+    /// Errors: when one does not exist, is a mount point, or cannot be moved. Both are then unchanged.
     ///
     /// ```rhai
     /// let dir = file::temp_dir();
@@ -178,7 +177,7 @@ pub mod more {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn exchange(call: NativeCallContext, one: &str, other: &str) -> Fallible<()> {
-        // `mv --exchange` is in coreutils from 9.5 on, and not yet in Debian 12.
+        // `mv --exchange` came with coreutils 9.5 and is not in Debian 12.
         let beside = format!("{one}.exchange");
         let moves = [(one, beside.as_str()), (other, one), (&beside, other)];
         let line = || moves.map(|(from, to)| format!("mv -T -- {} {}", quote(from), quote(to))).join(" && ");
@@ -192,11 +191,11 @@ pub mod more {
 
     /// Removes a file, or a directory with everything in it: `rm -rf`. A missing path is not an error.
     ///
-    /// - `path`: a symbolic link is removed itself, never what it leads to.
+    /// - `path`: the path. Of a symbolic link, the link itself is removed, never its target.
     ///
-    /// Errors: for `/`, a directory directly below it, the working directory, `.` and `..`, and when another
-    /// file system is mounted in the tree: then nothing is removed. When something cannot be removed; what was
-    /// removed before that is gone.
+    /// Errors: for `/`, a directory directly below it, the working directory, `.` and `..`, and when another file
+    /// system is mounted in the tree. Nothing is then removed. When something in the tree cannot be removed, a part of
+    /// the tree is gone.
     ///
     /// ```rhai
     /// let dir = file::temp_dir() + "/old";
@@ -223,13 +222,13 @@ pub mod more {
         Ok(())
     }
 
-    /// The owner and the group of a file or directory.
+    /// Returns the owner and the group of a file or directory.
     ///
-    /// - `path`: the path; a symbolic link is followed.
+    /// - `path`: the path. Symbolic links are followed.
     ///
-    /// Returns a string as `chown` takes it, such as `"root:adm"`; a number where there is no name.
+    /// Returns a string as `chown` takes it, such as `"root:adm"`, with numbers for IDs without a name.
     ///
-    /// Errors: when it is not there.
+    /// Errors: when it does not exist.
     ///
     /// ```rhai
     /// if file::owner("/etc/passwd") != "root:root" { warn("who owns /etc/passwd?"); }
@@ -242,10 +241,10 @@ pub mod more {
         })
     }
 
-    /// Sets the owner of a file or directory. An act, done only when it has another owner.
+    /// Sets the owner of a file or directory. Nothing is done if it has this owner already.
     ///
-    /// - `path`: the path; a symbolic link is followed. What is in a directory keeps its owner: for a tree
-    ///   call it for each path of `file::find(path, "*")`.
+    /// - `path`: the path. Symbolic links are followed. The content of a directory keeps its owner: for a tree, call
+    ///   this for each path of `file::find(path, "*")`.
     /// - `owner`: `"user"`, `"user:group"` or `":group"`, by name or number.
     ///
     /// Errors: for a user or group that is not in `/etc/passwd` or `/etc/group`, and when it cannot be set.

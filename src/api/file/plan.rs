@@ -1,4 +1,4 @@
-//! What a write is in a plan: lines for a shell.
+//! How a plan shows a write: as lines for a shell.
 
 use crate::process::quote;
 use crate::run::{Result, Run, text};
@@ -6,11 +6,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-/// The act of giving a file with `old` content a new one, done by `real`, which says whether the
-/// file was changed.
+/// Gives a file with `old` content a new one. `real` does it and returns whether the file was changed.
 ///
 /// # Errors
-/// Those of `real`, and those of a record.
+/// Those of `real` and of the recording.
 pub fn change(
     run: &Run,
     path: &Path,
@@ -19,7 +18,7 @@ pub fn change(
     mode: Option<u32>,
     real: impl FnOnce() -> Result<bool>,
 ) -> Result<bool> {
-    // install(1) and patch(1) replace a link, and moyai what it leads to.
+    // install(1) and patch(1) replace a link; moyai replaces its target.
     let target = run.planned_target(path);
     let has_mode = |mode: u32| {
         let on_disk = || target.metadata().ok().map(|found| found.permissions().mode() & 0o7777);
@@ -35,13 +34,13 @@ pub fn change(
     let line = || {
         let text = String::from_utf8_lossy(new);
         let masked = run.mask(&text);
-        // Masked here, because a secret in base64 is not found later.
+        // Mask it here: a secret in base64 would not be found later.
         let new = if masked == text { new } else { masked.as_bytes() };
-        // A record says what is written, not what that changes.
+        // A recording has what is written, not what that changes.
         if !run.options.dry_run {
             return pour(">", path, new);
         }
-        // Before the content: nobody else sees it.
+        // Set the mode before the content, so that nobody else sees it.
         let first = match mode {
             Some(mode) if old.is_none() => format!("install -m {mode:04o} /dev/null {}\n", quoted()),
             Some(mode) if !has_mode(mode) => format!("chmod {mode:04o} -- {}\n", quoted()),
@@ -55,13 +54,13 @@ pub fn change(
     Ok(changed)
 }
 
-/// Lines for a shell that give a file its new content: a patch where the old content is text too.
+/// Returns shell lines that give a file its new content: a patch if the old content is text too.
 pub fn plan_text(path: &Path, old: Option<&[u8]>, new: &[u8]) -> String {
     let Some(old) = old.filter(|old| !old.is_empty()) else { return pour(">", path, new) };
     match (plain(old), plain(new)) {
         (Some(old), Some(new)) => here(&format!("patch -u -- {}", quote(&path.to_string_lossy())), &unified(old, new)),
         _ => {
-            // The bytes in a form that survives a terminal, and the change in a form for people.
+            // Bytes in a form that survives a terminal, and the change in a readable form.
             let readable = |bytes: &[u8]| {
                 let text = String::from_utf8_lossy(bytes).replace("\r\n", "\n");
                 text.replace(|char: char| char.is_control() && char != '\n' && char != '\t', "\u{fffd}")
@@ -73,7 +72,7 @@ pub fn plan_text(path: &Path, old: Option<&[u8]>, new: &[u8]) -> String {
     }
 }
 
-/// Lines for a shell that write (`>`) or append (`>>`) these bytes.
+/// Returns shell lines that write (`>`) or append (`>>`) these bytes.
 pub(super) fn pour(arrow: &str, path: &Path, bytes: &[u8]) -> String {
     let to = format!("{arrow} {}", quote(&path.to_string_lossy()));
     match plain(bytes) {
@@ -84,13 +83,13 @@ pub(super) fn pour(arrow: &str, path: &Path, bytes: &[u8]) -> String {
     }
 }
 
-/// The bytes as text, if a terminal takes it as it is.
+/// Returns the bytes as text, if a terminal shows it unchanged.
 fn plain(bytes: &[u8]) -> Option<&str> {
     let odd = |char: char| text::is_hidden(char) && char != '\n' && char != '\t';
     std::str::from_utf8(bytes).ok().filter(|text| !text.contains(odd))
 }
 
-/// A here-document whose delimiter is no line of the text.
+/// Returns a here-document whose delimiter is not a line of the text.
 fn here(command: &str, text: &str) -> String {
     let mut delimiter = "MOYAI".to_owned();
     while text.lines().any(|line| line == delimiter) {
@@ -100,7 +99,7 @@ fn here(command: &str, text: &str) -> String {
 }
 
 fn unified(old: &str, new: &str) -> String {
-    // After a second the diff is allowed to be longer than it need be.
+    // After a second, the diff may be longer than necessary.
     let diff = similar::TextDiff::configure().timeout(Duration::from_secs(1)).diff_lines(old, new);
     diff.unified_diff().header("before", "after").to_string()
 }

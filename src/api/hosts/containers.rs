@@ -1,4 +1,4 @@
-//! What the hosts file needs to know of containers: their names, and the addresses at which this host reaches them.
+//! What the hosts file needs to know about containers: their names, and the addresses at which this host reaches them.
 
 use crate::host::routes::Routes;
 use crate::run::{Error, Result};
@@ -6,19 +6,18 @@ use rhai::{Dynamic, Map};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-/// What the hosts file needs to know of a container.
+/// What the hosts file needs to know about a container.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Container {
     /// Its name, without a slash.
     pub name: String,
-    /// As Docker says it: `running`, `paused`, `exited` and so on.
+    /// The state as Docker reports it: `running`, `paused`, `exited` and so on.
     pub state: String,
     /// The networks it is in.
     pub networks: Vec<Network>,
-    /// Its other names: its aliases in networks, its compose service alone and before the
-    /// project's name.
+    /// Its other names: its aliases in networks, and its compose service alone and with the project's name.
     pub further: BTreeSet<String>,
-    /// Its compose project and service: the replicas of one service share their other names.
+    /// Its compose project and service. The replicas of a service share their other names.
     pub service: Option<(String, String)>,
 }
 
@@ -36,10 +35,10 @@ pub struct Network {
 }
 
 impl Container {
-    /// From one of the maps of `docker::ps_all()`.
+    /// Reads one of the maps of `docker::ps_all()`.
     ///
     /// # Errors
-    /// When a field is missing or is something else.
+    /// When a field is missing or has the wrong type.
     pub fn from_map(value: &Dynamic) -> Result<Self> {
         let map = as_map(value)?;
         let networks = field(&map, "networks")?.into_typed_array::<Dynamic>().map_err(|_| odd("networks"))?;
@@ -48,19 +47,19 @@ impl Container {
         for network in &networks {
             let Some(aliases) = as_map(network)?.get("aliases").cloned() else { continue };
             let aliases = aliases.into_typed_array::<String>().map_err(|_| odd("aliases"))?;
-            // One with a dot is mostly a public name, which its neighbours are to find inside.
+            // An alias with a dot is usually a public name that other containers are meant to resolve internally.
             further.extend(aliases.into_iter().filter(|alias| !alias.contains('.')));
         }
         let labels = map.get("labels").map(as_map).transpose()?.unwrap_or_default();
-        // An empty one is what a backup image has of them.
+        // A backup image has empty labels.
         let label = |name: &str| {
             let value = labels.get(&*format!("com.docker.compose.{name}")).map(ToString::to_string);
             value.filter(|value| !value.is_empty())
         };
-        // The container of `docker compose run` serves nobody.
+        // The container of `docker compose run` does not serve the service.
         let serves = !label("oneoff").is_some_and(|oneoff| oneoff.eq_ignore_ascii_case("true"));
         let mut replica_of = None;
-        // The labels may be the image maker's: a dot in one would name a host of the internet.
+        // The labels may come from the image: a dot in one would name a host on the Internet.
         if let Some(service) = label("service").filter(|service| serves && !service.contains('.')) {
             if let Some(project) = label("project").filter(|project| !project.contains('.')) {
                 further.insert(format!("{service}.{project}"));
@@ -73,12 +72,12 @@ impl Container {
         Ok(Self { name, state: text(&map, "state")?, networks, further, service: replica_of })
     }
 
-    /// Whether it has its addresses: a paused one keeps them.
+    /// Returns whether it has its addresses. A paused container keeps them.
     pub fn alive(&self) -> bool {
         matches!(self.state.as_str(), "running" | "paused")
     }
 
-    /// Whether it has a name, which has no case.
+    /// Returns whether it has this name, ignoring case.
     pub fn is_called(&self, name: &str) -> bool {
         self.name.eq_ignore_ascii_case(name) || self.further.iter().any(|other| other.eq_ignore_ascii_case(name))
     }
@@ -97,8 +96,8 @@ impl Network {
 }
 
 fn odd(field: &str) -> Error {
-    Error::new(format!("update the hosts file: a container's `{field}` is missing or is not what it should be"))
-        .help("give `hosts::update` what `docker::ps_all()` gives")
+    Error::new(format!("update the hosts file: a container's `{field}` is missing or has the wrong type"))
+        .help("pass the result of `docker::ps_all()` to `hosts::update`")
 }
 
 fn as_map(value: &Dynamic) -> Result<Map> {
@@ -109,17 +108,17 @@ fn field(map: &Map, name: &str) -> Result<Dynamic> {
     map.get(name).cloned().ok_or_else(|| odd(name))
 }
 
-/// A string; `()` is an empty one.
+/// Returns a string field. `()` is an empty string.
 fn text(map: &Map, name: &str) -> Result<String> {
     let value = field(map, name)?;
     if value.is_unit() { Ok(String::new()) } else { value.into_string().map_err(|_| odd(name)) }
 }
 
-/// The address at which this host reaches a container: the first in a network of the kind
-/// `bridge` that it has a route to, of IPv4 if there is one.
+/// Returns the address at which this host reaches a container: the first one in a `bridge` network that this host has a
+/// route to, preferably IPv4.
 ///
 /// # Errors
-/// Why it has none.
+/// The reason why it has none.
 pub fn address(container: &Container, dry: bool, routes: Option<&Routes>) -> std::result::Result<String, String> {
     let bridges = || container.networks.iter().filter(|network| network.driver == "bridge");
     let four = bridges().map(|network| (network, &network.address));
@@ -155,7 +154,7 @@ pub fn address(container: &Container, dry: bool, routes: Option<&Routes>) -> std
     }))
 }
 
-/// Whether a container can have this address. (`fe80::` needs an interface, which hosts(5) cannot say.)
+/// Returns whether a container can have this address. (`fe80::` needs an interface, which hosts(5) cannot express.)
 fn usable(address: IpAddr) -> bool {
     let local = matches!(address, IpAddr::V6(six) if six.is_unicast_link_local());
     !(local || address.is_unspecified() || address.is_loopback() || address.is_multicast())

@@ -1,4 +1,4 @@
-//! Which containers get which line: names that would hurt are passed over, with a reason.
+//! Which containers get which lines. Names that would do harm are skipped, with a reason.
 
 use super::Entry;
 use super::containers::{Container, address};
@@ -7,12 +7,11 @@ use crate::host::routes::Routes;
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
-/// What a name gets that is needed and that nobody has: nothing can be sent there, so that nginx
-/// answers for this site with 502 at once. (An address of the loopback would lead nginx to itself,
-/// one that is only unused makes it wait.)
+/// The address of a needed name that nobody has. Nothing can be sent there, so nginx answers 502 for this site at once.
+/// (A loopback address would lead nginx to itself, and an unused one would make it wait.)
 pub const PLACEHOLDER: &str = "255.255.255.255";
 
-/// What a name gets at whose address nginx would listen: one of the loopback can always be bound.
+/// The address of a needed name on which nginx would listen. A loopback address can always be bound.
 pub const LISTENER: &str = "127.255.255.254";
 
 /// A name that nginx needs.
@@ -20,23 +19,23 @@ pub const LISTENER: &str = "127.255.255.254";
 pub struct Needed {
     /// The name.
     pub name: String,
-    /// Whether nginx would listen at its address.
+    /// True if nginx would listen at its address.
     pub listens: bool,
-    /// Whether nginx says that nobody knows it.
+    /// True if nginx reports that it cannot resolve it.
     pub missing: bool,
 }
 
-/// A name without a line.
+/// A name that gets no line.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Skipped {
     /// The name.
     pub name: String,
-    /// Why, and what to do.
+    /// The reason, and what to do.
     pub reason: String,
 }
 
 impl Skipped {
-    /// An alias may be anything, of any length.
+    /// An alias can be any text of any length.
     fn new(name: &str, reason: String) -> Self {
         let mut shown = name.escape_debug().to_string();
         if let Some((end, _)) = shown.char_indices().nth(100) {
@@ -46,7 +45,7 @@ impl Skipped {
     }
 }
 
-/// One line of the block.
+/// A line of the block.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Line {
     /// An address, or under a dry run a placeholder such as `<address of blog>`.
@@ -56,7 +55,7 @@ pub struct Line {
 }
 
 impl Line {
-    /// Each name for itself, as `address name`.
+    /// Returns each name separately, as `address name`.
     pub fn pairs(&self) -> impl Iterator<Item = String> {
         self.names.iter().map(|name| format!("{} {name}", self.address))
     }
@@ -68,30 +67,30 @@ impl std::fmt::Display for Line {
     }
 }
 
-/// What decides which names stand in the block.
+/// What decides which names the block contains.
 #[derive(Clone, Copy)]
 pub struct Scope<'a> {
     /// Every container, or those that are up.
     pub containers: &'a [Container],
-    /// The entries outside of the block.
+    /// The entries outside the block.
     pub theirs: &'a [Entry],
-    /// The block so far, as `address name`.
+    /// The current block, as `address name`.
     pub old: &'a [String],
     /// This host's name.
     pub host: &'a str,
-    /// Under a dry run a container that would have been started has a placeholder for an address.
+    /// In a dry run, a container that would have been started has a placeholder as address.
     pub dry: bool,
-    /// The routes of this host, where the names are for this host.
+    /// The routes of this host, if the names are for this host.
     pub routes: Option<&'a Routes>,
 }
 
 impl<'a> Scope<'a> {
-    /// The lines of the block, and the names of running containers that get none.
+    /// Returns the lines of the block, and the names of running containers that get none.
     ///
-    /// A container's own name comes first: of two that differ only in case, the one that is in the
-    /// file already stays. Another name is given where it is clear: one running container has it, or
-    /// only replicas of one compose service, and no container, not even a stopped one, has it as its
-    /// own. The replicas get a line each: the C library and nginx use every address of a name.
+    /// A container's own name has priority. Of two that differ only in case, the one that the file has already stays.
+    /// Another name is given if it is unambiguous: only one running container has it, or only replicas of one compose
+    /// service, and no container, not even a stopped one, has it as its own name. Replicas get a line each: the C
+    /// library and nginx use every address of a name.
     pub fn lines(self) -> (Vec<Line>, Vec<Skipped>) {
         let known = |name: &str| self.old.iter().any(|pair| pair.split_once(' ').is_some_and(|(_, had)| had == name));
         let mut alive: Vec<&Container> = self.containers.iter().filter(|one| one.alive()).collect();
@@ -131,7 +130,7 @@ impl<'a> Scope<'a> {
             let reason = if let Some(what) = harm(name, self.host) {
                 Err(format!("an alias of {}: {what}", who()))
             } else if own {
-                Err(format!("an alias of {}, and the name of a container: only that gets it", who()))
+                Err(format!("an alias of {}, and a container's own name: only that container gets it", who()))
             } else if !replicas(having.iter().map(|index| lines[*index].0)) {
                 Err(format!("an alias of {}: none gets it", who()))
             } else {
@@ -157,9 +156,9 @@ impl<'a> Scope<'a> {
         (sorted(lines.collect()), skipped)
     }
 
-    /// Returns the names that are needed, that no line gives an address, and that moyai may hold. A
-    /// public name is not among them, unless nginx says that nobody knows it: its name server may only
-    /// be away. `shop.` gets the address of `shop`: to the C library these are two names.
+    /// Returns the needed names that no line gives an address and that moyai may hold. Public names are not included
+    /// unless nginx cannot resolve them: their name server may only be unreachable. `shop.` gets the address of `shop`:
+    /// to the C library these are two names.
     pub fn unnamed(self, needed: &[Needed], lines: &mut Vec<Line>) -> Vec<String> {
         let mut unnamed: Vec<String> = Vec::new();
         for Needed { name, missing, .. } in needed {
@@ -174,7 +173,7 @@ impl<'a> Scope<'a> {
                 let line = |entry: &Entry| Line { address: entry.address.to_string(), names: vec![name.clone()] };
                 lines.extend(theirs.map(line));
             }
-            // On a host without IPv6 nginx does not find a name that has only such an address.
+            // On a host without IPv6, nginx cannot use a name that has only an IPv6 address.
             let counts = |address: IpAddr| address.is_ipv4() || !missing;
             let has = |line: &Line| line.names.iter().any(same) && line.address.parse().map_or(true, counts);
             let theirs = self.theirs.iter().any(|entry| entry.names.iter().any(same) && counts(entry.address));
@@ -187,12 +186,10 @@ impl<'a> Scope<'a> {
         unnamed
     }
 
-    /// Adds a line with the placeholder for each unnamed name that has no address elsewhere, and
-    /// returns these names.
+    /// Adds a line with the placeholder for each unnamed name that has no other address, and returns these names.
     ///
-    /// A name without an answer is held too, or nginx could not start while a name server is down. But
-    /// one that had an address elsewhere before is not: its server comes back, and nginx still has
-    /// its address until then.
+    /// A name without an answer is held too, otherwise nginx could not start while a name server is down. A name that
+    /// had another address before is not held: its name server will come back, and nginx still has the old address.
     pub fn hold(
         self,
         needed: &[Needed],
@@ -217,13 +214,13 @@ impl<'a> Scope<'a> {
         waiting
     }
 
-    /// Whether a name is a container's, or was in the block before.
+    /// Returns whether a container has this name, or the block had it before.
     fn is_ours(self, name: &str) -> bool {
         let was = |pair: &String| pair.split_once(' ').is_some_and(|(_, had)| had.eq_ignore_ascii_case(name));
         self.old.iter().any(was) || self.containers.iter().any(|one| one.is_called(name))
     }
 
-    /// Whether a name is free; if not, a line outside of the block says the same already.
+    /// Returns whether a name is free. If not, a line outside the block has the same address already.
     fn free(self, name: &str, address: &str) -> std::result::Result<bool, String> {
         let same = |entry: &&Entry| entry.names.iter().any(|other| other.eq_ignore_ascii_case(name));
         let defined: Vec<&Entry> = self.theirs.iter().filter(same).collect();
@@ -234,7 +231,7 @@ impl<'a> Scope<'a> {
     }
 }
 
-/// Whether these are one container, or replicas of one service.
+/// Returns whether these are one container, or the replicas of one service.
 fn replicas<'a>(mut containers: impl Iterator<Item = &'a Container>) -> bool {
     let first = containers.next();
     containers.all(|other| other.service.is_some() && first.is_some_and(|first| first.service == other.service))
@@ -245,10 +242,10 @@ fn sorted(mut lines: Vec<Line>) -> Vec<Line> {
     lines
 }
 
-/// Why a name must not be in a hosts file.
+/// Returns why a name must not be in a hosts file.
 fn harm(name: &str, host: &str) -> Option<&'static str> {
-    // `^[a-zA-Z0-9][a-zA-Z0-9_.-]+$` in moby/moby:daemon/names/names.go; a newline would be a line.
-    // Only an alias or a service may have one letter.
+    // `^[a-zA-Z0-9][a-zA-Z0-9_.-]+$` in moby/moby:daemon/names/names.go. A newline would start another line. Only an
+    // alias or a service can have a single letter.
     let bytes = name.as_bytes();
     let part = |byte: &u8| byte.is_ascii_alphanumeric() || b"_.-".contains(byte);
     if bytes.is_empty() || bytes.len() > 253 || !bytes[0].is_ascii_alphanumeric() || !bytes.iter().all(part) {
@@ -257,16 +254,16 @@ fn harm(name: &str, host: &str) -> Option<&'static str> {
     reserved(name, host)
 }
 
-/// Returns whether a name in nginx's configuration can be one of the hosts file: a word there, and no address.
+/// Returns whether a name in nginx's configuration can be in the hosts file: a name, and not an address.
 fn can_be_held(name: &str, host: &str) -> bool {
     let part = |char: char| !char.is_whitespace() && !char.is_control() && !"#:/%[]".contains(char);
     !name.is_empty() && name.len() <= 253 && name.chars().all(part) && reserved(name, host).is_none()
 }
 
-/// Why a name means something else than a container.
+/// Returns why a name does not mean a container.
 fn reserved(name: &str, host: &str) -> Option<&'static str> {
     let lower = name.trim_end_matches('.').to_ascii_lowercase();
-    // The names that distributions give to ::1 and the multicast groups, and RFC 6761, section 6.3.
+    // Names that distributions give to ::1 and the multicast groups, and RFC 6761, section 6.3.
     let family = ["localhost4", "localhost6", "localdomain", "ip6-loopback", "ip6-localnet", "ip6-mcastprefix"];
     let local = lower == "localhost"
         || lower.ends_with(".localhost")
@@ -281,8 +278,8 @@ fn reserved(name: &str, host: &str) -> Option<&'static str> {
     if lower == host || Some(lower.as_str()) == host.split('.').next() {
         return Some("it is this host's own name");
     }
-    // inet_aton(3) takes one to four decimal, octal or hexadecimal numbers for an address, so that
-    // the hosts file is never asked.
+    // inet_aton(3) takes one to four decimal, octal or hexadecimal numbers for an address, so programs would never look
+    // the name up in the hosts file.
     let number = |part: &str| {
         let hex = part.strip_prefix("0x").map(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
         hex.unwrap_or_else(|| part.bytes().all(|byte| byte.is_ascii_digit()))
@@ -290,7 +287,7 @@ fn reserved(name: &str, host: &str) -> Option<&'static str> {
     lower.split('.').all(number).then_some("programs read it as a number, not as a name")
 }
 
-/// A line outside of the block gives the name another address: programs would use both by turns.
+/// A line outside the block gives the name another address. Programs would alternate between both.
 fn elsewhere(entry: &Entry) -> String {
     let (line, text) = (entry.line, &entry.text);
     if entry.is_of_2014() {
@@ -298,7 +295,7 @@ fn elsewhere(entry: &Entry) -> String {
     } else if entry.names.len() == 1 {
         format!("line {line}, `{text}`, gives it another address: delete it, or rename the container")
     } else {
-        format!("line {line}, `{text}`, gives it another address: take the name off it, or rename the container")
+        format!("line {line}, `{text}`, gives it another address: remove the name from it, or rename the container")
     }
 }
 
@@ -336,7 +333,7 @@ mod tests {
         container
     }
 
-    /// Returns the names that are held, with these answers; other names are not found.
+    /// Returns the names that are held, given these answers. Other names are not found.
     fn held(
         containers: &[Container],
         file: &str,
@@ -346,7 +343,7 @@ mod tests {
     ) -> Vec<String> {
         let theirs: Vec<Entry> = super::super::entries(file.as_bytes()).collect();
         let old: Vec<String> = old.iter().map(|text| (*text).to_owned()).collect();
-        // `!` is for a name that nginx does not find, `:` for one where it would listen.
+        // `!` marks a name that nginx cannot resolve, `:` one on which it would listen.
         let needed = needed.iter().map(|text| Needed {
             name: text.trim_end_matches(['!', ':']).to_owned(),
             missing: text.ends_with('!'),
@@ -493,7 +490,7 @@ mod tests {
             skipped,
             [
                 "blog: line 2, `172.17.0.9 blog`, gives it another address; it looks like the old script's: hosts-sync --adopt",
-                "db: line 3, `10.0.0.1 DB db.example.org`, gives it another address: take the name off it, or rename the container",
+                "db: line 3, `10.0.0.1 DB db.example.org`, gives it another address: remove the name from it, or rename the container",
             ]
         );
     }
@@ -533,7 +530,7 @@ mod tests {
             lines,
             [
                 "172.17.0.2 blog-db-1 db.blog Store",
-                // The stopped one has an alias and not a name of its own.
+                // The stopped container has an alias, not a name of its own.
                 "172.17.0.3 shop-db-1 cache db.shop",
                 "172.17.0.4 web www",
             ]
@@ -543,8 +540,8 @@ mod tests {
             [
                 "admin: line 1, `10.0.0.1 admin`, gives it another address: delete it, or rename the container",
                 "db: an alias of blog-db-1 and shop-db-1: none gets it",
-                "old: an alias of shop-db-1, and the name of a container: only that gets it",
-                "web: an alias of shop-db-1, and the name of a container: only that gets it",
+                "old: an alias of shop-db-1, and a container's own name: only that container gets it",
+                "web: an alias of shop-db-1, and a container's own name: only that container gets it",
             ]
         );
     }
@@ -579,11 +576,11 @@ mod tests {
             skipped,
             [
                 "api: an alias of shop-api-1 and shop-web-1 and shop-web-2: none gets it",
-                "mine: an alias of shop-web-1 and shop-web-2, and the name of a container: only that gets it",
+                "mine: an alias of shop-web-1 and shop-web-2, and a container's own name: only that container gets it",
                 "taken: line 1, `10.0.0.1 taken`, gives it another address: delete it, or rename the container",
             ]
         );
-        // The same service name in two projects is not one service.
+        // The same service name in two projects is not the same service.
         let two = [replica("a-web-1", 2, "a", "web", &["web"]), replica("b-web-1", 3, "b", "web", &["web"])];
         assert_eq!(chosen(&two, "", &[]).0, ["172.17.0.2 a-web-1", "172.17.0.3 b-web-1"]);
     }
@@ -600,7 +597,7 @@ mod tests {
         assert_eq!(skipped.len(), 7);
         assert!(skipped.iter().all(|line| line.len() < 200 && !line.contains('\n')), "{skipped:?}");
         assert!(skipped.iter().any(|line| line.starts_with("x\\n6.6.6.6 bank: an alias of web: it is not a name")));
-        // No name of hosts is longer than 253 bytes: RFC 1035, section 2.3.4.
+        // A host name has at most 253 bytes: RFC 1035, section 2.3.4.
         assert_eq!(chosen(&[called(simple("web", 2), &[&long])], "", &[]).0, ["172.17.0.2 web"]);
     }
 
@@ -638,10 +635,10 @@ mod tests {
         let file = "10.0.0.1 admin\n";
         let held_with = |answers: &[(&str, Answer)]| held(&containers, file, &["172.17.0.7 was.jp"], &needed, answers);
         assert_eq!(held_with(&[("mail", Answer::Known)]), ["shop", "far", "gone.jp", "was.jp"]);
-        // Silence holds what nobody ever knew, and nothing that had an address elsewhere.
+        // Without an answer, hold names that were never known, but not names that had another address.
         let silent = [("mail", Answer::KnownBefore), ("shop", Answer::Silent), ("far", Answer::KnownBefore)];
         assert_eq!(held_with(&silent), ["shop", "gone.jp", "was.jp"]);
-        // Without getent(1) only what is a container's is held.
+        // Without getent(1), hold only container names.
         let unasked = needed.map(|name| (name, Answer::Unasked));
         assert_eq!(held_with(&unasked), ["far", "gone.jp", "was.jp"]);
     }
@@ -688,7 +685,7 @@ mod tests {
         assert_eq!(read(&text(empty, "")), "");
         let without = r#""com.docker.compose.project": "", "com.docker.compose.service": "web""#;
         assert_eq!(read(&text(without, "")), "web");
-        // No label gives this host a name of the internet.
+        // A label cannot give this host a name on the Internet.
         let dotted = r#""com.docker.compose.project": "blog", "com.docker.compose.service": "deb.debian.org""#;
         assert_eq!(read(&text(dotted, "")), "");
         let dotted = r#""com.docker.compose.project": "debian.org", "com.docker.compose.service": "deb""#;

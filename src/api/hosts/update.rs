@@ -1,4 +1,4 @@
-//! The update of a hosts file: what its block should have, and the file's replacement.
+//! Updates a hosts file: decides what its block should contain, and replaces the file.
 
 use super::super::{docker, file};
 use super::containers::Container;
@@ -20,17 +20,17 @@ use std::path::Path;
 pub struct Options {
     /// Names that nginx needs.
     pub needed: Vec<Needed>,
-    /// Whether the lines of the script of 2014 go into the block.
+    /// True if the lines of the script of 2014 move into the block.
     pub adopt: bool,
 }
 
 /// The options of `hosts::update`.
 pub const OPTIONS: [&str; 2] = ["sites", "adopt"];
 
-/// Refuses options that `hosts::update` does not have, or that are of the wrong kind.
+/// Refuses options that `hosts::update` does not have, or that have the wrong type.
 ///
 /// # Errors
-/// With the option, and what it has to be.
+/// With the option and the type that it must have.
 pub fn refuse(_: &str, options: &Map) -> Result<()> {
     Options::read(options).map(drop)
 }
@@ -65,14 +65,14 @@ impl Options {
     }
 }
 
-/// What an update did, or would have done.
+/// What an update changed, or would have changed.
 #[derive(Debug, PartialEq)]
 pub struct Change {
-    /// Whether the file's bytes changed.
+    /// True if the file's bytes changed.
     pub changed: bool,
     /// New lines, as `address name`.
     pub added: Vec<String>,
-    /// Lines that are gone.
+    /// Removed lines.
     pub removed: Vec<String>,
     /// Names without a line.
     pub skipped: Vec<names::Skipped>,
@@ -80,7 +80,7 @@ pub struct Change {
     pub waiting: Vec<String>,
 }
 
-/// The file without the lines of the script of 2014 that name a container, and these lines.
+/// Returns the file without the lines of the script of 2014 that name a container, and these lines.
 fn adopt<'a>(bytes: &'a [u8], path: &str, containers: &[Container]) -> Result<(Cow<'a, [u8]>, Vec<String>)> {
     let is_one = |name: &str| containers.iter().any(|one| one.name.eq_ignore_ascii_case(name));
     let old = |entry: &Entry| entry.is_of_2014() && is_one(&entry.names[0]);
@@ -91,31 +91,31 @@ fn adopt<'a>(bytes: &'a [u8], path: &str, containers: &[Container]) -> Result<(C
     Ok((Cow::Owned(kept), old.into_iter().map(|entry| format!("{} {}", entry.address, entry.names[0])).collect()))
 }
 
-/// The content that the file should have.
+/// The new content of the file.
 #[derive(Debug)]
 struct Proposal {
     new: Vec<u8>,
-    /// The block so far, and the new one, as `address name`.
+    /// The current block and the new one, as `address name`.
     old: Vec<String>,
     pairs: Vec<String>,
-    /// The lines of the script of 2014 that go.
+    /// The lines of the script of 2014 that are removed.
     adopted: Vec<String>,
     skipped: Vec<names::Skipped>,
     waiting: Vec<String>,
-    /// Names whose answer is still needed.
+    /// Names that have no answer yet.
     open: Vec<String>,
 }
 
 /// The answers of other services about names, by name.
 type Answers = HashMap<String, Answer>;
 
-/// An update: its input.
+/// The input of an update.
 struct Task<'a> {
     run: &'a Run,
     containers: &'a [Container],
     path: &'a str,
     options: &'a Options,
-    /// Where the file is this host's own: other addresses mean nothing to it.
+    /// The routes, if the file is this host's own: other addresses mean nothing to it.
     routes: Option<Routes>,
 }
 
@@ -140,7 +140,7 @@ fn propose(task: &Task<'_>, bytes: &[u8], answers: &Answers) -> Result<Proposal>
     let scope = Scope { containers, theirs: &theirs, old: &old, host: &host, dry, routes };
     let (mut lines, skipped) = scope.lines();
     let unnamed = scope.unnamed(&options.needed, &mut lines);
-    // Until the answer is there, a name that is held stays held.
+    // A name that is held stays held until there is an answer.
     let was_held = |name: &str| {
         let held = [names::PLACEHOLDER, names::LISTENER].map(|address| format!("{address} {name}"));
         old.iter().any(|pair| held.contains(pair))
@@ -173,7 +173,7 @@ fn fill(run: &Run, bytes: &[u8], names: &[String], answers: &mut Answers) -> Res
     Ok(())
 }
 
-/// What the new block changes.
+/// Returns what the new block changes.
 fn change(changed: bool, old: &[String], adopted: Vec<String>, last: Proposal) -> Change {
     let not_in = |list: &[String], other: &[String]| -> Vec<String> {
         list.iter().filter(|line| !other.contains(line)).cloned().collect()
@@ -191,7 +191,7 @@ pub struct Look {
     pub old: Vec<String>,
 }
 
-/// Finds what an update of this host's hosts file would change.
+/// Returns what an update of this host's hosts file would change.
 ///
 /// # Errors
 /// When it cannot be read, or has only a part of the block's marks.
@@ -208,7 +208,7 @@ pub fn look(run: &Run, containers: &Array, needed: Vec<Needed>) -> Result<Look> 
     Ok(Look { change, old: adopt(&bytes, HOSTS, &containers)?.1 })
 }
 
-/// Whether a path leads to this host's own hosts file.
+/// Returns whether a path leads to this host's own hosts file.
 fn is_this_hosts(path: &str) -> bool {
     let id = |path: &str| std::fs::metadata(path).ok().map(|file| (file.dev(), file.ino()));
     path == HOSTS || id(path).is_some_and(|file| id(HOSTS) == Some(file))
@@ -223,16 +223,18 @@ pub(super) fn update(run: &Run, containers: &[Container], path: &str, options: &
         && let Some(engine) = run.told("docker: an engine elsewhere", Some(None), || docker::engine::elsewhere(run))?
     {
         let what = "its containers' addresses mean nothing on this host";
-        return Err(Error::new(format!("update `{path}`: the engine is `{engine}`, and {what}; nothing was changed"))
-            .help("run it where the engine is; `docker context ls` and $DOCKER_HOST say why it is this one"));
+        return Err(Error::new(format!(
+            "update `{path}`: the Docker daemon is `{engine}`, and {what}; nothing was changed"
+        ))
+        .help("run it on the daemon's host; `docker context ls` and $DOCKER_HOST show why this one is used"));
     }
-    // The later run has the newer truth: it waits its turn and then does its work.
+    // The later run has the newer data, so it waits for its turn.
     let _guard = lock::wait(run, "hosts")?;
     run.reading();
     let found = file::told(run, Path::new(path))?;
     let missing = found.is_none();
     if missing && path == HOSTS {
-        return Err(file::absent(Path::new(path)).help("every host has one: begin it with `127.0.0.1 localhost`"));
+        return Err(file::absent(Path::new(path)).help("every host has one: start it with `127.0.0.1 localhost`"));
     }
     let before = found.unwrap_or_default();
     let mut answers = Answers::new();
@@ -240,7 +242,7 @@ pub(super) fn update(run: &Run, containers: &[Container], path: &str, options: &
     let first = propose(&task, &before, &answers)?;
     let mut bytes = before.clone();
     let mut missing = missing;
-    // A name server may take seconds. Until then the names of what runs are in the file already.
+    // A name server can take seconds. Write the names of running containers first.
     if !first.open.is_empty() && first.new != bytes && !run.options.dry_run {
         bytes = write(run, path, missing, &bytes, first.new, &mut |now| Ok(propose(&task, now, &Answers::new())?.new))?;
         missing = false;
@@ -253,8 +255,7 @@ pub(super) fn update(run: &Run, containers: &[Container], path: &str, options: &
     Ok(change(bytes != before, &first.old, first.adopted, last))
 }
 
-/// Writes a file of names. If somebody else changed it meanwhile, `again` makes the new content.
-/// Returns the new content.
+/// Writes the file. If somebody else changed it meanwhile, `again` makes the new content. Returns the new content.
 fn write(
     run: &Run,
     path: &str,

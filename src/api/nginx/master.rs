@@ -1,4 +1,4 @@
-//! The nginx process as scripts change it: test, reload, start, and whether that is due.
+//! The nginx process for scripts: test, reload, start, and whether that is due.
 
 use super::super::{Context, docker, hosts};
 use crate::host::nginx::config::{self, Config, Directive};
@@ -16,24 +16,23 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// Where it is kept what `nginx -V` said.
+/// The state key for the output of `nginx -V`.
 const BUILT: &str = "nginx.built";
 
 /// Where this nginx was built to find its files.
 #[derive(Debug, PartialEq)]
 pub struct Layout {
-    /// The main file of the configuration.
+    /// The main configuration file.
     pub(super) conf: PathBuf,
     prefix: PathBuf,
     pid: PathBuf,
 }
 
 impl Layout {
-    /// What `nginx -V` says, read once per script and once per release of nginx. Returns nothing on a host
-    /// without nginx.
+    /// Returns the output of `nginx -V`, read once per script and once per release of nginx, or `None` without nginx.
     pub(super) fn of(context: &Context) -> Result<Option<&Self>> {
         if context.nginx.get().is_none() {
-            // Two workers may both ask: they get the same answer.
+            // Two workers may both run it. They get the same answer.
             let _ = context.nginx.set(Self::ask(&context.run)?);
         }
         Ok(context.nginx.get().and_then(Option::as_ref))
@@ -42,7 +41,7 @@ impl Layout {
     fn ask(run: &Run) -> Result<Option<Self>> {
         let Some(program) = program() else { return Ok(None) };
         let mark = mark(&program);
-        // What cannot be read is only what nginx says in 3 ms.
+        // If the state cannot be read, `nginx -V` answers in 3 ms.
         let kept = mark.as_ref().and_then(|_| state::get(run, BUILT).ok()??.parse::<Value>().ok());
         if let Some(kept) = kept.filter(|kept| kept["mark"].as_str() == mark.as_deref()) {
             return Ok(Some(Self::parse(kept["built"].as_str().unwrap_or_default())));
@@ -54,7 +53,7 @@ impl Layout {
         Ok(Some(Self::parse(&text)))
     }
 
-    /// The same, where nothing can be done without nginx.
+    /// Like `of`, but an error if nginx is not installed.
     pub(super) fn need(context: &Context) -> Result<&Self> {
         let missing =
             || Error::new("read nginx's configuration: nginx is not installed").help("on Debian: `apt install nginx`");
@@ -74,7 +73,7 @@ impl Layout {
         }
     }
 
-    /// The value of a directive of the main context.
+    /// Returns the value of a directive of the main context.
     fn value<'a>(config: &'a [Directive], name: &str) -> Option<&'a str> {
         let set = config.iter().rfind(|directive| directive.is(name));
         set.and_then(|directive| directive.words.get(1)).map(String::as_str)
@@ -84,26 +83,26 @@ impl Layout {
         Self::value(config, "pid").map_or_else(|| self.pid.clone(), |path| self.prefix.join(path))
     }
 
-    /// The process that `nginx -s` would signal.
+    /// Returns the process that `nginx -s` would signal.
     pub(super) fn master(&self, config: &[Directive]) -> Option<i32> {
         nginxd::running(&self.pid_file(config), Self::is_single(config))
     }
 
-    /// Whether nginx runs as one process, without workers.
+    /// Returns whether nginx runs as one process, without workers.
     fn is_single(config: &[Directive]) -> bool {
         Self::value(config, "master_process") == Some("off")
     }
 }
 
-/// Waits until a new generation of workers runs, and until all of it is there and the old ones take no more
-/// requests or [`nginxd::GRACE`] is over; returns all workers and the start of the new ones.
+/// Waits until a new generation of workers runs, and until it is complete and the old ones take no more requests, or
+/// until [`nginxd::GRACE`] is over. Returns all workers and the start time of the new ones.
 fn new_workers(
     run: &Run,
     layout: &Layout,
     config: &[Directive],
     before: &[Worker],
 ) -> Result<Option<(Vec<Worker>, u64)>> {
-    // `auto` is one for each processor.
+    // `auto` means one for each processor.
     let wanted = Layout::value(config, "worker_processes").and_then(|number| number.parse().ok());
     let wanted = wanted.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
     let begun = Instant::now();
@@ -113,7 +112,7 @@ fn new_workers(
         let replaced = nginxd::is_new_generation(before, &now, wanted);
         let since = if replaced { new_since.get_or_insert_with(Instant::now).elapsed() } else { Duration::ZERO };
         let (old, new): (Vec<&Worker>, Vec<&Worker>) = now.iter().partition(|worker| before.contains(worker));
-        // One that is not seen yet would be taken for somebody else's reload later.
+        // A worker that is not seen yet would later be taken for somebody else's reload.
         if replaced && (since > nginxd::GRACE || (old.is_empty() && new.len() >= wanted)) {
             let start = new.iter().map(|worker| worker.start).min().unwrap_or_default();
             return Ok(Some((now, start)));
@@ -133,7 +132,7 @@ fn program() -> Option<PathBuf> {
     process::resolve(&Stage { argv: vec!["nginx".into()], ..Stage::default() }).ok()
 }
 
-/// Identifies a program's file as it is now. Returns nothing for a script, which may start any nginx.
+/// Identifies a program's current file. Returns `None` for a script, which may start any nginx.
 fn mark(program: &Path) -> Option<String> {
     let mut start = [0; 4];
     let mut file = File::open(program).ok()?;
@@ -143,17 +142,17 @@ fn mark(program: &Path) -> Option<String> {
     (start == *b"\x7fELF").then(|| format!("{numbers} {}.{:09}", about.ctime(), about.ctime_nsec()))
 }
 
-/// What `nginx -t` says.
+/// The result of `nginx -t`.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Tested {
     pub(super) ok: bool,
     pub(super) message: String,
     pub(super) place: Option<(String, i64)>,
-    /// A name that nobody knows, and whether nginx would listen at its address.
+    /// A name that cannot be resolved, and whether nginx would listen at its address.
     pub(super) missing: Option<(String, bool)>,
 }
 
-/// The text after a level, without the time, the name and the process before it.
+/// Returns the text after a level, without the time, the name and the process before it.
 pub fn said<'a>(line: &'a str, level: &str) -> Option<&'a str> {
     let text = line.split_once(level)?.1.trim_start();
     let number = |word: &str| word.chars().all(|char| char.is_ascii_digit() || char == '#');
@@ -165,7 +164,7 @@ impl Tested {
         let level = if ok { "[warn]" } else { "[emerg]" };
         let mut lines: Vec<&str> = text.lines().filter_map(|line| said(line, level)).collect();
         if !ok {
-            // What follows the first is its consequence.
+            // The following lines are consequences of the first.
             lines.truncate(1);
         }
         let mut message = lines.join("; ");
@@ -190,7 +189,7 @@ impl Tested {
     }
 }
 
-/// Lets nginx read its configuration and the names in it, or starts it.
+/// Makes nginx read its configuration and resolve the names in it, or starts it.
 pub(super) fn reload(context: &Context) -> Result<()> {
     let run = &context.run;
     docker::engine::only_here(run, "reload nginx: it is")?;
@@ -198,15 +197,15 @@ pub(super) fn reload(context: &Context) -> Result<()> {
         run.log("nginx is not installed: nothing to reload");
         return Ok(());
     };
-    // The later run has the newer truth, and waits its turn.
+    // The later run has the newer data, so it waits for its turn.
     let _held = if run.options.dry_run { lock::hold(run, "nginx")? } else { lock::wait(run, "nginx")? };
     let read = Config::read(&layout.conf).unwrap_or_default();
     let config = &read.directives;
     let master = layout.master(config);
-    // A single process that gets a HUP serves no connection after it: it has to be started anew.
+    // A single process that gets a HUP serves no connections afterwards, so it has to be restarted.
     let restart = master.is_some() && Layout::is_single(config);
     let unit = if master.is_none() || restart { Unit::query(run)? } else { None };
-    // While the host starts, a start of nginx may wait for the very unit that runs us.
+    // While the host starts, a start of nginx may wait for the very unit that runs this script.
     if unit.as_ref().is_some_and(|unit| unit.queued) {
         run.log("systemd is about to start nginx, which reads everything then");
         return Ok(());
@@ -221,7 +220,7 @@ pub(super) fn reload(context: &Context) -> Result<()> {
             Plan::act(["systemctl", "restart", "nginx"])
         }
         Some(_) if restart => Plan::act(["nginx", "-s", "stop"]),
-        // A HUP would be taken for a success whatever the configuration; `-s` reads it first.
+        // A HUP would seem to succeed whatever the configuration is; `-s` reads it first.
         Some(_) => Plan::act(["nginx", "-s", "reload"]),
         None if after_us => Plan::act(["systemctl", "start", "--no-block", "nginx"]),
         None if unit.is_some() => Plan::act(["systemctl", "start", "nginx"]),
@@ -239,16 +238,16 @@ pub(super) fn reload(context: &Context) -> Result<()> {
         let error = Error::new(format!("{what} nginx: {}", tested.message));
         return Err(match (tested.missing, tested.place) {
             (Some((name, _)), _) => error.help(format!(
-                "nothing of that name is known to this host: is the container `{name}` running, and in the hosts file?"
+                "this host cannot resolve that name: is the container `{name}` running, and is it in the hosts file?"
             )),
             (None, Some((file, line))) => {
-                error.help(format!("look at line {line} of `{file}`; nginx goes on as it was"))
+                error.help(format!("check line {line} of `{file}`; nginx keeps running with its old configuration"))
             }
             (None, None) => error,
         });
     }
     let before = master.map(workers).unwrap_or_default();
-    // What it reads now: a change after this is seen as one.
+    // What it reads now. A later change counts as one.
     let names = used(&read)?;
     let is_up = || layout.master(config).is_some_and(|master| !workers(master).is_empty());
     let act = || process::attempt(run, &plan).and_then(|outcome| process::judge(run, &plan, &outcome));
@@ -274,10 +273,10 @@ pub(super) fn reload(context: &Context) -> Result<()> {
     let log =
         log.map_or_else(|| "its error log".to_owned(), |path| format!("`{}`", layout.prefix.join(path).display()));
     let error = Error::new(format!("{what} nginx: no new workers after {} s", nginxd::LIMIT.as_secs()));
-    Err(error.help(format!("{log} says why; the old workers go on")))
+    Err(error.help(format!("{log} says why; the old workers keep running")))
 }
 
-/// Why nginx is down on purpose; nothing while it runs, and where it failed or was never up since the boot.
+/// Returns why nginx is down on purpose, `None` if it runs, failed, or has not been up since the boot.
 pub(super) fn stopped(run: &Run, layout: &Layout, config: &[Directive], unit: Option<&Unit>) -> Result<Option<String>> {
     if layout.master(config).is_some() {
         return Ok(None);
@@ -285,14 +284,14 @@ pub(super) fn stopped(run: &Run, layout: &Layout, config: &[Directive], unit: Op
     if let Some(unit) = unit {
         return Ok(unit.stopped.map(Into::into));
     }
-    // nginx takes its pid file away when it is stopped, and `nginx -t` leaves an empty one. A number
-    // in it is of an nginx that was killed.
+    // nginx removes its pid file when it is stopped, and `nginx -t` leaves an empty one. A number in it belongs to an
+    // nginx that was killed.
     let died = std::fs::read_to_string(layout.pid_file(config)).is_ok_and(|text| !text.trim().is_empty());
     let seen = !died && Read::last(run)?.is_some();
     Ok(seen.then(|| "it was stopped; `nginx` starts it".to_owned()))
 }
 
-/// The names in the configuration that the hosts file has, with their addresses.
+/// Returns the names in the configuration that the hosts file has, with their addresses.
 fn used(config: &Config) -> Result<Names> {
     let found = names::used(config);
     let mut names = Names::new();
@@ -307,12 +306,12 @@ fn used(config: &Config) -> Result<Names> {
 pub struct News {
     /// Lines that a dry run would have changed, as `address name`.
     pub lines: Vec<String>,
-    /// The addresses of running containers, with the second in which each started.
+    /// The addresses of running containers, with the second in which each was started.
     pub starts: Vec<(String, i64)>,
 }
 
-/// Whether nginx has to read the hosts file again, or has to be started, for a name that it uses.
-/// `keep` remembers what nginx has read.
+/// Returns whether nginx has to be reloaded or started for a name in the hosts file that it uses. `keep` records what
+/// nginx has read.
 ///
 /// # Errors
 /// When the hosts file or the state cannot be read.
@@ -332,14 +331,14 @@ pub fn is_outdated(context: &Context, news: &News, keep: bool) -> Result<bool> {
     let needs = names.keys().any(|name| ours.contains(name));
     let misses_a_name = || Ok::<_, Error>(Tested::run(run)?.missing.is_some());
     let Some(master) = layout.master(&config.directives) else {
-        // One that needs no container is not ours to start, unless it failed for want of a name.
+        // An nginx that needs no container is not ours to start, unless it failed because of a missing name.
         let stopped = stopped(run, layout, &config.directives, Unit::query(run)?.as_ref())?;
         return Ok(stopped.is_none() && (needs || misses_a_name()?));
     };
     let workers = workers(master);
     let read = Read::last(run)?.filter(|read| read.is_about(&workers));
     let start = read.as_ref().map(|read| read.start).or_else(|| workers.iter().map(|worker| worker.start).min());
-    // While its workers begin, it has just read everything; but who knows when.
+    // While its workers start, it has just read everything, but the exact time is unknown.
     let Some(start) = start else { return Ok(true) };
     if came_back(&names, &news.starts, start) {
         return Ok(true);
@@ -352,14 +351,14 @@ pub fn is_outdated(context: &Context, news: &News, keep: bool) -> Result<bool> {
     } else if keep {
         Read::keep(run, workers, start, names)?;
     }
-    // A name with a dot is its name server's, and only nginx says that nobody knows it: after a change of its
-    // configuration it would not start again.
+    // A name with a dot belongs to its name server, and only nginx reports that it cannot be resolved. After a change
+    // of its configuration it would not start again.
     let changed = config.files.iter().any(|file| is_newer_than(&file.to_string_lossy(), start).unwrap_or(true));
     Ok(changed && misses_a_name()?)
 }
 
-/// Whether a replica is back at an address that nginx has given up. nginx sends a server of several nothing
-/// for 10 s after an error (`fail_timeout`); a reload forgets that. The second of a start is rounded down.
+/// Returns whether a replica is back at an address that nginx has given up. After an error, nginx sends nothing to one
+/// of several servers for 10 s (`fail_timeout`); a reload resets that. The second of a start is rounded down.
 fn came_back(names: &Names, starts: &[(String, i64)], read: u64) -> bool {
     let now = chrono::Utc::now().timestamp();
     starts.iter().any(|(address, start)| {
@@ -368,15 +367,14 @@ fn came_back(names: &Names, starts: &[(String, i64)], read: u64) -> bool {
     })
 }
 
-/// Whether a file was changed after a process began that has read it.
+/// Returns whether a file was changed after the start of a process that has read it.
 fn is_newer_than(path: &str, start: u64) -> Result<bool> {
-    let file = std::fs::metadata(path).map_err(|error| Error::new(format!("look at `{path}`: {}", cause(&error))))?;
-    // The time of the last change of any kind: a file that is moved into place keeps the time at
-    // which it was written.
+    let file = std::fs::metadata(path).map_err(|error| Error::new(format!("check `{path}`: {}", cause(&error))))?;
+    // Use the time of the last change of any kind: a file that is moved into place keeps its modification time.
     Ok(nginxd::began_before(start, i128::from(file.ctime()) * 1_000_000_000 + i128::from(file.ctime_nsec())))
 }
 
-/// Whether nginx runs; false on a host without it.
+/// Returns whether nginx runs. It is false on a host without nginx.
 ///
 /// # Errors
 /// When nginx does not say where it keeps its files.
@@ -385,8 +383,8 @@ pub fn is_running(context: &Context) -> Result<bool> {
     Ok(layout.master(&config::read(&layout.conf).unwrap_or_default()).is_some())
 }
 
-/// The names that nginx resolves when it starts, with those of `held` that its configuration still has; none
-/// on a host without nginx.
+/// Returns the names that nginx resolves when it starts, and those of `held` that its configuration still has. There
+/// are none on a host without nginx.
 ///
 /// # Errors
 /// When its configuration cannot be read.
@@ -395,22 +393,22 @@ pub fn needed(context: &Context, held: &[String]) -> Result<Vec<names::Name>> {
     Ok(names::needed(&Config::read(&layout.conf)?, held))
 }
 
-/// Whether nginx has still to read a file.
+/// Returns whether nginx has not read a file in its current form.
 ///
 /// # Errors
 /// When there is no such file.
 pub fn is_older(context: &Context, path: &str) -> Result<bool> {
     let Some(layout) = Layout::of(context)? else { return Ok(false) };
     if matches!(context.run.look(Path::new(path)), Found::File(_)) {
-        // Only planned: newer than what nginx has read.
+        // A planned file is newer than what nginx has read.
         return Ok(true);
     }
-    // A file that is not there is an error, whether nginx runs or not.
+    // A missing file is an error, whether nginx runs or not.
     is_newer_than(path, 0)?;
     let Some(master) = layout.master(&config::read(&layout.conf).unwrap_or_default()) else { return Ok(true) };
     let workers = workers(master);
     let read = Read::last(&context.run)?.filter(|read| read.is_about(&workers));
-    // The oldest: a worker that died is replaced by one that knows no more than the others.
+    // Take the oldest: a worker that died is replaced by one that knows no more than the others.
     let start = read.map(|read| read.start).or_else(|| workers.iter().map(|worker| worker.start).min());
     start.map_or(Ok(true), |start| is_newer_than(path, start))
 }

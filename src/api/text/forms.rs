@@ -1,12 +1,12 @@
-//! The order and the forms of values.
+//! Sorting and formatting of values.
 
 use crate::api::Fallible;
 use crate::run::{Error, Result};
 use rhai::{Array, Dynamic, ImmutableString};
 use std::cmp::Ordering;
 
-/// Merge sort: unlike the standard library's, it can stop at an error, and a comparison without an
-/// order of its own (`a <= b`) does no harm.
+/// Merge sort. Unlike the standard library's, it can stop at an error, and an inconsistent comparison (`a <= b`) does
+/// no harm.
 pub(super) fn merge_sort<T>(mut list: Vec<T>, before: &dyn Fn(&T, &T) -> Fallible<bool>) -> Fallible<Vec<T>> {
     if list.len() < 2 {
         return Ok(list);
@@ -27,7 +27,7 @@ pub(super) fn merge_sort<T>(mut list: Vec<T>, before: &dyn Fn(&T, &T) -> Fallibl
     Ok(merged)
 }
 
-/// The order of two texts, two numbers, or two arrays of these.
+/// Compares two texts, two numbers, or two arrays of these.
 pub(super) fn order(one: &Dynamic, other: &Dynamic) -> Result<Ordering> {
     let number = |value: &Dynamic| value.as_float().ok().or_else(|| value.as_int().ok().map(|number| number as f64));
     if let (Some(one), Some(other)) = (one.read_lock::<ImmutableString>(), other.read_lock::<ImmutableString>()) {
@@ -52,12 +52,11 @@ pub(super) fn order(one: &Dynamic, other: &Dynamic) -> Result<Ordering> {
         .help("give a key: `.sorted(|line| line.to_int())`"))
 }
 
-/// The codes of printf(1) that people use. Unlike there, nothing is made up for what does not fit,
-/// and a width counts characters, not bytes.
+/// The common codes of printf(1). Unlike there, a missing value is an error, and a width counts characters, not bytes.
 pub(super) fn printf(codes: &str, values: &[ImmutableString]) -> Result<String> {
     let refuse = |why: String| {
         let error = Error::new(format!("format as `{codes}`: {why}"));
-        error.help("`%s` is text, `%d` a whole number, `%.1f` one with a fraction, `%5s` and `%-5s` fill up, `%%` is a percent sign")
+        error.help("`%s` is text, `%d` a whole number, `%.1f` one with a fraction, `%5s` and `%-5s` pad, `%%` is a percent sign")
     };
     let (mut out, mut rest, mut values) = (String::new(), codes, values.iter());
     while let Some((before, code)) = rest.split_once('%') {
@@ -87,7 +86,7 @@ pub(super) fn printf(codes: &str, values: &[ImmutableString]) -> Result<String> 
         }
         let value =
             values.next().ok_or_else(|| refuse(format!("there is no value for the code at character {place}")))?;
-        let unfit = || refuse(format!("`{value}` is no number for `%{kind}`"));
+        let unfit = || refuse(format!("`{value}` is not a number for `%{kind}`"));
         let whole = || value.trim().parse::<i64>().map_err(|_| unfit());
         let (mut sign, text) = match kind {
             's' => ("", value.chars().take(digits.map_or(usize::MAX, |_| precision)).collect()),

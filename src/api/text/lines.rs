@@ -1,7 +1,7 @@
-//! Lines that are made when they are used.
+//! Lines that are read when they are used.
 //!
-//! [`Lines`] is a recipe: a source and steps. Every use starts it anew and takes one line after
-//! the other through all steps, so that memory does not grow with the source.
+//! [`Lines`] is a recipe: a source and steps. Each use starts it anew and takes one line after the other through all
+//! steps, so memory does not grow with the source.
 
 use crate::api::file::read_seen;
 use crate::api::map;
@@ -18,7 +18,7 @@ use std::ops::ControlFlow::{self, Break, Continue};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// Lines that are made when they are used: a recipe, which every use starts anew.
+/// A recipe for lines. Each use starts it anew.
 #[derive(Clone, Debug)]
 pub struct Lines {
     source: Source,
@@ -35,29 +35,29 @@ pub(super) enum Source {
 
 #[derive(Clone, Debug)]
 pub(super) enum Step {
-    /// Keeps the lines that match, or, with true, those that do not.
+    /// Keeps the lines that match, or with true, those that do not.
     Grep(Regex, bool),
     Map(Change),
-    /// How many may still pass.
+    /// How many more lines pass.
     Head(usize),
     Tail(usize, VecDeque<Line>),
-    /// How many are still left out.
+    /// How many more lines are skipped.
     Skip(usize),
-    /// The lines that were there already are left out.
+    /// Skips lines that were seen before.
     Unique(HashSet<String>),
 }
 
-/// One line on its way.
+/// A line on its way through the steps.
 #[derive(Clone, Debug)]
 pub(super) struct Line {
     text: String,
-    /// How it ended: `\n`, `\r\n`, or nothing at the end of the source.
+    /// Its end: `\n`, `\r\n`, or nothing at the end of the source.
     end: &'static str,
-    /// Its number in the source, where marks are in place of bytes that are not UTF-8.
+    /// Its number in the source, if bytes that are not UTF-8 were replaced by marks.
     replaced: Option<u64>,
 }
 
-/// What becomes of one line.
+/// The result of a step for one line.
 #[derive(Clone, Debug)]
 pub(super) enum Change {
     Field(i64),
@@ -88,7 +88,7 @@ impl Change {
 pub type Sink<'a> = &'a mut dyn FnMut(String) -> ControlFlow<()>;
 type LineSink<'a> = &'a mut dyn FnMut(Line) -> ControlFlow<()>;
 
-/// Takes one line through the steps; breaks off when no further line is wanted.
+/// Takes one line through the steps. Breaks off if no further line is wanted.
 fn feed(steps: &mut [Step], mut line: Line, sink: LineSink<'_>) -> ControlFlow<()> {
     let Some((step, rest)) = steps.split_first_mut() else { return sink(line) };
     match step {
@@ -122,7 +122,7 @@ fn feed(steps: &mut [Step], mut line: Line, sink: LineSink<'_>) -> ControlFlow<(
     feed(rest, line, sink)
 }
 
-/// The source has ended: what the steps have kept goes on.
+/// Flushes what the steps have kept at the end of the source.
 fn finish(steps: &mut [Step], sink: LineSink<'_>) {
     for index in 0..steps.len() {
         let (front, rest) = steps.split_at_mut(index + 1);
@@ -132,7 +132,7 @@ fn finish(steps: &mut [Step], sink: LineSink<'_>) {
     }
 }
 
-/// One line of bytes as text: without its end, what is not UTF-8 kept readable.
+/// Converts a line of bytes to text without its end. Bytes that are not UTF-8 become marks.
 fn line_of(mut bytes: Vec<u8>, number: u64) -> Line {
     let end = match bytes.as_slice() {
         [.., b'\r', b'\n'] => "\r\n",
@@ -154,7 +154,7 @@ fn too_long(what: &str) -> Error {
     Error::new(format!("read {what}: a line is longer than 64 MiB"))
 }
 
-/// A source that is asked for one line after the other.
+/// A source that is read line by line.
 enum Raw {
     Text(ImmutableString, usize),
     List(Arc<[ImmutableString]>, usize),
@@ -197,7 +197,7 @@ impl Raw {
     }
 }
 
-/// Lines one after the other, for a loop.
+/// An iterator over lines, for a loop.
 pub(super) struct Iter {
     raw: Raw,
     steps: Vec<Step>,
@@ -257,7 +257,7 @@ impl Lines {
         Self::of(Source::File(run, path))
     }
 
-    /// The lines that a command prints; it is run at each use.
+    /// The lines that a command prints. It runs at each use.
     pub fn of_command(run: Arc<Run>, plan: Plan) -> Self {
         Self::of(Source::Command(run, plan.into()))
     }
@@ -267,10 +267,10 @@ impl Lines {
         self
     }
 
-    /// Hands each line to `sink` until it breaks off.
+    /// Passes each line to `sink` until it breaks off.
     ///
     /// # Errors
-    /// When the source fails; lines may have come before.
+    /// When the source fails. Some lines may have been passed before.
     pub fn each(&self, sink: Sink<'_>) -> Result<()> {
         self.each_line(&mut |line| sink(line.text))
     }
@@ -288,7 +288,7 @@ impl Lines {
         Ok(())
     }
 
-    /// The text of all lines as a file gets it, with the line ends of their source.
+    /// Returns the text of all lines for a file, with the line ends of their source.
     ///
     /// # Errors
     /// When the source fails, and when bytes of a line were replaced because they are not UTF-8.
@@ -309,7 +309,7 @@ impl Lines {
         }
     }
 
-    /// What the lines are those of, for messages.
+    /// Returns the name of the source, for messages.
     fn name(&self) -> String {
         match &self.source {
             Source::Text(_) | Source::List(_) => "the text".to_owned(),
@@ -345,13 +345,13 @@ impl Lines {
         };
         let mut judged = Ok(());
         if plan.retry.is_some() {
-            // A try that fails must leave nothing behind.
+            // A failed try must leave nothing behind.
             let _ = take(&process::run(run, plan)?.out);
         } else {
             let outcome = process::start(run, plan)?.watch(run, &mut take)?;
             let mut plan = plan.clone();
             if enough {
-                // We have hung up: a program that SIGPIPE ended did nothing wrong.
+                // We closed the pipe: a program that SIGPIPE ended has not failed.
                 plan.accept.push(128 + 13);
             }
             judged = process::judge(run, &plan, &outcome);
@@ -367,8 +367,8 @@ impl Lines {
         Ok(())
     }
 
-    /// The lines one after the other. A command is read to its end first, so that its failure is
-    /// known before anything is done for its first line.
+    /// Returns the lines one after the other. A command first runs to its end, so that its failure is known before its
+    /// first line is used.
     pub(super) fn iter(&self) -> Result<Iter> {
         let raw = match &self.source {
             Source::Text(text) => Raw::Text(text.clone(), 0),
@@ -392,7 +392,7 @@ impl Lines {
         Ok(Iter { raw, steps: self.steps.clone(), ready: VecDeque::new() })
     }
 
-    /// All lines.
+    /// Returns all lines.
     ///
     /// # Errors
     /// When the source fails.
@@ -405,7 +405,7 @@ impl Lines {
         Ok(list)
     }
 
-    /// How often each line occurs, the most frequent first.
+    /// Counts how often each line occurs, the most frequent first.
     pub(super) fn counted(&self, limit: usize) -> Result<Array> {
         let mut counts: HashMap<String, i64> = HashMap::new();
         self.each(&mut |line| {

@@ -1,4 +1,4 @@
-//! What a list comes to: its greatest, least, sum, first and last.
+//! Functions that reduce a list to one value: maximum, minimum, sum, first and last.
 
 use super::forms::order;
 use super::{Step, elements, lines_of};
@@ -8,13 +8,13 @@ use rhai::plugin::*;
 use rhai::{Array, Dynamic};
 use std::cmp::Ordering;
 
-/// The element that no other one comes after in this order.
+/// Returns the extreme element of a list in this order.
 fn utmost(list: Array, wanted: Ordering) -> Fallible<Dynamic> {
     let mut found: Option<Dynamic> = None;
     for value in list {
         let better = match &found {
             None => {
-                // One alone has to have an order too.
+                // A single element must be comparable too.
                 order(&value, &value)?;
                 true
             }
@@ -36,14 +36,14 @@ fn numbers(name: &str, source: &Dynamic) -> Fallible<()> {
     Err(error.help(format!("make numbers of them: `.map(|line| line.to_int()).{name}()`")).into())
 }
 
-/// Lists in one value.
+/// Lists reduced to one value.
 #[export_module]
 pub mod lists {
-    /// The greatest element.
+    /// Returns the greatest element.
     ///
     /// - `source`: an array of numbers, of texts, or of arrays of these.
     ///
-    /// Returns the element; `()` for an empty array.
+    /// Returns the element, or `()` for an empty array.
     ///
     /// Errors: when numbers and text are mixed, and for lines, which are text.
     ///
@@ -57,11 +57,11 @@ pub mod lists {
         utmost(source.into_array().unwrap_or_default(), Ordering::Greater)
     }
 
-    /// The least element.
+    /// Returns the smallest element.
     ///
     /// - `source`: an array of numbers, of texts, or of arrays of these.
     ///
-    /// Returns the element; `()` for an empty array.
+    /// Returns the element, or `()` for an empty array.
     ///
     /// Errors: when numbers and text are mixed, and for lines, which are text.
     ///
@@ -75,11 +75,11 @@ pub mod lists {
         utmost(source.into_array().unwrap_or_default(), Ordering::Less)
     }
 
-    /// The sum of numbers: `awk '{ sum += $1 } END { print sum }'`.
+    /// Adds up numbers: `awk '{ sum += $1 } END { print sum }'`.
     ///
     /// - `source`: an array of numbers.
     ///
-    /// Returns a whole number, or one with a fraction when an element has one; 0 for an empty array.
+    /// Returns a whole number, or one with a fraction if an element has one. It is 0 for an empty array.
     ///
     /// Errors: for an element that is not a number, for lines, and when the sum is too large.
     ///
@@ -105,11 +105,11 @@ pub mod lists {
         Ok(list.iter().filter_map(|value| number(value).ok()).sum::<f64>().into())
     }
 
-    /// The first element: `head -n 1`.
+    /// Returns the first element: `head -n 1`.
     ///
     /// - `source`: an array, lines or a string of lines.
     ///
-    /// Returns the element; `()` when there is none, so that `x.first() ?? "none"` has a default.
+    /// Returns the element, or `()` if there is none, so that `x.first() ?? "none"` has a default.
     ///
     /// Errors: for another type, and when the source of the lines fails.
     ///
@@ -126,11 +126,11 @@ pub mod lists {
         Ok(optional(lines_of(&call, "first", source)?.then(Step::Head(1)).collect()?.pop()))
     }
 
-    /// The last element: `tail -n 1`.
+    /// Returns the last element: `tail -n 1`.
     ///
     /// - `source`: an array, lines or a string of lines.
     ///
-    /// Returns the element; `()` when there is none.
+    /// Returns the element, or `()` if there is none.
     ///
     /// Errors: for another type, and when the source of the lines fails.
     ///

@@ -1,4 +1,4 @@
-//! Rhai's functions whose time or memory is not limited by their result, written anew.
+//! Replacements of Rhai's functions whose time or memory is not limited by their result.
 
 use crate::api::Fallible;
 use crate::run::memory::room;
@@ -6,7 +6,7 @@ use rhai::plugin::*;
 use rhai::{Array, Blob, Dynamic, ImmutableString};
 use std::ops::{Range, RangeInclusive};
 
-/// A part by characters. A negative start counts from the end, and never leads before the first character.
+/// Returns a part, counted in characters. A negative start counts from the end, but not beyond the first character.
 fn part(text: &str, start: i64, length: i64) -> ImmutableString {
     let (Ok(length), false) = (usize::try_from(length), text.is_empty()) else { return "".into() };
     let skipped = usize::try_from(start.unsigned_abs()).unwrap_or(usize::MAX);
@@ -22,13 +22,13 @@ fn part(text: &str, start: i64, length: i64) -> ImmutableString {
 /// Parts and lengths of texts and lists.
 #[export_module]
 pub(super) mod sizes {
-    /// Makes a text longer: appends another text until it has this many characters. The last copy is cut.
+    /// Appends a text repeatedly until the text has this many characters. The last copy is cut.
     ///
     /// - `text`: the text to change.
-    /// - `length`: how many characters it gets at least.
-    /// - `with`: what is appended.
+    /// - `length`: the minimum number of characters.
+    /// - `with`: the text to append.
     ///
-    /// Errors: when the memory of a run (256 MiB) has no room for it.
+    /// Errors: when the result does not fit into a run's memory (256 MiB).
     ///
     /// ```rhai
     /// let title = "Sites"; title.pad(8, ".");        // Sites...
@@ -45,12 +45,12 @@ pub(super) mod sizes {
         Ok(())
     }
 
-    /// Makes a text longer: appends a character until it has this many characters.
+    /// Appends a character until the text has this many characters.
     ///
-    /// - `length`: how many characters it gets at least.
+    /// - `length`: the minimum number of characters.
     /// - `with`: the character.
     ///
-    /// Errors: when the memory of a run (256 MiB) has no room for it.
+    /// Errors: when the result does not fit into a run's memory (256 MiB).
     ///
     /// ```rhai
     /// let title = "Sites"; title.pad(8, '.');
@@ -60,12 +60,12 @@ pub(super) mod sizes {
         pad(text, length, with.encode_utf8(&mut [0; 4]))
     }
 
-    /// Makes a list longer: appends a value until it has this many elements.
+    /// Appends a value until the list has this many elements.
     ///
-    /// - `length`: how many elements it gets at least.
+    /// - `length`: the minimum number of elements.
     /// - `with`: the value.
     ///
-    /// Errors: when the memory of a run (256 MiB) has no room for it.
+    /// Errors: when the result does not fit into a run's memory (256 MiB).
     ///
     /// ```rhai
     /// let counts = [3]; counts.pad(7, 0);
@@ -80,13 +80,13 @@ pub(super) mod sizes {
         Ok(())
     }
 
-    /// So many zero bytes.
+    /// Returns zero bytes.
     ///
-    /// - `length`: how many bytes.
+    /// - `length`: the number of bytes.
     ///
     /// Returns a blob.
     ///
-    /// Errors: when the memory of a run (256 MiB) has no room for them.
+    /// Errors: when the result does not fit into a run's memory (256 MiB).
     ///
     /// ```rhai
     /// let bytes = blob(16);
@@ -96,14 +96,14 @@ pub(super) mod sizes {
         blob(length, 0)
     }
 
-    /// So many bytes of one value; of a larger number its last eight bits count.
+    /// Returns bytes of one value. Only the last eight bits of a larger number count.
     ///
-    /// - `length`: how many bytes.
+    /// - `length`: the number of bytes.
     /// - `value`: the value of each.
     ///
     /// Returns a blob.
     ///
-    /// Errors: when the memory of a run (256 MiB) has no room for them.
+    /// Errors: when the result does not fit into a run's memory (256 MiB).
     ///
     /// ```rhai
     /// let bytes = blob(16, 0xff);
@@ -115,12 +115,12 @@ pub(super) mod sizes {
         Ok(vec![(value & 0xff) as u8; length])
     }
 
-    /// A part of a text: so many characters from a position on.
+    /// Returns a part of a text: a number of characters from a position.
     ///
     /// - `start`: the first character, from 0; a negative number counts from the end.
-    /// - `length`: how many characters at most.
+    /// - `length`: the maximum number of characters.
     ///
-    /// Returns a string, which is empty where there are none.
+    /// Returns a string, which may be empty.
     ///
     /// ```rhai
     /// let id = "4f1c2d9a".sub_string(0, 4);        // 4f1c
@@ -129,7 +129,7 @@ pub(super) mod sizes {
         part(text, start, length)
     }
 
-    /// The rest of a text from a position on; a negative number counts from the end.
+    /// Returns the rest of a text from a position. A negative number counts from the end.
     ///
     /// - `start`: the first character, from 0.
     ///
@@ -143,9 +143,9 @@ pub(super) mod sizes {
         part(text, start, i64::MAX)
     }
 
-    /// The characters of a text whose positions are in a range, without its end.
+    /// Returns the characters of a text in a range, without the range's end.
     ///
-    /// - `range`: such as `0..4`.
+    /// - `range`: for example `0..4`.
     ///
     /// Returns a string.
     ///
@@ -158,9 +158,9 @@ pub(super) mod sizes {
         part(text, start, range.end.saturating_sub(start))
     }
 
-    /// The characters of a text whose positions are in a range, with its end.
+    /// Returns the characters of a text in a range, with the range's end.
     ///
-    /// - `range`: such as `0..=3`.
+    /// - `range`: for example `0..=3`.
     ///
     /// Returns a string.
     ///

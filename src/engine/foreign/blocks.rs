@@ -350,7 +350,7 @@ pub(super) fn condition(line: &Line<'_>) -> Option<Found> {
     let (at, message) = if keyword != first.text && !otherwise {
         (0, format!("there is no `{}`", first.text))
     } else if is_test {
-        (from, "this is a test of a shell".to_owned())
+        (from, SHELL_TEST.to_owned())
     } else if let Some(at) = assigns {
         condition = condition.replacen(" = ", " == ", 1);
         (at, "`=` sets a variable, `==` compares".to_owned())
@@ -401,7 +401,7 @@ pub(super) fn bracket(line: &Line<'_>) -> Option<Found> {
     let body = &line.text[rest.first()?.at..rest.last()?.end()];
     let own = rest.len() > 1 && rest[1].text == "(";
     let body = if own { format!("{body};") } else { super::shell::statement_for(body) };
-    line.found(0, "this is a test of a shell", format!("write `if {condition} {{ {body} }}`"))
+    line.found(0, SHELL_TEST, format!("write `if {condition} {{ {body} }}`"))
 }
 
 /// `print("x") if x == 1;`, `let y = "a" if x else "b";`, `list.each do |x|`.
@@ -445,9 +445,11 @@ pub(super) fn after(line: &Line<'_>) -> Option<Found> {
     line.found(at, format!("`{}` comes before its block, with the condition", word.text), help)
 }
 
+const SHELL_TEST: &str = "this is a test of a shell";
+
 /// A test of a shell that is an expression too, `if -d /tmp {`: message and help.
 pub fn run_test(text: &str, at: usize) -> Option<(String, String)> {
     let line = Line::new(text, at);
     let (_, message, help) = condition(&line).or_else(|| bracket(&line))?;
-    message.starts_with("this is a test").then_some((message, help))
+    (message == SHELL_TEST).then_some((message, help))
 }

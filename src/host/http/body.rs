@@ -37,7 +37,7 @@ pub fn unpack(mut bytes: Vec<u8>, encodings: &str, limit: u64) -> Result<Vec<u8>
     }
     let names: Vec<String> = encodings.split(',').map(|name| name.trim().to_ascii_lowercase()).collect();
     if names.len() > STACKED {
-        return Err(Packed::Wrong(format!("the page is packed {} times", names.len())));
+        return Err(Packed::Wrong(format!("the page is compressed {} times", names.len())));
     }
     // What is still packed may be a little longer than what comes out in the end.
     let most = limit.saturating_add(OVERHEAD);
@@ -47,12 +47,12 @@ pub fn unpack(mut bytes: Vec<u8>, encodings: &str, limit: u64) -> Result<Vec<u8>
             "deflate" => inflate(&bytes, most),
             "br" => read(brotli_decompressor::Decompressor::new(&bytes[..], 4096), most),
             other if OTHERS.contains(&other) => {
-                return Err(Packed::Wrong(format!("the page is packed with `{other}`, which was not asked for")));
+                return Err(Packed::Wrong(format!("the page is compressed with `{other}`, which was not requested")));
             }
             // Browsers take `none`, `utf-8` and the like for no encoding, too.
             _ => continue,
         };
-        bytes = unpacked.map_err(|_| Packed::Wrong(format!("the page cannot be unpacked ({name})")))?;
+        bytes = unpacked.map_err(|_| Packed::Wrong(format!("the page cannot be decompressed ({name})")))?;
         if bytes.len() as u64 > most {
             return Err(Packed::Large);
         }
@@ -136,12 +136,12 @@ mod tests {
             assert_eq!(unpack(bytes, encodings, 5), Err(Packed::Large), "{encodings}");
         }
         for (bytes, encodings, why) in [
-            (b"packed".to_vec(), "gzip", "the page cannot be unpacked (gzip)"),
-            (gzip(b"packed")[..12].to_vec(), "gzip", "the page cannot be unpacked (gzip)"),
-            (b"\xff\xff\xff".to_vec(), "deflate", "the page cannot be unpacked (deflate)"),
-            (b"\xff\xff\xff".to_vec(), "br", "the page cannot be unpacked (br)"),
-            (b"(\xb5/\xfd".to_vec(), "zstd", "the page is packed with `zstd`, which was not asked for"),
-            (b"x".to_vec(), "gzip,gzip,gzip,gzip,gzip,gzip", "the page is packed 6 times"),
+            (b"packed".to_vec(), "gzip", "the page cannot be decompressed (gzip)"),
+            (gzip(b"packed")[..12].to_vec(), "gzip", "the page cannot be decompressed (gzip)"),
+            (b"\xff\xff\xff".to_vec(), "deflate", "the page cannot be decompressed (deflate)"),
+            (b"\xff\xff\xff".to_vec(), "br", "the page cannot be decompressed (br)"),
+            (b"(\xb5/\xfd".to_vec(), "zstd", "the page is compressed with `zstd`, which was not requested"),
+            (b"x".to_vec(), "gzip,gzip,gzip,gzip,gzip,gzip", "the page is compressed 6 times"),
         ] {
             assert_eq!(unpack(bytes, encodings, 100), Err(Packed::Wrong(why.into())), "{encodings}");
         }

@@ -122,7 +122,7 @@ const ALL: [&Encoding; 38] = [
 /// Shorter texts are found by accident in an encoding that the page does not have.
 const LEAST: usize = 4;
 
-/// Whether `shows` finds what it looks for on a page: in its text, or in another text that its bytes may be, readable
+/// Returns whether `shows` finds what it looks for on a page: in its text, or in another text that its bytes may be, readable
 /// in its encoding. `length` is the number of characters of what is looked for, if that is known.
 pub fn is_shown(body: &str, raw: Option<&str>, length: Option<usize>, shows: &dyn Fn(&str) -> bool) -> bool {
     if shows(body) {

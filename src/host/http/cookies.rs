@@ -87,7 +87,7 @@ impl Jar {
     }
 }
 
-/// Whether a name is in a domain, and not an address, which has none (5.1.3).
+/// Returns whether a name is in a domain, and not an address, which has none (5.1.3).
 fn below(host: &str, domain: &str) -> bool {
     let address = host.starts_with('[') || host.parse::<std::net::Ipv4Addr>().is_ok();
     !address && host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'))

@@ -74,15 +74,7 @@ impl Fault {
             return Self::private(&address.to_string());
         }
         let kind = kind(&error);
-        let text = sentence(error, options, seen);
-        // What getaddrinfo(3) says has a kind only by its words.
-        let kind = match text.strip_prefix("the name ") {
-            Some("was not found") => "name",
-            Some(rest) if rest.contains("temporary failure") => "offline",
-            Some(_) => "name",
-            None => kind,
-        };
-        Self { kind, text }
+        Self { kind, text: sentence(error, options, seen) }
     }
 }
 
@@ -98,6 +90,10 @@ fn kind(error: &ureq::Error) -> &'static str {
         E::BadUri(_) | E::Http(_) | E::InvalidProxyUrl | E::Other(_) => "address",
         E::ConnectionFailed | E::ConnectProxyFailed(_) => "connect",
         E::Io(error) if error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) => "tls",
+        E::Io(error) if lookup(error).is_some() => {
+            // The text of EAI_AGAIN: no name server has answered.
+            if lookup(error).is_some_and(|reason| reason.contains("temporary failure")) { "offline" } else { "name" }
+        }
         E::Io(error) => match error.kind() {
             K::ConnectionRefused => "refused",
             K::NetworkUnreachable | K::NetworkDown => "offline",
@@ -134,15 +130,21 @@ fn sentence(error: ureq::Error, options: &Options, seen: &Certificates) -> Strin
     }
 }
 
+/// Returns the reason of a failed name lookup in lower case. The standard library drops the code of getaddrinfo(3)
+/// and keeps only its text.
+fn lookup(error: &std::io::Error) -> Option<String> {
+    let text = error.to_string();
+    text.split_once("failed to lookup address information: ").map(|(_, reason)| reason.to_lowercase())
+}
+
 fn io_sentence(error: &std::io::Error) -> String {
     use std::io::ErrorKind as K;
-    // The standard library keeps no code of getaddrinfo(3), only its words.
-    if let Some((_, reason)) = error.to_string().split_once("failed to lookup address information: ") {
-        return match reason {
-            "Name or service not known" | "No address associated with hostname" | "Name does not resolve" => {
+    if let Some(reason) = lookup(error) {
+        return match reason.as_str() {
+            "name or service not known" | "no address associated with hostname" | "name does not resolve" => {
                 "the name was not found".into()
             }
-            _ => format!("the name could not be looked up: {}", reason.to_lowercase()),
+            _ => format!("the name could not be looked up: {reason}"),
         };
     }
     match error.kind() {

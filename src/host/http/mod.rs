@@ -62,7 +62,7 @@ pub struct Options {
     pub body: Option<String>,
     /// How many redirects are followed.
     pub redirects: u32,
-    /// Whether a redirect may turn the request into a GET without the body, as a browser does after a form.
+    /// True if a redirect may turn the request into a GET without the body, as a browser does after a form.
     pub becomes_get: bool,
     /// The most bytes of the unpacked body.
     pub limit: u64,

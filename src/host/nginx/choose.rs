@@ -27,7 +27,7 @@ pub fn choose<'m, 'a>(map: &'m Map<'a>, url: &Url, is_here: &dyn Fn(&Url) -> boo
     named.map(|(_, server)| server).or_else(default)
 }
 
-/// Whether an address leads to this host: it has an address of it, as `/etc/hosts` and DNS say.
+/// Returns whether an address leads to this host: it has an address of it, as `/etc/hosts` and DNS say.
 pub fn is_here(url: &Url) -> bool {
     let all = url.socket_addrs(|| None).unwrap_or_default();
     // Only an address of this host can be bound.

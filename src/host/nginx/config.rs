@@ -88,10 +88,10 @@ impl Config {
     }
 }
 
-/// As [`Config::read`], without what nginx would refuse.
+/// Like [`Config::read`], without what nginx would refuse.
 ///
 /// # Errors
-/// As [`Config::read`].
+/// Same as for [`Config::read`].
 pub fn read(conf: &Path) -> Result<Vec<Directive>> {
     Ok(Config::read(conf)?.directives)
 }

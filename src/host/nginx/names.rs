@@ -12,9 +12,9 @@ pub struct Name {
     pub name: String,
     /// What needs it: the names of a server, `upstream NAME`, or a directive.
     pub needed_by: String,
-    /// Whether nginx itself would listen at its address.
+    /// True if nginx itself would listen at its address.
     pub listens: bool,
-    /// Whether nginx said that nobody knows it.
+    /// True if nginx said that nobody knows it.
     pub missing: bool,
     /// The file that has it.
     pub file: Rc<str>,

@@ -11,7 +11,7 @@ impl Pattern {
         RegexBuilder::new(pattern).case_insensitive(no_case).build().ok().map(Self)
     }
 
-    /// Whether it matches a part of a text. One that would take too long does not.
+    /// Returns whether it matches a part of a text. One that would take too long does not.
     pub fn is_match(&self, text: &str) -> bool {
         self.0.is_match(text).unwrap_or(false)
     }

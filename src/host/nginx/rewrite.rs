@@ -21,11 +21,11 @@ pub struct Request<'a> {
     args: String,
     values: HashMap<String, String>,
     pub(super) hops: usize,
-    /// Whether it was redirected inside of nginx.
+    /// True if it was redirected inside of nginx.
     pub(super) is_inner: bool,
-    /// Whether an `error_page` was used, which happens once.
+    /// True if an `error_page` was used, which happens once.
     pub(super) is_failed: bool,
-    /// Whether `rewrite` changed the path.
+    /// True if `rewrite` changed the path.
     pub(super) is_changed: bool,
 }
 
@@ -160,7 +160,7 @@ impl<'a> Request<'a> {
         self.expand(to).map_or(End::Own(None), End::Redirect)
     }
 
-    /// Whether the condition of an `if` holds.
+    /// Returns whether the condition of an `if` holds.
     fn holds(&mut self, condition: &[String]) -> bool {
         let text = condition.join(" ");
         let text = text.strip_prefix('(').and_then(|text| text.strip_suffix(')')).unwrap_or(&text).trim().to_owned();
@@ -267,7 +267,7 @@ impl<'a> Request<'a> {
     }
 }
 
-/// Whether a redirect leads to an address, not to a path.
+/// Returns whether a redirect leads to an address, not to a path.
 pub(super) fn is_address(text: &str) -> bool {
     starts_with(text, "http://") || starts_with(text, "https://") || text.starts_with("$scheme")
 }

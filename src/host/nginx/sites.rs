@@ -43,7 +43,7 @@ pub struct Site {
     pub listen: Vec<Listen>,
     /// The port that nginx asks in plain http; none for what speaks something else.
     pub port: Option<u16>,
-    /// Whether nginx asks a name server for it while it runs, and never the hosts file.
+    /// True if nginx asks a name server for it while it runs, and never the hosts file.
     pub resolved_later: bool,
 }
 
@@ -52,9 +52,9 @@ pub struct Site {
 pub struct Listen {
     /// `127.0.0.1:80`, `[::1]:8080`.
     pub address: String,
-    /// Whether it speaks TLS.
+    /// True if it speaks TLS.
     pub tls: bool,
-    /// Whether its server answers there for names that no server has.
+    /// True if its server answers there for names that no server has.
     pub default: bool,
 }
 
@@ -103,12 +103,12 @@ pub struct Server<'a> {
     pub block: &'a Directive,
     /// The block that has it.
     pub outer: &'a Directive,
-    /// Whether it is in the http block, not in that of streams.
+    /// True if it is in the http block, not in that of streams.
     pub http: bool,
 }
 
 impl Server<'_> {
-    /// Whether nginx asks for a password at `/`: the innermost `auth_basic` decides.
+    /// Returns whether nginx asks for a password at `/`: the innermost `auth_basic` decides.
     pub fn has_password(&self) -> bool {
         let root = self.block.block.iter().find(|line| line.is("location") && line.values() == ["/"]);
         let blocks = [Some(self.outer), Some(self.block), root].into_iter().flatten();

@@ -37,7 +37,7 @@ impl Question {
         // Names of services have labels such as `_sip._tcp`, which IDNA refuses and DNS allows.
         let ascii = if asked.is_ascii() { Some(asked.clone()) } else { idna::domain_to_ascii(&asked).ok() };
         let wire = ascii.and_then(|ascii| encode(&ascii));
-        let wire = wire.ok_or_else(|| format!("`{name}` is not a name that DNS can have"))?;
+        let wire = wire.ok_or_else(|| format!("`{name}` is not a valid DNS name"))?;
         let server = server.map(place).transpose()?;
         Ok(Self { name: asked, wire, record, server })
     }
@@ -135,7 +135,7 @@ impl Question {
             0 => None,
             2 => Some(Fault::new("answer", "the name server failed (SERVFAIL)")),
             3 => Some(Fault::new("name", "the name was not found")),
-            5 => Some(Fault::new("answer", "the name server refuses the question (REFUSED)")),
+            5 => Some(Fault::new("answer", "the name server refused the query (REFUSED)")),
             code => Some(Fault::new("answer", format!("the name server answers with the error {code}"))),
         };
         if let Some(fault) = said {

@@ -210,7 +210,7 @@ impl Probe {
             None => String::new(),
         };
         if !parsed.username().is_empty() || parsed.password().is_some() {
-            return Err("the address of this kind of check has no account".into());
+            return Err("the address of this check cannot have an account".into());
         }
         // `Url` leaves out port 80, the default of http.
         let written = rest.split('/').next().unwrap_or_default();

@@ -102,6 +102,6 @@ fn by_program(run: &Run, address: IpAddr, deadline: Deadline, options: &Options)
         Ok(outcome) if outcome.code() == 1 => Err(Fault::late(options)),
         Ok(outcome) => Err(Fault::new("answer", outcome.err_text().trim().to_owned())),
         Err(error) if error.exit == exit::TIMED_OUT => Err(Fault::late(options)),
-        Err(error) => Err(Fault::new("answer", format!("this user may not send ICMP, and {}", error.message))),
+        Err(error) => Err(Fault::new("answer", format!("this user may not send ICMP: {}", error.message))),
     }
 }

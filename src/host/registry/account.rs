@@ -85,10 +85,10 @@ fn helped(run: &Run, helper: &str, server: &str) -> Result<Option<Account>> {
             return Ok(None);
         }
         let why = said.lines().next().unwrap_or_default().to_owned();
-        return Err(Error::new(format!("ask `docker-credential-{helper}` for the account of {server}: {why}")));
+        return Err(Error::new(format!("query `docker-credential-{helper}` for the account of {server}: {why}")));
     }
     let answer: Value = serde_json::from_slice(&outcome.out)
-        .map_err(|_| Error::new(format!("`docker-credential-{helper}` printed no JSON for {server}")))?;
+        .map_err(|_| Error::new(format!("`docker-credential-{helper}` did not print JSON for {server}")))?;
     let (user, secret) =
         (answer["Username"].as_str().unwrap_or_default(), answer["Secret"].as_str().unwrap_or_default());
     run.hide(secret);

@@ -166,7 +166,7 @@ impl Session<'_> {
     }
 
     fn failed(&self, why: &str) -> Error {
-        Error::new(format!("ask {} about {}: {why}", self.reference.registry, self.reference))
+        Error::new(format!("query {} for {}: {why}", self.reference.registry, self.reference))
     }
 
     /// Sends a request, with an account if the registry wants one.
@@ -187,7 +187,7 @@ impl Session<'_> {
             200..300 => Ok(page),
             401 | 403 => {
                 let account = Account::of(self.run, &self.reference.server())?;
-                let who = if account.is_some() { "the account may not read it" } else { "it wants an account" };
+                let who = if account.is_some() { "the account may not read it" } else { "it requires an account" };
                 Err(self.failed(who).help(format!("docker login {}", self.reference.login())))
             }
             404 => {
@@ -277,12 +277,14 @@ impl Session<'_> {
         if scheme.eq_ignore_ascii_case("basic") {
             let Some(Account::Password(basic)) = account else {
                 let help = format!("docker login {}", self.reference.login());
-                return Err(self.failed("it wants an account").help(help));
+                return Err(self.failed("it requires an account").help(help));
             };
             return Ok(format!("Basic {basic}"));
         }
         if !scheme.eq_ignore_ascii_case("bearer") {
-            return Err(self.failed(&format!("it wants the authentication `{scheme}`, which moyai does not know")));
+            return Err(
+                self.failed(&format!("it requires the authentication `{scheme}`, which moyai does not support"))
+            );
         }
         let fields = account::fields(rest);
         let realm = fields.get("realm").cloned().unwrap_or_default();

@@ -17,7 +17,7 @@ use x509_cert::ext::pkix::AuthorityInfoAccessSyntax;
 pub struct Certificates {
     /// The earliest expiry, in seconds since 1970: of those on the verified path, or of all if there is no such path.
     pub expiry: Option<i64>,
-    /// Whether a certificate was shown to a server that asked for the client's. Nothing if it did not ask.
+    /// True if a certificate was shown to a server that asked for the client's. Nothing if it did not ask.
     pub shown: Option<bool>,
     /// Why no trusted authority is reached.
     gap: Option<Gap>,

@@ -98,7 +98,7 @@ fn certificates(path: &Path, option: &str) -> Result<Vec<CertificateDer<'static>
     let bytes = std::fs::read(path).map_err(|error| failed(crate::process::cause(&error)))?;
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
     let found = found.map_err(|error| failed(error.to_string()))?;
-    if found.is_empty() { Err(failed("no certificate in PEM is in it".into())) } else { Ok(found) }
+    if found.is_empty() { Err(failed("it contains no PEM certificate".into())) } else { Ok(found) }
 }
 
 /// Reads the authorities that this host trusts.
@@ -141,7 +141,7 @@ fn make(
             let failed = |why: String| format!("the option `key`: read `{}`: {why}", key.display());
             let bytes = std::fs::read(key).map_err(|error| failed(crate::process::cause(&error)))?;
             let secret = PrivateKeyDer::from_pem_slice(&bytes)
-                .map_err(|_| failed("no private key in PEM without a password is in it".into()))?;
+                .map_err(|_| failed("it contains no unencrypted PEM private key".into()))?;
             let with = config.with_client_auth_cert(chain, secret);
             with.map_err(|error| failed(format!("it is not the key of the certificate: {error}")))?
         }

@@ -109,7 +109,7 @@ fn written(verb: &str, shown: &str, words: &[&str]) -> Option<Reason> {
     None
 }
 
-/// Whether `branch` or `tag` lists: `git branch NAME` makes one.
+/// Returns whether `branch` or `tag` lists: `git branch NAME` makes one.
 fn lists(verb: &str, words: &[&str]) -> bool {
     let spec = format!("{}{LISTS}", OWN[usize::from(verb == "tag")]);
     let Ok(parsed) = parse(verb, &spec, words) else { return false };

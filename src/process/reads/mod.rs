@@ -222,7 +222,7 @@ fn parse<'a>(name: &str, spec: &str, words: &[&'a str]) -> Result<Parsed<'a>, Re
     Spec::new(spec).parse(words).map_err(|odd| Reason::odd(name, &odd))
 }
 
-/// Whether a command reads whatever words are put after these, as `xargs` does.
+/// Returns whether a command reads whatever words are put after these, as `xargs` does.
 fn reads_with_any(words: &[&str]) -> Verdict {
     // Neither is an option that any program has, nor a file or a program text that it would accept.
     const STRANGE: [&str; 2] = ["--moyai-strange", "\u{1}"];

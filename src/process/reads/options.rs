@@ -41,7 +41,7 @@ pub enum Odd {
 }
 
 impl Parsed<'_> {
-    /// Whether one of these options is given.
+    /// Returns whether one of these options is given.
     pub fn has(&self, names: &[&str]) -> bool {
         self.options.iter().any(|(name, _)| names.contains(&name.as_str()))
     }
