@@ -119,8 +119,8 @@ impl Api {
             brief(run, &found, width);
         } else if known.is_empty() {
             let near = check::nearest(&low, all.iter().map(|function| function.bare()));
-            let near =
-                near.map_or_else(|| "`moyai api` lists all functions".to_owned(), |near| format!("did you mean `{near}`?"));
+            let near = near
+                .map_or_else(|| "`moyai api` lists all functions".to_owned(), |near| format!("did you mean `{near}`?"));
             return Err(Error::new(format!("no function or topic matches `{word}`"))
                 .help(format!("{near}; for Rhai's own functions see https://rhai.rs/book")));
         }

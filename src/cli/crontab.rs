@@ -75,7 +75,10 @@ pub fn text(run: &Arc<Run>, user: &str) -> Result<(String, Vec<String>)> {
     }
     if names && !rules.iter().any(|rule| rule.script == NAMES && matches!(rule.when, When::Every(_))) {
         let line = format!("{command} {NAMES}").replace('%', "\\%");
-        let _ = writeln!(text, "# cron has no events: names are updated every minute. `moyai daemon` updates them at once.");
+        let _ = writeln!(
+            text,
+            "# cron has no events: names are updated every minute. `moyai daemon` updates them at once."
+        );
         let _ = writeln!(text, "{:width$}  {user}  {line}", "* * * * *");
     }
     if !left_out.is_empty() {
@@ -89,8 +92,8 @@ pub fn text(run: &Arc<Run>, user: &str) -> Result<(String, Vec<String>)> {
 
 /// Returns true if a crontab other than `own` runs moyai scripts.
 pub fn others(own: &str) -> bool {
-    let folders = ["/etc/cron.d", "/var/spool/cron/crontabs"];
-    let files = folders.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten();
+    let directories = ["/etc/cron.d", "/var/spool/cron/crontabs"];
+    let files = directories.iter().filter_map(|directory| std::fs::read_dir(directory).ok()).flatten().flatten();
     let files = files.map(|entry| entry.path()).chain(["/etc/crontab".into()]);
     let runs = |line: &str| !line.trim_start().starts_with('#') && line.contains("moyai run ");
     files

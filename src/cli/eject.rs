@@ -1,6 +1,6 @@
 //! `moyai eject`.
 
-use super::{Common, folder, init::write_new};
+use super::{Common, directory, init::write_new};
 use crate::engine::load;
 use crate::process::quote;
 use crate::run::{Error, Result, Run};
@@ -21,9 +21,11 @@ impl Eject {
     pub fn main(&self, run: &Arc<Run>) -> Result<i32> {
         let name = self.name.trim_end_matches(".rhai");
         let Some(source) = load::built_in(name) else {
-            return Err(Error::usage(format!("there is no built-in script `{name}`")).help("`moyai list` shows the scripts"));
+            return Err(
+                Error::usage(format!("there is no built-in script `{name}`")).help("`moyai list` shows the scripts")
+            );
         };
-        let path = folder(run).join(format!("{name}.rhai"));
+        let path = directory(run).join(format!("{name}.rhai"));
         if !write_new(&path, &source.text)? {
             let shown = quote(&path.to_string_lossy());
             return Err(Error::new(format!("copy `{name}`: `{}` already exists", path.display()))

@@ -199,7 +199,9 @@ fn unknown(word: &str) -> Error {
     let near = |own: &&OwnOption| strsim::damerau_levenshtein(own.long, name) <= 2;
     match OWN.iter().find(near) {
         Some(own) => error.help(format!("did you mean `--{}`?", own.long)),
-        None => error.help("`moyai run --help` lists the options; if it is an argument of the script, put `--` before it"),
+        None => {
+            error.help("`moyai run --help` lists the options; if it is an argument of the script, put `--` before it")
+        }
     }
 }
 
@@ -339,7 +341,12 @@ fn elsewhere(run: &Arc<Run>, contexts: &[String], script: &str, args: &[String])
     if failed.is_empty() {
         return Ok(engine::Ended::with(0));
     }
-    Err(Error::new(format!("the run failed for {} of {} Docker daemons: {}", failed.len(), contexts.len(), failed.join(", "))))
+    Err(Error::new(format!(
+        "the run failed for {} of {} Docker daemons: {}",
+        failed.len(),
+        contexts.len(),
+        failed.join(", ")
+    )))
 }
 
 /// Replaces this process with the same program and other arguments on a private host. Returns only on an
@@ -405,8 +412,8 @@ mod tests {
     #[test]
     fn after_the_double_dash_everything_belongs_to_the_script() {
         let after = asked("backup -- -n --at x").unwrap();
-        assert!(!behind.options.dry_run);
-        assert_eq!(behind.words, ["--", "-n", "--at", "x"]);
+        assert!(!after.options.dry_run);
+        assert_eq!(after.words, ["--", "-n", "--at", "x"]);
         let before = asked("-n -- -x y").unwrap();
         assert_eq!((before.script.as_deref(), before.words), (Some("-x"), vec!["y".to_owned()]));
     }

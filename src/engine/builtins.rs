@@ -12,11 +12,17 @@ pub fn instead(words: &[String]) -> Option<String> {
         }
         "export" | "declare" | "typeset" | "local" | "readonly" | "let" => {
             let (key, value) = assigned.unwrap_or((second.unwrap_or("NAME"), "value"));
-            format!("for a program: cmd(`...`).env(\"{key}\", \"{value}\").run(); in the script: let {} = \"{value}\";", key.to_lowercase())
+            format!(
+                "for a program: cmd(`...`).env(\"{key}\", \"{value}\").run(); in the script: let {} = \"{value}\";",
+                key.to_lowercase()
+            )
         }
-        "unset" => "`.env(name, value)` sets a variable for one command only; to remove one, write `env -u NAME prog`".into(),
+        "unset" => {
+            "`.env(name, value)` sets a variable for one command only; to remove one, write `env -u NAME prog`".into()
+        }
         "set" | "shopt" => {
-            "a script always stops at the first error; set options of bash in its line: sh(`shopt -s nullglob; ...`)".into()
+            "a script always stops at the first error; set options of bash in its line: sh(`shopt -s nullglob; ...`)"
+                .into()
         }
         "umask" => "set the mode when you create the file: file::write(path, text, #{ mode: \"0600\" });".into(),
         "ulimit" => format!("sh(`{}; exec prog`).run();", words.join(" ")),
@@ -26,7 +32,9 @@ pub fn instead(words: &[String]) -> Option<String> {
         }
         "trap" => "defer(|| ...); runs a closure at the end of the script, even after an error".into(),
         "alias" | "unalias" | "function" => "write a function: fn name(word) { cmd(`prog ${word}`).run() }".into(),
-        "read" | "mapfile" | "readarray" => "for line in file::lines(path) { ... }, or for a command: cmd(`...`).lines()".into(),
+        "read" | "mapfile" | "readarray" => {
+            "for line in file::lines(path) { ... }, or for a command: cmd(`...`).lines()".into()
+        }
         "eval" | "exec" | "builtin" => match words.get(1..).filter(|rest| !rest.is_empty()) {
             Some(rest) => format!("cmd(`{}`).run();", rest.join(" ")),
             None => "cmd(`prog`).run();".into(),
@@ -38,10 +46,14 @@ pub fn instead(words: &[String]) -> Option<String> {
         }
         "exit" | "return" | "logout" => format!("exit({});", second.unwrap_or("0")),
         "break" | "continue" => format!("{name}; as a statement of the script"),
-        "shift" | "getopts" => "the arguments are in `args`, the options in flag(\"name\") and opt(\"name\", default)".into(),
+        "shift" | "getopts" => {
+            "the arguments are in `args`, the options in flag(\"name\") and opt(\"name\", default)".into()
+        }
         "[[" => "use the functions of the script: file::exists(path), a == b, text.contains(\"x\")".into(),
-        "if" | "then" | "elif" | "else" | "fi" | "for" | "while" | "until" | "do" | "done" | "case" | "esac" | "select"
-        | "{" | "}" | "!" => "write the script's own `if`, `for` or `while`, or a bash line: sh(`...`)".into(),
+        "if" | "then" | "elif" | "else" | "fi" | "for" | "while" | "until" | "do" | "done" | "case" | "esac"
+        | "select" | "{" | "}" | "!" => {
+            "write the script's own `if`, `for` or `while`, or a bash line: sh(`...`)".into()
+        }
         "times" | "suspend" | "bind" | "complete" | "compgen" | "enable" | "history" | "fc" | "caller" | "help" => {
             format!("sh(`{}`) runs it in bash", words.join(" "))
         }

@@ -165,7 +165,8 @@ impl Walk<'_> {
                 Some((_, Some(file))) if self.program.is_whole(file) => Space::File(file),
                 Some(_) => Space::Broken,
                 None => {
-                    let help = format!("to use a file of that name, write `import \"{0}\" as {0};` at the top", part.name);
+                    let help =
+                        format!("to use a file of that name, write `import \"{0}\" as {0};` at the top", part.name);
                     self.report(part.pos, format!("there is no namespace `{}`", part.name), help);
                     Space::Broken
                 }

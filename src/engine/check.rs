@@ -176,7 +176,11 @@ impl Options {
             Some(near) => format!("did you mean `{}{near}`?", dashes(near)),
             None => {
                 let all: Vec<String> = known.map(|known| format!("`{}{known}`", dashes(known))).collect();
-                let all = if all.is_empty() { "it has no options".to_owned() } else { format!("its options are {}", all.join(", ")) };
+                let all = if all.is_empty() {
+                    "it has no options".to_owned()
+                } else {
+                    format!("its options are {}", all.join(", "))
+                };
                 format!("{all}; put arguments that begin with `-` after `--`")
             }
         };

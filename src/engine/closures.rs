@@ -127,11 +127,16 @@ impl Walk<'_> {
             && count > most
         {
             let help = match name {
-                "sorted" => "the closure returns the key: `.sorted(|x| x.name)`, in reverse `.sorted(...).reversed()`".to_owned(),
+                "sorted" => "the closure returns the key: `.sorted(|x| x.name)`, in reverse `.sorted(...).reversed()`"
+                    .to_owned(),
                 _ => format!("write `.{name}(|x| ...)`"),
             };
             let values = if most == 1 { "one value" } else { "an element and its index" };
-            self.report(closure.at, format!("`.{name}(...)` passes {values} to its closure, but this one takes {count}"), help);
+            self.report(
+                closure.at,
+                format!("`.{name}(...)` passes {values} to its closure, but this one takes {count}"),
+                help,
+            );
         }
     }
 

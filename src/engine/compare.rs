@@ -9,7 +9,8 @@ use rhai::{Array, Engine, ImmutableString as Text};
 use std::any::TypeId;
 
 pub(super) const MESSAGE: &str = "this compares text with a number";
-pub(super) const HELP: &str = "convert the text to a number with `.to_int()`, or the number to text with `.to_string()`";
+pub(super) const HELP: &str =
+    "convert the text to a number with `.to_int()`, or the number to text with `.to_string()`";
 
 /// Returns how to convert text to a number. A literal that is not a number is never converted.
 pub(super) fn help(text: Option<&str>) -> String {

@@ -20,7 +20,8 @@ impl Walk<'_> {
         self.changes(&closure.function, &taken, &mut found);
         let method = call.name.as_str();
         for (name, at) in found {
-            let message = format!("`{name}` is changed in a closure of `.{method}(...)`, where each call has its own copy");
+            let message =
+                format!("`{name}` is changed in a closure of `.{method}(...)`, where each call has its own copy");
             let help = format!(
                 "return the value: `let results = list.par_map(|x| ...)`. For a copy that may change, write `let own = {name};`"
             );

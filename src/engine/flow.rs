@@ -186,8 +186,7 @@ impl Walk<'_> {
         }
         let text = self.source.after(*at).to_owned();
         let text = statement(&text).trim_start_matches("let ").trim().to_owned();
-        let message =
-            format!("this `let` makes a new `{name}` for its block, and the outer `{name}` does not change");
+        let message = format!("this `let` makes a new `{name}` for its block, and the outer `{name}` does not change");
         self.report(*at, message, format!("write `{text};`"));
     }
 

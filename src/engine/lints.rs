@@ -115,7 +115,8 @@ impl Walk<'_> {
                     return self.report(start(one), message, help);
                 }
                 if [left, right].contains(&Known::Map) && (left.is_number() || right.is_number()) {
-                    let help = "use one of its fields: for a command `.code` is the status, and `.ok` is true if it succeeded";
+                    let help =
+                        "use one of its fields: for a command `.code` is the status, and `.ok` is true if it succeeded";
                     return self.report(start(one), "this compares a map with a number", help);
                 }
                 let order = !name.ends_with('=') || ["<=", ">="].contains(&name);

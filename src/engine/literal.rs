@@ -163,10 +163,7 @@ fn evaluate(
         let fill = |words: &Vec<Word>| {
             let argv = fill(words, &values).map_err(|(message, help)| refuse(message, help))?;
             if argv.is_empty() {
-                return Err(refuse(
-                    "the command is empty: its array has no elements".into(),
-                    "add a program".into(),
-                ));
+                return Err(refuse("the command is empty: its array has no elements".into(), "add a program".into()));
             }
             Ok(Stage { argv, ..Stage::default() })
         };
@@ -190,10 +187,7 @@ fn value_of(value: Dynamic) -> Result<Value, (String, String)> {
             match value_of(element.clone())? {
                 Value::Text(text) | Value::Number(text) => many.push(text),
                 Value::Many(_) => {
-                    return Err((
-                        "an array inside an array cannot be an argument".into(),
-                        "use a flat array".into(),
-                    ));
+                    return Err(("an array inside an array cannot be an argument".into(), "use a flat array".into()));
                 }
             }
         }

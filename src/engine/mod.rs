@@ -236,8 +236,7 @@ pub fn run_test(run: &Arc<Run>, source: &Source, name: &str) -> Result<Option<Er
 fn on_large_stack<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
     let caught = || {
         std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or_else(|_| {
-            Err(Error::new("moyai has crashed")
-                .help("this is a bug in moyai, not in the script: please report it"))
+            Err(Error::new("moyai has crashed").help("this is a bug in moyai, not in the script: please report it"))
         })
     };
     let failed = |what: &str| Error::new(format!("start the script's thread: {what}"));

@@ -112,7 +112,8 @@ fn token(text: &str, column: usize) -> usize {
 }
 
 /// The help for an index where a range is used.
-pub(super) const PART: &str = "for a part of an array use `.extract(from, count)`, for a part of text `.sub_string(from, count)`";
+pub(super) const PART: &str =
+    "for a part of an array use `.extract(from, count)`, for a part of text `.sub_string(from, count)`";
 
 /// Returns the innermost error, with its file and the last known place.
 pub fn innermost<'a>(program: &Program, mut error: &'a EvalAltResult) -> (&'a EvalAltResult, Place) {

@@ -118,8 +118,9 @@ impl Program {
             let again = compile(engine, &self.files[index].source);
             *lock(&context.renames) = Renames::default();
             let shown = &self.files[index].source.shown;
-            self.files[index].ast =
-                Some(again.map_err(|report| Error::new(format!("{shown} cannot be parsed again: {}", report.message)))?);
+            self.files[index].ast = Some(
+                again.map_err(|report| Error::new(format!("{shown} cannot be parsed again: {}", report.message)))?,
+            );
         }
         Ok(self)
     }

@@ -338,8 +338,7 @@ impl Walk<'_> {
                 let getters = self.table.types("", &format!("get${name}"), 1);
                 let getter = getters.iter().any(|types| takes(types[0], Known::List));
                 if let (Shape::Map(_), false) = (&**element, getter || self.fields.contains(name)) {
-                    let help =
-                        "its elements have the fields: `for x in list { x.name }`, `list.map(|x| x.name)`, `list[0].name`";
+                    let help = "its elements have the fields: `for x in list { x.name }`, `list.map(|x| x.name)`, `list[0].name`";
                     self.report(at, format!("a list has no field `{name}`"), help.replace("name", name));
                 }
                 return;

@@ -234,7 +234,11 @@ impl Walk<'_> {
         };
         let near = near_name(name, getters).map(|near| format!("did you mean `.{near}`?"));
         if near.is_none() && of_kind(name) {
-            self.report(at, format!("`.{name}` is a function, but it is not called here"), format!("write `.{name}()`"));
+            self.report(
+                at,
+                format!("`.{name}` is a function, but it is not called here"),
+                format!("write `.{name}()`"),
+            );
         } else {
             let help = near.unwrap_or_else(|| self.guess(name, Some(receiver)));
             self.report(at, format!("{} has no field `{name}`", receiver.noun()), help);
@@ -294,8 +298,8 @@ impl Walk<'_> {
             && !names.contains(&value.as_str())
         {
             let near = names.iter().find(|known| value.to_lowercase().starts_with(&known.to_lowercase()));
-            let help =
-                near.map_or_else(|| format!("its values are {}", names.join(", ")), |near| format!("write `\"{near}\"`"));
+            let help = near
+                .map_or_else(|| format!("its values are {}", names.join(", ")), |near| format!("write `\"{near}\"`"));
             self.report(*at, format!("`{name}` is never \"{value}\""), help);
         }
     }
@@ -332,8 +336,7 @@ impl Walk<'_> {
                 else {
                     continue;
                 };
-                let help =
-                    "to pass it as an option, write it as text or as an array, `${[value]}`; to pass it as data, put `--` before it";
+                let help = "to pass it as an option, write it as text or as an array, `${[value]}`; to pass it as data, put `--` before it";
                 self.report(
                     start(expr),
                     format!("the value `{text}` begins with `-` and would be read as an option"),
@@ -378,9 +381,7 @@ impl Walk<'_> {
             "\\\"" | "\\'" => format!("write `{}` without the backslash", &escape[1..]),
             _ => {
                 let written = if ["\\e", "\\033"].contains(&escape.as_str()) { "\\x1b" } else { &escape };
-                format!(
-                    "write {quoted}`${{\"{written}\"}}` in the backticks, or for a backslash `${{\"\\\\\"}}`"
-                )
+                format!("write {quoted}`${{\"{written}\"}}` in the backticks, or for a backslash `${{\"\\\\\"}}`")
             }
         };
         let message = format!("`{escape}` in backticks is a backslash and `{}`, as in bash", &escape[1..]);

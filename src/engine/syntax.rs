@@ -56,12 +56,14 @@ pub fn syntax(source: &Source, error: &ParseError) -> Box<Report> {
         P::BadInput(L::UnterminatedString) if rest.starts_with('`') => {
             two("the backtick is not closed", "close it, or write a backtick inside the text twice")
         }
-        P::BadInput(L::UnterminatedString) => {
-            two("the text is not closed on this line", "close it with `\"`, or write text of several lines in backticks")
-        }
-        P::BadInput(L::MalformedEscapeSequence(text)) => {
-            (format!("`{text}` is not an escape"), "write `\\\\` for a backslash, or use backticks, which have no escapes".into())
-        }
+        P::BadInput(L::UnterminatedString) => two(
+            "the text is not closed on this line",
+            "close it with `\"`, or write text of several lines in backticks",
+        ),
+        P::BadInput(L::MalformedEscapeSequence(text)) => (
+            format!("`{text}` is not an escape"),
+            "write `\\\\` for a backslash, or use backticks, which have no escapes".into(),
+        ),
         P::BadInput(L::MalformedNumber(text)) => (format!("`{text}` is not a number"), String::new()),
         P::BadInput(L::ImproperSymbol(symbol, _)) if symbol == "=" => {
             two("`=` sets a variable and cannot be here", "write `==` to compare")
@@ -158,8 +160,7 @@ pub fn syntax(source: &Source, error: &ParseError) -> Box<Report> {
                         "for a default write `env(name, default)`, `x ?? default`, or `if x == \"\" { ... }`".to_owned()
                     }),
                 ("a number", _) if before.trim_start().starts_with("while") => {
-                    "write `loop { ... }` for an endless loop, or a condition: `while n > 0` (1 is not `true`)"
-                        .into()
+                    "write `loop { ... }` for an endless loop, or a condition: `while n > 0` (1 is not `true`)".into()
                 }
                 ("a number", _) => "compare it: `n != 0`; true and false are not numbers".into(),
                 ("()", _) => "compare a value: `x != ()`".into(),
@@ -168,7 +169,9 @@ pub fn syntax(source: &Source, error: &ParseError) -> Box<Report> {
             };
             (format!("this is {found}, but must be {wanted}"), help)
         }
-        P::UnexpectedEOF => two("the script ends in the middle of a statement", "look for a bracket that is not closed"),
+        P::UnexpectedEOF => {
+            two("the script ends in the middle of a statement", "look for a bracket that is not closed")
+        }
         P::ExprTooDeep => two("this is nested too deeply", "move a part into a variable or a function"),
         P::VariableExpected if rest.starts_with(|char: char| char.is_ascii_alphabetic()) => {
             let word = first_word(&rest);
@@ -216,9 +219,7 @@ pub fn syntax(source: &Source, error: &ParseError) -> Box<Report> {
         _ if rest.starts_with("this") => {
             two("`this` exists only in a method, a function that is called as `x.f()`", "name the variable itself")
         }
-        _ if rest.starts_with("eval") => {
-            two("`eval` is disabled", "write a function, or a closure")
-        }
+        _ if rest.starts_with("eval") => two("`eval` is disabled", "write a function, or a closure"),
         other => (lower(&other.to_string()).replace('\'', "`"), String::new()),
     };
     Box::new(Report::new(source, line, column, message, Some(help).filter(|help| !help.is_empty())))

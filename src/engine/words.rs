@@ -93,11 +93,7 @@ pub fn split(segments: &[Segment<'_>]) -> Result<Vec<Vec<Word>>, Refusal> {
                 '\\' => match chars.next() {
                     Some((_, escaped)) => word.get_or_insert_default().push(escaped),
                     None => {
-                        return refuse(
-                            offset,
-                            "a `\\` with nothing after it",
-                            "write `'\\'` for the character itself",
-                        );
+                        return refuse(offset, "a `\\` with nothing after it", "write `'\\'` for the character itself");
                     }
                 },
                 '{' | '[' => {

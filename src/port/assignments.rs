@@ -103,10 +103,7 @@ impl<'a> Port<'a> {
             for arg in self.argument(&value.value)? {
                 if arg.glob {
                     if !self.facts.nullglob {
-                        self.hazard(
-                            "a pattern that matches no file remains in the array",
-                            "the port has only files",
-                        );
+                        self.hazard("a pattern that matches no file remains in the array", "the port has only files");
                     }
                     let text = arg.template.fixed().ok_or_else(|| No::new("a pattern with a variable"))?;
                     if self.directory {
@@ -259,10 +256,7 @@ impl<'a> Port<'a> {
             }
             ["mktemp"] => {
                 self.temporaries.insert(name.to_owned());
-                self.hazard(
-                    "nothing removes the file of `mktemp`",
-                    "the port removes it when the script ends",
-                );
+                self.hazard("nothing removes the file of `mktemp`", "the port removes it when the script ends");
                 let line = self.give(name, "file::temp_dir() + \"/file\"", item, false);
                 let shown = mangle(name);
                 Ok(Some(format!("{line}\nfile::write({shown}, \"\");")))

@@ -131,20 +131,32 @@ impl Port<'_> {
                 self.substring(parameter, &offset.value, length.as_ref().map(|length| length.value.as_str()))
             }
             P::UppercasePattern { parameter, indirect: false, pattern } if is_none(pattern) => {
-                self.hazard("upper and lower case depend on the locale", "the port converts the letters of every language");
+                self.hazard(
+                    "upper and lower case depend on the locale",
+                    "the port converts the letters of every language",
+                );
                 text(format!("{}.to_upper()", self.subject(parameter)?))
             }
             P::LowercasePattern { parameter, indirect: false, pattern } if is_none(pattern) => {
-                self.hazard("upper and lower case depend on the locale", "the port converts the letters of every language");
+                self.hazard(
+                    "upper and lower case depend on the locale",
+                    "the port converts the letters of every language",
+                );
                 text(format!("{}.to_lower()", self.subject(parameter)?))
             }
             P::UppercaseFirstChar { parameter, indirect: false, pattern } if is_none(pattern) => {
-                self.hazard("upper and lower case depend on the locale", "the port converts the letters of every language");
+                self.hazard(
+                    "upper and lower case depend on the locale",
+                    "the port converts the letters of every language",
+                );
                 let base = self.subject(parameter)?;
                 text(format!("{base}.sub_string(0, 1).to_upper() + {base}.sub_string(1)"))
             }
             P::LowercaseFirstChar { parameter, indirect: false, pattern } if is_none(pattern) => {
-                self.hazard("upper and lower case depend on the locale", "the port converts the letters of every language");
+                self.hazard(
+                    "upper and lower case depend on the locale",
+                    "the port converts the letters of every language",
+                );
                 let base = self.subject(parameter)?;
                 text(format!("{base}.sub_string(0, 1).to_lower() + {base}.sub_string(1)"))
             }

@@ -293,7 +293,8 @@ fn of_command(line: usize, simple: &ast::SimpleCommand, found: &mut Vec<(usize, 
         }
         "docker" if words.get(1).is_some_and(|verb| verb == "commit") => {
             add(
-                "a commit does not contain volumes, and two containers of one image overwrite each other's backup".into(),
+                "a commit does not contain volumes, and two containers of one image overwrite each other's backup"
+                    .into(),
                 "use `moyai run backup`",
             );
         }

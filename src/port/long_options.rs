@@ -51,7 +51,10 @@ impl<'a> Port<'a> {
         self.hazard("the order of the options matters", "the port handles each option once, in its own order");
         let after = self.source.slice(body.loc.end.index, self.source.chars.len());
         if subject != "1" && ["$@", "$*", "$#", "$1", "${1", "${@"].iter().any(|word| after.contains(word)) {
-            self.differs("the arguments still contain the options after the loop", "the port has only the other arguments");
+            self.differs(
+                "the arguments still contain the options after the loop",
+                "the port has only the other arguments",
+            );
         }
         self.take_comments(body.loc.end.line);
         for line in body.loc.start.line..=body.loc.end.line {

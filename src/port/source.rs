@@ -150,9 +150,11 @@ impl Source {
         match program.as_str() {
             "" | "bash" => Ok(false),
             "sh" | "dash" | "ash" | "busybox" => Ok(true),
-            other => {
-                Err(refuse(name, &format!("it is a script for {other}, but moyai ports only bash"), "name a bash script"))
-            }
+            other => Err(refuse(
+                name,
+                &format!("it is a script for {other}, but moyai ports only bash"),
+                "name a bash script",
+            )),
         }
     }
 

@@ -68,7 +68,10 @@ impl Service {
     pub fn report_no_daemon(&mut self, why: &str) {
         let now = Instant::now();
         if self.lost.get_or_insert(Away { since: now, told: false }).is_due(now) {
-            self.notify(&format!("the Docker daemon has been down for {} minutes, no events are received: {why}", LONG.as_secs() / 60));
+            self.notify(&format!(
+                "the Docker daemon has been down for {} minutes, no events are received: {why}",
+                LONG.as_secs() / 60
+            ));
         }
     }
 }

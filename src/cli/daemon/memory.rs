@@ -93,7 +93,10 @@ impl Memory {
 
     fn failed(&mut self, log: Log, message: &str) {
         if !std::mem::replace(&mut self.failing, true) {
-            log.say(WARNING, &format!("{message}; the rules run, but runs that are missed from now on are not caught up"));
+            log.say(
+                WARNING,
+                &format!("{message}; the rules run, but runs that are missed from now on are not caught up"),
+            );
         }
     }
 }

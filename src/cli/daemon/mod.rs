@@ -216,7 +216,10 @@ impl Service {
             if let Some(process) = waiting {
                 task.running = Some(Job { due: Some(due), run: None });
                 let (number, to) = (task.number, self.sender.clone());
-                self.log.say(WARNING, &format!("`{command}`, started by the previous daemon, is still running (pid {})", running.0));
+                self.log.say(
+                    WARNING,
+                    &format!("`{command}`, started by the previous daemon, is still running (pid {})", running.0),
+                );
                 let thread = std::thread::Builder::new().name("job".into()).stack_size(STACK);
                 let waiting = thread.spawn(move || {
                     wait_for(&[process.as_fd()], None);
@@ -229,7 +232,8 @@ impl Service {
                     task.running = None;
                 }
             } else {
-                self.log.say(WARNING, &format!("`{command}`, due {}, was ended together with the daemon", shown(due.at)));
+                self.log
+                    .say(WARNING, &format!("`{command}`, due {}, was ended together with the daemon", shown(due.at)));
                 task.pending = (task.rule.catch_up > 0).then(|| Pending::now(Some(due)));
             }
         }
@@ -333,7 +337,10 @@ impl Service {
         for task in &mut self.tasks {
             if let Some(at) = task.take_due(now) {
                 let command = task.rule.command();
-                self.log.say(WARNING, &format!("`{command}`, due {}, is skipped: the previous run is still running", shown(at)));
+                self.log.say(
+                    WARNING,
+                    &format!("`{command}`, due {}, is skipped: the previous run is still running", shown(at)),
+                );
             }
         }
         let moment = Instant::now();

@@ -16,7 +16,9 @@ pub fn checks(run: &Arc<Run>) -> Vec<(&'static str, Finding)> {
     match docker::engine::elsewhere(run) {
         Ok(None) => {}
         Ok(Some(engine)) => {
-            let error = Error::new(format!("the Docker daemon is `{engine}`: its containers' addresses are not reachable from this host"));
+            let error = Error::new(format!(
+                "the Docker daemon is `{engine}`: its containers' addresses are not reachable from this host"
+            ));
             return vec![("names", Warn(error.help("see `docker context ls` and $DOCKER_HOST")))];
         }
         Err(error) => return vec![("names", Warn(error))],
@@ -34,7 +36,9 @@ fn names(run: &Arc<Run>, containers: &Array) -> Result<Vec<(&'static str, Findin
         wrong if wrong.is_empty() => {
             Fine(format!("every one of {} running containers can have a name", up(containers).count()))
         }
-        wrong => Warn(Error::new(wrong.join("; ")).help("hosts-sync leaves these names out, and reports each reason once")),
+        wrong => {
+            Warn(Error::new(wrong.join("; ")).help("hosts-sync leaves these names out, and reports each reason once"))
+        }
     };
     let block = if change.changed {
         let lines = change.removed.iter().map(|line| format!("- {line}"));
@@ -90,8 +94,14 @@ fn restart(run: &Run, containers: &Array) -> Result<Finding> {
     if without.is_empty() {
         return Ok(Fine("every running container has a restart policy".into()));
     }
-    let error = Error::new(format!("without a restart policy, only `boot` starts these after a reboot: {}", without.join(", ")));
+    let error = Error::new(format!(
+        "without a restart policy, only `boot` starts these after a reboot: {}",
+        without.join(", ")
+    ));
     Ok(Warn(
-        error.help(format!("if their order does not matter: docker update --restart unless-stopped {}", without.join(" "))),
+        error.help(format!(
+            "if their order does not matter: docker update --restart unless-stopped {}",
+            without.join(" ")
+        )),
     ))
 }

@@ -373,7 +373,10 @@ pub(super) fn condition(line: &Line<'_>) -> Option<Found> {
     } else if line.is(end, &["{"]) {
         return None;
     } else {
-        (end.min(line.tokens.len().saturating_sub(1)), "a block must be between `{` and `}`, even with one statement".to_owned())
+        (
+            end.min(line.tokens.len().saturating_sub(1)),
+            "a block must be between `{` and `}`, even with one statement".to_owned(),
+        )
     };
     let rest = if line.is(end, &["{", "then", "do", ":", ";"]) { end + 1 } else { end };
     let stop = line.part(rest.min(line.tokens.len())..).iter().position(|token| token.is(&[";", "else", "fi"]));

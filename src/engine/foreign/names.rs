@@ -36,8 +36,6 @@ pub fn name(name: &str) -> Option<String> {
 pub fn environment(name: &str) -> Option<String> {
     let shouted = name.len() > 2 && name.chars().all(|char| char.is_ascii_uppercase() || char == '_');
     shouted.then(|| {
-        format!(
-            "write `env(\"{name}\")` for an environment variable, or declare a constant: `const {name} = ...;`"
-        )
+        format!("write `env(\"{name}\")` for an environment variable, or declare a constant: `const {name} = ...;`")
     })
 }

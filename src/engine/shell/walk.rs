@@ -364,7 +364,10 @@ impl Walk<'_> {
     fn special(&mut self, name: &str, values: &str) {
         if evaluate::is_special(name) {
             let help = format!("pass it with `.env(\"{name}\", value)` if the program needs it");
-            self.deny(values, (&format!("assigned to `{name}`, which influences bash or the programs that it starts"), &help));
+            self.deny(
+                values,
+                (&format!("assigned to `{name}`, which influences bash or the programs that it starts"), &help),
+            );
         }
     }
 
