@@ -98,8 +98,8 @@ impl Systemd {
                 return self.install(&run, &units);
             }
             for (number, (name, text)) in units.iter().enumerate() {
-                let blank = if number > 0 { "\n" } else { "" };
-                run.print(&format!("{blank}# {}\n{}", self.dir.join(name).display(), text.trim_end()));
+                let gap = if number > 0 { "\n" } else { "" };
+                run.print(&format!("{gap}# {}\n{}", self.dir.join(name).display(), text.trim_end()));
             }
             return run.cancel.check().map(|()| 0);
         }
