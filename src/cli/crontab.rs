@@ -92,8 +92,8 @@ pub fn text(run: &Arc<Run>, user: &str) -> Result<(String, Vec<String>)> {
 
 /// Returns true if a crontab other than `own` runs moyai scripts.
 pub fn others(own: &str) -> bool {
-    let folders = ["/etc/cron.d", "/var/spool/cron/crontabs"];
-    let files = folders.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten();
+    let directories = ["/etc/cron.d", "/var/spool/cron/crontabs"];
+    let files = directories.iter().filter_map(|directory| std::fs::read_dir(directory).ok()).flatten().flatten();
     let files = files.map(|entry| entry.path()).chain(["/etc/crontab".into()]);
     let runs = |line: &str| !line.trim_start().starts_with('#') && line.contains("moyai run ");
     files

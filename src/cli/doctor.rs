@@ -5,7 +5,7 @@ mod chain;
 mod schedule;
 pub mod versions;
 
-use super::{Common, check, folder};
+use super::{Common, check, directory};
 use crate::api::{Context, df, hosts, nginx};
 use crate::engine::{load, values};
 use crate::process::{self, Plan, Stage, cause, quote};
@@ -178,9 +178,9 @@ fn bash(_: &Arc<Run>) -> Finding {
 
 /// Checks the directory, who may write there, and the scripts in it.
 fn scripts(run: &Arc<Run>) -> Finding {
-    let folder = folder(run);
-    let shown = folder.display();
-    let metadata = match std::fs::metadata(&folder) {
+    let directory = directory(run);
+    let shown = directory.display();
+    let metadata = match std::fs::metadata(&directory) {
         Ok(metadata) => metadata,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             return Warn(Error::new(format!("there is no directory `{shown}`")).help("moyai init"));
@@ -188,7 +188,7 @@ fn scripts(run: &Arc<Run>) -> Finding {
         Err(error) => return Fail(Error::new(format!("read `{shown}`: {}", cause(&error)))),
     };
     if metadata.mode() & 0o022 != 0 {
-        let help = format!("chmod go-w {}", quote(&folder.to_string_lossy()));
+        let help = format!("chmod go-w {}", quote(&directory.to_string_lossy()));
         return Fail(
             Error::new(format!("other users may write to `{shown}`, and so change what root runs")).help(help),
         );
@@ -236,11 +236,11 @@ fn config(run: &Arc<Run>) -> Finding {
 }
 
 /// Checks that a directory is writable, or else its nearest existing parent.
-fn writable(folder: &Path) -> Finding {
-    let there = folder.ancestors().find(|path| path.exists()).unwrap_or(folder);
-    let made = if there == folder { "" } else { " (will be made)" };
+fn writable(directory: &Path) -> Finding {
+    let there = directory.ancestors().find(|path| path.exists()).unwrap_or(directory);
+    let made = if there == directory { "" } else { " (will be made)" };
     match access(there, Access::WRITE_OK) {
-        Ok(()) => Fine(format!("{}{made}", folder.display())),
+        Ok(()) => Fine(format!("{}{made}", directory.display())),
         Err(error) => Fail(
             Error::new(format!("write to `{}`: {}", there.display(), cause(&error.into())))
                 .help("run it as root, or set $MOYAI_STATE to another directory"),

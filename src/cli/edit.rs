@@ -1,7 +1,7 @@
 //! `moyai edit`: like visudo, it installs a script only if it has no errors.
 
 use super::init::{denied, write_new};
-use super::{Common, check, folder, print_error};
+use super::{Common, check, directory, print_error};
 use crate::engine::load::{self, Source};
 use crate::process::{self, Plan, cause};
 use crate::run::{Error, Result, Run, exit};
@@ -27,11 +27,11 @@ impl Edit {
             (Ok(Source { path: Some(path), text, .. }), _) => (text, path),
             // For example `lib/notify`, which would be a path elsewhere.
             (_, Some(Source { text, .. })) => {
-                let path = folder(run).join(format!("{name}.rhai"));
+                let path = directory(run).join(format!("{name}.rhai"));
                 let own = std::fs::read_to_string(&path).ok();
                 (own.unwrap_or(text), path)
             }
-            (found, None) => (found?.text, folder(run).join(format!("{name}.rhai"))),
+            (found, None) => (found?.text, directory(run).join(format!("{name}.rhai"))),
         };
         // Keep a symbolic link, and replace its target.
         let target = target.canonicalize().unwrap_or(target);
@@ -81,10 +81,10 @@ fn failed(what: &str, path: &Path, error: &std::io::Error) -> Error {
 
 /// Makes a copy next to the script, so that its imports are found and a rename can install it.
 fn copy(target: &Path, text: &str) -> Result<tempfile::NamedTempFile> {
-    let folder = target.parent().unwrap_or(target);
+    let directory = target.parent().unwrap_or(target);
     let make = || {
-        std::fs::create_dir_all(folder)?;
-        let mut copy = tempfile::Builder::new().prefix(".edit-").suffix(".rhai").tempfile_in(folder)?;
+        std::fs::create_dir_all(directory)?;
+        let mut copy = tempfile::Builder::new().prefix(".edit-").suffix(".rhai").tempfile_in(directory)?;
         copy.write_all(text.as_bytes()).map(|()| copy)
     };
     make().map_err(|error| denied(failed("make a copy next to", target, &error), &error))

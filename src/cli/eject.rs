@@ -1,6 +1,6 @@
 //! `moyai eject`.
 
-use super::{Common, folder, init::write_new};
+use super::{Common, directory, init::write_new};
 use crate::engine::load;
 use crate::process::quote;
 use crate::run::{Error, Result, Run};
@@ -25,7 +25,7 @@ impl Eject {
                 Error::usage(format!("there is no built-in script `{name}`")).help("`moyai list` shows the scripts")
             );
         };
-        let path = folder(run).join(format!("{name}.rhai"));
+        let path = directory(run).join(format!("{name}.rhai"));
         if !write_new(&path, &source.text)? {
             let shown = quote(&path.to_string_lossy());
             return Err(Error::new(format!("copy `{name}`: `{}` already exists", path.display()))

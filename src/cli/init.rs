@@ -1,6 +1,6 @@
 //! `moyai init`.
 
-use super::{Common, folder};
+use super::{Common, directory};
 use crate::api::Context;
 use crate::engine::{self, load};
 use crate::process::{cause, quote};
@@ -24,19 +24,19 @@ pub struct Init {
 impl Init {
     /// Copies the two files that are meant to be edited. Existing files are kept.
     pub fn main(&self, run: &Arc<Run>) -> Result<i32> {
-        let usual = folder(run);
-        let folder = self.dir.clone().unwrap_or_else(|| usual.clone());
+        let usual = directory(run);
+        let directory = self.dir.clone().unwrap_or_else(|| usual.clone());
         if let Some(line) = super::whose(run) {
             run.print(&line);
         }
         for name in ["config", "rules"] {
-            let path = folder.join(format!("{name}.rhai"));
+            let path = directory.join(format!("{name}.rhai"));
             let made = write_new(&path, &load::built_in(name).unwrap_or_default().text)?;
             run.print(&format!("{} {}", if made { "made" } else { "kept" }, path.display()));
         }
         // An editor's Rhai extension uses these to complete and document functions. They belong to this
         // version of moyai, so they are always written again.
-        let definitions = folder.join("definitions");
+        let definitions = directory.join("definitions");
         let failed = |error: std::io::Error| {
             denied(Error::new(format!("write `{}`: {}", definitions.display(), cause(&error))), &error)
         };
@@ -46,8 +46,11 @@ impl Init {
             std::fs::write(definitions.join(name), text).map_err(failed)?;
         }
         run.print(&format!("made {}/    # for an editor with a Rhai extension", definitions.display()));
-        let option =
-            if folder == usual { String::new() } else { format!(" --scripts {}", quote(&folder.to_string_lossy())) };
+        let option = if directory == usual {
+            String::new()
+        } else {
+            format!(" --scripts {}", quote(&directory.to_string_lossy()))
+        };
         run.print(&format!("\nnext: moyai edit config{option}    # SITES: what to watch, TELL: who gets reports"));
         run.print(&format!("      moyai run -n backup{option}    # what a backup would do now"));
         run.print(&format!("      moyai doctor{option}           # what is missing on this host"));

@@ -123,7 +123,7 @@ pub fn main() -> ExitCode {
 fn private_host(words: &[OsString]) -> i32 {
     use crate::process::private_host::{enter, init};
     let ended = match words {
-        [first, folder, _, role @ ..] if first == "private-host-init" => init(folder.as_ref(), role),
+        [first, directory, _, role @ ..] if first == "private-host-init" => init(directory.as_ref(), role),
         [_, command @ ..] if !command.is_empty() => Err(enter(command)),
         _ => Err(Error::usage("usage: moyai private-host COMMAND [ARGS]").help("for example: moyai private-host bash")),
     };
@@ -311,14 +311,14 @@ fn print_fitting(run: &Run, line: &str) {
 }
 
 /// Returns the directory for the user's scripts: `--scripts`, `$MOYAI_SCRIPTS`, or the default.
-fn folder(run: &Run) -> PathBuf {
+fn directory(run: &Run) -> PathBuf {
     run.options.scripts.clone().unwrap_or_else(|| run.options.places.scripts.clone())
 }
 
 /// Returns a note about whose configuration this is, if an ordinary user and root both have one.
 fn whose(run: &Run) -> Option<String> {
     const ROOT: &str = "/etc/moyai/scripts";
-    let own = folder(run);
+    let own = directory(run);
     let differs = !rustix::process::geteuid().is_root() && own != std::path::Path::new(ROOT);
     let both = differs && std::path::Path::new(ROOT).exists();
     both.then(|| {

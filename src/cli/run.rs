@@ -304,7 +304,7 @@ fn run_anew(words: &[OsString]) -> Error {
 /// that selects it. For several there is one run each, all at once.
 fn elsewhere(run: &Arc<Run>, contexts: &[String], script: &str, args: &[String]) -> Result<engine::Ended> {
     let timeout = run.options.timeout.map(|limit| format!("--timeout={}s", limit.as_secs_f64()));
-    let behind: Vec<String> =
+    let rest: Vec<String> =
         timeout.into_iter().chain(["--".to_owned(), script.to_owned()]).chain(args.iter().cloned()).collect();
     if let [context] = contexts {
         let program = std::env::current_exe();
@@ -314,7 +314,7 @@ fn elsewhere(run: &Arc<Run>, contexts: &[String], script: &str, args: &[String])
             run.print(&format!("export {variable}={}", process::quote(context)));
         }
         let mut command = Command::new(program);
-        command.arg("run").args(run.passed_on(run.options.dry_run)).args(behind).env(CONTEXT, context);
+        command.arg("run").args(run.passed_on(run.options.dry_run)).args(rest).env(CONTEXT, context);
         // As in Docker, an address overrides the name of a context, even if it is empty.
         match context.as_str() {
             "default" => command.env_remove(DOCKER_CONTEXT),
@@ -326,7 +326,7 @@ fn elsewhere(run: &Arc<Run>, contexts: &[String], script: &str, args: &[String])
     }
     let failed = Pool.map(run, contexts.to_vec(), pool::WORKERS, |context| {
         let words = ["moyai", "run", "--context", &context].into_iter().map(str::to_owned);
-        let mut plan = Plan::act(words.chain(behind.iter().cloned()));
+        let mut plan = Plan::act(words.chain(rest.iter().cloned()));
         plan.label = Some(context.clone());
         match process::attempt(run, &plan) {
             Ok(outcome) if outcome.code() == 0 => None,
@@ -412,8 +412,8 @@ mod tests {
     #[test]
     fn after_the_double_dash_everything_belongs_to_the_script() {
         let after = asked("backup -- -n --at x").unwrap();
-        assert!(!behind.options.dry_run);
-        assert_eq!(behind.words, ["--", "-n", "--at", "x"]);
+        assert!(!after.options.dry_run);
+        assert_eq!(after.words, ["--", "-n", "--at", "x"]);
         let before = asked("-n -- -x y").unwrap();
         assert_eq!((before.script.as_deref(), before.words), (Some("-x"), vec!["y".to_owned()]));
     }

@@ -23,7 +23,7 @@ pub struct Systemd {
     #[arg(long)]
     timers: bool,
     /// With --install and --remove: the directory of the units. systemd is reloaded only for its own directories
-    #[arg(long, value_name = "DIR", default_value = FOLDER)]
+    #[arg(long, value_name = "DIR", default_value = DIRECTORY)]
     dir: PathBuf,
     /// Print what would be done as shell commands, and change nothing
     #[arg(short = 'n', long)]
@@ -33,7 +33,7 @@ pub struct Systemd {
 }
 
 /// Directory of an administrator's units, see systemd.unit(5).
-const FOLDER: &str = "/etc/systemd/system";
+const DIRECTORY: &str = "/etc/systemd/system";
 /// First line of every unit of moyai. A file without it belongs to somebody else.
 const HEAD: &str = "# Made by `moyai systemd` from rules.rhai. To change it, use: systemctl edit";
 /// Prefix of this line in units of every version of moyai.
@@ -98,8 +98,8 @@ impl Systemd {
                 return self.install(&run, &units);
             }
             for (number, (name, text)) in units.iter().enumerate() {
-                let blank = if number > 0 { "\n" } else { "" };
-                run.print(&format!("{blank}# {}\n{}", self.dir.join(name).display(), text.trim_end()));
+                let gap = if number > 0 { "\n" } else { "" };
+                run.print(&format!("{gap}# {}\n{}", self.dir.join(name).display(), text.trim_end()));
             }
             return run.cancel.check().map(|()| 0);
         }
@@ -300,13 +300,13 @@ SuccessExitStatus=75
 
     /// Returns the names of moyai's units in the directory.
     fn ours(&self) -> Result<Vec<String>> {
-        let folder = match std::fs::read_dir(&self.dir) {
-            Ok(folder) => folder,
+        let directory = match std::fs::read_dir(&self.dir) {
+            Ok(directory) => directory,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(error) => return Err(Error::new(format!("read `{}`: {}", self.dir.display(), cause(&error)))),
         };
         let is_ours = |path: &Path| std::fs::read_to_string(path).is_ok_and(|text| text.starts_with(MARK));
-        let mut names: Vec<String> = folder
+        let mut names: Vec<String> = directory
             .flatten()
             .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()) && is_ours(&entry.path()))
             .map(|entry| entry.file_name().to_string_lossy().into_owned())
@@ -318,7 +318,7 @@ SuccessExitStatus=75
 
     /// Returns true if systemd reads the directory.
     fn manages(&self) -> bool {
-        self.dir == Path::new(FOLDER)
+        self.dir == Path::new(DIRECTORY)
     }
 
     fn systemctl(&self, run: &Run, words: &[&str]) -> Result<()> {
@@ -331,12 +331,12 @@ SuccessExitStatus=75
 
 /// Returns the first installed unit of moyai that is missing or differs from the rules.
 pub fn outdated(run: &Arc<Run>) -> Option<String> {
-    let has = |name: &str| Path::new(FOLDER).join(name).exists();
+    let has = |name: &str| Path::new(DIRECTORY).join(name).exists();
     let this = Systemd {
         install: false,
         remove: false,
         timers: false,
-        dir: FOLDER.into(),
+        dir: DIRECTORY.into(),
         dry_run: true,
         common: Common { scripts: run.options.scripts.clone() },
     };
@@ -347,14 +347,14 @@ pub fn outdated(run: &Arc<Run>) -> Option<String> {
     }
     let units = this.units(run).ok()?;
     let differs =
-        |(name, text): &&Unit| std::fs::read_to_string(Path::new(FOLDER).join(name)).ok().as_ref() != Some(text);
+        |(name, text): &&Unit| std::fs::read_to_string(Path::new(DIRECTORY).join(name)).ok().as_ref() != Some(text);
     units.iter().find(differs).map(|(name, _)| name.clone())
 }
 
 /// Returns the `LoadCredential` lines: systemd removes these secrets when the unit stops.
 fn credentials(run: &Run) -> Result<String> {
-    let folder = &run.options.places.secrets;
-    let mut names: Vec<String> = match std::fs::read_dir(folder) {
+    let directory = &run.options.places.secrets;
+    let mut names: Vec<String> = match std::fs::read_dir(directory) {
         Ok(entries) => entries
             .flatten()
             .filter(|entry| entry.path().is_file())
@@ -363,11 +363,11 @@ fn credentials(run: &Run) -> Result<String> {
             .collect(),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(String::new()),
         Err(error) => {
-            return Err(Error::new(format!("read `{}`: {}", folder.display(), cause(&error))).help("run it as root"));
+            return Err(Error::new(format!("read `{}`: {}", directory.display(), cause(&error))).help("run it as root"));
         }
     };
     names.sort();
-    let line = |name: &String| format!("LoadCredential={name}:{}\n", folder.join(name).display());
+    let line = |name: &String| format!("LoadCredential={name}:{}\n", directory.join(name).display());
     Ok(names.iter().map(line).collect())
 }
 

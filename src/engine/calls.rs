@@ -118,9 +118,9 @@ impl Walk<'_> {
                 _ => break,
             }
         }
-        let whole = (1..=names.len()).rev().map(|count| format!("{root}.{}", names[..count].join(".")));
+        let full = (1..=names.len()).rev().map(|count| format!("{root}.{}", names[..count].join(".")));
         let known = self.scope.variables.iter().any(|(known, _)| nearest(root, [known.as_str()].into_iter()).is_some());
-        whole.into_iter().find_map(|whole| elsewhere::called(&whole)).or_else(|| {
+        full.into_iter().find_map(|full| elsewhere::called(&full)).or_else(|| {
             let last = names.last().filter(|_| !known)?;
             elsewhere::space(root).and_then(|_| self.elsewhere(root, last))
         })

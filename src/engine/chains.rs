@@ -58,9 +58,9 @@ impl Walk<'_> {
         }
         let text = self.source.before(body);
         let of_name = |char: char| char.is_alphanumeric() || char == '_';
-        let whole =
+        let is_name =
             |start: &usize| !text[..*start].ends_with(of_name) && !text[start + name.len()..].starts_with(of_name);
-        let start = text.rmatch_indices(name).map(|(start, _)| start).find(whole).unwrap_or(text.len());
+        let start = text.rmatch_indices(name).map(|(start, _)| start).find(is_name).unwrap_or(text.len());
         let line = text[..start].rsplit('\n').next().unwrap_or_default();
         let place = (text[..start].matches('\n').count() + 1, line.chars().count() + 1);
         self.report_at(place.0, place.1, taken(name), OTHER);

@@ -34,13 +34,13 @@ const HOOKS: &[(&str, &str)] = &[
 
 /// Returns the errors in the names, parameters and literal values of a configuration. `below` is the built-in
 /// file.
-fn faults(run: &Run, config: &Source, ast: &AST, below: &Source, built_in: &AST) -> Vec<Report> {
+fn errors(run: &Run, config: &Source, ast: &AST, below: &Source, built_in: &AST) -> Vec<Report> {
     let names: Vec<String> = constants(built_in).into_iter().map(|name| name.name.to_string()).collect();
-    let mut faults = Faults { run, config, ast, below, built_in, names, reports: Vec::new() };
-    ast.statements().iter().for_each(|stmt| faults.constant(stmt));
-    ast.iter_functions().for_each(|function| faults.function(&function));
-    faults.reports.sort_by_key(|report| (report.place.line, report.place.column));
-    faults.reports
+    let mut errors = Errors { run, config, ast, below, built_in, names, reports: Vec::new() };
+    ast.statements().iter().for_each(|stmt| errors.constant(stmt));
+    ast.iter_functions().for_each(|function| errors.function(&function));
+    errors.reports.sort_by_key(|report| (report.place.line, report.place.column));
+    errors.reports
 }
 
 /// Returns the errors in the configuration that a script reads, before the script runs. A script that was
@@ -68,13 +68,13 @@ pub fn of_file(run: &Run, program: &Program, file: usize) -> Vec<Report> {
     let own = &program.files[file];
     let below = own.below.map(|below| &program.files[below]);
     match (&own.ast, below.and_then(|below| below.ast.as_ref().map(|ast| (&below.source, ast)))) {
-        (Some(ast), Some((below, built_in))) => faults(run, &own.source, ast, below, built_in),
+        (Some(ast), Some((below, built_in))) => errors(run, &own.source, ast, below, built_in),
         _ => Vec::new(),
     }
 }
 
 /// A configuration, and its errors so far.
-struct Faults<'a> {
+struct Errors<'a> {
     run: &'a Run,
     config: &'a Source,
     ast: &'a AST,
@@ -85,7 +85,7 @@ struct Faults<'a> {
     reports: Vec<Report>,
 }
 
-impl Faults<'_> {
+impl Errors<'_> {
     fn report(&mut self, (line, column): (usize, usize), message: String, help: impl Into<Option<String>>) {
         self.reports.push(Report::new(self.config, line, column, message, help.into()));
     }
@@ -274,8 +274,8 @@ fn is_used(run: &Run, config: &Source, name: &str) -> bool {
     let reads = |source: &Source| {
         let imports = source.text.split("import \"config\" as ").skip(1);
         imports.filter_map(|after| after.split(|char| !of_name(char)).next()).any(|alias| {
-            let whole = format!("{alias}::{name}");
-            source.text.split(&whole).skip(1).any(|after| !after.starts_with(of_name))
+            let full = format!("{alias}::{name}");
+            source.text.split(&full).skip(1).any(|after| !after.starts_with(of_name))
         })
     };
     count > 1 || load::list(run).into_iter().any(|listed| listed.source.is_ok_and(|source| reads(&source)))

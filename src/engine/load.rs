@@ -160,8 +160,8 @@ pub fn import(run: &Run, from: &Source, name: &str) -> Result<Source> {
     }
     if let (Some(path), Some(root)) = (&from.path, &from.root) {
         let beside = path.parent().filter(|beside| *beside != root.as_path());
-        for folder in beside.into_iter().chain([root.as_path()]) {
-            if let Some(found) = within(folder, root, name)? {
+        for directory in beside.into_iter().chain([root.as_path()]) {
+            if let Some(found) = within(directory, root, name)? {
                 return Ok(found);
             }
         }
@@ -169,7 +169,7 @@ pub fn import(run: &Run, from: &Source, name: &str) -> Result<Source> {
     by_name(run, name)?.ok_or_else(|| {
         Error::usage(format!("import `{name}`: there is no such file")).help(format!(
             "moyai looks next to the script, then in {}",
-            folders(run).map(|folder| format!("`{}`", folder.display())).collect::<Vec<_>>().join(" and ")
+            directories(run).map(|directory| format!("`{}`", directory.display())).collect::<Vec<_>>().join(" and ")
         ))
     })
 }
@@ -190,14 +190,14 @@ pub fn list(run: &Run) -> Vec<Listed> {
             found.insert(name.to_owned(), listed);
         }
     };
-    for folder in folders(run) {
-        let paths = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    for directory in directories(run) {
+        let paths = std::fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path());
         for path in paths.filter(|path| path.extension().is_some_and(|ending| ending == "rhai")) {
             let Some(name) = path.file_stem().and_then(|name| name.to_str()) else { continue };
             if name.ends_with(TEST) {
                 continue;
             }
-            if let Some(source) = within(folder, folder, name).transpose() {
+            if let Some(source) = within(directory, directory, name).transpose() {
                 add(name, source);
             }
         }
@@ -224,13 +224,13 @@ pub fn tests(run: &Run) -> Vec<Source> {
 }
 
 /// Returns the directories of scripts, in the order of precedence.
-fn folders(run: &Run) -> impl Iterator<Item = &Path> {
+fn directories(run: &Run) -> impl Iterator<Item = &Path> {
     run.options.scripts.iter().chain([&run.options.places.scripts]).map(PathBuf::as_path)
 }
 
 /// Returns the unchecked text of a script on disk. `None` if the script is built-in.
 pub fn own_text(run: &Run, name: &str) -> Option<String> {
-    folders(run).find_map(|folder| std::fs::read_to_string(folder.join(format!("{name}.rhai"))).ok())
+    directories(run).find_map(|directory| std::fs::read_to_string(directory.join(format!("{name}.rhai"))).ok())
 }
 
 /// Returns a script on disk, found by its name. `None` if it is built-in or unreadable.
@@ -241,12 +241,13 @@ pub fn own(run: &Run, name: &str) -> Option<Source> {
 /// Returns true if a script was found by its name, not by a path.
 pub fn has_name(run: &Run, source: &Source) -> bool {
     let file = format!("{}.rhai", source.name);
-    source.path.is_none() || folders(run).any(|folder| folder.join(&file).display().to_string() == source.shown)
+    source.path.is_none()
+        || directories(run).any(|directory| directory.join(&file).display().to_string() == source.shown)
 }
 
 fn by_name(run: &Run, name: &str) -> Result<Option<Source>> {
-    for folder in folders(run) {
-        if let Some(found) = within(folder, folder, name)? {
+    for directory in directories(run) {
+        if let Some(found) = within(directory, directory, name)? {
             return Ok(Some(found));
         }
     }
@@ -254,8 +255,8 @@ fn by_name(run: &Run, name: &str) -> Result<Option<Source>> {
 }
 
 /// Returns a file in a directory. It must not be a link to a file outside of the root.
-fn within(folder: &Path, root: &Path, name: &str) -> Result<Option<Source>> {
-    let path = folder.join(format!("{name}.rhai"));
+fn within(directory: &Path, root: &Path, name: &str) -> Result<Option<Source>> {
+    let path = directory.join(format!("{name}.rhai"));
     let real = match path.canonicalize() {
         Ok(real) => real,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && path.symlink_metadata().is_err() => {

@@ -200,10 +200,7 @@ impl Kind {
             _ => "text or a map",
         };
         let shown = if one.is_string() { format!("\"{one}\"") } else { one.to_string() };
-        Some(Wrong {
-            at: one.to_string(),
-            sentence: format!("must contain only {wanted} elements, and {shown} is not one"),
-        })
+        Some(Wrong { at: one.to_string(), sentence: format!("needs {wanted} in each place, but {shown} is not one") })
     }
 }
 

@@ -128,22 +128,22 @@ pub fn look(run: &Arc<Run>, config: &Source, complete: bool) -> Result<Vec<Repor
         let program = laid.program.clone();
         let own = program.files[file].ast.clone().unwrap_or_default();
         let below = program.files[file].below.and_then(|below| program.files[below].ast.as_ref()).unwrap_or(&own);
-        let fault = |(name, value): (&rhai::Identifier, &Dynamic)| {
+        let wrong_kind = |(name, value): (&rhai::Identifier, &Dynamic)| {
             let wrong = Kind::of(below, name)?.wrong(value)?;
             Some(point(config, &own, name, &wrong.at, &format!("{name} {}", wrong.sentence)))
         };
-        let mut found: Vec<Report> = values.iter().filter_map(fault).collect();
+        let mut found: Vec<Report> = values.iter().filter_map(wrong_kind).collect();
         // `lib/config-errors` relies on the kinds.
         if found.is_empty() {
             let text = format!("import \"lib/config-errors\" as errors; errors::all({complete})");
             let mut laid = Laid::new(run, Some(config), &text)?;
-            let faults: Array = laid.evaluate()?;
-            found.extend(faults.iter().map(|fault| {
-                let fault = fault.read_lock::<Map>().map(|map| map.clone()).unwrap_or_default();
-                let text = |name: &str| fault.get(name).map(Dynamic::to_string).unwrap_or_default();
+            let errors: Array = laid.evaluate()?;
+            found.extend(errors.iter().map(|error| {
+                let error = error.read_lock::<Map>().map(|map| map.clone()).unwrap_or_default();
+                let text = |name: &str| error.get(name).map(Dynamic::to_string).unwrap_or_default();
                 let name = text("name");
                 let mut report = point(config, &own, &name, &text("at"), &format!("{name}: {}", text("fault")));
-                report.warning = fault.get("warning").is_some_and(|warning| warning.as_bool().unwrap_or(false));
+                report.warning = error.get("warning").is_some_and(|warning| warning.as_bool().unwrap_or(false));
                 report
             }));
             found.extend(pings(run, config, &own, &values));

@@ -1,4 +1,4 @@
-//! Arithmetic of bash as arithmetic of Rhai.
+//! Translates bash arithmetic to Rhai.
 
 use super::No;
 use super::text::{Kind, atom};
@@ -13,12 +13,12 @@ use brush_parser::ast::{
 pub enum Value {
     /// A number.
     Number(String),
-    /// true or false.
+    /// True or false.
     Truth(String),
 }
 
 impl Value {
-    /// As a number: bash's 1 and 0.
+    /// Returns the value as a number: 1 or 0 for a comparison, as in bash.
     pub fn number(self) -> String {
         match self {
             Self::Number(text) => text,
@@ -26,7 +26,7 @@ impl Value {
         }
     }
 
-    /// As a condition: not 0.
+    /// Returns the value as a condition: not 0.
     pub fn truth(self) -> String {
         match self {
             Self::Truth(text) => text,
@@ -35,13 +35,13 @@ impl Value {
     }
 }
 
-/// What the translation knows about names.
+/// Resolves names during the translation.
 pub trait Names {
-    /// A variable as a number.
+    /// Returns a variable as a number.
     fn number(&mut self, name: &str) -> Result<String, No>;
-    /// An element of an array as a number.
+    /// Returns an element of an array as a number.
     fn element(&mut self, name: &str, index: &str) -> Result<String, No>;
-    /// An expansion such as `$1` or `${#a[@]}` as a number.
+    /// Returns an expansion such as `$1` or `${#a[@]}` as a number.
     fn expansion(&mut self, raw: &str) -> Result<String, No>;
 }
 
@@ -101,7 +101,7 @@ fn closing(chars: &[char], open: usize) -> Option<usize> {
     None
 }
 
-/// The names that an expression reads, and those that it sets.
+/// Returns the names that an expression reads, and those that it sets.
 pub fn names(text: &str) -> Option<(Vec<String>, Vec<String>)> {
     let (plain, _) = plain(text)?;
     let parsed = arithmetic::parse(&plain).ok()?;
@@ -142,7 +142,7 @@ fn collect(expr: &A, reads: &mut Vec<String>, writes: &mut Vec<String>) {
 fn set(target: &Target, reads: &mut Vec<String>, writes: &mut Vec<String>) {
     match target {
         Target::Variable(name) => writes.push(name.clone()),
-        // An array stays one.
+        // An array remains an array.
         Target::ArrayElement(name, index) => {
             reads.push(name.clone());
             collect(index, reads, writes);
@@ -156,10 +156,10 @@ fn name_of(target: &Target) -> &str {
     }
 }
 
-/// An expression that changes nothing.
+/// Translates an expression that changes nothing.
 ///
 /// # Errors
-/// When it assigns, or uses what Rhai has not.
+/// If it assigns, or uses what Rhai does not have.
 pub fn value(names: &mut dyn Names, text: &str) -> Result<Value, No> {
     let (plain, held) =
         plain(text).ok_or_else(|| No::new(format!("the arithmetic `{}` is built from text", text.trim())))?;
@@ -173,13 +173,13 @@ pub fn value(names: &mut dyn Names, text: &str) -> Result<Value, No> {
     render(names, &parsed, &held)
 }
 
-/// Gets each assignment: the name, the operator of `+=`, the value.
+/// Called for each assignment with the name, the operator of `+=`, and the value.
 pub type Assign<'a> = dyn FnMut(&str, Option<&str>, String) -> Result<(), No> + 'a;
 
-/// A statement of arithmetic: `((i++))`, `((n += 2))`, `i = 0, j = 1`.
+/// Translates a statement of arithmetic: `((i++))`, `((n += 2))`, `i = 0, j = 1`.
 ///
 /// # Errors
-/// When an assignment is within an expression.
+/// If an assignment is inside an expression.
 pub fn statements(names: &mut dyn Names, text: &str, assign: &mut Assign<'_>) -> Result<(), No> {
     let (plain, held) =
         plain(text).ok_or_else(|| No::new(format!("the arithmetic `{}` is built from text", text.trim())))?;
@@ -239,7 +239,7 @@ fn symbol(operator: B) -> Option<&'static str> {
     })
 }
 
-/// How tightly an operator binds, where both languages agree; others get brackets.
+/// Returns the precedence of an operator that is the same in both languages. Others get parentheses.
 fn strength(text: &str) -> u8 {
     let outside = |symbols: &[&str]| symbols.iter().any(|symbol| text.contains(&format!(" {symbol} ")));
     if super::text::is_atom(text) || text.parse::<i64>().is_ok() {
@@ -253,7 +253,7 @@ fn strength(text: &str) -> u8 {
     }
 }
 
-/// An operand in brackets where it needs them.
+/// Puts an operand in parentheses if needed.
 fn side(text: &str) -> String {
     if strength(text) == 9 { text.to_owned() } else { format!("({text})") }
 }
@@ -283,7 +283,7 @@ fn render(names: &mut dyn Names, expr: &A, held: &[String]) -> Result<Value, No>
             let (left, right) = (render(names, left, held)?, render(names, right, held)?);
             let shifts = matches!(operator, B::ShiftLeft | B::ShiftRight);
             if shifts && !matches!(&right, Value::Number(text) if text.parse::<u8>().is_ok_and(|by| by < 64)) {
-                return Err(No::new("a shift by something else than 0 to 63"));
+                return Err(No::new("a shift by more than 63"));
             }
             match operator {
                 B::LogicalAnd | B::LogicalOr => {

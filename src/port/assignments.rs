@@ -7,13 +7,13 @@ use super::words::mangle;
 use super::{No, Port};
 use brush_parser::ast::{self, AssignmentName, AssignmentValue, CommandPrefixOrSuffixItem as Item};
 
-/// The value of IFS where it is fixed.
+/// Returns the value of IFS if it is fixed.
 fn fixed_ifs(raw: &str) -> Option<String> {
     (raw.starts_with("$'") || !raw.contains('$')).then(|| raw.to_owned())
 }
 
 impl<'a> Port<'a> {
-    /// Assignments without a command.
+    /// Translates assignments without a command.
     pub(super) fn assignments(&mut self, items: &'a [Item], item: usize) -> Result<Vec<Line>, No> {
         let mut lines = Vec::new();
         for part in items {
@@ -26,7 +26,7 @@ impl<'a> Port<'a> {
         Ok(lines.into_iter().map(plain).collect())
     }
 
-    /// One assignment. `local` makes a variable of the function.
+    /// Translates one assignment. With `local` it declares a variable of the function.
     pub(super) fn assignment(
         &mut self,
         assignment: &ast::Assignment,
@@ -103,10 +103,7 @@ impl<'a> Port<'a> {
             for arg in self.argument(&value.value)? {
                 if arg.glob {
                     if !self.facts.nullglob {
-                        self.hazard(
-                            "a pattern that matches no file is an element of the array",
-                            "the port has files only",
-                        );
+                        self.hazard("a pattern that matches no file remains in the array", "the port has only files");
                     }
                     let text = arg.template.fixed().ok_or_else(|| No::new("a pattern with a variable"))?;
                     if self.directory {
@@ -149,7 +146,7 @@ impl<'a> Port<'a> {
 
     fn set_scalar(&mut self, name: &str, raw: &str, item: usize, local: bool) -> Result<Vec<String>, No> {
         if name == "IFS" && !raw.contains(['`', '(']) {
-            // Each place that depends on it refuses, or hands it to bash.
+            // Every place that depends on it refuses, or passes it to bash.
             self.ifs = fixed_ifs(raw);
             return Ok(Vec::new());
         }
@@ -168,8 +165,8 @@ impl<'a> Port<'a> {
         if matches!(name, "IFS" | "PATH" | "PS4" | "BASH_ENV" | "LD_PRELOAD" | "POSIXLY_CORRECT" | "OPTIND") {
             if name == "PATH" {
                 self.hazard(
-                    "PATH is set for the commands that follow",
-                    "moyai has the usual directories in PATH, also under cron",
+                    "PATH is set for the following commands",
+                    "moyai always has the usual directories in PATH, even under cron",
                 );
                 if raw.contains("/usr/bin") || raw.contains("$PATH") {
                     return Ok(Vec::new());
@@ -191,7 +188,7 @@ impl<'a> Port<'a> {
             Kind::Number => {
                 let number = value.number();
                 let shown = mangle(name);
-                // `count=$((count + 1))`
+                // `count=$((count + 1))`.
                 for sign in ["+", "-"] {
                     if let Some(rest) = number.strip_prefix(&format!("{shown} {sign} "))
                         && self.is_known(name)
@@ -213,7 +210,7 @@ impl<'a> Port<'a> {
         Ok(vec![self.give(name, &text, item, local)])
     }
 
-    /// `let x = ...`, `const x = ...` or `x = ...`.
+    /// Returns `let x = ...`, `const x = ...` or `x = ...`.
     pub(super) fn give(&mut self, name: &str, value: &str, item: usize, _local: bool) -> String {
         let scope = self.facts.scope(self.function, name);
         let shown = mangle(name);
@@ -229,7 +226,7 @@ impl<'a> Port<'a> {
         mark(self, format!("{shown} = {value};"))
     }
 
-    /// `tmp=$(mktemp)` and `tmp=/tmp/name.$$`.
+    /// Translates `tmp=$(mktemp)` and `tmp=/tmp/name.$$`.
     fn temporary(&mut self, name: &str, raw: &str, item: usize) -> Result<Option<String>, No> {
         let bare = raw.trim_matches('"');
         if let Some(rest) = bare.strip_prefix("/tmp/").or_else(|| bare.strip_prefix("/var/tmp/"))
@@ -240,8 +237,8 @@ impl<'a> Port<'a> {
                 return Ok(None);
             }
             self.hazard(
-                "the name of the temporary file can be guessed: another user can put a link there first",
-                "the port makes a directory that only this user can read",
+                "the name of the temporary file can be guessed, so another user can create a link there first",
+                "the port creates a directory that only this user can read",
             );
             return Ok(Some(self.give(
                 name,
@@ -259,10 +256,7 @@ impl<'a> Port<'a> {
             }
             ["mktemp"] => {
                 self.temporaries.insert(name.to_owned());
-                self.hazard(
-                    "`mktemp` leaves its file where nothing removes it",
-                    "the port removes it when the script ends",
-                );
+                self.hazard("nothing removes the file of `mktemp`", "the port removes it when the script ends");
                 let line = self.give(name, "file::temp_dir() + \"/file\"", item, false);
                 let shown = mangle(name);
                 Ok(Some(format!("{line}\nfile::write({shown}, \"\");")))

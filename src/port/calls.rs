@@ -1,4 +1,4 @@
-//! Programs: a pipe of simple commands as a command literal.
+//! Programs: translates a pipe of simple commands to a command literal.
 
 use super::redirects::{In, Out, Redirects};
 use super::text::{Kind, Part, Template};
@@ -13,21 +13,21 @@ use brush_parser::ast::{AssignmentName, AssignmentValue};
 pub struct Call {
     /// The words between the backticks.
     pub literal: String,
-    /// `.stdin(...)`, `.env(...)` and so on.
+    /// `.stdin(...)`, `.env(...)` and other methods.
     pub methods: String,
     /// The redirections of the pipe.
     pub redirects: Redirects,
-    /// The fixed words of each program; a value is None.
+    /// The fixed words of each program. A value is `None`.
     pub words: Vec<Vec<Option<String>>>,
 }
 
 impl Call {
-    /// As a command value.
+    /// Returns the call as a command value.
     pub fn command(&self) -> String {
         format!("cmd(`{}`){}{}", self.literal, self.methods, if self.redirects.both { ".both()" } else { "" })
     }
 
-    /// As text: `$(...)` where it can be short.
+    /// Returns the call as text, as `$(...)` if possible.
     pub fn read(&self) -> String {
         if self.methods.is_empty() && !self.redirects.both {
             return format!("$(`{}`)", self.literal);
@@ -35,18 +35,18 @@ impl Call {
         format!("{}.read()", self.command())
     }
 
-    /// The name of the last program.
+    /// Returns the name of the last program.
     pub fn last(&self) -> &str {
         self.words.last().and_then(|words| words.first()).and_then(|word| word.as_deref()).unwrap_or_default()
     }
 
-    /// Tests whether a program before the last one fails where it finds nothing.
+    /// Returns true if a program before the last one fails when it finds nothing.
     fn finds_nothing(&self) -> bool {
         let before = &self.words[..self.words.len().saturating_sub(1)];
         before.iter().any(|words| finds(words))
     }
 
-    /// Tests whether the last program is a filter that only fails where it cannot run.
+    /// Returns true if the last program is a filter that fails only if it cannot run.
     fn ends_with_filter(&self) -> bool {
         const FILTERS: &[&str] =
             &["awk", "cut", "sed", "sort", "uniq", "head", "tail", "tr", "wc", "tac", "rev", "nl", "column", "paste"];
@@ -54,7 +54,7 @@ impl Call {
         FILTERS.contains(&self.last()) && !exits
     }
 
-    /// The lines of a program whose status nothing reads: one that finds nothing gives none.
+    /// Accepts status 1 of a program that finds nothing, because nothing reads its status.
     pub fn accepting(mut self) -> Self {
         if !self.methods.contains(".accept(") && self.words.iter().any(|words| finds(words)) {
             self.methods.push_str(".accept([0, 1])");
@@ -62,7 +62,7 @@ impl Call {
         self
     }
 
-    /// Tests whether every program only reads, as far as its fixed words say.
+    /// Returns true if every program is read-only, judging by its fixed words.
     pub fn only_reads(&self) -> bool {
         self.words.iter().all(|words| {
             let words: Vec<&str> = words.iter().map(|word| word.as_deref().unwrap_or("x")).collect();
@@ -70,7 +70,7 @@ impl Call {
         })
     }
 
-    /// Tests whether it prints nothing on standard output.
+    /// Returns true if it prints nothing to standard output.
     pub fn is_silent(&self) -> bool {
         if self.redirects.output != Out::Through {
             return true;
@@ -100,7 +100,7 @@ impl Call {
     }
 }
 
-/// Builtins that a program of the same name replaces in a pipe.
+/// Builtins for which there is a program of the same name, which runs in a pipe.
 const PROGRAMS_TOO: &[&str] = &["echo", "printf", "test", "[", "true", "false", "kill", "pwd", "nice", "env", "time"];
 
 /// Programs whose input is text.
@@ -109,7 +109,7 @@ const TEXT: &[&str] = &[
     "tac", "nl", "column",
 ];
 
-/// Words that only the shell itself has.
+/// Builtins for which there is no program.
 const BUILTINS: &[&str] = &[
     "cd",
     "eval",
@@ -168,12 +168,12 @@ const BUILTINS: &[&str] = &[
 ];
 
 impl<'a> Port<'a> {
-    /// Tests whether a name is a program, as far as the script knows.
+    /// Returns true if a name is a program, as far as the script shows.
     pub(super) fn is_program(&self, name: &str) -> bool {
         !BUILTINS.contains(&name) && self.facts.number(name).is_none()
     }
 
-    /// A pipe as a call of programs.
+    /// Translates a pipe to a call of programs.
     pub(super) fn call(&mut self, pipe: &[ast::Command]) -> Result<Call, No> {
         let mut call = Call::default();
         let last = pipe.len() - 1;
@@ -216,7 +216,7 @@ impl<'a> Port<'a> {
                 return Err(No::new("`2>&1` of one program of a pipe"));
             }
             if redirects.silent && redirects.output != Out::Null {
-                self.hazard("`2>/dev/null` hides why a command fails", "the port shows the reason of a failure");
+                self.hazard("`2>/dev/null` hides why a command fails", "the port shows the reason");
             }
             if at == 0 {
                 call.redirects.input = redirects.input.clone();
@@ -234,7 +234,7 @@ impl<'a> Port<'a> {
         }
         if last > 0 && !self.facts.strict[2] && self.facts.strict[0] {
             self.hazard(
-                "a pipe without `pipefail` hides that a program before the last one fails",
+                "without `pipefail`, a failure before the last program of a pipe is ignored",
                 "the port stops when any program of the pipe fails",
             );
         }
@@ -251,7 +251,7 @@ impl<'a> Port<'a> {
                 if TEXT.contains(&first) {
                     format!(".stdin(file::read({path}))")
                 } else {
-                    // A file of any bytes and size.
+                    // The file may contain any bytes and have any size.
                     call.literal = format!("cat ${{{path}}} | {}", call.literal);
                     String::new()
                 }
@@ -276,7 +276,7 @@ impl<'a> Port<'a> {
         Ok(call)
     }
 
-    /// The redirections of a simple command.
+    /// Returns the redirections of a simple command.
     pub(super) fn redirects_of(&mut self, simple: &ast::SimpleCommand) -> Result<Redirects, No> {
         let prefix = simple.prefix.iter().flat_map(|items| &items.0);
         let suffix = simple.suffix.iter().flat_map(|items| &items.0);
@@ -287,7 +287,7 @@ impl<'a> Port<'a> {
         self.redirects(all.into_iter())
     }
 
-    /// The words of a program, and those that are fixed.
+    /// Translates the words of a program, and returns the fixed ones.
     fn program(
         &mut self,
         words: &[String],
@@ -295,7 +295,7 @@ impl<'a> Port<'a> {
         methods: &mut String,
         alone: bool,
     ) -> Result<(String, Vec<Option<String>>), No> {
-        // `LC_ALL=C sort` within a pipe is `env LC_ALL=C sort`.
+        // In a pipe, `LC_ALL=C sort` becomes `env LC_ALL=C sort`.
         let mut env: Vec<String> = Vec::new();
         for item in simple.prefix.iter().flat_map(|prefix| &prefix.0) {
             if let Item::AssignmentWord(assignment, _) = item {
@@ -349,12 +349,12 @@ impl<'a> Port<'a> {
         template.word()
     }
 
-    /// `$( )` as a piece.
+    /// Translates `$( )` as a piece of text.
     pub(super) fn captured(&mut self, text: &str) -> Result<Part, No> {
         let program = walk::inner(text).ok_or_else(|| No::new(format!("`$({})`", text.trim())))?;
         let is_checked = self.assigning && self.facts.strict[0] || text.trim_start().starts_with("date");
         if !is_checked {
-            self.hazard("the script goes on when the program in `$( )` fails", "the port stops there");
+            self.hazard("the script continues if the program in `$( )` fails", "the port stops there");
         }
         let entries: Vec<&ast::CompoundListItem> = program.complete_commands.iter().flat_map(|list| &list.0).collect();
         let part = |text: String| Part::Value(text, Kind::Text);
@@ -365,7 +365,7 @@ impl<'a> Port<'a> {
             let first = &entry.0.first;
             match entry.0.additional.as_slice() {
                 [] => {
-                    // `$(<file)`
+                    // `$(<file)`.
                     if let [ast::Command::Simple(simple)] = first.seq.as_slice()
                         && walk::words(simple).is_empty()
                         && let In::File(path) = self.redirects_of(simple)?.input
@@ -422,7 +422,7 @@ impl<'a> Port<'a> {
         Ok(part(format!("{shell}.read()")))
     }
 
-    /// A call, leaving no trace where it fails.
+    /// Translates a call without side effects if it fails.
     pub(super) fn try_call(&mut self, pipe: &[ast::Command]) -> Result<Call, No> {
         let hazards = self.hazards.len();
         let before = self.before.clone();
@@ -433,7 +433,7 @@ impl<'a> Port<'a> {
     }
 }
 
-/// Tests whether the first program of a pipe reads standard input when it has no file.
+/// Returns true if the first program of a pipe reads standard input when it has no file.
 fn reads_input(words: &[Vec<Option<String>>]) -> bool {
     let Some(words) = words.first() else { return false };
     let name = words.first().and_then(|word| word.as_deref()).unwrap_or_default();
@@ -464,7 +464,7 @@ fn reads_input(words: &[Vec<Option<String>>]) -> bool {
     }
 }
 
-/// Tests whether a program has status 1 where it finds nothing.
+/// Returns true if a program has status 1 when it finds nothing.
 fn finds(words: &[Option<String>]) -> bool {
     let name = words.first().and_then(|word| word.as_deref()).unwrap_or_default();
     matches!(name, "grep" | "egrep" | "fgrep" | "pgrep" | "zgrep" | "diff")

@@ -1,4 +1,4 @@
-//! Simple commands: the builtins of bash and the programs that have a native form.
+//! Simple commands: bash builtins, and programs with a native form.
 
 use super::functions::Gives;
 use super::printer::{Line, plain};
@@ -10,13 +10,13 @@ use super::{No, Port};
 use brush_parser::ast::{self, CommandPrefixOrSuffixItem as Item};
 
 impl<'a> Port<'a> {
-    /// A simple command as a statement.
+    /// Translates a simple command as a statement.
     pub(super) fn simple(&mut self, simple: &'a ast::SimpleCommand, item: usize, asks: bool) -> Result<Vec<Line>, No> {
         let words = walk::words(simple);
         let Some(first) = words.first() else {
             let items = simple.prefix.as_ref().map_or(&[][..], |prefix| prefix.0.as_slice());
             if !items.iter().any(|item| matches!(item, Item::AssignmentWord(..))) {
-                // `>file` empties it.
+                // `>file` empties the file.
                 return match self.redirects_of(simple)?.output {
                     Out::File(path) => Ok(vec![plain(format!("file::write({path}, \"\");"))]),
                     Out::Append(path) => Ok(vec![plain(format!("file::append({path}, \"\");"))]),
@@ -77,7 +77,7 @@ impl<'a> Port<'a> {
         })])
     }
 
-    /// `x=$(cmd)` whose status the next statement reads.
+    /// Translates `x=$(cmd)` if the next statement reads its status.
     fn assigned_status(&mut self, items: &'a [Item]) -> Result<Vec<Line>, No> {
         let no = || No::new("the status of an assignment");
         let [Item::AssignmentWord(assignment, _)] = items else { return Err(no()) };
@@ -279,7 +279,7 @@ impl<'a> Port<'a> {
                         .redirects_of(simple)
                         .is_ok_and(|found| matches!(found.output, Out::File(_) | Out::Append(_))) =>
             {
-                Err(No::new("`exec >file` sends all that follows to the file: call `moyai run NAME >file 2>&1`"))
+                Err(No::new("`exec >file` redirects all further output: call `moyai run NAME >file 2>&1`"))
             }
             "exec" | "getopts" | "wait" | "kill" | "jobs" | "alias" | "umask" | "ulimit" | "pushd" | "popd"
             | "disown" | "command" | "type" | "hash" | "builtin" | "coproc" | "select" | "time" | "fg" | "bg"
@@ -305,8 +305,8 @@ impl<'a> Port<'a> {
             Some(status) => format!("exit({status});"),
             None => {
                 self.hazard(
-                    "`exit` without a number gives the status of the last command",
-                    "the port exits with 0: give it a number",
+                    "`exit` without a number returns the status of the last command",
+                    "the port exits with 0: add a number",
                 );
                 "exit();".to_owned()
             }

@@ -1,4 +1,4 @@
-//! `moyai port --compare`: the original and its port run on equal layers over this host, and must do the same.
+//! `moyai port --compare`: runs the original and its port in copies of this host, and compares what they do.
 
 use crate::process::{self, Plan, Stage};
 use crate::run::{Error, Result, Run};
@@ -6,15 +6,15 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-/// Sets up the layers, runs a script and lists what it has changed.
+/// Sets up the layers, runs a script and lists its changes.
 const INSIDE: &str = include_str!("compare.sh");
 
-/// Programs that act on something outside of the files: they are recorded, and do nothing.
+/// Programs that change something outside of the files. They are only recorded.
 const OUTSIDE: &str = "docker docker-compose podman systemctl service initctl nginx apachectl mail mailx sendmail logger wall curl wget \
     ssh scp sftp rsync ssh-copy-id mysql mysqldump psql pg_dump reboot shutdown poweroff halt mount umount iptables nft ip \
     apt-get apt dpkg useradd userdel usermod groupadd passwd crontab at kubectl helm aws certbot";
 
-/// How long each of the two may take.
+/// Time limit for each of the two.
 const LIMIT: Duration = Duration::from_secs(600);
 
 /// What a script did.
@@ -26,16 +26,16 @@ pub struct Did {
     pub err: String,
     /// The exit status.
     pub status: i32,
-    /// The files that it made, changed or removed.
+    /// The files that it created, changed or removed.
     pub files: BTreeSet<String>,
-    /// The commands that act on the outside, with their words.
+    /// The recorded commands with their arguments.
     pub acts: Vec<String>,
 }
 
-/// Runs words in namespaces of their own.
+/// Runs a command in separate namespaces.
 ///
 /// # Errors
-/// When the namespaces or layers cannot be made.
+/// If the namespaces or layers cannot be created.
 pub fn run(run: &Run, words: &[String], cwd: &Path, here: &Path) -> Result<Did> {
     let mut argv: Vec<String> =
         ["unshare", "--mount", "--net", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc"]
@@ -62,11 +62,11 @@ pub fn run(run: &Run, words: &[String], cwd: &Path, here: &Path) -> Result<Did> 
     let status = read("status").ok().and_then(|text| text.trim().parse().ok());
     let Some(status) = status else {
         return Err(Error::new(format!(
-            "compare: the two layers cannot be made (status {}): {}",
+            "compare: cannot create the two layers (status {}): {}",
             outcome.code(),
             outcome.err_text().trim()
         ))
-        .help("run it as root, or on a kernel where a user may mount an overlay (Linux 5.11 or later)"));
+        .help("run it as root, or on a kernel where users may mount an overlay (Linux 5.11 or later)"));
     };
     let lines = |name: &str| read(name).unwrap_or_default().lines().map(str::to_owned).collect::<Vec<_>>();
     Ok(Did {
@@ -78,8 +78,8 @@ pub fn run(run: &Run, words: &[String], cwd: &Path, here: &Path) -> Result<Did> 
     })
 }
 
-/// What differs, a line each; empty when both did the same. A port's error is always status 1, bash's is that of the
-/// program that failed: two failures are equal.
+/// Returns the differences, one per line. A failed port always has status 1, but bash has the status of the
+/// failed program, so two failures count as equal.
 pub fn differences(original: &Did, port: &Did) -> Vec<String> {
     let mut found = Vec::new();
     let side = |found: &mut Vec<String>, what: &str, left: &[&str], right: &[&str]| {
@@ -117,6 +117,6 @@ pub fn differences(original: &Did, port: &Did) -> Vec<String> {
     side(&mut found, "files", &left, &right);
     let (left, right): (Vec<&str>, Vec<&str>) =
         (original.acts.iter().map(String::as_str).collect(), port.acts.iter().map(String::as_str).collect());
-    side(&mut found, "commands to the outside", &left, &right);
+    side(&mut found, "recorded commands", &left, &right);
     found
 }

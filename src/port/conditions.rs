@@ -1,4 +1,4 @@
-//! Conditions: `[ ]`, `[[ ]]`, `(( ))`, and commands whose status decides.
+//! Conditions: `[ ]`, `[[ ]]`, `(( ))`, and commands whose status is tested.
 
 use super::arithmetic;
 use super::functions::Gives;
@@ -8,7 +8,7 @@ use super::walk::{self, fixed};
 use super::{No, Port};
 use brush_parser::ast;
 
-/// A condition turned around.
+/// Returns the negated condition.
 pub fn negated(text: &str) -> String {
     for (sign, other) in [(" == ", " != "), (" != ", " == ")] {
         let single = !text.contains(" && ")
@@ -36,7 +36,7 @@ pub fn negated(text: &str) -> String {
     }
 }
 
-/// Two conditions, in brackets where they need them.
+/// Joins two conditions, with parentheses if needed.
 pub fn joined(left: &str, operator: &str, right: &str) -> String {
     let other = if operator == "&&" { "||" } else { "&&" };
     let group = |text: &str| {
@@ -50,18 +50,18 @@ pub fn joined(left: &str, operator: &str, right: &str) -> String {
 }
 
 impl<'a> Port<'a> {
-    /// The condition of `if` and `while`: one list whose last entry decides.
+    /// Translates the condition of `if` and `while`: one list whose last entry decides.
     pub(super) fn condition(&mut self, list: &ast::CompoundList) -> Result<String, No> {
         let [entry] = list.0.as_slice() else { return Err(No::new("a condition of several commands")) };
         self.condition_of(&entry.0)
     }
 
-    /// Pipes that `&&` and `||` join, as a condition.
+    /// Translates pipes that are joined by `&&` and `||`, as a condition.
     pub(super) fn condition_of(&mut self, chain: &ast::AndOrList) -> Result<String, No> {
         let mut text = self.pipe_condition(&chain.first)?;
         let had = self.has_before;
         for next in &chain.additional {
-            // What is computed before the condition would be computed although it is not asked for.
+            // Lines before the condition would always run, even if `&&` or `||` skips this part.
             self.has_before = false;
             let made = match next {
                 ast::AndOr::And(pipe) => self.pipe_condition(pipe).map(|right| joined(&text, "&&", &right)),
@@ -73,7 +73,7 @@ impl<'a> Port<'a> {
         Ok(text)
     }
 
-    /// The first `count` parts of a chain as a condition.
+    /// Translates the first `count` parts of a chain as a condition.
     pub(super) fn conditions_of(&mut self, chain: &ast::AndOrList, count: usize) -> Result<String, No> {
         let part = ast::AndOrList { first: chain.first.clone(), additional: chain.additional[..count].to_vec() };
         self.condition_of(&part)
@@ -160,7 +160,7 @@ impl<'a> Port<'a> {
                 self.function_call(&name, &words[1..])
             }
             "" if words.len() == 1 => {
-                // `if $flag`
+                // `if $flag`.
                 let flag = first
                     .trim_matches('"')
                     .trim_start_matches('$')
@@ -176,7 +176,7 @@ impl<'a> Port<'a> {
         }
     }
 
-    /// `x=$(cmd)` as a condition.
+    /// Translates `x=$(cmd)` as a condition.
     fn assigned_condition(&mut self, simple: &ast::SimpleCommand) -> Result<String, No> {
         let no = || No::new("an assignment as a condition");
         let items = simple.prefix.as_ref().ok_or_else(no)?;
@@ -219,8 +219,8 @@ impl<'a> Port<'a> {
             Out::File(path) => {
                 self.helpers.insert("writes");
                 self.hazard(
-                    "a command that fails leaves a part of its output in the file",
-                    "the port leaves the file as it was",
+                    "a failed command leaves a part of its output in the file",
+                    "the port does not change the file",
                 );
                 return Ok(format!("writes({}, {path})", call.command()));
             }
@@ -238,7 +238,7 @@ impl<'a> Port<'a> {
         })
     }
 
-    /// The words between `[` and `]`.
+    /// Translates the words between `[` and `]`.
     fn test(&mut self, words: &[String]) -> Result<String, No> {
         let texts: Vec<&str> = words.iter().map(String::as_str).collect();
         if let Some(at) = texts.iter().position(|word| *word == "-o") {
@@ -254,7 +254,7 @@ impl<'a> Port<'a> {
             ["!", ..] if texts.len() > 1 => Ok(negated(&self.test(&words[1..])?)),
             ["-n", one] if one.starts_with('$') => {
                 let text = atom(&self.operand(one)?.string());
-                self.differs("`[ -n $x ]` without quotes is true where the value is empty", "the port tests the value");
+                self.differs("`[ -n $x ]` without quotes is true if the value is empty", "the port tests the value");
                 Ok(format!("{text} != \"\""))
             }
             [one] => {
@@ -267,7 +267,7 @@ impl<'a> Port<'a> {
         }
     }
 
-    /// A word of `[ ]`: bash would split it.
+    /// Translates a word of `[ ]`, which bash would split.
     fn operand(&mut self, raw: &str) -> Result<Template, No> {
         let args = self.argument(raw)?;
         let [arg] = args.as_slice() else { return Err(No::new("braces in a test")) };
@@ -275,9 +275,9 @@ impl<'a> Port<'a> {
             return Err(No::new("a pattern in `[ ]`"));
         }
         match arg.template.single() {
-            // Split where it has no quotes; several words would be an error of `[`.
+            // bash splits it without quotes, and several words would be an error of `[`.
             Some((_, Kind::List)) if arg.bare => {
-                self.hazard("a value without quotes in `[ ]` is split into words", "the port compares it as one");
+                self.hazard("a value without quotes in `[ ]` is split into words", "the port compares it as one word");
                 self.word(raw)
             }
             _ => Ok(arg.template.clone()),
@@ -298,7 +298,7 @@ impl<'a> Port<'a> {
                     }
                     _ => atom(&template.string()),
                 };
-                // `env(X, "")` needs no brackets, and `( ... ?? "")` has them.
+                // `env(X, "")` needs no parentheses, and `( ... ?? "")` already has them.
                 Ok(format!("{text} {} \"\"", if operator == "-z" { "==" } else { "!=" }))
             }
             "-e" | "-a" | "-f" | "-d" | "-s" | "-r" | "-w" | "-x" | "-L" | "-h" | "-p" | "-S" | "-b" | "-c" | "-O"
@@ -360,7 +360,7 @@ impl<'a> Port<'a> {
     }
 
     pub(super) fn equal(&mut self, left: &Template, sign: &str, right: &Template) -> Result<String, No> {
-        // `[ "x$a" = "xb" ]` is an old way to write `[ "$a" = b ]`.
+        // `[ "x$a" = "xb" ]` is an old form of `[ "$a" = b ]`.
         if let ([super::text::Part::Text(a), super::text::Part::Value(value, kind)], Some(b)) =
             (left.0.as_slice(), right.fixed())
             && let Some(rest) = b.strip_prefix(a.as_str())

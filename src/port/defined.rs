@@ -5,7 +5,7 @@ use super::text::{Kind, atom};
 use super::{No, Port};
 
 impl<'a> Port<'a> {
-    /// A call of a function of the script, as an expression.
+    /// Translates a call of a function of the script to an expression.
     pub(super) fn function_call(&mut self, name: &str, words: &[String]) -> Result<String, No> {
         let number = self.facts.number(name).ok_or_else(|| No::new("a function"))?;
         let function = self.facts.functions[name].clone();
@@ -74,7 +74,7 @@ impl<'a> Port<'a> {
         })
     }
 
-    /// What a function of the script gives.
+    /// Returns what a function of the script returns.
     pub(super) fn gives(&self, name: &str) -> Gives {
         self.facts.functions.get(name).map_or(Gives::Nothing, |function| match () {
             () if function.piped => Gives::Unknown,

@@ -1,4 +1,4 @@
-//! `${...}` with an operator.
+//! Translates `${...}` with an operator.
 
 use super::pattern;
 use super::source::options;
@@ -9,16 +9,16 @@ use brush_parser::word::{
     WordPieceWithSource,
 };
 
-/// A pattern: fixed, with its quoted characters escaped, or with values.
+/// A pattern: fixed with its quoted characters escaped, or with values.
 pub enum Pattern {
-    /// A pattern as bash has it.
+    /// A bash pattern.
     Fixed(String),
-    /// Text that is compared as it is.
+    /// Text that is compared literally.
     Text(Template),
 }
 
 impl Port<'_> {
-    /// An expansion as a piece of text.
+    /// Translates an expansion to a piece of text.
     pub(super) fn expansion(&mut self, expr: &P, quoted_here: bool) -> Result<Part, No> {
         let text = |text: String| Ok(Part::Value(text, Kind::Text));
         match expr {
@@ -33,7 +33,7 @@ impl Port<'_> {
             P::AssignDefaultValues { parameter: Parameter::Named(name), indirect: false, test_type, default_value } => {
                 let default = self.default_word(default_value.as_deref())?.string();
                 if matches!(test_type, Test::Unset) || self.kind_of(name) != Kind::Text {
-                    return Err(No::new(format!("`${{{name}=...}}`, which takes an empty variable as it is")));
+                    return Err(No::new(format!("`${{{name}=...}}`, which keeps an empty variable")));
                 }
                 let shown = super::words::mangle(name);
                 let line = match self.is_known(name) {
@@ -41,7 +41,7 @@ impl Port<'_> {
                     false => {
                         let value = format!("env(\"{name}\", {default})");
                         if !self.has_before {
-                            return Err(No::new("a default that is set in a place that is computed again and again"));
+                            return Err(No::new("a default that is set in a repeated condition"));
                         }
                         self.set_text(name, &value)
                     }
@@ -87,14 +87,14 @@ impl Port<'_> {
                     }
                     Part::Value(list, Kind::List) => format!("!{}.is_empty()", atom(&list)),
                     _ if matches!(test_type, Test::Unset) => {
-                        return Err(No::new("`${x+...}`, which takes an empty variable as set"));
+                        return Err(No::new("`${x+...}`, which treats an empty variable as set"));
                     }
                     part => format!("{} != \"\"", atom(&Template(vec![part]).string())),
                 };
                 if quoted_here {
                     return text(format!("if {set} {{ {} }} else {{ \"\" }}", other.string()));
                 }
-                // Without quotes an empty value is no word, and the other one may be several.
+                // Without quotes, an empty value is not a word, and the other value may be several words.
                 let words = match other.single() {
                     Some((list, Kind::List)) => list.to_owned(),
                     _ => match other.fixed() {
@@ -131,20 +131,32 @@ impl Port<'_> {
                 self.substring(parameter, &offset.value, length.as_ref().map(|length| length.value.as_str()))
             }
             P::UppercasePattern { parameter, indirect: false, pattern } if is_none(pattern) => {
-                self.hazard("upper and lower case follow the locale", "the port knows the letters of every language");
+                self.hazard(
+                    "upper and lower case depend on the locale",
+                    "the port converts the letters of every language",
+                );
                 text(format!("{}.to_upper()", self.subject(parameter)?))
             }
             P::LowercasePattern { parameter, indirect: false, pattern } if is_none(pattern) => {
-                self.hazard("upper and lower case follow the locale", "the port knows the letters of every language");
+                self.hazard(
+                    "upper and lower case depend on the locale",
+                    "the port converts the letters of every language",
+                );
                 text(format!("{}.to_lower()", self.subject(parameter)?))
             }
             P::UppercaseFirstChar { parameter, indirect: false, pattern } if is_none(pattern) => {
-                self.hazard("upper and lower case follow the locale", "the port knows the letters of every language");
+                self.hazard(
+                    "upper and lower case depend on the locale",
+                    "the port converts the letters of every language",
+                );
                 let base = self.subject(parameter)?;
                 text(format!("{base}.sub_string(0, 1).to_upper() + {base}.sub_string(1)"))
             }
             P::LowercaseFirstChar { parameter, indirect: false, pattern } if is_none(pattern) => {
-                self.hazard("upper and lower case follow the locale", "the port knows the letters of every language");
+                self.hazard(
+                    "upper and lower case depend on the locale",
+                    "the port converts the letters of every language",
+                );
                 let base = self.subject(parameter)?;
                 text(format!("{base}.sub_string(0, 1).to_lower() + {base}.sub_string(1)"))
             }
@@ -155,7 +167,7 @@ impl Port<'_> {
                 let (name, kind) = self.variable(variable_name)?;
                 match kind {
                     Kind::Map => {
-                        self.differs("the keys of an associative array have no order", "the port has them sorted");
+                        self.differs("the keys of an associative array have no order", "the port sorts them");
                         Ok(Part::Value(format!("{name}.keys()"), Kind::List))
                     }
                     _ => Err(No::new(format!("the indices of `{variable_name}`"))),
@@ -168,13 +180,13 @@ impl Port<'_> {
     /// Adds a line before the statement.
     pub(super) fn first(&mut self, line: String) -> Result<(), No> {
         if !self.has_before {
-            return Err(No::new("a test of a variable in a place that is computed again and again"));
+            return Err(No::new("a test of a variable in a repeated condition"));
         }
         self.before.push(line);
         Ok(())
     }
 
-    /// The word after `:-` and its kin.
+    /// Translates the word after `:-` and similar operators.
     fn default_word(&mut self, raw: Option<&str>) -> Result<Template, No> {
         self.word(raw.unwrap_or_default())
     }
@@ -210,7 +222,7 @@ impl Port<'_> {
             && !matches!(name.as_str(), "RANDOM" | "HOSTNAME" | "PWD" | "UID" | "EUID")
         {
             if matches!(test, Test::Unset) && !empty {
-                return Err(No::new(format!("`${{{name}-...}}`, which takes an empty variable as it is")));
+                return Err(No::new(format!("`${{{name}-...}}`, which keeps an empty variable")));
             }
             return text(format!("env(\"{name}\", {other})"));
         }
@@ -225,7 +237,7 @@ impl Port<'_> {
                 {
                     text(format!("{}.get({}) ?? {other}", self.arguments(), number - 1))
                 }
-                _ => Err(No::new("`${x-...}`, which takes an empty variable as it is")),
+                _ => Err(No::new("`${x-...}`, which keeps an empty variable")),
             };
         }
         match base {
@@ -240,7 +252,7 @@ impl Port<'_> {
         }
     }
 
-    /// The value of a parameter as text that a method can be called on.
+    /// Returns the value of a parameter as text on which a method can be called.
     fn subject(&mut self, parameter: &Parameter) -> Result<String, No> {
         match self.base(parameter)? {
             Part::Value(_, Kind::List) => Err(No::new("an operator on each element of an array")),
@@ -248,7 +260,7 @@ impl Port<'_> {
         }
     }
 
-    /// A pattern.
+    /// Translates a pattern.
     pub(super) fn pattern(&mut self, raw: &str) -> Result<Pattern, No> {
         let parsed = word::parse(raw, &options("")).map_err(|_| No::new(format!("the pattern `{raw}`")))?;
         let mut out = String::new();
@@ -275,7 +287,7 @@ impl Port<'_> {
                     return Err(No::new(format!("`{name}` holds a pattern")));
                 }
             }
-            self.differs("a variable without quotes is a pattern here", "the port takes it as text");
+            self.differs("a variable without quotes is a pattern here", "the port reads it as text");
         }
         Ok(Pattern::Text(self.word(raw)?))
     }
@@ -290,7 +302,7 @@ impl Port<'_> {
             let each = pattern::strip("x", &bare, prefix, largest)?;
             return Ok(Part::Value(format!("{list}.map(|x| {each})"), Kind::List));
         }
-        // The name of the script has no path in the port.
+        // The script's name has no path in the port.
         if matches!(parameter, Parameter::Positional(0) | Parameter::Special(word::SpecialParameter::ShellName))
             && prefix
             && largest
@@ -369,7 +381,7 @@ impl Port<'_> {
                     None => format!("{subject}.sub_string({offset})"),
                 };
                 let text = match negative(&offset) {
-                    // bash gives nothing where the text is too short, Rhai all of it.
+                    // bash returns nothing if the text is too short, Rhai returns all of it.
                     true => {
                         format!("if {subject}.len() < {} {{ \"\" }} else {{ {text} }}", offset.trim_start_matches('-'))
                     }
@@ -446,7 +458,7 @@ impl Port<'_> {
     }
 }
 
-/// The text of a pattern; what quotes hold is escaped.
+/// Collects the text of a pattern, with quoted parts escaped.
 fn fixed(parsed: &[WordPieceWithSource], inside: bool, out: &mut String) -> bool {
     let escape = |text: &str, out: &mut String| {
         for char in text.chars() {
@@ -479,7 +491,7 @@ fn fixed(parsed: &[WordPieceWithSource], inside: bool, out: &mut String) -> bool
     })
 }
 
-/// Tests whether `${x^^}` has no pattern: the parser gives an empty one.
+/// Returns true if `${x^^}` has no pattern, which the parser returns as an empty one.
 fn is_none(pattern: &Option<String>) -> bool {
     pattern.as_deref().is_none_or(str::is_empty)
 }

@@ -23,7 +23,7 @@ impl<'a> Port<'a> {
         }
     }
 
-    /// `[[ ]]` splits no words, so that quotes are there or not.
+    /// `[[ ]]` does not split words, so quotes do not matter.
     pub(super) fn quoted_unary(&mut self, operator: &str, raw: &str) -> Result<String, No> {
         match raw.contains(['"', '\'', '\\']) || !raw.contains('$') {
             true => self.unary(operator, raw),
@@ -88,7 +88,7 @@ impl<'a> Port<'a> {
             Two::LeftSortsBeforeRight | Two::LeftSortsAfterRight => {
                 let sign = if matches!(operator, Two::LeftSortsBeforeRight) { "<" } else { ">" };
                 let (left, right) = (self.word(left)?.string(), self.word(right)?.string());
-                self.hazard("the order of text follows the locale", "the port compares bytes, as `LC_ALL=C` does");
+                self.hazard("the order of text follows the locale", "the port compares bytes, like `LC_ALL=C`");
                 Ok(format!("{} {sign} {}", atom(&left), atom(&right)))
             }
             other => self.binary(left, &other.to_string(), right),
@@ -97,7 +97,7 @@ impl<'a> Port<'a> {
 
     pub(super) fn regex(&mut self, left: &str, right: &str) -> Result<String, No> {
         let subject = atom(&self.word(left)?.string());
-        // A pattern is often in a variable that is given once: bash needs that for spaces.
+        // A pattern is often in a variable that is assigned once, because bash needs that for spaces.
         let regex = match fixed_regex(right) {
             Some(text) => quoted(&text),
             None => {
@@ -113,14 +113,14 @@ impl<'a> Port<'a> {
         if plain.contains("(?") || plain.contains("[[.") || plain.contains("[[=") || plain.contains("\\<") {
             return Err(No::new("a regular expression that only bash has"));
         }
-        // With one group, `find` gives what it holds.
+        // With one group, `find` returns its text.
         let groups = plain.replace("\\(", "").matches('(').count();
         self.groups = match (groups, &fixed) {
             (1, _) => Some(format!("{subject}.find({regex})")),
             (2.., Some(text)) => Some(format!("{subject}\u{1}{text}")),
             _ => None,
         };
-        // A dot is any character, a newline too.
+        // A dot matches any character, including a newline.
         let dots = fixed.is_some() && plain.replace("\\.", "").contains('.');
         let regex = match fixed {
             Some(text) if dots => quoted(&format!("(?s){text}")),
@@ -130,7 +130,7 @@ impl<'a> Port<'a> {
     }
 }
 
-/// The regular expression of `=~` where nothing in it is a value. A quoted part means itself.
+/// Returns the regular expression of `=~` if it contains no value. A quoted part is literal.
 fn fixed_regex(raw: &str) -> Option<String> {
     if raw.contains(['$', '`']) && !raw.ends_with('$') && !raw.contains("$)") && !raw.contains("$|") {
         return None;

@@ -1,19 +1,19 @@
-//! What a script does with its variables, functions and options: found before the first line is translated.
+//! Finds how a script uses its variables, functions and options, before the first line is translated.
 
 use super::text::Kind;
 use super::walk::{self, Given, How, Visitor, fixed, id};
 use brush_parser::ast;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-/// A place: the blocks and entries that lead to it, from the top.
+/// A place: the blocks and entries that lead to it from the top level.
 pub(super) type Path = Vec<(usize, usize)>;
 
 #[derive(Clone, Debug)]
 pub(super) struct Event {
     pub(super) path: Path,
-    /// None for a read.
+    /// The value, or `None` for a read.
     pub(super) given: Option<Given>,
-    /// The function that it is in.
+    /// The function that contains it.
     pub(super) function: Option<usize>,
     /// Its place in the script.
     order: usize,
@@ -24,23 +24,23 @@ pub(super) struct Event {
 pub struct Function {
     /// Its name.
     pub name: String,
-    /// Names of its parameters, where every call gives them by position.
+    /// Names of its parameters, if every call passes them by position.
     pub params: Vec<String>,
-    /// It uses `$@`, `$#` or `shift`: its one parameter is the array of all arguments.
+    /// Set if it uses `$@`, `$#` or `shift`: its only parameter is the array of all arguments.
     pub variadic: bool,
-    /// Its status decides something.
+    /// Set if its status is used.
     pub condition: bool,
-    /// It is called as a statement.
+    /// Set if it is called as a statement.
     pub statement: bool,
-    /// Its output is read with `$( )`.
+    /// Set if its output is read with `$( )`.
     pub captured: bool,
-    /// It is used in a pipe or in the background.
+    /// Set if it is used in a pipe or in the background.
     pub piped: bool,
-    /// It reads or sets variables of the script, so it is a closure.
+    /// Set if it reads or sets variables of the script, which makes it a closure.
     pub closure: bool,
     /// The functions that it calls.
     pub calls: BTreeSet<String>,
-    /// It has several definitions.
+    /// Set if it has several definitions.
     pub repeated: bool,
 }
 
@@ -51,48 +51,48 @@ pub struct Facts {
     /// The functions by name.
     pub functions: BTreeMap<String, Function>,
     pub(super) order: Vec<String>,
-    /// The place of each function in `order`.
+    /// The index of each function in `order`.
     numbers: HashMap<String, usize>,
     /// The scopes in which a name is used.
     scopes: HashMap<String, Vec<Option<usize>>>,
     locals: HashSet<(usize, String)>,
     /// The kinds of variables.
     pub(super) kinds: HashMap<(Option<usize>, String), Kind>,
-    /// Variables that are declared before an entry, with the value that they begin with.
+    /// Variables that are declared before an entry, with their initial value.
     pub declared_before: HashMap<usize, Vec<(String, Start)>>,
     /// Entries whose assignment declares a variable.
     pub first: HashMap<usize, BTreeSet<String>>,
-    /// Variables that are given once, at the top, and that functions read.
+    /// Variables that are assigned once, at the top level, and that functions read.
     pub constants: HashSet<String>,
     /// `set -e`, `set -u`, `set -o pipefail`.
     pub strict: [bool; 3],
-    /// `shift` or `set --` at the top.
+    /// Set for `shift` or `set --` at the top level.
     pub shifts: bool,
     /// `shopt -s nullglob`.
     pub nullglob: bool,
-    /// `cd` is used anywhere but in `( )`.
+    /// Set if `cd` is used outside of `( )`.
     pub changes_directory: bool,
-    /// Standard input is read by more than one command.
+    /// Set if more than one command reads standard input.
     pub reads_input: usize,
     /// Files that are sourced.
     pub sources: bool,
-    /// What happens to IFS.
+    /// How the script uses IFS.
     pub ifs: Ifs,
     /// How often a trap for EXIT is set or reset.
     pub exit_traps: usize,
     /// Variables that are unset, or declared without a value.
     pub unvalued: HashSet<String>,
-    /// Variables that programs have in their environment.
+    /// Variables that programs get in their environment.
     pub(super) exported: HashSet<String>,
-    /// How often each variable is written.
+    /// How often each variable is assigned.
     pub writes: HashMap<String, usize>,
-    /// The names of all variables that are assigned anywhere.
+    /// The names of all assigned variables.
     pub assigned: HashSet<String>,
-    /// Variables that several words are kept in.
+    /// Variables that contain several words.
     pub(super) lists_of_words: HashSet<(Option<usize>, String)>,
-    /// The names that are given to a variable literally.
+    /// The fixed values that are assigned to a variable.
     pub(super) literals: HashMap<(Option<usize>, String), BTreeSet<String>>,
-    // While walking.
+    // State of the walk.
     path: Path,
     function: Option<usize>,
     saved: Vec<(Path, Option<usize>)>,
@@ -103,26 +103,26 @@ pub struct Facts {
     pub(super) escapes: HashSet<(Option<usize>, String)>,
 }
 
-/// What a script does with IFS.
+/// How a script uses IFS.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Ifs {
-    /// It stays as it is, but for single commands.
+    /// It is only changed for single commands.
     #[default]
     Default,
-    /// It is set once, at the top and before the first function.
+    /// It is set once, at the top level before the first function.
     Once,
     /// It is set in several places.
     Changed,
 }
 
-/// How a variable begins that is declared before its first value.
+/// The initial value of a variable that is declared before its first assignment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Start {
-    /// As bash has it: empty, or what the environment has.
+    /// As in bash: empty, or the value in the environment.
     Environment,
     /// Empty text, or an empty array or map.
     Empty,
-    /// What it is given first.
+    /// The first value that is assigned.
     Literal(String),
 }
 
@@ -131,7 +131,7 @@ impl Facts {
     pub fn of(program: &ast::Program) -> Self {
         let mut facts = Self::default();
         for list in &program.complete_commands {
-            // Every complete command is a list of its own; the top has one path.
+            // Every complete command is a separate list, but the top level has one path.
             for entry in &list.0 {
                 facts.enter(0, id(entry));
                 walk::and_or(
@@ -146,49 +146,49 @@ impl Facts {
         facts
     }
 
-    /// The scope of a name in a function: its own, or that of the script.
+    /// Returns the scope of a name in a function: its own, or that of the script.
     pub fn scope(&self, function: Option<usize>, name: &str) -> Option<usize> {
         function.filter(|number| self.locals.contains(&(*number, name.to_owned())))
     }
 
-    /// The number of a function.
+    /// Returns the number of a function.
     pub fn number(&self, name: &str) -> Option<usize> {
         self.numbers.get(name).copied()
     }
 
-    /// The kind of a variable.
+    /// Returns the kind of a variable.
     pub fn kind(&self, function: Option<usize>, name: &str) -> Option<Kind> {
         let scope = self.scope(function, name);
         self.kinds.get(&(scope, name.to_owned())).copied()
     }
 
-    /// Tests whether a variable may hold several words.
+    /// Returns true if a variable may contain several words.
     pub fn holds_words(&self, function: Option<usize>, name: &str) -> bool {
         self.lists_of_words.contains(&(self.scope(function, name), name.to_owned()))
     }
 
-    /// Tests a variable's fixed values.
+    /// Tests the fixed values of a variable.
     pub fn has_literal(&self, function: Option<usize>, name: &str, test: impl Fn(&str) -> bool) -> bool {
         let values = self.literals.get(&(self.scope(function, name), name.to_owned()));
         values.is_some_and(|values| values.iter().any(|text| test(text)))
     }
 
-    /// Tests whether a variable of the script may be unset where it is read.
+    /// Returns true if a variable of the script may be unset when it is read.
     pub fn may_be_unset(&self, name: &str) -> bool {
         self.unvalued.contains(name) || self.declared_before.values().flatten().any(|(known, _)| known == name)
     }
 
-    /// Tests whether a loop's variable is used outside of loops.
+    /// Returns true if the variable of a loop is used outside of loops.
     pub fn escapes(&self, function: Option<usize>, name: &str) -> bool {
         self.escapes.contains(&(self.scope(function, name), name.to_owned()))
     }
 
-    /// Tests whether the script gives a variable a value.
+    /// Returns true if the script assigns a variable.
     pub fn is_assigned(&self, name: &str) -> bool {
         self.assigned.contains(name)
     }
 
-    /// Variables that the script reads and never sets.
+    /// Returns the variables that the script reads and never sets.
     pub fn only_read(&self) -> Vec<String> {
         let mut names: Vec<String> = self
             .events
@@ -200,7 +200,7 @@ impl Facts {
         names
     }
 
-    /// Tests whether a variable is used outside of an entry.
+    /// Returns true if a variable is used outside of an entry.
     pub fn is_used_outside(&self, name: &str, item: usize) -> bool {
         let events =
             self.scopes.get(name).into_iter().flatten().filter_map(|scope| self.events.get(&(*scope, name.to_owned())));
@@ -208,7 +208,7 @@ impl Facts {
     }
 
     fn settle(&mut self) {
-        // A loop's variable that is used outside of its loops is one of the script's.
+        // The variable of a loop that is used outside of loops belongs to the script.
         for (key, events) in std::mem::take(&mut self.loops) {
             if let Some(known) = self.events.get_mut(&key) {
                 known.extend(events);
@@ -216,7 +216,7 @@ impl Facts {
                 self.escapes.insert(key);
             }
         }
-        // What only one function uses is its own.
+        // A variable that only one function uses is local to it.
         let globals: Vec<String> =
             self.events.keys().filter(|(scope, _)| scope.is_none()).map(|(_, name)| name.clone()).collect();
         for name in globals {
@@ -252,7 +252,7 @@ impl Facts {
             && self.function.is_some()
             && let Some((saved, _)) = self.saved.first()
         {
-            // For the script's variables a function is one entry of the top.
+            // For the script's variables, a function is one entry at the top level.
             path.splice(0..0, saved.iter().take(1).copied());
         }
         let owned = self.owned.iter().any(|owned| owned == name);

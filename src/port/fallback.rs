@@ -1,4 +1,5 @@
-//! What has no certain translation: a line for bash with its values in variables, or a comment and an error.
+//! Statements without a certain translation: they become a bash line with values in variables, or a comment
+//! and an error.
 
 use super::printer::{Line, plain};
 use super::source::Extent;
@@ -21,7 +22,7 @@ struct Needs {
     loops: Vec<String>,
     count: usize,
     defines: BTreeSet<String>,
-    /// The script is called.
+    /// Set if the script itself is called.
     itself: bool,
 }
 
@@ -61,10 +62,10 @@ impl Visitor for Needs {
     }
 }
 
-/// How the check begins to say that a statement is never reached.
+/// Prefix of the check's message for a statement that is never reached.
 pub(super) const NEVER: &str = "this never runs";
 
-/// Commands whose effect is on the shell that runs them.
+/// Commands that affect the shell that runs them.
 const OWN: &[&str] = &[
     "cd",
     "exit",
@@ -99,7 +100,7 @@ const OWN: &[&str] = &[
 ];
 
 impl<'a> Port<'a> {
-    /// A statement that has no native translation.
+    /// Translates a statement that has no native translation.
     pub(super) fn fall_back(
         &mut self,
         entry: &'a ast::CompoundListItem,
@@ -121,7 +122,7 @@ impl<'a> Port<'a> {
         let text = self.source.slice(extent.start, extent.end);
         let text = text.trim_end().trim_end_matches(';').trim_end().to_owned();
         if no.0.starts_with(NEVER) {
-            lines.push(plain(format!("// port: line {} never runs, and is left out.", extent.line)));
+            lines.push(plain(format!("// port: line {} never runs and is left out.", extent.line)));
             lines.extend(text.lines().map(|line| plain(format!("//     {line}").trim_end().to_owned())));
             return (lines, Level::Native);
         }
@@ -164,7 +165,7 @@ impl<'a> Port<'a> {
         }
     }
 
-    /// A statement whose status the next one reads.
+    /// Translates a statement whose status the next one reads.
     fn shell_status(&mut self, entry: &'a ast::CompoundListItem, text: &str) -> Result<Vec<Line>, No> {
         let mut needs = Needs::default();
         walk::and_or(&mut needs, &entry.0, How::Statement);
@@ -193,7 +194,7 @@ impl<'a> Port<'a> {
         if let Some(line) = self.shell_assignment(entry)? {
             return Ok(vec![plain(line)]);
         }
-        // What a shell of its own changes is gone with it.
+        // Changes in a subshell are lost at its end.
         let alone = entry.0.additional.is_empty()
             && (entry.0.first.seq.len() > 1
                 || matches!(
@@ -223,8 +224,8 @@ impl<'a> Port<'a> {
         if matches!(entry.1, ast::SeparatorOperator::Async) {
             let started = self.shell(text)?;
             self.hazard(
-                "a command in the background goes on when the script has ended",
-                "the port ends it with the script: `wait` for it",
+                "a command in the background continues after the end of the script",
+                "the port ends it together with the script: `wait` for it",
             );
             if self.function.is_some() {
                 return Err(No::new("a command in the background of a function"));
@@ -238,7 +239,7 @@ impl<'a> Port<'a> {
         Ok(vec![plain(line)])
     }
 
-    /// `x=...` whose value only bash can compute.
+    /// Translates `x=...` if only bash can compute its value.
     fn shell_assignment(&mut self, entry: &'a ast::CompoundListItem) -> Result<Option<String>, No> {
         use ast::CommandPrefixOrSuffixItem as Item;
         if !entry.0.additional.is_empty() {
@@ -277,14 +278,14 @@ impl<'a> Port<'a> {
         Ok(Some(self.give(name, &value, id(entry), false)))
     }
 
-    /// A piece of bash as an expression, with the functions and values that it uses.
+    /// Returns a piece of bash as an expression, with the functions and values that it uses.
     pub(super) fn shell(&mut self, text: &str) -> Result<String, No> {
         let mut needs = Needs::default();
         let program = walk::inner(text).ok_or_else(|| No::new("a piece of bash that cannot be read alone"))?;
         for list in &program.complete_commands {
             walk::list(&mut needs, list, How::Statement);
         }
-        // What bash knows of the script itself is not there in a new bash.
+        // A new bash knows nothing about the script itself.
         let own =
             ["$!", "$$", "BASH_SOURCE", "OPTARG", "OPTIND", "FUNCNAME", "SECONDS", "DIRSTACK", "OLDPWD", "LINENO"];
         if let Some(name) = own.iter().find(|name| text.contains(*name)) {
@@ -388,7 +389,7 @@ impl<'a> Port<'a> {
                     array = Some((name.clone(), value));
                     continue;
                 }
-                Kind::List | Kind::Map => return Err(No::new(format!("the array `{name}` cannot be handed to bash"))),
+                Kind::List | Kind::Map => return Err(No::new(format!("the array `{name}` cannot be passed to bash"))),
             };
             methods.push_str(&format!(".env(\"{name}\", {value})"));
         }

@@ -1,6 +1,7 @@
-//! The last programs of a pipe as methods of lines, where they mean the same for every text.
+//! Translates the last programs of a pipe to methods of lines, if they behave the same for every text.
 //!
-//! `sort` follows the locale, `grep` fails where it finds nothing, and `tr` works on bytes: these stay programs.
+//! `sort` depends on the locale, `grep` fails if it finds nothing, and `tr` works on bytes, so these remain
+//! programs.
 
 use super::redirects::Out;
 use super::text::quoted;
@@ -32,7 +33,7 @@ const WHOLE_LINES: &[&str] = &[
     "git",
 ];
 
-/// A program as a method of lines.
+/// Returns a program as a method of lines.
 fn method(words: &[String]) -> Option<String> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let count = |text: &str| text.parse::<u32>().ok().filter(|_| text.chars().all(|char| char.is_ascii_digit()));
@@ -42,7 +43,7 @@ fn method(words: &[String]) -> Option<String> {
         if name == "NF" { Some(-1) } else { count(name).map(i64::from) }
     };
     match words.as_slice() {
-        // Text is in the order of its bytes.
+        // Text is sorted by its bytes.
         ["LC_ALL=C", "sort"] => Some(".sorted()".to_owned()),
         ["LC_ALL=C", "sort", "-u"] => Some(".sorted().unique()".to_owned()),
         ["LC_ALL=C", "sort", "-r"] => Some(".sorted().reversed()".to_owned()),
@@ -69,7 +70,7 @@ fn method(words: &[String]) -> Option<String> {
     }
 }
 
-/// The fixed words of a program without redirections.
+/// Returns the fixed words of a program without redirections.
 fn words_of(command: &ast::Command) -> Option<Vec<String>> {
     let ast::Command::Simple(simple) = command else { return None };
     let redirects = simple.suffix.iter().flat_map(|items| &items.0);
@@ -84,7 +85,7 @@ fn words_of(command: &ast::Command) -> Option<Vec<String>> {
     prefix.into_iter().map(Some).chain(words.iter().map(|word| fixed(word))).collect()
 }
 
-/// How many programs at the end of a pipe are methods, and these.
+/// Returns how many programs at the end of a pipe are methods, and the methods.
 fn split(pipe: &[ast::Command]) -> (usize, Vec<String>) {
     let mut methods = Vec::new();
     for command in pipe.iter().skip(1).rev() {
@@ -95,7 +96,7 @@ fn split(pipe: &[ast::Command]) -> (usize, Vec<String>) {
 }
 
 impl Port<'_> {
-    /// A pipe as lines: the command, and its filters as methods.
+    /// Translates a pipe to lines: the command, and its filters as methods.
     pub(super) fn lines_of(&mut self, pipe: &[ast::Command]) -> Result<String, No> {
         let (programs, methods) = split(pipe);
         let call = self.try_call(&pipe[..programs])?;
@@ -106,7 +107,7 @@ impl Port<'_> {
         Ok(format!("{}.lines(){}", call.command(), methods.concat()))
     }
 
-    /// What a pipe prints where it is one line at most: `| head -1`, `| tail -1`, `| wc -l`.
+    /// Translates a pipe that prints at most one line: `| head -1`, `| tail -1`, `| wc -l`.
     pub(super) fn one_line(&mut self, pipe: &[ast::Command]) -> Result<Option<String>, No> {
         let Some((last, rest)) = pipe.split_last().filter(|(_, rest)| !rest.is_empty()) else { return Ok(None) };
         let Some(words) = words_of(last) else { return Ok(None) };
@@ -120,7 +121,7 @@ impl Port<'_> {
         let before = rest.last().and_then(words_of).unwrap_or_default();
         let whole =
             before.first().is_some_and(|name| WHOLE_LINES.contains(&name.as_str())) || split(rest).0 < rest.len();
-        // A filter fails less often than the program before it: only that one may end the script.
+        // A filter fails less often than the program before it, and only that program may end the script.
         if words[0] == "wc"
             && (!whole || self.facts.strict[2] && before.first().is_some_and(|name| name.ends_with("grep")))
         {

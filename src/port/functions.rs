@@ -8,29 +8,29 @@ use super::{No, Port};
 use brush_parser::ast;
 use std::collections::HashMap;
 
-/// What a function gives its caller.
+/// What a function returns to its caller.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Gives {
-    /// Nothing; its status decides nothing.
+    /// Nothing: its status is not used.
     #[default]
     Nothing,
     /// Its status, as true or false.
     Truth,
-    /// What it prints.
+    /// Its output.
     Text,
     /// More than one of these.
     Unknown,
 }
 
 impl super::facts::Facts {
-    /// A function by its number.
+    /// Returns a function by its number.
     pub fn function(&self, number: usize) -> Option<&Function> {
         self.order.get(number).and_then(|name| self.functions.get(name))
     }
 }
 
 impl<'a> Port<'a> {
-    /// Remembers where the functions are.
+    /// Records where the functions are.
     pub(super) fn note_bodies(&mut self, entries: &[&'a ast::CompoundListItem]) {
         for entry in entries {
             if let [ast::Command::Function(function)] = entry.0.first.seq.as_slice() {
@@ -39,7 +39,7 @@ impl<'a> Port<'a> {
         }
     }
 
-    /// The name of a function in the port.
+    /// Returns the name of a function in the port.
     pub(super) fn function_name(&self, name: &str) -> String {
         let plain: String = name.chars().map(|char| if char.is_alphanumeric() { char } else { '_' }).collect();
         // A variable, or a function of moyai, may have the name.
@@ -47,7 +47,7 @@ impl<'a> Port<'a> {
         if taken { format!("{plain}_") } else { mangle(&plain) }
     }
 
-    /// A definition.
+    /// Translates a function definition.
     pub(super) fn definition(&mut self, function: &'a ast::FunctionDefinition, end: usize) -> Result<Vec<Line>, No> {
         let name = function.fname.value.clone();
         let number = self.facts.number(&name).ok_or_else(|| No::new("a function"))?;
@@ -139,7 +139,7 @@ impl<'a> Port<'a> {
         Ok(lines)
     }
 
-    /// The lines of a body. A truth value is the status of its last command.
+    /// Translates the statements of a body. A boolean result is the status of its last command.
     fn function_body(
         &mut self,
         entries: &[&'a ast::CompoundListItem],
@@ -182,8 +182,8 @@ impl<'a> Port<'a> {
                 if self.facts.strict[0] && matches!(last.0.additional.last(), Some(ast::AndOr::And(_))) {
                     self.line = self.source.extent(&last.0).map_or(self.line, |extent| extent.line);
                     self.differs(
-                        "a function whose last command is `test && command` fails where the test is false, and `set -e` then ends the script",
-                        "the port goes on",
+                        "a function whose last command is `test && command` fails if the test is false, and `set -e` then ends the script",
+                        "the port continues",
                     );
                 }
                 Ok(self.entries(entries, end))
@@ -191,7 +191,7 @@ impl<'a> Port<'a> {
         }
     }
 
-    /// The last command of a function whose output is read.
+    /// Translates the last command of a function whose output is read.
     fn tail_text(&mut self, last: &'a ast::CompoundListItem, end: usize) -> Result<Vec<Line>, No> {
         let no = || No::new("a function whose output has several parts");
         if !last.0.additional.is_empty() {
@@ -251,7 +251,7 @@ impl<'a> Port<'a> {
         Ok(lines)
     }
 
-    /// What a pipe prints, as an expression, where it prints one text.
+    /// Returns the output of a pipe as an expression, if it prints one text.
     pub(super) fn printed_text(&mut self, pipe: &'a [ast::Command]) -> Result<Option<String>, No> {
         if let [ast::Command::Simple(simple)] = pipe {
             let words = walk::words(simple);
@@ -270,7 +270,7 @@ impl<'a> Port<'a> {
     }
 }
 
-/// `local name=$1`: the name, and which argument it is.
+/// Returns the name and the argument's number in `local name=$1`.
 fn first_local(entry: &ast::CompoundListItem) -> Option<(String, usize)> {
     if !entry.0.additional.is_empty() {
         return None;
@@ -292,7 +292,7 @@ fn first_local(entry: &ast::CompoundListItem) -> Option<(String, usize)> {
     (walk::is_name(name) && digit > 0).then(|| (name.to_owned(), digit - 1))
 }
 
-/// The status of the last command is always 0, or it is a `return`.
+/// Returns true if the last command's status is always 0, or the command is a `return`.
 fn ends_plainly(entry: &ast::CompoundListItem) -> bool {
     if !entry.0.additional.is_empty() {
         return false;

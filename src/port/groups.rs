@@ -8,7 +8,7 @@ use super::{No, Port};
 use brush_parser::ast;
 
 impl<'a> Port<'a> {
-    /// `( ... )`: only `cd` and programs are alike without a shell of their own.
+    /// Translates `( ... )`. Without a subshell, only `cd` and programs behave the same.
     pub(super) fn subshell(&mut self, shell: &'a ast::SubshellCommand) -> Result<Vec<Line>, No> {
         let entries: Vec<&'a ast::CompoundListItem> = shell.list.0.iter().collect();
         let mut parts: Vec<&'a ast::Pipeline> = Vec::new();
@@ -41,7 +41,7 @@ impl<'a> Port<'a> {
         Ok(lines)
     }
 
-    /// `{ echo a; echo b; } >file`
+    /// Translates `{ echo a; echo b; } >file`.
     pub(super) fn grouped(
         &mut self,
         list: &'a ast::CompoundList,
@@ -93,18 +93,18 @@ impl<'a> Port<'a> {
         }
     }
 
-    /// Says when the output of a command in the background is shown.
+    /// Notes that the output of a command in the background is shown later.
     pub(super) fn late_output(&mut self) {
-        self.differs("a command in the background prints while it runs", "the port shows its output where it waits");
+        self.differs("a command in the background prints while it runs", "the port shows its output when it waits");
     }
 
-    /// The variable that holds a command in the background: `pid=$!`.
+    /// Returns the variable that holds a command in the background: `pid=$!`.
     pub(super) fn job(&self, raw: &str) -> Option<String> {
         let name = raw.trim_matches('"').strip_prefix('$')?.trim_matches(['{', '}']);
         self.jobs_of.contains(name).then(|| super::words::mangle(name))
     }
 
-    /// Tests whether a process id is only waited for, or ended.
+    /// Returns true if a process id is only used for `wait` or `kill`.
     pub(super) fn is_job(&self, name: &str) -> bool {
         let text: String = self.source.chars.iter().collect();
         let forms = [format!("${name}"), format!("${{{name}}}"), format!("\"${name}\""), format!("\"${{{name}}}\"")];
@@ -134,8 +134,8 @@ impl<'a> Port<'a> {
         };
         self.uses_jobs = true;
         self.hazard(
-            "a command in the background goes on when the script has ended",
-            "the port ends it with the script: `wait` for it",
+            "a command in the background continues after the end of the script",
+            "the port ends it together with the script: `wait` for it",
         );
         if call.redirects.output == Out::Through && !call.is_silent() {
             self.late_output();
@@ -143,9 +143,9 @@ impl<'a> Port<'a> {
         Ok(vec![plain(format!("jobs.push({command}.start());"))])
     }
 
-    /// `<( )` as a command that is read.
+    /// Translates `<( )` to a command whose output is read.
     pub(super) fn substituted(&mut self, shell: &ast::SubshellCommand) -> Result<String, No> {
-        self.hazard("`< <( )` hides that its program fails", "the port stops when it fails");
+        self.hazard("`< <( )` hides a failure of its program", "the port stops if it fails");
         if let [entry] = shell.list.0.as_slice()
             && entry.0.additional.is_empty()
             && let Ok(call) = self.try_call(&entry.0.first.seq)
@@ -162,7 +162,7 @@ impl<'a> Port<'a> {
         self.shell(&text)
     }
 
-    /// The lines that are redirected or piped into a loop.
+    /// Returns the lines that are redirected or piped into a loop.
     pub(super) fn loop_input(&mut self, redirects: Option<&'a ast::RedirectList>) -> Result<Option<String>, No> {
         let Some(list) = redirects else { return Ok(None) };
         if let [

@@ -1,11 +1,11 @@
-//! Hazards of the original that are found by reading it, whatever the translation does.
+//! Finds hazards of the original that do not depend on the translation.
 
 use super::Port;
 use super::walk::{self, fixed};
 use brush_parser::ast;
 use brush_parser::word::{self, WordPiece, WordPieceWithSource};
 
-/// What is wrong, and what the port does or what to write instead.
+/// The hazard, and what the port does or what to write instead.
 type Found = (String, &'static str);
 
 /// Options that end a program which waits for the network.
@@ -17,7 +17,7 @@ const LIMITS: &[(&str, &[&str])] = &[
     ("ping", &["-c", "-w"]),
 ];
 
-/// Looks at the complete script.
+/// Checks the complete script.
 pub fn look(port: &mut Port<'_>) {
     let mut entries: Vec<(usize, ast::AndOrList)> = Vec::new();
     let lists = &port.source.program.complete_commands;
@@ -34,7 +34,7 @@ pub fn look(port: &mut Port<'_>) {
         found.push((
             line,
             (
-                "without `set -e` the script goes on after a command that fails".into(),
+                "without `set -e` the script continues after a failed command".into(),
                 "the port stops at the first failure",
             ),
         ));
@@ -44,7 +44,7 @@ pub fn look(port: &mut Port<'_>) {
     }
 }
 
-/// Every list of pipes, with the line where it begins.
+/// Collects every list of pipes, with the line where it begins.
 fn gather(port: &Port<'_>, list: &ast::CompoundList, out: &mut Vec<(usize, ast::AndOrList)>) {
     use ast::CompoundCommand as C;
     for entry in &list.0 {
@@ -98,7 +98,7 @@ fn gather(port: &Port<'_>, list: &ast::CompoundList, out: &mut Vec<(usize, ast::
     }
 }
 
-/// The hazards of the pipes of a list, and of those in its `$( )`.
+/// Finds the hazards of the pipes of a list, and of those in its `$( )`.
 fn pipes(line: usize, chain: &ast::AndOrList, strict: [bool; 3], found: &mut Vec<(usize, Found)>) {
     let rest = chain.additional.iter().map(|next| match next {
         ast::AndOr::And(pipe) | ast::AndOr::Or(pipe) => pipe,
@@ -134,7 +134,7 @@ fn pipes(line: usize, chain: &ast::AndOrList, strict: [bool; 3], found: &mut Vec
     }
 }
 
-/// The texts of `$( )` in a command.
+/// Returns the texts of `$( )` in a command.
 fn captured(text: &str) -> Vec<String> {
     fn collect(parsed: &[WordPieceWithSource], out: &mut Vec<String>) {
         for piece in parsed {
@@ -161,8 +161,8 @@ fn of_pipe(stages: &[Vec<String>], strict: [bool; 3]) -> Vec<Found> {
     let names: Vec<String> = stages.iter().map(name).collect();
     if stages.len() > 1 && !strict[2] && !matches!(names[0].as_str(), "echo" | "printf" | "cat") {
         found.push((
-            format!("the pipe hides that `{}` fails: only its last program counts", names[0]),
-            "the port stops when any program of the pipe fails",
+            format!("the pipe hides a failure of `{}`: only its last program counts", names[0]),
+            "the port stops if any program of the pipe fails",
         ));
     }
     let json = stages.iter().any(|stage| {
@@ -173,9 +173,9 @@ fn of_pipe(stages: &[Vec<String>], strict: [bool; 3]) -> Vec<Found> {
     });
     if json && names.iter().any(|name| name.contains("grep") || name == "sed" || name == "awk") {
         found.push((
-            "`grep` reads lines of JSON: a key may be there twice for a container, as `IPAddress` is since Docker 1.9"
+            "`grep` searches lines of JSON: a key may occur twice for a container, like `IPAddress` since Docker 1.9"
                 .into(),
-            "write `docker::inspect(name)`, which gives fields",
+            "write `docker::inspect(name)`, which returns fields",
         ));
     }
     let docker_table = stages.first().is_some_and(|stage| {
@@ -193,7 +193,7 @@ fn of_pipe(stages: &[Vec<String>], strict: [bool; 3]) -> Vec<Found> {
     }
     if names.first().is_some_and(|name| name == "ls") && stages.len() > 1 {
         found.push((
-            "the output of `ls` has names with spaces and newlines that are not told apart".into(),
+            "the output of `ls` does not separate names with spaces and newlines".into(),
             "write `glob(\"*\")`",
         ));
     }
@@ -207,7 +207,7 @@ fn of_pipe(stages: &[Vec<String>], strict: [bool; 3]) -> Vec<Found> {
         && names.last().is_some_and(|name| matches!(name.as_str(), "sh" | "bash"))
         && matches!(names[0].as_str(), "curl" | "wget")
     {
-        found.push(("what the network sends is run as a program".into(), "check its sum first: `file::sha256`"));
+        found.push(("a download is run as a program".into(), "check its checksum first: `file::sha256`"));
     }
     if names.len() > 1 && matches!(names[0].as_str(), "curl" | "wget") && names.iter().any(|name| name == "grep") {
         found.push((
@@ -239,7 +239,7 @@ fn of_command(line: usize, simple: &ast::SimpleCommand, found: &mut Vec<(usize, 
         && !has(options)
     {
         add(
-            format!("`{name}` has no time-out: where nothing answers, the script waits for ever"),
+            format!("`{name}` has no timeout: if there is no answer, the script waits forever"),
             "write `.timeout(\"30s\")` after the command",
         );
     }
@@ -252,14 +252,14 @@ fn of_command(line: usize, simple: &ast::SimpleCommand, found: &mut Vec<(usize, 
             });
             if empties {
                 add(
-                    "where the variable is empty, `rm -r` removes from `/`".into(),
+                    "if the variable is empty, `rm -r` removes from `/`".into(),
                     "moyai refuses an empty value in a path",
                 );
             }
         }
         "paste" if words.iter().filter(|word| !word.starts_with('-')).count() > 2 => {
             add(
-                "`paste` pairs the lines of two files by position: one line too many moves all that follow".into(),
+                "`paste` pairs the lines of two files by position: one extra line shifts all following pairs".into(),
                 "pair by name: a map, or `docker::ps()`",
             );
         }
@@ -287,23 +287,24 @@ fn of_command(line: usize, simple: &ast::SimpleCommand, found: &mut Vec<(usize, 
         }
         "docker" if words.get(1).is_some_and(|verb| verb == "start") && raw.contains("ps -a") => {
             add(
-                "it starts every container, also those that somebody stopped".into(),
+                "it starts every container, even those that somebody stopped".into(),
                 "write `docker::remembered()`, as the script `boot` does",
             );
         }
         "docker" if words.get(1).is_some_and(|verb| verb == "commit") => {
             add(
-                "a commit leaves out volumes, and two containers of one image overwrite each other's backup".into(),
+                "a commit does not contain volumes, and two containers of one image overwrite each other's backup"
+                    .into(),
                 "use `moyai run backup`",
             );
         }
         "eval" => add("`eval` runs text as code: a value in it is code too".into(), "write the command itself"),
         "chmod" if words.iter().any(|word| word == "777" || word == "a+rwx") => {
-            add("everybody may change this file".into(), "give it to one group")
+            add("everybody may change this file".into(), "restrict it to one group")
         }
         "kill" if raw.contains("cat ") => add(
             "the process id in a file may belong to another program by now".into(),
-            "ask systemd, or check the program's name",
+            "use systemd, or check the program's name",
         ),
         "mysql" | "mysqldump" | "curl" | "psql"
             if words.iter().any(|word| {
@@ -312,16 +313,16 @@ fn of_command(line: usize, simple: &ast::SimpleCommand, found: &mut Vec<(usize, 
             }) =>
         {
             add(
-                "a password on a command line is seen by every user of the host".into(),
+                "every user of the host can see a password on a command line".into(),
                 "write `secret(\"name\")` and `.env(...)`",
             );
         }
         "local" if raw.contains("$(") => {
-            add("`local x=$(cmd)` hides that the command fails".into(), "the port stops when it fails")
+            add("`local x=$(cmd)` hides a failure of the command".into(), "the port stops if it fails")
         }
         "mv" | "cp" if words.last().is_some_and(|word| word.starts_with("/etc/")) => {
             add(
-                "the file in /etc is replaced also when a command before has failed and its part is missing".into(),
+                "the file in /etc is replaced even if an earlier command has failed and its part is missing".into(),
                 "write `hosts::update` or `file::write`, which change all or nothing",
             );
         }
@@ -332,14 +333,14 @@ fn of_command(line: usize, simple: &ast::SimpleCommand, found: &mut Vec<(usize, 
     if lists.len() > 1 {
         let names: Vec<&str> = lists.into_iter().collect();
         add(
-            format!("`{}` are paired by position: one entry too many moves all that follow", names.join("` and `")),
+            format!("`{}` are paired by position: one extra entry shifts all following pairs", names.join("` and `")),
             "pair by name: a map, or one listing",
         );
     }
     if matches!(name.as_str(), "[" | "test") && raw.contains("date +%d") {
         add(
-            "on a host that is off on that day this never happens".into(),
-            "keep in `state` when it was done last, as `versions` in config.rhai does",
+            "if the host is off on that day, this never happens".into(),
+            "record in `state` when it was last done, as `versions` in config.rhai does",
         );
     }
     let fixed_names = raw.split_whitespace().filter(|word| {

@@ -1,4 +1,4 @@
-//! What variables are: constants, numbers, and where each is declared.
+//! Finds the kind of each variable: constant, number or other, and where it is declared.
 
 use super::declared::Key;
 use super::facts::{Event, Facts, Start};
@@ -13,7 +13,7 @@ impl Facts {
             .iter()
             .filter(|((scope, name), events)| {
                 let writes: Vec<&Event> = events.iter().filter(|event| event.given.is_some()).collect();
-                // Programs that functions call have exported variables too.
+                // Programs that functions call also get exported variables.
                 let read_by_function =
                     events.iter().any(|event| event.function.is_some()) || self.exported.contains(name);
                 scope.is_none()
@@ -42,7 +42,7 @@ impl Facts {
                 }
             }
         }
-        // A function that calls a closure is one too.
+        // A function that calls a closure becomes a closure too.
         let mut callers: HashMap<String, Vec<String>> = HashMap::new();
         for function in self.functions.values() {
             for call in &function.calls {
@@ -90,7 +90,7 @@ impl Facts {
                 kinds.insert(key.clone(), kind);
             }
         }
-        // A number is one only while all that it is copied from are.
+        // A variable is a number only if everything assigned to it is one.
         let mut copies: HashMap<Key, Vec<Key>> = HashMap::new();
         let mut open: Vec<Key> = Vec::new();
         for key in keys.iter().filter(|key| kinds.get(*key) == Some(&Kind::Number)) {
@@ -125,7 +125,7 @@ impl Facts {
         self.kinds = kinds;
     }
 
-    /// Tests whether a variable only ever has escapes for colours, as `echo -e` reads them.
+    /// Returns true if a variable only ever contains escapes for colours, as `echo -e` reads them.
     fn paints(&self, name: &str) -> bool {
         let events = self.events.get(&(None, name.to_owned()));
         let mut given = events.into_iter().flatten().filter_map(|event| event.given.as_ref()).peekable();
@@ -136,7 +136,8 @@ impl Facts {
             })
     }
 
-    /// The variables for colours whose every use is in a line with `echo -e`, and whether others have backslashes.
+    /// Returns the colour variables that are only used with `echo -e`, and whether other values contain
+    /// backslashes.
     pub fn painted(&self, lines: &[&str]) -> (HashSet<String>, bool) {
         let escaped = |events: &Vec<Event>| {
             events.iter().any(
@@ -164,7 +165,7 @@ impl Facts {
         (painted, others)
     }
 
-    /// The block in which all uses of a variable are, and its first use.
+    /// Returns the block that contains all uses of a variable, and its first use.
     fn home(&self, key: &Key) -> Option<(usize, Event)> {
         let events = self.events.get(key)?;
         let first = events.first()?.clone();
@@ -191,7 +192,8 @@ impl Facts {
         same && first.path.len() == depth + 1 && first.function == key.0.or(first.function.filter(|_| key.0.is_some()))
     }
 
-    /// The variable is set to a fixed value at the top, but a function that uses it is before that.
+    /// Returns true if the variable is set to a fixed value at the top level, but a function that uses it
+    /// comes before.
     fn has_literal_start(&self, key: &Key) -> bool {
         self.start(key).is_some_and(|start| matches!(start, Start::Literal(_)))
     }

@@ -1,22 +1,22 @@
-//! `break 2` and `continue 2`: loops that are left from within.
+//! `break 2` and `continue 2`, which leave outer loops.
 
 use super::printer::{Line, plain};
 use super::{No, Port};
 use std::collections::BTreeSet;
 
-/// What comes after a loop for a `break 2` within it.
+/// What follows a loop because of a `break 2` in it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Leave {
-    /// The variable that says so.
+    /// The flag variable.
     flag: String,
     /// `break` or `continue`.
     word: &'static str,
-    /// The variable is declared before this loop.
+    /// Set if the variable is declared before this loop.
     declares: bool,
 }
 
 impl Port<'_> {
-    /// A loop, and after it what `break 2` and `continue 2` in it ask for.
+    /// Translates a loop, followed by the `break` and `continue` of an outer loop.
     pub(super) fn looped(&mut self, make: impl FnOnce(&mut Self) -> Result<Vec<Line>, No>) -> Result<Vec<Line>, No> {
         self.leaves.push(BTreeSet::new());
         let made = make(self);
@@ -39,7 +39,7 @@ impl Port<'_> {
         if self.facts.is_assigned(&name) { format!("{name}_loop") } else { name }
     }
 
-    /// `break 2` and `continue 2`: each loop on the way out is left by a flag.
+    /// Translates `break 2` and `continue 2`: a flag leaves each loop on the way.
     pub(super) fn leave_outer(&mut self, word: &'static str, levels: &str) -> Result<Vec<String>, No> {
         let count = levels.parse::<usize>().ok().filter(|count| (2..=self.leaves.len()).contains(count));
         let count = count.ok_or_else(|| No::new(format!("`{word} {levels}`")))?;

@@ -1,4 +1,5 @@
-//! Loops over the arguments that read long options: `while [ $# -gt 0 ]; do case $1 in --name) ... esac; done`.
+//! Loops over the arguments that parse long options: `while [ $# -gt 0 ]; do case $1 in --name) ... esac;
+//! done`.
 
 use super::options::{OWN, TAKEN, assigned};
 use super::printer::{Line, indented, plain};
@@ -8,21 +9,21 @@ use super::words::mangle;
 use super::{No, Port};
 use brush_parser::ast;
 
-/// How the options of such a script reach the port.
+/// How to pass options to a script that parses its own.
 const BY_HAND: &str = "moyai knows only options that `flag` and `opt` name: put them after `--`";
 
-/// What the patterns of a branch name.
+/// The options in the patterns of a branch.
 #[derive(Default)]
 struct Names {
     short: Vec<String>,
     long: Vec<String>,
-    /// `--name=*`
+    /// `--name=*`.
     joined: bool,
 }
 
 impl<'a> Port<'a> {
-    /// The loop as `flag` and `opt`, where each branch sets a variable or does not look at the arguments.
-    /// `subject` is what holds the argument: `1`, or the variable of a `for`.
+    /// Translates the loop to `flag` and `opt`, if each branch sets a variable or ignores the arguments.
+    /// `subject` holds the argument: `1`, or the variable of a `for`.
     pub(super) fn long_options(
         &mut self,
         subject: &str,
@@ -44,13 +45,16 @@ impl<'a> Port<'a> {
             false => None,
         };
         if translated.is_none() {
-            self.differs("the script reads its options itself", BY_HAND);
+            self.differs("the script parses its options itself", BY_HAND);
             return Ok(None);
         }
-        self.hazard("the order of the options counts", "the port handles each option once, in its own order");
+        self.hazard("the order of the options matters", "the port handles each option once, in its own order");
         let after = self.source.slice(body.loc.end.index, self.source.chars.len());
         if subject != "1" && ["$@", "$*", "$#", "$1", "${1", "${@"].iter().any(|word| after.contains(word)) {
-            self.differs("the arguments still have the options after the loop", "the port has only the others");
+            self.differs(
+                "the arguments still contain the options after the loop",
+                "the port has only the other arguments",
+            );
         }
         self.take_comments(body.loc.end.line);
         for line in body.loc.start.line..=body.loc.end.line {
@@ -61,7 +65,7 @@ impl<'a> Port<'a> {
         Ok(translated)
     }
 
-    /// Names the places where the script compares its first argument with an option.
+    /// Reports the places where the script compares its first argument with an option.
     pub(super) fn options_by_hand(&mut self) {
         let text: String = self.source.chars.iter().collect();
         let lines: Vec<&str> = text.lines().collect();
@@ -73,7 +77,7 @@ impl<'a> Port<'a> {
             let branches = line.trim_start().starts_with("case ")
                 && lines[at..].iter().take_while(|line| line.trim() != "esac").any(is_arm);
             if first && (compared || branches) {
-                self.hazard_at(at + 1, "the script reads its options itself", BY_HAND);
+                self.hazard_at(at + 1, "the script parses its options itself", BY_HAND);
             }
         }
     }
@@ -91,7 +95,7 @@ impl<'a> Port<'a> {
                 .collect();
             let text = entries.iter().map(|entry| entry.0.to_string()).collect::<Vec<_>>().join("\n");
             let ends = text.contains("exit") || text.contains("usage") || text.contains("die");
-            // What moyai does itself: the end of the options, and an unknown one.
+            // moyai itself handles the end of the options, and unknown options.
             let breaks = matches!(text.trim(), "" | "break");
             if patterns.iter().all(|pattern| matches!(*pattern, "--" | "-*" | "--*" | "-?*" | "")) {
                 if !breaks && (!ends || patterns.contains(&"--")) {
@@ -129,7 +133,7 @@ impl<'a> Port<'a> {
                         &format!("the port has --{shown}"),
                     );
                 } else if OWN.contains(name.as_str()) {
-                    self.hazard(&format!("the option -{name} is one of moyai's own"), "the port has the long one only");
+                    self.hazard(&format!("the option -{name} is one of moyai's own"), "the port has only the long one");
                     continue;
                 }
                 calls.push(shown);
@@ -182,7 +186,7 @@ impl<'a> Port<'a> {
     }
 }
 
-/// The options that the patterns of a branch name.
+/// Returns the options in the patterns of a branch.
 fn names(patterns: &[&str]) -> Option<Names> {
     let mut names = Names::default();
     for pattern in patterns {
@@ -206,7 +210,7 @@ fn names(patterns: &[&str]) -> Option<Names> {
     Some(names)
 }
 
-/// The variable that gets the value of the option.
+/// Returns the variable that gets the value of the option.
 fn given(entry: &ast::CompoundListItem, subject: &str, joined: bool) -> Option<String> {
     if !entry.0.additional.is_empty() {
         return None;
@@ -225,7 +229,7 @@ fn given(entry: &ast::CompoundListItem, subject: &str, joined: bool) -> Option<S
     (fits && !left.ends_with('+') && walk::is_name(&name)).then_some(name)
 }
 
-/// `names+=("$1")`
+/// Matches `names+=("$1")`.
 fn collected(entry: &ast::CompoundListItem, subject: &str) -> Option<String> {
     let text = entry.0.to_string();
     let (name, value) = text.trim().split_once("+=(")?;
@@ -233,7 +237,7 @@ fn collected(entry: &ast::CompoundListItem, subject: &str) -> Option<String> {
     (value == subject && walk::is_name(name)).then(|| name.to_owned())
 }
 
-/// Tests whether a text has the argument, or another one.
+/// Returns true if a text contains the argument, or another one.
 fn reads_arguments(text: &str, subject: &str) -> bool {
     text.split('$').skip(1).any(|rest| {
         let rest = rest.trim_start_matches('{');

@@ -8,7 +8,7 @@ use super::words::mangle;
 use super::{No, Port};
 use brush_parser::ast;
 
-/// `{1..9}` as its ends.
+/// Returns the ends of `{1..9}`.
 pub fn brace_range(raw: &str) -> Option<(i64, i64)> {
     let (from, to) = raw.strip_prefix('{')?.strip_suffix('}')?.split_once("..")?;
     let plain = |text: &str| is_number(text).then(|| text.parse::<i64>().ok()).flatten();
@@ -16,10 +16,10 @@ pub fn brace_range(raw: &str) -> Option<(i64, i64)> {
 }
 
 impl<'a> Port<'a> {
-    /// `for x in ...`
+    /// Translates `for x in ...`.
     pub(super) fn for_in(&mut self, clause: &'a ast::ForClauseCommand) -> Result<Vec<Line>, No> {
         if self.source.menus.contains(&self.line) {
-            return Err(No::new("`select` shows a menu: print the choices, and take one with `ask()`"));
+            return Err(No::new("`select` shows a menu: print the choices, and read one with `ask()`"));
         }
         let name = clause.variable_name.clone();
         let all = clause.values.as_ref().is_none_or(
@@ -74,7 +74,7 @@ impl<'a> Port<'a> {
         Ok(lines)
     }
 
-    /// The words after `in`.
+    /// Translates the words after `in`.
     fn values(&mut self, values: &[ast::Word]) -> Result<(String, Kind), No> {
         if let [one] = values {
             if let Some((from, to)) = brace_range(&one.value)
@@ -145,7 +145,7 @@ impl<'a> Port<'a> {
                     Some((text, Kind::Text))
                         if arg.bare && value.value.starts_with('$') && !value.value.starts_with('"') =>
                     {
-                        // A loop splits a value that has no quotes.
+                        // A loop splits a value without quotes.
                         if !run.is_empty() {
                             parts.push(format!("[{}]", std::mem::take(&mut run).join(", ")));
                         }
@@ -171,15 +171,15 @@ impl<'a> Port<'a> {
         ))
     }
 
-    /// A pattern for file names.
+    /// Translates a pattern for file names.
     fn glob(&mut self, arg: &super::words::Arg) -> Result<Option<String>, No> {
         if !self.facts.nullglob {
             self.differs(
-                "a pattern that matches no file is used as a name: the loop runs once with it",
-                "the port runs the loop for files only",
+                "a pattern that matches no file is used as a name, so the loop runs once with it",
+                "the port runs the loop only for files",
             );
         }
-        // A value in the pattern would be a pattern too: `glob(dir, pattern)` takes it as it is.
+        // A value in the pattern would be a pattern too, but `glob(dir, pattern)` takes it literally.
         let dirs = arg.raw.ends_with('/') && arg.raw.contains('*');
         let mut template = arg.template.clone();
         if dirs && let Some(Part::Text(text)) = template.0.last_mut() {
@@ -235,7 +235,7 @@ impl<'a> Port<'a> {
         Ok((made, Kind::Number))
     }
 
-    /// `for ((i = 0; i < n; i++))`
+    /// Translates `for ((i = 0; i < n; i++))`.
     pub(super) fn for_arithmetic(&mut self, clause: &'a ast::ArithmeticForClauseCommand) -> Result<Vec<Line>, No> {
         let end = clause.body.loc.end.line;
         let mut lines = Vec::new();
@@ -264,7 +264,7 @@ impl<'a> Port<'a> {
         Ok(lines)
     }
 
-    /// `while` and `until`; `input` is what is redirected into it.
+    /// Translates `while` and `until`. `input` is redirected into the loop.
     pub(super) fn while_loop(
         &mut self,
         clause: &'a ast::WhileOrUntilClauseCommand,
@@ -298,7 +298,7 @@ impl<'a> Port<'a> {
         Ok(lines)
     }
 
-    /// `while read ...; do`
+    /// Translates `while read ...; do`.
     fn while_read(
         &mut self,
         clause: &'a ast::WhileOrUntilClauseCommand,
@@ -313,7 +313,7 @@ impl<'a> Port<'a> {
             return Err(No::new("`read` as a condition"));
         };
         let words = walk::words(simple);
-        // `|| [ -n "$line" ]` is for a last line without a newline, which the port reads anyway.
+        // `|| [ -n "$line" ]` is for a last line without a newline, which the port always reads.
         match entry.0.additional.as_slice() {
             [] => {}
             [ast::AndOr::Or(pipe)] if pipe.to_string().contains("-n") => {}
@@ -335,7 +335,7 @@ impl<'a> Port<'a> {
         while let Some(word) = words_iter.next() {
             match word.as_str() {
                 "-r" => raw = true,
-                // `-d ''` reads what `find -print0` prints: names, one for each line in the port.
+                // `-d ''` reads the names that `find -print0` prints. In the port, each line is a name.
                 "-d" if words_iter.next().is_some_and(|word| matches!(word.as_str(), "''" | "\"\"" | "$'\\0'")) => {
                     zero = true
                 }
@@ -352,7 +352,7 @@ impl<'a> Port<'a> {
             return Err(No::new("variables of `while read` that are used after the loop"));
         }
         if !raw {
-            self.differs("`read` without `-r` takes backslashes away", "the port keeps them");
+            self.differs("`read` without `-r` removes backslashes", "the port keeps them");
         }
         let lines = match input {
             Some(input) => input.to_owned(),
@@ -360,10 +360,10 @@ impl<'a> Port<'a> {
         };
         let lines = match zero {
             true if lines.contains(" -print0`") => {
-                self.hazard("a name with a newline in it is one name", "the port takes it as two");
+                self.hazard("a name with a newline is one name", "the port reads it as two");
                 lines.replace(" -print0`", "`")
             }
-            true => return Err(No::new("`read -d` of something else than `find -print0`")),
+            true => return Err(No::new("`read -d` without `find -print0`")),
             false => lines,
         };
         if separator.is_none() {
@@ -371,8 +371,8 @@ impl<'a> Port<'a> {
         }
         if !zero {
             self.hazard(
-                "`while read` leaves out a last line without a newline, and keeps a carriage return",
-                "the port reads that line, and takes the carriage return away",
+                "`while read` skips a last line without a newline, and keeps a carriage return",
+                "the port reads that line, and removes the carriage return",
             );
         }
         let end = clause.1.loc.end.line;
@@ -456,7 +456,7 @@ impl<'a> Port<'a> {
                 let body = set(self, owned);
                 let used = used(many, &body);
                 out.push(plain(format!("for line in {lines} {{")));
-                // The last name has all that is left.
+                // The last name gets the rest of the line.
                 out.push(plain(format!("    let fields = line.split({});", quoted(one))));
                 let last = many.len() - 1;
                 if used[last] && many[last] != "_" {

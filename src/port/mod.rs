@@ -1,9 +1,9 @@
-//! `moyai port`: a bash script becomes a script that does the same.
+//! `moyai port`: translates a bash script to a Rhai script that does the same.
 //!
-//! [`source`] reads the script, [`facts`] finds what it does with its variables and functions, and the rest
-//! translates it from the top. What has no certain translation raises [`No`]: the statement then is a line for
-//! bash (`sh`), with its values in variables, and where that is not certain either, a `// port:` comment and an
-//! error at this place.
+//! [`source`] reads the script, [`facts`] finds how it uses its variables and functions, and the other modules
+//! translate it from the top. A construct without a certain translation returns [`No`]. Its statement then
+//! becomes a bash line (`sh`) with its values in variables. If that is not certain either, it becomes a `//
+//! port:` comment and an error at this place.
 
 mod arithmetic;
 mod assignments;
@@ -50,7 +50,7 @@ use source::Source;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use text::Kind;
 
-/// Why something has no certain translation.
+/// The reason why something has no certain translation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct No(pub String);
 
@@ -67,16 +67,16 @@ pub enum Level {
     Native,
     /// With `sh`.
     Shell,
-    /// Not at all: a person has to.
+    /// Not translated: a person must do it.
     Human,
 }
 
-/// What was wrong with the original, or differs in the port.
+/// A mistake in the original, or a difference in the port.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Hazard {
     /// The lines of the original.
     pub lines: Vec<usize>,
-    /// One sentence.
+    /// The mistake, as a sentence.
     pub text: String,
     /// What the port does instead.
     pub port: String,
@@ -91,17 +91,17 @@ pub struct Ported {
     pub hazards: Vec<Hazard>,
     /// Why statements are not native: line, level, reason.
     pub notes: Vec<(usize, Level, String)>,
-    /// How many lines of code of the original are native, in `sh`, and for a person.
+    /// The numbers of lines of the original that are native, in `sh`, and for a person.
     pub shares: [usize; 3],
 }
 
-/// How often statements that do not check are translated again by other means.
+/// How often statements with errors are translated again in another way.
 const ROUNDS: usize = 40;
 
-/// Ports a script. `check` says which lines of a script do not check, with the reason.
+/// Ports a script. `check` returns the lines of a script with errors, with the reasons.
 ///
 /// # Errors
-/// When the script is not bash, has a syntax error, or the port does not check.
+/// If the script is not bash or has a syntax error, or the port has errors.
 pub fn port(name: &str, bytes: &[u8], check: &(dyn Fn(&str) -> Vec<(usize, String)> + Sync)) -> Result<Ported, Error> {
     // Nested blocks and brackets need stack: at most 200 levels in a debug build.
     const STACK: usize = 256 * 1024 * 1024;
@@ -125,7 +125,7 @@ pub fn port(name: &str, bytes: &[u8], check: &(dyn Fn(&str) -> Vec<(usize, Strin
                     _ if item != usize::MAX && why.starts_with(fallback::NEVER) => (item, Level::Human),
                     None if item != usize::MAX => (item, Level::Shell),
                     Some((Level::Shell, _)) => (item, Level::Human),
-                    // The entry of the top that it is in.
+                    // The top-level entry that contains the line.
                     _ => {
                         let lines: Vec<&str> = ported.text.lines().collect();
                         let top = (0..=at).rev().find(|at| {
@@ -143,8 +143,8 @@ pub fn port(name: &str, bytes: &[u8], check: &(dyn Fn(&str) -> Vec<(usize, Strin
                 break;
             }
         }
-        Err(Error::new(format!("port `{name}`: the translation does not check: {last}"))
-            .help("call the script as it is: cmd(`bash FILE`).run()"))
+        Err(Error::new(format!("port `{name}`: the translation has errors: {last}"))
+            .help("keep the script, and call it with cmd(`bash FILE`).run()"))
     };
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work);
@@ -158,9 +158,9 @@ struct Port<'a> {
     name: String,
     source: &'a Source,
     facts: &'a Facts,
-    /// Entries that were tried and do not check, with the reason.
+    /// Entries whose translation had errors, with the reason.
     forced: &'a HashMap<usize, (Level, String)>,
-    /// Hazards as they are found: line, what is wrong, what the port does.
+    /// Hazards found so far: line, mistake, what the port does.
     hazards: Vec<(usize, String, String)>,
     notes: Vec<(usize, Level, String)>,
     /// How the lines of the original were translated.
@@ -168,68 +168,68 @@ struct Port<'a> {
     /// The function that is being translated.
     function: Option<usize>,
     declared: declared::Declared,
-    /// Variables of the loops around, with their kinds.
+    /// Variables of the enclosing loops, with their kinds.
     loops: Vec<(String, Kind)>,
-    /// Names that mean another expression: parameters of functions, `OPTARG`.
+    /// Names that stand for another expression: parameters of functions, `OPTARG`.
     aliases: HashMap<String, (String, Kind)>,
     /// Lines that must come before the statement.
     before: Vec<String>,
-    /// What each loop around needs after it: `break` and `continue` of the loop around it.
+    /// For each enclosing loop, what must come after it: `break` and `continue` of its outer loop.
     leaves: Vec<BTreeSet<leaves::Leave>>,
-    /// Directories are kept in `dirs`.
+    /// Set if directories are kept in `dirs`.
     uses_dirs: bool,
-    /// Differences that are said at the statement.
+    /// Differences to be explained at the statement.
     remarks: Vec<String>,
-    /// Differences that are said already.
+    /// Differences that are already explained.
     said: HashSet<String>,
-    /// The fixed value of IFS from here on, as bash has it.
+    /// The fixed value of IFS from here on, as written in bash.
     ifs: Option<String>,
-    /// Such lines have a place.
+    /// Set while lines can be added before the statement.
     has_before: bool,
     /// The variable that holds `$?`.
     status: Option<String>,
-    /// Small functions that the port needs.
+    /// Helper functions that the port needs.
     helpers: BTreeSet<&'static str>,
-    /// The next comment that is not printed.
+    /// The next comment to be printed.
     comment: usize,
-    /// The last line of the original that is printed.
+    /// The last line of the original that was printed.
     printed: usize,
     /// The line of the statement.
     line: usize,
-    /// Variables that commands have in their environment.
+    /// Variables that commands get in their environment.
     exported: Vec<String>,
-    /// Functions that are defined already.
+    /// Functions that are already defined.
     defined: HashSet<String>,
-    /// The working directory is in the variable `dir`.
+    /// Set if the working directory is in the variable `dir`.
     directory: bool,
     /// Groups of the last `[[ =~ ]]`.
     groups: Option<String>,
     /// The entries of functions, for closures that are needed early.
     bodies: HashMap<String, &'a brush_parser::ast::FunctionDefinition>,
-    /// The marks `// stops on failure` are explained.
+    /// Set if the marks `// stops on failure` must be explained.
     lenient: bool,
     /// Functions whose options are read.
     options_done: bool,
-    /// The body of a function whose result is a truth value.
+    /// Set in the body of a function whose result is a boolean.
     result: functions::Gives,
     /// Functions that stay in bash.
     shell_functions: HashSet<String>,
-    /// The statement that fell back was an assignment, which declared its variable.
+    /// Set if the statement that fell back was an assignment, which declared its variable.
     assigned_in_shell: bool,
-    /// Commands in the background are kept in `jobs`.
+    /// Set if commands in the background are kept in `jobs`.
     uses_jobs: bool,
-    /// The word that is translated is the value of an assignment.
+    /// Set while the value of an assignment is translated.
     assigning: bool,
-    /// The entry is the last of its block.
+    /// Set for the last entry of a block.
     is_last: bool,
-    /// Variables with temporary files, which go by themselves.
+    /// Variables with temporary files, which are removed automatically.
     temporaries: HashSet<String>,
     /// Variables that hold a command in the background.
     jobs_of: HashSet<String>,
-    /// Variables that hold colours, which are characters in the port.
+    /// Variables with colours, which are characters in the port.
     painted: HashSet<String>,
-    /// Other values have backslashes.
+    /// Set if other values contain backslashes.
     backslashes: bool,
-    /// Why the function that is being translated cannot be.
+    /// Why the current function cannot be translated.
     broken: Option<No>,
 }

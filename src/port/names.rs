@@ -1,6 +1,6 @@
-//! Names that moyai has for its own functions.
+//! Names of moyai's own functions.
 
-/// Tests whether a function of this name would be another one of moyai.
+/// Returns true if moyai has a function of this name.
 pub fn is_taken(name: &str) -> bool {
     const NAMES: &[&str] = &[
         "print", "log", "warn", "die", "exit", "defer", "sleep", "lock", "flag", "opt", "env", "secret", "glob",

@@ -1,4 +1,4 @@
-//! Programs that have a native form.
+//! Programs with a native form.
 
 use super::functions::Gives;
 use super::redirects::Out;
@@ -9,11 +9,11 @@ use brush_parser::ast;
 
 /// Codes of `date` that mean the same to moyai in every locale.
 const DATE_CODES: &str = "YmdHMSFTjVuswyeN%";
-/// Codes whose text follows the locale.
+/// Codes whose text depends on the locale.
 const DATE_NAMES: &str = "aAbBhZz";
 
 impl<'a> Port<'a> {
-    /// Programs whose native form does the same.
+    /// Translates programs whose native form does the same.
     pub(super) fn native(
         &mut self,
         name: &str,
@@ -54,7 +54,7 @@ impl<'a> Port<'a> {
         }
     }
 
-    /// `$( )` of a program that has a native form.
+    /// Translates `$( )` of a program with a native form.
     pub(super) fn capture_native(&mut self, simple: &ast::SimpleCommand) -> Result<Option<Part>, No> {
         let words = walk::words(simple);
         let Some(name) = words.first().and_then(|word| fixed(word)) else { return Ok(None) };
@@ -140,7 +140,7 @@ impl<'a> Port<'a> {
                 Some(code) if DATE_NAMES.contains(code) => {
                     if !matches!(code, 'z' | 'Z') {
                         self.hazard(
-                            &format!("`date +%{code}` follows the locale of whoever runs the script"),
+                            &format!("`date +%{code}` depends on the locale of the user who runs the script"),
                             "the port's names are English",
                         );
                     }
@@ -154,7 +154,7 @@ impl<'a> Port<'a> {
         Ok(Some(Part::Value(format!("{moment}.format({})", quoted(&format)), Kind::Text)))
     }
 
-    /// The moments of `date -d` that are certain.
+    /// Translates arguments of `date -d` that are unambiguous.
     pub(super) fn moment(&mut self, raw: &str) -> Result<Option<String>, No> {
         if let Some(text) = fixed(raw) {
             let words: Vec<&str> = text.split_whitespace().collect();

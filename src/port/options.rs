@@ -7,16 +7,16 @@ use super::words::mangle;
 use super::{No, Port};
 use brush_parser::ast;
 
-/// Letters that are moyai's own options.
+/// Letters of moyai's own options.
 pub(super) const OWN: &str = "nxvhV";
 
-/// Long options that are moyai's own.
+/// moyai's own long options.
 pub(super) const TAKEN: &[&str] = &[
     "at", "context", "dry-run", "help", "record", "replay", "scripts", "timeout", "trace", "verbose", "version", "wait",
 ];
 
 impl<'a> Port<'a> {
-    /// `while getopts ...; do case ... esac; done`
+    /// Translates `while getopts ...; do case ... esac; done`.
     pub(super) fn option_loop(&mut self, clause: &'a ast::WhileOrUntilClauseCommand) -> Result<Option<Vec<Line>>, No> {
         let [entry] = clause.0.0.as_slice() else { return Ok(None) };
         let [ast::Command::Simple(simple)] = entry.0.first.seq.as_slice() else { return Ok(None) };
@@ -63,10 +63,10 @@ impl<'a> Port<'a> {
                 let value =
                     format!("{}_given", if name.chars().all(char::is_alphabetic) { name.as_str() } else { "option" });
                 if list.0.iter().any(|entry| entry.0.to_string().contains("+=")) {
-                    lines.push(plain(format!("// port: -{shown} counts once here: of several, the last.")));
+                    lines.push(plain(format!("// port: only the last -{shown} counts here.")));
                     self.hazard(
                         &format!("the option -{name} may be given several times"),
-                        "of several, the port takes the last",
+                        "the port uses only the last one",
                     );
                 }
                 self.aliases.insert("OPTARG".to_owned(), (value.clone(), Kind::Text));
@@ -106,14 +106,14 @@ impl<'a> Port<'a> {
         Ok(Some(lines))
     }
 
-    /// Comments within what was taken together are left out.
+    /// Leaves out comments within statements that were combined.
     pub(super) fn take_comments(&mut self, end: usize) {
         while self.source.comments.get(self.comment).is_some_and(|comment| comment.line <= end) {
             self.comment += 1;
         }
     }
 
-    /// `name=$OPTARG`, where the variable has a default.
+    /// Translates `name=$OPTARG` if the variable has a default.
     fn simple_option(&mut self, list: &ast::CompoundList, letter: &str) -> Option<Line> {
         let [entry] = list.0.as_slice() else { return None };
         let name = assigned(entry)?;
@@ -134,7 +134,7 @@ impl<'a> Port<'a> {
     }
 }
 
-/// The variable that an entry sets.
+/// Returns the variable that an entry sets.
 pub(super) fn assigned(entry: &ast::CompoundListItem) -> Option<String> {
     let [ast::Command::Simple(simple)] = entry.0.first.seq.as_slice() else { return None };
     let item = simple.prefix.as_ref()?.0.first()?;

@@ -6,7 +6,7 @@ use super::words::mangle;
 use super::{No, Port};
 use brush_parser::ast::{self, CommandPrefixOrSuffixItem as Item};
 
-/// Options of the shell that only change how it reports or that moyai always has.
+/// Shell options that only change messages, or that moyai always has.
 pub const HARMLESS_OPTIONS: &[&str] =
     &["nullglob", "lastpipe", "inherit_errexit", "extglob", "checkwinsize", "expand_aliases"];
 
@@ -60,7 +60,7 @@ impl<'a> Port<'a> {
         Ok(Vec::new())
     }
 
-    /// `: "${x:=default}"`
+    /// Translates `: "${x:=default}"`.
     pub(super) fn default_assignment(&mut self, raw: &str, item: usize) -> Result<Vec<String>, No> {
         let inner = raw
             .trim_matches('"')
@@ -84,14 +84,14 @@ impl<'a> Port<'a> {
         let value = self.word(&format!("\"{}\"", default.trim_matches('"')))?.string();
         if !self.is_known(name) {
             if !colon {
-                return Err(No::new("`${x=...}`, which takes an empty variable as it is"));
+                return Err(No::new("`${x=...}`, which keeps an empty variable"));
             }
             let env = format!("env(\"{name}\", {value})");
             return Ok(vec![self.give(name, &env, item, false)]);
         }
         let shown = mangle(name);
         if !colon {
-            return Err(No::new("`${x=...}`, which takes an empty variable as it is"));
+            return Err(No::new("`${x=...}`, which keeps an empty variable"));
         }
         if self.kind_of(name) != Kind::Text {
             return Err(No::new("a default of a number"));
@@ -261,15 +261,15 @@ impl<'a> Port<'a> {
                 if !action.starts_with("exit") {
                     self.differs(
                         "a signal runs the text of `trap`, which ends the script",
-                        "the port runs what is deferred, and ends with 128 and the number of the signal",
+                        "the port runs its deferred closures, and exits with 128 plus the number of the signal",
                     );
                 }
                 return Ok(Vec::new());
             }
             if signals == ["ERR"] && self.only_says(&action) {
                 self.differs(
-                    "`trap ... ERR` has its own text for a command that fails",
-                    "moyai names the line, the command and what it said",
+                    "`trap ... ERR` runs its own text for a failed command",
+                    "moyai reports the line, the command and its output",
                 );
                 return Ok(Vec::new());
             }
@@ -279,7 +279,7 @@ impl<'a> Port<'a> {
             return Err(No::new("a trap for EXIT that another one replaces"));
         }
         let action_text = action.trim().trim_end_matches(';').to_owned();
-        // The directory of `mktemp -d` goes by itself.
+        // The directory of `mktemp -d` is removed automatically.
         let words = shlex::split(&action_text).unwrap_or_default();
         if let [rm, flag, path] = words.iter().filter(|word| *word != "--").cloned().collect::<Vec<_>>().as_slice()
             && rm == "rm"
@@ -307,10 +307,10 @@ impl<'a> Port<'a> {
         Ok(vec![format!("defer(|| {shell}.run());")])
     }
 
-    /// The text of a trap in double quotes, whose values are taken where it is set: variables that keep their value
-    /// may as well be read later.
+    /// Translates the text of a trap in double quotes, which bash expands when the trap is set. Variables that
+    /// do not change may as well be read later.
     fn taken_now(&self, raw: &str) -> Result<String, No> {
-        let no = || No::new("a trap with a value that is taken now");
+        let no = || No::new("a trap with a value that is expanded when it is set");
         let text = raw.strip_prefix('"').and_then(|text| text.strip_suffix('"')).ok_or_else(no)?;
         if text.contains(['\\', '`', '"', '\'']) || text.contains("$(") {
             return Err(no());
@@ -323,7 +323,7 @@ impl<'a> Port<'a> {
         if keeps { Ok(text.to_owned()) } else { Err(no()) }
     }
 
-    /// Tests whether the text of a trap ends the script.
+    /// Returns true if the text of a trap ends the script.
     fn ends_script(&self, action: &str) -> bool {
         let last = action.trim().trim_end_matches(';').rsplit([';', '\n']).next().unwrap_or_default().trim();
         let mut words = last.split_whitespace();
@@ -340,7 +340,7 @@ impl<'a> Port<'a> {
         }
     }
 
-    /// Tests whether the text of a trap only prints and exits.
+    /// Returns true if the text of a trap only prints and exits.
     fn only_says(&self, action: &str) -> bool {
         let Some(program) = walk::inner(action) else { return false };
         program.complete_commands.iter().flat_map(|list| &list.0).all(|entry| {

@@ -1,9 +1,9 @@
-//! Patterns of bash as regular expressions.
+//! Translates bash patterns to regular expressions.
 
 use super::No;
 use super::text::{atom, escaped, quoted};
 
-/// A pattern in which `*` may be taken short.
+/// How much a `*` in a pattern matches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
     /// `.*`
@@ -12,7 +12,8 @@ pub enum Reach {
     Short,
 }
 
-/// The regular expression of a pattern without anchors. `raw` is the word with its quotes removed by `parts`.
+/// Returns the regular expression of a pattern, without anchors. `raw` is the word, whose quotes `parts` has
+/// removed.
 ///
 /// # Errors
 /// For an extended pattern.
@@ -37,7 +38,7 @@ pub fn regex(pattern: &str, reach: Reach) -> Result<String, No> {
                     end += 1;
                 }
                 while end < chars.len() && chars[end] != ']' {
-                    // A class such as `[:space:]` has a bracket of its own.
+                    // A class such as `[:space:]` contains a bracket.
                     if chars[end] == '[' && chars.get(end + 1) == Some(&':') {
                         end += 2;
                         while end < chars.len() && chars[end] != ']' {
@@ -76,12 +77,13 @@ pub fn regex(pattern: &str, reach: Reach) -> Result<String, No> {
     Ok(out)
 }
 
-/// Tests for a character that means something in a pattern.
+/// Returns true if the text contains a pattern character.
 pub fn is_special(text: &str) -> bool {
     text.contains(['*', '?', '[', '\\'])
 }
 
-/// A test of a subject against a `case` or `[[ == ]]` pattern. `bare` is the pattern with its quoted parts escaped.
+/// Returns the test of a subject against a `case` or `[[ == ]]` pattern. `bare` is the pattern with its quoted
+/// parts escaped.
 ///
 /// # Errors
 /// For an extended pattern.
@@ -111,7 +113,7 @@ pub fn matches(subject: &str, bare: &str) -> Result<String, No> {
     Ok(format!("{subject}.matches({})", quoted(&format!("{dots}^{regex}$"))))
 }
 
-/// What `${x%pattern}` and its kin leave.
+/// Returns the expression for `${x%pattern}` and similar expansions.
 ///
 /// # Errors
 /// For an extended pattern.
@@ -123,7 +125,7 @@ pub fn strip(subject: &str, bare: &str, prefix: bool, largest: bool) -> Result<S
             false => format!("{subject}.sub({}, \"\")", quoted(&format!("{}$", escaped(bare)))),
         });
     }
-    // `*X` and `X*` with one character are the common ones.
+    // `*X` and `X*` with one character are the most common.
     let single = |text: &str| text.chars().count() == 1 && !is_special(text);
     let not =
         |text: &str| if matches!(text, "^" | "]" | "\\" | "-") { format!("[^\\{text}]") } else { format!("[^{text}]") };

@@ -1,4 +1,4 @@
-//! The pieces of a word.
+//! Translates the pieces of a word.
 
 use super::arithmetic;
 use super::source::options;
@@ -9,10 +9,10 @@ use brush_parser::word::{
     self, Parameter, ParameterExpr as P, SpecialParameter, TildeExpr, WordPiece, WordPieceWithSource,
 };
 
-/// Values of IFS that split at whitespace only.
+/// Values of IFS that split only at whitespace.
 const IFS_SPACES: &[&str] = &["$'\\n\\t'", "$'\\n'", "$'\\t\\n'", "' '", "\" \"", "$' \\n\\t'", "$' \\t\\n'"];
 
-/// `$@`, `$*` or all elements of an array.
+/// Returns true for `$@`, `$*` or all elements of an array.
 fn is_all(expr: &P) -> bool {
     let P::Parameter { parameter, .. } = expr else { return false };
     matches!(
@@ -22,7 +22,7 @@ fn is_all(expr: &P) -> bool {
 }
 
 impl<'a> Port<'a> {
-    /// A word that bash splits and expands.
+    /// Translates a word that bash splits and expands.
     pub(super) fn argument(&mut self, raw: &str) -> Result<Vec<Arg>, No> {
         if raw.contains('{') && (raw.contains(',') || raw.contains("..")) && !raw.starts_with(['\'', '"']) {
             return self.braces(raw);
@@ -34,7 +34,7 @@ impl<'a> Port<'a> {
     pub(super) fn braces(&mut self, raw: &str) -> Result<Vec<Arg>, No> {
         let found = word::parse_brace_expansions(raw, &options("")).ok().flatten();
         let Some(found) = found else { return Ok(vec![self.take(raw, true)?]) };
-        // `{01..10}`: every number is as wide as the widest.
+        // In `{01..10}` every number has the width of the widest one.
         let width = zeros(raw)?;
         let mut all = vec![String::new()];
         for part in found {
@@ -82,7 +82,7 @@ impl<'a> Port<'a> {
         Ok(arg)
     }
 
-    /// The text of a here-document.
+    /// Translates the text of a here-document.
     pub(super) fn document(&mut self, text: &str) -> Result<Template, No> {
         let parsed = word::parse_heredoc(text, &options("")).map_err(|_| No::new("the here-document"))?;
         let mut arg = Arg { template: Template::default(), glob: false, bare: false, raw: String::new() };
@@ -140,7 +140,7 @@ impl<'a> Port<'a> {
                         self.plain_ifs("an array without quotes")?;
                         arg.bare = true;
                         self.differs(
-                            "an array or `$@` without quotes is split again, and empty elements go",
+                            "an array or `$@` without quotes is split again, and empty elements are dropped",
                             "the port passes each element as it is",
                         );
                     }
@@ -164,14 +164,14 @@ impl<'a> Port<'a> {
                             let pattern = pattern.unwrap_or("#\"\\S+\"#");
                             arg.template.push(Part::Value(format!("{}.find_all({pattern})", atom(&text)), Kind::List));
                             self.hazard(
-                                "a variable without quotes is split into words, and its patterns are replaced by file names",
-                                "the port splits it, and takes patterns as they are",
+                                "a variable without quotes is split into words, and its patterns are expanded to file names",
+                                "the port splits it, but does not expand patterns",
                             );
                             continue;
                         }
                         self.hazard(
                             &format!(
-                                "`{}` without quotes is split into words, and an empty value is no argument at all",
+                                "`{}` without quotes is split into words, and an empty value is not an argument",
                                 shown(expr)
                             ),
                             "the port passes it as one argument",
@@ -202,7 +202,7 @@ impl<'a> Port<'a> {
         Ok(())
     }
 
-    /// Tests whether an expansion may give several words.
+    /// Returns true if an expansion may result in several words.
     pub(super) fn may_split(&self, expr: &P) -> bool {
         match expr {
             P::Parameter { parameter: Parameter::Named(name), indirect: false } => {
@@ -216,7 +216,7 @@ impl<'a> Port<'a> {
     }
 }
 
-/// The width of the numbers of a brace sequence where one of them begins with a zero, else 0.
+/// Returns the width of the numbers of a brace sequence if one of them begins with a zero, else 0.
 fn zeros(raw: &str) -> Result<usize, No> {
     let ends: Vec<&str> = raw.split(['{', '}', ',']).filter(|part| part.contains("..")).collect();
     let numbers = || ends.iter().flat_map(|part| part.split("..").take(2));

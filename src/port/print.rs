@@ -9,7 +9,7 @@ use super::{No, Port};
 use brush_parser::ast::{self, CommandPrefixOrSuffixItem as Item};
 
 impl<'a> Port<'a> {
-    /// The words of `echo`, and whether a newline follows.
+    /// Translates the words of `echo`, and returns whether a newline follows.
     pub(super) fn echo(&mut self, rest: &[String]) -> Result<(Template, bool), No> {
         let (mut newline, mut escapes) = (true, false);
         let mut words = rest;
@@ -28,7 +28,7 @@ impl<'a> Port<'a> {
         if let Some(raw) = words.first().filter(|raw| raw.starts_with(['$', '"'])) {
             let begins = self.argument(raw)?;
             if begins.first().is_some_and(|arg| matches!(arg.template.single(), Some((value, Kind::Text)) if value.contains("args") || value.contains("env(") || self.function.is_some())) {
-                self.hazard("`echo` takes a value such as `-n` as an option", "the port prints it");
+                self.hazard("`echo` reads a value such as `-n` as an option", "the port prints it");
             }
         }
         if let Some(list) = self.echo_list(words)? {
@@ -59,14 +59,14 @@ impl<'a> Port<'a> {
                     if self.backslashes {
                         return Err(No::new("`echo -e` of a value with backslashes"));
                     }
-                    self.differs("`echo -e` reads backslashes in values too", "the port prints values as they are");
+                    self.differs("`echo -e` interprets backslashes in values too", "the port prints values unchanged");
                 }
             }
         }
         Ok((text, newline))
     }
 
-    /// Words of `echo` of which one may be any number of words.
+    /// Translates words of `echo` of which one may be any number of words.
     pub(super) fn echo_list(&mut self, words: &[String]) -> Result<Option<Template>, No> {
         if words.len() < 2 || !words.iter().any(|word| word.contains('$')) {
             return Ok(None);
@@ -101,7 +101,7 @@ impl<'a> Port<'a> {
             .all(|part| !matches!(part, Part::Value(text, Kind::Text) if !self.painted.contains(text) && (self.backslashes || text.contains("args") || text.contains("$("))))
     }
 
-    /// The text of a here-document without its last newline.
+    /// Returns the text of a here-document without its last newline.
     pub(super) fn here_text(&mut self, simple: &ast::SimpleCommand) -> Result<(Template, bool), No> {
         for item in simple.suffix.iter().flat_map(|suffix| &suffix.0) {
             match item {
@@ -126,7 +126,7 @@ impl<'a> Port<'a> {
         Err(No::new("`cat`"))
     }
 
-    /// A text that is printed.
+    /// Translates a text that is printed.
     pub(super) fn print(
         &mut self,
         text: Template,
@@ -143,7 +143,7 @@ impl<'a> Port<'a> {
         Ok(vec![self.printed(&text, newline, &found.output)?])
     }
 
-    /// A statement that prints a text.
+    /// Returns a statement that prints a text.
     pub(super) fn printed(&mut self, text: &Template, newline: bool, output: &Out) -> Result<String, No> {
         if self.result == Gives::Text && self.function.is_some() && *output == Out::Through {
             self.broken = Some(No::new("a function whose output has several parts"));
@@ -191,7 +191,7 @@ impl<'a> Port<'a> {
         self.print(Template::value(text, Kind::Text), newline, simple).map(Some)
     }
 
-    /// `printf` as a text, and whether a newline follows.
+    /// Translates `printf` to text, and returns whether a newline follows.
     pub(super) fn printf(&mut self, rest: &[String]) -> Result<Option<(String, bool)>, No> {
         let [format, words @ ..] = rest else { return Ok(None) };
         let Some(format) = fixed(format) else { return Ok(None) };
@@ -211,7 +211,7 @@ impl<'a> Port<'a> {
         if codes.is_empty() && args.is_empty() {
             return Ok(Some((quoted(&body.replace("%%", "%")), newline)));
         }
-        // `printf '%s\n' "${list[@]}"`
+        // `printf '%s\n' "${list[@]}"`.
         if let ([arg], "%s\n") = (args.as_slice(), format.as_str())
             && let Some((list, Kind::List)) = arg.template.single()
         {
@@ -249,7 +249,7 @@ impl<'a> Port<'a> {
     }
 }
 
-/// The codes of a `printf` format.
+/// Returns the codes of a `printf` format.
 fn codes(format: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut chars = format.chars().peekable();

@@ -1,4 +1,4 @@
-//! Puts the port together: header, statements, comments and empty lines in the order of the original.
+//! Assembles the port: header, statements, comments and empty lines in the order of the original.
 
 use super::facts::{Facts, Start};
 use super::source::{Extent, Source};
@@ -18,40 +18,40 @@ pub struct Line {
     pub item: usize,
 }
 
-/// Lines that come from nothing in the original.
+/// Makes a line that has no counterpart in the original.
 pub fn plain(text: impl Into<String>) -> Line {
     Line { text: text.into(), item: usize::MAX }
 }
 
-/// Lines one step further to the right.
+/// Indents lines by one level.
 pub fn indented(lines: Vec<Line>) -> Vec<Line> {
     let shift =
         |line: Line| Line { text: if line.text.is_empty() { line.text } else { format!("    {}", line.text) }, ..line };
     lines.into_iter().map(shift).collect()
 }
 
-/// Small functions that a port defines at its end when it uses them.
+/// Helper functions that a port defines at its end if it uses them.
 const HELPERS: &[(&str, &str)] = &[
     (
         "writes",
-        "// Puts what a command prints into a file; false when it fails, and the file is then as it was.\nfn writes(command, path) {\n    try { command.to_file(path); } catch { return false; }\n    true\n}",
+        "// Writes a command's output to a file. Returns false if it fails, and does not change the file then.\nfn writes(command, path) {\n    try { command.to_file(path); } catch { return false; }\n    true\n}",
     ),
-    ("untranslated", "// Stops where a person has to finish the port.\nfn untranslated(what) { die(what); }"),
+    ("untranslated", "// Stops at a line that you must translate by hand.\nfn untranslated(what) { die(what); }"),
     (
         "finish",
-        "// Waits for a command in the background, and shows what it has printed.\nfn finish(job) {\n    try {\n        let out = job.wait().out;\n        if out != \"\" { print(out.sub(\"\\n$\", \"\")); }\n    } catch (error) { warn(error.message); }\n}",
+        "// Waits for a command in the background, and prints its output.\nfn finish(job) {\n    try {\n        let out = job.wait().out;\n        if out != \"\" { print(out.sub(\"\\n$\", \"\")); }\n    } catch (error) { warn(error.message); }\n}",
     ),
     (
         "parts_of",
-        "// The parts of a line as `read -a` has them: a separator at the end begins no other part.\nfn parts_of(line, separator) {\n    let parts = line.split(separator);\n    if parts[-1] == \"\" { parts.pop(); }\n    parts\n}",
+        "// Splits a line like `read -a`: a separator at the end does not begin another part.\nfn parts_of(line, separator) {\n    let parts = line.split(separator);\n    if parts[-1] == \"\" { parts.pop(); }\n    parts\n}",
     ),
     (
         "rest_of",
-        "// All fields from one on, as the last name of `read` has them: a separator after a single field goes.\nfn rest_of(fields, from, separator) {\n    let rest = fields.extract(from);\n    if rest.len() == 2 && rest[1] == \"\" { rest.pop(); }\n    rest.join(separator)\n}",
+        "// Joins the fields from an index on, like the last name of `read`: drops a separator after a single field.\nfn rest_of(fields, from, separator) {\n    let rest = fields.extract(from);\n    if rest.len() == 2 && rest[1] == \"\" { rest.pop(); }\n    rest.join(separator)\n}",
     ),
     (
         "succeeds",
-        "// Runs a command, its output going through; false when it fails.\nfn succeeds(command) {\n    try { command.run(); } catch { return false; }\n    true\n}",
+        "// Runs a command and shows its output. Returns false if it fails.\nfn succeeds(command) {\n    try { command.run(); } catch { return false; }\n    true\n}",
     ),
     (
         "coloured",
@@ -59,7 +59,7 @@ const HELPERS: &[(&str, &str)] = &[
     ),
     (
         "status_of",
-        "// Runs a command, its output going through, and returns its status, 127 where it cannot be started.\nfn status_of(command) {\n    try { command.run(); } catch (error) { return if error.code < 0 { 127 } else { error.code }; }\n    0\n}",
+        "// Runs a command, shows its output, and returns its status, or 127 if it cannot be started.\nfn status_of(command) {\n    try { command.run(); } catch (error) { return if error.code < 0 { 127 } else { error.code }; }\n    0\n}",
     ),
 ];
 
@@ -142,7 +142,7 @@ impl<'a> Port<'a> {
             body.insert(0, plain("let jobs = [];"));
         }
         if self.lenient {
-            lines.push(plain("// The original goes on after a command that fails. Where this says `stops on failure`, the port does not."));
+            lines.push(plain("// The original continues after a failed command. The port stops at the lines marked `stops on failure`."));
         }
         if !lines.is_empty() && body.first().is_some_and(|line| !line.text.is_empty()) {
             lines.push(plain(""));
@@ -157,7 +157,7 @@ impl<'a> Port<'a> {
         while lines.last().is_some_and(|line| line.text.is_empty()) {
             lines.pop();
         }
-        // One empty line is enough, and none follows an opening brace.
+        // Avoids two empty lines in succession, and one after an opening brace.
         let mut out: Vec<Line> = Vec::new();
         for line in lines {
             let before = out.last().map_or("", |line: &Line| line.text.as_str());
@@ -191,7 +191,7 @@ impl<'a> Port<'a> {
         (Ported { text, hazards, notes: self.notes, shares }, items)
     }
 
-    /// The first comment of the original is the help text.
+    /// Makes the help text from the first comment of the original.
     fn header(&mut self) -> Vec<Line> {
         let mut lines = Vec::new();
         let mut next = 1 + usize::from(self.source.chars.starts_with(&['#', '!']));
@@ -206,7 +206,7 @@ impl<'a> Port<'a> {
             self.printed = comment.line;
             next += 1;
             let text = comment.text.trim_start_matches('#').trim_end();
-            // A line such as `###########` only frames.
+            // A line such as `###########` is only a frame.
             let frame = comment.text.len() > 2 && text.trim_matches(['-', '=', '*', ' ']).is_empty();
             if text.trim_start().starts_with("shellcheck ") || frame {
                 continue;
@@ -220,7 +220,7 @@ impl<'a> Port<'a> {
         lines
     }
 
-    /// Comments and empty lines before a line of the original.
+    /// Returns the comments and empty lines before a line of the original.
     fn margin(&mut self, until: usize, item: usize) -> Vec<Line> {
         let mut lines = Vec::new();
         let mut first = true;
@@ -246,7 +246,7 @@ impl<'a> Port<'a> {
         lines
     }
 
-    /// The entries of a block, until a line of the original.
+    /// Translates the entries of a block, up to a line of the original.
     pub(super) fn entries(&mut self, entries: &[&'a ast::CompoundListItem], end: usize) -> Vec<Line> {
         let mut lines = Vec::new();
         let mut at = 0;
@@ -266,7 +266,7 @@ impl<'a> Port<'a> {
                 ["exit(", "return", "break;", "continue;", "die("].iter().any(|word| line.text.starts_with(word))
             });
             if ends && at < entries.len() {
-                lines.push(plain("// What follows here in the original never runs."));
+                lines.push(plain("// The rest of this block never runs in the original."));
                 for entry in &entries[at..] {
                     if let Some(extent) = self.source.extent(&entry.0) {
                         for line in extent.line..=extent.last {
@@ -285,7 +285,7 @@ impl<'a> Port<'a> {
         lines
     }
 
-    /// A comment at the end of a line stays there.
+    /// Keeps a comment at the end of its line.
     fn trailing(&mut self, mut lines: Vec<Line>, extent: Extent, next: Option<&ast::CompoundListItem>) -> Vec<Line> {
         let next = next.and_then(|next| self.source.extent(&next.0)).map_or(usize::MAX, |extent| extent.line);
         while let Some(comment) = self.source.comments.get(self.comment) {
@@ -307,7 +307,7 @@ impl<'a> Port<'a> {
         lines
     }
 
-    /// One entry, or two where the second one asks for the status of the first.
+    /// Translates one entry, or two if the second one reads the status of the first.
     fn statement(
         &mut self,
         entry: &'a ast::CompoundListItem,
@@ -347,7 +347,7 @@ impl<'a> Port<'a> {
                 let human = matches!(forced, Some((Level::Human, _)));
                 let (made, level) = self.fall_back(entry, extent, &no, human, asks);
                 self.notes.push((extent.line, level, no.0.clone()));
-                // The comments are in the text.
+                // The text already includes the comments.
                 while self
                     .source
                     .comments
@@ -381,7 +381,7 @@ impl<'a> Port<'a> {
         (lines, 1)
     }
 
-    /// The variables that are declared before an entry.
+    /// Returns the declarations of variables before an entry.
     fn declarations(&mut self, item: usize) -> Vec<Line> {
         let facts = self.facts;
         let Some(found) = facts.declared_before.get(&item) else { return Vec::new() };
@@ -413,7 +413,7 @@ impl<'a> Port<'a> {
         self.hazard_at(self.line, text, port);
     }
 
-    /// Adds a hazard in which the port does something else; a comment at the statement says so the first time.
+    /// Adds a hazard in which the port behaves differently. The first one gets a comment at its statement.
     pub(super) fn differs(&mut self, text: &str, port: &str) {
         self.hazard(text, port);
         let remark = format!("{text}; {port}.");
@@ -428,7 +428,7 @@ impl<'a> Port<'a> {
     }
 }
 
-/// A remark as comment lines of at most 100 columns.
+/// Wraps a remark as comment lines of at most 100 columns.
 fn remark(text: &str) -> Vec<String> {
     let mut lines = vec!["// port:".to_owned()];
     for word in text.split(' ') {
@@ -440,7 +440,7 @@ fn remark(text: &str) -> Vec<String> {
     lines
 }
 
-/// A statement of several lines as lines.
+/// Splits a statement with several lines.
 fn split(line: Line) -> Vec<Line> {
     if !line.text.contains('\n') {
         return vec![line];
@@ -448,7 +448,7 @@ fn split(line: Line) -> Vec<Line> {
     line.text.split('\n').map(|text| Line { text: text.to_owned(), item: line.item }).collect()
 }
 
-/// Tests whether the first `cd` is not a statement of its own at the top.
+/// Returns true if the first `cd` is not a separate statement at the top level.
 fn needs_directory(entries: &[&ast::CompoundListItem]) -> bool {
     for entry in entries {
         let text = entry.0.to_string();
@@ -468,7 +468,7 @@ fn needs_directory(entries: &[&ast::CompoundListItem]) -> bool {
     true
 }
 
-/// Tests whether the first thing that runs reads `$?`, which is the status of the statement before.
+/// Returns true if the first command reads `$?`, the status of the previous statement.
 fn reads_status(chain: &ast::AndOrList) -> bool {
     use ast::CompoundCommand as C;
     let list = |list: &ast::CompoundList| list.0.first().is_some_and(|entry| reads_status(&entry.0));

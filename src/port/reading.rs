@@ -44,7 +44,7 @@ impl<'a> Port<'a> {
         });
         let from = from.map(|shell| self.substituted(shell)).transpose()?;
         if !plain {
-            self.differs("`read` without `-r` takes backslashes away", "the port keeps them");
+            self.differs("`read` without `-r` removes backslashes", "the port keeps them");
         }
         if separator.is_none() {
             self.plain_ifs("`read`")?;
@@ -151,7 +151,7 @@ impl<'a> Port<'a> {
         Ok(vec![self.give(name, &value, item, false)])
     }
 
-    /// A file of assignments: its values are asked from bash.
+    /// Translates a file of assignments, whose values bash reads.
     pub(super) fn source_file(&mut self, rest: &[String]) -> Result<Vec<String>, No> {
         const USUAL: &[&str] = &[
             "HOME",
@@ -211,8 +211,8 @@ impl<'a> Port<'a> {
             return Err(no());
         }
         self.hazard(
-            "a file of settings is a program: whoever can write it runs commands",
-            "the port asks bash for its values",
+            "a file of settings is a program: whoever can write to it can run commands",
+            "the port uses bash to read its values",
         );
         let head = match self.facts.strict {
             [true, true, _] => "",
@@ -228,7 +228,7 @@ impl<'a> Port<'a> {
             self.declared.insert((None, name.clone()));
             lines.push(format!("{word}{} = sh({code}).env(\"file\", {path}){env}.read();", mangle(name)));
         }
-        self.notes.push((self.line, super::Level::Shell, "a file of settings is read by bash".to_owned()));
+        self.notes.push((self.line, super::Level::Shell, "bash reads a file of settings".to_owned()));
         self.levels.insert(self.line, super::Level::Shell);
         Ok(lines)
     }

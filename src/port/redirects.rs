@@ -4,33 +4,33 @@ use super::text::{Kind, Part, Template, atom};
 use super::{No, Port};
 use brush_parser::ast::{self, IoFileRedirectKind as Redirect, IoFileRedirectTarget as Target, IoRedirect};
 
-/// Where an output goes.
+/// The target of an output.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Out {
-    /// Where the script's own goes.
+    /// The script's own output.
     #[default]
     Through,
-    /// Nowhere.
+    /// Discarded.
     Null,
-    /// Into a file: the expression of its path.
+    /// A file, by the expression of its path.
     File(String),
-    /// To the end of a file.
+    /// Appended to a file.
     Append(String),
-    /// To standard error.
+    /// Standard error.
     Error,
 }
 
-/// What a command reads.
+/// The source of a command's input.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum In {
-    /// What the script reads.
+    /// The script's own input.
     #[default]
     Through,
-    /// Nothing.
+    /// No input.
     Null,
-    /// A file: the expression of its path.
+    /// A file, by the expression of its path.
     File(String),
-    /// A text: its expression.
+    /// A text, by its expression.
     Text(String),
 }
 
@@ -41,21 +41,21 @@ pub struct Redirects {
     pub input: In,
     /// Standard output.
     pub output: Out,
-    /// Standard error joins standard output.
+    /// Set if standard error is joined to standard output.
     pub both: bool,
-    /// Standard error goes nowhere.
+    /// Set if standard error is discarded.
     pub silent: bool,
 }
 
 impl Redirects {
-    /// Tests whether nothing is redirected.
+    /// Returns true if nothing is redirected.
     pub fn none(&self) -> bool {
         *self == Self::default()
     }
 }
 
 impl Port<'_> {
-    /// Reads redirections.
+    /// Translates redirections.
     pub(super) fn redirects<'r>(&mut self, list: impl Iterator<Item = &'r IoRedirect>) -> Result<Redirects, No> {
         let mut found = Redirects::default();
         for redirect in list {
@@ -83,7 +83,7 @@ impl Port<'_> {
         Ok(found)
     }
 
-    /// A here-document as text.
+    /// Translates a here-document to text.
     pub(super) fn here(&mut self, document: &ast::IoHereDocument) -> Result<Template, No> {
         let raw = match document.remove_tabs {
             true => document.doc.value.split_inclusive('\n').map(|line| line.trim_start_matches('\t')).collect(),
@@ -106,7 +106,7 @@ impl Port<'_> {
         })
     }
 
-    /// The path of a redirection, from the working directory of the script.
+    /// Translates the path of a redirection, relative to the working directory of the script.
     pub(super) fn path(&mut self, raw: &str) -> Result<String, No> {
         let arg = self.argument(raw)?;
         let [arg] = arg.as_slice() else { return Err(No::new("a file name in braces")) };
@@ -119,7 +119,8 @@ impl Port<'_> {
         Ok(self.placed(&arg.template))
     }
 
-    /// A path as an expression; a relative one is below `dir` where the script changes its directory.
+    /// Translates a path to an expression. If the script changes its directory, a relative path is resolved
+    /// against `dir`.
     pub(super) fn placed(&mut self, template: &Template) -> String {
         let absolute = match template.0.first() {
             Some(Part::Text(text)) => text.starts_with(['/', '~']),
@@ -177,7 +178,7 @@ impl Port<'_> {
             }
             (None | Some(1), Redirect::DuplicateOutput, target) if duplicate(target).as_deref() == Some("2") => {
                 if found.both || found.silent {
-                    return Err(No::new("outputs that change places"));
+                    return Err(No::new("swapped outputs"));
                 }
                 found.output = Out::Error;
             }

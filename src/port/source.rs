@@ -1,4 +1,4 @@
-//! Reads a bash script: its text, comments and syntax tree, or a refusal that names what it is instead.
+//! Reads a bash script: its text, comments and syntax tree. Refuses other files, and names what they are.
 
 use crate::run::{Error, Kind};
 use brush_parser::ast::{self, SourceLocation};
@@ -9,7 +9,7 @@ use brush_parser::{Parser, ParserImpl, ParserOptions, Token};
 pub struct Comment {
     /// The line, from 1.
     pub line: usize,
-    /// No code is before it on its line.
+    /// Set if no code is before it on its line.
     pub alone: bool,
     /// The text after the `#`.
     pub text: String,
@@ -17,25 +17,25 @@ pub struct Comment {
 
 /// A script as text and as a tree.
 pub struct Source {
-    /// The characters: the parser counts positions in these.
+    /// The characters, in which the parser counts positions.
     pub chars: Vec<char>,
-    /// The comments, in order, without the first line's `#!`.
+    /// The comments in order, without the first line's `#!`.
     pub comments: Vec<Comment>,
-    /// The lines that have nothing on them, in order, from 1.
+    /// The empty lines in order, from 1.
     empty: Vec<usize>,
     /// The tree.
     pub program: ast::Program,
     /// The tokens with their positions.
     tokens: Vec<Token>,
-    /// The first line names `sh` or `dash`.
+    /// Set if the first line names `sh` or `dash`.
     pub posix: bool,
-    /// How many lines there are.
+    /// The number of lines.
     pub lines: usize,
     /// The lines that begin with `select`.
     pub menus: Vec<usize>,
 }
 
-/// bash 5 as a script starts it, with `extglob` where the script sets it.
+/// Returns the options of bash 5 for a script, with `extglob` if the script sets it.
 pub fn options(text: &str) -> ParserOptions {
     ParserOptions {
         enable_extended_globbing: text.contains("extglob"),
@@ -47,18 +47,18 @@ pub fn options(text: &str) -> ParserOptions {
     }
 }
 
-/// Deepest nesting of brackets and blocks: the parser and the translation call themselves for each level.
+/// Maximum nesting of brackets and blocks: the parser and the translation recurse for each level.
 const DEPTH: usize = 200;
 
 fn refuse(name: &str, why: &str, help: &str) -> Error {
     Error::usage(format!("port `{name}`: {why}")).help(help.to_owned())
 }
 
-/// Names of shells and languages that are not bash, as a first line or the end of a name gives them.
+/// Names of shells and languages other than bash, as they appear in a first line or at the end of a file name.
 const OTHERS: &[&str] =
     &["zsh", "fish", "csh", "tcsh", "ksh", "ksh93", "mksh", "rc", "es", "elvish", "nu", "xonsh", "pwsh"];
 
-/// The text with `for` in place of `select`, and the lines of these.
+/// Returns the text with `for` instead of `select`, and the lines of these.
 fn without_menus(text: &str) -> (String, Vec<usize>) {
     let (mut out, mut found) = (String::new(), Vec::new());
     for (at, line) in text.split_inclusive('\n').enumerate() {
@@ -80,10 +80,10 @@ impl Source {
     /// Reads a script.
     ///
     /// # Errors
-    /// When it is not text, not for bash or `sh`, or has a syntax error.
+    /// If it is not text, not for bash or `sh`, or has a syntax error.
     pub fn read(name: &str, bytes: &[u8]) -> Result<Self, Error> {
         if bytes.contains(&0) {
-            return Err(refuse(name, "it has NUL bytes, so it is a program and not a script", "name a bash script"));
+            return Err(refuse(name, "it contains NUL bytes, so it is a program, not a script", "name a bash script"));
         }
         let text = std::str::from_utf8(bytes).map_err(|error| {
             let line = bytes[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
@@ -99,7 +99,7 @@ impl Source {
         {
             return Err(refuse(
                 name,
-                &format!("line {} ends with a carriage return, which bash takes as part of a word", line + 1),
+                &format!("line {} ends with a carriage return, which bash reads as part of a word", line + 1),
                 &format!("convert it: `sed -i 's/\\r$//' {name}`"),
             ));
         }
@@ -115,15 +115,15 @@ impl Source {
         let marked = super::spaces::marked(text);
         let mut parsed = Parser::new(marked.as_bytes(), &options(text)).parse_program();
         if parsed.is_err() && text.contains("select ") {
-            // The parser does not know `select`, which is read as a `for` of the same length.
+            // The parser does not know `select`, so it becomes a `for` of the same length.
             let (other, found) = without_menus(&marked);
             parsed = Parser::new(other.as_bytes(), &options(&other)).parse_program();
             menus = found;
         }
         let program = parsed
-            .map_err(|error| refuse(name, &error.to_string(), "see what `bash -n` says below").kind(Kind::Syntax))?;
+            .map_err(|error| refuse(name, &error.to_string(), "see the message of `bash -n` below").kind(Kind::Syntax))?;
         let tokens = brush_parser::uncached_tokenize_str(text, &options(text).tokenizer_options())
-            .map_err(|error| refuse(name, &error.to_string(), "see what `bash -n` says below").kind(Kind::Syntax))?;
+            .map_err(|error| refuse(name, &error.to_string(), "see the message of `bash -n` below").kind(Kind::Syntax))?;
         let chars: Vec<char> = text.chars().collect();
         let comments = comments(&chars, &tokens);
         let empty = text.lines().enumerate().filter(|(_, line)| line.trim().is_empty()).map(|(at, _)| at + 1).collect();
@@ -144,47 +144,50 @@ impl Source {
         if OTHERS.contains(&other) && (program.is_empty() || program == other) {
             return Err(refuse(
                 name,
-                &format!("it is a script for {other}, and only bash is ported"),
+                &format!("it is a script for {other}, but moyai ports only bash"),
                 "port it by hand: `moyai api bash`",
             ));
         }
         match program.as_str() {
             "" | "bash" => Ok(false),
             "sh" | "dash" | "ash" | "busybox" => Ok(true),
-            other => {
-                Err(refuse(name, &format!("it is a script for {other}, and only bash is ported"), "name a bash script"))
-            }
+            other => Err(refuse(
+                name,
+                &format!("it is a script for {other}, but moyai ports only bash"),
+                "name a bash script",
+            )),
         }
     }
 
-    /// Tests for a line that has nothing on it.
+    /// Returns true for an empty line.
     pub fn is_empty(&self, line: usize) -> bool {
         self.empty.binary_search(&line).is_ok()
     }
 
-    /// Tests for an empty line among some lines.
+    /// Returns true if there is an empty line in the range.
     pub fn has_empty(&self, lines: std::ops::Range<usize>) -> bool {
         let first = self.empty.partition_point(|line| *line < lines.start);
         self.empty.get(first).is_some_and(|line| *line < lines.end)
     }
 
-    /// Tests for a line that has more than a comment on it.
+    /// Returns true for a line that has more than a comment.
     pub fn is_code(&self, line: usize) -> bool {
         let comment = self.comments.binary_search_by_key(&line, |comment| comment.line);
         !self.is_empty(line) && !comment.is_ok_and(|at| self.comments[at].alone)
     }
 
-    /// The text between two positions.
+    /// Returns the text between two positions.
     pub fn slice(&self, start: usize, end: usize) -> String {
         self.chars[start.min(self.chars.len())..end.min(self.chars.len())].iter().collect()
     }
 
-    /// Where an entry of a list begins and ends, with its redirections and here-documents: characters, and lines.
+    /// Returns where an entry of a list begins and ends, with its redirections and here-documents: characters,
+    /// and lines.
     pub fn extent(&self, list: &ast::AndOrList) -> Option<Extent> {
         let span = list.location()?;
         let mut start = span.start.index;
         let mut line = span.start.line;
-        // `!`, `time` and a redirection before the first word have no position of their own.
+        // `!`, `time` and a redirection before the first word have no position in the tree.
         let first = self.tokens.partition_point(|token| token.location().start.index < start);
         for token in self.tokens[..first].iter().rev() {
             let word = token.to_str();
@@ -235,12 +238,12 @@ impl Source {
     }
 }
 
-/// Where something is in the original.
+/// A place in the original.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Extent {
     /// The first character.
     pub start: usize,
-    /// The character after the last.
+    /// The position after the last character.
     pub end: usize,
     /// The first line.
     pub line: usize,
@@ -248,7 +251,7 @@ pub struct Extent {
     pub last: usize,
 }
 
-/// The words that end the here-documents of a command whose document is not yet in the text.
+/// Returns the terminators of a command's here-documents if the text does not contain the documents yet.
 fn here_ends(text: &str) -> Vec<String> {
     let mut ends = Vec::new();
     let first: String = text.to_owned();
@@ -273,7 +276,7 @@ fn here_ends(text: &str) -> Vec<String> {
     ends
 }
 
-/// The comments: text between tokens.
+/// Returns the comments, which are the text between tokens.
 fn comments(chars: &[char], tokens: &[Token]) -> Vec<Comment> {
     let mut found = Vec::new();
     let mut line = 1;
@@ -316,7 +319,7 @@ fn comments(chars: &[char], tokens: &[Token]) -> Vec<Comment> {
     found
 }
 
-/// The line where brackets or blocks are nested too deep.
+/// Returns the line where brackets or blocks are nested too deeply.
 fn too_deep(text: &str) -> Option<usize> {
     let mut depth = 0usize;
     for (line, content) in text.lines().enumerate() {

@@ -1,17 +1,17 @@
-//! Spaces within `"${x:-a  b}"`: the parser joins several to one.
+//! Spaces in `"${x:-a  b}"`, which the parser would reduce to one.
 
-/// A space of such a place, until the port is printed.
+/// Marks such a space until the port is printed.
 const SPACE: char = '\u{e000}';
-/// A tab.
+/// Marks a tab.
 const TAB: char = '\u{e001}';
 
-/// Returns a text of the same length whose several spaces and tabs within `"${ }"` have marks.
+/// Returns a text of the same length, in which repeated spaces and tabs in `"${ }"` are marked.
 pub fn marked(text: &str) -> String {
     if !text.contains("${") || text.contains([SPACE, TAB]) {
         return text.to_owned();
     }
     let mut out = String::with_capacity(text.len());
-    // What is open: `'`, `"`, `(`, `{` for `${` in quotes and `[` for one without.
+    // Open brackets and quotes: `'`, `"`, `(`, `{` for `${` in quotes, and `[` for `${` without quotes.
     let mut open: Vec<char> = Vec::new();
     let mut before = '\n';
     let mut chars = text.chars().peekable();
@@ -64,7 +64,7 @@ pub fn marked(text: &str) -> String {
     out
 }
 
-/// Puts spaces and tabs in the place of the marks.
+/// Replaces the marks by spaces and tabs.
 pub fn unmarked(line: &str) -> String {
     line.replace(SPACE, " ").replace(TAB, "\t")
 }
@@ -74,7 +74,7 @@ mod tests {
     use super::{marked, unmarked};
 
     #[test]
-    fn only_spaces_within_quoted_expansions_are_marked_and_all_come_back() {
+    fn marks_only_spaces_in_quoted_expansions_and_restores_them() {
         let cases = [
             ("echo \"${x:-a  b}\"", 2),
             ("echo \"${x:-a b}\" ${x:-a  b} \"a  b\"", 0),

@@ -1,4 +1,4 @@
-//! Statements: lists, pipes, assignments, and what is in blocks.
+//! Statements: lists, pipes, assignments, and the contents of blocks.
 
 use super::arithmetic;
 use super::functions::Gives;
@@ -11,7 +11,7 @@ use super::{No, Port};
 use brush_parser::ast;
 
 impl<'a> Port<'a> {
-    /// An entry of a list. `asks` says that the next one reads `$?`.
+    /// Translates an entry of a list. `asks` is set if the next one reads `$?`.
     pub(super) fn entry(&mut self, entry: &'a ast::CompoundListItem, asks: bool) -> Result<Vec<Line>, No> {
         let chain = &entry.0;
         if matches!(entry.1, ast::SeparatorOperator::Async) {
@@ -26,13 +26,13 @@ impl<'a> Port<'a> {
         self.chain(chain, id(entry))
     }
 
-    /// A block of commands.
+    /// Translates a block of commands.
     pub(super) fn block(&mut self, list: &'a ast::CompoundList, end: usize) -> Vec<Line> {
         let entries: Vec<&'a ast::CompoundListItem> = list.0.iter().collect();
         self.block_entries(&entries, end)
     }
 
-    /// A block keeps what it declares to itself.
+    /// Translates the entries of a block. Its declarations end with it.
     pub(super) fn block_entries(&mut self, entries: &[&'a ast::CompoundListItem], end: usize) -> Vec<Line> {
         let declared = self.declared.mark();
         let saved =
@@ -50,7 +50,7 @@ impl<'a> Port<'a> {
             ast::AndOr::Or(pipe) => (pipe, false),
         };
         let harmless = is_harmless(last);
-        // `cmd || true`
+        // `cmd || true`.
         if !and && harmless && count == 1 {
             if let Ok(call) = self.try_call(&chain.first.seq)
                 && !chain.first.bang
@@ -62,7 +62,7 @@ impl<'a> Port<'a> {
         if let Some(lines) = self.directory_or(chain, last, and, item)? {
             return Ok(lines);
         }
-        // `cmd || exit $?`
+        // `cmd || exit $?`.
         let leaves = last.to_string();
         if !and && count == 1 && !chain.first.bang && matches!(leaves.trim(), "exit $?" | "exit \"$?\"") {
             let mut lines = self.pipe_statement(&chain.first, item, true)?;
@@ -70,7 +70,7 @@ impl<'a> Port<'a> {
             lines.push(plain(format!("if {status} != 0 {{ exit({status}); }}")));
             return Ok(lines);
         }
-        // `test && a || b`, where `a` cannot fail.
+        // `test && a || b`, if `a` cannot fail.
         if !and
             && count >= 2
             && let ast::AndOr::And(middle) = &chain.additional[count - 2]
@@ -94,7 +94,7 @@ impl<'a> Port<'a> {
         Ok(lines)
     }
 
-    /// `cd DIR || exit 1`
+    /// Translates `cd DIR || exit 1`.
     fn directory_or(
         &mut self,
         chain: &'a ast::AndOrList,
@@ -116,7 +116,7 @@ impl<'a> Port<'a> {
         Ok(Some(lines))
     }
 
-    /// What `&&` or `||` leads to.
+    /// Translates the part after `&&` or `||`.
     fn branch(&mut self, pipe: &'a ast::Pipeline, item: usize) -> Result<Vec<Line>, No> {
         let declared = self.declared.mark();
         let saved = (self.has_before, std::mem::take(&mut self.before));
@@ -135,10 +135,10 @@ impl<'a> Port<'a> {
         Ok(lines)
     }
 
-    /// A command whose failure is ignored.
+    /// Translates a command whose failure is ignored.
     fn tried(&mut self, call: &super::calls::Call) -> Result<Vec<Line>, No> {
         let run = self.run_of(call)?;
-        // A command that fails leaves its output in the file; `to_file` would not.
+        // A failed command leaves its output in the file, but `to_file` would not.
         if let Out::File(path) | Out::Append(path) = &call.redirects.output {
             let method = if matches!(call.redirects.output, Out::File(_)) { "to_file" } else { "append_to" };
             return match call.last() {
@@ -154,7 +154,7 @@ impl<'a> Port<'a> {
         })
     }
 
-    /// A call as a statement.
+    /// Translates a call as a statement.
     pub(super) fn run_of(&mut self, call: &super::calls::Call) -> Result<String, No> {
         if self.result == Gives::Text
             && self.function.is_some()
@@ -198,7 +198,7 @@ impl<'a> Port<'a> {
             {
                 let input = self.lines_of(parts)?;
                 self.hazard("variables that the loop after a pipe sets are lost after it", "the port keeps them");
-                // `break 2` ends this loop and not one around: a pipe has a shell of its own.
+                // A pipe runs in a subshell, so `break 2` ends this loop and not an outer one.
                 let around = std::mem::take(&mut self.leaves);
                 let made = self.looped(|port| port.while_loop(clause, false, Some(input)));
                 self.leaves = around;
@@ -211,7 +211,8 @@ impl<'a> Port<'a> {
         }
     }
 
-    /// A test that is a statement: with `set -e`, and at the end, it decides how the script ends.
+    /// Translates a test that is a statement. With `set -e`, or at the end, it decides the script's exit
+    /// status.
     fn deciding(&mut self, pipe: &'a ast::Pipeline) -> Result<Vec<Line>, No> {
         let chain = ast::AndOrList { first: pipe.clone(), additional: Vec::new() };
         let condition = self.condition_of(&chain)?;
@@ -221,7 +222,7 @@ impl<'a> Port<'a> {
         Ok(Vec::new())
     }
 
-    /// A call as a statement, with its status where the next statement asks for it.
+    /// Translates a call as a statement, and keeps its status if the next statement reads it.
     pub(super) fn finished(&mut self, call: &super::calls::Call, asks: bool) -> Result<Vec<Line>, No> {
         if asks {
             let name = self.status_name();
@@ -255,15 +256,15 @@ impl<'a> Port<'a> {
         names.iter().find(|name| !self.facts.is_assigned(name)).map_or("last_status", |name| name).to_owned()
     }
 
-    /// Says where a failure was ignored.
+    /// Marks a command whose failure the original ignores.
     pub(super) fn marked(&mut self, text: String) -> String {
         if self.facts.strict[0] {
             return text;
         }
         self.lenient = true;
         self.hazard(
-            "without `set -e` the script goes on when this command fails",
-            "the port stops there; `.try_run()` goes on",
+            "without `set -e` the script continues if this command fails",
+            "the port stops there (`.try_run()` would continue)",
         );
         format!("{text}  // stops on failure")
     }
@@ -287,7 +288,7 @@ impl<'a> Port<'a> {
         match command {
             C::Arithmetic(clause) => {
                 if self.facts.strict[0] && clause.expr.value.contains("++") {
-                    self.differs("`((x++))` fails where x is 0, and `set -e` then ends the script", "the port counts");
+                    self.differs("`((x++))` fails if x is 0, and `set -e` then ends the script", "the port counts");
                 }
                 Ok(self.calculation(&clause.expr.value)?.into_iter().map(plain).collect())
             }
@@ -312,7 +313,7 @@ impl<'a> Port<'a> {
         let start = |list: &ast::CompoundList| {
             list.0.first().and_then(|entry| self.source.extent(&entry.0)).map_or(end, |extent| extent.line)
         };
-        // The comments of a branch are before the next branch begins.
+        // The comments of a branch come before the next branch.
         let starts: Vec<usize> =
             elses.iter().map(|part| part.condition.as_ref().map_or_else(|| start(&part.body), start)).collect();
         let until = |at: usize, list: &ast::CompoundList, port: &Self| {
@@ -327,7 +328,7 @@ impl<'a> Port<'a> {
         for (at, part) in elses.iter().enumerate() {
             match &part.condition {
                 Some(condition) => {
-                    // What must be computed first would be computed for every branch.
+                    // Lines before a condition would run for every branch.
                     let had = std::mem::replace(&mut self.has_before, false);
                     let condition = self.condition(condition);
                     self.has_before = had;
@@ -368,7 +369,7 @@ impl<'a> Port<'a> {
         self.leaves = leaves;
         (self.function, self.result, self.aliases, self.loops) = (own, result, aliases, loops);
         made.map_err(|no| {
-            // It stays in bash, and each call takes it along.
+            // The function stays in bash, and each call includes it.
             (self.comment, self.printed) = (comment, printed);
             for (line, level) in levels {
                 match level {
@@ -382,14 +383,14 @@ impl<'a> Port<'a> {
         })
     }
 
-    /// How the lines of a function are translated so far.
+    /// Returns how the lines of a function have been translated so far.
     fn levels_of(&self, function: &ast::FunctionDefinition) -> Vec<(usize, Option<super::Level>)> {
         use ast::SourceLocation;
         let lines = function.location().map_or(1..=self.source.lines, |span| span.start.line..=span.end.line);
         lines.map(|line| (line, self.levels.get(&line).copied())).collect()
     }
 
-    /// Statements of arithmetic.
+    /// Translates statements of arithmetic.
     pub(super) fn calculation(&mut self, text: &str) -> Result<Vec<String>, No> {
         let mut found: Vec<(String, Option<String>, String)> = Vec::new();
         arithmetic::statements(self, text, &mut |name, operator, value| {
@@ -433,7 +434,7 @@ impl<'a> Port<'a> {
     }
 }
 
-/// A condition with its branches; short ones are on one line.
+/// Formats a condition with its branches, on one line if they are short.
 fn either(condition: &str, yes: Vec<Line>, no: Vec<Line>) -> Vec<Line> {
     let short = |lines: &[Line]| matches!(lines, [one] if !one.text.contains("//") && !one.text.starts_with("let ") && !one.text.contains('\n'));
     if no.is_empty() && short(&yes) && condition.len() + yes[0].text.len() < 100 {
@@ -456,7 +457,7 @@ fn is_harmless(pipe: &ast::Pipeline) -> bool {
     matches!(pipe.seq.as_slice(), [ast::Command::Simple(simple)] if simple.suffix.is_none() && simple.prefix.is_none() && matches!(walk::words(simple).first().and_then(|word| fixed(word)).as_deref(), Some("true" | ":")))
 }
 
-/// The status of the command is always 0, or it leaves the script.
+/// Returns true if the status of the command is always 0, or the command leaves the script.
 fn cannot_fail(pipe: &ast::Pipeline) -> bool {
     match pipe.seq.as_slice() {
         [ast::Command::Simple(simple)] => {
@@ -474,9 +475,9 @@ fn cannot_fail(pipe: &ast::Pipeline) -> bool {
     }
 }
 
-/// Where a block ends.
+/// The end of a block.
 pub trait End {
-    /// Its last line.
+    /// Returns its last line.
     fn location_end(&self) -> usize;
 }
 

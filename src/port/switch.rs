@@ -7,7 +7,7 @@ use super::{No, Port, pattern};
 use brush_parser::ast;
 
 impl<'a> Port<'a> {
-    /// `case` as `switch`, or as `if` where patterns are more than words.
+    /// Translates `case` to `switch`, or to `if` for patterns that are not plain words.
     pub(super) fn case(&mut self, clause: &'a ast::CaseClauseCommand) -> Result<Vec<Line>, No> {
         let subject = self.word(&clause.value.value)?;
         let end = clause.loc.end.line;

@@ -1,8 +1,9 @@
-//! Pieces of Rhai: string literals, templates with values, words of a command.
+//! Pieces of Rhai code: string literals, templates with values, words of a command.
 
 use super::No;
 
-/// What a value is in the port. bash has only text; a variable that only ever holds numbers is a number.
+/// The kind of a value in the port. bash has only text, but a variable that only ever contains numbers is a
+/// number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Text.
@@ -13,35 +14,35 @@ pub enum Kind {
     Truth,
     /// An array.
     List,
-    /// A map: bash's associative array.
+    /// A map: an associative array of bash.
     Map,
 }
 
-/// A piece of a text.
+/// A piece of text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Part {
     /// Fixed text.
     Text(String),
-    /// An expression of Rhai.
+    /// A Rhai expression.
     Value(String, Kind),
 }
 
-/// A text with values in it.
+/// A text that contains values.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Template(pub Vec<Part>);
 
 impl Template {
-    /// A fixed text.
+    /// Makes a template of fixed text.
     pub fn text(text: impl Into<String>) -> Self {
         Self(vec![Part::Text(text.into())])
     }
 
-    /// One expression.
+    /// Makes a template of one expression.
     pub fn value(expr: impl Into<String>, kind: Kind) -> Self {
         Self(vec![Part::Value(expr.into(), kind)])
     }
 
-    /// Adds a piece; neighbouring texts become one.
+    /// Adds a piece. Adjacent texts are joined.
     pub fn push(&mut self, part: Part) {
         match (self.0.last_mut(), part) {
             (Some(Part::Text(before)), Part::Text(more)) => before.push_str(&more),
@@ -50,7 +51,7 @@ impl Template {
         }
     }
 
-    /// The text, where no value is in it.
+    /// Returns the text if it contains no value.
     pub fn fixed(&self) -> Option<String> {
         match self.0.as_slice() {
             [] => Some(String::new()),
@@ -59,7 +60,7 @@ impl Template {
         }
     }
 
-    /// The expression and its kind, where it is nothing but that.
+    /// Returns the expression and its kind if there is nothing else.
     pub fn single(&self) -> Option<(&str, Kind)> {
         match self.0.as_slice() {
             [Part::Value(expr, kind)] => Some((expr, *kind)),
@@ -67,7 +68,7 @@ impl Template {
         }
     }
 
-    /// As an expression that gives text.
+    /// Returns an expression for the text.
     pub fn string(&self) -> String {
         if let Some(text) = self.fixed() {
             return quoted(&text);
@@ -116,7 +117,7 @@ impl Template {
         if begins_with_text { sum } else { format!("\"\" + {sum}") }
     }
 
-    /// As an expression for `print`, which takes any kind.
+    /// Returns an expression for `print`, which takes any kind.
     pub fn shown(&self) -> String {
         match self.single() {
             Some((expr, Kind::Number | Kind::Truth | Kind::Text)) => expr.to_owned(),
@@ -124,7 +125,7 @@ impl Template {
         }
     }
 
-    /// As a number, where it is one.
+    /// Returns an expression for the number.
     pub fn number(&self) -> String {
         match self.single() {
             Some((expr, Kind::Number)) => expr.to_owned(),
@@ -136,7 +137,7 @@ impl Template {
         }
     }
 
-    /// As one word of a command literal.
+    /// Returns one word of a command literal.
     pub fn word(&self) -> Result<String, No> {
         if self.0.is_empty() {
             return Ok("''".to_owned());
@@ -144,7 +145,7 @@ impl Template {
         let text: String =
             self.0.iter().map(|part| if let Part::Text(text) = part { text.as_str() } else { "" }).collect();
         if self.single().is_none() && self.0.iter().any(|part| matches!(part, Part::Value(_, Kind::List))) {
-            return Err(No::new("an array is glued to other text"));
+            return Err(No::new("an array is joined to other text"));
         }
         if self.0.iter().any(|part| matches!(part, Part::Value(expr, _) if expr.contains('`') && expr.contains('\n'))) {
             return Err(No::new("a value has several lines"));
@@ -157,7 +158,7 @@ impl Template {
         }
         let plain = |char: char| char.is_alphanumeric() || "-_./:=,@%+^".contains(char);
         let tame = text.chars().all(plain) && !text.is_empty() || text.is_empty();
-        // A word such as `A=b` before a command would be an assignment: quotes make it a word.
+        // A word such as `A=b` before a command would be an assignment, so it is quoted.
         let mut body = String::new();
         let quote = match () {
             () if tame => "",
@@ -182,7 +183,7 @@ impl Template {
     }
 }
 
-/// Tests for a decimal number as bash and Rhai both read it.
+/// Returns true for a decimal number that bash and Rhai read the same way.
 pub fn is_number(text: &str) -> bool {
     let digits = text.strip_prefix('-').unwrap_or(text);
     !digits.is_empty()
@@ -191,9 +192,9 @@ pub fn is_number(text: &str) -> bool {
         && (digits == "0" && digits.len() == text.len() || !digits.starts_with('0'))
 }
 
-/// A string literal of Rhai.
+/// Returns a Rhai string literal.
 pub fn quoted(text: &str) -> String {
-    // The check takes `$NAME` between quotes for a mistake.
+    // The check reports `$NAME` between quotes as a mistake.
     let named = text
         .split('$')
         .skip(1)
@@ -220,7 +221,7 @@ pub fn quoted(text: &str) -> String {
     out
 }
 
-/// A raw literal for bash, which keeps every character.
+/// Returns a raw literal for bash, which keeps every character.
 pub fn raw(text: &str) -> String {
     let mut hashes = "#".to_owned();
     while text.contains(&format!("\"{hashes}")) {
@@ -229,12 +230,12 @@ pub fn raw(text: &str) -> String {
     format!("{hashes}\"{text}\"{hashes}")
 }
 
-/// An expression to which `.method()` or an operator can be added.
+/// Returns an expression to which `.method()` or an operator can be added.
 pub fn atom(expr: &str) -> String {
     if is_atom(expr) { expr.to_owned() } else { format!("({expr})") }
 }
 
-/// Tests whether no operator or keyword is outside of brackets and quotes.
+/// Returns true if there is no operator or keyword outside of brackets and quotes.
 pub fn is_atom(expr: &str) -> bool {
     let mut depth = 0usize;
     let mut chars = expr.chars().peekable();
@@ -270,7 +271,7 @@ pub fn is_atom(expr: &str) -> bool {
     !first
 }
 
-/// A regular expression that means this text.
+/// Returns a regular expression that matches this text.
 pub fn escaped(text: &str) -> String {
     let mut out = String::new();
     for char in text.chars() {

@@ -4,7 +4,7 @@ use super::source::options;
 use super::walk::{Given, How, Visitor, and_or, arithmetic, fixed, inner, is_name};
 use brush_parser::word::{self, Parameter, ParameterExpr as P, SpecialParameter, WordPiece, WordPieceWithSource};
 
-/// The kind of an assigned word.
+/// Returns the kind of an assigned word.
 pub fn given(raw: &str) -> Given {
     if let Some(text) = fixed(raw) {
         return match text.as_str() {
@@ -72,7 +72,7 @@ pub fn given(raw: &str) -> Given {
     }
 }
 
-/// The expansions of a here-document: quotes mean nothing in it.
+/// Walks the expansions of a here-document, in which quotes are literal.
 pub fn document_words(visitor: &mut dyn Visitor, text: &str) {
     if let Ok(parsed) = word::parse_heredoc(text, &options("")) {
         pieces(visitor, &parsed);

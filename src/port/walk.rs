@@ -1,4 +1,4 @@
-//! Walks a syntax tree and reports what happens to variables, functions and options.
+//! Walks a syntax tree and reports uses of variables, functions and options.
 
 use super::arithmetic;
 use super::source::options;
@@ -7,7 +7,7 @@ use brush_parser::Parser;
 use brush_parser::ast::{self, AssignmentName, AssignmentValue, CommandPrefixOrSuffixItem as Item, IoRedirect};
 use brush_parser::word::{self as words_of, WordPiece, WordPieceWithSource};
 
-/// What a variable is given.
+/// The kind of value that is assigned to a variable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Given {
     /// A whole number.
@@ -20,49 +20,49 @@ pub enum Given {
     Phrase(String),
     /// Any text.
     Text,
-    /// What another variable holds.
+    /// The value of another variable.
     Same(String),
     /// An array.
     List,
     /// An associative array.
     Map,
-    /// The parts of a line: `read`.
+    /// The fields of a line: `read`.
     Read,
 }
 
-/// What the walk finds, in order.
+/// Callbacks of the walk, in order.
 pub trait Visitor {
-    /// A variable gets a value.
+    /// A variable is assigned.
     fn write(&mut self, name: &str, given: Given);
     /// A variable is read.
     fn read(&mut self, name: &str);
-    /// A positional parameter: 0 is `$@`, `$*`; `$#` is None.
+    /// A positional parameter is read: 0 is `$@` or `$*`, and `None` is `$#`.
     fn positional(&mut self, _number: Option<u32>) {}
-    /// `local`.
+    /// A variable is declared with `local`.
     fn local(&mut self, _name: &str) {}
     /// A loop over names begins.
     fn enter_loop(&mut self, _names: &[String]) {}
-    /// It ends.
+    /// A loop ends.
     fn leave_loop(&mut self, _names: &[String]) {}
-    /// A place in a block: its list and its entry.
+    /// A place in a block begins: its list and its entry.
     fn enter(&mut self, _block: usize, _item: usize) {}
-    /// It ends.
+    /// A place ends.
     fn leave(&mut self) {}
-    /// A shell of its own begins: `( )`, `$( )`.
+    /// A subshell begins: `( )`, `$( )`.
     fn enter_shell(&mut self) {}
-    /// It ends.
+    /// A subshell ends.
     fn leave_shell(&mut self) {}
-    /// A function; false leaves its body out.
+    /// A function is defined. Returning false skips its body.
     fn function(&mut self, _function: &ast::FunctionDefinition) -> bool {
         true
     }
     /// The body of a function ends.
     fn function_end(&mut self) {}
-    /// A simple command with its words; `how` says where it is.
+    /// A simple command with its words. `how` is its position.
     fn command(&mut self, _words: &[String], _how: How) {}
 }
 
-/// Where a command is.
+/// The position of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum How {
     /// A statement.
@@ -75,12 +75,12 @@ pub enum How {
     Pipe,
 }
 
-/// The address of a part of the tree: its identity.
+/// Returns the address of a node, which identifies it.
 pub fn id<T>(node: &T) -> usize {
     std::ptr::from_ref(node) as usize
 }
 
-/// A text without expansions and quotes.
+/// Returns a text without expansions and quotes.
 pub fn fixed(raw: &str) -> Option<String> {
     let parsed = words_of::parse(raw, &options("")).ok()?;
     let mut out = String::new();
@@ -103,7 +103,7 @@ fn fixed_pieces(pieces: &[WordPieceWithSource], out: &mut String) -> bool {
     })
 }
 
-/// The words of a simple command: name and arguments, unexpanded.
+/// Returns the words of a simple command: name and arguments, unexpanded.
 pub fn words(simple: &ast::SimpleCommand) -> Vec<String> {
     let mut words: Vec<String> = simple.word_or_name.iter().map(|word| word.value.clone()).collect();
     for item in simple.suffix.iter().flat_map(|suffix| &suffix.0) {
@@ -116,10 +116,10 @@ pub fn words(simple: &ast::SimpleCommand) -> Vec<String> {
     words
 }
 
-/// The names that a `read` or `mapfile` sets.
+/// Returns the names that a `read` or `mapfile` sets.
 pub fn read_names(words: &[String]) -> Vec<String> {
     if words.first().is_some_and(|name| name != "read") {
-        // `mapfile -t name`
+        // `mapfile -t name`.
         return words.iter().skip(1).filter(|word| is_name(word)).cloned().collect();
     }
     let mut names = Vec::new();
@@ -142,13 +142,13 @@ pub fn read_names(words: &[String]) -> Vec<String> {
     if names.is_empty() { vec!["REPLY".to_owned()] } else { names }
 }
 
-/// Tests for a variable's name.
+/// Returns true for the name of a variable.
 pub fn is_name(text: &str) -> bool {
     text.starts_with(|char: char| char.is_ascii_alphabetic() || char == '_')
         && text.chars().all(|char| char.is_ascii_alphanumeric() || char == '_')
 }
 
-/// Parses the text within `$( )`.
+/// Parses the text in `$( )`.
 pub fn inner(text: &str) -> Option<ast::Program> {
     Parser::new(text.as_bytes(), &options(text)).parse_program().ok()
 }
@@ -163,7 +163,7 @@ pub fn list(visitor: &mut dyn Visitor, list: &ast::CompoundList, how: How) {
     }
 }
 
-/// Walks pipes that `&&` and `||` join.
+/// Walks pipes that are joined by `&&` and `||`.
 pub fn and_or(visitor: &mut dyn Visitor, chain: &ast::AndOrList, how: How) {
     let first = if chain.additional.is_empty() || how != How::Statement { how } else { How::Condition };
     pipeline(visitor, &chain.first, first);
@@ -291,7 +291,7 @@ fn compound(visitor: &mut dyn Visitor, command: &ast::CompoundCommand, how: How)
     }
 }
 
-/// The names that `while read ...` sets.
+/// Returns the names that `while read ...` sets.
 pub fn loop_names(condition: &ast::CompoundList) -> Vec<String> {
     let Some(entry) = condition.0.first() else { return Vec::new() };
     match entry.0.first.seq.as_slice() {
@@ -467,7 +467,7 @@ fn redirect(visitor: &mut dyn Visitor, redirect: &IoRedirect) {
     }
 }
 
-/// The line where an arm of a `case` ends: that of the next arm, or of `esac`.
+/// Returns the line where an arm of a `case` ends: that of the next arm, or of `esac`.
 pub(super) fn arm_end(case: &ast::CaseClauseCommand, at: usize) -> usize {
     let next = case.cases.get(at + 1).and_then(|next| next.patterns.first()).and_then(|word| word.loc.as_ref());
     next.map_or(case.loc.end.line, |span| span.start.line)

@@ -1,4 +1,4 @@
-//! Words of bash as templates.
+//! Translates words of bash to templates.
 
 use super::arithmetic::{self, Names};
 use super::text::{Kind, Part, Template, atom};
@@ -9,17 +9,17 @@ use brush_parser::word::{Parameter, ParameterExpr as P, SpecialParameter};
 /// An argument of a command.
 #[derive(Clone, Debug)]
 pub struct Arg {
-    /// What it is.
+    /// Its template.
     pub template: Template,
-    /// It is a pattern that bash replaces by file names.
+    /// Set for a pattern that bash expands to file names.
     pub glob: bool,
-    /// A value without quotes is in it.
+    /// Set if it contains a value without quotes.
     pub bare: bool,
     /// The text of the original.
     pub raw: String,
 }
 
-/// The text within backquotes: a backslash before `$`, `` ` `` and `\` goes.
+/// Returns the text in backquotes without the backslashes before `$`, `` ` `` and `\`.
 pub fn unescape_backquotes(text: &str) -> String {
     let mut out = String::new();
     let mut chars = text.chars().peekable();
@@ -32,7 +32,7 @@ pub fn unescape_backquotes(text: &str) -> String {
     out
 }
 
-/// A variable whose name Rhai has for itself gets `_` at its end.
+/// Appends `_` to a variable whose name Rhai reserves.
 pub fn mangle(name: &str) -> String {
     const WORDS: &[&str] = &[
         "let",
@@ -112,14 +112,13 @@ pub fn mangle(name: &str) -> String {
 }
 
 impl Port<'_> {
-    /// A word where bash makes one of it: an assignment, the subject of `case`.
+    /// Translates a word that bash does not split: an assignment, the subject of `case`.
     pub(super) fn word(&mut self, raw: &str) -> Result<Template, No> {
         let arg = self.take(raw, false)?;
         Ok(arg.template)
     }
 
-    /// Refuses what a changed IFS splits or joins in another way.
-    /// What matches a word where bash splits: words, or lines under an IFS without a space.
+    /// Returns the pattern for words that bash splits: words, or lines if IFS has no space.
     pub(super) fn word_pattern(&self) -> Option<&'static str> {
         const LINES: &[&str] = &["$'\\n\\t'", "$'\\n'", "$'\\t\\n'"];
         match (self.facts.ifs, self.ifs.as_deref()) {
@@ -137,12 +136,12 @@ impl Port<'_> {
         }
     }
 
-    /// The number of an expression, as [`Names`] gives it.
+    /// Returns the number of an expression, see [`Names`].
     pub(super) fn calculate(&mut self, text: &str) -> Result<String, No> {
         Ok(arithmetic::value(self, text)?.number())
     }
 
-    /// The array of the arguments, of the script or of the function.
+    /// Returns the array of arguments of the script or the function.
     pub(super) fn arguments(&self) -> &'static str {
         match self.function {
             Some(_) => "words",
@@ -151,7 +150,7 @@ impl Port<'_> {
         }
     }
 
-    /// A positional parameter.
+    /// Translates a positional parameter.
     pub(super) fn positional(&mut self, number: u32) -> Result<Part, No> {
         if number == 0 {
             return Ok(Part::Text(self.name.clone()));
@@ -171,12 +170,12 @@ impl Port<'_> {
         })
     }
 
-    /// The function that is being translated.
+    /// Returns the function that is being translated.
     pub(super) fn current(&self) -> Option<&super::facts::Function> {
         self.function.and_then(|number| self.facts.function(number))
     }
 
-    /// Tests whether a variable is one of the port.
+    /// Returns true if a variable exists in the port.
     pub(super) fn is_known(&self, name: &str) -> bool {
         let scope = self.facts.scope(self.function, name);
         self.loops.iter().any(|(known, _)| known == name)
@@ -185,7 +184,7 @@ impl Port<'_> {
             || self.facts.constants.contains(name) && self.function.is_some()
     }
 
-    /// The kind of a variable.
+    /// Returns the kind of a variable.
     pub(super) fn kind_of(&self, name: &str) -> Kind {
         if let Some((_, kind)) = self.loops.iter().rev().find(|(known, _)| known == name) {
             return *kind;
@@ -193,7 +192,7 @@ impl Port<'_> {
         self.facts.kind(self.function, name).unwrap_or(Kind::Text)
     }
 
-    /// A variable.
+    /// Translates a variable.
     pub(super) fn variable(&mut self, name: &str) -> Result<(String, Kind), No> {
         if let Some(alias) = self.aliases.get(name) {
             return Ok(alias.clone());
@@ -220,7 +219,7 @@ impl Port<'_> {
         })
     }
 
-    /// `${base}` as a piece.
+    /// Translates `${base}` to a piece of text.
     pub(super) fn base(&mut self, parameter: &Parameter) -> Result<Part, No> {
         match parameter {
             Parameter::Positional(number) => self.positional(*number),
@@ -246,7 +245,7 @@ impl Port<'_> {
                     None => Err(No::new("`$?` of something else than the command before it")),
                 },
                 SpecialParameter::ShellName => {
-                    self.hazard("`$0` is the path of the bash script, as it was called", "the port has its own name");
+                    self.hazard("`$0` is the path by which the bash script was called", "the port has its own name");
                     Ok(Part::Text(self.name.clone()))
                 }
                 SpecialParameter::ProcessId => Err(No::new("the process id `$$`")),
@@ -256,7 +255,7 @@ impl Port<'_> {
             Parameter::Named(name) => {
                 let (text, kind) = self.variable(name)?;
                 match kind {
-                    // bash gives the first element.
+                    // bash returns the first element.
                     Kind::List => Ok(Part::Value(format!("({text}.get(0) ?? \"\")"), Kind::Text)),
                     Kind::Map => Err(No::new(format!("the array `{name}` without an index"))),
                     _ => Ok(Part::Value(text, kind)),
@@ -328,10 +327,10 @@ impl Names for Port<'_> {
             Kind::Text => {
                 let odd = |text: &str| !super::text::is_number(text);
                 if self.facts.has_literal(self.function, name, odd) {
-                    return Err(No::new(format!("arithmetic on `{name}`, which may be no decimal number")));
+                    return Err(No::new(format!("arithmetic on `{name}`, which may not be a decimal number")));
                 }
                 self.hazard(
-                    "a number with a leading zero, as `date +%m` gives it, is octal in arithmetic",
+                    "a number with a leading zero, such as the output of `date +%m`, is octal in arithmetic",
                     "the port reads it as decimal",
                 );
                 format!("{}.to_int()", atom(&text))
@@ -357,12 +356,12 @@ impl Names for Port<'_> {
     }
 }
 
-/// Tests for a value that is text.
+/// Returns true for a value that is text.
 pub fn part_is_text(part: &Part) -> bool {
     matches!(part, Part::Value(_, Kind::Text))
 }
 
-/// An expansion as the original has it, for a message.
+/// Returns an expansion as in the original, for a message.
 pub fn shown(expr: &P) -> String {
     match expr {
         P::Parameter { parameter: Parameter::Named(name), .. } => format!("${name}"),
@@ -371,10 +370,10 @@ pub fn shown(expr: &P) -> String {
     }
 }
 
-/// The text of `$'...'`.
+/// Translates the text of `$'...'`.
 ///
 /// # Errors
-/// For an escape that is not plain.
+/// For an unusual escape.
 pub fn escapes(text: &str) -> Result<String, No> {
     let mut out = String::new();
     let mut chars = text.chars();
@@ -400,7 +399,7 @@ pub fn escapes(text: &str) -> Result<String, No> {
     Ok(out)
 }
 
-/// The names of variables that are in a piece of the original.
+/// Returns the names of variables in a piece of the original.
 pub fn names_in(text: &str) -> Vec<String> {
     let mut names = Vec::new();
     let mut current = String::new();

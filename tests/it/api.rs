@@ -107,5 +107,5 @@ fn words_of_bash_and_other_languages_lead_to_the_functions_that_do_it() {
     for option in moyai::api::http::OPTIONS {
         assert!(out.contains(&format!("`{option}")), "{option}\n{out}");
     }
-    assert!(world.moyai(["api", "no-such-thing"]).failed(1).contains("nothing that a script can call is about"));
+    assert!(world.moyai(["api", "no-such-thing"]).failed(1).contains("no function or topic matches"));
 }

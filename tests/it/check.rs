@@ -65,7 +65,7 @@ error: there is no variable `cuont`
   |
 2 | let x = 'な'; print(cuont); let count = prin(2);
   |                     ^^^^^
-help: declare it first, `let cuont = ...;`; text is in quotes: `\"cuont\"`
+help: declare it first, `let cuont = ...;`, or quote it if it is text: `\"cuont\"`
 
 error: there is no function `prin`
  --> PATH:2:40
@@ -80,7 +80,7 @@ help: did you mean `print`?
 /// A variable that nothing declares, and that is like no other.
 fn undeclared(at: &str, name: &str) -> String {
     format!(
-        "{at} there is no variable `{name}` / declare it first, `let {name} = ...;`; text is in quotes: `\"{name}\"`"
+        "{at} there is no variable `{name}` / declare it first, `let {name} = ...;`, or quote it if it is text: `\"{name}\"`"
     )
 }
 
@@ -96,10 +96,13 @@ fn nothing_runs_when_the_last_line_is_wrong() {
 fn unknown_names_are_found_wherever_they_stand() {
     has("print(cout);\nlet count = 1;", &[&undeclared("1:7", "cout")]);
     has("let count = 1;\nprint(cuont);", &["2:7 there is no variable `cuont` / did you mean `count`?"]);
-    has("late;\nlet late = 1;", &["1:1 there is no variable `late` / it is declared further down: move that up"]);
+    has(
+        "late;\nlet late = 1;",
+        &["1:1 there is no variable `late` / it is declared further down: move the declaration up"],
+    );
     has(
         "{ let inner = 1; }\nprint(inner);",
-        &["2:7 there is no variable `inner` / it ends with the block that declares it: \
+        &["2:7 there is no variable `inner` / it exists only in the block that declares it: \
            write `let inner = ();` before that block, and `inner = ...;` in it"],
     );
     has("for i in [1] {}\nprint(i);", &[&undeclared("2:7", "i")]);
@@ -121,7 +124,7 @@ fn unknown_names_are_found_wherever_they_stand() {
     has("df::usge(\"/\");", &["1:5 `df` has no function `usge` / did you mean `df::usage(path)`?"]);
     has("df.usage(\"/\");", &["1:1 `df` is a namespace / write `df::usage(...)`"]);
     has("dockr::ps();", &["1:1 there is no namespace `dockr` / did you mean `docker`?"]);
-    has("x = 1;", &["1:1 there is no variable `x` / a new variable is declared: `let x = ...;`"]);
+    has("x = 1;", &["1:1 there is no variable `x` / declare a new variable: `let x = ...;`"]);
 }
 
 #[test]
@@ -145,7 +148,9 @@ fn what_an_import_gives_is_known_without_running_it() {
     has(&format!("{import}twice(1);"), &["2:1 there is no function `twice` / did you mean `tools::twice`?"]);
     has(
         "config::NOPE;",
-        &["1:1 there is no namespace `config` / a file of that name needs `import \"config\" as config;` at the top"],
+        &[
+            "1:1 there is no namespace `config` / to use a file of that name, write `import \"config\" as config;` at the top",
+        ],
     );
     has(
         "import \"config\" as config; config::TEL;",
@@ -154,7 +159,7 @@ fn what_an_import_gives_is_known_without_running_it() {
     has(
         "let n = \"lib/tools\"; import n as tools; tools::twice();",
         &[
-            "1:29 an import names its file in quotes, so that it can be checked / write `import \"lib/notify\" as notify;`",
+            "1:29 an import must name its file in quotes, so that it can be checked / write `import \"lib/notify\" as notify;`",
         ],
     );
 }
@@ -168,14 +173,14 @@ fn a_wrong_number_of_arguments_is_counted() {
     has("warn();", &["1:1 `warn` takes 1 argument, not 0 / write `warn(text)`"]);
     has(
         "let f = |a| a; f(1);",
-        &["1:16 `f` is a variable, not a function / a closure in a variable is called by `f.call(...)`"],
+        &["1:16 `f` is a variable, not a function / to call a closure in a variable, write `f.call(...)`"],
     );
 }
 
 #[test]
 fn a_command_is_written_in_backticks_and_says_what_is_wrong_where() {
     let takes = |at: &str, inner: &str| {
-        format!("{at} $(...) takes a command in backticks / write $(`{inner}`); `${{...}}` within is a value")
+        format!("{at} $(...) takes a command in backticks / write $(`{inner}`); `${{...}}` in it is a value")
     };
     has("$(\"ls\");", &[&takes("1:3", "ls")]);
     has("$(hostname -s);", &[&takes("1:3", "hostname -s")]);
@@ -183,11 +188,11 @@ fn a_command_is_written_in_backticks_and_says_what_is_wrong_where() {
     has("sh(#\"echo `date`\"#).run();", &[]);
     has(
         "let q = 1; cmd(#\"ls\"#).run();",
-        &["1:16 cmd(...) takes a command in backticks / write cmd(`ls`); `${...}` within is a value"],
+        &["1:16 cmd(...) takes a command in backticks / write cmd(`ls`); `${...}` in it is a value"],
     );
     let file = "write cmd(`...`).to_file(path)";
     let shell = |what: &str, at: &str, help: &str| {
-        format!("{at} `{what}` means something to a shell, and there is none here / {help}")
+        format!("{at} `{what}` is shell syntax, but there is no shell here / {help}")
     };
     has("$(`ls > x`);", &[&shell(">", "1:7", file)]);
     has("let a = 1; $(`ls ${a} ${a}  > x`);", &[&shell(">", "1:29", file)]);
@@ -198,7 +203,7 @@ fn a_command_is_written_in_backticks_and_says_what_is_wrong_where() {
     has(
         "let x = 1;\nsh(`echo\n '${x}'`).run();",
         &[
-            "3:3 a `${...}` is in single quotes, where bash takes it literally / take the quotes off, the value needs none",
+            "3:3 a `${...}` is in single quotes, where bash takes it literally / remove the quotes, the value needs none",
         ],
     );
 }
@@ -230,7 +235,7 @@ fn a_command_that_changes_something_is_a_mistake_where_output_is_read() {
 
 #[test]
 fn a_command_that_nobody_runs_is_a_mistake() {
-    let never = |at: &str| format!("{at} this command is never run / put `.run()` after it");
+    let never = |at: &str| format!("{at} this command is never run / add `.run()`");
     has("cmd(`ls`);", &[&never("1:1")]);
     has("if true { sh(`ls`).timeout(\"1s\"); }\nprint(1);", &[&never("1:11")]);
     has("let c = cmd(`ls`);\nc;\nc.env(\"A\", \"b\");", &[&never("2:1"), &never("3:1")]);
@@ -244,7 +249,7 @@ fn a_command_that_nobody_runs_is_a_mistake() {
     has(
         "cmd(`a`) | cmd(`b`).run();",
         &[
-            "1:21 `.run()` belongs to the right command alone, not to the pipe / put the pipe into brackets: `(a | b).run()`",
+            "1:21 `.run()` belongs only to the right command, not to the pipe / put the pipe in parentheses: `(a | b).run()`",
         ],
     );
 }
@@ -275,9 +280,9 @@ fn options_are_known_before_the_script_runs() {
     assert!(run(&["--depe=2"]).failed(2).contains("help: did you mean `--deep`?"));
     has(
         "let n = \"x\"; flag(n);",
-        &["1:19 the name in `flag(...)` has to be text in quotes / the options of a script are known before it runs"],
+        &["1:19 the name in `flag(...)` must be text in quotes / moyai reads the options of a script before it runs"],
     );
-    has("opt(\"--x\", 1);", &["1:5 `--x` is not a name of an option / write `opt(\"name\")` for `--name`"]);
+    has("opt(\"--x\", 1);", &["1:5 `--x` is not a valid option name / write `opt(\"name\")` for `--name`"]);
     has("flag(\"dry-run\");", &["1:6 `--dry-run` is an option of moyai itself / choose another name"]);
     has("fn flag(a) { a } let n = 1; flag(n);", &[]);
 }
@@ -288,7 +293,7 @@ fn syntax_errors_speak_to_somebody_who_comes_from_bash() {
     has("# note\nprint(1);", &["1:1 a comment begins with `//` / write `// note`"]);
     has(
         "let x = try { 1 };",
-        &["1:9 `try` gives no value / set the variable within: `let x = (); try { x = ...; } catch { ... }`"],
+        &["1:9 `try` has no value / set the variable inside it: `let x = (); try { x = ...; } catch { ... }`"],
     );
     has("let default = 1;", &["1:5 `default` is a reserved word / choose another name"]);
     has("#{}.default;", &["1:5 `default` is a reserved word / write `[\"default\"]` for a field"]);
@@ -299,37 +304,37 @@ fn syntax_errors_speak_to_somebody_who_comes_from_bash() {
     has("let x = 1; if x = 1 {}", &["1:17 `=` sets a variable, `==` compares / write `if x == 1 { ... }`"]);
     has("let x = 1; x++;", &["1:13 there is no `++` / write `x += 1;`"]);
     has("let x = null;", &["1:9 there is no `null` / write `()` for nothing"]);
-    has("echo hi", &["1:1 this is a line of a shell / write `print(\"hi\");`"]);
+    has("echo hi", &["1:1 this is a shell command / write `print(\"hi\");`"]);
     has(
         "print(1);\nsystemctl restart nginx",
-        &["2:1 this is a line of a shell / write cmd(`systemctl restart nginx`).run();"],
+        &["2:1 this is a shell command / write cmd(`systemctl restart nginx`).run();"],
     );
-    has("if x; then", &["1:5 a block is between `{` and `}`, also one statement / write `if x { ... }`"]);
-    let test = |help: &str| format!("1:4 this is a test of a shell / write `if {help} {{ ... }}`");
+    has("if x; then", &["1:5 a block must be between `{` and `}`, even with one statement / write `if x { ... }`"]);
+    let test = |help: &str| format!("1:4 this is a shell test / write `if {help} {{ ... }}`");
     has("if [ -f x ]; then", &[&test("file::is_file(\"x\")")]);
     has("if [ -f /etc/hosts ]; then", &[&test("file::is_file(\"/etc/hosts\")")]);
     has("if [ \"$x\" = y ] {}", &[&test("x == \"y\"")]);
     has("if -d /srv { print(1); }", &[&test("file::is_dir(\"/srv\")")]);
-    has("while [[ $x == y ]] {}", &["1:7 this is a test of a shell / write `while x == \"y\" { ... }`"]);
+    has("while [[ $x == y ]] {}", &["1:7 this is a shell test / write `while x == \"y\" { ... }`"]);
     has("for x in 1..3 do", &["1:1 `for` has the form `for x in list { ... }` / write `for x in 1..3 { ... }`"]);
-    has("print($x);", &["1:7 `$x` is a variable of a shell / write `x`"]);
+    has("print($x);", &["1:7 `$x` is a shell variable / write `x`"]);
     has(
         "let m = 1; print(cmd);",
         &["1:21 `cmd` begins a command and cannot be a name / write cmd(`...`), or choose another name"],
     );
     has(
         "let s = `a \\`b\\` c`;",
-        &["1:14 the text ends at the backtick before this / a backtick within the text is written twice; \
+        &["1:14 the text ends at the backtick before this / write a backtick inside text twice, or \
              for a command in a command, `${$(`date`)}`"],
     );
     has(
         "let s = \"abc\nd\";",
-        &["1:9 the text is not closed on this line / close it with `\"`; text of several lines is between backticks"],
+        &["1:9 the text is not closed on this line / close it with `\"`, or write text of several lines in backticks"],
     );
     for (text, place, what) in [
-        ("print(\"a\";", "1:6", "(` of line 1 is not closed / write `print(\"a\");"),
-        ("let x = [1, 2\nprint(x);", "1:9", "[` of line 1 is not closed / write `let x = [1, 2];"),
-        ("fn f() {\n    if true {\n        print(1);\n}\nprint(2);", "2:13", "{` of line 2 is not closed / write `}"),
+        ("print(\"a\";", "1:6", "(` in line 1 is not closed / write `print(\"a\");"),
+        ("let x = [1, 2\nprint(x);", "1:9", "[` in line 1 is not closed / write `let x = [1, 2];"),
+        ("fn f() {\n    if true {\n        print(1);\n}\nprint(2);", "2:13", "{` in line 2 is not closed / write `}"),
     ] {
         let world = World::new();
         let found = faults(&world, text);
@@ -338,85 +343,84 @@ fn syntax_errors_speak_to_somebody_who_comes_from_bash() {
     has("let m = #{\n    a: 1\n    b: 2\n};", &["2:8 a `,` is missing at the end of line 2 / write `a: 1,`"]);
     has(
         "if true { print(1); }}",
-        &["1:22 this `}` closes nothing / take it out, or look above for a bracket that is closed too early"],
+        &["1:22 this `}` has no opening bracket / remove it, or look above for a bracket that is closed too early"],
     );
-    has(
-        "eval(\"1\");",
-        &["1:1 `eval` is off: no text becomes code while a script runs / write a function, or a closure"],
-    );
+    has("eval(\"1\");", &["1:1 `eval` is disabled / write a function, or a closure"]);
     has("const M = #{};\nM.a = 1;", &["2:1 `M` is a constant / declare it with `let`, or copy it: `let copy = M;`"]);
     has(
         "const L = [];\nfn f() { L[0] = 1; }",
         &["2:10 `L` is a constant / declare it with `let`, or copy it: `let copy = L;`"],
     );
     for (text, fault) in [
-        ("print(1); exit 3;", "1:11 this is a line of a shell / exit(3);"),
+        ("print(1); exit 3;", "1:11 this is a shell command / exit(3);"),
         (
             "set -euo pipefail",
-            "1:1 this is a line of a shell / an error ends a script without it; `moyai run -x` shows each command",
+            "1:1 this is a shell command / a script ends at the first error without it; `moyai run -x` shows each command",
         ),
-        ("print \"hi\";", "1:1 this is a line of a shell / write `print(\"hi\");`"),
+        ("print \"hi\";", "1:1 this is a shell command / write `print(\"hi\");`"),
         ("case x in", "1:1 there is no `case` / write `switch x { 1 => ..., 2 => { ... } _ => ... }`"),
-        ("local x = 1;", "1:1 this is a line of a shell / write `let x = 1;`"),
+        ("local x = 1;", "1:1 this is a shell command / write `let x = 1;`"),
         ("if true {} elif false {}", "1:12 there is no `elif` / write `else if false { ... }`"),
         ("greet() { print(1); }", "1:1 a function begins with `fn` / write `fn greet() { ... }`"),
         ("fn greet { print(1); }", "1:10 the parameters of `greet` are missing / write `fn greet() { ... }`"),
         (
             "fn f(a, b = 1) {}",
-            "1:11 a parameter has no default / write a second function: `fn f(a) { f(a, \"default\") }`",
+            "1:11 a parameter cannot have a default / write a second function: `fn f(a) { f(a, \"default\") }`",
         ),
         ("if 5 -gt 3 {}", "1:6 there is no `-gt` / write `if 5 > 3 { ... }`"),
         ("if true and false {}", "1:9 there is no `and` / write `if true && false { ... }`"),
         ("if not true {}", "1:4 there is no `not` / write `if !true { ... }`"),
         (
             "while read line {}",
-            "1:1 this is a loop of a shell / write `for line in file::lines(path) { ... }`, \
+            "1:1 this is a shell loop / write `for line in file::lines(path) { ... }`, \
              or for a command `for line in cmd(`...`).lines() { ... }`",
         ),
         (
             "for f in *.log {}",
             "1:1 `for` has the form `for x in list { ... }` / write `for f in glob(\"*.log\") { ... }`",
         ),
-        ("let a = (1 2 3);", "1:12 `)` is missing before this / an array is written `[1, 2, 3]`"),
+        ("let a = (1 2 3);", "1:12 `)` is missing before this / write an array as `[1, 2, 3]`"),
         (
             "\"abc\"[0:2];",
-            "1:8 a part is written with `..` / write `\"abc\"[0..2]`; `.extract(from, count)` and \
+            "1:8 write a slice with `..` / write `\"abc\"[0..2]`; `.extract(from, count)` and \
              `.sub_string(from, count)` are parts too",
         ),
         (
             "env(\"A\") = 1;",
-            "1:1 a value cannot be put here / `name = value`, `list[0] = value` and `map.field = value` can; \
+            "1:1 a value cannot be assigned here / `name = value`, `list[0] = value` and `map.field = value` can; \
              a command's variable is `.env(\"NAME\", value)`",
         ),
         ("let x = 1; x--;", "1:13 there is no `--` / write `x -= 1;`"),
         (
             "let x = $(`ls`) || \"none\";",
-            "1:20 this is a string, and must be true or false / \
-             a default is `env(name, default)`, `x ?? default`, or `if x == \"\" { ... }`",
+            "1:20 this is a string, but must be true or false / \
+             for a default write `env(name, default)`, `x ?? default`, or `if x == \"\" { ... }`",
         ),
     ] {
         has(text, &[fault]);
     }
     has(
         "set -e;",
-        &["1:1 this is a line of a shell / an error ends a script without it; `moyai run -x` shows each command"],
+        &[
+            "1:1 this is a shell command / a script ends at the first error without it; `moyai run -x` shows each command",
+        ],
     );
     let deep = format!("let x = {}1{};", "(".repeat(1000), ")".repeat(1000));
-    has(&deep, &["1:40 this is nested too deeply / take it apart: put a part into a variable or a function"]);
+    has(&deep, &["1:40 this is nested too deeply / move a part into a variable or a function"]);
 }
 
 #[test]
 fn a_command_is_no_truth_value() {
-    let ask = "`cmd(`...`).ok()` asks whether a command succeeds; `.try_run()` goes on when it does not";
-    let text = |at: &str| format!("{at} `$(...)` gives text, and not true or false / {ask}");
+    let ask = "use `cmd(`...`).ok()` to test whether a command succeeds, or `.try_run()` to go on if it fails";
+    let text = |at: &str| format!("{at} `$(...)` is text, not true or false / {ask}");
     has("$(`ls`) || true;", &[&text("1:1")]);
     has("true && $(`ls`);", &[&text("1:9")]);
     has("if !$(`ls`) {}", &[&text("1:5")]);
     has("if $(`ls`) {}\nwhile $(`ls`) {}\ndo {} while $(`ls`);", &[&text("1:4"), &text("2:7"), &text("3:13")]);
     has("fn f() { $(`ls`) || true }", &[&text("1:10")]);
-    let other = |at: &str, what: &str| format!("{at} {what}, and not true or false / {ask}");
-    has("let x = cmd(`ls`).run() || true;", &[&other("1:9", "this gives `#{out, err, code, ok}`")]);
-    let done = |sign: &str| format!("1:1 `{sign}` takes true or false, and these are things that are done / write ");
+    let other = |at: &str, what: &str| format!("{at} {what}, not true or false / {ask}");
+    has("let x = cmd(`ls`).run() || true;", &[&other("1:9", "this returns `#{out, err, code, ok}`")]);
+    let done = |sign: &str| format!("1:1 `{sign}` takes true or false, but these are actions / write ");
     has("cmd(`ls`).run() || die(\"no\");", &[&(done("||") + "`if !cmd(`ls`).ok() { die(\"no\"); }`")]);
     has("flag(\"a\") && print(1);", &[&(done("&&") + "`if flag(\"a\") { print(1); }`")]);
     has(
@@ -425,7 +429,7 @@ fn a_command_is_no_truth_value() {
             + "two statements: `cmd(`a`).run(); cmd(`b`).run();`: the second runs only if the first succeeds")],
     );
     has("cmd(`ls`).ok() || die(\"no\"); file::exists(\"/etc\") || exit(1);", &[]);
-    has("if cmd(`ls`).timeout(\"1s\").read() {}", &[&other("1:4", "`.read()` gives text")]);
+    has("if cmd(`ls`).timeout(\"1s\").read() {}", &[&other("1:4", "`.read()` returns text")]);
     has("let c = cmd(`ls`); if c {}", &[&other("1:23", "this is a command that was not run")]);
     has("cmd(`ls`).ok() || cmd(`ls`).run().ok; if cmd(`ls`).code() == 1 && $(`ls`) != \"\" {}", &[]);
 }
@@ -434,11 +438,11 @@ fn a_command_is_no_truth_value() {
 fn a_value_that_cannot_be_an_argument_is_found_before_the_run() {
     has(
         "let m = #{ a: 1 }; cmd(`ls ${m}`).run();",
-        &["1:30 a map cannot be an argument of a command / name one of its fields: `${c.name}`"],
+        &["1:30 a map cannot be an argument of a command / use one of its fields: `${c.name}`"],
     );
     has(
         "let l = file::lines(\"x\"); cmd(`ls ${l}`).run();",
-        &["1:37 lines cannot be an argument as they are / write `${lines.to_array()}`"],
+        &["1:37 lines cannot be an argument / write `${lines.to_array()}`"],
     );
     has("let l = [1]; cmd(`ls ${l} a${l[0]} ${l.len()}`).run();", &[]);
 }
@@ -447,7 +451,7 @@ fn a_value_that_cannot_be_an_argument_is_found_before_the_run() {
 fn a_closure_that_uses_what_its_chain_begins_with_is_found_before_the_run() {
     let held = |at: &str, name: &str| {
         format!(
-            "{at} the closure in `.map(...)` uses `{name}`, which this chain begins with / \
+            "{at} the closure in `.map(...)` uses `{name}`, with which this chain begins / \
              write `let copy = {name};` before it, and `copy` in the closure"
         )
     };
@@ -468,7 +472,7 @@ fn until_is_a_name_but_after_a_block() {
 
 #[test]
 fn text_is_never_compared_with_a_number() {
-    let help = "make a number of the text with `.to_int()`, or text of the number with `.to_string()`";
+    let help = "convert the text to a number with `.to_int()`, or the number to text with `.to_string()`";
     let wrong = |at: &str| format!("{at} this compares text with a number / {help}");
     has("if $(`id -u`) == 0 {}", &[&wrong("1:4")]);
     has(
@@ -481,15 +485,15 @@ fn text_is_never_compared_with_a_number() {
 #[test]
 fn a_method_that_changes_its_value_gives_nothing() {
     let nothing = |at: &str, name: &str, instead: &str| {
-        format!("{at} `{name}` changes the value itself and gives nothing / let it be a statement of its own{instead}")
+        format!("{at} `{name}` changes the value itself and returns nothing / make it a separate statement{instead}")
     };
-    let sorted = "; a new value is `x.sorted()`";
+    let sorted = ", or use `x.sorted()`";
     has("let a = [1]; let b = a.sort();", &[&nothing("1:24", "sort", sorted)]);
     has("let a = [1]; a.sort().len();", &[&nothing("1:16", "sort", sorted)]);
-    has("let a = [1]; a = a.reverse();", &[&nothing("1:20", "reverse", "; a new value is `x.reversed()`")]);
-    has("let a = [1]; print(a.push(2));", &[&nothing("1:22", "push", "; a new value is `x + [element]`")]);
-    has("let s = \"a\"; s.make_upper().len();", &[&nothing("1:16", "make_upper", "; a new value is `x.to_upper()`")]);
-    has("let m = #{}; m.list = [1].dedup();", &[&nothing("1:27", "dedup", "; a new value is `x.unique()`")]);
+    has("let a = [1]; a = a.reverse();", &[&nothing("1:20", "reverse", ", or use `x.reversed()`")]);
+    has("let a = [1]; print(a.push(2));", &[&nothing("1:22", "push", ", or use `x + [element]`")]);
+    has("let s = \"a\"; s.make_upper().len();", &[&nothing("1:16", "make_upper", ", or use `x.to_upper()`")]);
+    has("let m = #{}; m.list = [1].dedup();", &[&nothing("1:27", "dedup", ", or use `x.unique()`")]);
     has("let s = \"a\"; let t = s.clear();", &[&nothing("1:24", "clear", "")]);
     has("let a = [1]; a.sort(); a.push(2); let b = a.pop(); print(a.sorted());", &[]);
     has("fn sort(l) { l } let a = [1]; print(a.sort()); let m = #{ push: |x| x }; print(m.push(1));", &[]);
@@ -498,7 +502,7 @@ fn a_method_that_changes_its_value_gives_nothing() {
 #[test]
 fn a_variable_between_quotes_is_not_filled_in() {
     let stands = |at: &str, what: &str, name: &str| {
-        let help = format!("write `...${{{name}}}...` in backticks; `\\x24` is a dollar that is meant");
+        let help = format!("write `...${{{name}}}...` in backticks, or `\\x24` for a dollar sign");
         format!("{at} `{what}` is not filled in between quotes / {help}")
     };
     has("let name = 1;\nprint(\"hello $name\");", &[&stands("2:7", "$name", "name")]);
@@ -552,7 +556,7 @@ fn a_loop_goes_through_lines_or_words_and_says_which() {
     has("for name in cmd(`ls`).read() {}\nfor c in \"ab\" {}", &[&text("1:13"), &text("2:10")]);
     has(
         "let c = cmd(`ls`); for name in c {}",
-        &["1:32 this is a command that was not run, and no list / put `.lines()` behind it"],
+        &["1:32 this is a command that was not run, not a list / add `.lines()`"],
     );
     has("for l in $(`ls`).lines() {} for w in $(`ls`).split() {} for c in \"ab\".to_chars() {}", &[]);
     let (code, message, place) = fails("let t = \"ab\";\nfor c in t { print(c); }", &[]);
@@ -576,7 +580,7 @@ fn a_name_from_elsewhere_is_told_the_one_from_here() {
 fn a_function_that_changes_its_copy_of_an_argument_is_found() {
     let copy = |at: &str, name: &str| {
         let help = "return the new value, or change `this` and call it as a method: `x.f()`";
-        format!("{at} `{name}` is a copy: what the function changes in it is lost / {help}")
+        format!("{at} `{name}` is a copy: the function's change of it is lost / {help}")
     };
     has("fn add(list) { list.push(1); }", &[&copy("1:16", "list")]);
     has("fn set(m, v) {\n    m.a.b = v;\n    m[\"c\"] += 1;\n}", &[&copy("2:5", "m")]);
@@ -605,7 +609,7 @@ fn a_reserved_word_is_no_name() {
 
 #[test]
 fn a_comment_that_is_never_closed_does_not_swallow_the_rest_of_the_script() {
-    let help = "close it with `*/`; comments can be nested";
+    let help = "close it with `*/` (comments can be nested)";
     for (text, place) in
         [("print(1);\n  /* open\nprint(2);", "2:3"), ("print(1); /* a /* b */ c", "1:11"), ("/* a */ /* b", "1:9")]
     {
@@ -793,9 +797,9 @@ fn what_does_not_fit_is_told_with_what_does() {
     for (script, help) in [
         (
             "print([1, 2, 3][0..2]);",
-            "a part of an array is `.extract(from, count)`, of a text `.sub_string(from, count)`",
+            "for a part of an array use `.extract(from, count)`, for a part of text `.sub_string(from, count)`",
         ),
-        ("print(args[0]);", "`.get(0) ?? default` for one that may be missing"),
+        ("print(args[0]);", "`.get(0) ?? default`"),
         ("let m = #{ a: 1 }; print(m.len);", "write `.len()`"),
         ("let a = [1]; a.append([2][0]);", "it takes (an array, an array)"),
         ("print(\"a\".lines().filter([1][0]));", "it takes (lines, a function)"),
@@ -809,7 +813,7 @@ fn what_does_not_fit_is_told_with_what_does() {
 fn a_default_behind_a_command_is_never_used() {
     let never = |at: &str| {
         let help = "for a command that may fail: `let x = \"default\"; try { x = ...; } catch {}`";
-        format!("{at} this is text, and never `()`: what stands behind `??` is never used / {help}")
+        format!("{at} this is text and never `()`: the value after `??` is never used / {help}")
     };
     has("let x = $(`ls`) ?? \"none\";", &[&never("1:9")]);
     has("print(cmd(`ls`).read() ?? 1);", &[&never("1:7")]);
@@ -847,7 +851,7 @@ fn a_closure_does_not_take_a_variable_along_that_has_the_name_of_a_function() {
     ] {
         let (code, message, place) = fails(text, &[]);
         assert_eq!(code, 2, "{text}");
-        assert_eq!(message, "in a closure `folder` is the function of that name, and not the variable", "{text}");
+        assert_eq!(message, "in a closure `folder` is the function of that name, not the variable", "{text}");
         assert_eq!(place, at, "{text}");
     }
     // Its own are; and a function may be handed on by its name.
@@ -859,23 +863,15 @@ fn a_closure_does_not_take_a_variable_along_that_has_the_name_of_a_function() {
 #[test]
 fn the_interpreters_own_errors_are_in_our_words() {
     for (text, message, help) in [
-        (
-            "let m = #{a: 1}; print(m.b);",
-            "the map has no field `b`",
-            "`.get(\"b\") ?? default` for a field that may be missing",
-        ),
-        (
-            "let m = #{a: 1}; print(m[\"b\"]);",
-            "the map has no field `b`",
-            "`.get(\"b\") ?? default` for a field that may be missing",
-        ),
+        ("let m = #{a: 1}; print(m.b);", "the map has no field `b`", "`.get(\"b\") ?? default`"),
+        ("let m = #{a: 1}; print(m[\"b\"]);", "the map has no field `b`", "`.get(\"b\") ?? default`"),
         (
             "let a = [1, 2]; print(a[2]);",
             "the array has 2 elements, there is no [2]",
             "the first is [0], the last [-1]",
         ),
         ("let a = []; print(a[0]);", "the array is empty, there is no [0]", ""),
-        ("let x = [\"x\"][0]; if x { }", "this is a string, and must be true or false", "compare it: `x != \"\"`"),
+        ("let x = [\"x\"][0]; if x { }", "this is a string, but must be true or false", "compare it: `x != \"\"`"),
         ("let x = (); print(x.len());", "`len` does not take (nothing, `()`)", "a value is missing"),
         (
             "let x = [1][0]; print(x.starts_with(\"a\"));",
@@ -883,9 +879,13 @@ fn the_interpreters_own_errors_are_in_our_words() {
             "it takes (a string, a ",
         ),
         ("let x = parse_json(\"{}\") + 1;", "`+` does not work on a map and a number", ""),
-        ("let n = [5][0]; for x in n { }", "`for` cannot go through this", "an array, a range or lines"),
+        ("let n = [5][0]; for x in n { }", "`for` cannot loop over this", "an array, a range or lines"),
         ("let z = 0; let x = 1 / z;", "division by zero: 1 / 0", ""),
-        ("const L = [[1]][0]; L.push(2);", "`push` changes its value, which is a constant", "copy it into a variable"),
+        (
+            "const L = [[1]][0]; L.push(2);",
+            "`push` changes its value, but that is a constant",
+            "copy it into a variable",
+        ),
         ("throw \"as it is\";", "as it is", ""),
         ("throw #{ code: 3 };", "#{\"code\": 3}", ""),
         ("try { [][1] } catch (e) { throw e; }", "array is empty, there is no [1]", ""),
@@ -1036,7 +1036,7 @@ const PINGS = #{ backup: "https://hc-ping.com/#blog" };
             "config.rhai:1:18: PINGS: read the secret `nobody`: it does not exist",
         ),
         ("const REMIND = \"daily\";", "config.rhai:1:17: REMIND "),
-        ("const SICK_AFTER = \"3\";", "config.rhai:1:7: SICK_AFTER is a number from 0 on, not text"),
+        ("const SICK_AFTER = \"3\";", "config.rhai:1:7: SICK_AFTER is a number, 0 or more, not text"),
         ("const REPORT = \"never\";", "config.rhai:1:17: REPORT is \"change\" or \"always\", not \"never\""),
     ] {
         let found = values(config, &[]);
@@ -1046,7 +1046,7 @@ const PINGS = #{ backup: "https://hc-ping.com/#blog" };
     assert_eq!(values("const TELL = \"mailto:root\";", &[]), ["config.rhai:1:7: TELL is an array, not text"]);
     let acts = values("cmd(`touch there`).run();", &[]);
     assert!(
-        acts.last().unwrap().contains("config.rhai` changes something, and a configuration only sets values"),
+        acts.last().unwrap().contains("config.rhai` changes something, but a configuration only sets values"),
         "{acts:?}"
     );
     // All at once, and the run goes on without: one bad site is one line there.
@@ -1088,20 +1088,20 @@ fn an_expression_between_plain_quotes_is_not_filled_in() {
 
 #[test]
 fn what_gives_nothing_is_found_where_its_value_is_used() {
-    begins("let done = file::write(\"/tmp/x\", \"a\");", "`file::write` gives nothing, and its value is used here");
-    begins("if file::remove(\"/tmp/x\") { print(1); }", "`file::remove` gives nothing, and this needs true or false");
+    begins("let done = file::write(\"/tmp/x\", \"a\");", "`file::write` returns nothing, but its value is used here");
+    begins("if file::remove(\"/tmp/x\") { print(1); }", "`file::remove` returns nothing, but this needs true or false");
     begins(
         "lock(\"x\", docker::restart(\"web\"));",
-        "`docker::restart` is called here at once, and `lock` takes a closure",
+        "`docker::restart` is called here immediately, but `lock` takes a closure",
     );
     begins(
         "fn add(a, b) { a = a + b; b } fn total(l) { for x in l { print(x); } } print(add(1, total([])));",
         "`total` gives",
     );
-    begins("print(docker::ps().map(|c| { print(c.name); }).len());", "this closure gives nothing");
+    begins("print(docker::ps().map(|c| { print(c.name); }).len());", "this closure returns nothing");
     begins(
         "fn limit(n) { if n == 1 { return 90; } } if 5 > limit(2) { print(1); }",
-        "`limit` gives nothing on some ways",
+        "`limit` does not always return a value",
     );
 }
 
@@ -1115,13 +1115,16 @@ fn operators_and_formats_that_a_kind_does_not_have_are_found() {
     begins("for c in docker::ps() { print(c.created.format(\"%F\")); }", "write `time(x).format(\"%F\")`");
     begins("let p = \"a:1\".split(\":\")[-1]; if p > 1024 { print(p); }", "this compares text with a number");
     begins("let n = args.get(0); if n > 5 { print(n); }", "this compares text with a number");
-    begins("let p = #{ a: 1 }; if p.get(\"a\") { print(1); }", "this is a number, and a condition needs");
+    begins("let p = #{ a: 1 }; if p.get(\"a\") { print(1); }", "this is a number, but a condition needs");
 }
 
 #[test]
 fn closures_that_a_method_cannot_use_are_found() {
-    begins("print([3, 1].sorted(|a, b| a - b));", "`.sorted(...)` gives its closure one value, and this takes 2");
+    begins(
+        "print([3, 1].sorted(|a, b| a - b));",
+        "`.sorted(...)` passes one value to its closure, but this one takes 2",
+    );
     begins("print(docker::ps().filter(\"web\"));", "`.filter(...)` takes a closure here, not text");
-    begins("print(docker::ps().filter(|c| c.health));", "this is text, and a condition needs true or false");
-    begins("print(docker::ps().filter(|c| c.name = \"web\"));", "`=` sets a variable, and this needs true or false");
+    begins("print(docker::ps().filter(|c| c.health));", "this is text, but a condition needs true or false");
+    begins("print(docker::ps().filter(|c| c.name = \"web\"));", "`=` sets a variable, but this needs true or false");
 }

@@ -20,7 +20,7 @@ fn compare_shows_that_both_do_the_same_and_what_differs_and_leaves_nothing() {
     let same = compare(&script.display().to_string(), &["a b"]);
     assert_eq!(same.code, 0, "{same:?}");
     assert!(
-        same.out.starts_with("the same: 1 lines of output, exit status 0, 2 files, 1 commands to the outside"),
+        same.out.starts_with("the same: 1 lines of output, exit status 0, 2 files, 1 recorded commands"),
         "{same:?}"
     );
     assert!(same.out.contains("would run: docker restart a\\ b"), "{same:?}");
@@ -61,7 +61,7 @@ fn compare_works_for_an_ordinary_user_in_a_directory_of_its_own() {
     let same = gave(&command.output().unwrap());
     assert_eq!(same.code, 0, "{same:?}");
     assert!(
-        same.out.starts_with("the same: 1 lines of output, exit status 0, 2 files, 1 commands to the outside"),
+        same.out.starts_with("the same: 1 lines of output, exit status 0, 2 files, 1 recorded commands"),
         "{same:?}"
     );
     assert!(same.out.contains("would run: curl -m 5 x"), "{same:?}");

@@ -4,29 +4,29 @@ use crate::common::World;
 
 /// Every one of these stops a run with exit code 2, and `check` says the line and the fix.
 const NAMES: &[(&str, &str, &str)] = &[
-    ("const SITE = #{};", "reads no constant `SITE`", "const SITES"),
-    ("\nconst sites = #{};", "reads no constant `sites`", "const SITES"),
+    ("const SITE = #{};", "does not read the constant `SITE`", "const SITES"),
+    ("\nconst sites = #{};", "does not read the constant `sites`", "const SITES"),
     ("let SITES = #{};", "`SITES` is a variable", "const SITES"),
     ("let SITE = #{};", "`SITE` is a variable", "const SITES"),
-    ("const CERT_DAY = 5;", "reads no constant `CERT_DAY`", "const CERT_DAYS"),
-    ("const MAILTO = \"root\";", "reads no constant `MAILTO`", "const TELL"),
+    ("const CERT_DAY = 5;", "does not read the constant `CERT_DAY`", "const CERT_DAYS"),
+    ("const MAILTO = \"root\";", "does not read the constant `MAILTO`", "const TELL"),
     ("const TELL = [];\nconst TELL = [\"syslog:\"];", "`TELL` is set twice", "line 1"),
-    ("if 1 == 1 { const SITES = #{}; }", "within a block", "const SITES"),
-    ("const backs_up = |c| true;", "and this is a constant", "fn backs_up(c)"),
-    ("fn SITES() { #{} }", "and this is a function", "const SITES"),
+    ("if 1 == 1 { const SITES = #{}; }", "inside a block", "const SITES"),
+    ("const backs_up = |c| true;", "but this is a constant", "fn backs_up(c)"),
+    ("fn SITES() { #{} }", "but this is a function", "const SITES"),
     ("fn back_up(c) { true }", "calls no function `back_up`", "fn backs_up(c)"),
     ("fn Backs_Up(c) { true }", "calls no function `Backs_Up`", "fn backs_up(c)"),
-    ("fn backs_up() { false }", "`backs_up` with 1 argument, and this one takes 0", "fn backs_up(c)"),
-    ("fn versions(when) { [] }", "`versions` with 2 arguments, and this one takes 1", "fn versions(when, taken)"),
-    ("fn ping(a, b, c) { a }", "`ping` with 2 arguments, and this one takes 3", "fn ping(address, what)"),
+    ("fn backs_up() { false }", "`backs_up` with 1 argument, but this one takes 0", "fn backs_up(c)"),
+    ("fn versions(when) { [] }", "`versions` with 2 arguments, but this one takes 1", "fn versions(when, taken)"),
+    ("fn ping(a, b, c) { a }", "`ping` with 2 arguments, but this one takes 3", "fn ping(address, what)"),
     ("private fn backs_up(c) { false }", "it is private", "private fn"),
-    ("fn backs_up(c) { \"no\" }", "returns text, and moyai needs true or false", "true or false"),
-    ("fn backs_up(c) { }", "returns nothing, and moyai needs true or false", "true or false"),
+    ("fn backs_up(c) { \"no\" }", "returns text, but moyai needs true or false", "true or false"),
+    ("fn backs_up(c) { }", "returns nothing, but moyai needs true or false", "true or false"),
     ("fn how(c) { \"freeze\" }", "not \"freeze\"", "\"pause\""),
     ("const DISKS = \"/\";", "DISKS is an array, not text", "const DISKS = [\"/\"];"),
-    ("const DISKS = [5];", "an absolute path in each place, and 5 is none", "const DISKS"),
+    ("const DISKS = [5];", "an absolute path in each place, but 5 is not one", "const DISKS"),
     ("const TELL = \"syslog:\";", "TELL is an array, not text", "const TELL = [\"syslog:\"];"),
-    ("const CERT_DAYS = \"10\";", "CERT_DAYS is a number from 0 on, not text", "const CERT_DAYS = 10;"),
+    ("const CERT_DAYS = \"10\";", "CERT_DAYS is a number, 0 or more, not text", "const CERT_DAYS = 10;"),
     ("const HOOK_TAKES = 30;", "HOOK_TAKES is a time such as \"30s\", not a number", "\"30s\""),
     ("const METRICS = 5;", "that ends with .prom", "const METRICS"),
     ("const REPORT = true;", "REPORT is \"change\" or \"always\", not true or false", "const REPORT"),
@@ -37,7 +37,7 @@ const NAMES: &[(&str, &str, &str)] = &[
 const VALUES: &[(&str, &str, &str)] = &[
     ("const BACKUPS = \"backups\";", "BACKUPS is an absolute path, not \"backups\"", "const BACKUPS"),
     ("const HOOK_TAKES = \"soon\";", "HOOK_TAKES is a time such as \"30s\", not \"soon\"", "\"10m\""),
-    ("const CERT_DAYS = -1;", "CERT_DAYS is a number from 0 on, not -1", "const CERT_DAYS"),
+    ("const CERT_DAYS = -1;", "CERT_DAYS is a number, 0 or more, not -1", "const CERT_DAYS"),
     ("const DISKS = [\"var\"];", "and \"var\" is none", "const DISKS"),
     ("const PINGS = #{ bakup: \"https://hc-ping.com/x\" };", "there is no script `bakup`", "did you mean `backup`?"),
     ("const TELL = [\"/opt/none.py\"];", "there is no program /opt/none.py", "install it"),
@@ -53,8 +53,8 @@ const VALUES: &[(&str, &str, &str)] = &[
         "two sites have the name a",
         "give one of them another",
     ),
-    ("const SITES = [#{ uri: \"http://a/\" }];", "a site has no `url`", "write a site as in `#{ url: "),
-    ("const SITES = #{ \"http://a/\": 5 };", "a word is text", "write it as in `const SITES = #{"),
+    ("const SITES = [#{ uri: \"http://a/\" }];", "a site has no `url`", "write a site like `#{ url: "),
+    ("const SITES = #{ \"http://a/\": 5 };", "a word is text", "write it like `const SITES = #{"),
     ("const SITES = [\"http://a/\", \"http://a/\"];", "two sites have the name http://a/", "give one of them another"),
     (
         "const SITES = [#{ name: \"p\", command: \"no-such-pool x\" }];",
@@ -129,7 +129,7 @@ fn a_correct_configuration_is_accepted() {
 fn an_error_in_the_configuration_is_printed_once_however_many_scripts_import_it() {
     let world = world("const SITE = #{};");
     let err = world.moyai(["check"]).failed(2);
-    assert_eq!(err.matches("reads no constant `SITE`").count(), 1, "{err}");
+    assert_eq!(err.matches("does not read the constant `SITE`").count(), 1, "{err}");
 }
 
 #[test]

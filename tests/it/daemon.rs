@@ -110,7 +110,7 @@ fn each_missed_day_is_made_up_for_once_with_its_own_clock_and_one_that_fails_kee
     let days = [1, 0].map(|days| (newest - chrono::TimeDelta::days(days)).format("it is %F 04:00").to_string());
     let mut first = daemon(&world);
     assert!(first.says("job: it is ").ends_with(&days[0]));
-    first.says("`job` failed: it ended with exit code 1; again in 60 s");
+    first.says("`job` failed: it ended with exit code 1; retrying in 60 s");
     // Killed while it waits for the next try: that is not forgotten, and comes before the newer one.
     first.signal("-KILL");
     first.child.wait().unwrap();
@@ -170,10 +170,10 @@ fn rules_that_do_not_check_end_it_at_its_start_and_change_nothing_later() {
     world.script("rules", "on(\"boot\", \"jbo\");");
     daemon.signal("-HUP");
     daemon.says("there is no script `jbo`");
-    daemon.says("the old rules stay");
+    daemon.says("the old rules remain active");
     world.script("rules", "on(\"boot\", \"job\"); every(\"0 4 * * *\", \"job\");");
     daemon.signal("-HUP");
-    daemon.says("the rules were read anew: 2");
+    daemon.says("rules reloaded: 2");
     // The start of the host is over.
     assert_eq!(daemon.ends().matches("job: ran").count(), 1);
 }
@@ -220,7 +220,7 @@ fn what_fails_again_and_again_rings_once_until_it_works() {
     daemon.says("again in 2 s");
     assert_eq!(told(&world, 1).len(), 1);
     world.file("fine", "");
-    daemon.says("`job` works again");
+    daemon.says("`job` succeeded again");
     std::fs::remove_file(world.path("fine")).unwrap();
     world.file("end", "");
     daemon.says("again in 1 s");
@@ -242,11 +242,15 @@ fn what_no_run_can_tell_for_itself_the_daemon_tells() {
     // Rules that name nobody any more do not silence those that did check.
     world.script("rules", "let = 1;");
     daemon.signal("-HUP");
-    daemon.says("the old rules stay");
-    assert!(told(&world, 2)[1].contains(": the rules do not check, and the old ones stay: "), "{}", world.told());
+    daemon.says("the old rules remain active");
+    assert!(
+        told(&world, 2)[1].contains(": the rules have errors, and the old ones remain active: "),
+        "{}",
+        world.told()
+    );
     daemon.ends();
     world.moyai(["daemon"]).failed(2);
-    assert!(told(&world, 3)[2].contains(": `moyai daemon` does not start, no rule runs: "), "{}", world.told());
+    assert!(told(&world, 3)[2].contains(": `moyai daemon` cannot start, so no rule runs: "), "{}", world.told());
     world.script("rules", &format!("{rules}\nevery(`0 25 * * *`, `job`);"));
     world.moyai(["daemon"]).failed(2);
     assert!(told(&world, 4)[3].contains("does not start"), "{}", world.told());
@@ -271,7 +275,7 @@ fn a_broken_memory_is_set_aside_and_one_that_cannot_be_read_is_reported() {
     let world = world("on(\"boot\", \"job\");", "print(\"ran\");");
     let memory = world.file("state/state/moyai%20daemon.json", "somebody's text, and not JSON");
     let mut first = daemon(&world);
-    first.says("the memory of past runs was broken, and is now `");
+    first.says("the state of past runs was damaged, and was moved to `");
     first.says("job: ran");
     first.ends();
     let aside = std::fs::read_dir(world.path("state/state")).unwrap().flatten();
@@ -282,7 +286,7 @@ fn a_broken_memory_is_set_aside_and_one_that_cannot_be_read_is_reported() {
     std::os::unix::fs::symlink("/dev/null", &memory).unwrap();
     let mut second = daemon(&world);
     let said = second.says("too many levels of symbolic links");
-    assert!(said.contains("the rules run, but a run that is missed now is not made up for"), "{said}");
+    assert!(said.contains("the rules run, but runs that are missed from now on are not caught up"), "{said}");
     // Nobody knows that they have run.
     second.says("job: ran");
     second.ends();
@@ -300,10 +304,10 @@ fn a_run_that_was_cut_off_with_the_daemon_is_said_and_made_up_for() {
     first.child.wait().unwrap();
     // The script has no daemon any more, and goes on: it is waited for, not doubled.
     let mut second = daemon(&world);
-    let said = second.says("of the daemon before still runs (pid ");
+    let said = second.says(", started by the previous daemon, is still running (pid ");
     let pid: String = said.split("pid ").nth(1).unwrap().chars().take_while(char::is_ascii_digit).collect();
     assert!(Command::new("kill").arg(&pid).status().unwrap().success());
-    second.says("`job` failed: it ended without the daemon that began it");
+    second.says("`job` failed: it ended after the daemon that started it");
     second.signal("-KILL");
     second.child.wait().unwrap();
     // It may have begun the run of the next day, which ends without it.
@@ -311,7 +315,7 @@ fn a_run_that_was_cut_off_with_the_daemon_is_said_and_made_up_for() {
     let runs: u32 = world.run("print(state::get(\"n\", 0));").ok().trim().parse().unwrap();
     remember(&world, DAILY, "[4194305, 1]");
     let mut third = daemon(&world);
-    third.says("was cut off with the daemon");
+    third.says("was ended together with the daemon");
     third.says(&format!("job: run {}", runs + 1));
     third.ends();
 }
@@ -453,8 +457,11 @@ fn what_a_rule_says_of_time_outs_overlap_jitter_and_failure_holds_by_the_real_cl
     let (early, late) = (after("early"), after("late"));
     assert!(early.len() >= 3, "{early:?}");
     assert!(late.len() >= 3 && late.windows(2).any(|pair| pair[0] != pair[1]), "{late:?}");
-    for line in ["`fails` failed: it ended with exit code 1; again in 60 s", "; again in 120 s", "`fails` works again"]
-    {
+    for line in [
+        "`fails` failed: it ended with exit code 1; retrying in 60 s",
+        "; retrying in 120 s",
+        "`fails` succeeded again",
+    ] {
         assert!(said.contains(line), "{line}: {said}");
     }
 }

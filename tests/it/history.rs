@@ -342,7 +342,7 @@ fn a_run_for_other_engines_tells_every_program_which() {
     assert_eq!(world.runs()[1]["context"], "ssh://me@pier");
     for wrong in ["", "a,,b", "-a"] {
         let err = world.moyai(["run", &format!("--context={wrong}"), "test"]).failed(2);
-        assert!(err.contains("is no name of a context"), "{err}");
+        assert!(err.contains("is not the name of a context"), "{err}");
     }
 }
 
@@ -361,7 +361,7 @@ fn of_several_engines_each_line_has_its_name_and_one_that_fails_stops_no_other()
     assert_eq!(lines, ["a: 1", "a: 2", "a: is a", "b: 1", "b: 2", "b: is b", "c: 1", "c: 2", "c: is c"]);
     let errors: Vec<&str> = gave.err.lines().collect();
     assert!(errors.contains(&"a: e") && errors.contains(&"b: error: no"), "{errors:?}");
-    assert_eq!(*errors.last().unwrap(), "error: 1 of 3 engines: the run failed for b");
+    assert_eq!(*errors.last().unwrap(), "error: the run failed for 1 of 3 Docker daemons: b");
     let mut kept: Vec<String> = world.runs().iter().map(|run| format!("{} {}", run["context"], run["exit"])).collect();
     kept.sort();
     assert_eq!(kept, ["\"a\" 0", "\"b\" 1", "\"c\" 0"]);

@@ -144,10 +144,10 @@ proptest! {
 fn what_cannot_be_an_argument_is_refused_by_name_and_line() {
     let world = World::new();
     for (value, message, help) in [
-        (r#""a\x00b""#, "a value holds a NUL byte, which no argument can", "take it out"),
+        (r#""a\x00b""#, "a value contains a NUL byte, which an argument cannot", "remove it"),
         ("()", "nothing, `()`, cannot be an argument of a command", "a value is missing"),
         ("#{a: 1}", "a map cannot be an argument of a command", "${c.name}"),
-        ("[[1]]", "an array within an array cannot be an argument", "flat array"),
+        ("[[1]]", "an array inside an array cannot be an argument", "flat array"),
         ("|x| x", "a function cannot be an argument of a command", "${f.call()}"),
     ] {
         for literal in ["$(`echo ${v}`)", "cmd(`echo ${v}`).read()", "sh(`echo ${v}`).read()"] {
@@ -159,7 +159,7 @@ fn what_cannot_be_an_argument_is_refused_by_name_and_line() {
         }
     }
     let err = world.run("let v = [[1]][0];\nlet x = $(`echo a${v}`);\n").failed(1);
-    assert!(err.contains("an array is glued to other text"), "{err}");
+    assert!(err.contains("an array is joined to other text"), "{err}");
 }
 
 #[test]

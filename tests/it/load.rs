@@ -88,7 +88,7 @@ fn an_import_does_not_leave_its_folder() {
     for name in ["../outside", "/etc/passwd", "lib/../../outside", ""] {
         let err = world.run(&format!("import \"{name}\" as o;")).failed(2);
         assert!(
-            err.contains("an import stays in the folder of its script") && err.contains("test.rhai:1:8\n"),
+            err.contains("an import must be in the directory of its script") && err.contains("test.rhai:1:8\n"),
             "{err}"
         );
     }
@@ -96,7 +96,10 @@ fn an_import_does_not_leave_its_folder() {
         let name = if text.starts_with("import") { "test" } else { "link" };
         world.script("test", text);
         let err = world.moyai(["run", name]).failed(2);
-        assert!(err.contains("scripts/link.rhai`: it is a link to") && err.contains("outside of its folder"), "{err}");
+        assert!(
+            err.contains("scripts/link.rhai`: it is a link to") && err.contains("outside of its directory"),
+            "{err}"
+        );
     }
     // A link within the folder, and a folder that is a link, are fine.
     world.script("real", "print(`real`);");
@@ -115,15 +118,10 @@ fn a_circle_of_imports_is_an_error_that_prints_it() {
         .script("c", "\nimport \"a\" as a;");
     let err = world.run("import \"a\" as a;").failed(2);
     let path = |name: &str| world.path(&format!("scripts/{name}.rhai")).display().to_string();
-    let circle = format!(
-        "files import each other in a circle: {} -> {} -> {} -> {}",
-        path("a"),
-        path("b"),
-        path("c"),
-        path("a")
-    );
+    let circle =
+        format!("files import each other in a cycle: {} -> {} -> {} -> {}", path("a"), path("b"), path("c"), path("a"));
     assert!(err.contains(&circle) && err.contains("c.rhai:2:8\n"), "{err}");
-    assert!(world.script("self", "import \"self\" as me;").moyai(["check", "self"]).failed(2).contains("in a circle"));
+    assert!(world.script("self", "import \"self\" as me;").moyai(["check", "self"]).failed(2).contains("in a cycle"));
 }
 
 #[test]
@@ -159,7 +157,7 @@ fn root_runs_no_script_that_others_can_have_written() {
     mode("scripts/test.rhai", 0o644);
     for bad in [0o777, 0o775] {
         mode("scripts", bad);
-        assert!(run().failed(2).contains("the folder `"), "{bad:o}");
+        assert!(run().failed(2).contains("the directory `"), "{bad:o}");
     }
     // In a folder as /tmp nobody can replace what is root's.
     mode("scripts", 0o1777);

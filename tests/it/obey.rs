@@ -90,7 +90,7 @@ const HINTS: &[(&str, &str, &str, &str)] = &[
         r#"cmd(`touch it\'s`).run(); print(glob("it*"));"#,
         "[\"it's\"]\n",
     ),
-    (r#"print($(`cat note |`));"#, "put one there", r#"print($(`cat note | wc -l`));"#, "1\n"),
+    (r#"print($(`cat note |`));"#, "add a command", r#"print($(`cat note | wc -l`));"#, "1\n"),
     (r#"print($(``));"#, "put a program's name", r#"print($(`echo`));"#, "\n"),
     (
         r#"let list = ["a", "b"]; print($(`echo x${list}`));"#,
@@ -209,7 +209,7 @@ const HINTS: &[(&str, &str, &str, &str)] = &[
         r#"if file::is_file("note") { print(1); }"#,
         "1\n",
     ),
-    ("print(\"a\nb\");", "between backticks", "print(`a\nb`);", "a\nb\n"),
+    ("print(\"a\nb\");", "in backticks", "print(`a\nb`);", "a\nb\n"),
     (r#"print("a\qb");"#, "write `\\\\` for a backslash", r#"print("a\\qb");"#, "a\\qb\n"),
     (r#"const A = 1; A = 2; print(A);"#, "declare it with `let`", r#"let A = 1; A = 2; print(A);"#, "2\n"),
     (

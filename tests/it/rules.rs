@@ -41,7 +41,7 @@ fn what_is_wrong_with_a_rule_is_shown_at_its_place() {
         ("every(\"0 0 * * *\");", "1:1", "`every` takes 2, 3 or 4 arguments, not 1", ""),
         ("every(\"0 0 * * *\", job);", "1:20", "there is no variable `job`", ""),
         ("die(\"no rules\");", "1:1", "no rules", ""),
-        ("every(", "1:6", "the `(` of line 1 is not closed", "write `every();`"),
+        ("every(", "1:6", "the `(` in line 1 is not closed", "write `every();`"),
     ] {
         let world = world(rule);
         let err = world.moyai(["check", "rules"]).failed(2);
@@ -69,7 +69,10 @@ fn all_that_is_wrong_is_shown_at_once() {
 fn reading_the_rules_does_nothing() {
     let world = world("every(\"0 0 * * *\", \"job\");\ncmd(`touch there`).run();");
     let err = world.moyai(["check", "rules"]).failed(2);
-    assert!(err.contains("acts, and rules only say when scripts run") && err.contains("a script of its own"), "{err}");
+    assert!(
+        err.contains("changes something, but rules only say when scripts run") && err.contains("a separate script"),
+        "{err}"
+    );
     assert!(!world.path("there").exists());
 }
 
@@ -132,9 +135,9 @@ fn crontab_prints_what_cron_can_run_and_names_the_rest() {
 # at each start of the host
 @reboot    pier  {command} job
 
-# Not for cron; `moyai daemon` runs all rules:
+# cron cannot run these, but `moyai daemon` runs all rules:
 #   on container start: job (it has no events)
-#   at 00:00 every day, by the clocks of Asia/Tokyo: job (Debian's has no time zone for a line)
+#   at 00:00 every day, by the clocks of Asia/Tokyo: job (Debian's cron has no time zone for a line)
 "
     );
     assert!(gave.out.ends_with(&format!("\n\n{expected}")), "{}", gave.out);

@@ -378,7 +378,7 @@ fn a_dry_run_starts_no_changing_command_and_refuses_one_where_output_is_read() {
     refused("echo $(touch made)", "`touch` changes something");
     refused("sort -o ${v} /dev/null", "`sort -o` writes a file");
     refused("sort *", "`sort --moyai-strange`");
-    refused("for f in a; do echo $f; done", "a line of bash with a compound command");
+    refused("for f in a; do echo $f; done", "a bash line with a compound command");
     refused("x=touch; $x made", "bash computes the name of a command");
     refused("PATH=.:$PATH ls", "the variable `PATH`");
     refused("docker rm -f x | cat", "`docker rm` changes something");

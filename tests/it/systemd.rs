@@ -76,7 +76,7 @@ fn containers_names_and_nginx_come_up_in_this_order() {
 fn a_timer_for_each_rule_with_a_time_and_a_warning_for_what_none_can_do() {
     let world = world();
     let gave = world.install(&["--install", "--timers"]);
-    assert!(gave.err.contains("no timer hears of events") && gave.err.contains("hosts-sync"), "{gave:?}");
+    assert!(gave.err.contains("a systemd timer cannot react to events") && gave.err.contains("hosts-sync"), "{gave:?}");
     let names = ["backup", "boot", "monitor", "monitor-2"].map(|name| format!("moyai-{name}.service"));
     let timers = ["backup", "monitor", "monitor-2"].map(|name| format!("moyai-{name}.timer"));
     let mut expected = [&names[..], &timers[..]].concat();
@@ -105,7 +105,7 @@ fn a_unit_of_somebody_elses_is_neither_replaced_nor_removed() {
     let own = "[Service]\nExecStart=/bin/true\n";
     world.file("units/moyai.service", own);
     let err = world.install(&["--install"]).failed(1);
-    assert!(err.contains("moyai.service`: it is there, and not moyai's; nothing was changed"), "{err}");
+    assert!(err.contains("moyai.service`: the file exists and is not from moyai; nothing was changed"), "{err}");
     assert_eq!(world.units(), ["moyai.service"]);
     std::fs::remove_file(world.path("units/moyai.service")).unwrap();
     world.install(&["--install"]).ok();

@@ -236,7 +236,7 @@ fn lines_are_chosen_and_changed_by_a_closure() {
         r#"print("a 1\nb 20".lines().filter(|l| l.field(2).to_int() > 9)); print("a\nb".lines().map(|l| l + "!"))"#,
         "[\"b 20\"]\n[\"a!\", \"b!\"]",
     );
-    fails(r#""a".lines().filter(|l| l)"#, "this is a string, and must be true or false");
+    fails(r#""a".lines().filter(|l| l)"#, "this is a string, but must be true or false");
     fails(r#""a".lines().map(|l| l.to_int())"#, "`a` is not a whole number");
     fails(r#"file::lines("none").map(|l| l)"#, "read `none`: no such file");
 }

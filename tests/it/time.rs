@@ -74,6 +74,6 @@ fn what_cannot_be_is_an_error_and_never_a_panic() {
         // Before the run where the text is a constant.
         assert!([1, 2].contains(&gave.code), "{script}");
         let err = gave.err;
-        assert!(err.contains(expected) && !err.contains("mistake in moyai"), "{script}\n{err}");
+        assert!(err.contains(expected) && !err.contains("bug in moyai"), "{script}\n{err}");
     }
 }

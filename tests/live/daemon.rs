@@ -106,16 +106,16 @@ fn an_engine_that_was_away_is_found_again_and_what_happened_meanwhile_is_seen() 
     host.sh("pid=$(cat /run/docker.pid); mapfile -d '' -t words <\"/proc/$pid/cmdline\"
              printf '%s\\0' \"${words[@]}\" >words; kill -9 \"$pid\"; rm -f /run/docker.pid")
         .ok();
-    host.until(30, "grep -q 'the engine is away, and tried again and again' daemon.log");
+    host.until(30, "grep -q 'the Docker daemon is down, retrying' daemon.log");
     host.sh("sed -i '/ one$/s/.*/172.17.9.9 one/' /etc/hosts").ok();
     host.sh("mapfile -d '' -t words <words; setsid \"${words[@]}\" >engine.log 2>&1 &").ok();
-    host.until(30, "grep -q 'the engine is there again' daemon.log");
+    host.until(30, "grep -q 'the Docker daemon is up again' daemon.log");
     host.until(30, "grep -q ' one$' /etc/hosts && ! grep -q 172.17.9.9 /etc/hosts");
     host.run("two", "");
     host.until(30, "grep -q ' two$' /etc/hosts");
     host.sh("kill $(cat daemon.pid)").ok();
     let said = read(host.path("daemon.log"));
-    assert_eq!(said.matches("the engine is away").count(), 1, "{said}");
+    assert_eq!(said.matches("the Docker daemon is down").count(), 1, "{said}");
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn a_reload_that_fails_is_tried_again_until_nginx_can_read_its_files() {
     host.until(30, "grep -q ' blog$' /etc/hosts");
     host.until(30, "test $(grep -c '`hosts-sync` failed' daemon.log) -ge 2");
     host.sh("rm /etc/nginx/conf.d/broken.conf").ok();
-    host.until(30, "grep -q '`hosts-sync` works again' daemon.log && pgrep nginx >/dev/null");
+    host.until(30, "grep -q '`hosts-sync` succeeded again' daemon.log && pgrep nginx >/dev/null");
     host.sh("kill $(cat daemon.pid)").ok();
 }
 
@@ -144,7 +144,7 @@ fn on_a_full_disk_the_rules_run_and_it_is_said_once() {
     host.until(30, "grep -q ' blog$' /etc/hosts");
     host.sh("kill $(cat daemon.pid)").ok();
     let said = read(host.path("daemon.log"));
-    assert_eq!(said.matches("a run that is missed now is not made up for").count(), 1, "{said}");
+    assert_eq!(said.matches("runs that are missed from now on are not caught up").count(), 1, "{said}");
 }
 
 #[test]
@@ -183,7 +183,7 @@ fn each_kind_of_event_reaches_the_rule_that_waits_for_it_and_no_other() {
     host.sh(&format!("cat >scripts/seen.rhai <<'END'\nfile::append(`{folder}${{args[0].replace(\" \", \"-\")}}`, env(\"MOYAI_EVENTS\", \"\") + \"\\n\");\nEND")).ok();
     std::fs::write(host.path("scripts/rules.rhai"), rules).unwrap();
     host.sh("kill -HUP $(cat daemon.pid)").ok();
-    host.until(30, &format!("grep -q 'the rules were read anew: {}' daemon.log", kinds.len()));
+    host.until(30, &format!("grep -q 'rules reloaded: {}' daemon.log", kinds.len()));
     // The new subscription stands when an event comes through it.
     host.until(
         30,
@@ -233,7 +233,8 @@ fn a_host_that_was_off_over_the_first_has_its_months_backup_and_the_week_after_i
     host.sh("kill $(cat daemon.pid)").ok();
     host.until(30, "! pgrep -f 'moyai daemon' >/dev/null");
     let said = read(host.path("daemon.log"));
-    let runs: Vec<&str> = said.lines().filter(|line| line.contains("`backup` runs now, with the clock of ")).collect();
+    let runs: Vec<&str> =
+        said.lines().filter(|line| line.contains("`backup` runs now, with the clock set to ")).collect();
     assert_eq!(runs.len() as i64, days - not_yet, "{said}");
     assert!(!said.contains("failed"), "{said}");
     let tags = host.sh("docker images --format '{{.Tag}}' backup/web").ok();

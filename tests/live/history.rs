@@ -85,7 +85,7 @@ fn of_two_engines_and_one_that_is_away_each_does_its_part() {
     lines.sort_unstable();
     assert_eq!((gave.code, lines), (1, vec!["here: blog", "tcp://127.0.0.1:2376: shop"]), "{gave:?}");
     assert!(gave.err.contains("away: error: reach the Docker daemon: ") && gave.err.contains("away:  -->"), "{gave:?}");
-    assert!(gave.err.ends_with("error: 1 of 3 engines: the run failed for away\n"), "{gave:?}");
+    assert!(gave.err.ends_with("error: the run failed for 1 of 3 Docker daemons: away\n"), "{gave:?}");
     assert!(!gave.err.contains("here:") && !gave.err.contains(there), "{gave:?}");
     assert_eq!(host.sh(&format!("docker -H {there} ps --format '{{{{.Names}}}}'")).ok(), "shop\n");
     host.with_each_client(|host| {
@@ -143,7 +143,7 @@ fn the_doctor_says_which_script_is_run_twice() {
     let found = look(&mut host);
     assert!(
         found.contains(
-            "run more than once: `backup` by /etc/cron.d/moyai and /etc/systemd/system/moyai-backup.service; `boot` by"
+            "scheduled more than once: `backup` by /etc/cron.d/moyai and /etc/systemd/system/moyai-backup.service; `boot` by"
         ),
         "{found}"
     );

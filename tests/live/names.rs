@@ -327,7 +327,7 @@ fn the_doctor_follows_the_chain_from_container_to_site() {
             ("warn", "block", "`/etc/hosts` is not up to date: + 172.17.0.2 web"),
             ("warn", "old lines", "172.17.0.9 shop"),
             ("ok", "sites", "nginx needs 2 names"),
-            ("warn", "restart", "only `boot` starts these after a reboot: web"),
+            ("warn", "restart", "without a restart policy, only `boot` starts these after a reboot: web"),
         ],
     );
     host.script("hosts-sync --adopt").ok();
@@ -335,7 +335,7 @@ fn the_doctor_follows_the_chain_from_container_to_site() {
     doctor(
         &mut host,
         &[
-            ("ok", "nginx", "it runs with the present names"),
+            ("ok", "nginx", "running with the current names"),
             ("ok", "names", "each of 1 running containers"),
             ("ok", "block", ""),
             ("ok", "old lines", ""),
@@ -344,9 +344,9 @@ fn the_doctor_follows_the_chain_from_container_to_site() {
         ],
     );
     host.sh("sed -i 's/^172.17.0.2 web/172.17.0.9 web/' /etc/hosts").ok();
-    doctor(&mut host, &[("warn", "nginx", "it has not read the present names in `/etc/hosts`")]);
+    doctor(&mut host, &[("warn", "nginx", "it has not loaded the current names in `/etc/hosts`")]);
     host.sh("nginx -s stop; stopped").ok();
-    doctor(&mut host, &[("warn", "nginx", "it does not run")]);
+    doctor(&mut host, &[("warn", "nginx", "not running")]);
 }
 
 #[test]

@@ -40,7 +40,7 @@ fn what_nothing_needs_goes_and_backups_their_base_and_images_of_containers_stay(
 #[ignore = "needs a private host: tests/run"]
 fn backups_that_somebody_else_has_pruned_are_reported() {
     let mut host = host();
-    assert!(host.sh("\"$moyai\" doctor").out.contains("backups     2 images, all there"));
+    assert!(host.sh("\"$moyai\" doctor").out.contains("backups     2 images, all present"));
     // As the guide says.
     host.sh("docker image prune --all --force --filter label!=moyai.container").ok();
     assert!(host.script("backups").ok().contains("Tue"));
@@ -52,8 +52,8 @@ fn backups_that_somebody_else_has_pruned_are_reported() {
     assert_eq!(gave.code, 1);
     let out = gave.out;
     assert!(
-        out.contains("the image of 2 backups is gone: web of 2")
-            && out.contains("help: free space with `moyai run prune`"),
+        out.contains("the images of 2 backups are missing: web of 2")
+            && out.contains("help: to forget them: moyai run backups --forget"),
         "{out}"
     );
     host.script("status --file /opt/page.html").failed(1);

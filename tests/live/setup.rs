@@ -71,11 +71,11 @@ fn a_bare_host_is_put_in_order_once_and_set_back() {
 
     // 4. A changed rule is seen by doctor.
     let found = run(&mut host, "sed -i 's/^every(\"0 3/every(\"0 4/' /etc/moyai/scripts/rules.rhai; moyai doctor").out;
-    assert!(found.contains("`/etc/cron.d/moyai` is not what the rules say now"), "{found}");
+    assert!(found.contains("`/etc/cron.d/moyai` is out of date: the rules have changed"), "{found}");
 
     // 5. An edited file stays, with the backups; all else is as before.
     let out = run(&mut host, "moyai setup --remove --yes").ok();
-    assert!(out.contains("kept /etc/moyai/scripts/rules.rhai: it was edited"), "{out}");
+    assert!(out.contains("kept /etc/moyai/scripts/rules.rhai: it has been edited"), "{out}");
     host.sh(SAME).ok();
     let left = run(&mut host, "docker images; ls /var/lib/moyai/backups; moyai run backups blog").ok();
     assert!(left.contains("backup/blog") && left.lines().any(|line| line.starts_with("blog")), "{left}");
@@ -88,7 +88,7 @@ fn a_host_that_does_not_fit_is_one_sentence_and_stays_as_it_is() {
     let broken = "mkdir -p /etc/moyai/scripts; echo 'const SITE = #{};' >/etc/moyai/scripts/config.rhai; ";
     let err = run(&mut host, &format!("{broken}moyai setup --yes")).failed(2);
     assert!(
-        err.contains("`config.rhai` has errors: moyai reads no constant `SITE`")
+        err.contains("`config.rhai` has errors: moyai does not read the constant `SITE`")
             && err.contains("help: moyai edit config"),
         "{err}"
     );
@@ -121,7 +121,7 @@ fn a_host_that_does_not_fit_is_one_sentence_and_stays_as_it_is() {
     }
     // A crontab that is not moyai's is not overwritten.
     let err = run(&mut host, "echo '# mine' >/etc/cron.d/moyai; moyai setup --yes").failed(1);
-    assert!(err.contains("`/etc/cron.d/moyai` is there, and not from moyai"), "{err}");
+    assert!(err.contains("`/etc/cron.d/moyai` exists and is not from moyai"), "{err}");
     run(&mut host, "rm /etc/cron.d/moyai").ok();
     host.sh(SAME).ok();
     // Half of an earlier setup is completed.
@@ -348,10 +348,10 @@ fn a_host_with_systemd_gets_units_that_are_enabled_and_run_and_loses_them() {
         "sed -i 's/^on(.boot.*//' /etc/moyai/scripts/rules.rhai",
     ] {
         let found = host.sh(&format!("{change}; ./inside moyai doctor")).out;
-        assert!(found.contains("moyai.service` is not what the rules say now"), "{change}\n{found}");
+        assert!(found.contains("moyai.service` is out of date: the rules have changed"), "{change}\n{found}");
         assert!(found.contains("help: moyai systemd --install\n"), "{found}");
         let found = host.sh("./inside moyai systemd --install; ./inside moyai doctor").out;
-        assert!(!found.contains("is not what the rules say now"), "{found}");
+        assert!(!found.contains("is out of date: the rules have changed"), "{found}");
     }
 
     host.sh("./inside moyai setup --remove --yes").ok();

@@ -15,13 +15,13 @@ const LONG: Duration = Duration::from_secs(300);
 #[derive(Debug)]
 pub struct Away {
     since: Instant,
-    told: bool,
+    reported: bool,
 }
 
 impl Away {
     /// Returns true once, when it is time to report it.
     fn is_due(&mut self, now: Instant) -> bool {
-        now.duration_since(self.since) >= LONG && !std::mem::replace(&mut self.told, true)
+        now.duration_since(self.since) >= LONG && !std::mem::replace(&mut self.reported, true)
     }
 }
 
@@ -67,7 +67,7 @@ impl Service {
     /// Called at least once a minute while the Docker daemon is down. Reports a long outage once.
     pub fn report_no_daemon(&mut self, why: &str) {
         let now = Instant::now();
-        if self.lost.get_or_insert(Away { since: now, told: false }).is_due(now) {
+        if self.lost.get_or_insert(Away { since: now, reported: false }).is_due(now) {
             self.notify(&format!(
                 "the Docker daemon has been down for {} minutes, no events are received: {why}",
                 LONG.as_secs() / 60
@@ -83,7 +83,7 @@ mod tests {
     #[test]
     fn only_a_daemon_that_is_down_for_long_raises_an_alarm() {
         let since = Instant::now();
-        let mut away = Away { since, told: false };
+        let mut away = Away { since, reported: false };
         let due: Vec<bool> =
             [1, 299, 300, 360, 4000].iter().map(|seconds| away.is_due(since + Duration::from_secs(*seconds))).collect();
         assert_eq!(due, [false, false, true, false, false]);

@@ -134,9 +134,9 @@ mod tests {
 
     #[test]
     fn events_come_in_a_file_that_is_removed_with_the_run() {
-        let folder = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().unwrap();
         let mut options = crate::run::Options::default();
-        options.places.locks = folder.path().to_owned();
+        options.places.locks = directory.path().to_owned();
         let run = Run::new(options).unwrap();
         let none = handed(&run, String::new());
         assert_eq!(none.0, ("MOYAI_EVENTS".to_owned(), String::new()));
@@ -146,11 +146,11 @@ mod tests {
         assert_eq!(std::fs::read_to_string(&path).unwrap(), burst);
         drop(file);
         assert!(!std::path::Path::new(&path).exists());
-        std::fs::write(folder.path().join("events-old"), "").unwrap();
+        std::fs::write(directory.path().join("events-old"), "").unwrap();
         tidy(&run);
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
         // Without a directory for the file, the run gets the first complete lines.
-        drop(folder);
+        drop(directory);
         let ((name, part), _) = handed(&run, burst.clone());
         assert!(name == "MOYAI_EVENTS" && part.len() <= LONGEST && part.lines().all(|line| burst.contains(line)));
         assert!(part.lines().all(|line| line.len() == 266));

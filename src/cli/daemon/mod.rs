@@ -617,11 +617,11 @@ mod tests {
     #[test]
     fn setting_the_clock_causes_a_check_and_a_new_wait() {
         use rustix::io::Errno;
-        let (to, told) = channel();
+        let (to, messages) = channel();
         let mut kernel = [Ok(8), Err(Errno::CANCELED), Err(Errno::INTR), Ok(8), Err(Errno::BADF), Ok(8)].into_iter();
         tick(|| kernel.next().unwrap(), &to);
         drop(to);
-        assert_eq!(told.iter().filter(|message| matches!(message, Message::Clock)).count(), 3);
+        assert_eq!(messages.iter().filter(|message| matches!(message, Message::Clock)).count(), 3);
         assert_eq!(kernel.len(), 1);
     }
 }

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// Directories that cron (cron(8)) and systemd read.
-const FOLDERS: [&str; 3] = ["/etc/cron.d", "/var/spool/cron/crontabs", "/etc/systemd/system"];
+const DIRECTORIES: [&str; 3] = ["/etc/cron.d", "/var/spool/cron/crontabs", "/etc/systemd/system"];
 
 /// File that `moyai setup` writes, and that the README names.
 const CRON: &str = "/etc/cron.d/moyai";
@@ -27,7 +27,7 @@ pub fn check(run: &Arc<Run>) -> Finding {
             add(&mut by, rule.script, daemon);
         }
     }
-    let files = FOLDERS.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten();
+    let files = DIRECTORIES.iter().filter_map(|directory| std::fs::read_dir(directory).ok()).flatten().flatten();
     let mut files: Vec<_> = files.map(|entry| entry.path()).chain([Path::new("/etc/crontab").to_owned()]).collect();
     files.sort();
     for path in files.iter().filter(|path| counts(path)) {

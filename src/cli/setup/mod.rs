@@ -158,8 +158,8 @@ impl Setup {
 
     /// Returns the files that are missing, or that setup wrote and that are out of date.
     fn changes(&self, run: &Arc<Run>, proposal: &Proposal) -> Result<(Schedule, Vec<Change>)> {
-        let folder = super::folder(run);
-        let file = |name: &str| folder.join(format!("{name}.rhai"));
+        let directory = super::directory(run);
+        let file = |name: &str| directory.join(format!("{name}.rhai"));
         let built_in = |name: &str| load::built_in(name).unwrap_or_default().text;
         let mut changes = Vec::new();
         // An unedited copy would only repeat the built-in file.

@@ -62,9 +62,9 @@ pub fn main(run: &Arc<Run>, shows: bool, yes: bool, agreed: impl Fn(&str) -> Res
         std::fs::remove_file(path)
             .map_err(|error| Error::new(format!("remove `{}`: {}", path.display(), cause(&error))))?;
     }
-    for folder in [&run.options.places.scripts, &PathBuf::from("/etc/moyai")] {
+    for directory in [&run.options.places.scripts, &PathBuf::from("/etc/moyai")] {
         // A directory that is not empty stays.
-        let _ = std::fs::remove_dir(folder);
+        let _ = std::fs::remove_dir(directory);
     }
     let nginx = process::attempt(run, &Plan::read(["nginx", "-t"]).timeout(Duration::from_secs(10)));
     if names && nginx.is_ok_and(|outcome| outcome.code() != 0 && outcome.err_text().contains("host not found")) {
@@ -77,9 +77,9 @@ pub fn main(run: &Arc<Run>, shows: bool, yes: bool, agreed: impl Fn(&str) -> Res
 
 /// Returns the state files that no backup needs.
 fn state(run: &Run) -> Vec<PathBuf> {
-    let folder = &run.options.places.state;
-    let files = |folder: &Path| {
-        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let directory = &run.options.places.state;
+    let files = |directory: &Path| {
+        let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
         entries
             .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()))
             .map(|entry| entry.path())
@@ -89,8 +89,8 @@ fn state(run: &Run) -> Vec<PathBuf> {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         KEPT.iter().any(|start| name.starts_with(start))
     };
-    let mut all: Vec<PathBuf> = files(folder).into_iter().filter(|path| path.ends_with("history.jsonl")).collect();
-    all.extend(files(&folder.join("state")).into_iter().filter(|path| !is_kept(path) && !path.ends_with("lock")));
+    let mut all: Vec<PathBuf> = files(directory).into_iter().filter(|path| path.ends_with("history.jsonl")).collect();
+    all.extend(files(&directory.join("state")).into_iter().filter(|path| !is_kept(path) && !path.ends_with("lock")));
     all.sort();
     all
 }

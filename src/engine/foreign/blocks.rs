@@ -36,7 +36,7 @@ pub(super) fn function(line: &Line<'_>) -> Option<Found> {
         return None;
     }
     let own = line.is(skipped, &["fn"]);
-    if own && opens && line.fault > end && line.is(end + 1, &["{"]) {
+    if own && opens && line.error > end && line.is(end + 1, &["{"]) {
         return None;
     }
     // A default has a separate message.
@@ -63,8 +63,8 @@ pub(super) fn function(line: &Line<'_>) -> Option<Found> {
 
 /// Explains `x => x * 2`, `lambda x: x * 2`, `function(x) { ... }` as a value.
 pub(super) fn closure(line: &Line<'_>) -> Option<Found> {
-    let from = line.fault.saturating_sub(8);
-    let near = |texts: &[&str]| (from..=line.fault).rev().find(|at| line.is(*at, texts));
+    let from = line.error.saturating_sub(8);
+    let near = |texts: &[&str]| (from..=line.error).rev().find(|at| line.is(*at, texts));
     let body = |from: usize| {
         let mut depth = 0i32;
         let end = line.part(from.min(line.tokens.len())..).iter().position(|token| {
@@ -89,7 +89,7 @@ pub(super) fn closure(line: &Line<'_>) -> Option<Found> {
         let end = at + 1 + close(line.part(at + 1..))?;
         return answer(at, &parameters(line.part(at + 2..end)), body(end + 1));
     }
-    let arrow = line.fault;
+    let arrow = line.error;
     if !line.is(arrow, &["=>", "->"]) || line.tokens.iter().any(|token| token.text == "switch") {
         return None;
     }
@@ -114,7 +114,7 @@ fn header(line: &Line<'_>, from: usize) -> usize {
             "then" | "do" if depth <= 0 => return at,
             ";" if depth <= 0 => return at,
             ":" if depth <= 0 && token.end() > line.at(at + 1).map_or(0, |next| next.at) => return at,
-            ":" if depth <= 0 && !line.is(at + 1, &[":"]) && at >= line.fault => return at,
+            ":" if depth <= 0 && !line.is(at + 1, &[":"]) && at >= line.error => return at,
             _ => {}
         }
     }
@@ -224,12 +224,12 @@ pub(super) fn repeat(line: &Line<'_>) -> Option<Found> {
     let names: Vec<&str> =
         line.part(skip..word).iter().filter(|token| token.is_word()).map(|token| token.text).collect();
     let through = line.part(word + 1..end.max(word + 1));
-    let whole = if line.fault > word && line.fault < end && line.is(line.fault, &["print", "echo"]) {
-        line.part(word + 1..line.fault)
+    let full = if line.error > word && line.error < end && line.is(line.error, &["print", "echo"]) {
+        line.part(word + 1..line.error)
     } else {
         through
     };
-    let mut list = list(line, whole)?;
+    let mut list = list(line, full)?;
     let variables = match names.as_slice() {
         [index, item] => {
             if let Some(inner) = list.strip_prefix("enumerate(").and_then(|inner| inner.strip_suffix(')')) {
@@ -300,7 +300,7 @@ pub(super) fn condition(line: &Line<'_>) -> Option<Found> {
         let body = line.statement();
         let inline = line.is(1, &["{"]) || body.len() < 2;
         let body = if inline || line.is(1, &[":"]) { "...".to_owned() } else { line.ours(1, body.len()) + ";" };
-        let (message, help) = if line.fault == 0 && line.is(1, &["{"]) {
+        let (message, help) = if line.error == 0 && line.is(1, &["{"]) {
             (
                 "this `else` has no `if` before it",
                 "remove the `;` after the `}` before it, or close that block".to_owned(),
@@ -321,15 +321,15 @@ pub(super) fn condition(line: &Line<'_>) -> Option<Found> {
     }
     let parenthesis = if line.is(from, &["("]) { close(line.part(from..)).map(|end| from + end + 1) } else { None };
     let mut end = header(line, from);
-    if let Some(closed) = parenthesis.filter(|closed| *closed <= line.fault && line.fault < end) {
+    if let Some(closed) = parenthesis.filter(|closed| *closed <= line.error && line.error < end) {
         end = closed;
     }
     // If nothing begins the block, the interpreter has stopped at its first word.
     let begins = line.is(end, &["{", "then", "do", ":"]) || (line.is(end, &[";"]) && line.is(end + 1, &["then", "do"]));
-    if !begins && line.fault > from && line.fault < end {
-        let single = line.at(line.fault).is_some_and(|token| token.is_word() && !token.is(&["and", "or", "is", "not"]));
+    if !begins && line.error > from && line.error < end {
+        let single = line.at(line.error).is_some_and(|token| token.is_word() && !token.is(&["and", "or", "is", "not"]));
         if single {
-            end = line.fault;
+            end = line.error;
         }
     }
     let (mut condition, is_test) = truth(line, from, end);
@@ -410,7 +410,7 @@ pub(super) fn bracket(line: &Line<'_>) -> Option<Found> {
 
 /// Explains `print("x") if x == 1;`, `let y = "a" if x else "b";`, `list.each do |x|`.
 pub(super) fn after(line: &Line<'_>) -> Option<Found> {
-    let at = line.fault;
+    let at = line.error;
     let word = line.at(at).filter(|word| at > 0 && word.is(&["if", "unless", "for", "while", "do"]))?;
     if word.text == "do" {
         return line.found(at, "there is no `do` after a list", "write `for x in list { ... }`");

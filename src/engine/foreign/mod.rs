@@ -29,18 +29,18 @@ pub(super) struct Line<'a> {
     /// The tokens of the statement with the error, up to the end of the line.
     tokens: Vec<Token<'a>>,
     /// The index of the first token at or after the error.
-    fault: usize,
+    error: usize,
 }
 
 impl<'a> Line<'a> {
     /// Finds the statement around a byte of a line.
     fn new(text: &'a str, at: usize) -> Self {
         let all = tokens(text);
-        let fault = all.iter().position(|token| token.end() > at).unwrap_or(all.len());
+        let error = all.iter().position(|token| token.end() > at).unwrap_or(all.len());
         // The `;` of a loop in C, and the braces of `${x}`, `#{ }`, `{1..3}` and `= { a: 1 }`, do not end a
         // statement.
         let (mut start, mut depth, mut inner) = (0, 0i32, 0usize);
-        for (index, token) in all.iter().enumerate().take(fault) {
+        for (index, token) in all.iter().enumerate().take(error) {
             let before = index.checked_sub(1).map(|before| all[before]);
             match token.text {
                 "(" | "[" => depth += 1,
@@ -61,7 +61,7 @@ impl<'a> Line<'a> {
                 _ => {}
             }
         }
-        Self { text, tokens: all[start..].to_vec(), fault: fault - start }
+        Self { text, tokens: all[start..].to_vec(), error: error - start }
     }
 
     fn at(&self, index: usize) -> Option<&Token<'a>> {

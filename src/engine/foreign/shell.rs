@@ -187,7 +187,7 @@ pub(super) fn line(line: &Line<'_>) -> Option<Found> {
         let glued = line.at(2).is_some_and(|after| after.at == next.end());
         next.sort != Sort::Sign
             || (glued && next.is(&["-", "/", ".", "~", "$", "--", "+", "{", "*"]))
-            || (next.is(&["|", "&&", "||", ">", "<", "&"]) && line.fault > 1)
+            || (next.is(&["|", "&&", "||", ">", "<", "&"]) && line.error > 1)
     });
     let assigned = line.is(1, &["=", "+=", "(", ".", "::", "["]) && !path && !source;
     let alone =

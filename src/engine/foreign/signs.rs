@@ -14,7 +14,7 @@ pub(super) fn sign(line: &Line<'_>) -> Option<Found> {
             format!("write `{from}..={to}` to include {to}, or `{from}..{to}` without it"),
         );
     }
-    let at = line.fault;
+    let at = line.error;
     let (before, here) = (line.at(at.checked_sub(1)?)?, line.at(at)?);
     match here.text {
         "=" if line.at(at + 1).is_some_and(|next| next.text == "!" && next.at == here.end()) => {

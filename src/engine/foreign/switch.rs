@@ -6,7 +6,7 @@ use super::{Found, Line};
 /// Explains `try:`, `except`, `catch (Error e)`, `finally`, `raise`.
 pub(super) fn attempt(line: &Line<'_>) -> Option<Found> {
     const FORM: &str = "write `try { ... } catch (e) { ... }`";
-    let at = line.fault;
+    let at = line.error;
     if line.is(0, &["try"]) && line.is(1, &[":"]) {
         return line.found(1, "a block must be between `{` and `}`", FORM);
     }
@@ -29,7 +29,7 @@ pub(super) fn attempt(line: &Line<'_>) -> Option<Found> {
 /// Explains `match`, `case`, and the arms of `switch` as in C or Python.
 pub(super) fn cases(line: &Line<'_>) -> Option<Found> {
     const FORM: &str = "write `switch x { 1 => ..., 2 => { ... } _ => ... }`";
-    let at = line.fault;
+    let at = line.error;
     if line.is(0, &["let", "const", "fn"]) && at == 1 {
         return None;
     }

@@ -119,7 +119,7 @@ pub(super) fn variable(line: &str, tokens: &[Token<'_>]) -> Option<(String, usiz
     if sign.text != "$" || next.at != sign.end() {
         return None;
     }
-    let whole = |name: &str| match name {
+    let full = |name: &str| match name {
         "@" | "*" => "args".to_owned(),
         "#" => "args.len()".to_owned(),
         "?" => "cmd(`...`).code()".to_owned(),
@@ -134,17 +134,17 @@ pub(super) fn variable(line: &str, tokens: &[Token<'_>]) -> Option<(String, usiz
     };
     if next.text != "{" {
         let simple = next.is_word() || next.sort == Sort::Number || next.is(&["@", "*", "#", "?"]);
-        return simple.then(|| (whole(next.text), 2));
+        return simple.then(|| (full(next.text), 2));
     }
     let close = tokens.iter().position(|token| token.text == "}")?;
     let inside = &line[next.end()..tokens[close].at];
     let count = close + 1;
     if let Some(name) = inside.strip_prefix('#').filter(|name| !name.is_empty()) {
-        return Some((format!("{}.len()", whole(name)), count));
+        return Some((format!("{}.len()", full(name)), count));
     }
     let end = inside.find(|char: char| !(char.is_alphanumeric() || char == '_')).unwrap_or(inside.len());
     let (name, rest) = if end == 0 { (inside, "") } else { inside.split_at(end) };
-    let ours = whole(name);
+    let ours = full(name);
     let default = [":-", ":=", "-"].iter().find_map(|sign| rest.strip_prefix(sign));
     let written = match (default, rest) {
         (Some(default), _) => match ours.strip_suffix(')') {

@@ -99,16 +99,16 @@ fn declared(line: &Line<'_>, statement: &[Token<'_>]) -> Option<Found> {
     }
     let all = pieces(&statement[1..]);
     let more = all.len() > 1 && all[1..].iter().all(|piece| piece[0].is_word());
-    if more && equals.is_some() && line.fault > 0 {
+    if more && equals.is_some() && line.error > 0 {
         let each = |piece: &&[Token<'_>]| {
             let at = piece.iter().position(|token| token.text == "=");
             let value = at.map_or_else(|| "()".to_owned(), |at| value(line, &piece[at + 1..], false));
             format!("{word} {} = {value};", piece[0].text)
         };
         let lets: Vec<String> = all.iter().map(each).collect();
-        return line.found(line.fault, "a `let` declares one variable", format!("write `{}`", lets.join(" ")));
+        return line.found(line.error, "a `let` declares one variable", format!("write `{}`", lets.join(" ")));
     }
-    let at = line.fault;
+    let at = line.error;
     if at >= 4 && line.at(at)?.is_word() && line.is(at + 1, &["="]) && line.is(2, &["="]) {
         let help = format!(
             "write `{word} {} = {}; {word} {} = {};`",
@@ -157,7 +157,7 @@ pub(super) fn import(line: &Line<'_>) -> Option<Found> {
         && line.at(1).is_some_and(|next| next.sort != Sort::Sign || next.is(&["<", "("]));
     if ours {
         let path = line.at(1)?.text;
-        let wrong = line.fault > 1 && !(line.is(2, &["as"]) && line.fault > 3);
+        let wrong = line.error > 1 && !(line.is(2, &["as"]) && line.error > 3);
         let name = path.trim_matches(['"', '\'', '`']);
         let name = name.rsplit('/').next().unwrap_or(name).trim_end_matches(".rhai").replace('-', "_");
         let help = format!("write `import \"{}\" as {name};`", path.trim_matches(['"', '\'', '`']));
@@ -175,7 +175,7 @@ pub(super) fn import(line: &Line<'_>) -> Option<Found> {
 
 /// Explains keywords of other languages at the beginning of a statement or a value.
 pub(super) fn word(line: &Line<'_>) -> Option<Found> {
-    let at = line.fault;
+    let at = line.error;
     let first = line.at(0)?;
     let end = line.statement().len();
     let tail = line.ours(1, end);
@@ -256,17 +256,17 @@ pub(super) fn word(line: &Line<'_>) -> Option<Found> {
 
 /// Explains `$HOME`, `$1`, `${x:-y}`, `$(command)` without backticks, `$((x + 1))`.
 pub(super) fn dollar(line: &Line<'_>) -> Option<Found> {
-    let from = line.fault;
+    let from = line.error;
     let at = (0..=from).rev().find(|at| line.is(*at, &["$"]))?;
     // A complete expansion before the error is not the reason.
     let rest = line.part(at..);
     if rest.get(1).is_some_and(|next| next.text == "(") {
         let end = close(&rest[1..]).map_or(rest.len(), |end| end + 1);
-        let (inner, whole) = match (rest.get(2), rest.get(end.saturating_sub(1))) {
+        let (inner, full) = match (rest.get(2), rest.get(end.saturating_sub(1))) {
             (Some(first), Some(last)) if end > 2 => (&line.text[first.at..last.end()], at + end >= from),
             _ => ("", true),
         };
-        if !whole || rest.get(2).is_some_and(|next| next.text.starts_with('`')) {
+        if !full || rest.get(2).is_some_and(|next| next.text.starts_with('`')) {
             return None;
         }
         if rest.get(2).is_some_and(|next| next.text == "(") {
@@ -293,7 +293,7 @@ pub(super) fn dollar(line: &Line<'_>) -> Option<Found> {
 
 /// Explains `f"..."`, `'a' 'b'`, `{ a: 1 }`, `(1, 2)`, `[1 2]`, `a[1:2]`.
 pub(super) fn literal(line: &Line<'_>) -> Option<Found> {
-    let at = line.fault;
+    let at = line.error;
     let here = line.at(at);
     // f"..." and r"..."
     for place in [at, at.wrapping_sub(1)] {
@@ -415,7 +415,7 @@ pub(super) fn literal(line: &Line<'_>) -> Option<Found> {
 
 /// Explains `and`, `or`, `not`, `++x` and similar outside of a condition.
 pub(super) fn operator(line: &Line<'_>) -> Option<Found> {
-    let at = line.fault;
+    let at = line.error;
     let end = line.statement().len();
     let near = (at.saturating_sub(2)..=at)
         .rev()
