@@ -532,7 +532,7 @@ mod basics {
     /// `type_of(e) == "error"` first.
     ///
     /// ```rhai
-    /// try { lock("report", || file::touch("/tmp/report")); } catch (e) { if e.kind != "locked" { throw e; } }
+    /// try { lock("report"); } catch (e) { if e.kind != "locked" { throw e; } }
     /// ```
     #[rhai_fn(get = "kind", pure)]
     pub fn error_kind(error: &mut Error) -> String {

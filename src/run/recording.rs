@@ -364,7 +364,7 @@ mod tests {
         let work = parallel.in_parallel();
         assert_eq!(["c", "a"].map(|asked| out(&parallel, asked).unwrap()), ["3", "1"]);
         drop(work);
-        assert!(parallel.stray(false, true).unwrap().message.contains("the record goes on in line 1"));
+        assert!(parallel.stray(false, true).unwrap().message.contains("the recording goes on in line 1"));
         assert!(parallel.stray(false, false).is_none(), "a script that ended early asks no more");
     }
 
