@@ -120,10 +120,13 @@ impl Source {
             parsed = Parser::new(other.as_bytes(), &options(&other)).parse_program();
             menus = found;
         }
-        let program = parsed
-            .map_err(|error| refuse(name, &error.to_string(), "see the message of `bash -n` below").kind(Kind::Syntax))?;
-        let tokens = brush_parser::uncached_tokenize_str(text, &options(text).tokenizer_options())
-            .map_err(|error| refuse(name, &error.to_string(), "see the message of `bash -n` below").kind(Kind::Syntax))?;
+        let program = parsed.map_err(|error| {
+            refuse(name, &error.to_string(), "see the message of `bash -n` below").kind(Kind::Syntax)
+        })?;
+        let tokens =
+            brush_parser::uncached_tokenize_str(text, &options(text).tokenizer_options()).map_err(|error| {
+                refuse(name, &error.to_string(), "see the message of `bash -n` below").kind(Kind::Syntax)
+            })?;
         let chars: Vec<char> = text.chars().collect();
         let comments = comments(&chars, &tokens);
         let empty = text.lines().enumerate().filter(|(_, line)| line.trim().is_empty()).map(|(at, _)| at + 1).collect();
