@@ -5,6 +5,15 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::LazyLock;
+
+/// The program under test: `$MOYAI_TEST_PROGRAM`, or the one that was built with the tests.
+pub fn program() -> &'static str {
+    static PROGRAM: LazyLock<String> = LazyLock::new(|| {
+        std::env::var("MOYAI_TEST_PROGRAM").unwrap_or_else(|_| env!("CARGO_BIN_EXE_moyai").to_owned())
+    });
+    &PROGRAM
+}
 
 /// A folder with scripts, and a moyai that sees only these.
 pub struct World {
@@ -58,7 +67,7 @@ impl World {
 
     /// `moyai` with these words, in this world.
     pub fn command<S: AsRef<std::ffi::OsStr>>(&self, words: impl IntoIterator<Item = S>) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_moyai"));
+        let mut command = Command::new(program());
         command
             .args(words)
             .env_clear()

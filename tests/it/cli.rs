@@ -20,7 +20,7 @@ fn terminal() -> (File, File) {
 }
 
 fn program_folder() -> &'static Path {
-    Path::new(env!("CARGO_BIN_EXE_moyai")).parent().unwrap()
+    Path::new(crate::common::program()).parent().unwrap()
 }
 
 /// An editor that is a line of sh; `$1` is the file.
@@ -694,7 +694,7 @@ fn an_ordinary_user_has_folders_of_the_own_and_reads_what_needs_root() {
     // The build's folder may be closed to others.
     let program = world.path("moyai");
     // Not by this process, whose other threads start programs: they would hold it open for writing (ETXTBSY).
-    assert!(Command::new("cp").arg(env!("CARGO_BIN_EXE_moyai")).arg(&program).status().unwrap().success());
+    assert!(Command::new("cp").arg(crate::common::program()).arg(&program).status().unwrap().success());
     let user = |words: &[&str]| {
         let mut command = Command::new("setpriv");
         command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&program).args(words);

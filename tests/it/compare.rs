@@ -13,7 +13,7 @@ fn compare_shows_that_both_do_the_same_and_what_differs_and_leaves_nothing() {
         "#!/bin/bash\nset -e\nsort list >sorted\nrm list\ndocker restart \"$1\" >/dev/null\necho done\n",
     );
     let compare = |file: &str, words: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_moyai"));
+        let mut command = Command::new(crate::common::program());
         command.args(["port", "--compare", file, "--"]).args(words).current_dir(world.path("."));
         gave(&command.output().unwrap())
     };
@@ -41,7 +41,7 @@ fn compare_works_for_an_ordinary_user_in_a_directory_of_its_own() {
     }
     let world = World::new();
     let program = world.path("moyai");
-    std::fs::copy(env!("CARGO_BIN_EXE_moyai"), &program).unwrap();
+    std::fs::copy(crate::common::program(), &program).unwrap();
     let home = world.path("home");
     std::fs::create_dir(&home).unwrap();
     for path in [world.path("."), home.clone(), program.clone()] {

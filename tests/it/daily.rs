@@ -136,7 +136,7 @@ fn a_time_is_shown_with_its_date_and_its_offset() {
 /// What a script shows on a terminal, and where there is none.
 fn shown(world: &World, text: &str) -> (String, String) {
     world.script("waits", text);
-    let line = format!("{} run waits", env!("CARGO_BIN_EXE_moyai"));
+    let line = format!("{} run waits", crate::common::program());
     let mut command = std::process::Command::new("script");
     command.args(["-qec", &line, "/dev/null"]).env("MOYAI_SCRIPTS", world.path("scripts"));
     command.env("MOYAI_STATE", world.path("state")).env("TERM", "xterm").stdin(std::process::Stdio::null());

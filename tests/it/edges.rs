@@ -86,7 +86,7 @@ enum How {
 fn compared(edge: &Edge) -> (How, String) {
     let world = World::new();
     let script = world.file("port/script.sh", format!("#!/bin/bash\n{}", edge.text));
-    let moyai = Path::new(env!("CARGO_BIN_EXE_moyai"));
+    let moyai = Path::new(crate::common::program());
     let made = gave(&Command::new(moyai).arg("port").arg(&script).output().unwrap());
     if made.code != 0 {
         let named = made.code == 2 && made.err.contains("help: ");

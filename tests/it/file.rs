@@ -175,7 +175,7 @@ fn a_locked_thing_is_refused_with_75_waited_for_on_request_and_lent_to_a_child()
     assert_eq!(world.run(script).ok(), "mine\n");
     // A moyai that a script starts acts under the script's locks.
     world.script("child", script);
-    let program = env!("CARGO_BIN_EXE_moyai");
+    let program = crate::common::program();
     let parent = format!("lock(\"container/web\"); let program = \"{program}\"; print($(`${{program}} run child`));");
     assert_eq!(world.run(&parent).ok(), "mine\n");
 }

@@ -95,7 +95,7 @@ fn on_terminal(world: &World, pager: Option<&str>, line: &str) -> String {
 #[test]
 fn a_guide_goes_through_the_pager_on_a_terminal_and_nowhere_else() {
     let world = World::new();
-    let moyai = env!("CARGO_BIN_EXE_moyai");
+    let moyai = crate::common::program();
     world.program("bin/mark", "#!/bin/sh\necho \"paged $*\"; exec cat\n");
     world.program("bin/less", "#!/bin/sh\necho \"less $LESS\"; exec cat\n");
     let names = format!("{moyai} help names");

@@ -34,7 +34,7 @@ chmod 644 lib.sh
 pub fn world(url: &str) -> (World, impl Fn(&World, &str, &str) -> Gave + use<>) {
     let world = World::new();
     std::fs::create_dir(world.path("bin")).unwrap();
-    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_moyai"), world.path("bin/moyai")).unwrap();
+    std::os::unix::fs::symlink(crate::common::program(), world.path("bin/moyai")).unwrap();
     let url = url.to_owned();
     let bash = move |world: &World, text: &str, words: &str| {
         let mut command = Command::new("bash");

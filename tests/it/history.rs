@@ -302,7 +302,7 @@ fn alarms_that_hang_are_given_up_after_ten_seconds_and_the_others_are_told() {
 #[test]
 fn an_alarm_that_runs_moyai_rings_once_and_so_does_a_script_within_a_script() {
     let world = World::new();
-    let moyai = env!("CARGO_BIN_EXE_moyai");
+    let moyai = crate::common::program();
     world.script("rules", &format!("alarm(`{} x`); alarm(`{moyai} run tell`);", world.listener()));
     world.script("tell", "die(args[0]);").script("inner", "die(`inside`);");
     let err = world.run("moyai::run(`inner`, []);").failed(1);

@@ -143,7 +143,7 @@ fn as_nobody(world: &World, script: &str) -> crate::common::Gave {
     // The program itself may lie below a folder that only root can look into.
     let program = world.path("moyai");
     // Not by this process, whose other threads start programs: they would hold it open for writing (ETXTBSY).
-    assert!(Command::new("cp").arg(env!("CARGO_BIN_EXE_moyai")).arg(&program).status().unwrap().success());
+    assert!(Command::new("cp").arg(crate::common::program()).arg(&program).status().unwrap().success());
     std::fs::create_dir_all(world.path("state")).unwrap();
     open(&world.path("state"), 0o777);
     let mut command = Command::new("setpriv");
@@ -187,7 +187,7 @@ pub fn with_mounts(world: &World, script: &str, lines: &str) -> crate::common::G
     let mut command = Command::new("unshare");
     command.args(["--mount", "--propagation", "private", "bash", "-euc", lines]).env_clear();
     command.envs(moyai.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    gave(&command.env("M", env!("CARGO_BIN_EXE_moyai")).current_dir(world.folder.path()).output().unwrap())
+    gave(&command.env("M", crate::common::program()).current_dir(world.folder.path()).output().unwrap())
 }
 
 #[test]

@@ -65,7 +65,7 @@ fn trace_lines_stay_whole_and_nothing_is_drawn_where_nobody_looks() {
 
 /// What the test script shows on a terminal.
 fn on_a_terminal(world: &World) -> String {
-    let line = format!("stty cols 120; {} run test", env!("CARGO_BIN_EXE_moyai"));
+    let line = format!("stty cols 120; {} run test", crate::common::program());
     let mut terminal = std::process::Command::new("script");
     terminal
         .args(["-qec", &line, "/dev/null"])

@@ -12,7 +12,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 fn port(file: &Path, words: &[&str]) -> Gave {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_moyai"));
+    let mut command = Command::new(crate::common::program());
     gave(&command.arg("port").arg(file).args(words).output().unwrap())
 }
 
@@ -76,7 +76,7 @@ fn the_port_of_each_ported_script_does_what_the_script_does_or_stops_where_a_per
                 let ours = theirs.copy();
                 std::fs::write(ours.world.path("port.rhai"), &made.out).unwrap();
                 let wanted = theirs.run(&format!("bash {} {}", script.display(), case.args.0));
-                let found = ours.run(&format!("{} run ../port.rhai {}", env!("CARGO_BIN_EXE_moyai"), case.args.0));
+                let found = ours.run(&format!("{} run ../port.rhai {}", crate::common::program(), case.args.0));
                 if found.err.contains("is not translated") {
                     return Some(String::new());
                 }
@@ -384,7 +384,7 @@ fn output_writes_the_port_to_a_file_and_the_hazards_stay_on_standard_error() {
 
 #[test]
 fn a_script_on_standard_input_is_ported_and_a_missing_file_has_a_next_step() {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_moyai"));
+    let mut command = Command::new(crate::common::program());
     let mut child = command.args(["port", "-"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(b"#!/bin/bash\nset -e\necho hi\n").unwrap();
     let made = child.wait_with_output().unwrap();

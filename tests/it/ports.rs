@@ -209,7 +209,7 @@ fn difference(case: &Case, port: u16) -> Option<String> {
     let (ours, dry) = (theirs.copy(), theirs.copy());
     let script = directory().join(format!("{}.sh", case.port));
     let wanted = theirs.run(&format!("bash {} {}", script.display(), case.args.0));
-    let moyai = env!("CARGO_BIN_EXE_moyai");
+    let moyai = crate::common::program();
     let found = ours.run(&format!("{moyai} run {} {}", case.port, case.args.1));
     // `set -e` exits with the status of the program that failed; an error of moyai is always 1.
     let failed = wanted.code != 0 && found.code == 1 && found.err.contains("error: ");
@@ -272,7 +272,7 @@ fn every_port_checks_without_a_warning_and_has_at_least_three_cases() {
     assert!(names.len() >= 20, "{}", names.len());
     for name in &names {
         let gave = gave(
-            &Command::new(env!("CARGO_BIN_EXE_moyai"))
+            &Command::new(crate::common::program())
                 .args(["check", name])
                 .env("MOYAI_SCRIPTS", directory())
                 .output()

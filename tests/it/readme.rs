@@ -79,7 +79,7 @@ pub fn shell_lines() -> Vec<(String, bool)> {
 fn world() -> World {
     let world = World::new();
     std::fs::create_dir(world.path("bin")).unwrap();
-    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_moyai"), world.path("bin/moyai")).unwrap();
+    std::os::unix::fs::symlink(crate::common::program(), world.path("bin/moyai")).unwrap();
     world
 }
 

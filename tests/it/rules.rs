@@ -127,7 +127,7 @@ fn crontab_prints_what_cron_can_run_and_names_the_rest() {
         "#,
     );
     let gave = world.moyai(["crontab", "--user", "pier"]);
-    let moyai = std::path::Path::new(env!("CARGO_BIN_EXE_moyai")).display();
+    let moyai = std::path::Path::new(crate::common::program()).display();
     let command = format!("{moyai} run --scripts={}", world.path("scripts").display());
     let expected = format!(
         "# at 03:00 every day (cron has no jitter)

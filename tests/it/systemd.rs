@@ -49,7 +49,7 @@ fn containers_names_and_nginx_come_up_in_this_order() {
     for line in ["After=docker.service", "Before=nginx.service", "Type=oneshot", "WantedBy=multi-user.target"] {
         assert!(boot.lines().any(|other| other == line), "{line}\n{boot}");
     }
-    let program = env!("CARGO_BIN_EXE_moyai");
+    let program = crate::common::program();
     let scripts = world.path("scripts");
     assert!(boot.contains(&format!("\nExecStart={program} run --scripts={} boot\n", scripts.display())), "{boot}");
     let daemon = world.unit("moyai.service");

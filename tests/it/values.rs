@@ -74,7 +74,7 @@ fn a_question_is_asked_at_the_terminal_and_without_one_the_default_counts() {
     world.script("test", "print(`<${ask(\"Sure? [y/N]\")}> <${ask(\"Name?\", \"blog\")}>`);");
     let mut moyai = world.command(["run", "test"]);
     // `script` gives the run a terminal, whose input is a pipe here.
-    let inner = format!("{} run test", env!("CARGO_BIN_EXE_moyai"));
+    let inner = format!("{} run test", crate::common::program());
     let mut terminal = Command::new("bash");
     terminal.args([
         "-c",
@@ -88,7 +88,7 @@ fn a_question_is_asked_at_the_terminal_and_without_one_the_default_counts() {
     assert!(out.contains("Sure? [y/N] ") && out.contains("<yes> <blog>"), "{out}");
     // A session of its own has no terminal.
     let mut none = Command::new("setsid");
-    none.args(["-w", env!("CARGO_BIN_EXE_moyai"), "run", "test"]);
+    none.args(["-w", crate::common::program(), "run", "test"]);
     for (name, value) in moyai.get_envs().filter_map(|(name, value)| Some((name, value?))) {
         none.env(name, value);
     }

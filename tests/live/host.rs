@@ -1,6 +1,6 @@
 //! A private host for one test: a real engine, nginx and hosts file, gone with it.
 
-use crate::common::{Gave, read};
+use crate::common::{Gave, program, read};
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -63,11 +63,6 @@ pub struct Host {
     shell: Child,
     input: Option<ChildStdin>,
     output: BufReader<ChildStdout>,
-}
-
-/// The program under test: `$MOYAI_TEST_PROGRAM`, or the one that was built with the tests.
-pub fn program() -> PathBuf {
-    std::env::var_os("MOYAI_TEST_PROGRAM").map_or_else(|| env!("CARGO_BIN_EXE_moyai").into(), PathBuf::from)
 }
 
 impl Host {

@@ -13,7 +13,7 @@ impl Host {
     }
 
     fn replay(&self, words: &str) -> Gave {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_moyai"));
+        let mut command = Command::new(crate::common::program());
         command.args(["run", "--replay"]).arg(self.path("tape")).args(words.split_whitespace());
         command.env_clear().env("PATH", "/nowhere").env("HOME", "/nowhere").env("MOYAI_STATE", self.path("elsewhere"));
         gave(&command.env("MOYAI_SCRIPTS", self.path("scripts")).output().unwrap())

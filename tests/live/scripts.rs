@@ -1,7 +1,8 @@
 //! The shipped scripts, on a real engine and behind a real nginx.
 
+use crate::common::program;
 use crate::common::{Gave, read};
-use crate::host::{Host, generation, program};
+use crate::host::{Host, generation};
 use rustix::process::{Pid, Signal};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
