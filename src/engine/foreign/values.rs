@@ -340,7 +340,7 @@ pub(super) fn literal(line: &Line<'_>) -> Option<Found> {
         return line.found(
             at,
             "the text ends at the backtick before this",
-            "write a backtick inside text twice, or for a command in a command `${$(`date`)}`",
+            "write a backtick inside text twice, or for a command in a command, `${$(`date`)}`",
         );
     }
     let map = line.tokens.iter().enumerate().position(|(place, token)| {
