@@ -382,8 +382,8 @@ fn syntax_errors_speak_to_somebody_who_comes_from_bash() {
         ("let a = (1 2 3);", "1:12 `)` is missing before this / write an array as `[1, 2, 3]`"),
         (
             "\"abc\"[0:2];",
-            "1:8 write a slice with `..` / write `\"abc\"[0..2]`; `.extract(from, count)` and \
-             `.sub_string(from, count)` are parts too",
+            "1:8 write a slice with `..` / write `\"abc\"[0..2]`, or use `.extract(from, count)` or \
+             `.sub_string(from, count)`",
         ),
         (
             "env(\"A\") = 1;",

@@ -384,7 +384,7 @@ pub(super) fn literal(line: &Line<'_>) -> Option<Found> {
             .filter(|to| to.sort == Sort::Number)
             .map_or_else(|| format!("{name}.len()"), |to| to.text.to_owned());
         let help =
-            format!("write `{name}[{from}..{to}]`; or use `.extract(from, count)` or `.sub_string(from, count)`");
+            format!("write `{name}[{from}..{to}]`, or use `.extract(from, count)` or `.sub_string(from, count)`");
         return line.found(at, "write a slice with `..`", help);
     }
     let value = before.is_some_and(|before| before.sort != Sort::Sign || before.is(&["]", ")", "}"]));
