@@ -171,7 +171,7 @@ impl Walk<'_> {
                         "put spaces around it, without quotes: each element becomes an argument; \
                          `${list.join(\" \")}` is one string",
                     ),
-                    Known::Map => ("a map cannot be an argument of a command", "name one of its fields: `${c.name}`"),
+                    Known::Map => ("a map cannot be an argument of a command", "use one of its fields: `${c.name}`"),
                     Known::Lines => ("lines cannot be an argument", "write `${lines.to_array()}`"),
                     Known::Command => {
                         ("a command that was not run cannot be an argument", "write `${$(`...`)}` for what it prints")

@@ -382,8 +382,8 @@ fn syntax_errors_speak_to_somebody_who_comes_from_bash() {
         ("let a = (1 2 3);", "1:12 `)` is missing before this / write an array as `[1, 2, 3]`"),
         (
             "\"abc\"[0:2];",
-            "1:8 write a slice with `..` / write `\"abc\"[0..2]`; `.extract(from, count)` and \
-             `.sub_string(from, count)` are parts too",
+            "1:8 write a slice with `..` / write `\"abc\"[0..2]`, or use `.extract(from, count)` or \
+             `.sub_string(from, count)`",
         ),
         (
             "env(\"A\") = 1;",
@@ -487,13 +487,16 @@ fn a_method_that_changes_its_value_gives_nothing() {
     let nothing = |at: &str, name: &str, instead: &str| {
         format!("{at} `{name}` changes the value itself and returns nothing / make it a separate statement{instead}")
     };
-    let sorted = ", or use `x.sorted()`";
+    let sorted = ", or use `x.sorted()` for a new value";
     has("let a = [1]; let b = a.sort();", &[&nothing("1:24", "sort", sorted)]);
     has("let a = [1]; a.sort().len();", &[&nothing("1:16", "sort", sorted)]);
-    has("let a = [1]; a = a.reverse();", &[&nothing("1:20", "reverse", ", or use `x.reversed()`")]);
-    has("let a = [1]; print(a.push(2));", &[&nothing("1:22", "push", ", or use `x + [element]`")]);
-    has("let s = \"a\"; s.make_upper().len();", &[&nothing("1:16", "make_upper", ", or use `x.to_upper()`")]);
-    has("let m = #{}; m.list = [1].dedup();", &[&nothing("1:27", "dedup", ", or use `x.unique()`")]);
+    has("let a = [1]; a = a.reverse();", &[&nothing("1:20", "reverse", ", or use `x.reversed()` for a new value")]);
+    has("let a = [1]; print(a.push(2));", &[&nothing("1:22", "push", ", or use `x + [element]` for a new value")]);
+    has(
+        "let s = \"a\"; s.make_upper().len();",
+        &[&nothing("1:16", "make_upper", ", or use `x.to_upper()` for a new value")],
+    );
+    has("let m = #{}; m.list = [1].dedup();", &[&nothing("1:27", "dedup", ", or use `x.unique()` for a new value")]);
     has("let s = \"a\"; let t = s.clear();", &[&nothing("1:24", "clear", "")]);
     has("let a = [1]; a.sort(); a.push(2); let b = a.pop(); print(a.sorted());", &[]);
     has("fn sort(l) { l } let a = [1]; print(a.sort()); let m = #{ push: |x| x }; print(m.push(1));", &[]);
@@ -531,7 +534,7 @@ fn a_shells_variable_in_a_text_that_is_shown_is_not_filled_in() {
         world.script("test", text);
         let gave = world.moyai(["check", "test"]);
         let (message, help) =
-            (format!(": `{what}` is not filled in\n"), format!("help: write `${{{instead}}}` within"));
+            (format!(": `{what}` is not filled in\n"), format!("help: write `${{{instead}}}` in backticks"));
         // A variable of the script is meant; the others may be for another program.
         assert_eq!(gave.code, if ["name", "N"].contains(&instead) { 2 } else { 0 }, "{text}: {gave:?}");
         assert!(
@@ -799,7 +802,7 @@ fn what_does_not_fit_is_told_with_what_does() {
             "print([1, 2, 3][0..2]);",
             "for a part of an array use `.extract(from, count)`, for a part of text `.sub_string(from, count)`",
         ),
-        ("print(args[0]);", "`.get(0) ?? default`"),
+        ("print(args[0]);", "for an element that may be missing write `.get(0) ?? default`"),
         ("let m = #{ a: 1 }; print(m.len);", "write `.len()`"),
         ("let a = [1]; a.append([2][0]);", "it takes (an array, an array)"),
         ("print(\"a\".lines().filter([1][0]));", "it takes (lines, a function)"),
@@ -863,8 +866,16 @@ fn a_closure_does_not_take_a_variable_along_that_has_the_name_of_a_function() {
 #[test]
 fn the_interpreters_own_errors_are_in_our_words() {
     for (text, message, help) in [
-        ("let m = #{a: 1}; print(m.b);", "the map has no field `b`", "`.get(\"b\") ?? default`"),
-        ("let m = #{a: 1}; print(m[\"b\"]);", "the map has no field `b`", "`.get(\"b\") ?? default`"),
+        (
+            "let m = #{a: 1}; print(m.b);",
+            "the map has no field `b`",
+            "for a field that may be missing write `.get(\"b\") ?? default`",
+        ),
+        (
+            "let m = #{a: 1}; print(m[\"b\"]);",
+            "the map has no field `b`",
+            "for a field that may be missing write `.get(\"b\") ?? default`",
+        ),
         (
             "let a = [1, 2]; print(a[2]);",
             "the array has 2 elements, there is no [2]",
@@ -879,7 +890,7 @@ fn the_interpreters_own_errors_are_in_our_words() {
             "it takes (a string, a ",
         ),
         ("let x = parse_json(\"{}\") + 1;", "`+` does not work on a map and a number", ""),
-        ("let n = [5][0]; for x in n { }", "`for` cannot loop over this", "an array, a range or lines"),
+        ("let n = [5][0]; for x in n { }", "`for` cannot loop over this", "use an array, a range or lines"),
         ("let z = 0; let x = 1 / z;", "division by zero: 1 / 0", ""),
         (
             "const L = [[1]][0]; L.push(2);",
@@ -1096,7 +1107,7 @@ fn what_gives_nothing_is_found_where_its_value_is_used() {
     );
     begins(
         "fn add(a, b) { a = a + b; b } fn total(l) { for x in l { print(x); } } print(add(1, total([])));",
-        "`total` gives",
+        "`total` returns",
     );
     begins("print(docker::ps().map(|c| { print(c.name); }).len());", "this closure returns nothing");
     begins(
@@ -1107,11 +1118,11 @@ fn what_gives_nothing_is_found_where_its_value_is_used() {
 
 #[test]
 fn operators_and_formats_that_a_kind_does_not_have_are_found() {
-    begins("print(now() - \"1 day\");", "1:7 there is no `-` of a time and text / write `x.ago(\"1 day\")`");
-    begins("print(now() - file::modified(\"/etc/hosts\"));", "there is no `-` of a time and a number");
+    begins("print(now() - \"1 day\");", "1:7 there is no `-` for a time and text / write `x.ago(\"1 day\")`");
+    begins("print(now() - file::modified(\"/etc/hosts\"));", "there is no `-` for a time and a number");
     begins("for c in docker::ps() { if c.created < now() { print(1); } }", "this compares a time with something else");
-    begins("let l = [1]; for i in 0..l { print(i); }", "there is no `..` of a number and a list");
-    begins("let m = 0o644; if m & 0o200 != 0 { print(1); }", "there is no `&` of a number and true or false");
+    begins("let l = [1]; for i in 0..l { print(i); }", "there is no `..` for a number and a list");
+    begins("let m = 0o644; if m & 0o200 != 0 { print(1); }", "there is no `&` for a number and true or false");
     begins("for c in docker::ps() { print(c.created.format(\"%F\")); }", "write `time(x).format(\"%F\")`");
     begins("let p = \"a:1\".split(\":\")[-1]; if p > 1024 { print(p); }", "this compares text with a number");
     begins("let n = args.get(0); if n > 5 { print(n); }", "this compares text with a number");

@@ -479,7 +479,7 @@ fn an_ejected_script_is_the_one_that_runs_and_is_not_overwritten() {
     assert!(world.path("scripts/lib/notify.rhai").exists());
     std::fs::write(&path, "print(`mine`);").unwrap();
     let err = world.moyai(["eject", "hosts-sync"]).failed(1);
-    assert!(err.contains("already there") && err.contains("help: "), "{err}");
+    assert!(err.contains("already exists") && err.contains("help: "), "{err}");
     assert_eq!(world.moyai(["run", "hosts-sync"]).ok(), "mine\n");
     assert!(world.moyai(["eject", "nowhere"]).failed(2).contains("`nowhere`"));
     world.moyai(["eject", "../../etc/passwd"]).failed(2);
@@ -565,7 +565,7 @@ fn the_doctor_names_what_is_missing_and_what_to_do() {
     let line = |start: &str| {
         gave.out.lines().any(|line| line.split_whitespace().collect::<Vec<_>>().join(" ").starts_with(start))
     };
-    assert!(line("ok docker client 28.5.2, engine 29.0.0"), "{gave:?}");
+    assert!(line("ok docker client 28.5.2, daemon 29.0.0"), "{gave:?}");
     assert!(line("fail scripts errors in bad in") && line("help: moyai check bad"), "{gave:?}");
     assert!(line("warn syslog reach"), "{gave:?}");
     assert!(line("fail nginx broken") && line("help: nginx -t"), "{gave:?}");

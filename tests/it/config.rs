@@ -14,8 +14,8 @@ const NAMES: &[(&str, &str, &str)] = &[
     ("if 1 == 1 { const SITES = #{}; }", "inside a block", "const SITES"),
     ("const backs_up = |c| true;", "but this is a constant", "fn backs_up(c)"),
     ("fn SITES() { #{} }", "but this is a function", "const SITES"),
-    ("fn back_up(c) { true }", "calls no function `back_up`", "fn backs_up(c)"),
-    ("fn Backs_Up(c) { true }", "calls no function `Backs_Up`", "fn backs_up(c)"),
+    ("fn back_up(c) { true }", "does not call the function `back_up`", "fn backs_up(c)"),
+    ("fn Backs_Up(c) { true }", "does not call the function `Backs_Up`", "fn backs_up(c)"),
     ("fn backs_up() { false }", "`backs_up` with 1 argument, but this one takes 0", "fn backs_up(c)"),
     ("fn versions(when) { [] }", "`versions` with 2 arguments, but this one takes 1", "fn versions(when, taken)"),
     ("fn ping(a, b, c) { a }", "`ping` with 2 arguments, but this one takes 3", "fn ping(address, what)"),
@@ -38,7 +38,7 @@ const VALUES: &[(&str, &str, &str)] = &[
     ("const BACKUPS = \"backups\";", "BACKUPS is an absolute path, not \"backups\"", "const BACKUPS"),
     ("const HOOK_TAKES = \"soon\";", "HOOK_TAKES is a time such as \"30s\", not \"soon\"", "\"10m\""),
     ("const CERT_DAYS = -1;", "CERT_DAYS is a number, 0 or more, not -1", "const CERT_DAYS"),
-    ("const DISKS = [\"var\"];", "and \"var\" is none", "const DISKS"),
+    ("const DISKS = [\"var\"];", "but \"var\" is not one", "const DISKS"),
     ("const PINGS = #{ bakup: \"https://hc-ping.com/x\" };", "there is no script `bakup`", "did you mean `backup`?"),
     ("const TELL = [\"/opt/none.py\"];", "there is no program /opt/none.py", "install it"),
     ("const TELL = [#{ to: \"no-such-tweet now\" }];", "there is no program no-such-tweet", "install it"),
@@ -178,5 +178,5 @@ fn doctor_reads_a_partial_configuration_as_runs_do() {
     let found = line("const TELL = [\"syslog:\"];");
     assert!(found.starts_with("warn") && found.contains("SITES is empty"), "{found}");
     let found = line("const SITE = #{};");
-    assert!(found.starts_with("fail") && found.contains("no constant `SITE`") && found.contains("SITES"), "{found}");
+    assert!(found.starts_with("fail") && found.contains("the constant `SITE`") && found.contains("SITES"), "{found}");
 }

@@ -145,7 +145,7 @@ fn what_cannot_be_an_argument_is_refused_by_name_and_line() {
     let world = World::new();
     for (value, message, help) in [
         (r#""a\x00b""#, "a value contains a NUL byte, which an argument cannot", "remove it"),
-        ("()", "nothing, `()`, cannot be an argument of a command", "a value is missing"),
+        ("()", "`()` cannot be an argument of a command", "a value is missing"),
         ("#{a: 1}", "a map cannot be an argument of a command", "${c.name}"),
         ("[[1]]", "an array inside an array cannot be an argument", "flat array"),
         ("|x| x", "a function cannot be an argument of a command", "${f.call()}"),

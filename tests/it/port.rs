@@ -329,7 +329,7 @@ fn the_hazards_of_the_articles_scripts_are_those_that_the_readme_tells() {
             (3, "IPAddress"),
             (3, "hides"),
             (5, "by position"),
-            (6, "replaced also when"),
+            (6, "replaced even if"),
         ],
         &[
             (1, "lines of JSON"),
@@ -340,7 +340,7 @@ fn the_hazards_of_the_articles_scripts_are_those_that_the_readme_tells() {
             (9, "volumes"),
             (11, "<none>"),
         ],
-        &[(6, "no time-out"), (6, "another encoding"), (6, "hides")],
+        &[(6, "no timeout"), (6, "another encoding"), (6, "hides")],
     ];
     for (text, wanted) in ARTICLE.iter().zip(wanted) {
         let (_world, made) = ported(&format!("#!/bin/bash\n{text}"));
@@ -370,11 +370,11 @@ fn output_writes_the_port_to_a_file_and_the_hazards_stay_on_standard_error() {
     let made = port(&file, &["--output", target.to_str().unwrap()]);
     assert_eq!(made.code, 0, "{made:?}");
     assert!(std::fs::read_to_string(&target).unwrap().contains("print(\"hi\");"), "{made:?}");
-    assert!(made.err.contains("a.sh:4: `curl` has no time-out"), "{made:?}");
+    assert!(made.err.contains("a.sh:4: `curl` has no timeout"), "{made:?}");
     // A person may have finished it since.
     let again = port(&file, &["--output", target.to_str().unwrap()]);
     assert_eq!(again.code, 1, "{again:?}");
-    assert!(again.err.contains("is there already") && again.err.contains("rm "), "{again:?}");
+    assert!(again.err.contains("already exists") && again.err.contains("rm "), "{again:?}");
     for (name, part) in [(".", "is a directory"), ("none/a.rhai", "mkdir -p ")] {
         let other = port(&file, &["--output", world.path(name).to_str().unwrap()]);
         assert_eq!(other.code, 1, "{other:?}");

@@ -138,7 +138,7 @@ const HINTS: &[(&str, &str, &str, &str, &str)] = &[
     (
         "let o = \"-n\"; print($(`cat ${o}`));",
         "`-n` begins with `-`",
-        "after `--`",
+        "put `--` before it",
         "let o = \"-n\"; print($(`cat -- ${o}`));",
         "dash\n",
     ),
@@ -319,7 +319,7 @@ fn short_options_reach_the_script_and_unknown_ones_end_it_with_2() {
         assert_eq!(run(words).ok(), format!("{printed}\n"), "{words:?}");
     }
     for (words, message, help) in [
-        (&["-z"][..], "`test` has no option `-z`", "it has `-a`, `-q`, `-f`, `--limit`"),
+        (&["-z"][..], "`test` has no option `-z`", "its options are `-a`, `-q`, `-f`, `--limit`"),
         (&["-qz"], "`test` has no option `-z`", ""),
         (&["-f"], "`-f` needs a value", "write `-f VALUE`"),
         (&["--limit", "many"], "`--limit`: `many` is not a whole number", "like its default"),

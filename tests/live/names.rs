@@ -336,7 +336,7 @@ fn the_doctor_follows_the_chain_from_container_to_site() {
         &mut host,
         &[
             ("ok", "nginx", "running with the current names"),
-            ("ok", "names", "each of 1 running containers"),
+            ("ok", "names", "every one of 1 running containers"),
             ("ok", "block", ""),
             ("ok", "old lines", ""),
             ("warn", "sites", "shop.test waits for the container `shop`"),

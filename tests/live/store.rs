@@ -142,7 +142,7 @@ fn a_container_that_is_gone_comes_back_with_its_options_though_every_image_was_p
     let list = host.script("backups").ok();
     assert_eq!(list.matches("only in the store").count(), 2, "{list}");
     let doctor = host.sh("\"$moyai\" doctor").out;
-    assert!(doctor.contains("images, all there\n"), "{doctor}");
+    assert!(doctor.contains("images, all present\n"), "{doctor}");
     assert!(host.script("-n restore web v1 --force").ok().contains("docker load"));
     host.script("restore web v1 --force").ok();
     same(&remade(&mut host, "web"), &made, "");

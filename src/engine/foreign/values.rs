@@ -340,7 +340,7 @@ pub(super) fn literal(line: &Line<'_>) -> Option<Found> {
         return line.found(
             at,
             "the text ends at the backtick before this",
-            "write a backtick inside text twice, or for a command in a command `${$(`date`)}`",
+            "write a backtick inside text twice, or for a command in a command, `${$(`date`)}`",
         );
     }
     let map = line.tokens.iter().enumerate().position(|(place, token)| {
@@ -384,7 +384,7 @@ pub(super) fn literal(line: &Line<'_>) -> Option<Found> {
             .filter(|to| to.sort == Sort::Number)
             .map_or_else(|| format!("{name}.len()"), |to| to.text.to_owned());
         let help =
-            format!("write `{name}[{from}..{to}]`; or use `.extract(from, count)` or `.sub_string(from, count)`");
+            format!("write `{name}[{from}..{to}]`, or use `.extract(from, count)` or `.sub_string(from, count)`");
         return line.found(at, "write a slice with `..`", help);
     }
     let value = before.is_some_and(|before| before.sort != Sort::Sign || before.is(&["]", ")", "}"]));
