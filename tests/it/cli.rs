@@ -443,7 +443,7 @@ fn an_editor_can_read_the_definitions_and_finds_every_function_there() {
     let commit = "/// let backup = || docker::commit(\"blog\", \"example/blog:Mon\").id;\n/// ```\nfn commit(name: string, reference: string) -> map;\n";
     assert!(all.contains(commit), "{commit}");
     let api = world.moyai(["api"]).ok();
-    let called = api.lines().filter_map(|line| line.trim().split_once('(').map(|(name, _)| name));
+    let called = api.lines().filter_map(|line| line.strip_prefix("  ")?.split_once('(').map(|(name, _)| name));
     for name in called.filter(|name| name.chars().all(|char| char.is_alphanumeric() || ":._".contains(char))) {
         let bare = name.rsplit([':', '.']).next().unwrap();
         assert!(all.contains(&format!("\nfn {bare}(")), "{name}");
@@ -625,7 +625,7 @@ fn the_api_is_told_by_namespace_by_function_and_by_word() {
     let df = world.moyai(["api", "df"]).ok();
     assert!(df.starts_with("df\n  df::usage(path)") && !df.contains("command."), "{df}");
     let usage = world.moyai(["api", "df::usage"]).ok();
-    assert!(usage.starts_with("df::usage(path: string) -> map\n  The file system"), "{usage}");
+    assert!(usage.starts_with("df::usage(path: string) -> map\n  Returns the usage of the file system"), "{usage}");
     assert!(usage.contains("      let disk = df::usage(\"/\");"), "{usage}");
     assert!(world.moyai(["api", "trap"]).ok().starts_with("defer(work: function)\n"));
     // A program of bash is found by its name, also where no function speaks of it.
