@@ -253,7 +253,7 @@ fn what_no_run_can_tell_for_itself_the_daemon_tells() {
     assert!(told(&world, 3)[2].contains(": `moyai daemon` cannot start, so no rule runs: "), "{}", world.told());
     world.script("rules", &format!("{rules}\nevery(`0 25 * * *`, `job`);"));
     world.moyai(["daemon"]).failed(2);
-    assert!(told(&world, 4)[3].contains("does not start"), "{}", world.told());
+    assert!(told(&world, 4)[3].contains("cannot start"), "{}", world.told());
     assert_eq!(told(&world, 4).len(), 4);
 }
 

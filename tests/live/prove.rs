@@ -262,11 +262,11 @@ fn the_list_marks_what_is_too_old_of_another_day_or_damaged() {
     assert_eq!(
         all.lines().collect::<Vec<_>>(),
         [
-            "web:Mon is of Tue 2026-11-24",
+            "web:Mon was made on Tue 2026-11-24",
             "web:Wed ",
             "web:Tue is 7 days old, its volumes are from another backup",
             "web:Nov ",
-            "web:Feb is of Sun 2026-03-01",
+            "web:Feb was made on Sun 2026-03-01",
             "web:Dec ",
             "web:Jan is 692 days old",
             "web:v1 "
