@@ -387,8 +387,8 @@ fn syntax_errors_speak_to_somebody_who_comes_from_bash() {
         ),
         (
             "env(\"A\") = 1;",
-            "1:1 a value cannot be assigned here / write `name = value`, `list[0] = value` or `map.field = value`, or \
-             for a command's environment `.env(\"NAME\", value)`",
+            "1:1 a value cannot be assigned here / write `name = value`, `list[0] = value` or `map.field = value`, \
+             or for a command's environment `.env(\"NAME\", value)`",
         ),
         ("let x = 1; x--;", "1:13 there is no `--` / write `x -= 1;`"),
         (

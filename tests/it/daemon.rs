@@ -184,7 +184,7 @@ fn where_a_unit_runs_the_rules_for_the_start_of_the_host_the_daemon_does_not() {
     let mut booted = Daemon::start(&mut world.command(["daemon", "--booted"]));
     booted.says("1 rule");
     booted.signal("-HUP");
-    booted.says("the rules were read anew");
+    booted.says("rules reloaded");
     assert!(!booted.ends().contains("ran"));
     // Without the unit from now on: this start of the host has been seen to.
     assert!(!daemon(&world).ends_quietly().contains("ran"));
@@ -216,15 +216,15 @@ fn what_fails_again_and_again_rings_once_until_it_works() {
         "#!/bin/sh\n[ $1 = events ] || exec echo 29\nuntil [ -e end ] || ! [ -e $0 ]; do sleep 0.05; done; rm -f end\n",
     );
     let mut daemon = Daemon::start(world.command(["daemon"]).env("PATH", world.search()));
-    daemon.says("again in 1 s");
-    daemon.says("again in 2 s");
+    daemon.says("retrying in 1 s");
+    daemon.says("retrying in 2 s");
     assert_eq!(told(&world, 1).len(), 1);
     world.file("fine", "");
     daemon.says("`job` succeeded again");
     std::fs::remove_file(world.path("fine")).unwrap();
     world.file("end", "");
-    daemon.says("again in 1 s");
-    daemon.says("again in 2 s");
+    daemon.says("retrying in 1 s");
+    daemon.says("retrying in 2 s");
     daemon.ends();
     let told = told(&world, 2);
     assert_eq!(told.len(), 2, "{told:?}");

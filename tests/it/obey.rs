@@ -214,7 +214,7 @@ const HINTS: &[(&str, &str, &str, &str)] = &[
     (r#"const A = 1; A = 2; print(A);"#, "declare it with `let`", r#"let A = 1; A = 2; print(A);"#, "2\n"),
     (
         r#"let x = try { 1 } catch { 2 }; print(x);"#,
-        "set the variable within",
+        "set the variable inside it",
         r#"let x = (); try { x = 1; } catch { x = 2; } print(x);"#,
         "1\n",
     ),
@@ -236,7 +236,7 @@ const HINTS: &[(&str, &str, &str, &str)] = &[
     ),
     (
         r#"for line in cmd(`cat note`) { print(line); }"#,
-        "put `.lines()`",
+        "add `.lines()`",
         r#"for line in cmd(`cat note`).lines() { print(line); }"#,
         "one\n",
     ),
