@@ -246,7 +246,7 @@ impl Walk<'_> {
                 }
             }
             Expr::FnCall(call, at) if is_exec(call) => {
-                let message = "`docker::exec` may change something, so its output cannot be read";
+                let message = "`docker::exec` may change something, so it cannot run where output is read";
                 self.report(*at, message, "use `.run()`; if it changes nothing, mark it: `.reads()`");
             }
             Expr::FnCall(call, _) => call.args.iter().for_each(|arg| self.must_read(arg)),
@@ -262,7 +262,7 @@ impl Walk<'_> {
             if let Err(reason) = reads(&words)
                 && reason.level > Level::Unknown
             {
-                let message = format!("{}, so its output cannot be read", reason.why);
+                let message = format!("{}, so it cannot run where output is read", reason.why);
                 let help = match kind {
                     Kind::Read => "write cmd(`...`).run(); if it changes nothing, cmd(`...`).reads().read()",
                     _ => "use `.run()`; if it changes nothing, mark it: `.reads()`",

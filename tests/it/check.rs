@@ -212,13 +212,13 @@ fn a_command_is_written_in_backticks_and_says_what_is_wrong_where() {
 fn a_command_that_changes_something_is_a_mistake_where_output_is_read() {
     let acts = |at: &str, what: &str| {
         format!(
-            "{at} `{what}` changes something, so its output cannot be read / \
+            "{at} `{what}` changes something, so it cannot run where output is read / \
              use `.run()`; if it changes nothing, mark it: `.reads()`"
         )
     };
     let acts_in_read = |at: &str, what: &str| {
         format!(
-            "{at} `{what}` changes something, so its output cannot be read / \
+            "{at} `{what}` changes something, so it cannot run where output is read / \
              write cmd(`...`).run(); if it changes nothing, cmd(`...`).reads().read()"
         )
     };

@@ -78,7 +78,7 @@ fn cron_follows_the_names_each_minute() {
     let line =
         out.lines().find(|line| !line.starts_with('#') && line.ends_with(" hosts-sync")).expect("a line for the names");
     assert!(line.starts_with("* * * * * "), "{line}");
-    assert!(out.contains("`moyai daemon` follows at once"), "{out}");
+    assert!(out.contains("`moyai daemon` updates them at once"), "{out}");
     // Rules of one's own that do it already are enough.
     world.script("rules", "every(\"*/2 * * * *\", \"hosts-sync\"); on(\"container start\", \"hosts-sync\");");
     let out = world.moyai(["crontab"]).ok();

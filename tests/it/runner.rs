@@ -366,7 +366,7 @@ fn a_dry_run_starts_no_changing_command_and_refuses_one_where_output_is_read() {
     );
     let err = world.run("let words = [\"rm\", \"x\"]; cmd(`${words}`).ok();").failed(1);
     assert!(
-        err.contains("`rm` changes something, so its output cannot be read") && err.contains("use `.run()`"),
+        err.contains("`rm` changes something, so it cannot run where output is read") && err.contains("use `.run()`"),
         "{err}"
     );
     let refused = |line: &str, why: &str| {
