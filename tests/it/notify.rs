@@ -549,7 +549,7 @@ fn a_secret_is_read_from_a_variable_that_a_shell_can_export() {
         assert_eq!(crate::common::gave(&output).ok(), "7\n", "{name}");
     }
     let err = world.moyai(["run", "test"]).failed(1);
-    assert!(err.contains("or into $MOYAI_SECRET_X_CONSUMER_KEY"), "{err}");
+    assert!(err.contains("or set $MOYAI_SECRET_X_CONSUMER_KEY"), "{err}");
 }
 
 #[test]
