@@ -272,7 +272,7 @@ const HINTS: &[(&str, &str, &str, &str)] = &[
         r#"print(["a  b"].map(|t| t.field(2)));"#,
         "[\"b\"]\n",
     ),
-    (r#"print([1, 2].par_map(0, |x| x));"#, "1 or more", r#"print([1, 2].par_map(1, |x| x));"#, "[1, 2]\n"),
+    (r#"print([1, 2].par_map(0, |x| x));"#, "at least 1 is needed", r#"print([1, 2].par_map(1, |x| x));"#, "[1, 2]\n"),
     (
         r#"let l = [2, 1]; l.sort(|a, b| "x"); print(l);"#,
         "return `a - b`",

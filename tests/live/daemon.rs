@@ -228,7 +228,7 @@ fn a_host_that_was_off_over_the_first_has_its_months_backup_and_the_week_after_i
     );
     let not_yet = i64::from(time(0).format("%H%M").to_string().as_str() < "1230");
     let newest = time(not_yet).format("%a %F");
-    host.until(120, &format!("grep -q 'with the clock of {newest} 12:30' daemon.log"));
+    host.until(120, &format!("grep -q 'with the clock set to {newest} 12:30' daemon.log"));
     // It waits for the last one.
     host.sh("kill $(cat daemon.pid)").ok();
     host.until(30, "! pgrep -f 'moyai daemon' >/dev/null");
