@@ -216,7 +216,7 @@ fn what_cannot_be_updated_is_named_and_left_alone() {
     let gave = host.script("update --check");
     assert_eq!(gave.code, 1);
     assert!(
-        gave.out.contains("web: not checked: ask localhost:5000 about localhost:5000/site:1: it requires an account"),
+        gave.out.contains("web: not checked: query localhost:5000 for localhost:5000/site:1: it requires an account"),
         "{gave:?}"
     );
     host.reg("echo opensesame | docker login -u me --password-stdin localhost:5000").ok();
