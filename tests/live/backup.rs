@@ -392,7 +392,7 @@ fn killed_at_any_moment_a_backup_leaves_nothing_that_the_next_does_not_repair() 
     let seed =
         std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(|| std::process::id() % 32768);
     println!("SEED={seed}");
-    let gave = host.sh(&format!("SEED={seed} rounds={}\n{KILLER}{KILLS}", kills(12)));
+    let gave = host.sh(&format!("SEED={seed} rounds={}\n{KILLER}{KILLS}", kills(40)));
     println!("{}", gave.out);
     assert_eq!(gave.code, 0, "SEED={seed}: {}{}", gave.out, gave.err);
 }

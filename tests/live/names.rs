@@ -436,7 +436,7 @@ fn kills_at_any_moment_leave_the_old_hosts_file_or_the_new() {
     std::fs::write(host.path("new"), &new).unwrap();
     // The time of a whole run, and kills spread over all of it. A machine becomes busy and idle again: the time
     // follows, so that about half of the kills come before the new file is there.
-    let all = kills(100);
+    let all = kills(500);
     let gave = host.sh(&format!(
         "all={all}; begin=$(date +%s%N); cp old /etc/hosts; \"$moyai\" run hosts-sync >/dev/null; whole=$((($(date +%s%N) - begin) / 1000))
          were_old=0 were_new=0

@@ -306,8 +306,8 @@ fn a_year_of_two_containers_of_one_image_has_each_day_its_tags_and_nothing_else(
         host.sh(&format!("docker run -d --name {name} --stop-signal KILL base:1 /bin/sh -c 'while :; do /bin/busybox dd if=/dev/urandom of=/file bs=400k count=1 conv=notrunc 2>/dev/null; /bin/busybox sleep 0.3; done'")).ok();
     }
     let before = used(&mut host);
-    // A year from 10 March: 36 days in a row, then the first two days of each month, and all with MOYAI_TEST_YEAR=1.
-    let chosen = if std::env::var_os("MOYAI_TEST_YEAR").is_some() { "cat" } else { "awk 'NR <= 36 || $2 <= 2'" };
+    // A year from 10 March: 60 days in a row, then the first two days of each month, and all with MOYAI_TEST_YEAR=1.
+    let chosen = if std::env::var_os("MOYAI_TEST_YEAR").is_some() { "cat" } else { "awk 'NR <= 60 || $2 <= 2'" };
     let days = host.sh(&format!("seq 0 364 | sed 's/.*/2026-03-10 & days/' | date -f - '+%F %d %a %b' | {chosen} | while read -r day rest; do
         \"$moyai\" run --at \"$day 03:00\" backup >/dev/null || exit 1
         echo \"$day $rest $(docker images --all --no-trunc --format '{{{{.Repository}}}}:{{{{.Tag}}}}={{{{.ID}}}}' | grep -v ^base:1= | tr '\\n' ' ')\"

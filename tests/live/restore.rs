@@ -293,7 +293,7 @@ fn a_restore_that_is_killed_at_any_moment_is_undone_by_the_next_run_and_no_conta
     host.sh("\"$moyai\" run backup web").ok();
     host.sh(&format!("{KILLER} killed '' - restore web --volumes && wc -l </run/calls >calls; docker ps --all --quiet --filter name=old- | xargs docker rm")).ok();
     let mut repaired = 0;
-    let all = kills(12);
+    let all = kills(40);
     for time in 1..=all {
         let before = host.has("web", WHICH);
         // Each stretch of the list has its turn; with volumes it has more steps.

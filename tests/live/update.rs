@@ -328,7 +328,7 @@ fn an_update_that_is_killed_at_any_moment_leaves_the_old_or_the_new_site_and_no_
     let seed = std::env::var("MOYAI_SEED").ok().and_then(|seed| seed.parse().ok());
     let seed: u32 = seed.unwrap_or_else(|| std::process::id() % 32768);
     eprintln!("MOYAI_SEED={seed}");
-    let all = kills(16);
+    let all = kills(50);
     // Half of them on each of two hosts: a run mostly waits.
     let repaired: usize = std::thread::scope(|scope| {
         let hosts = [1, 2].map(|first| scope.spawn(move || repaired_after_kills((first..=all).step_by(2), all, seed)));

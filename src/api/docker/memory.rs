@@ -62,7 +62,7 @@ fn plan(names: &[String]) -> String {
 }
 
 fn look(run: &Run, mut seen: Vec<Seen>) -> Result<()> {
-    // Without a token for its life, a stop of the daemon cannot be told from a stop of its containers.
+    // Without a token for its life, a stop of the daemon cannot be distinguished from a stop of its containers.
     let Some(life) = engine::life() else { return Ok(()) };
     // The newest comes first. Of two that started in the same second, the older one started first.
     seen.reverse();
