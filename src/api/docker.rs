@@ -369,7 +369,7 @@ fn settle(run: &Run, id: &str, name: &str) {
 #[export_module(manifest)]
 mod docker {
     /// Returns the containers that are up, as `docker ps` lists them: running, paused or restarting, newest first.
-    /// Lists omit containers with a label `moyai.proves`, which `backup --prove` creates and removes again.
+    /// Lists omit containers with a label `moyai.verifies`, which `backup --verify` creates and removes again.
     ///
     /// Returns an array of `#{id: text, name: text, image: text, image_id: text, repository: text, tag: text, state:
     /// text, status: text, health: text, labels: map, created: number or (), started: number or (), exit_code: number

@@ -218,7 +218,7 @@ mod tests {
         assert_eq!(usage.next(&[]), ["CONTAINER"]);
         assert_eq!(usage.next(&["blog"]), ["VERSION"]);
         assert_eq!(usage.next(&["blog", "Mon"]), [""; 0]);
-        let usage = Usage::of("usage: backup [--prove] [CONTAINER...] [--tag TAG]", "backup");
+        let usage = Usage::of("usage: backup [--verify] [CONTAINER...] [--tag TAG]", "backup");
         assert_eq!(usage.next(&["blog", "shop"]), ["CONTAINER"]);
         assert_eq!(Usage::of("Does it.", "x").next(&[]), [""; 0]);
     }

@@ -76,10 +76,34 @@ pub fn refuse(reports: Vec<Report>) -> Result<()> {
     Err(error)
 }
 
+/// Scripts, options, libraries and settings that had another name in an older version: the old and the new one.
+const RENAMED: &[(&str, &str)] = &[
+    ("prove", "verify"),
+    ("proof", "verify"),
+    ("proof_with", "verify_with"),
+    ("proof_for", "verify_for"),
+    ("PROOF_WAIT", "VERIFY_WAIT"),
+    ("PROOF_STAYS", "VERIFY_STAYS"),
+    ("lib/prove", "lib/verify"),
+    ("lib/look", "lib/check-sites"),
+    ("lib/watch", "lib/site-changes"),
+    ("lib/entry", "lib/site-errors"),
+    ("lib/values", "lib/config-errors"),
+    ("lib/news", "lib/warn-once"),
+    ("lib/shown", "lib/redact"),
+    ("lib/site-look", "lib/site-list"),
+    ("lib/parts", "lib/status-sites"),
+    ("lib/folders", "lib/dirs"),
+];
+
 /// Returns the known name that was probably meant.
 pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let near = known.map(|known| (strsim::damerau_levenshtein(name, known), known));
     let far = name.chars().count().div_ceil(3);
+    let distance = |known: &str| match RENAMED.contains(&(name, known)) {
+        true => 0,
+        false => strsim::damerau_levenshtein(name, known),
+    };
+    let near = known.map(|known| (distance(known), known));
     near.filter(|(distance, known)| *distance <= far && *distance * 2 < known.len()).min().map(|(_, known)| known)
 }
 

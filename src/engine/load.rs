@@ -167,10 +167,14 @@ pub fn import(run: &Run, from: &Source, name: &str) -> Result<Source> {
         }
     }
     by_name(run, name)?.ok_or_else(|| {
-        Error::usage(format!("import `{name}`: there is no such file")).help(format!(
-            "moyai looks next to the script, then in {}",
-            directories(run).map(|directory| format!("`{}`", directory.display())).collect::<Vec<_>>().join(" and ")
-        ))
+        let places = directories(run).map(|directory| format!("`{}`", directory.display())).collect::<Vec<_>>();
+        let files = BUILT_IN.files().chain(BUILT_IN.dirs().flat_map(Dir::files));
+        let names: Vec<_> = files.map(|file| file.path().with_extension("").display().to_string()).collect();
+        let help = match super::check::nearest(name, names.iter().map(String::as_str)) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("moyai looks next to the script, then in {}", places.join(" and ")),
+        };
+        Error::usage(format!("import `{name}`: there is no such file")).help(help)
     })
 }
 

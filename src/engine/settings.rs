@@ -46,7 +46,7 @@ const KINDS: &[(&str, Kind)] = &[
     ("REPORT", Kind::Choice(&["change", "always"])),
     ("ASK_AGAIN REMIND", Kind::Span),
     ("HOOK_TAKES", Kind::Time),
-    ("SICK_AFTER WELL_AFTER CERT_DAYS STAYS_FREE PROOF_WAIT PROOF_STAYS", Kind::Count),
+    ("SICK_AFTER WELL_AFTER CERT_DAYS STAYS_FREE VERIFY_WAIT VERIFY_STAYS", Kind::Count),
     ("MAINTENANCE", Kind::Maps),
     ("OUTSIDE", Kind::Addresses),
     ("TELL DIGEST", Kind::Targets),
@@ -62,9 +62,9 @@ const KINDS: &[(&str, Kind)] = &[
 /// The result kind of the functions whose result matters.
 const RETURNS: &[(&str, Kind)] = &[
     ("starts backs_up saves", Kind::Like("true or false")),
-    ("before after proof disk_alarm disk_text backup_ref ping", Kind::Like("text")),
+    ("before after verify disk_alarm disk_text backup_ref ping", Kind::Like("text")),
     ("how", Kind::Choice(&["pause", "stop", "run"])),
-    ("versions proof_with proof_for", Kind::Like("an array")),
+    ("versions verify_with verify_for", Kind::Like("an array")),
 ];
 
 fn in_table(table: &[(&str, Kind)], name: &str) -> Option<Kind> {

@@ -810,12 +810,12 @@ fn store(table: &mut Table, folder: &Path) {
 
 /// Verification of ten containers, two at a time, and the plain start of these ten, two at a time.
 fn verify(table: &mut Table, folder: &Path) {
-    let scripts = ten(folder, "verify-scripts", "const SITES = [];\nconst PROOF_STAYS = 0;\n");
+    let scripts = ten(folder, "verify-scripts", "const SITES = [];\nconst VERIFY_STAYS = 0;\n");
     let moyai = |words: &[&str]| run(moyai(folder, words).env("MOYAI_SCRIPTS", &scripts));
     moyai(&["run", "backup", "--tag", "v"]);
     let verified = || {
         let plain = moyai(&["run", "backup", "--tag", "v"]);
-        let all = moyai(&["run", "backup", "--tag", "v", "--prove"]);
+        let all = moyai(&["run", "backup", "--tag", "v", "--verify"]);
         all.saturating_sub(plain)
     };
     let started = || {
@@ -843,7 +843,7 @@ fn update(table: &mut Table, folder: &Path) {
         printf 'version: 0.1\nstorage: {filesystem: {rootdirectory: %s/registry}}\nhttp: {addr: "127.0.0.1:5000"}\n' "$PWD" >registry.yml
         docker-registry serve registry.yml >registry.log 2>&1 & sleep 2; push 0
         docker run --detach --name updated --stop-signal KILL --volume data:/data localhost:5000/site:1
-        mkdir -p update-scripts; echo 'const UPDATE_WATCH = 0; const SITES = []; const PROOF_STAYS = 0;' >update-scripts/config.rhai
+        mkdir -p update-scripts; echo 'const UPDATE_WATCH = 0; const SITES = []; const VERIFY_STAYS = 0;' >update-scripts/config.rhai
         echo 'server { listen 8098; location / { proxy_pass http://updated:8080/; } }' >/etc/nginx/conf.d/updated.conf"#;
     bash(folder, &format!("{IMAGE}\n{UPDATED}\n{setup}"));
     let moyai = |words: &[&str]| run(moyai(folder, words).env("MOYAI_SCRIPTS", folder.join("update-scripts")));

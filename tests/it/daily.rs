@@ -28,7 +28,7 @@ fn the_authors_own_sentence_is_printed_alone_and_usage_exits_with_2() {
     let err = world.run("let a = [1]; print(a[5]);").failed(1);
     assert!(err.contains("test.rhai:1:") && err.contains("print(a[5])"), "{err}");
     assert!(world.run("die(\"x\", 0);").failed(1).contains("the exit code of a failure is 1 to 255"));
-    for script in ["restore", "prove", "maintain", "site"] {
+    for script in ["restore", "verify", "maintain", "site"] {
         assert_eq!(world.moyai(["run", script]).failed(2).lines().count(), 1, "{script}");
     }
 }

@@ -150,8 +150,8 @@ fn needs((line, is_readme): &(String, bool)) -> Needs {
         | "moyai run restore blog yesterday"
         | "moyai run -n restore blog Mon"
         | "moyai run backup"
-        | "moyai run backup --prove"
-        | "moyai run prove blog Mon"
+        | "moyai run backup --verify"
+        | "moyai run verify blog Mon"
         | "moyai run backups"
         | "moyai run backups --check"
         | "moyai run -n site add example.jp --to blog"
@@ -341,8 +341,8 @@ fn every_command_that_needs_an_engine_gives_what_is_shown() {
             "moyai run -n hosts-sync" => {
                 "echo 'server { location / { proxy_pass http://blog; } }' >/etc/nginx/conf.d/blog.conf"
             }
-            "moyai run -n backup" | "moyai run backup" | "moyai run backup --prove" => "docker rm -f shop",
-            "moyai run prove blog Mon" => "moyai run backup blog --tag Mon",
+            "moyai run -n backup" | "moyai run backup" | "moyai run backup --verify" => "docker rm -f shop",
+            "moyai run verify blog Mon" => "moyai run backup blog --tag Mon",
             // Of this week's Monday: `restore` refuses one of another day.
             "moyai run -n restore blog Mon" => {
                 "monday=$(date -d \"-$(($(date +%u) - 1)) days\" +%F); moyai run --at \"$monday 00:00\" backup blog --tag Mon"

@@ -108,7 +108,7 @@ fn an_old_archive_of_gzip_is_read_and_one_is_written_where_there_is_no_zstd() {
     host.sh("cd state/backups/web/v; jq 'map(del(.files, .read, .driver, .options, .labels))' volumes.json >new; mv new volumes.json").ok();
     host.script("backups --check").ok();
     host.sh(
-        "docker exec web /bin/busybox rm /data/a1; \"$moyai\" run prove web v; \"$moyai\" run restore web v --volumes",
+        "docker exec web /bin/busybox rm /data/a1; \"$moyai\" run verify web v; \"$moyai\" run restore web v --volumes",
     )
     .ok();
     host.sh("docker exec web /bin/busybox test -e /data/a1").ok();

@@ -70,7 +70,7 @@ fn the_socket_gives_the_same_list_as_the_client() {
     host.run("linked", "--link inherits:other --health-cmd false --health-interval 50ms --health-retries 1");
     host.run("alone", "--network none --hostname lonely");
     host.run("here", "--network host");
-    host.run("copy", "--label moyai.proves=x");
+    host.run("copy", "--label moyai.verifies=x");
     host.sh("docker create --name never --network idle base:1 /bin/busybox true && docker pause here").ok();
     host.sh("docker run --name ended base:1 /bin/busybox false").failed(1);
     host.sh("until docker ps | grep -q unhealthy; do sleep 0.05; done").ok();

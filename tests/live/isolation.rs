@@ -40,15 +40,15 @@ const TRIES: [(&str, &str); 8] = [
 fn a_copy_has_no_way_out_even_with_the_capability_to_make_one() {
     let mut host = Host::new();
     host.sh(WORLD).ok();
-    std::fs::write(host.path("scripts/config.rhai"), "const SITES = [];\nconst PROOF_STAYS = 1;").unwrap();
-    let options = "--cap-add NET_ADMIN --cap-add NET_RAW --cap-add SYS_ADMIN --network six --label 'moyai.proof=/bin/busybox sleep 600'";
+    std::fs::write(host.path("scripts/config.rhai"), "const SITES = [];\nconst VERIFY_STAYS = 1;").unwrap();
+    let options = "--cap-add NET_ADMIN --cap-add NET_RAW --cap-add SYS_ADMIN --network six --label 'moyai.verify=/bin/busybox sleep 600'";
     host.sh(&format!(
         "docker run -d --name web --stop-signal KILL {options} base:1 /bin/busybox sleep 86400 && docker network connect back web
-         \"$moyai\" run backup web --tag v1; \"$moyai\" run -v prove web v1 >out.log 2>&1 & echo $! >pid"
+         \"$moyai\" run backup web --tag v1; \"$moyai\" run -v verify web v1 >out.log 2>&1 & echo $! >pid"
     ))
     .ok();
-    host.until(30, "docker top $(docker ps -q --filter name=.proof-) 2>/dev/null | grep -q 'sleep 600'");
-    let copy = host.sh("docker ps --format '{{.Names}}' --filter name=.proof-").ok().trim().to_owned();
+    host.until(30, "docker top $(docker ps -q --filter name=.verify-) 2>/dev/null | grep -q 'sleep 600'");
+    let copy = host.sh("docker ps --format '{{.Names}}' --filter name=.verify-").ok().trim().to_owned();
     let fetch = |host: &mut Host, who: &str, url: &str| {
         let gave = host.sh(&format!("docker exec {who} /bin/busybox timeout 3 /bin/busybox wget -q -O - {url}"));
         gave.code == 0 || gave.err.contains("404") || gave.err.contains("server returned error")
@@ -99,14 +99,14 @@ fn a_copy_has_no_way_out_even_with_the_capability_to_make_one() {
         "kill -INT $(cat pid); for i in {1..600}; do kill -0 $(cat pid) 2>/dev/null || exit 0; sleep 0.1; done; exit 1",
     )
     .ok();
-    assert_eq!(host.sh("docker ps --all --format '{{.Names}}' | grep proof; true").ok(), "");
+    assert_eq!(host.sh("docker ps --all --format '{{.Names}}' | grep verify-; true").ok(), "");
 }
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
 fn what_a_copy_would_share_is_named_and_no_copy_is_made() {
     let mut host = Host::new();
-    let config = "const SITES = [];\nconst PROOF_STAYS = 1;\nfn saves(c, m) { false }";
+    let config = "const SITES = [];\nconst VERIFY_STAYS = 1;\nfn saves(c, m) { false }";
     std::fs::write(host.path("scripts/config.rhai"), config).unwrap();
     host.sh("mkdir -p /srv/shared/deep && python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind(\"/srv/shared/deep/db.sock\")'
         docker volume create pipes && python3 -c 'import os, socket; os.chdir(\"/var/lib/docker/volumes/pipes/_data\"); socket.socket(socket.AF_UNIX).bind(\"php.sock\")'
@@ -128,7 +128,7 @@ fn what_a_copy_would_share_is_named_and_no_copy_is_made() {
     ] {
         host.sh("docker rm -f web 2>/dev/null").ok();
         host.run("web", &format!("--stop-signal KILL {options}"));
-        let gave = host.sh("\"$moyai\" run backup web --tag v1 >/dev/null; \"$moyai\" run prove web v1");
+        let gave = host.sh("\"$moyai\" run backup web --tag v1 >/dev/null; \"$moyai\" run verify web v1");
         if shared.is_empty() {
             gave.ok();
             continue;
@@ -142,7 +142,7 @@ fn what_a_copy_would_share_is_named_and_no_copy_is_made() {
     // A program that fails because its copy has not got a capability says which.
     host.sh("docker rm -f web").ok();
     host.sh("docker run -d --name web --stop-signal KILL --cap-add NET_ADMIN --cap-add SYS_NICE base:1 /bin/busybox sh -c '/bin/busybox ip link set lo mtu 1400 && exec /bin/busybox sleep 900'").ok();
-    let err = host.sh("\"$moyai\" run backup web --tag v1 >/dev/null; \"$moyai\" run prove web v1").failed(1);
+    let err = host.sh("\"$moyai\" run backup web --tag v1 >/dev/null; \"$moyai\" run verify web v1").failed(1);
     assert!(err.contains("it ended with status ") && err.contains("; a copy is not given NET_ADMIN"), "{err}");
     assert!(!err.contains("SYS_NICE"), "{err}");
 }

@@ -23,7 +23,6 @@ mod nginx;
 mod package;
 mod plan;
 mod ports;
-mod prove;
 mod proxy;
 mod prune;
 mod replay;
@@ -38,6 +37,7 @@ mod store;
 mod systemd;
 mod trust;
 mod update;
+mod verify;
 mod volumes;
 
 /// Whether an error has this sentence and, behind the line of the script, this next step.

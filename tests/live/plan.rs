@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// What a script can change. Not in it, because it is never the same on two hosts: ids, addresses, dates and
 /// times, and checksums and sizes of archives, which hold times. Not in it, because moyai keeps it for itself and a plan has no line for it: the state directory (the
-/// record of backups and proofs, the reports that wait, what is known of sites) but for the backups in it.
+/// record of backups and verifications, the reports that wait, what is known of sites) but for the backups in it.
 const STATE: &str = r#"
 cd "$MOYAI_SCRIPTS/.."
 {
@@ -111,8 +111,8 @@ const CASES: &[Case] = &[
         "\"$moyai\" run backup; \"$moyai\" run backup; docker exec web /bin/busybox touch /data/new",
         USABLE,
     ),
-    Case("backup --prove", "", USABLE),
-    Case("prove web", "\"$moyai\" run backup", ""),
+    Case("backup --verify", "", USABLE),
+    Case("verify web", "\"$moyai\" run backup", ""),
     Case("restore web", "\"$moyai\" run backup", ""),
     Case("restore web --volumes", "\"$moyai\" run backup", ""),
     Case(

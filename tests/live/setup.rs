@@ -64,10 +64,10 @@ fn a_bare_host_is_put_in_order_once_and_set_back() {
 
     // 3. A second run changes only what is missing.
     let again = run(&mut host, "moyai setup --yes").ok();
-    assert!(again.contains("nothing is missing") && !again.contains("+++") && !again.contains("--prove"), "{again}");
+    assert!(again.contains("nothing is missing") && !again.contains("+++") && !again.contains("--verify"), "{again}");
     let part = run(&mut host, "rm /etc/cron.d/moyai; docker run -d --name new base:1 sh -c 'exec busybox sleep 999' >/dev/null; moyai setup --yes").ok();
     assert!(part.contains("+++ /etc/cron.d/moyai") && part.matches("+++ ").count() <= 2, "{part}");
-    assert!(part.contains("--prove --wait -v new\n"), "{part}");
+    assert!(part.contains("--verify --wait -v new\n"), "{part}");
 
     // 4. A changed rule is seen by doctor.
     let found = run(&mut host, "sed -i 's/^every(\"0 3/every(\"0 4/' /etc/moyai/scripts/rules.rhai; moyai doctor").out;

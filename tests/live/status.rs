@@ -24,7 +24,7 @@ fn nginx_serves_the_page_and_a_browser_shows_it_wide_and_narrow_in_the_light_and
     host.script("status").ok();
     assert_eq!(faults(&mut host), "", "the first page");
 
-    // What the page is about: a site that is fine, one that is sick with a hostile page, backups, a proof.
+    // What the page is about: a site that is fine, one that is sick with a hostile page, backups, a verification.
     host.run("blog", "--label moyai.test=1");
     host.run("shop", "");
     host.sh(
@@ -46,9 +46,9 @@ CONFIG
     host.script("backup blog").ok();
     host.moyai(
         r#"let id = docker::images().filter(|i| "moyai.container" in i.labels)[0].id;
-state::set("backup.proofs", #{ [ID]: 1 });"#
-            .replace("#{ [ID]: 1 }", "proofs")
-            .replace("state::set", "let proofs = #{}; proofs[id] = #{ container: \"blog\", version: \"Mon\", at: now().epoch, ok: true, how: \"its page has the words\", seconds: 4 }; state::set")
+state::set("backup.verified", #{ [ID]: 1 });"#
+            .replace("#{ [ID]: 1 }", "results")
+            .replace("state::set", "let results = #{}; results[id] = #{ container: \"blog\", version: \"Mon\", at: now().epoch, ok: true, how: \"its page has the words\", seconds: 4 }; state::set")
             .as_str(),
     )
     .ok();

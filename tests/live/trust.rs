@@ -22,7 +22,7 @@ fn a_foreign_image_with_the_labels_of_a_backup_is_not_restored_unless_it_is_name
     assert!(err.contains("there is no backup \"latest\" of bank") && err.contains("foreign:v9"), "{err}");
     let err = host.script("restore bank --force").failed(1);
     assert!(err.contains("there is no backup \"latest\" of bank"), "{err}");
-    let err = host.script("prove bank").failed(1);
+    let err = host.script("verify bank").failed(1);
     assert!(err.contains("moyai run backups --adopt bank"), "{err}");
     host.script("backup bank --tag own").ok();
     assert_eq!(host.sh("\"$moyai\" run backups --json | jq -r '.[].image'").ok(), "backup/bank:own\n");
@@ -44,7 +44,7 @@ fn a_foreign_image_with_the_labels_of_a_backup_is_not_restored_unless_it_is_name
 #[ignore = "needs a private host: tests/run"]
 fn labels_of_an_image_name_no_host_run_no_line_and_hide_no_container() {
     let mut host = Host::new();
-    host.sh("printf 'FROM base:1\\nLABEL com.docker.compose.service=deb.debian.org com.docker.compose.project=x moyai.proves=x moyai.backup.before=\"touch /pwned\" moyai.backup=never\\n' >Dockerfile
+    host.sh("printf 'FROM base:1\\nLABEL com.docker.compose.service=deb.debian.org com.docker.compose.project=x moyai.verifies=x moyai.backup.before=\"touch /pwned\" moyai.backup=never\\n' >Dockerfile
              DOCKER_BUILDKIT=0 docker build --quiet --tag foreign:1 - <Dockerfile
              docker run --detach --name guest --stop-signal KILL foreign:1 /bin/busybox sleep 900
              docker run --detach --name own --label com.docker.compose.service=deb.debian.org --label com.docker.compose.project=x base:1 /bin/busybox sleep 900").ok();
@@ -79,22 +79,22 @@ fn a_copy_gets_no_directory_with_a_socket_and_no_data_of_a_container_that_does_n
     host.sh("mkdir -p /srv/run/deep && python3 -c 'import socket; s = socket.socket(socket.AF_UNIX); s.bind(\"/srv/run/deep/db.sock\")'").ok();
     host.run("near", "--stop-signal KILL -v /srv/run:/run/db");
     host.script("backup near --tag v1").ok();
-    let err = host.script("prove near").failed(1);
+    let err = host.script("verify near").failed(1);
     assert!(err.contains("the socket /srv/run/deep/db.sock"), "{err}");
 
     std::fs::write(
         host.path("scripts/config.rhai"),
-        "const PROOF_STAYS = 1;\nfn backup_ref(c, when) { `base.${c.name}:${when}` }",
+        "const VERIFY_STAYS = 1;\nfn backup_ref(c, when) { `base.${c.name}:${when}` }",
     )
     .unwrap();
     host.run("bank", "--stop-signal KILL -v data:/data");
-    host.run("thief", "--stop-signal KILL --label moyai.proof.with=bank");
+    host.run("thief", "--stop-signal KILL --label moyai.verify.with=bank");
     host.script("backup bank thief --tag v1").ok();
-    let err = host.script("prove thief").failed(1);
-    assert!(err.contains("start bank with --label \"moyai.proof.for=thief\""), "{err}");
+    let err = host.script("verify thief").failed(1);
+    assert!(err.contains("start bank with --label \"moyai.verify.for=thief\""), "{err}");
     host.sh("docker rm -f bank").ok();
-    host.run("bank", "--stop-signal KILL -v data:/data --label 'moyai.proof.for=shop thief'");
-    host.script("prove thief").ok();
+    host.run("bank", "--stop-signal KILL -v data:/data --label 'moyai.verify.for=shop thief'");
+    host.script("verify thief").ok();
 }
 
 #[test]

@@ -74,8 +74,8 @@ fn config(host: &mut Host, more: &str) {
     let usual = [
         "const SITES = [#{ name: \"web\", url: \"http://web.test/\", words: \"welcome\" }];",
         "const ASK_AGAIN = \"\";",
-        "const PROOF_WAIT = 3;",
-        "const PROOF_STAYS = 1;",
+        "const VERIFY_WAIT = 3;",
+        "const VERIFY_STAYS = 1;",
         "const UPDATE_WATCH = 6;",
     ];
     // Of a constant that is in both, the second counts.
@@ -239,7 +239,7 @@ fn ctrl_c_puts_the_old_container_back_at_once() {
     let mut host = site("--restart unless-stopped");
     host.push("welcome two", "rm /www/data", "");
     let before = host.seen();
-    for moment in ["start web.proof-*", "stop web.old-*", "start web"] {
+    for moment in ["start web.verify-*", "stop web.old-*", "start web"] {
         let gave = host.sh(&format!(
             r#"printf '#!/bin/bash\ncase "$*" in %s) /usr/bin/docker "$@"; kill -INT "$(cat /run/updating)"; exec sleep 60 ;; esac\nexec /usr/bin/docker "$@"\n' '{}' >/usr/local/sbin/docker
             chmod 755 /usr/local/sbin/docker; bash -c 'echo $$ >/run/updating; exec "$moyai" run update web'; code=$?; rm /usr/local/sbin/docker; exit $code"#,
@@ -412,7 +412,7 @@ E
     host.sh("docker events --format '{{.Actor.Attributes.name}}' --filter event=start >events & echo $! >events.pid; sleep 1").ok();
     let out = host.script("update").ok();
     assert!(out.starts_with("db: updated to localhost:5000/site:db") && out.contains("\nweb: updated to "), "{out}");
-    let starts = host.sh("kill $(cat events.pid); grep -v proof events | uniq").ok();
+    let starts = host.sh("kill $(cat events.pid); grep -v verify- events | uniq").ok();
     assert_eq!(starts, "db\nside\nweb\n", "what a container needs is updated first");
     let after = host.sh(ids).ok();
     for (old, new) in before.lines().zip(after.lines()) {

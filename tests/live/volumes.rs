@@ -244,17 +244,17 @@ E
 #[ignore = "needs a private host: tests/run"]
 fn a_verification_has_what_a_restore_would_have_and_the_names_of_links() {
     let mut host = Host::new();
-    host.sh("docker run -d --name db --label moyai.proof.for=web --stop-signal KILL base:1 /bin/busybox httpd -f -p 8080 -h /").ok();
+    host.sh("docker run -d --name db --label moyai.verify.for=web --stop-signal KILL base:1 /bin/busybox httpd -f -p 8080 -h /").ok();
     // The line prints the same in the copy and in the container.
-    let proof = "/bin/busybox stat -c '%u:%g %a' /data /data/own && /bin/busybox wget -q -O /dev/null http://database:8080/bin/sh && echo found";
+    let command = "/bin/busybox stat -c '%u:%g %a' /data /data/own && /bin/busybox wget -q -O /dev/null http://database:8080/bin/sh && echo found";
     std::fs::write(
         host.path("scripts/config.rhai"),
-        format!("const PROOF_STAYS = 1; fn proof(c) {{ if c.name == \"web\" {{ \"{proof}\" }} else {{ \"\" }} }}"),
+        format!("const VERIFY_STAYS = 1; fn verify(c) {{ if c.name == \"web\" {{ \"{command}\" }} else {{ \"\" }} }}"),
     )
     .unwrap();
-    host.run("web", &format!("{QUICK} --link db:database -v data:/data --label moyai.proof.with=db"));
+    host.run("web", &format!("{QUICK} --link db:database -v data:/data --label moyai.verify.with=db"));
     host.sh("docker exec web /bin/sh -c 'cd /data; echo x >own; /bin/busybox chown 1000:1000 . own; /bin/busybox chmod 700 .; /bin/busybox chmod 400 own'").ok();
     host.script("backup db").ok();
-    host.script("backup web --tag v --prove").ok();
-    host.script("prove web v").ok();
+    host.script("backup web --tag v --verify").ok();
+    host.script("verify web v").ok();
 }

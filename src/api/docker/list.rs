@@ -165,7 +165,7 @@ fn listed(source: &Source<'_>, all: bool) -> Result<Array> {
     // the image does not hide its containers.
     let copies = |full: &Value| {
         let (all, inherited) = of_image(full, &images);
-        identity::is_own("moyai.proves", all, inherited)
+        identity::is_own("moyai.verifies", all, inherited)
     };
     let found = found.filter(|(_, full)| (all || is_up(full)) && !copies(full));
     Ok(found.map(|(row, full)| container(&row.status, full, &containers, &drivers, &images).into()).collect())

@@ -280,7 +280,7 @@ fn steps(schedule: Schedule, changes: &[Change], proposal: &Proposal) -> Vec<Ste
     steps.push(Step::new(["moyai", "run", "hosts-sync"]));
     if !proposal.backup.is_empty() {
         let names = proposal.backup.iter().map(String::as_str);
-        steps.push(Step::new(["moyai", "run", "backup", "--prove", "--wait", "-v"].into_iter().chain(names)));
+        steps.push(Step::new(["moyai", "run", "backup", "--verify", "--wait", "-v"].into_iter().chain(names)));
     }
     if changes.iter().any(|change| change.path.ends_with("config.rhai")) && !proposal.sites.is_empty() {
         steps.push(Step::new(["moyai", "run", "monitor", "-v"]));

@@ -1,4 +1,4 @@
-//! Backups that are proven: a copy that is cut off, does its work, and leaves nothing.
+//! Verification of backups: a copy that is cut off, works, and leaves nothing behind.
 
 use crate::host::Host;
 use std::collections::BTreeMap;
@@ -29,20 +29,20 @@ fn start(host: &mut Host, options: &str) {
 
 fn config(host: &mut Host, more: &str) {
     let text = format!(
-        "const SITES = [#{{ url: \"https://web.test/\", words: \"the words\" }}];\nconst PROOF_WAIT = 3;\nconst PROOF_STAYS = 1;\n{more}\n"
+        "const SITES = [#{{ url: \"https://web.test/\", words: \"the words\" }}];\nconst VERIFY_WAIT = 3;\nconst VERIFY_STAYS = 1;\n{more}\n"
     );
     std::fs::write(host.path("scripts/config.rhai"), text).unwrap();
 }
 
-/// What a proof makes, while it is there.
+/// What a verification creates, while it runs.
 fn copies(host: &mut Host) -> String {
-    host.sh("docker ps --all --format '{{.Names}}' | grep proof; docker volume ls --quiet | grep proof; docker network ls --format '{{.Name}}' | grep proof; true").ok()
+    host.sh("docker ps --all --format '{{.Names}}' | grep verify-; docker volume ls --quiet | grep verify-; docker network ls --format '{{.Name}}' | grep verify-; true").ok()
 }
 
-/// What `backups` says of the proofs.
-fn proofs(host: &mut Host) -> String {
+/// The verifications that `backups` shows.
+fn verified(host: &mut Host) -> String {
     host.sh(
-        "\"$moyai\" run backups --json | jq -r '.[] | \"\\(.container):\\(.version) \\(.proof.ok) \\(.proof.how)\"'",
+        "\"$moyai\" run backups --json | jq -r '.[] | \"\\(.container):\\(.version) \\(.verification.ok) \\(.verification.how)\"'",
     )
     .ok()
 }
@@ -60,7 +60,7 @@ fn save(host: &mut Host, version: &str) {
 #[ignore = "needs a private host: tests/run"]
 fn a_copy_proves_a_backup_and_reaches_nothing_of_the_site() {
     let options = "--network back --network-alias shop --publish 8085:8080 --hostname shop --restart always --memory 64m -v /srv:/srv \
-        --label 'traefik.http.routers.x.rule=Host(`web.test`)' --label 'moyai.proof=sleep 8'";
+        --label 'traefik.http.routers.x.rule=Host(`web.test`)' --label 'moyai.verify=sleep 8'";
     let mut host = site(options);
     host.run("live", "");
     host.script("hosts-sync").ok();
@@ -70,15 +70,15 @@ fn a_copy_proves_a_backup_and_reaches_nothing_of_the_site() {
     host.sh("docker exec web sh -c 'echo later >/www/later'").ok();
     let before = host.sh("cat /etc/hosts; docker inspect web | sort").ok();
 
-    host.sh("\"$moyai\" run -v prove web v1 >out.log 2>&1 & echo $! >pid").ok();
-    host.until(10, "docker top $(docker ps -q --filter name=.proof-) 2>/dev/null | grep -q 'sleep 8'");
-    let copy = host.sh("docker ps --format '{{.Names}}' --filter name=.proof-").ok().trim().to_owned();
+    host.sh("\"$moyai\" run -v verify web v1 >out.log 2>&1 & echo $! >pid").ok();
+    host.until(10, "docker top $(docker ps -q --filter name=.verify-) 2>/dev/null | grep -q 'sleep 8'");
+    let copy = host.sh("docker ps --format '{{.Names}}' --filter name=.verify-").ok().trim().to_owned();
     let look = format!(
         "docker inspect -f '{{{{.HostConfig.PortBindings}}}} {{{{range $name, $end := .NetworkSettings.Networks}}}}{{{{$name}}}}{{{{end}}}} {{{{.HostConfig.Memory}}}} {{{{.Config.Hostname}}}} {{{{.HostConfig.RestartPolicy.Name}}}}' {copy}"
     );
     assert_eq!(host.sh(&look).ok(), format!("map[] {copy} 67108864 shop no\n"));
     let labels = host.sh(&format!("docker inspect -f '{{{{json .Config.Labels}}}}' {copy} | jq -r 'to_entries[] | select(.value != \"\") | .key + \"=\" + .value'")).ok();
-    assert_eq!(labels, "moyai.proves=web\ntraefik.enable=false\n");
+    assert_eq!(labels, "moyai.verifies=web\ntraefik.enable=false\n");
     // The host's own service is there, and not for the copy; nor is the other container.
     for (who, answers) in [("web", true), (&*copy, false)] {
         let address = "172.17.0.1:8077/hostname";
@@ -105,7 +105,7 @@ fn a_copy_proves_a_backup_and_reaches_nothing_of_the_site() {
         said.contains("backup/web:v1 of web is verified: https://web.test/ is fine, \"sleep 8\" is fine"),
         "{said}"
     );
-    assert_eq!(proofs(&mut host), "web:v1 true https://web.test/ is fine, \"sleep 8\" is fine\n");
+    assert_eq!(verified(&mut host), "web:v1 true https://web.test/ is fine, \"sleep 8\" is fine\n");
     assert_eq!(copies(&mut host), "");
     assert_eq!(host.sh("cat /etc/hosts; docker inspect web | sort").ok(), before);
     assert_eq!(host.sh("docker exec web cat /www/index.html; cat /srv/file").ok(), "the words\nhost\n");
@@ -121,12 +121,12 @@ fn a_backup_that_does_not_do_its_work_is_told_and_stays() {
         ("", "rm /www/index.html", "status 404"),
         ("", "echo others >/www/index.html", "\"the words\" is not on the page, it says \"others\" after 3 s"),
         (
-            "--label 'moyai.proof=/bin/busybox yes | /bin/busybox head -c 60000000; printf \"\\033[2J\"; exit 3'",
+            "--label 'moyai.verify=/bin/busybox yes | /bin/busybox head -c 60000000; printf \"\\033[2J\"; exit 3'",
             "true",
             "and 59 MB more",
         ),
-        ("--label 'moyai.proof=cat /none'", "true", "\"cat /none\" ended with status 1: cat: can't open '/none'"),
-        ("--label 'moyai.proof=cat /proc/sys/kernel/hostname'", "true", "\"cat /proc/sys/kernel/hostname\" prints "),
+        ("--label 'moyai.verify=cat /none'", "true", "\"cat /none\" ended with status 1: cat: can't open '/none'"),
+        ("--label 'moyai.verify=cat /proc/sys/kernel/hostname'", "true", "\"cat /proc/sys/kernel/hostname\" prints "),
         (&*format!("{healthy} 'echo oh; exit 1'"), "true", "it is unhealthy: oh"),
         (&*format!("{healthy} 'sleep 60'"), "true", "its health check has not passed yet after 3 s"),
         ("--ipc host", "true", "would not be cut off from this host: IpcMode host"),
@@ -137,11 +137,11 @@ fn a_backup_that_does_not_do_its_work_is_told_and_stays() {
         let kept = "docker inspect web.old-20261124-015517 >/dev/null";
         host.sh(&format!("{kept} || docker create --name web.old-20261124-015517 base:1 /bin/sh")).ok();
         host.sh(&format!("docker exec web sh -c 'rm() {{ /bin/busybox rm $1; }}; {change}'")).ok();
-        let err = host.script("backup web --tag v1 --prove").failed(1);
+        let err = host.script("backup web --tag v1 --verify").failed(1);
         assert!(err.contains("backup/web:v1 of web failed verification: ") && err.contains(why), "{why}: {err}");
         assert!(err.len() < 40_000 && !err.contains('\u{1b}'), "{} bytes", err.len());
         assert!(err.contains("1 of 1 backups failed verification or were not copied elsewhere: web"), "{err}");
-        assert!(proofs(&mut host).starts_with("web:v1 false "), "{}", proofs(&mut host));
+        assert!(verified(&mut host).starts_with("web:v1 false "), "{}", verified(&mut host));
         assert!(host.script("backups").ok().contains("FAILED 20"));
         assert_eq!(copies(&mut host), "", "{why}");
         // The way back of a restore is still there.
@@ -155,13 +155,13 @@ fn a_backup_that_does_not_do_its_work_is_told_and_stays() {
         echo 'sleep 900' >start && docker cp start web:/start && docker start web
         echo 'echo the disk is gone; exit 7' >start && docker cp start web:/start && \"$moyai\" run backup --tag v2")
         .ok();
-    let err = host.script("prove web v2").failed(1);
+    let err = host.script("verify web v2").failed(1);
     assert!(err.contains("it ended with status 7; the log ends with: the disk is gone"), "{err}");
     assert_eq!(copies(&mut host), "");
     // No backup, no container.
-    assert!(host.script("prove web v3").failed(1).contains("there is no backup web:v3"));
+    assert!(host.script("verify web v3").failed(1).contains("there is no backup web:v3"));
     host.sh("docker rm -f web").ok();
-    assert!(host.script("prove web v2").failed(1).contains("there is no container web to take the options from"));
+    assert!(host.script("verify web v2").failed(1).contains("there is no container web to take the options from"));
 }
 
 #[test]
@@ -180,23 +180,23 @@ fn without_a_site_it_is_the_server_the_health_or_that_it_stays_up() {
         ("const SITES = [];", false, "--health-interval 200ms --health-cmd 'cat /www/index.html'", "healthy"),
         ("const SITES = [];", false, "", "stays up"),
     ] {
-        std::fs::write(host.path("scripts/config.rhai"), format!("{config}\nconst PROOF_STAYS = 1;")).unwrap();
+        std::fs::write(host.path("scripts/config.rhai"), format!("{config}\nconst VERIFY_STAYS = 1;")).unwrap();
         host.sh(if nginx { "true" } else { "rm -f /etc/nginx/conf.d/web.conf" }).ok();
         host.sh("docker rm -f web").ok();
         start(&mut host, options);
-        // A restore has put this one aside; now that there is another proven way back it goes.
+        // A restore has put this one aside; now that there is another verified way back, it goes.
         host.sh("docker create --name web.old-20261124-015517 base:1 /bin/sh").ok();
-        host.script("backup web --tag v1 --prove").ok();
+        host.script("backup web --tag v1 --verify").ok();
         assert_eq!(host.sh("docker ps --all --format '{{.Names}}'").ok(), "web\n");
-        assert_eq!(proofs(&mut host), format!("web:v1 true {how}\n"));
+        assert_eq!(verified(&mut host), format!("web:v1 true {how}\n"));
         assert_eq!(copies(&mut host), "");
     }
 }
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_proof_that_is_ended_half_way_leaves_nothing_for_long() {
-    let mut host = site("--label 'moyai.proof=sleep 3'");
+fn a_verification_that_is_ended_half_way_leaves_nothing_for_long() {
+    let mut host = site("--label 'moyai.verify=sleep 3'");
     host.script("backup web --tag v1").ok();
     let mut seed = u64::from(std::process::id());
     println!("seed {seed}");
@@ -206,7 +206,7 @@ fn a_proof_that_is_ended_half_way_leaves_nothing_for_long() {
         let pause = (seed >> 33) % 2500;
         let signal = if round < 8 { ["INT", "TERM"][round % 2] } else { "KILL" };
         host.sh(&format!(
-            "\"$moyai\" run prove web & sleep {}.{:03}; kill -{signal} $!; wait $!",
+            "\"$moyai\" run verify web & sleep {}.{:03}; kill -{signal} $!; wait $!",
             pause / 1000,
             pause % 1000
         ));
@@ -216,10 +216,10 @@ fn a_proof_that_is_ended_half_way_leaves_nothing_for_long() {
     }
     host.sh("docker exec web cat /www/index.html").ok();
     // What a killed one had asked of the engine is done a moment later.
-    host.sh("sleep 1; \"$moyai\" run prove web").ok();
+    host.sh("sleep 1; \"$moyai\" run verify web").ok();
     assert_eq!(copies(&mut host), "");
     // Two at once: the second finds the first at work.
-    let gave = host.sh("\"$moyai\" run prove web & sleep 1; \"$moyai\" run prove web; code=$?; wait $!; exit $code");
+    let gave = host.sh("\"$moyai\" run verify web & sleep 1; \"$moyai\" run verify web; code=$?; wait $!; exit $code");
     assert_eq!(gave.code, 75, "{}", gave.err);
     assert_eq!(copies(&mut host), "");
 }
@@ -288,7 +288,7 @@ fn the_list_marks_what_is_too_old_of_another_day_or_damaged() {
     let gave = host.script("backups web --check");
     assert!(gave.out.contains("the copy of /www is damaged: "), "{}", gave.out);
     gave.failed(1);
-    let gave = host.script("prove web Wed");
+    let gave = host.script("verify web Wed");
     assert!(gave.failed(1).contains("the copy of /www is damaged: "));
     assert_eq!(copies(&mut host), "");
 }
@@ -435,7 +435,7 @@ fn what_does_not_arrive_elsewhere_is_told_and_what_was_there_stays() {
     let mut host = site("");
     let elsewhere = |host: &mut Host, line: &str| {
         let text = format!(
-            "import \"lib/offsite\" as offsite;\nconst SITES = [#{{ url: \"http://web.test/\", words: \"the words\" }}];\nconst PROOF_WAIT = 1;\nconst BACKUPS = \"/opt/small\";\nconst STAYS_FREE = 0;\nfn saves(c, m) {{ false }}\nfn elsewhere(backup) {{ {line} }}"
+            "import \"lib/offsite\" as offsite;\nconst SITES = [#{{ url: \"http://web.test/\", words: \"the words\" }}];\nconst VERIFY_WAIT = 1;\nconst BACKUPS = \"/opt/small\";\nconst STAYS_FREE = 0;\nfn saves(c, m) {{ false }}\nfn elsewhere(backup) {{ {line} }}"
         );
         std::fs::write(host.path("scripts/config.rhai"), text).unwrap();
     };
@@ -497,10 +497,10 @@ fn what_does_not_arrive_elsewhere_is_told_and_what_was_there_stays() {
     elsewhere(&mut host, "offsite::restic(backup, \"/opt/none\");");
     let err = host.sh("MOYAI_SECRET_restic=opensesame \"$moyai\" run backup --tag v1").failed(1);
     assert!(err.contains("not copied elsewhere") && err.contains("restic") && !err.contains("opensesame"), "{err}");
-    // What is not proven goes nowhere.
+    // A backup that is not verified is copied nowhere.
     elsewhere(&mut host, "file::write(\"/opt/sent\", \"\");");
     host.sh("docker exec web sh -c '/bin/busybox rm /www/index.html'").ok();
-    host.script("backup --tag v1 --prove").failed(1);
+    host.script("backup --tag v1 --verify").failed(1);
     host.sh("[ ! -e /opt/sent ]").ok();
     host.script("backup --tag v1").ok();
     host.sh("[ -e /opt/sent ]").ok();
@@ -509,34 +509,34 @@ fn what_does_not_arrive_elsewhere_is_told_and_what_was_there_stays() {
 #[test]
 #[ignore = "needs a private host: tests/run"]
 fn what_a_site_needs_is_beside_its_copy() {
-    let mut host = site("--network back --label moyai.proof.for=front");
+    let mut host = site("--network back --label moyai.verify.for=front");
     // It shows what the other one says.
     let fetch = "/bin/busybox mkdir /own; until wget -q -O /own/index.html http://web:8080/; do sleep 0.2; done; exec /bin/busybox httpd -f -p 8080 -h /own";
     let front = |host: &mut Host, label: &str| {
         host.sh(&format!("docker rm -f front; docker run -d --name front --network back {label} --stop-signal KILL base:1 /bin/busybox sh -c '{fetch}'")).ok();
     };
     let policy = "fn backup_ref(c, when) { `base.${c.name}:${when}` }";
-    let sites = "const SITES = [#{ name: \"front\", url: \"http://front.test/\", words: \"the words\" }];\nconst PROOF_WAIT = 3;\nconst PROOF_STAYS = 1;";
+    let sites = "const SITES = [#{ name: \"front\", url: \"http://front.test/\", words: \"the words\" }];\nconst VERIFY_WAIT = 3;\nconst VERIFY_STAYS = 1;";
     std::fs::write(host.path("scripts/config.rhai"), format!("{sites}\n{policy}")).unwrap();
     host.sh("echo 'server { listen 80; server_name front.test; location / { proxy_pass http://front:8080/; } }' >/etc/nginx/conf.d/front.conf").ok();
 
-    front(&mut host, "--label moyai.proof.with=web");
-    let err = host.script("backup front --tag v1 --prove").failed(1);
+    front(&mut host, "--label moyai.verify.with=web");
+    let err = host.script("backup front --tag v1 --verify").failed(1);
     assert!(err.contains("it needs web, which has no backup"), "{err}");
-    host.script("backup --tag v1 --prove").ok();
-    assert_eq!(proofs(&mut host), "front:v1 true http://front.test/ is fine\nweb:v1 true http://web.test/ is fine\n");
+    host.script("backup --tag v1 --verify").ok();
+    assert_eq!(verified(&mut host), "front:v1 true http://front.test/ is fine\nweb:v1 true http://web.test/ is fine\n");
     assert_eq!(copies(&mut host), "");
     front(&mut host, "");
-    let err = host.script("backup front --tag v2 --prove").failed(1);
+    let err = host.script("backup front --tag v2 --verify").failed(1);
     assert!(err.contains("connection refused") && err.contains("after 3 s"), "{err}");
     // It is the other one's backup that counts.
-    front(&mut host, "--label moyai.proof.with=web");
+    front(&mut host, "--label moyai.verify.with=web");
     host.sh("docker exec web sh -c 'echo spoilt >/www/index.html'; docker exec front sh -c 'true'").ok();
-    host.script("prove front v2").ok();
-    host.sh("docker volume ls -q | grep -x data && docker rm -f web && docker run -d --name web --network back --label moyai.proof.for=front --stop-signal KILL base:1 /bin/busybox sh -c 'echo no database; exit 3'").ok();
+    host.script("verify front v2").ok();
+    host.sh("docker volume ls -q | grep -x data && docker rm -f web && docker run -d --name web --network back --label moyai.verify.for=front --stop-signal KILL base:1 /bin/busybox sh -c 'echo no database; exit 3'").ok();
     host.sh("docker commit --change 'LABEL moyai.container=web moyai.time=2030-01-01T00:00:00+00:00' web base.web:v9; \"$moyai\" run backups --adopt web")
         .ok();
-    let err = host.script("prove front v2").failed(1);
+    let err = host.script("verify front v2").failed(1);
     assert!(
         err.contains("it needs web, whose copy failed: it ended with status 3; the log ends with: no database"),
         "{err}"
