@@ -2,7 +2,7 @@
 
 use super::{Context, Fallible, map};
 use crate::process::{self, Plan, READ_TIMEOUT};
-use crate::run::{Error, Options, Result, Run};
+use crate::run::{Error, Options, Result, Run, cause};
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Engine, FnPtr, Map, exported_module};
 use serde_json::{Value, json};
@@ -59,7 +59,7 @@ fn try_script(context: &Context, name: &str, how: &Map) -> Result<Map> {
             }
         }
     }
-    let failed = |error: std::io::Error| wrong(process::cause(&error));
+    let failed = |error: std::io::Error| wrong(cause(&error));
     let folder = tempfile::Builder::new().prefix("moyai-test-").tempdir().map_err(failed)?;
     let (given, asked) = (folder.path().join("given"), folder.path().join("asked"));
     std::fs::write(&given, recording(&answers, config.as_deref())?).map_err(failed)?;
@@ -76,12 +76,12 @@ fn try_script(context: &Context, name: &str, how: &Map) -> Result<Map> {
     let real = Run::new(Options { record: None, replay: None, dry_run: false, ..context.run.options.clone() })?;
     real.cancel.listen()?;
     let outcome = process::attempt(&real, &plan)?;
-    let (mut all, mut acts) = (Array::new(), Array::new());
+    let (mut all, mut changes) = (Array::new(), Array::new());
     let record = std::fs::read_to_string(&asked).unwrap_or_default();
     for line in record.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
         let Some(text) = line.get("asked").and_then(Value::as_str) else { continue };
         if line.get("acts").is_some() {
-            acts.push(text.into());
+            changes.push(text.into());
         }
         all.push(text.into());
     }
@@ -90,7 +90,7 @@ fn try_script(context: &Context, name: &str, how: &Map) -> Result<Map> {
         ("out", outcome.text().into()),
         ("err", outcome.err_text().into()),
         ("asked", all.into()),
-        ("acts", acts.into()),
+        ("acts", changes.into()),
     ]))
 }
 

@@ -17,6 +17,7 @@ pub use look::{EXEC, LOGS, refuse_of};
 
 use super::{Context, Fallible, from_json, map, optional};
 use crate::process::{self, Outcome, Plan};
+use crate::run::text::quote;
 use crate::run::{Error, Kind, Options, Result, Run, exit};
 use crate::store::lock;
 use rhai::plugin::*;
@@ -42,7 +43,7 @@ const COUNT: Duration = Duration::from_secs(30 * 60);
 
 /// Runs a docker command and checks its status. The error has docker's own message.
 fn call(run: &Run, plan: &Plan) -> Result<Outcome> {
-    let explained = |error| explain(&run.mask(&plan.line()), error);
+    let explained = |error| explain(&run.output.mask(&plan.line()), error);
     let outcome = process::attempt(run, plan).map_err(|error| timed_out(run, plan, error))?;
     process::judge(run, plan, &outcome).map_err(explained)?;
     Ok(outcome)
@@ -51,7 +52,7 @@ fn call(run: &Run, plan: &Plan) -> Result<Outcome> {
 /// Rewords the error of a docker command that timed out like all other errors of docker.
 fn timed_out(run: &Run, plan: &Plan, error: Error) -> Error {
     let ours = error.exit == exit::TIMED_OUT && run.cancel.cause().is_none();
-    if ours { explain(&run.mask(&plan.line()), error) } else { error }
+    if ours { explain(&run.output.mask(&plan.line()), error) } else { error }
 }
 
 /// Runs a read-only docker command. A status of 1 can mean that some of many objects do not exist.
@@ -65,7 +66,7 @@ fn ask<S: AsRef<str>>(run: &Run, words: impl IntoIterator<Item = S>, some_may_la
     if some_may_lack && outcome.code() == 1 && only_missing(&outcome.err_text()) {
         return Ok(outcome);
     }
-    process::judge(run, &plan, &outcome).map_err(|error| explain(&run.mask(&plan.line()), error))?;
+    process::judge(run, &plan, &outcome).map_err(|error| explain(&run.output.mask(&plan.line()), error))?;
     Ok(outcome)
 }
 
@@ -311,7 +312,7 @@ fn commit(run: &Run, name: &str, reference: &str, options: &Map) -> Result<Map> 
     };
     let id = if outcome.planned {
         let id = format!("<image of {reference}>");
-        run.plan_value(&id, format!("docker image inspect -f '{{{{.Id}}}}' {}", process::quote(reference)));
+        run.plan_value(&id, format!("docker image inspect -f '{{{{.Id}}}}' {}", quote(reference)));
         id
     } else {
         let id = outcome.text().trim().to_owned();
@@ -349,14 +350,14 @@ fn settle(run: &Run, id: &str, name: &str) {
     let mut told = false;
     while paused() {
         if begun.elapsed() > FINISH {
-            run.note(&format!("warning: `{name}` was still paused by its commit after {} s", FINISH.as_secs()));
+            run.output.note(&format!("warning: `{name}` was still paused by its commit after {} s", FINISH.as_secs()));
             if let Err(error) = call(&after, &Plan::act(["docker", "unpause", id])) {
-                run.note(&format!("warning: {error}"));
+                run.output.note(&format!("warning: {error}"));
             }
             return;
         }
         if !told {
-            run.note(&format!(
+            run.output.note(&format!(
                 "waiting for the Docker daemon to finish the commit of `{name}`: it cannot be cancelled"
             ));
             told = true;

@@ -8,9 +8,10 @@ pub use plan::{change, plan_text};
 
 use super::text::{Lines, lines_of};
 use super::{Context, Fallible};
-use crate::process::{cause, quote};
+
 use crate::run::overlay::Found;
-use crate::run::{Error, Result, Run, owned};
+use crate::run::text::quote;
+use crate::run::{Error, Result, Run, cause, owned};
 use crate::store::replace::{self, explain};
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Engine, Map, exported_manifest, exported_module};
@@ -115,7 +116,7 @@ fn add(run: &Run, path: &Path, text: &str, mode: Option<u32>) -> Result<()> {
         new.map_or_else(String::new, install) + pour(">>", path, text.as_bytes()).as_str()
     };
     let real = || append_bytes(path, text.as_bytes(), mode).map_err(|error| explain("append to", path, &error));
-    run.act(line, (), real)?;
+    run.change(line, (), real)?;
     if run.options.dry_run {
         let unknown = matches!(run.look(path), Found::File(file) if file.content.is_none());
         let content = (!unknown).then(|| [old.unwrap_or_default(), text.as_bytes().to_vec()].concat());
@@ -236,7 +237,7 @@ pub fn told(run: &Run, path: &Path) -> Result<Option<Vec<u8>>> {
         let text = String::from_utf8(read_seen(run, path)?);
         Ok(Some(text.map_or_else(|error| Content::Bytes(error.into_bytes()), Content::Text)))
     };
-    let told = run.told(&format!("file::read {}", path.display()), None, read)?;
+    let told = run.query(&format!("file::read {}", path.display()), None, read)?;
     Ok(told.map(|content| match content {
         Content::Text(text) => text.into_bytes(),
         Content::Bytes(bytes) => bytes,
@@ -326,7 +327,7 @@ fn act(
 ) -> Fallible<()> {
     let line = || line.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" ");
     let real = || work().map_err(|error| explain(verb, Path::new(path), &error));
-    Ok(Context::of(call).run.act(line, (), real)?)
+    Ok(Context::of(call).run.change(line, (), real)?)
 }
 
 /// Answers a question about a path. `otherwise` is the answer in a test that has none.
@@ -336,7 +337,7 @@ fn tell<T: Serialize + DeserializeOwned>(
     otherwise: Option<T>,
     real: impl FnOnce() -> Result<T>,
 ) -> Fallible<T> {
-    Ok(Context::of(call).run.told(&format!("file::{} {path}", call.fn_name()), otherwise, real)?)
+    Ok(Context::of(call).run.query(&format!("file::{} {path}", call.fn_name()), otherwise, real)?)
 }
 
 /// Returns the content to write: text as it is, lines with their original line ends. Elements of an array get the line
@@ -601,7 +602,7 @@ mod file {
             let path = std::path::absolute(path).map_err(|error| explain("check", Path::new(path), &error))?;
             owned::check(&path, std::env::var("SUDO_UID").ok().and_then(|uid| uid.parse().ok()))
         };
-        Ok(run.told(&format!("file::is_roots {path}"), Some(()), check)?)
+        Ok(run.query(&format!("file::is_roots {path}"), Some(()), check)?)
     }
 
     /// Returns whether it is a regular file: bash's `[ -f path ]`.
@@ -736,7 +737,7 @@ mod file {
         };
         let line = || format!("mv -T -- {} {}", quote(from), quote(to));
         let run = &Context::of(&call).run;
-        run.act(line, (), || fs::rename(from, to).map_err(failed))?;
+        run.change(line, (), || fs::rename(from, to).map_err(failed))?;
         run.plan_move(Path::new(from), Path::new(to));
         Ok(())
     }
@@ -756,7 +757,7 @@ mod file {
         let line = || format!("cp -T -- {} {}", quote(from), quote(to));
         let real = || replace::copy(Path::new(from), Path::new(to)).map(|_| ());
         let run = &Context::of(&call).run;
-        run.act(line, (), real)?;
+        run.change(line, (), real)?;
         run.plan_copy(Path::new(from), Path::new(to));
         Ok(())
     }
@@ -776,7 +777,7 @@ mod file {
     pub fn remove(call: NativeCallContext, path: &str) -> Fallible<()> {
         let run = &Context::of(&call).run;
         let look = || Ok(run.is_directory_itself(Path::new(path)));
-        let folder = run.told(&format!("file::is_dir {path}"), Some(false), look)?;
+        let folder = run.query(&format!("file::is_dir {path}"), Some(false), look)?;
         let (program, remove): (_, fn(&str) -> io::Result<()>) =
             if folder { ("rmdir", |path| fs::remove_dir(path)) } else { ("rm", |path| fs::remove_file(path)) };
         act(&call, &[program, "--", path], "remove", path, || remove(path))?;
@@ -797,7 +798,7 @@ mod file {
     pub fn mkdir(call: NativeCallContext, path: &str) -> Fallible<()> {
         let run = &Context::of(&call).run;
         let there = || Ok(look(run, path)?.is_some_and(|found| found.is_directory));
-        if run.told(&format!("file::is_dir {path}"), Some(false), there)? {
+        if run.query(&format!("file::is_dir {path}"), Some(false), there)? {
             return Ok(());
         }
         act(&call, &["mkdir", "-p", "--", path], "make the directory", path, || fs::create_dir_all(path))?;
@@ -845,7 +846,7 @@ mod file {
         context.run.plan_directory(folder.path().to_owned());
         context.keep(folder);
         // A replay would create another one, but its commands must be the same.
-        Ok(context.run.told("file::temp_dir", Some(path.clone()), || Ok(path))?)
+        Ok(context.run.query("file::temp_dir", Some(path.clone()), || Ok(path))?)
     }
 
     /// Returns the last part of a path, as basename(1).
@@ -980,7 +981,7 @@ mod file {
     pub fn link(call: NativeCallContext, target: &str, path: &str) -> Fallible<()> {
         let run = &Context::of(&call).run;
         let there = || Ok(run.link_at(Path::new(path)).is_some_and(|old| old == Path::new(target)));
-        if run.told(&format!("file::link {path}"), Some(false), there)? {
+        if run.query(&format!("file::link {path}"), Some(false), there)? {
             return Ok(());
         }
         act(&call, &["ln", "-sT", "--", target, path], "make the link", path, || {

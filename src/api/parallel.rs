@@ -22,7 +22,7 @@ fn each(call: &NativeCallContext<'_>, what: &str, list: &Array, workers: i64, wo
         .ok_or_else(|| Error::new(format!("{what} with `{workers}` workers: at least 1 is needed")))?;
     // A plan has an order.
     let workers = if context.run.dry() { 1 } else { workers };
-    let bar = context.run.bar.draw(&list.iter().map(step).collect::<Vec<_>>());
+    let bar = context.run.output.bar.draw(&list.iter().map(step).collect::<Vec<_>>());
     // Shared between threads, a captured list would be locked by one closure while another calls its methods.
     let (work, list) = (apart_closure(work), list.iter().map(apart).collect());
     let done = context.pool.map(&context.run, list, workers, |element| {

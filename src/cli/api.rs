@@ -66,7 +66,7 @@ impl Api {
         let habits = habits();
         let word = self.words.join(" ");
         if let Some(text) = table_of(run, &word) {
-            run.print(text.trim_end());
+            run.output.print(text.trim_end());
             return Ok(0);
         }
         let all = functions(run);
@@ -96,25 +96,25 @@ impl Api {
             })
         });
         if let (Some(topic), true) = (topic, group.is_empty()) {
-            run.print(topic);
+            run.output.print(topic);
             if !named.is_empty() {
-                run.print("");
+                run.output.print("");
                 brief(run, &named, width);
             }
         } else if !group.is_empty() {
             brief(run, &group, width);
         } else if named.is_empty() && !alias.is_empty() {
             match alias.as_slice() {
-                [function] => run.print(&full(function, width)),
+                [function] => run.output.print(&full(function, width)),
                 several => brief(run, several, width),
             }
         } else if named.is_empty() && line.is_some() && known.is_empty() {
-            run.print(&line.unwrap_or_default());
+            run.output.print(&line.unwrap_or_default());
         } else if let [function] = found.as_slice() {
-            run.print(&full(function, width));
+            run.output.print(&full(function, width));
         } else if !named.is_empty() {
             let texts: Vec<String> = named.iter().map(|function| full(function, width)).collect();
-            run.print(&texts.join("\n\n"));
+            run.output.print(&texts.join("\n\n"));
         } else if !found.is_empty() {
             brief(run, &found, width);
         } else if known.is_empty() {
@@ -126,7 +126,7 @@ impl Api {
         }
         if !known.is_empty() {
             let first = found.is_empty() && topic.is_none() && alias.is_empty();
-            run.print(&format!("{}{}", if first { "" } else { "\n" }, table(&known)));
+            run.output.print(&format!("{}{}", if first { "" } else { "\n" }, table(&known)));
         }
         Ok(0)
     }
@@ -343,14 +343,14 @@ fn brief(run: &Run, functions: &[&Function], width: usize) {
         if function.group != group {
             let gap = if group.is_empty() { "" } else { "\n" };
             group = &function.group;
-            run.print(&format!("{gap}{group}"));
+            run.output.print(&format!("{gap}{group}"));
         }
         let call = function.call(false);
         let (call, first) = if call.chars().count() > column { (call + "\n", "") } else { (call, "  ") };
         let text =
             wrap(first_sentence(&function.summary()), width - column - 4).join(&format!("\n{:1$}", "", column + 4));
         let pad = if first.is_empty() { format!("{:1$}", "", column + 4) } else { first.to_owned() };
-        run.print(&format!("  {call:column$}{pad}{text}"));
+        run.output.print(&format!("  {call:column$}{pad}{text}"));
     }
 }
 

@@ -36,7 +36,7 @@ impl Completions {
             .ok_or_else(|| Error::usage(format!("there are no completions for {}", self.shell)))?
             .write_registration(VARIABLE, "moyai", "moyai", "moyai", &mut text)
             .map_err(|error| Error::new(format!("write the completions: {error}")))?;
-        run.print(String::from_utf8_lossy(&text).trim());
+        run.output.print(String::from_utf8_lossy(&text).trim());
         Ok(0)
     }
 }

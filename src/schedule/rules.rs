@@ -2,8 +2,8 @@
 
 use super::crontab::{Expression, Fault};
 use super::zone::Zone;
-use crate::process::quote;
 use crate::run::Place;
+use crate::run::text::quote;
 use glob::Pattern;
 use serde_json::Value;
 use std::fmt;

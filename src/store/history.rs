@@ -50,19 +50,19 @@ pub fn append(run: &Run, end: &End<'_>) -> Result<()> {
 }
 
 fn line(run: &Run, end: &End<'_>) -> String {
-    let start = Local::now() - run.elapsed();
+    let start = Local::now() - run.clock.elapsed();
     let short = |text: &str| {
-        let masked = run.mask(text);
+        let masked = run.output.mask(text);
         masked[..masked.floor_char_boundary(LONG)].to_owned()
     };
     let mut line = json!({
         "start": start.to_rfc3339_opts(SecondsFormat::Millis, false),
-        "seconds": (run.elapsed().as_secs_f64() * 1000.0).round() / 1000.0,
+        "seconds": (run.clock.elapsed().as_secs_f64() * 1000.0).round() / 1000.0,
         "script": end.script,
         "args": end.args.iter().map(|arg| short(arg)).collect::<Vec<_>>(),
         "exit": end.exit,
         "error": end.error.map(|error| short(&error.message)),
-        "acts": run.acts(),
+        "acts": run.changes(),
         "pid": std::process::id(),
     });
     if let Some(at) = run.options.at {
@@ -72,7 +72,7 @@ fn line(run: &Run, end: &End<'_>) -> String {
         line["context"] = context.as_str().into();
     }
     if end.exit != 0 {
-        line["output"] = run.said().into();
+        line["output"] = run.output.tail().into();
     }
     // serde_json escapes only what JSON must not contain.
     format!("{}\n", text::visible(&line.to_string()))
@@ -184,9 +184,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let run = run(folder.path());
         assert_eq!(all(&run), Vec::<Value>::new());
-        run.hide("hunter2");
+        run.output.hide("hunter2");
         append(&run, &end("first", &["a b".into(), "hunter2".into()])).unwrap();
-        run.note("it broke");
+        run.output.note("it broke");
         let error = Error::new("no `hunter2`");
         append(&run, &End { script: "second", args: &[], exit: 1, error: Some(&error) }).unwrap();
         let lines = all(&run);

@@ -66,12 +66,12 @@ fn take(run: &Run, thing: &str, wait: bool) -> Result<Guard> {
     // The container `web` of another Docker daemon is a different thing.
     let elsewhere = run.options.context.as_ref().filter(|_| !thing.is_empty() && !OF_THE_HOST.contains(&thing));
     let thing = &elsewhere.map_or_else(|| thing.to_owned(), |context| format!("context/{context}/{thing}"));
-    let guard = || Guard(Some((run.locks().clone(), thing.to_owned())));
+    let guard = || Guard(Some((run.locks.clone(), thing.to_owned())));
     let mut told = false;
     loop {
         run.cancel.check()?;
         let holder = {
-            let mut locks = run::lock(run.locks());
+            let mut locks = run::lock(&run.locks);
             match locks.entry(thing.to_owned()) {
                 Entry::Occupied(mut held) => {
                     held.get_mut().0 += 1;
@@ -97,7 +97,7 @@ fn take(run: &Run, thing: &str, wait: bool) -> Result<Guard> {
                 .exit(exit::LOCKED));
         }
         if !told {
-            run.log(&format!("{holder} holds the lock on `{thing}`: waiting"));
+            run.output.log(&format!("{holder} holds the lock on `{thing}`: waiting"));
             told = true;
         }
         run.cancel.sleep(LOOK)?;
@@ -164,7 +164,7 @@ fn try_file(run: &Run, thing: &str) -> Result<std::result::Result<File, Holder>>
             let words: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
             // This is only for the message to others. The lock works without it.
             let _ = file.set_len(0);
-            let _ = write!(file, "{} {}", std::process::id(), run.mask(&words.join(" ")));
+            let _ = write!(file, "{} {}", std::process::id(), run.output.mask(&words.join(" ")));
             Ok(Ok(file))
         }
         Err(Errno::WOULDBLOCK) => Ok(Err(Holder::read(file))),

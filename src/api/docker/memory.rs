@@ -6,7 +6,7 @@
 //! nothing.
 
 use super::{ask, engine, json, text};
-use crate::process::quote;
+use crate::run::text::quote;
 use crate::run::{Error, Result, Run};
 use crate::store::state;
 use chrono::Utc;
@@ -54,7 +54,7 @@ fn recall(run: &Run) -> Result<Option<(String, Marks)>> {
 pub fn remember(run: &Run, containers: &Array) -> Result<()> {
     let seen = containers.iter().map(Seen::of).collect::<Result<Vec<_>>>()?;
     let up = seen.iter().filter(|one| one.up).map(|one| quote(&one.name)).collect::<Vec<_>>();
-    run.act_in_steps(|| plan(&up), || look(run, seen))
+    run.change_in_steps(|| plan(&up), || look(run, seen))
 }
 
 fn plan(names: &[String]) -> String {
@@ -107,7 +107,7 @@ fn due(marks: &Marks) -> impl Iterator<Item = &String> {
 
 /// Returns the names of the containers that should run, in the order in which they were first seen up.
 pub fn remembered(run: &Run) -> Result<Option<Vec<String>>> {
-    run.told("docker::remembered", Some(None), || {
+    run.query("docker::remembered", Some(None), || {
         let kept = if engine::life().is_some() { recall(run)? } else { None };
         Ok(kept.map(|(_, marks)| due(&marks).cloned().collect()))
     })

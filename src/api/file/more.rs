@@ -1,7 +1,7 @@
 //! Owners, trees and searches.
 
 use super::{Context, Fallible, Stat, act, look, matching_in, stat, tell, text};
-use crate::process::quote;
+use crate::run::text::quote;
 use crate::run::{Error, Result, Run};
 use crate::store::replace::explain;
 use rhai::Array;
@@ -62,7 +62,7 @@ fn removable(path: &str) -> Result<()> {
     let parent = real.parent().and_then(|parent| fs::metadata(parent).ok()).map_or(found.dev(), |parent| parent.dev());
     if let Some(mount) = mounted(&real, parent).map_err(|error| explain("remove all of", Path::new(path), &error))? {
         let error = Error::new(format!("remove all of `{path}`: `{}` is another file system", mount.display()));
-        return Err(error.help(format!("umount {}", crate::process::quote(&mount.to_string_lossy()))));
+        return Err(error.help(format!("umount {}", quote(&mount.to_string_lossy()))));
     }
     Ok(())
 }
@@ -186,7 +186,7 @@ pub mod more {
             rustix::fs::renameat_with(rustix::fs::CWD, one, rustix::fs::CWD, other, flags)
                 .map_err(|error| explain(&format!("exchange `{other}` and"), Path::new(one), &error.into()))
         };
-        Ok(Context::of(&call).run.act(line, (), real)?)
+        Ok(Context::of(&call).run.change(line, (), real)?)
     }
 
     /// Removes a file, or a directory with everything in it: `rm -rf`. A missing path is not an error.
@@ -205,7 +205,7 @@ pub mod more {
     #[rhai_fn(return_raw)]
     pub fn remove_all(call: NativeCallContext, path: &str) -> Fallible<()> {
         let run = &Context::of(&call).run;
-        run.told(&format!("file::remove_all {path}"), Some(()), || removable(path))?;
+        run.query(&format!("file::remove_all {path}"), Some(()), || removable(path))?;
         act(
             &call,
             &["rm", "-rf", "--one-file-system", "--", path],
@@ -272,7 +272,7 @@ pub mod more {
             Ok((ids.0, ids.1, same))
         };
         let asked = format!("file::chown {path} {owner}");
-        let (user, group, same) = run.told(&asked, Some((None, None, false)), ids).map_err(named)?;
+        let (user, group, same) = run.query(&asked, Some((None, None, false)), ids).map_err(named)?;
         if same {
             return Ok(());
         }

@@ -4,9 +4,9 @@ use super::super::{Context, docker, hosts};
 use crate::host::nginx::config::{self, Config, Directive};
 use crate::host::nginx::{names, sites};
 use crate::host::nginxd::{self, Names, Read, Unit, Worker, workers};
-use crate::process::{self, Plan, Stage, cause};
+use crate::process::{self, Plan, Stage};
 use crate::run::overlay::Found;
-use crate::run::{Error, Result, Run};
+use crate::run::{Error, Result, Run, cause};
 use crate::store::{lock, state};
 use serde_json::{Value, json};
 use std::collections::HashSet;
@@ -194,7 +194,7 @@ pub(super) fn reload(context: &Context) -> Result<()> {
     let run = &context.run;
     docker::engine::only_here(run, "reload nginx: it is")?;
     let Some(layout) = Layout::of(context)? else {
-        run.log("nginx is not installed: nothing to reload");
+        run.output.log("nginx is not installed: nothing to reload");
         return Ok(());
     };
     // The later run has the newer data, so it waits for its turn.
@@ -207,11 +207,11 @@ pub(super) fn reload(context: &Context) -> Result<()> {
     let unit = if master.is_none() || restart { Unit::query(run)? } else { None };
     // While the host starts, a start of nginx may wait for the very unit that runs this script.
     if unit.as_ref().is_some_and(|unit| unit.queued) {
-        run.log("systemd is about to start nginx, which reads everything then");
+        run.output.log("systemd is about to start nginx, which reads everything then");
         return Ok(());
     }
     if let Some(why) = stopped(run, layout, config, unit.as_ref())? {
-        run.log(&format!("nginx is down and stays down: {why}"));
+        run.output.log(&format!("nginx is down and stays down: {why}"));
         return Ok(());
     }
     let after_us = unit.as_ref().is_some_and(|unit| unit.after_us);
@@ -263,7 +263,7 @@ pub(super) fn reload(context: &Context) -> Result<()> {
         None => error,
     })?;
     if after_us {
-        run.log("systemd starts nginx when the unit that runs this is done");
+        run.output.log("systemd starts nginx when the unit that runs this is done");
         return Ok(());
     }
     if let Some((workers, start)) = new_workers(run, layout, config, &before)? {

@@ -314,7 +314,7 @@ impl Lines {
         match &self.source {
             Source::Text(_) | Source::List(_) => "the text".to_owned(),
             Source::File(_, path) => format!("`{}`", path.display()),
-            Source::Command(run, plan) => format!("the output of `{}`", run.mask(&plan.line())),
+            Source::Command(run, plan) => format!("the output of `{}`", run.output.mask(&plan.line())),
         }
     }
 
@@ -326,7 +326,7 @@ impl Lines {
             number += 1;
             let line = line_of(bytes, number);
             if line.replaced.is_some() {
-                run.replaced(|| format!("line {number} of the output of `{}`", run.mask(&plan.line())));
+                run.replaced(|| format!("line {number} of the output of `{}`", run.output.mask(&plan.line())));
             }
             line
         };
@@ -357,7 +357,7 @@ impl Lines {
             judged = process::judge(run, &plan, &outcome);
         }
         if endless {
-            return Err(too_long(&format!("the output of `{}`", run.mask(&plan.line()))));
+            return Err(too_long(&format!("the output of `{}`", run.output.mask(&plan.line()))));
         }
         judged?;
         if !enough && !partial.is_empty() {
