@@ -328,7 +328,7 @@ mod tests {
     #[test]
     fn the_table_of_results_is_correct() {
         let run = crate::run::Run::new(crate::run::Options::default()).unwrap();
-        let all = crate::cli::api::functions(&run);
+        let all = crate::engine::functions::functions(&run);
         let mut seen = 0;
         for (known, names) in RETURNS {
             let wanted = match known {

@@ -16,6 +16,7 @@ mod empty;
 mod facts;
 mod flow;
 mod foreign;
+pub mod functions;
 mod hooks;
 mod known;
 mod lints;
