@@ -465,13 +465,13 @@ mod basics {
     #[rhai_fn(return_raw)]
     pub fn secret(call: NativeCallContext, name: &str) -> Fallible<String> {
         let run = &Context::of(&call).run;
-        let told = run.query(&format!("secret {name}"), Some(String::new()), || {
+        let found = run.query(&format!("secret {name}"), Some(String::new()), || {
             let value = read_secret(run, name)?;
             run.output.hide(&value);
             Ok(value)
         })?;
         // A recording has no secrets, and a test gets none of this host's.
-        let value = if run.plays().is_some() { format!("secret-{name}") } else { told };
+        let value = if run.plays().is_some() { format!("secret-{name}") } else { found };
         run.output.hide(&value);
         run.plan_secret(name);
         Ok(value)

@@ -202,11 +202,11 @@ fn hold(run: &Run, name: &str) -> Result<lock::Guard> {
 }
 
 /// Changes one container: `docker VERB NAME`.
-fn act(context: &Context, verb: &str, name: &str) -> Result<()> {
+fn change(context: &Context, verb: &str, name: &str) -> Result<()> {
     let run = &context.run;
     let name = checked(verb, name)?;
     let _held = hold(run, name)?;
-    call(run, &Plan::act(["docker", verb, name])).map_err(|error| near(run, name, error))?;
+    call(run, &Plan::change(["docker", verb, name])).map_err(|error| near(run, name, error))?;
     Ok(())
 }
 
@@ -300,7 +300,7 @@ fn commit(run: &Run, name: &str, reference: &str, options: &Map) -> Result<Map> 
     let identities = labels::identities(container).map(|name| label(name, "")).collect::<Result<Vec<_>>>()?;
     words.extend(identities.iter().chain(&options.changes).flat_map(|change| ["--change", change]));
     words.extend([name, reference]);
-    let outcome = match call(run, &Plan::act(words)) {
+    let outcome = match call(run, &Plan::change(words)) {
         Err(error) => {
             // The daemon finishes the commit without its client.
             if run.cancel.cause().is_some() && at(container, "/State/Paused") != Some(&Value::Bool(true)) {
@@ -347,20 +347,20 @@ fn settle(run: &Run, id: &str, name: &str) {
     };
     // A commit that has just begun may not have paused it yet.
     std::thread::sleep(Duration::from_millis(100));
-    let mut told = false;
+    let mut reported = false;
     while paused() {
         if begun.elapsed() > FINISH {
             run.output.note(&format!("warning: `{name}` was still paused by its commit after {} s", FINISH.as_secs()));
-            if let Err(error) = call(&after, &Plan::act(["docker", "unpause", id])) {
+            if let Err(error) = call(&after, &Plan::change(["docker", "unpause", id])) {
                 run.output.note(&format!("warning: {error}"));
             }
             return;
         }
-        if !told {
+        if !reported {
             run.output.note(&format!(
                 "waiting for the Docker daemon to finish the commit of `{name}`: it cannot be cancelled"
             ));
-            told = true;
+            reported = true;
         }
         std::thread::sleep(Duration::from_millis(200));
     }
@@ -613,7 +613,7 @@ mod docker {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn start(call: NativeCallContext, name: &str) -> Fallible<()> {
-        Ok(act(&Context::of(&call), "start", name)?)
+        Ok(change(&Context::of(&call), "start", name)?)
     }
 
     /// Stops a container: TERM, then KILL after ten seconds or the container's own limit.
@@ -627,7 +627,7 @@ mod docker {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn stop(call: NativeCallContext, name: &str) -> Fallible<()> {
-        Ok(act(&Context::of(&call), "stop", name)?)
+        Ok(change(&Context::of(&call), "stop", name)?)
     }
 
     /// Stops and starts a container.
@@ -641,7 +641,7 @@ mod docker {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn restart(call: NativeCallContext, name: &str) -> Fallible<()> {
-        Ok(act(&Context::of(&call), "restart", name)?)
+        Ok(change(&Context::of(&call), "restart", name)?)
     }
 
     /// Pauses a container.
@@ -655,7 +655,7 @@ mod docker {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn pause(call: NativeCallContext, name: &str) -> Fallible<()> {
-        Ok(act(&Context::of(&call), "pause", name)?)
+        Ok(change(&Context::of(&call), "pause", name)?)
     }
 
     /// Unpauses a container.
@@ -669,7 +669,7 @@ mod docker {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn unpause(call: NativeCallContext, name: &str) -> Fallible<()> {
-        Ok(act(&Context::of(&call), "unpause", name)?)
+        Ok(change(&Context::of(&call), "unpause", name)?)
     }
 
     /// Removes a stopped container. Its volumes stay.
@@ -683,7 +683,7 @@ mod docker {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn rm(call: NativeCallContext, name: &str) -> Fallible<()> {
-        Ok(act(&Context::of(&call), "rm", name)?)
+        Ok(change(&Context::of(&call), "rm", name)?)
     }
 
     /// Removes an image, or one of its names.
@@ -697,7 +697,7 @@ mod docker {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn rmi(call: NativeCallContext, name: &str) -> Fallible<()> {
-        super::call(&Context::of(&call).run, &Plan::act(["docker", "rmi", checked("rmi", name)?]))?;
+        super::call(&Context::of(&call).run, &Plan::change(["docker", "rmi", checked("rmi", name)?]))?;
         Ok(())
     }
 

@@ -224,7 +224,7 @@ impl Seen for Page {
 const STACK: usize = 1024 * 1024;
 
 /// Returns the page, from the server or from a recording. In a test, text is a page's body.
-fn told(run: &Run, client: &Client, ready: &Ready) -> Result<Page> {
+fn answer(run: &Run, client: &Client, ready: &Ready) -> Result<Page> {
     let request = &ready.request;
     hide(run, request);
     #[derive(Serialize, Deserialize)]
@@ -270,7 +270,7 @@ fn send_all<T>(
         if tracer.options.trace {
             tracer.output.note(&format!("+ {what}"));
         }
-        let page = told(&tracer, &client, &ready)?;
+        let page = answer(&tracer, &client, &ready)?;
         if tracer.options.trace {
             let gave = page.error.clone().unwrap_or_else(|| page.status.to_string());
             tracer.output.note(&format!("= {gave} in {:.3} s  # {what}", page.seconds));
@@ -382,7 +382,7 @@ fn body(what: &str, page: &Map) -> Result<String> {
 ///
 /// # Errors
 /// The reason why it did not arrive.
-pub fn tell(run: &Arc<Run>, url: &str, text: &str, limit: Duration) -> Result<()> {
+pub fn post_text(run: &Arc<Run>, url: &str, text: &str, limit: Duration) -> Result<()> {
     let context = Context::new(run.clone());
     let mut call = Call::new("POST");
     (call.options.timeout, call.options.becomes_get) = (limit, false);

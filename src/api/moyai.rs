@@ -43,7 +43,7 @@ mod moyai {
             }
             words.push(arg.to_string());
         }
-        let mut plan = Plan::act(words);
+        let mut plan = Plan::change(words);
         plan.output = Output::Through;
         let outcome = process::attempt(&context.run, &plan)?;
         // Keep the exit codes that cron needs: try again later, or timed out.

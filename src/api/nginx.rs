@@ -427,8 +427,8 @@ mod nginx {
         let context = Context::of(&call);
         let real = || {
             let layout = Layout::need(&context)?;
-            let folder = layout.conf.parent().unwrap_or(Path::new("/"));
-            let (file, link) = write::place(&Config::read(&layout.conf)?, folder, name)?;
+            let dir = layout.conf.parent().unwrap_or(Path::new("/"));
+            let (file, link) = write::place(&Config::read(&layout.conf)?, dir, name)?;
             let text = |path: PathBuf| path.to_string_lossy().into_owned();
             Ok(map([("file", text(file).into()), ("link", optional(link.map(text)))]).into())
         };

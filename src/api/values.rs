@@ -303,7 +303,7 @@ mod values {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn which(call: NativeCallContext, name: &str) -> Fallible<Dynamic> {
-        let look = || {
+        let resolve = || {
             let stage = Stage { argv: vec![name.to_owned()], ..Stage::default() };
             match process::resolve(&stage) {
                 Ok(path) => Ok(Some(path.to_string_lossy().into_owned())),
@@ -311,7 +311,7 @@ mod values {
                 Err(error) => Err(error),
             }
         };
-        Ok(optional(Context::of(&call).run.query(&format!("which {name}"), Some(None), look)?))
+        Ok(optional(Context::of(&call).run.query(&format!("which {name}"), Some(None), resolve)?))
     }
 
     /// Asks the person at the terminal: `read -rp`. It also asks under `--dry-run`.

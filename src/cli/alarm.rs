@@ -82,10 +82,10 @@ fn is_judged() -> bool {
 fn notify_one(run: &Run, target: &str, text: &str) -> Result<()> {
     let run = beside(run, false, None)?;
     if is_address(target) {
-        return http::tell(&run, target, text, LIMIT);
+        return http::post_text(&run, target, text, LIMIT);
     }
     let words = target.split_whitespace().chain([text]);
-    process::run(&run, &Plan::act(words).timeout(LIMIT)).map(|_| ())
+    process::run(&run, &Plan::change(words).timeout(LIMIT)).map(|_| ())
 }
 
 fn is_address(target: &str) -> bool {

@@ -112,7 +112,7 @@ pub fn errors(run: &Arc<Run>, source: &Source, secrets: bool) -> Vec<Error> {
 fn found(run: &Arc<Run>, source: &Source, secrets: bool) -> (Vec<Error>, Vec<Report>) {
     let checked = engine::check(run, source).and_then(|options| {
         if source.name == values::NAME {
-            let warnings = values::look(run, source, secrets)?;
+            let warnings = values::validate(run, source, secrets)?;
             return Ok(options.warnings.into_iter().chain(warnings).collect());
         }
         Ok(options.warnings)

@@ -71,7 +71,7 @@ impl Doctor {
         let width = CHECKS.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
         let mut code = 0;
         let mut all = Vec::new();
-        let one_by_one = CHECKS.iter().map(|(name, look)| (*name, look(run)));
+        let one_by_one = CHECKS.iter().map(|(name, check)| (*name, check(run)));
         for (name, found) in one_by_one.chain(std::iter::once_with(|| chain::checks(run)).flatten()) {
             run.cancel.check()?;
             let (grade, sentence, help) = match found {

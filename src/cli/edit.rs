@@ -96,7 +96,7 @@ fn run_editor(run: &Run, path: &Path) -> Result<()> {
     let words = shlex::split(&editor).ok_or_else(|| {
         Error::usage(format!("the editor command `{editor}` has an unclosed quote")).help("set $EDITOR")
     })?;
-    let mut plan = Plan::act(words.into_iter().chain([path.to_string_lossy().into_owned()]));
+    let mut plan = Plan::change(words.into_iter().chain([path.to_string_lossy().into_owned()]));
     plan.interactive = true;
     process::run(run, &plan).map(|_| ()).map_err(|error| match error.help {
         None => error.help("nothing was changed; to use another editor, set $VISUAL or $EDITOR"),

@@ -105,7 +105,7 @@ fn page(run: &Arc<Run>, text: &str) -> Result<i32> {
         run.output.print(text);
         return Ok(0);
     }
-    let mut plan = Plan::act(words);
+    let mut plan = Plan::change(words);
     plan.interactive = true;
     plan.input = Input::Text(format!("{text}\n").into_bytes().into());
     if std::env::var_os("LESS").is_none() {

@@ -327,7 +327,7 @@ fn elsewhere(run: &Arc<Run>, contexts: &[String], script: &str, args: &[String])
     }
     let failed = Pool.map(run, contexts.to_vec(), pool::WORKERS, |context| {
         let words = ["moyai", "run", "--context", &context].into_iter().map(str::to_owned);
-        let mut plan = Plan::act(words.chain(rest.iter().cloned()));
+        let mut plan = Plan::change(words.chain(rest.iter().cloned()));
         plan.label = Some(context.clone());
         match process::attempt(run, &plan) {
             Ok(outcome) if outcome.code() == 0 => None,

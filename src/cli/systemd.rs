@@ -326,7 +326,7 @@ SuccessExitStatus=75
         if !self.manages() {
             return Ok(());
         }
-        process::run(run, &Plan::act(["systemctl"].iter().chain(words))).map(|_| ())
+        process::run(run, &Plan::change(["systemctl"].iter().chain(words))).map(|_| ())
     }
 }
 

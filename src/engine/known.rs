@@ -297,7 +297,7 @@ impl Walk<'_> {
         let ast = self.program.files[self.file].ast.as_ref()?;
         let def = ast.shared_lib().get_script_fn(call.name.as_str(), call.args.len())?;
         let mut found = None;
-        let mut look = |expr: &Expr| {
+        let mut note = |expr: &Expr| {
             let known = match expr {
                 Expr::IntegerConstant(..) | Expr::FloatConstant(..) => Known::Whole,
                 Expr::StringConstant(..) | Expr::InterpolatedString(..) => Known::Text,
@@ -307,13 +307,13 @@ impl Walk<'_> {
         };
         let statements = super::walk::statements(def);
         if let Some(Stmt::Expr(last)) = statements.last() {
-            look(last);
+            note(last);
         }
         AST::new(statements, Module::new()).walk(&mut |path| {
             if let Some(ASTNode::Stmt(Stmt::Return(Some(expr), flags, _))) = path.last()
                 && !flags.contains(ASTFlags::BREAK)
             {
-                look(expr);
+                note(expr);
             }
             true
         });

@@ -117,7 +117,7 @@ impl Plan {
     }
 
     /// Returns a changing command of one program, with captured output.
-    pub fn act<S: AsRef<str>>(argv: impl IntoIterator<Item = S>) -> Self {
+    pub fn change<S: AsRef<str>>(argv: impl IntoIterator<Item = S>) -> Self {
         Self { changes: true, ..Self::read(argv) }
     }
 
@@ -190,7 +190,7 @@ impl Plan {
                 let new = self.mode.filter(|_| exists == Some(false));
                 before = new.map_or_else(String::new, |mode| format!("install -m {mode:04o} /dev/null {quoted}\n"));
                 command = redirected(&command, ">>", &name);
-            } else if matches!(run.look(&real), Found::Disk(disk) if is_written_in_place(&disk)) {
+            } else if matches!(run.find(&real), Found::Disk(disk) if is_written_in_place(&disk)) {
                 command = redirected(&command, ">", &name);
             } else {
                 // Next to it, and renamed when it is complete.

@@ -181,7 +181,7 @@ impl Overlay {
 
 impl Run {
     /// Returns what a path leads to, in a dry run after the planned changes.
-    pub fn look(&self, path: &Path) -> Found {
+    pub fn find(&self, path: &Path) -> Found {
         if !self.options.dry_run || self.plays().is_some() {
             return Found::Disk(path.to_owned());
         }
@@ -206,7 +206,7 @@ impl Run {
         let on_disk = |path: &Path| -> io::Result<BTreeSet<OsString>> {
             std::fs::read_dir(path)?.map(|entry| Ok(entry?.file_name())).collect()
         };
-        let mut names = match self.look(directory) {
+        let mut names = match self.find(directory) {
             Found::Disk(path) => on_disk(&path)?,
             Found::Directory => BTreeSet::new(),
             Found::File(_) => return Err(Errno::NOTDIR.into()),
@@ -391,7 +391,7 @@ impl Run {
     /// Returns whether something will be at a path after the lines of the plan so far. `None` if a line names the path
     /// or a directory above it, and its effect is unknown.
     pub fn will_exist(&self, path: &Path) -> Option<bool> {
-        let exists = match self.look(path) {
+        let exists = match self.find(path) {
             Found::Disk(real) => real.exists(),
             Found::File(_) | Found::Directory => true,
             Found::Nothing => false,

@@ -435,8 +435,8 @@ mod tests {
     use super::*;
 
     fn recording(lines: &str) -> Recording {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("recording");
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("recording");
         std::fs::write(&path, lines).unwrap();
         Recording::open(None, Some(&path), Local::now()).unwrap()
     }

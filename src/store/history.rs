@@ -159,9 +159,9 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
     use std::sync::Arc;
 
-    fn run(folder: &Path) -> Arc<Run> {
+    fn run(dir: &Path) -> Arc<Run> {
         let mut options = Options::default();
-        options.places.state = folder.join("state");
+        options.places.state = dir.join("state");
         Run::new(options).unwrap()
     }
 
@@ -181,8 +181,8 @@ mod tests {
 
     #[test]
     fn a_run_is_read_as_it_was_written_the_newest_first_and_by_nobody_else() {
-        let folder = tempfile::tempdir().unwrap();
-        let run = run(folder.path());
+        let dir = tempfile::tempdir().unwrap();
+        let run = run(dir.path());
         assert_eq!(all(&run), Vec::<Value>::new());
         run.output.hide("hunter2");
         append(&run, &end("first", &["a b".into(), "hunter2".into()])).unwrap();
@@ -200,8 +200,8 @@ mod tests {
 
     #[test]
     fn many_at_once_lose_no_line_while_the_file_is_turned_over() {
-        let folder = tempfile::tempdir().unwrap();
-        let run = run(folder.path());
+        let dir = tempfile::tempdir().unwrap();
+        let run = run(dir.path());
         std::fs::create_dir(&run.options.places.state).unwrap();
         // Almost full: one of the first runs rotates it.
         std::fs::write(file(&run, 0), vec![b'\n'; LARGE as usize - 1000]).unwrap();
@@ -224,8 +224,8 @@ mod tests {
 
     #[test]
     fn only_so_many_files_are_kept() {
-        let folder = tempfile::tempdir().unwrap();
-        let run = run(folder.path());
+        let dir = tempfile::tempdir().unwrap();
+        let run = run(dir.path());
         std::fs::create_dir(&run.options.places.state).unwrap();
         for number in 0..=KEPT + 1 {
             append(&run, &end(&number.to_string(), &[])).unwrap();
@@ -243,8 +243,8 @@ mod tests {
 
     #[test]
     fn a_torn_line_costs_nothing_but_itself() {
-        let folder = tempfile::tempdir().unwrap();
-        let run = run(folder.path());
+        let dir = tempfile::tempdir().unwrap();
+        let run = run(dir.path());
         append(&run, &end("before", &[])).unwrap();
         let mut text = std::fs::read(file(&run, 0)).unwrap();
         text.extend_from_slice(b"{\"start\":\"2026-11-25T03:00:00.000+00:00\",\"seconds\":1.0,\"scr");

@@ -167,7 +167,7 @@ fn add(words: &mut Vec<String>, flag: &str, value: impl Into<String>) {
     }
 }
 
-/// Returns a row of CSV (RFC 4180), as docker's client reads `--mount` and `--gpus`.
+/// Returns one line of CSV (RFC 4180), as docker's client reads `--mount` and `--gpus`.
 fn row(fields: Vec<String>) -> String {
     let quote = |field: String| match field.contains([',', '"', '\n', '\r']) {
         true => format!("\"{}\"", field.replace('"', "\"\"")),

@@ -184,7 +184,7 @@ fn change(changed: bool, old: &[String], adopted: Vec<String>, last: Proposal) -
 
 /// The state of this host's hosts file.
 #[derive(Debug)]
-pub struct Look {
+pub struct Check {
     /// What an update would change.
     pub change: Change,
     /// The lines of the script of 2014 that name a container.
@@ -195,7 +195,7 @@ pub struct Look {
 ///
 /// # Errors
 /// When it cannot be read, or has only a part of the block's marks.
-pub fn look(run: &Run, containers: &Array, needed: Vec<Needed>) -> Result<Look> {
+pub fn check(run: &Run, containers: &Array, needed: Vec<Needed>) -> Result<Check> {
     let containers = containers.iter().map(Container::from_map).collect::<Result<Vec<_>>>()?;
     let bytes = file::read_bytes(Path::new(HOSTS))?;
     let options = Options { needed, adopt: false };
@@ -205,7 +205,7 @@ pub fn look(run: &Run, containers: &Array, needed: Vec<Needed>) -> Result<Look> 
     fill(run, &bytes, &open, &mut answers)?;
     let found = propose(&task, &bytes, &answers)?;
     let change = change(found.new != bytes, &found.old.clone(), Vec::new(), found);
-    Ok(Look { change, old: adopt(&bytes, HOSTS, &containers)?.1 })
+    Ok(Check { change, old: adopt(&bytes, HOSTS, &containers)?.1 })
 }
 
 /// Returns whether a path leads to this host's own hosts file.
@@ -231,7 +231,7 @@ pub(super) fn update(run: &Run, containers: &[Container], path: &str, options: &
     // The later run has the newer data, so it waits for its turn.
     let _guard = lock::wait(run, "hosts")?;
     run.reading();
-    let found = file::told(run, Path::new(path))?;
+    let found = file::answer(run, Path::new(path))?;
     let missing = found.is_none();
     if missing && path == HOSTS {
         return Err(file::absent(Path::new(path)).help("every host has one: start it with `127.0.0.1 localhost`"));

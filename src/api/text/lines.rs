@@ -373,7 +373,7 @@ impl Lines {
         let raw = match &self.source {
             Source::Text(text) => Raw::Text(text.clone(), 0),
             Source::List(list) => Raw::List(list.clone(), 0),
-            Source::File(run, path) => match run.look(path) {
+            Source::File(run, path) => match run.find(path) {
                 Found::Disk(real) => {
                     let file = File::open(real).map_err(|error| explain("read", path, &error))?;
                     Raw::File(run.clone(), path.clone(), BufReader::new(file), 0)

@@ -53,7 +53,7 @@ impl Service {
                         &format!("`{command}` runs now, with the clock set to {}, when it was due", shown(due.at)),
                     );
                 }
-                let mut plan = Plan::act(words);
+                let mut plan = Plan::change(words);
                 let (variable, burst) = events::handed(&self.run, text);
                 plan.stages[0].env.push(variable);
                 if task.failed > 0 {

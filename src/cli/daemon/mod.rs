@@ -271,9 +271,9 @@ impl Service {
 
     /// Sets the timer to the next time after the last check. Without a next time, the clock does not matter.
     /// Work that waits for a run is started by the end of that run.
-    fn set_timer(&self, looked: DateTime<Utc>) {
+    fn set_timer(&self, checked: DateTime<Utc>) {
         let next = self.tasks.iter().filter_map(|task| task.schedule.as_ref()?.next());
-        let next = next.filter(|next| *next > looked).min();
+        let next = next.filter(|next| *next > checked).min();
         let time = next.filter(|_| self.stopping.is_none()).map_or(0, |next| next.timestamp());
         let zero = Timespec { tv_sec: 0, tv_nsec: 0 };
         let spec = Itimerspec { it_interval: zero, it_value: Timespec { tv_sec: time, tv_nsec: 0 } };

@@ -124,7 +124,7 @@ impl Setup {
         for step in &mut steps {
             run.cancel.check()?;
             self.say(&run, &format!("\n$ {}", step.line()));
-            let mut plan = Plan::act(step.words.clone());
+            let mut plan = Plan::change(step.words.clone());
             plan.output = if self.json { Output::Capture } else { Output::Through };
             let outcome = process::attempt(&run, &plan)?;
             step.code = Some(outcome.code());

@@ -52,11 +52,11 @@ pub fn main(run: &Arc<Run>, shows: bool, yes: bool, agreed: impl Fn(&str) -> Res
         return Ok(exit::FAILED);
     }
     if unit {
-        process::run(run, &Plan::act(["moyai", "systemd", "--remove"]))?;
+        process::run(run, &Plan::change(["moyai", "systemd", "--remove"]))?;
     }
     if names {
         let text = "hosts::update([]).removed.len()";
-        values::act::<i64>(run, text, Duration::from_secs(60))?;
+        values::run::<i64>(run, text, Duration::from_secs(60))?;
     }
     for path in paths.iter().chain(&state) {
         std::fs::remove_file(path)

@@ -25,24 +25,24 @@ impl Recipe {
 
     /// Volumes, directories of the host, and tmpfs mounts.
     pub(super) fn mounted(&mut self, full: &Value, host: &Value, around: &Around) {
-        let mut told: Vec<&str> = Vec::new();
+        let mut named: Vec<&str> = Vec::new();
         for bind in list_at(host, "/Binds").filter_map(Value::as_str) {
             let (source, rest) = bind.split_once(':').unwrap_or((bind, ""));
             let target = rest.split(':').next().unwrap_or_default();
-            told.push(target);
+            named.push(target);
             let source = around.sources.get(target).map_or(source, String::as_str);
             add(&mut self.mounts, "--volume", format!("{source}:{rest}"));
         }
         for mount in list_at(host, "/Mounts") {
             let target = text(mount, "/Target");
-            told.push(target);
+            named.push(target);
             match made_source(mount, around.sources.get(target).map(String::as_str)) {
                 Some(volume) => add(&mut self.mounts, "--volume", volume),
                 None => self.mount(full, mount, around),
             }
         }
         for (target, options) in host["Tmpfs"].as_object().into_iter().flatten() {
-            told.push(target);
+            named.push(target);
             let separator = if is_empty(options) { "" } else { ":" };
             add(&mut self.mounts, "--tmpfs", format!("{target}{separator}{}", shown(options)));
         }
@@ -53,7 +53,7 @@ impl Recipe {
         for mount in list_at(full, "/Mounts").filter(|mount| text(mount, "/Type") == "volume") {
             let target = text(mount, "/Destination");
             let from_others = !is_empty(&host["VolumesFrom"]) && full["Config"]["Volumes"].get(target).is_none();
-            if !told.contains(&target) && !from_others {
+            if !named.contains(&target) && !from_others {
                 let source = around.sources.get(target).map_or(text(mount, "/Name"), String::as_str);
                 add(&mut self.mounts, "--volume", format!("{source}:{target}"));
             }
