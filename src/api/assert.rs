@@ -2,7 +2,7 @@
 
 use super::{Context, Fallible, map};
 use crate::process::{self, Plan, READ_TIMEOUT};
-use crate::run::{Error, Options, Result, Run};
+use crate::run::{Error, Options, Result, Run, cause};
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Engine, FnPtr, Map, exported_module};
 use serde_json::{Value, json};
@@ -33,7 +33,7 @@ fn recording(answers: &Map, config: Option<&str>) -> Result<String> {
                     fields.into_iter().for_each(|(key, value)| line[key] = value);
                 }
                 Value::String(out) => line["out"] = out.into(),
-                told => line["told"] = told,
+                other => line["told"] = other,
             }
             lines.push(line);
         }
@@ -59,9 +59,9 @@ fn try_script(context: &Context, name: &str, how: &Map) -> Result<Map> {
             }
         }
     }
-    let failed = |error: std::io::Error| wrong(process::cause(&error));
-    let folder = tempfile::Builder::new().prefix("moyai-test-").tempdir().map_err(failed)?;
-    let (given, asked) = (folder.path().join("given"), folder.path().join("asked"));
+    let failed = |error: std::io::Error| wrong(cause(&error));
+    let dir = tempfile::Builder::new().prefix("moyai-test-").tempdir().map_err(failed)?;
+    let (given, asked) = (dir.path().join("given"), dir.path().join("asked"));
     std::fs::write(&given, recording(&answers, config.as_deref())?).map_err(failed)?;
     let text = |path: &Path| path.to_string_lossy().into_owned();
     let program = std::env::current_exe().map_err(failed)?;
@@ -70,18 +70,18 @@ fn try_script(context: &Context, name: &str, how: &Map) -> Result<Map> {
     argv.extend(context.run.options.scripts.iter().map(|scripts| format!("--scripts={}", scripts.display())));
     argv.extend(["--".into(), name.to_owned()]);
     argv.extend(words.iter().map(ToString::to_string));
-    let mut plan = Plan::act(argv).timeout(READ_TIMEOUT);
-    plan.stages[0].env.push(("MOYAI_STATE".into(), text(folder.path())));
+    let mut plan = Plan::change(argv).timeout(READ_TIMEOUT);
+    plan.stages[0].env.push(("MOYAI_STATE".into(), text(dir.path())));
     // This is not a command of the test: it really runs.
     let real = Run::new(Options { record: None, replay: None, dry_run: false, ..context.run.options.clone() })?;
     real.cancel.listen()?;
     let outcome = process::attempt(&real, &plan)?;
-    let (mut all, mut acts) = (Array::new(), Array::new());
+    let (mut all, mut changes) = (Array::new(), Array::new());
     let record = std::fs::read_to_string(&asked).unwrap_or_default();
     for line in record.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
         let Some(text) = line.get("asked").and_then(Value::as_str) else { continue };
         if line.get("acts").is_some() {
-            acts.push(text.into());
+            changes.push(text.into());
         }
         all.push(text.into());
     }
@@ -90,7 +90,7 @@ fn try_script(context: &Context, name: &str, how: &Map) -> Result<Map> {
         ("out", outcome.text().into()),
         ("err", outcome.err_text().into()),
         ("asked", all.into()),
-        ("acts", acts.into()),
+        ("acts", changes.into()),
     ]))
 }
 

@@ -1,7 +1,8 @@
 //! Functions without a namespace: messages, arguments, the environment, exits.
 
 use super::{Context, Fallible};
-use crate::run::{Error, Result, Run, text};
+use crate::run::text::quote;
+use crate::run::{Error, Result, Run, cause, text};
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Engine, FnPtr, Map, exported_module};
 use std::os::unix::fs::MetadataExt;
@@ -83,13 +84,11 @@ fn read_secret(run: &Run, name: &str) -> Result<String> {
         return Err(Error::not_found(format!("read the secret `{name}`: it does not exist"))
             .help(format!("save it in `{}` with mode 0600, or set ${variable}", kept.display())));
     };
-    let failed = |error: std::io::Error| {
-        Error::new(format!("read the secret `{}`: {}", path.display(), crate::process::cause(&error)))
-    };
+    let failed = |error: std::io::Error| Error::new(format!("read the secret `{}`: {}", path.display(), cause(&error)));
     let metadata = std::fs::metadata(&path).map_err(failed)?;
     if path == kept && metadata.mode() & 0o077 != 0 {
         return Err(Error::refused(format!("read the secret `{}`: other users can read it too", path.display()))
-            .help(format!("chmod 600 {}", crate::process::quote(&path.to_string_lossy()))));
+            .help(format!("chmod 600 {}", quote(&path.to_string_lossy()))));
     }
     let text = crate::run::owned::read(&path).map_err(failed)?;
     let text = String::from_utf8(text).map_err(|_| failed(std::io::Error::other("it is not UTF-8")))?;
@@ -102,7 +101,7 @@ fn variable(name: &str) -> Result<Option<String>> {
     let kept = (name == "MOYAI_EVENTS").then(|| std::env::var("MOYAI_EVENTS_FILE").ok()).flatten();
     let Some(path) = kept else { return Ok(std::env::var(name).ok()) };
     let text = std::fs::read_to_string(&path);
-    text.map(Some).map_err(|error| Error::new(format!("read the events `{path}`: {}", crate::process::cause(&error))))
+    text.map(Some).map_err(|error| Error::new(format!("read the events `{path}`: {}", cause(&error))))
 }
 
 /// The functions without a namespace.
@@ -116,7 +115,7 @@ mod basics {
     /// log("committing the containers");
     /// ```
     pub fn log(call: NativeCallContext, text: Dynamic) {
-        Context::of(&call).run.log(&text::message(&text.to_string()));
+        Context::of(&call).run.output.log(&text::message(&text.to_string()));
     }
 
     /// Prints a warning to standard error.
@@ -127,7 +126,7 @@ mod basics {
     /// warn("the disk is nearly full");
     /// ```
     pub fn warn(call: NativeCallContext, text: Dynamic) {
-        Context::of(&call).run.note(&format!("warning: {}", text::message(&text.to_string())));
+        Context::of(&call).run.output.note(&format!("warning: {}", text::message(&text.to_string())));
     }
 
     /// Replaces hidden characters in a text by escapes: control characters such as ESC, bidirectional controls, and
@@ -142,7 +141,7 @@ mod basics {
     /// print(visible("a\x1b[2Jb"));                   // a\u001b[2Jb
     /// ```
     pub fn visible(call: NativeCallContext, from: &str) -> String {
-        text::visible(&Context::of(&call).run.mask(from)).into_owned()
+        text::visible(&Context::of(&call).run.output.mask(from)).into_owned()
     }
 
     /// Prepares text from a container, a site or an image for a message: hidden characters become escapes, later lines
@@ -466,14 +465,14 @@ mod basics {
     #[rhai_fn(return_raw)]
     pub fn secret(call: NativeCallContext, name: &str) -> Fallible<String> {
         let run = &Context::of(&call).run;
-        let told = run.told(&format!("secret {name}"), Some(String::new()), || {
+        let found = run.query(&format!("secret {name}"), Some(String::new()), || {
             let value = read_secret(run, name)?;
-            run.hide(&value);
+            run.output.hide(&value);
             Ok(value)
         })?;
         // A recording has no secrets, and a test gets none of this host's.
-        let value = if run.plays().is_some() { format!("secret-{name}") } else { told };
-        run.hide(&value);
+        let value = if run.plays().is_some() { format!("secret-{name}") } else { found };
+        run.output.hide(&value);
         run.plan_secret(name);
         Ok(value)
     }

@@ -41,7 +41,7 @@ impl Command {
     pub fn read_text(&self, run: &Run) -> Result<String> {
         let outcome = process::run(run, &self.plan)?;
         if std::str::from_utf8(&outcome.out).is_err() {
-            run.replaced(|| format!("the output of `{}`", run.mask(&self.plan.line())));
+            run.replaced(|| format!("the output of `{}`", run.output.mask(&self.plan.line())));
         }
         let mut text = outcome.text();
         text.truncate(text.trim_end_matches('\n').len());
@@ -61,7 +61,7 @@ impl Command {
 
     fn acting(&self, output: Output) -> Plan {
         let mut plan = self.plan.clone();
-        plan.acts = true;
+        plan.changes = true;
         if !matches!(plan.output, Output::File(..)) {
             plan.output = if plan.quiet { Output::Capture } else { output };
         }
@@ -86,7 +86,7 @@ impl Command {
                 if error.err.is_empty() && plan.stages.iter().any(|stage| stage.both) {
                     // The command's standard error is in a temporary file that nobody will see.
                     let (said, before) = new.file().map(end_of).unwrap_or_default();
-                    (error.err, error.err_before) = (run.mask(&said), before);
+                    (error.err, error.err_before) = (run.output.mask(&said), before);
                 }
                 Err(error)
             }
@@ -146,7 +146,7 @@ pub(super) fn result(plan: &Plan, outcome: &Outcome) -> Map {
 }
 
 fn unread(run: &Run, command: &Command, error: &Error) -> Error {
-    Error::new(format!("the output of `{}`: {}", run.mask(&command.plan.line()), error.message))
+    Error::new(format!("the output of `{}`: {}", run.output.mask(&command.plan.line()), error.message))
 }
 
 /// The commands of a script.

@@ -17,6 +17,7 @@ pub use look::{EXEC, LOGS, refuse_of};
 
 use super::{Context, Fallible, from_json, map, optional};
 use crate::process::{self, Outcome, Plan};
+use crate::run::text::quote;
 use crate::run::{Error, Kind, Options, Result, Run, exit};
 use crate::store::lock;
 use rhai::plugin::*;
@@ -42,7 +43,7 @@ const COUNT: Duration = Duration::from_secs(30 * 60);
 
 /// Runs a docker command and checks its status. The error has docker's own message.
 fn call(run: &Run, plan: &Plan) -> Result<Outcome> {
-    let explained = |error| explain(&run.mask(&plan.line()), error);
+    let explained = |error| explain(&run.output.mask(&plan.line()), error);
     let outcome = process::attempt(run, plan).map_err(|error| timed_out(run, plan, error))?;
     process::judge(run, plan, &outcome).map_err(explained)?;
     Ok(outcome)
@@ -51,7 +52,7 @@ fn call(run: &Run, plan: &Plan) -> Result<Outcome> {
 /// Rewords the error of a docker command that timed out like all other errors of docker.
 fn timed_out(run: &Run, plan: &Plan, error: Error) -> Error {
     let ours = error.exit == exit::TIMED_OUT && run.cancel.cause().is_none();
-    if ours { explain(&run.mask(&plan.line()), error) } else { error }
+    if ours { explain(&run.output.mask(&plan.line()), error) } else { error }
 }
 
 /// Runs a read-only docker command. A status of 1 can mean that some of many objects do not exist.
@@ -65,7 +66,7 @@ fn ask<S: AsRef<str>>(run: &Run, words: impl IntoIterator<Item = S>, some_may_la
     if some_may_lack && outcome.code() == 1 && only_missing(&outcome.err_text()) {
         return Ok(outcome);
     }
-    process::judge(run, &plan, &outcome).map_err(|error| explain(&run.mask(&plan.line()), error))?;
+    process::judge(run, &plan, &outcome).map_err(|error| explain(&run.output.mask(&plan.line()), error))?;
     Ok(outcome)
 }
 
@@ -201,11 +202,11 @@ fn hold(run: &Run, name: &str) -> Result<lock::Guard> {
 }
 
 /// Changes one container: `docker VERB NAME`.
-fn act(context: &Context, verb: &str, name: &str) -> Result<()> {
+fn change(context: &Context, verb: &str, name: &str) -> Result<()> {
     let run = &context.run;
     let name = checked(verb, name)?;
     let _held = hold(run, name)?;
-    call(run, &Plan::act(["docker", verb, name])).map_err(|error| near(run, name, error))?;
+    call(run, &Plan::change(["docker", verb, name])).map_err(|error| near(run, name, error))?;
     Ok(())
 }
 
@@ -299,7 +300,7 @@ fn commit(run: &Run, name: &str, reference: &str, options: &Map) -> Result<Map> 
     let identities = labels::identities(container).map(|name| label(name, "")).collect::<Result<Vec<_>>>()?;
     words.extend(identities.iter().chain(&options.changes).flat_map(|change| ["--change", change]));
     words.extend([name, reference]);
-    let outcome = match call(run, &Plan::act(words)) {
+    let outcome = match call(run, &Plan::change(words)) {
         Err(error) => {
             // The daemon finishes the commit without its client.
             if run.cancel.cause().is_some() && at(container, "/State/Paused") != Some(&Value::Bool(true)) {
@@ -311,7 +312,7 @@ fn commit(run: &Run, name: &str, reference: &str, options: &Map) -> Result<Map> 
     };
     let id = if outcome.planned {
         let id = format!("<image of {reference}>");
-        run.plan_value(&id, format!("docker image inspect -f '{{{{.Id}}}}' {}", process::quote(reference)));
+        run.plan_value(&id, format!("docker image inspect -f '{{{{.Id}}}}' {}", quote(reference)));
         id
     } else {
         let id = outcome.text().trim().to_owned();
@@ -346,20 +347,20 @@ fn settle(run: &Run, id: &str, name: &str) {
     };
     // A commit that has just begun may not have paused it yet.
     std::thread::sleep(Duration::from_millis(100));
-    let mut told = false;
+    let mut reported = false;
     while paused() {
         if begun.elapsed() > FINISH {
-            run.note(&format!("warning: `{name}` was still paused by its commit after {} s", FINISH.as_secs()));
-            if let Err(error) = call(&after, &Plan::act(["docker", "unpause", id])) {
-                run.note(&format!("warning: {error}"));
+            run.output.note(&format!("warning: `{name}` was still paused by its commit after {} s", FINISH.as_secs()));
+            if let Err(error) = call(&after, &Plan::change(["docker", "unpause", id])) {
+                run.output.note(&format!("warning: {error}"));
             }
             return;
         }
-        if !told {
-            run.note(&format!(
+        if !reported {
+            run.output.note(&format!(
                 "waiting for the Docker daemon to finish the commit of `{name}`: it cannot be cancelled"
             ));
-            told = true;
+            reported = true;
         }
         std::thread::sleep(Duration::from_millis(200));
     }
@@ -612,7 +613,7 @@ mod docker {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn start(call: NativeCallContext, name: &str) -> Fallible<()> {
-        Ok(act(&Context::of(&call), "start", name)?)
+        Ok(change(&Context::of(&call), "start", name)?)
     }
 
     /// Stops a container: TERM, then KILL after ten seconds or the container's own limit.
@@ -626,7 +627,7 @@ mod docker {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn stop(call: NativeCallContext, name: &str) -> Fallible<()> {
-        Ok(act(&Context::of(&call), "stop", name)?)
+        Ok(change(&Context::of(&call), "stop", name)?)
     }
 
     /// Stops and starts a container.
@@ -640,7 +641,7 @@ mod docker {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn restart(call: NativeCallContext, name: &str) -> Fallible<()> {
-        Ok(act(&Context::of(&call), "restart", name)?)
+        Ok(change(&Context::of(&call), "restart", name)?)
     }
 
     /// Pauses a container.
@@ -654,7 +655,7 @@ mod docker {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn pause(call: NativeCallContext, name: &str) -> Fallible<()> {
-        Ok(act(&Context::of(&call), "pause", name)?)
+        Ok(change(&Context::of(&call), "pause", name)?)
     }
 
     /// Unpauses a container.
@@ -668,7 +669,7 @@ mod docker {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn unpause(call: NativeCallContext, name: &str) -> Fallible<()> {
-        Ok(act(&Context::of(&call), "unpause", name)?)
+        Ok(change(&Context::of(&call), "unpause", name)?)
     }
 
     /// Removes a stopped container. Its volumes stay.
@@ -682,7 +683,7 @@ mod docker {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn rm(call: NativeCallContext, name: &str) -> Fallible<()> {
-        Ok(act(&Context::of(&call), "rm", name)?)
+        Ok(change(&Context::of(&call), "rm", name)?)
     }
 
     /// Removes an image, or one of its names.
@@ -696,7 +697,7 @@ mod docker {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn rmi(call: NativeCallContext, name: &str) -> Fallible<()> {
-        super::call(&Context::of(&call).run, &Plan::act(["docker", "rmi", checked("rmi", name)?]))?;
+        super::call(&Context::of(&call).run, &Plan::change(["docker", "rmi", checked("rmi", name)?]))?;
         Ok(())
     }
 

@@ -8,9 +8,10 @@ pub use plan::{change, plan_text};
 
 use super::text::{Lines, lines_of};
 use super::{Context, Fallible};
-use crate::process::{cause, quote};
+
 use crate::run::overlay::Found;
-use crate::run::{Error, Result, Run, owned};
+use crate::run::text::quote;
+use crate::run::{Error, Result, Run, cause, owned};
 use crate::store::replace::{self, explain};
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Engine, Map, exported_manifest, exported_module};
@@ -69,7 +70,7 @@ fn bytes_at(real: &Path, path: &Path) -> Result<Vec<u8>> {
 /// # Errors
 /// When it cannot be read, is too large, or is the output of a program that was not started.
 pub fn read_seen(run: &Run, path: &Path) -> Result<Vec<u8>> {
-    match run.look(path) {
+    match run.find(path) {
         Found::Disk(real) => bytes_at(&real, path),
         Found::File(file) => match file.content {
             Some(content) => Ok(content.to_vec()),
@@ -115,9 +116,9 @@ fn add(run: &Run, path: &Path, text: &str, mode: Option<u32>) -> Result<()> {
         new.map_or_else(String::new, install) + pour(">>", path, text.as_bytes()).as_str()
     };
     let real = || append_bytes(path, text.as_bytes(), mode).map_err(|error| explain("append to", path, &error));
-    run.act(line, (), real)?;
+    run.change(line, (), real)?;
     if run.options.dry_run {
-        let unknown = matches!(run.look(path), Found::File(file) if file.content.is_none());
+        let unknown = matches!(run.find(path), Found::File(file) if file.content.is_none());
         let content = (!unknown).then(|| [old.unwrap_or_default(), text.as_bytes().to_vec()].concat());
         run.plan_file(path, content.as_deref(), mode, run.at());
     }
@@ -175,7 +176,7 @@ fn walk(run: &Run, base: &Path, parts: &[&str], found: &mut Vec<PathBuf>) -> Res
     };
     if !part.contains(['*', '?', '[']) {
         let path = base.join(part);
-        let exists = match run.look(&path) {
+        let exists = match run.find(&path) {
             // As in a shell, a dangling link counts.
             Found::Disk(real) => real.symlink_metadata().is_ok(),
             Found::Nothing => run.link_at(&path).is_some(),
@@ -188,9 +189,9 @@ fn walk(run: &Run, base: &Path, parts: &[&str], found: &mut Vec<PathBuf>) -> Res
         walk(run, base, rest, found)?;
     }
     let pattern = glob::Pattern::new(part).map_err(|error| Error::new(format!("`{part}`: {}", error.msg)))?;
-    let folder = if base == Path::new("") { Path::new(".") } else { base };
-    let failed = |error: io::Error| explain("list", folder, &error);
-    let names = match run.list(folder) {
+    let dir = if base == Path::new("") { Path::new(".") } else { base };
+    let failed = |error: io::Error| explain("list", dir, &error);
+    let names = match run.list(dir) {
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(()),
         names => names.map_err(failed)?,
     };
@@ -216,7 +217,7 @@ fn walk(run: &Run, base: &Path, parts: &[&str], found: &mut Vec<PathBuf>) -> Res
 ///
 /// # Errors
 /// Same as for [`read_bytes`], and those of the recording.
-pub fn told(run: &Run, path: &Path) -> Result<Option<Vec<u8>>> {
+pub fn answer(run: &Run, path: &Path) -> Result<Option<Vec<u8>>> {
     /// UTF-8 text is text in a recording too.
     #[derive(Serialize, Deserialize)]
     #[serde(untagged)]
@@ -225,7 +226,7 @@ pub fn told(run: &Run, path: &Path) -> Result<Option<Vec<u8>>> {
         Bytes(Vec<u8>),
     }
     let read = || {
-        let is_absent = match run.look(path) {
+        let is_absent = match run.find(path) {
             Found::Disk(real) => real.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound),
             Found::Nothing => true,
             _ => false,
@@ -236,8 +237,8 @@ pub fn told(run: &Run, path: &Path) -> Result<Option<Vec<u8>>> {
         let text = String::from_utf8(read_seen(run, path)?);
         Ok(Some(text.map_or_else(|error| Content::Bytes(error.into_bytes()), Content::Text)))
     };
-    let told = run.told(&format!("file::read {}", path.display()), None, read)?;
-    Ok(told.map(|content| match content {
+    let content = run.query(&format!("file::read {}", path.display()), None, read)?;
+    Ok(content.map(|content| match content {
         Content::Text(text) => text.into_bytes(),
         Content::Bytes(bytes) => bytes,
     }))
@@ -273,11 +274,11 @@ const PLANNED_SIZE: u64 = 1 << 30;
 
 fn stat(run: &Run, path: &str) -> Result<Stat> {
     let absent = || run.with_plan(explain("check", Path::new(path), &rustix::io::Errno::NOENT.into()), [path]);
-    look(run, path)?.ok_or_else(absent)
+    try_stat(run, path)?.ok_or_else(absent)
 }
 
 /// Returns what is at a path after the planned changes, `None` if nothing is.
-fn look(run: &Run, path: &str) -> Result<Option<Stat>> {
+fn try_stat(run: &Run, path: &str) -> Result<Option<Stat>> {
     let planned = run.attributes(Path::new(path));
     // A planned file or directory has all of these.
     let new = Stat {
@@ -286,7 +287,7 @@ fn look(run: &Run, path: &str) -> Result<Option<Stat>> {
         modified: planned.modified.unwrap_or_default(),
         ..Stat::default()
     };
-    Ok(Some(match run.look(Path::new(path)) {
+    Ok(Some(match run.find(Path::new(path)) {
         Found::Disk(real) => match fs::metadata(&real) {
             Ok(found) => Stat {
                 is_directory: found.is_dir(),
@@ -309,7 +310,7 @@ fn look(run: &Run, path: &str) -> Result<Option<Stat>> {
 }
 
 fn is_directory(run: &Run, path: &Path) -> bool {
-    match run.look(path) {
+    match run.find(path) {
         Found::Disk(real) => real.is_dir(),
         Found::Directory => true,
         _ => false,
@@ -317,7 +318,7 @@ fn is_directory(run: &Run, path: &Path) -> bool {
 }
 
 /// Changes paths, or prints the command that does it.
-fn act(
+fn change_path(
     call: &NativeCallContext<'_>,
     line: &[&str],
     verb: &str,
@@ -326,17 +327,17 @@ fn act(
 ) -> Fallible<()> {
     let line = || line.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" ");
     let real = || work().map_err(|error| explain(verb, Path::new(path), &error));
-    Ok(Context::of(call).run.act(line, (), real)?)
+    Ok(Context::of(call).run.change(line, (), real)?)
 }
 
 /// Answers a question about a path. `otherwise` is the answer in a test that has none.
-fn tell<T: Serialize + DeserializeOwned>(
+fn query<T: Serialize + DeserializeOwned>(
     call: &NativeCallContext<'_>,
     path: &str,
     otherwise: Option<T>,
     real: impl FnOnce() -> Result<T>,
 ) -> Fallible<T> {
-    Ok(Context::of(call).run.told(&format!("file::{} {path}", call.fn_name()), otherwise, real)?)
+    Ok(Context::of(call).run.query(&format!("file::{} {path}", call.fn_name()), otherwise, real)?)
 }
 
 /// Returns the content to write: text as it is, lines with their original line ends. Elements of an array get the line
@@ -357,7 +358,7 @@ fn content(call: &NativeCallContext<'_>, verb: &str, path: &Path, value: Dynamic
 
 /// Tests whether the first line of a file ends with `\r\n`.
 fn ends_with_return(run: &Run, path: &Path) -> bool {
-    let start = match run.look(path) {
+    let start = match run.find(path) {
         Found::Disk(real) => {
             let mut start = Vec::new();
             let read = owned::open(&real).and_then(|file| file.take(64 * 1024).read_to_end(&mut start));
@@ -417,7 +418,7 @@ mod file {
     pub fn read(call: NativeCallContext, path: &str) -> Fallible<String> {
         let run = &Context::of(&call).run;
         let missing = || run.with_plan(absent(Path::new(path)), [path]);
-        let bytes = told(run, Path::new(path))?.ok_or_else(missing)?;
+        let bytes = answer(run, Path::new(path))?.ok_or_else(missing)?;
         Ok(String::from_utf8(bytes).map_err(|error| {
             let place = error.utf8_error().valid_up_to();
             Error::new(format!("read `{path}`: byte {} is not UTF-8", place + 1))
@@ -516,7 +517,7 @@ mod file {
     pub fn lines(call: NativeCallContext, path: &str) -> Fallible<Lines> {
         let run = &Context::of(&call).run;
         if run.recording.is_none() {
-            match run.look(Path::new(path)) {
+            match run.find(Path::new(path)) {
                 Found::Disk(real) if run.options.dry_run && !real.exists() => {
                     return Err(run.with_plan(absent(Path::new(path)), [path]).into());
                 }
@@ -528,7 +529,7 @@ mod file {
         }
         // A recording has the complete file.
         let missing = || run.with_plan(absent(Path::new(path)), [path]);
-        let bytes = told(run, Path::new(path))?.ok_or_else(missing)?;
+        let bytes = answer(run, Path::new(path))?.ok_or_else(missing)?;
         if std::str::from_utf8(&bytes).is_err() {
             run.replaced(|| format!("`{path}`"));
         }
@@ -548,7 +549,7 @@ mod file {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn exists(call: NativeCallContext, path: &str) -> Fallible<bool> {
-        tell(&call, path, Some(false), || Ok(look(&Context::of(&call).run, path)?.is_some()))
+        query(&call, path, Some(false), || Ok(try_stat(&Context::of(&call).run, path)?.is_some()))
     }
 
     /// Returns whether it is a directory: bash's `[ -d path ]`.
@@ -565,7 +566,7 @@ mod file {
     #[rhai_fn(return_raw)]
     pub fn is_dir(call: NativeCallContext, path: &str) -> Fallible<bool> {
         let run = &Context::of(&call).run;
-        tell(&call, path, Some(false), || Ok(look(run, path)?.is_some_and(|found| found.is_directory)))
+        query(&call, path, Some(false), || Ok(try_stat(run, path)?.is_some_and(|found| found.is_directory)))
     }
 
     /// Returns whether this path is only planned in a dry run. A program cannot read it yet.
@@ -580,7 +581,7 @@ mod file {
     /// if !file::is_planned(dump) { print(file::size(dump)); }
     /// ```
     pub fn is_planned(call: NativeCallContext, path: &str) -> bool {
-        matches!(Context::of(&call).run.look(Path::new(path)), Found::File(_) | Found::Directory)
+        matches!(Context::of(&call).run.find(Path::new(path)), Found::File(_) | Found::Directory)
     }
 
     /// Checks that only root (and the user who called sudo) can change where a path leads. Each directory and link on
@@ -601,7 +602,7 @@ mod file {
             let path = std::path::absolute(path).map_err(|error| explain("check", Path::new(path), &error))?;
             owned::check(&path, std::env::var("SUDO_UID").ok().and_then(|uid| uid.parse().ok()))
         };
-        Ok(run.told(&format!("file::is_roots {path}"), Some(()), check)?)
+        Ok(run.query(&format!("file::is_roots {path}"), Some(()), check)?)
     }
 
     /// Returns whether it is a regular file: bash's `[ -f path ]`.
@@ -618,7 +619,7 @@ mod file {
     #[rhai_fn(return_raw)]
     pub fn is_file(call: NativeCallContext, path: &str) -> Fallible<bool> {
         let run = &Context::of(&call).run;
-        tell(&call, path, Some(false), || Ok(look(run, path)?.is_some_and(|found| found.is_file)))
+        query(&call, path, Some(false), || Ok(try_stat(run, path)?.is_some_and(|found| found.is_file)))
     }
 
     /// Returns a file's size in bytes.
@@ -635,7 +636,7 @@ mod file {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn size(call: NativeCallContext, path: &str) -> Fallible<i64> {
-        tell(&call, path, None, || {
+        query(&call, path, None, || {
             let run = &Context::of(&call).run;
             let found = stat(run, path)?;
             if found.is_directory {
@@ -667,10 +668,10 @@ mod file {
     #[rhai_fn(return_raw)]
     pub fn sha256(call: NativeCallContext, path: &str) -> Fallible<String> {
         let run = &Context::of(&call).run;
-        tell(&call, path, None, || {
+        query(&call, path, None, || {
             let failed = |error: io::Error| explain("read", Path::new(path), &error);
             let hex = |sum: digest::Context| sum.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-            let mut file = match run.look(Path::new(path)) {
+            let mut file = match run.find(Path::new(path)) {
                 Found::Disk(real) => File::open(real).map_err(|error| run.with_plan(failed(error), [path]))?,
                 Found::File(file) if file.content.is_none() => {
                     let sum = format!("<sha256 of {path}>");
@@ -710,7 +711,7 @@ mod file {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn modified(call: NativeCallContext, path: &str) -> Fallible<i64> {
-        tell(&call, path, None, || Ok(stat(&Context::of(&call).run, path)?.modified))
+        query(&call, path, None, || Ok(stat(&Context::of(&call).run, path)?.modified))
     }
 
     /// Renames a file or directory. An existing target is replaced, as with `mv -T`.
@@ -736,7 +737,7 @@ mod file {
         };
         let line = || format!("mv -T -- {} {}", quote(from), quote(to));
         let run = &Context::of(&call).run;
-        run.act(line, (), || fs::rename(from, to).map_err(failed))?;
+        run.change(line, (), || fs::rename(from, to).map_err(failed))?;
         run.plan_move(Path::new(from), Path::new(to));
         Ok(())
     }
@@ -756,7 +757,7 @@ mod file {
         let line = || format!("cp -T -- {} {}", quote(from), quote(to));
         let real = || replace::copy(Path::new(from), Path::new(to)).map(|_| ());
         let run = &Context::of(&call).run;
-        run.act(line, (), real)?;
+        run.change(line, (), real)?;
         run.plan_copy(Path::new(from), Path::new(to));
         Ok(())
     }
@@ -775,11 +776,11 @@ mod file {
     #[rhai_fn(return_raw)]
     pub fn remove(call: NativeCallContext, path: &str) -> Fallible<()> {
         let run = &Context::of(&call).run;
-        let look = || Ok(run.is_directory_itself(Path::new(path)));
-        let folder = run.told(&format!("file::is_dir {path}"), Some(false), look)?;
+        let is_directory = || Ok(run.is_directory_itself(Path::new(path)));
+        let dir = run.query(&format!("file::is_dir {path}"), Some(false), is_directory)?;
         let (program, remove): (_, fn(&str) -> io::Result<()>) =
-            if folder { ("rmdir", |path| fs::remove_dir(path)) } else { ("rm", |path| fs::remove_file(path)) };
-        act(&call, &[program, "--", path], "remove", path, || remove(path))?;
+            if dir { ("rmdir", |path| fs::remove_dir(path)) } else { ("rm", |path| fs::remove_file(path)) };
+        change_path(&call, &[program, "--", path], "remove", path, || remove(path))?;
         run.plan_removal(Path::new(path));
         Ok(())
     }
@@ -796,11 +797,11 @@ mod file {
     #[rhai_fn(return_raw)]
     pub fn mkdir(call: NativeCallContext, path: &str) -> Fallible<()> {
         let run = &Context::of(&call).run;
-        let there = || Ok(look(run, path)?.is_some_and(|found| found.is_directory));
-        if run.told(&format!("file::is_dir {path}"), Some(false), there)? {
+        let there = || Ok(try_stat(run, path)?.is_some_and(|found| found.is_directory));
+        if run.query(&format!("file::is_dir {path}"), Some(false), there)? {
             return Ok(());
         }
-        act(&call, &["mkdir", "-p", "--", path], "make the directory", path, || fs::create_dir_all(path))?;
+        change_path(&call, &["mkdir", "-p", "--", path], "make the directory", path, || fs::create_dir_all(path))?;
         run.plan_directories(Path::new(path));
         Ok(())
     }
@@ -822,7 +823,7 @@ mod file {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn glob(call: NativeCallContext, pattern: &str) -> Fallible<Array> {
-        let found = tell(&call, pattern, Some(Vec::new()), || matching(&Context::of(&call).run, pattern))?;
+        let found = query(&call, pattern, Some(Vec::new()), || matching(&Context::of(&call).run, pattern))?;
         Ok(found.into_iter().map(Into::into).collect())
     }
 
@@ -838,14 +839,14 @@ mod file {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn temp_dir(call: NativeCallContext) -> Fallible<String> {
-        let folder = tempfile::Builder::new().prefix("moyai-").permissions(Permissions::from_mode(0o700)).tempdir();
-        let folder = folder.map_err(|error| explain("make a directory in", &std::env::temp_dir(), &error))?;
-        let path = text(folder.path().to_owned())?;
+        let dir = tempfile::Builder::new().prefix("moyai-").permissions(Permissions::from_mode(0o700)).tempdir();
+        let dir = dir.map_err(|error| explain("make a directory in", &std::env::temp_dir(), &error))?;
+        let path = text(dir.path().to_owned())?;
         let context = Context::of(&call);
-        context.run.plan_directory(folder.path().to_owned());
-        context.keep(folder);
+        context.run.plan_directory(dir.path().to_owned());
+        context.keep(dir);
         // A replay would create another one, but its commands must be the same.
-        Ok(context.run.told("file::temp_dir", Some(path.clone()), || Ok(path))?)
+        Ok(context.run.query("file::temp_dir", Some(path.clone()), || Ok(path))?)
     }
 
     /// Returns the last part of a path, as basename(1).
@@ -873,12 +874,12 @@ mod file {
     /// print(file::dirname("/etc/hosts"));   // /etc
     /// ```
     pub fn dirname(path: &str) -> String {
-        let folder = match path.trim_end_matches('/').rsplit_once('/') {
-            Some((folder, _)) => folder.trim_end_matches('/'),
+        let dir = match path.trim_end_matches('/').rsplit_once('/') {
+            Some((dir, _)) => dir.trim_end_matches('/'),
             None if path.starts_with('/') => "",
             None => ".",
         };
-        if folder.is_empty() { "/".to_owned() } else { folder.to_owned() }
+        if dir.is_empty() { "/".to_owned() } else { dir.to_owned() }
     }
 
     /// Joins a directory and a path in it.
@@ -917,7 +918,7 @@ mod file {
     pub fn real_path(call: NativeCallContext, path: &str) -> Fallible<String> {
         let failed = |error: io::Error| explain("find the real path of", Path::new(path), &error);
         let run = &Context::of(&call).run;
-        tell(&call, path, None, || match run.look(Path::new(path)) {
+        query(&call, path, None, || match run.find(Path::new(path)) {
             Found::Disk(real) if !run.options.dry_run => text(fs::canonicalize(real).map_err(failed)?),
             Found::Disk(real) => {
                 fs::metadata(real).map_err(|error| run.with_plan(failed(error), [path]))?;
@@ -941,7 +942,7 @@ mod file {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn mode(call: NativeCallContext, path: &str) -> Fallible<String> {
-        tell(&call, path, None, || Ok(format!("{:04o}", stat(&Context::of(&call).run, path)?.mode)))
+        query(&call, path, None, || Ok(format!("{:04o}", stat(&Context::of(&call).run, path)?.mode)))
     }
 
     /// Sets a file's or directory's mode.
@@ -959,7 +960,7 @@ mod file {
     #[rhai_fn(name = "mode", return_raw)]
     pub fn set_mode(call: NativeCallContext, path: &str, mode: &str) -> Fallible<()> {
         let bits = bits_of(&format!("set the mode of `{path}`"), mode)?;
-        act(&call, &["chmod", "--", mode, path], "set the mode of", path, || {
+        change_path(&call, &["chmod", "--", mode, path], "set the mode of", path, || {
             fs::set_permissions(path, Permissions::from_mode(bits))
         })?;
         Context::of(&call).run.plan_mode(Path::new(path), bits);
@@ -980,10 +981,10 @@ mod file {
     pub fn link(call: NativeCallContext, target: &str, path: &str) -> Fallible<()> {
         let run = &Context::of(&call).run;
         let there = || Ok(run.link_at(Path::new(path)).is_some_and(|old| old == Path::new(target)));
-        if run.told(&format!("file::link {path}"), Some(false), there)? {
+        if run.query(&format!("file::link {path}"), Some(false), there)? {
             return Ok(());
         }
-        act(&call, &["ln", "-sT", "--", target, path], "make the link", path, || {
+        change_path(&call, &["ln", "-sT", "--", target, path], "make the link", path, || {
             std::os::unix::fs::symlink(target, path)
         })?;
         run.plan_link(Path::new(target), Path::new(path));
@@ -1037,15 +1038,15 @@ mod tests {
 
     /// Pastes lines into a shell and returns the resulting file.
     fn pasted(old: Option<&[u8]>, new: &[u8]) -> Vec<u8> {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("-a file's name");
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("-a file's name");
         if let Some(old) = old {
             fs::write(&path, old).unwrap();
         }
         let lines = plan_text(&path, old, new);
         let output = Command::new("bash").args(["-euc", &lines]).output().unwrap();
         assert!(output.status.success(), "{lines}\n{}", String::from_utf8_lossy(&output.stderr));
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "litter after\n{lines}");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "litter after\n{lines}");
         fs::read(&path).unwrap()
     }
 

@@ -16,7 +16,7 @@ use rhai::{Array, Dynamic, Engine, Map, exported_manifest};
 use std::net::IpAddr;
 use std::ops::Range;
 use std::path::Path;
-pub use update::{Look, OPTIONS, look, refuse};
+pub use update::{Check, OPTIONS, check, refuse};
 use update::{Options, update};
 
 /// The file that the C library reads: hosts(5).
@@ -230,7 +230,7 @@ fn update_map(call: &NativeCallContext<'_>, containers: &Array, path: &str, opti
 
 fn read_list(call: &NativeCallContext<'_>, path: &str) -> Fallible<Array> {
     Context::of(call).run.reading();
-    let bytes = file::told(&Context::of(call).run, Path::new(path))?.ok_or_else(|| file::absent(Path::new(path)))?;
+    let bytes = file::answer(&Context::of(call).run, Path::new(path))?.ok_or_else(|| file::absent(Path::new(path)))?;
     let line = |entry: Entry| -> Dynamic {
         let names: Array = entry.names.into_iter().map(Dynamic::from).collect();
         map([("address", entry.address.to_string().into()), ("names", names.into())]).into()

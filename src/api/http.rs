@@ -71,7 +71,7 @@ struct Call {
 fn hide(run: &Run, request: &Request) {
     for (name, value) in &request.options.headers {
         if let Some((_, token)) = value.split_once(' ').filter(|_| name.eq_ignore_ascii_case("authorization")) {
-            run.hide(token);
+            run.output.hide(token);
         }
     }
 }
@@ -224,7 +224,7 @@ impl Seen for Page {
 const STACK: usize = 1024 * 1024;
 
 /// Returns the page, from the server or from a recording. In a test, text is a page's body.
-fn told(run: &Run, client: &Client, ready: &Ready) -> Result<Page> {
+fn answer(run: &Run, client: &Client, ready: &Ready) -> Result<Page> {
     let request = &ready.request;
     hide(run, request);
     #[derive(Serialize, Deserialize)]
@@ -235,8 +235,8 @@ fn told(run: &Run, client: &Client, ready: &Ready) -> Result<Page> {
     }
     let real = || Ok(Answer::Page(fetch(client, request)));
     let answer = match ready.reads {
-        false => run.act(|| request.line(), Answer::Body(String::new()), real)?,
-        true => run.told(&format!("{} {}", request.options.method, request.url), None, real)?,
+        false => run.change(|| request.line(), Answer::Body(String::new()), real)?,
+        true => run.query(&format!("{} {}", request.options.method, request.url), None, real)?,
     };
     Ok(match answer {
         Answer::Body(body) => Page { url: request.url.clone(), status: 200, body, ..Page::default() },
@@ -268,12 +268,12 @@ fn send_all<T>(
         };
         let what = format!("{} {}", ready.request.options.method, ready.request.url);
         if tracer.options.trace {
-            tracer.note(&format!("+ {what}"));
+            tracer.output.note(&format!("+ {what}"));
         }
-        let page = told(&tracer, &client, &ready)?;
+        let page = answer(&tracer, &client, &ready)?;
         if tracer.options.trace {
             let gave = page.error.clone().unwrap_or_else(|| page.status.to_string());
-            tracer.note(&format!("= {gave} in {:.3} s  # {what}", page.seconds));
+            tracer.output.note(&format!("= {gave} in {:.3} s  # {what}", page.seconds));
         }
         Ok(page)
     };
@@ -382,7 +382,7 @@ fn body(what: &str, page: &Map) -> Result<String> {
 ///
 /// # Errors
 /// The reason why it did not arrive.
-pub fn tell(run: &Arc<Run>, url: &str, text: &str, limit: Duration) -> Result<()> {
+pub fn post_text(run: &Arc<Run>, url: &str, text: &str, limit: Duration) -> Result<()> {
     let context = Context::new(run.clone());
     let mut call = Call::new("POST");
     (call.options.timeout, call.options.becomes_get) = (limit, false);

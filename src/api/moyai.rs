@@ -3,6 +3,7 @@
 use super::basics::End;
 use super::{Context, Fallible, command, map};
 use crate::process::{self, Output, Plan};
+use crate::run::text::quote;
 use crate::run::{Error, exit};
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Engine, Map, exported_manifest};
@@ -42,7 +43,7 @@ mod moyai {
             }
             words.push(arg.to_string());
         }
-        let mut plan = Plan::act(words);
+        let mut plan = Plan::change(words);
         plan.output = Output::Through;
         let outcome = process::attempt(&context.run, &plan)?;
         // Keep the exit codes that cron needs: try again later, or timed out.
@@ -72,7 +73,7 @@ mod moyai {
             map([("program", program.into()), ("debian", package.into())]).into()
         };
         let real = || Ok(process::private_host::missing().into_iter().map(row).collect());
-        Ok(Context::of(&call).run.told("moyai::private_host_lacks", Some(Array::new()), real)?)
+        Ok(Context::of(&call).run.query("moyai::private_host_lacks", Some(Array::new()), real)?)
     }
 
     /// Ends this script and runs another one on a private host instead: a complete Docker host with its own daemon,
@@ -91,11 +92,11 @@ mod moyai {
         let words = ["run", script].into_iter().map(str::to_owned).chain(args.iter().map(ToString::to_string));
         let words: Vec<String> = words.collect();
         let line = || {
-            let quoted: Vec<String> = words.iter().map(|word| process::quote(word)).collect();
+            let quoted: Vec<String> = words.iter().map(|word| quote(word)).collect();
             format!("moyai private-host moyai {}", quoted.join(" "))
         };
         let context = Context::of(&call);
-        context.run.act(line, (), || Ok(()))?;
+        context.run.change(line, (), || Ok(()))?;
         if context.run.options.dry_run {
             return Ok(());
         }

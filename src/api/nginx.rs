@@ -32,7 +32,7 @@ fn outdated(call: &NativeCallContext<'_>, lines: &Array, containers: &Array) -> 
         all.flatten().collect::<Vec<_>>()
     });
     let news = News { lines, starts: starts.collect() };
-    Ok(context.run.told("nginx::outdated", Some(false), || is_outdated(&context, &news, true))?)
+    Ok(context.run.query("nginx::outdated", Some(false), || is_outdated(&context, &news, true))?)
 }
 
 fn number(value: usize) -> Dynamic {
@@ -164,7 +164,7 @@ mod nginx {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn installed(call: NativeCallContext) -> Fallible<bool> {
-        Ok(Context::of(&call).run.told("nginx::installed", Some(false), || Ok(is_installed()))?)
+        Ok(Context::of(&call).run.query("nginx::installed", Some(false), || Ok(is_installed()))?)
     }
 
     /// Returns whether nginx runs: the process in its pid file exists and is nginx's master.
@@ -179,7 +179,7 @@ mod nginx {
     #[rhai_fn(return_raw)]
     pub fn running(call: NativeCallContext) -> Fallible<bool> {
         let context = Context::of(&call);
-        Ok(context.run.told("nginx::running", Some(true), || is_running(&context))?)
+        Ok(context.run.query("nginx::running", Some(true), || is_running(&context))?)
     }
 
     /// Reloads nginx, which also makes it resolve all names again. Starts nginx if it is down, through systemd if that
@@ -196,7 +196,7 @@ mod nginx {
     #[rhai_fn(return_raw)]
     pub fn reload(call: NativeCallContext) -> Fallible<()> {
         let context = Context::of(&call);
-        Ok(context.run.act_in_steps(|| "nginx -t && nginx -s reload".into(), || super::master::reload(&context))?)
+        Ok(context.run.change_in_steps(|| "nginx -t && nginx -s reload".into(), || super::master::reload(&context))?)
     }
 
     /// Returns why nginx is down on purpose. moyai does not start it then.
@@ -221,7 +221,7 @@ mod nginx {
             let unit = if layout.master(&config).is_none() { Unit::query(&context.run)? } else { None };
             super::master::stopped(&context.run, layout, &config, unit.as_ref())
         };
-        let why = context.run.told("nginx::stopped", Some(None), real)?;
+        let why = context.run.query("nginx::stopped", Some(None), real)?;
         Ok(optional(why.map(|why| format!("nginx is down and stays down: {why}"))))
     }
 
@@ -281,7 +281,7 @@ mod nginx {
     #[rhai_fn(return_raw)]
     pub fn older_than(call: NativeCallContext, path: &str) -> Fallible<bool> {
         let context = Context::of(&call);
-        Ok(context.run.told(&format!("nginx::older_than {path}"), Some(false), || is_older(&context, path))?)
+        Ok(context.run.query(&format!("nginx::older_than {path}"), Some(false), || is_older(&context, path))?)
     }
 
     /// Returns the names that nginx passes requests to, read from its configuration. nginx need not accept the
@@ -306,7 +306,7 @@ mod nginx {
             let config = Config::read(&Layout::need(&context)?.conf)?;
             Ok(sites::Map::of(&config).all().iter().map(row).collect::<Array>())
         };
-        Ok(context.run.told("nginx::sites", None, real)?)
+        Ok(context.run.query("nginx::sites", None, real)?)
     }
 
     /// Returns every name that nginx resolves when it starts: those of `sites`, and those in `listen`, `resolver`,
@@ -345,7 +345,7 @@ mod nginx {
             let rows: Array = needed(&context, &held)?.iter().map(row).collect();
             Ok(rows)
         };
-        Ok(context.run.told(&asked, None, real)?)
+        Ok(context.run.query(&asked, None, real)?)
     }
 
     /// Returns the servers of the configuration, also those without an upstream.
@@ -371,7 +371,7 @@ mod nginx {
             let all = sites::Map::of(&config);
             Ok(all.servers.iter().map(|one| server(&all, one)).collect::<Array>())
         };
-        Ok(context.run.told("nginx::servers", None, real)?)
+        Ok(context.run.query("nginx::servers", None, real)?)
     }
 
     /// Returns the sites that nginx would choose for addresses, by their names, ports and paths.
@@ -405,7 +405,7 @@ mod nginx {
             };
             Ok(urls.into_iter().map(of).collect::<Array>())
         };
-        Ok(context.run.told(&asked, None, real)?)
+        Ok(context.run.query(&asked, None, real)?)
     }
 
     /// Returns where the file of a site belongs, according to the includes in the http block of the configuration.
@@ -427,12 +427,12 @@ mod nginx {
         let context = Context::of(&call);
         let real = || {
             let layout = Layout::need(&context)?;
-            let folder = layout.conf.parent().unwrap_or(Path::new("/"));
-            let (file, link) = write::place(&Config::read(&layout.conf)?, folder, name)?;
+            let dir = layout.conf.parent().unwrap_or(Path::new("/"));
+            let (file, link) = write::place(&Config::read(&layout.conf)?, dir, name)?;
             let text = |path: PathBuf| path.to_string_lossy().into_owned();
             Ok(map([("file", text(file).into()), ("link", optional(link.map(text)))]).into())
         };
-        Ok(context.run.told(&format!("nginx::place {name}"), None, real)?)
+        Ok(context.run.query(&format!("nginx::place {name}"), None, real)?)
     }
 
     /// Returns a domain name as `server_name` takes it: in lower case, `なんとか.jp` as `xn--u8jxcf8n.jp`. The result has

@@ -22,7 +22,7 @@ fn each(call: &NativeCallContext<'_>, what: &str, list: &Array, workers: i64, wo
         .ok_or_else(|| Error::new(format!("{what} with `{workers}` workers: at least 1 is needed")))?;
     // A plan has an order.
     let workers = if context.run.dry() { 1 } else { workers };
-    let bar = context.run.bar.draw(&list.iter().map(step).collect::<Vec<_>>());
+    let bar = context.run.output.bar.draw(&list.iter().map(step).collect::<Vec<_>>());
     // Shared between threads, a captured list would be locked by one closure while another calls its methods.
     let (work, list) = (apart_closure(work), list.iter().map(apart).collect());
     let done = context.pool.map(&context.run, list, workers, |element| {
@@ -48,11 +48,11 @@ fn each(call: &NativeCallContext<'_>, what: &str, list: &Array, workers: i64, wo
         return Ok(results);
     }
     let name = |element: &Dynamic| Some(step(element).name).filter(|name| !name.is_empty());
-    let told = errors.iter().map(|(element, error)| {
+    let failures = errors.iter().map(|(element, error)| {
         format!("`{}`: {}", name(element).unwrap_or_else(|| element.to_string()), sentence(error))
     });
-    let told: Vec<String> = told.collect();
-    let mut error = Error::new(format!("{what}: {} of {count} failed: {}", errors.len(), told.join("; ")));
+    let failures: Vec<String> = failures.collect();
+    let mut error = Error::new(format!("{what}: {} of {count} failed: {}", errors.len(), failures.join("; ")));
     if let Some(first) = errors.iter().find_map(|(_, error)| ours(error)) {
         (error.help, error.err, error.status) = (first.help, first.err, first.status);
     }
@@ -126,7 +126,7 @@ mod parallel {
     /// errors if all of them have the same.
     ///
     /// ```rhai
-    /// let sizes = ["/etc", "/usr/bin"].par_map(|folder| $(`du -s ${folder}`).field(1));
+    /// let sizes = ["/etc", "/usr/bin"].par_map(|dir| $(`du -s ${dir}`).field(1));
     /// ```
     #[rhai_fn(return_raw)]
     pub fn par_map(call: NativeCallContext, list: Array, work: FnPtr) -> Fallible<Array> {

@@ -134,10 +134,10 @@ fn check_all(context: &Context, checks: Vec<(String, Options)>, workers: usize) 
                 let (fault, error) = found.fault.map(|fault| (fault.kind.to_owned(), fault.text)).unzip();
                 Ok(Row { body: found.body, seconds: found.seconds, error, fault, expiry: found.expiry })
             };
-            let row = tracer.told(&format!("probe::check {url}"), None, real)?;
+            let row = tracer.query(&format!("probe::check {url}"), None, real)?;
             if tracer.options.trace {
                 let gave = row.error.as_deref().unwrap_or("ok");
-                tracer.note(&format!("+ {url}\n= {gave} in {:.3} s", row.seconds));
+                tracer.output.note(&format!("+ {url}\n= {gave} in {:.3} s", row.seconds));
             }
             Ok::<Row, Error>(row)
         })?;

@@ -35,7 +35,7 @@ mod registry {
         let parts = Reference::new(reference)?;
         let real = || context.registries.digest(&context.run, &context.http, &parts);
         context.run.reading();
-        Ok(context.run.told(&format!("registry::digest {reference}"), None, real)?)
+        Ok(context.run.query(&format!("registry::digest {reference}"), None, real)?)
     }
 
     /// Returns the tags of an image's repository.
@@ -55,7 +55,7 @@ mod registry {
         let parts = Reference::new(reference)?;
         let real = || context.registries.tags(&context.run, &context.http, &parts);
         context.run.reading();
-        let tags = context.run.told(&format!("registry::tags {reference}"), None, real)?;
+        let tags = context.run.query(&format!("registry::tags {reference}"), None, real)?;
         Ok(tags.into_iter().map(Dynamic::from).collect())
     }
 
@@ -81,7 +81,7 @@ mod registry {
             Ok(layers.into_iter().map(row).collect::<Vec<_>>())
         };
         context.run.reading();
-        let layers = context.run.told(&format!("registry::layers {reference} {platform}"), None, real)?;
+        let layers = context.run.query(&format!("registry::layers {reference} {platform}"), None, real)?;
         let map = |(digest, bytes): (String, i64)| {
             Dynamic::from_map(super::super::map([("digest", digest.into()), ("bytes", bytes.into())]))
         };

@@ -38,7 +38,7 @@ fn add(call: &NativeCallContext<'_>, when: Result<When, Fault>, text: &str, scri
     let mut collected = lock(&context.rules);
     match (rule, collected.as_mut()) {
         (Ok(rule), Some(collected)) => collected.rules.rules.push(rule),
-        (Ok(rule), None) => context.run.print(&rule.to_string()),
+        (Ok(rule), None) => context.run.output.print(&rule.to_string()),
         (Err((text, fault)), Some(collected)) => collected.faults.push((place, text, fault)),
         (Err((_, fault)), None) => return Err(Error { help: fault.help, ..Error::new(fault.message) }.into()),
     }
@@ -232,7 +232,7 @@ mod rules {
         }
         match lock(&context.rules).as_mut() {
             Some(collected) => collected.rules.alarms.push(target.to_owned()),
-            None => context.run.print(&format!("alarm: {target}")),
+            None => context.run.output.print(&format!("alarm: {target}")),
         }
         Ok(())
     }

@@ -31,7 +31,7 @@ mod state {
         let text = place.to_str().map(str::to_owned);
         let odd = || Error::new(format!("the state's directory `{}` is not UTF-8", place.display()));
         // A replay may have another one, but its commands must be the same.
-        Ok(run.told("state::folder", text.clone(), || text.ok_or_else(odd))?)
+        Ok(run.query("state::folder", text.clone(), || text.ok_or_else(odd))?)
     }
 
     /// Returns a saved value.
@@ -67,7 +67,7 @@ mod state {
     pub fn set(call: NativeCallContext, name: &str, value: Dynamic) -> Fallible<()> {
         let run = &Context::of(&call).run;
         let text = json(name, &value)?;
-        Ok(run.act(|| line(name, &text), (), || store::set(run, name, &text))?)
+        Ok(run.change(|| line(name, &text), (), || store::set(run, name, &text))?)
     }
 
     /// Reads a value, calls a closure with it, and saves what the closure returns. No other run writes the state
@@ -94,7 +94,7 @@ mod state {
             value = change.call_within_context(&call, (old,))?;
             let text = json(name, &value)?;
             // The caller saves the value.
-            run.act(|| line(name, &text), (), || Ok(()))?;
+            run.change(|| line(name, &text), (), || Ok(()))?;
             Ok(text)
         };
         if run.options.dry_run || run.plays().is_some() {
@@ -114,7 +114,7 @@ fn json(name: &str, value: &Dynamic) -> Result<String> {
 /// Returns the saved value for the script.
 fn kept(run: &Run, name: &str, text: impl FnOnce() -> Result<Option<String>>) -> Result<Option<Dynamic>> {
     let real = || text()?.map(|text| super::from_json(text.as_bytes())).transpose();
-    run.told(&format!("state::get {name}"), Some(None), real)
+    run.query(&format!("state::get {name}"), Some(None), real)
 }
 
 /// No other program needs this value, so the plan has only a comment.

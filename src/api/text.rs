@@ -847,7 +847,7 @@ mod text {
         let lines = lines.collect();
         if let (Err(error), "to_string") = (&lines, call.fn_name()) {
             // In `${...}` the interpreter drops the errors of `to_string`, so print it here.
-            Context::of(&call).run.note(&format!("error: {error}"));
+            Context::of(&call).run.output.note(&format!("error: {error}"));
         }
         let lines = lines?;
         if lines.is_empty() && call.fn_name() == "print" {

@@ -2,7 +2,7 @@
 
 use super::{Context, Fallible, optional};
 use crate::process::{self, Stage};
-use crate::run::{Error, Result, Run, exit};
+use crate::run::{Error, Result, Run, cause, exit};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use rhai::plugin::*;
 use rhai::{Dynamic, Engine, exported_module};
@@ -114,7 +114,7 @@ fn below(limit: u64) -> Result<u64> {
 /// Without a terminal, and when the run is cancelled meanwhile.
 fn ask_here(run: &Run, question: &str) -> Result<Option<String>> {
     let Ok(mut terminal) = OpenOptions::new().read(true).write(true).open("/dev/tty") else { return Ok(None) };
-    let failed = |error: std::io::Error| Error::new(format!("ask `{question}`: {}", process::cause(&error)));
+    let failed = |error: std::io::Error| Error::new(format!("ask `{question}`: {}", cause(&error)));
     write!(terminal, "{} ", crate::run::text::visible(question)).and_then(|()| terminal.flush()).map_err(failed)?;
     let mut line = Vec::new();
     loop {
@@ -264,7 +264,7 @@ mod values {
         let count = count.ok_or_else(|| Error::new(format!("random: there is no number from {from} to {to}")))?;
         let run = &Context::of(&call).run;
         let picked =
-            run.told(&format!("random {from} {to}"), Some(from), || Ok(from.wrapping_add(below(count)? as i64)))?;
+            run.query(&format!("random {from} {to}"), Some(from), || Ok(from.wrapping_add(below(count)? as i64)))?;
         Ok(picked)
     }
 
@@ -287,7 +287,7 @@ mod values {
         }
         let made = || (0..length).map(|_| Ok(char::from(LETTERS[below(62)? as usize]))).collect::<Result<String>>();
         let otherwise = Some("x".repeat(length as usize));
-        Ok(Context::of(&call).run.told(&format!("random_text {length}"), otherwise, made)?)
+        Ok(Context::of(&call).run.query(&format!("random_text {length}"), otherwise, made)?)
     }
 
     /// Finds a program: `command -v`. It searches `PATH` and the system's directories, as `cmd(...)` does.
@@ -303,7 +303,7 @@ mod values {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn which(call: NativeCallContext, name: &str) -> Fallible<Dynamic> {
-        let look = || {
+        let resolve = || {
             let stage = Stage { argv: vec![name.to_owned()], ..Stage::default() };
             match process::resolve(&stage) {
                 Ok(path) => Ok(Some(path.to_string_lossy().into_owned())),
@@ -311,7 +311,7 @@ mod values {
                 Err(error) => Err(error),
             }
         };
-        Ok(optional(Context::of(&call).run.told(&format!("which {name}"), Some(None), look)?))
+        Ok(optional(Context::of(&call).run.query(&format!("which {name}"), Some(None), resolve)?))
     }
 
     /// Asks the person at the terminal: `read -rp`. It also asks under `--dry-run`.
@@ -328,7 +328,7 @@ mod values {
     #[rhai_fn(name = "ask", return_raw)]
     pub fn ask_person(call: NativeCallContext, question: &str) -> Fallible<String> {
         let run = &Context::of(&call).run;
-        let answer = run.told(&format!("ask {question}"), None, || ask_here(run, question))?;
+        let answer = run.query(&format!("ask {question}"), None, || ask_here(run, question))?;
         Ok(answer.ok_or_else(|| {
             Error::new(format!("ask `{question}`: there is no terminal to ask on"))
                 .help("give a default: `ask(question, \"no\")`, or an option: `flag(\"yes\")`")
@@ -348,7 +348,7 @@ mod values {
     #[rhai_fn(name = "ask", return_raw)]
     pub fn ask_or(call: NativeCallContext, question: &str, default: &str) -> Fallible<String> {
         let run = &Context::of(&call).run;
-        let asked = run.told(&format!("ask {question}"), Some(None), || ask_here(run, question))?;
+        let asked = run.query(&format!("ask {question}"), Some(None), || ask_here(run, question))?;
         Ok(asked.filter(|answer| !answer.is_empty()).unwrap_or_else(|| default.to_owned()))
     }
 }

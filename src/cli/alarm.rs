@@ -27,7 +27,7 @@ pub fn ring(run: &Run, script: &str, error: &Error) {
         Ok(targets) => notify(run, &targets, &format!("`moyai run {script}` failed: {}", sentence(error))),
         Err(error) => vec![format!("nobody was notified: {}", sentence(&error))],
     };
-    warnings.iter().for_each(|warning| run.note(&format!("warning: {warning}")));
+    warnings.iter().for_each(|warning| run.output.note(&format!("warning: {warning}")));
 }
 
 /// Returns the error, and where in which script it happened.
@@ -49,7 +49,7 @@ pub fn targets(run: &Run) -> Result<Vec<String>> {
 /// Notifies all targets at once, naming this host. Returns what went wrong.
 pub fn notify(run: &Run, targets: &[String], text: &str) -> Vec<String> {
     let host = rustix::system::uname();
-    let text = run.mask(&format!("{}: {}", host.nodename().to_string_lossy(), text::message(text)));
+    let text = run.output.mask(&format!("{}: {}", host.nodename().to_string_lossy(), text::message(text)));
     let one = |target| {
         let error = notify_one(run, target, &text).err()?;
         Some(format!("the alarm did not reach `{}`: {error}", shown(target)))
@@ -82,10 +82,10 @@ fn is_judged() -> bool {
 fn notify_one(run: &Run, target: &str, text: &str) -> Result<()> {
     let run = beside(run, false, None)?;
     if is_address(target) {
-        return http::tell(&run, target, text, LIMIT);
+        return http::post_text(&run, target, text, LIMIT);
     }
     let words = target.split_whitespace().chain([text]);
-    process::run(&run, &Plan::act(words).timeout(LIMIT)).map(|_| ())
+    process::run(&run, &Plan::change(words).timeout(LIMIT)).map(|_| ())
 }
 
 fn is_address(target: &str) -> bool {

@@ -61,7 +61,7 @@ impl Check {
         let warnings = (!warnings.is_empty()).then(|| Error { reports: warnings, ..Error::default() });
         if self.json {
             let all: Vec<_> = errors.iter().chain(&warnings).flat_map(rows).collect();
-            run.print(&serde_json::Value::from(all).to_string());
+            run.output.print(&serde_json::Value::from(all).to_string());
         }
         for error in errors.iter().chain(&warnings).filter(|_| !self.json) {
             if self.format == "short" {
@@ -72,7 +72,7 @@ impl Check {
         }
         if !failed && self.format == "long" && !self.json {
             let noun = if count == 1 { "script" } else { "scripts" };
-            run.print(&format!("{count} {noun} checked, no errors"));
+            run.output.print(&format!("{count} {noun} checked, no errors"));
         }
         Ok(if failed { exit::USAGE } else { 0 })
     }
@@ -94,11 +94,11 @@ fn rows(error: &Error) -> Vec<serde_json::Value> {
 /// Prints one line per error.
 fn short(run: &Run, error: &Error) {
     if error.reports.is_empty() {
-        run.print(&error.message);
+        run.output.print(&error.message);
     }
     for report in &error.reports {
         let (place, kind) = (&report.place, if report.warning { "warning: " } else { "" });
-        run.print(&format!("{}:{}:{}: {kind}{}", place.path, place.line, place.column, report.message));
+        run.output.print(&format!("{}:{}:{}: {kind}{}", place.path, place.line, place.column, report.message));
     }
 }
 
@@ -112,7 +112,7 @@ pub fn errors(run: &Arc<Run>, source: &Source, secrets: bool) -> Vec<Error> {
 fn found(run: &Arc<Run>, source: &Source, secrets: bool) -> (Vec<Error>, Vec<Report>) {
     let checked = engine::check(run, source).and_then(|options| {
         if source.name == values::NAME {
-            let warnings = values::look(run, source, secrets)?;
+            let warnings = values::validate(run, source, secrets)?;
             return Ok(options.warnings.into_iter().chain(warnings).collect());
         }
         Ok(options.warnings)

@@ -36,7 +36,7 @@ impl Completions {
             .ok_or_else(|| Error::usage(format!("there are no completions for {}", self.shell)))?
             .write_registration(VARIABLE, "moyai", "moyai", "moyai", &mut text)
             .map_err(|error| Error::new(format!("write the completions: {error}")))?;
-        run.print(String::from_utf8_lossy(&text).trim());
+        run.output.print(String::from_utf8_lossy(&text).trim());
         Ok(0)
     }
 }
@@ -88,7 +88,7 @@ fn topics(current: &OsStr) -> Vec<CompletionCandidate> {
 /// Completes the functions that `moyai api` knows, and their namespaces.
 fn functions(current: &OsStr) -> Vec<CompletionCandidate> {
     let Some(run) = quiet_run() else { return Vec::new() };
-    let all = super::api::functions(&run);
+    let all = crate::engine::functions::functions(&run);
     let words: std::collections::BTreeSet<String> =
         all.into_iter().flat_map(|function| [function.group, function.name]).collect();
     beginning(current, words)

@@ -2,7 +2,7 @@
 
 use super::{Common, program};
 use crate::engine;
-use crate::process::quote;
+use crate::run::text::quote;
 use crate::run::{Result, Run};
 use crate::schedule::rules::{Rule, Rules, When};
 use std::fmt::Write;
@@ -35,9 +35,9 @@ impl Crontab {
     /// Prints the file. Rules that cron cannot run become comments and warnings.
     pub fn main(&self, run: &Arc<Run>) -> Result<i32> {
         let (text, left_out) = text(run, &self.user)?;
-        run.print(text.trim_end());
+        run.output.print(text.trim_end());
         for rule in &left_out {
-            run.note(&format!("warning: cron cannot run {rule}, but `moyai daemon` can"));
+            run.output.note(&format!("warning: cron cannot run {rule}, but `moyai daemon` can"));
         }
         Ok(0)
     }

@@ -8,8 +8,9 @@ pub mod versions;
 use super::{Common, check, directory};
 use crate::api::{Context, df, hosts, nginx};
 use crate::engine::{load, values};
-use crate::process::{self, Plan, Stage, cause, quote};
-use crate::run::{Error, Result, Run, exit};
+use crate::process::{self, Plan, Stage};
+use crate::run::text::quote;
+use crate::run::{Error, Result, Run, cause, exit};
 use rustix::fs::{Access, access};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixDatagram;
@@ -70,7 +71,7 @@ impl Doctor {
         let width = CHECKS.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
         let mut code = 0;
         let mut all = Vec::new();
-        let one_by_one = CHECKS.iter().map(|(name, look)| (*name, look(run)));
+        let one_by_one = CHECKS.iter().map(|(name, check)| (*name, check(run)));
         for (name, found) in one_by_one.chain(std::iter::once_with(|| chain::checks(run)).flatten()) {
             run.cancel.check()?;
             let (grade, sentence, help) = match found {
@@ -87,13 +88,13 @@ impl Doctor {
                 );
                 continue;
             }
-            run.print(&format!("{grade}  {name:width$}  {sentence}"));
+            run.output.print(&format!("{grade}  {name:width$}  {sentence}"));
             if let Some(help) = help {
-                run.print(&format!("{:1$}help: {help}", "", width + 8));
+                run.output.print(&format!("{:1$}help: {help}", "", width + 8));
             }
         }
         if self.json {
-            run.print(&serde_json::Value::from(all).to_string());
+            run.output.print(&serde_json::Value::from(all).to_string());
         }
         Ok(code)
     }

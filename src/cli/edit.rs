@@ -3,8 +3,8 @@
 use super::init::{denied, write_new};
 use super::{Common, check, directory, print_error};
 use crate::engine::load::{self, Source};
-use crate::process::{self, Plan, cause};
-use crate::run::{Error, Result, Run, exit};
+use crate::process::{self, Plan};
+use crate::run::{Error, Result, Run, cause, exit};
 use crate::store::replace;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
@@ -41,7 +41,7 @@ impl Edit {
             run_editor(run, copy.path())?;
             let text = std::fs::read_to_string(copy.path()).map_err(|error| failed("read", copy.path(), &error))?;
             if text == before {
-                run.print(&format!("{} is unchanged", target.display()));
+                run.output.print(&format!("{} is unchanged", target.display()));
                 return Ok(0);
             }
             let shown = target.display().to_string();
@@ -63,12 +63,12 @@ impl Edit {
                     Some(_) => replace::write(&target, source.text.as_bytes()).map(|_| ())?,
                     None => write_new(&target, &source.text).map(|_| ())?,
                 }
-                run.print(&format!("installed {}", target.display()));
+                run.output.print(&format!("installed {}", target.display()));
                 return Ok(0);
             }
             errors.iter().for_each(print_error);
             if !again(run) {
-                run.note(&format!("{} is unchanged", target.display()));
+                run.output.note(&format!("{} is unchanged", target.display()));
                 return Ok(exit::USAGE);
             }
         }
@@ -96,7 +96,7 @@ fn run_editor(run: &Run, path: &Path) -> Result<()> {
     let words = shlex::split(&editor).ok_or_else(|| {
         Error::usage(format!("the editor command `{editor}` has an unclosed quote")).help("set $EDITOR")
     })?;
-    let mut plan = Plan::act(words.into_iter().chain([path.to_string_lossy().into_owned()]));
+    let mut plan = Plan::change(words.into_iter().chain([path.to_string_lossy().into_owned()]));
     plan.interactive = true;
     process::run(run, &plan).map(|_| ()).map_err(|error| match error.help {
         None => error.help("nothing was changed; to use another editor, set $VISUAL or $EDITOR"),
@@ -108,7 +108,7 @@ fn run_editor(run: &Run, path: &Path) -> Result<()> {
 fn again(run: &Run) -> bool {
     let mut answer = String::new();
     while std::io::stdin().is_terminal() {
-        run.note("what now? (e)dit again, or e(x)it without saving?");
+        run.output.note("what now? (e)dit again, or e(x)it without saving?");
         answer.clear();
         // End of input discards the changes too.
         if std::io::stdin().read_line(&mut answer).unwrap_or(0) == 0 || run.cancel.cause().is_some() {

@@ -2,7 +2,7 @@
 
 use super::{Common, directory, init::write_new};
 use crate::engine::load;
-use crate::process::quote;
+use crate::run::text::quote;
 use crate::run::{Error, Result, Run};
 use std::sync::Arc;
 
@@ -31,7 +31,7 @@ impl Eject {
             return Err(Error::new(format!("copy `{name}`: `{}` already exists", path.display()))
                 .help(format!("to change it: moyai edit {name}; for a fresh copy: mv {shown} {shown}.old")));
         }
-        run.print(&format!("made {}", path.display()));
+        run.output.print(&format!("made {}", path.display()));
         Ok(0)
     }
 }

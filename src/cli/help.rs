@@ -42,7 +42,7 @@ impl Help {
     pub fn main(&self, run: &Arc<Run>) -> Result<i32> {
         let mut tree = super::tree();
         let Some(topic) = &self.topic else {
-            run.print(tree.render_help().to_string().trim_end());
+            run.output.print(tree.render_help().to_string().trim_end());
             return Ok(0);
         };
         let low = topic.to_lowercase();
@@ -102,10 +102,10 @@ fn page(run: &Arc<Run>, text: &str) -> Result<i32> {
     let pager = std::env::var("PAGER").ok().filter(|pager| !pager.trim().is_empty());
     let words = shlex::split(pager.as_deref().unwrap_or("less")).unwrap_or_default();
     if !std::io::stdout().is_terminal() || words.first().is_none_or(|program| which::which(program).is_err()) {
-        run.print(text);
+        run.output.print(text);
         return Ok(0);
     }
-    let mut plan = Plan::act(words);
+    let mut plan = Plan::change(words);
     plan.interactive = true;
     plan.input = Input::Text(format!("{text}\n").into_bytes().into());
     if std::env::var_os("LESS").is_none() {

@@ -1,5 +1,6 @@
 //! `moyai history`.
 
+use crate::run::text::quote;
 use crate::run::{Result, Run};
 use crate::store::history;
 use serde_json::Value;
@@ -35,18 +36,18 @@ impl History {
             runs.len() < count
         })?;
         if self.json {
-            run.print(&Value::from(runs).to_string());
+            run.output.print(&Value::from(runs).to_string());
             return Ok(0);
         }
         if runs.is_empty() {
             let of = self.script.as_ref().map_or_else(String::new, |script| format!(" of `{script}`"));
-            run.log(&format!("no run{of}{} is recorded", if self.output { " that failed" } else { "" }));
+            run.output.log(&format!("no run{of}{} is recorded", if self.output { " that failed" } else { "" }));
             return Ok(0);
         }
         if self.output {
             for line in &runs {
-                run.print(&format!("# {}", row(line).join("  ")));
-                run.print(line["output"].as_str().unwrap_or_default().trim_end());
+                run.output.print(&format!("# {}", row(line).join("  ")));
+                run.output.print(line["output"].as_str().unwrap_or_default().trim_end());
             }
             return Ok(0);
         }
@@ -58,7 +59,7 @@ impl History {
 
 fn row(line: &Value) -> Vec<String> {
     let context = line["context"].as_str().map(|context| format!(" --context={context}"));
-    let args = line["args"].as_array().into_iter().flatten().filter_map(Value::as_str).map(crate::process::quote);
+    let args = line["args"].as_array().into_iter().flatten().filter_map(Value::as_str).map(quote);
     let words = std::iter::once(line["script"].as_str().unwrap_or_default().to_owned()).chain(args);
     vec![
         history::start(line).map_or_else(String::new, |start| start.format("%F %T%:z").to_string()),

@@ -3,8 +3,9 @@
 use super::{Common, directory};
 use crate::api::Context;
 use crate::engine::{self, load};
-use crate::process::{cause, quote};
-use crate::run::{Error, Result, Run};
+
+use crate::run::text::quote;
+use crate::run::{Error, Result, Run, cause};
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -27,12 +28,12 @@ impl Init {
         let usual = directory(run);
         let directory = self.dir.clone().unwrap_or_else(|| usual.clone());
         if let Some(line) = super::whose(run) {
-            run.print(&line);
+            run.output.print(&line);
         }
         for name in ["config", "rules"] {
             let path = directory.join(format!("{name}.rhai"));
             let made = write_new(&path, &load::built_in(name).unwrap_or_default().text)?;
-            run.print(&format!("{} {}", if made { "made" } else { "kept" }, path.display()));
+            run.output.print(&format!("{} {}", if made { "made" } else { "kept" }, path.display()));
         }
         // An editor's Rhai extension uses these to complete and document functions. They belong to this
         // version of moyai, so they are always written again.
@@ -45,15 +46,16 @@ impl Init {
             let text = if name.starts_with("__builtin") { text } else { definition(&text) };
             std::fs::write(definitions.join(name), text).map_err(failed)?;
         }
-        run.print(&format!("made {}/    # for an editor with a Rhai extension", definitions.display()));
+        run.output.print(&format!("made {}/    # for an editor with a Rhai extension", definitions.display()));
         let option = if directory == usual {
             String::new()
         } else {
             format!(" --scripts {}", quote(&directory.to_string_lossy()))
         };
-        run.print(&format!("\nnext: moyai edit config{option}    # SITES: what to watch, TELL: who gets reports"));
-        run.print(&format!("      moyai run -n backup{option}    # what a backup would do now"));
-        run.print(&format!("      moyai doctor{option}           # what is missing on this host"));
+        run.output
+            .print(&format!("\nnext: moyai edit config{option}    # SITES: what to watch, TELL: who gets reports"));
+        run.output.print(&format!("      moyai run -n backup{option}    # what a backup would do now"));
+        run.output.print(&format!("      moyai doctor{option}           # what is missing on this host"));
         Ok(0)
     }
 }

@@ -31,17 +31,17 @@ impl List {
     pub fn main(&self, run: &Arc<Run>) -> Result<i32> {
         let scripts = load::list(run);
         if self.names {
-            scripts.iter().for_each(|script| run.print(&script.name));
+            scripts.iter().for_each(|script| run.output.print(&script.name));
             return Ok(0);
         }
         let rules = rules::rules(run).unwrap_or_else(|error| {
-            run.note(&format!("warning: the rules have errors and are not shown: {error}"));
-            run.note("help: moyai check rules");
+            run.output.note(&format!("warning: the rules have errors and are not shown: {error}"));
+            run.output.note("help: moyai check rules");
             Rules::default()
         });
         let ends = ends(run, &scripts);
         if let Some(line) = super::whose(run).filter(|_| !self.json) {
-            run.note(&line);
+            run.output.note(&line);
         }
         let of = |script: &load::Listed| {
             let rules = rules.rules.iter().filter(|rule| rule.script == script.name);
@@ -63,7 +63,7 @@ impl List {
                 let path = script.source.as_ref().ok().and_then(|source| source.path.as_ref());
                 json!({ "name": script.name, "summary": what(script), "path": path, "rules": rules, "last": ends.get(&script.name) })
             });
-            run.print(&Value::from_iter(all).to_string());
+            run.output.print(&Value::from_iter(all).to_string());
             return Ok(0);
         }
         let longest = |lengths: &mut dyn Iterator<Item = usize>| lengths.max().unwrap_or(0);
@@ -99,7 +99,7 @@ fn ends(run: &Run, scripts: &[load::Listed]) -> BTreeMap<String, Value> {
         ends.len() < scripts.len()
     });
     if let Err(error) = read {
-        run.note(&format!("warning: {error}"));
+        run.output.note(&format!("warning: {error}"));
     }
     ends
 }

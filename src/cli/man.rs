@@ -1,6 +1,7 @@
 //! `moyai man DIR`: the manual pages, for packages.
 
-use super::{Common, api, help, list};
+use super::{Common, help, list};
+use crate::engine::functions::functions;
 use crate::engine::load;
 use crate::run::{Error, Result, Run, cause};
 use clap_mangen::Man as Page;
@@ -138,7 +139,7 @@ fn scripts(run: &Arc<Run>) -> Vec<u8> {
     let mut group = String::new();
     roff.control("SH", ["FUNCTIONS"]);
     roff.text([bold("moyai api NAME"), roman(" shows the arguments, the errors and an example of each.")]);
-    for function in api::functions(run) {
+    for function in functions(run) {
         if function.group != group {
             group.clone_from(&function.group);
             roff.control("SS", [group.as_str()]);

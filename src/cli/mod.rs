@@ -258,19 +258,19 @@ pub fn finish(run: &Run, name: &str, code: i32, error: Option<&Error>) -> i32 {
     if code == 0 {
         return 0;
     }
-    for line in run.held() {
-        run.note(&line);
+    for line in run.output.held() {
+        run.output.note(&line);
     }
     if let Some(error) = error {
         // An error that the script throws needs no source line.
         let alone = error.foreseen && !run.options.trace;
         let bare = Error { place: None, reports: Vec::new(), ..error.clone() };
-        run.note_styled(&crate::engine::report::render(if alone { &bare } else { error }, colour()));
+        run.output.note_styled(&crate::engine::report::render(if alone { &bare } else { error }, colour()));
     }
     // A run that another moyai has started leaves it to that one whether this is a failure.
     if !std::io::stderr().is_terminal() && std::env::var_os(crate::process::MARKER).is_none() {
         let said = error.map_or_else(|| format!("ended with exit code {code}"), |error| error.message.clone());
-        syslog::send(&run.options.places.syslog, name, &run.mask(&said));
+        syslog::send(&run.options.places.syslog, name, &run.output.mask(&said));
     }
     code
 }
@@ -304,9 +304,9 @@ fn table(run: &Run, rows: &[Vec<String>]) {
 fn print_fitting(run: &Run, line: &str) {
     let wide = rustix::termios::tcgetwinsize(std::io::stdout()).map_or(0, |size| usize::from(size.ws_col));
     match wide {
-        0 => run.print(line.trim_end()),
-        wide if line.trim_end().chars().count() <= wide => run.print(line.trim_end()),
-        wide => run.print(&format!("{}…", line.chars().take(wide - 1).collect::<String>().trim_end())),
+        0 => run.output.print(line.trim_end()),
+        wide if line.trim_end().chars().count() <= wide => run.output.print(line.trim_end()),
+        wide => run.output.print(&format!("{}…", line.chars().take(wide - 1).collect::<String>().trim_end())),
     }
 }
 

@@ -47,8 +47,8 @@ impl Next {
         if self.json {
             return json(run, times);
         }
-        run.print(&expression.to_string());
-        times.for_each(|time| run.print(&shown(time)));
+        run.output.print(&expression.to_string());
+        times.for_each(|time| run.output.print(&shown(time)));
         Ok(0)
     }
 
@@ -70,17 +70,17 @@ impl Next {
             return json(run, times.iter().map(|(time, _)| zone.at(*time)));
         }
         for (time, rule) in times {
-            run.print(&format!("{}  {}", shown(zone.at(time)), rule.command()));
+            run.output.print(&format!("{}  {}", shown(zone.at(time)), rule.command()));
         }
         for rule in rules.iter().filter(|rule| !matches!(rule.when, When::Every(_))) {
-            run.print(&rule.to_string());
+            run.output.print(&rule.to_string());
         }
         Ok(0)
     }
 }
 
 fn json(run: &Run, times: impl Iterator<Item = DateTime<FixedOffset>>) -> Result<i32> {
-    run.print(&serde_json::Value::from_iter(times.map(|time| time.to_rfc3339())).to_string());
+    run.output.print(&serde_json::Value::from_iter(times.map(|time| time.to_rfc3339())).to_string());
     Ok(0)
 }
 

@@ -24,7 +24,7 @@ pub fn send(run: &Run, script: &str, what: &str) {
     let words = ["--", script, what].map(str::to_owned);
     let ended = run.beside(options).and_then(|beside| engine::run(&beside, &source, &words));
     if let Err(error) = ended.and_then(|ended| ended.error.map_or(Ok(()), Err)) {
-        run.note(&format!("warning: the ping for `{script}` ({what}) failed: {error}"));
+        run.output.note(&format!("warning: the ping for `{script}` ({what}) failed: {error}"));
     }
 }
 

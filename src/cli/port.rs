@@ -5,6 +5,7 @@ use crate::engine;
 use crate::engine::load::Source;
 use crate::port::{self, Level, Ported, compare};
 use crate::process::{self, Plan};
+use crate::run::text::quote;
 use crate::run::{Error, Kind, Result, Run, cause};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -47,9 +48,9 @@ impl Port {
         match &self.output {
             Some(path) => {
                 crate::store::replace::write(path, ported.text.as_bytes())?;
-                run.print(&format!("wrote {}", path.display()));
+                run.output.print(&format!("wrote {}", path.display()));
             }
-            None => run.print(ported.text.trim_end()),
+            None => run.output.print(ported.text.trim_end()),
         }
         self.report(run, &name, &ported);
         Ok(0)
@@ -109,33 +110,36 @@ impl Port {
         let port = compare::run(run, &words(&run_port), &cwd, ours.path())?;
         let found = compare::differences(&original, &port);
         if found.is_empty() {
-            run.print(&format!(
+            run.output.print(&format!(
                 "the same: {} lines of output, exit status {}, {} files, {} recorded commands",
                 original.out.lines().count(),
                 original.status,
                 original.files.len(),
-                original.acts.len()
+                original.changes.len()
             ));
-            original.acts.iter().for_each(|act| run.print(&format!("  would run: {act}")));
+            original.changes.iter().for_each(|change| run.output.print(&format!("  would run: {change}")));
             return Ok(0);
         }
-        found.iter().for_each(|line| run.print(line));
+        found.iter().for_each(|line| run.output.print(line));
         Ok(1)
     }
 
     fn report(&self, run: &Run, name: &str, ported: &Ported) {
         for hazard in &ported.hazards {
             let [first, rest @ ..] = hazard.lines.as_slice() else { continue };
-            run.note(&format!("{name}:{first}: {}; {}{}", hazard.text, hazard.port, also(rest)));
+            run.output.note(&format!("{name}:{first}: {}; {}{}", hazard.text, hazard.port, also(rest)));
         }
         if self.explain {
             for (line, level, why) in &ported.notes {
                 let what = if *level == Level::Human { "needs you" } else { "stays in bash" };
-                run.note(&format!("{name}:{line}: {what}: {why}"));
+                run.output.note(&format!("{name}:{line}: {what}: {why}"));
             }
         }
         let [native, shell, human] = ported.shares;
-        run.note(&format!("{name}: {} lines: {native} native, {shell} in sh, {human} for you", native + shell + human));
+        run.output.note(&format!(
+            "{name}: {} lines: {native} native, {shell} in sh, {human} for you",
+            native + shell + human
+        ));
     }
 }
 
@@ -146,13 +150,13 @@ fn can_write(path: &Path) -> Result<()> {
         return refuse("it is a directory", format!("name a file in it: `--output {}/NAME.rhai`", path.display()));
     }
     if path.symlink_metadata().is_ok() {
-        let help = format!("name another file, or remove it: `rm {}`", process::quote(&path.display().to_string()));
+        let help = format!("name another file, or remove it: `rm {}`", quote(&path.display().to_string()));
         return refuse("it already exists, and may have been edited", help);
     }
     match path.parent().filter(|parent| !parent.as_os_str().is_empty() && !parent.is_dir()) {
         Some(parent) => refuse(
             "its directory does not exist",
-            format!("make it first: `mkdir -p {}`", process::quote(&parent.display().to_string())),
+            format!("make it first: `mkdir -p {}`", quote(&parent.display().to_string())),
         ),
         None => Ok(()),
     }

@@ -8,7 +8,8 @@ use super::{alarm, finish, list, ping, texts};
 use crate::api::pool::{self, Pool};
 use crate::engine::{self, load};
 use crate::process::Plan;
-use crate::run::{CONTEXT, Error, Options, Result, Run, exit};
+use crate::run::text::quote;
+use crate::run::{CONTEXT, Error, Options, Result, Run, cause, exit};
 use crate::store::{history, lock};
 use crate::{process, schedule};
 use std::ffi::OsString;
@@ -223,18 +224,18 @@ pub fn main(words: &[OsString], mut events: Option<Events>) -> i32 {
     let result = (|| {
         let asked = asked?;
         if asked.version {
-            run.print(concat!("moyai ", env!("CARGO_PKG_VERSION")));
+            run.output.print(concat!("moyai ", env!("CARGO_PKG_VERSION")));
             return Ok(engine::Ended::with(0));
         }
         let Some(script) = &asked.script else {
             if asked.help {
-                run.print(command().bin_name("moyai run").render_help().to_string().trim_end());
+                run.output.print(command().bin_name("moyai run").render_help().to_string().trim_end());
                 return Ok(engine::Ended::with(0));
             }
             return Err(Error::usage("usage: moyai run NAME [ARGS]").help("`moyai list` shows the scripts"));
         };
         if asked.help {
-            run.print(&help(&load::find(&run, script)?));
+            run.output.print(&help(&load::find(&run, script)?));
             return Ok(engine::Ended::with(0));
         }
         // A script that does not exist or has errors counts as a failed run.
@@ -268,7 +269,7 @@ pub fn main(words: &[OsString], mut events: Option<Events>) -> i32 {
     if let Some(words) = ended.private_host.take() {
         ended = engine::Ended::failed(private_host(&run, &words));
     }
-    if let Some(error) = run.lost_output().filter(|_| ended.exit == 0) {
+    if let Some(error) = run.output.lost_output().filter(|_| ended.exit == 0) {
         ended = engine::Ended::failed(error);
     }
     let error = ended.error.as_ref();
@@ -281,7 +282,7 @@ pub fn main(words: &[OsString], mut events: Option<Events>) -> i32 {
     if !run.dry() && !several {
         let written = history::append(&run, &history::End { script: &name, args: &args, exit: code, error });
         if let Err(error) = written {
-            run.note(&format!("warning: {error}"));
+            run.output.note(&format!("warning: {error}"));
         }
     }
     if let Some(error) = error.filter(|_| code != 0) {
@@ -297,7 +298,7 @@ pub fn main(words: &[OsString], mut events: Option<Events>) -> i32 {
 /// Replaces this process with a new run of these arguments. Returns only on an error.
 fn run_anew(words: &[OsString]) -> Error {
     let error = std::env::current_exe().map(|program| Command::new(program).arg("run").args(words).exec());
-    Error::new(format!("start the run again: {}", process::cause(&error.unwrap_or_else(|error| error))))
+    Error::new(format!("start the run again: {}", cause(&error.unwrap_or_else(|error| error))))
 }
 
 /// Runs a script for other Docker daemons. For one daemon, this process becomes the run, with an environment
@@ -308,10 +309,10 @@ fn elsewhere(run: &Arc<Run>, contexts: &[String], script: &str, args: &[String])
         timeout.into_iter().chain(["--".to_owned(), script.to_owned()]).chain(args.iter().cloned()).collect();
     if let [context] = contexts {
         let program = std::env::current_exe();
-        let program = program.map_err(|error| Error::new(format!("find this program: {}", process::cause(&error))))?;
+        let program = program.map_err(|error| Error::new(format!("find this program: {}", cause(&error))))?;
         if run.dry() && context != "default" {
             let variable = if context.contains("://") { DOCKER_HOST } else { DOCKER_CONTEXT };
-            run.print(&format!("export {variable}={}", process::quote(context)));
+            run.output.print(&format!("export {variable}={}", quote(context)));
         }
         let mut command = Command::new(program);
         command.arg("run").args(run.passed_on(run.options.dry_run)).args(rest).env(CONTEXT, context);
@@ -321,18 +322,18 @@ fn elsewhere(run: &Arc<Run>, contexts: &[String], script: &str, args: &[String])
             address if address.contains("://") => command.env(DOCKER_HOST, address).env_remove(DOCKER_CONTEXT),
             name => command.env(DOCKER_CONTEXT, name).env_remove(DOCKER_HOST),
         };
-        let error = process::cause(&command.exec());
+        let error = cause(&command.exec());
         return Err(Error::new(format!("start the run for the Docker daemon of `{context}`: {error}")));
     }
     let failed = Pool.map(run, contexts.to_vec(), pool::WORKERS, |context| {
         let words = ["moyai", "run", "--context", &context].into_iter().map(str::to_owned);
-        let mut plan = Plan::act(words.chain(rest.iter().cloned()));
+        let mut plan = Plan::change(words.chain(rest.iter().cloned()));
         plan.label = Some(context.clone());
         match process::attempt(run, &plan) {
             Ok(outcome) if outcome.code() == 0 => None,
             Ok(_) => Some(context),
             Err(error) => {
-                run.note(&format!("{context}: error: {error}"));
+                run.output.note(&format!("{context}: error: {error}"));
                 Some(context)
             }
         }
@@ -357,7 +358,7 @@ fn private_host(run: &Run, words: &[String]) -> Error {
             let words = words.iter().map(OsString::from);
             process::private_host::enter(&std::iter::once(program.into()).chain(words).collect::<Vec<_>>())
         }
-        Err(error) => Error::new(run.mask(&format!("find this program: {}", process::cause(&error)))),
+        Err(error) => Error::new(run.output.mask(&format!("find this program: {}", cause(&error)))),
     }
 }
 

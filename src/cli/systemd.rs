@@ -3,7 +3,8 @@
 use super::{Common, program};
 use crate::api::file;
 use crate::engine;
-use crate::process::{self, Plan, quote};
+use crate::process::{self, Plan};
+use crate::run::text::quote;
 use crate::run::{Error, Options, Result, Run, cause};
 use crate::schedule::rules::{Rule, When};
 use std::fmt::Write;
@@ -99,13 +100,13 @@ impl Systemd {
             }
             for (number, (name, text)) in units.iter().enumerate() {
                 let gap = if number > 0 { "\n" } else { "" };
-                run.print(&format!("{gap}# {}\n{}", self.dir.join(name).display(), text.trim_end()));
+                run.output.print(&format!("{gap}# {}\n{}", self.dir.join(name).display(), text.trim_end()));
             }
             return run.cancel.check().map(|()| 0);
         }
         let ours = self.ours()?;
         if ours.is_empty() {
-            run.log(&format!("there are no units of moyai in `{}`", self.dir.display()));
+            run.output.log(&format!("there are no units of moyai in `{}`", self.dir.display()));
             return Ok(0);
         }
         self.retire(&run, &ours)?;
@@ -220,12 +221,12 @@ SuccessExitStatus=75
                     units.push((format!("{name}.service"), service(text)));
                     units.push((format!("{name}.timer"), timer));
                     if rule.retry > 0 {
-                        run.note(&format!("warning: a systemd timer does not retry a failed run: {rule}"));
+                        run.output.note(&format!("warning: a systemd timer does not retry a failed run: {rule}"));
                     }
                 }
-                When::Event(_) => {
-                    run.note(&format!("warning: a systemd timer cannot react to events, `moyai daemon` can: {rule}"))
-                }
+                When::Event(_) => run
+                    .output
+                    .note(&format!("warning: a systemd timer cannot react to events, `moyai daemon` can: {rule}")),
                 When::Boot => {}
             }
         }
@@ -325,7 +326,7 @@ SuccessExitStatus=75
         if !self.manages() {
             return Ok(());
         }
-        process::run(run, &Plan::act(["systemctl"].iter().chain(words))).map(|_| ())
+        process::run(run, &Plan::change(["systemctl"].iter().chain(words))).map(|_| ())
     }
 }
 

@@ -39,9 +39,9 @@ impl Test {
                 let mut result = json!({ "script": name, "test": test, "passed": error.is_none() });
                 if let Some(error) = error {
                     failed += 1;
-                    result["error"] = error_value(&error, |text| run.mask(text));
+                    result["error"] = error_value(&error, |text| run.output.mask(text));
                     if !self.json {
-                        run.print(&format!("FAIL  {name}: {test}"));
+                        run.output.print(&format!("FAIL  {name}: {test}"));
                         print_error(&error);
                     }
                 }
@@ -61,7 +61,7 @@ impl Test {
         let passed = results.len() - failed;
         let text =
             if self.json { Value::from(results).to_string() } else { format!("{passed} passed, {failed} failed") };
-        run.print(&text);
+        run.output.print(&text);
         Ok(i32::from(failed > 0))
     }
 }

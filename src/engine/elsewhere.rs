@@ -503,10 +503,10 @@ pub(super) mod tests {
     #[test]
     fn every_function_in_a_hint_exists() {
         let run = crate::run::Run::new(crate::run::Options::default()).unwrap();
-        let all = crate::cli::api::functions(&run);
+        let all = crate::engine::functions::functions(&run);
         for name in targets() {
             let bare = name.rsplit(['.', ':']).next().unwrap_or_default();
-            let known = |function: &crate::cli::api::Function| {
+            let known = |function: &crate::engine::functions::Function| {
                 function.name == name || (name.contains('.') && function.name.ends_with(&format!(".{bare}")))
             };
             assert!(all.iter().any(known), "{name}");

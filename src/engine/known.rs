@@ -297,7 +297,7 @@ impl Walk<'_> {
         let ast = self.program.files[self.file].ast.as_ref()?;
         let def = ast.shared_lib().get_script_fn(call.name.as_str(), call.args.len())?;
         let mut found = None;
-        let mut look = |expr: &Expr| {
+        let mut note = |expr: &Expr| {
             let known = match expr {
                 Expr::IntegerConstant(..) | Expr::FloatConstant(..) => Known::Whole,
                 Expr::StringConstant(..) | Expr::InterpolatedString(..) => Known::Text,
@@ -307,13 +307,13 @@ impl Walk<'_> {
         };
         let statements = super::walk::statements(def);
         if let Some(Stmt::Expr(last)) = statements.last() {
-            look(last);
+            note(last);
         }
         AST::new(statements, Module::new()).walk(&mut |path| {
             if let Some(ASTNode::Stmt(Stmt::Return(Some(expr), flags, _))) = path.last()
                 && !flags.contains(ASTFlags::BREAK)
             {
-                look(expr);
+                note(expr);
             }
             true
         });
@@ -328,7 +328,7 @@ mod tests {
     #[test]
     fn the_table_of_results_is_correct() {
         let run = crate::run::Run::new(crate::run::Options::default()).unwrap();
-        let all = crate::cli::api::functions(&run);
+        let all = crate::engine::functions::functions(&run);
         let mut seen = 0;
         for (known, names) in RETURNS {
             let wanted = match known {

@@ -92,8 +92,8 @@ impl Parts<'_> {
             // `$(...)` already reads, so the method in the help must come before `.read()`.
             let method = refusal.help.strip_prefix("write `.").filter(|help| help.contains("after the command"));
             if let (Kind::Read, Some((method, _))) = (kind, method.and_then(|help| help.split_once('`'))) {
-                let acts = ["to_file", "append_to", "start"].iter().any(|act| method.contains(act));
-                refusal.help = format!("write cmd(`...`).{method}{}", if acts { "" } else { ".read()" });
+                let changes = ["to_file", "append_to", "start"].iter().any(|name| method.contains(name));
+                refusal.help = format!("write cmd(`...`).{method}{}", if changes { "" } else { ".read()" });
             }
             refusal
         })

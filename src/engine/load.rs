@@ -4,8 +4,8 @@
 //! directory, then among the built-in scripts, but never in the current directory. An import is searched next
 //! to its script first, then in the same order.
 
-use crate::process::{cause, quote};
-use crate::run::{Error, Kind, Result, Run};
+use crate::run::text::quote;
+use crate::run::{Error, Kind, Result, Run, cause};
 use include_dir::{Dir, include_dir};
 use rhai::Position;
 use std::collections::BTreeMap;

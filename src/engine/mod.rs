@@ -16,6 +16,7 @@ mod empty;
 mod facts;
 mod flow;
 mod foreign;
+pub mod functions;
 mod hooks;
 mod known;
 mod lints;
@@ -82,19 +83,19 @@ fn bare(mut engine: Engine, context: &Context) -> Engine {
     // The output of a dry run can be pasted into a shell, so what the script prints becomes comments.
     engine.on_print(move |text| match run.options.dry_run {
         _ if text == api::text::NO_LINES => {}
-        true => run.print(&format!("# {}", text.replace('\n', "\n# "))),
-        false => run.print(text),
+        true => run.output.print(&format!("# {}", text.replace('\n', "\n# "))),
+        false => run.output.print(text),
     });
     let run = context.run.clone();
     engine.on_debug(move |text, source, position| {
         let line = position.line().unwrap_or(0);
-        run.note(&format!("{}:{line}: {}", source.unwrap_or_default(), text::indented(text)));
+        run.output.note(&format!("{}:{line}: {}", source.unwrap_or_default(), text::indented(text)));
     });
     let run = context.run.clone();
     // Reading the clock costs more than most operations, so every 64th operation is enough.
     let ending = context.clone();
     engine.on_progress(move |count| {
-        let asked = count % 64 == 0 || run.is_unheard();
+        let asked = count % 64 == 0 || run.output.is_unheard();
         // A mistake must not use up the host's memory, and one operation can double a value.
         if memory::is_full() {
             run.cancel.fill();
@@ -280,7 +281,7 @@ fn run_here(
     ready(&program)?;
     if !options.warnings.is_empty() {
         let warnings = Error { reports: options.warnings.clone(), ..Error::default() };
-        run.log(&report::render(&warnings, false));
+        run.output.log(&report::render(&warnings, false));
     }
     let program = Arc::new(program.separate(&engine)?);
     engine.set_module_resolver(Resolver(program.clone()));
@@ -314,13 +315,15 @@ fn run_here(
         match (context.take_end(), deferred) {
             (Some(last), _) => end = end.or(Some(last)),
             (None, Err(deferred)) if error.is_none() => error = Some(explain(deferred)),
-            (None, Err(deferred)) => run.note(&format!("warning: a deferred closure failed: {}", explain(deferred))),
+            (None, Err(deferred)) => {
+                run.output.note(&format!("warning: a deferred closure failed: {}", explain(deferred)))
+            }
             (None, Ok(())) => {}
         }
     }
     // Standard output may have failed at the last lines.
     if error.is_none() && end.as_ref().is_none_or(|end| matches!(end, End::Exit(0))) {
-        error = run.lost_output();
+        error = run.output.lost_output();
     }
     // An error that stopped a replay counts even if the script caught it.
     let well = error.is_none() && end.is_none();

@@ -90,7 +90,7 @@ pub fn ask<T: Clone + Send + Sync + 'static>(run: &Arc<Run>, text: &str, limit: 
 ///
 /// # Errors
 /// If it has errors, or fails.
-pub fn act<T: Clone + Send + Sync + 'static>(run: &Arc<Run>, text: &str, limit: Duration) -> Result<T> {
+pub fn run<T: Clone + Send + Sync + 'static>(run: &Arc<Run>, text: &str, limit: Duration) -> Result<T> {
     let run = run.beside(Options { timeout: Some(limit), ..run.options.clone() })?;
     on_large_stack(|| {
         let engine = build(&Context::new(run.clone()));
@@ -113,7 +113,7 @@ pub fn constants_of(run: &Arc<Run>) -> Result<Map> {
 ///
 /// # Errors
 /// All errors, one report each.
-pub fn look(run: &Arc<Run>, config: &Source, complete: bool) -> Result<Vec<Report>> {
+pub fn validate(run: &Arc<Run>, config: &Source, complete: bool) -> Result<Vec<Report>> {
     let reports = on_large_stack(|| {
         let mut laid = Laid::new(run, Some(config), &asking(run))?;
         let Some(file) = laid.program.files.iter().position(|file| file.source.key() == config.key()) else {

@@ -92,7 +92,7 @@ pub fn is_new_generation(before: &[Worker], now: &[Worker], wanted: usize) -> bo
 /// # Errors
 /// When it ends with an error, or is neither up nor done within [`LIMIT`]. It is ended then.
 pub fn start(run: &Run, up: &dyn Fn() -> bool) -> Result<()> {
-    let plan = Plan { daemon: true, ..Plan::act(["nginx"]) };
+    let plan = Plan { daemon: true, ..Plan::change(["nginx"]) };
     let begun = Instant::now();
     let mut running = process::start(run, &plan)?;
     while !running.ended() {

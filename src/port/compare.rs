@@ -29,7 +29,7 @@ pub struct Did {
     /// The files that it created, changed or removed.
     pub files: BTreeSet<String>,
     /// The recorded commands with their arguments.
-    pub acts: Vec<String>,
+    pub changes: Vec<String>,
 }
 
 /// Runs a command in separate namespaces.
@@ -74,7 +74,7 @@ pub fn run(run: &Run, words: &[String], cwd: &Path, here: &Path) -> Result<Did> 
         err: read("err").unwrap_or_default(),
         status,
         files: lines("files").into_iter().collect(),
-        acts: lines("acts"),
+        changes: lines("acts"),
     })
 }
 
@@ -116,7 +116,7 @@ pub fn differences(original: &Did, port: &Did) -> Vec<String> {
         (original.files.iter().map(String::as_str).collect(), port.files.iter().map(String::as_str).collect());
     side(&mut found, "files", &left, &right);
     let (left, right): (Vec<&str>, Vec<&str>) =
-        (original.acts.iter().map(String::as_str).collect(), port.acts.iter().map(String::as_str).collect());
+        (original.changes.iter().map(String::as_str).collect(), port.changes.iter().map(String::as_str).collect());
     side(&mut found, "recorded commands", &left, &right);
     found
 }

@@ -18,7 +18,7 @@ const LIMITS: &[(&str, &[&str])] = &[
 ];
 
 /// Checks the complete script.
-pub fn look(port: &mut Port<'_>) {
+pub fn check(port: &mut Port<'_>) {
     let mut entries: Vec<(usize, ast::AndOrList)> = Vec::new();
     let lists = &port.source.program.complete_commands;
     for list in lists {

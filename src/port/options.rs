@@ -89,11 +89,12 @@ impl<'a> Port<'a> {
                 }
             }
         }
-        let acts = |arm: &ast::CaseItem| arm.cmd.iter().flat_map(|list| &list.0).any(|entry| assigned(entry).is_none());
+        let changes =
+            |arm: &ast::CaseItem| arm.cmd.iter().flat_map(|list| &list.0).any(|entry| assigned(entry).is_none());
         let names = |arm: &ast::CaseItem| {
             arm.patterns.iter().any(|word| matches!(word.value.as_str(), "?" | "\\?" | ":" | "*" | "h"))
         };
-        if case.cases.iter().filter(|arm| acts(arm) && !names(arm)).count() > 1 {
+        if case.cases.iter().filter(|arm| changes(arm) && !names(arm)).count() > 1 {
             self.differs("options are handled in the order of the command line", "the port handles them in its own");
         }
         self.options_done = true;

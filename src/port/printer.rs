@@ -124,7 +124,7 @@ impl<'a> Port<'a> {
         let entries: Vec<&'a ast::CompoundListItem> =
             self.source.program.complete_commands.iter().flat_map(|list| &list.0).collect();
         self.note_bodies(&entries);
-        super::hazards::look(&mut self);
+        super::hazards::check(&mut self);
         self.options_by_hand();
         let mut body = Vec::new();
         if self.facts.shifts {

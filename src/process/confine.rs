@@ -100,8 +100,8 @@ fn files(grant: &Grant, scratch: &Path) -> Result<LandlockStatus, landlock::Rule
     open.push((scratch.to_owned(), all));
     for path in grant.paths {
         let file = AccessFs::WriteFile | AccessFs::Truncate | AccessFs::IoctlDev;
-        let folder = AccessFs::WriteFile | AccessFs::MakeReg | AccessFs::MakeDir;
-        let access = if Path::new(path).is_dir() { folder } else { file };
+        let dir = AccessFs::WriteFile | AccessFs::MakeReg | AccessFs::MakeDir;
+        let access = if Path::new(path).is_dir() { dir } else { file };
         open.push((path.into(), access));
     }
     for (path, access) in open {

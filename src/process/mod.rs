@@ -12,10 +12,9 @@ mod recording;
 mod resolve;
 mod running;
 
-pub use crate::run::cause;
 pub use confine::kernel;
 pub use end::{MARKER, leave_orphans, started};
-pub use plan::{Input, Output, PLANNED, Plan, Stage, Unfinished, is_written_in_place, quote};
+pub use plan::{Input, Output, PLANNED, Plan, Stage, Unfinished, is_written_in_place};
 pub use reads::{Grant, Level, Reason, Verdict, is_risky, reads};
 pub use resolve::{not_found, resolve};
 pub use running::Running;
@@ -172,7 +171,7 @@ pub fn attempt(run: &Run, plan: &Plan) -> Result<Outcome> {
     let mut left = tries;
     loop {
         let outcome = start(run, plan)?.wait(run)?;
-        let fails = run.options.dry_run && !plan.acts && outcome.code() != 0;
+        let fails = run.options.dry_run && !plan.changes && outcome.code() != 0;
         let is_walled = fails && plan.reads && walled(run, plan, &outcome).is_some();
         if is_walled || (fails && plan.paths().iter().any(|word| run.is_planned(Path::new(word), false).is_some())) {
             // A "no" that only the dry run caused would make the script behave differently from the real run.
@@ -185,7 +184,7 @@ pub fn attempt(run: &Run, plan: &Plan) -> Result<Outcome> {
             return if is_kept { Ok(outcome) } else { judged.map(|()| outcome) };
         }
         left -= 1;
-        run.log(&format!("`{}` failed, retrying in {} s ({left} more)", plan.name(), pause.as_secs_f64()));
+        run.output.log(&format!("`{}` failed, retrying in {} s ({left} more)", plan.name(), pause.as_secs_f64()));
         run.sleep(pause)?;
     }
 }
@@ -198,7 +197,7 @@ pub fn judge(run: &Run, plan: &Plan, outcome: &Outcome) -> Result<()> {
     if outcome.planned {
         return Ok(());
     }
-    let line = run.mask(&plan.line());
+    let line = run.output.mask(&plan.line());
     let mut error = if let Some(limit) = outcome.timed_out {
         Error::new(format!("`{line}` took longer than {} s and was ended", limit.as_secs_f64()))
             .help("give it more with `.timeout(\"5m\")`")
@@ -214,7 +213,7 @@ pub fn judge(run: &Run, plan: &Plan, outcome: &Outcome) -> Result<()> {
             Status::Signal(signal) => format!("was ended by signal {signal}"),
         };
         let who = match plan.stages.get(index) {
-            Some(stage) if plan.stages.len() > 1 => format!("`{}` in `{line}`", run.mask(&stage.line())),
+            Some(stage) if plan.stages.len() > 1 => format!("`{}` in `{line}`", run.output.mask(&stage.line())),
             _ => format!("`{line}`"),
         };
         let mut error = Error::new(format!("{who} {how}"));
@@ -224,7 +223,7 @@ pub fn judge(run: &Run, plan: &Plan, outcome: &Outcome) -> Result<()> {
             error = error.help("`grep` found no line; if that is fine: `.accept([0, 1])`");
         }
         error.status = Some(status.code());
-        if !plan.acts {
+        if !plan.changes {
             error = run.with_plan(error, plan.paths());
         }
         if let Some(help) = walled(run, plan, outcome) {
@@ -232,7 +231,7 @@ pub fn judge(run: &Run, plan: &Plan, outcome: &Outcome) -> Result<()> {
         }
         error
     };
-    error.err = run.mask(&String::from_utf8_lossy(&outcome.err));
+    error.err = run.output.mask(&String::from_utf8_lossy(&outcome.err));
     error.err_before = outcome.err_before;
     error.place.clone_from(&plan.place);
     Err(error)
@@ -246,7 +245,7 @@ fn walled(run: &Run, plan: &Plan, outcome: &Outcome) -> Option<String> {
     // EACCES comes from Landlock and seccomp, EPERM from signals and capabilities. EROFS is not ours.
     let denied =
         ["permission denied", "operation not permitted", "eacces", "eperm"].iter().any(|word| said.contains(word));
-    (run.options.dry_run && !plan.acts && outcome.timed_out.is_none() && denied).then(|| {
+    (run.options.dry_run && !plan.changes && outcome.timed_out.is_none() && denied).then(|| {
         let mark = if plan.reads { " in place of `.reads()`" } else { "" };
         format!("with -n it cannot write anywhere: if this is not a read-only command, use `.run()`{mark}")
     })
@@ -266,15 +265,15 @@ pub fn start(run: &Run, plan: &Plan) -> Result<Running> {
     plan.must_read(run).and_then(|()| plan.must_name(run)).map_err(placed)?;
     let own = own_script(run, plan).filter(|_| run.plays().is_none());
     // Its own plan now would differ from what it does after the lines above, so the plan runs it.
-    let late = own.as_ref().filter(|_| plan.acts && run.options.dry_run && run.has_begun()).map(|own| {
+    let late = own.as_ref().filter(|_| plan.changes && run.options.dry_run && run.has_begun()).map(|own| {
         let mut late = own.clone();
         late.stages.iter_mut().for_each(|stage| stage.argv.retain(|word| word != "--dry-run"));
         late
     });
     let (plan, own) = late.as_ref().map_or((plan, own), |late| (late, None));
-    if own.is_some() && plan.acts {
+    if own.is_some() && plan.changes {
         run.planned_elsewhere();
-    } else if plan.acts && run.planned(|| plan.needed(run).unwrap_or_else(|| plan.script(run))) {
+    } else if plan.changes && run.planned(|| plan.needed(run).unwrap_or_else(|| plan.script(run))) {
         let by = plan.place.as_ref().map_or_else(|| run.at(), line_of);
         if let Output::File(path, _) = &plan.output {
             run.plan_file(path, None, plan.mode, by.clone());
@@ -286,25 +285,26 @@ pub fn start(run: &Run, plan: &Plan) -> Result<Running> {
         }
         return Ok(Running::answered(plan, Outcome { planned: true, ..Outcome::default() }));
     }
-    if !plan.acts {
+    if !plan.changes {
         run.reading();
     }
     run.cancel.check()?;
     if run.options.trace {
         let at = plan.place.as_ref().map_or_else(String::new, |place| format!("    # {place}"));
-        run.note(&format!("+ {}{at}", plan.line()));
+        run.output.note(&format!("+ {}{at}", plan.line()));
     }
     let recorder = Recorder::begin(run, plan);
     let started = if let Some(recording) = run.plays() {
-        let asked = run.mask(&plan.line());
+        let asked = run.output.mask(&plan.line());
         // If a test has no answer, a change succeeds, and a read is an error in the test.
-        let otherwise = plan.acts.then(|| json!({ "planned": true }));
-        let answer = recording.answer(&asked, &run.mask(&plan.words()), run.options.dry_run, otherwise);
+        let otherwise = plan.changes.then(|| json!({ "planned": true }));
+        let answer = recording.answer(&asked, &run.output.mask(&plan.words()), run.options.dry_run, otherwise);
         answer.map(|answer| Running::answered(plan, recording::outcome(&answer)))
     } else {
         let plan = own.as_ref().unwrap_or(plan);
-        run.scratch()
-            .and_then(|scratch| running::spawn(plan, recorder.is_some() || run.bar.is_drawn(), scratch.as_deref()))
+        run.scratch().and_then(|scratch| {
+            running::spawn(plan, recorder.is_some() || run.output.bar.is_drawn(), scratch.as_deref())
+        })
     };
     match (started, recorder) {
         (Ok(running), recorder) => Ok(running.recorded(recorder)),
@@ -328,5 +328,5 @@ fn own_script(run: &Run, plan: &Plan) -> Option<Plan> {
         stage.argv.splice(2..2, run.passed_on(run.options.dry_run));
     }
     let whole = plan.stages.iter().all(own) && !matches!(plan.output, Output::File(..));
-    (whole || !plan.acts || !run.options.dry_run).then_some(passed)
+    (whole || !plan.changes || !run.options.dry_run).then_some(passed)
 }

@@ -3,7 +3,8 @@
 use super::READERS;
 use super::reads::{Grant, Level, Reason, is_risky, reads};
 use crate::run::overlay::Found;
-use crate::run::{Error, Place, Result, Run, exit, text};
+use crate::run::text::quote;
+use crate::run::{Error, Place, Result, Run, exit};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -96,7 +97,7 @@ pub struct Plan {
     /// Maximum number of bytes of the output to keep. The rest is read and counted.
     pub keep: Option<usize>,
     /// True if it changes something. A dry run prints it instead of starting it.
-    pub acts: bool,
+    pub changes: bool,
     /// True if the script's author marked a `sh` as read-only.
     pub reads: bool,
     /// True for moyai's own queries through docker's client, which a local daemon answers quickly. They never ask the
@@ -116,8 +117,8 @@ impl Plan {
     }
 
     /// Returns a changing command of one program, with captured output.
-    pub fn act<S: AsRef<str>>(argv: impl IntoIterator<Item = S>) -> Self {
-        Self { acts: true, ..Self::read(argv) }
+    pub fn change<S: AsRef<str>>(argv: impl IntoIterator<Item = S>) -> Self {
+        Self { changes: true, ..Self::read(argv) }
     }
 
     /// Returns a pipe.
@@ -139,7 +140,7 @@ impl Plan {
             daemon: false,
             quiet: false,
             keep: None,
-            acts: false,
+            changes: false,
             reads: false,
             question: false,
             label: None,
@@ -189,7 +190,7 @@ impl Plan {
                 let new = self.mode.filter(|_| exists == Some(false));
                 before = new.map_or_else(String::new, |mode| format!("install -m {mode:04o} /dev/null {quoted}\n"));
                 command = redirected(&command, ">>", &name);
-            } else if matches!(run.look(&real), Found::Disk(disk) if is_written_in_place(&disk)) {
+            } else if matches!(run.find(&real), Found::Disk(disk) if is_written_in_place(&disk)) {
                 command = redirected(&command, ">", &name);
             } else {
                 // Next to it, and renamed when it is complete.
@@ -290,7 +291,7 @@ impl Plan {
     /// # Errors
     /// When a value in a path is empty and the command changes something.
     pub(super) fn must_name(&self, run: &Run) -> Result<()> {
-        match self.emptied.as_ref().filter(|_| self.acts && self.needed(run).is_none()) {
+        match self.emptied.as_ref().filter(|_| self.changes && self.needed(run).is_none()) {
             None => Ok(()),
             Some((written, word)) => {
                 let what = format!("the value in `{written}` is empty, so that the path would be `{word}`");
@@ -306,12 +307,13 @@ impl Plan {
     /// When a stage's arguments show that it changes something. In a dry run also when they do not show that it is
     /// read-only, unless it is marked `.reads()`.
     pub(super) fn must_read(&self, run: &Run) -> Result<()> {
-        if self.acts {
+        if self.changes {
             return Ok(());
         }
         let dry = run.options.dry_run && run.plays().is_none();
-        let refused =
-            |what: String| Error::refused(format!("the dry run did not start `{}`: {what}", run.mask(&self.line())));
+        let refused = |what: String| {
+            Error::refused(format!("the dry run did not start `{}`: {what}", run.output.mask(&self.line())))
+        };
         // A line of bash is only judged in a dry run.
         for stage in self.stages.iter().filter(|stage| dry || stage.bash.is_none()) {
             let Err(reason) = stage.verdict() else { continue };
@@ -449,33 +451,4 @@ pub fn is_written_in_place(path: &Path) -> bool {
     let special = path.metadata().is_ok_and(|found| !found.is_file() && !found.is_dir());
     let kind = statfs(path).map(|found| i128::from(found.f_type));
     special || kind.is_ok_and(|kind| kind == i128::from(PROC_SUPER_MAGIC) || OTHERS.contains(&kind))
-}
-
-/// Quotes a word for a shell. The result works in every `sh`.
-pub fn quote(word: &str) -> String {
-    let plain = |char: char| char.is_ascii_alphanumeric() || "%+,-./:=@_".contains(char);
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.to_owned();
-    }
-    if word.contains(|char: char| text::is_hidden(char) && char != '\n' && char != '\t') {
-        return ansi_c(word);
-    }
-    // A NUL cannot be in an argument. It is refused where arguments are built.
-    shlex::try_quote(word).map_or_else(|_| format!("'{}'", word.replace('\'', r"'\''")), |quoted| quoted.into_owned())
-}
-
-/// Quotes a word with invisible characters by bash's `$'...'`. The plan shows them, and the shell restores the same
-/// bytes.
-fn ansi_c(word: &str) -> String {
-    let mut quoted = "$'".to_owned();
-    for char in word.chars() {
-        match char {
-            '\'' | '\\' => quoted.extend(['\\', char]),
-            char if text::is_hidden(char) => {
-                quoted.extend(char.encode_utf8(&mut [0; 4]).bytes().map(|byte| format!("\\{byte:03o}")));
-            }
-            char => quoted.push(char),
-        }
-    }
-    quoted + "'"
 }

@@ -154,9 +154,9 @@ fn start(command: &[OsString]) -> Result<std::convert::Infallible> {
         let error = stage(sudo.args(["-n", "-E", "--"]), Path::new("/"), "root")?.args(command).exec();
         return Err(error).tried(|| "start `sudo`".into());
     }
-    let folder = tempfile::Builder::new().prefix(PREFIX).permissions(Permissions::from_mode(0o700)).tempdir();
-    let folder = folder.and_then(|folder| Ok((folder.path().canonicalize()?, folder)));
-    let (path, folder) = folder.tried(|| "make a directory for a private host".into())?;
+    let dir = tempfile::Builder::new().prefix(PREFIX).permissions(Permissions::from_mode(0o700)).tempdir();
+    let dir = dir.and_then(|dir| Ok((dir.path().canonicalize()?, dir)));
+    let (path, dir) = dir.tried(|| "make a directory for a private host".into())?;
     // Start it outside this process group and without its streams: a Ctrl-C is not for it, and readers of the command's
     // output must see its end.
     let mut tidy = Command::new(this()?);
@@ -168,12 +168,12 @@ fn start(command: &[OsString]) -> Result<std::convert::Infallible> {
     let mut unshare = Command::new("sh");
     unshare.args(["-c", "trap '' TTOU; exec \"$@\"", "sh", "unshare", "--pid", "--"]);
     let error = stage(&mut unshare, &path, "guard")?.arg(tidy.id().to_string()).args(command).exec();
-    let _ = tidy.kill().and_then(|()| tidy.wait()); // the folder goes here
-    drop(folder);
+    let _ = tidy.kill().and_then(|()| tidy.wait()); // this removes the directory
+    drop(dir);
     Err(error).tried(|| "start `unshare`".into())
 }
 
-/// Runs one of the roles of a private host: the command line `private-host-init FOLDER -- ROLE...`, which only
+/// Runs one of the roles of a private host: the command line `private-host-init DIR -- ROLE...`, which only
 /// [`enter`] and this function write. Returns the exit code.
 ///
 /// Call it in the process's first thread, before there is a second one: a process whose children go to another pid
@@ -181,7 +181,7 @@ fn start(command: &[OsString]) -> Result<std::convert::Infallible> {
 ///
 /// # Errors
 /// When the host cannot be set up, or its command cannot be started.
-pub fn init(folder: &Path, words: &[OsString]) -> Result<i32> {
+pub fn init(dir: &Path, words: &[OsString]) -> Result<i32> {
     let number = |word: Option<&OsString>| word.and_then(|word| word.to_str()?.parse().ok()).and_then(Pid::from_raw);
     match words.first().and_then(|word| word.to_str()) {
         Some("root") => {
@@ -190,8 +190,8 @@ pub fn init(folder: &Path, words: &[OsString]) -> Result<i32> {
             set.tried(|| "tie the private host to `sudo`".into())?;
             Err(enter(&words[1..]))
         }
-        Some("guard") => guard(folder, number(words.get(1)), &words[2..]),
-        Some("init") => Host::at(folder)?.run(number(words.get(1)), &words[2..]),
+        Some("guard") => guard(dir, number(words.get(1)), &words[2..]),
+        Some("init") => Host::at(dir)?.run(number(words.get(1)), &words[2..]),
         Some("tidy") => {
             // If there is no process with that pid, the guard has already ended.
             if let Some(guard) =
@@ -200,7 +200,7 @@ pub fn init(folder: &Path, words: &[OsString]) -> Result<i32> {
                 let mut polled = [rustix::event::PollFd::new(&guard, rustix::event::PollFlags::IN)];
                 while rustix::event::poll(&mut polled, None).is_err() {}
             }
-            tidy(folder);
+            tidy(dir);
             Ok(0)
         }
         _ => Err(Error::new("`private-host-init` is a part of `private-host` and cannot be used alone").exit(2)),
@@ -208,17 +208,17 @@ pub fn init(folder: &Path, words: &[OsString]) -> Result<i32> {
 }
 
 /// Starts pid 1 of the host, passes signals on to it, and tidies up after it.
-fn guard(folder: &Path, tidier: Option<Pid>, command: &[OsString]) -> Result<i32> {
+fn guard(dir: &Path, tidier: Option<Pid>, command: &[OsString]) -> Result<i32> {
     let mut signals = Signals::new([SIGCHLD, SIGHUP, SIGINT, SIGTERM]).tried(|| "wait for signals".into())?;
     let mut unshare = Command::new("unshare");
     unshare.args(["--mount", "--propagation", "private", "--net", "--ipc", "--uts", "--"]);
-    let init = stage(&mut unshare, folder, "init")?.arg(std::process::id().to_string()).args(command).spawn();
+    let init = stage(&mut unshare, dir, "init")?.arg(std::process::id().to_string()).args(command).spawn();
     let mut init = init.tried(|| "start `unshare`".into())?;
     let mut ended_by = None;
     loop {
         if let Some(status) = init.try_wait().tried(|| "wait for the private host".into())? {
             take_terminal();
-            tidy(folder);
+            tidy(dir);
             // It has been a child of this process since before this became `unshare` and then the guard. Ended here, it
             // does not outlive the guard even for a moment.
             if let Some(tidier) = tidier.filter(|pid| rustix::process::kill_process(*pid, Signal::KILL).is_ok()) {
@@ -230,7 +230,7 @@ fn guard(folder: &Path, tidier: Option<Pid>, command: &[OsString]) -> Result<i32
             let passed = match signal {
                 SIGCHLD => continue,
                 // There is no command yet to pass it on to, and pid 1 may not handle signals yet.
-                _ if !folder.join(READY).exists() => {
+                _ if !dir.join(READY).exists() => {
                     ended_by.get_or_insert(signal);
                     Signal::KILL
                 }
@@ -263,14 +263,14 @@ fn take_terminal() {
 }
 
 /// Removes what is left of a host on the machine. Its last processes may still be ending.
-fn tidy(folder: &Path) {
-    let Some(name) = folder.file_name().filter(|name| name.as_encoded_bytes().starts_with(PREFIX.as_bytes())) else {
+fn tidy(dir: &Path) {
+    let Some(name) = dir.file_name().filter(|name| name.as_encoded_bytes().starts_with(PREFIX.as_bytes())) else {
         return;
     };
     let start = Instant::now();
     while start.elapsed() < Duration::from_secs(10) {
         let groups = remove_groups(name);
-        let left = fs::remove_dir_all(folder).is_err() && folder.exists();
+        let left = fs::remove_dir_all(dir).is_err() && dir.exists();
         if !left && !groups.iter().any(|group| group.exists()) {
             return;
         }
@@ -302,7 +302,7 @@ fn remove_group(group: &Path) {
 
 /// The host as its pid 1 sees it.
 struct Host<'a> {
-    folder: &'a Path,
+    dir: &'a Path,
     /// The root directory of another system. It is only read.
     root: Option<PathBuf>,
     settings: serde_json::Value,
@@ -310,12 +310,12 @@ struct Host<'a> {
 
 impl<'a> Host<'a> {
     /// Reads the kind of host from the environment.
-    fn at(folder: &'a Path) -> Result<Self> {
+    fn at(dir: &'a Path) -> Result<Self> {
         let root =
             root().map(|root| root.canonicalize().tried(|| format!("find the root directory `{}`", root.display())));
         let given = std::env::var(DAEMON).unwrap_or_else(|_| "{}".into());
         let settings = serde_json::from_str(&given).tried(|| format!("read {DAEMON} as JSON"))?;
-        Ok(Self { folder, root: root.transpose()?, settings })
+        Ok(Self { dir, root: root.transpose()?, settings })
     }
 
     /// Sets the host up, runs the command, and returns its status.
@@ -331,7 +331,7 @@ impl<'a> Host<'a> {
         }
         let mut signals = Signals::new([SIGCHLD, SIGHUP, SIGTERM, SIGUSR1]).tried(|| "wait for signals".into())?;
         let cwd = std::env::current_dir().unwrap_or_else(|_| "/".into());
-        let log = self.folder.join("dockerd.log");
+        let log = self.dir.join("dockerd.log");
         let output = File::create(&log)
             .and_then(|file| Ok((file.try_clone()?, file)))
             .tried(|| format!("write `{}`", log.display()))?;
@@ -359,14 +359,14 @@ impl<'a> Host<'a> {
         }
 
         let mut child = Command::new(&command[0]);
-        child.args(&command[1..]).env("MOYAI_PRIVATE_HOST", self.folder);
+        child.args(&command[1..]).env("MOYAI_PRIVATE_HOST", self.dir);
         child.current_dir(if cwd.is_dir() { &cwd } else { Path::new("/") });
         let child = surround(&mut child).spawn();
         let child = child
             .tried(|| format!("run `{}` on the private host", command[0].display()))
             .map_err(|error| error.exit(127))?;
         let child = Pid::from_child(&child);
-        write(&self.folder.join(READY), b"")?;
+        write(&self.dir.join(READY), b"")?;
         loop {
             // Pid 1 inherits orphaned processes, such as every daemon.
             while let Ok(Some((pid, status))) = rustix::process::wait(WaitOptions::NOHANG) {
@@ -374,7 +374,7 @@ impl<'a> Host<'a> {
                     // The kernel ends all others. But frozen processes must be able to end, and nobody may freeze them
                     // again.
                     let _ = engine.kill(); // it may have ended before
-                    remove_groups(self.folder.file_name().unwrap_or_default());
+                    remove_groups(self.dir.file_name().unwrap_or_default());
                     return Ok(status.exit_status().unwrap_or_else(|| 128 + status.terminating_signal().unwrap_or(0)));
                 }
             }
@@ -398,7 +398,7 @@ impl<'a> Host<'a> {
         write(&etc.join("hostname"), format!("{HOSTNAME}\n").as_bytes())?;
         // The machine's settings of the Docker daemon do not apply here. The group allows removing the control groups
         // of all containers at once. systemd, which may own them, does not run here.
-        let name = self.folder.file_name().unwrap_or_default().to_string_lossy();
+        let name = self.dir.file_name().unwrap_or_default().to_string_lossy();
         make_dir(&etc.join("docker"))?;
         let mut settings = serde_json::json!({
             "cgroup-parent": format!("/{name}"),
@@ -438,13 +438,13 @@ fn root() -> Option<PathBuf> {
 /// Returns `PATH` with the directories of system programs.
 fn path() -> OsString {
     let path = std::env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into());
-    let mut folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
-    for folder in SYSTEM.map(PathBuf::from) {
-        if !folders.contains(&folder) {
-            folders.push(folder);
+    let mut dirs: Vec<PathBuf> = std::env::split_paths(&path).collect();
+    for dir in SYSTEM.map(PathBuf::from) {
+        if !dirs.contains(&dir) {
+            dirs.push(dir);
         }
     }
-    std::env::join_paths(folders).unwrap_or(path)
+    std::env::join_paths(dirs).unwrap_or(path)
 }
 
 /// Gives a command the environment of the host.
@@ -458,14 +458,14 @@ fn this() -> Result<PathBuf> {
 }
 
 /// Makes a command that runs another one run this program in a role.
-fn stage<'a>(command: &'a mut Command, folder: &Path, role: &str) -> Result<&'a mut Command> {
+fn stage<'a>(command: &'a mut Command, dir: &Path, role: &str) -> Result<&'a mut Command> {
     let this = this()?;
-    Ok(as_role(command.arg(this), folder, role))
+    Ok(as_role(command.arg(this), dir, role))
 }
 
 /// Adds the command line of a role.
-fn as_role<'a>(command: &'a mut Command, folder: &Path, role: &str) -> &'a mut Command {
-    command.args([OsStr::new("private-host-init"), folder.as_os_str(), OsStr::new("--"), OsStr::new(role)])
+fn as_role<'a>(command: &'a mut Command, dir: &Path, role: &str) -> &'a mut Command {
+    command.args([OsStr::new("private-host-init"), dir.as_os_str(), OsStr::new("--"), OsStr::new(role)])
 }
 
 /// Returns a path of an open file that works even when the file's own path has been covered.
@@ -475,12 +475,12 @@ fn opened(file: &File) -> String {
 
 /// Creates a directory that everybody can read, whatever the umask: the first directory of a layer sets the mode of
 /// what it covers.
-fn make_dir(folder: &Path) -> Result<()> {
-    if folder.is_dir() {
+fn make_dir(dir: &Path) -> Result<()> {
+    if dir.is_dir() {
         return Ok(());
     }
-    let made = fs::create_dir_all(folder).and_then(|()| fs::set_permissions(folder, Permissions::from_mode(0o755)));
-    made.tried(|| format!("make the directory `{}`", folder.display()))
+    let made = fs::create_dir_all(dir).and_then(|()| fs::set_permissions(dir, Permissions::from_mode(0o755)));
+    made.tried(|| format!("make the directory `{}`", dir.display()))
 }
 
 /// Writes a file that everybody can read, replacing whatever has its name.

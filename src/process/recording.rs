@@ -20,10 +20,10 @@ impl Recorder {
     /// Begins a line, if a recording is being written.
     pub(super) fn begin(run: &Run, plan: &Plan) -> Option<Self> {
         let recording = run.records()?.clone();
-        let mask = |text: &String| run.mask(text);
+        let mask = |text: &String| run.output.mask(text);
         let mut line = Map::new();
         line.insert("n".into(), recording.number().into());
-        line.insert("asked".into(), run.mask(&plan.line()).into());
+        line.insert("asked".into(), run.output.mask(&plan.line()).into());
         let argv = plan.stages.iter().map(|stage| stage.argv.iter().map(mask).collect::<Value>());
         line.insert("argv".into(), argv.collect());
         let env = plan.stages.iter().flat_map(|stage| &stage.env);
@@ -32,9 +32,9 @@ impl Recorder {
             line.insert("env".into(), env.into());
         }
         if let Input::Text(text) = &plan.input {
-            line.insert("stdin".into(), run.mask(&String::from_utf8_lossy(text)).into());
+            line.insert("stdin".into(), run.output.mask(&String::from_utf8_lossy(text)).into());
         }
-        if plan.acts {
+        if plan.changes {
             line.insert("acts".into(), true.into());
         }
         Some(Self { recording, line: Some(line), out: Vec::new() })
@@ -54,7 +54,7 @@ impl Recorder {
         if self.out.len() > CAPTURE {
             return Err(Error::new(format!("record `{}`: it printed more than 64 MiB", line["asked"])));
         }
-        let text = |bytes: &[u8]| Value::from(run.mask(&String::from_utf8_lossy(bytes)));
+        let text = |bytes: &[u8]| Value::from(run.output.mask(&String::from_utf8_lossy(bytes)));
         let codes: Vec<i32> = outcome.statuses.iter().map(|status| status.code()).collect();
         line.insert("status".into(), if let [code] = codes[..] { code.into() } else { codes.into() });
         line.insert("out".into(), text(&self.out));
@@ -68,7 +68,7 @@ impl Recorder {
     /// Writes the line of a command that could not be started.
     pub(super) fn failed(mut self, run: &Run, error: &Error) {
         let Some(mut line) = self.line.take() else { return };
-        line.insert("error".into(), recording::error_value(error, |text| run.mask(text)));
+        line.insert("error".into(), recording::error_value(error, |text| run.output.mask(text)));
         // The error itself is what counts.
         let _ = self.recording.write(&line.into());
     }

@@ -1,7 +1,8 @@
 //! Finds programs in `PATH`, and in system directories that are not in cron's and an ordinary user's `PATH`.
 
-use super::{Stage, cause, quote};
-use crate::run::{Error, Result, exit};
+use super::Stage;
+use crate::run::text::quote;
+use crate::run::{Error, Result, cause, exit};
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::os::unix::fs::MetadataExt;

@@ -227,7 +227,11 @@ impl Running {
             if let Some(through) = &mut through {
                 // A lost standard output ends the run, and so this program.
                 let text = through.pass(run, bytes);
-                return if run.put(text.as_bytes()) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) };
+                return if run.output.put(text.as_bytes()) {
+                    ControlFlow::Continue(())
+                } else {
+                    ControlFlow::Break(())
+                };
             }
             if let Some((limit, more, digest)) = &mut kept {
                 digest.update(bytes);
@@ -240,11 +244,11 @@ impl Running {
             if out.len() > CAPTURE { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })?;
         if out.len() > CAPTURE {
-            return Err(Error::new(format!("`{}` printed more than 64 MiB", run.mask(&self.plan.line())))
+            return Err(Error::new(format!("`{}` printed more than 64 MiB", run.output.mask(&self.plan.line())))
                 .help("write it to a file with `.to_file(path)`, or read it line by line with `.lines()`"));
         }
         if let Some(through) = &mut through {
-            run.put(through.end(run).as_bytes());
+            run.output.put(through.end(run).as_bytes());
         }
         // SIGPIPE ended the program, which is not a failure of the program.
         if let Some(cause @ Cause::Closed(_)) = run.cancel.cause() {
@@ -317,7 +321,7 @@ impl Running {
         }
         let limit = match self.plan.timeout {
             _ if self.plan.interactive => None,
-            None if !self.plan.acts => Some(READ_TIMEOUT),
+            None if !self.plan.changes => Some(READ_TIMEOUT),
             limit => limit,
         };
         // `Duration::MAX` means no deadline.
@@ -363,8 +367,9 @@ impl Running {
             }
             if says.is_some_and(|says| now >= says) {
                 says = None;
-                let line = run.mask(&self.plan.line());
-                _said = Some(run.bar.wait(&format!("`{}`", text::visible(line.lines().next().unwrap_or_default()))));
+                let line = run.output.mask(&self.plan.line());
+                _said =
+                    Some(run.output.bar.wait(&format!("`{}`", text::visible(line.lines().next().unwrap_or_default()))));
             }
             let until = [deadline.filter(|_| !ended), run.cancel.deadline().filter(|_| !ended), says, linger]
                 .into_iter()
@@ -419,15 +424,15 @@ impl Running {
         }
         let succeeds =
             outcome.timed_out.is_none() && self.plan.accept.contains(&outcome.deciding(&self.plan.accept).1.code());
-        if succeeds && !self.plan.acts && !self.plan.question && (run.options.verbose || run.options.trace) {
+        if succeeds && !self.plan.changes && !self.plan.question && (run.options.verbose || run.options.trace) {
             // An error would show it, but standard error of a successful read-only command is shown nowhere else.
             let said = outcome.err_text();
             if !said.trim().is_empty() {
-                run.note(said.trim_end());
+                run.output.note(said.trim_end());
             }
         }
         if run.options.trace {
-            run.note(&format!("= {} in {:.3} s  # {}", outcome.code(), outcome.seconds, self.plan.name()));
+            run.output.note(&format!("= {} in {:.3} s  # {}", outcome.code(), outcome.seconds, self.plan.name()));
         }
         Ok(outcome)
     }
@@ -541,11 +546,11 @@ impl Passage {
             },
         };
         let whole: Vec<u8> = self.rest.drain(..whole).collect();
-        let mut text = run.mask(&String::from_utf8_lossy(&whole));
+        let mut text = run.output.mask(&String::from_utf8_lossy(&whole));
         if let Some(label) = &self.label {
             text = text.split_inclusive('\n').map(|line| format!("{label}: {line}")).collect();
         }
-        run.keep(&text);
+        run.output.keep(&text);
         text
     }
 
@@ -565,5 +570,5 @@ impl Passage {
 /// Writes a program's output to standard error in one write, so that lines stay complete between those of others. If
 /// standard error is gone, the output is lost, but not the command.
 fn to_stderr(run: &Run, text: &str) {
-    let _ = run.bar.above(|| std::io::stderr().lock().write_all(text.as_bytes()));
+    let _ = run.output.bar.above(|| std::io::stderr().lock().write_all(text.as_bytes()));
 }

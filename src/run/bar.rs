@@ -98,8 +98,8 @@ impl Drawn<'_> {
     fn name(&self, change: impl FnOnce(&mut Vec<String>)) {
         let mut names = lock(&self.names);
         change(&mut names);
-        let told: Vec<&str> = names.iter().map(String::as_str).filter(|name| !name.is_empty()).collect();
-        self.bar.iter().for_each(|(_, bar)| bar.set_message(told.join(", ")));
+        let shown: Vec<&str> = names.iter().map(String::as_str).filter(|name| !name.is_empty()).collect();
+        self.bar.iter().for_each(|(_, bar)| bar.set_message(shown.join(", ")));
     }
 }
 

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 /// and every write to that succeeds.
 static MISSING: AtomicBool = AtomicBool::new(false);
 
-extern "C" fn look() {
+extern "C" fn check() {
     // SAFETY: F_GETFD only reads the flags of a descriptor, which is allowed for one that is not open.
     #[allow(unsafe_code)]
     let flags = unsafe { libc::fcntl(1, libc::F_GETFD) };
@@ -22,7 +22,7 @@ extern "C" fn look() {
 #[allow(unsafe_code)]
 // SAFETY: the section holds pointers to functions without arguments. This one allocates nothing.
 #[unsafe(link_section = ".init_array")]
-static LOOK: extern "C" fn() = look;
+static CHECK: extern "C" fn() = check;
 
 /// Writes everything to standard output at once.
 ///

@@ -181,17 +181,17 @@ impl Overlay {
 
 impl Run {
     /// Returns what a path leads to, in a dry run after the planned changes.
-    pub fn look(&self, path: &Path) -> Found {
+    pub fn find(&self, path: &Path) -> Found {
         if !self.options.dry_run || self.plays().is_some() {
             return Found::Disk(path.to_owned());
         }
-        let overlay = lock(&self.overlay);
+        let overlay = lock(&self.dry_run.overlay);
         if overlay.is_empty() { Found::Disk(path.to_owned()) } else { overlay.at(&overlay.place(path, true)) }
     }
 
     /// Returns the planned attributes of what a path leads to.
     pub fn attributes(&self, path: &Path) -> Attributes {
-        let overlay = lock(&self.overlay);
+        let overlay = lock(&self.dry_run.overlay);
         if overlay.is_empty() {
             return Attributes::default();
         }
@@ -206,13 +206,13 @@ impl Run {
         let on_disk = |path: &Path| -> io::Result<BTreeSet<OsString>> {
             std::fs::read_dir(path)?.map(|entry| Ok(entry?.file_name())).collect()
         };
-        let mut names = match self.look(directory) {
+        let mut names = match self.find(directory) {
             Found::Disk(path) => on_disk(&path)?,
             Found::Directory => BTreeSet::new(),
             Found::File(_) => return Err(Errno::NOTDIR.into()),
             Found::Nothing => return Err(Errno::NOENT.into()),
         };
-        let overlay = lock(&self.overlay);
+        let overlay = lock(&self.dry_run.overlay);
         if !overlay.is_empty() {
             let parent = overlay.place(directory, true);
             for (path, change) in &overlay.changes {
@@ -230,7 +230,7 @@ impl Run {
     /// Returns whether a path is a directory itself, and not a link to one.
     pub fn is_directory_itself(&self, path: &Path) -> bool {
         let on_disk = |path: &Path| path.symlink_metadata().is_ok_and(|found| found.is_dir());
-        let overlay = lock(&self.overlay);
+        let overlay = lock(&self.dry_run.overlay);
         if overlay.is_empty() {
             return on_disk(path);
         }
@@ -244,18 +244,18 @@ impl Run {
 
     /// Returns a link's target, planned or on the disk.
     pub fn link_at(&self, path: &Path) -> Option<PathBuf> {
-        let overlay = lock(&self.overlay);
+        let overlay = lock(&self.dry_run.overlay);
         overlay.link(&overlay.place(path, false))
     }
 
     /// Resolves a path after the planned changes, without links.
     pub fn real_path(&self, path: &Path) -> PathBuf {
-        lock(&self.overlay).place(path, true)
+        lock(&self.dry_run.overlay).place(path, true)
     }
 
     /// Resolves a link at the end of a path: a plan that replaces a file names the file.
     pub fn planned_target(&self, path: &Path) -> PathBuf {
-        let overlay = lock(&self.overlay);
+        let overlay = lock(&self.dry_run.overlay);
         match overlay.link(&overlay.place(path, false)) {
             Some(_) => overlay.place(path, true),
             None => path.to_owned(),
@@ -265,7 +265,7 @@ impl Run {
     fn plan_change(&self, change: impl FnOnce(&mut Overlay)) {
         if self.options.dry_run && self.plays().is_none() {
             let now = self.now().timestamp();
-            let mut overlay = lock(&self.overlay);
+            let mut overlay = lock(&self.dry_run.overlay);
             overlay.now = now;
             change(&mut overlay);
         }
@@ -391,12 +391,12 @@ impl Run {
     /// Returns whether something will be at a path after the lines of the plan so far. `None` if a line names the path
     /// or a directory above it, and its effect is unknown.
     pub fn will_exist(&self, path: &Path) -> Option<bool> {
-        let exists = match self.look(path) {
+        let exists = match self.find(path) {
             Found::Disk(real) => real.exists(),
             Found::File(_) | Found::Directory => true,
             Found::Nothing => false,
         };
-        let overlay = lock(&self.overlay);
+        let overlay = lock(&self.dry_run.overlay);
         let place = overlay.place(path, true);
         (!overlay.named.iter().any(|(named, _)| place.starts_with(named) && named.iter().count() > 2)).then_some(exists)
     }
@@ -407,7 +407,7 @@ impl Run {
         if !self.options.dry_run || path.as_os_str().is_empty() || path.exists() {
             return None;
         }
-        let overlay = lock(&self.overlay);
+        let overlay = lock(&self.dry_run.overlay);
         let (shown, path) = (path.display(), overlay.place(path, true));
         let made = overlay.changes.iter().find_map(|(made, change)| match change {
             Change::File(file) if *made == path => Some(format!("`{shown}` would have been made by {}", file.by)),
@@ -438,7 +438,7 @@ impl Run {
 
     /// Lists what does not exist yet, for a dry run's programs: at most three paths.
     pub(super) fn unmade(&self) -> String {
-        let overlay = lock(&self.overlay);
+        let overlay = lock(&self.dry_run.overlay);
         let is_made = |change: &Change| !matches!(change, Change::Gone);
         let made = overlay.changes.iter().filter(|(path, change)| is_made(change) && !path.exists());
         let paths: Vec<String> = made.map(|(path, _)| format!("`{}`", path.display())).collect();

@@ -1,6 +1,7 @@
 //! Defence against planted files: paths that another user can change, and files that are not regular.
 
-use super::{Error, Result};
+use super::text::quote;
+use super::{Error, Result, cause};
 use rustix::fs::OFlags;
 use std::fs::{File, Metadata};
 use std::io;
@@ -62,13 +63,13 @@ fn parts(path: &Path) -> Vec<PathBuf> {
 }
 
 fn failed(path: &Path, error: &io::Error) -> Error {
-    Error::new(format!("check who can change `{}`: {}", path.display(), crate::process::cause(error)))
+    Error::new(format!("check who can change `{}`: {}", path.display(), cause(error)))
 }
 
 fn judge(path: &Path, metadata: &Metadata, sudo: Option<u32>, last: bool) -> Result<()> {
     let (mode, owner) = (metadata.mode(), metadata.uid());
     let sticky = !last && mode & 0o1000 != 0 && owner == 0;
-    let quoted = crate::process::quote(&path.to_string_lossy());
+    let quoted = quote(&path.to_string_lossy());
     if owner != 0 && Some(owner) != sudo {
         return Err(Error::refused(format!("`{}` belongs to user {owner}", path.display()))
             .help(format!("chown --no-dereference root {quoted}")));

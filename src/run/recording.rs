@@ -6,8 +6,10 @@
 //! of the questions. `acts` marks a change. In a file of a test, `to` is the beginning of a question instead, and the
 //! order does not count.
 
-use super::{Error, Kind, Result, cause, lock};
+use super::{Error, Kind, Result, Run, cause, lock};
 use chrono::{DateTime, Local};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use std::collections::HashSet;
 use std::fs::File;
@@ -207,6 +209,111 @@ impl Recording {
     }
 }
 
+impl Run {
+    /// Answers a question that is not a command, by asking it really or from a recording. `otherwise` is the answer in
+    /// a test that has none.
+    ///
+    /// # Errors
+    /// Those of the real question, and those of the recording.
+    pub fn query<T>(&self, asked: &str, otherwise: Option<T>, real: impl FnOnce() -> Result<T>) -> Result<T>
+    where
+        T: Serialize + DeserializeOwned,
+    {
+        self.ask(|| asked.to_owned(), false, otherwise, real)
+    }
+
+    /// Makes a change that is not a command. A dry run prints the line that would make it and returns `otherwise`.
+    /// Otherwise it is made and recorded, or answered by a recording.
+    ///
+    /// # Errors
+    /// Same as for [`Run::query`].
+    pub fn change<T>(&self, line: impl Fn() -> String, otherwise: T, real: impl FnOnce() -> Result<T>) -> Result<T>
+    where
+        T: Serialize + DeserializeOwned,
+    {
+        if self.planned(&line) {
+            return Ok(otherwise);
+        }
+        self.ask(line, true, Some(otherwise), real)
+    }
+
+    /// Makes a change that may turn out to be unnecessary. `real` returns whether something was changed.
+    ///
+    /// # Errors
+    /// Same as for [`Run::query`].
+    pub fn change_if_needed(&self, line: impl Fn() -> String, real: impl FnOnce() -> Result<bool>) -> Result<bool> {
+        if self.options.dry_run {
+            return Ok(self.planned(line));
+        }
+        let changed = self.ask(line, true, Some(true), real)?;
+        if changed {
+            self.count_change();
+        }
+        Ok(changed)
+    }
+
+    /// Makes a change in several steps. Each is planned and counted separately.
+    ///
+    /// # Errors
+    /// Same as for [`Run::query`].
+    pub fn change_in_steps(&self, line: impl Fn() -> String, steps: impl FnOnce() -> Result<()>) -> Result<()> {
+        match &self.recording {
+            None => steps(),
+            Some(recording) if self.options.dry_run && !recording.plays() => recording.within(steps),
+            Some(_) => self.change(line, (), steps),
+        }
+    }
+
+    /// Runs work on another thread as a part of an answer. Its own questions are not recorded.
+    pub fn within<T>(&self, work: impl FnOnce() -> T) -> T {
+        match &self.recording {
+            Some(recording) => recording.within(work),
+            None => work(),
+        }
+    }
+
+    fn ask<T>(
+        &self,
+        asked: impl FnOnce() -> String,
+        changes: bool,
+        otherwise: Option<T>,
+        real: impl FnOnce() -> Result<T>,
+    ) -> Result<T>
+    where
+        T: Serialize + DeserializeOwned,
+    {
+        let Some(recording) = &self.recording else { return real() };
+        let asked = self.output.mask(&asked());
+        let odd = |error: serde_json::Error| Error::new(format!("the answer to `{asked}` cannot be used: {error}"));
+        let number = recording.number();
+        let answer = if recording.plays() {
+            let otherwise = otherwise.map(serde_json::to_value).transpose().map_err(odd)?;
+            let otherwise = otherwise.map(|value| json!({ "told": value }));
+            recording.answer(&asked, &asked, self.options.dry_run, otherwise).and_then(|line| {
+                let value = line.get("told").or_else(|| line.get("out")).cloned().unwrap_or_default();
+                serde_json::from_value(value).map_err(odd)
+            })
+        } else {
+            recording.within(real)
+        };
+        if recording.records() {
+            let mut line = json!({ "n": number, "asked": asked });
+            if changes {
+                line["acts"] = true.into();
+            }
+            match &answer {
+                Ok(value) => {
+                    let value = serde_json::to_value(value).map_err(odd)?;
+                    line["told"] = masked(&value, &|text| self.output.mask(text));
+                }
+                Err(error) => line["error"] = error_value(error, |text| self.output.mask(text)),
+            }
+            recording.write(&line)?;
+        }
+        answer
+    }
+}
+
 impl Played {
     fn read(path: &Path) -> Result<Self> {
         let wrong = |error: String| Error::usage(format!("replay `{}`: {error}", path.display()));
@@ -328,8 +435,8 @@ mod tests {
     use super::*;
 
     fn recording(lines: &str) -> Recording {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("recording");
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("recording");
         std::fs::write(&path, lines).unwrap();
         Recording::open(None, Some(&path), Local::now()).unwrap()
     }

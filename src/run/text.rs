@@ -1,4 +1,4 @@
-//! The filter for all text that people read.
+//! The filter for all text that people read, and quotes for text that a shell reads.
 //!
 //! Containers, sites, images and other users write some of the text that moyai shows. It must not control a terminal,
 //! reorder a line, or hide: invisible characters become escapes. The escapes are those of JSON, so JSON stays the same
@@ -109,6 +109,35 @@ fn size(bytes: u64) -> String {
         10_000..1_000_000 => format!("{} kB", bytes / 1000),
         _ => format!("{} MB", bytes / 1_000_000),
     }
+}
+
+/// Quotes a word for a shell. The result works in every `sh`.
+pub fn quote(word: &str) -> String {
+    let plain = |char: char| char.is_ascii_alphanumeric() || "%+,-./:=@_".contains(char);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    if word.contains(|char: char| is_hidden(char) && char != '\n' && char != '\t') {
+        return ansi_c(word);
+    }
+    // A NUL cannot be in an argument. It is refused where arguments are built.
+    shlex::try_quote(word).map_or_else(|_| format!("'{}'", word.replace('\'', r"'\''")), |quoted| quoted.into_owned())
+}
+
+/// Quotes a word with invisible characters by bash's `$'...'`. The plan shows them, and the shell restores the same
+/// bytes.
+fn ansi_c(word: &str) -> String {
+    let mut quoted = "$'".to_owned();
+    for char in word.chars() {
+        match char {
+            '\'' | '\\' => quoted.extend(['\\', char]),
+            char if is_hidden(char) => {
+                quoted.extend(char.encode_utf8(&mut [0; 4]).bytes().map(|byte| format!("\\{byte:03o}")));
+            }
+            char => quoted.push(char),
+        }
+    }
+    quoted + "'"
 }
 
 #[cfg(test)]

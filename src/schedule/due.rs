@@ -5,8 +5,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 /// A run that starts later than this was missed: the host slept, was off, or its clock was set.
 const LATE: TimeDelta = TimeDelta::seconds(60);
-/// If the clock goes back by more, time starts anew, as for cron (`src/cron.c`). If it goes back by less, what has run
-/// at a fixed time does not run again.
+/// If the clock is set back by more, time starts anew, as for cron (`src/cron.c`). If it is set back by less, what has
+/// run at a fixed time does not run again.
 const JUMP: TimeDelta = TimeDelta::hours(3);
 
 /// The progress of a rule with an expression.

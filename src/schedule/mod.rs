@@ -235,13 +235,13 @@ mod tests {
 
     #[test]
     fn what_is_no_time_is_told_with_the_place_in_it() {
-        let look = |result: Result<String>| {
+        let place_of = |result: Result<String>| {
             let message = result.unwrap_err().message;
             message.rsplit(": ").next().unwrap_or_default().to_owned()
         };
         let at = |place: usize| format!("see character {place}");
         let end = "something is missing at its end";
-        let of_duration = |text| look(duration(text).map(|_| String::new()));
+        let of_duration = |text| place_of(duration(text).map(|_| String::new()));
         for (text, place) in [("5 apples", 3), ("1h30x", 5), ("never", 1), (" 1 h -3m", 6), ("1.2.3s", 1), ("１s", 1)]
         {
             assert_eq!(of_duration(text), at(place), "{text}");
@@ -250,7 +250,7 @@ mod tests {
         assert_eq!(of_duration(""), end);
         assert_eq!(of_duration("1 month"), "months differ in length");
         assert_eq!(of_duration("9999 weeks"), "it is too long");
-        let of_moment = |text| look(moment(text).map(|_| String::new()));
+        let of_moment = |text| place_of(moment(text).map(|_| String::new()));
         for (text, place) in [
             ("tomorrow", 1),
             ("2026/12/01", 5),

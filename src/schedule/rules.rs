@@ -2,8 +2,8 @@
 
 use super::crontab::{Expression, Fault};
 use super::zone::Zone;
-use crate::process::quote;
 use crate::run::Place;
+use crate::run::text::quote;
 use glob::Pattern;
 use serde_json::Value;
 use std::fmt;
@@ -37,8 +37,8 @@ pub struct Rule {
     pub jitter: Duration,
     /// What happens to a run that is due while the previous one is still running.
     pub overlap: Overlap,
-    /// How many of the last missed days are made up for, each once. For events: whether one run makes up for everything
-    /// that may have happened while nobody listened.
+    /// How many of the last missed days get a catch-up run. For events: whether one run catches up with everything that
+    /// may have happened while nobody listened.
     pub catch_up: u32,
     /// How often a failed run is retried.
     pub retry: u32,

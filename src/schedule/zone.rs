@@ -5,7 +5,7 @@ use chrono::{DateTime, FixedOffset, Local, NaiveDateTime, Offset, TimeDelta, Tim
 use std::sync::Arc;
 
 /// The interval in which a change of the clocks is searched. No zone has ever changed twice within a day.
-const LOOK: TimeDelta = TimeDelta::days(1);
+const STEP: TimeDelta = TimeDelta::days(1);
 
 /// Converts moments to clock times.
 #[derive(Clone, Debug, Default)]
@@ -49,7 +49,7 @@ impl Zone {
     pub fn of(&self, naive: NaiveDateTime) -> Option<DateTime<Utc>> {
         let shows = |naive: NaiveDateTime| {
             let near = naive.and_utc();
-            let offsets = [self.offset(near - LOOK * 2), self.offset(near), self.offset(near + LOOK * 2)];
+            let offsets = [self.offset(near - STEP * 2), self.offset(near), self.offset(near + STEP * 2)];
             let times = offsets.map(|offset| near - TimeDelta::seconds(offset.local_minus_utc().into()));
             times.into_iter().filter(|time| self.at(*time).naive_local() == naive).min()
         };
@@ -71,7 +71,7 @@ impl Zone {
     /// Returns the moment, to the second, at which the day of another moment began.
     pub(super) fn midnight(&self, time: DateTime<Utc>) -> DateTime<Utc> {
         let day = |time| self.at(time).date_naive();
-        let (mut before, mut within) = (time - LOOK * 2, time);
+        let (mut before, mut within) = (time - STEP * 2, time);
         while within - before > TimeDelta::seconds(1) {
             let middle = before + (within - before) / 2;
             if day(middle) < day(time) { before = middle } else { within = middle }
@@ -84,7 +84,7 @@ impl Zone {
         let before = self.offset(from);
         let mut low = from;
         while low < to {
-            let mut high = to.min(low + LOOK);
+            let mut high = to.min(low + STEP);
             if self.offset(high) == before {
                 low = high;
                 continue;

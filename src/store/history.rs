@@ -50,19 +50,19 @@ pub fn append(run: &Run, end: &End<'_>) -> Result<()> {
 }
 
 fn line(run: &Run, end: &End<'_>) -> String {
-    let start = Local::now() - run.elapsed();
+    let start = Local::now() - run.clock.elapsed();
     let short = |text: &str| {
-        let masked = run.mask(text);
+        let masked = run.output.mask(text);
         masked[..masked.floor_char_boundary(LONG)].to_owned()
     };
     let mut line = json!({
         "start": start.to_rfc3339_opts(SecondsFormat::Millis, false),
-        "seconds": (run.elapsed().as_secs_f64() * 1000.0).round() / 1000.0,
+        "seconds": (run.clock.elapsed().as_secs_f64() * 1000.0).round() / 1000.0,
         "script": end.script,
         "args": end.args.iter().map(|arg| short(arg)).collect::<Vec<_>>(),
         "exit": end.exit,
         "error": end.error.map(|error| short(&error.message)),
-        "acts": run.acts(),
+        "acts": run.changes(),
         "pid": std::process::id(),
     });
     if let Some(at) = run.options.at {
@@ -72,7 +72,7 @@ fn line(run: &Run, end: &End<'_>) -> String {
         line["context"] = context.as_str().into();
     }
     if end.exit != 0 {
-        line["output"] = run.said().into();
+        line["output"] = run.output.tail().into();
     }
     // serde_json escapes only what JSON must not contain.
     format!("{}\n", text::visible(&line.to_string()))
@@ -159,9 +159,9 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
     use std::sync::Arc;
 
-    fn run(folder: &Path) -> Arc<Run> {
+    fn run(dir: &Path) -> Arc<Run> {
         let mut options = Options::default();
-        options.places.state = folder.join("state");
+        options.places.state = dir.join("state");
         Run::new(options).unwrap()
     }
 
@@ -181,12 +181,12 @@ mod tests {
 
     #[test]
     fn a_run_is_read_as_it_was_written_the_newest_first_and_by_nobody_else() {
-        let folder = tempfile::tempdir().unwrap();
-        let run = run(folder.path());
+        let dir = tempfile::tempdir().unwrap();
+        let run = run(dir.path());
         assert_eq!(all(&run), Vec::<Value>::new());
-        run.hide("hunter2");
+        run.output.hide("hunter2");
         append(&run, &end("first", &["a b".into(), "hunter2".into()])).unwrap();
-        run.note("it broke");
+        run.output.note("it broke");
         let error = Error::new("no `hunter2`");
         append(&run, &End { script: "second", args: &[], exit: 1, error: Some(&error) }).unwrap();
         let lines = all(&run);
@@ -200,8 +200,8 @@ mod tests {
 
     #[test]
     fn many_at_once_lose_no_line_while_the_file_is_turned_over() {
-        let folder = tempfile::tempdir().unwrap();
-        let run = run(folder.path());
+        let dir = tempfile::tempdir().unwrap();
+        let run = run(dir.path());
         std::fs::create_dir(&run.options.places.state).unwrap();
         // Almost full: one of the first runs rotates it.
         std::fs::write(file(&run, 0), vec![b'\n'; LARGE as usize - 1000]).unwrap();
@@ -224,8 +224,8 @@ mod tests {
 
     #[test]
     fn only_so_many_files_are_kept() {
-        let folder = tempfile::tempdir().unwrap();
-        let run = run(folder.path());
+        let dir = tempfile::tempdir().unwrap();
+        let run = run(dir.path());
         std::fs::create_dir(&run.options.places.state).unwrap();
         for number in 0..=KEPT + 1 {
             append(&run, &end(&number.to_string(), &[])).unwrap();
@@ -243,8 +243,8 @@ mod tests {
 
     #[test]
     fn a_torn_line_costs_nothing_but_itself() {
-        let folder = tempfile::tempdir().unwrap();
-        let run = run(folder.path());
+        let dir = tempfile::tempdir().unwrap();
+        let run = run(dir.path());
         append(&run, &end("before", &[])).unwrap();
         let mut text = std::fs::read(file(&run, 0)).unwrap();
         text.extend_from_slice(b"{\"start\":\"2026-11-25T03:00:00.000+00:00\",\"seconds\":1.0,\"scr");

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// The interval between two checks of a lock that is waited for.
-const LOOK: Duration = Duration::from_millis(50);
+const RETRY: Duration = Duration::from_millis(50);
 /// Locks that exist once per host, whatever Docker daemon a run is about.
 const OF_THE_HOST: [&str; 2] = ["hosts", "nginx"];
 /// Characters that stay unchanged in a lock's file name: `container/web` becomes `container%2Fweb.lock`.
@@ -66,12 +66,12 @@ fn take(run: &Run, thing: &str, wait: bool) -> Result<Guard> {
     // The container `web` of another Docker daemon is a different thing.
     let elsewhere = run.options.context.as_ref().filter(|_| !thing.is_empty() && !OF_THE_HOST.contains(&thing));
     let thing = &elsewhere.map_or_else(|| thing.to_owned(), |context| format!("context/{context}/{thing}"));
-    let guard = || Guard(Some((run.locks().clone(), thing.to_owned())));
-    let mut told = false;
+    let guard = || Guard(Some((run.locks.clone(), thing.to_owned())));
+    let mut reported = false;
     loop {
         run.cancel.check()?;
         let holder = {
-            let mut locks = run::lock(run.locks());
+            let mut locks = run::lock(&run.locks);
             match locks.entry(thing.to_owned()) {
                 Entry::Occupied(mut held) => {
                     held.get_mut().0 += 1;
@@ -96,11 +96,11 @@ fn take(run: &Run, thing: &str, wait: bool) -> Result<Guard> {
                 .help("try again later, or wait for it with `--wait`")
                 .exit(exit::LOCKED));
         }
-        if !told {
-            run.log(&format!("{holder} holds the lock on `{thing}`: waiting"));
-            told = true;
+        if !reported {
+            run.output.log(&format!("{holder} holds the lock on `{thing}`: waiting"));
+            reported = true;
         }
-        run.cancel.sleep(LOOK)?;
+        run.cancel.sleep(RETRY)?;
     }
 }
 
@@ -145,15 +145,15 @@ fn file(run: &Run, thing: &str) -> PathBuf {
 
 /// Tries once. Returns the locked file, or the holder.
 fn try_file(run: &Run, thing: &str) -> Result<std::result::Result<File, Holder>> {
-    let folder = &run.options.places.locks;
+    let dir = &run.options.places.locks;
     let failed = |error: &std::io::Error| {
-        Error::new(format!("lock `{thing}` in `{}`: {}", folder.display(), cause(error)))
+        Error::new(format!("lock `{thing}` in `{}`: {}", dir.display(), cause(error)))
             .help("set `$MOYAI_STATE` to a directory for locks and state that you can write to")
     };
     if thing.is_empty() {
         return Err(Error::new("lock ``: a lock needs a name"));
     }
-    DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|error| failed(&error))?;
+    DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|error| failed(&error))?;
     let path = file(run, thing);
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).mode(0o600);
@@ -164,7 +164,7 @@ fn try_file(run: &Run, thing: &str) -> Result<std::result::Result<File, Holder>>
             let words: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
             // This is only for the message to others. The lock works without it.
             let _ = file.set_len(0);
-            let _ = write!(file, "{} {}", std::process::id(), run.mask(&words.join(" ")));
+            let _ = write!(file, "{} {}", std::process::id(), run.output.mask(&words.join(" ")));
             Ok(Ok(file))
         }
         Err(Errno::WOULDBLOCK) => Ok(Err(Holder::read(file))),
@@ -198,17 +198,17 @@ mod tests {
     use crate::run::Options;
     use std::sync::Arc;
 
-    fn run(folder: &std::path::Path, change: impl FnOnce(&mut Options)) -> Arc<Run> {
+    fn run(dir: &std::path::Path, change: impl FnOnce(&mut Options)) -> Arc<Run> {
         let mut options = Options::default();
-        options.places.locks = folder.join("locks");
+        options.places.locks = dir.join("locks");
         change(&mut options);
         Run::new(options).unwrap()
     }
 
     #[test]
     fn what_another_run_holds_is_refused_with_75_and_free_when_its_last_guard_goes() {
-        let folder = tempfile::tempdir().unwrap();
-        let (first, second) = (run(folder.path(), |_| ()), run(folder.path(), |_| ()));
+        let dir = tempfile::tempdir().unwrap();
+        let (first, second) = (run(dir.path(), |_| ()), run(dir.path(), |_| ()));
         let outer = hold(&first, "container/web").unwrap();
         let inner = hold(&first, "container/web").unwrap();
         drop(inner);
@@ -223,12 +223,12 @@ mod tests {
 
     #[test]
     fn a_waiting_run_goes_on_when_the_thing_is_free_and_ends_at_its_time_limit() {
-        let folder = tempfile::tempdir().unwrap();
-        let first = run(folder.path(), |_| ());
+        let dir = tempfile::tempdir().unwrap();
+        let first = run(dir.path(), |_| ());
         let guard = hold(&first, "hosts").unwrap();
-        let hasty = run(folder.path(), |options| options.timeout = Some(Duration::from_millis(120)));
+        let hasty = run(dir.path(), |options| options.timeout = Some(Duration::from_millis(120)));
         assert_eq!(wait(&hasty, "hosts").unwrap_err().exit, exit::TIMED_OUT);
-        let patient = run(folder.path(), |options| options.wait = true);
+        let patient = run(dir.path(), |options| options.wait = true);
         std::thread::scope(|scope| {
             let waiting = scope.spawn(|| hold(&patient, "hosts").map(|_| ()));
             std::thread::sleep(Duration::from_millis(120));
@@ -240,22 +240,22 @@ mod tests {
 
     #[test]
     fn no_name_leaves_the_folder_and_no_two_names_share_a_file() {
-        let folder = tempfile::tempdir().unwrap();
-        let run = run(folder.path(), |_| ());
+        let dir = tempfile::tempdir().unwrap();
+        let run = run(dir.path(), |_| ());
         let names = ["a/b", "a%2Fb", "a_b", "..", "../x", "a b", "名", "a\0b", "A/b"];
         let guards: Vec<Guard> = names.iter().map(|name| hold(&run, name).unwrap()).collect();
-        assert_eq!(std::fs::read_dir(folder.path().join("locks")).unwrap().count(), names.len());
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        assert_eq!(std::fs::read_dir(dir.path().join("locks")).unwrap().count(), names.len());
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
         drop(guards);
         assert!(hold(&run, "").is_err());
     }
 
     #[test]
     fn a_dry_run_takes_no_lock_and_makes_no_folder() {
-        let folder = tempfile::tempdir().unwrap();
-        let dry = run(folder.path(), |options| options.dry_run = true);
+        let dir = tempfile::tempdir().unwrap();
+        let dry = run(dir.path(), |options| options.dry_run = true);
         let _guard = hold(&dry, "hosts").unwrap();
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
     }
 
     #[test]

@@ -92,7 +92,7 @@ impl Unfinished {
             // A rename only needs the right to write in the directory: it would replace a read-only or immutable file.
             accessat(CWD, &target.real, Access::WRITE_OK, AtFlags::EACCESS)?;
         }
-        sweep(target.folder(), target.real.file_name().unwrap_or_default());
+        sweep(target.dir(), target.real.file_name().unwrap_or_default());
         // A new file gets the mode after the umask. Otherwise nobody else sees the new content before it has its owner
         // and mode.
         let first = match mode {
@@ -199,8 +199,8 @@ pub fn copy(from: &Path, to: &Path) -> Result<()> {
 
 /// Returns an error about a file, with a next step if there is one.
 pub fn explain(verb: &str, path: &Path, error: &io::Error) -> Error {
-    let folder = match path.parent() {
-        Some(folder) if folder != Path::new("") => folder.display().to_string(),
+    let dir = match path.parent() {
+        Some(dir) if dir != Path::new("") => dir.display().to_string(),
         _ => ".".to_owned(),
     };
     let mut ours = Error::new(format!("{verb} `{}`: {}", path.display(), cause(error)));
@@ -215,15 +215,15 @@ pub fn explain(verb: &str, path: &Path, error: &io::Error) -> Error {
         ErrorKind::NotFound if text.contains(['*', '?']) => {
             ours.help("a path is taken as it is: `for path in glob(pattern) { ... }` goes through those that match")
         }
-        ErrorKind::NotFound if !Path::new(&folder).exists() => {
-            ours.help(format!("the directory does not exist: `file::mkdir(\"{folder}\")` makes it"))
+        ErrorKind::NotFound if !Path::new(&dir).exists() => {
+            ours.help(format!("the directory does not exist: `file::mkdir(\"{dir}\")` makes it"))
         }
         ErrorKind::PermissionDenied => ours.help("run it as root, or as the owner of the file and its directory"),
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => ours.help(format!(
-            "nothing was changed; make room: `df -h {folder}` and `df -i {folder}` show how much there is"
-        )),
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            ours.help(format!("nothing was changed; make room: `df -h {dir}` and `df -i {dir}` show how much there is"))
+        }
         ErrorKind::ReadOnlyFilesystem => {
-            ours.help(format!("nothing was changed; `findmnt -T {folder}` shows how it is mounted"))
+            ours.help(format!("nothing was changed; `findmnt -T {dir}` shows how it is mounted"))
         }
         _ => ours,
     }
@@ -251,7 +251,7 @@ impl Target {
         // The kernel follows links safely (protected_symlinks, proc_sys_fs(5)). If the path leads elsewhere a moment
         // later, somebody has changed it, perhaps an editor.
         for _ in 0..TRIES {
-            if let Some(target) = Self::look(path)? {
+            if let Some(target) = Self::find_once(path)? {
                 return Ok(target);
             }
         }
@@ -259,7 +259,7 @@ impl Target {
     }
 
     /// Tries once. Returns nothing if the path was changed meanwhile.
-    fn look(path: &Path) -> io::Result<Option<Self>> {
+    fn find_once(path: &Path) -> io::Result<Option<Self>> {
         match open(path) {
             Ok(file) => {
                 let real = std::fs::canonicalize(path)?;
@@ -280,8 +280,8 @@ impl Target {
         }
     }
 
-    fn folder(&self) -> &Path {
-        self.real.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."))
+    fn dir(&self) -> &Path {
+        self.real.parent().filter(|dir| *dir != Path::new("")).unwrap_or(Path::new("."))
     }
 
     fn put(&self, new: NamedTempFile) -> io::Result<()> {
@@ -301,7 +301,7 @@ impl Target {
 
     /// Syncs the directory. Where that is impossible, a power cut may bring the complete old file back.
     fn sync_folder(&self) {
-        let _ = File::open(self.folder()).and_then(|folder| folder.sync_all());
+        let _ = File::open(self.dir()).and_then(|dir| dir.sync_all());
     }
 
     /// Writes in place, with a copy of the old content next to it until the new content is complete.
@@ -337,7 +337,7 @@ impl Target {
                 .prefix(&prefix)
                 .rand_bytes(12)
                 .permissions(Permissions::from_mode(mode))
-                .tempfile_in(self.folder())
+                .tempfile_in(self.dir())
                 // Drop the temporary file's path from the error: it means nothing to the reader.
                 .map_err(|error| error.raw_os_error().map_or(error, io::Error::from_raw_os_error))?;
             // The lock tells `sweep` that the creator lives. A faster sweep has removed the file.
@@ -381,10 +381,10 @@ fn prefix(name: &OsStr, what: &str) -> OsString {
 
 /// Removes what a killed run left: temporary files that nobody has locked. Copies from an interrupted write in place
 /// stay, because they may be all that is left of the content.
-fn sweep(folder: &Path, name: &OsStr) {
+fn sweep(dir: &Path, name: &OsStr) {
     let prefix = prefix(name, "new");
     // In a directory with very many files, tidying is not worth the time.
-    for entry in std::fs::read_dir(folder).into_iter().flatten().take(10_000).flatten() {
+    for entry in std::fs::read_dir(dir).into_iter().flatten().take(10_000).flatten() {
         if entry.file_name().as_bytes().starts_with(prefix.as_bytes())
             && let Ok(file) = OpenOptions::new().read(true).custom_flags(flag(OFlags::NOFOLLOW)).open(entry.path())
             && flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok()
@@ -457,7 +457,7 @@ fn dress(new: &File, old: &File, metadata: &Metadata) -> io::Result<()> {
     let ours = new.metadata()?;
     if (ours.uid(), ours.gid()) != (metadata.uid(), metadata.gid()) {
         fchown(new, Some(Uid::from_raw(metadata.uid())), Some(Gid::from_raw(metadata.gid())))
-            .map_err(|error| told("its owner cannot be kept", error))?;
+            .map_err(|error| explained("its owner cannot be kept", error))?;
     }
     let wanted = attributes(old)?;
     // A new file inherits the directory's default access list. The old one may have had none.
@@ -476,13 +476,13 @@ fn dress(new: &File, old: &File, metadata: &Metadata) -> io::Result<()> {
             continue;
         }
         rustix::fs::fsetxattr(new, &name, &value, XattrFlags::empty())
-            .map_err(|error| told(&format!("its attribute {} cannot be kept", name.display()), error))?;
+            .map_err(|error| explained(&format!("its attribute {} cannot be kept", name.display()), error))?;
     }
     fchmod(new, Mode::from_raw_mode(metadata.mode()))?;
     Ok(())
 }
 
-fn told(what: &str, error: Errno) -> io::Error {
+fn explained(what: &str, error: Errno) -> io::Error {
     let error = io::Error::from(error);
     io::Error::new(error.kind(), format!("{what}: {}", cause(&error)))
 }
@@ -516,9 +516,9 @@ fn read_grown(read: impl Fn(&mut [u8]) -> std::result::Result<usize, Errno>) -> 
 mod tests {
     use super::*;
 
-    fn names(folder: &Path) -> Vec<OsString> {
+    fn names(dir: &Path) -> Vec<OsString> {
         let mut names: Vec<OsString> =
-            std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+            std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         names.sort();
         names
     }
@@ -536,8 +536,8 @@ mod tests {
 
     #[test]
     fn a_replaced_file_keeps_its_mode_owner_and_attributes_and_a_link_to_it_stays() {
-        let folder = tempfile::tempdir().unwrap();
-        let (path, link) = (folder.path().join("file"), folder.path().join("link"));
+        let dir = tempfile::tempdir().unwrap();
+        let (path, link) = (dir.path().join("file"), dir.path().join("link"));
         std::fs::write(&path, "old").unwrap();
         std::fs::set_permissions(&path, Permissions::from_mode(0o2640)).unwrap();
         if rustix::process::geteuid().is_root() {
@@ -554,13 +554,13 @@ mod tests {
         assert_eq!(attribute(&File::open(&path).unwrap(), OsStr::new("user.note")).unwrap(), b"kept\0");
         assert_eq!(std::fs::read_link(&link).unwrap(), Path::new("file"));
         assert_eq!(std::fs::read(&path).unwrap(), b"new");
-        assert_eq!(names(folder.path()), ["file", "link"]);
+        assert_eq!(names(dir.path()), ["file", "link"]);
     }
 
     #[test]
     fn an_inherited_access_list_does_not_open_a_file_that_had_none() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("file");
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
         std::fs::write(&path, "old").unwrap();
         std::fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
         // acl(5) in the form of the kernel's posix_acl_xattr.h: version 2, then (tag, permissions, id);
@@ -572,8 +572,7 @@ mod tests {
             list.extend([&tag.to_le_bytes()[..], &perm.to_le_bytes()].concat());
             list.extend(id.to_le_bytes());
         }
-        if let Err(error) = rustix::fs::setxattr(folder.path(), "system.posix_acl_default", &list, XattrFlags::empty())
-        {
+        if let Err(error) = rustix::fs::setxattr(dir.path(), "system.posix_acl_default", &list, XattrFlags::empty()) {
             assert_eq!(error, Errno::NOTSUP, "an access list");
             return;
         }
@@ -589,8 +588,8 @@ mod tests {
 
     #[test]
     fn equal_content_is_not_written_again() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("file");
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
         assert!(write(&path, b"same").unwrap());
         let before = std::fs::metadata(&path).unwrap();
         assert!(!write(&path, b"same").unwrap());
@@ -600,21 +599,21 @@ mod tests {
 
     #[test]
     fn what_is_no_file_is_refused_and_stays() {
-        let folder = tempfile::tempdir().unwrap();
-        let pipe = folder.path().join("pipe");
+        let dir = tempfile::tempdir().unwrap();
+        let pipe = dir.path().join("pipe");
         rustix::fs::mkfifoat(CWD, &pipe, rustix::fs::Mode::RUSR).unwrap();
         assert!(write(&pipe, b"x").unwrap_err().message.contains("not a regular file"));
-        assert!(write(folder.path(), b"x").unwrap_err().message.contains("is a directory"));
+        assert!(write(dir.path(), b"x").unwrap_err().message.contains("is a directory"));
         assert!(write(Path::new("/dev/null"), b"x").unwrap_err().message.contains("not a regular file"));
-        let missing = write(&folder.path().join("no/file"), b"x").unwrap_err();
+        let missing = write(&dir.path().join("no/file"), b"x").unwrap_err();
         assert!(missing.help.unwrap().contains("file::mkdir"), "{}", missing.message);
-        assert_eq!(names(folder.path()), ["pipe"]);
+        assert_eq!(names(dir.path()), ["pipe"]);
     }
 
     #[test]
     fn a_link_to_nothing_makes_its_target_and_a_ring_of_links_is_an_error() {
-        let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
         std::os::unix::fs::symlink("middle", at("link")).unwrap();
         std::os::unix::fs::symlink("target", at("middle")).unwrap();
         write(&at("link"), b"x").unwrap();
@@ -625,30 +624,30 @@ mod tests {
 
     #[test]
     fn the_litter_of_a_killed_run_is_swept_and_a_living_runs_file_is_not() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("file");
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
         write(&path, b"old").unwrap();
-        std::fs::write(folder.path().join(".file.moyai-new-abcdefghijkl"), "litter").unwrap();
-        std::fs::write(folder.path().join(".file.moyai-copy-abcdefghijkl"), "a copy").unwrap();
+        std::fs::write(dir.path().join(".file.moyai-new-abcdefghijkl"), "litter").unwrap();
+        std::fs::write(dir.path().join(".file.moyai-copy-abcdefghijkl"), "a copy").unwrap();
         let living = Target::find(&path).unwrap().beside("new", 0o600).unwrap();
         write(&path, b"new").unwrap();
         let mut expected =
             vec![living.path().file_name().unwrap().to_owned(), ".file.moyai-copy-abcdefghijkl".into(), "file".into()];
         expected.sort();
-        assert_eq!(names(folder.path()), expected);
+        assert_eq!(names(dir.path()), expected);
     }
 
     #[test]
     fn a_copy_has_its_sources_mode_and_never_destroys_the_file_it_copies() {
-        let folder = tempfile::tempdir().unwrap();
-        let (from, to) = (folder.path().join("from"), folder.path().join("to"));
+        let dir = tempfile::tempdir().unwrap();
+        let (from, to) = (dir.path().join("from"), dir.path().join("to"));
         std::fs::write(&from, vec![7; 100_000]).unwrap();
         std::fs::set_permissions(&from, Permissions::from_mode(0o600)).unwrap();
         copy(&from, &to).unwrap();
         assert_eq!(std::fs::read(&to).unwrap(), vec![7; 100_000]);
         assert_eq!(std::fs::metadata(&to).unwrap().mode() & 0o777, 0o600);
-        std::fs::hard_link(&from, folder.path().join("same")).unwrap();
-        assert!(copy(&from, &folder.path().join("same")).unwrap_err().message.contains("same file"));
+        std::fs::hard_link(&from, dir.path().join("same")).unwrap();
+        assert!(copy(&from, &dir.path().join("same")).unwrap_err().message.contains("same file"));
         assert_eq!(std::fs::metadata(&from).unwrap().len(), 100_000);
     }
 }

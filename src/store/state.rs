@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 /// How long [`set`] waits for another run to finish its change.
 const WAIT: Duration = Duration::from_secs(10);
 /// The interval between two tries to take the lock.
-const LOOK: Duration = Duration::from_millis(2);
+const RETRY: Duration = Duration::from_millis(2);
 /// Characters that stay unchanged in the file name: `a/b` is saved in `a%2Fb.json`.
 const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
 /// A longer file name ends in a checksum of the name. Linux allows 255 bytes.
@@ -152,7 +152,7 @@ fn hold(run: &Run, name: &str, limit: Option<Duration>) -> Result<File> {
                 let why = format!("another run has held it for {} s", WAIT.as_secs());
                 return Err(failed("set", name, &path, &why));
             }
-            Err(rustix::io::Errno::WOULDBLOCK) => run.cancel.sleep(LOOK)?,
+            Err(rustix::io::Errno::WOULDBLOCK) => run.cancel.sleep(RETRY)?,
             Err(error) => return Err(unopened(error.into())),
         }
     }

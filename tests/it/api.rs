@@ -1,7 +1,7 @@
 //! The documentation of what a script can call: it is complete, and its examples run.
 
 use crate::common::World;
-use moyai::cli::api::{Function, functions};
+use moyai::engine::functions::{Function, functions};
 use moyai::run::{Options, Run};
 
 /// Their examples need a Docker engine, nginx or the real hosts file: here they are only checked.

@@ -84,7 +84,7 @@ fn installed_units_bring_containers_names_and_nginx_up_in_this_order_after_a_pow
     let secret = format!(
         "folder=$(tr '\\0' '\\n' </proc/{pid}/environ | sed -n s/^CREDENTIALS_DIRECTORY=//p); cat $folder/hook"
     );
-    assert_eq!(host.sh(&format!("./inside bash -c {}", moyai::process::quote(&secret))).ok(), "hunter2\n");
+    assert_eq!(host.sh(&format!("./inside bash -c {}", moyai::run::text::quote(&secret))).ok(), "hunter2\n");
     host.sh("./inside docker start blog").ok();
     host.until(30, "grep -q ' blog$' /etc/hosts");
     // Once more there is nothing to do.

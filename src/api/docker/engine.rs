@@ -106,9 +106,9 @@ pub fn socket() -> Option<PathBuf> {
     if let Some(host) = variable("DOCKER_HOST") {
         return host.strip_prefix("unix://").map(PathBuf::from);
     }
-    let folder = variable("DOCKER_CONFIG").map(PathBuf::from);
-    let folder = folder.or_else(|| Some(PathBuf::from(variable("HOME")?).join(".docker")));
-    let config = folder.and_then(|folder| fs::read(folder.join("config.json")).ok()).unwrap_or_default();
+    let dir = variable("DOCKER_CONFIG").map(PathBuf::from);
+    let dir = dir.or_else(|| Some(PathBuf::from(variable("HOME")?).join(".docker")));
+    let config = dir.and_then(|dir| fs::read(dir.join("config.json")).ok()).unwrap_or_default();
     let config: Value = serde_json::from_slice(&config).unwrap_or_default();
     (!named(text(&config, "/currentContext"))).then(|| SOCKET.into())
 }

@@ -114,7 +114,7 @@ pub fn containers(run: &Run, all: bool) -> Result<Array> {
     if let Some(socket) = engine::socket().filter(|_| run.is_direct()) {
         match listed(&Source::Socket(&socket), all) {
             Ok(list) => return Ok(list),
-            Err(error) => run.log(&format!("{error}; moyai runs `docker` instead")),
+            Err(error) => run.output.log(&format!("{error}; moyai runs `docker` instead")),
         }
     }
     listed(&Source::Client(run), all)

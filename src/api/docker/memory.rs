@@ -6,7 +6,7 @@
 //! nothing.
 
 use super::{ask, engine, json, text};
-use crate::process::quote;
+use crate::run::text::quote;
 use crate::run::{Error, Result, Run};
 use crate::store::state;
 use chrono::Utc;
@@ -54,14 +54,14 @@ fn recall(run: &Run) -> Result<Option<(String, Marks)>> {
 pub fn remember(run: &Run, containers: &Array) -> Result<()> {
     let seen = containers.iter().map(Seen::of).collect::<Result<Vec<_>>>()?;
     let up = seen.iter().filter(|one| one.up).map(|one| quote(&one.name)).collect::<Vec<_>>();
-    run.act_in_steps(|| plan(&up), || look(run, seen))
+    run.change_in_steps(|| plan(&up), || record(run, seen))
 }
 
 fn plan(names: &[String]) -> String {
     format!("# remember for `boot` what runs: {}", names.join(" "))
 }
 
-fn look(run: &Run, mut seen: Vec<Seen>) -> Result<()> {
+fn record(run: &Run, mut seen: Vec<Seen>) -> Result<()> {
     // Without a token for its life, a stop of the daemon cannot be distinguished from a stop of its containers.
     let Some(life) = engine::life() else { return Ok(()) };
     // The newest comes first. Of two that started in the same second, the older one started first.
@@ -107,7 +107,7 @@ fn due(marks: &Marks) -> impl Iterator<Item = &String> {
 
 /// Returns the names of the containers that should run, in the order in which they were first seen up.
 pub fn remembered(run: &Run) -> Result<Option<Vec<String>>> {
-    run.told("docker::remembered", Some(None), || {
+    run.query("docker::remembered", Some(None), || {
         let kept = if engine::life().is_some() { recall(run)? } else { None };
         Ok(kept.map(|(_, marks)| due(&marks).cloned().collect()))
     })

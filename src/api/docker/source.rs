@@ -7,8 +7,8 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use std::path::Path;
 
-/// A row of `docker ps`: what an inspect does not have, and what to inspect. With `{{json .}}` the client would spend a
-/// fifth of its time on the rest.
+/// One line of `docker ps`: what an inspect does not have, and what to inspect. With `{{json .}}` the client would
+/// spend a fifth of its time on the rest.
 const ROW: &str = r#"{"ID":{{json .ID}},"Networks":{{json .Networks}},"Status":{{json .Status}}}"#;
 
 /// Where questions about containers are sent.

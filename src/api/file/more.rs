@@ -1,7 +1,7 @@
 //! Owners, trees and searches.
 
-use super::{Context, Fallible, Stat, act, look, matching_in, stat, tell, text};
-use crate::process::quote;
+use super::{Context, Fallible, Stat, change_path, matching_in, query, stat, text, try_stat};
+use crate::run::text::quote;
 use crate::run::{Error, Result, Run};
 use crate::store::replace::explain;
 use rhai::Array;
@@ -62,7 +62,7 @@ fn removable(path: &str) -> Result<()> {
     let parent = real.parent().and_then(|parent| fs::metadata(parent).ok()).map_or(found.dev(), |parent| parent.dev());
     if let Some(mount) = mounted(&real, parent).map_err(|error| explain("remove all of", Path::new(path), &error))? {
         let error = Error::new(format!("remove all of `{path}`: `{}` is another file system", mount.display()));
-        return Err(error.help(format!("umount {}", crate::process::quote(&mount.to_string_lossy()))));
+        return Err(error.help(format!("umount {}", quote(&mount.to_string_lossy()))));
     }
     Ok(())
 }
@@ -125,7 +125,7 @@ pub mod more {
     #[rhai_fn(name = "glob", return_raw)]
     pub fn glob_in(call: NativeCallContext, dir: &str, pattern: &str) -> Fallible<Array> {
         let asked = format!("{dir} {pattern}");
-        let found = tell(&call, &asked, Some(Vec::new()), || matching_in(&Context::of(&call).run, dir, pattern))?;
+        let found = query(&call, &asked, Some(Vec::new()), || matching_in(&Context::of(&call).run, dir, pattern))?;
         Ok(found.into_iter().map(Into::into).collect())
     }
 
@@ -146,7 +146,7 @@ pub mod more {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn find(call: NativeCallContext, dir: &str, pattern: &str) -> Fallible<Array> {
-        let look = || {
+        let search = || {
             if pattern.contains('/') {
                 let error = Error::new(format!("find `{pattern}` in `{dir}`: the pattern matches only the name"));
                 return Err(error.help("for a path: `glob(dir, \"*/conf.d/*.conf\")`"));
@@ -158,7 +158,7 @@ pub mod more {
             list.sort();
             Ok(list)
         };
-        let found = tell(&call, &format!("{dir} {pattern}"), Some(Vec::new()), look)?;
+        let found = query(&call, &format!("{dir} {pattern}"), Some(Vec::new()), search)?;
         Ok(found.into_iter().map(Into::into).collect())
     }
 
@@ -186,7 +186,7 @@ pub mod more {
             rustix::fs::renameat_with(rustix::fs::CWD, one, rustix::fs::CWD, other, flags)
                 .map_err(|error| explain(&format!("exchange `{other}` and"), Path::new(one), &error.into()))
         };
-        Ok(Context::of(&call).run.act(line, (), real)?)
+        Ok(Context::of(&call).run.change(line, (), real)?)
     }
 
     /// Removes a file, or a directory with everything in it: `rm -rf`. A missing path is not an error.
@@ -205,19 +205,15 @@ pub mod more {
     #[rhai_fn(return_raw)]
     pub fn remove_all(call: NativeCallContext, path: &str) -> Fallible<()> {
         let run = &Context::of(&call).run;
-        run.told(&format!("file::remove_all {path}"), Some(()), || removable(path))?;
-        act(
-            &call,
-            &["rm", "-rf", "--one-file-system", "--", path],
-            "remove all of",
-            path,
-            || match fs::symlink_metadata(path) {
+        run.query(&format!("file::remove_all {path}"), Some(()), || removable(path))?;
+        change_path(&call, &["rm", "-rf", "--one-file-system", "--", path], "remove all of", path, || {
+            match fs::symlink_metadata(path) {
                 Ok(found) if found.is_dir() => fs::remove_dir_all(path),
                 Ok(_) => fs::remove_file(path.trim_end_matches('/')),
                 Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(()),
                 Err(error) => Err(error),
-            },
-        )?;
+            }
+        })?;
         run.plan_removal(Path::new(path));
         Ok(())
     }
@@ -235,7 +231,7 @@ pub mod more {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn owner(call: NativeCallContext, path: &str) -> Fallible<String> {
-        tell(&call, path, None, || {
+        query(&call, path, None, || {
             let (user, group) = stat(&Context::of(&call).run, path)?.owner;
             Ok(format!("{}:{}", name("/etc/passwd", user), name("/etc/group", group)))
         })
@@ -265,18 +261,18 @@ pub mod more {
         let run = &Context::of(&call).run;
         let ids = || {
             let ids = (id("user", "/etc/passwd", user)?, id("group", "/etc/group", group)?);
-            let found = look(run, path).ok().flatten();
+            let found = try_stat(run, path).ok().flatten();
             let same = found.is_some_and(|Stat { owner, .. }| {
                 ids.0.is_none_or(|user| user == owner.0) && ids.1.is_none_or(|group| group == owner.1)
             });
             Ok((ids.0, ids.1, same))
         };
         let asked = format!("file::chown {path} {owner}");
-        let (user, group, same) = run.told(&asked, Some((None, None, false)), ids).map_err(named)?;
+        let (user, group, same) = run.query(&asked, Some((None, None, false)), ids).map_err(named)?;
         if same {
             return Ok(());
         }
-        act(&call, &["chown", "--", owner, path], "set the owner of", path, || {
+        change_path(&call, &["chown", "--", owner, path], "set the owner of", path, || {
             std::os::unix::fs::chown(path, user, group)
         })?;
         run.plan_owner(Path::new(path), user, group);
@@ -290,11 +286,11 @@ mod tests {
 
     #[test]
     fn trees_that_nobody_means_are_not_removed() {
-        let folder = tempfile::tempdir().unwrap();
-        let inside = folder.path().join("a/b");
+        let dir = tempfile::tempdir().unwrap();
+        let inside = dir.path().join("a/b");
         fs::create_dir_all(&inside).unwrap();
-        std::os::unix::fs::symlink("/", folder.path().join("link")).unwrap();
-        let path = |name: &str| folder.path().join(name).display().to_string();
+        std::os::unix::fs::symlink("/", dir.path().join("link")).unwrap();
+        let path = |name: &str| dir.path().join(name).display().to_string();
         for path in ["", "/", "//", "/etc", "/usr/", ".", "..", "x/..", "/etc/.", &path("link/"), &path("link/etc")] {
             assert!(removable(path).is_err(), "{path}");
         }

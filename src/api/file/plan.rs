@@ -1,6 +1,6 @@
 //! How a plan shows a write: as lines for a shell.
 
-use crate::process::quote;
+use crate::run::text::quote;
 use crate::run::{Result, Run, text};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -28,12 +28,12 @@ pub fn change(
     if run.options.dry_run && old == Some(new) {
         return match mode.filter(|mode| !has_mode(*mode)) {
             None => Ok(false),
-            Some(mode) => run.change(|| format!("chmod {mode:04o} -- {}", quoted()), real),
+            Some(mode) => run.change_if_needed(|| format!("chmod {mode:04o} -- {}", quoted()), real),
         };
     }
     let line = || {
         let text = String::from_utf8_lossy(new);
-        let masked = run.mask(&text);
+        let masked = run.output.mask(&text);
         // Mask it here: a secret in base64 would not be found later.
         let new = if masked == text { new } else { masked.as_bytes() };
         // A recording has what is written, not what that changes.
@@ -49,7 +49,7 @@ pub fn change(
         let to = quoted();
         first + run.with_values(new, &to).unwrap_or_else(|| plan_text(&target, old, new)).as_str()
     };
-    let changed = run.change(line, real)?;
+    let changed = run.change_if_needed(line, real)?;
     run.plan_file(path, Some(new), mode, run.at());
     Ok(changed)
 }

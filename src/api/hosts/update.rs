@@ -121,7 +121,7 @@ struct Task<'a> {
 
 impl<'a> Task<'a> {
     fn of(run: &'a Run, containers: &'a [Container], path: &'a str, options: &'a Options) -> Result<Self> {
-        let here = || run.told("the routes of this host", Some(None), || Ok(Routes::read()));
+        let here = || run.query("the routes of this host", Some(None), || Ok(Routes::read()));
         let routes = if is_this_hosts(path) { here()? } else { None };
         Ok(Self { run, containers, path, options, routes })
     }
@@ -133,7 +133,7 @@ fn propose(task: &Task<'_>, bytes: &[u8], answers: &Answers) -> Result<Proposal>
         if options.adopt { adopt(bytes, path, containers)? } else { (Cow::Borrowed(bytes), Vec::new()) };
     let hosts = Hosts::of(&rest, path)?;
     let (theirs, old) = (hosts.theirs(), hosts.ours());
-    let host = run.told("uname -n", Some(String::new()), || {
+    let host = run.query("uname -n", Some(String::new()), || {
         Ok(rustix::system::uname().nodename().to_string_lossy().into_owned())
     })?;
     let (dry, routes) = (run.options.dry_run, routes.as_ref());
@@ -169,7 +169,7 @@ fn fill(run: &Run, bytes: &[u8], names: &[String], answers: &mut Answers) -> Res
     let listed: HashMap<String, Vec<IpAddr>> = names.iter().map(listed).collect();
     let nobody: Answers = names.iter().map(|name| (name.clone(), Answer::NotFound)).collect();
     let asked = format!("hosts: who else knows {}", names.join(" "));
-    answers.extend(run.told(&asked, Some(nobody), || resolver::query(run, &listed))?);
+    answers.extend(run.query(&asked, Some(nobody), || resolver::query(run, &listed))?);
     Ok(())
 }
 
@@ -184,7 +184,7 @@ fn change(changed: bool, old: &[String], adopted: Vec<String>, last: Proposal) -
 
 /// The state of this host's hosts file.
 #[derive(Debug)]
-pub struct Look {
+pub struct Check {
     /// What an update would change.
     pub change: Change,
     /// The lines of the script of 2014 that name a container.
@@ -195,7 +195,7 @@ pub struct Look {
 ///
 /// # Errors
 /// When it cannot be read, or has only a part of the block's marks.
-pub fn look(run: &Run, containers: &Array, needed: Vec<Needed>) -> Result<Look> {
+pub fn check(run: &Run, containers: &Array, needed: Vec<Needed>) -> Result<Check> {
     let containers = containers.iter().map(Container::from_map).collect::<Result<Vec<_>>>()?;
     let bytes = file::read_bytes(Path::new(HOSTS))?;
     let options = Options { needed, adopt: false };
@@ -205,7 +205,7 @@ pub fn look(run: &Run, containers: &Array, needed: Vec<Needed>) -> Result<Look> 
     fill(run, &bytes, &open, &mut answers)?;
     let found = propose(&task, &bytes, &answers)?;
     let change = change(found.new != bytes, &found.old.clone(), Vec::new(), found);
-    Ok(Look { change, old: adopt(&bytes, HOSTS, &containers)?.1 })
+    Ok(Check { change, old: adopt(&bytes, HOSTS, &containers)?.1 })
 }
 
 /// Returns whether a path leads to this host's own hosts file.
@@ -220,7 +220,7 @@ fn is_this_hosts(path: &str) -> bool {
 /// When it cannot be read or written, and when the Docker daemon is elsewhere.
 pub(super) fn update(run: &Run, containers: &[Container], path: &str, options: &Options) -> Result<Change> {
     if is_this_hosts(path)
-        && let Some(engine) = run.told("docker: an engine elsewhere", Some(None), || docker::engine::elsewhere(run))?
+        && let Some(engine) = run.query("docker: an engine elsewhere", Some(None), || docker::engine::elsewhere(run))?
     {
         let what = "its containers' addresses mean nothing on this host";
         return Err(Error::new(format!(
@@ -231,7 +231,7 @@ pub(super) fn update(run: &Run, containers: &[Container], path: &str, options: &
     // The later run has the newer data, so it waits for its turn.
     let _guard = lock::wait(run, "hosts")?;
     run.reading();
-    let found = file::told(run, Path::new(path))?;
+    let found = file::answer(run, Path::new(path))?;
     let missing = found.is_none();
     if missing && path == HOSTS {
         return Err(file::absent(Path::new(path)).help("every host has one: start it with `127.0.0.1 localhost`"));

@@ -4,9 +4,9 @@ use super::super::{Context, docker, hosts};
 use crate::host::nginx::config::{self, Config, Directive};
 use crate::host::nginx::{names, sites};
 use crate::host::nginxd::{self, Names, Read, Unit, Worker, workers};
-use crate::process::{self, Plan, Stage, cause};
+use crate::process::{self, Plan, Stage};
 use crate::run::overlay::Found;
-use crate::run::{Error, Result, Run};
+use crate::run::{Error, Result, Run, cause};
 use crate::store::{lock, state};
 use serde_json::{Value, json};
 use std::collections::HashSet;
@@ -194,7 +194,7 @@ pub(super) fn reload(context: &Context) -> Result<()> {
     let run = &context.run;
     docker::engine::only_here(run, "reload nginx: it is")?;
     let Some(layout) = Layout::of(context)? else {
-        run.log("nginx is not installed: nothing to reload");
+        run.output.log("nginx is not installed: nothing to reload");
         return Ok(());
     };
     // The later run has the newer data, so it waits for its turn.
@@ -207,24 +207,24 @@ pub(super) fn reload(context: &Context) -> Result<()> {
     let unit = if master.is_none() || restart { Unit::query(run)? } else { None };
     // While the host starts, a start of nginx may wait for the very unit that runs this script.
     if unit.as_ref().is_some_and(|unit| unit.queued) {
-        run.log("systemd is about to start nginx, which reads everything then");
+        run.output.log("systemd is about to start nginx, which reads everything then");
         return Ok(());
     }
     if let Some(why) = stopped(run, layout, config, unit.as_ref())? {
-        run.log(&format!("nginx is down and stays down: {why}"));
+        run.output.log(&format!("nginx is down and stays down: {why}"));
         return Ok(());
     }
     let after_us = unit.as_ref().is_some_and(|unit| unit.after_us);
     let mut plan = match master {
         Some(_) if restart && unit.as_ref().is_some_and(|unit| unit.active) => {
-            Plan::act(["systemctl", "restart", "nginx"])
+            Plan::change(["systemctl", "restart", "nginx"])
         }
-        Some(_) if restart => Plan::act(["nginx", "-s", "stop"]),
+        Some(_) if restart => Plan::change(["nginx", "-s", "stop"]),
         // A HUP would seem to succeed whatever the configuration is; `-s` reads it first.
-        Some(_) => Plan::act(["nginx", "-s", "reload"]),
-        None if after_us => Plan::act(["systemctl", "start", "--no-block", "nginx"]),
-        None if unit.is_some() => Plan::act(["systemctl", "start", "nginx"]),
-        None => Plan::act(["nginx"]),
+        Some(_) => Plan::change(["nginx", "-s", "reload"]),
+        None if after_us => Plan::change(["systemctl", "start", "--no-block", "nginx"]),
+        None if unit.is_some() => Plan::change(["systemctl", "start", "nginx"]),
+        None => Plan::change(["nginx"]),
     };
     plan.daemon = true;
     plan.timeout = Some(nginxd::UNIT_LIMIT);
@@ -263,7 +263,7 @@ pub(super) fn reload(context: &Context) -> Result<()> {
         None => error,
     })?;
     if after_us {
-        run.log("systemd starts nginx when the unit that runs this is done");
+        run.output.log("systemd starts nginx when the unit that runs this is done");
         return Ok(());
     }
     if let Some((workers, start)) = new_workers(run, layout, config, &before)? {
@@ -357,8 +357,9 @@ pub fn is_outdated(context: &Context, news: &News, keep: bool) -> Result<bool> {
     Ok(changed && misses_a_name()?)
 }
 
-/// Returns whether a replica is back at an address that nginx has given up. After an error, nginx sends nothing to one
-/// of several servers for 10 s (`fail_timeout`); a reload resets that. The second of a start is rounded down.
+/// Returns whether a replica has started again at an address that nginx has given up. After an error, nginx sends
+/// nothing to one of several servers for 10 s (`fail_timeout`). A reload resets that. The second of a start is rounded
+/// down.
 fn came_back(names: &Names, starts: &[(String, i64)], read: u64) -> bool {
     let now = chrono::Utc::now().timestamp();
     starts.iter().any(|(address, start)| {
@@ -399,7 +400,7 @@ pub fn needed(context: &Context, held: &[String]) -> Result<Vec<names::Name>> {
 /// When there is no such file.
 pub fn is_older(context: &Context, path: &str) -> Result<bool> {
     let Some(layout) = Layout::of(context)? else { return Ok(false) };
-    if matches!(context.run.look(Path::new(path)), Found::File(_)) {
+    if matches!(context.run.find(Path::new(path)), Found::File(_)) {
         // A planned file is newer than what nginx has read.
         return Ok(true);
     }

@@ -314,7 +314,7 @@ impl Lines {
         match &self.source {
             Source::Text(_) | Source::List(_) => "the text".to_owned(),
             Source::File(_, path) => format!("`{}`", path.display()),
-            Source::Command(run, plan) => format!("the output of `{}`", run.mask(&plan.line())),
+            Source::Command(run, plan) => format!("the output of `{}`", run.output.mask(&plan.line())),
         }
     }
 
@@ -326,7 +326,7 @@ impl Lines {
             number += 1;
             let line = line_of(bytes, number);
             if line.replaced.is_some() {
-                run.replaced(|| format!("line {number} of the output of `{}`", run.mask(&plan.line())));
+                run.replaced(|| format!("line {number} of the output of `{}`", run.output.mask(&plan.line())));
             }
             line
         };
@@ -357,7 +357,7 @@ impl Lines {
             judged = process::judge(run, &plan, &outcome);
         }
         if endless {
-            return Err(too_long(&format!("the output of `{}`", run.mask(&plan.line()))));
+            return Err(too_long(&format!("the output of `{}`", run.output.mask(&plan.line()))));
         }
         judged?;
         if !enough && !partial.is_empty() {
@@ -373,7 +373,7 @@ impl Lines {
         let raw = match &self.source {
             Source::Text(text) => Raw::Text(text.clone(), 0),
             Source::List(list) => Raw::List(list.clone(), 0),
-            Source::File(run, path) => match run.look(path) {
+            Source::File(run, path) => match run.find(path) {
                 Found::Disk(real) => {
                     let file = File::open(real).map_err(|error| explain("read", path, &error))?;
                     Raw::File(run.clone(), path.clone(), BufReader::new(file), 0)

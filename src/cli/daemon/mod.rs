@@ -6,6 +6,7 @@
 
 mod alarm;
 mod events;
+mod jobs;
 mod memory;
 mod standby;
 mod systemd;
@@ -13,15 +14,14 @@ mod task;
 #[cfg(test)]
 mod year;
 
-use crate::cli::alarm::RUNG;
 use crate::engine;
-use crate::process::{self, Plan, Running};
+use crate::process;
 use crate::run::{Error, Options, Result, Run, cause, wait_for};
 use crate::schedule::due::{Due, Schedule};
-use crate::schedule::rules::{Event, Rule, Rules, When};
+use crate::schedule::rules::{Event, Rules, When};
 use crate::store::lock;
 use alarm::Away;
-use chrono::{DateTime, Local, TimeDelta, Utc};
+use chrono::{DateTime, Local, Utc};
 use events::Listener;
 use memory::{Memory, lives};
 use rustix::process::{PidfdFlags, pidfd_open};
@@ -34,12 +34,11 @@ use signal_hook::iterator::Signals;
 use standby::Standby;
 pub use standby::{Events, STANDBY};
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::ControlFlow;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
-use systemd::{ERROR, INFO, Lines, Log, WARNING, notify};
+use systemd::{ERROR, INFO, Log, WARNING, notify};
 use task::{Job, Pending, Task};
 
 /// Stack size of threads that only wait and forward messages.
@@ -272,9 +271,9 @@ impl Service {
 
     /// Sets the timer to the next time after the last check. Without a next time, the clock does not matter.
     /// Work that waits for a run is started by the end of that run.
-    fn set_timer(&self, looked: DateTime<Utc>) {
+    fn set_timer(&self, checked: DateTime<Utc>) {
         let next = self.tasks.iter().filter_map(|task| task.schedule.as_ref()?.next());
-        let next = next.filter(|next| *next > looked).min();
+        let next = next.filter(|next| *next > checked).min();
         let time = next.filter(|_| self.stopping.is_none()).map_or(0, |next| next.timestamp());
         let zero = Timespec { tv_sec: 0, tv_nsec: 0 };
         let spec = Itimerspec { it_interval: zero, it_value: Timespec { tv_sec: time, tv_nsec: 0 } };
@@ -356,80 +355,6 @@ impl Service {
         now
     }
 
-    /// One run of a command handles all events so far. It also takes the events that other rules with the same
-    /// command have collected.
-    fn join_events(&mut self, index: usize) {
-        let is_event = |task: &Task| matches!(task.rule.when, When::Event(_));
-        let command = self.tasks[index].rule.command();
-        if !is_event(&self.tasks[index]) {
-            return;
-        }
-        let mut events = Vec::new();
-        for (other, task) in self.tasks.iter_mut().enumerate() {
-            // The rule of a failed run retries it, and reports when it succeeds.
-            if other != index && is_event(task) && task.failed == 0 && task.rule.command() == command {
-                task.pending = None;
-                events.append(&mut task.events);
-            }
-        }
-        self.tasks[index].events.extend(events);
-    }
-
-    /// Starts a run in its own process.
-    fn start(&mut self, index: usize, due: Option<Due>) {
-        self.join_events(index);
-        let (task, log) = (&mut self.tasks[index], self.log);
-        let (command, number) = (task.rule.command(), task.number);
-        let text = std::mem::take(&mut task.events).join("\n");
-        // Only a new run can know that the previous one has failed.
-        let ready = self.ready.remove(&words(STANDBY, &task.rule)).filter(|_| task.failed == 0);
-        let started = ready.and_then(|ready| ready.begin(&text)).map_or_else(
-            || {
-                let mut words = words("run", &task.rule);
-                if let Some(due) = due.filter(|due| Utc::now() - due.at > TimeDelta::minutes(1)) {
-                    // Its own calendar applies: a run that was due on the 1st is still the run of that month.
-                    words.insert(2, format!("--at={}", due.at.with_timezone(&Local).to_rfc3339()));
-                    log.say(
-                        INFO,
-                        &format!("`{command}` runs now, with the clock set to {}, when it was due", shown(due.at)),
-                    );
-                }
-                let mut plan = Plan::act(words);
-                let (variable, burst) = events::handed(&self.run, text);
-                plan.stages[0].env.push(variable);
-                if task.failed > 0 {
-                    plan.stages[0].env.push((RUNG.into(), "1".into()));
-                }
-                let run = quiet(&self.run)?;
-                let running = process::start(&run, &plan)?;
-                Ok((run, running, burst))
-            },
-            |(run, running, events)| Ok((run, running, Some(events))),
-        );
-        let (run, running, burst) = match started {
-            Ok(started) => started,
-            Err(error) => {
-                task.running = Some(Job { due, run: None });
-                return self.end(number, &Err(error));
-            }
-        };
-        let pid = running.pid();
-        task.running = Some(Job { due, run: Some(run.clone()) });
-        self.keep(index, pid.and_then(|pid| Some((pid.as_raw_nonzero().get(), process::started(pid)?))));
-        let (name, to) = (self.tasks[index].rule.script.clone(), self.sender.clone());
-        let thread = std::thread::Builder::new().name("job".into()).stack_size(STACK);
-        let watching = thread.spawn(move || {
-            let result = watch(&run, running, log, &name);
-            drop(burst);
-            // A daemon that stops ends this run too.
-            let _ = to.send(Message::Ended(number, result));
-        });
-        if let Err(error) = watching {
-            let error = Error::new(format!("start a thread: {}", cause(&error)));
-            self.end(number, &Err(error));
-        }
-    }
-
     /// Saves what has begun or is done, if the next daemon needs to know.
     fn keep(&mut self, index: usize, running: Option<(i32, u64)>) {
         let task = &self.tasks[index];
@@ -447,63 +372,6 @@ impl Service {
         };
         self.memory.rules = self.tasks.iter().filter_map(kept).collect();
         self.memory.save(&self.run, self.log);
-    }
-
-    /// Handles the end of a run.
-    fn end(&mut self, number: u64, result: &Result<i32>) {
-        let Some(index) = self.tasks.iter().position(|task| task.number == number) else { return };
-        let (stopping, log) = (self.stopping.is_some(), self.log);
-        let task = &mut self.tasks[index];
-        let job = task.running.take();
-        task.ended = Some(Instant::now());
-        let command = task.rule.command();
-        let why = match result {
-            Ok(0) => None,
-            Ok(code) if *code > 128 => Some(format!("it was ended by signal {}", code - 128)),
-            Ok(code) => Some(format!("it ended with exit code {code}")),
-            Err(error) => Some(error.message.clone()),
-        };
-        let Some(why) = why else {
-            if task.failed > 0 {
-                log.say(INFO, &format!("`{command}` succeeded again"));
-            }
-            task.failed = 0;
-            self.settle(index);
-            return self.get_ready();
-        };
-        task.failed += 1;
-        let first = task.failed == 1;
-        let again = task.failed <= task.rule.retry && !stopping && !task.gone;
-        let next = if again { task.again(job.and_then(|job| job.due)) } else { String::new() };
-        log.say(ERROR, &format!("`{command}` failed: {why}{next}"));
-        if first && !stopping && alarm::is_unreported(result) {
-            self.notify(&format!("`moyai run {command}` failed: {why}"));
-        }
-        self.settle(index);
-    }
-
-    /// Prepares a standby process for the next event of each rule, and ends those that no rule needs.
-    fn get_ready(&mut self) {
-        let wanted = self.tasks.iter().filter(|task| matches!(task.rule.when, When::Event(_)) && !task.gone);
-        let wanted: BTreeMap<_, _> = wanted.map(|task| (words(STANDBY, &task.rule), &task.rule)).collect();
-        self.ready.retain(|words, _| wanted.contains_key(words));
-        if self.stopping.is_none() {
-            for (words, rule) in wanted {
-                if !self.ready.contains_key(&words) {
-                    // Without a standby process, the run starts when its event comes.
-                    self.ready.extend(Standby::start(&self.run, rule).ok().map(|standby| (words, standby)));
-                }
-            }
-        }
-    }
-
-    /// Forgets a run that has ended, and a removed rule that waited for it.
-    fn settle(&mut self, index: usize) {
-        if self.tasks[index].gone {
-            self.tasks.remove(index);
-        } else {
-            self.keep(index, None);
-        }
     }
 
     /// Reloads the rules. If they have errors, the old rules remain active.
@@ -570,29 +438,9 @@ fn tick(mut wait: impl FnMut() -> rustix::io::Result<usize>, to: &Sender<Message
     }
 }
 
-/// Returns the arguments that run a rule's script, or prepare its run.
-fn words(subcommand: &str, rule: &Rule) -> Vec<String> {
-    let timeout = rule.timeout.map(|limit| format!("--timeout={}s", limit.as_secs_f64()));
-    let words = ["moyai", subcommand].map(str::to_owned).into_iter().chain(timeout);
-    words.chain(rule.words()).collect()
-}
-
 /// Makes a run for another process, which signals to the daemon do not end.
 fn quiet(run: &Run) -> Result<Arc<Run>> {
     Run::new(run.options.clone())
-}
-
-/// Follows a script to its end and logs its output.
-fn watch(run: &Run, mut running: Running, log: Log, name: &str) -> Result<i32> {
-    let [mut out, mut err] = [Lines::new(log, name), Lines::new(log, name)];
-    let take_out = &mut |bytes: &[u8]| {
-        out.push(bytes);
-        ControlFlow::Continue(())
-    };
-    let outcome = running.watch_both(run, take_out, &mut |bytes| err.push(bytes));
-    out.end();
-    err.end();
-    outcome.map(|outcome| outcome.code())
 }
 
 /// Describes an event: `container start blog`.

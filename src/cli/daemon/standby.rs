@@ -33,7 +33,7 @@ impl Standby {
         let failed = |error: std::io::Error| Error::new(format!("make a file for events: {}", cause(&error)));
         let events = events::file(daemon).map_err(failed)?;
         flock(events.as_file(), FlockOperation::LockExclusive).map_err(|error| failed(error.into()))?;
-        let mut plan = Plan::act(super::words(STANDBY, rule));
+        let mut plan = Plan::change(super::jobs::words(STANDBY, rule));
         plan.stages[0].env.push((events::FILE.into(), events.path().display().to_string()));
         let run = super::quiet(daemon)?;
         let running = process::start(&run, &plan)?;

@@ -31,7 +31,7 @@ pub fn checks(run: &Arc<Run>) -> Vec<(&'static str, Finding)> {
 fn names(run: &Arc<Run>, containers: &Array) -> Result<Vec<(&'static str, Finding)>> {
     let sites = nginx::needed(&Context::new(run.clone()), &hosts::held())?;
     let needed = |one: &Name| hosts::Needed { name: one.name.clone(), listens: one.listens, missing: one.missing };
-    let hosts::Look { change, old } = hosts::look(run, containers, sites.iter().map(needed).collect())?;
+    let hosts::Check { change, old } = hosts::check(run, containers, sites.iter().map(needed).collect())?;
     let names = match change.skipped.iter().map(|one| format!("{}: {}", one.name, one.reason)).collect::<Vec<_>>() {
         wrong if wrong.is_empty() => {
             Fine(format!("every one of {} running containers can have a name", up(containers).count()))

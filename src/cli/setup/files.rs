@@ -1,7 +1,6 @@
 //! The files of `moyai setup`: which are missing, their diffs, and the record of what setup has written.
 
-use crate::process::cause;
-use crate::run::{Error, Result, Run};
+use crate::run::{Error, Result, Run, cause};
 use crate::store::{replace, state};
 use ring::digest::{SHA256, digest};
 use std::collections::BTreeMap;

@@ -7,6 +7,7 @@ mod remove;
 use super::{Common, check, crontab, doctor, print_error};
 use crate::engine::load;
 use crate::process::{self, Output, Plan};
+use crate::run::text::quote;
 use crate::run::{Error, Options, Result, Run, exit};
 use files::Change;
 use host::Proposal;
@@ -72,7 +73,7 @@ impl Step {
     }
 
     fn line(&self) -> String {
-        self.words.iter().map(|word| process::quote(word)).collect::<Vec<_>>().join(" ")
+        self.words.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" ")
     }
 }
 
@@ -113,7 +114,7 @@ impl Setup {
         if changes.is_empty() && steps.len() == 1 {
             self.say(&run, "nothing is missing");
         } else if !self.yes && !self.agreed(&run, "Install this?")? {
-            run.note("nothing was changed");
+            run.output.note("nothing was changed");
             return Ok(exit::FAILED);
         }
         for change in &changes {
@@ -123,7 +124,7 @@ impl Setup {
         for step in &mut steps {
             run.cancel.check()?;
             self.say(&run, &format!("\n$ {}", step.line()));
-            let mut plan = Plan::act(step.words.clone());
+            let mut plan = Plan::change(step.words.clone());
             plan.output = if self.json { Output::Capture } else { Output::Through };
             let outcome = process::attempt(&run, &plan)?;
             step.code = Some(outcome.code());
@@ -136,7 +137,7 @@ impl Setup {
 
     fn say(&self, run: &Run, line: &str) {
         if !self.json {
-            run.print(line);
+            run.output.print(line);
         }
     }
 
@@ -190,22 +191,22 @@ impl Setup {
             return;
         }
         if !root {
-            run.print("This is what root would get: sudo moyai setup\n");
+            run.output.print("This is what root would get: sudo moyai setup\n");
         }
-        run.print("On this host:");
-        proposal.found.iter().for_each(|line| run.print(&format!("  {line}")));
+        run.output.print("On this host:");
+        proposal.found.iter().for_each(|line| run.output.print(&format!("  {line}")));
         let unwatched =
             proposal.unwatched.iter().filter(|line| !changes.iter().any(|change| change.new.contains(*line)));
         let unwatched = unwatched.map(|line| format!("not in SITES: {line}; help: moyai edit config"));
         for note in proposal.notes.iter().cloned().chain(unwatched) {
             let (what, help) = note.split_once("; help: ").unwrap_or((&note, ""));
-            run.print(&format!("note: {what}"));
+            run.output.print(&format!("note: {what}"));
             if !help.is_empty() {
-                run.print(&format!("      help: {help}"));
+                run.output.print(&format!("      help: {help}"));
             }
         }
         for change in changes {
-            run.print(&format!("\n{}", change.diff().trim_end()));
+            run.output.print(&format!("\n{}", change.diff().trim_end()));
         }
         // Commands show their changes to files in their own dry run.
         for words in [&["run", "-n", "hosts-sync"][..], &["systemd", "--install", "-n"]] {
@@ -214,12 +215,12 @@ impl Setup {
             if shown && let Ok(outcome) = process::attempt(run, &plan) {
                 let text = outcome.text();
                 if !text.trim().is_empty() {
-                    run.print(&format!("\n# moyai {}\n{}", words.join(" "), text.trim_end()));
+                    run.output.print(&format!("\n# moyai {}\n{}", words.join(" "), text.trim_end()));
                 }
             }
         }
-        run.print("\nThen:");
-        steps.iter().for_each(|step| run.print(&format!("  {}", step.line())));
+        run.output.print("\nThen:");
+        steps.iter().for_each(|step| run.output.print(&format!("  {}", step.line())));
     }
 
     /// Asks once. Fails without a terminal.
@@ -229,7 +230,7 @@ impl Setup {
                 Error::usage("no terminal to ask on; nothing was changed").help("to install without asking, add --yes")
             );
         }
-        run.note(&format!("{question} [y/N] "));
+        run.output.note(&format!("{question} [y/N] "));
         let mut answer = String::new();
         let _ = std::io::stdin().read_line(&mut answer);
         run.cancel.check()?;
@@ -246,18 +247,18 @@ impl Setup {
             let steps = steps.iter().map(|step| json!({ "command": step.line(), "code": step.code }));
             let all = json!({ "found": proposal.found, "notes": proposal.notes, "sites": proposal.sites,
                 "files": files.collect::<Vec<_>>(), "steps": steps.collect::<Vec<_>>() });
-            run.print(&all.to_string());
+            run.output.print(&all.to_string());
             return Ok(code);
         }
         if steps.iter().all(|step| step.code.is_none()) {
             return Ok(code);
         }
-        run.print("\n$ moyai doctor");
+        run.output.print("\n$ moyai doctor");
         doctor::Doctor { json: false, common: Common { scripts: self.common.scripts.clone() } }.main(run)?;
-        run.print("\nThe three commands to know:");
-        run.print("  moyai edit config                what to watch, who gets reports");
-        run.print("  moyai run status                 sites, backups and disks on one page");
-        run.print("  moyai run -n restore NAME        what restoring last night's backup would do");
+        run.output.print("\nThe three commands to know:");
+        run.output.print("  moyai edit config                what to watch, who gets reports");
+        run.output.print("  moyai run status                 sites, backups and disks on one page");
+        run.output.print("  moyai run -n restore NAME        what restoring last night's backup would do");
         Ok(code)
     }
 }

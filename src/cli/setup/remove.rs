@@ -3,8 +3,8 @@
 use super::{CRON, files, unit_is_there};
 use crate::cli::crontab;
 use crate::engine::values;
-use crate::process::{self, Plan, cause};
-use crate::run::{Error, Result, Run, exit};
+use crate::process::{self, Plan};
+use crate::run::{Error, Result, Run, cause, exit};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,23 +24,23 @@ pub fn main(run: &Arc<Run>, shows: bool, yes: bool, agreed: impl Fn(&str) -> Res
     let unit = unit_is_there();
     let names = has_names();
     for (path, _) in edited.iter().filter(|(path, _)| !paths.contains(path)) {
-        run.print(&format!("kept {}: it has been edited", path.display()));
+        run.output.print(&format!("kept {}: it has been edited", path.display()));
     }
     if paths.is_empty() && state.is_empty() && !unit && !names {
-        run.print("nothing from `moyai setup` is on this host");
+        run.output.print("nothing from `moyai setup` is on this host");
         return Ok(0);
     }
-    run.print("This removes:");
+    run.output.print("This removes:");
     if unit {
-        run.print("  moyai's units: moyai systemd --remove");
+        run.output.print("  moyai's units: moyai systemd --remove");
     }
     if names {
-        run.print("  the names of the containers in /etc/hosts");
+        run.output.print("  the names of the containers in /etc/hosts");
     }
     for path in paths.iter().chain(&state) {
-        run.print(&format!("  {}", path.display()));
+        run.output.print(&format!("  {}", path.display()));
     }
-    run.print(&format!(
+    run.output.print(&format!(
         "Backups stay: images in Docker, volumes in {}",
         run.options.places.state.join("backups").display()
     ));
@@ -48,15 +48,15 @@ pub fn main(run: &Arc<Run>, shows: bool, yes: bool, agreed: impl Fn(&str) -> Res
         return Ok(0);
     }
     if !yes && !agreed("Remove this?")? {
-        run.note("nothing was changed");
+        run.output.note("nothing was changed");
         return Ok(exit::FAILED);
     }
     if unit {
-        process::run(run, &Plan::act(["moyai", "systemd", "--remove"]))?;
+        process::run(run, &Plan::change(["moyai", "systemd", "--remove"]))?;
     }
     if names {
         let text = "hosts::update([]).removed.len()";
-        values::act::<i64>(run, text, Duration::from_secs(60))?;
+        values::run::<i64>(run, text, Duration::from_secs(60))?;
     }
     for path in paths.iter().chain(&state) {
         std::fs::remove_file(path)
@@ -68,10 +68,11 @@ pub fn main(run: &Arc<Run>, shows: bool, yes: bool, agreed: impl Fn(&str) -> Res
     }
     let nginx = process::attempt(run, &Plan::read(["nginx", "-t"]).timeout(Duration::from_secs(10)));
     if names && nginx.is_ok_and(|outcome| outcome.code() != 0 && outcome.err_text().contains("host not found")) {
-        run.note("warning: nginx keeps running, but its next start needs names that were removed from /etc/hosts");
-        run.note("help: moyai run hosts-sync, or add the names yourself");
+        run.output
+            .note("warning: nginx keeps running, but its next start needs names that were removed from /etc/hosts");
+        run.output.note("help: moyai run hosts-sync, or add the names yourself");
     }
-    run.print("removed");
+    run.output.print("removed");
     Ok(0)
 }
 

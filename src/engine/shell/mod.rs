@@ -13,7 +13,8 @@ mod tables;
 mod walk;
 
 use super::words::{Refusal, Segment, Value};
-use crate::process::{is_risky, quote};
+use crate::process::is_risky;
+use crate::run::text::quote;
 use walk::{Place, Reason, Use, Walk};
 
 /// Longest argument that Linux passes to a program (`MAX_ARG_STRLEN` with its NUL).

@@ -4,8 +4,7 @@ use super::Options;
 use super::proxy::{Stage, Via};
 use crate::host::address::Refused;
 use crate::host::tls::{self, certificates::Certificates};
-use crate::process::cause;
-use crate::run::lock;
+use crate::run::{cause, lock};
 
 /// The error of a request.
 #[derive(Clone, Debug)]

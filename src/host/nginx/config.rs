@@ -2,8 +2,7 @@
 
 use super::glob;
 use super::lex::{Token, Tokens};
-use crate::process::cause;
-use crate::run::{Error, Result};
+use crate::run::{Error, Result, cause};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 

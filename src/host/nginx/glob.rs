@@ -21,9 +21,9 @@ pub fn expand(pattern: &str) -> Vec<PathBuf> {
             found.iter_mut().for_each(|path| path.push(OsStr::from_bytes(&name)));
             continue;
         }
-        let entries = |folder: PathBuf| {
-            let names = std::fs::read_dir(&folder).into_iter().flatten().flatten().map(|entry| entry.file_name());
-            names.filter(|name| matches(part.as_bytes(), name.as_bytes())).map(move |name| folder.join(name))
+        let entries = |dir: PathBuf| {
+            let names = std::fs::read_dir(&dir).into_iter().flatten().flatten().map(|entry| entry.file_name());
+            names.filter(|name| matches(part.as_bytes(), name.as_bytes())).map(move |name| dir.join(name))
         };
         found = found.into_iter().flat_map(entries).collect();
     }
@@ -193,15 +193,15 @@ mod tests {
 
     #[test]
     fn two_stars_are_one_level_and_the_order_is_by_bytes() {
-        let folder = tempfile::tempdir().unwrap();
+        let dir = tempfile::tempdir().unwrap();
         for name in ["dir/z.conf", "dir/a/b.conf", "dir/B/a.conf", "dir/a/deep/c.conf", "dir/.h/d.conf"] {
-            let path = folder.path().join(name);
+            let path = dir.path().join(name);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, "").unwrap();
         }
         let found = |pattern: &str| {
-            let paths = expand(&format!("{}/{pattern}", folder.path().display()));
-            let names = paths.iter().map(|path| path.strip_prefix(folder.path()).unwrap().display().to_string());
+            let paths = expand(&format!("{}/{pattern}", dir.path().display()));
+            let names = paths.iter().map(|path| path.strip_prefix(dir.path()).unwrap().display().to_string());
             names.collect::<Vec<_>>().join(" ")
         };
         assert_eq!(found("dir/**/*.conf"), "dir/B/a.conf dir/a/b.conf");

@@ -5,12 +5,12 @@ use super::glob;
 use crate::run::{Error, Result};
 use std::path::{Path, PathBuf};
 
-/// Returns where the file of a new site belongs, and the link to it if the layout has one. `folder` is the main file's
+/// Returns where the file of a new site belongs, and the link to it if the layout has one. `dir` is the main file's
 /// directory: patterns of `include` are relative to it.
 ///
 /// # Errors
 /// When no include of the http block would read a file of that name.
-pub fn place(config: &Config, folder: &Path, name: &str) -> Result<(PathBuf, Option<PathBuf>)> {
+pub fn place(config: &Config, dir: &Path, name: &str) -> Result<(PathBuf, Option<PathBuf>)> {
     if name.is_empty() || name.starts_with('.') || name.contains(['/', '\0']) {
         return Err(Error::new(format!(
             "find the place of the site `{}`: that is not a valid file name",
@@ -19,29 +19,26 @@ pub fn place(config: &Config, folder: &Path, name: &str) -> Result<(PathBuf, Opt
     }
     let http = config.directives.iter().filter(|part| part.is("http")).flat_map(|part| &part.block);
     let spot = |include: &super::config::Directive| {
-        let pattern = folder.join(include.words.get(1)?);
-        let (folder, last) = (pattern.parent()?, pattern.file_name()?.to_str()?);
+        let pattern = dir.join(include.words.get(1)?);
+        let (dir, last) = (pattern.parent()?, pattern.file_name()?.to_str()?);
         // An include of a single file is not for sites.
-        if !glob::is_pattern(last) || !folder.is_dir() {
+        if !glob::is_pattern(last) || !dir.is_dir() {
             return None;
         }
         let fits = |file: &String| glob::matches(last.as_bytes(), file.as_bytes());
         let file = [name.to_owned(), format!("{name}.conf")].into_iter().find(fits)?;
-        Some(folder.join(file))
+        Some(dir.join(file))
     };
     let spots: Vec<PathBuf> = http.filter(|line| line.is("include")).filter_map(spot).collect();
     let available = |link: &PathBuf| {
-        let (folder, file) = (link.parent()?, link.file_name()?);
-        let pair = folder.file_name()?.to_str()?.strip_suffix("-enabled")?;
-        let file = folder.with_file_name(format!("{pair}-available")).join(file);
+        let (dir, file) = (link.parent()?, link.file_name()?);
+        let pair = dir.file_name()?.to_str()?.strip_suffix("-enabled")?;
+        let file = dir.with_file_name(format!("{pair}-available")).join(file);
         file.parent()?.is_dir().then(|| (file, Some(link.clone())))
     };
     spots.iter().find_map(available).or_else(|| spots.first().map(|file| (file.clone(), None))).ok_or_else(|| {
         Error::new(format!("find the place of the site `{name}`: no include in nginx's http block would read its file"))
-            .help(format!(
-                "write `include {}/conf.d/*.conf;` into the block, and make that directory",
-                folder.display()
-            ))
+            .help(format!("write `include {}/conf.d/*.conf;` into the block, and make that directory", dir.display()))
     })
 }
 

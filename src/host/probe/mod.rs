@@ -352,11 +352,11 @@ impl Probe {
 fn look_up(name: &str, deadline: Deadline, options: &Options) -> Checked<Vec<IpAddr>> {
     let (send, receive) = mpsc::channel();
     let host = name.to_owned();
-    let look = move || {
+    let query = move || {
         // The caller is gone if its time is over.
         let _ = send.send((host.as_str(), 0).to_socket_addrs().map(Iterator::collect::<Vec<_>>));
     };
-    let started = std::thread::Builder::new().stack_size(256 * 1024).spawn(look);
+    let started = std::thread::Builder::new().stack_size(256 * 1024).spawn(query);
     started.map_err(|error| Fault::new("connect", format!("start a thread: {}", cause(&error))))?;
     let left = deadline.left().map_err(|_| Fault::late(options))?;
     let found = receive.recv_timeout(left).map_err(|_| Fault::late(options))?;

@@ -40,7 +40,7 @@ impl Account {
             (Some(token), ..) => Some(Self::Token(token.to_owned())),
             (_, Some(auth), ..) => Some(Self::Password(auth.to_owned())),
             (_, _, Some(user), Some(password)) => {
-                run.hide(password);
+                run.output.hide(password);
                 Some(Self::Password(http::base64(format!("{user}:{password}").as_bytes())))
             }
             _ => None,
@@ -50,7 +50,7 @@ impl Account {
 
     fn hide(&self, run: &Run) {
         let (Self::Password(secret) | Self::Token(secret)) = self;
-        run.hide(secret);
+        run.output.hide(secret);
     }
 }
 
@@ -91,7 +91,7 @@ fn helped(run: &Run, helper: &str, server: &str) -> Result<Option<Account>> {
         .map_err(|_| Error::new(format!("`docker-credential-{helper}` did not print JSON for {server}")))?;
     let (user, secret) =
         (answer["Username"].as_str().unwrap_or_default(), answer["Secret"].as_str().unwrap_or_default());
-    run.hide(secret);
+    run.output.hide(secret);
     let account = match user {
         _ if secret.is_empty() => return Ok(None),
         "<token>" => Account::Token(secret.to_owned()),

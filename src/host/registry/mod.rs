@@ -331,7 +331,7 @@ impl Session<'_> {
         if token.is_empty() {
             return Err(self.failed(&format!("get a token from {realm}: there is none in the answer")));
         }
-        self.run.hide(token);
+        self.run.output.hide(token);
         Ok(format!("Bearer {token}"))
     }
 }

@@ -3,7 +3,7 @@
 
 pub mod certificates;
 
-use crate::run::lock;
+use crate::run::{cause, lock};
 use certificates::{Certificates, Recorder};
 use rustls::client::{ResolvesClientCert, Resumption, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, ring};
@@ -95,7 +95,7 @@ impl Authorities {
 /// Reads the certificates in a file that an option names.
 fn certificates(path: &Path, option: &str) -> Result<Vec<CertificateDer<'static>>, String> {
     let failed = |why: String| format!("the option `{option}`: read `{}`: {why}", path.display());
-    let bytes = std::fs::read(path).map_err(|error| failed(crate::process::cause(&error)))?;
+    let bytes = std::fs::read(path).map_err(|error| failed(cause(&error)))?;
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
     let found = found.map_err(|error| failed(error.to_string()))?;
     if found.is_empty() { Err(failed("it contains no PEM certificate".into())) } else { Ok(found) }
@@ -139,7 +139,7 @@ fn make(
         Some((chain, key)) => {
             let chain = certificates(chain, "cert")?;
             let failed = |why: String| format!("the option `key`: read `{}`: {why}", key.display());
-            let bytes = std::fs::read(key).map_err(|error| failed(crate::process::cause(&error)))?;
+            let bytes = std::fs::read(key).map_err(|error| failed(cause(&error)))?;
             let secret = PrivateKeyDer::from_pem_slice(&bytes)
                 .map_err(|_| failed("it contains no unencrypted PEM private key".into()))?;
             let with = config.with_client_auth_cert(chain, secret);

@@ -41,11 +41,11 @@ impl Host<'_> {
     /// # Errors
     /// When a directory cannot be mounted, with its path.
     pub(super) fn mounts(&self) -> Result<()> {
-        let this = File::open(self.folder).tried(|| format!("open `{}`", self.folder.display()))?;
+        let this = File::open(self.dir).tried(|| format!("open `{}`", self.dir.display()))?;
         let program = super::this()?;
         let terminals = File::open("/dev/pts");
         let machine = ["hosts", "resolv.conf"].map(|name| (name, fs::read(Path::new("/etc").join(name))));
-        let layers = self.folder.join("layers");
+        let layers = self.dir.join("layers");
         make_dir(&layers)?;
         tmpfs(&layers, c"mode=755")?;
         // The kernel takes the directories of a layer relative to the working directory. This avoids quoting the commas
@@ -76,7 +76,7 @@ impl Host<'_> {
             tmpfs(&settings, c"mode=700")?;
         }
         // The daemon's data is the exception: its own layers do not work on a layer.
-        let (data, usual) = (self.folder.join("docker"), slash.join("var/lib/docker"));
+        let (data, usual) = (self.dir.join("docker"), slash.join("var/lib/docker"));
         make_dir(&data)?;
         make_dir(&usual)?;
         mount_bind(&data, &usual).tried(|| format!("mount `{}`", usual.display()))?;
@@ -87,7 +87,7 @@ impl Host<'_> {
             }
         }
         if self.root.is_some() {
-            for needed in [self.folder, program.parent().unwrap_or(&program)] {
+            for needed in [self.dir, program.parent().unwrap_or(&program)] {
                 let inside = under(&slash, needed);
                 if !inside.is_dir() {
                     make_dir(&inside)?;
@@ -131,12 +131,12 @@ impl Host<'_> {
 
     /// Keeps the host's directory visible below `above`, which was just covered.
     fn show(&self, this: &File, slash: &Path, above: &str) -> Result<()> {
-        if !self.folder.starts_with(Path::new("/").join(above)) {
+        if !self.dir.starts_with(Path::new("/").join(above)) {
             return Ok(());
         }
-        let inside = under(slash, self.folder);
+        let inside = under(slash, self.dir);
         let shown = fs::create_dir_all(&inside).and_then(|()| Ok(mount_bind(opened(this), &inside)?));
-        shown.tried(|| format!("mount `{}`", self.folder.display()))
+        shown.tried(|| format!("mount `{}`", self.dir.display()))
     }
 }
 
@@ -153,9 +153,9 @@ fn layer(lower: &Path, name: &str, target: &Path) -> Result<()> {
     mounted.tried(|| format!("lay a private layer over `{lower}`"))
 }
 
-fn tmpfs(folder: &Path, options: &std::ffi::CStr) -> Result<()> {
-    let mounted = mount("tmpfs", folder, "tmpfs", MountFlags::NOSUID | MountFlags::NODEV, options);
-    mounted.tried(|| format!("mount a private `{}`", folder.display()))
+fn tmpfs(dir: &Path, options: &std::ffi::CStr) -> Result<()> {
+    let mounted = mount("tmpfs", dir, "tmpfs", MountFlags::NOSUID | MountFlags::NODEV, options);
+    mounted.tried(|| format!("mount a private `{}`", dir.display()))
 }
 
 /// Makes a mounted directory this process's `/`, and drops the old one.

@@ -155,14 +155,14 @@ pub fn modes(name: &str, words: &[&str]) -> Verdict {
         return Err(Reason::unknown(format!("`{name}` is not known to be read-only")));
     };
     let shown = [&[name], &words[..words.len().min(2)]].concat().join(" ");
-    let acts = || match name {
+    let changes = || match name {
         // These send requests to a daemon, or are well known for what they change.
         "nginx" | "kill" => Reason { level: Level::Changes, ..Reason::changes(&shown) },
         _ => Reason::unknown(format!("`{shown}` can change something")),
     };
     let parsed = match Spec::new(spec).parse(words) {
         Ok(parsed) => parsed,
-        Err(_) if ["nginx", "kill"].contains(&name) => return Err(acts()),
+        Err(_) if ["nginx", "kill"].contains(&name) => return Err(changes()),
         Err(odd) => return Err(Reason::odd(name, &odd)),
     };
     match name {
@@ -185,16 +185,16 @@ pub fn modes(name: &str, words: &[&str]) -> Verdict {
         "nginx" if parsed.has(&["-t", "-T"]) && !parsed.has(&["-c", "-p"]) => {
             return Ok(Grant { powers: true, owners: true, ..Grant::default() });
         }
-        "ssh" if parsed.operands.len() > 1 => return Err(acts()),
+        "ssh" if parsed.operands.len() > 1 => return Err(changes()),
         "apachectl" | "apache2ctl" if parsed.operands == ["configtest"] => return Ok(Grant::default()),
         "gzip" | "bzip2" | "xz" | "zstd" | "lz4" if parsed.operands.iter().all(|word| *word == "-") => {
             return Ok(Grant::default());
         }
         // `kill -0 PID` checks whether the process exists; `kill -l` lists signals.
-        "kill" if parsed.has(&["-0"]) && parsed.options.len() > 1 => return Err(acts()),
+        "kill" if parsed.has(&["-0"]) && parsed.options.len() > 1 => return Err(changes()),
         _ => {}
     }
-    if parsed.has(reading) { Ok(Grant::default()) } else { Err(acts()) }
+    if parsed.has(reading) { Ok(Grant::default()) } else { Err(changes()) }
 }
 
 /// `ssh` with options that start nothing on this host.
