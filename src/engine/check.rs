@@ -96,10 +96,15 @@ const RENAMED: &[(&str, &str)] = &[
     ("lib/folders", "lib/dirs"),
 ];
 
+/// Returns whether a name is the new one of something that an older version called differently.
+pub fn is_renamed(old: &str, new: &str) -> bool {
+    RENAMED.contains(&(old, new))
+}
+
 /// Returns the known name that was probably meant.
 pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let far = name.chars().count().div_ceil(3);
-    let distance = |known: &str| match RENAMED.contains(&(name, known)) {
+    let distance = |known: &str| match is_renamed(name, known) {
         true => 0,
         false => strsim::damerau_levenshtein(name, known),
     };

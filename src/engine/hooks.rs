@@ -1,7 +1,7 @@
 //! Reports constants and functions of a `config.rhai` that nothing reads, because their name, parameters or
 //! kind differ from the built-in file.
 
-use super::check::nearest;
+use super::check::{is_renamed, nearest};
 use super::elsewhere::has;
 use super::load::{self, Source};
 use super::program::{Program, constants};
@@ -124,7 +124,7 @@ impl Errors<'_> {
             if let Some((place, message, help)) = self.other_kind(name, place, value, kind) {
                 self.report(place, message, help);
             }
-        } else if let Some(near) = self.meant(name).filter(|_| !is_used(self.run, self.config, name)) {
+        } else if let Some(near) = self.meant(name).filter(|near| is_renamed(name, near) || !is_used(self.run, self.config, name)) {
             let message = format!("moyai does not read the constant `{name}`");
             self.report(place, message, format!("did you mean `const {near} = ...;`?"));
         }
@@ -159,7 +159,7 @@ impl Errors<'_> {
             let all: Vec<&str> = self.built_in.iter_functions().map(|known| known.name).collect();
             let all = || all.iter().copied().filter(|name| !is_defined(self.ast, name));
             let near = hook(name).filter(|near| all().any(|known| known == *near)).or_else(|| nearest(name, all()));
-            if let Some(near) = near.filter(|_| !is_used(self.run, self.config, name)) {
+            if let Some(near) = near.filter(|near| is_renamed(name, near) || !is_used(self.run, self.config, name)) {
                 let message = format!("moyai does not call the function `{name}`");
                 let form = self.form(near).unwrap_or_default();
                 self.report(place, message, format!("did you mean `{form}`?"));
