@@ -60,7 +60,8 @@ pub fn command() -> clap::Command {
             "Options come before or after the script's name. Every word after `--` is an argument. A script without options\n\
              of its own gets all words after its first argument, except the options above: NAME job bash -c 'x'.\n\
              Exit codes: 0 success, 1 the script failed, 2 wrong usage or errors in the script, 75 another run\n\
-             holds the lock, 124 timeout, 126 a program cannot be started, 127 it was not found, 128+n ended by signal n.",
+             holds the lock. For a program: 124 timeout, 126 it cannot be started, 127 it was not found,\n\
+             128+n it was ended by signal n.",
         )
         .arg(
             clap::Arg::new("script")

@@ -47,6 +47,7 @@ mod state;
 mod status;
 mod systemd;
 mod text;
+mod tidy;
 mod time;
 mod tls;
 mod values;
