@@ -22,16 +22,16 @@ mod state {
     /// Errors: when the path is not UTF-8.
     ///
     /// ```rhai
-    /// let path = state::folder() + "/sites.json";
+    /// let path = state::directory() + "/sites.json";
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn folder(call: NativeCallContext) -> Fallible<String> {
+    pub fn directory(call: NativeCallContext) -> Fallible<String> {
         let run = &Context::of(&call).run;
         let place = &run.options.places.state;
         let text = place.to_str().map(str::to_owned);
         let odd = || Error::new(format!("the state's directory `{}` is not UTF-8", place.display()));
         // A replay may have another one, but its commands must be the same.
-        Ok(run.query("state::folder", text.clone(), || text.ok_or_else(odd))?)
+        Ok(run.query("state::directory", text.clone(), || text.ok_or_else(odd))?)
     }
 
     /// Returns a saved value.

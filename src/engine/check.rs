@@ -84,6 +84,7 @@ const RENAMED: &[(&str, &str)] = &[
     ("proof_for", "verify_for"),
     ("PROOF_WAIT", "VERIFY_WAIT"),
     ("PROOF_STAYS", "VERIFY_STAYS"),
+    ("folder", "directory"),
     ("lib/prove", "lib/verify"),
     ("lib/look", "lib/check-sites"),
     ("lib/watch", "lib/site-changes"),

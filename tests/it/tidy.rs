@@ -64,8 +64,6 @@ const EXCEPTIONS: &[(&str, &str)] = &[
     ("`told`", "the same field"),
     ("told:", "a field of a state of `monitor`"),
     (".told", "the same field, and a state of `update`"),
-    ("state::folder", "a function that users' scripts call"),
-    ("fn folder(", "the same function"),
     ("folder:", "a field of a backup, which users' scripts read"),
     ("folder}", "the same field"),
     ("`folder`", "the same field"),
