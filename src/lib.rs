@@ -18,7 +18,7 @@
 //! | [`host`] | Docker, nginx, the hosts file, HTTP and routes in plain Rust, without Rhai. |
 //! | [`process`] | Programs: finds, starts, pipes, traces and times them out. No other module starts a process. |
 //! | [`schedule`] | Crontab lines, rules, time zones, times and durations. |
-//! | [`store`] | Files that outlive a run: atomic replacement, state, history and locks. |
+//! | [`store`] | What outlives a run: atomic replacement of files, state, the journal, history and locks. |
 //! | [`run`] | [`run::Run`] with the options of a run (dry run, clock, trace, secrets, cancellation), and [`run::Error`]. |
 //!
 //! `cli` makes a [`run::Run`] and passes it down: there are no globals. Scripts carry it in an [`api::Context`], which

@@ -11,6 +11,7 @@ pub mod docker;
 pub mod file;
 pub mod hosts;
 pub mod http;
+pub mod journal;
 pub mod message;
 pub mod moyai;
 pub mod nginx;
@@ -262,6 +263,7 @@ pub fn register(engine: &mut Engine) {
     file::register(engine);
     hosts::register(engine);
     http::register(engine);
+    journal::register(engine);
     message::register(engine);
     moyai::register(engine);
     nginx::register(engine);

@@ -94,7 +94,7 @@ fn step(element: &Dynamic) -> Step {
 }
 
 /// Returns moyai's own error, however deep it was thrown.
-fn ours(mut error: &EvalAltResult) -> Option<Error> {
+pub(super) fn ours(mut error: &EvalAltResult) -> Option<Error> {
     loop {
         error = match error {
             EvalAltResult::ErrorInFunctionCall(_, _, inner, _) | EvalAltResult::ErrorInModule(_, inner, _) => inner,

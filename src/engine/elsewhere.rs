@@ -259,6 +259,7 @@ const SPACES: &[(&str, &str)] = &[
     ("host dns etc_hosts", "hosts"),
     ("mail notify", "message"),
     ("kv store storage cache", "state"),
+    ("wal transaction undo recovery", "journal"),
     ("web_server proxy", "nginx"),
 ];
 

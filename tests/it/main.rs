@@ -19,6 +19,7 @@ mod habits;
 mod history;
 mod hosts;
 mod http;
+mod journal;
 mod keep;
 mod kinds;
 mod literal;

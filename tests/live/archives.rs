@@ -124,7 +124,7 @@ fn a_backup_disk_that_is_full_is_tidied_before_anything_is_written() {
     host.sh("mkdir -p state; mount -t tmpfs -o size=12m,mode=700 none state").ok();
     host.script("backup web --tag v").ok();
     // A run that was killed has left a part of an archive, and the disk is full.
-    host.moyai("import \"lib/repair\" as repair; let c = docker::ps()[0]; repair::begin(#{ id: c.id, name: c.name, how: \"pause\", after: \"\", versions: [\"v\"], refs: [\"backup/web:v\"], from: \"base\", time: \"2026-11-23T03:00:00+00:00\" });").ok();
+    host.moyai("import \"lib/repair\" as repair; let c = docker::ps()[0]; repair::keep(#{ id: c.id, name: c.name, how: \"pause\", after: \"\", versions: [\"v\"], refs: [\"backup/web:v\"], from: \"base\", time: \"2026-11-23T03:00:00+00:00\" });").ok();
     host.sh("cat /dev/zero >state/backups/web/v/2-data.killed.tar.zst; true").ok();
     assert_eq!(host.sh("df --output=avail state | tail -1 | tr -d ' '").ok(), "0\n");
     // Scripts that do not need the disk do their work.
