@@ -44,7 +44,7 @@ mod journal {
         let run = &Context::of(&call).run;
         let text = super::super::to_json(&note)?;
         let line = || format!("# keep the note {kind} of {name} = {text}");
-        Ok(run.act(line, (), || store::write(run, kind, name, text.parse().unwrap_or_default()))?)
+        Ok(run.change(line, (), || store::write(run, kind, name, text.parse().unwrap_or_default()))?)
     }
 
     /// Returns an open note of this run's Docker daemon.
@@ -109,7 +109,7 @@ mod journal {
         let context = Context::of(&call);
         let run = &context.run;
         run.reading();
-        let open = run.told(&format!("journal::repair {kind}"), Some(Notes::new()), || store::open(run, kind))?;
+        let open = run.query(&format!("journal::repair {kind}"), Some(Notes::new()), || store::open(run, kind))?;
         if !open.is_empty() {
             run.wait_for(LATE, "requests to Docker of a run that was killed")?;
         }
@@ -126,7 +126,7 @@ mod journal {
                 let said: Dynamic = work.call_within_context(&call, (name.clone(), note))?;
                 closed(run, kind, &name)?;
                 if said.is_string() {
-                    run.note(&format!("warning: {}", text::message(&said.to_string())));
+                    run.output.note(&format!("warning: {}", text::message(&said.to_string())));
                 }
                 Ok(true)
             };
@@ -138,7 +138,7 @@ mod journal {
                 Err(error) => {
                     run.cancel.check()?;
                     let why = text::message(&sentence(&error));
-                    run.note(&format!("warning: {thing}: an interrupted {kind} is not repaired yet: {why}"));
+                    run.output.note(&format!("warning: {thing}: an interrupted {kind} is not repaired yet: {why}"));
                 }
             }
         }
@@ -149,11 +149,11 @@ mod journal {
 /// Returns a note as it is now, `null` for none. A test that has no answer to this gets `otherwise`.
 fn current(run: &Run, kind: &str, name: &str, otherwise: Value) -> Result<Value> {
     let real = || Ok(store::open(run, kind)?.remove(name).unwrap_or_default());
-    run.told(&format!("journal::read {kind} {name}"), Some(otherwise), real)
+    run.query(&format!("journal::read {kind} {name}"), Some(otherwise), real)
 }
 
 fn closed(run: &Run, kind: &str, name: &str) -> Result<()> {
-    run.act(|| format!("# close the note {kind} of {name}"), (), || store::close(run, kind, name))
+    run.change(|| format!("# close the note {kind} of {name}"), (), || store::close(run, kind, name))
 }
 
 fn value(note: Value) -> Result<Dynamic> {

@@ -124,7 +124,9 @@ impl Errors<'_> {
             if let Some((place, message, help)) = self.other_kind(name, place, value, kind) {
                 self.report(place, message, help);
             }
-        } else if let Some(near) = self.meant(name).filter(|near| is_renamed(name, near) || !is_used(self.run, self.config, name)) {
+        } else if let Some(near) =
+            self.meant(name).filter(|near| is_renamed(name, near) || !is_used(self.run, self.config, name))
+        {
             let message = format!("moyai does not read the constant `{name}`");
             self.report(place, message, format!("did you mean `const {near} = ...;`?"));
         }

@@ -195,7 +195,7 @@ fn the_table_of_transitions() {
             &format!("const SICK_AFTER = {sick_after}; const WELL_AFTER = {well_after}; const REMIND = \"{remind}\";"),
         );
         let gave = world.run(&format!(
-            "import \"lib/step\" as steps;
+            "import \"lib/site-state\" as steps;
              let old = (); let all = \"\"; let at = 1800000000;
              for look in \"{looks}\".to_chars() {{
                  let step = steps::step(old, if look == '?' {{ () }} else if look == 'x' {{ \"broken\" }} else {{ \"\" }}, at, false);

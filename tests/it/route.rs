@@ -80,7 +80,7 @@ fn one_cause_is_one_report() {
     config(&world, "const REMIND = \"3m\";");
     for (found, muted, expected) in NEEDS {
         let gave = world.run(&format!(
-            "import \"lib/step\" as steps;
+            "import \"lib/site-state\" as steps;
              let old = (); let at = 1800000000; let all = \"\"; let muted = \"{muted}\".to_chars();
              for (look, i) in \"{found}\".to_chars() {{
                  let step = steps::step(old, if look == 'x' {{ \"broken\" }} else {{ \"\" }}, at, muted[i] == 'm');
