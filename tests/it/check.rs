@@ -1,8 +1,8 @@
-//! Checked before it runs, and nothing that a script does ends the process.
+//! Scripts are checked before they run, and no script can crash the process.
 
 use crate::common::{World, gave, read};
 
-/// The faults of a script as `line:column message / help`.
+/// Returns the errors of a script as `line:column message / help`.
 fn faults(world: &World, text: &str) -> Vec<String> {
     world.script("test", text);
     let gave = world.moyai(["check", "test"]);
@@ -77,7 +77,7 @@ help: did you mean `print`?
     assert_eq!(err, expected.replace("PATH", &world.path("scripts/test.rhai").to_string_lossy()));
 }
 
-/// A variable that nothing declares, and that is like no other.
+/// Returns the error for an undeclared variable that resembles no other name.
 fn undeclared(at: &str, name: &str) -> String {
     format!(
         "{at} there is no variable `{name}` / declare it first, `let {name} = ...;`, or quote it if it is text: `\"{name}\"`"
@@ -512,7 +512,7 @@ fn a_variable_between_quotes_is_not_filled_in() {
     has("let name = 1;\nprint(\"hello ${name}!\");", &[&stands("2:7", "${name}", "name")]);
     has("fn f(who) { \"hi $who\" }", &[&stands("1:13", "$who", "who")]);
     has("const N = 1; fn f() { \"$N of $args\" }", &[&stands("1:23", "$N", "N")]);
-    // A dollar of another kind: a group, nginx's variable, a template, code that is shown.
+    // Dollars that are not variables of the script: a group, nginx's variable, a template, printed code.
     has(
         "let name = 1; let s = \"a\".sub(\"(a)$\", \"${1}b $1\"); print(\"$host $names 5$ \\x24name\"); let t = `$name`;
          t = `${1}\" of $name ${name}`; print(\"write `${name}`\"); sh(#\"for name in a; do echo \"$name\"; done\"#).run();",
@@ -535,7 +535,7 @@ fn a_shells_variable_in_a_text_that_is_shown_is_not_filled_in() {
         let gave = world.moyai(["check", "test"]);
         let (message, help) =
             (format!(": `{what}` is not filled in\n"), format!("help: write `${{{instead}}}` in backticks"));
-        // A variable of the script is meant; the others may be for another program.
+        // Only variables of the script are errors. The others may be meant for another program.
         assert_eq!(gave.code, if ["name", "N"].contains(&instead) { 2 } else { 0 }, "{text}: {gave:?}");
         assert!(
             gave.err.contains(&message) && gave.err.contains(&format!("test.rhai:{place}\n")),
@@ -658,7 +658,7 @@ fn all_faults_of_a_script_and_of_what_it_imports_come_at_once() {
     );
 }
 
-/// The first line of the error, and where it is.
+/// Returns the exit code, the first line of the error and its position.
 fn fails(text: &str, options: &[&str]) -> (i32, String, String) {
     let world = World::new();
     let gave = world.run_with(options, text);
@@ -746,7 +746,7 @@ fn a_value_that_grows_without_an_end_is_an_error_with_a_line() {
         assert_eq!((code, found.as_str()), (1, message), "{text}");
         assert!(place.starts_with("2:"), "{text}: {place}");
     }
-    // What was deferred still runs, and memory that was given back can be used again.
+    // Deferred code still runs, and freed memory can be used again.
     let text = "defer(|| print(`deferred`)); for i in 0..40 { let s = \"x\"; s.pad(20000000, \"y\"); } print(`so far`);
         let s = \"x\"; loop { s += s; }";
     let gave = World::new().run(text);
@@ -788,7 +788,7 @@ fn kinds_that_have_nothing_to_do_with_each_other_are_not_compared() {
         ("now() >= \"2026-12-01\"", "this compares a time with something else"),
     ] {
         let (code, found, _) = fails(&format!("if {comparison} {{ print(1); }}"), &[]);
-        // Before the run where the text alone says it.
+        // Constants are found before the run.
         assert_eq!(([1, 2].contains(&code), found.as_str()), (true, message), "{comparison}");
     }
     let text = "let c = cmd(`id`); print(args == []); print(args == ()); print(() != c); print(true == !false); print(now() == ());";
@@ -835,7 +835,7 @@ fn text_is_not_added_to_a_sum() {
 
 #[test]
 fn text_is_not_compared_with_a_number() {
-    // What only the run can tell.
+    // Only the run can find these.
     for text in ["t == 1", "1 != t", "t > 9", "9.5 <= t", "'1' == 1"] {
         let (code, message, place) = fails(&format!("let t = [\"10\"][0];\nif {text} {{ print(1); }}"), &[]);
         assert_eq!((code, message.as_str()), (1, "this compares text with a number"), "{text}");
@@ -857,7 +857,7 @@ fn a_closure_does_not_take_a_variable_along_that_has_the_name_of_a_function() {
         assert_eq!(message, "in a closure `folder` is the function of that name, not the variable", "{text}");
         assert_eq!(place, at, "{text}");
     }
-    // Its own are; and a function may be handed on by its name.
+    // A closure may use its own variables, and a function can be passed by name.
     let text = "fn twice(x) { 2 * x } let n = [1].map(|twice| twice); print(n); print([2].map(|x| [x].map(twice)));
         let f = || { let twice = 3; twice }; print(f.call());";
     assert_eq!(World::new().run(text).ok(), "[1]\n[[4]]\n3\n");
@@ -958,7 +958,7 @@ fn missing() { let m = #{}; m.nope }
         ("try { m::literal() } catch (e) { throw e; }", "m.rhai:2:18"),
         ("try { m::missing() } catch (e) { throw e; }", "m.rhai:16:31"),
     ] {
-        // `die` has its place only with -x.
+        // `die` shows its position only with -x.
         let err = world.run_with(&["-x"], &format!("import \"m\" as m;\n{call};")).failed(1);
         assert!(err.contains(&format!("scripts/{place}\n")), "{call}: {err}");
     }
@@ -973,7 +973,7 @@ fn exit_is_caught_by_nothing_and_what_was_deferred_still_runs() {
     assert_eq!((gave.code, gave.out.as_str(), gave.err.as_str()), (3, "deferred\n", ""));
 }
 
-/// What `check` says of a configuration, a line each.
+/// Returns the output of `check` for a configuration, split into lines.
 fn values(config: &str, secrets: &[&str]) -> Vec<String> {
     let world = World::new();
     world.script("config", config);
@@ -1060,7 +1060,7 @@ const PINGS = #{ backup: "https://hc-ping.com/#blog" };
         acts.last().unwrap().contains("config.rhai` changes something, but a configuration only sets values"),
         "{acts:?}"
     );
-    // All at once, and the run goes on without: one bad site is one line there.
+    // Check reports all errors at once. A run continues, and a bad site is one line.
     assert_eq!(values("const SITES = [3];\nconst REPORT = 1;\nconst SICK_AFTER = ();", &[]).len(), 3);
 }
 
@@ -1079,7 +1079,7 @@ fn a_configuration_can_be_installed_before_its_secrets_are_there() {
     assert!(world.moyai(["check", "config"]).failed(2).contains("read the secret `slack`: it does not exist"));
 }
 
-/// The number of errors in a script, and the beginning of the first message.
+/// Asserts that there is one error, and a part of its message.
 #[track_caller]
 fn begins(text: &str, message: &str) {
     let found = faults(&World::new(), text);

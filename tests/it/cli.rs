@@ -1,4 +1,4 @@
-//! The command line as a user meets it.
+//! The command line, as a user sees it.
 
 use crate::common::{Gave, World, gave, read};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
@@ -9,7 +9,7 @@ use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// A terminal: what we hold, and what a program gets.
+/// Opens a terminal: our side and the program's side.
 fn terminal() -> (File, File) {
     let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&ours).unwrap();
@@ -23,7 +23,7 @@ fn program_folder() -> &'static Path {
     Path::new(crate::common::program()).parent().unwrap()
 }
 
-/// An editor that is a line of sh; `$1` is the file.
+/// Runs `moyai edit` with an editor that is a line of sh. `$1` is the file.
 fn edit(world: &World, editor: &str, name: &str) -> Gave {
     gave(&editing(world, editor, name).output().unwrap())
 }
@@ -148,9 +148,9 @@ fn a_script_can_be_a_program_of_its_own() {
     assert_eq!(gave(&command.output().unwrap()).ok(), "hello you\n");
 }
 
-// ---- Standard output that is lost ----
+// ---- lost standard output ----
 
-/// What a moyai gives whose standard output is a pipe without a reader, full, or not there at all.
+/// Runs moyai with standard output that is full, closed, or a pipe without a reader.
 fn unheard(world: &World, words: &[&str], how: &str) -> Gave {
     let mut command = world.command(words);
     command.stderr(Stdio::piped());
@@ -205,7 +205,7 @@ fn a_standard_output_that_is_lost_is_never_a_success() {
             assert_eq!(gave.code, code, "{words:?} {how}: {}", gave.err);
             let (said, run) = (gave.err.as_str(), runs.iter().any(|run| run == words));
             match how {
-                // As `ls | head -0`: without a word, unless a script has not done its work.
+                // Silent like `ls | head -0`, unless a script has not finished.
                 "pipe" if !run => assert_eq!(said, "", "{words:?}"),
                 "full" => {
                     assert!(said.contains("write to standard output: no space left on device"), "{words:?} {said}")
@@ -339,7 +339,7 @@ fn the_dry_run_goes_on_into_a_script_that_a_script_runs() {
     assert!(out.contains("\nmoyai run inner > report.moyai-new\nmv -T -- report.moyai-new report\n"), "{out}");
     assert!(out.ends_with("# # inner []\n# set -euo pipefail\n# touch made\n"), "{out}");
     assert!(!world.path("made").exists() && !world.path("report").exists());
-    // What it would plan now is not what it does after a line of the plan.
+    // The state has changed by the time these lines of the plan run.
     for call in calls {
         world.script("outer", &format!("cmd(`touch before`).run(); {call}"));
         let scripts = world.path("scripts").display().to_string();
@@ -448,7 +448,7 @@ fn an_editor_can_read_the_definitions_and_finds_every_function_there() {
         let bare = name.rsplit([':', '.']).next().unwrap();
         assert!(all.contains(&format!("\nfn {bare}(")), "{name}");
     }
-    // They are no scripts.
+    // These files are not scripts.
     let listed = world.moyai(["list", "--scripts", "mine"]).ok();
     assert!(!listed.contains(".d"), "{listed}");
 }
@@ -534,7 +534,7 @@ fn what_somebody_else_installed_meanwhile_is_not_lost() {
 fn on_a_terminal_a_fault_is_asked_about() {
     let world = World::new();
     world.script("mine", "print(1);");
-    // The second time it is right.
+    // The second edit is correct.
     let editor = "if grep -q ';;;' $1; then echo 'print(2);' > $1; else echo 'print(;;;' > $1; fi";
     for (answers, code, text) in [("what?\nx\n", 2, "print(1);"), ("e\n", 0, "print(2);\n")] {
         let (mut ours, theirs) = terminal();
@@ -548,7 +548,7 @@ fn on_a_terminal_a_fault_is_asked_about() {
 
 // ---- doctor, api, completions ----
 
-/// Programs that come before the host's own.
+/// Writes a program that overrides the host's own.
 fn fake(world: &World, name: &str, text: &str) -> String {
     world.program(&format!("bin/{name}"), &format!("#!/bin/sh\n{text}\n"));
     world.search()
@@ -595,7 +595,7 @@ fn the_doctor_says_which_versions_are_tested_and_that_docker_is_podman() {
         "{out}"
     );
     assert!(doctor(&docker("29.1.0")).contains("Docker 29.1.0 is newer than 28.5.2"), "newer");
-    // Debian's podman-docker 4.3.1: what it prints, and what `docker version` with a format does.
+    // The output of podman-docker 4.3.1 from Debian, and its answer to `docker version` with a format.
     let search = fake(
         &world,
         "docker",
@@ -628,7 +628,7 @@ fn the_api_is_told_by_namespace_by_function_and_by_word() {
     assert!(usage.starts_with("df::usage(path: string) -> map\n  Returns the usage of the file system"), "{usage}");
     assert!(usage.contains("      let disk = df::usage(\"/\");"), "{usage}");
     assert!(world.moyai(["api", "trap"]).ok().starts_with("defer(work: function)\n"));
-    // A program of bash is found by its name, also where no function speaks of it.
+    // A bash command is found by its name, even if no function mentions it.
     assert!(world.moyai(["api", "getopts"]).ok().contains("opt(\"f\", \"hosts\")"));
     assert!(world.moyai(["api", "bash"]).ok().contains("\n  sort -u names\n      print(file::lines("));
     assert!(world.moyai(["api", "xyzzy"]).failed(1).contains("`xyzzy`"));
@@ -638,7 +638,7 @@ fn the_api_is_told_by_namespace_by_function_and_by_word() {
 fn bash_completes_commands_options_and_ones_own_scripts() {
     let world = World::new();
     world.script("my-script", "print(1);");
-    // Docker, as far as it is asked.
+    // A Docker that answers only the queries of the completion.
     let docker = "#!/bin/sh\ncase \"$*\" in *label=moyai.container=blog*) printf 'Mon\\nTue\\nMar\\n' ;; 'ps '*) printf 'blog\\nshop\\n' ;; esac";
     world.program("bin/docker", docker);
     world.file("completions", world.moyai(["completions", "bash"]).ok());
@@ -667,11 +667,11 @@ fn bash_completes_commands_options_and_ones_own_scripts() {
         assert_eq!(complete(&format!("moyai {command} my-")), "my-script", "{command}");
     }
     assert_eq!(complete("moyai api docker::comm"), "docker::commit");
-    // Guides and commands; what is hidden is not offered.
+    // Guides and commands are completed, hidden ones are not.
     for (begun, word) in [("mon", "monitoring"), ("comp", "completions"), ("sys", "systemd"), ("man", "many-hosts")] {
         assert_eq!(complete(&format!("moyai help {begun}")), word);
     }
-    // A script's own options, and what its line `usage:` has next.
+    // The options of a script, and the next word of its line `usage:`.
     assert_eq!(complete("moyai run backup --ta"), "--tag");
     assert_eq!(complete("moyai run site l"), "list");
     assert_eq!(complete("moyai run backup bl"), "blog");
@@ -691,9 +691,9 @@ fn bash_completes_commands_options_and_ones_own_scripts() {
 fn an_ordinary_user_has_folders_of_the_own_and_reads_what_needs_root() {
     let world = World::new();
     std::fs::set_permissions(world.folder.path(), PermissionsExt::from_mode(0o777)).unwrap();
-    // The build's folder may be closed to others.
+    // The build directory may be closed to other users.
     let program = world.path("moyai");
-    // Not by this process, whose other threads start programs: they would hold it open for writing (ETXTBSY).
+    // A child process copies it: other threads start programs, which would keep our copy open for writing (ETXTBSY).
     assert!(Command::new("cp").arg(crate::common::program()).arg(&program).status().unwrap().success());
     let user = |words: &[&str]| {
         let mut command = Command::new("setpriv");
@@ -725,7 +725,7 @@ fn a_script_without_options_takes_a_command_as_its_arguments() {
     assert_eq!(run(&["nightly", "bash", "-c", "x"]).ok(), "[\"nightly\", \"bash\", \"-c\", \"x\"]\n");
     assert!(run(&["-x $HOME"]).failed(2).contains("help: write `-- '-x $HOME'` if it is an argument"));
     assert!(run(&["-c"]).failed(2).contains("`wrapper` has no option `-c`"));
-    // A script that reads one has it wherever it is.
+    // A script that reads an option accepts it at any position.
     world.script("wrapper", "print(args); print(flag(\"quick\"));");
     assert_eq!(run(&["nightly", "--quick", "-n"]).code, 0);
     assert!(run(&["nightly", "bash", "-c", "x"]).failed(2).contains("`wrapper` has no option `-c`"));

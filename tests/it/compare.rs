@@ -25,7 +25,7 @@ fn compare_shows_that_both_do_the_same_and_what_differs_and_leaves_nothing() {
     );
     assert!(same.out.contains("would run: docker restart a\\ b"), "{same:?}");
     assert!(world.path("list").exists() && !world.path("sorted").exists());
-    // A loop without nullglob runs once with the pattern: the port says so, and differs.
+    // Without nullglob, the loop runs once with the pattern itself. The port reports this and differs.
     world.file("other.sh", "#!/bin/bash\nset -e\nfor f in *.nothing; do echo \"$f\"; done\n");
     let other = compare("other.sh", &[]);
     assert_eq!(other.code, 1, "{other:?}");
@@ -35,7 +35,7 @@ fn compare_shows_that_both_do_the_same_and_what_differs_and_leaves_nothing() {
 #[test]
 fn compare_works_for_an_ordinary_user_in_a_directory_of_its_own() {
     const USER: u32 = 54_321;
-    // Only root can become another user; anybody else is one.
+    // Only root can become another user. Anybody else already is one.
     if !rustix::process::geteuid().is_root() {
         return;
     }

@@ -1,4 +1,4 @@
-//! `moyai daemon` where no engine is needed: what was missed, what is broken, what systemd hears.
+//! `moyai daemon` without Docker: missed runs, damaged files, and notifications to systemd.
 
 use crate::common::{World, read};
 use moyai::run::{Options, Run};
@@ -9,10 +9,10 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-/// Whatever takes longer has gone wrong.
+/// Anything that takes longer has failed.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// A daemon, and what it says.
+/// A daemon and its output.
 struct Daemon {
     child: Child,
     lines: Receiver<String>,
@@ -28,7 +28,7 @@ impl Daemon {
         Self { child, lines, said: Vec::new() }
     }
 
-    /// Waits for a line with this in it.
+    /// Waits for a line that contains this text.
     #[track_caller]
     fn says(&mut self, what: &str) -> String {
         while let Ok(line) = self.lines.recv_timeout(PATIENCE) {
@@ -44,14 +44,14 @@ impl Daemon {
         assert!(Command::new("kill").args([name, &self.child.id().to_string()]).status().unwrap().success());
     }
 
-    /// Ends it when it has had the time to do what it is not to do.
+    /// Gives the daemon time for unwanted actions, ends it and returns its output.
     #[track_caller]
     fn ends_quietly(mut self) -> String {
         self.says(" rule");
         self.ends()
     }
 
-    /// Ends it; gives all that it has said.
+    /// Ends the daemon and returns its complete output.
     #[track_caller]
     fn ends(mut self) -> String {
         self.signal("-TERM");
@@ -63,7 +63,7 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        // Mostly it has ended already.
+        // It has usually ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -73,7 +73,7 @@ fn daemon(world: &World) -> Daemon {
     Daemon::start(&mut world.command(["daemon"]))
 }
 
-/// What the daemon before has left: the host's start, and a run of `job` two days ago.
+/// Writes the state of an earlier daemon: the host's start, and a run of `job` two days ago.
 fn remember(world: &World, expression: &str, running: &str) {
     let mut options = Options::default();
     options.places.state = world.path("state");
@@ -87,7 +87,7 @@ fn remember(world: &World, expression: &str, running: &str) {
     state::set(&Run::new(options).unwrap(), "moyai daemon", &text).unwrap();
 }
 
-/// A fixed time that comes in no test.
+/// A fixed time that never occurs during a test.
 const DAILY: &str = "0 4 * * *";
 
 fn world(rules: &str, job: &str) -> World {
@@ -98,12 +98,12 @@ fn world(rules: &str, job: &str) -> World {
 
 #[test]
 fn each_missed_day_is_made_up_for_once_with_its_own_clock_and_one_that_fails_keeps_its_turn() {
-    // The first run fails, as on a host whose engine is not up yet.
+    // The first run fails, as on a host where Docker is still starting.
     let job = "let n = state::get(\"n\", 0) + 1; state::set(\"n\", n); print(now().format(\"it is %F %H:%M\")); \
                if n == 1 { die(\"too early\"); }";
     let world = world(&format!("every(\"{DAILY}\", \"job\", [], #{{ retry: 1 }});"), job);
     remember(&world, DAILY, "null");
-    // The last two times that were due: today's and yesterday's, or the ones before four o'clock.
+    // The last two due times: today's and yesterday's, or the ones before if it is not yet four o'clock.
     let now = chrono::Local::now().naive_local();
     let four = now.date().and_hms_opt(4, 0, 0).unwrap();
     let newest = if now >= four { four } else { four - chrono::TimeDelta::days(1) };
@@ -111,7 +111,7 @@ fn each_missed_day_is_made_up_for_once_with_its_own_clock_and_one_that_fails_kee
     let mut first = daemon(&world);
     assert!(first.says("job: it is ").ends_with(&days[0]));
     first.says("`job` failed: it ended with exit code 1; retrying in 60 s");
-    // Killed while it waits for the next try: that is not forgotten, and comes before the newer one.
+    // Killed while it waits for the retry. The retry is remembered and comes before the newer run.
     first.signal("-KILL");
     first.child.wait().unwrap();
     let mut second = daemon(&world);
@@ -122,7 +122,7 @@ fn each_missed_day_is_made_up_for_once_with_its_own_clock_and_one_that_fails_kee
     second.ends();
     let third = daemon(&world).ends_quietly();
     assert!(!third.contains("job: it is"), "{third}");
-    // One run is enough for who says so.
+    // With `catch_up: 1`, one run is enough.
     world.script("rules", &format!("every(\"{DAILY}\", \"job\", [], #{{ catch_up: 1 }});"));
     remember(&world, DAILY, "null");
     let mut newest = daemon(&world);
@@ -146,7 +146,7 @@ fn the_rules_for_the_start_of_the_host_run_once_for_each() {
     assert!(!daemon(&world).ends_quietly().contains("ran"));
 }
 
-/// `-n` would be moyai's own dry run: the job would never do anything.
+/// `-n` before the script would be moyai's own dry run, and the job would never do anything.
 #[test]
 fn the_arguments_of_a_rule_are_the_scripts_and_not_moyais() {
     let world = world(
@@ -186,11 +186,11 @@ fn where_a_unit_runs_the_rules_for_the_start_of_the_host_the_daemon_does_not() {
     booted.signal("-HUP");
     booted.says("rules reloaded");
     assert!(!booted.ends().contains("ran"));
-    // Without the unit from now on: this start of the host has been seen to.
+    // The unit is gone, but its rules already ran for this start of the host.
     assert!(!daemon(&world).ends_quietly().contains("ran"));
 }
 
-/// Waits until the alarm has told so many things; gives them.
+/// Waits for this many alarms and returns them.
 #[track_caller]
 fn told(world: &World, count: usize) -> Vec<String> {
     let begun = std::time::Instant::now();
@@ -210,7 +210,7 @@ fn what_fails_again_and_again_rings_once_until_it_works() {
     world
         .script("rules", &format!("on(`container start`, `job`); alarm(`{}`);", world.listener()))
         .script("job", "if !file::exists(`fine`) { die(`on purpose`); }");
-    // An engine that is there until the file `end` is.
+    // A Docker daemon that runs until the file `end` exists.
     world.program(
         "bin/docker",
         "#!/bin/sh\n[ $1 = events ] || exec echo 29\nuntil [ -e end ] || ! [ -e $0 ]; do sleep 0.05; done; rm -f end\n",
@@ -239,7 +239,7 @@ fn what_no_run_can_tell_for_itself_the_daemon_tells() {
     let mut daemon = daemon(&world);
     daemon.says("`job a` failed: it was ended by signal 9");
     assert!(told(&world, 1)[0].ends_with(": `moyai run job a` failed: it was ended by signal 9"), "{}", world.told());
-    // Rules that name nobody any more do not silence those that did check.
+    // Rules with a syntax error do not silence the alarms of the old rules.
     world.script("rules", "let = 1;");
     daemon.signal("-HUP");
     daemon.says("the old rules remain active");
@@ -287,7 +287,7 @@ fn a_broken_memory_is_set_aside_and_one_that_cannot_be_read_is_reported() {
     let mut second = daemon(&world);
     let said = second.says("too many levels of symbolic links");
     assert!(said.contains("the rules run, but runs that are missed from now on are not caught up"), "{said}");
-    // Nobody knows that they have run.
+    // There is no record that the job ran, so it runs again.
     second.says("job: ran");
     second.ends();
 }
@@ -302,7 +302,7 @@ fn a_run_that_was_cut_off_with_the_daemon_is_said_and_made_up_for() {
     first.says("job: run 1");
     first.signal("-KILL");
     first.child.wait().unwrap();
-    // The script has no daemon any more, and goes on: it is waited for, not doubled.
+    // The script outlives its daemon. The new daemon waits for it and does not start it twice.
     let mut second = daemon(&world);
     let said = second.says(", started by the previous daemon, is still running (pid ");
     let pid: String = said.split("pid ").nth(1).unwrap().chars().take_while(char::is_ascii_digit).collect();
@@ -310,7 +310,7 @@ fn a_run_that_was_cut_off_with_the_daemon_is_said_and_made_up_for() {
     second.says("`job` failed: it ended after the daemon that started it");
     second.signal("-KILL");
     second.child.wait().unwrap();
-    // It may have begun the run of the next day, which ends without it.
+    // The next day's run may have begun. It ends by itself.
     std::thread::sleep(Duration::from_millis(500));
     let runs: u32 = world.run("print(state::get(\"n\", 0));").ok().trim().parse().unwrap();
     remember(&world, DAILY, "[4194305, 1]");
@@ -357,7 +357,7 @@ fn systemd_hears_that_it_is_ready_alive_reloading_and_stopping() {
     let mut hears = |wanted: &str| loop {
         let length = socket.recv(&mut bytes).unwrap_or_else(|error| panic!("{wanted}: {error}"));
         let text = String::from_utf8_lossy(&bytes[..length]).into_owned();
-        // Alive it is all the time.
+        // The daemon says that it is alive all the time.
         if text.starts_with(wanted) {
             return text;
         }
@@ -419,7 +419,7 @@ fn what_a_rule_says_of_time_outs_overlap_jitter_and_failure_holds_by_the_real_cl
         "#,
         "",
     );
-    // The clock itself: a run that is late has a pretended one.
+    // The real clock, because a late run has a simulated one.
     let log = "let second = $(`date +%s`); file::append(\"log\", `${args[0]} WHAT ${second}\n`);";
     let (begins, ends) = (log.replace("WHAT", "begins"), log.replace("WHAT", "ends"));
     world.script("long", &format!("{begins} sleep(\"75s\"); {}", ends.replace("let ", ""))).script("short", &begins);
@@ -443,7 +443,7 @@ fn what_a_rule_says_of_time_outs_overlap_jitter_and_failure_holds_by_the_real_cl
         let lines = text.lines().filter_map(|line| line.strip_prefix(&format!("{name} {what} "))?.parse().ok());
         lines.collect()
     };
-    // Every second minute is left out, and said; or begins as soon as the one before has ended.
+    // One rule skips every second minute and reports it. The other starts as soon as the last run has ended.
     let minutes = seconds("skips", "begins");
     assert!(minutes.len() >= 2 && minutes.windows(2).all(|pair| pair[1] / 60 - pair[0] / 60 == 2), "{minutes:?}");
     assert!(said.contains("`long skips`, due ") && !said.contains("`long waits`, due "), "{said}");
@@ -452,7 +452,7 @@ fn what_a_rule_says_of_time_outs_overlap_jitter_and_failure_holds_by_the_real_cl
         begins.len() >= 3 && begins[1..].iter().zip(&ends).all(|(begins, ends)| (0..60).contains(&(begins - ends))),
         "{begins:?} {ends:?}"
     );
-    // At the full minute, or up to 40 s later, another time each.
+    // On the full minute, or up to 40 s later, varying.
     let after = |name: &str| seconds(name, "begins").iter().map(|at| at % 60).collect::<Vec<_>>();
     let (early, late) = (after("early"), after("late"));
     assert!(early.len() >= 3, "{early:?}");

@@ -1,6 +1,6 @@
-//! `docker::`: what scripts get from captured and altered answers, and from a docker that fails.
+//! `docker::`: results for recorded and altered answers, and for a docker that fails.
 //!
-//! A shell script stands in for docker: it prints the files of its folder, and notes each call.
+//! A shell script replaces docker. It prints the files in its directory and logs each call.
 
 use crate::common::{Gave, World, gave, read};
 use std::io::{BufRead, BufReader, Write};
@@ -11,15 +11,15 @@ const FULL: &str = "599e1e79b3d97306fc59a8663307831f7e470cb20235a9b51e61bc506f46
 const OTHER: &str = "e6aea1237837ff5b9459803e2ce5e047c469020143a3bd85a400db55da0b7e15";
 const IMAGE: &str = "sha256:b4d15171cd3bb827aef1e3e3cb58b34cd9341a4e2cacd0e6a9fc239f80d462d0";
 
-/// What is asked of `docker ps`: with every field, the client takes a fifth longer.
+/// The format for `docker ps`. With every field, the client takes a fifth longer.
 const ROW: &str = r#"{"ID":{{json .ID}},"Networks":{{json .Networks}},"Status":{{json .Status}}}"#;
 
-/// The client's answer.
+/// Returns a row of the client's answer.
 fn row(id: &str, networks: &str) -> String {
     format!(r#"{{"ID":"{id}","Networks":"{networks}","Status":"Up 2 seconds"}}"#) + "\n"
 }
 
-/// A container as engine 20.10 inspects it, shortened; `networks` is the inside of `Networks`.
+/// Returns a container as Docker 20.10 inspects it, shortened. `networks` is the content of `Networks`.
 fn full(id: &str, name: &str, networks: &str) -> String {
     format!(
         r#"{{"Id":"{id}","Created":"2026-11-24T00:18:20.47720809Z","State":{{"Status":"running","Running":true,"Paused":false,"Health":{{"Status":"healthy"}}}},
@@ -37,13 +37,13 @@ fn network(name: &str, id: &str, address: &str) -> String {
     )
 }
 
-/// A network as it is inspected.
+/// Returns an inspected network.
 fn driver(name: &str, id: &str, driver: &str) -> String {
     format!(r#"{{"Name":"{name}","Id":"{id}","Scope":"local","Driver":"{driver}","IPAM":{{}}}}"#)
 }
 
-/// A world whose docker prints `ps`, `inspect`, ... from files of that name, with the status and
-/// the words on standard error in `NAME.code` and `NAME.err`.
+/// Creates a world whose docker prints the files `ps`, `inspect`, ... and takes status and standard error from
+/// `NAME.code` and `NAME.err`.
 fn docker() -> World {
     let world = World::new();
     fake(
@@ -96,7 +96,7 @@ fn a_container_is_read_from_two_processes_with_the_drivers_of_its_networks() {
 fn an_engine_that_leaves_fields_out_gives_empty_values() {
     let world = docker();
     world.file("ps", format!("{{\"ID\":\"{FULL}\"}}\n{{\"ID\":\"{OTHER}\",\"Names\":\"x\"}}\n"));
-    // Engine 29 has no address but the network's, and leaves empty things out; 1.9 knew no kinds of mounts.
+    // Docker 29 has addresses only below networks and omits empty fields. Docker 1.9 had no mount types.
     let modern = format!(
         r#"{{"Id":"{FULL}","Created":"0001-01-01T00:00:00Z","Name":"/web","Image":"{IMAGE}","State":{{"Status":"running"}},"Config":{{"Image":"a.b:5000/c"}},
         "Mounts":[{{"Name":"v","Source":"/x","Destination":"/v"}},{{"Source":"/y","Destination":"/w"}}],
@@ -151,8 +151,8 @@ fn an_engine_that_stops_between_the_two_calls_is_an_error_and_no_empty_list() {
     );
 }
 
-/// A Docker daemon at the socket `sock` that gives these answers in turn, the last one again and again. Returns
-/// the paths that it was asked for.
+/// Starts a Docker daemon at the socket `sock` that gives these answers in turn and then repeats the last one. Returns
+/// the requested paths.
 fn daemon(world: &World, answers: &[String]) -> Arc<Mutex<Vec<String>>> {
     let _ = std::fs::remove_file(world.path("sock"));
     let listener = UnixListener::bind(world.path("sock")).unwrap();
@@ -164,14 +164,14 @@ fn daemon(world: &World, answers: &[String]) -> Arc<Mutex<Vec<String>>> {
             BufReader::new(&connection).read_line(&mut line).unwrap();
             let mut seen = seen.lock().unwrap();
             seen.push(line.split(' ').nth(1).unwrap_or_default().to_owned());
-            // A client that goes away early is its own affair.
+            // Clients may hang up early.
             let _ = connection.write_all(answers[seen.len().min(answers.len()) - 1].as_bytes());
         }
     });
     paths
 }
 
-/// Runs this for an event, with the daemon at `sock`.
+/// Runs this as for an event, with the daemon at `sock`.
 fn for_event(world: &World, options: &[&str], text: &str) -> Gave {
     world.script("test", text);
     let mut command = world.command([&["run"], options, &["test"]].concat());
@@ -196,7 +196,7 @@ fn a_run_for_an_event_asks_the_socket_and_what_is_planned_traced_or_recorded_goe
         r#"[{{"Id":"{FULL}","Status":"Up 2 seconds","NetworkSettings":{{"Networks":{{"back":{{}}}}}}}},
             {{"Id":"{OTHER}","Status":"Up 1 second","NetworkSettings":{{"Networks":{{}}}}}}]"#
     );
-    // One of them is gone before it can be inspected.
+    // One container is gone before it can be inspected.
     let gone = "HTTP/1.0 404 Not Found\r\n\r\n{}".to_owned();
     let answers = [http(&rows), http(&full(FULL, "web", &networks)), gone, http(&driver("back", "b860", "macvlan"))];
     let asked = daemon(&world, &answers);
@@ -296,7 +296,7 @@ fn a_docker_that_is_missing_forbidden_or_not_running_is_one_sentence_with_help()
     let world = World::new();
     world.script("test", "docker::ps();");
     let mut command = world.command(["run", "test"]);
-    // The sbin folders are always looked at, and the CLI may be installed there.
+    // The sbin directories are always searched, and the CLI may be installed there.
     command.env("PATH", "/nowhere");
     if !["/usr/local/bin/docker", "/usr/bin/docker", "/usr/local/sbin/docker"]
         .iter()
@@ -426,7 +426,7 @@ fn under_a_dry_run_acts_are_lines_that_can_be_pasted() {
     assert_eq!(words[3], r#"LABEL a.b="it's \"\$HOME\" \\ é""#);
     assert_eq!(words[4..], ["web", "x/web:Mon"]);
     assert_eq!(lines[4], "# <image of x/web:Mon> x/web:Mon sha256:0a");
-    // The walls of the dry run keep the stand-in from writing down its calls.
+    // In a dry run the replacement cannot log its calls.
     let calls: Vec<&str> = err.lines().filter(|line| line.starts_with("+ ")).collect();
     assert!(!calls.is_empty() && calls.iter().all(|call| call.starts_with("+ docker inspect")), "{err}");
 }
@@ -458,7 +458,7 @@ fn a_commit_refuses_labels_that_docker_would_misread_and_options_that_do_not_exi
     ] {
         let err = world.run_with_bin(&[], &format!(r#"docker::commit("web", "x:1", {options})"#)).failed(2);
         assert!(err.contains(words), "{err}");
-        // What the check does not see is refused by the run.
+        // The run refuses what check cannot see.
         let script = format!(r#"fn how() {{ {options} }} docker::commit("web", "x:1", how())"#);
         let err = world.run_with_bin(&[], &script).failed(1);
         assert!(err.contains(words), "{err}");

@@ -1,4 +1,4 @@
-//! `file::` as scripts see it.
+//! `file::`, as scripts use it.
 
 use crate::common::{World, read};
 use std::os::unix::ffi::OsStrExt;
@@ -97,7 +97,7 @@ fn a_refused_act_names_the_path_the_cause_and_the_next_step() {
         ("glob(\"[\")", &["`[` is not a pattern"]),
         ("file::read(\"a\\x00b\")", &["NUL"]),
     ] {
-        // Within `try` the check leaves constants to the run.
+        // Within `try`, check leaves constants to the run.
         let error = world.run(&format!("try {{ {script}; }} catch (e) {{ throw e; }}")).refused();
         assert!(words.iter().all(|word| error.contains(word)), "{script}: {error}");
     }
@@ -152,7 +152,7 @@ fn a_secret_does_not_show_in_a_planned_file_of_any_form() {
     let out = world.command(["run", "-n", "test"]).env("MOYAI_SECRET_k", "hunter2hunter2").output().unwrap();
     let out = crate::common::gave(&out).ok();
     assert!(out.contains("<secret>\n") && !out.contains("hunter2"), "{out}");
-    // base64 of the secret at the place where it would stand, behind one NUL.
+    // Base64 of the secret at its position in the file, after one NUL.
     assert!(!out.contains("AGh1bnRlcjJodW50ZXIy"), "{out}");
 }
 
@@ -169,11 +169,11 @@ fn a_locked_thing_is_refused_with_75_waited_for_on_request_and_lent_to_a_child()
     assert!(error.contains(&format!("another run (pid {}, `", holding.id())) && error.contains("run hold`"), "{error}");
     assert!(error.contains("holds the lock on `container/web`") && error.contains("--wait"), "{error}");
     assert_eq!(world.run_with(&["-n"], script).ok(), "# mine\n");
-    // A killed holder holds nothing.
+    // Killing the holder releases the lock.
     holding.kill().unwrap();
     holding.wait().unwrap();
     assert_eq!(world.run(script).ok(), "mine\n");
-    // A moyai that a script starts acts under the script's locks.
+    // A moyai that a script starts can use the script's locks.
     world.script("child", script);
     let program = crate::common::program();
     let parent = format!("lock(\"container/web\"); let program = \"{program}\"; print($(`${{program}} run child`));");

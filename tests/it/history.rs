@@ -1,4 +1,4 @@
-//! What outlives a run: its line in the history, its output, the alarm.
+//! The records of a run: its history line, its output and the alarm.
 
 use crate::common::{World, gave, read};
 use crate::web::Web;
@@ -11,7 +11,7 @@ impl World {
         serde_json::from_str(&self.moyai(["history", "--json"]).ok()).unwrap()
     }
 
-    /// A program that writes down what it is told, one word a line.
+    /// Writes a program that logs its arguments, one per line.
     pub fn listener(&self) -> String {
         let text = format!("#!/bin/sh\nprintf '%s\\n' \"$@\" >>{}\n", self.path("told").display());
         self.program("listener", &text)
@@ -184,7 +184,7 @@ fn the_list_has_the_rules_of_a_script_its_next_run_and_how_it_ended() {
     assert_eq!((&**timed, &**event), (&*format!("0 3 1 1 * next {next}-01-01 03:00:00+00:00"), "container start,die"));
     assert!(last.starts_with(&format!("last {today} ")) && last.ends_with(" ok"), "{out}");
     let [_, boot, timed, last] = &below("bad")[..] else { panic!("{out}") };
-    // By the host's clock: Tokyo is nine hours ahead.
+    // By the host's clock. Tokyo is nine hours ahead.
     assert!(timed.ends_with("-12-31 19:30:00+00:00"), "{out}");
     assert!(boot == "boot" && last.starts_with(&format!("last {today} ")) && last.ends_with(" failed with 3"), "{out}");
     assert_eq!(below("backup"), [""; 0]);
@@ -199,7 +199,7 @@ fn the_list_has_the_rules_of_a_script_its_next_run_and_how_it_ended() {
     assert_eq!(of("good")["rules"], rules);
     assert_eq!((&of("backup")["path"], &of("backup")["last"]), (&serde_json::Value::Null, &serde_json::Value::Null));
     assert!(out.lines().filter(|line| line.contains("next ")).all(|line| line.chars().count() <= 80), "{out}");
-    // Rules that do not check are no reason to show nothing.
+    // The list appears although the rules are invalid.
     world.script("rules", "every(`0 3 * * *`, `nowhere`);");
     let gave = world.moyai(["list"]);
     assert!(gave.err.contains("help: moyai check rules") && gave.out.contains("Does well."), "{gave:?}");
@@ -210,7 +210,7 @@ fn the_list_has_the_rules_of_a_script_its_next_run_and_how_it_ended() {
 #[test]
 fn a_script_that_does_not_check_or_run_cannot_silence_its_alarm() {
     let world = World::new();
-    // A rule that is wrong does not silence it either.
+    // An invalid rule does not silence it either.
     world.script("rules", &format!("alarm(`{} -a`); every(`0 3 * * *`, `nowhere`);", world.listener()));
     for (script, options, code) in [
         ("let = 1;", &[][..], 2),
@@ -286,7 +286,7 @@ fn an_alarm_that_fails_hides_neither_the_error_nor_the_exit_code_nor_the_other_a
 fn alarms_that_hang_are_given_up_after_ten_seconds_and_the_others_are_told() {
     let world = World::new();
     let slow = world.program("slow", "#!/bin/sh\nexec sleep 600\n");
-    // It takes the connection, and never answers.
+    // It accepts the connection and never answers.
     let deaf = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let deaf = format!("http://{}", deaf.local_addr().unwrap());
     world.script("rules", &format!("alarm(`{slow}`); alarm(`{deaf}`); alarm(`{}`);", world.listener()));
@@ -310,7 +310,7 @@ fn an_alarm_that_runs_moyai_rings_once_and_so_does_a_script_within_a_script() {
     assert_eq!(world.told().lines().filter(|line| *line == "x").count(), 1, "{}", world.told());
 }
 
-// ---- other engines ----
+// ---- other contexts ----
 
 #[test]
 fn a_run_for_other_engines_tells_every_program_which() {
@@ -332,7 +332,7 @@ fn a_run_for_other_engines_tells_every_program_which() {
         "export DOCKER_CONTEXT='my prod'\n# []\n# my prod \nset -euo pipefail\ntouch made\n"
     );
     assert!(!world.path("made").exists());
-    // Once is enough, for a script within it too.
+    // The prefix appears once, even for a nested script.
     world.script("outer", "moyai::run(`test`, []);");
     assert_eq!(
         run(&["-n", "--context", "prod", "outer"]),

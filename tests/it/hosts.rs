@@ -1,4 +1,4 @@
-//! `hosts::update` as scripts and cron see it.
+//! `hosts::update`, as scripts and cron use it.
 
 use crate::common::{World, gave, read};
 use std::os::unix::fs::PermissionsExt;
@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-/// What `docker::ps()` gives, as a script writes it.
+/// Returns `docker::ps()` results as script code.
 fn containers(list: &[(&str, &str)]) -> String {
     let one = |(name, address): &(&str, &str)| {
         format!(
@@ -23,7 +23,7 @@ fn update(list: &[(&str, &str)]) -> String {
 
 const BLOCK: &str = "# BEGIN moyai: written by hosts-sync, changed by the next run\n";
 
-/// Names in a folder, sorted.
+/// Returns the names in a directory, sorted.
 fn names(folder: &Path) -> Vec<String> {
     let mut names: Vec<String> =
         std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
@@ -94,7 +94,7 @@ fn a_dry_run_prints_a_patch_that_does_it_and_takes_no_lock() {
     gave(&pasted).ok();
     let patched = read(&path);
     assert!(patched.contains("172.17.0.2 blog\n"), "{plan}");
-    // The real run finds nothing left to do.
+    // The real run has nothing left to do.
     assert!(world.run(&update(&[("blog", "172.17.0.2")])).ok().contains("\"changed\":false"));
     assert_eq!(read(&path), patched);
 }
@@ -135,14 +135,14 @@ fn two_updates_at_once_wait_for_each_other() {
     assert!(read(&path).contains("blog"));
 }
 
-/// An ordinary user's moyai, which can read this world and write its own state.
+/// Runs an ordinary user's moyai, which can read this world and write its own state.
 fn as_nobody(world: &World, script: &str) -> crate::common::Gave {
     world.script("test", script);
     let open = |path: &Path, mode| std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
     open(world.folder.path(), 0o755);
-    // The program itself may lie below a folder that only root can look into.
+    // The program may be below a directory that only root can enter.
     let program = world.path("moyai");
-    // Not by this process, whose other threads start programs: they would hold it open for writing (ETXTBSY).
+    // A child process copies it: other threads start programs, which would keep our copy open for writing (ETXTBSY).
     assert!(Command::new("cp").arg(crate::common::program()).arg(&program).status().unwrap().success());
     std::fs::create_dir_all(world.path("state")).unwrap();
     open(&world.path("state"), 0o777);
@@ -163,11 +163,11 @@ fn without_the_right_to_write_nothing_is_changed() {
         error.contains("write `etc/hosts`: permission denied") && error.contains("help: run it as root"),
         "{error}"
     );
-    // The file is the user's, its folder is not.
+    // The user owns the file but not its directory.
     std::os::unix::fs::chown(&path, Some(65534), Some(65534)).unwrap();
     let error = as_nobody(&world, &script).failed(1);
     assert!(error.contains("write `etc/hosts`: permission denied"), "{error}");
-    // The folder is the user's, the file is not: a rename would be allowed, and give it another owner.
+    // The user owns the directory but not the file. A rename would succeed and change the owner.
     std::os::unix::fs::chown(&path, Some(0), Some(0)).unwrap();
     std::os::unix::fs::chown(path.parent().unwrap(), Some(65534), Some(65534)).unwrap();
     let error = as_nobody(&world, &script).failed(1);
@@ -180,7 +180,7 @@ fn without_the_right_to_write_nothing_is_changed() {
     assert_eq!(names(path.parent().unwrap()), ["hosts"]);
 }
 
-/// Runs lines of bash with mounts of their own: `$M run test` is moyai with this script.
+/// Runs bash lines in a mount namespace. `$M run test` is moyai with this script.
 pub fn with_mounts(world: &World, script: &str, lines: &str) -> crate::common::Gave {
     world.script("test", script);
     let moyai = world.command(["run", "test"]);
@@ -247,7 +247,7 @@ fn a_bind_mounted_file_is_written_in_place_and_put_back_when_that_fails() {
     let lines: Vec<&str> = out.lines().collect();
     assert_eq!(lines[0], lines[1], "another file took the mount point's place");
     assert!(out.contains("172.17.0.2 blog\n") && !out.contains(".moyai-"), "{out}");
-    // The mounted file is on a full file system, its folder is not.
+    // The mounted file is on a full file system, its directory is not.
     world.file("small/x", "");
     let all = with_mounts(
         &world,
@@ -276,10 +276,10 @@ fn a_kill_at_any_moment_leaves_the_old_file_or_the_new() {
         &format!("loop {{ hosts::update({}, \"etc/hosts\"); hosts::update({}, \"etc/hosts\"); }}", lists[0], lists[1]),
     );
     let (mut seen, mut round) = ([0; 3], 0);
-    // On a busy machine more rounds, and later kills, until both files were seen.
+    // A busy machine needs more rounds and later kills until both files were seen.
     while round < 50 || (round < 1000 && seen[1..].contains(&0)) {
         let mut child = world.command(["run", "test"]).spawn().unwrap();
-        // Spread over the start and the first few updates without a pattern.
+        // Spread over the start and the first few updates.
         let spread = 120_000 * (1 + round / 10);
         std::thread::sleep(Duration::from_micros(10_000 + round * 7_919 % spread));
         round += 1;

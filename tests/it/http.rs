@@ -1,11 +1,11 @@
-//! `http`, against a server that misbehaves.
+//! `http`, against a misbehaving server.
 
 use crate::common::{World, gave};
 use crate::web::{Authority, Web, hex};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-/// What a script prints about the page at a path.
+/// Returns a script's output about the page at a path.
 fn of(web: &Web, path: &str, options: &str, show: &str) -> String {
     let script = format!("let p = http::get(\"{}\", #{{ {options} }}); print({show});", web.url(path));
     World::new().run(&script).ok().trim_end().to_owned()
@@ -142,7 +142,7 @@ fn an_address_of_any_letters_is_asked_in_its_normal_form() {
 fn an_address_of_its_own_is_asked_instead_of_the_names() {
     let web = Web::start();
     let world = World::new();
-    // The proxy of the environment is not asked for it.
+    // The proxy from the environment is not used for it.
     world.script(
         "test",
         &format!(
@@ -266,7 +266,7 @@ fn each_fault_has_its_kind_and_each_page_its_way() {
 #[test]
 fn a_server_of_either_family_is_asked_by_the_one_that_is_wanted() {
     let (four, six) = (Web::start(), Web::at_six());
-    // `localhost` has both addresses by RFC 6761, 6.3, whatever the hosts file has.
+    // `localhost` has both addresses by RFC 6761, 6.3, whatever the hosts file says.
     let ask = |host: &str, port: u16, options: &str| {
         let script =
             format!("let p = http::get(\"http://{host}:{port}/ok\", #{{ {options} }}); print(p.error ?? p.body);");
@@ -281,8 +281,8 @@ fn a_server_of_either_family_is_asked_by_the_one_that_is_wanted() {
     assert!(six.last().contains(&format!("six.test:{}", six.port)), "{}", six.last());
 }
 
-/// The queue of a listener that takes nobody is soon full; who comes then waits for an answer to
-/// its SYN, as with a firewall that drops.
+/// The queue of a listener that accepts nobody is soon full. Further clients wait for an answer to their SYN, as with a
+/// firewall that drops packets.
 #[test]
 fn a_connection_has_a_time_out_of_its_own() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -333,7 +333,7 @@ fn with_a_closure_a_site_that_cannot_be_requested_is_a_page_with_an_error() {
         World::new().run(&script).ok(),
         "0|0|address|`http::get_all` has no option `timout`\n1|200||\n2|0|address|`http::get_all` is read-only, and `PUT` changes something\n"
     );
-    // An option of all sites is an error of the call.
+    // An unknown option for all sites is an error of the call.
     let script = "let all = parse_json(`{\"timout\": 3}`); print(http::get_all([`http://x/`], all, |page, i| i));";
     let err = World::new().run(script).failed(1);
     assert!(err.contains("has no option `timout`"), "{err}");
@@ -365,7 +365,7 @@ fn a_signal_ends_the_waiting_at_once() {
     let pid = rustix::process::Pid::from_raw(child.id() as i32).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
     let gave = gave(&child.wait_with_output().unwrap());
-    // Both servers answer for ten minutes.
+    // Both servers take ten minutes to answer.
     assert_eq!(gave.code, 130, "{}", gave.err);
 }
 
@@ -445,7 +445,7 @@ fn a_folded_header_is_one_header() {
     );
 }
 
-/// By what curl and browsers do.
+/// curl and browsers do the same.
 #[test]
 fn a_redirect_is_followed_to_where_a_browser_goes() {
     let web = Web::start();
@@ -502,12 +502,12 @@ fn a_post_that_would_become_a_get_is_an_error_that_names_the_address() {
         assert!(said.contains("without the body of the PUT"), "{said}");
     }
     assert!(web.asked.lock().unwrap().iter().all(|request| request.contains(" /to/")), "nothing else was asked");
-    // A form leads to a page, and who says how many redirects are right wants them.
+    // A form may redirect to a page. An explicit redirect limit also permits it.
     assert_eq!(send(&format!("http::post_form(\"{}\", #{{ a: 1 }})", to(303))), "true 200  1\n");
     assert!(web.last().starts_with("GET /ok ") && !web.last().to_lowercase().contains("content-"), "{}", web.last());
     assert_eq!(send(&format!("http::post(\"{}\", \"text\", #{{ redirects: 3 }})", to(302))), "true 200  1\n");
     assert_eq!(send(&format!("http::post(\"{}\", \"text\", #{{ redirects: 0 }})", to(302))), "true 302  0\n");
-    // The same once more, within one site.
+    // The same within one site.
     for status in [307, 308] {
         assert_eq!(send(&format!("http::post(\"{}\", \"text\")", to(status))), "true 200  1\n");
         assert!(web.last().starts_with("POST /ok ") && web.last().ends_with("\r\n\r\ntext"), "{}", web.last());
@@ -556,7 +556,7 @@ fn one_site_may_have_its_own_authority_and_what_it_sends_besides_its_path_does_n
         World::new().run(&script).ok().trim_end().replace(" 29", " 30").replace(" 99", " 100")
     };
     let mut good = authority.sign("good", "blog.test", 30);
-    // A cross-signature that has expired, as servers sent one for years.
+    // An expired cross-signature, as servers sent one for years.
     let old = authority.sign("old", "other.test", -1);
     let both = [std::fs::read(&good.chain).unwrap(), std::fs::read(&old.chain).unwrap()].concat();
     good.chain = folder.path().join("both.pem");

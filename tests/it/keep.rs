@@ -1,4 +1,4 @@
-//! Nothing is lost: time-outs, files that are replaced, bytes that are not UTF-8, empty values in paths.
+//! Nothing is lost: time-outs, replaced files, invalid UTF-8, empty values in paths.
 
 use crate::common::{World, gave};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -7,7 +7,7 @@ fn mode(world: &World, name: &str) -> u32 {
     world.path(name).metadata().unwrap().mode() & 0o7777
 }
 
-/// The names in the directory of a world, the hidden ones too.
+/// Returns the names in a world's directory, including hidden ones.
 fn names(world: &World) -> Vec<String> {
     let mut names: Vec<String> = std::fs::read_dir(world.folder.path())
         .unwrap()
@@ -42,7 +42,7 @@ fn a_time_out_is_an_error_of_every_form_and_never_a_no() {
         assert!(err.contains("took longer than 0.05 s"), "{form}: {err}");
         assert!(world.path("dump").exists(), "{form}");
         assert!(!world.path("out").exists(), "{form}");
-        // It can be caught as any error.
+        // It can be caught like any error.
         let caught = format!("try {{ cmd(`sleep 30`).timeout(\"50ms\").{form}; }} catch (e) {{ print(\"caught\"); }}");
         assert_eq!(world.run(&caught).ok(), "caught\n", "{form}");
     }
@@ -97,7 +97,7 @@ fn a_program_that_fails_leaves_the_old_file_as_it_was_and_no_new_one() {
             assert_eq!(names(&world), ["old"], "{script}");
         }
     }
-    // What a failed program said is shown, although its file is gone.
+    // The output of a failed program is shown, although its file is gone.
     let err = world.run("cmd(`sh -c 'echo why >&2; exit 3'`).both().to_file(\"log\");").failed(1);
     assert!(err.contains("why"), "{err}");
 }
@@ -117,7 +117,7 @@ fn a_program_that_succeeds_replaces_the_file_and_keeps_its_mode_its_owner_and_th
     assert_eq!(std::fs::read_to_string(&old).unwrap(), "new\n");
     assert_eq!((after.mode(), after.uid(), after.gid()), (before.mode(), before.uid(), before.gid()));
     assert!(world.path("link").is_symlink());
-    // A try that failed leaves nothing of its output.
+    // A failed attempt leaves none of its output.
     world.run("cmd(`sh -c 'echo $$; [ -e again ] || { touch again; exit 1; }'`).retry(1, 0).to_file(\"tries\");").ok();
     assert_eq!(std::fs::read_to_string(world.path("tries")).unwrap().lines().count(), 1);
     assert_eq!(names(&world), ["again", "link", "old", "tries"]);
@@ -128,7 +128,7 @@ fn a_secret_file_has_its_mode_from_the_start() {
     let world = World::new();
     world.file("open", "x");
     std::fs::set_permissions(world.path("open"), PermissionsExt::from_mode(0o644)).unwrap();
-    // The mode of the file that the program writes to, while it writes.
+    // The mode of the file while the program writes to it.
     let script = r#"
         file::write("written", "secret", #{ mode: "0600" });
         file::append("added", "secret", #{ mode: "0640" });
@@ -185,7 +185,7 @@ fn lines_keep_their_ends_and_bytes_that_are_not_utf_8_are_never_written() {
             assert_eq!(names(&world), ["f"], "{script}");
         }
     }
-    // A line that is left out, or a part without such bytes, loses nothing.
+    // Omitting the line, or reading only valid parts, loses nothing.
     let world = World::new();
     world.file("f", latin);
     world
@@ -193,7 +193,7 @@ fn lines_keep_their_ends_and_bytes_that_are_not_utf_8_are_never_written() {
         .ok();
     assert_eq!(std::fs::read_to_string(world.path("g")).unwrap(), "two\r\n");
     assert_eq!(std::fs::read_to_string(world.path("h")).unwrap(), "one\r\ntwo\r\n");
-    // The elements of an array end as the lines of the file.
+    // Array elements get the line endings of the file.
     world.file("hosts.txt", "a\r\nb\r\n");
     world
         .run("let all = file::lines(\"hosts.txt\").to_array(); all.push(\"c\"); file::write(\"hosts.txt\", all);")
@@ -236,7 +236,7 @@ fn an_empty_value_in_the_path_of_a_change_is_refused_before_anything_starts() {
             assert!(!world.path("ran").exists() && !world.path("out").exists(), "{line}");
         }
     }
-    // Not a path, not empty, or not a complete part of one.
+    // Not a path, not empty, or not a complete path component.
     for line in [
         "cmd(`rm -f ${d}`)",
         "cmd(`rm -f x${d}`)",

@@ -1,17 +1,17 @@
-//! The command literal: what `${...}` holds is data, wherever it stands.
+//! Command literals: the value of `${...}` is data in every position.
 
 use crate::common::World;
 use proptest::prelude::*;
 
-/// A world with a program `argv` that prints each of its arguments with a NUL behind it.
+/// Creates a world with a program `argv` that prints each argument followed by a NUL.
 fn world_with_argv() -> World {
     let world = World::new();
     world.program("bin/argv", "#!/bin/sh\nfor word; do printf '%s\\0' \"$word\"; done\n");
     world
 }
 
-/// Every position of a value: whole word, glued before, behind and between, twice, in an inner
-/// stage, as an element of an array, in a function, in a closure inside a function.
+/// Every position of a value: a complete word, joined before, after and on both sides, twice, in an inner stage, as an
+/// array element, in a function, in a closure inside a function.
 const POSITIONS: &str = r##"
 const NUL = "\x00";
 let values = cmd(`cat values.json`).json();
@@ -126,7 +126,7 @@ fn values_that_a_shell_would_act_on_arrive_as_they_are() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 12, max_shrink_iters: 60, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Any characters but NUL, of every Unicode class, with those that a shell knows made likely.
+    /// Any characters except NUL, from every Unicode class, with a bias to those special to a shell.
     #[test]
     fn any_value_arrives_as_it_is(values in proptest::collection::vec(
         proptest::collection::vec(prop_oneof![
@@ -151,7 +151,7 @@ fn what_cannot_be_an_argument_is_refused_by_name_and_line() {
         ("|x| x", "a function cannot be an argument of a command", "${f.call()}"),
     ] {
         for literal in ["$(`echo ${v}`)", "cmd(`echo ${v}`).read()", "sh(`echo ${v}`).read()"] {
-            // The check knows no kind of a parameter, so that the run has to say it.
+            // Check does not know the kind of a parameter, so the run has to report it.
             let text = format!("fn echo(v) {{\n{literal}\n}}\necho({value});\n");
             let err = world.run(&text).failed(1);
             assert!(err.contains(message) && err.contains(help), "{literal} with {value}: {err}");

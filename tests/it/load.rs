@@ -1,4 +1,4 @@
-//! Which file is meant, and which files are refused.
+//! Which file a name means, and which files are refused.
 
 use crate::common::World;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
@@ -51,7 +51,7 @@ fn imports_look_beside_their_script_then_in_its_folder_then_where_names_are_look
 #[test]
 fn a_users_config_wins_in_an_embedded_script_and_is_laid_over_the_embedded_one() {
     let world = World::new();
-    // TELL and DISKS are missing, as in a file from before they were there.
+    // TELL and DISKS are missing, as in a file written before they existed.
     world.script("config", "const REPORT = \"always\";\nfn disk_text(disk) { `mine ${disk.mount} ${REPORT}` }");
     assert_eq!(world.moyai(["run", "report"]).ok(), "mine / always\n");
     assert_eq!(
@@ -101,7 +101,7 @@ fn an_import_does_not_leave_its_folder() {
             "{err}"
         );
     }
-    // A link within the folder, and a folder that is a link, are fine.
+    // Links within the directory are allowed, and so is a directory that is a link.
     world.script("real", "print(`real`);");
     symlink("real.rhai", world.path("scripts/alias.rhai")).unwrap();
     assert_eq!(world.moyai(["run", "alias"]).ok(), "real\n");
@@ -139,7 +139,7 @@ fn what_cannot_be_read_is_named_with_its_path() {
 #[test]
 fn root_runs_no_script_that_others_can_have_written() {
     if !root() {
-        // For everybody else the kernel's own permissions decide.
+        // For other users, the kernel's permissions decide.
         return;
     }
     let world = World::new();
@@ -159,7 +159,7 @@ fn root_runs_no_script_that_others_can_have_written() {
         mode("scripts", bad);
         assert!(run().failed(2).contains("the directory `"), "{bad:o}");
     }
-    // In a folder as /tmp nobody can replace what is root's.
+    // In a sticky directory such as /tmp, nobody can replace root's files.
     mode("scripts", 0o1777);
     assert_eq!(run().ok(), "ran\n");
     chown(world.path("scripts/test.rhai"), Some(4321), None).unwrap();
@@ -186,7 +186,7 @@ fn a_call_means_the_function_of_its_own_file_whatever_other_files_define() {
         "fn own() { \"b\" } fn deep() { own() + own() } fn around(f) { own() + f.call(1) + own() } fn clean(x) { trim(x) }
          fn parts(x) { x.split(\",\") } private fn hidden() { own() } fn twice() { hidden() + hidden() }",
     );
-    // The main script has the names of functions of the others and of moyai.
+    // The main script reuses names of functions from the other files and from moyai.
     world.file(
         "main.rhai",
         r#"import "a" as a; import "b" as b;

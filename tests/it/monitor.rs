@@ -1,15 +1,15 @@
-//! The monitor: what it finds, when that is news, and that the news arrive.
+//! The monitor: what it finds, when it reports a change, and that reports arrive.
 
 use crate::common::{Gave, World, read};
 use crate::web::Web;
 
-/// A configuration in which a sick site is not asked again, and what else is said here.
+/// Writes a configuration that does not retry a down site, with these additional lines.
 fn config(world: &World, text: &str) {
     let again = if text.contains("ASK_AGAIN") { "" } else { "const ASK_AGAIN = \"\";\n" };
     world.script("config", &format!("{again}{text}"));
 }
 
-/// A program that writes down what it is told.
+/// Writes a program that logs its arguments.
 fn teller(world: &World, name: &str) -> String {
     use std::os::unix::fs::PermissionsExt;
     let path = world.file(name, format!("#!/bin/sh\necho \"$1\" >>{}\n", world.path("told").display()));
@@ -19,7 +19,7 @@ fn teller(world: &World, name: &str) -> String {
 
 fn told(world: &World) -> Vec<String> {
     let text = std::fs::read_to_string(world.path("told")).unwrap_or_default();
-    // Behind the date.
+    // The text after the date.
     text.lines().map(|line| line.split_once(" : ").unwrap_or(("", line)).1.to_owned()).collect()
 }
 
@@ -27,7 +27,7 @@ fn at(world: &World, time: &str) -> Gave {
     world.moyai(["run", "monitor", "--at", time])
 }
 
-/// The rows of `monitor --json` as `NAME STATE REASON`.
+/// Returns the rows of `monitor --json` as `NAME STATE REASON`.
 fn rows(world: &World) -> Vec<String> {
     let gave = world.moyai(["run", "monitor", "--json"]);
     let rows: serde_json::Value =
@@ -129,12 +129,12 @@ fn every_rule_of_a_site_is_looked_at_and_one_bad_site_is_one_line() {
     assert_eq!(keys, fields);
     assert_eq!(row[10]["redirects"][0].as_str().unwrap(), format!("{url}/404"));
     assert_eq!(row[13]["fault"], "time-out");
-    // JSON is all that is printed, also when it is news and nobody else is told.
+    // Only JSON is printed, even if a state changed and nobody else is notified.
     config(&world, &format!("const SITES = #{{ \"{url}/404\": \"\" }};"));
     assert_eq!(rows(&world), [format!("{url}/404 sick status 404, it says \"nothing here\"")]);
 }
 
-/// The article's words, as iconv(1) writes them.
+/// The article's text, as iconv(1) encodes it.
 #[test]
 fn the_articles_words_are_found_in_a_page_of_any_encoding() {
     let web = Web::start();
@@ -160,10 +160,10 @@ fn the_articles_words_are_found_in_a_page_of_any_encoding() {
     assert!(found.iter().all(|row| row.ends_with(" fine ")) && found.len() == 8, "{found:#?}");
 }
 
-/// A row is one site: what each look finds (`.` fine, `x` sick, `?` nobody knows), one a minute, and
-/// what is told at it: `S` sick, `W` well, `R` still sick, `-` nothing.
+/// Each row is one site: the result of each check (`.` up, `x` down, `?` unknown), one per minute, and the report after
+/// it: `S` down, `W` up, `R` still down, `-` none.
 const TRANSITIONS: &[(i64, i64, &str, &str, &str)] = &[
-    // sick after, well after, reminder
+    // down after, up after, reminder
     (1, 1, "", "....", "----"),
     (1, 1, "", "x", "S"),
     (1, 1, "", ".xxx..", "-S--W-"),
@@ -172,7 +172,7 @@ const TRANSITIONS: &[(i64, i64, &str, &str, &str)] = &[
     (3, 2, "", "xxxxx.x.x..", "--S-------W"),
     (2, 3, "", "xx..x...x.", "-S-----W--"),
     (2, 2, "", "xx..xx..", "-S-W-S-W"),
-    // Who does not know counts nothing, in no direction.
+    // An unknown result changes nothing in either direction.
     (1, 1, "", "????", "----"),
     (1, 1, "", "x??x?.", "S----W"),
     (2, 1, "", "x?x", "--S"),
@@ -254,7 +254,7 @@ fn a_dry_run_tells_what_it_would_tell_and_keeps_nothing() {
     let gave = world.moyai(["run", "-n", "monitor"]);
     assert!(gave.code == 1 && gave.out.contains(&format!("{tell} '")), "{}{}", gave.out, gave.err);
     assert!(told(&world).is_empty() && !world.path("state/state").exists());
-    // Nor with a state that is there: the next run tells it, and only once.
+    // A dry run changes no existing state either: the next run reports the site, once.
     world.run("state::set(`any`, 1);").ok();
     world.moyai(["run", "-n", "monitor"]).failed(1);
     world.moyai(["run", "monitor"]).failed(1);
@@ -302,7 +302,7 @@ fn while_nothing_outside_answers_nothing_is_told_of_sites_that_do_not() {
             web.url("/500")
         ));
     };
-    // What does answer is still judged.
+    // Answers that arrive are still judged.
     write("http://127.0.0.1:2/");
     assert_eq!(rows(&world), ["far offline ", "near sick status 500, it says \"broken\""]);
     assert_eq!(told(&world), ["near is sick: status 500, it says \"broken\""]);
@@ -323,7 +323,7 @@ fn in_a_window_of_maintenance_nothing_counts() {
     // 2026-12-01 is a Tuesday.
     assert_eq!(at(&world, "2026-12-01 03:00").ok(), "");
     assert_eq!(at(&world, "2026-12-01 03:59").ok(), "");
-    // Nobody is in TELL: what is told is printed, with its time.
+    // TELL is empty: reports are printed with their time.
     let gone = "is sick: status 404, it says \"nothing here\"\n";
     for (time, site) in [("2026-12-01 05:10", "a"), ("2026-12-01 05:30", "b")] {
         let out = at(&world, time).out;
@@ -359,13 +359,13 @@ fn a_report_that_did_not_arrive_is_sent_in_the_next_run_and_keeps_no_other_from_
     let Gave { out, err, code } = at(&world, "2026-12-01 03:00");
     assert_eq!(code, 1);
     assert!(err.contains(&format!("the report did not arrive: {later}: program `{later}` was not found")), "{err}");
-    // So that cron mails it at least.
+    // So at least cron mails it.
     assert_eq!(out, "a is sick: status 404, it says \"nothing here\"\n");
     assert_eq!(told(&world).len(), 1);
     teller(&world, "later");
     write("/ok");
     at(&world, "2026-12-01 03:05:30").ok();
-    // Of one target the older report comes first. The other target is reported to at the same time.
+    // Each target gets its older report first. The other target is notified in parallel.
     let text = read(world.path("told"));
     assert_eq!(text.matches("a is sick").count(), 2, "{text}");
     assert_eq!(text.matches("a is fine again after 5 min").count(), 2, "{text}");
@@ -374,7 +374,7 @@ fn a_report_that_did_not_arrive_is_sent_in_the_next_run_and_keeps_no_other_from_
     assert_eq!(told(&world).len(), 4);
 }
 
-/// The alarm of the rules is for a script that cannot tell for itself.
+/// The alarm in the rules is for scripts that cannot report for themselves.
 #[test]
 fn a_sick_site_is_told_by_the_monitor_and_not_by_the_alarm_as_well() {
     let web = Web::start();
@@ -385,7 +385,7 @@ fn a_sick_site_is_told_by_the_monitor_and_not_by_the_alarm_as_well() {
     config(&world, &format!("const TELL = [\"{tell}\"]; {sites}"));
     world.moyai(["run", "monitor"]).failed(1);
     assert!(told(&world).len() == 1 && !world.path("rung").exists(), "{:?}", told(&world));
-    // A report that does not arrive is one that it cannot tell.
+    // An undelivered report counts as one that the script cannot send.
     config(&world, &format!("const TELL = [\"/not/there\"]; const REMIND = \"1s\"; {sites}"));
     world.moyai(["run", "monitor", "--at", "2030-01-01"]).failed(1);
     assert!(read(world.path("rung")).contains("the report did not arrive"), "{}", read(world.path("rung")));

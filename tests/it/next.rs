@@ -2,7 +2,7 @@
 
 use crate::common::{Gave, World, gave};
 
-/// On a host whose clocks are those of Tokyo.
+/// Runs `moyai next` in the time zone of Tokyo.
 fn next(words: &[&str]) -> Gave {
     let world = World::new();
     gave(&world.command([&["next"], words].concat()).env("TZ", "Asia/Tokyo").output().unwrap())
@@ -57,7 +57,7 @@ fn a_time_without_an_offset_is_one_of_the_zone_that_is_named() {
     assert_eq!(out("America/New_York", "2026-11-25 03:59"), "[\"2026-11-25T04:00:00-05:00\"]\n");
     assert_eq!(out("America/New_York", "2026-11-25 04:00"), "[\"2026-11-26T04:00:00-05:00\"]\n");
     assert_eq!(out("UTC", "2026-11-25"), "[\"2026-11-25T04:00:00+00:00\"]\n");
-    // It has one of its own.
+    // This time has its own offset.
     assert_eq!(out("UTC", "2026-11-25T12:00:00+09:00"), "[\"2026-11-25T04:00:00+00:00\"]\n");
     // Skipped by New York's clocks, and shown twice.
     assert_eq!(out("America/New_York", "2026-03-08 02:30"), "[\"2026-03-08T04:00:00-04:00\"]\n");

@@ -1,8 +1,8 @@
-//! `nginx::`: what scripts get from configurations, messages and a nginx that is a shell script.
+//! `nginx::`: results for configurations, messages, and an nginx that is a shell script.
 
 use crate::common::World;
 
-/// A world with a nginx that was built for its folder; `body` is what it does besides `-V`.
+/// Creates a world with an nginx built for its directory. `body` is its behaviour apart from `-V`.
 fn nginx(body: &str) -> World {
     let world = World::new();
     let folder = world.folder.path().display().to_string();
@@ -22,7 +22,7 @@ const TEST: &str = "let t = nginx::test(); print(`${t.ok}|${t.message}|${t.file}
 fn a_missing_name_is_told_with_its_place_and_without_the_port() {
     for (message, missing) in [
         (r#"nginx: [emerg] host not found in upstream "site-a" in /etc/nginx/conf.d/a b.conf:3"#, "site-a"),
-        // As a build writes it whose error log is standard error; behind `server NAME:PORT;`.
+        // The message of a build whose error log is standard error, after `server NAME:PORT;`.
         (
             r#"2026/11/24 00:35:41 [emerg] 728#728: host not found in upstream "site-b:81" in /etc/nginx/conf.d/a b.conf:3"#,
             "site-b",
@@ -65,7 +65,7 @@ fn a_configuration_that_does_not_test_is_never_reloaded() {
 fn under_a_dry_run_a_reload_is_a_line_and_nothing_is_tested() {
     let world = nginx("exit 1");
     let out = world.run_with_bin(&["-n"], "nginx::reload();").ok();
-    // No master runs for this folder.
+    // No master process runs for this directory.
     assert!(
         ["set -euo pipefail\nnginx -t\nnginx\n", "set -euo pipefail\nnginx -t\nsystemctl start nginx\n"]
             .contains(&out.as_str()),
@@ -117,7 +117,7 @@ fn the_sites_are_found_through_includes_upstreams_quotes_and_comments() {
         )
         .ok();
     let folder = world.folder.path().display().to_string();
-    // A port where nginx asks over plain http: not php's, not that of https, grpc or a stream.
+    // The ports for plain HTTP, without those of php, https, grpc and streams.
     let want = "~^(www\\.)?a\\.example$|one|8080|nginx.conf|4\n~^(www\\.)?a\\.example$|two|80|nginx.conf|6\n~^(www\\.)?a\\.example$|php||sites/a.conf|2\n\
                 ~^(www\\.)?a\\.example$|::1||sites/a.conf|4\n~^(www\\.)?a\\.example$|g||sites/a.conf|5\n\
                 b.example *.b.example|Blog|80|sites/b.conf|4\n|db||nginx.conf|12\n";
@@ -162,7 +162,7 @@ fn a_site_belongs_where_the_configuration_looks() {
         ),
         ("include mime.types; include conf.d/*.conf;", "conf.d/example.jp.conf|"),
         ("include sites-enabled/*.conf;", "sites-available/example.jp.conf|sites-enabled/example.jp.conf"),
-        // A link in a folder without its pair would not be one.
+        // A link in a directory without its counterpart would not count.
         ("include only/*.jp;", "only/example.jp|"),
         ("include nowhere/*.conf; include only/*;", "only/example.jp|"),
     ] {
@@ -207,8 +207,7 @@ fn a_site_tells_where_it_can_be_asked() {
     );
 }
 
-/// What a configuration is made of: the names of its directives, without their parameters. Rules
-/// of access may be any number.
+/// Returns the names of all directives without parameters. The number of access rules may vary.
 fn skeleton(directives: &[moyai::host::nginx::config::Directive]) -> String {
     let mut names: Vec<String> = Vec::new();
     for directive in directives {
@@ -222,8 +221,8 @@ fn skeleton(directives: &[moyai::host::nginx::config::Directive]) -> String {
     names.join(" ")
 }
 
-/// Gives a site's text for each value of one option, with the shipped template in one process; none
-/// where it was refused.
+/// Returns a site's text for each value of one option, or none if it was refused. One process renders all with the
+/// built-in template.
 fn texts(world: &World, option: &str, values: &[String]) -> Vec<Option<std::path::PathBuf>> {
     world.file("values", serde_json::to_string(values).unwrap());
     world.script(
@@ -284,7 +283,7 @@ fn no_value_of_any_option_adds_a_directive() {
     .map(str::to_owned)
     .into();
     values.extend(["a", "1", "a;", "$", "\\", "\"", "a.", "1,"].map(|part| part.repeat(10_000 / part.len())));
-    // What is near enough to a good value to be one now and then.
+    // Values close enough to valid ones that some of them are accepted.
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     for form in [r#"[a-z0-9.:/,]{0,3}([;{}#"'\\$ \n]|[ -~]){0,4}[a-z0-9]{0,3}"#, r#"[0-9a-z.]{1,4}[;{}#"'\\$ \n]?"#] {
         let strategy = proptest::string::string_regex(form).unwrap();
@@ -379,7 +378,7 @@ fn a_binary_says_once_how_it_was_built_and_again_when_it_is_replaced() {
         let made = world.path("nginx.made");
         let cc = std::process::Command::new("cc").arg(source).arg("-o").arg(&made).status().unwrap();
         assert!(cc.success());
-        // As a package replaces it: a new file, renamed over the old one.
+        // Replaced by a rename, as a package does it.
         std::fs::rename(made, world.path("bin/nginx")).unwrap();
     };
     let sites = || world.run_with_bin(&[], "print(nginx::servers().map(|server| server.names[0]).join(\" \"));").ok();
@@ -392,7 +391,7 @@ fn a_binary_says_once_how_it_was_built_and_again_when_it_is_replaced() {
     assert_eq!((sites().as_str(), sites().as_str(), asked()), ("old.jp\n", "old.jp\n", 1));
     build("new.conf");
     assert_eq!((sites().as_str(), sites().as_str(), asked()), ("new.jp\n", "new.jp\n", 2));
-    // What is remembered may be lost or spoilt at any time.
+    // The saved options may be lost or damaged at any time.
     world.file("state/state/nginx.built.json", "spoilt");
     assert_eq!((sites().as_str(), asked()), ("new.jp\n", 3));
 }

@@ -3,10 +3,10 @@
 use crate::common::{World, read};
 use std::process::{Command, Stdio};
 
-/// promtool(1), which `tests/run` puts there if it is not installed.
+/// promtool(1). `tests/run` puts it there if it is not installed.
 const PROMTOOL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/tools/promtool");
 
-/// Sites whose names are odd, and two that are one once their secrets are left out.
+/// Configures sites with odd names, and two that differ only in their secrets.
 fn config(world: &World, metrics: &str) {
     let tell = world.program("tell", "#!/bin/sh\necho \"$1\" >>told\n");
     world.script(
@@ -47,7 +47,7 @@ fn the_metrics_have_each_site_once_and_no_secret() {
     assert!(!text.contains("hush"), "{text}");
     let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&path).unwrap().permissions());
     assert_eq!(mode & 0o777, 0o644, "node_exporter reads it");
-    // The run itself is in the next one.
+    // The next file includes the run itself.
     monitor(&world);
     assert!(read(&path).contains("moyai_run_exit_code{script=\"monitor\"} 1"));
 }

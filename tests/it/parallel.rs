@@ -63,7 +63,7 @@ fn trace_lines_stay_whole_and_nothing_is_drawn_where_nobody_looks() {
     assert_eq!(world.run(&script).err, "");
 }
 
-/// What the test script shows on a terminal.
+/// Returns the terminal output of the test script.
 fn on_a_terminal(world: &World) -> String {
     let line = format!("stty cols 120; {} run test", crate::common::program());
     let mut terminal = std::process::Command::new("script");
@@ -80,12 +80,12 @@ fn a_bar_shows_what_is_being_done_and_bytes_where_they_are_known() {
     let work = "par_map(2, |job| { sleep(`300ms`); job.name });";
     world.script("test", &format!("[#{{ name: `blog`, bytes: 3000000 }}, #{{ name: `shop`, bytes: 1000000 }}, #{{ name: `wiki`, bytes: 0 }}].{work}"));
     let text = on_a_terminal(&world);
-    // Which of two begins first is not settled.
+    // Either of the two may begin first.
     let text = text.replace("shop, blog", "blog, shop");
     for part in ["0 B/4.00 MB", "4.00 MB/4.00 MB", " blog, shop", " wiki"] {
         assert!(text.contains(part), "{part} {text:?}");
     }
-    // Where one is not known they are counted.
+    // Without a known size, items are counted.
     world.script("test", &format!("[#{{ name: `blog`, bytes: 3000000 }}, #{{ name: `shop` }}].{work}"));
     let text = on_a_terminal(&world).replace("shop, blog", "blog, shop");
     assert!(text.contains(" 0/2 blog, shop") && !text.contains("MB"), "{text:?}");
@@ -101,7 +101,7 @@ fn on_a_terminal_a_bar_is_drawn_and_what_is_printed_stands_above_it() {
     let text = on_a_terminal(&world);
     assert!(text.contains(" 7/8"), "{text:?}");
     let before: Vec<&str> = text.lines().filter_map(|line| Some(line.split_once("line ")?.0)).collect();
-    // Each begins where the bar was cleared away.
+    // Each line begins where the bar was cleared.
     assert!(before.len() == 8 && before.iter().all(|bar| bar.is_empty() || bar.ends_with("\r\u{1b}[2K")), "{text:?}");
 }
 
@@ -111,7 +111,7 @@ fn exit_in_a_closure_ends_the_script() {
     assert_eq!(world.run("[1, 2].par_each(1, |n| exit(7)); print(`not this`);").code, 7);
 }
 
-/// Rhai shares what a closure captures, and locks it while one of its methods runs.
+/// Rhai shares captured values and locks them while one of their methods runs.
 #[test]
 fn closures_on_several_threads_call_methods_of_what_they_captured() {
     let world = World::new();

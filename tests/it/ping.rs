@@ -1,18 +1,18 @@
-//! The dead man's switch: who is told of a run, whatever becomes of it.
+//! The dead man's switch: every run sends pings, however it ends.
 
 use crate::common::{World, gave};
 use crate::web::Web;
 use std::process::Stdio;
 use std::time::Duration;
 
-/// A world in which the runs of `test` are told, and what else the configuration says.
+/// Creates a world in which runs of `test` send pings, with additional configuration.
 fn world(address: &str, more: &str) -> World {
     let world = World::new();
     world.script("config", &format!("const PINGS = #{{ test: \"{address}\", inner: \"{address}/inner\" }};\n{more}"));
     world
 }
 
-/// The paths that were asked, in their order.
+/// Returns the requested paths in order.
 fn told(web: &Web) -> Vec<String> {
     let asked = web.asked.lock().unwrap();
     asked.iter().map(|request| request.split(' ').nth(1).unwrap().to_owned()).collect()
@@ -25,7 +25,7 @@ fn each_end_of_a_run_is_told_with_its_exit_code() {
         ("exit(3);", 3, &["/id/start", "/id/3"]),
         ("die(\"no\");", 1, &["/id/start", "/id/1"]),
         ("cmd(`no-such-program`).run();", 127, &["/id/start", "/id/127"]),
-        // It has not begun.
+        // The run has not begun.
         ("this does not check", 2, &["/id/2"]),
     ] {
         let web = Web::start();
@@ -33,7 +33,7 @@ fn each_end_of_a_run_is_told_with_its_exit_code() {
         assert_eq!((gave.code, told(&web)), (code, paths.iter().map(|path| (*path).to_owned()).collect()), "{script}");
         assert!(web.last().starts_with("POST /id/") && !gave.err.contains("ping"), "{}", gave.err);
     }
-    // Also one that is not there at all.
+    // A missing script also sends one.
     let web = Web::start();
     world(&web.url("/id"), "").moyai(["run", "test"]).failed(2);
     assert_eq!(told(&web), ["/id/2"]);
@@ -61,7 +61,7 @@ fn a_run_that_a_signal_ends_is_told_and_one_that_is_killed_has_only_begun() {
         while told(&web).is_empty() {
             std::thread::sleep(Duration::from_millis(10));
         }
-        // It listens to signals before it tells that it begins.
+        // The program handles signals before it sends the start ping.
         kill_process(Pid::from_raw(child.id() as i32).unwrap(), signal).unwrap();
         child.wait_with_output().unwrap();
         let mut expected = vec!["/id/start"];
@@ -76,12 +76,12 @@ fn a_ping_that_does_not_arrive_is_a_warning_and_changes_nothing_else() {
     assert_eq!((gave.out.as_str(), gave.code), ("done\n", 5));
     assert_eq!(gave.err.matches("failed: connection refused").count(), 1, "once: {}", gave.err);
     let web = Web::start();
-    // A service of another form, that does not answer, and wants no beginning.
+    // A service with another form that does not answer and wants no start ping.
     let more = "fn ping(address, what) { if what == \"start\" { \"\" } else { address } }";
     let gave = world(&web.url("/hang"), more).run("print(\"done\");");
     assert!(gave.err.contains("warning: the ping for `test` (0) failed: timed out after 3 s"), "{}", gave.err);
     assert_eq!((gave.ok().as_str(), told(&web)), ("done\n", vec!["/hang".to_owned(); 2]));
-    // A secret that is not there.
+    // A missing secret.
     let gave = world(&web.url("/#nothing"), "").run("print(\"done\");");
     assert!(gave.err.contains("failed: read the secret `nothing`: it does not exist"), "{}", gave.err);
     assert_eq!(gave.ok(), "done\n");
@@ -147,7 +147,7 @@ fn a_service_that_is_down_is_reported_once_until_it_answers_again() {
     for _ in 0..3 {
         assert_eq!(failed(), 0, "the service, and not each of its pings");
     }
-    // Another service has a state of its own, and another script the same.
+    // Each service has its own state, which all scripts share.
     to(&web.url("/500"));
     assert_eq!(failed(), 1);
     to("http://127.0.0.1:1/other");

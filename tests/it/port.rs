@@ -1,4 +1,4 @@
-//! `moyai port`: what it makes of bash scripts checks, and does what the original does.
+//! `moyai port`: ports of bash scripts pass check and do what the original does.
 
 use crate::common::{Gave, World, gave};
 use crate::habits;
@@ -16,7 +16,7 @@ fn port(file: &Path, words: &[&str]) -> Gave {
     gave(&command.arg("port").arg(file).args(words).output().unwrap())
 }
 
-/// A script in a world, and its port.
+/// Writes a script in a world and ports it.
 fn ported(text: &str) -> (World, Gave) {
     let world = World::new();
     let file = world.file("script.sh", text);
@@ -24,7 +24,7 @@ fn ported(text: &str) -> (World, Gave) {
     (world, gave)
 }
 
-/// The shares of the last line that a port reports: lines native, in `sh`, for a person.
+/// Returns the shares from the last line of a port: native lines, lines in `sh`, lines for a person.
 fn shares(gave: &Gave) -> [usize; 3] {
     let line = gave.err.lines().last().unwrap_or_default();
     let numbers: Vec<usize> = line.split(' ').filter_map(|word| word.parse().ok()).collect();
@@ -37,7 +37,7 @@ fn percent(shares: [usize; 3]) -> [usize; 3] {
     shares.map(|share| share * 100 / all)
 }
 
-/// Does work for each of many, some at once.
+/// Calls `work` for each element, several in parallel.
 pub fn each<T: Sync>(list: &[T], work: impl Fn(&T) + Sync) {
     let next = AtomicUsize::new(0);
     std::thread::scope(|scope| {
@@ -51,7 +51,7 @@ pub fn each<T: Sync>(list: &[T], work: impl Fn(&T) + Sync) {
     });
 }
 
-/// Cases in which the port says that it differs: a letter that is moyai's own, and an option that counts once.
+/// Cases in which the port reports a difference: a letter that moyai itself uses, and an option that counts once.
 const SAID: &[(&str, &str)] = &[
     ("ban-list", "the limit is an option"),
     ("clean-old", "two patterns"),
@@ -80,7 +80,7 @@ fn the_port_of_each_ported_script_does_what_the_script_does_or_stops_where_a_per
                 if found.err.contains("is not translated") {
                     return Some(String::new());
                 }
-                // The port says where it stops and the original goes on.
+                // The port reports where it stops and the original continues.
                 if found.code == 1
                     && found.err.contains("exited with status")
                     && made.out.contains("// stops on failure")
@@ -94,7 +94,7 @@ fn the_port_of_each_ported_script_does_what_the_script_does_or_stops_where_a_per
                 }
                 None
             };
-            // Two runs may be in different seconds.
+            // The two runs may be in different seconds.
             match run().and_then(|first| if first.is_empty() { Some(first) } else { run() }) {
                 None => counts[0] += 1,
                 Some(text) if text.is_empty() => counts[1] += 1,
@@ -177,7 +177,7 @@ fn the_port_of_each_habit_does_the_same_or_stops_with_an_error() {
     assert!(runs[0] * 100 >= (runs[0] + runs[1]) * 90, "{runs:?}");
 }
 
-/// Shell scripts of this system's packages.
+/// Returns shell scripts from this system's packages.
 fn corpus() -> Vec<PathBuf> {
     let list = "find /etc /usr/bin /usr/sbin /usr/lib /usr/share -xdev -type f -size -60k 2>/dev/null | LC_ALL=C sort \
         | xargs -r -d '\\n' grep -lIE -m1 '^#! ?/(usr/)?bin/(env )?(ba|da)?sh' 2>/dev/null";
@@ -203,7 +203,7 @@ fn the_scripts_of_this_systems_packages_are_ported_and_check_or_are_refused_by_n
             assert!(!last.is_empty(), "{file:?}");
             total.1 += 1;
         } else {
-            // A refusal names what the file is; a port that does not check is a fault.
+            // A refusal names the kind of file. A port that does not pass check is an error.
             assert_eq!(made.code, 2, "{file:?}: {made:?}");
             total.2.push(made.err.lines().next().unwrap_or_default().to_owned());
         }
@@ -238,7 +238,7 @@ fn what_is_not_bash_or_not_text_is_refused_with_its_name_and_a_next_step() {
         }
         assert!(made.err.contains("help: "), "{name}: {}", made.err);
     }
-    // A long script is no other than a short one.
+    // The length of a script makes no difference.
     let long = format!("#!/bin/bash\nset -e\n{}", "echo \"$1\" >>log  # a line\n".repeat(10_000));
     let (_world, made) = ported(&long);
     assert_eq!(
@@ -371,7 +371,7 @@ fn output_writes_the_port_to_a_file_and_the_hazards_stay_on_standard_error() {
     assert_eq!(made.code, 0, "{made:?}");
     assert!(std::fs::read_to_string(&target).unwrap().contains("print(\"hi\");"), "{made:?}");
     assert!(made.err.contains("a.sh:4: `curl` has no timeout"), "{made:?}");
-    // A person may have finished it since.
+    // A person may have finished it in the meantime.
     let again = port(&file, &["--output", target.to_str().unwrap()]);
     assert_eq!(again.code, 1, "{again:?}");
     assert!(again.err.contains("already exists") && again.err.contains("rm "), "{again:?}");

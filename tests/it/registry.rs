@@ -1,21 +1,21 @@
-//! `registry`, against a registry on loopback that also misbehaves.
+//! `registry`, against a registry on loopback that sometimes misbehaves.
 
 use crate::common::{Gave, World, gave};
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 
-/// What a request gets: status line, headers, body.
+/// An answer to a request: status line, headers, body.
 type Answer = (&'static str, String, String);
 
-/// A server of plain HTTP; `asked` has the head of each request.
+/// A plain HTTP server. `asked` contains the head of each request.
 struct Registry {
     port: u16,
     asked: Arc<Mutex<Vec<String>>>,
 }
 
 impl Registry {
-    /// `answer` gets a request, the port, and how many there were before.
+    /// Starts a registry. `answer` gets a request, the port, and the number of earlier requests.
     fn start(answer: impl Fn(&str, u16, usize) -> Answer + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -25,7 +25,7 @@ impl Registry {
             for mut stream in listener.incoming().flatten() {
                 let mut bytes = [0; 8192];
                 let mut text = String::new();
-                // A TLS hello has no line; what follows the head of a POST may come later.
+                // A TLS hello has no line, and data after the head of a POST may arrive later.
                 while let Ok(count) = stream.read(&mut bytes) {
                     text += &String::from_utf8_lossy(&bytes[..count]);
                     let is_http = ["GET ", "HEAD ", "POST "].iter().any(|verb| text.starts_with(verb));
@@ -57,7 +57,7 @@ impl Registry {
     }
 }
 
-/// Runs a script in which `R` is the registry, with this configuration of the docker client.
+/// Runs a script in which `R` is the registry, with this docker client configuration.
 fn run(registry: &Registry, config: &str, script: &str) -> Gave {
     let world = World::new();
     std::fs::create_dir(world.path("docker")).unwrap();
@@ -84,7 +84,7 @@ fn ok(headers: &str, body: &str) -> Answer {
 
 const DIGEST: &str = "print(registry::digest(\"R/site:1\"));";
 const FOUND: &str = "Docker-Content-Digest: sha256:abc\r\n";
-/// `me:open-sesame` and `me:opensesame`, in base64.
+/// `me:open-sesame` and `me:opensesame` in base64.
 const SECRETS: [&str; 3] = ["bWU6b3Blbi1zZXNhbWU=", "open-sesame", "t0ken"];
 
 #[test]
@@ -101,7 +101,7 @@ fn a_digest_is_asked_for_once_and_downloads_nothing() {
 
 #[test]
 fn a_registry_without_the_header_has_the_digest_of_the_manifest() {
-    // By sha256sum.
+    // Computed with sha256sum.
     let registry = Registry::start(|_, _, _| ok("", r#"{"schemaVersion": 2}"#));
     let digest = "sha256:c5d902c53b4afcf32ad746fd9d696431650d3fbe8f7b10ca10519543fefd772c\n";
     assert_eq!(run(&registry, "{}", DIGEST).ok(), digest);
@@ -212,7 +212,7 @@ fn what_is_not_there_or_broken_is_named() {
     for image in ["sha256:0123456789ab", "Site:1", ""] {
         assert_eq!(run(&registry, "{}", &format!("registry::digest(\"{image}\");")).code, 1, "{image}");
     }
-    // A page of something in between is no manifest.
+    // A proxy's error page is not a manifest.
     assert!(run(&registry, "{}", DIGEST).err.contains("it did not answer with a manifest"));
     let challenge = "WWW-Authenticate: Basic realm=\"x\"\r\n";
     let registry = Registry::start(|_, _, _| ("401 Unauthorized", challenge.into(), String::new()));
@@ -227,7 +227,7 @@ fn the_layers_of_an_image_are_those_for_a_platform() {
             names.split(' ').map(|name| format!(r#"{{"digest": "sha256:{name}", "size": {}}}"#, name.len())).collect();
         format!(r#"{{"schemaVersion": 2, "config": {{"size": 9000}}, "layers": [{}]}}"#, rows.join(", "))
     };
-    // The entry `unknown` is what buildx adds for the provenance of an image.
+    // buildx adds the entry `unknown` for the provenance of an image.
     let list = r#"{"schemaVersion": 2, "manifests": [
         {"digest": "sha256:seal", "platform": {"os": "unknown", "architecture": "unknown"}},
         {"digest": "sha256:six", "platform": {"os": "linux", "architecture": "arm", "variant": "v6"}},

@@ -1,4 +1,4 @@
-//! A run as a file: recorded, and played back without the programs.
+//! Runs as files: recorded, and replayed without the programs.
 
 use crate::common::{World, gave, read};
 use crate::web::Web;
@@ -27,7 +27,7 @@ fn a_replay_gives_what_was_recorded_without_any_program() {
     {
         assert!(tape.contains(part), "{part}\n{tape}");
     }
-    // No program can be found, and the child is no more.
+    // No program can be found, and the child script is gone.
     std::fs::remove_file(world.path("scripts/child.rhai")).unwrap();
     let mut replay = world.command(["run", "--replay", "tape", "test"]);
     let replayed = gave(&replay.env("PATH", "/nowhere").output().unwrap());
@@ -61,7 +61,7 @@ fn a_replay_changes_nothing() {
     for name in ["made", "touched", "state/state/seen.json"] {
         assert!(!world.path(name).exists(), "{name}");
     }
-    // Its plan has the acts; what they answered is not asked.
+    // The plan shows the changes. Their recorded results are not used.
     let plan = world.run_with(&["-n", "--replay", "tape"], script).ok();
     assert_eq!(plan, "set -euo pipefail\nprintf %s x > made\ntouch touched\n# keep the state seen = 1\n");
 }
@@ -159,7 +159,7 @@ fn a_record_is_its_owners_alone_and_has_no_secret() {
     let recorded = world.run_with(&["--record", "tape"], script).ok();
     assert!(!read(&tape).contains("s3cr3t"), "{}", read(&tape));
     assert!(read(&tape).contains(r#""env":{"T":"<secret>"},"stdin":"<secret>""#), "{}", read(&tape));
-    // Played back where the secret is not.
+    // Replayed without the secret.
     std::fs::remove_dir_all(world.path("state/secrets")).unwrap();
     assert_eq!(world.run_with(&["--replay", "tape"], script).ok(), recorded);
     assert_eq!(tape.metadata().unwrap().permissions().mode() & 0o777, 0o600);

@@ -1,14 +1,14 @@
-//! Who gets which report: severities, targets of one site, one report for one cause; and the line for Nagios.
+//! Report routing: severities, targets of one site, one report per cause, and the line for Nagios.
 
 use crate::common::{Gave, World, read};
 use crate::web::Web;
 
-/// A program that appends what it is given to a file of its name.
+/// Writes a program that appends its arguments to a file with its name.
 fn teller(world: &World, name: &str) -> String {
     world.program(name, &format!("#!/bin/sh\necho \"$1\" >>{}\n", world.path(&format!("{name}.told")).display()))
 }
 
-/// What a target got, without the times.
+/// Returns the reports of a target, without their times.
 fn told(world: &World, name: &str) -> Vec<String> {
     let text = std::fs::read_to_string(world.path(&format!("{name}.told"))).unwrap_or_default();
     text.lines().map(|line| line.split_once(" : ").map_or(line, |(_, rest)| rest).to_owned()).collect()
@@ -44,13 +44,13 @@ fn a_site_has_targets_of_its_own_and_a_target_takes_only_what_is_severe_enough()
         told(&world, "anna")[1].starts_with("club is fine again after ")
             && told(&world, "anna")[1].contains("lab is fine")
     );
-    // A report of a script is for all of TELL, an alarm also for those that only want these.
+    // A script's report goes to every target in TELL, an alarm also to targets that only take alarms.
     world.script("note", "import \"lib/notify\" as notify; notify::send(\"a note\"); notify::alarm(\"disk\");");
     world.moyai(["run", "note"]).ok();
     assert_eq!(told(&world, "all")[2..], ["a note", "ALARM: disk"]);
     assert_eq!(told(&world, "pager")[2..], ["ALARM: disk"]);
     assert_eq!(told(&world, "anna").len(), 2);
-    // What no target gets is printed, so that cron mails it.
+    // A report without a target is printed, so that cron mails it.
     config(
         &world,
         &format!("const TELL = [#{{ to: \"{pager}\", severity: \"page\" }}]; const SITES = [{}];", sites("/404")),
@@ -60,8 +60,8 @@ fn a_site_has_targets_of_its_own_and_a_target_takes_only_what_is_severe_enough()
     assert_eq!(told(&world, "pager").len(), 4);
 }
 
-/// What is found at each check of a site (`x` down, `.` up), whether something that it needs is down at it (`m`), and
-/// what is reported: `S` down, `W` up, `R` still down.
+/// The result of each check of a site (`x` down, `.` up), whether a dependency is down (`m`), and the report: `S` down,
+/// `W` up, `R` still down.
 const NEEDS: &[(&str, &str, &str)] = &[
     ("xx..", "mm..", "----"),
     ("xxx.", "mm..", "----"),
@@ -116,7 +116,7 @@ fn one_cause_is_one_report() {
     sites("/ok", "/ok").ok();
     let all = told(&world, "all");
     assert!(all.len() == 2 && all[1].starts_with("db is fine again") && !all[1].contains("app"), "{all:?}");
-    // Names that do not exist are found before the run, and reported in it.
+    // Unknown names are found before the run, and reported during it.
     config(&world, &format!("const SITES = [#{{ name: \"app\", url: \"{}\", needs: \"bd\" }}];", web.url("/ok")));
     assert!(world.moyai(["check", "config"]).failed(2).contains("needs: there is no site bd"));
     let gave = world.moyai(["run", "monitor"]);
@@ -149,7 +149,7 @@ fn sites_that_need_each_other_are_an_error_and_each_is_reported() {
         );
         let gave = world.moyai(["run", "monitor"]);
         assert!(gave.code == 1 && gave.err.contains("needs in config: "), "{gave:?}");
-        // A cycle keeps no site from being reported: a need that is none of it still does.
+        // Sites in a cycle are reported. A dependency outside the cycle still suppresses reports.
         let told = told(&world, "all").join(" ");
         assert_eq!(told.contains("a is sick"), needs[0] != "c", "{told}");
         assert!(told.contains("c is sick"), "{told}");
@@ -180,7 +180,7 @@ fn one_line_for_nagios_has_its_exit_code_and_its_performance_data() {
         assert_eq!((seconds.replace(&gave.out, "time=Ts").as_ref(), gave.code), (line, code), "{}", gave.err);
     }
     assert!(!world.path("state/state/monitor.sites.json").exists(), "nothing is kept");
-    // It does not wait for a run of cron's, nor keep one from running.
+    // It does not wait for a run by cron and does not block one.
     world.script(
         "hold",
         "lock(\"script/monitor\"); file::write(\"held\", \"\"); while !file::exists(\"go\") { sleep(\"10ms\"); }",
@@ -190,7 +190,7 @@ fn one_line_for_nagios_has_its_exit_code_and_its_performance_data() {
         std::thread::sleep(std::time::Duration::from_millis(10));
     }
     assert_eq!(world.moyai(["run", "monitor", "--nagios", "ok"]).code, 0);
-    // An empty variable in Nagios's command is no check of all sites.
+    // An empty variable in Nagios's command must not check all sites.
     assert_eq!(world.moyai(["run", "monitor", "--nagios", ""]).code, 3);
     assert_eq!(world.moyai(["run", "monitor"]).code, 75);
     world.file("go", "");

@@ -1,8 +1,8 @@
-//! `rules.rhai`: what it may say, and what is wrong with it before anything runs.
+//! `rules.rhai`: its syntax, and errors found before anything runs.
 
 use crate::common::World;
 
-/// A world with these rules, and two scripts for them.
+/// Creates a world with these rules and two scripts for them.
 fn world(rules: &str) -> World {
     let world = World::new();
     world.script("rules", rules).script("job", "let tag = opt(\"tag\", \"\"); print(`job ${tag}`);");
@@ -47,7 +47,7 @@ fn what_is_wrong_with_a_rule_is_shown_at_its_place() {
         let err = world.moyai(["check", "rules"]).failed(2);
         let place = format!("rules.rhai:{place}\n");
         assert!(err.contains(&place) && err.contains(message) && err.contains(help), "{rule}\n{err}");
-        // Nothing goes on with rules that are wrong.
+        // Other commands refuse invalid rules too.
         assert!(world.moyai(["next"]).failed(2).contains(message), "{rule}");
     }
 }

@@ -1,11 +1,11 @@
-//! The runner: what a program can do to the script that runs it.
+//! The runner: effects of a program on the script that runs it.
 
 use crate::common::{World, gave, read};
 use std::io::{BufRead, BufReader, Read};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-/// Whether a process whose command line holds this text is alive.
+/// Returns true if a process whose command line contains this text is alive.
 fn alive(mark: &str) -> bool {
     let entries = std::fs::read_dir("/proc").unwrap().flatten();
     entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok()).any(|pid| {
@@ -15,7 +15,7 @@ fn alive(mark: &str) -> bool {
     })
 }
 
-/// Far longer than anything here takes on a busy machine, and shorter than what has to be ended.
+/// Far longer than any step takes on a busy machine, and shorter than the processes that must be ended.
 const LONG: Duration = Duration::from_secs(300);
 
 fn gone(mark: &str) -> bool {
@@ -29,7 +29,7 @@ fn gone(mark: &str) -> bool {
     false
 }
 
-/// A number of seconds for `sleep` that no other test uses, so that the process can be found.
+/// Returns a number of seconds for `sleep` that no other test uses, so that the process can be found.
 fn unique() -> String {
     use std::sync::atomic::{AtomicU32, Ordering};
     static COUNT: AtomicU32 = AtomicU32::new(0);
@@ -43,7 +43,7 @@ fn a_failing_stage_fails_the_pipe_but_a_sigpipe_inside_does_not() {
     assert_eq!(world.run("print($(`seq 1000000 | grep -m1 5`));").ok(), "5\n");
     let err = world.run("print($(`sh -c 'exit 3' | cat`));").failed(1);
     assert!(err.contains("`sh -c 'exit 3'` in `sh -c 'exit 3' | cat` exited with status 3"), "{err}");
-    // The last stage's own SIGPIPE is nobody's fault but its own.
+    // SIGPIPE of the last stage is a failure.
     world.run("$(`sh -c 'kill -PIPE $$'`);").failed(1);
     assert_eq!(world.run("print(cmd(`sh -c 'exit 3' | sh -c 'exit 4'`).code());").ok(), "4\n");
     assert_eq!(world.run("print(cmd(`sh -c 'exit 3' | true`).output().code);").ok(), "3\n");
@@ -59,7 +59,7 @@ fn a_time_out_ends_grandchildren_also_those_that_left_the_session() {
         ("sh -c '(setsid sleep N &) ; sleep 1000'", unique()),
         ("sh -c 'trap \"\" TERM; sleep N'", unique()),
         ("sleep N | cat", unique()),
-        // Without a session, a parent or an environment that it could be known by.
+        // Without a session, a parent or an environment to recognise it by.
         ("sh -c 'env -i setsid sleep N & sleep 1000'", unique()),
         ("sh -c '(env -i setsid sleep N &) ; sleep 1000'", unique()),
         ("sh -c '(env -i setsid sh -c \"trap : TERM; (sleep N; sleep N)\" &) ; sleep 1000'", unique()),
@@ -95,7 +95,7 @@ fn of_an_output_that_is_kept_only_the_beginning_is_held_and_the_rest_counted() {
     let world = World::new();
     let noisy =
         "sh -c 'head -c 60000000 /dev/zero | tr \"\\\\0\" x; head -c 60000000 /dev/zero | tr \"\\\\0\" y >&2; exit 3'";
-    // The largest that moyai has been so far, in kB: proc_pid_status(5).
+    // The peak memory of moyai so far, in kB: proc_pid_status(5).
     let peak = "file::read(\"/proc/self/status\").lines().grep(\"VmHWM\").join(\"\").field(2).to_int()";
     let script = format!(
         "let before = {peak}; let ran = cmd(`{noisy}`).keep(10).output(); print(ran.out); print(ran.digest);
@@ -126,7 +126,7 @@ fn a_background_grandchild_that_holds_the_pipe_does_not_hold_the_script() {
     let out = World::new().run(&format!("print($(`sh -c 'sleep {sleep} & echo hi'`));")).ok();
     assert_eq!(out, "hi\n");
     assert!(begun.elapsed() < LONG);
-    // As under bash it goes on; the test puts it away.
+    // As under bash, it keeps running. The test ends it.
     std::process::Command::new("pkill").args(["-f", &format!("^sleep {sleep}$")]).status().unwrap();
     assert!(gone(&sleep));
 }
@@ -237,7 +237,7 @@ fn a_program_that_is_not_there_is_named_with_its_package() {
     assert!(err.contains("program `no-such-program` was not found"), "{err}");
     for (program, package) in [("docker", "docker.io"), ("nginx", "nginx"), ("df", "coreutils")] {
         world.script("test", &format!("let x = cmd(`{program} -v`).env(\"PATH\", \"/nowhere\").dir(\"/\").output();"));
-        // The system folders are always looked at as well: an empty root stands for a host without it.
+        // The system directories are always searched, so an empty root simulates a host without the program.
         let root = world.path("root");
         std::fs::create_dir_all(&root).unwrap();
         let error = moyai::process::resolve(&moyai::process::Stage {
@@ -444,7 +444,7 @@ fn ctrl_c_inside_an_interactive_shell_does_not_end_the_script_but_in_a_plain_pro
     assert!(!out.contains("after") && out.contains("interrupted"), "{out}");
 }
 
-/// Runs the world's script `test` on a terminal of its own, and types once it has said `ready`.
+/// Runs the world's script `test` on a new terminal, and types after it printed `ready`.
 fn on_a_pty(world: &World, typed: &str) -> String {
     use std::os::unix::process::CommandExt;
     let controller = rustix::pty::openpt(rustix::pty::OpenptFlags::RDWR | rustix::pty::OpenptFlags::NOCTTY).unwrap();
@@ -505,14 +505,14 @@ fn a_run_for_an_event_does_not_check_again_what_has_not_changed() {
     assert!(!kept().exists(), "other runs keep nothing");
     assert_eq!(event(&["run", "test"]).ok(), "42\n");
 
-    // What is kept is what counts: with one more flag in it, that flag is accepted.
+    // The cached result counts: with one more flag in it, that flag is accepted.
     let checked = read(kept());
     assert!(checked.contains("\"flags\":[\"more\"]"), "{checked}");
     world.file("state/state/checked.test.json", checked.replace("[\"more\"]", "[\"less\",\"more\"]"));
     assert_eq!(event(&["run", "test", "--less"]).ok(), "42\n");
     assert!(world.moyai(["run", "test", "--less"]).failed(2).contains("has no option `--less`"));
 
-    // A change of an import, of the script, or of what is kept: the script is checked again.
+    // After a change of an import, the script or the cache, the script is checked again.
     world.file("scripts/lib.rhai", "fn answer() { 4 + }");
     assert!(event(&["run", "test"]).failed(2).contains("lib.rhai"));
     world.file("scripts/lib.rhai", "fn answer() { 43 }");
@@ -523,7 +523,7 @@ fn a_run_for_an_event_does_not_check_again_what_has_not_changed() {
     world.script("test", &format!("{text}\nprint(lib::anser());"));
     assert!(event(&["run", "test"]).failed(2).contains("anser"));
 
-    // A file that is started by its path has no name that it could be kept by.
+    // A file started by its path has no name for the cache.
     let path = world.file("other/own.rhai", "print(7);").display().to_string();
     assert_eq!(event(&["run", &path]).ok(), "7\n");
     assert!(!world.path("state/state/checked.own.json").exists());

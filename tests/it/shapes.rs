@@ -1,9 +1,9 @@
-//! What `moyai check` knows of moyai's own names: functions, their arguments and options, the fields of what they
-//! return, the names in `config.rhai`. Each line is a slip, and a word that the help has to have.
+//! What `moyai check` knows about moyai's own names: functions, their arguments and options, fields of their results,
+//! names in `config.rhai`. Each line is a mistake, and a word that its help must contain.
 
 use crate::common::World;
 
-/// Checks each script; its help must have the word.
+/// Checks each script. Its help must contain the word.
 fn helped(name: &str, scripts: &[(&str, &str)]) {
     let world = World::new();
     let missed: Vec<String> = scripts
@@ -69,7 +69,7 @@ fn an_argument_of_another_kind_is_answered_with_the_way_to_convert_it() {
             ("let a = []; a.append(1);", "x.push(value)"),
             ("print(cmd(`date`).trim());", ".read()"),
             ("\"ls -l\".run();", "cmd(`ls -l`).run()"),
-            // The interpreter's own `exit` takes anything, and says that all went well.
+            // The interpreter's own `exit` would accept any value and report success.
             ("exit(\"1\");", ".to_int()"),
         ],
     );

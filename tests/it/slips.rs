@@ -1,16 +1,15 @@
-//! What a bash user writes by mistake, and what looks like a mistake and is none; every hint, obeyed.
+//! Typical mistakes of bash users, correct code that resembles a mistake, and hints that work when followed.
 
 use crate::common::World;
 
-/// What the check says about a script, and its exit code.
+/// Returns the output of the check for a script, and its exit code.
 fn checked(world: &World, text: &str) -> (i32, String) {
     world.script("test", text);
     let gave = world.moyai(["check", "test"]);
     (gave.code, gave.err)
 }
 
-/// A wrong script, a part of the message, the part of the help that is to be obeyed, the script that obeys it,
-/// and what that one prints.
+/// A wrong script, a part of the message, the part of the help to follow, the script that follows it, and its output.
 const HINTS: &[(&str, &str, &str, &str, &str)] = &[
     ("print(`a\\tb`);", "`\\t` in backticks", "`\"a\\tb\"` in double quotes", "print(\"a\\tb\");", "a\tb\n"),
     (
@@ -236,7 +235,7 @@ fn every_slip_is_found_before_the_run_and_its_hint_obeyed_does_what_was_meant() 
     assert!(failed.is_empty(), "{} of {}\n\n{}", failed.len(), HINTS.len(), failed.join("\n"));
 }
 
-/// Times and durations that cannot be read, wherever they are.
+/// Invalid times and durations in every position.
 #[test]
 fn a_constant_that_is_no_time_is_found_before_the_run() {
     let world = World::new();
@@ -286,7 +285,7 @@ fn what_may_be_meant_is_a_warning_and_the_script_runs() {
         let (code, err) = checked(&world, text);
         assert_eq!(code, 0, "{text}\n{err}");
         assert!(err.starts_with("warning: ") && err.contains(message), "{text}\n{err}");
-        // cron mails what a run prints on standard error.
+        // cron mails everything that a run prints on standard error.
         let gave = world.run(text);
         assert_eq!((gave.code, gave.err.as_str()), (0, ""), "{text}");
         assert!(world.run_with(&["-v"], text).err.contains(message), "{text}");
@@ -329,7 +328,7 @@ fn short_options_reach_the_script_and_unknown_ones_end_it_with_2() {
         let err = run(words).failed(2);
         assert!(err.contains(message) && err.contains(help), "{words:?}\n{err}");
     }
-    // What the first line of help says works.
+    // The first line of the help is right.
     assert_eq!(run(&["-n", "-q"]).ok(), "# true false none 91 []\n");
 }
 

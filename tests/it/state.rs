@@ -1,4 +1,4 @@
-//! What scripts remember from run to run.
+//! State that scripts keep between runs.
 
 use crate::common::{World, gave};
 

@@ -1,9 +1,9 @@
-//! The page of `status`, and what `monitor` and `report` keep for it.
+//! The page of `status`, and the data that `monitor` and `report` keep for it.
 
 use crate::common::{World, gave, read};
 use crate::web::Web;
 
-/// What is kept of the looks at these sites, as `monitor` has it after one that found them fine.
+/// Writes the check results of these sites, as `monitor` keeps them after it found all sites up.
 fn kept(world: &World, names: &[&str], more: &str) {
     let rows = names.iter().map(|name| format!("row({name:?})")).collect::<Vec<_>>().join(", ");
     world
@@ -19,7 +19,7 @@ days::count(rows);"#
         .ok();
 }
 
-/// The page of a host without an engine.
+/// Returns the page of a host without Docker.
 fn page(world: &World) -> String {
     let path = world.path("page/index.html");
     let mut command = world.command(["run", "status", "--file", path.to_str().unwrap()]);
@@ -109,7 +109,7 @@ fn the_looks_of_each_day_are_counted_and_day_91_takes_the_place_of_the_first() {
     look("sick", "2026-03-01 03:05");
     look("maintenance", "2026-03-01 03:10");
     look("fine", "2026-03-01 23:55");
-    // The clocks change on the 29th in Europe; and nothing is kept of the 2nd.
+    // European clocks change on the 29th, and there is no data for the 2nd.
     look("fine", "2026-03-03 00:00");
     assert_eq!(looks("2026-03-03 01:00"), format!("2025-12-04\n{}3/1 - 1/0\ntrue\n", none(87)));
     look("sick", "2026-05-29 10:00");
@@ -133,7 +133,7 @@ fn days_of_a_hundred_sites_are_a_small_page() {
     kept(&world, &names, more);
     let page = page(&world);
     assert_eq!(page.matches("<svg class=\"days\"").count(), 100);
-    // That of the 7th: 44 days of 90, of which none was sick in half of its looks.
+    // The band of the 7th: 44 of 90 days. None was down in half of its checks.
     assert_eq!(page.matches("<path class=\"warn\" d=\"M").count() - 1, 44);
     assert!(page.contains("and 39 more days with checks that failed"), "{page}");
     assert!(page.len() < 150_000, "{} bytes", page.len());
@@ -149,7 +149,7 @@ fn a_page_that_cannot_be_written_leaves_the_old_one() {
     assert!(old.exists());
 }
 
-/// Relative luminance and contrast, by WCAG 2.2.
+/// Returns the contrast from relative luminance, by WCAG 2.2.
 fn contrast(one: &str, other: &str) -> f64 {
     let light = |colour: &str| {
         let part = |at: usize| {

@@ -1,4 +1,4 @@
-//! `moyai systemd`: the units are what systemd takes, and nobody else's are touched.
+//! `moyai systemd`: systemd accepts the units, and foreign units stay untouched.
 
 use crate::common::{World, gave, read};
 use std::path::PathBuf;
@@ -61,7 +61,7 @@ fn containers_names_and_nginx_come_up_in_this_order() {
     for line in ["Type=notify", "WatchdogSec=3min", "After=docker.service moyai-boot.service"] {
         assert!(daemon.lines().any(|other| other == line), "{line}\n{daemon}");
     }
-    // Printed, they are the same.
+    // The printed units are the same.
     let printed = world.moyai(["systemd", &format!("--dir={}", world.path("units").display())]).ok();
     for name in world.units() {
         assert!(printed.contains(&format!(
@@ -86,7 +86,7 @@ fn a_timer_for_each_rule_with_a_time_and_a_warning_for_what_none_can_do() {
         let unit = world.unit(name);
         unit.lines().filter_map(|line| line.strip_prefix(&format!("{key}=")).map(str::to_owned)).collect::<Vec<_>>()
     };
-    // Either day is enough, as for cron.
+    // Either day is enough, as in cron.
     assert_eq!(lines("moyai-backup.timer", "OnCalendar"), ["*-*-01,15 03:00:00", "fri *-*-* 03:00:00"]);
     assert_eq!(lines("moyai-backup.timer", "RandomizedDelaySec"), ["300s"]);
     assert_eq!(lines("moyai-backup.timer", "Persistent"), ["yes"]);
@@ -94,7 +94,7 @@ fn a_timer_for_each_rule_with_a_time_and_a_warning_for_what_none_can_do() {
     assert_eq!(lines("moyai-monitor-2.timer", "OnCalendar"), ["mon,tue,wed,thu,fri *-*-* 04:30:00 Asia/Tokyo"]);
     let start = &lines("moyai-backup.service", "ExecStart")[0];
     assert!(start.ends_with(r#" --timeout=1800s backup "a b" "100%%" "$$HOME""#), "{start}");
-    // From timers to the daemon: what the rules no longer need goes.
+    // From timers to the daemon: units that the rules no longer need are removed.
     world.install(&["--install"]).ok();
     assert_eq!(world.units(), ["moyai-boot.service", "moyai.service"]);
 }
@@ -138,12 +138,12 @@ fn a_dry_run_prints_lines_that_do_the_same_and_does_nothing() {
     let pasted: Vec<String> = world.units().iter().map(|name| world.unit(name)).collect();
     world.install(&["--install"]).ok();
     assert_eq!(world.units().iter().map(|name| world.unit(name)).collect::<Vec<_>>(), pasted);
-    // Installed once more there is nothing to do.
+    // Nothing is left to install.
     assert_eq!(world.install(&["--install", "-n"]).ok(), "");
     let plan = world.install(&["--remove", "-n"]).ok();
     assert_eq!(plan.lines().count(), 3, "{plan}");
     assert!(plan.lines().skip(1).all(|line| line.starts_with("rm -- ")), "{plan}");
-    // For systemd's own folder it is told too.
+    // The plan for systemd's own directory notifies systemd too.
     let plan = world.moyai(["systemd", "--install", "-n"]).ok();
     let told: Vec<&str> = plan.lines().filter(|line| line.starts_with("systemctl ")).collect();
     assert_eq!(
@@ -180,7 +180,7 @@ fn systemd_takes_every_unit() {
         let world = world();
         world.file("state/secrets/hook", "x");
         assert_eq!(world.install(words).code, 0);
-        // The other units may not be here: that is no fault of ours.
+        // The other units may not exist here, which is not an error.
         for name in ["docker.service", "nginx.service"] {
             world.file(&format!("units/{name}"), "[Service]\nExecStart=/bin/true\n");
         }
@@ -192,7 +192,7 @@ fn systemd_takes_every_unit() {
         };
         let said = verify(&paths);
         assert_eq!((said.code, said.err.as_str()), (0, ""));
-        // And it would have said so.
+        // A broken unit would have been reported.
         let broken = world.file(
             "units/moyai-broken.service",
             world.unit("moyai-boot.service").replace("Type=oneshot", "Tipe=oneshot"),
@@ -270,7 +270,7 @@ fn a_timer_comes_when_cron_would() {
     }
 }
 
-/// `-n` would be moyai's own dry run: the job would never do anything.
+/// `-n` before the script would be moyai's own dry run, and the job would never do anything.
 #[test]
 fn the_arguments_of_a_rule_are_the_scripts_and_not_moyais() {
     let world = World::new();

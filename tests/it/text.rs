@@ -2,13 +2,13 @@
 
 use crate::common::World;
 
-/// What a script prints.
+/// Asserts the output of a script.
 #[track_caller]
 fn prints(script: &str, expected: &str) {
     assert_eq!(World::new().run(script).ok().trim_end(), expected, "{script}");
 }
 
-/// What a script fails with.
+/// Returns the error of a script.
 #[track_caller]
 fn fails(script: &str, expected: &str) {
     let gave = World::new().run(script);
@@ -16,7 +16,7 @@ fn fails(script: &str, expected: &str) {
     let err = gave.refused();
     assert!(err.contains(expected), "{script}\n{err}");
     if found {
-        // Within `try` the check leaves constants to the run.
+        // Within `try`, check leaves constants to the run.
         let err = World::new().run(&format!("try {{ {script}; }} catch (e) {{ throw e; }}")).refused();
         assert!(err.contains(expected), "{script}\n{err}");
     }
@@ -44,7 +44,7 @@ fn fields_are_counted_as_awk_counts_them() {
     prints(r#"print("a b c d".fields())"#, r#"["a", "b", "c", "d"]"#);
     prints(r#"print("a  b  c d ".fields(3))"#, r#"["a", "b", "c d"]"#);
     prints(r#"print("a b\nc d".lines().fields())"#, r#"[["a", "b"], ["c", "d"]]"#);
-    // A no-break space and an ideographic one are no blanks to awk.
+    // To awk, a no-break space and an ideographic space are not separators.
     prints("print(\"a\u{a0}b\u{3000}c d\".field(2))", "d");
     prints(r#"print("one line\n".field(2))"#, "line");
 }
@@ -116,7 +116,7 @@ fn a_failed_listing_is_known_before_the_loop_begins() {
     }
     let gave = World::new().run("print(sh(`echo one; exit 3`).reads().lines())");
     assert_eq!((gave.out.as_str(), gave.code), ("", 1), "print");
-    // The interpreter swallows it in `${...}`: it is at least said.
+    // The interpreter ignores the error in `${...}`, but it is reported.
     let gave = World::new().run("let s = `${sh(`exit 3`).reads().lines()}`;");
     assert!(gave.err.contains("error: "), "{}", gave.err);
 }
@@ -131,10 +131,10 @@ fn head_stops_a_command_that_never_ends() {
 
 #[test]
 fn a_chain_over_a_large_output_needs_constant_memory() {
-    // Kept, these lines would take more than 150 MB.
+    // Kept in memory, these lines would take more than 150 MB.
     let world = World::new();
     world.script("test", r#"print(cmd(`head -c 400000000 /dev/zero`).lines().len());"#);
-    // One line without an end is refused instead of eating the memory.
+    // An endless line is refused before it exhausts the memory.
     let gave = world.moyai(["run", "test"]);
     assert!(gave.failed(1).contains("a line is longer than 64 MiB"));
     let script = r#"let n = cmd(`seq 3000000`).lines().grep("7").sub("7", "x").tail(5).len(); print(n);
@@ -175,7 +175,7 @@ fn numbers_in_text_are_read_or_named() {
 #[test]
 fn a_mistake_in_a_comparison_is_an_error_and_the_array_stays() {
     prints("let a = [5, 3, 9, 1, 3]; a.sort(|x, y| y - x); print(a)", "[9, 5, 3, 3, 1]");
-    // No order of its own, which the standard library's sort punishes.
+    // Not a consistent order: the sort of the standard library may panic on it.
     prints("let a = [2, 1, 2, 1]; a.sort(|x, y| x <= y); print(a)", "[1, 1, 2, 2]");
     prints(r#"let a = ["bb", "a", "cc", "d"]; a.sort_by(|x, y| x.len() - y.len()); print(a.join(" "))"#, "a d bb cc");
     prints(
@@ -187,7 +187,7 @@ fn a_mistake_in_a_comparison_is_an_error_and_the_array_stays() {
 
 #[test]
 fn a_line_is_filled_as_printf_fills_it_or_refused() {
-    // What printf(1) prints for them is in the table of habits.
+    // The habit table has the output of printf(1) for these.
     prints(r#"print(["web", -5, 3.14159].format("%-5s|%+4d|%08.2f|%%"))"#, "web  |  -5|00003.14|%");
     prints(r#"print(["日本", "日本語"].format("%5s|%.2s|"))"#, "   日本|日本|");
     prints(r#"print([-255, 8, "7"].format("%05d %o %+d"))"#, "-0255 10 +7");

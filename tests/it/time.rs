@@ -2,7 +2,7 @@
 
 use crate::common::{World, gave};
 
-/// What a script prints on a host whose clock is in this zone and whose locale is German.
+/// Asserts a script's output on a host with this time zone and a German locale.
 #[track_caller]
 fn prints(zone: &str, script: &str, expected: &str) {
     let world = World::new();
@@ -71,7 +71,7 @@ fn what_cannot_be_is_an_error_and_never_a_panic() {
         (r#"time(())"#, "is not a time"),
     ] {
         let gave = World::new().run(script);
-        // Before the run where the text is a constant.
+        // Constants are found before the run.
         assert!([1, 2].contains(&gave.code), "{script}");
         let err = gave.err;
         assert!(err.contains(expected) && !err.contains("bug in moyai"), "{script}\n{err}");

@@ -73,7 +73,7 @@ fn a_question_is_asked_at_the_terminal_and_without_one_the_default_counts() {
     let world = World::new();
     world.script("test", "print(`<${ask(\"Sure? [y/N]\")}> <${ask(\"Name?\", \"blog\")}>`);");
     let mut moyai = world.command(["run", "test"]);
-    // `script` gives the run a terminal, whose input is a pipe here.
+    // `script` gives the run a terminal whose input is a pipe.
     let inner = format!("{} run test", crate::common::program());
     let mut terminal = Command::new("bash");
     terminal.args([
@@ -86,7 +86,7 @@ fn a_question_is_asked_at_the_terminal_and_without_one_the_default_counts() {
     }
     let out = gave(&terminal.current_dir(world.folder.path()).output().unwrap()).ok();
     assert!(out.contains("Sure? [y/N] ") && out.contains("<yes> <blog>"), "{out}");
-    // A session of its own has no terminal.
+    // A new session has no terminal.
     let mut none = Command::new("setsid");
     none.args(["-w", crate::common::program(), "run", "test"]);
     for (name, value) in moyai.get_envs().filter_map(|(name, value)| Some((name, value?))) {
@@ -102,7 +102,7 @@ fn a_question_is_asked_at_the_terminal_and_without_one_the_default_counts() {
 #[test]
 fn an_exit_code_in_a_text_never_ends_a_script_well() {
     for (code, shown) in [("\"3\"", "3"), ("1.5", "1.5"), ("true", "true")] {
-        // The check knows no kind of a parameter, so that the run has to say it.
+        // Check does not know the kind of a parameter, so the run has to report it.
         let error = World::new().run(&format!("fn end(code) {{ exit(code); }} end({code});")).failed(1);
         assert!(error.contains(&format!("exit with `{shown}`: an exit code is a whole number, 0 to 255")), "{error}");
     }

@@ -1,4 +1,4 @@
-//! The reader of nginx configurations against those in Debian's source packages and against nginx itself.
+//! The parser of nginx configurations, compared with nginx itself on configurations from Debian's source packages.
 
 use crate::common::read;
 use crate::host::Host;
@@ -7,7 +7,7 @@ use moyai::host::nginx::names;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Packages whose tests have configurations: text with everything that can be in one.
+/// Packages whose tests contain configurations with every possible content.
 const PACKAGES: [&str; 5] = [
     "nginx",
     "libnginx-mod-http-lua",
@@ -16,11 +16,11 @@ const PACKAGES: [&str; 5] = [
     "libnginx-mod-http-set-misc",
 ];
 
-/// Downloads packages of a Debian release into a directory of our own, with lists of our own: the machine's apt
-/// stays as it is. `what` is what apt-get does, `unpack` unpacks what it has.
+/// Downloads packages of a Debian release into a separate directory with separate package lists. The machine's apt
+/// stays unchanged. `what` is the apt-get command, `unpack` unpacks its result.
 pub fn download(name: &str, kind: &str, release: &str, what: &str, unpack: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    // The tests of several generations may want it at the same time.
+    // Tests of several generations may need it at the same time.
     let script = format!(
         r#"set -e; exec 9>lock; flock 9; [ ! -e done ] || exit 0; mkdir -p lists/partial archives/partial src
         echo "{kind} [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian {release} main" >sources.list
@@ -38,7 +38,7 @@ pub fn download(name: &str, kind: &str, release: &str, what: &str, unpack: &str)
     folder
 }
 
-/// The sources of nginx and of its modules.
+/// Returns the sources of nginx and of its modules.
 fn sources() -> PathBuf {
     let release = Command::new("bash").args(["-c", ". /etc/os-release; echo -n $VERSION_CODENAME"]).output().unwrap();
     let release = String::from_utf8(release.stdout).unwrap();
@@ -47,7 +47,7 @@ fn sources() -> PathBuf {
     download("corpus", "deb-src", &release, &what, unpack)
 }
 
-/// Puts the modules for streams, mail and RTMP of a host's release into its directory `modules`.
+/// Puts the stream, mail and RTMP modules of a host's release into its directory `modules`.
 pub fn modules(host: &mut Host) {
     let release = host.sh(". /etc/os-release; echo -n $VERSION_CODENAME").ok();
     let what = "download libnginx-mod-stream libnginx-mod-mail libnginx-mod-rtmp";
@@ -70,8 +70,8 @@ fn files(folder: &Path, ends: &str, all: &mut Vec<PathBuf>) {
     }
 }
 
-/// The configurations in a file of Test::Nginx: `--- main_config`, `--- http_config`, `--- config`. One that
-/// Perl computes is left out, and so is one that nginx must refuse.
+/// Returns the configurations in a Test::Nginx file: `--- main_config`, `--- http_config`, `--- config`. It leaves out
+/// those that Perl computes and those that nginx must refuse.
 fn blocks(path: &Path) -> Vec<String> {
     let text = read(path);
     let text = text.split_once("__DATA__").map_or("", |(_, text)| text);
@@ -117,11 +117,11 @@ fn the_reader_takes_what_nginx_takes_and_knows_the_names_that_nginx_does_not_fin
     }
     assert!(wrong.is_empty(), "{} of {} are read wrongly, such as\n{}", wrong.len(), texts.len(), wrong[0]);
 
-    // nginx's own verdict, for what needs no module that is not installed; and the files of nginx itself.
+    // nginx's own verdict on its files and on configurations without missing modules.
     let mut host = Host::new();
     let mut own = Vec::new();
     files(&folder, ".conf", &mut own);
-    // Without the lines of the modules under test, most are plain nginx.
+    // Without the lines for the tested modules, most are plain nginx.
     let modules = ["echo", "more_", "set_", "lua_"];
     let is_plain = |line: &&str| !modules.iter().any(|module| line.trim_start().starts_with(module));
     let plain = texts

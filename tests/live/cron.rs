@@ -10,7 +10,7 @@ every("* * * * *", "fails");
 on("container start", "seen", ["never"]);
 "#;
 
-/// Leaves its environment, and finds what it needs on its `PATH`.
+/// Writes its environment, and looks for the needed programs on its `PATH`.
 const SEEN: &str = r#"
 $(`which nginx iptables docker`);
 docker::ps();
@@ -47,6 +47,6 @@ fn cron_runs_a_script_with_its_bare_environment_and_mails_only_a_failure() {
     }
     let mails = host.sh("cat mail.*").ok();
     assert!(mails.contains("before") && mails.contains("error: on purpose"), "{mails}");
-    // A success is no mail, and an event is nothing that cron could see.
+    // Success sends no mail, and cron cannot handle event rules.
     assert!(!mails.contains("run seen") && !host.path("seen.never").exists(), "{mails}");
 }

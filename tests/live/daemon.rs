@@ -1,4 +1,4 @@
-//! `moyai daemon` beside a real engine: events, and an engine that goes away.
+//! `moyai daemon` with a real Docker daemon: events, and a daemon that disappears.
 
 use crate::common::read;
 use crate::host::Host;
@@ -33,7 +33,7 @@ fn names_follow_containers_and_scripts_hear_only_what_they_wait_for() {
     host.sh("printf '#!/bin/sh\\necho \"$1\" >>told\\n' >tw; chmod +x tw").ok();
     let rules = format!("{RULES}alarm(\"{}\");", host.path("tw").display());
     daemon(&mut host, &rules);
-    // What was there before it listened.
+    // This container existed before the daemon listened.
     host.until(30, "grep -q ' before$' /etc/hosts");
     host.run("web-1", "--label tier=front");
     host.until(30, "grep -q ' web-1$' /etc/hosts && test -s seen");
@@ -46,7 +46,7 @@ fn names_follow_containers_and_scripts_hear_only_what_they_wait_for() {
          docker network create front && docker network connect front store")
         .ok();
     host.until(30, "test -s net");
-    // Its script has gone since the rules were read.
+    // Its script was removed after the rules were read.
     host.sh("rm scripts/gone.rhai && docker pause store && docker unpause store").ok();
     host.until(30, "grep -q '`gone` failed: it ended with exit code 2' daemon.log");
     host.sh("kill $(cat daemon.pid)").ok();
@@ -69,28 +69,28 @@ fn a_run_that_is_ready_before_its_event_gets_the_events_and_the_newest_script() 
     host.sh("date +%s >before").ok();
     host.run("two", "");
     host.until(30, &format!("grep -qx 'container start two' seen && {is_ready}"));
-    // It has begun when its event came, and not when its process was started.
+    // The run starts with its event, not with its process.
     host.sh("test \"$(date -d \"$(\"$moyai\" history seen --json | jq -r '.[0].start')\" +%s)\" -ge \"$(cat before)\"")
         .ok();
-    // What the script imports, and what hides it, counts too.
+    // Changes of imported and overriding scripts count too.
     host.sh("sed -i '1i print(\"changed\");' scripts/seen.rhai").ok();
     host.run("three", "");
     host.until(
         30,
         &format!("grep -qx 'container start three' seen && grep -q 'seen: changed' daemon.log && {is_ready}"),
     );
-    // A script that does not check says so when its event comes, and works again once it is corrected.
+    // An invalid script is reported with its event, and works again after the correction.
     host.sh("mv scripts/seen.rhai kept.rhai && echo 'oops(' >scripts/seen.rhai").ok();
     host.run("four", "");
     host.until(30, "grep -q '`seen` failed: it ended with exit code 2' daemon.log");
     host.sh("mv kept.rhai scripts/seen.rhai").ok();
     host.run("five", "");
     host.until(30, &format!("grep -qx 'container start five' seen && {is_ready}"));
-    // One that was ended is not missed.
+    // A killed one is replaced.
     host.sh("kill -9 $(cat ready)").ok();
     host.run("six", "");
     host.until(30, &format!("grep -qx 'container start six' seen && {is_ready}"));
-    // It ends with its daemon, however that ends.
+    // The prepared run ends with its daemon, even after a kill.
     host.sh("kill -9 $(cat daemon.pid)").ok();
     host.until(30, "! pgrep -f '[m]oyai standby' >ready");
     assert_eq!(read(host.path("seen")).matches("container start four").count(), 0);
@@ -152,7 +152,7 @@ fn on_a_full_disk_the_rules_run_and_it_is_said_once() {
 fn each_kind_of_event_reaches_the_rule_that_waits_for_it_and_no_other() {
     let mut host = Host::new();
     let folder = host.path("").display().to_string();
-    // A rule for each, and each writes what it was told into a file of its own.
+    // One rule per event. Each writes its arguments to a separate file.
     let kinds = [
         (
             "container create",
@@ -161,7 +161,7 @@ fn each_kind_of_event_reaches_the_rule_that_waits_for_it_and_no_other() {
         ),
         ("container start", "docker start box", "box"),
         ("container healthy", "", "box"),
-        // Before the pause: Docker 20.10 tells nothing of health behind one.
+        // Before the pause, because Docker 20.10 reports no health after one.
         ("container unhealthy", "docker exec box /bin/busybox touch /sick", "box"),
         ("container pause", "docker pause box", "box"),
         ("container unpause", "docker unpause box", "box"),
@@ -184,7 +184,7 @@ fn each_kind_of_event_reaches_the_rule_that_waits_for_it_and_no_other() {
     std::fs::write(host.path("scripts/rules.rhai"), rules).unwrap();
     host.sh("kill -HUP $(cat daemon.pid)").ok();
     host.until(30, &format!("grep -q 'rules reloaded: {}' daemon.log", kinds.len()));
-    // The new subscription stands when an event comes through it.
+    // An event arrives once the new subscription is active.
     host.until(
         30,
         "docker network create probe >/dev/null; docker network rm probe >/dev/null; test -s network-destroy",
@@ -210,7 +210,7 @@ fn each_kind_of_event_reaches_the_rule_that_waits_for_it_and_no_other() {
 fn a_host_that_was_off_over_the_first_has_its_months_backup_and_the_week_after_it() {
     let mut host = Host::new();
     host.run("web", "");
-    // The daemon before has done its work until the last run before the 1st, or a week ago.
+    // An earlier daemon worked until the last run before the 1st, or until a week ago.
     let time = |days| chrono::Local::now() - chrono::TimeDelta::days(days);
     let days = (8..=31).find(|days| time(days - 1).format("%d").to_string() == "01").unwrap_or(31);
     let mut options = Options::default();
@@ -229,7 +229,7 @@ fn a_host_that_was_off_over_the_first_has_its_months_backup_and_the_week_after_i
     let not_yet = i64::from(time(0).format("%H%M").to_string().as_str() < "1230");
     let newest = time(not_yet).format("%a %F");
     host.until(120, &format!("grep -q 'with the clock set to {newest} 12:30' daemon.log"));
-    // It waits for the last one.
+    // The daemon waits for the last run.
     host.sh("kill $(cat daemon.pid)").ok();
     host.until(30, "! pgrep -f 'moyai daemon' >/dev/null");
     let said = read(host.path("daemon.log"));

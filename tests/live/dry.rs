@@ -1,10 +1,10 @@
-//! A dry run on a real host: containers, networks, sockets and root's powers.
+//! A dry run on a real host: containers, networks, sockets and root's privileges.
 
 use crate::host::Host;
 
 const CHANGING: &str = include_str!("../../src/process/reads/changing.txt");
 
-/// Everything on the host that the lines could change, without what changes by itself.
+/// Prints everything on the host that the lines could change, except values that change by themselves.
 const STATE: &str = r"
 docker ps -a --no-trunc --format '{{.ID}} {{.Names}} {{.State}} {{.Image}}' | sort
 docker images --no-trunc --format '{{.ID}} {{.Repository}}:{{.Tag}}' | sort

@@ -1,4 +1,4 @@
-//! Commands in containers, what they print and use, and volumes, against a real Docker daemon.
+//! Commands in containers, their output and resource usage, and volumes, against a real Docker daemon.
 
 use crate::host::Host;
 

@@ -1,8 +1,8 @@
-//! `monitor` on a whole host: where a site behind nginx is broken.
+//! `monitor` on a complete host: which part of a site behind nginx is broken.
 
 use crate::host::Host;
 
-/// What a container serves each connection with.
+/// Sets the page that a container serves.
 fn page(host: &mut Host, name: &str, text: &str) {
     let answer = format!(
         "printf 'HTTP/1.1 200 OK\\r\\nConnection: close\\r\\nContent-Length: {}\\r\\n\\r\\n{text}'\n",
@@ -23,7 +23,7 @@ fn container(host: &mut Host, name: &str, options: &str) {
     .ok();
 }
 
-/// A host with the sites blog and shop, that are well, and a configuration that watches them.
+/// Creates a host with the sites blog and shop, both up, and a configuration that monitors them.
 fn host() -> Host {
     let mut host = Host::new();
     std::fs::create_dir(host.path("www")).unwrap();
@@ -49,7 +49,7 @@ fn watch(host: &mut Host, more: &str) {
     std::fs::write(host.path("scripts/config.rhai"), config).unwrap();
 }
 
-/// What `monitor --json` says of each, as `NAME STATE WHERE: REASON`.
+/// Returns the results of `monitor --json` as `NAME STATE WHERE: REASON`.
 fn looks(host: &mut Host) -> Vec<String> {
     let gave = host.sh("\"$moyai\" run monitor --json");
     let rows: serde_json::Value =
@@ -73,11 +73,11 @@ fn broken(host: &mut Host, expected: &str) {
 fn a_broken_container_is_told_from_a_broken_application_and_a_broken_nginx() {
     let mut host = host();
     broken(&mut host, "shop fine : ");
-    // The container.
+    // Failures of the container.
     host.sh("docker pause shop").ok();
     broken(&mut host, "shop sick container: timed out after 2 s; shop is paused");
     host.sh("docker unpause shop; docker stop shop").ok();
-    // What nginx makes of an address that nobody has any more depends on the kernel's table of neighbours.
+    // nginx's error for an unused address depends on the kernel's table of neighbours.
     let gone = |host: &mut Host, why: &str| {
         let found = looks(host);
         let right = found[1].starts_with("shop sick container: ") && found[1].contains(why);
@@ -97,7 +97,7 @@ fn a_broken_container_is_told_from_a_broken_application_and_a_broken_nginx() {
         "shop sick container: \"Welcome to shop\" is not on the page, it says \"out of order\"; shop is unhealthy",
     );
 
-    // The application: it says something else, or nobody listens.
+    // Failures of the application: another text, or nobody listens.
     host.sh("docker rm --force shop").ok();
     container(&mut host, "shop", "");
     host.sh("\"$moyai\" run hosts-sync").ok();
@@ -109,7 +109,7 @@ fn a_broken_container_is_told_from_a_broken_application_and_a_broken_nginx() {
         "shop sick application: status 502, it says \"502 Bad Gateway 502 Bad Gateway nginx\"; shop itself: connection refused",
     );
 
-    // nginx: an address from before, a rule of its own, and not at all.
+    // Failures of nginx: an old address, its own rule, or nginx is down.
     host.sh("docker rm --force shop blog").ok();
     page(&mut host, "shop", "Welcome to shop");
     container(&mut host, "shop", "");
@@ -133,13 +133,13 @@ fn a_broken_container_is_told_from_a_broken_application_and_a_broken_nginx() {
         found[1].contains("; nginx does not run: unknown directive \"nonsense\" in /etc/nginx/conf.d/bad.conf:1"),
         "{found:?}"
     );
-    // That it is sick is told also when nothing can be seen.
+    // The site is reported down even if the cause is not visible.
     host.sh("mv /etc/nginx/nginx.conf nginx.conf; mkdir /etc/nginx/nginx.conf").ok();
     assert_eq!(looks(&mut host)[1], "shop sick : connection refused");
     host.sh("rmdir /etc/nginx/nginx.conf; mv nginx.conf /etc/nginx; rm /etc/nginx/conf.d/bad.conf").ok();
     assert!(found[0].starts_with("blog sick nginx: "), "{found:?}");
 
-    // Cron's mail has it too.
+    // Cron's mail contains it too.
     host.sh("rm -r state/state").ok();
     let gave = host.sh("\"$moyai\" run monitor");
     assert!(
@@ -155,7 +155,7 @@ fn a_broken_container_is_told_from_a_broken_application_and_a_broken_nginx() {
 fn a_container_that_ran_out_of_memory_says_so() {
     let mut host = host();
     host.sh("docker rm --force shop; docker run -d --name shop --memory 8m base:1 /bin/busybox tail /dev/zero; \"$moyai\" run hosts-sync").ok();
-    // The engine misses one now and then: containerd's word of it comes behind that of the end.
+    // Docker sometimes misses one: containerd reports it after the end of the container.
     host.until(60, "[ \"$(docker inspect --format '{{.State.OOMKilled}}' shop)\" = true ] || { sleep 1; docker start shop; false; }");
     host.until(20, "[ \"$(docker inspect --format '{{.State.Status}}' shop)\" = exited ]");
     let found = looks(&mut host);
@@ -169,7 +169,7 @@ fn a_container_that_ran_out_of_memory_says_so() {
 #[ignore = "needs a private host: tests/run"]
 fn the_name_the_certificate_and_the_way_to_nginx_are_told_from_what_is_behind_it() {
     let mut host = host();
-    // A name server that knows nobody (RFC 1035, 4.1.1: an answer, with NXDOMAIN).
+    // A name server that knows no name (RFC 1035, 4.1.1: an answer with NXDOMAIN).
     std::fs::write(
         host.path("nobody.py"),
         "import socket\ns = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\ns.bind(('127.0.0.1', 53))\n\
@@ -180,7 +180,7 @@ fn the_name_the_certificate_and_the_way_to_nginx_are_told_from_what_is_behind_it
     host.until(60, "grep -q ':0035 ' /proc/net/udp");
     host.sh("cp /etc/hosts hosts.before; sed '/shop.test/d' hosts.before >/etc/hosts").ok();
     broken(&mut host, "shop sick dns: the name was not found");
-    // The name leads to somebody else, who answers.
+    // The name leads to another host, which answers.
     host.sh("sed 's/127.0.0.1 shop.test/172.17.0.2 shop.test/' hosts.before >/etc/hosts; ip address; docker run -d --stop-signal KILL --name other base:1 /bin/busybox httpd -f -p 80").ok();
     let other = host.sh("docker inspect --format '{{.NetworkSettings.Networks.bridge.IPAddress}}' other").ok();
     host.sh(&format!("sed 's/127.0.0.1 shop.test/{} shop.test/' hosts.before >/etc/hosts", other.trim())).ok();
@@ -188,7 +188,7 @@ fn the_name_the_certificate_and_the_way_to_nginx_are_told_from_what_is_behind_it
         &mut host,
         "shop sick dns: status 404, it says \"404 Not Found 404 Not Found The requested URL was not found\"; nginx on this host has the right page: the name leads to another server",
     );
-    // The right host, and something in between refuses.
+    // The right host, but something in between refuses the connection.
     host.sh("sed 's/127.0.0.1 shop.test/127.0.0.2 shop.test/' hosts.before >/etc/hosts; iptables -A INPUT -d 127.0.0.2 -p tcp --dport 80 -j REJECT --reject-with tcp-reset").ok();
     broken(
         &mut host,
@@ -197,7 +197,7 @@ fn the_name_the_certificate_and_the_way_to_nginx_are_told_from_what_is_behind_it
     host.sh("cp hosts.before /etc/hosts").ok();
     broken(&mut host, "shop fine : ");
 
-    // TLS: a certificate that nobody trusts, and one that ends soon.
+    // TLS: an untrusted certificate, and one that expires soon.
     host.sh("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3 -subj /CN=shop.test -addext subjectAltName=DNS:shop.test -addext basicConstraints=critical,CA:FALSE -keyout key.pem -out cert.pem
              \"$moyai\" run site add shop.test --to shop:8080 --cert \"$PWD/cert.pem\" --key \"$PWD/key.pem\" --replace").ok();
     watch(&mut host, "#{ name: \"safe\", url: \"https://shop.test/\" }");
@@ -209,7 +209,7 @@ fn the_name_the_certificate_and_the_way_to_nginx_are_told_from_what_is_behind_it
     let reason = rows[2]["reason"].as_str().unwrap_or_default().replace("in 2 days", "in 3 days");
     assert_eq!((&rows[2]["where"], reason.as_str()), (&"tls".into(), "its certificate ends in 3 days"), "{rows}");
 
-    // The network of the monitor itself: there is no way out.
+    // The monitor's own network has no route out.
     watch(&mut host, "#{ name: \"far\", url: \"http://192.0.2.1/\" }");
     let found = looks(&mut host);
     assert!(found[2].starts_with("far offline network: "), "{found:?}");
@@ -228,7 +228,7 @@ fn docker_is_asked_twice_whatever_the_number_of_sick_sites_and_not_while_all_is_
     watch(&mut host, &many);
     let gave = host.sh(monitor).out;
     assert!(gave.ends_with("\n2\n"), "{gave}");
-    // Without docker and without nginx it works as well.
+    // It also works without docker and without nginx.
     let bare = "mkdir bare; for p in hostname env; do ln -s $(command -v $p) bare/; done; PATH=\"$PWD/bare\" \"$moyai\" run monitor; echo $?";
     let gave = host.sh(bare);
     assert!(gave.out.ends_with("1\n") && gave.err.is_empty(), "{}{}", gave.out, gave.err);

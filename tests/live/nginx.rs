@@ -2,7 +2,7 @@
 
 use crate::host::Host;
 
-/// Writes a site that passes everything on to a name.
+/// Writes a site that passes everything to a name.
 fn site(host: &mut Host, name: &str) {
     let text = format!(
         "server {{\n listen 80;\n server_name {name}.test;\n location / {{ proxy_pass http://{name}:8080/; }}\n}}"
@@ -39,7 +39,7 @@ fn a_reload_starts_nginx_then_replaces_its_workers_and_the_names_with_them() {
     );
     assert_eq!(host.moyai(older).ok(), "false\n");
 
-    // A file that was written long ago and is moved into place now.
+    // An old file that is moved into place now.
     host.sh("cp -p /etc/hosts /etc/new; sleep 0.02; mv /etc/new /etc/hosts").ok();
     assert_eq!(host.moyai(older).ok(), "true\n");
 }
@@ -121,7 +121,7 @@ fn a_port_that_is_taken_is_nginxs_own_sentence() {
 fn a_reload_that_nginx_accepts_and_does_not_do_is_no_success() {
     let mut host = Host::new();
     host.sh("echo 'server { listen 80; }' >/etc/nginx/conf.d/a.conf; nginx; started").ok();
-    // The test passes, but the running master cannot have the port.
+    // The test passes, but the running master cannot bind the port.
     host.sh("busybox httpd -p 81; echo 'server { listen 81; }' >/etc/nginx/conf.d/b.conf").ok();
     let err = host.moyai("nginx::reload();").failed(1);
     assert!(
@@ -134,7 +134,7 @@ fn a_reload_that_nginx_accepts_and_does_not_do_is_no_success() {
 #[ignore = "needs a private host: tests/run"]
 fn the_nginx_of_a_container_is_not_the_hosts() {
     let mut host = Host::new();
-    // The whole host as a container's file system, and nginx in it.
+    // The host's file system in a container, with nginx in it.
     host.sh("docker run -d --name inner -v /usr:/usr:ro -v /etc:/etc:ro -v /lib:/lib:ro -v /lib64:/lib64:ro -v /var:/var --tmpfs /run base:1 /usr/sbin/nginx -g 'daemon off;'
              for _ in $(seq 100); do pid=$(pgrep -f '^nginx: master') && break; sleep 0.02; done; echo $pid >/run/nginx.pid; test -n \"$pid\"")
         .ok();
@@ -150,11 +150,11 @@ fn where_systemd_manages_nginx_it_starts_it() {
     assert_eq!(host.moyai_with("-n", "nginx::reload();").ok(), "set -euo pipefail\nnginx -t\nsystemctl start nginx\n");
     host.moyai("nginx::reload();").ok();
     assert_eq!(host.sh("tail -1 /run/calls").ok(), "start nginx\n");
-    // While the host starts: to wait for a start that waits for our own unit would never end.
+    // During the host's start, waiting for a unit that waits for ours would never end.
     host.sh("nginx -s stop; sed -i 's/echo Job=/&7/' /usr/local/sbin/systemctl; stopped").ok();
     host.moyai("nginx::reload();").ok();
     assert!(host.sh("tail -1 /run/calls").ok().starts_with("show --property=LoadState,"));
-    // Nobody may start what is masked.
+    // A masked unit cannot be started.
     host.sh("sed -i 's/echo Job=7/echo Job=/; s/LoadState=loaded/LoadState=masked/' /usr/local/sbin/systemctl").ok();
     assert_eq!(
         host.moyai_with("-n", "print(nginx::stopped()); nginx::reload();").ok(),

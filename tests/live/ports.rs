@@ -1,18 +1,18 @@
-//! Ports of bash scripts that need Docker: `tests/ports/docker/NAME.sh` and `NAME.rhai` on equal private hosts.
-//! They must print the same, exit with the same code and leave the same containers, images and files; under `-n`
-//! the port changes nothing.
+//! Ports of bash scripts that need Docker: `tests/ports/docker/NAME.sh` and `NAME.rhai` on equal private hosts. They
+//! must print the same, exit with the same code and leave the same containers, images and files. Under `-n` the port
+//! changes nothing.
 
 use crate::common::Gave;
 use crate::host::Host;
 use std::path::Path;
 
-/// Prints what a script may have changed.
+/// Prints everything that a script may have changed.
 const STATE: &str = r#"docker ps --all --format '{{.Names}} {{.State}}' | sort
 docker images --format '{{.Repository}}:{{.Tag}}' | sort
 docker inspect --format '{{.Name}} {{.State.StartedAt}}' $(docker ps --all --quiet) | sort >/opt/started
 cd /opt && find out -type f 2>/dev/null | sort | while read -r f; do echo "$f"; gzip -dc "$f" | tar -tf - | sort; done"#;
 
-/// A host as these lines of bash make it.
+/// Creates a host and prepares it with these bash lines.
 fn prepared(setup: &str) -> Host {
     let mut host = Host::new();
     host.sh(setup).ok();
@@ -23,7 +23,7 @@ fn state(host: &mut Host) -> String {
     host.sh(STATE).ok()
 }
 
-/// When each container was started last.
+/// Returns the last start time of each container.
 fn started(host: &mut Host) -> String {
     host.sh("cat /opt/started").ok()
 }

@@ -1,12 +1,11 @@
-//! Runs on a real host as files: recorded there, played back here, where there is no Docker.
+//! Runs on a real host as files: recorded there and replayed here, where there is no Docker.
 
 use crate::common::{Gave, gave, read};
 use crate::host::Host;
 use std::process::Command;
 
 impl Host {
-    /// Records a script on the host, and plays it back outside of it: no program, no state, nothing
-    /// that may be written.
+    /// Records a script on the host and replays it outside, without programs, state or write access.
     fn twice(&mut self, words: &str) -> (Gave, Gave) {
         let recorded = self.script(&format!("--record tape {words}"));
         (recorded, self.replay(words))
@@ -43,7 +42,7 @@ fn what_ran_on_a_host_is_played_back_where_there_is_no_docker() {
         "report",
     ] {
         let (recorded, replayed) = host.twice(words);
-        // A record has no place: what a script says is the same, where it stands as well.
+        // A recording is independent of its directory: output, messages and lines are the same.
         assert_eq!((&replayed.out, replayed.code), (&recorded.out, recorded.code), "{words}: {}", replayed.err);
         assert_eq!(replayed.err, recorded.err, "{words}");
         assert_eq!(

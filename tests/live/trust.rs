@@ -1,8 +1,8 @@
-//! Images, labels and directories that somebody prepared: none of it is believed.
+//! Forged images, labels and directories are not trusted.
 
 use crate::host::Host;
 
-/// A backup image that anybody could have made.
+/// Makes a backup image that anybody could have made.
 fn claim(host: &mut Host, tag: &str, labels: &str) {
     let changes: String = labels.split(' ').map(|label| format!(" --change 'LABEL {label}'")).collect();
     host.sh(&format!("docker create --name evil base:1 /bin/busybox sleep 900 && docker commit{changes} evil foreign:{tag} && docker rm evil")).ok();
@@ -32,7 +32,7 @@ fn a_foreign_image_with_the_labels_of_a_backup_is_not_restored_unless_it_is_name
     assert!(err.contains("moyai run restore bank v9 --force"), "{err}");
     host.script("restore bank v9 --force").ok();
     assert_eq!(host.sh("docker inspect -f '{{.Config.Image}}' bank").ok(), "foreign:v9\n");
-    // Adopting takes it into the record, and the time to come is doubtful all the same.
+    // Adopting records it, although its future time is doubtful.
     host.sh("rm -r \"$MOYAI_STATE/backups/bank/v9\"").ok();
     let out = host.script("backups --adopt bank").ok();
     assert_eq!(out, "foreign:v9 is in the record as a backup of bank\n");
@@ -53,7 +53,7 @@ fn labels_of_an_image_name_no_host_run_no_line_and_hide_no_container() {
     assert!(hosts.contains("guest") && hosts.contains("own") && !hosts.contains("debian.org"), "{hosts}");
     host.script("backup guest --tag v1").ok();
     assert_eq!(host.sh("docker exec guest /bin/busybox test -e /pwned").code, 1);
-    // A restore does not make the image's labels the container's own.
+    // A restore does not turn the image's labels into labels of the container.
     host.script("restore guest").ok();
     host.script("backup guest --tag v2").ok();
     assert_eq!(host.sh("docker exec guest /bin/busybox test -e /pwned").code, 1);
@@ -106,7 +106,7 @@ fn a_bind_mount_is_not_restored_where_others_can_plant_a_link() {
     host.run("linked", "--stop-signal KILL -v /srv/link/site:/site --label moyai.backup.mounts=/site");
     std::fs::write(host.path("scripts/config.rhai"), "fn backup_ref(c, when) { `base.${c.name}:${when}` }").unwrap();
     host.script("backup --tag v1").ok();
-    // The time of the restore is in the name of the directory that it makes.
+    // The name of the new directory contains the time of the restore.
     host.sh("for i in {0..99}; do ln -s /etc \"/srv/user/site.$(date -d \"+$i seconds\" +%Y%m%d-%H%M%S)\"; done").ok();
     let err = host.script("restore user --volumes").failed(1);
     assert!(err.contains("`/srv/user` belongs to user 1000") || err.contains("exists already"), "{err}");
