@@ -17,7 +17,7 @@ pub fn program() -> &'static str {
 
 /// A directory with scripts, and a moyai that uses only these.
 pub struct World {
-    pub folder: tempfile::TempDir,
+    pub dir: tempfile::TempDir,
 }
 
 /// The result of a run.
@@ -30,13 +30,13 @@ pub struct Gave {
 
 impl World {
     pub fn new() -> Self {
-        let folder = tempfile::Builder::new().prefix("moyai-test-").tempdir().unwrap();
-        std::fs::create_dir(folder.path().join("scripts")).unwrap();
-        Self { folder }
+        let dir = tempfile::Builder::new().prefix("moyai-test-").tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("scripts")).unwrap();
+        Self { dir }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.dir.path().join(name)
     }
 
     /// Writes a file and creates its directories.
@@ -72,10 +72,10 @@ impl World {
             .args(words)
             .env_clear()
             .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
-            .env("HOME", self.folder.path())
+            .env("HOME", self.dir.path())
             .env("MOYAI_SCRIPTS", self.path("scripts"))
             .env("MOYAI_STATE", self.path("state"))
-            .current_dir(self.folder.path())
+            .current_dir(self.dir.path())
             .stdin(Stdio::null());
         command
     }

@@ -287,39 +287,39 @@ impl Certificate {
 
 /// A certificate authority made with openssl(1).
 pub struct Authority<'a> {
-    folder: &'a Path,
+    dir: &'a Path,
 }
 
 impl<'a> Authority<'a> {
-    pub fn new(folder: &'a Path) -> Self {
-        Self::named(folder, "test")
+    pub fn new(dir: &'a Path) -> Self {
+        Self::named(dir, "test")
     }
 
-    pub fn named(folder: &'a Path, name: &str) -> Self {
-        let authority = Self { folder };
+    pub fn named(dir: &'a Path, name: &str) -> Self {
+        let authority = Self { dir };
         authority.openssl(&format!("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 100 -subj /CN={name} -keyout ca.key -out ca.pem"));
         authority
     }
 
     pub fn file(&self) -> PathBuf {
-        self.folder.join("ca.pem")
+        self.dir.join("ca.pem")
     }
 
     pub fn sign(&self, name: &str, host: &str, days: i32) -> Certificate {
         let extensions = format!("subjectAltName=DNS:{host}\nbasicConstraints=CA:FALSE\n");
-        std::fs::write(self.folder.join(format!("{name}.ext")), extensions).unwrap();
+        std::fs::write(self.dir.join(format!("{name}.ext")), extensions).unwrap();
         self.openssl(&format!(
             "req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN={host} -keyout {name}.key -out {name}.csr"
         ));
         self.openssl(&format!("x509 -req -in {name}.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days {days} -extfile {name}.ext -out {name}.pem"));
-        Certificate { chain: self.folder.join(format!("{name}.pem")), key: self.folder.join(format!("{name}.key")) }
+        Certificate { chain: self.dir.join(format!("{name}.pem")), key: self.dir.join(format!("{name}.key")) }
     }
 
     /// Signs an intermediate certificate, and with it one for a host. `url` is where the intermediate certificate can
     /// be downloaded, as public authorities announce it. The chain contains only the host's certificate.
     pub fn sign_by_intermediate(&self, name: &str, host: &str, url: Option<&str>) -> Certificate {
         let access = url.map(|url| format!("authorityInfoAccess=caIssuers;URI:{url}\n")).unwrap_or_default();
-        let write = |file: String, text: String| std::fs::write(self.folder.join(file), text).unwrap();
+        let write = |file: String, text: String| std::fs::write(self.dir.join(file), text).unwrap();
         write(format!("{name}-i.ext"), "basicConstraints=critical,CA:TRUE\nkeyUsage=keyCertSign\n".into());
         write(format!("{name}.ext"), format!("subjectAltName=DNS:{host}\nbasicConstraints=CA:FALSE\n{access}"));
         let new = "req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj";
@@ -327,16 +327,16 @@ impl<'a> Authority<'a> {
         self.openssl(&format!("x509 -req -in {name}-i.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 50 -extfile {name}-i.ext -out {name}-i.pem"));
         self.openssl(&format!("{new} /CN={host} -keyout {name}.key -out {name}.csr"));
         self.openssl(&format!("x509 -req -in {name}.csr -CA {name}-i.pem -CAkey {name}-i.key -CAcreateserial -days 50 -extfile {name}.ext -out {name}.pem"));
-        Certificate { chain: self.folder.join(format!("{name}.pem")), key: self.folder.join(format!("{name}.key")) }
+        Certificate { chain: self.dir.join(format!("{name}.pem")), key: self.dir.join(format!("{name}.key")) }
     }
 
     /// Returns the authority's own certificate for use by a server.
     pub fn itself(&self) -> Certificate {
-        Certificate { chain: self.file(), key: self.folder.join("ca.key") }
+        Certificate { chain: self.file(), key: self.dir.join("ca.key") }
     }
 
     fn openssl(&self, words: &str) {
-        let output = Command::new("openssl").args(words.split(' ')).current_dir(self.folder).output().unwrap();
+        let output = Command::new("openssl").args(words.split(' ')).current_dir(self.dir).output().unwrap();
         assert!(output.status.success(), "openssl {words}: {}", String::from_utf8_lossy(&output.stderr));
     }
 }

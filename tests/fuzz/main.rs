@@ -129,7 +129,7 @@ fn run(world: &World, words: &[String], change: impl Fn(&mut std::process::Comma
     command.args(["--signal=KILL", "120", crate::common::program()]).args(words);
     let template = world.command(words);
     command.env_clear().envs(template.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    command.current_dir(world.folder.path()).stdin(std::process::Stdio::null());
+    command.current_dir(world.dir.path()).stdin(std::process::Stdio::null());
     change(&mut command);
     let gave = gave(&command.output().unwrap());
     let end = |text: &str| text.lines().rev().take(5).map(str::to_owned).collect::<Vec<_>>().join("\n");
@@ -230,7 +230,7 @@ fn any_nginx_configuration_can_be_read() {
     ];
     fuzz("nginx configurations", 1, |random| {
         let world = World::new();
-        let root = world.folder.path().display().to_string();
+        let root = world.dir.path().display().to_string();
         world.program("bin/nginx", &format!("#!/bin/sh\necho 'nginx version: nginx/1.22.1\nconfigure arguments: --prefix={root} --conf-path={root}/nginx.conf --pid-path={root}/nginx.pid' >&2\n"));
         world.script("test", "for read in [|| nginx::sites(), || nginx::sites_of([\"http://a.test/\"]), || nginx::place(\"blog\")] { try { read.call(); } catch (e) { log(`${e}`); } }");
         for _ in 0..15 {

@@ -14,7 +14,7 @@ fn all() -> Vec<Function> {
 }
 
 #[test]
-fn every_function_says_what_it_does_what_it_takes_and_how_it_is_called() {
+fn every_function_documents_its_purpose_arguments_and_forms() {
     let all = all();
     let mut missing = Vec::new();
     for function in &all {
@@ -29,8 +29,8 @@ fn every_function_says_what_it_does_what_it_takes_and_how_it_is_called() {
         // One of several forms of a function can document an argument for all.
         let forms: Vec<&Function> = all.iter().filter(|other| other.name == function.name).collect();
         for (argument, _) in function.arguments.iter().flatten() {
-            let told = |line: &String| line.starts_with("- ") && line.contains(&format!("`{argument}`"));
-            if !forms.iter().any(|form| form.docs.iter().any(told)) {
+            let documented = |line: &String| line.starts_with("- ") && line.contains(&format!("`{argument}`"));
+            if !forms.iter().any(|form| form.docs.iter().any(documented)) {
                 miss(format!("no line for `{argument}`"));
             }
         }
@@ -46,7 +46,7 @@ fn every_function_says_what_it_does_what_it_takes_and_how_it_is_called() {
 }
 
 #[test]
-fn every_example_checks_and_runs() {
+fn every_example_passes_check_and_runs() {
     let world = World::new();
     // The examples must not call the host's own commands.
     world.script("report", "print(`a report`);").script("config", "const SITES = #{}; const TELL = [];");
@@ -65,7 +65,7 @@ fn every_example_checks_and_runs() {
 }
 
 #[test]
-fn words_of_bash_and_other_languages_lead_to_the_functions_that_do_it() {
+fn names_from_bash_and_other_languages_lead_to_the_right_functions() {
     let world = World::new();
     for (words, part) in [
         (&["cmd"][..], "cmd(`nginx -s reload`).run();"),

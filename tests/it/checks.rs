@@ -54,7 +54,7 @@ fn each(scripts: &[(String, String)], work: impl Fn(&str, &str) -> Option<String
 }
 
 #[test]
-fn nearly_every_typical_mistake_is_named_before_the_run_with_a_help() {
+fn check_finds_nearly_every_typical_mistake_and_prints_help() {
     let scripts = scripts(WRONG);
     assert_eq!(scripts.len(), 111);
     let missed = each(&scripts, |head, text| {
@@ -79,7 +79,7 @@ fn nearly_every_typical_mistake_is_named_before_the_run_with_a_help() {
 }
 
 #[test]
-fn each_habit_of_another_language_is_answered_with_what_to_write() {
+fn each_habit_of_another_language_is_answered_with_rhai_code() {
     let scripts = scripts(HABITS);
     assert!(scripts.len() >= 250, "{}", scripts.len());
     let missed = each(&scripts, |head, text| {
@@ -92,7 +92,7 @@ fn each_habit_of_another_language_is_answered_with_what_to_write() {
 }
 
 #[test]
-fn no_right_script_is_refused() {
+fn no_correct_script_is_refused() {
     let scripts = scripts(RIGHT);
     assert!(scripts.len() >= 100, "{}", scripts.len());
     let refused = each(&scripts, |head, text| {

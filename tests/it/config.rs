@@ -139,7 +139,7 @@ fn an_error_in_the_configuration_is_printed_once_however_many_scripts_import_it(
 }
 
 #[test]
-fn what_may_be_right_is_a_warning() {
+fn possibly_correct_settings_are_only_warnings() {
     for (config, message) in [
         ("const PINGS = #{ elsewhere_job: \"https://a/\" };", "warning: PINGS: there is no script `elsewhere_job`"),
         ("const TELL = [\"bash /opt/none.sh\"];", "warning: TELL: there is no file /opt/none.sh"),

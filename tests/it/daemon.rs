@@ -97,7 +97,7 @@ fn world(rules: &str, job: &str) -> World {
 }
 
 #[test]
-fn each_missed_day_is_made_up_for_once_with_its_own_clock_and_one_that_fails_keeps_its_turn() {
+fn each_missed_day_is_caught_up_once_by_its_own_clock() {
     // The first run fails, as on a host where Docker is still starting.
     let job = "let n = state::get(\"n\", 0) + 1; state::set(\"n\", n); print(now().format(\"it is %F %H:%M\")); \
                if n == 1 { die(\"too early\"); }";
@@ -131,14 +131,14 @@ fn each_missed_day_is_made_up_for_once_with_its_own_clock_and_one_that_fails_kee
 }
 
 #[test]
-fn what_runs_every_few_minutes_is_not_made_up_for() {
+fn frequent_runs_are_not_caught_up() {
     let world = world("every(\"*/59 4 31 12 *\", \"job\");", "print(\"ran\");");
     remember(&world, "*/59 4 31 12 *", "null");
     assert!(!daemon(&world).ends_quietly().contains("ran"));
 }
 
 #[test]
-fn the_rules_for_the_start_of_the_host_run_once_for_each() {
+fn rules_for_the_start_of_the_host_run_once_per_start() {
     let world = world("on(\"boot\", \"job\"); every(\"@reboot\", \"job\", [\"two\"]);", "print(`ran ${args}`);");
     let mut first = daemon(&world);
     first.says("job: ran []");
@@ -148,7 +148,7 @@ fn the_rules_for_the_start_of_the_host_run_once_for_each() {
 
 /// `-n` before the script would be moyai's own dry run, and the job would never do anything.
 #[test]
-fn the_arguments_of_a_rule_are_the_scripts_and_not_moyais() {
+fn arguments_of_a_rule_go_to_the_script_and_not_to_moyai() {
     let world = world(
         "on(\"boot\", \"job\", [\"x\", \"-n\", \"--at=soon\"]);",
         "file::write(\"did\", args.join(\" \")); print(`ran`);",
@@ -160,7 +160,7 @@ fn the_arguments_of_a_rule_are_the_scripts_and_not_moyais() {
 }
 
 #[test]
-fn rules_that_do_not_check_end_it_at_its_start_and_change_nothing_later() {
+fn invalid_rules_stop_the_start_but_not_a_running_daemon() {
     let world = world("every(\"0 25 * * *\", \"job\");", "print(\"ran\");");
     let err = world.moyai(["daemon"]).failed(2);
     assert!(err.contains("there is no hour 25") && err.contains("rules.rhai:1:10"), "{err}");
@@ -179,7 +179,7 @@ fn rules_that_do_not_check_end_it_at_its_start_and_change_nothing_later() {
 }
 
 #[test]
-fn where_a_unit_runs_the_rules_for_the_start_of_the_host_the_daemon_does_not() {
+fn the_daemon_skips_start_rules_that_a_unit_runs() {
     let world = world("on(\"boot\", \"job\");", "print(\"ran\");");
     let mut booted = Daemon::start(&mut world.command(["daemon", "--booted"]));
     booted.says("1 rule");
@@ -192,20 +192,20 @@ fn where_a_unit_runs_the_rules_for_the_start_of_the_host_the_daemon_does_not() {
 
 /// Waits for this many alarms and returns them.
 #[track_caller]
-fn told(world: &World, count: usize) -> Vec<String> {
+fn alarms(world: &World, count: usize) -> Vec<String> {
     let begun = std::time::Instant::now();
     loop {
-        let told: Vec<String> = world.told().lines().map(str::to_owned).collect();
-        if told.len() >= count {
-            return told;
+        let alarms: Vec<String> = world.reported().lines().map(str::to_owned).collect();
+        if alarms.len() >= count {
+            return alarms;
         }
-        assert!(begun.elapsed() < PATIENCE, "{told:?}");
+        assert!(begun.elapsed() < PATIENCE, "{alarms:?}");
         std::thread::sleep(Duration::from_millis(20));
     }
 }
 
 #[test]
-fn what_fails_again_and_again_rings_once_until_it_works() {
+fn repeated_failures_raise_one_alarm_until_the_script_works() {
     let world = World::new();
     world
         .script("rules", &format!("on(`container start`, `job`); alarm(`{}`);", world.listener()))
@@ -218,7 +218,7 @@ fn what_fails_again_and_again_rings_once_until_it_works() {
     let mut daemon = Daemon::start(world.command(["daemon"]).env("PATH", world.search()));
     daemon.says("retrying in 1 s");
     daemon.says("retrying in 2 s");
-    assert_eq!(told(&world, 1).len(), 1);
+    assert_eq!(alarms(&world, 1).len(), 1);
     world.file("fine", "");
     daemon.says("`job` succeeded again");
     std::fs::remove_file(world.path("fine")).unwrap();
@@ -226,39 +226,43 @@ fn what_fails_again_and_again_rings_once_until_it_works() {
     daemon.says("retrying in 1 s");
     daemon.says("retrying in 2 s");
     daemon.ends();
-    let told = told(&world, 2);
-    assert_eq!(told.len(), 2, "{told:?}");
-    assert!(told.iter().all(|text| text.contains(": `moyai run job` failed: on purpose (/")), "{told:?}");
+    let alarms = alarms(&world, 2);
+    assert_eq!(alarms.len(), 2, "{alarms:?}");
+    assert!(alarms.iter().all(|text| text.contains(": `moyai run job` failed: on purpose (/")), "{alarms:?}");
 }
 
 #[test]
-fn what_no_run_can_tell_for_itself_the_daemon_tells() {
+fn the_daemon_reports_failures_that_no_run_can_report() {
     let world = World::new();
     let rules = format!("on(`boot`, `job`, [`a`]); alarm(`{}`);", world.listener());
     world.script("rules", &rules).script("job", "args; cmd(`sh -c 'kill -9 $PPID'`).run();");
     let mut daemon = daemon(&world);
     daemon.says("`job a` failed: it was ended by signal 9");
-    assert!(told(&world, 1)[0].ends_with(": `moyai run job a` failed: it was ended by signal 9"), "{}", world.told());
+    assert!(
+        alarms(&world, 1)[0].ends_with(": `moyai run job a` failed: it was ended by signal 9"),
+        "{}",
+        world.reported()
+    );
     // Rules with a syntax error do not silence the alarms of the old rules.
     world.script("rules", "let = 1;");
     daemon.signal("-HUP");
     daemon.says("the old rules remain active");
     assert!(
-        told(&world, 2)[1].contains(": the rules have errors, and the old ones remain active: "),
+        alarms(&world, 2)[1].contains(": the rules have errors, and the old ones remain active: "),
         "{}",
-        world.told()
+        world.reported()
     );
     daemon.ends();
     world.moyai(["daemon"]).failed(2);
-    assert!(told(&world, 3)[2].contains(": `moyai daemon` cannot start, so no rule runs: "), "{}", world.told());
+    assert!(alarms(&world, 3)[2].contains(": `moyai daemon` cannot start, so no rule runs: "), "{}", world.reported());
     world.script("rules", &format!("{rules}\nevery(`0 25 * * *`, `job`);"));
     world.moyai(["daemon"]).failed(2);
-    assert!(told(&world, 4)[3].contains("cannot start"), "{}", world.told());
-    assert_eq!(told(&world, 4).len(), 4);
+    assert!(alarms(&world, 4)[3].contains("cannot start"), "{}", world.reported());
+    assert_eq!(alarms(&world, 4).len(), 4);
 }
 
 #[test]
-fn a_script_that_fails_is_said_and_the_others_go_on() {
+fn a_failing_script_is_reported_and_the_others_continue() {
     let world = world("on(\"boot\", \"job\"); on(\"boot\", \"bad\");", "sleep(\"2s\"); print(\"good\");");
     world.script("bad", "warn(\"w\"); log(\"before\"); die(\"on purpose\");");
     let mut daemon = daemon(&world);
@@ -271,7 +275,7 @@ fn a_script_that_fails_is_said_and_the_others_go_on() {
 }
 
 #[test]
-fn a_broken_memory_is_set_aside_and_one_that_cannot_be_read_is_reported() {
+fn a_corrupt_state_file_is_set_aside_and_an_unreadable_one_reported() {
     let world = world("on(\"boot\", \"job\");", "print(\"ran\");");
     let memory = world.file("state/state/moyai%20daemon.json", "somebody's text, and not JSON");
     let mut first = daemon(&world);
@@ -293,7 +297,7 @@ fn a_broken_memory_is_set_aside_and_one_that_cannot_be_read_is_reported() {
 }
 
 #[test]
-fn a_run_that_was_cut_off_with_the_daemon_is_said_and_made_up_for() {
+fn a_run_killed_with_the_daemon_is_reported_and_caught_up() {
     let job =
         "let n = state::get(\"n\", 0) + 1; state::set(\"n\", n); print(`run ${n}`); if n == 1 { sleep(\"60s\"); }";
     let world = world(&format!("every(\"{DAILY}\", \"job\");"), job);
@@ -321,7 +325,7 @@ fn a_run_that_was_cut_off_with_the_daemon_is_said_and_made_up_for() {
 }
 
 #[test]
-fn term_lets_a_script_end_and_a_second_one_ends_it_with_all_that_it_started() {
+fn the_first_term_waits_for_scripts_and_the_second_kills_them() {
     let world = world("on(\"boot\", \"job\");", "print(\"begins\"); cmd(`sleep 1`).run(); print(\"done\");");
     let mut patient = daemon(&world);
     patient.says("begins");
@@ -349,7 +353,7 @@ fn a_second_daemon_is_refused() {
 }
 
 #[test]
-fn systemd_hears_that_it_is_ready_alive_reloading_and_stopping() {
+fn the_daemon_notifies_systemd_when_ready_alive_reloading_and_stopping() {
     let world = world("every(\"0 4 * * *\", \"job\");", "print(1);");
     let socket = UnixDatagram::bind(world.path("notify")).unwrap();
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -378,7 +382,7 @@ fn systemd_hears_that_it_is_ready_alive_reloading_and_stopping() {
 }
 
 #[test]
-fn the_journal_gets_each_line_with_its_priority() {
+fn each_journal_line_has_a_priority() {
     use std::os::unix::fs::MetadataExt;
     let world = world("on(\"boot\", \"job\");", "print(\"hello\"); warn(\"careful\"); die(\"on purpose\");");
     let file = std::fs::File::create(world.path("journal")).unwrap();
@@ -407,7 +411,7 @@ fn the_journal_gets_each_line_with_its_priority() {
 
 #[test]
 #[ignore = "takes four minutes of the clock: tests/run"]
-fn what_a_rule_says_of_time_outs_overlap_jitter_and_failure_holds_by_the_real_clock() {
+fn rules_for_time_outs_overlap_jitter_and_failures_work_by_the_real_clock() {
     let world = world(
         r#"
         every("* * * * *", "long", ["skips"]);

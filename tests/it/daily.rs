@@ -12,7 +12,7 @@ fn a_monitor_without_sites_prints_nothing_under_cron() {
 }
 
 #[test]
-fn the_authors_own_sentence_is_printed_alone_and_usage_exits_with_2() {
+fn die_prints_its_message_alone_and_usage_exits_with_2() {
     let world = World::new();
     for (text, code, sentence) in [
         ("die(\"no space left on the shelf\");", 1, "error: no space left on the shelf\n"),
@@ -34,7 +34,7 @@ fn the_authors_own_sentence_is_printed_alone_and_usage_exits_with_2() {
 }
 
 #[test]
-fn colours_are_for_terminals_unless_they_are_forced_or_refused() {
+fn colours_are_for_terminals_unless_forced_or_disabled() {
     let world = World::new();
     world.script("test", "die(\"x\");");
     let err = |variables: &[(&str, &str)]| {
@@ -46,7 +46,7 @@ fn colours_are_for_terminals_unless_they_are_forced_or_refused() {
 }
 
 #[test]
-fn checks_of_the_doctor_and_errors_of_scripts_are_json_too() {
+fn doctor_checks_and_script_errors_are_available_as_json() {
     let world = World::new();
     world.script("bad", "print(nope);");
     let rows: serde_json::Value = serde_json::from_str(&world.moyai(["check", "--json", "bad"]).out).unwrap();
@@ -72,7 +72,7 @@ fn the_newest_run_is_the_first_line_of_the_history() {
 }
 
 #[test]
-fn cron_follows_the_names_each_minute() {
+fn crontab_updates_the_names_each_minute() {
     let world = World::new();
     let out = world.moyai(["crontab"]).ok();
     let line =
@@ -86,7 +86,7 @@ fn cron_follows_the_names_each_minute() {
 }
 
 #[test]
-fn every_setting_has_its_documentation() {
+fn every_setting_is_documented() {
     let world = World::new();
     let all = world.moyai(["api", "config"]).ok();
     for name in ["const SITES", "const TELL", "fn backs_up(c)", "fn versions(when, taken)", "const METRICS"] {
@@ -97,7 +97,7 @@ fn every_setting_has_its_documentation() {
 }
 
 #[test]
-fn results_of_tests_are_json_too() {
+fn test_results_are_available_as_json() {
     let world = World::new();
     world.script("bad", "print(1);");
     world.file(
@@ -145,7 +145,7 @@ fn shown(world: &World, text: &str) -> (String, String) {
 }
 
 #[test]
-fn a_terminal_shows_what_is_waited_for_and_nothing_else_does() {
+fn only_a_terminal_shows_what_the_script_waits_for() {
     let world = World::new();
     for (text, words) in [
         (

@@ -61,7 +61,7 @@ echo "unexpected: $*" >&2; exit 99
 }
 
 fn fake(world: &World, body: &str) {
-    world.program("bin/docker", &format!("#!/bin/sh\ncd {} || exit\n{body}", world.folder.path().display()));
+    world.program("bin/docker", &format!("#!/bin/sh\ncd {} || exit\n{body}", world.dir.path().display()));
 }
 
 fn calls(world: &World) -> Vec<String> {
@@ -69,7 +69,7 @@ fn calls(world: &World) -> Vec<String> {
 }
 
 #[test]
-fn a_container_is_read_from_two_processes_with_the_drivers_of_its_networks() {
+fn a_listing_reads_containers_and_network_drivers_with_two_processes() {
     let world = docker();
     world.file("ps", row(FULL, "back,bridge"));
     let networks = [network("back", "b860", "172.18.0.2"), network("bridge", "38c8", "172.17.0.2")].join(",");
@@ -93,7 +93,7 @@ fn a_container_is_read_from_two_processes_with_the_drivers_of_its_networks() {
 }
 
 #[test]
-fn an_engine_that_leaves_fields_out_gives_empty_values() {
+fn missing_fields_become_empty_values() {
     let world = docker();
     world.file("ps", format!("{{\"ID\":\"{FULL}\"}}\n{{\"ID\":\"{OTHER}\",\"Names\":\"x\"}}\n"));
     // Docker 29 has addresses only below networks and omits empty fields. Docker 1.9 had no mount types.
@@ -124,7 +124,7 @@ fn a_container_that_vanishes_between_the_two_calls_is_left_out() {
 }
 
 #[test]
-fn a_container_that_stops_between_the_two_calls_is_not_up() {
+fn a_container_that_stops_between_the_two_calls_is_down() {
     let world = docker();
     world.file("ps", row(FULL, "bridge"));
     world.file(
@@ -135,7 +135,7 @@ fn a_container_that_stops_between_the_two_calls_is_not_up() {
 }
 
 #[test]
-fn an_engine_that_stops_between_the_two_calls_is_an_error_and_no_empty_list() {
+fn a_daemon_that_stops_between_the_two_calls_is_an_error() {
     let world = docker();
     world.file("ps", row(FULL, "bridge"));
     world.file("inspect", "[]");
@@ -187,7 +187,7 @@ const ADDRESSES: &str =
     "for c in docker::ps() { print(`${c.name} ${c.status} ${c.networks.map(|n| `${n.driver} ${n.address}`)}`); }";
 
 #[test]
-fn a_run_for_an_event_asks_the_socket_and_what_is_planned_traced_or_recorded_goes_through_the_client() {
+fn event_runs_query_the_socket_unless_planned_traced_or_recorded() {
     let world = docker();
     let networks = network("back", "b860", "172.18.0.2");
     world.file("ps", row(FULL, "back"));
@@ -213,7 +213,7 @@ fn a_run_for_an_event_asks_the_socket_and_what_is_planned_traced_or_recorded_goe
 }
 
 #[test]
-fn what_is_wrong_at_the_socket_is_asked_of_the_client_and_no_list_is_short() {
+fn socket_errors_fall_back_to_the_client_with_a_complete_list() {
     let world = docker();
     world.file("ps", row(FULL, "bridge"));
     world.file("inspect", format!("[{}]", full(FULL, "web", &network("bridge", "38c8", "172.17.0.2"))));
@@ -242,7 +242,7 @@ fn what_is_wrong_at_the_socket_is_asked_of_the_client_and_no_list_is_short() {
 }
 
 #[test]
-fn no_container_is_no_second_call() {
+fn an_empty_listing_makes_no_second_call() {
     let world = docker();
     world.file("ps", "");
     assert_eq!(world.run_with_bin(&[], "print(docker::ps());").ok(), "[]\n");
@@ -250,7 +250,7 @@ fn no_container_is_no_second_call() {
 }
 
 #[test]
-fn a_network_with_the_name_of_a_container_costs_a_third_call_and_is_right() {
+fn a_network_named_like_a_container_is_read_with_a_third_call() {
     let world = docker();
     world.file("ps", row(FULL, "web"));
     let web = full(FULL, "web", &network("web", "b860", "172.18.0.2"));
@@ -261,7 +261,7 @@ fn a_network_with_the_name_of_a_container_costs_a_third_call_and_is_right() {
 }
 
 #[test]
-fn a_container_in_the_network_of_another_has_its_addresses_and_not_its_aliases() {
+fn a_container_in_anothers_network_has_its_addresses_without_its_aliases() {
     let world = docker();
     world.file("ps", row(OTHER, "") + row(FULL, "bridge").as_str());
     let side = full(OTHER, "side", "").replace(r#""default""#, &format!(r#""container:{FULL}""#));
@@ -274,7 +274,7 @@ fn a_container_in_the_network_of_another_has_its_addresses_and_not_its_aliases()
 }
 
 #[test]
-fn garbage_or_half_an_answer_is_an_error() {
+fn garbage_and_truncated_answers_are_errors() {
     for (ps, inspect) in [
         ("<html>busy</html>\n".to_owned(), String::new()),
         (row(FULL, "")[..80].to_owned(), String::new()),
@@ -292,7 +292,7 @@ fn garbage_or_half_an_answer_is_an_error() {
 }
 
 #[test]
-fn a_docker_that_is_missing_forbidden_or_not_running_is_one_sentence_with_help() {
+fn a_missing_forbidden_or_stopped_docker_is_one_sentence_with_help() {
     let world = World::new();
     world.script("test", "docker::ps();");
     let mut command = world.command(["run", "test"]);
@@ -340,7 +340,7 @@ fn a_docker_that_is_missing_forbidden_or_not_running_is_one_sentence_with_help()
 }
 
 #[test]
-fn info_without_an_engine_is_an_error_though_cli_20_exits_with_0() {
+fn info_without_a_daemon_is_an_error_although_cli_20_exits_with_0() {
     let world = docker();
     world.file("info", r#"{"ServerErrors":["Cannot connect to the Docker daemon at unix:///x. Is the docker daemon running?"],"ClientInfo":{"Context":"default"}}"#);
     let err = world.run_with_bin(&[], "print(docker::info());").failed(1);
@@ -350,7 +350,7 @@ fn info_without_an_engine_is_an_error_though_cli_20_exits_with_0() {
 }
 
 #[test]
-fn an_engine_elsewhere_is_remote() {
+fn a_daemon_on_another_host_is_remote() {
     let world = docker();
     world.file("info", r#"{"ServerVersion":"29.0.1","DockerRootDir":"/data","OperatingSystem":"Debian","ClientInfo":{"Context":"far"}}"#);
     world.file("context", "ssh://root@far\n");
@@ -361,7 +361,7 @@ fn an_engine_elsewhere_is_remote() {
 }
 
 #[test]
-fn images_without_a_name_are_listed_and_the_layers_between_are_not() {
+fn untagged_images_are_listed_and_intermediate_layers_are_not() {
     let world = docker();
     world.file("images", "sha256:aa\nsha256:bb\nsha256:aa\nsha256:cc\nsha256:dd\n");
     world.file(
@@ -385,7 +385,7 @@ fn images_without_a_name_are_listed_and_the_layers_between_are_not() {
 }
 
 #[test]
-fn a_container_that_is_not_there_brings_the_name_that_was_meant() {
+fn a_missing_container_is_answered_with_a_similar_name() {
     let world = docker();
     for verb in ["container-inspect", "stop"] {
         world.file(&format!("{verb}.code"), "1");
@@ -399,7 +399,7 @@ fn a_container_that_is_not_there_brings_the_name_that_was_meant() {
 }
 
 #[test]
-fn a_name_is_never_an_option() {
+fn container_names_are_never_read_as_options() {
     let world = docker();
     for script in
         [r#"docker::rm("-f")"#, r#"docker::rmi("--force")"#, r#"docker::inspect("")"#, r#"docker::commit("web", "-p")"#]
@@ -410,7 +410,7 @@ fn a_name_is_never_an_option() {
 }
 
 #[test]
-fn under_a_dry_run_acts_are_lines_that_can_be_pasted() {
+fn a_dry_run_prints_changes_as_lines_to_paste() {
     let world = docker();
     world.file("inspect", format!(r#"[{},{{"Id":"sha256:0a","RepoTags":["x/web:Mon"]}}]"#, full(FULL, "web", "")));
     let gave = world.run_with_bin(
@@ -432,7 +432,7 @@ fn under_a_dry_run_acts_are_lines_that_can_be_pasted() {
 }
 
 #[test]
-fn a_commit_whose_reference_went_elsewhere_is_an_error() {
+fn a_commit_whose_reference_moved_is_an_error() {
     let world = docker();
     world.file("inspect", format!("[{}]", full(FULL, "web", "")));
     world.file("inspect.code", "1");
@@ -446,7 +446,7 @@ fn a_commit_whose_reference_went_elsewhere_is_an_error() {
 }
 
 #[test]
-fn a_commit_refuses_labels_that_docker_would_misread_and_options_that_do_not_exist() {
+fn a_commit_refuses_misreadable_labels_and_unknown_options() {
     let world = docker();
     world.file("inspect", format!("[{}]", full(FULL, "web", "")));
     for (options, words) in [
@@ -466,7 +466,7 @@ fn a_commit_refuses_labels_that_docker_would_misread_and_options_that_do_not_exi
 }
 
 #[test]
-fn each_client_is_told_not_to_pause_in_its_own_way() {
+fn each_client_gets_its_own_option_against_pausing() {
     for (help, word) in
         [("  -p, --pause   Pause container", "--pause=false"), ("      --no-pause   Disable", "--no-pause")]
     {
@@ -479,7 +479,7 @@ fn each_client_is_told_not_to_pause_in_its_own_way() {
 }
 
 #[test]
-fn a_commit_that_is_interrupted_waits_until_the_engine_has_given_the_container_back() {
+fn an_interrupted_commit_waits_until_the_daemon_resumes_the_container() {
     let world = docker();
     world.file("inspect", format!("[{}]", full(FULL, "web", "")));
     fake(

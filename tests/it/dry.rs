@@ -80,10 +80,10 @@ fn a_dry_run_of_every_habit_of_bash_changes_nothing() {
     let changed = in_parallel(&habits, |habit| {
         let (world, bash) = habits::world(&url);
         world.script("test", &habit.ours);
-        let before = snapshot(world.folder.path());
+        let before = snapshot(world.dir.path());
         // One habit waits for a file that only a real run creates.
         let gave = bash(&world, "moyai run -n --timeout 10s test \"$@\"", &habit.words.1);
-        (snapshot(world.folder.path()) != before).then(|| format!("{}{gave:?}", habit.ours))
+        (snapshot(world.dir.path()) != before).then(|| format!("{}{gave:?}", habit.ours))
     });
     assert!(changed.is_empty(), "{}", changed.join("\n"));
 }
@@ -218,33 +218,32 @@ fn acts() -> Vec<&'static str> {
 
 fn acting_world(line: &str) -> World {
     let world = World::new();
-    let made =
-        std::process::Command::new("bash").args(["-euc", FILES]).current_dir(world.folder.path()).output().unwrap();
+    let made = std::process::Command::new("bash").args(["-euc", FILES]).current_dir(world.dir.path()).output().unwrap();
     gave(&made).ok();
-    let line = line.replace("$PWD", &world.folder.path().display().to_string());
+    let line = line.replace("$PWD", &world.dir.path().display().to_string());
     world.script("test", &script(&[&line], ".reads()"));
     world
 }
 
 #[test]
-fn what_is_marked_as_reading_and_changes_files_is_stopped_by_the_kernel() {
+fn the_kernel_stops_commands_marked_as_reading_that_change_files() {
     let lost = in_parallel(&acts(), |line| {
         let world = acting_world(line);
-        let before = snapshot(world.folder.path());
+        let before = snapshot(world.dir.path());
         let said = said(&world.moyai(["run", "-n", "test"]).out).join("\n");
-        if snapshot(world.folder.path()) != before {
+        if snapshot(world.dir.path()) != before {
             return Some(format!("changed under -n: {line}: {said}"));
         }
         // A line that changes nothing would test nothing.
         let real = world.moyai(["run", "test"]);
-        (snapshot(world.folder.path()) == before).then(|| format!("changes nothing in a real run: {line}: {real:?}"))
+        (snapshot(world.dir.path()) == before).then(|| format!("changes nothing in a real run: {line}: {real:?}"))
     });
     assert!(lost.is_empty(), "{}", lost.join("\n"));
     assert!(acts().len() >= 80);
 }
 
 #[test]
-fn a_marked_command_that_tries_to_write_is_named_with_its_line() {
+fn a_marked_command_that_tries_to_write_is_reported_with_its_line() {
     let world = World::new();
     for call in ["read()", "ok()", "code()", "output()", "lines().len()"] {
         let err = world.run_with(&["-n"], &format!("let a = 1;\nprint(cmd(`touch new`).reads().{call});")).failed(1);
@@ -257,7 +256,7 @@ fn a_marked_command_that_tries_to_write_is_named_with_its_line() {
 }
 
 #[test]
-fn a_marked_command_can_write_to_its_own_temporary_directory_which_is_gone_afterwards() {
+fn a_marked_command_gets_a_writable_temporary_directory_that_is_removed_afterwards() {
     let world = World::new();
     let text = "print(sh(#\"echo x >\"$TMPDIR/y\"; echo x >/dev/null; cat \"$TMPDIR/y\" <<<here; echo \"$TMPDIR\"\"#).reads().lines().join(\" \"));";
     let out = world.run_with(&["-n"], text).ok();
@@ -300,7 +299,7 @@ fn a_network_client_can_connect_under_a_dry_run() {
 }
 
 #[test]
-fn what_reads_gives_under_a_dry_run_what_it_gives_in_a_real_run() {
+fn read_only_commands_return_the_same_in_a_dry_run() {
     let world = World::new();
     world.file("names", "web\ndb\n");
     for line in [

@@ -109,10 +109,10 @@ fn compared(edge: &Edge) -> (How, String) {
 }
 
 #[test]
-fn odd_constructs_do_the_same_or_stop_or_the_port_says_what_differs() {
+fn ports_of_odd_constructs_work_stop_or_report_the_difference() {
     let edges = table();
     assert!(edges.len() >= 400, "{}", edges.len());
-    let (counts, faults) = (Mutex::new([0; 3]), Mutex::new(Vec::new()));
+    let (counts, errors) = (Mutex::new([0; 3]), Mutex::new(Vec::new()));
     each(&edges, |edge| {
         let (mut how, mut shown) = compared(edge);
         if how == How::Silent {
@@ -121,14 +121,14 @@ fn odd_constructs_do_the_same_or_stop_or_the_port_says_what_differs() {
         match how {
             How::Silent => {
                 let Edge { line, kind, args, text, .. } = edge;
-                faults.lock().unwrap().push(format!("edges.txt:{line} ({kind}) {args}\n{text}\n{shown}\n"));
+                errors.lock().unwrap().push(format!("edges.txt:{line} ({kind}) {args}\n{text}\n{shown}\n"));
             }
             how => counts.lock().unwrap()[how as usize] += 1,
         }
     });
-    let (counts, faults) = (counts.into_inner().unwrap(), faults.into_inner().unwrap());
+    let (counts, errors) = (counts.into_inner().unwrap(), errors.into_inner().unwrap());
     println!("edges: {} equal, {} stopped, {} differ and say so", counts[0], counts[1], counts[2]);
-    assert!(faults.is_empty(), "{}", faults.join("\n"));
+    assert!(errors.is_empty(), "{}", errors.join("\n"));
     assert!(counts[0] * 100 >= edges.len() * 70, "{counts:?}");
     assert!(counts[2] * 100 <= edges.len() * 10, "{counts:?}");
 }

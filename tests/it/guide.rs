@@ -15,7 +15,7 @@ fn topics() -> Vec<(String, String)> {
 }
 
 #[test]
-fn every_guide_is_a_topic_with_its_one_title_and_is_linked_from_the_readme() {
+fn every_guide_is_a_topic_with_one_title_and_a_readme_link() {
     let (topics, documents) = (topics(), documents());
     let readme = &documents[0].1;
     let files: BTreeSet<String> = documents.iter().skip(1).map(|(file, _)| file.clone()).collect();
@@ -50,7 +50,7 @@ fn every_link_between_documents_leads_to_a_file() {
 }
 
 #[test]
-fn the_tables_that_guides_include_are_the_programs_own() {
+fn tables_in_guides_match_the_program() {
     let world = World::new();
     for (topic, words) in [("from-bash", "bash"), ("config", "config")] {
         let table = world.moyai(["api", words]).ok();
@@ -62,7 +62,7 @@ fn the_tables_that_guides_include_are_the_programs_own() {
 }
 
 #[test]
-fn an_unknown_topic_is_answered_with_what_is_near() {
+fn an_unknown_topic_suggests_similar_topics() {
     let world = World::new();
     for (topic, help) in [
         ("bakup", "did you mean `moyai help backup`?"),
@@ -84,7 +84,7 @@ fn an_unknown_topic_is_answered_with_what_is_near() {
 /// Runs a line on a terminal of script(1).
 fn on_terminal(world: &World, pager: Option<&str>, line: &str) -> String {
     let mut command = Command::new("script");
-    command.args(["-qec", line, "/dev/null"]).env_clear().current_dir(world.folder.path());
+    command.args(["-qec", line, "/dev/null"]).env_clear().current_dir(world.dir.path());
     command.env("PATH", format!("{}:/usr/bin:/bin", world.path("bin").display())).env("TERM", "dumb");
     if let Some(pager) = pager {
         command.env("PAGER", pager);
@@ -93,7 +93,7 @@ fn on_terminal(world: &World, pager: Option<&str>, line: &str) -> String {
 }
 
 #[test]
-fn a_guide_goes_through_the_pager_on_a_terminal_and_nowhere_else() {
+fn guides_use_the_pager_only_on_a_terminal() {
     let world = World::new();
     let moyai = crate::common::program();
     world.program("bin/mark", "#!/bin/sh\necho \"paged $*\"; exec cat\n");
@@ -157,7 +157,7 @@ fn every_command_of_moyai_in_the_documents_exists_with_its_options() {
 }
 
 #[test]
-fn there_is_a_manual_page_for_each_command_and_one_for_scripts() {
+fn each_command_has_a_manual_page_and_so_do_scripts() {
     let world = World::new();
     world.moyai(["man", "pages"]).ok();
     let help = world.moyai(["help"]).ok();
@@ -188,7 +188,7 @@ fn there_is_a_manual_page_for_each_command_and_one_for_scripts() {
     }
     if which::which("mandoc").is_ok() {
         let lint = "mandoc -T lint -W error pages/*";
-        let lint = Command::new("sh").args(["-c", lint]).current_dir(world.folder.path()).output().unwrap();
+        let lint = Command::new("sh").args(["-c", lint]).current_dir(world.dir.path()).output().unwrap();
         assert!(lint.status.success(), "{}", String::from_utf8_lossy(&lint.stdout));
     }
 }

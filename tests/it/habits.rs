@@ -50,7 +50,7 @@ pub fn world(url: &str) -> (World, impl Fn(&World, &str, &str) -> Gave + use<>) 
             .env("URL", &url)
             .env("MOYAI_SCRIPTS", world.path("scripts"))
             .env("MOYAI_STATE", world.path("state"))
-            .current_dir(world.folder.path())
+            .current_dir(world.dir.path())
             .stdin(File::open(world.path("stdin")).map_or_else(|_| std::process::Stdio::null(), Into::into));
         gave(&command.output().unwrap())
     };
@@ -87,22 +87,22 @@ fn difference(habit: &Habit, edge: &str, url: &str) -> Option<String> {
 }
 
 #[test]
-fn every_habit_of_bash_has_a_line_that_prints_and_exits_alike() {
+fn every_bash_habit_has_a_line_with_the_same_output_and_status() {
     let (habits, url) = (habits(), Web::start().url(""));
     assert!(habits.len() >= 260, "{}", habits.len());
     let plain: Vec<&str> =
         habits.iter().filter(|habit| habit.edges.is_empty()).map(|habit| habit.bash.as_str()).collect();
     assert!(plain.is_empty(), "without an edge: {}", plain.join(""));
-    let (next, faults) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let (next, errors) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
                 while let Some(habit) = habits.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    faults.lock().unwrap().extend(differences(habit, &url));
+                    errors.lock().unwrap().extend(differences(habit, &url));
                 }
             });
         }
     });
-    let faults = faults.into_inner().unwrap();
-    assert!(faults.is_empty(), "{} runs of {} rows differ\n\n{}", faults.len(), habits.len(), faults.join("\n"));
+    let errors = errors.into_inner().unwrap();
+    assert!(errors.is_empty(), "{} runs of {} rows differ\n\n{}", errors.len(), habits.len(), errors.join("\n"));
 }

@@ -24,15 +24,15 @@ fn update(list: &[(&str, &str)]) -> String {
 const BLOCK: &str = "# BEGIN moyai: written by hosts-sync, changed by the next run\n";
 
 /// Returns the names in a directory, sorted.
-fn names(folder: &Path) -> Vec<String> {
+fn names(dir: &Path) -> Vec<String> {
     let mut names: Vec<String> =
-        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     names
 }
 
 #[test]
-fn an_update_tells_what_it_changed_and_the_second_changes_nothing() {
+fn an_update_prints_its_changes_and_a_second_one_changes_nothing() {
     let world = World::new();
     let path = world.file("hosts", "127.0.0.1 localhost\n10.0.0.1 db\n");
     let list = [("web", "172.17.0.3"), ("blog", "172.17.0.2"), ("db", "172.17.0.4")];
@@ -57,7 +57,7 @@ fn an_update_tells_what_it_changed_and_the_second_changes_nothing() {
 }
 
 #[test]
-fn a_file_with_crlf_nul_latin_1_and_no_final_newline_is_updated_and_keeps_its_bytes() {
+fn an_update_keeps_crlf_nul_latin_1_and_a_missing_final_newline() {
     let world = World::new();
     let old: &[u8] = b"127.0.0.1 localhost\r\n# caf\xe9 \0 x\r\n10.0.0.1 last";
     let path = world.file("hosts", old);
@@ -69,7 +69,7 @@ fn a_file_with_crlf_nul_latin_1_and_no_final_newline_is_updated_and_keeps_its_by
 }
 
 #[test]
-fn a_half_marked_file_is_refused_and_not_touched() {
+fn a_file_with_one_marker_is_refused_and_unchanged() {
     let world = World::new();
     let path = world.file("hosts", format!("127.0.0.1 localhost\n{BLOCK}172.17.0.2 blog\n10.0.0.1 prod-db\n"));
     let before = read(&path);
@@ -80,7 +80,7 @@ fn a_half_marked_file_is_refused_and_not_touched() {
 }
 
 #[test]
-fn a_dry_run_prints_a_patch_that_does_it_and_takes_no_lock() {
+fn a_dry_run_prints_a_working_patch_and_takes_no_lock() {
     let world = World::new();
     let path = world.file("hosts", "127.0.0.1 localhost");
     let script = format!(
@@ -89,8 +89,8 @@ fn a_dry_run_prints_a_patch_that_does_it_and_takes_no_lock() {
     );
     let plan = world.run_with(&["-n"], &script).ok();
     assert_eq!(read(&path), "127.0.0.1 localhost");
-    assert_eq!(names(world.folder.path()), ["hosts", "scripts"]);
-    let pasted = Command::new("bash").args(["-euc", &plan]).current_dir(world.folder.path()).output().unwrap();
+    assert_eq!(names(world.dir.path()), ["hosts", "scripts"]);
+    let pasted = Command::new("bash").args(["-euc", &plan]).current_dir(world.dir.path()).output().unwrap();
     gave(&pasted).ok();
     let patched = read(&path);
     assert!(patched.contains("172.17.0.2 blog\n"), "{plan}");
@@ -100,7 +100,7 @@ fn a_dry_run_prints_a_patch_that_does_it_and_takes_no_lock() {
 }
 
 #[test]
-fn a_missing_file_elsewhere_is_made_and_a_container_map_without_its_fields_is_refused() {
+fn a_missing_file_is_created_and_an_incomplete_container_map_is_refused() {
     let world = World::new();
     world.run(&update(&[])).ok();
     assert!(!world.path("hosts").exists());
@@ -139,7 +139,7 @@ fn two_updates_at_once_wait_for_each_other() {
 fn as_nobody(world: &World, script: &str) -> crate::common::Gave {
     world.script("test", script);
     let open = |path: &Path, mode| std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
-    open(world.folder.path(), 0o755);
+    open(world.dir.path(), 0o755);
     // The program may be below a directory that only root can enter.
     let program = world.path("moyai");
     // A child process copies it: other threads start programs, which would keep our copy open for writing (ETXTBSY).
@@ -149,12 +149,12 @@ fn as_nobody(world: &World, script: &str) -> crate::common::Gave {
     let mut command = Command::new("setpriv");
     command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&program).args(["run", "test"]);
     command.env("MOYAI_SCRIPTS", world.path("scripts")).env("MOYAI_STATE", world.path("state"));
-    gave(&command.current_dir(world.folder.path()).output().unwrap())
+    gave(&command.current_dir(world.dir.path()).output().unwrap())
 }
 
 #[test]
 #[ignore = "needs root: tests/run"]
-fn without_the_right_to_write_nothing_is_changed() {
+fn an_update_without_write_permission_changes_nothing() {
     let world = World::new();
     let path = world.file("etc/hosts", "127.0.0.1 localhost\n");
     let script = format!("hosts::update({}, \"etc/hosts\");", containers(&[("blog", "172.17.0.2")]));
@@ -187,12 +187,12 @@ pub fn with_mounts(world: &World, script: &str, lines: &str) -> crate::common::G
     let mut command = Command::new("unshare");
     command.args(["--mount", "--propagation", "private", "bash", "-euc", lines]).env_clear();
     command.envs(moyai.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    gave(&command.env("M", crate::common::program()).current_dir(world.folder.path()).output().unwrap())
+    gave(&command.env("M", crate::common::program()).current_dir(world.dir.path()).output().unwrap())
 }
 
 #[test]
 #[ignore = "needs root: tests/run"]
-fn on_a_read_only_file_system_nothing_is_changed() {
+fn an_update_on_a_read_only_file_system_changes_nothing() {
     let world = World::new();
     std::fs::create_dir(world.path("etc")).unwrap();
     let script = format!("hosts::update({}, \"etc/hosts\");", containers(&[("blog", "172.17.0.2")]));
@@ -207,7 +207,7 @@ fn on_a_read_only_file_system_nothing_is_changed() {
 
 #[test]
 #[ignore = "needs root: tests/run"]
-fn on_a_full_file_system_the_old_file_stays_whole_and_no_litter_is_left() {
+fn an_update_on_a_full_file_system_leaves_only_the_complete_old_file() {
     let world = World::new();
     std::fs::create_dir(world.path("etc")).unwrap();
     let script = format!("hosts::update({}, \"etc/hosts\");", containers(&[("blog", "172.17.0.2")]));
@@ -233,7 +233,7 @@ fn on_a_full_file_system_the_old_file_stays_whole_and_no_litter_is_left() {
 
 #[test]
 #[ignore = "needs root: tests/run"]
-fn a_bind_mounted_file_is_written_in_place_and_put_back_when_that_fails() {
+fn a_bind_mounted_file_is_written_in_place_and_restored_on_failure() {
     let world = World::new();
     world.file("inner", "127.0.0.1 localhost\n");
     world.file("hosts", "");

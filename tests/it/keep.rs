@@ -9,7 +9,7 @@ fn mode(world: &World, name: &str) -> u32 {
 
 /// Returns the names in a world's directory, including hidden ones.
 fn names(world: &World) -> Vec<String> {
-    let mut names: Vec<String> = std::fs::read_dir(world.folder.path())
+    let mut names: Vec<String> = std::fs::read_dir(world.dir.path())
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .filter(|name| !["scripts", "state", "bin"].contains(&name.as_str()))
@@ -19,7 +19,7 @@ fn names(world: &World) -> Vec<String> {
 }
 
 #[test]
-fn a_time_out_is_an_error_of_every_form_and_never_a_no() {
+fn a_time_out_is_an_error_in_every_form_and_never_false() {
     for form in [
         "ok()",
         "code()",
@@ -55,7 +55,7 @@ fn try_run_returns_the_status_of_a_time_out() {
 }
 
 #[test]
-fn the_reference_says_of_each_form_how_long_a_command_may_take() {
+fn the_reference_documents_the_time_limit_of_each_form() {
     let world = World::new();
     for (name, words) in [
         ("read", "longer than 60 s"),
@@ -77,7 +77,7 @@ fn the_reference_says_of_each_form_how_long_a_command_may_take() {
 }
 
 #[test]
-fn a_program_that_fails_leaves_the_old_file_as_it_was_and_no_new_one() {
+fn a_failing_program_leaves_the_old_file_and_no_new_one() {
     let world = World::new();
     world.file("old", "old\n");
     for script in [
@@ -103,7 +103,7 @@ fn a_program_that_fails_leaves_the_old_file_as_it_was_and_no_new_one() {
 }
 
 #[test]
-fn a_program_that_succeeds_replaces_the_file_and_keeps_its_mode_its_owner_and_the_link() {
+fn a_successful_program_replaces_the_file_and_keeps_mode_owner_and_link() {
     let world = World::new();
     let old = world.file("old", "old and longer\n");
     std::fs::set_permissions(&old, PermissionsExt::from_mode(0o640)).unwrap();
@@ -145,7 +145,7 @@ fn a_secret_file_has_its_mode_from_the_start() {
 }
 
 #[test]
-fn lines_keep_their_ends_and_bytes_that_are_not_utf_8_are_never_written() {
+fn lines_keep_their_line_endings_and_invalid_utf_8_is_never_written() {
     let edit = "file::write(\"f\", file::lines(\"f\").sub(\"one\", \"1\"));";
     for (old, new) in [
         ("one\r\ntwo\r\n", "1\r\ntwo\r\n"),
@@ -202,7 +202,7 @@ fn lines_keep_their_ends_and_bytes_that_are_not_utf_8_are_never_written() {
 }
 
 #[test]
-fn an_empty_value_in_the_path_of_a_change_is_refused_before_anything_starts() {
+fn an_empty_value_in_a_changed_path_is_refused_before_anything_starts() {
     let world = World::new();
     world.program("bin/rm", "#!/bin/sh\ntouch ran\n");
     for name in ["chown", "chmod", "cp", "tar", "rsync", "find"] {
@@ -254,7 +254,7 @@ fn an_empty_value_in_the_path_of_a_change_is_refused_before_anything_starts() {
 }
 
 #[test]
-fn what_a_successful_read_writes_to_standard_error_is_shown_when_asked_for() {
+fn standard_error_of_a_successful_read_is_shown_on_request() {
     let world = World::new();
     world.script("test", "print($(`sh -c 'echo careful >&2; echo yes'`)); cmd(`sh -c 'echo once >&2'`).ok();");
     for (options, shown) in [(&["-v"][..], true), (&["-x"], true), (&[], false)] {
@@ -266,7 +266,7 @@ fn what_a_successful_read_writes_to_standard_error_is_shown_when_asked_for() {
 }
 
 #[test]
-fn a_program_that_cannot_be_started_is_126_and_one_that_is_nowhere_127() {
+fn a_program_that_cannot_start_exits_126_and_a_missing_one_127() {
     let world = World::new();
     world.file("plain", "#!/bin/sh\n");
     world.program("bad", "#!/nowhere/at/all\n");

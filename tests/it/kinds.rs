@@ -48,7 +48,7 @@ fn rows(world: &World, sites: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_port_answers_says_what_it_should_or_is_down() {
+fn a_port_is_up_only_if_it_sends_the_expected_text() {
     let banner = serve(|mut stream| {
         // In two parts, then the server waits.
         stream.write_all(b"SSH-2.0-")?;
@@ -128,9 +128,9 @@ fn starts_tls(certificate: &Certificate, script: &'static [&'static str]) -> u16
 }
 
 #[test]
-fn a_certificate_is_verified_and_counted_at_once_and_after_starttls_of_each_protocol() {
+fn certificates_are_verified_directly_and_after_starttls_of_each_protocol() {
     let world = World::new();
-    let authority = Authority::new(world.folder.path());
+    let authority = Authority::new(world.dir.path());
     let good = authority.sign("good", "localhost", 50);
     let soon = authority.sign("soon", "localhost", 3);
     let other = authority.sign("other", "example.jp", 50);
@@ -259,7 +259,7 @@ fn name_server() -> u16 {
 }
 
 #[test]
-fn a_name_has_the_records_that_it_should_have() {
+fn a_name_is_checked_for_its_expected_records() {
     let port = name_server();
     let world = World::new();
     let site = |name: &str, more: &str| {
@@ -308,7 +308,7 @@ fn a_name_has_the_records_that_it_should_have() {
 }
 
 #[test]
-fn functions_and_commands_say_what_is_wrong() {
+fn function_and_command_checks_report_what_is_wrong() {
     let world = World::new();
     let found = rows(
         &world,
@@ -339,7 +339,7 @@ fn functions_and_commands_say_what_is_wrong() {
 
 /// A function cannot affect the other checks of the run, whatever it does to its own process.
 #[test]
-fn a_function_that_hangs_exits_or_takes_all_memory_ends_no_other_check() {
+fn a_function_that_hangs_exits_or_exhausts_memory_stops_no_other_check() {
     let world = World::new();
     let functions = "fn well() { print(`from well`); } fn hangs() { loop { } } fn sleeps() { sleep(`1h`); } fn leaves() { exit(3); }
         fn deep() { deep() } fn secret_one() { secret(`key`) + ` is wrong` }
@@ -383,7 +383,7 @@ fn a_function_that_hangs_exits_or_takes_all_memory_ends_no_other_check() {
 }
 
 #[test]
-fn conditions_on_json_and_headers_of_a_page() {
+fn checks_apply_conditions_to_json_and_headers() {
     let web = Web::start();
     let world = World::new();
     let json = web.url(&format!("/hex/utf-8/{}", hex(r#"{"status":"UP","queue":{"length":120},"nodes":["a","b"]}"#)));
@@ -411,7 +411,7 @@ fn hex(text: &str) -> String {
 }
 
 #[test]
-fn an_unknown_scheme_kind_option_or_condition_is_one_sentence_before_the_run_and_in_it() {
+fn unknown_schemes_kinds_options_and_conditions_are_one_sentence() {
     let world = World::new();
     let cases = [
         (
@@ -505,7 +505,7 @@ fn a_job_that_does_not_report_in_time_is_reported() {
 }
 
 #[test]
-fn a_name_that_a_stranger_guesses_is_refused_and_an_address_cannot_be_guessed() {
+fn reports_to_guessed_names_are_refused_and_addresses_cannot_be_guessed() {
     let world = World::new();
     let sites = "#{ name: \"nas\", reports_in: \"26h\" }, #{ name: \"a/../../b c\", reports_in: \"1h\" }, #{ name: \"shop\", url: \"http://127.0.0.1:1/\" }";
     world.script("config", &format!("const SITES = [{sites}];"));

@@ -58,14 +58,14 @@ fn holds(world: &World, values: &[String]) -> Result<(), TestCaseError> {
     world.file("values.json", serde_json::to_string(values).unwrap());
     world.script("test", POSITIONS);
     let mut command = world.command(["run", "test"]);
-    let gave = crate::common::gave(&command.env("PWD", world.folder.path()).output().unwrap());
+    let gave = crate::common::gave(&command.env("PWD", world.dir.path()).output().unwrap());
     prop_assert_eq!(gave.code, 0, "{}{}", gave.out, gave.err);
     prop_assert_eq!(gave.out, format!("{} values\n", values.len()));
     Ok(())
 }
 
 #[test]
-fn values_that_a_shell_would_act_on_arrive_as_they_are() {
+fn values_with_shell_syntax_arrive_unchanged() {
     let hostile = [
         "",
         " ",
@@ -128,7 +128,7 @@ proptest! {
 
     /// Any characters except NUL, from every Unicode class, with a bias to those special to a shell.
     #[test]
-    fn any_value_arrives_as_it_is(values in proptest::collection::vec(
+    fn any_value_arrives_unchanged(values in proptest::collection::vec(
         proptest::collection::vec(prop_oneof![
             3 => any::<char>().prop_filter("NUL is refused", |char| *char != '\0'),
             2 => proptest::sample::select("'\"`$(){}[];|&<>*?~#!\\ \n\t-=".chars().collect::<Vec<_>>()),
@@ -141,7 +141,7 @@ proptest! {
 }
 
 #[test]
-fn what_cannot_be_an_argument_is_refused_by_name_and_line() {
+fn values_that_cannot_be_arguments_are_refused_with_name_and_line() {
     let world = World::new();
     for (value, message, help) in [
         (r#""a\x00b""#, "a value contains a NUL byte, which an argument cannot", "remove it"),
@@ -163,20 +163,20 @@ fn what_cannot_be_an_argument_is_refused_by_name_and_line() {
 }
 
 #[test]
-fn numbers_and_arrays_may_begin_with_a_dash_and_an_empty_array_is_no_argument() {
+fn numbers_and_arrays_may_start_with_a_dash_and_empty_arrays_vanish() {
     let out = World::new().run("print($(`printf '<%s>' ${-1} ${[]} ${[\"-x\"]} ${1.5} ${true} ${'c'}`));").ok();
     assert_eq!(out, "<-1><-x><1.5><true><c>\n");
 }
 
 #[test]
-fn a_value_may_stand_in_the_programs_place() {
+fn a_value_can_be_the_program_name() {
     let out =
         World::new().run("let p = \"echo\"; print($(`${p} a`)); let c = [\"echo\", \"b c\"]; print($(`${c}`));").ok();
     assert_eq!(out, "a\nb c\n");
 }
 
 #[test]
-fn an_error_inside_a_closure_of_a_modules_function_names_the_modules_line() {
+fn an_error_in_a_closure_of_a_module_function_names_the_modules_line() {
     let world = World::new();
     world.script("helper", "// one\nfn each(list) {\n    list.map(|x| {\n        $(`false`)\n    })\n}\n");
     let err = world.run("import \"helper\" as helper;\n\nlet x = helper::each([1]);\n").failed(1);
@@ -185,7 +185,7 @@ fn an_error_inside_a_closure_of_a_modules_function_names_the_modules_line() {
 }
 
 #[test]
-fn an_error_of_a_function_with_a_namespace_names_its_line_too() {
+fn an_error_of_a_namespaced_function_names_its_line() {
     let world = World::new();
     world.script("helper", "fn ask() {\n    [1].map(|x| df::usage(\"/nowhere\"))\n}\n");
     let err = world.run("import \"helper\" as helper;\nlet x = helper::ask();\n").failed(1);

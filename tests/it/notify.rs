@@ -118,7 +118,7 @@ fn every_service_takes_a_report() {
 }
 
 #[test]
-fn a_long_report_is_split_or_cut_as_each_service_counts() {
+fn a_long_report_is_split_or_cut_to_the_limit_of_each_service() {
     let services = Services::start();
     services.tell(&ALL);
     let long: String = (0..300).map(|n| format!("http://なんとか{n}.example.jp/道 is sick: 落ちています、")).collect();
@@ -143,7 +143,7 @@ fn a_long_report_is_split_or_cut_as_each_service_counts() {
 }
 
 #[test]
-fn what_was_taken_without_an_answer_is_not_there_twice() {
+fn a_report_accepted_without_an_answer_is_not_sent_twice() {
     let services = Services::start();
     services.tell(&["x+HOST", "mastodon+HOST"]);
     let err = services.send("is sick [lost]").failed(1);
@@ -158,7 +158,7 @@ fn what_was_taken_without_an_answer_is_not_there_twice() {
 }
 
 #[test]
-fn a_service_that_is_busy_gets_its_reports_later_and_in_their_order() {
+fn a_busy_service_gets_its_reports_later_in_order() {
     let services = Services::start();
     services.tell(&["slack+HOST"]);
     assert!(services.send("one [busy]").failed(1).contains("status 503: Service Unavailable"));
@@ -173,7 +173,7 @@ fn a_service_that_is_busy_gets_its_reports_later_and_in_their_order() {
 }
 
 #[test]
-fn a_service_that_is_busy_for_a_moment_is_asked_again_in_the_same_run() {
+fn a_briefly_busy_service_is_retried_in_the_same_run() {
     let services = Services::start();
     for (text, again, taken) in [("a [busy]", "", 0), ("b [busy]", "\"10ms\"", 1), ("c [limit]", "\"10ms\"", 0)] {
         services.tell(&["discord+HOST"]);
@@ -192,7 +192,7 @@ fn a_service_that_is_busy_for_a_moment_is_asked_again_in_the_same_run() {
 }
 
 #[test]
-fn slack_has_taken_a_report_only_when_it_says_ok() {
+fn slack_accepts_a_report_only_with_ok() {
     let services = Services::start();
     services.tell(&["slack+HOST"]);
     let err = services.send("is sick [proxy]").failed(1);
@@ -209,7 +209,7 @@ fn slack_has_taken_a_report_only_when_it_says_ok() {
 }
 
 #[test]
-fn a_service_that_answers_with_a_web_page_has_taken_nothing() {
+fn a_web_page_as_answer_is_not_a_delivery() {
     let services = Services::start();
     services.tell(&ALL);
     let err = services.send("is down [portal]").failed(1);
@@ -230,7 +230,7 @@ fn a_service_that_answers_with_a_web_page_has_taken_nothing() {
 
 /// `LoadCredential=` of systemd.exec(5): a directory of files that only the service can read.
 #[test]
-fn secrets_may_be_credentials_of_a_unit() {
+fn secrets_can_be_systemd_credentials() {
     let services = Services::start();
     std::fs::rename(services.world.path("state/secrets"), services.world.path("credentials")).unwrap();
     std::fs::set_permissions(services.world.path("credentials/slack"), std::fs::Permissions::from_mode(0o440)).unwrap();
@@ -250,7 +250,7 @@ fn secrets_may_be_credentials_of_a_unit() {
 }
 
 #[test]
-fn a_limit_is_waited_for_as_long_as_the_service_says() {
+fn a_rate_limit_is_respected_as_long_as_the_service_demands() {
     let services = Services::start();
     services.tell(&["x+HOST", "discord+HOST"]);
     let err = services.send("[limit]").failed(1);
@@ -272,7 +272,7 @@ fn a_limit_is_waited_for_as_long_as_the_service_says() {
 }
 
 #[test]
-fn no_answer_silences_a_target_for_longer_than_an_hour_or_keeps_a_report_from_the_others() {
+fn no_answer_can_silence_a_target_for_more_than_an_hour() {
     for wait in ["9223372036854775807", "99999999999999999999", "1e18", "inf", "Fri, 31 Dec 9999 23:59:59 GMT"] {
         let services = Services::start();
         services.tell(&["slack+HOST", "mastodon+HOST"]);
@@ -289,7 +289,7 @@ fn no_answer_silences_a_target_for_longer_than_an_hour_or_keeps_a_report_from_th
 }
 
 #[test]
-fn a_report_that_cannot_be_delivered_is_given_up_loudly_also_when_no_try_is_due() {
+fn dropping_an_undeliverable_report_is_always_an_error() {
     let services = Services::start();
     services.tell(&["slack+HOST"]);
     services.send("lost for ever [wait 99999999999999999999]").failed(1);
@@ -302,7 +302,7 @@ fn a_report_that_cannot_be_delivered_is_given_up_loudly_also_when_no_try_is_due(
 }
 
 #[test]
-fn what_a_report_has_from_outside_acts_on_no_terminal() {
+fn reports_contain_no_terminal_escapes_from_outside() {
     let world = World::new();
     world.program("bin/tw", "#!/bin/sh\nprintf %s \"$1\" >told\n");
     world.script("config", "const TELL = [\"tw\"];");
@@ -322,7 +322,7 @@ fn what_a_report_has_from_outside_acts_on_no_terminal() {
 }
 
 #[test]
-fn a_wrong_or_missing_secret_is_one_sentence_and_keeps_no_other_from_it() {
+fn a_bad_secret_is_one_sentence_and_blocks_no_other_report() {
     let services = Services::start();
     services.tell(&["x+HOST#nobody", "mastodon+HOST#phone", "fax+HOST", "ntfy+HOST/pier#phone"]);
     let err = services.send(TEXT).failed(1);
@@ -341,7 +341,7 @@ fn a_wrong_or_missing_secret_is_one_sentence_and_keeps_no_other_from_it() {
 }
 
 #[test]
-fn no_secret_is_shown_by_a_dry_run_a_trace_or_an_error() {
+fn dry_runs_traces_and_errors_show_no_secret() {
     let services = Services::start();
     services.tell(&ALL);
     services.world.script("send", "import \"lib/notify\" as notify; notify::send(args[0]);");
@@ -363,7 +363,7 @@ fn no_secret_is_shown_by_a_dry_run_a_trace_or_an_error() {
 }
 
 #[test]
-fn a_mail_has_a_subject_of_ascii_and_a_body_of_utf_8_and_programs_get_the_text() {
+fn mails_have_an_ascii_subject_and_utf_8_body_and_programs_get_text() {
     let world = World::new();
     for (name, text) in
         [("sendmail", "#!/bin/sh\necho \"$@\" >mail; cat >>mail\n"), ("logger", "#!/bin/sh\necho \"$@\" >log\n")]
@@ -385,7 +385,7 @@ fn a_mail_has_a_subject_of_ascii_and_a_body_of_utf_8_and_programs_get_the_text()
 
 /// A captive login page answers 200 to everything, and nginx redirects http to https.
 #[test]
-fn a_report_that_only_seems_to_have_arrived_is_kept() {
+fn a_report_that_only_seems_delivered_is_kept() {
     use crate::web::{Web, hex};
     let services = Services::start();
     let web = Web::start();
@@ -424,7 +424,7 @@ fn a_report_that_only_seems_to_have_arrived_is_kept() {
 }
 
 #[test]
-fn targets_that_do_not_answer_are_asked_side_by_side() {
+fn targets_that_do_not_answer_are_tried_in_parallel() {
     let services = Services::start();
     let web = crate::web::Web::start();
     // The server answers when all targets have connected.
@@ -444,7 +444,7 @@ fn targets_that_do_not_answer_are_asked_side_by_side() {
 
 /// No reader of a report, a log or the history may see a password from an address in config.rhai.
 #[test]
-fn a_password_in_an_address_is_shown_nowhere() {
+fn a_password_in_an_address_is_never_shown() {
     let world = World::new();
     let web = crate::web::Web::start();
     world.program("bin/tw", "#!/bin/sh\nprintf '%s\\n' \"$1\" >>told\n");
@@ -454,10 +454,10 @@ fn a_password_in_an_address_is_shown_nowhere() {
     let gave = world.moyai(["run", "-x", "-v", "monitor", "--json"]);
     let plan = world.moyai(["run", "-n", "monitor"]);
     let history = [world.moyai(["history"]).out, read(world.path("state/history.jsonl"))].concat();
-    let told = read(world.path("told"));
+    let reported = read(world.path("told"));
     assert!(
-        told.contains("http://me:<secret>@127.0.0.1:") && gave.out.contains("\"http://me:<secret>@127.0.0.1:"),
-        "{told}{}",
+        reported.contains("http://me:<secret>@127.0.0.1:") && gave.out.contains("\"http://me:<secret>@127.0.0.1:"),
+        "{reported}{}",
         gave.out
     );
     for (what, text) in [
@@ -466,7 +466,7 @@ fn a_password_in_an_address_is_shown_nowhere() {
         ("plan", &plan.out),
         ("errors", &plan.err),
         ("history", &history),
-        ("report", &told),
+        ("report", &reported),
     ] {
         assert!(!text.contains("hunter2") && !text.contains('\u{202e}'), "{what}: {text}");
     }
@@ -477,7 +477,7 @@ fn a_password_in_an_address_is_shown_nowhere() {
 
 /// The same for other readers: the status page, metrics, the digest, Nagios, and proxy addresses.
 #[test]
-fn a_password_in_an_address_is_on_no_page_and_in_no_metrics_digest_or_plugin_line() {
+fn pages_metrics_digests_and_plugin_output_show_no_password_of_an_address() {
     let world = World::new();
     let web = crate::web::Web::start();
     let metrics = world.path("moyai.prom");
@@ -529,7 +529,7 @@ fn a_password_in_an_address_is_on_no_page_and_in_no_metrics_digest_or_plugin_lin
 
 /// A mask for only the secret itself would miss it in Base64 or in JSON.
 #[test]
-fn a_secret_is_masked_in_each_form_that_a_request_has() {
+fn secrets_are_masked_in_every_encoding_that_requests_use() {
     let world = World::new();
     world.script("test", "let key = secret(`key`); http::post(`http://127.0.0.1:1/`, #{ text: key }, #{ basic: `me:${key}` }); print(#{ a: key }.to_json());");
     for words in [&["run", "-n", "test"][..], &["run", "-x", "test"]] {
@@ -541,7 +541,7 @@ fn a_secret_is_masked_in_each_form_that_a_request_has() {
 }
 
 #[test]
-fn a_secret_is_read_from_a_variable_that_a_shell_can_export() {
+fn a_secret_can_be_an_exported_shell_variable() {
     let world = World::new();
     world.script("test", "print(secret(`x-consumer-key`).len());");
     for name in ["MOYAI_SECRET_X_CONSUMER_KEY", "MOYAI_SECRET_x_consumer_key", "MOYAI_SECRET_x-consumer-key"] {
@@ -553,7 +553,7 @@ fn a_secret_is_read_from_a_variable_that_a_shell_can_export() {
 }
 
 #[test]
-fn while_the_rules_are_broken_a_failure_still_reaches_somebody() {
+fn a_failure_is_reported_although_the_rules_are_broken() {
     let world = World::new();
     let rung = world.program("rung", "#!/bin/sh\necho \"$1\" >>heard\n");
     world.script(
@@ -572,7 +572,7 @@ fn while_the_rules_are_broken_a_failure_still_reaches_somebody() {
 }
 
 #[test]
-fn a_thousand_sites_that_fail_at_once_are_one_post_to_each_service() {
+fn a_thousand_simultaneous_failures_are_one_post_per_service() {
     let services = Services::start();
     let web = crate::web::Web::start();
     let sites: String =

@@ -25,7 +25,7 @@ fn monitor(world: &World) -> crate::common::Gave {
 }
 
 #[test]
-fn the_metrics_have_each_site_once_and_no_secret() {
+fn metrics_contain_each_site_once_and_no_secret() {
     let world = World::new();
     let path = world.path("moyai.prom").display().to_string();
     config(&world, &path);
@@ -54,7 +54,7 @@ fn the_metrics_have_each_site_once_and_no_secret() {
 
 #[test]
 #[ignore = "needs promtool: tests/run"]
-fn promtool_finds_nothing_wrong_with_the_metrics() {
+fn promtool_accepts_the_metrics() {
     let world = World::new();
     let path = world.path("moyai.prom").display().to_string();
     config(&world, &path);
@@ -73,7 +73,7 @@ fn promtool_finds_nothing_wrong_with_the_metrics() {
 }
 
 #[test]
-fn a_metrics_file_that_cannot_be_written_is_one_warning_and_keeps_no_report() {
+fn an_unwritable_metrics_file_is_one_warning_and_blocks_no_report() {
     let world = World::new();
     let path = world.path("no/such/moyai.prom").display().to_string();
     config(&world, &path);
@@ -94,7 +94,7 @@ fn a_metrics_file_that_cannot_be_written_is_one_warning_and_keeps_no_report() {
 }
 
 #[test]
-fn the_status_page_has_its_numbers_as_json() {
+fn the_status_page_numbers_are_available_as_json() {
     let world = World::new();
     config(&world, "");
     monitor(&world);

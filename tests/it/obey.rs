@@ -344,7 +344,7 @@ const HINTS: &[(&str, &str, &str, &str)] = &[
 ];
 
 #[test]
-fn every_older_hint_obeyed_does_what_was_meant() {
+fn every_older_hint_works_when_followed() {
     let mut failed = Vec::new();
     for (wrong, help, right, printed) in HINTS {
         let world = World::new();

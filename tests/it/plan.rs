@@ -8,7 +8,7 @@ use std::process::Command;
 fn state(world: &World) -> String {
     let list = "find . -path ./scripts -prune -o -path ./state -prune -o -path ./bin -prune -o -printf '%p %y %m %U %l\\n' \
                 -type f -printf '%n ' -exec md5sum {} \\; | sort";
-    gave(&Command::new("bash").args(["-c", list]).current_dir(world.folder.path()).output().unwrap()).ok()
+    gave(&Command::new("bash").args(["-c", list]).current_dir(world.dir.path()).output().unwrap()).ok()
 }
 
 /// Runs a plan in bash.
@@ -16,7 +16,7 @@ fn paste(world: &World, plan: &str) -> Gave {
     gave(
         &Command::new("bash")
             .args(["-c", plan])
-            .current_dir(world.folder.path())
+            .current_dir(world.dir.path())
             .env("PATH", world.search())
             .output()
             .unwrap(),
@@ -38,7 +38,7 @@ fn is_what_runs(begin: &dyn Fn(&World), script: &str) -> String {
 }
 
 #[test]
-fn a_pasted_plan_leaves_what_the_run_leaves() {
+fn a_pasted_plan_gives_the_same_result_as_the_run() {
     let begin = |world: &World| {
         world.file("data/a", "b\na\n");
         world.file("data/sub/c", "c\n");
@@ -117,7 +117,7 @@ fn a_pasted_plan_leaves_what_the_run_leaves() {
 }
 
 #[test]
-fn a_plan_begins_with_the_options_of_a_script_and_says_what_is_waited_for() {
+fn a_plan_starts_with_the_options_and_shows_waits() {
     let world = World::new();
     let script = "sleep(0); cmd(`touch a`).run(); sleep(\"2s\"); sleep(1); \
                   cmd(`rsync -a x y`).timeout(\"30s\").retry(2, \"5s\").run(); sleep(9);";
@@ -136,22 +136,21 @@ fn a_plan_begins_with_the_options_of_a_script_and_says_what_is_waited_for() {
 }
 
 #[test]
-fn a_plan_that_stops_removes_what_it_has_begun() {
+fn a_plan_that_stops_removes_unfinished_files() {
     let world = World::new();
     let script = "let d = file::temp_dir(); cmd(`touch ${d}/x`).run(); cmd(`echo x`).to_file(\"kept\"); \
                   cmd(`ls nowhere`).to_file(\"new\"); cmd(`touch no`).run();";
     let plan = world.run_with(&["-n"], script).ok();
     let directory = plan.lines().find_map(|line| line.strip_prefix("mkdir -m 0700 -- ")).unwrap().to_owned();
     assert_ne!(paste(&world, &plan).code, 0);
-    let names: Vec<_> =
-        std::fs::read_dir(world.folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let names: Vec<_> = std::fs::read_dir(world.dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert!(read(world.path("kept")) == "x\n" && !std::path::Path::new(&directory).exists(), "{plan}");
     assert!(!names.iter().any(|name| name.to_string_lossy().starts_with("new") || name == "no"), "{names:?}\n{plan}");
 }
 
 /// A plan does not show a secret, and does nothing with the placeholder.
 #[test]
-fn a_plan_stops_where_a_secret_has_to_be_put_and_names_it() {
+fn a_plan_stops_where_a_secret_is_needed_and_names_it() {
     for (value, script, line) in [
         ("it's $HOME", "cmd(`tee out`).stdin(secret(\"key\")).quiet().run();", "printf %s <secret> | tee out\n"),
         ("hunter2", "cmd(`touch ${\"file-\" + secret(\"key\")}`).run();", "touch file-<secret>\n"),
@@ -178,7 +177,7 @@ fn a_plan_stops_where_a_secret_has_to_be_put_and_names_it() {
 }
 
 #[test]
-fn a_planned_post_succeeds_as_the_real_one_would() {
+fn a_planned_post_succeeds_like_a_real_one() {
     let web = Web::start();
     let script = "for method in [\"POST\", \"PUT\", \"DELETE\"] { let page = http::post(env(\"URL\"), \"x\", #{ method: method }); \
                   if !page.ok || page.status != 200 || page.error != () { die(`${page}`); } } \
@@ -195,7 +194,7 @@ fn a_planned_post_succeeds_as_the_real_one_would() {
 }
 
 #[test]
-fn later_reads_of_a_dry_run_see_what_it_has_planned() {
+fn reads_in_a_dry_run_see_earlier_planned_changes() {
     let script = r#"
         file::write("new", "a\nb\n");
         file::write("old", file::lines("old").sub("x", "y"));
@@ -235,7 +234,7 @@ fn later_reads_of_a_dry_run_see_what_it_has_planned() {
 
 /// A plan does not contain steps that depend on a result. It says so, and stops if the result differs.
 #[test]
-fn a_plan_says_where_it_goes_on_as_if_a_command_had_succeeded() {
+fn a_plan_says_where_it_assumes_that_a_command_succeeded() {
     let remark = "# the plan goes on as if this succeeded and printed nothing";
     for (script, command) in [
         ("if !cmd(`three`).try_run().ok { cmd(`touch no`).run(); } cmd(`touch yes`).run();", "three"),
@@ -310,7 +309,7 @@ fn each_file_function_of_a_dry_run_sees_each_planned_change() {
         let setup = "printf 'x\n' >old; printf s >secret; chmod 600 secret; printf 'a\r\n' >crlf; echo a >lf; mkdir -p tree/sub empty
             echo 1 >tree/one.log; echo 2 >tree/sub/two.log; ln -s old link; ln -s tree way; ln -s nothing none; ln -s ../old tree/up; mkdir state
             find . -exec touch -h -d '2001-01-01' {} +";
-        assert!(Command::new("bash").args(["-ec", setup]).current_dir(world.folder.path()).status().unwrap().success());
+        assert!(Command::new("bash").args(["-ec", setup]).current_dir(world.dir.path()).status().unwrap().success());
     };
     let lines =
         |text: String| text.lines().filter_map(|line| Some(line.split_once("= ")?.1.to_owned())).collect::<Vec<_>>();
@@ -333,7 +332,7 @@ fn each_file_function_of_a_dry_run_sees_each_planned_change() {
 }
 
 #[test]
-fn a_dry_run_that_needs_what_is_only_planned_names_the_line() {
+fn a_dry_run_that_needs_a_planned_result_names_the_line() {
     for (script, line, what) in [
         ("cmd(`pg_dump db`).to_file(\"dump\");\nprint(file::read(\"dump\"));", 1, "read `dump`"),
         ("cmd(`pg_dump db`).to_file(\"dump\");\nprint($(`wc -c dump`));", 1, "wc -c dump"),
@@ -366,11 +365,11 @@ fn a_dry_run_that_needs_what_is_only_planned_names_the_line() {
 }
 
 #[test]
-fn programs_of_a_dry_run_are_said_to_read_what_is_not_made_yet() {
+fn a_dry_run_reports_programs_that_read_files_not_created_yet() {
     let world = World::new();
     world.file("f", "x\n");
     let out = world.run_with(&["-n"], "file::write(\"made\", \"y\"); print($(`cat f`));").ok();
-    let path = world.folder.path().canonicalize().unwrap().join("made");
+    let path = world.dir.path().canonicalize().unwrap().join("made");
     let note =
         format!("# what follows was read before the lines above were run; not made yet: `{}`\n# x\n", path.display());
     assert!(out.ends_with(&note), "{out}");

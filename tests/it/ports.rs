@@ -99,7 +99,7 @@ impl Place {
     /// Creates another directory with the same files, before a script runs.
     pub fn copy(&self) -> Self {
         let copy = Self { world: World::new(), port: self.port };
-        let (from, to) = (self.world.folder.path().display(), copy.world.folder.path().display());
+        let (from, to) = (self.world.dir.path().display(), copy.world.dir.path().display());
         copy.bash(&format!("cp -a {from}/. {to}/")).ok();
         copy
     }
@@ -125,7 +125,7 @@ impl Place {
     /// Runs bash lines. Their output shows the directory's name as `@`.
     pub fn run(&self, text: &str) -> Gave {
         let gave = self.bash(text);
-        Gave { out: gave.out.replace(&self.world.folder.path().display().to_string(), "@"), ..gave }
+        Gave { out: gave.out.replace(&self.world.dir.path().display().to_string(), "@"), ..gave }
     }
 
     /// Returns the variables that a case has written.
@@ -143,7 +143,7 @@ impl Place {
     pub fn tree(&self) -> BTreeMap<String, String> {
         let (mut tree, mut seen) = (BTreeMap::new(), HashMap::new());
         for root in ["work", "tmp"] {
-            walk(self.world.folder.path(), &self.world.path(root), &mut seen, &mut tree);
+            walk(self.world.dir.path(), &self.world.path(root), &mut seen, &mut tree);
         }
         tree
     }
@@ -244,29 +244,29 @@ fn difference(case: &Case, port: u16) -> Option<String> {
 }
 
 #[test]
-fn a_port_prints_exits_and_leaves_files_as_its_bash_script_does_and_so_does_its_plan() {
+fn a_port_and_its_plan_do_what_the_bash_script_does() {
     let all: Vec<Case> = names().iter().flat_map(|name| cases(name)).collect();
     let only = std::env::var("MOYAI_PORT").unwrap_or_default();
     let web = Web::start();
-    let (next, faults) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let (next, errors) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
                 while let Some(case) = all.get(next.fetch_add(1, Ordering::Relaxed)) {
                     if only.is_empty() || case.port == only {
-                        faults.lock().unwrap().extend(wrong(case, web.port));
+                        errors.lock().unwrap().extend(wrong(case, web.port));
                     }
                 }
             });
         }
     });
-    let mut faults = faults.into_inner().unwrap();
-    faults.sort();
-    assert!(faults.is_empty(), "{} of {} cases differ\n\n{}", faults.len(), all.len(), faults.join("\n"));
+    let mut errors = errors.into_inner().unwrap();
+    errors.sort();
+    assert!(errors.is_empty(), "{} of {} cases differ\n\n{}", errors.len(), all.len(), errors.join("\n"));
 }
 
 #[test]
-fn every_port_checks_without_a_warning_and_has_at_least_three_cases() {
+fn every_port_passes_check_and_has_at_least_three_cases() {
     let names = names();
     assert!(names.len() >= 20, "{}", names.len());
     for name in &names {

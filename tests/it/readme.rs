@@ -89,11 +89,11 @@ fn shell(world: &World, line: &str) -> crate::common::Gave {
         .args(["-euo", "pipefail", "-c", line])
         .env_clear()
         .env("PATH", format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", world.path("bin").display()))
-        .env("HOME", world.folder.path())
+        .env("HOME", world.dir.path())
         .env("MOYAI_SCRIPTS", world.path("scripts"))
         .env("MOYAI_STATE", world.path("state"))
         .env("EDITOR", "true")
-        .current_dir(world.folder.path())
+        .current_dir(world.dir.path())
         .stdin(std::process::Stdio::null());
     gave(&command.output().unwrap())
 }
@@ -180,7 +180,7 @@ fn needs((line, is_readme): &(String, bool)) -> Needs {
 }
 
 #[test]
-fn every_command_that_needs_no_engine_does_what_it_says() {
+fn every_documented_command_without_docker_works() {
     let world = world();
     for (line, _) in shell_lines().iter().filter(|line| needs(line) == Needs::Nothing) {
         shell(&world, line).ok();
@@ -195,7 +195,7 @@ fn every_command_that_needs_no_engine_does_what_it_says() {
 const SECRETS: [&str; 4] = ["slack", "backup-check", "restic", "nas"];
 
 #[test]
-fn every_script_checks_and_runs() {
+fn every_documented_script_passes_check_and_runs() {
     for block in of("rhai") {
         let world = world();
         let shown = format!("{}\n{}", block.file, block.text);
@@ -229,7 +229,7 @@ fn every_script_checks_and_runs() {
 }
 
 #[test]
-fn every_excerpt_of_a_script_is_in_the_script() {
+fn every_documented_excerpt_is_in_its_script() {
     let excerpts: Vec<Block> = of("rhai").into_iter().filter(|block| block.title.ends_with(".rhai")).collect();
     assert_eq!(excerpts.len(), 2);
     for block in excerpts {
@@ -238,7 +238,7 @@ fn every_excerpt_of_a_script_is_in_the_script() {
 }
 
 #[test]
-fn the_readme_is_short_and_its_pictures_are_small_and_there() {
+fn the_readme_is_short_and_has_small_pictures() {
     let text = read(root().join("README.md"));
     assert!(text.lines().count() <= 250, "{}", text.lines().count());
     for picture in ["status.png", "terminal.svg"] {
@@ -249,7 +249,7 @@ fn the_readme_is_short_and_its_pictures_are_small_and_there() {
 }
 
 #[test]
-fn the_dry_run_refuses_and_stops_what_is_shown() {
+fn the_documented_dry_run_refuses_and_stops_as_shown() {
     let block = of("text").into_iter().find(|block| block.title == "a dry run").unwrap();
     let world = world();
     for part in block.text.split("$ ").skip(1) {
@@ -264,7 +264,7 @@ fn the_dry_run_refuses_and_stops_what_is_shown() {
 
 /// crontab(5) of a system: variables, or five fields (or @reboot), a user, a command.
 #[test]
-fn cron_takes_every_line_and_finds_the_program() {
+fn cron_accepts_every_documented_line_and_finds_the_program() {
     let lines: Vec<String> =
         of("cron").iter().flat_map(|b| b.text.lines().map(str::to_owned).collect::<Vec<_>>()).collect();
     assert!(lines.iter().any(|line| line.starts_with("PATH=/")), "cron's own PATH has no sbin");
@@ -303,7 +303,7 @@ fn shape(text: &str) -> String {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn what_the_readme_shows_of_runs_is_what_they_print() {
+fn runs_print_what_the_readme_shows() {
     let world = world();
     let story = root().join("tests/pictures/story");
     let printed = shape(&shell(&world, &format!("moyai private-host bash {}", story.display())).ok());
@@ -330,7 +330,7 @@ exec >&3
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn every_command_that_needs_an_engine_gives_what_is_shown() {
+fn every_documented_command_with_docker_prints_what_is_shown() {
     for (line, _) in shell_lines().iter().filter(|line| needs(line) == Needs::Engine) {
         let world = world();
         // Two containers of one image would be one backup.

@@ -88,7 +88,7 @@ const FOUND: &str = "Docker-Content-Digest: sha256:abc\r\n";
 const SECRETS: [&str; 3] = ["bWU6b3Blbi1zZXNhbWU=", "open-sesame", "t0ken"];
 
 #[test]
-fn a_digest_is_asked_for_once_and_downloads_nothing() {
+fn a_digest_is_requested_once_without_a_download() {
     let registry = Registry::start(|_, _, _| ok(FOUND, ""));
     let gave = run(&registry, "{}", &format!("{DIGEST}{DIGEST}"));
     assert_eq!(gave.ok(), "sha256:abc\nsha256:abc\n");
@@ -100,7 +100,7 @@ fn a_digest_is_asked_for_once_and_downloads_nothing() {
 }
 
 #[test]
-fn a_registry_without_the_header_has_the_digest_of_the_manifest() {
+fn without_a_digest_header_the_manifest_is_hashed() {
     // Computed with sha256sum.
     let registry = Registry::start(|_, _, _| ok("", r#"{"schemaVersion": 2}"#));
     let digest = "sha256:c5d902c53b4afcf32ad746fd9d696431650d3fbe8f7b10ca10519543fefd772c\n";
@@ -139,7 +139,7 @@ fn the_account_comes_from_the_docker_client_and_is_never_shown() {
 }
 
 #[test]
-fn a_token_is_fetched_with_the_account_and_used_for_all_of_a_repository() {
+fn one_token_per_repository_is_fetched_with_the_account() {
     let registry = |wanted: &'static str| {
         Registry::start(move |request, port, _| {
             let lower = request.to_lowercase();
@@ -180,7 +180,7 @@ fn a_token_is_fetched_with_the_account_and_used_for_all_of_a_repository() {
 }
 
 #[test]
-fn a_busy_registry_is_asked_again_when_it_says_and_then_left_alone() {
+fn a_busy_registry_is_retried_when_it_says_and_then_left_alone() {
     let busy = |after: u32| ("429 Too Many Requests", format!("Retry-After: {after}\r\n"), String::new());
     let soon = Registry::start(move |_, _, before| if before == 0 { busy(1) } else { ok(FOUND, "") });
     assert_eq!(run(&soon, "{}", DIGEST).ok(), "sha256:abc\n");
@@ -193,7 +193,7 @@ fn a_busy_registry_is_asked_again_when_it_says_and_then_left_alone() {
 }
 
 #[test]
-fn what_is_not_there_or_broken_is_named() {
+fn missing_and_broken_images_are_named() {
     for (status, body, says) in [
         ("404 Not Found", "", "the registry has no such tag"),
         ("500 Oops", "", "it answered with status 500"),
@@ -221,7 +221,7 @@ fn what_is_not_there_or_broken_is_named() {
 }
 
 #[test]
-fn the_layers_of_an_image_are_those_for_a_platform() {
+fn image_layers_are_those_of_one_platform() {
     let layers = |names: &str| {
         let rows: Vec<String> =
             names.split(' ').map(|name| format!(r#"{{"digest": "sha256:{name}", "size": {}}}"#, name.len())).collect();

@@ -37,7 +37,7 @@ fn unique() -> String {
 }
 
 #[test]
-fn a_failing_stage_fails_the_pipe_but_a_sigpipe_inside_does_not() {
+fn a_failing_stage_fails_the_pipe_but_an_inner_sigpipe_does_not() {
     let world = World::new();
     assert_eq!(world.run("print($(`yes | head -1`));").ok(), "y\n");
     assert_eq!(world.run("print($(`seq 1000000 | grep -m1 5`));").ok(), "5\n");
@@ -50,7 +50,7 @@ fn a_failing_stage_fails_the_pipe_but_a_sigpipe_inside_does_not() {
 }
 
 #[test]
-fn a_time_out_ends_grandchildren_also_those_that_left_the_session() {
+fn a_time_out_ends_grandchildren_even_outside_the_session() {
     let world = World::new();
     for (how, sleep) in [
         ("sh -c 'sleep N & sleep N'", unique()),
@@ -75,7 +75,7 @@ fn a_time_out_ends_grandchildren_also_those_that_left_the_session() {
 }
 
 #[test]
-fn a_time_out_leaves_alone_what_a_daemon_and_an_earlier_command_have_started() {
+fn a_time_out_spares_daemons_and_processes_of_earlier_commands() {
     let (world, kept, daemon, gone_too) = (World::new(), unique(), unique(), unique());
     let script = format!(
         "cmd(`sh -c 'env -i setsid sleep {kept} >/dev/null 2>&1 &'`).run(); sleep(\"50ms\");
@@ -91,7 +91,7 @@ fn a_time_out_leaves_alone_what_a_daemon_and_an_earlier_command_have_started() {
 }
 
 #[test]
-fn of_an_output_that_is_kept_only_the_beginning_is_held_and_the_rest_counted() {
+fn recorded_output_keeps_the_beginning_and_counts_the_rest() {
     let world = World::new();
     let noisy =
         "sh -c 'head -c 60000000 /dev/zero | tr \"\\\\0\" x; head -c 60000000 /dev/zero | tr \"\\\\0\" y >&2; exit 3'";
@@ -108,7 +108,7 @@ fn of_an_output_that_is_kept_only_the_beginning_is_held_and_the_rest_counted() {
 }
 
 #[test]
-fn a_program_that_fails_with_a_long_complaint_is_shown_with_its_end() {
+fn a_long_error_output_is_shown_with_its_end() {
     let script = "cmd(`sh -c 'head -c 60000000 /dev/zero | tr \"\\\\0\" y >&2; echo >&2; printf \"\\\\033[2Jthe end\" >&2; exit 3'`).quiet().run();";
     let err = World::new().run(script).failed(1);
     assert!(
@@ -132,7 +132,7 @@ fn a_background_grandchild_that_holds_the_pipe_does_not_hold_the_script() {
 }
 
 #[test]
-fn a_second_int_or_term_ends_the_run_at_once_even_while_what_was_deferred_hangs() {
+fn a_second_int_or_term_ends_the_run_although_deferred_code_hangs() {
     for (name, number) in [("INT", 2), ("TERM", 15)] {
         let world = World::new();
         world.script("test", "defer(|| { print(\"deferred\"); sleep(60); });\nprint(\"ready\");\nsleep(60);\n");
@@ -149,7 +149,7 @@ fn a_second_int_or_term_ends_the_run_at_once_even_while_what_was_deferred_hangs(
 }
 
 #[test]
-fn signals_end_the_children_run_what_was_deferred_and_give_128_plus_n() {
+fn signals_end_children_run_deferred_code_and_exit_with_128_plus_n() {
     for (name, number) in [("INT", 2), ("TERM", 15), ("HUP", 1), ("QUIT", 3)] {
         for body in [
             "$(`sleep N`);",
@@ -185,14 +185,14 @@ fn signals_end_the_children_run_what_was_deferred_and_give_128_plus_n() {
 }
 
 #[test]
-fn every_command_has_a_session_of_its_own_so_that_nothing_can_ask_on_the_terminal() {
+fn every_command_runs_in_its_own_session_without_the_terminal() {
     let out = World::new().run("print($(`sh -c 'ps -o sid= -p $$; echo $$'`));").ok();
     let words: Vec<&str> = out.split_whitespace().collect();
     assert_eq!(words[0], words[1]);
 }
 
 #[test]
-fn a_command_reads_nothing_unless_it_is_given_something() {
+fn a_command_has_empty_standard_input_by_default() {
     let world = World::new();
     world.script("test", "print($(`cat`) + \".\"); print(cmd(`cat`).stdin(\"a\\nb\").read());");
     let mut child = world.command(["run", "test"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
@@ -203,7 +203,7 @@ fn a_command_reads_nothing_unless_it_is_given_something() {
 }
 
 #[test]
-fn ten_megabytes_in_and_out_and_on_standard_error_do_not_block() {
+fn ten_megabytes_on_every_stream_do_not_block() {
     let world = World::new();
     let text = "let big = \"\"; big.pad(10000000, 'x');";
     assert_eq!(
@@ -218,7 +218,7 @@ fn ten_megabytes_in_and_out_and_on_standard_error_do_not_block() {
 }
 
 #[test]
-fn an_error_carries_the_end_of_standard_error_and_the_line() {
+fn an_error_contains_the_end_of_standard_error_and_the_line() {
     let world = World::new();
     let err = world.run("\n\nlet x = $(`sh -c 'seq 100000 >&2; echo last words >&2; exit 9'`);\n").failed(1);
     assert!(err.contains("test.rhai:3"), "{}", &err[..300]);
@@ -231,7 +231,7 @@ fn an_error_carries_the_end_of_standard_error_and_the_line() {
 }
 
 #[test]
-fn a_program_that_is_not_there_is_named_with_its_package() {
+fn a_missing_program_is_named_with_its_package() {
     let world = World::new();
     let err = world.run("cmd(`no-such-program x`).ok();").failed(127);
     assert!(err.contains("program `no-such-program` was not found"), "{err}");
@@ -250,7 +250,7 @@ fn a_program_that_is_not_there_is_named_with_its_package() {
 }
 
 #[test]
-fn a_missing_folder_is_not_taken_for_a_missing_program() {
+fn a_missing_directory_is_not_reported_as_a_missing_program() {
     let err = World::new().run("cmd(`true`).dir(\"/no/such/folder\").run();").failed(1);
     assert!(err.contains("change to the directory `/no/such/folder`: no such file or directory"), "{err}");
 }
@@ -266,12 +266,12 @@ fn sbin_is_found_under_a_bare_path_and_an_empty_environment() {
 }
 
 #[test]
-fn output_that_is_not_utf_8_is_kept_readable() {
+fn invalid_utf_8_output_stays_readable() {
     assert_eq!(World::new().run("print($(`printf 'a\\377b'`));").ok(), "a\u{fffd}b\n");
 }
 
 #[test]
-fn more_output_than_a_script_can_hold_is_an_error_that_ends_the_command() {
+fn too_much_output_is_an_error_and_ends_the_command() {
     let err = World::new().run("let x = $(`yes`);").failed(1);
     assert!(err.contains("`yes` printed more than 64 MiB") && err.contains(".to_file(path)"), "{err}");
 }
@@ -296,7 +296,7 @@ fn started_commands_end_with_the_script_unless_they_are_daemons() {
 }
 
 #[test]
-fn a_failing_command_is_tried_again_and_other_statuses_can_be_accepted() {
+fn failing_commands_can_be_retried_and_other_statuses_accepted() {
     let world = World::new();
     let out = world.run(
         "cmd(`sh -c 'echo x >> tries; test $(wc -l < tries) -ge 3'`).retry(3, 0.01).run(); print($(`cat tries`));",
@@ -308,7 +308,7 @@ fn a_failing_command_is_tried_again_and_other_statuses_can_be_accepted() {
 }
 
 #[test]
-fn trace_prints_each_command_as_it_can_be_pasted_with_its_place_and_status() {
+fn trace_prints_each_command_as_shell_code_with_line_and_status() {
     let gave = World::new().run_with(&["-x"], "let a = \"b c\";\nprint($(`echo ${a} | cat`));");
     assert!(gave.err.contains("+ echo 'b c' | cat    # ") && gave.err.contains("test.rhai:2\n"), "{}", gave.err);
     assert!(gave.err.contains("= 0 in 0."), "{}", gave.err);
@@ -316,7 +316,7 @@ fn trace_prints_each_command_as_it_can_be_pasted_with_its_place_and_status() {
 }
 
 #[test]
-fn a_secret_never_shows_in_output_trace_plan_or_error() {
+fn output_traces_plans_and_errors_never_show_a_secret() {
     let world = World::new();
     world.script(
         "test",
@@ -358,7 +358,7 @@ fn a_dry_run_starts_no_changing_command_and_refuses_one_where_output_is_read() {
          mv -T -- made3.moyai-new made3\necho y >> 'made 4'\n# read\n# the plan goes on as if this succeeded and printed nothing\nrmdir made5\n# true\n"
     );
     assert!(
-        std::fs::read_dir(world.folder.path()).unwrap().all(|entry| !entry
+        std::fs::read_dir(world.dir.path()).unwrap().all(|entry| !entry
             .unwrap()
             .file_name()
             .to_string_lossy()
@@ -384,7 +384,7 @@ fn a_dry_run_starts_no_changing_command_and_refuses_one_where_output_is_read() {
     refused("docker rm -f x | cat", "`docker rm` changes something");
     refused("cat <(touch made)", "`touch` changes something");
     refused("echo `touch made`".replace('`', "``").as_str(), "bash computes the name of a command");
-    assert!(!world.folder.path().join("made").exists());
+    assert!(!world.dir.path().join("made").exists());
     assert_eq!(
         world.run_with(&["-n"], "print(sh(`echo b a | tr ' ' '\\n' | sort && cd / && ls -d /e*c`).read());").ok(),
         "# a\n# b\n# /etc\n"
@@ -404,7 +404,7 @@ fn the_printed_lines_pasted_into_a_shell_do_what_the_run_does() {
         .arg("-e")
         .arg("-c")
         .arg(&lines)
-        .current_dir(dry.folder.path())
+        .current_dir(dry.dir.path())
         .output()
         .unwrap();
     assert!(pasted.status.success(), "{lines}\n{}", String::from_utf8_lossy(&pasted.stderr));
@@ -423,7 +423,7 @@ fn an_interactive_command_gets_the_terminal_and_a_captured_one_does_not() {
 }
 
 #[test]
-fn a_signal_that_a_catch_has_reworded_still_gives_its_exit_code() {
+fn a_signal_keeps_its_exit_code_after_a_catch_rethrows() {
     let world = World::new();
     world.script("test", "try { cmd(`sh -c 'kill -TERM $PPID; sleep 9'`).run(); } catch (e) { die(`no: ${e}`); }");
     let err = world.moyai(["run", "test"]).failed(143);
@@ -431,7 +431,7 @@ fn a_signal_that_a_catch_has_reworded_still_gives_its_exit_code() {
 }
 
 #[test]
-fn ctrl_c_inside_an_interactive_shell_does_not_end_the_script_but_in_a_plain_program_it_does() {
+fn ctrl_c_ends_the_script_except_inside_an_interactive_shell() {
     let world = World::new();
     world.script(
         "test",
@@ -493,7 +493,7 @@ fn on_a_pty(world: &World, typed: &str) -> String {
 }
 
 #[test]
-fn a_run_for_an_event_does_not_check_again_what_has_not_changed() {
+fn an_event_run_does_not_check_unchanged_scripts_again() {
     let world = World::new();
     let kept = || world.path("state/state/checked.test.json");
     let event =

@@ -213,7 +213,7 @@ const HINTS: &[(&str, &str, &str, &str, &str)] = &[
 ];
 
 #[test]
-fn every_slip_is_found_before_the_run_and_its_hint_obeyed_does_what_was_meant() {
+fn check_finds_every_slip_and_its_hint_works() {
     let mut failed = Vec::new();
     for (wrong, message, help, right, printed) in HINTS {
         let world = World::new();
@@ -237,7 +237,7 @@ fn every_slip_is_found_before_the_run_and_its_hint_obeyed_does_what_was_meant() 
 
 /// Invalid times and durations in every position.
 #[test]
-fn a_constant_that_is_no_time_is_found_before_the_run() {
+fn check_finds_constants_that_are_not_times() {
     let world = World::new();
     for wrong in [
         "print(time(\"2026-13-01\"));",
@@ -260,7 +260,7 @@ fn a_constant_that_is_no_time_is_found_before_the_run() {
 }
 
 #[test]
-fn what_only_looks_like_a_slip_is_not_refused() {
+fn code_that_only_looks_like_a_slip_is_accepted() {
     let world = World::new();
     for right in include_str!("right.txt").split("\n---\n") {
         let (code, err) = checked(&world, right);
@@ -269,7 +269,7 @@ fn what_only_looks_like_a_slip_is_not_refused() {
 }
 
 #[test]
-fn what_may_be_meant_is_a_warning_and_the_script_runs() {
+fn possibly_intended_code_is_a_warning_and_the_script_runs() {
     let world = World::new();
     for (text, message) in [
         ("print(\"costs $5\");", "`$5` is not filled in"),
@@ -333,7 +333,7 @@ fn short_options_reach_the_script_and_unknown_ones_end_it_with_2() {
 }
 
 #[test]
-fn a_value_in_double_quotes_is_one_argument_whatever_is_in_it() {
+fn a_value_in_double_quotes_is_always_one_argument() {
     let world = World::new();
     world.program("bin/argv", "#!/bin/sh\nprintf '<%s>' \"$@\"\n");
     let gave = world.run_with_bin(
@@ -348,7 +348,7 @@ fn a_value_in_double_quotes_is_one_argument_whatever_is_in_it() {
 }
 
 #[test]
-fn a_name_in_other_letters_has_a_sentence_of_its_own() {
+fn a_name_in_the_wrong_case_gets_its_own_message() {
     let (code, err) = checked(&World::new(), "let なまえ = 1;");
     assert_eq!(code, 2);
     assert!(err.contains("cannot be in a name: names have the letters a to z"), "{err}");

@@ -21,9 +21,9 @@ fn both(world: &World, ca: &Authority<'_>, port: u16, options: &str) -> [String;
 }
 
 #[test]
-fn a_server_that_requires_a_client_certificate_says_if_it_is_missing_wrong_or_right() {
-    let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let (authority, stranger) = (Authority::new(folder.path()), Authority::named(other.path(), "stranger"));
+fn client_certificates_are_reported_as_missing_wrong_or_accepted() {
+    let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (authority, stranger) = (Authority::new(dir.path()), Authority::named(other.path(), "stranger"));
     let server = authority.sign("server", "localhost", 30);
     let client = |certificate: &Certificate| {
         format!("cert: \"{}\", key: \"{}\"", certificate.chain.display(), certificate.key.display())
@@ -51,9 +51,9 @@ fn a_server_that_requires_a_client_certificate_says_if_it_is_missing_wrong_or_ri
 }
 
 #[test]
-fn a_missing_intermediate_certificate_is_not_an_unknown_authority() {
-    let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let (authority, stranger) = (Authority::new(folder.path()), Authority::named(other.path(), "stranger"));
+fn a_missing_intermediate_certificate_is_not_reported_as_an_unknown_authority() {
+    let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (authority, stranger) = (Authority::new(dir.path()), Authority::named(other.path(), "stranger"));
     let world = World::new();
     let says = |certificate: &Certificate| {
         let web = Web::with_certificate(certificate);
@@ -65,9 +65,9 @@ fn a_missing_intermediate_certificate_is_not_an_unknown_authority() {
     let missing = "the server does not send the intermediate certificate `public-between`, which only browsers fetch";
     assert_eq!(says(&public), format!("{missing} tls"));
     // The same server with its complete chain.
-    let between = folder.path().join("public-i.pem");
+    let between = dir.path().join("public-i.pem");
     let chain = [std::fs::read(&public.chain).unwrap(), std::fs::read(&between).unwrap()].concat();
-    let whole = Certificate { chain: folder.path().join("whole.pem"), key: public.key.clone() };
+    let whole = Certificate { chain: dir.path().join("whole.pem"), key: public.key.clone() };
     std::fs::write(&whole.chain, chain).unwrap();
     assert_eq!(says(&whole), "all is well");
     // A complete chain to an untrusted authority.
@@ -77,15 +77,15 @@ fn a_missing_intermediate_certificate_is_not_an_unknown_authority() {
     std::fs::write(&unknown.chain, chain).unwrap();
     assert_eq!(says(&unknown), "the certificate is from no authority that this host trusts tls");
     // An authority that was recreated under its old name.
-    let folder = tempfile::tempdir().unwrap();
-    let again = Authority::new(folder.path()).sign("blog", "localhost", 30);
+    let dir = tempfile::tempdir().unwrap();
+    let again = Authority::new(dir.path()).sign("blog", "localhost", 30);
     assert_eq!(says(&again), "the certificate is not signed by the key of the trusted authority of this name tls");
 }
 
 #[test]
-fn one_check_of_tls_may_have_an_authority_of_its_own_or_a_pinned_certificate() {
-    let folder = tempfile::tempdir().unwrap();
-    let authority = Authority::new(folder.path());
+fn a_tls_check_can_have_its_own_authority_or_a_pinned_certificate() {
+    let dir = tempfile::tempdir().unwrap();
+    let authority = Authority::new(dir.path());
     let other = tempfile::tempdir().unwrap();
     let trusted = Authority::new(other.path());
     let world = World::new();
@@ -166,9 +166,9 @@ fn proxy(config: Option<Arc<rustls::ServerConfig>>, answer: &'static str) -> (u1
 }
 
 #[test]
-fn what_is_wrong_with_a_proxy_is_said_of_the_proxy_and_not_of_the_site() {
-    let folder = tempfile::tempdir().unwrap();
-    let authority = Authority::new(folder.path());
+fn proxy_errors_are_not_reported_as_site_errors() {
+    let dir = tempfile::tempdir().unwrap();
+    let authority = Authority::new(dir.path());
     let good = authority.sign("good", "localhost", 30);
     let old = authority.sign("old", "localhost", -1);
     let site = Web::with_certificate(&authority.sign("site", "blog.test", 20));

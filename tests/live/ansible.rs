@@ -59,7 +59,7 @@ fn managed(name: &str, key: &Path) -> Host {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn the_guides_playbook_installs_configures_checks_and_collects_over_ssh() {
+fn the_guides_playbook_installs_configures_checks_and_collects_backups_over_ssh() {
     let mut from = Host::new();
     for (name, text) in files() {
         std::fs::write(from.path(&name), text).unwrap();

@@ -14,7 +14,7 @@ const DATA: &str = "/var/lib/docker/volumes/data/_data";
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_file_that_shrinks_is_named_and_costs_no_other_file() {
+fn a_shrinking_file_is_reported_and_the_other_files_are_saved() {
     let mut host = Host::new();
     busy(&mut host, "run");
     // Truncates the big file while tar reads it, and removes another file.
@@ -35,7 +35,7 @@ fn a_file_that_shrinks_is_named_and_costs_no_other_file() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn an_archive_that_ends_early_is_an_error_and_the_old_one_stays() {
+fn a_truncated_archive_is_an_error_and_the_old_one_stays() {
     let mut host = Host::new();
     busy(&mut host, "pause");
     host.script("backup web --tag v").ok();
@@ -62,7 +62,7 @@ fn an_archive_that_ends_early_is_an_error_and_the_old_one_stays() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn attributes_capabilities_holes_and_nanoseconds_come_back() {
+fn archives_restore_attributes_capabilities_holes_and_nanoseconds() {
     let mut host = Host::new();
     host.run("web", "--stop-signal KILL -v data:/data");
     // Among Debian's programs, only setcap is on every machine.
@@ -72,11 +72,11 @@ fn attributes_capabilities_holes_and_nanoseconds_come_back() {
          mkdir 'nes[t] ed' 'nest ed'; touch 'nest ed/own'; mount -t tmpfs none 'nes[t] ed'; touch 'nes[t] ed/inside'"
     ))
     .ok();
-    let look = |host: &mut Host, volume: &str| {
+    let inspect = |host: &mut Host, volume: &str| {
         host.sh(&format!("cd /var/lib/docker/volumes/{volume}/_data; getcap cap; stat -c '%n %y %s' old holes; python3 -c \"import os
 for name in ['.', 'old']: print(name, [(key, os.getxattr(name, key)) for key in sorted(os.listxattr(name)) if key != 'security.selinux'])\"; [ $(stat -c %b holes) -lt 1000 ]")).ok()
     };
-    let before = look(&mut host, "data");
+    let before = inspect(&mut host, "data");
     assert!(
         before.contains("cap_net_raw") && before.contains(".123456789") && before.contains("posix_acl"),
         "{before}"
@@ -88,7 +88,7 @@ for name in ['.', 'old']: print(name, [(key, os.getxattr(name, key)) for key in 
     assert_eq!(host.sh("[ $(stat -c %s state/backups/web/v/1-*) -lt 1000000 ]").code, 0, "the hole is in the archive");
     host.sh("docker create --name other -v fresh:/data base:1 /bin/busybox true").ok();
     host.moyai("import \"lib/volumes\" as volumes; volumes::fill(\"other\", volumes::of(\"web\", \"v\"));").ok();
-    assert_eq!(look(&mut host, "fresh"), before);
+    assert_eq!(inspect(&mut host, "fresh"), before);
     // The directory is in the archive, but not the file system mounted on it.
     assert_eq!(
         host.sh("cd /var/lib/docker/volumes/fresh/_data; ls -A 'nes[t] ed' 'nest ed'").ok(),
@@ -98,7 +98,7 @@ for name in ['.', 'old']: print(name, [(key, os.getxattr(name, key)) for key in 
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn an_old_archive_of_gzip_is_read_and_one_is_written_where_there_is_no_zstd() {
+fn gzip_archives_are_read_and_are_written_without_zstd() {
     let mut host = Host::new();
     busy(&mut host, "pause");
     host.sh("mkdir /opt/bin; for name in /usr/bin/*; do [ ${name##*/} = zstd ] || ln -s $name /opt/bin/; done").ok();
@@ -117,7 +117,7 @@ fn an_old_archive_of_gzip_is_read_and_one_is_written_where_there_is_no_zstd() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_backup_disk_that_is_full_is_tidied_before_anything_is_written() {
+fn a_full_backup_disk_is_cleaned_up_before_anything_is_written() {
     let mut host = Host::new();
     busy(&mut host, "pause");
     std::fs::write(host.path("scripts/config.rhai"), "const STAYS_FREE = 0;").unwrap();

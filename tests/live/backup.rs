@@ -33,7 +33,7 @@ fn content(host: &mut Host, volume: &str) -> String {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn volumes_come_back_with_owners_modes_links_and_times() {
+fn volumes_are_restored_with_owners_modes_links_and_times() {
     let mut host = Host::new();
     host.sh("mkdir -p /srv/app /srv/left && echo chosen >/srv/app/file && echo one >/srv/single").ok();
     host.run(
@@ -51,11 +51,11 @@ fn volumes_come_back_with_owners_modes_links_and_times() {
     volumes(&mut host, "volumes::save(one.call(\"web\"), \"Mon\", \"sha256:1\");").ok();
 
     // The files match the list, belong to root alone, and plain tar can read them.
-    let folder = host.path("state/backups/web/Mon");
+    let dir = host.path("state/backups/web/Mon");
     let list = host
         .sh(&format!(
             "jq -r '.[] | [.target, .kind, .source, .image] | join(\" \")' {}/volumes.json | sort",
-            folder.display()
+            dir.display()
         ))
         .ok();
     let anonymous = host
@@ -68,10 +68,10 @@ fn volumes_come_back_with_owners_modes_links_and_times() {
     assert_eq!(list, want);
     let sums = format!(
         "cd {} && jq -r '.[] | .sha256 + \"  \" + .file' volumes.json | sha256sum -c --quiet && jq -r '.[] | \"\\(.bytes) \\(.file)\"' volumes.json | sort >../../../../said && stat -c '%s %n' *.tar.* | sort | diff - ../../../../said && stat -c %a ../../",
-        folder.display()
+        dir.display()
     );
     assert_eq!(host.sh(&sums).ok(), "700\n");
-    let tar = host.sh(&format!("cd {} && mkdir ../../../../out && tar -xpf *-data.*.tar.* --numeric-owner -C ../../../../out && cd ../../../../out && find . -printf '%p %y %m %U:%G %Ts %n %l\\n' | sort && find . -type f -exec sha256sum {{}} + | sort", folder.display())).ok();
+    let tar = host.sh(&format!("cd {} && mkdir ../../../../out && tar -xpf *-data.*.tar.* --numeric-owner -C ../../../../out && cd ../../../../out && find . -printf '%p %y %m %U:%G %Ts %n %l\\n' | sort && find . -type f -exec sha256sum {{}} + | sort", dir.display())).ok();
     assert_eq!(tar, before);
 
     // Restores into new volumes of another container with other owners and modes.
@@ -89,10 +89,10 @@ fn volumes_come_back_with_owners_modes_links_and_times() {
 
     // A second save replaces the first. A damaged copy is not unpacked.
     volumes(&mut host, "volumes::save(one.call(\"web\"), \"Mon\", \"sha256:2\"); print(volumes::of(\"web\", \"Mon\").map(|e| e.image).unique());").ok();
-    assert_eq!(host.sh(&format!("ls {} | wc -l", folder.display())).ok(), "5\n");
+    assert_eq!(host.sh(&format!("ls {} | wc -l", dir.display())).ok(), "5\n");
     host.sh(&format!(
         "echo >>\"$(ls {}/*-data.*)\"; docker create --name third -v third:/data base:1 /bin/busybox true",
-        folder.display()
+        dir.display()
     ))
     .ok();
     let err = volumes(&mut host, "volumes::fill(\"third\", volumes::of(\"web\", \"Mon\"));").failed(1);
@@ -116,18 +116,18 @@ impl Host {
         std::fs::write(self.path("scripts/config.rhai"), text).unwrap();
     }
 
-    fn look(&mut self, line: &str) -> String {
+    fn inspect(&mut self, line: &str) -> String {
         self.sh(line).ok().trim().to_owned()
     }
 
     /// Returns each container with its state.
     fn states(&mut self) -> String {
-        self.look("docker ps --all --format '{{.Names}} {{.State}}' | sort | paste -sd,")
+        self.inspect("docker ps --all --format '{{.Names}} {{.State}}' | sort | paste -sd,")
     }
 
     /// Returns every tagged backup.
     fn tags(&mut self) -> String {
-        self.look("docker images --format '{{.Repository}}:{{.Tag}}' | grep ^own/ | sort | paste -sd,")
+        self.inspect("docker images --format '{{.Repository}}:{{.Tag}}' | grep ^own/ | sort | paste -sd,")
     }
 
     /// Returns the changes that are recorded as begun.
@@ -154,7 +154,7 @@ const QUICK: &str = "--stop-signal KILL";
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_month_whose_first_was_missed_is_made_up_for_and_no_weekday_is_lost() {
+fn a_missed_monthly_backup_is_caught_up_and_no_weekday_is_lost() {
     let mut host = Host::new();
     host.policy("");
     host.run("web", "-v data:/data");
@@ -168,7 +168,7 @@ fn a_month_whose_first_was_missed_is_made_up_for_and_no_weekday_is_lost() {
         assert_eq!(host.tags(), tags, "{at}");
     }
     // One image has both names, and each version has its volumes. The weekday's version is removed first.
-    let id = |host: &mut Host, tag: &str| host.look(&format!("docker image inspect -f '{{{{.Id}}}}' own/web:{tag}"));
+    let id = |host: &mut Host, tag: &str| host.inspect(&format!("docker image inspect -f '{{{{.Id}}}}' own/web:{tag}"));
     let both = id(&mut host, "Wed");
     assert_eq!(both, id(&mut host, "Dec"));
     host.sh("docker exec web /bin/sh -c 'echo more >/data/file'").ok();
@@ -184,12 +184,12 @@ fn a_month_whose_first_was_missed_is_made_up_for_and_no_weekday_is_lost() {
     }
     // A year later the month's version is removed too, and nothing else.
     host.script("--at 2027-12-01 backup").ok();
-    assert_eq!(host.look("docker images --all --quiet --filter dangling=true"), "");
+    assert_eq!(host.inspect("docker images --all --quiet --filter dangling=true"), "");
 }
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn other_rotations_are_one_line_each() {
+fn other_rotations_need_one_line_each() {
     let mut host = Host::new();
     host.run("web", "");
     let lines = include_str!("../../scripts/config.rhai").lines();
@@ -217,7 +217,7 @@ fn other_rotations_are_one_line_each() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn what_the_disk_cannot_take_is_refused_with_figures_before_anything_is_done() {
+fn a_backup_too_large_for_the_disk_is_refused_with_figures_first() {
     let mut host = Host::new();
     host.policy("const STAYS_FREE = 900_000_000_000_000;");
     host.run("web", "-v data:/data --label 'moyai.backup.before=touch /hooked'");
@@ -244,7 +244,7 @@ fn what_the_disk_cannot_take_is_refused_with_figures_before_anything_is_done() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn hooks_run_around_the_commit_and_one_that_fails_or_hangs_stops_only_its_own() {
+fn hooks_run_around_the_commit_and_a_failure_stops_only_its_container() {
     let mut host = Host::new();
     host.policy("const HOOK_TAKES = \"15s\";");
     host.run("good", "-v data:/data --label 'moyai.backup.before=echo \"$HOSTNAME it'\\''s\" >/data/dump' --label 'moyai.backup.after=mv /data/dump /data/done'");
@@ -260,7 +260,7 @@ fn hooks_run_around_the_commit_and_one_that_fails_or_hangs_stops_only_its_own() 
     host.run("running", "--label moyai.backup.how=run");
     host.run("odd", "--label moyai.backup.how=sleep");
     host.sh("docker pause frozen").ok();
-    let before = host.look("docker inspect -f '{{.State.StartedAt}}' stopped running calm");
+    let before = host.inspect("docker inspect -f '{{.State.StartedAt}}' stopped running calm");
     let err = host.script("--at 2026-12-08 backup --tag v1").failed(1);
     for line in [
         "fails: not backed up: \"echo no space >&2; exit 3\" ended with status 3: no space\n",
@@ -277,10 +277,10 @@ fn hooks_run_around_the_commit_and_one_that_fails_or_hangs_stops_only_its_own() 
         "calm running,fails running,frozen paused,good running,hangs running,late running,odd running,running running,stopped running"
     );
     // The container to be stopped was started again, the other was not, and the hanging hook is gone.
-    let after = host.look("docker inspect -f '{{.State.StartedAt}}' stopped running calm");
+    let after = host.inspect("docker inspect -f '{{.State.StartedAt}}' stopped running calm");
     let changed: Vec<bool> = before.lines().zip(after.lines()).map(|(one, other)| one != other).collect();
     assert_eq!(changed, [true, false, false]);
-    assert_eq!(host.look("docker top hangs | grep -c 'sleep 60[01]' || true"), "0");
+    assert_eq!(host.inspect("docker top hangs | grep -c 'sleep 60[01]' || true"), "0");
     host.sh("docker exec fails /bin/busybox test -e /after && docker exec hangs /bin/busybox test -e /after").ok();
     // The dump is in the copy, and no longer at its original place.
     assert_eq!(
@@ -295,14 +295,14 @@ fn hooks_run_around_the_commit_and_one_that_fails_or_hangs_stops_only_its_own() 
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn an_image_of_too_many_layers_is_flattened_and_keeps_its_configuration() {
+fn an_image_with_too_many_layers_is_flattened_and_keeps_its_configuration() {
     let mut host = Host::new();
     host.policy("");
     // Makes a deep image by editing the archive of `docker save`: 124 commits would take minutes.
     std::fs::write(host.path("deepen.py"), include_str!("deepen.py")).unwrap();
     host.sh("docker save base:1 -o base.tar && python3 deepen.py base.tar deep.tar 124 && docker load -i deep.tar")
         .ok();
-    assert_eq!(host.look("docker image inspect -f '{{len .RootFS.Layers}}' deep:124"), "124");
+    assert_eq!(host.inspect("docker image inspect -f '{{len .RootFS.Layers}}' deep:124"), "124");
     host.sh(r#"docker run --detach --name web --hostname sho --user 33:33 --workdir '/a b' -e 'A=it'\''s "$HOME" \ 日本' -e EMPTY= \
         --label 'q="x",$y=\1' --label 'space=b' -v '/data of web' -v data:/named --expose 80 --expose 53/udp --stop-signal INT \
         --health-cmd 'test "$A" && echo [1]' --health-interval 90s --health-retries 4 --health-start-period 5s \
@@ -315,13 +315,13 @@ fn an_image_of_too_many_layers_is_flattened_and_keeps_its_configuration() {
     );
     let config = |host: &mut Host, image: &str| {
         let ours = "with_entries(select(.key | startswith(\"moyai.\") | not))";
-        host.look(&format!("docker image inspect {image} | jq -S '.[0].Config | .Labels |= {ours}'"))
+        host.inspect(&format!("docker image inspect {image} | jq -S '.[0].Config | .Labels |= {ours}'"))
     };
     let flat = config(&mut host, "own/web:v1");
     assert_eq!(flat, config(&mut host, "mine:committed"));
     assert!(flat.contains("[1]") && flat.contains("日本") && flat.contains("/data of web"), "{flat}");
     assert_eq!(
-        host.look(
+        host.inspect(
             "docker image inspect -f '{{len .RootFS.Layers}} {{index .Config.Labels \"moyai.version\"}}' own/web:v1"
         ),
         "1 v1"
@@ -330,7 +330,7 @@ fn an_image_of_too_many_layers_is_flattened_and_keeps_its_configuration() {
     // An image that permits no further commit, and one whose text has two lines.
     host.sh("docker rm -f web; docker run -d --name web mine:committed; docker exec -u 0 web /bin/busybox touch /more")
         .ok();
-    assert_eq!(host.look("docker image inspect -f '{{len .RootFS.Layers}}' mine:committed"), "125");
+    assert_eq!(host.inspect("docker image inspect -f '{{len .RootFS.Layers}}' mine:committed"), "125");
     // The containerd image store has no such limit.
     let deeper = host.sh("docker commit web mine:more");
     assert!(host.keeps_layers_twice() || deeper.err.contains("max depth exceeded"), "{}", deeper.err);
@@ -338,9 +338,9 @@ fn an_image_of_too_many_layers_is_flattened_and_keeps_its_configuration() {
     host.sh("docker run --rm --entrypoint /bin/busybox own/web:v2 ls /more /written").ok();
     host.sh("docker rm -f web; docker run -d --name web -e 'A=1\n2' mine:committed").ok();
     host.script("backup --tag v3").ok();
-    assert_eq!(host.look("docker run --rm --entrypoint /bin/sh own/web:v3 -c 'echo \"$A\"'"), "1\n2");
+    assert_eq!(host.inspect("docker run --rm --entrypoint /bin/sh own/web:v3 -c 'echo \"$A\"'"), "1\n2");
     assert_eq!(host.states(), "web running");
-    assert_eq!(host.look("ls -A state/backups/web"), "v1\nv2\nv3");
+    assert_eq!(host.inspect("ls -A state/backups/web"), "v1\nv2\nv3");
 }
 
 /// Kills a run of `backup` at random moments. The next run, for one container, must repair everything.
@@ -369,7 +369,7 @@ echo "$calls calls; $disturbed found not as they were, $repaired repaired"
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn killed_at_any_moment_a_backup_leaves_nothing_that_the_next_does_not_repair() {
+fn the_next_backup_repairs_one_that_was_killed_at_any_moment() {
     let mut host = Host::new();
     host.policy("fn versions(when, taken) { [\"v\"] }");
     host.run("plain", "");
@@ -399,7 +399,7 @@ fn killed_at_any_moment_a_backup_leaves_nothing_that_the_next_does_not_repair() 
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_disk_that_fills_up_leaves_the_backups_from_before() {
+fn a_disk_that_fills_up_keeps_the_old_backups() {
     let mut host = Host::new();
     let policy = "fn versions(when, taken) { [\"v\"] } const BACKUPS = \"/opt/small\";";
     // Not refused in advance: the space was free at that time.
@@ -408,7 +408,7 @@ fn a_disk_that_fills_up_leaves_the_backups_from_before() {
     host.run("web", "-v data:/data");
     host.run("other", "");
     host.script("backup").ok();
-    let before = host.look("docker image inspect -f '{{.Id}}' own/web:v; sha256sum /opt/small/web/v/*");
+    let before = host.inspect("docker image inspect -f '{{.Id}}' own/web:v; sha256sum /opt/small/web/v/*");
     host.sh("docker exec web /bin/busybox dd if=/dev/urandom of=/data/big bs=1M count=6").ok();
     let err = host.script("backup").failed(1);
     assert!(
@@ -417,7 +417,7 @@ fn a_disk_that_fills_up_leaves_the_backups_from_before() {
             && err.contains("1 of 2 backups failed: web"),
         "{err}"
     );
-    assert_eq!(host.look("docker image inspect -f '{{.Id}}' own/web:v; sha256sum /opt/small/web/v/*"), before);
+    assert_eq!(host.inspect("docker image inspect -f '{{.Id}}' own/web:v; sha256sum /opt/small/web/v/*"), before);
     assert_eq!((host.states().as_str(), host.open().as_str()), ("other running,web running", "#{}\n"));
 
     // Docker's own disk.
@@ -426,11 +426,11 @@ fn a_disk_that_fills_up_leaves_the_backups_from_before() {
     host.sh("tar -C image -c . | docker import - base:1").ok();
     host.run("web", "-v data:/data");
     host.script("backup").ok();
-    let before = host.look("docker image inspect -f '{{.Id}}' own/web:v; sha256sum /opt/small/web/v/*");
+    let before = host.inspect("docker image inspect -f '{{.Id}}' own/web:v; sha256sum /opt/small/web/v/*");
     host.sh("docker exec web /bin/busybox dd if=/dev/urandom of=/big bs=1M count=12").ok();
     let err = host.script("backup").failed(1);
     assert!(err.contains("web: not backed up: `docker commit ") && err.contains("no space left on device"), "{err}");
-    assert_eq!(host.look("docker image inspect -f '{{.Id}}' own/web:v; sha256sum /opt/small/web/v/*"), before);
+    assert_eq!(host.inspect("docker image inspect -f '{{.Id}}' own/web:v; sha256sum /opt/small/web/v/*"), before);
     assert_eq!((host.states().as_str(), host.open().as_str()), ("web running", "#{}\n"));
     // The usual case: refused with figures.
     host.policy(&format!("{policy} const STAYS_FREE = 1_000_000;"));
@@ -443,14 +443,14 @@ fn a_disk_that_fills_up_leaves_the_backups_from_before() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn an_engine_that_dies_during_a_commit_leaves_the_backup_from_before() {
+fn a_daemon_that_dies_during_a_commit_keeps_the_old_backup() {
     let mut host = Host::new();
     host.policy("fn versions(when, taken) { [\"v\"] }");
     host.run("web", "-v data:/data");
     host.run("stop", &format!("{QUICK} --label moyai.backup.how=stop"));
     host.script("backup").ok();
     let ids = "docker image inspect -f '{{.Id}}' own/web:v own/stop:v; sha256sum state/backups/web/v/volumes.json; cd state/backups/web/v; jq -r '.[] | .sha256 + \"  \" + .file' volumes.json | sha256sum -c";
-    let before = host.look(ids);
+    let before = host.inspect(ids);
     host.sh("for name in web stop; do docker exec $name /bin/busybox dd if=/dev/urandom of=/big bs=1M count=150; done")
         .ok();
     host.sh("\"$moyai\" run backup >backup.out 2>backup.err & echo $! >backup.pid; disown").ok();
@@ -463,7 +463,7 @@ fn an_engine_that_dies_during_a_commit_leaves_the_backup_from_before() {
             && err.contains("the Docker daemon"),
         "{err}"
     );
-    assert_eq!(host.look(ids), before);
+    assert_eq!(host.inspect(ids), before);
     // A restarted daemon has ended its containers. The next run knows which container it stopped.
     host.sh("docker start web").ok();
     let gave = host.script("backup web");
@@ -472,13 +472,13 @@ fn an_engine_that_dies_during_a_commit_leaves_the_backup_from_before() {
     assert!(err.contains("stop: the backup of ") && err.contains("repaired: it was stopped, and runs again"), "{err}");
     assert_eq!((host.states().as_str(), host.open().as_str()), ("stop running,web running", "#{}\n"));
     host.script("backup").ok();
-    assert_ne!(host.look(ids), before);
-    assert_eq!(host.look("ls state/backups/web/v | wc -l"), "2");
+    assert_ne!(host.inspect(ids), before);
+    assert_eq!(host.inspect("ls state/backups/web/v | wc -l"), "2");
 }
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn an_interrupted_backup_lets_its_container_go_at_once() {
+fn an_interrupted_backup_resumes_its_container_at_once() {
     let mut host = Host::new();
     host.policy("");
     for (name, options) in [

@@ -85,7 +85,7 @@ impl Host {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_restore_replaces_one_container_of_a_compose_project_and_no_tag_but_its_own() {
+fn restoring_a_compose_container_changes_only_that_container_and_its_tag() {
     let mut host = Host::new();
     host.sh(PROJECT).ok();
     host.sh(UP).ok();
@@ -170,7 +170,7 @@ fn a_restore_replaces_one_container_of_a_compose_project_and_no_tag_but_its_own(
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn what_a_restore_announces_of_the_next_compose_up_is_true() {
+fn a_restore_predicts_the_next_compose_up_correctly() {
     let mut host = Host::new();
     host.sh("docker tag base:1 site:1; mkdir app; cat >app/compose.yml <<'E'
 services:

@@ -14,8 +14,8 @@ on("container pause", "gone", [], #{ catch_up: false, retry: 0 });
 
 /// Starts the daemon with these rules.
 pub fn daemon(host: &mut Host, rules: &str) {
-    let folder = host.path("").display().to_string();
-    let seen = format!("file::append(\"{folder}seen\", env(\"MOYAI_EVENTS\", \"\") + \"\\n\");");
+    let dir = host.path("").display().to_string();
+    let seen = format!("file::append(\"{dir}seen\", env(\"MOYAI_EVENTS\", \"\") + \"\\n\");");
     for (name, text) in
         [("rules", rules), ("seen", &seen), ("gone", "print(1);"), ("net", &seen.replace("seen", "net"))]
     {
@@ -27,7 +27,7 @@ pub fn daemon(host: &mut Host, rules: &str) {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn names_follow_containers_and_scripts_hear_only_what_they_wait_for() {
+fn names_follow_containers_and_scripts_get_only_their_events() {
     let mut host = Host::new();
     host.run("before", "");
     host.sh("printf '#!/bin/sh\\necho \"$1\" >>told\\n' >tw; chmod +x tw").ok();
@@ -52,15 +52,18 @@ fn names_follow_containers_and_scripts_hear_only_what_they_wait_for() {
     host.sh("kill $(cat daemon.pid)").ok();
     assert_eq!(read(host.path("seen")), "container start web-1\n");
     assert_eq!(read(host.path("net")), "network connect front\n");
-    let told = read(host.path("told"));
-    assert!(told.lines().count() == 1 && told.contains("`moyai run gone` failed: there is no script `gone`"), "{told}");
+    let reported = read(host.path("told"));
+    assert!(
+        reported.lines().count() == 1 && reported.contains("`moyai run gone` failed: there is no script `gone`"),
+        "{reported}"
+    );
     let said = read(host.path("daemon.log"));
     assert!(said.contains("there is no script `gone`"), "{said}");
 }
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_run_that_is_ready_before_its_event_gets_the_events_and_the_newest_script() {
+fn a_prepared_run_gets_its_events_and_the_newest_script() {
     let mut host = Host::new();
     daemon(&mut host, "on(\"container start\", \"seen\", [], #{ catch_up: false, retry: 0 });");
     let is_ready = "pgrep -f '[m]oyai standby seen' >ready";
@@ -98,7 +101,7 @@ fn a_run_that_is_ready_before_its_event_gets_the_events_and_the_newest_script() 
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn an_engine_that_was_away_is_found_again_and_what_happened_meanwhile_is_seen() {
+fn the_daemon_reconnects_to_docker_and_handles_missed_changes() {
     let mut host = Host::new();
     host.run("one", "--restart always");
     daemon(&mut host, RULES);
@@ -120,7 +123,7 @@ fn an_engine_that_was_away_is_found_again_and_what_happened_meanwhile_is_seen() 
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_reload_that_fails_is_tried_again_until_nginx_can_read_its_files() {
+fn a_failed_reload_is_retried_until_nginx_can_read_its_files() {
     let mut host = Host::new();
     host.site("blog");
     host.sh("echo 'nonsense;' >/etc/nginx/conf.d/broken.conf").ok();
@@ -135,7 +138,7 @@ fn a_reload_that_fails_is_tried_again_until_nginx_can_read_its_files() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn on_a_full_disk_the_rules_run_and_it_is_said_once() {
+fn on_a_full_disk_rules_run_and_one_warning_is_printed() {
     let mut host = Host::new();
     host.sh("mkdir -p state && mount -t tmpfs -o size=16k,mode=700 tmpfs state && cat /dev/zero >state/full; true")
         .ok();
@@ -149,9 +152,9 @@ fn on_a_full_disk_the_rules_run_and_it_is_said_once() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn each_kind_of_event_reaches_the_rule_that_waits_for_it_and_no_other() {
+fn each_kind_of_event_reaches_only_its_rule() {
     let mut host = Host::new();
-    let folder = host.path("").display().to_string();
+    let dir = host.path("").display().to_string();
     // One rule per event. Each writes its arguments to a separate file.
     let kinds = [
         (
@@ -180,7 +183,7 @@ fn each_kind_of_event_reaches_the_rule_that_waits_for_it_and_no_other() {
     };
     let rules: String = kinds.iter().map(rule).collect();
     daemon(&mut host, "on(\"boot\", \"gone\");\non(\"container die\", \"gone\", [], #{ catch_up: false });");
-    host.sh(&format!("cat >scripts/seen.rhai <<'END'\nfile::append(`{folder}${{args[0].replace(\" \", \"-\")}}`, env(\"MOYAI_EVENTS\", \"\") + \"\\n\");\nEND")).ok();
+    host.sh(&format!("cat >scripts/seen.rhai <<'END'\nfile::append(`{dir}${{args[0].replace(\" \", \"-\")}}`, env(\"MOYAI_EVENTS\", \"\") + \"\\n\");\nEND")).ok();
     std::fs::write(host.path("scripts/rules.rhai"), rules).unwrap();
     host.sh("kill -HUP $(cat daemon.pid)").ok();
     host.until(30, &format!("grep -q 'rules reloaded: {}' daemon.log", kinds.len()));
@@ -196,18 +199,18 @@ fn each_kind_of_event_reaches_the_rule_that_waits_for_it_and_no_other() {
     }
     host.sh("kill $(cat daemon.pid)").ok();
     for (event, _, name) in &kinds {
-        let told = read(host.path(&event.replace(' ', "-")));
-        let told: Vec<&str> = told.lines().filter(|line| !line.ends_with(" probe")).collect();
+        let reported = read(host.path(&event.replace(' ', "-")));
+        let reported: Vec<&str> = reported.lines().filter(|line| !line.ends_with(" probe")).collect();
         let action =
             if event.ends_with("healthy") { event.replace(" ", " health_status: ") } else { (*event).to_owned() };
-        assert!(told.contains(&format!("{action} {name}").as_str()), "{event}: {told:?}");
-        assert!(told.iter().all(|line| line.starts_with(&format!("{action} "))), "{event}: {told:?}");
+        assert!(reported.contains(&format!("{action} {name}").as_str()), "{event}: {reported:?}");
+        assert!(reported.iter().all(|line| line.starts_with(&format!("{action} "))), "{event}: {reported:?}");
     }
 }
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_host_that_was_off_over_the_first_has_its_months_backup_and_the_week_after_it() {
+fn a_host_that_was_off_on_the_first_gets_its_monthly_backup() {
     let mut host = Host::new();
     host.run("web", "");
     // An earlier daemon worked until the last run before the 1st, or until a week ago.

@@ -71,7 +71,7 @@ fn documented(name: &str) -> String {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn the_dump_of_each_database_in_the_guide_brings_its_rows_back_and_nothing_was_paused() {
+fn documented_database_dumps_restore_all_rows_without_a_pause() {
     let mut host = Host::new();
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target/hosts/databases").display().to_string();
     host.sh(&format!(

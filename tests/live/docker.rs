@@ -56,7 +56,7 @@ fn a_listing_costs_two_processes() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn the_socket_gives_the_same_list_as_the_client() {
+fn socket_and_client_return_the_same_list() {
     let mut host = Host::new();
     // A network named like a container, one used only by a container that never ran, and image labels.
     host.sh("docker network create web && docker network create back && docker network create idle").ok();
@@ -89,7 +89,7 @@ fn the_socket_gives_the_same_list_as_the_client() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn acts_act_and_fail_in_dockers_own_words() {
+fn changes_work_and_fail_with_docker_messages() {
     let mut host = Host::new();
     host.with_each_client(|host| {
         host.run("web", "--stop-timeout 0");
@@ -133,7 +133,7 @@ fn acts_act_and_fail_in_dockers_own_words() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_commit_keeps_labels_whole_and_tells_which_image_it_displaced() {
+fn a_commit_keeps_labels_and_returns_the_displaced_image() {
     let mut host = Host::new();
     host.run("web", "");
     host.with_each_client(|host| {
@@ -187,7 +187,7 @@ fn an_interrupted_commit_does_not_leave_its_container_paused() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_client_and_a_daemon_of_other_versions_work_or_say_why_in_one_sentence() {
+fn mixed_client_and_daemon_versions_work_or_fail_with_one_sentence() {
     let mut host = Host::new();
     host.run("web", "--stop-timeout 0");
     // Each installed client speaks the daemon's version, such as 28 with a daemon 20.10.
@@ -205,7 +205,7 @@ fn a_client_and_a_daemon_of_other_versions_work_or_say_why_in_one_sentence() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn an_engine_that_is_down_or_closed_to_the_user_is_one_sentence() {
+fn a_stopped_or_forbidden_daemon_is_one_sentence() {
     let mut host = Host::new();
     let info = "let i = docker::info(); print(`${i.host} ${i.root} ${i.remote}`);";
     host.with_each_client(|host| {

@@ -4,7 +4,7 @@ use crate::host::Host;
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_full_disk_costs_the_line_of_a_run_and_not_the_run() {
+fn on_a_full_disk_runs_succeed_without_a_history_line() {
     let mut host = Host::new();
     host.sh("mkdir /opt/small && mount -t tmpfs -o size=8k none /opt/small && echo 'args;' >scripts/test.rhai").ok();
     host.sh("export MOYAI_STATE=/opt/small/state; \"$moyai\" run test").ok();
@@ -28,7 +28,7 @@ fn a_full_disk_costs_the_line_of_a_run_and_not_the_run() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_container_that_is_being_restored_is_not_backed_up_and_the_others_are() {
+fn a_backup_skips_only_the_container_that_is_being_restored() {
     let mut host = Host::new();
     host.sh("docker tag base:1 other:1 && docker run --detach --name shop other:1 /bin/busybox sleep 900").ok();
     host.run("blog", "");
@@ -59,7 +59,7 @@ fn a_container_that_is_being_restored_is_not_backed_up_and_the_others_are() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn of_two_engines_and_one_that_is_away_each_does_its_part() {
+fn runs_for_two_daemons_work_although_a_third_is_unreachable() {
     let mut host = Host::new();
     host.run("blog", "");
     // A context without an address is the default daemon. The second daemon has no bridge, because it would change the
@@ -121,9 +121,9 @@ fn of_two_engines_and_one_that_is_away_each_does_its_part() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn the_doctor_says_which_script_is_run_twice() {
+fn doctor_reports_scripts_that_are_scheduled_twice() {
     let mut host = Host::new();
-    let look = |host: &mut Host| {
+    let inspect = |host: &mut Host| {
         let out = host.sh("\"$moyai\" doctor").out;
         out.lines()
             .skip_while(|line| !line.contains("  schedule "))
@@ -133,14 +133,14 @@ fn the_doctor_says_which_script_is_run_twice() {
             .join(" ")
     };
     host.sh("rm -f /etc/cron.d/* /etc/systemd/system/moyai*; sed -i /moyai/d /etc/crontab");
-    assert!(look(&mut host).starts_with("warn schedule nothing runs the rules"), "{}", look(&mut host));
+    assert!(inspect(&mut host).starts_with("warn schedule nothing runs the rules"), "{}", inspect(&mut host));
     host.sh("\"$moyai\" crontab >/etc/cron.d/moyai 2>/dev/null").ok();
-    let found = look(&mut host);
+    let found = inspect(&mut host);
     assert!(found.starts_with("ok schedule the scripts are run by /etc/cron.d/moyai"), "{found}");
     host.sh("echo '0 4 * * * moyai run backup' >/etc/cron.d/old.bak; echo '# 0 4 * * * root moyai run backup' >/etc/cron.d/note").ok();
-    assert!(look(&mut host).starts_with("ok"), "{}", look(&mut host));
+    assert!(inspect(&mut host).starts_with("ok"), "{}", inspect(&mut host));
     host.sh("mkdir -p /run/systemd/system; printf '#!/bin/sh\\n' >/usr/local/sbin/systemctl; chmod +x /usr/local/sbin/systemctl; \"$moyai\" systemd --install --timers");
-    let found = look(&mut host);
+    let found = inspect(&mut host);
     assert!(
         found.contains(
             "scheduled more than once: `backup` by /etc/cron.d/moyai and /etc/systemd/system/moyai-backup.service; `boot` by"
@@ -148,8 +148,8 @@ fn the_doctor_says_which_script_is_run_twice() {
         "{found}"
     );
     host.sh("\"$moyai\" systemd --remove; \"$moyai\" daemon >/dev/null 2>&1 & until \"$moyai\" doctor | grep -q 'the daemon'; do sleep 0.1; done").ok();
-    let found = look(&mut host);
+    let found = inspect(&mut host);
     assert!(found.contains("`monitor` by the daemon and /etc/cron.d/moyai"), "{found}");
     host.sh("rm /etc/cron.d/moyai").ok();
-    assert!(look(&mut host).starts_with("ok schedule the scripts are run by the daemon"), "{}", look(&mut host));
+    assert!(inspect(&mut host).starts_with("ok schedule the scripts are run by the daemon"), "{}", inspect(&mut host));
 }

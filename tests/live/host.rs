@@ -59,7 +59,7 @@ moment() { case $((RANDOM % 4)) in 0) echo before ;; 1) echo after ;; *) printf 
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 pub struct Host {
-    folder: tempfile::TempDir,
+    dir: tempfile::TempDir,
     shell: Child,
     input: Option<ChildStdin>,
     output: BufReader<ChildStdout>,
@@ -73,24 +73,24 @@ impl Host {
 
     /// Creates a host of one of the [`GENERATIONS`].
     pub fn of(name: &str) -> Self {
-        let folder = tempfile::Builder::new().prefix("moyai-live-").tempdir().unwrap();
+        let dir = tempfile::Builder::new().prefix("moyai-live-").tempdir().unwrap();
         for name in ["scripts", "clis"] {
-            std::fs::create_dir(folder.path().join(name)).unwrap();
+            std::fs::create_dir(dir.path().join(name)).unwrap();
         }
         let mut shell = Command::new(program());
         let mut shell = generation_of(shell.args(["private-host", "bash", "-c", LOOP]).env_clear(), name)
             .env("PATH", PATH)
-            .env("HOME", folder.path())
-            .env("MOYAI_SCRIPTS", folder.path().join("scripts"))
-            .env("MOYAI_STATE", folder.path().join("state"))
+            .env("HOME", dir.path())
+            .env("MOYAI_SCRIPTS", dir.path().join("scripts"))
+            .env("MOYAI_STATE", dir.path().join("state"))
             .env("moyai", program())
-            .current_dir(folder.path())
+            .current_dir(dir.path())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
         let (input, output) = (shell.stdin.take(), BufReader::new(shell.stdout.take().unwrap()));
-        let mut host = Self { folder, shell, input, output };
+        let mut host = Self { dir, shell, input, output };
         host.sh("mkdir -p image/bin && cp \"$(command -v busybox)\" image/bin/busybox && ln -s busybox image/bin/sh
                  tar -C image -c . | docker import - base:1")
             .ok();
@@ -98,7 +98,7 @@ impl Host {
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.dir.path().join(name)
     }
 
     /// Runs bash lines.

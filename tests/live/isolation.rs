@@ -37,7 +37,7 @@ const TRIES: [(&str, &str); 8] = [
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_copy_has_no_way_out_even_with_the_capability_to_make_one() {
+fn a_copy_cannot_escape_even_with_network_capabilities() {
     let mut host = Host::new();
     host.sh(WORLD).ok();
     std::fs::write(host.path("scripts/config.rhai"), "const SITES = [];\nconst VERIFY_STAYS = 1;").unwrap();
@@ -59,7 +59,7 @@ fn a_copy_has_no_way_out_even_with_the_capability_to_make_one() {
     }
     host.sh("[ -s questions ] && rm questions").ok();
     let bridge = host.sh("ip -o link show type bridge | sed -n 's|.*link/ether \\([0-9a-f:]*\\).*|\\1|p'").ok();
-    let look = |host: &mut Host, when: &str| {
+    let inspect = |host: &mut Host, when: &str| {
         for (what, url) in TRIES {
             assert!(!fetch(host, &copy, url), "{what}, {when}: the copy reaches {url}");
         }
@@ -72,7 +72,7 @@ fn a_copy_has_no_way_out_even_with_the_capability_to_make_one() {
             assert!(!fetch(host, &copy, &url), "a bridge, {when}: the copy reaches {url}");
         }
     };
-    look(&mut host, "at first");
+    inspect(&mut host, "at first");
     // Root in the copy tries its own addresses and routes, IPv6, and another interface.
     let own = host.sh(&format!("docker exec {copy} /bin/busybox ip -4 -o address show dev eth0")).ok();
     let gateway = own.split_whitespace().nth(3).unwrap().rsplit_once('.').unwrap().0.to_owned() + ".1";
@@ -91,7 +91,7 @@ fn a_copy_has_no_way_out_even_with_the_capability_to_make_one() {
         assert_ne!(gave.code, 0, "{line}: {}", gave.out);
         assert!(!gave.err.contains("applet not found"), "{line}: {}", gave.err);
     }
-    look(&mut host, "after what it has tried");
+    inspect(&mut host, "after what it has tried");
     // Docker's resolver does not query this host either.
     host.sh(&format!("docker exec {copy} /bin/busybox timeout 3 /bin/busybox nslookup more.test; [ ! -e questions ]"))
         .ok();
@@ -104,7 +104,7 @@ fn a_copy_has_no_way_out_even_with_the_capability_to_make_one() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn what_a_copy_would_share_is_named_and_no_copy_is_made() {
+fn containers_that_share_host_resources_are_not_copied() {
     let mut host = Host::new();
     let config = "const SITES = [];\nconst VERIFY_STAYS = 1;\nfn saves(c, m) { false }";
     std::fs::write(host.path("scripts/config.rhai"), config).unwrap();

@@ -20,7 +20,7 @@ fn config(host: &mut Host, text: &str) {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_container_runs_is_healthy_and_is_not_restarted_again_and_again() {
+fn container_checks_cover_running_health_and_restart_loops() {
     let mut host = Host::new();
     let site = |name: &str, more: &str| format!("#{{ name: \"{name}\", url: \"container:{name}\"{more} }},");
     let all = ["well", "paused", "stopped", "ill"].map(|name| site(name, "")).concat();
@@ -60,7 +60,7 @@ fn a_container_runs_is_healthy_and_is_not_restarted_again_and_again() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_host_that_answers_no_ping_is_down() {
+fn a_host_that_does_not_answer_pings_is_down() {
     let mut host = Host::new();
     host.run("web", "");
     let address = host.sh("docker inspect -f '{{.NetworkSettings.IPAddress}}' web").ok().trim().to_owned();
@@ -82,7 +82,7 @@ fn a_host_that_answers_no_ping_is_down() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn another_host_reports_through_nginx_and_nobody_guesses_how() {
+fn another_host_can_report_through_nginx_without_exposing_the_address() {
     let mut host = Host::new();
     config(&mut host, "const SITES = [#{ name: \"nas\", reports_in: \"26h\" }];");
     host.sh("\"$moyai\" report-in nas --failed broken").ok();
@@ -106,7 +106,7 @@ fn another_host_reports_through_nginx_and_nobody_guesses_how() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_metrics_file_on_a_full_disk_is_one_warning_and_the_old_one_stays() {
+fn an_unwritable_metrics_file_on_a_full_disk_keeps_the_old_one() {
     let mut host = Host::new();
     host.sh("mkdir /opt/small && mount -t tmpfs -o size=24k none /opt/small").ok();
     config(

@@ -50,7 +50,7 @@ fn watch(host: &mut Host, more: &str) {
 }
 
 /// Returns the results of `monitor --json` as `NAME STATE WHERE: REASON`.
-fn looks(host: &mut Host) -> Vec<String> {
+fn checks(host: &mut Host) -> Vec<String> {
     let gave = host.sh("\"$moyai\" run monitor --json");
     let rows: serde_json::Value =
         serde_json::from_str(&gave.out).unwrap_or_else(|_| panic!("{}{}", gave.out, gave.err));
@@ -63,14 +63,14 @@ fn looks(host: &mut Host) -> Vec<String> {
 
 #[track_caller]
 fn broken(host: &mut Host, expected: &str) {
-    let found = looks(host);
+    let found = checks(host);
     assert_eq!(found[1], expected);
     assert_eq!(found[0], "blog fine : ", "only one is broken");
 }
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_broken_container_is_told_from_a_broken_application_and_a_broken_nginx() {
+fn broken_containers_applications_and_nginx_are_told_apart() {
     let mut host = host();
     broken(&mut host, "shop fine : ");
     // Failures of the container.
@@ -79,7 +79,7 @@ fn a_broken_container_is_told_from_a_broken_application_and_a_broken_nginx() {
     host.sh("docker unpause shop; docker stop shop").ok();
     // nginx's error for an unused address depends on the kernel's table of neighbours.
     let gone = |host: &mut Host, why: &str| {
-        let found = looks(host);
+        let found = checks(host);
         let right = found[1].starts_with("shop sick container: ") && found[1].contains(why);
         assert!(right && found[0] == "blog fine : ", "{found:?}");
     };
@@ -114,7 +114,7 @@ fn a_broken_container_is_told_from_a_broken_application_and_a_broken_nginx() {
     page(&mut host, "shop", "Welcome to shop");
     container(&mut host, "shop", "");
     container(&mut host, "blog", "");
-    let found = looks(&mut host);
+    let found = checks(&mut host);
     assert!(
         found[1].starts_with("shop sick nginx: ") && found[1].ends_with("; shop itself answers correctly"),
         "{found:?}"
@@ -125,17 +125,17 @@ fn a_broken_container_is_told_from_a_broken_application_and_a_broken_nginx() {
         "shop sick nginx: status 403, it says \"403 Forbidden 403 Forbidden nginx\"; shop itself answers correctly",
     );
     host.sh("nginx -s stop; stopped").ok();
-    let found = looks(&mut host);
+    let found = checks(&mut host);
     assert_eq!(found[1], "shop sick nginx: connection refused; nginx does not run");
     host.sh("echo 'nonsense;' >/etc/nginx/conf.d/bad.conf").ok();
-    let found = looks(&mut host);
+    let found = checks(&mut host);
     assert!(
         found[1].contains("; nginx does not run: unknown directive \"nonsense\" in /etc/nginx/conf.d/bad.conf:1"),
         "{found:?}"
     );
     // The site is reported down even if the cause is not visible.
     host.sh("mv /etc/nginx/nginx.conf nginx.conf; mkdir /etc/nginx/nginx.conf").ok();
-    assert_eq!(looks(&mut host)[1], "shop sick : connection refused");
+    assert_eq!(checks(&mut host)[1], "shop sick : connection refused");
     host.sh("rmdir /etc/nginx/nginx.conf; mv nginx.conf /etc/nginx; rm /etc/nginx/conf.d/bad.conf").ok();
     assert!(found[0].starts_with("blog sick nginx: "), "{found:?}");
 
@@ -152,13 +152,13 @@ fn a_broken_container_is_told_from_a_broken_application_and_a_broken_nginx() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_container_that_ran_out_of_memory_says_so() {
+fn a_container_that_ran_out_of_memory_is_reported_as_such() {
     let mut host = host();
     host.sh("docker rm --force shop; docker run -d --name shop --memory 8m base:1 /bin/busybox tail /dev/zero; \"$moyai\" run hosts-sync").ok();
     // Docker sometimes misses one: containerd reports it after the end of the container.
     host.until(60, "[ \"$(docker inspect --format '{{.State.OOMKilled}}' shop)\" = true ] || { sleep 1; docker start shop; false; }");
     host.until(20, "[ \"$(docker inspect --format '{{.State.Status}}' shop)\" = exited ]");
-    let found = looks(&mut host);
+    let found = checks(&mut host);
     assert!(
         found[1].ends_with("; shop has ended with exit code 137, it needs more memory than it may have"),
         "{found:?}"
@@ -167,7 +167,7 @@ fn a_container_that_ran_out_of_memory_says_so() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn the_name_the_certificate_and_the_way_to_nginx_are_told_from_what_is_behind_it() {
+fn name_certificate_and_network_errors_are_told_apart_from_site_errors() {
     let mut host = host();
     // A name server that knows no name (RFC 1035, 4.1.1: an answer with NXDOMAIN).
     std::fs::write(
@@ -201,7 +201,7 @@ fn the_name_the_certificate_and_the_way_to_nginx_are_told_from_what_is_behind_it
     host.sh("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3 -subj /CN=shop.test -addext subjectAltName=DNS:shop.test -addext basicConstraints=critical,CA:FALSE -keyout key.pem -out cert.pem
              \"$moyai\" run site add shop.test --to shop:8080 --cert \"$PWD/cert.pem\" --key \"$PWD/key.pem\" --replace").ok();
     watch(&mut host, "#{ name: \"safe\", url: \"https://shop.test/\" }");
-    let found = looks(&mut host);
+    let found = checks(&mut host);
     assert!(found[2].starts_with("safe sick tls: the certificate is "), "{found:?}");
     let trusted = host.sh("SSL_CERT_FILE=\"$PWD/cert.pem\" \"$moyai\" run monitor --json");
     let rows: serde_json::Value = serde_json::from_str(&trusted.out).unwrap();
@@ -211,13 +211,13 @@ fn the_name_the_certificate_and_the_way_to_nginx_are_told_from_what_is_behind_it
 
     // The monitor's own network has no route out.
     watch(&mut host, "#{ name: \"far\", url: \"http://192.0.2.1/\" }");
-    let found = looks(&mut host);
+    let found = checks(&mut host);
     assert!(found[2].starts_with("far offline network: "), "{found:?}");
 }
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn docker_is_asked_twice_whatever_the_number_of_sick_sites_and_not_while_all_is_well() {
+fn docker_is_queried_twice_if_any_site_is_down_and_otherwise_never() {
     let mut host = host();
     host.sh("mkdir counted; printf '#!/bin/sh\\necho \"$@\" >>%s/asked\\nexec %s \"$@\"\\n' \"$PWD\" \"$(command -v docker)\" >counted/docker; chmod 755 counted/docker").ok();
     let monitor = "rm -f asked; touch asked; PATH=\"$PWD/counted:$PATH\" \"$moyai\" run monitor; wc -l <asked";

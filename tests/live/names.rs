@@ -40,7 +40,7 @@ impl Host {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn every_kind_of_name_and_network_has_its_line_or_its_reason() {
+fn every_kind_of_name_and_network_gets_a_line_or_a_reason() {
     let mut host = Host::new();
     host.sh("docker network create blog_default; docker network create --ipv6 --subnet fd00:1::/64 six; docker network create shop_default").ok();
     let compose = |project: &str, service: &str| {
@@ -122,9 +122,9 @@ fn one_dead_container_does_not_stop_nginx() {
     assert!(host.sh("nginx -t").failed(1).contains("host not found in upstream"));
 
     let gave = host.script("hosts-sync");
-    let told = "warning: shop.test waits for the container shop (/etc/nginx/conf.d/shop.conf:1)
+    let warning = "warning: shop.test waits for the container shop (/etc/nginx/conf.d/shop.conf:1)
 warning: upstream idle waits for the container ghost (/etc/nginx/conf.d/idle.conf:1)\n";
-    assert_eq!(gave.err, told);
+    assert_eq!(gave.err, warning);
     assert_eq!(gave.ok(), "+ 255.255.255.255 ghost\n+ 255.255.255.255 shop\n+ 172.17.0.2 web\n");
     assert_eq!(host.answer("web"), "200");
     // At once: an address that does not answer would take a minute and give 504.
@@ -152,7 +152,7 @@ warning: upstream idle waits for the container ghost (/etc/nginx/conf.d/idle.con
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_name_that_a_name_server_knows_is_left_to_it_and_given_back() {
+fn names_known_to_a_name_server_are_left_to_it() {
     let mut host = Host::new();
     host.site("backend");
     // The answer of getent(1) decides. It is queried for all services after the hosts file.
@@ -190,7 +190,7 @@ fn a_name_that_a_name_server_knows_is_left_to_it_and_given_back() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn after_an_engine_start_runs_what_ran_before_in_its_old_order() {
+fn after_a_daemon_restart_containers_start_in_their_old_order() {
     let mut host = Host::new();
     // The site is older than its database, but was started after it.
     host.sh("docker create --name web --stop-signal KILL base:1 /bin/busybox sleep 900").ok();
@@ -249,13 +249,14 @@ fn after_an_engine_start_runs_what_ran_before_in_its_old_order() {
     // Without a record, boot starts every exited container and lists them first.
     host.sh("rm -r \"$MOYAI_STATE\"; docker stop db web").ok();
     let out = host.script("boot").ok();
-    let told = "there is no record of what ran, so boot starts all containers: web, db, stopped, killed, job, before\n";
-    assert!(out.starts_with(told), "{out}");
+    let warning =
+        "there is no record of what ran, so boot starts all containers: web, db, stopped, killed, job, before\n";
+    assert!(out.starts_with(warning), "{out}");
 }
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn the_lines_of_2014_are_taken_over_and_every_other_byte_stays() {
+fn lines_of_2014_are_adopted_and_every_other_byte_stays() {
     let mut host = Host::new();
     host.run("web", QUICK);
     host.run("shop", QUICK);
@@ -292,7 +293,7 @@ fn the_lines_of_2014_are_taken_over_and_every_other_byte_stays() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn the_doctor_follows_the_chain_from_container_to_site() {
+fn doctor_follows_the_chain_from_container_to_site() {
     let mut host = Host::new();
     host.serve("web");
     host.site("web");
@@ -351,7 +352,7 @@ fn the_doctor_follows_the_chain_from_container_to_site() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn an_engine_elsewhere_does_not_get_its_addresses_into_this_hosts_file() {
+fn addresses_of_a_remote_daemon_stay_out_of_the_local_hosts_file() {
     let mut host = Host::new();
     host.run("web", QUICK);
     host.script("hosts-sync").ok();
@@ -390,14 +391,14 @@ fn an_engine_elsewhere_does_not_get_its_addresses_into_this_hosts_file() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_listing_that_fails_or_is_cut_off_anywhere_leaves_the_hosts_file() {
+fn failed_or_truncated_listings_leave_the_hosts_file_unchanged() {
     let mut host = Host::new();
     host.run("web", QUICK);
     host.run("shop", QUICK);
     host.script("hosts-sync").ok();
     host.sh("docker stop shop").ok();
-    let look = "sha256sum /etc/hosts; stat -c '%i %z' /etc/hosts";
-    let before = host.sh(look).ok();
+    let inspect = "sha256sum /etc/hosts; stat -c '%i %z' /etc/hosts";
+    let before = host.sh(inspect).ok();
     // The length of each answer. The file differs, because the replacement client cannot write in a dry run.
     host.sh("printf '#!/bin/sh\\n/usr/bin/docker \"$@\" | tee /run/told.$1\\n' >/usr/local/sbin/docker; chmod +x /usr/local/sbin/docker
         cp /etc/hosts other; \"$moyai\" run hosts-sync --file \"$PWD/other\"").ok();
@@ -415,7 +416,7 @@ fn a_listing_that_fails_or_is_cut_off_anywhere_leaves_the_hosts_file() {
             .ok();
             let gave = host.script("hosts-sync");
             assert_ne!(gave.code, 0, "{verb} {cut}: {}{}", gave.out, gave.err);
-            assert_eq!(host.sh(look).ok(), before, "{verb} {cut}");
+            assert_eq!(host.sh(inspect).ok(), before, "{verb} {cut}");
         }
     }
     host.sh("rm /usr/local/sbin/docker").ok();
@@ -424,7 +425,7 @@ fn a_listing_that_fails_or_is_cut_off_anywhere_leaves_the_hosts_file() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn kills_at_any_moment_leave_the_old_hosts_file_or_the_new() {
+fn a_kill_at_any_moment_leaves_a_complete_hosts_file() {
     let mut host = Host::new();
     host.run("web", QUICK);
     host.run("shop", QUICK);
@@ -459,7 +460,7 @@ fn kills_at_any_moment_leave_the_old_hosts_file_or_the_new() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn what_others_write_into_the_file_at_the_same_time_is_not_lost() {
+fn concurrent_writes_by_others_to_the_hosts_file_are_kept() {
     let mut host = Host::new();
     host.run("web", QUICK);
     let block = r#"let all = docker::ps_all();
@@ -490,7 +491,7 @@ fn what_others_write_into_the_file_at_the_same_time_is_not_lost() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn hosts_files_of_every_kind_are_updated_or_left_whole() {
+fn hosts_files_of_every_kind_are_updated_or_left_unchanged() {
     let mut host = Host::new();
     host.run("web", QUICK);
     host.sh("cp /etc/hosts /etc/before; mkdir /srv/etc").ok();

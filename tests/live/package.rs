@@ -18,7 +18,7 @@ const ENV: &str =
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn the_package_is_installed_upgraded_removed_and_purged_and_the_backups_stay() {
+fn backups_survive_install_upgrade_removal_and_purge_of_the_package() {
     let (mut host, package) = (Host::new(), package());
     let package = package.display();
     let mut run = |lines: &str| host.sh(&format!("set -e\n{ENV}{lines}"));

@@ -182,7 +182,7 @@ fn difference(Case(words, before, after): &Case) -> Option<String> {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn the_plan_of_each_shipped_script_pasted_on_an_equal_host_leaves_what_the_run_leaves() {
+fn pasted_plans_of_built_in_scripts_do_what_their_runs_do() {
     let list = World::new().moyai(["list", "--scripts", "/nowhere"]).ok();
     let names: Vec<&str> =
         list.lines().filter(|line| !line.starts_with(' ')).filter_map(|line| line.split(' ').next()).collect();

@@ -36,7 +36,7 @@ impl Host {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_rollout_of_a_scaled_service_loses_no_request() {
+fn rolling_out_a_scaled_service_loses_no_request() {
     let mut host = Host::new();
     host.sh("docker network create shop_default").ok();
     for number in [1, 2] {
@@ -78,7 +78,7 @@ fn a_rollout_of_a_scaled_service_loses_no_request() {
 /// A rollout stops one replica as soon as the other returns. nginx must always have one of them.
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_replica_that_is_back_before_the_reload_keeps_its_address() {
+fn a_replica_that_returns_before_the_reload_keeps_its_address() {
     let mut host = Host::new();
     host.sh("docker network create shop_default").ok();
     for number in [1, 2] {
@@ -109,7 +109,7 @@ fn a_replica_that_is_back_before_the_reload_keeps_its_address() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_name_moves_to_the_network_that_its_container_is_in_now() {
+fn a_name_follows_its_container_to_another_network() {
     let mut host = Host::new();
     host.run("web", QUICK);
     let shipped = include_str!("../../scripts/rules.rhai");
@@ -126,7 +126,7 @@ fn a_name_moves_to_the_network_that_its_container_is_in_now() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_network_that_the_host_cannot_reach_gives_no_address_where_another_does() {
+fn reachable_networks_are_preferred_for_addresses() {
     let mut host = Host::new();
     // The result of `inhibit_ipv4`, on a Docker that lacks that option.
     host.sh("docker network create -o com.docker.network.bridge.name=hidden0 a-hidden && ip addr flush dev hidden0")
@@ -161,7 +161,7 @@ fn a_network_that_the_host_cannot_reach_gives_no_address_where_another_does() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn containers_that_no_site_needs_reload_nothing() {
+fn containers_without_a_site_cause_no_reload() {
     let mut host = Host::new();
     host.page("web", "");
     host.run("job", QUICK);
@@ -186,7 +186,7 @@ fn containers_that_no_site_needs_reload_nothing() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn an_nginx_that_does_not_detach_is_left_running() {
+fn an_nginx_in_the_foreground_is_left_running() {
     for line in ["daemon off;", "master_process off;"] {
         let mut host = Host::new();
         host.page("web", "");
@@ -204,7 +204,7 @@ fn an_nginx_that_does_not_detach_is_left_running() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn an_nginx_that_somebody_stopped_stays_down_and_one_that_died_does_not() {
+fn a_stopped_nginx_stays_down_and_a_crashed_one_is_started() {
     let mut host = Host::new();
     // No site needs a container, so moyai must not start nginx.
     host.page("web", "");
@@ -234,7 +234,7 @@ fn an_nginx_that_somebody_stopped_stays_down_and_one_that_died_does_not() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn an_old_worker_that_never_ends_is_no_failed_reload() {
+fn an_old_worker_that_never_ends_does_not_fail_the_reload() {
     let mut host = Host::new();
     host.page("web", "");
     host.site("web");
@@ -253,7 +253,7 @@ fn an_old_worker_that_never_ends_is_no_failed_reload() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_silent_name_server_costs_one_limit_after_the_living_names_are_written() {
+fn a_silent_name_server_delays_only_the_reload_by_one_time_limit() {
     let mut host = Host::new();
     host.page("web", "");
     host.site("web");

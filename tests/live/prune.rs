@@ -17,7 +17,7 @@ const IMAGES: &str = "docker images --format '{{.Repository}}:{{.Tag}}' | sort |
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn what_nothing_needs_goes_and_backups_their_base_and_images_of_containers_stay() {
+fn prune_removes_unused_images_and_keeps_backups_bases_and_used_images() {
     let mut host = host();
     let before = host.sh(IMAGES).ok();
     assert_eq!(host.script("prune").ok(), "", "all are younger than a week");
@@ -38,7 +38,7 @@ fn what_nothing_needs_goes_and_backups_their_base_and_images_of_containers_stay(
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn backups_that_somebody_else_has_pruned_are_reported() {
+fn backups_removed_by_a_foreign_prune_are_reported() {
     let mut host = host();
     assert!(host.sh("\"$moyai\" doctor").out.contains("backups     2 images, all present"));
     // The guide's command.

@@ -21,7 +21,7 @@ impl Host {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn what_ran_on_a_host_is_played_back_where_there_is_no_docker() {
+fn recordings_are_replayed_without_docker() {
     let mut host = Host::new();
     host.run("web", "--stop-signal KILL --memory 64m -v data:/data");
     host.run("gone", "--stop-signal KILL");
@@ -57,7 +57,7 @@ fn what_ran_on_a_host_is_played_back_where_there_is_no_docker() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_script_that_asks_something_else_is_stopped_where_it_does() {
+fn a_replay_stops_at_a_query_that_was_not_recorded() {
     let mut host = Host::new();
     host.run("web", "--stop-signal KILL");
     host.twice("hosts-sync").0.ok();

@@ -45,7 +45,7 @@ fn holds(host: &mut Host, text: &str, remove: &str) {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_name_in_any_directive_that_resolves_it_keeps_no_other_site_down() {
+fn a_missing_name_in_any_directive_keeps_no_other_site_down() {
     let mut host = Host::new();
     host.run("blog", "--stop-signal KILL");
     host.sh("openssl req -x509 -newkey rsa:2048 -nodes -keyout /etc/k -out /etc/c -days 2 -subj /CN=x").ok();
@@ -74,7 +74,7 @@ fn a_name_in_any_directive_that_resolves_it_keeps_no_other_site_down() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_name_in_any_module_that_resolves_it_keeps_no_other_site_down() {
+fn a_missing_name_in_any_module_keeps_no_other_site_down() {
     let mut host = Host::new();
     host.run("blog", "--stop-signal KILL");
     crate::corpus::modules(&mut host);
@@ -118,7 +118,7 @@ fn a_name_in_any_module_that_resolves_it_keeps_no_other_site_down() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_directive_that_nobody_has_thought_of_costs_one_test() {
+fn an_unknown_directive_with_a_name_costs_one_configuration_test() {
     let mut host = Host::new();
     host.run("blog", "--stop-signal KILL");
     conf(&mut host, "healthy", HEALTHY);
@@ -181,7 +181,7 @@ fn compare(host: &mut Host, text: &str, urls: &[String]) {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_request_goes_where_moyai_says() {
+fn moyai_predicts_where_a_request_goes() {
     let mut host = answering();
     for (server, paths) in [
         (
@@ -308,7 +308,7 @@ fn a_request_goes_where_moyai_says() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_name_belongs_to_the_server_that_nginx_chooses() {
+fn moyai_picks_the_server_block_that_nginx_chooses() {
     let mut host = answering();
     host.sh("printf '127.0.0.1 nobody.jp\n192.0.2.1 away.jp\n' >>/etc/hosts").ok();
     let server = |listen: &str, names: &str, to: &str| {
@@ -352,7 +352,7 @@ fn a_name_belongs_to_the_server_that_nginx_chooses() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn every_proxied_path_is_asked_and_every_upstream_that_waits_is_reported() {
+fn every_proxied_path_is_requested_and_every_waiting_upstream_reported() {
     let mut host = Host::new();
     host.sh("docker run --detach --stop-signal KILL --name blog base:1 /bin/busybox httpd -f -p 80 -h /bin").ok();
     conf(
@@ -383,7 +383,7 @@ location /secret { auth_basic x; auth_basic_user_file /etc/none; proxy_pass http
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn the_sites_are_one_array_of_json() {
+fn sites_are_printed_as_one_json_array() {
     let mut host = Host::new();
     host.run("blog", "--stop-signal KILL");
     conf(

@@ -114,9 +114,9 @@ pub fn made_of(host: &mut Host, name: &str) -> Value {
     let config = full["Config"].as_object_mut().unwrap();
     // The image is the backup, which has labels of its own.
     config.remove("Image");
-    let told = ["moyai.container", "moyai.time", "moyai.version"];
+    let own_labels = ["moyai.container", "moyai.time", "moyai.version"];
     if let Some(labels) = config["Labels"].as_object_mut() {
-        labels.retain(|name, _| !told.contains(&&**name));
+        labels.retain(|name, _| !own_labels.contains(&&**name));
     }
     // Whether a client was attached at the start, and how input is handled. `docker create` sets these fields by
     // itself. `docker::recipe(...).changed` lists them.
@@ -247,7 +247,7 @@ const WORLD: &str = "mkdir -p /opt/bound /opt/with,comma
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_container_with_every_option_comes_back_as_it_was_and_so_it_does_again() {
+fn a_container_with_every_option_can_be_restored_repeatedly() {
     assert!(OPTIONS.len() >= 60, "{}", OPTIONS.len());
     let mut host = Host::new();
     host.sh(WORLD).ok();
@@ -283,7 +283,7 @@ const WHICH: &str = "{{.Id}} {{.State.Status}} {{.HostConfig.RestartPolicy.Name}
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_restore_that_is_killed_at_any_moment_is_undone_by_the_next_run_and_no_container_is_lost() {
+fn a_killed_restore_is_undone_by_the_next_run() {
     let seed = std::env::var("MOYAI_SEED").ok().and_then(|seed| seed.parse().ok());
     let seed: u32 = seed.unwrap_or_else(|| std::process::id() % 32768);
     eprintln!("MOYAI_SEED={seed}");
@@ -303,12 +303,12 @@ fn a_restore_that_is_killed_at_any_moment_is_undone_by_the_next_run_and_no_conta
         let next = host.sh("\"$moyai\" run backup web --tag v2");
         let at = format!("time {time}, seed {seed}, killed at call {moment}: {}", next.err);
         assert_eq!(next.code, 0, "{at}");
-        let told = next.err.contains("web: a restore was interrupted; repaired: rolled back to the old container");
-        repaired += usize::from(told);
+        let reported = next.err.contains("web: a restore was interrupted; repaired: rolled back to the old container");
+        repaired += usize::from(reported);
         let after = host.has("web", WHICH);
         // Rolled back with a message, not yet begun, or finished.
         let done = after.split(' ').next() != before.split(' ').next();
-        assert!(!(told && done), "{at}");
+        assert!(!(reported && done), "{at}");
         assert!(after.ends_with(" running unless-stopped"), "{at}: {after}");
         let names = host.names();
         let mut wanted = vec!["web"];
@@ -324,7 +324,7 @@ fn a_restore_that_is_killed_at_any_moment_is_undone_by_the_next_run_and_no_conta
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn what_does_not_come_up_gives_its_place_back() {
+fn a_restored_container_that_does_not_start_is_rolled_back() {
     let mut host = Host::new();
     host.sh("docker network create back").ok();
     let health = "--health-cmd 'busybox test ! -e /ill' --health-interval 200ms --health-retries 2";
@@ -358,7 +358,7 @@ fn what_does_not_come_up_gives_its_place_back() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn what_stands_in_the_way_of_a_restore_leaves_everything_as_it_was() {
+fn obstacles_to_a_restore_leave_everything_unchanged() {
     let mut host = Host::new();
     host.sh("docker network create back; docker network create side").ok();
     host.run("web", &format!("{QUICK} --network back -p 127.0.0.1:8080:80"));
@@ -419,7 +419,7 @@ fn what_stands_in_the_way_of_a_restore_leaves_everything_as_it_was() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn an_engine_that_dies_in_the_middle_of_a_restore_costs_no_container() {
+fn a_daemon_that_dies_during_a_restore_loses_no_container() {
     let mut host = Host::new();
     // It takes a while to stop.
     host.run("web", "--restart always --stop-timeout 3 -v data:/data");
@@ -443,7 +443,7 @@ fn an_engine_that_dies_in_the_middle_of_a_restore_costs_no_container() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn what_shares_the_network_is_made_again_and_volumes_come_back_when_asked_for() {
+fn network_dependents_are_recreated_and_volumes_restored_on_request() {
     let mut host = Host::new();
     host.run(
         "web",
@@ -486,7 +486,7 @@ fn what_shares_the_network_is_made_again_and_volumes_come_back_when_asked_for() 
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn work_in_a_container_has_a_way_back() {
+fn maintenance_in_a_container_can_be_undone() {
     let mut host = Host::new();
     host.welcome("web", "--health-cmd 'busybox test -e /start' --health-interval 200ms --health-retries 2");
     let gave = host.sh("echo 'echo $((6 * 7)) >/answer' | \"$moyai\" run -v maintain web");

@@ -63,7 +63,7 @@ const QUICK: &str = "--stop-signal KILL";
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_dry_run_of_any_script_changes_nothing_and_its_lines_do_the_work() {
+fn dry_runs_of_all_scripts_change_nothing_and_print_working_lines() {
     let mut host = Host::new();
     host.run("web", "--stop-signal KILL -v data:/data");
     host.run("gone", QUICK);
@@ -123,15 +123,16 @@ fn a_dry_run_of_any_script_changes_nothing_and_its_lines_do_the_work() {
     host.sh("ln -s \"$moyai\" /usr/local/sbin/moyai").ok();
 
     // backup: the plan and the run make the same image, and nothing is left of the old one.
-    let look = "docker inspect -f '{{json .Config}} {{len .RootFS.Layers}}' backup/web:Mon; docker images -a | wc -l";
+    let inspect =
+        "docker inspect -f '{{json .Config}} {{len .RootFS.Layers}}' backup/web:Mon; docker images -a | wc -l";
     host.config("");
     let plan = host.script("-n --at 2026-11-23T03:00:00 backup web 2>/dev/null").ok();
     std::fs::write(host.path("plan"), plan).unwrap();
     let bare = |text: String| regex_time(&text);
     host.sh("bash -e plan").ok();
-    let pasted = host.sh(look).ok();
+    let pasted = host.sh(inspect).ok();
     host.script("--at 2026-11-23T03:00:00 backup web").ok();
-    assert_eq!(bare(host.sh(look).ok()), bare(pasted));
+    assert_eq!(bare(host.sh(inspect).ok()), bare(pasted));
 
     // restore and boot: the container runs from the backup. Without a record of what ran, the other one is started too.
     for script in ["--at 2026-11-24 restore web Mon", "boot"] {
@@ -224,7 +225,7 @@ fn names_follow_the_containers_and_nginx_follows_the_names() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_boot_starts_what_it_can_and_what_it_may() {
+fn boot_starts_the_containers_that_it_can_and_may() {
     let mut host = Host::new();
     for (name, options) in [
         ("db", ""),
@@ -263,7 +264,7 @@ fn a_boot_starts_what_it_can_and_what_it_may() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn backups_rotate_through_the_week_and_the_year_and_lose_nobodys_image() {
+fn backups_rotate_through_week_and_year_and_keep_foreign_images() {
     let mut host = Host::new();
     host.run("web", "--stop-signal KILL -v data:/data -v /srv:/host:ro");
     let err = host.script("--at 2026-11-24 backup web").err;
@@ -327,7 +328,7 @@ fn backups_rotate_through_the_week_and_the_year_and_lose_nobodys_image() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_restore_keeps_the_options_and_goes_back_when_it_is_ended() {
+fn a_restore_keeps_options_and_is_rolled_back_when_interrupted() {
     let mut host = Host::new();
     host.sh("docker network create back").ok();
     host.run("web", "--stop-signal KILL -v data:/data -v /srv:/host:ro -p 127.0.0.1:8082:80 -p 53:53/udp -e A='b c' --restart on-failure:3 --network back --network-alias shop --hostname sho --memory 64m --stop-timeout 0 --cap-add NET_ADMIN --label 'a=b c'");
@@ -338,17 +339,17 @@ fn a_restore_keeps_the_options_and_goes_back_when_it_is_ended() {
     let options = "docker inspect -f '{{json .HostConfig.Binds}} {{json .HostConfig.PortBindings}} {{json .HostConfig.RestartPolicy}} {{.HostConfig.Memory}} {{.HostConfig.MemorySwap}} {{json .HostConfig.CapAdd}} {{json .Config.StopTimeout}} {{json .Config.Env}} {{.Config.Hostname}} {{json .Config.Cmd}} {{.State.Status}}
         {{range $name, $end := .NetworkSettings.Networks}}{{$name}} {{range $end.Aliases}}{{if lt (len .) 12}}{{.}}{{end}} {{end}}{{end}}' web";
     // Docker returns mounts and aliases in random order.
-    let look = |host: &mut Host| {
+    let inspect = |host: &mut Host| {
         let text = host.sh(options).ok();
         let mut words: Vec<String> =
             text.split([' ', ',', '[', ']', '\n']).filter(|word| !word.is_empty()).map(str::to_owned).collect();
         words.sort_unstable();
         words
     };
-    let before = look(&mut host);
+    let before = inspect(&mut host);
     let gave = host.script("restore web v1").ok();
     assert!(gave.contains("web runs from backup/web:v1; the old container is kept as web.old-"), "{gave}");
-    assert_eq!(look(&mut host), before);
+    assert_eq!(inspect(&mut host), before);
     host.sh("docker exec web /bin/sh -c true").ok();
     assert_eq!(
         host.sh("docker inspect -f '{{.Config.Image}} {{index .Config.Labels \"a\"}}' web").ok(),
@@ -373,20 +374,20 @@ fn a_restore_keeps_the_options_and_goes_back_when_it_is_ended() {
 
     // After an interruption, the old container is back unchanged.
     let id = host.sh("docker inspect -f '{{.Id}}' web").ok();
-    let before = look(&mut host);
+    let before = inspect(&mut host);
     for signal in ["TERM", "INT"] {
         let err = host
             .sh(&format!("\"$moyai\" run -v restore web v1 & for try in {{1..200}}; do docker ps -a | grep -q web.old- && break; done; kill -{signal} $!; wait $!"))
             .failed(if signal == "TERM" { 143 } else { 130 });
         assert!(err.contains("web: rolled back to the old container"), "{err}");
         assert_eq!(host.sh("docker inspect -f '{{.Id}}' web").ok(), id);
-        assert_eq!(look(&mut host), before);
+        assert_eq!(inspect(&mut host), before);
     }
 }
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_sick_site_is_told_once_or_always() {
+fn a_down_site_is_reported_once_or_always() {
     let mut host = Host::new();
     assert_eq!(host.script("monitor").ok(), "", "without sites there is nothing to say");
     host.sh("mkdir /opt/www; echo 'このサイトは version 12 a.c' >/opt/www/index.html; busybox httpd -p 127.0.0.1:80 -h /opt/www
@@ -412,22 +413,22 @@ const SITES = [
     assert_eq!((gave.out.as_str(), gave.err.as_str(), gave.code), ("", "", 1));
     let gave = host.script("monitor");
     assert_eq!((gave.out.as_str(), gave.err.as_str(), gave.code), ("", "", 1));
-    let told = host.sh("cat /opt/told").ok();
-    assert_eq!(told.lines().count(), 1, "{told}");
+    let reported = host.sh("cat /opt/told").ok();
+    assert_eq!(reported.lines().count(), 1, "{reported}");
     assert!(
-        told.contains(" : http://なんとか.jp/ is sick: status 404, ")
-            && told.contains(", http://127.0.0.1/?1 is sick: status 404"),
-        "{told}"
+        reported.contains(" : http://なんとか.jp/ is sick: status 404, ")
+            && reported.contains(", http://127.0.0.1/?1 is sick: status 404"),
+        "{reported}"
     );
     host.sh("mv /opt/away /opt/www/index.html").ok();
     host.script("monitor").ok();
     host.script("monitor").ok();
-    let told = host.sh("cat /opt/told").ok();
+    let reported = host.sh("cat /opt/told").ok();
     assert!(
-        told.lines().count() == 2
-            && told.contains("http://なんとか.jp/ is fine again after ")
-            && told.contains(", http://127.0.0.1/?1 is fine again after "),
-        "{told}"
+        reported.lines().count() == 2
+            && reported.contains("http://なんとか.jp/ is fine again after ")
+            && reported.contains(", http://127.0.0.1/?1 is fine again after "),
+        "{reported}"
     );
 
     // Text is literal, patterns are marked with regex(). "always" posts each time. A map as in 2014 works too.
@@ -435,14 +436,14 @@ const SITES = [
 const SITES = #{ "http://127.0.0.1/?2": "a.c", "http://127.0.0.1/?3": "v.rsion", "http://127.0.0.1/?4": regex("v.rsion 1[0-9]$"), "http://127.0.0.1:1/": "x" };"#);
     let gave = host.script("monitor");
     assert_eq!((gave.out.as_str(), gave.err.as_str(), gave.code), ("", "", 1));
-    let told = host.sh("tail -n 1 /opt/told").ok();
+    let reported = host.sh("tail -n 1 /opt/told").ok();
     for part in [
         "http://127.0.0.1/?2 is fine",
         "http://127.0.0.1/?3 is sick: \"v.rsion\" is not on the page",
         "http://127.0.0.1/?4 is sick: ",
         "http://127.0.0.1:1/ is sick: connection refused",
     ] {
-        assert!(told.contains(part), "{part}\n{told}");
+        assert!(reported.contains(part), "{part}\n{reported}");
     }
     assert_eq!(host.sh("wc -l </opt/told").ok().trim(), "3");
     host.script("monitor").failed(1);
@@ -457,37 +458,37 @@ const SITES = #{ "http://127.0.0.1/?2": "a.c", "http://127.0.0.1/?3": "v.rsion",
 /// The demo in its own temporary directory, with a mark in the environment of its processes.
 struct Demo {
     child: std::process::Child,
-    folder: tempfile::TempDir,
+    dir: tempfile::TempDir,
     mark: String,
 }
 
 impl Demo {
     fn new() -> Self {
-        let folder = tempfile::Builder::new().prefix("moyai-demo-").tempdir().unwrap();
-        std::fs::create_dir_all(folder.path().join("tmp")).unwrap();
-        let mark = format!("MOYAI_TEST_MARK={}", folder.path().display());
+        let dir = tempfile::Builder::new().prefix("moyai-demo-").tempdir().unwrap();
+        std::fs::create_dir_all(dir.path().join("tmp")).unwrap();
+        let mark = format!("MOYAI_TEST_MARK={}", dir.path().display());
         let mut child = Command::new(program());
         let child = generation(child.args(["run", "demo"]).env_clear())
             .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
-            .env("HOME", folder.path())
-            .env("TMPDIR", folder.path().join("tmp"))
-            .env("MOYAI_STATE", folder.path().join("state"))
-            .env("MOYAI_TEST_MARK", folder.path())
-            .current_dir(folder.path())
+            .env("HOME", dir.path())
+            .env("TMPDIR", dir.path().join("tmp"))
+            .env("MOYAI_STATE", dir.path().join("state"))
+            .env("MOYAI_TEST_MARK", dir.path())
+            .current_dir(dir.path())
             .stdin(Stdio::null())
-            .stdout(std::fs::File::create(folder.path().join("out")).unwrap())
-            .stderr(std::fs::File::create(folder.path().join("err")).unwrap())
+            .stdout(std::fs::File::create(dir.path().join("out")).unwrap())
+            .stderr(std::fs::File::create(dir.path().join("err")).unwrap())
             .spawn()
             .unwrap();
-        Self { child, folder, mark }
+        Self { child, dir, mark }
     }
 
     fn out(&self) -> String {
-        read(self.folder.path().join("out"))
+        read(self.dir.path().join("out"))
     }
 
     fn err(&self) -> String {
-        read(self.folder.path().join("err"))
+        read(self.dir.path().join("err"))
     }
 
     /// Returns the pid namespaces of its processes except ours. This includes every container's, because one of them
@@ -522,7 +523,7 @@ impl Demo {
                 ));
             }
         }
-        let place = self.folder.path().to_str().unwrap();
+        let place = self.dir.path().to_str().unwrap();
         left.extend(read("/proc/self/mountinfo").lines().filter(|line| line.contains(place)).map(str::to_owned));
         left.extend(self.hosts().into_iter().map(|name| name.display().to_string()));
         for name in host {
@@ -535,7 +536,7 @@ impl Demo {
 
     /// Returns the directories of private hosts.
     fn hosts(&self) -> Vec<std::ffi::OsString> {
-        std::fs::read_dir(self.folder.path().join("tmp")).unwrap().map(|entry| entry.unwrap().file_name()).collect()
+        std::fs::read_dir(self.dir.path().join("tmp")).unwrap().map(|entry| entry.unwrap().file_name()).collect()
     }
 
     /// Waits for this text in the output, and returns the arguments for `left`.
@@ -558,7 +559,7 @@ fn processes() -> impl Iterator<Item = PathBuf> {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn the_demo_tells_its_story_and_leaves_nothing() {
+fn the_demo_completes_and_leaves_nothing_behind() {
     let machine = [read("/etc/hosts"), format!("{:?}", std::fs::metadata("/etc/nginx").unwrap().modified().unwrap())];
     let mut demo = Demo::new();
     let (namespaces, hosts) = demo.reaches("container nantoka runs, with no published port");
@@ -590,7 +591,7 @@ fn the_demo_tells_its_story_and_leaves_nothing() {
         let Some((_, after)) = rest.split_once(words) else { panic!("no `{words}` in its place:\n{out}{err}") };
         rest = after;
     }
-    let page = read(demo.folder.path().join("moyai-demo.html"));
+    let page = read(demo.dir.path().join("moyai-demo.html"));
     assert!(page.contains("なんとか.jp") && page.contains("nantoka"), "{page}");
     assert_eq!(demo.left(&namespaces, &hosts), [""; 0]);
     assert_eq!(
@@ -601,7 +602,7 @@ fn the_demo_tells_its_story_and_leaves_nothing() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_demo_that_is_killed_half_way_leaves_nothing() {
+fn a_killed_demo_leaves_nothing_behind() {
     for signal in [Signal::KILL, Signal::INT] {
         let mut demo = Demo::new();
         let (namespaces, hosts) = demo.reaches("backup makes today's backup:");
@@ -621,7 +622,7 @@ fn a_demo_that_is_killed_half_way_leaves_nothing() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn without_an_engine_each_script_ends_in_one_sentence_and_changes_nothing() {
+fn without_a_daemon_each_script_fails_in_one_sentence_and_changes_nothing() {
     let mut host = Host::new();
     host.run("web", QUICK);
     host.sh("nginx; started").ok();

@@ -32,7 +32,7 @@ const SAME: &str =
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_bare_host_is_put_in_order_once_and_set_back() {
+fn setup_configures_a_bare_host_once_and_can_be_undone() {
     let mut host = bare();
     // 1. The plan shows each file and changes nothing.
     let plan = run(&mut host, "moyai setup -n").ok();
@@ -83,7 +83,7 @@ fn a_bare_host_is_put_in_order_once_and_set_back() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_host_that_does_not_fit_is_one_sentence_and_stays_as_it_is() {
+fn setup_refuses_an_unsuitable_host_in_one_sentence_without_changes() {
     let mut host = bare();
     let broken = "mkdir -p /etc/moyai/scripts; echo 'const SITE = #{};' >/etc/moyai/scripts/config.rhai; ";
     let err = run(&mut host, &format!("{broken}moyai setup --yes")).failed(2);
@@ -163,7 +163,7 @@ docker run -d --name db --stop-signal KILL -v db-data:/var/lib/db base:1 sh -c '
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn each_kind_of_server_name_becomes_a_site_that_is_up_or_a_note() {
+fn each_kind_of_server_name_becomes_a_working_site_or_a_note() {
     let mut host = bare();
     host.sh(KINDS).ok();
     let words = |name: &str| format!("words: \"The {name} page\"");
@@ -240,7 +240,7 @@ E
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn with_apache_in_nginxs_place_the_host_is_set_up_without_sites() {
+fn with_apache_instead_of_nginx_setup_configures_no_sites() {
     let mut host = bare();
     host.sh("rm -f /usr/sbin/nginx").ok();
     let out = run(&mut host, "moyai setup --yes").ok();
@@ -259,7 +259,7 @@ fn with_apache_in_nginxs_place_the_host_is_set_up_without_sites() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn an_ordinary_user_sees_what_root_would_get_and_changes_nothing() {
+fn setup_shows_an_ordinary_user_the_plan_and_changes_nothing() {
     let mut host = bare();
     host.sh("install -m 755 \"$moyai\" /usr/local/bin/moyai; mkdir -m 755 -p /opt/user; chown 65534 /opt/user").ok();
     let user = |groups: &str, words: &str| {
@@ -284,7 +284,7 @@ fn an_ordinary_user_sees_what_root_would_get_and_changes_nothing() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_person_at_a_terminal_is_asked_once() {
+fn setup_asks_once_on_a_terminal() {
     let mut host = bare();
     let answer = |host: &mut Host, text: &str, words: &str| {
         let typed = format!("{{ wait_for grep -q y/N screen && echo '{text}'; wait_for grep -q END screen; }}");
@@ -316,7 +316,7 @@ fn a_person_at_a_terminal_is_asked_once() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_host_with_systemd_gets_units_that_are_enabled_and_run_and_loses_them() {
+fn setup_enables_and_removes_units_on_a_host_with_systemd() {
     let mut host = bare();
     host.sh("docker update --restart always blog shop wiki >/dev/null").ok();
     host.sh(OFF).ok();

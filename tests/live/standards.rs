@@ -38,11 +38,11 @@ fn cases(bytes: &[u8]) -> Vec<(Vec<u8>, String)> {
 
 #[test]
 #[ignore = "needs a package source: tests/run"]
-fn the_encoding_of_a_page_is_the_one_that_html5lib_expects() {
-    let folder = directory("html5lib").join("html5lib/tests/testdata/encoding");
+fn page_encodings_match_html5lib() {
+    let dir = directory("html5lib").join("html5lib/tests/testdata/encoding");
     let mut count = 0;
     for name in ["tests1.dat", "tests2.dat", "test-yahoo-jp.dat"] {
-        for (page, expected) in cases(&std::fs::read(folder.join(name)).unwrap()) {
+        for (page, expected) in cases(&std::fs::read(dir.join(name)).unwrap()) {
             // Without a declaration, a browser uses the encoding of the region, which these tests assume to be
             // windows-1252.
             let found = moyai::host::http::prescan::declared(&page, false).map_or("windows-1252", |found| found.name());
@@ -137,7 +137,7 @@ fn site(case: &str, port: u16) -> Option<String> {
 
 #[test]
 #[ignore = "needs a package source: tests/run"]
-fn a_site_has_the_verdict_that_check_curl_has() {
+fn site_checks_agree_with_check_curl() {
     let text = std::fs::read_to_string(directory("monitoring-plugins-").join("plugins/tests/check_curl.t")).unwrap();
     let case = regex::Regex::new(
         r#""\$command (-[^"]*)"(?:;\s*\$result = NPTest->testCmd\( \$cmd \))?[\s);]*is\( \$result->return_code, ([0-3]),"#,

@@ -3,10 +3,10 @@
 use crate::host::Host;
 use serde_json::Value;
 
-const LOOK: &str = include_str!("page.py");
+const PAGE_CHECK: &str = include_str!("page.py");
 
 /// Returns the errors and warnings of two checkers for the page.
-fn faults(host: &mut Host) -> String {
+fn errors(host: &mut Host) -> String {
     host.sh(r#"tidy -quiet -errors -utf8 /var/www/moyai/index.html 2>&1
 /usr/bin/python3 -c 'import html5lib
 parser = html5lib.HTMLParser()
@@ -17,12 +17,12 @@ for place, error, data in parser.errors: print(place, error, data)'"#)
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn nginx_serves_the_page_and_a_browser_shows_it_wide_and_narrow_in_the_light_and_in_the_dark() {
+fn a_browser_shows_the_page_in_every_width_and_colour_scheme() {
     let mut host = Host::new();
     // Covers the machine's own directory.
     host.sh("mount -t tmpfs tmpfs /var/www").ok();
     host.script("status").ok();
-    assert_eq!(faults(&mut host), "", "the first page");
+    assert_eq!(errors(&mut host), "", "the first page");
 
     // Content for the page: a site that is up, one that is down with a hostile page, backups, a verification.
     host.run("blog", "--label moyai.test=1");
@@ -53,7 +53,7 @@ state::set("backup.verified", #{ [ID]: 1 });"#
     )
     .ok();
     host.script("status").ok();
-    assert_eq!(faults(&mut host), "", "the page");
+    assert_eq!(errors(&mut host), "", "the page");
 
     // Uses the lines from its help.
     host.sh(
@@ -65,7 +65,7 @@ nginx -t && nginx -s reload"#,
     .ok();
     host.until(5, "curl -sf http://status.example.jp/ | grep -q '<title>'");
     host.sh(": >access.log; mkdir shots").ok();
-    std::fs::write(host.path("page.py"), LOOK).unwrap();
+    std::fs::write(host.path("page.py"), PAGE_CHECK).unwrap();
     let seen = host.sh("timeout 120 /usr/bin/python3 page.py http://status.example.jp/ shots").ok();
     let seen: Value = serde_json::from_str(&seen).unwrap();
 
@@ -123,7 +123,7 @@ while True:
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_disk_that_hangs_in_the_kernel_is_an_alarm_and_the_others_are_reported() {
+fn a_disk_that_hangs_raises_an_alarm_and_others_are_reported() {
     let mut host = Host::new();
     std::fs::write(host.path("never.py"), NEVER).unwrap();
     host.sh("mkdir never; /usr/bin/python3 never.py $PWD/never >/dev/null 2>&1 & echo $! >never.pid").ok();

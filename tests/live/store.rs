@@ -65,7 +65,7 @@ const DATA: &str = "/var/lib/docker/volumes/data/_data";
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_backup_is_one_group_of_snapshots_and_what_it_replaces_is_forgotten_by_its_ids() {
+fn a_backup_is_one_group_of_snapshots_and_replaced_ones_are_forgotten() {
     let mut host = Host::new();
     // Without the store, a backup works as before.
     host.run("web", "--env PASSWORD=of-the-site -v data:/data");
@@ -119,7 +119,7 @@ fn a_backup_is_one_group_of_snapshots_and_what_it_replaces_is_forgotten_by_its_i
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_container_that_is_gone_comes_back_with_its_options_though_every_image_was_pruned() {
+fn a_removed_container_is_restored_with_options_after_an_image_prune() {
     let mut host = Host::new();
     host.store("");
     host.sh(
@@ -216,9 +216,9 @@ const ANSWERS: &str =
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_host_that_is_destroyed_is_made_again_on_an_empty_one_of_another_generation() {
-    let folder = tempfile::Builder::new().prefix("moyai-repo-").tempdir().unwrap();
-    let repo = folder.path().join("restic").display().to_string();
+fn a_destroyed_host_is_restored_on_another_docker_generation() {
+    let dir = tempfile::Builder::new().prefix("moyai-repo-").tempdir().unwrap();
+    let repo = dir.path().join("restic").display().to_string();
     let mut host = Host::new();
     let config = format!("const REPOSITORY = \"{repo}\";");
     host.store(&config);
@@ -292,13 +292,13 @@ fn a_host_that_is_destroyed_is_made_again_on_an_empty_one_of_another_generation(
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_restore_on_a_new_host_that_is_killed_early_goes_on_when_it_is_run_again() {
+fn a_new_host_restore_killed_early_continues_when_run_again() {
     killed_on_a_new_host(0);
 }
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_restore_on_a_new_host_that_is_killed_late_goes_on_when_it_is_run_again() {
+fn a_new_host_restore_killed_late_continues_when_run_again() {
     killed_on_a_new_host(1);
 }
 
@@ -333,7 +333,7 @@ fn killed_on_a_new_host(half: usize) {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_single_file_comes_back_and_two_versions_are_compared() {
+fn a_single_file_can_be_restored_and_two_versions_compared() {
     let mut host = Host::new();
     host.store("");
     host.run("web", "-v data:/data");
@@ -373,7 +373,7 @@ fn a_single_file_comes_back_and_two_versions_are_compared() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn another_repository_gets_a_copy_of_what_is_new_and_loses_what_is_replaced() {
+fn a_second_repository_gets_new_snapshots_and_drops_replaced_ones() {
     let mut host = Host::new();
     host.store("const REPOSITORIES = [\"/opt/far\", \"/opt/second\"];");
     host.run("web", "-v data:/data");
@@ -399,7 +399,7 @@ fn another_repository_gets_a_copy_of_what_is_new_and_loses_what_is_replaced() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_store_that_cannot_be_used_costs_no_backup_and_is_named_in_one_sentence() {
+fn an_unusable_store_is_reported_in_one_sentence_and_backups_continue() {
     let mut host = Host::new();
     host.sh("mkdir /opt/disk && mount -t tmpfs -o size=30m none /opt/disk").ok();
     host.store("const REPOSITORY = \"/opt/disk/restic\"; const STAYS_FREE = 0;");
@@ -481,7 +481,7 @@ fn a_store_that_cannot_be_used_costs_no_backup_and_is_named_in_one_sentence() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn two_hosts_in_one_repository_leave_each_other_alone_and_each_comes_back_by_its_name() {
+fn two_hosts_can_share_a_repository_and_are_restored_by_name() {
     let mut host = Host::new();
     host.store("");
     host.run("web", "--stop-signal KILL -v data:/data");
@@ -536,7 +536,7 @@ fn two_hosts_in_one_repository_leave_each_other_alone_and_each_comes_back_by_its
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn backups_of_a_clock_that_was_wrong_are_neither_the_latest_nor_in_the_way_of_the_rotation() {
+fn backups_from_a_wrong_clock_do_not_disturb_latest_or_rotation() {
     let mut host = Host::new();
     host.store("");
     host.run("web", "-v data:/data");
@@ -605,7 +605,7 @@ wait_for curl -s -o /dev/null http://127.0.0.1:8000/
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_repository_behind_the_network_is_one_too_and_one_that_stops_answering_lets_the_container_go() {
+fn network_repositories_work_and_a_stalled_one_resumes_the_container() {
     let mut host = Host::new();
     std::fs::write(host.path("stalls.py"), STALLS).unwrap();
     host.sh("mount -t tmpfs none /root").ok();

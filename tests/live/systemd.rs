@@ -71,7 +71,7 @@ impl Host {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn installed_units_bring_containers_names_and_nginx_up_in_this_order_after_a_power_cut() {
+fn after_a_power_cut_units_start_containers_names_and_nginx_in_order() {
     let mut host = Host::new();
     host.run("blog", "--stop-signal KILL");
     host.sh(OFF).ok();

@@ -102,7 +102,7 @@ impl Host {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_new_image_is_installed_with_every_option_and_the_data() {
+fn an_update_keeps_every_option_and_the_data() {
     let mut host = site("--memory 64m --restart unless-stopped -e A=b --label moyai.update=yes --hostname shop");
     assert_eq!(host.script("update --check").ok(), "web: up to date\n");
     let before = crate::restore::made_of(&mut host, "web");
@@ -133,7 +133,7 @@ fn a_new_image_is_installed_with_every_option_and_the_data() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn an_image_that_does_not_work_leaves_the_old_container_its_tag_and_its_data() {
+fn a_broken_image_leaves_the_old_container_with_its_tag_and_data() {
     let mut host = site("");
     let before = host.seen();
     let late = "cp /page /www/index.html; /bin/busybox httpd -p 8080 -h /www; sleep 6; exit 3";
@@ -167,7 +167,7 @@ fn an_image_that_does_not_work_leaves_the_old_container_its_tag_and_its_data() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn what_cannot_be_updated_is_named_and_left_alone() {
+fn containers_that_cannot_be_updated_are_named_and_left_unchanged() {
     let mut host = site("");
     host.reg("image 2 'welcome pinned'; docker run -d --name pinned --stop-signal KILL $(docker inspect -f '{{index .RepoDigests 0}}' localhost:5000/site:2)").ok();
     host.sh("docker tag base:1 localhost:5000/built:1; docker tag localhost:5000/site:2 localhost:5000/renamed:2").ok();
@@ -235,7 +235,7 @@ fn what_cannot_be_updated_is_named_and_left_alone() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn ctrl_c_puts_the_old_container_back_at_once() {
+fn ctrl_c_rolls_back_to_the_old_container_at_once() {
     let mut host = site("--restart unless-stopped");
     host.push("welcome two", "rm /www/data", "");
     let before = host.seen();
@@ -256,7 +256,7 @@ fn ctrl_c_puts_the_old_container_back_at_once() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn an_image_of_several_platforms_is_updated_when_its_own_part_is_new() {
+fn a_multi_platform_image_is_updated_when_its_own_platform_changed() {
     let mut host = site("");
     // As on a host that pulled it: the image is known by the digest of the list.
     host.reg(
@@ -290,7 +290,7 @@ fn an_image_of_several_platforms_is_updated_when_its_own_part_is_new() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn an_image_that_the_disk_cannot_take_is_not_downloaded() {
+fn an_image_too_large_for_the_disk_is_not_downloaded() {
     let mut host = site("");
     host.push("welcome two", "", "");
     host.reg("grow 1").ok();
@@ -324,7 +324,7 @@ fn an_image_that_the_disk_cannot_take_is_not_downloaded() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn an_update_that_is_killed_at_any_moment_leaves_the_old_or_the_new_site_and_no_data_is_lost() {
+fn a_killed_update_leaves_a_working_site_and_all_data() {
     let seed = std::env::var("MOYAI_SEED").ok().and_then(|seed| seed.parse().ok());
     let seed: u32 = seed.unwrap_or_else(|| std::process::id() % 32768);
     eprintln!("MOYAI_SEED={seed}");
@@ -390,7 +390,7 @@ fn repaired_after_kills(times: impl Iterator<Item = usize>, all: usize, seed: u3
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn services_of_compose_and_what_shares_a_network_are_updated_in_their_order() {
+fn compose_services_and_network_dependents_are_updated_in_order() {
     let mut host = site("");
     host.reg(
         "docker rm -f web; rm /etc/nginx/conf.d/web.conf; image db 'db one'; image side 'side one'; mkdir app; cat >app/compose.yml <<'E'
@@ -446,7 +446,7 @@ done"#;
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn twenty_updates_beside_the_old_container_lose_no_request() {
+fn twenty_updates_alongside_the_old_container_lose_no_request() {
     let mut host = site("");
     host.reg("docker rm -f web; docker run -d --name web --stop-signal KILL --tmpfs /www localhost:5000/site:1; \"$moyai\" run hosts-sync").ok();
     config(&mut host, "const UPDATE_WATCH = 0;");

@@ -58,7 +58,7 @@ fn save(host: &mut Host, version: &str) {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_copy_proves_a_backup_and_reaches_nothing_of_the_site() {
+fn verification_uses_a_copy_that_cannot_reach_the_site() {
     let options = "--network back --network-alias shop --publish 8085:8080 --hostname shop --restart always --memory 64m -v /srv:/srv \
         --label 'traefik.http.routers.x.rule=Host(`web.test`)' --label 'moyai.verify=sleep 8'";
     let mut host = site(options);
@@ -73,10 +73,10 @@ fn a_copy_proves_a_backup_and_reaches_nothing_of_the_site() {
     host.sh("\"$moyai\" run -v verify web v1 >out.log 2>&1 & echo $! >pid").ok();
     host.until(10, "docker top $(docker ps -q --filter name=.verify-) 2>/dev/null | grep -q 'sleep 8'");
     let copy = host.sh("docker ps --format '{{.Names}}' --filter name=.verify-").ok().trim().to_owned();
-    let look = format!(
+    let inspect = format!(
         "docker inspect -f '{{{{.HostConfig.PortBindings}}}} {{{{range $name, $end := .NetworkSettings.Networks}}}}{{{{$name}}}}{{{{end}}}} {{{{.HostConfig.Memory}}}} {{{{.Config.Hostname}}}} {{{{.HostConfig.RestartPolicy.Name}}}}' {copy}"
     );
-    assert_eq!(host.sh(&look).ok(), format!("map[] {copy} 67108864 shop no\n"));
+    assert_eq!(host.sh(&inspect).ok(), format!("map[] {copy} 67108864 shop no\n"));
     let labels = host.sh(&format!("docker inspect -f '{{{{json .Config.Labels}}}}' {copy} | jq -r 'to_entries[] | select(.value != \"\") | .key + \"=\" + .value'")).ok();
     assert_eq!(labels, "moyai.verifies=web\ntraefik.enable=false\n");
     // The copy reaches neither the host's own service nor the other container.
@@ -114,7 +114,7 @@ fn a_copy_proves_a_backup_and_reaches_nothing_of_the_site() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_backup_that_does_not_do_its_work_is_told_and_stays() {
+fn a_backup_that_fails_verification_is_reported_and_kept() {
     let mut host = site("");
     let healthy = "--health-interval 200ms --health-retries 2 --health-cmd";
     for (options, change, why) in [
@@ -166,7 +166,7 @@ fn a_backup_that_does_not_do_its_work_is_told_and_stays() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn without_a_site_it_is_the_server_the_health_or_that_it_stays_up() {
+fn without_a_site_verification_checks_the_server_health_or_uptime() {
     let mut host = site("");
     for (config, nginx, options, how) in [
         ("const SITES = [];", true, "", "http://web.test/ is fine"),
@@ -195,7 +195,7 @@ fn without_a_site_it_is_the_server_the_health_or_that_it_stays_up() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_verification_that_is_ended_half_way_leaves_nothing_for_long() {
+fn the_next_run_cleans_up_an_interrupted_verification() {
     let mut host = site("--label 'moyai.verify=sleep 3'");
     host.script("backup web --tag v1").ok();
     let mut seed = u64::from(std::process::id());
@@ -231,7 +231,7 @@ fn listed(host: &mut Host, what: &str) -> String {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn the_list_marks_what_is_too_old_of_another_day_or_damaged() {
+fn the_list_marks_old_misplaced_and_damaged_backups() {
     let mut host = site("");
     assert_eq!(host.script("backups").ok(), "");
     assert_eq!(host.script("backups --json").ok(), "[]\n");
@@ -295,7 +295,7 @@ fn the_list_marks_what_is_too_old_of_another_day_or_damaged() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_year_of_two_containers_of_one_image_has_each_day_its_tags_and_nothing_else() {
+fn a_year_of_backups_leaves_only_the_expected_tags_each_day() {
     let mut host = Host::new();
     let policy = "fn backup_ref(c, when) { `${c.repository}.${c.name}:${when}` }\nfn saves(c, m) { false }";
     std::fs::write(host.path("scripts/config.rhai"), policy).unwrap();
@@ -372,7 +372,7 @@ fn registry(host: &mut Host, more: &str) {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn the_lines_of_the_configuration_bring_a_backup_elsewhere() {
+fn the_lines_in_the_configuration_copy_a_backup_elsewhere() {
     let mut host = site("");
     registry(&mut host, "");
     // The lines from config.rhai, with other destinations.
@@ -422,8 +422,8 @@ fn the_lines_of_the_configuration_bring_a_backup_elsewhere() {
             host.sh("docker rmi backup/web:v1").ok();
             host.sh(back).ok();
             assert_eq!(host.sh("docker inspect -f '{{.Id}}' backup/web:v1").ok(), id, "{back}");
-            let look = "docker create --name look backup/web:v1 true >/dev/null; docker cp look:/word - | tar -xO; docker rm look >/dev/null";
-            assert_eq!(host.sh(look).ok(), format!("{word}\n"), "{back}");
+            let inspect = "docker create --name look backup/web:v1 true >/dev/null; docker cp look:/word - | tar -xO; docker rm look >/dev/null";
+            assert_eq!(host.sh(inspect).ok(), format!("{word}\n"), "{back}");
         }
     }
     let open = host.sh("find /opt/nas/web /opt/restic -perm /077").ok();
@@ -432,7 +432,7 @@ fn the_lines_of_the_configuration_bring_a_backup_elsewhere() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn what_does_not_arrive_elsewhere_is_told_and_what_was_there_stays() {
+fn failed_copies_are_reported_and_existing_copies_stay() {
     let mut host = site("");
     let elsewhere = |host: &mut Host, line: &str| {
         let text = format!(
@@ -440,7 +440,7 @@ fn what_does_not_arrive_elsewhere_is_told_and_what_was_there_stays() {
         );
         std::fs::write(host.path("scripts/config.rhai"), text).unwrap();
     };
-    let told = |host: &mut Host, why: &str| {
+    let is_reported = |host: &mut Host, why: &str| {
         let err = host.script("backup --tag v1").failed(1);
         assert!(err.contains("web: not copied elsewhere: ") && err.contains(why), "{why}: {err}");
         assert!(err.contains("1 of 1 backups failed verification or were not copied elsewhere: web"), "{err}");
@@ -468,11 +468,11 @@ fn what_does_not_arrive_elsewhere_is_told_and_what_was_there_stays() {
     let before = host.sh(sum).ok();
     assert!(before.starts_with("image.tgz\n"), "{before}");
     host.sh("docker exec web /bin/busybox dd if=/dev/urandom of=/more bs=100k count=1").ok();
-    told(&mut host, "No space left on device");
+    is_reported(&mut host, "No space left on device");
     assert_eq!(host.sh(sum).ok(), before);
     // A copy without one of its layers does not count.
     host.sh("mount -o remount,size=9m /opt/small; printf '#!/bin/sh\\n[ \"$1\" != save ] || { shift; exec /usr/bin/docker save base:1; }\\nexec /usr/bin/docker \"$@\"\\n' >/usr/local/sbin/docker; chmod +x /usr/local/sbin/docker").ok();
-    told(&mut host, "the copy of backup/web:v1 lacks the layer sha256:");
+    is_reported(&mut host, "the copy of backup/web:v1 lacks the layer sha256:");
     assert_eq!(host.sh(sum).ok(), before);
     host.sh("rm /usr/local/sbin/docker").ok();
 
@@ -483,18 +483,18 @@ fn what_does_not_arrive_elsewhere_is_told_and_what_was_there_stays() {
     )
     .ok();
     registry(&mut host, "auth:\n  htpasswd:\n    realm: x\n    path: /opt/htpasswd\n");
-    told(&mut host, "no basic auth credentials");
+    is_reported(&mut host, "no basic auth credentials");
     host.sh("kill $(cat pid); rm pid; sleep 0.5; busybox nc -lk -p 5000 -e /bin/sh -c 'printf \"HTTP/1.1 500 oh\\r\\nContent-Length: 0\\r\\nConnection: close\\r\\n\\r\\n\"' & echo $! >pid").ok();
-    told(&mut host, "500");
+    is_reported(&mut host, "500");
     host.sh("kill $(cat pid); rm pid").ok();
-    told(&mut host, "connection refused");
+    is_reported(&mut host, "connection refused");
     // A working registry again: nothing is left to clean up.
     registry(&mut host, "");
     host.script("backup --tag v1").ok();
 
     elsewhere(&mut host, "offsite::rsync(backup, \"/proc/none\");");
     host.sh("mkdir -p /opt/small/web/v1").ok();
-    told(&mut host, "rsync");
+    is_reported(&mut host, "rsync");
     elsewhere(&mut host, "offsite::restic(backup, \"/opt/none\");");
     let err = host.sh("MOYAI_SECRET_restic=opensesame \"$moyai\" run backup --tag v1").failed(1);
     assert!(err.contains("not copied elsewhere") && err.contains("restic") && !err.contains("opensesame"), "{err}");
@@ -509,7 +509,7 @@ fn what_does_not_arrive_elsewhere_is_told_and_what_was_there_stays() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn what_a_site_needs_is_beside_its_copy() {
+fn verification_starts_the_dependencies_of_a_site_with_its_copy() {
     let mut host = site("--network back --label moyai.verify.for=front");
     // This container shows the other one's page.
     let fetch = "/bin/busybox mkdir /own; until wget -q -O /own/index.html http://web:8080/; do sleep 0.2; done; exec /bin/busybox httpd -f -p 8080 -h /own";

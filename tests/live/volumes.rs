@@ -11,7 +11,7 @@ fn write(host: &mut Host, word: &str) {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn containers_that_share_a_volume_get_its_data_back_together_or_none_does() {
+fn containers_sharing_a_volume_are_restored_together_or_not_at_all() {
     let mut host = Host::new();
     host.run("web", &format!("{QUICK} -v data:/data"));
     host.run("worker", &format!("{QUICK} -v data:/jobs --restart always"));
@@ -50,7 +50,7 @@ fn containers_that_share_a_volume_get_its_data_back_together_or_none_does() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_volume_keeps_its_options_and_labels_and_one_that_cannot_be_exchanged_is_refused() {
+fn volumes_keep_options_and_labels_and_irreplaceable_ones_are_refused() {
     let mut host = Host::new();
     host.sh("mkdir -p /opt/disk; docker volume create --label keep=1 data; docker volume create --opt type=none --opt o=bind --opt device=/opt/disk --label disk=1 bound
         docker volume create --opt type=tmpfs --opt device=tmpfs --opt o=size=5m --label small=1 small").ok();
@@ -85,7 +85,7 @@ fn a_volume_keeps_its_options_and_labels_and_one_that_cannot_be_exchanged_is_ref
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn linked_and_stopped_dependents_are_made_again_with_the_restored_container() {
+fn linked_and_stopped_dependents_are_recreated_with_the_restored_container() {
     let mut host = Host::new();
     host.run("web", QUICK);
     host.run("linked", &format!("{QUICK} --link web:site"));
@@ -102,7 +102,7 @@ fn linked_and_stopped_dependents_are_made_again_with_the_restored_container() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn what_was_down_before_is_no_reason_to_roll_back() {
+fn a_site_that_was_already_down_causes_no_rollback() {
     let mut host = Host::new();
     let health = "--health-cmd 'busybox test ! -e /ill' --health-interval 200ms --health-retries 1";
     host.run("web", &format!("{QUICK} {health}"));
@@ -127,7 +127,7 @@ fn what_was_down_before_is_no_reason_to_roll_back() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn names_of_backups_are_valid_and_never_grow() {
+fn backup_names_are_valid_and_never_grow() {
     let mut host = Host::new();
     host.run("Web__Shop", QUICK);
     host.run("twin", QUICK);
@@ -184,7 +184,7 @@ fn names_of_backups_are_valid_and_never_grow() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_second_nightly_run_and_a_container_that_cannot_be_frozen_do_not_fail() {
+fn second_nightly_runs_and_unfreezable_containers_do_not_fail() {
     let mut host = Host::new();
     host.run("web", &format!("{QUICK} -v data:/data"));
     // runc cannot freeze it at the first attempt.
@@ -216,7 +216,7 @@ fn a_second_nightly_run_and_a_container_that_cannot_be_frozen_do_not_fail() {
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_service_of_compose_gets_its_volumes_back_and_the_next_up_has_them() {
+fn the_next_compose_up_uses_the_restored_volumes() {
     let mut host = Host::new();
     host.sh("mkdir app; cat >app/compose.yml <<'E'
 services:
@@ -242,7 +242,7 @@ E
 
 #[test]
 #[ignore = "needs a private host: tests/run"]
-fn a_verification_has_what_a_restore_would_have_and_the_names_of_links() {
+fn a_verification_copy_gets_the_same_settings_and_link_names_as_a_restore() {
     let mut host = Host::new();
     host.sh("docker run -d --name db --label moyai.verify.for=web --stop-signal KILL base:1 /bin/busybox httpd -f -p 8080 -h /").ok();
     // The line prints the same in the copy and in the container.
